@@ -1,0 +1,41 @@
+# `make demo` and `make test` are all that a newcomer needs; both make .venv from the lock file first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CODE := vs_st_pipeline vs_st_pipeline_tests scripts benchmarks setup.py
+
+export DAGSTER_HOME ?= $(CURDIR)
+
+.PHONY: demo test check ui bench lock clean
+
+demo: $(VENV)/ready
+	@$(BIN)/vs-st demo
+
+test: check
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: $(VENV)/ready
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+ui: $(VENV)/ready
+	@$(BIN)/python scripts/ui.py
+
+bench: $(VENV)/ready
+	$(BIN)/python -m benchmarks
+
+# Wheels with the hashes of the lock file, nothing else: no package gets to run a build on this machine but our own.
+$(VENV)/ready: requirements.lock setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Needs `uv`; writes exact versions for every platform and Python from 3.11 on.
+lock:
+	$(PYTHON) scripts/lock.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,48 @@
+"""Package metadata; tool settings live in pyproject.toml, exact versions in requirements.lock."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="vs-st-pipeline",
+    version="0.1.0",
+    description="Keeps SimpleTexting contacts saying what Vinoshipper knows, for many wineries",
+    python_requires=">=3.11",
+    packages=find_packages(include=["vs_st_pipeline", "vs_st_pipeline.*"]),
+    package_data={"vs_st_pipeline": ["py.typed", "**/*.sql", "**/*.yaml"]},
+    install_requires=[
+        "click>=8.1",
+        "dagster>=1.13,<2",
+        "dagster-webserver>=1.13,<2",
+        "duckdb>=1.4,<3",
+        "filelock>=3.16",
+        "msgspec>=0.19",
+        "pandas>=2.2",
+        "pyarrow>=18",
+        "pyrate-limiter>=4,<5",
+        "PyYAML>=6",
+        "requests>=2.32",
+        "rich>=13",
+        "starlette>=0.40",
+        "tenacity>=9",
+        "tzdata",
+        "uvicorn>=0.30",
+    ],
+    extras_require={
+        "dev": [
+            "hypothesis",
+            "import-linter",
+            "mypy",
+            "pandas-stubs",
+            "psutil",
+            "pytest",
+            "pytest-timeout",
+            "pytest-xdist",
+            "ruff",
+            "setuptools",
+            "types-PyYAML",
+            "types-requests",
+            "wheel",
+        ]
+    },
+    entry_points={"console_scripts": ["vs-st = vs_st_pipeline.cli.main:main"]},
+)

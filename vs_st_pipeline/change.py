@@ -1,0 +1,83 @@
+"""The words of a plan: what is wanted at a destination, what changes there, who is held back, what is worth knowing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal["builtin", "custom"]
+"""`builtin`: a field every SimpleTexting contact has (`firstName`); `custom`: one that the account's owner made."""
+
+Policy: TypeAlias = Literal["fill", "mirror"]
+"""`fill`: written only where empty, never overwritten or cleared; `mirror`: the pipeline owns the field."""
+
+# Why a contact is held back, in the order of precedence: each is counted once, by the first that applies.
+OPTED_OUT = "opted_out"
+NOT_CONFIRMED = "not_confirmed"
+AMBIGUOUS_PHONE = "ambiguous_phone"
+UNDER_AGE = "under_age"
+AGE_UNKNOWN = "age_unknown"
+HELD_REASONS = (OPTED_OUT, NOT_CONFIRMED, AMBIGUOUS_PHONE, UNDER_AGE, AGE_UNKNOWN)
+
+# What is worth knowing of a contact that is written all the same, or left for now.
+EDITED_THERE = "edited_there"
+CANNOT_CLEAR = "cannot_clear"
+GONE = "gone"
+WAITING_RETRY = "waiting_retry"
+RECEIPT_UNREADABLE = "receipt_unreadable"
+NOTED_REASONS = (
+    AMBIGUOUS_PHONE,
+    AGE_UNKNOWN,
+    EDITED_THERE,
+    CANNOT_CLEAR,
+    GONE,
+    WAITING_RETRY,
+    RECEIPT_UNREADABLE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A value that a contact should have.
+
+    Attributes:
+        field: name in the field map. key: name to write it under at the destination (the merge tag of a custom field).
+        value: the text to stand there; empty means cleared.
+    """
+
+    field: str
+    key: str
+    kind: Kind
+    policy: Policy
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A wanted value that differs from what is there; `old` is None where what is there is not known."""
+
+    field: str
+    key: str
+    kind: Kind
+    policy: Policy
+    old: str | None
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A linked contact not written, with one of `HELD_REASONS`; `phone` is in full: for `plan` and `why` only."""
+
+    contact_id: str
+    phone: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something worth knowing of a contact, one of `NOTED_REASONS`; `field` names the field where it is about one."""
+
+    contact_id: str
+    phone: str | None
+    reason: str
+    field: str | None = None

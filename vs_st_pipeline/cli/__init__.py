@@ -1,0 +1,1 @@
+"""The `vs-st` command: a thin face over the pipeline, one file per group of commands."""

@@ -1,0 +1,49 @@
+"""`vs-st`: assembles the commands, and turns what goes wrong into exit codes (0 well, 1 failed, 2 wrong use)."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from vs_st_pipeline.cli.look import check, merchants, why
+from vs_st_pipeline.cli.play import demo, sandbox
+from vs_st_pipeline.cli.work import plan, sync
+from vs_st_pipeline.errors import BadSettings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="vs-st-pipeline")
+def cli() -> None:
+    """Keep SimpleTexting contacts saying what Vinoshipper knows, for many wineries.
+
+    Settings: the merchants file is VS_ST_MERCHANTS (./merchants.yaml), all state lies in VS_ST_DATA_DIR (./data).
+    Results go to stdout, progress and warnings to stderr.
+    """
+
+
+for command in (sync, plan, check, why, merchants, sandbox, demo):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.Abort:
+        click.echo("stopped", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except BadSettings as error:
+        click.echo(f"vs-st: {error.message}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""SimpleTexting: where contacts live and where values are written."""

@@ -1,0 +1,128 @@
+"""One batch from sending to the outcome of every item; it decides nothing about what the outcomes mean.
+
+Accepted is not applied: the answer to a batch is a task's id, and only the polled result of an item counts. Items
+are matched by phone, not by position; results may be absent, partial, doubled or late.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from vs_st_pipeline.change import Change
+from vs_st_pipeline.destinations.simpletexting.client import BatchItem, BatchResult, SimpleTextingClient
+from vs_st_pipeline.destinations.simpletexting.contacts import LiveContact
+from vs_st_pipeline.errors import BadAnswer, BadKey, Refused, TryLater
+from vs_st_pipeline.phone import nanp
+
+FIRST_POLL_SECONDS = 0.5
+LONGEST_POLL_SECONDS = 15.0
+IMPORT_LIMIT = "CONTACT_IMPORT_LIMIT_IS_REACHED"
+
+
+@dataclass(slots=True)
+class BatchOutcome:
+    """What became of a batch, by the contact ids that were meant.
+
+    Attributes:
+        accepted: written, under the id that was meant.
+        rejected: refused, with the code.
+        strangers: written to another contact, with that one's id.
+        unknown: no result; only reading tells.
+        import_limit: SimpleTexting says that contacts were to be created, which never is our purpose.
+        server_time: SimpleTexting's clock when the batch was accepted (epoch seconds).
+    """
+
+    accepted: list[str] = field(default_factory=list)
+    rejected: dict[str, str | None] = field(default_factory=dict)
+    strangers: dict[str, str] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+    import_limit: bool = False
+    server_time: float | None = None
+
+
+def write_body(contact: LiveContact, changes: Sequence[Change]) -> dict[str, Any]:
+    """The body of a write: what changes, and with any custom field all that the contact has.
+
+    Whether an account merges or replaces `customFields` is not known, so what is written is the union of what was
+    just read and what is ours; then both end alike. The phone is sent as the contact's own, because a blank one is
+    refused; it never changes the contact's phone.
+    """
+    body: dict[str, Any] = {"contactPhone": nanp(contact.phone) or contact.phone}
+    body.update({change.key: change.new for change in changes if change.kind == "builtin"})
+    custom = {change.key: change.new for change in changes if change.kind == "custom"}
+    if custom:
+        body["customFields"] = {**{key: value for key, value in contact.custom.items() if value}, **custom}
+    return body
+
+
+def send_batch(
+    st: SimpleTextingClient,
+    items: Sequence[tuple[LiveContact, Sequence[Change]]],
+    *,
+    wait: timedelta,
+    progress: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> BatchOutcome:
+    """Send one batch and poll its task until it is done or `wait` is over.
+
+    Raises:
+        Refused: the whole request was refused (nothing of it was done).
+        TryLater, BadAnswer: sending had no clear answer; all of it is unknown.
+        BadKey: the token is not accepted.
+    """
+    by_phone = {phone: contact.contact_id for contact, _ in items if (phone := nanp(contact.phone))}
+    written = st.batch_update([write_body(contact, changes) for contact, changes in items])
+    outcome = BatchOutcome(server_time=written.server_time)
+    results = _poll(st, written.id, wait, progress, sleep) if written.id else []
+    told: dict[str, BatchItem] = {}
+    for result in results:
+        phone = nanp(result.contactPhone)
+        if phone in by_phone and (phone not in told or result.done):
+            told[phone] = result
+    for phone, contact_id in by_phone.items():
+        _sort_in(outcome, contact_id, told.get(phone))
+    return outcome
+
+
+def _sort_in(outcome: BatchOutcome, contact_id: str, result: BatchItem | None) -> None:
+    if result is None or result.done is None:
+        outcome.unknown.append(contact_id)
+    elif not result.done:
+        outcome.rejected[contact_id] = result.errorCode
+        outcome.import_limit = outcome.import_limit or result.errorCode == IMPORT_LIMIT
+    elif not result.contactId:
+        outcome.unknown.append(contact_id)  # done, but to whom? Reading tells.
+    elif result.contactId != contact_id:
+        outcome.strangers[contact_id] = result.contactId
+    else:
+        outcome.accepted.append(contact_id)
+
+
+def _poll(
+    st: SimpleTextingClient,
+    task_id: str,
+    wait: timedelta,
+    progress: Callable[[str], None],
+    sleep: Callable[[float], None],
+) -> list[BatchItem]:
+    """All results told until the task is done; what is told while it is in progress counts as well."""
+    give_up_at = time.monotonic() + wait.total_seconds()
+    pause = FIRST_POLL_SECONDS
+    latest: BatchResult | None = None
+    while True:
+        try:
+            latest = st.batch_result(task_id)
+        except BadKey:
+            raise
+        except (Refused, TryLater, BadAnswer):
+            break  # the task cannot be asked; whatever was told before counts, the rest is unknown
+        if (latest.status or "").upper() == "DONE" or time.monotonic() + pause > give_up_at:
+            break
+        progress("waiting for SimpleTexting to finish a batch")
+        sleep(pause)
+        pause = min(pause * 2, LONGEST_POLL_SECONDS)
+    return (latest.results or []) if latest else []

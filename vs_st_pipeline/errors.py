@@ -1,0 +1,133 @@
+"""What can go wrong, named by what to do next: come back later, give up, or skip one record.
+
+A message is one fixed sentence plus fields (system, call, status, trace id). It never carries a body,
+a phone, a name or a key, because messages end in logs, reports and the Dagster UI.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+VINOSHIPPER = "vinoshipper"
+SIMPLETEXTING = "simpletexting"
+
+
+class PipelineError(Exception):
+    """Base of every error that the pipeline raises on purpose.
+
+    Attributes:
+        kind: the word of the report (`auth`, `try_later`, `bad_answer`, `unsafe`, `config`, `internal`).
+        message: a fixed sentence for people; says what to do where that is known.
+        system: `vinoshipper`, `simpletexting` or None.
+        call: name of the API call, e.g. `list_customers`, or None.
+        http_status: status of the answer, or None where none came.
+        trace_id: the vendor's id of the request (`vs-trace-id` at Vinoshipper), or None.
+    """
+
+    kind: ClassVar[str] = "internal"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        system: str | None = None,
+        call: str | None = None,
+        http_status: int | None = None,
+        trace_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.system = system
+        self.call = call
+        self.http_status = http_status
+        self.trace_id = trace_id
+
+    def __str__(self) -> str:
+        fields = [
+            f"{name}={value}"
+            for name, value in (
+                ("system", self.system),
+                ("call", self.call),
+                ("http_status", self.http_status),
+                ("trace_id", self.trace_id),
+            )
+            if value is not None
+        ]
+        return f"{self.message} [{' '.join(fields)}]" if fields else self.message
+
+    def as_report(self) -> dict[str, str | int | None]:
+        """The `error` object of a report (interface.md, section 3)."""
+        message = f"{self.message} (call {self.call})" if self.call else self.message
+        return {
+            "kind": self.kind,
+            "system": self.system,
+            "message": message,
+            "http_status": self.http_status,
+            "trace_id": self.trace_id,
+        }
+
+
+class TryLater(PipelineError):
+    """The other side (or another sync) is busy, slow or down; the same sync may pass later."""
+
+    kind = "try_later"
+
+
+class GiveUp(PipelineError):
+    """Trying again changes nothing until a person does something."""
+
+
+class BadKey(GiveUp):
+    """The system does not accept the merchant's key: 401, 403, or a log-in page instead of an answer."""
+
+    kind = "auth"
+
+
+class BadAnswer(GiveUp):
+    """The answer is not JSON, cut short, of the wrong shape, or a filter or page step had no effect."""
+
+    kind = "bad_answer"
+
+
+class Unsafe(GiveUp):
+    """The brake: this sync would lose something for many contacts, so none of it is written."""
+
+    kind = "unsafe"
+
+
+class BadSettings(GiveUp):
+    """A setting is missing, unknown or unusable; the message names the file, the line and the remedy."""
+
+    kind = "config"
+
+
+class Internal(GiveUp):
+    """A fault of ours."""
+
+    kind = "internal"
+
+
+class Refused(PipelineError):
+    """A 4xx that is about this one request only (400, 404, 409, ...); the caller knows what it means.
+
+    Attributes:
+        code: the error code of the body (`CONTACT_UPDATE_FAILED`, `VALIDATION`, ...), or None.
+        server_time: the answer's `Date` header as epoch seconds (UTC), or None.
+    """
+
+    kind = "bad_answer"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        system: str | None = None,
+        call: str | None = None,
+        http_status: int | None = None,
+        trace_id: str | None = None,
+        code: str | None = None,
+        server_time: float | None = None,
+    ) -> None:
+        super().__init__(message, system=system, call=call, http_status=http_status, trace_id=trace_id)
+        self.code = code
+        self.server_time = server_time

@@ -1,0 +1,71 @@
+"""Which contact is which customer, from what raw knows; and which of several customers on one phone it is.
+
+Data flow: raw.simpletexting_contacts, raw.vinoshipper_customers -> Link per contact.
+
+Both the readers (whose details to ask for) and the planner (whom to write) need the same answer, so it is made
+here once, below them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from vs_st_pipeline.customer import Customer, earliest_membership
+from vs_st_pipeline.gates import status_reason
+from vs_st_pipeline.matching import Candidate, Contact, Link, choose, link
+from vs_st_pipeline.order import Order, newest_counted
+from vs_st_pipeline.text_forms import instant
+from vs_st_pipeline.warehouse import Db
+
+
+@dataclass(frozen=True, slots=True)
+class Linkable:
+    """What linking needs of a contact: id, phone and `VScustomerID` as read, and its subscription status."""
+
+    contact_id: str
+    phone: str
+    vs_customer_id: str
+    status: str
+
+
+def link_contacts(db: Db, contacts: Sequence[Linkable]) -> dict[str, Link]:
+    """Links of all contacts to customers that exist (deleted ones do not)."""
+    existing: set[int] = set()
+    by_phone: dict[str, list[int]] = {}
+    for customer_id, phone in db.rows(
+        "select customer_id, phone from raw.vinoshipper_customers where deleted_at is null"
+    ):
+        existing.add(customer_id)
+        if phone:
+            by_phone.setdefault(phone, []).append(customer_id)
+    return link([Contact(row.contact_id, row.phone, row.vs_customer_id) for row in contacts], existing, by_phone)
+
+
+def customers_to_read(contacts: Iterable[Linkable], links: Mapping[str, Link]) -> list[int]:
+    """Customers whose details are worth asking for: all candidates of every contact that has opted in."""
+    wanted = {
+        customer_id
+        for contact in contacts
+        if contact.contact_id in links and status_reason(contact.status) is None
+        for customer_id in links[contact.contact_id].candidates
+    }
+    return sorted(wanted)
+
+
+def chosen_customer(found: Link, customers: Mapping[int, Customer], orders: Mapping[int, Sequence[Order]]) -> int:
+    """The one customer that the contact stands for (interface 7.4)."""
+    if len(found.candidates) == 1:
+        return found.candidates[0]
+    return choose([_candidate(customer_id, customers, orders) for customer_id in found.candidates])
+
+
+def _candidate(customer_id: int, customers: Mapping[int, Customer], orders: Mapping[int, Sequence[Order]]) -> Candidate:
+    counted = newest_counted(orders.get(customer_id, ()))
+    customer = customers.get(customer_id)
+    joined = earliest_membership(customer.memberships) if customer else None
+    return Candidate(
+        customer_id,
+        instant(counted.purchased_at) if counted and counted.purchased_at else None,
+        instant(joined) if joined else None,
+    )

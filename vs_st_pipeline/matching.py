@@ -1,0 +1,94 @@
+"""Which customer a contact stands for: by the customer id it already carries, else by phone.
+
+Data flow: contacts + customers -> links; several customers on one phone -> one chosen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, TypeAlias
+
+from vs_st_pipeline.phone import nanp
+
+By: TypeAlias = Literal["VScustomerID", "phone"]
+
+_CUSTOMER_ID = re.compile(r"[0-9]{1,18}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NONE = (False, timedelta(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What matching needs of a SimpleTexting contact: its phone as it was read, and the live text of `VScustomerID`."""
+
+    contact_id: str
+    phone: str | None = None
+    vs_customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A contact and the Vinoshipper customers it may stand for, ascending; more than one is an ambiguous phone."""
+
+    contact_id: str
+    candidates: tuple[int, ...]
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What decides between customers on one phone; both moments are aware instants, None where there is none."""
+
+    customer_id: int
+    newest_counted_at: datetime | None = None
+    earliest_membership: datetime | None = None
+
+
+def link(
+    contacts: Iterable[Contact], customers_by_id: Container[int], ids_by_phone: Mapping[str, Sequence[int]]
+) -> dict[str, Link]:
+    """Links by contact id; contacts without a customer are absent. Two contacts may be linked to one customer.
+
+    Args:
+        contacts: of the account, in any order.
+        customers_by_id: says whether a customer exists (a mapping or a set of ids).
+        ids_by_phone: customers by the ten NANP digits of their `primaryPhone`.
+    """
+    links = {}
+    for contact in contacts:
+        customer_id = _carried_id(contact.vs_customer_id)
+        # A carried id beats the phones: people share phones and change them, the id stays.
+        if customer_id is not None and customer_id in customers_by_id:
+            links[contact.contact_id] = Link(contact.contact_id, (customer_id,), "VScustomerID")
+            continue
+        phone = nanp(contact.phone)
+        candidates = ids_by_phone.get(phone, ()) if phone else ()
+        if candidates:
+            links[contact.contact_id] = Link(contact.contact_id, tuple(sorted(set(candidates))), "phone")
+    return links
+
+
+def choose(candidates: Sequence[Candidate]) -> int:
+    """The customer id with the newest counted order, then the earliest membership, then the greatest id.
+
+    Raises:
+        ValueError: there is no candidate.
+    """
+    return max(candidates, key=_rank).customer_id
+
+
+def _rank(candidate: Candidate) -> tuple[bool, timedelta, bool, timedelta, int]:
+    bought, joined = candidate.newest_counted_at, candidate.earliest_membership
+    return (
+        *(_NONE if bought is None else (True, bought - _EPOCH)),
+        *(_NONE if joined is None else (True, _EPOCH - joined)),  # the other way round: the earlier the better
+        candidate.customer_id,
+    )
+
+
+def _carried_id(text: str | None) -> int | None:
+    digits = text.strip() if isinstance(text, str) else ""
+    return int(digits) if _CUSTOMER_ID.fullmatch(digits) else None

@@ -1,0 +1,588 @@
+"""Whom we sync: the merchants file and the settings of the environment, checked strictly before anything is called.
+
+Data flow: `merchants.yaml` + environment -> `MerchantsFile` (the usable merchants, and the bad ones with their errors).
+
+A value is read in two steps. Its form is checked where it stands, `defaults` first, so that a fault names its own line.
+Only then are the layers laid over each other (built in, `defaults`, the merchant's own), and of the secrets only those
+that are left are read, and only for merchants that are enabled: a winery that left may have taken its keys with it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import ipaddress
+import os
+import re
+import stat
+import zoneinfo
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, NoReturn
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline.yaml_lines import Node, read_with_lines
+
+_DURATION = re.compile(r"([0-9]{1,12})([smhd])")
+_DURATION_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_LONGEST_DURATION = timedelta(days=36_500)  # a century: still safe to take from or add to any date at hand
+_DURATION_FORMS = "a duration: a whole number and s, m, h or d, such as 0s, 90s, 15m, 6h or 7d"
+_ID = re.compile(r"[a-z0-9-]{1,63}")
+_SECRET_FORMS = "env:NAME or file:PATH"
+_MOST_SECRET_BYTES = 65_536
+
+
+class Secret:
+    """A key whose value shows in no repr, str, format or `dataclasses.asdict`; only `reveal()` gives it.
+
+    Not a dataclass, because `dataclasses.asdict` would take a dataclass apart.
+
+    Attributes:
+        reference: where it comes from, such as `env:NAME`.
+    """
+
+    __slots__ = ("_value", "reference")
+
+    def __init__(self, value: str | None, reference: str) -> None:
+        self._value = value
+        self.reference = reference
+
+    def reveal(self) -> str:
+        """The value.
+
+        Raises:
+            BadSettings: it was not read, because the merchant is disabled.
+        """
+        if self._value is None:
+            raise BadSettings(f"the secret {self.reference} was not read, because its merchant is disabled; enable it")
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({self.reference})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return (self._value, self.reference) == (other._value, other.reference)
+
+    def __hash__(self) -> int:
+        return hash((self._value, self.reference))
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """How often what no list shows is read again; zero means in every sync."""
+
+    customer_list: timedelta
+    customer_details: timedelta
+    open_orders: timedelta
+    settled_orders: timedelta
+    reconcile: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class VinoshipperSettings:
+    """How to speak to Vinoshipper for one merchant.
+
+    Attributes:
+        base_url: without a slash at the end; paths under it start `/api/v3/p`.
+        requests_per_second: above 0; shared by every process that speaks for this merchant.
+        history_from: how far back orders are looked for.
+    """
+
+    base_url: str
+    api_key: Secret
+    api_secret: Secret
+    requests_per_second: float
+    history_from: date
+    refresh: Refresh
+
+
+@dataclass(frozen=True, slots=True)
+class SimpleTextingSettings:
+    """How to speak to SimpleTexting for one merchant.
+
+    Attributes:
+        base_url: without a slash at the end; paths under it start `/api`.
+        requests_per_second: above 0; shared by every process that speaks for this merchant.
+        full_read: how often all contacts are read instead of those updated since; zero means in every sync.
+        write_one_by_one_up_to: more changed contacts than this go by batch; 0 or more.
+        batch_wait: how long a batch may take to be done; above zero.
+    """
+
+    base_url: str
+    api_token: Secret
+    requests_per_second: float
+    full_read: timedelta
+    write_one_by_one_up_to: int
+    batch_wait: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """One merchant as his entry and the defaults say.
+
+    Attributes:
+        id: `[a-z0-9-]`, 1-63 characters; the partition key.
+        enabled: if false he is never called, and his secrets are not read.
+        give_up_after: all tries of one request together; above zero.
+        field_map: `default`, or the absolute path of a field map (whether it exists is for its reader to say).
+    """
+
+    id: str
+    name: str
+    enabled: bool
+    time_zone: ZoneInfo
+    vinoshipper: VinoshipperSettings
+    simpletexting: SimpleTextingSettings
+    give_up_after: timedelta
+    field_map: str | Path
+    on_ambiguous_phone: Literal["newest_order", "hold"]
+    require_age_evidence: bool
+
+
+@dataclass(frozen=True)
+class BadMerchant:
+    """An entry of the merchants file that cannot be used.
+
+    Attributes:
+        id: None where the entry has no well-formed one; of a duplicate, the id that a good merchant may bear.
+        line: where the entry begins, from 1.
+        error: what is wrong; its message names file and line.
+        name: None where the entry has none.
+    """
+
+    id: str | None
+    line: int
+    error: BadSettings
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class MerchantsFile:
+    """What a merchants file says, in its order; `merchants` holds the disabled ones too."""
+
+    path: Path
+    merchants: tuple[Merchant, ...]
+    bad: tuple[BadMerchant, ...] = ()
+
+    @functools.cached_property
+    def _by_id(self) -> dict[str, Merchant]:
+        return {merchant.id: merchant for merchant in self.merchants}
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the good merchants, disabled ones too."""
+        return tuple(self._by_id)
+
+    @property
+    def enabled(self) -> tuple[Merchant, ...]:
+        """The good merchants that may be called."""
+        return tuple(merchant for merchant in self.merchants if merchant.enabled)
+
+    def get(self, merchant_id: str) -> Merchant | None:
+        """The good merchant of this id, or None."""
+        return self._by_id.get(merchant_id)
+
+    def bad_of(self, merchant_id: str) -> tuple[BadMerchant, ...]:
+        """The bad entries of this id; not empty beside a good merchant where the id is there twice."""
+        return tuple(bad for bad in self.bad if bad.id == merchant_id)
+
+
+def settings_path(environ: Mapping[str, str]) -> Path:
+    """Where the merchants file is: `VS_ST_MERCHANTS`, else `./merchants.yaml`."""
+    return Path(environ.get("VS_ST_MERCHANTS") or "merchants.yaml")
+
+
+def data_dir(environ: Mapping[str, str]) -> Path:
+    """The folder of all state: `VS_ST_DATA_DIR`, else `./data`."""
+    return Path(environ.get("VS_ST_DATA_DIR") or "data")
+
+
+def now(environ: Mapping[str, str]) -> datetime:
+    """The time that every rule about dates and ages takes for now, in UTC: `VS_ST_NOW`, else the clock.
+
+    A time without an offset is taken as UTC.
+
+    Raises:
+        BadSettings: `VS_ST_NOW` is not an ISO time.
+    """
+    written = environ.get("VS_ST_NOW", "").strip()
+    if not written:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(written)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadSettings("VS_ST_NOW is not an ISO time; write it such as 2026-01-31T12:00:00Z, or unset it") from None
+
+
+@functools.lru_cache(maxsize=1024)
+def parse_duration(text: str) -> timedelta:
+    """The duration written `0s`, `90s`, `15m`, `6h` or `7d`: whole numbers only, at most a century.
+
+    Raises:
+        BadSettings: it is not written so; the message says the forms, but names no file.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise BadSettings(f"expected {_DURATION_FORMS}")
+    seconds = int(match[1]) * _DURATION_UNITS[match[2]]
+    if seconds > _LONGEST_DURATION.total_seconds():
+        raise BadSettings(f"too long; the longest duration is {_LONGEST_DURATION.days}d")
+    return timedelta(seconds=seconds)
+
+
+def read_merchants(path: Path, environ: Mapping[str, str]) -> MerchantsFile:
+    """Read and check the merchants file (interface.md, section 2).
+
+    One bad merchant among good ones goes to `bad`; of a duplicate id, the second one does.
+
+    Args:
+        path: the file; relative paths in it are relative to its folder.
+        environ: where `env:NAME` secrets are looked up.
+
+    Raises:
+        BadSettings: the file cannot be read at all, has an unknown key at the top or a fault in `defaults`,
+            or leaves no usable merchant. The message names file and line.
+    """
+    top = read_with_lines(path)
+    sections = top.mapping(("defaults", "merchants"))
+    layer = _BUILT_IN
+    if (defaults := sections.get("defaults")) is not None:
+        layer = _merged(layer, _read_defaults(defaults))
+    entries = sections["merchants"].items() if "merchants" in sections else []
+    if not entries:
+        raise sections.get("merchants", top).problem("no merchant is listed; add one, such as `- id: hillside-cellars`")
+
+    folder = path.absolute().parent
+    good: list[Merchant] = []
+    bad: list[BadMerchant] = []
+    owners: dict[str, Node] = {}
+    for entry in entries:
+        merchant_id, name = _peek(entry, "id", _id), _peek(entry, "name", Node.text)
+        try:
+            # The first one owns the id even if it is bad: to take the second for it would be a guess.
+            if merchant_id is not None and (first := owners.setdefault(merchant_id, entry)) is not entry:
+                raise entry.problem(f"id {merchant_id} is that of line {first.line} already; give this one its own")
+            good.append(_read_merchant(entry, layer, folder, environ))
+        except BadSettings as error:
+            # Without the traceback, whose frames would keep the environment, secrets and all, for whoever prints them.
+            bad.append(BadMerchant(merchant_id, entry.line, error.with_traceback(None), name))
+    if not good:
+        _refuse(bad)
+    return MerchantsFile(path, tuple(good), tuple(bad))
+
+
+def _refuse(bad: list[BadMerchant]) -> NoReturn:
+    shown = "; ".join(entry.error.message for entry in bad[:5])
+    more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
+    raise BadSettings(f"{shown}{more}. No merchant of the file is usable")
+
+
+def _read_defaults(node: Node) -> dict[str, Any]:
+    for key in ("id", "name"):
+        if (child := node.child(key)) is not None:
+            raise child.problem("this is a merchant's own; delete it from `defaults`")
+    return _read(node, _SHARED_KEYS)
+
+
+def _peek(entry: Node, key: str, read: Callable[[Node], str]) -> str | None:
+    """What stands under `key` if it is well-formed, even where the rest of the entry is broken."""
+    child = entry.child(key)
+    try:
+        return None if child is None else read(child)
+    except BadSettings:
+        return None
+
+
+def _read_merchant(entry: Node, layer: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> Merchant:
+    values = _merged(layer, _read(entry, _MERCHANT_KEYS))
+    if "id" not in values:
+        raise entry.problem("this merchant has no id; add one of a-z, 0-9 and -, such as `id: hillside-cellars`")
+    for section, keys in _SECRETS.items():
+        for key in keys:
+            values[section][key] = _secret(entry, values, section, key, folder, environ)
+    vinoshipper = values["vinoshipper"]
+    vinoshipper["refresh"] = Refresh(**vinoshipper["refresh"])
+    values["vinoshipper"] = VinoshipperSettings(**vinoshipper)
+    values["simpletexting"] = SimpleTextingSettings(**values["simpletexting"])
+    if values["field_map"] != "default":
+        values["field_map"] = folder / values["field_map"]
+    values.setdefault("name", values["id"])
+    return Merchant(**values)
+
+
+# --- layers: what stands further in wins, key by key ---
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid over `under`, which has every section; always new dicts, so that no merchant changes another's."""
+    merged = {
+        key: _merged(value, over.get(key, {})) if isinstance(value, dict) else value for key, value in under.items()
+    }
+    for key, value in over.items():
+        if not isinstance(value, dict):
+            merged[key] = value
+    return merged
+
+
+# --- secrets ---
+
+
+class _Reference(NamedTuple):
+    """A secret whose form is right and that is not read yet."""
+
+    node: Node
+    written: str
+
+
+def _reference(node: Node) -> _Reference:
+    written = node.written(_SECRET_FORMS).strip()
+    kind, _, rest = written.partition(":")
+    rest = rest.strip()
+    if kind not in ("env", "file"):
+        raise node.problem(f"a secret in clear is refused; write {_SECRET_FORMS}")
+    if kind == "env" and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", rest):
+        # Not repeated: it may be the secret itself.
+        raise node.problem("what follows env: is not the name of an environment variable (letters, digits and _)")
+    if not rest:
+        raise node.problem("the path after file: is missing; write file:PATH")
+    return _Reference(node, f"{kind}:{rest}")
+
+
+def _secret(
+    entry: Node, values: dict[str, Any], section: str, key: str, folder: Path, environ: Mapping[str, str]
+) -> Secret:
+    reference: _Reference | None = values[section].get(key)
+    if reference is None:
+        inner = entry.child(section)
+        remedy = f"is missing; write {_SECRET_FORMS}"
+        raise entry.problem(f"{section}.{key} {remedy}") if inner is None else inner.problem(f"{key} {remedy}")
+    if not values["enabled"]:
+        return Secret(None, reference.written)
+    return Secret(_secret_value(reference, folder, environ), reference.written)
+
+
+def _secret_value(reference: _Reference, folder: Path, environ: Mapping[str, str]) -> str:
+    node, written = reference
+    kind, _, name = written.partition(":")
+    if kind == "env":
+        if name not in environ:
+            raise node.problem(f"the environment variable {name} is not set; set it")
+        value = environ[name].strip()
+    else:
+        value = _secret_file(node, written, os.path.join(folder, name))
+    if not value:
+        raise node.problem(f"the secret {written} is empty; put the key there")
+    if not (value.isascii() and value.isprintable()):
+        raise node.problem(f"the secret {written} must be one line of plain ASCII; put the key alone there")
+    return value
+
+
+def _secret_file(node: Node, written: str, path: str) -> str:
+    """The file's text; by `os`, because thousands of merchants are twice as slow by `pathlib`."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # does not wait for whoever might write to a pipe
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise OSError(None, "not a regular file")
+            data = os.read(handle, _MOST_SECRET_BYTES)
+        finally:
+            os.close(handle)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise node.problem(f"the secret {written} cannot be read: {reason}; put the key there, readable") from None
+    # A strict decode would raise an error that carries the bytes; what is not ASCII is refused by the caller anyhow.
+    return data.decode("utf-8-sig", errors="replace").strip()
+
+
+# --- one reader for each kind of value ---
+
+
+def _id(node: Node) -> str:
+    written = node.text()
+    if not _ID.fullmatch(written):
+        raise node.problem("an id is 1-63 of a-z, 0-9 and -, such as hillside-cellars")
+    return written
+
+
+def _duration(node: Node) -> timedelta:
+    written = node.written(_DURATION_FORMS)
+    try:
+        return parse_duration(written)
+    except BadSettings as error:
+        raise node.problem(error.message) from None
+
+
+def _duration_above_zero(node: Node) -> timedelta:
+    duration = _duration(node)
+    if not duration:
+        raise node.problem("must be above zero, such as 60s")
+    return duration
+
+
+def _rate(node: Node) -> float:
+    rate = node.number()
+    if rate <= 0:
+        raise node.problem("must be a number above 0; a fraction such as 0.5 is fine")
+    return rate
+
+
+def _count(node: Node) -> int:
+    count = node.integer()
+    if count < 0:
+        raise node.problem("must be a whole number, 0 or more")
+    return count
+
+
+def _date(node: Node) -> date:
+    expected = "a date written YYYY-MM-DD, such as 2005-01-01"
+    written = node.written(expected)
+    try:
+        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", written):  # fromisoformat takes more forms
+            raise ValueError
+        return date.fromisoformat(written)
+    except ValueError:
+        raise node.problem(f"expected {expected}") from None
+
+
+def _time_zone(node: Node) -> ZoneInfo:
+    name = node.text()
+    zone = _zone(name)
+    if zone is None:
+        raise node.problem(f"no such time zone; write one such as {_nearest_zone(name)}")
+    return zone
+
+
+@functools.lru_cache(maxsize=1024)
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # OSError: the name of a folder, or one that is too long
+        return None
+
+
+@functools.lru_cache(maxsize=64)
+def _nearest_zone(name: str) -> str:
+    near = difflib.get_close_matches(name, sorted(zoneinfo.available_timezones()), n=1)
+    return near[0] if near else "America/Los_Angeles"
+
+
+def _base_url(node: Node) -> str:
+    url = node.text()
+    if (fault := _url_fault(url)) is not None:
+        raise node.problem(fault)
+    return url.rstrip("/")
+
+
+@functools.lru_cache(maxsize=1024)
+def _url_fault(url: str) -> str | None:
+    """What is wrong with a base URL, or None. The URL is not repeated: it may hold a password."""
+    example = "write one such as https://example.com/path"
+    if not re.fullmatch(r"[!-\[\]-~]+", url):
+        return f"a URL has no blanks, backslashes or characters beyond ASCII; {example}"
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port  # raises where it is no port
+    except ValueError:
+        return f"this is not a URL; {example}"
+    if parts.scheme not in ("http", "https") or not host:
+        return f"expected an https:// URL with a host; {example}"
+    if "@" in parts.netloc:
+        return f"a user or password in the URL is refused; {example}"
+    if "?" in url or "#" in url:
+        return f"a base URL has no ? and no #; {example}"
+    if parts.scheme == "http" and not _is_loopback(host):
+        return "http:// is for loopback only (localhost, 127.0.0.1, [::1]); write https://"
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _on_ambiguous_phone(node: Node) -> str:
+    return node.choice(("newest_order", "hold"))
+
+
+# --- the keys, and what they are where nobody says ---
+
+
+def _read(node: Node, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The values under `node`; `keys` says for each key how it is read, or which keys are inside it."""
+    return {
+        key: _read(child, keys[key]) if isinstance(keys[key], dict) else keys[key](child)
+        for key, child in node.mapping(keys).items()
+    }
+
+
+_SECRETS = {"vinoshipper": ("api_key", "api_secret"), "simpletexting": ("api_token",)}
+
+_SHARED_KEYS: dict[str, Callable[[Node], object] | dict[str, Any]] = {
+    "enabled": Node.boolean,
+    "time_zone": _time_zone,
+    "vinoshipper": {
+        "base_url": _base_url,
+        "api_key": _reference,
+        "api_secret": _reference,
+        "requests_per_second": _rate,
+        "history_from": _date,
+        "refresh": {
+            "customer_list": _duration,
+            "customer_details": _duration,
+            "open_orders": _duration,
+            "settled_orders": _duration,
+            "reconcile": _duration,
+        },
+    },
+    "simpletexting": {
+        "base_url": _base_url,
+        "api_token": _reference,
+        "requests_per_second": _rate,
+        "full_read": _duration,
+        "write_one_by_one_up_to": _count,
+        "batch_wait": _duration_above_zero,
+    },
+    "give_up_after": _duration_above_zero,
+    "field_map": Node.text,
+    "on_ambiguous_phone": _on_ambiguous_phone,
+    "require_age_evidence": Node.boolean,
+}
+_MERCHANT_KEYS = {"id": _id, "name": Node.text} | _SHARED_KEYS
+
+_BUILT_IN: dict[str, Any] = {
+    "enabled": True,
+    "time_zone": ZoneInfo("America/Los_Angeles"),
+    "vinoshipper": {
+        "base_url": "https://vinoshipper.com",
+        "requests_per_second": 1.0,
+        "history_from": date(2005, 1, 1),
+        "refresh": {
+            "customer_list": timedelta(hours=1),
+            "customer_details": timedelta(hours=24),
+            "open_orders": timedelta(hours=1),
+            "settled_orders": timedelta(days=7),
+            "reconcile": timedelta(hours=24),
+        },
+    },
+    "simpletexting": {
+        "base_url": "https://api-app2.simpletexting.com/v2",
+        "requests_per_second": 2.0,
+        "full_read": timedelta(hours=24),
+        "write_one_by_one_up_to": 100,
+        "batch_wait": timedelta(seconds=120),
+    },
+    "give_up_after": timedelta(seconds=60),
+    "field_map": "default",
+    "on_ambiguous_phone": "newest_order",
+    "require_age_evidence": False,
+}

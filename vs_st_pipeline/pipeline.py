@@ -1,0 +1,253 @@
+"""The story: for one merchant, read both systems, put it in our words, plan the difference, push it.
+
+    raw      what a system said           extract_contacts, extract_customers, extract_orders
+    staged   one row per customer, order  stage
+    planned  what must change over there  plan
+    synced   what was accepted            push
+
+`walk` makes the stops that it is asked for; `sync` all of them, `rehearse` all but the last. The command line, the
+Dagster assets, a schedule and a backfill all call these functions: there is one way through the code, never two.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC
+
+from vs_st_pipeline import planning, staging
+from vs_st_pipeline.customer import customer_from
+from vs_st_pipeline.destinations.simpletexting import contacts as st_contacts
+from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
+from vs_st_pipeline.destinations.simpletexting.push import Pushed
+from vs_st_pipeline.destinations.simpletexting.push import push as push_contacts
+from vs_st_pipeline.errors import Internal, PipelineError, Unsafe
+from vs_st_pipeline.linking import chosen_customer, customers_to_read, link_contacts
+from vs_st_pipeline.matching import Link
+from vs_st_pipeline.order import COUNTED_STATUS, newest
+from vs_st_pipeline.pace import Pace
+from vs_st_pipeline.report import FAILED, OK, PARTIAL, Report
+from vs_st_pipeline.run import Run
+from vs_st_pipeline.sources.vinoshipper import capture
+from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
+from vs_st_pipeline.standing import write_standing
+from vs_st_pipeline.warehouse import Db
+
+
+@dataclass(slots=True)
+class Visit:
+    """One merchant's run under way: its clients, made when first needed, and its report so far."""
+
+    run: Run
+    report: Report
+    _vinoshipper: VinoshipperClient | None = None
+    _simpletexting: SimpleTextingClient | None = None
+
+    @property
+    def vinoshipper(self) -> VinoshipperClient:
+        if self._vinoshipper is None:
+            settings = self.run.merchant.vinoshipper
+            self._vinoshipper = VinoshipperClient(
+                self.run.merchant, self._pace("vinoshipper", settings.requests_per_second)
+            )
+            self.report.vinoshipper_calls = self._vinoshipper.http.calls
+        return self._vinoshipper
+
+    @property
+    def simpletexting(self) -> SimpleTextingClient:
+        if self._simpletexting is None:
+            settings = self.run.merchant.simpletexting
+            self._simpletexting = SimpleTextingClient(
+                self.run.merchant, self._pace("simpletexting", settings.requests_per_second)
+            )
+            self.report.simpletexting_calls = self._simpletexting.http.calls
+        return self._simpletexting
+
+    def _pace(self, system: str, rate: float) -> Pace:
+        # The file is what every process that speaks for this merchant shares.
+        return Pace(self.run.warehouse.folder(self.run.merchant.id) / f"pace-{system}", rate)
+
+    def close(self) -> None:
+        for client in (self._vinoshipper, self._simpletexting):
+            if client is not None:
+                client.http.close()
+
+
+# --- the four stops -----------------------------------------------------------------------------------------------
+
+
+def extract_contacts(visit: Visit) -> None:
+    """raw: the account's custom fields and all its contacts."""
+    st_contacts.fetch_custom_fields(visit.run, visit.simpletexting)
+    visit.report.contacts = st_contacts.fetch_contacts(visit.run, visit.simpletexting)
+
+
+def extract_customers(visit: Visit) -> None:
+    """raw: all customers as the list shows them, and the details of those whom an opted-in contact may stand for."""
+    visit.report.customers = capture.fetch_customers(visit.run, visit.vinoshipper)
+    capture.fetch_customer_details(visit.run, visit.vinoshipper, _linked(visit.run)[1])
+
+
+def extract_orders(visit: Visit) -> None:
+    """raw: all orders as the search shows them, and the details of the orders of those same customers."""
+    links, customer_ids = _linked(visit.run)
+    visit.report.orders = capture.fetch_orders(visit.run, visit.vinoshipper, customer_ids)
+    with visit.run.open() as db:
+        receipts = _receipts_to_read(visit.run, db, links, customer_ids)
+    capture.fetch_receipts(visit.run, visit.vinoshipper, receipts)
+
+
+def stage(visit: Visit) -> dict[str, int]:
+    """staged: one row per customer and one per order, in our words."""
+    return staging.stage(visit.run)
+
+
+def plan(visit: Visit) -> planning.Plan:
+    """planned: what must change at SimpleTexting, who is held back and why; the brake's verdict is part of it."""
+    made = planning.make_plan(visit.run, planning.load_field_map(visit.run.merchant))
+    report = visit.report
+    report.planned_contacts, report.planned_fields = made.contacts, made.fields
+    report.unmatched, report.held, report.noted = made.unmatched, made.held, made.noted
+    return made
+
+
+def push(visit: Visit) -> Pushed:
+    """synced: write the difference, and remember only what was accepted."""
+    pushed, report = Pushed(), visit.report
+    try:
+        push_contacts(visit.run, visit.simpletexting, pushed)
+    finally:
+        report.accepted, report.rejected, report.unknown = pushed.accepted, pushed.rejected, pushed.unknown
+        report.noted = report.noted + pushed.noted
+    return pushed
+
+
+# --- the whole way ------------------------------------------------------------------------------------------------
+
+Stop = Callable[[Visit], object]
+
+STOPS: dict[str, Stop] = {
+    "raw/simpletexting/contacts": extract_contacts,
+    "raw/vinoshipper/customers": extract_customers,
+    "raw/vinoshipper/orders": extract_orders,
+    "staged": stage,
+    "planned": plan,
+    "synced": push,
+}
+"""Every stop by name, in the order of the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopDone:
+    """A stop that has just been made: how long it took and what was asked for it, by system and call name."""
+
+    name: str
+    seconds: float
+    calls: dict[str, int]
+
+
+def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] = lambda _: None) -> Report:
+    """Make these stops for one merchant, in the order of the way; never raises, what went wrong is in the report.
+
+    Args:
+        stops: names in `STOPS`. Without `synced` it is a rehearsal of the others if the run says so.
+        on_stop: told of each stop as it is done.
+    """
+    with visiting(run) as visit, run.warehouse.sync_lock(run.merchant.id):
+        planning.load_field_map(run.merchant)  # a map that cannot be read should cost no request
+        for name, make in STOPS.items():
+            if name in stops:
+                started, asked = time.monotonic(), Counter(visit.report.calls_by_name())
+                make(visit)
+                calls = Counter(visit.report.calls_by_name()) - asked
+                on_stop(StopDone(name, time.monotonic() - started, dict(calls)))
+    if "synced" in stops:
+        now = run.clock().astimezone(UTC)
+        report = {"run_id": run.run_id, **visit.report.as_json()}
+        write_standing(run.warehouse.data_dir, run.merchant.id, now, report, good=visit.report.status != FAILED)
+    return visit.report
+
+
+def sync(run: Run) -> Report:
+    """The main job for one merchant: the whole way."""
+    return walk(run, STOPS)
+
+
+def rehearse(run: Run) -> Report:
+    """The same up to planned; a later sync does all that it would have done without it."""
+    report = walk(replace(run, dry_run=True), [name for name in STOPS if name != "synced"])
+    if report.status == OK:
+        with run.open() as db:
+            refused = db.value("select unsafe from planned.plan")
+        if refused and not run.allow_unsafe:
+            report.status, report.error = FAILED, Unsafe(refused)
+    return report
+
+
+@contextmanager
+def visiting(run: Run) -> Iterator[Visit]:
+    """A visit that turns whatever goes wrong inside into the report's error, and closes its clients."""
+    visit = Visit(run, Report(run.merchant.id, run.run_id))
+    started = time.monotonic()
+    try:
+        yield visit
+        # A contact that our own batch made and that was deleted again was not accepted, whatever the counts say.
+        visit.report.status = PARTIAL if visit.report.rejected or visit.report.unknown else OK
+    except PipelineError as error:
+        visit.report.status, visit.report.error = FAILED, error
+    except Exception as error:
+        # The text of a foreign exception may hold a person's data; its type and place are enough to find it.
+        visit.report.status, visit.report.error = (
+            FAILED,
+            Internal(f"a fault of ours: {_where(error)}; please report it"),
+        )
+    finally:
+        visit.close()
+        visit.report.seconds = time.monotonic() - started
+
+
+def _where(error: Exception) -> str:
+    """Type and place of a foreign exception: the last few lines of ours that it came through."""
+    frames = [
+        f"{os.path.basename(frame.filename)}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "vs_st_pipeline" in frame.filename
+    ]
+    return f"{type(error).__name__} at {' > '.join(frames[-4:])}"
+
+
+def _linked(run: Run) -> tuple[dict[str, Link], list[int]]:
+    """Links of all contacts, and the customers whose details are worth asking for."""
+    with run.open() as db:
+        custom_fields = st_contacts.read_custom_fields(db)
+        live = st_contacts.read_contacts(db, custom_fields)
+        contacts = planning.linkables(live.values(), custom_fields)
+        links = link_contacts(db, contacts)
+    return links, customers_to_read(contacts, links)
+
+
+def _receipts_to_read(run: Run, db: Db, links: dict[str, Link], customer_ids: list[int]) -> list[str]:
+    """Order numbers of the newest orders of the customers that contacts stand for, where they have a receipt."""
+    read = set(customer_ids)
+    orders = staging.raw_orders(db, read)
+    customers = {}
+    for customer_id, list_body, detail_body in db.rows(
+        "select customer_id, list_body, detail_body from raw.vinoshipper_customers where deleted_at is null"
+    ):
+        if customer_id in read and (
+            customer := customer_from(staging.as_object(list_body), staging.as_object(detail_body), run.today())
+        ):
+            customers[customer_id] = customer
+    numbers = []
+    for found in links.values():
+        if not read.issuperset(found.candidates):
+            continue
+        last = newest(orders.get(chosen_customer(found, customers, orders), ()))
+        if last and last.status == COUNTED_STATUS:
+            numbers.append(last.number)
+    return sorted(set(numbers))

@@ -1,0 +1,430 @@
+"""Works out what must change at SimpleTexting, who is held back and why, and whether that is safe.
+
+Data flow: staged.*, raw.simpletexting_contacts, synced.* -> planned.*
+
+Planning writes nothing but `planned`: what it learns on the way (a value found there already, a value stored
+in another form) waits in `planned.learned` until a sync pushes, so that a dry run moves nothing.
+Contacts whose wanted values and live body are the same as when they were last found settled are not compared again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from vs_st_pipeline import brake, gates, ledger
+from vs_st_pipeline.change import RECEIPT_UNREADABLE, WAITING_RETRY, Change, Wanted
+from vs_st_pipeline.customer import Customer
+from vs_st_pipeline.destinations.simpletexting.contacts import (
+    CUSTOMER_ID_LABEL,
+    LiveContact,
+    read_contacts,
+    read_custom_fields,
+)
+from vs_st_pipeline.diff import Accepted, compare
+from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline.field_map import (
+    CustomField,
+    Facts,
+    FieldMap,
+    MapField,
+    ResolvedMap,
+    read_field_map,
+    resolve,
+    wanted_values,
+)
+from vs_st_pipeline.linking import Linkable, chosen_customer, link_contacts
+from vs_st_pipeline.matching import Link
+from vs_st_pipeline.merchants import Merchant
+from vs_st_pipeline.order import Order, newest
+from vs_st_pipeline.run import Run
+from vs_st_pipeline.staging import staged_customers, staged_orders
+from vs_st_pipeline.text_forms import instant
+from vs_st_pipeline.warehouse import Db
+
+RECEIPT_SOURCE = "newest_order.receipt_url"
+NEWEST_NUMBER_SOURCE = "newest_order.number"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a plan comes to, in numbers; the rows are in `planned`.
+
+    Attributes:
+        contacts: contacts with something to write. fields: how many values that is.
+        unmatched: contacts that stand for no customer.
+        held, noted: contacts by reason.
+        missing_fields: fields of the map that the account lacks.
+        unsafe: the brake's sentence, None if it did not trip.
+    """
+
+    contacts: int = 0
+    fields: int = 0
+    unmatched: int = 0
+    held: Counter[str] = field(default_factory=Counter)
+    noted: Counter[str] = field(default_factory=Counter)
+    missing_fields: list[str] = field(default_factory=list)
+    unsafe: str | None = None
+
+
+@dataclass(slots=True)
+class Person:
+    """One linked contact on its way through the plan; `facts` is None where the contact is held back."""
+
+    contact: LiveContact
+    link: Link
+    customer_id: int
+    facts: Facts | None = None
+    held: str | None = None
+    notes: set[str] = field(default_factory=set)
+    newest_order_at: str | None = None
+    wanted: list[Wanted] = field(default_factory=list)
+
+
+def load_field_map(merchant: Merchant) -> FieldMap:
+    """The merchant's field map, checked.
+
+    Raises:
+        BadSettings: the file cannot be read or is refused; the message names file and line.
+    """
+    if isinstance(merchant.field_map, Path):
+        try:
+            return read_field_map(merchant.field_map.read_text(encoding="utf-8"), str(merchant.field_map))
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadSettings(
+                f"the field map {merchant.field_map} of {merchant.id} cannot be read ({type(error).__name__})"
+            ) from None
+    text = resources.files("vs_st_pipeline.destinations.simpletexting") / "field_map.yaml"
+    return read_field_map(text.read_text(encoding="utf-8"), "field_map.yaml")
+
+
+def make_plan(run: Run, field_map: FieldMap, *, history_complete: bool = True) -> Plan:
+    """Compare what every linked contact should say with what it says, and store the difference in `planned`."""
+    with run.open() as db:
+        custom_fields = read_custom_fields(db)
+        resolved = resolve(field_map, custom_fields)
+        live = read_contacts(db, custom_fields)
+        people, unmatched = _people(run, db, live, custom_fields, history_complete)
+        _say_what_is_wanted(people, resolved, run.merchant)
+        _share_out_emails(people, live)
+        plan = Plan(
+            unmatched=unmatched,
+            held=Counter(person.held for person in people if person.held),
+            missing_fields=[row.to for row in resolved.missing],
+        )
+        with db.transaction():
+            _store_people(db, people, live, field_map, resolved)
+            rows = _compare(run, db, people)
+            plan.unsafe = _brake(db, people, live, custom_fields, field_map, rows)
+            _store_rows(run, db, plan, people, rows, field_map)
+    plan.noted = Counter(note for person in people if not person.held for note in person.notes)
+    return plan
+
+
+def person_of(
+    run: Run, db: Db, contact_id: str, live: Mapping[str, LiveContact], custom_fields: Sequence[CustomField]
+) -> Person | None:
+    """One contact as the plan sees it, None where it stands for no customer."""
+    people, _ = _people(run, db, {contact_id: live[contact_id]}, custom_fields, history_complete=True)
+    return people[0] if people else None
+
+
+def _people(
+    run: Run, db: Db, live: Mapping[str, LiveContact], custom_fields: Sequence[CustomField], history_complete: bool
+) -> tuple[list[Person], int]:
+    contacts = linkables(live.values(), custom_fields)
+    links = link_contacts(db, contacts)
+    ids = {
+        customer_id
+        for contact in contacts
+        if contact.contact_id in links
+        for customer_id in links[contact.contact_id].candidates
+    }
+    customers, orders = staged_customers(db, ids), staged_orders(db, ids)
+    people = []
+    for contact_id, found in sorted(links.items()):
+        customer_id = chosen_customer(found, customers, orders)
+        person = Person(live[contact_id], found, customer_id)
+        people.append(person)
+        _pass_gates(run, person, customers.get(customer_id), orders.get(customer_id, []), history_complete)
+    return people, len(live) - len(links)
+
+
+def linkables(contacts: Any, custom_fields: Sequence[CustomField]) -> list[Linkable]:
+    """What linking needs of these contacts; `VScustomerID` is found as any custom field is."""
+    key = customer_id_key(custom_fields)
+    return [
+        Linkable(contact.contact_id, contact.phone, contact.custom.get(key, ""), contact.status) for contact in contacts
+    ]
+
+
+def customer_id_key(custom_fields: Sequence[CustomField]) -> str:
+    """The key under which contacts carry `VScustomerID` in this account."""
+    probe = FieldMap(1, (MapField(CUSTOMER_ID_LABEL, "custom", "mirror", "customer.id", None, "text", 0),), "", "")
+    available = resolve(probe, custom_fields).available
+    return available[0][1] if available else CUSTOMER_ID_LABEL
+
+
+def _pass_gates(
+    run: Run, person: Person, customer: Customer | None, orders: Sequence[Order], history_complete: bool
+) -> None:
+    merchant, ambiguous = run.merchant, len(person.link.candidates) > 1
+    customer = customer or Customer(customer_id=person.customer_id)
+    person.held = gates.hold_reason(
+        person.contact.status,
+        ambiguous,
+        merchant.on_ambiguous_phone,
+        customer.birth_date,
+        run.today(),
+        merchant.require_age_evidence,
+    )
+    if person.held:
+        return
+    person.notes.update(gates.notes(ambiguous, customer.birth_date))
+    person.facts = Facts(customer, orders, history_complete)
+    last = newest(orders)
+    if last and last.purchased_at:
+        person.newest_order_at = instant(last.purchased_at).isoformat()
+    if last and not last.receipt_known:
+        person.notes.add(RECEIPT_UNREADABLE)
+
+
+def _say_what_is_wanted(people: Sequence[Person], resolved: ResolvedMap, merchant: Merchant) -> None:
+    keys = {row.to: key for row, key in resolved.available}
+    available = FieldMap(1, tuple(row for row, _ in resolved.available), "", "")
+    with_receipt = any(row.source == RECEIPT_SOURCE for row in available.fields)
+    for person in people:
+        if person.facts:
+            person.wanted = [
+                Wanted(row.map_field.to, keys[row.map_field.to], row.map_field.kind, row.map_field.policy, row.value)
+                for row in wanted_values(available, person.facts, merchant.time_zone)
+            ]
+        if not with_receipt:
+            person.notes.discard(RECEIPT_UNREADABLE)
+
+
+def _share_out_emails(people: Sequence[Person], live: Mapping[str, LiveContact]) -> None:
+    """An e-mail that another contact has, or gets in this sync, is left out: accounts may hold it only once."""
+    owners: dict[str, set[str]] = {}
+    for contact in live.values():
+        if contact.builtin["email"].strip():
+            owners.setdefault(contact.builtin["email"].strip().casefold(), set()).add(contact.contact_id)
+    for person in people:  # in the order of contact ids: the smallest gets it
+        kept = []
+        for want in person.wanted:
+            if want.kind == "builtin" and want.key == "email" and want.value:
+                email = want.value.strip().casefold()
+                if owners.get(email, set()) - {person.contact.contact_id}:
+                    continue
+                if not person.contact.builtin["email"].strip():
+                    owners.setdefault(email, set()).add(person.contact.contact_id)
+            kept.append(want)
+        person.wanted = kept
+
+
+def _store_people(
+    db: Db, people: Sequence[Person], live: Mapping[str, LiveContact], field_map: FieldMap, resolved: ResolvedMap
+) -> None:
+    for table in ("contacts", "changes", "notes", "learned", "plan"):
+        db.execute(f"delete from planned.{table}")
+    linked = {person.contact.contact_id for person in people}
+    rows: list[tuple[Any, ...]] = [
+        (
+            person.contact.contact_id,
+            person.contact.phone,
+            person.customer_id,
+            person.link.by,
+            person.held,
+            person.newest_order_at,
+            None if person.held else dump_wanted(person.wanted),
+        )
+        for person in people
+    ]
+    rows += [
+        (contact.contact_id, contact.phone, None, None, None, None, None)
+        for contact in live.values()
+        if contact.contact_id not in linked
+    ]
+    names = ("contact_id", "phone", "customer_id", "linked_by", "held", "newest_order_at", "wanted")
+    columns = {name: [row[index] for row in rows] for index, name in enumerate(names)}
+    # Keys are part of it: an account that renames a merge tag must be compared again.
+    meaning = hashlib.md5(
+        json.dumps([field_map.fingerprint, [key for _, key in resolved.available]]).encode(), usedforsecurity=False
+    ).hexdigest()
+    with db.batch(columns, {"customer_id": "int"}) as batch:
+        db.execute(
+            f"""insert into planned.contacts
+                select b.*, case when b.wanted is not null then md5(b.wanted || c.body_hash || $meaning) end
+                from {batch} as b join raw.simpletexting_contacts as c using (contact_id)""",
+            {"meaning": meaning},
+        )
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What the comparison found, by contact id."""
+
+    changes: dict[str, list[Change]] = field(default_factory=dict)
+    would_change: dict[str, list[Change]] = field(default_factory=dict)  # also those that wait for another try
+    learned: list[tuple[str, str, str, str]] = field(default_factory=list)
+    accepted: dict[str, dict[str, Accepted]] = field(default_factory=dict)
+
+
+def _compare(run: Run, db: Db, people: Sequence[Person]) -> _Rows:
+    unsettled = {
+        row[0]
+        for row in db.rows(
+            """select contact_id from planned.contacts as p left join synced.settled as s using (contact_id)
+               where p.fingerprint is not null and s.fingerprint is distinct from p.fingerprint"""
+        )
+    }
+    rows = _Rows(accepted=ledger.read_accepted(db, unsettled))
+    rejected = ledger.read_rejected(db)
+    for person in people:
+        contact_id = person.contact.contact_id
+        if contact_id not in unsettled:
+            continue
+        found = compare(person.wanted, person.contact.value, rows.accepted.get(contact_id, {}))
+        person.notes |= found.notes
+        rows.learned += [(contact_id, *learned) for learned in found.learned]
+        if not found.changes:
+            continue
+        rows.would_change[contact_id] = found.changes
+        waiting = rejected.get(contact_id)
+        if waiting and waiting.changes_hash == ledger.changes_hash(found.changes) and run.now() < waiting.next_at:
+            person.notes.add(WAITING_RETRY)
+        else:
+            rows.changes[contact_id] = found.changes
+    return rows
+
+
+def _brake(
+    db: Db,
+    people: Sequence[Person],
+    live: Mapping[str, LiveContact],
+    custom_fields: Sequence[CustomField],
+    field_map: FieldMap,
+    rows: _Rows,
+) -> str | None:
+    synced = {row[0] for row in db.rows("select distinct contact_id from synced.ledger")}
+    links = {
+        row[0]: (row[1], row[2]) for row in db.rows("select contact_id, customer_id, newest_order_at from synced.links")
+    }
+    if not synced:  # the ledger is lost (or this is the first sync): what contacts carry is all there is to go by
+        key = customer_id_key(custom_fields)
+        for contact in live.values():
+            carried = contact.custom.get(key, "").strip()
+            if carried:
+                synced.add(contact.contact_id)
+                links[contact.contact_id] = (int(carried) if carried.isascii() and carried.isdigit() else -1, None)
+    sources = {row.to: row.source for row in field_map.fields}
+    by_id = {person.contact.contact_id: person for person in people}
+    losing = sum(
+        1
+        for contact_id in synced
+        if contact_id in live and _loses(by_id.get(contact_id), links.get(contact_id), contact_id, sources, rows)
+    )
+    last = {row[0]: row[1] for row in db.rows("select what, rows from synced.baseline")}
+    these = {row[0]: row[1] for row in db.rows("select what, rows from raw.reads")}
+    return brake.verdict(len(synced), losing, last, these)
+
+
+def _loses(
+    person: Person | None,
+    linked_before: tuple[int, str | None] | None,
+    contact_id: str,
+    sources: Mapping[str, str | None],
+    rows: _Rows,
+) -> bool:
+    if linked_before:
+        if person is None:
+            return True
+        # Nobody's details are read for held people, so of several candidates none is chosen: any may be the old one.
+        same = linked_before[0] in person.link.candidates if person.held else linked_before[0] == person.customer_id
+        if not same:
+            return True
+    changes = rows.would_change.get(contact_id)
+    if person is None or not changes:
+        return False
+    accepted = {name: entry.sent for name, entry in rows.accepted.get(contact_id, {}).items()}
+    return brake.any_loss(
+        changes, sources, accepted, has_newer_order=_has_newer_order(person, linked_before, changes, sources)
+    )
+
+
+def _has_newer_order(
+    person: Person,
+    linked_before: tuple[int, str | None] | None,
+    changes: Sequence[Change],
+    sources: Mapping[str, str | None],
+) -> bool:
+    if person.newest_order_at is None:
+        return False
+    if linked_before and linked_before[1]:
+        return person.newest_order_at > linked_before[1]
+    return any(sources.get(change.field) == NEWEST_NUMBER_SOURCE and change.new for change in changes)
+
+
+def _store_rows(run: Run, db: Db, plan: Plan, people: Sequence[Person], rows: _Rows, field_map: FieldMap) -> None:
+    changes = [
+        (contact_id, position, change)
+        for contact_id, found in sorted(rows.changes.items())
+        for position, change in enumerate(found)
+    ]
+    plan.contacts, plan.fields = len(rows.changes), len(changes)
+    columns: dict[str, list[Any]] = {
+        "contact_id": [row[0] for row in changes],
+        "position": [row[1] for row in changes],
+        "field": [row[2].field for row in changes],
+        "key": [row[2].key for row in changes],
+        "kind": [row[2].kind for row in changes],
+        "policy": [row[2].policy for row in changes],
+        "old": [row[2].old or "" for row in changes],
+        "new": [row[2].new for row in changes],
+    }
+    with db.batch(columns, {"position": "int"}) as batch:
+        db.execute(f"insert into planned.changes by name select * from {batch}")
+    notes = [(person.contact.contact_id, note) for person in people if not person.held for note in sorted(person.notes)]
+    with db.batch({"contact_id": [row[0] for row in notes], "note": [row[1] for row in notes]}) as batch:
+        db.execute(f"insert into planned.notes select * from {batch}")
+    names = ("contact_id", "field", "sent", "stored")
+    with db.batch({name: [row[index] for row in rows.learned] for index, name in enumerate(names)}) as batch:
+        db.execute(f"insert into planned.learned select * from {batch}")
+    db.execute(
+        "insert into planned.plan values (?, ?, ?, ?, ?, ?, ?)",
+        [run.run_id, run.now(), field_map.fingerprint, plan.contacts, plan.fields, plan.unmatched, plan.unsafe],
+    )
+
+
+def dump_wanted(wanted: Sequence[Wanted]) -> str:
+    """Wanted values as the JSON text that `planned.contacts` holds; push compares again with it after a fresh read."""
+    return json.dumps([[row.field, row.key, row.kind, row.policy, row.value] for row in wanted], ensure_ascii=False)
+
+
+def planned_rows(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """The plan row by row, with phones and values in full: for a person who asked for it, never for a log."""
+    with run.open() as db:
+        people = db.rows("select contact_id, phone, customer_id, held from planned.contacts order by contact_id")
+        changes = db.rows(
+            "select contact_id, field, old, new, policy from planned.changes order by contact_id, position"
+        )
+        notes = db.rows("select contact_id, note from planned.notes order by contact_id, note")
+    phones = {row[0]: row[1] for row in people}
+    by_contact: dict[str, list[dict[str, str]]] = {}
+    for contact_id, name, old, new, policy in changes:
+        by_contact.setdefault(contact_id, []).append({"field": name, "old": old, "new": new, "policy": policy})
+    return {
+        "contacts": [
+            {"contact_id": row[0], "phone": row[1], "customer_id": row[2], "changes": by_contact[row[0]]}
+            for row in people
+            if row[0] in by_contact
+        ],
+        "held": [{"contact_id": row[0], "phone": row[1], "reason": row[3]} for row in people if row[3]],
+        "noted": [{"contact_id": row[0], "phone": phones.get(row[0]), "reason": row[1]} for row in notes],
+    }

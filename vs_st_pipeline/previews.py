@@ -1,0 +1,114 @@
+"""Small tables for people: what changed, who is held back, what could not be used. Here, and only here, is pandas.
+
+People are masked: these tables go to logs, to the Dagster UI and to terminals. Only `plan` and `why` show a phone
+in full, and they ask for it by name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vs_st_pipeline.phone import mask_email, mask_phone
+from vs_st_pipeline.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PERSONAL_FIELDS = frozenset({"firstName", "lastName", "birthday", "comment", "City"})
+
+
+def planned_changes(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+    """Field by field what the last plan changes: contact, phone, field, old, new, policy."""
+    return _table(
+        run,
+        """select c.contact_id, p.phone, c.field, c.old, c.new, c.policy
+           from planned.changes as c join planned.contacts as p using (contact_id)
+           order by c.contact_id, c.position limit ?""",
+        [limit],
+        masked,
+    )
+
+
+def accepted_changes(run: Run, run_id: str, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+    """Value by value what SimpleTexting accepted in one run."""
+    return _table(
+        run,
+        """select h.contact_id, p.phone, h.field, h.old, h.new, h.call
+           from synced.history as h left join planned.contacts as p using (contact_id)
+           where h.run_id = ? order by h.contact_id, h.field limit ?""",
+        [run_id, limit],
+        masked,
+    )
+
+
+def held_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+    """Who the last plan holds back, and why."""
+    return _table(
+        run,
+        """select contact_id, phone, held as reason from planned.contacts where held is not null
+           order by row_number() over (partition by held order by contact_id), held limit ?""",
+        [limit],
+        masked,
+    )
+
+
+def noted_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+    """Who is written all the same, or left for now, but is worth knowing."""
+    return _table(
+        run,
+        """select n.contact_id, p.phone, n.note as reason
+           from planned.notes as n join planned.contacts as p using (contact_id)
+           order by n.note, n.contact_id limit ?""",
+        [limit],
+        masked,
+    )
+
+
+def rejected_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+    """Whom SimpleTexting refused: with what code, since when, how often, and when it is tried next (UTC)."""
+    return _table(
+        run,
+        """select r.contact_id, p.phone, r.code, r.http_status, r.attempts, r.first_at, r.next_at
+           from synced.rejects as r left join planned.contacts as p using (contact_id) order by r.first_at limit ?""",
+        [limit],
+        masked,
+    )
+
+
+def unusable_records(run: Run, *, limit: int = 20) -> pd.DataFrame:
+    """Records that could not be used as they are, and why."""
+    return _table(run, "select kind, id, reason from staged.unusable order by kind, id limit ?", [limit], True)
+
+
+def count(run: Run, what: str) -> int:
+    """Rows of a table such as `staged.customers`."""
+    with run.open() as db:
+        return int(db.value(f"select count(*) from {what}"))
+
+
+def _table(run: Run, sql: str, params: list[Any], masked: bool) -> pd.DataFrame:
+    import pandas as pd  # half a second to import: only when somebody looks
+
+    with run.open() as db:
+        names, rows = db.columns(sql, params)
+    table = pd.DataFrame(rows, columns=names)
+    if masked:
+        if "phone" in table:
+            table["phone"] = [mask_phone(value) for value in table["phone"]]
+        for column in ("old", "new"):
+            if column in table:
+                table[column] = [
+                    mask_value(str(field), value) for field, value in zip(table["field"], table[column], strict=True)
+                ]
+    return table
+
+
+def mask_value(field: str, value: str) -> str:
+    """A value as it may be shown to anybody: e-mails and what describes a person are masked, the rest stands."""
+    if not value:
+        return ""
+    if "@" in value:
+        return mask_email(value)
+    if field in ("Tracking Number", "Tracking URL"):
+        return f"***{value[-4:]}"
+    return f"{value[0]}***" if field in PERSONAL_FIELDS else value

@@ -1,0 +1,57 @@
+"""One run for one merchant: who, when, how far, and where it keeps what it learns.
+
+Every stop takes a Run and nothing global, so that the command line, a schedule, a backfill and a test walk alike.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from vs_st_pipeline.merchants import Merchant
+from vs_st_pipeline.warehouse import Db, Warehouse
+
+
+def new_run_id() -> str:
+    """Sortable by time, unique without asking anybody."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What every stop of one merchant's way needs to know.
+
+    Attributes:
+        merchant: whose accounts.
+        warehouse: where the merchant's file is.
+        clock: now, aware UTC; `VS_ST_NOW` where that is set.
+        run_id: names this run in every table that it writes.
+        full: read everything again.
+        allow_unsafe: let the brake pass once.
+        dry_run: nothing that a later sync would decide upon may change.
+        progress: told one short sentence now and then.
+    """
+
+    merchant: Merchant
+    warehouse: Warehouse
+    clock: Callable[[], datetime]
+    run_id: str = field(default_factory=new_run_id)
+    full: bool = False
+    allow_unsafe: bool = False
+    dry_run: bool = False
+    progress: Callable[[str], None] = lambda _: None
+
+    def open(self) -> AbstractContextManager[Db]:
+        """The merchant's file; hold it for a moment, never while waiting for an answer."""
+        return self.warehouse.open(self.merchant.id)
+
+    def now(self) -> datetime:
+        """Now as the tables hold it: UTC without zone."""
+        return self.clock().astimezone(UTC).replace(tzinfo=None)
+
+    def today(self) -> date:
+        """The merchant's own date, by which people come of age."""
+        return self.clock().astimezone(self.merchant.time_zone).date()

@@ -1,0 +1,32 @@
+"""Stand-ins for Vinoshipper and SimpleTexting on loopback, for demo and tests; no code is shared with the clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vs_st_pipeline.sandbox.switches import SWITCHES
+
+if TYPE_CHECKING:
+    from vs_st_pipeline.sandbox.changes import shop_changes
+    from vs_st_pipeline.sandbox.faults import FAULT_KINDS
+    from vs_st_pipeline.sandbox.foreground import run_foreground
+    from vs_st_pipeline.sandbox.handle import Sandbox, SandboxMerchant
+
+__all__ = ["FAULT_KINDS", "SWITCHES", "Sandbox", "SandboxMerchant", "run_foreground", "shop_changes"]
+
+_HOMES = {
+    "FAULT_KINDS": "faults",
+    "Sandbox": "handle",
+    "SandboxMerchant": "handle",
+    "run_foreground": "foreground",
+    "shop_changes": "changes",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on demand: the server processes need none of the handle, and start the quicker for it."""
+    if name not in _HOMES:
+        raise AttributeError(name)
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

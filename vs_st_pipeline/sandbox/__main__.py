@@ -1,0 +1,39 @@
+"""`python -m vs_st_pipeline.sandbox`: both stand-ins in the foreground, for `vs-st sandbox`, `demo` and `make ui`.
+
+With `--on-stdin` it obeys lines instead of signals alone: `change` makes the demo's changes at the shop and prints one
+sentence each, then a blank line; end of input stops it. So a parent that dies takes the sandbox with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from vs_st_pipeline.sandbox.changes import shop_changes
+from vs_st_pipeline.sandbox.foreground import run_foreground, welcome
+from vs_st_pipeline.sandbox.handle import Sandbox
+
+
+def main() -> None:
+    """Parse the command line and run until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m vs_st_pipeline.sandbox", description=__doc__)
+    parser.add_argument("--port-vinoshipper", type=int, default=0, help="0: any free port")
+    parser.add_argument("--port-simpletexting", type=int, default=0, help="0: any free port")
+    parser.add_argument("--scenario", default="demo", help="demo, small, big or fleet:N")
+    parser.add_argument("--data-dir", type=Path, required=True, help="where merchants.yaml and the keys are written")
+    parser.add_argument("--on-stdin", action="store_true", help="obey lines on standard input")
+    given = parser.parse_args()
+    if not given.on_stdin:
+        run_foreground(given.port_vinoshipper, given.port_simpletexting, given.scenario, given.data_dir)
+        return
+    with Sandbox(given.scenario, None, given.port_vinoshipper, given.port_simpletexting) as box:
+        settings = box.write_settings(given.data_dir)
+        print(welcome(box, settings), end="\n\n", flush=True)
+        for line in sys.stdin:
+            if line.strip() == "change":
+                print("\n".join(shop_changes(box)), end="\n\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""Every behaviour of the stand-ins that is unknown in reality or can go wrong, as named switches with their values.
+
+The first value is the default. Tests may go through SWITCHES to run a client under every value, one at a time.
+A name in OPEN takes values that are not listed as well (a number, a map, a list of faults).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+BOTH: dict[str, list[Any]] = {
+    "fault": [None],
+    "block_after_per_second": [None],
+    "block_status": [429, 403, 503],
+    "latency_seconds": [0],
+}
+
+SWITCHES: dict[str, dict[str, list[Any]]] = {
+    "vinoshipper": {
+        "bad_credentials": [401, 302, "login_page"],
+        "paging": ["pageIndex", "page", "offset", "none"],
+        "page_cap": [25, 5, 100],
+        "inclusive_end": [True, False],
+        "tz": ["America/Los_Angeles", "UTC", "America/New_York"],
+        "date_filter": ["works", "ignored"],
+        "dup_rows": [False, True],
+        "envelope": ["results", "items", "orders", "content", "data", "array"],
+        "total_key": ["none", "total", "totalCount", "totalElements", "totalResults"],
+        "exists_answer": ["array", "object"],
+        "customers_paging": ["works", "ignored"],
+        "customers_page_cap": [500, 5],
+        "unknown_status": [False, True],
+        "list_changes_while_paged": [False, True],
+        "orders_change_while_paged": [False, True],
+        "membership_modified_key": ["modifiedAt", "modified_at", "updatedAt"],
+        "customer_search": ["works", "ignored", 404],
+        "short_list": [False, True],
+        "receipt": ["url", "receiptUrl", "nested", "none", 404, 500],
+        "webhook_style": [
+            "normal",
+            "duplicated",
+            "reordered",
+            "dropped",
+            "numeric_identifier",
+            "event_colon",
+            "unknown_event",
+            "card_declined",
+        ],
+        "cf_ray_on_all": [False, True],
+        **BOTH,
+    },
+    "simpletexting": {
+        "custom_fields_write": ["merge", "replace"],
+        "custom_fields_read_key": ["merge_tag", "label"],
+        "unknown_custom_field": ["ignore", "fail_item", "fail_request"],
+        "empty_string_value": ["clear", "store_empty", "ignore"],
+        "update_opted_out": ["ok_status_kept", "item_fails", "flips_to_opt_in"],
+        "opt_out_touches_updated": [True, False],
+        "since_inclusive": [True, False],
+        "oversize_page": ["clamp", 409],
+        "oversize_batch": [409, 400],
+        "bad_item_in_batch": ["whole_request_refused", "item_fails"],
+        "poll_status_code": [200, 201],
+        "in_progress_results": ["absent", "empty", "partial"],
+        "task_never_done": [False, True],
+        "unknown_task": [404, 409, 400],
+        "null_style": ["absent", "null", "empty_string"],
+        "rate_limit": ["off", "429", "429_retry_after"],
+        "put_missing_contact": ["create", 404],
+        "webhook_retry": ["none", "same_report_id", "new_report_id"],
+        "webhook_duplicates": [False, True],
+        "webhook_reorder": [False, True],
+        "double_post_race": [False, True],
+        "short_list": [False, True],
+        "contacts_change_while_paged": [False, True, "touch"],
+        "page_cap": [500, 5],
+        "tasks_delay_polls": [1, 0, 3],
+        "reject": [{}],
+        "email_unique": [False, True],
+        "max_value_length": [None, 30],
+        "trim_values": [False, True],
+        "put_requires_phone": [True, False],
+        **BOTH,
+    },
+}
+
+OPEN = {
+    "fault",
+    "block_after_per_second",
+    "latency_seconds",
+    "page_cap",
+    "customers_page_cap",
+    "tz",
+    "tasks_delay_polls",
+    "reject",
+    "max_value_length",
+}
+
+
+class Switches:
+    """The settings in force: for all merchants, and above them those of single merchants."""
+
+    def __init__(self, system: str, start: dict[str, Any] | None = None) -> None:
+        self.system = system
+        self.defaults = {name: values[0] for name, values in SWITCHES[system].items()}
+        self.start = start or {}
+        self.version = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the start: {name: value} for all, {"merchants": {id: {name: value}}} for single ones."""
+        self.for_all: dict[str, Any] = {}
+        self.for_one: dict[str, dict[str, Any]] = {}
+        self._effective: dict[str | None, dict[str, Any]] = {}
+        self.version += 1
+        self.update({k: v for k, v in self.start.items() if k != "merchants"})
+        for merchant, values in self.start.get("merchants", {}).items():
+            self.update(values, merchant)
+
+    def update(self, values: dict[str, Any], merchant: str | None = None) -> None:
+        """Set some switches; an unknown name or value is refused, so that a typing error never tests nothing."""
+        checked = {name: self._checked(name, value) for name, value in values.items()}
+        target = self.for_all if merchant is None else self.for_one.setdefault(merchant, {})
+        target.update(checked)
+        self._effective.clear()
+        self.version += 1
+
+    def of(self, merchant: str | None) -> dict[str, Any]:
+        """All switches as they stand for one merchant (None: for callers nobody knows)."""
+        found = self._effective.get(merchant)
+        if found is None:
+            own = self.for_one.get(merchant, {}) if merchant else {}
+            found = self._effective[merchant] = {**self.defaults, **self.for_all, **own}
+        return found
+
+    def _checked(self, name: str, value: Any) -> Any:
+        if name not in self.defaults:
+            raise ValueError(f"no switch {name!r} at {self.system}; there are: {', '.join(sorted(self.defaults))}")
+        allowed = SWITCHES[self.system][name]
+        for known in allowed:
+            # "404" and 404 are taken for the same, as they come from YAML, JSON or a command line.
+            if known == value or (isinstance(value, int | str) and str(known) == str(value)):
+                return known
+        if name in OPEN:
+            return value
+        raise ValueError(f"switch {name!r} takes one of {allowed}, not {value!r}")

@@ -1,0 +1,1 @@
+"""Vinoshipper: where customers and orders come from."""

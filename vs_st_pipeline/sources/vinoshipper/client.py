@@ -1,0 +1,172 @@
+"""Vinoshipper's API: one method per call that is used, answers typed as far as the vendor is known to keep to them.
+
+Items of a list stay exact JSON text (`msgspec.Raw`), because raw rows are what the system said and money must
+never pass through a float. Anything but an id may be null, missing or new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from vs_st_pipeline.errors import VINOSHIPPER, BadAnswer
+from vs_st_pipeline.http_client import JSON, Answer, Basic, HttpClient
+from vs_st_pipeline.merchants import Merchant
+from vs_st_pipeline.pace import Pace
+
+PREFIX = "/api/v3/p"
+ROW_KEYS = ("results", "items", "orders", "content", "data")
+TOTAL_KEYS = ("total", "totalResults", "totalCount", "totalElements")
+
+
+class _CustomerList(msgspec.Struct):
+    items: list[msgspec.Raw]
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerPage:
+    """One page of the customer list: `total` of all pages if told, and each item's exact JSON text."""
+
+    total: int | None
+    items: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    """One page of an order search: `total` of all pages if told, and each row's exact JSON text."""
+
+    total: int | None
+    rows: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One record: its exact JSON text and the same decoded (numbers with a point are Decimal)."""
+
+    text: str
+    value: Any
+
+
+class VinoshipperClient:
+    """Speaks for one merchant; every method sends one request (and its retries).
+
+    Raises (every method): `TryLater`, `BadKey`, `BadAnswer`; `Refused` for other 4xx of that one request.
+    """
+
+    def __init__(self, merchant: Merchant, pace: Pace) -> None:
+        settings = merchant.vinoshipper
+        self.http = HttpClient(
+            system=VINOSHIPPER,
+            base_url=settings.base_url,
+            auth=Basic(settings.api_key.reveal(), settings.api_secret.reveal()),
+            pace=pace,
+            give_up_after=merchant.give_up_after.total_seconds(),
+            trace_header="vs-trace-id",
+        )
+
+    def profile(self) -> dict[str, Any]:
+        """`GET /profile`, the cheapest proof that the key is good (seen in client code)."""
+        answer: Answer[Any] = self.http.request("profile", "GET", f"{PREFIX}/profile", shape=JSON)
+        return answer.value if isinstance(answer.value, dict) else {}
+
+    def list_customers(self, page_index: int, page_size: int) -> CustomerPage:
+        """`POST /customers/list`, zero-based pages (seen in client code; sort order unknown)."""
+        answer = self.http.request(
+            "list_customers",
+            "POST",
+            f"{PREFIX}/customers/list",
+            shape=_CustomerList,
+            json={"pageIndex": page_index, "pageSize": page_size},
+        )
+        return CustomerPage(answer.value.total, [bytes(item) for item in answer.value.items])
+
+    def customer(self, customer_id: int) -> Body:
+        """`GET /customers/{id}`; `Refused` with 404 where the customer is gone."""
+        return self._body("customer", f"{PREFIX}/customers/{customer_id}")
+
+    def search_orders(self, params: Mapping[str, str | int]) -> OrderPage:
+        """`GET /orders` with the documented query string; unknown names are ignored by the server."""
+        answer = self.http.request("search_orders", "GET", f"{PREFIX}/orders", shape=msgspec.Raw, params=params)
+        return self._order_page("search_orders", answer)
+
+    def search_orders_by_body(self, body: Mapping[str, Any]) -> OrderPage:
+        """`POST /orders/search`, the same search with a JSON body (seen in client code)."""
+        answer = self.http.request(
+            "search_orders_by_body", "POST", f"{PREFIX}/orders/search", shape=msgspec.Raw, json=body
+        )
+        return self._order_page("search_orders_by_body", answer)
+
+    def order(self, order_number: str) -> Body:
+        """`GET /orders/{number}`; the number is free text and is percent-encoded."""
+        return self._body("order", f"{PREFIX}/orders/{quote(order_number, safe='')}")
+
+    def receipt(self, order_number: str) -> Body:
+        """`GET /orders/{number}/receipt`; only for successfully submitted orders, else a 4xx."""
+        return self._body("receipt", f"{PREFIX}/orders/{quote(order_number, safe='')}/receipt")
+
+    def _body(self, call: str, path: str) -> Body:
+        answer = self.http.request(call, "GET", path, shape=msgspec.Raw)
+        raw = bytes(answer.value)
+        value = decode(raw)
+        if not isinstance(value, dict):
+            raise BadAnswer(
+                "an object was expected",
+                system=VINOSHIPPER,
+                call=call,
+                http_status=answer.status,
+                trace_id=answer.trace_id,
+            )
+        return Body(raw.decode(), value)
+
+    def _order_page(self, call: str, answer: Answer[msgspec.Raw]) -> OrderPage:
+        # The container's name differs by endpoint and is documented for none of them.
+        try:
+            found = msgspec.json.decode(answer.value, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
+            if isinstance(found, list):
+                return OrderPage(None, [bytes(row) for row in found])
+            for key in ROW_KEYS:
+                if key in found:
+                    rows = msgspec.json.decode(found[key], type=list[msgspec.Raw])
+                    return OrderPage(_total(found), [bytes(row) for row in rows])
+        except msgspec.DecodeError:
+            pass
+        raise BadAnswer(
+            "no list of orders was found in the answer",
+            system=VINOSHIPPER,
+            call=call,
+            http_status=answer.status,
+            trace_id=answer.trace_id,
+        )
+
+
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def decode(text: bytes | str) -> Any:
+    """JSON text with every fractional number as Decimal, straight from its digits."""
+    return _DECODER.decode(text)
+
+
+def whole_number(value: object) -> int | None:
+    """An id as the vendor may write it: an integer, or its digits as text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    return None
+
+
+def _total(found: Mapping[str, msgspec.Raw]) -> int | None:
+    for key in TOTAL_KEYS:
+        if key in found:
+            try:
+                return msgspec.json.decode(found[key], type=int)
+            except msgspec.DecodeError:
+                return None
+    return None

@@ -1,0 +1,252 @@
+"""Turns raw rows into one row per customer and one per order, in our words: the narrow waist of the house.
+
+Data flow: raw.vinoshipper_* -> staged.customers, staged.orders.
+
+The rows are made by the pure words (`customer_from`, `order_from`), not by SQL: DuckDB's JSON functions read
+every number through a double, and money may never be a float on the way. Only rows whose raw bodies changed
+since they were staged are made again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from vs_st_pipeline.customer import Customer, Membership, club_names, club_status, customer_from
+from vs_st_pipeline.order import COUNTED_STATUS, NEVER_NEWEST_STATUSES, Order, Package, is_counted, order_from
+from vs_st_pipeline.run import Run
+from vs_st_pipeline.text_forms import Moment, as_mapping, parse_moment
+from vs_st_pipeline.warehouse import Db
+
+BATCH = 5_000
+_JSON = msgspec.json.Decoder(float_hook=Decimal)
+
+_CUSTOMER_HASH = "md5(concat_ws('|', coalesce(r.list_body, ''), coalesce(r.detail_body, '')))"
+_ORDER_HASH = """md5(concat_ws('|', coalesce(r.detail_body, ''), coalesce(r.receipt_url, ''),
+                              coalesce(r.receipt_state, '')))"""
+
+
+def stage(run: Run) -> dict[str, int]:
+    """Bring the staged tables in step with raw.
+
+    Returns:
+        How many customers and orders were made anew, and how many raw records could not be used.
+    """
+    with run.open() as db:
+        made = {"customers": _stage_customers(run, db), "orders": _stage_orders(db)}
+        made["unusable"] = int(db.value("select count(*) from staged.unusable"))
+    return made
+
+
+def _stage_customers(run: Run, db: Db) -> int:
+    db.execute(
+        """delete from staged.customers where customer_id not in
+           (select customer_id from raw.vinoshipper_customers where deleted_at is null)"""
+    )
+    count = 0
+    while rows := db.rows(
+        f"""select r.customer_id, r.list_body, r.detail_body, {_CUSTOMER_HASH} as source_hash
+            from raw.vinoshipper_customers as r left join staged.customers as s using (customer_id)
+            where r.deleted_at is null and s.source_hash is distinct from {_CUSTOMER_HASH}
+            order by r.customer_id limit {BATCH}"""
+    ):
+        columns: dict[str, list[Any]] = {name: [] for name in _CUSTOMER_COLUMNS}
+        unusable: list[tuple[str, str]] = []
+        for customer_id, list_body, detail_body, source_hash in rows:
+            listed = as_object(list_body)
+            customer = customer_from(listed, as_object(detail_body), run.today())
+            customer = customer or Customer(customer_id=customer_id)
+            if customer.phone is None and as_mapping(as_mapping(listed).get("primaryPhone")).get("number"):
+                unusable.append(
+                    (str(customer_id), "the phone is not a North American number, so nobody can be matched by it")
+                )
+            for name, value in zip(_CUSTOMER_COLUMNS, _customer_row(customer, customer_id, source_hash), strict=True):
+                columns[name].append(value)
+        with db.transaction(), db.batch(columns, {"customer_id": "int", "has_detail": "bool"}) as batch:
+            db.execute(f"delete from staged.customers where customer_id in (select customer_id from {batch})")
+            db.execute(
+                f"""insert into staged.customers by name
+                    select * replace (cast(birth_date as date) as birth_date) from {batch}"""
+            )
+            _name_unusable(db, "customer", [str(value) for value in columns["customer_id"]], unusable)
+        count += len(rows)
+    return count
+
+
+_CUSTOMER_COLUMNS = (
+    "customer_id", "first_name", "last_name", "email", "phone", "birth_date", "has_detail", "city", "state",
+    "memberships", "club_names", "club_status", "source_hash",
+)  # fmt: skip
+
+
+def _customer_row(customer: Customer, customer_id: int, source_hash: str) -> tuple[Any, ...]:
+    memberships = [
+        {"id": row.id, "club_name": row.club_name, "joined": _text(row.joined), "on_hold": row.on_hold}
+        for row in customer.memberships
+    ]
+    return (
+        customer_id,
+        customer.first_name,
+        customer.last_name,
+        customer.email,
+        customer.phone,
+        customer.birth_date.isoformat() if customer.birth_date else None,
+        customer.has_detail,
+        customer.city,
+        customer.state,
+        json.dumps(memberships),
+        ", ".join(club_names(customer.memberships)),
+        club_status(customer.memberships),
+        source_hash,
+    )
+
+
+def _stage_orders(db: Db) -> int:
+    # An order that answers 404 counts no more; one without a detail is a pointer, not yet an order.
+    db.execute(
+        """delete from staged.orders where order_number not in
+           (select order_number from raw.vinoshipper_orders where detail_status = 200)"""
+    )
+    count = 0
+    while rows := db.rows(
+        f"""select r.order_number, r.customer_id, r.detail_body, r.receipt_url, r.receipt_state, {_ORDER_HASH}
+            from raw.vinoshipper_orders as r left join staged.orders as s using (order_number)
+            where r.detail_status = 200 and s.source_hash is distinct from {_ORDER_HASH}
+            order by r.order_number limit {BATCH}"""
+    ):
+        columns: dict[str, list[Any]] = {name: [] for name in _ORDER_COLUMNS}
+        unusable: list[tuple[str, str]] = []
+        for number, customer_id, body, receipt_url, receipt_state, source_hash in rows:
+            order = raw_order(number, body, receipt_url, receipt_state)
+            if order.purchased_at is None and order.status not in NEVER_NEWEST_STATUSES:
+                unusable.append((number, "the order has no purchase date, so it is never the newest"))
+            for name, value in zip(_ORDER_COLUMNS, _order_row(order, customer_id, source_hash), strict=True):
+                columns[name].append(value)
+        types = {"customer_id": "int", "counted": "bool", "receipt_known": "bool"}
+        with db.transaction(), db.batch(columns, types) as batch:
+            db.execute(f"delete from staged.orders where order_number in (select order_number from {batch})")
+            db.execute(
+                f"""insert into staged.orders by name
+                    select * replace (try_cast(total as decimal(28, 10)) as total) from {batch}"""
+            )
+            _name_unusable(db, "order", columns["order_number"], unusable)
+        count += len(rows)
+    return count
+
+
+_ORDER_COLUMNS = (
+    "order_number", "customer_id", "status", "order_status", "counted", "purchased_at", "shipped_at", "delivered_at",
+    "customer_since", "cart_type", "rate_code", "rate_description", "carrier", "packages", "total", "receipt_url",
+    "receipt_known", "source_hash",
+)  # fmt: skip
+
+
+def _order_row(order: Order, pointer: int | None, source_hash: str) -> tuple[Any, ...]:
+    packages = [{"carrier": row.carrier, "tracking_number": row.tracking_number} for row in order.packages]
+    return (
+        order.number,
+        order.customer_id if order.customer_id is not None else pointer,
+        order.status,
+        order.order_status,
+        is_counted(order),
+        _text(order.purchased_at),
+        _text(order.shipped_at),
+        _text(order.delivered_at),
+        _text(order.customer_since),
+        order.cart_type,
+        order.rate_code,
+        order.rate_description,
+        order.carrier,
+        json.dumps(packages),
+        str(order.total) if order.total is not None else None,
+        order.receipt_url,
+        order.receipt_known,
+        source_hash,
+    )
+
+
+def _name_unusable(db: Db, kind: str, looked_at: list[str], found: list[tuple[str, str]]) -> None:
+    with db.batch({"id": looked_at}) as batch:
+        db.execute(f"delete from staged.unusable where kind = ? and id in (select id from {batch})", [kind])
+    if found:
+        with db.batch({"id": [row[0] for row in found], "reason": [row[1] for row in found]}) as batch:
+            db.execute(f"insert into staged.unusable select ?, id, reason from {batch}", [kind])
+
+
+def raw_order(number: str, body: str | None, receipt_url: str | None, receipt_state: str | None) -> Order:
+    """The order that a raw detail says, under the number it was asked for."""
+    detail = as_object(body) or {}
+    # Only a submitted order has a receipt; for another one "none" is known without asking.
+    known = receipt_state in ("read", "none") or detail.get("status") != COUNTED_STATUS
+    order = order_from(detail, receipt_url=receipt_url, receipt_known=known)
+    return order if order and order.number == number else Order(number=number, receipt_known=known)
+
+
+def raw_orders(db: Db, customer_ids: Iterable[int]) -> dict[int, list[Order]]:
+    """Orders of these customers straight from raw, for what must be known before staging (whose receipt to read)."""
+    found: dict[int, list[Order]] = {}
+    with db.batch({"customer_id": sorted(set(customer_ids))}, {"customer_id": "int"}) as batch:
+        rows = db.rows(
+            f"""select order_number, customer_id, detail_body, receipt_url, receipt_state
+                from raw.vinoshipper_orders semi join {batch} using (customer_id) where detail_status = 200"""
+        )
+    for number, customer_id, body, receipt_url, receipt_state in rows:
+        found.setdefault(customer_id, []).append(raw_order(number, body, receipt_url, receipt_state))
+    return found
+
+
+def staged_customers(db: Db, customer_ids: Iterable[int]) -> dict[int, Customer]:
+    """These customers, as far as they are staged."""
+    with db.batch({"customer_id": sorted(set(customer_ids))}, {"customer_id": "int"}) as batch:
+        rows = db.rows(
+            f"""select customer_id, first_name, last_name, email, phone, birth_date, has_detail, city, state,
+                       memberships
+                from staged.customers semi join {batch} using (customer_id)"""
+        )
+    found: dict[int, Customer] = {}
+    for row in rows:
+        values: list[Any] = [*row[:9], _memberships(row[9])]
+        found[row[0]] = Customer(*values)
+    return found
+
+
+def staged_orders(db: Db, customer_ids: Iterable[int]) -> dict[int, list[Order]]:
+    """All staged orders of these customers, by customer."""
+    found: dict[int, list[Order]] = {}
+    with db.batch({"customer_id": sorted(set(customer_ids))}, {"customer_id": "int"}) as batch:
+        rows = db.rows(
+            f"""select order_number, customer_id, status, order_status, purchased_at, shipped_at, delivered_at,
+                       customer_since, cart_type, rate_code, rate_description, carrier, packages, total, receipt_url,
+                       receipt_known
+                from staged.orders semi join {batch} using (customer_id)"""
+        )
+    for row in rows:
+        moments = [parse_moment(value) for value in row[4:8]]
+        packages = tuple(Package(item["carrier"], item["tracking_number"]) for item in json.loads(row[12]))
+        values: list[Any] = [*row[:4], *moments, *row[8:12], packages, *row[13:16]]
+        found.setdefault(row[1], []).append(Order(*values))
+    return found
+
+
+def _memberships(text: str) -> tuple[Membership, ...]:
+    return tuple(
+        Membership(row["id"], row["club_name"], parse_moment(row["joined"]), row["on_hold"]) for row in json.loads(text)
+    )
+
+
+def as_object(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    value = _JSON.decode(text)
+    return value if isinstance(value, dict) else None
+
+
+def _text(moment: Moment | None) -> str | None:
+    if isinstance(moment, datetime):
+        return moment.isoformat()
+    return moment.isoformat() if isinstance(moment, date) else None

@@ -1,0 +1,189 @@
+"""How values are read out of loose JSON and written down as text: moments, dates, money, words.
+
+The readers (`as_...`) never raise: what has the wrong type is missing. An API that answers a number where it used to
+answer an object then costs one value, not the sync.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import lru_cache
+from typing import Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+Moment: TypeAlias = date | datetime
+"""A plain date, or an aware date-time in UTC. Which of the two is kept, because only the second has a zone."""
+
+PACIFIC = ZoneInfo("America/Los_Angeles")
+"""Vinoshipper's own zone. Inferred: its date-times were only ever seen with the Pacific offset of their season."""
+
+_MOMENT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:[.,]([0-9]+))? ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+)
+_YEARS = range(1900, 3000)  # outside stand placeholders such as 0001-01-01 and 9999-12-31
+_CENT = Decimal("0.01")
+_WIDEST = 20  # digits before the point; nobody buys wine for more
+_EXACT = Context(prec=_WIDEST + 4, rounding=ROUND_HALF_UP)
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,20})?")
+_ID = re.compile(r"[0-9]{1,18}")
+_BREAKS = re.compile(r"[_\s]+")
+
+
+def parse_moment(text: object) -> Moment | None:
+    """The date or the instant that a text says, or None where it says none.
+
+    `2025-02-11` stays a date. A date-time becomes UTC: `Z`, `-07:00`, `-0700` or `-07`, any number of fractional digits
+    (cut to microseconds), a blank for the `T`. One without an offset is taken as Pacific, Vinoshipper's own zone
+    (inferred, see `PACIFIC`); of an hour that occurs twice, the first.
+    """
+    if not isinstance(text, str):
+        return None
+    found = _MOMENT.fullmatch(text.strip().upper())
+    if found is None:
+        return None
+    day, time, fraction, offset = found.groups()
+    try:
+        if int(day[:4]) not in _YEARS:
+            return None
+        if time is None:
+            return date.fromisoformat(day)
+        if fraction and len(time) == 5:  # a fraction of a minute is nobody's date-time
+            return None
+        moment = datetime.fromisoformat(f"{day}T{time}{f'.{fraction[:6]:0<6}' if fraction else ''}{offset or ''}")
+    except ValueError:
+        return None
+    return (moment if offset else moment.replace(tzinfo=PACIFIC)).astimezone(UTC)
+
+
+def instant(moment: Moment) -> datetime:
+    """The moment as an aware UTC date-time, for comparing; a plain date is its midnight in Pacific time."""
+    if isinstance(moment, datetime):
+        return moment
+    return _midnight(moment)
+
+
+@lru_cache(maxsize=1 << 14)  # 45 years of dates; every order of every contact asks for `customerSince`
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=PACIFIC).astimezone(UTC)
+
+
+def local_date(moment: Moment, zone: ZoneInfo) -> date:
+    """The calendar date in the merchant's zone; a plain date has no zone and is taken as it stands."""
+    return moment.astimezone(zone).date() if isinstance(moment, datetime) else moment
+
+
+def us_date(day: date) -> str:
+    """`MM/DD/YYYY`, the form that SimpleTexting's own date fields use."""
+    return f"{day.month:02}/{day.day:02}/{day.year:04}"
+
+
+def iso_date(day: date) -> str:
+    """`YYYY-MM-DD`, the form of SimpleTexting's `birthday`."""
+    return f"{day.year:04}-{day.month:02}-{day.day:02}"
+
+
+def money(amount: Decimal | int | None) -> str | None:
+    """Dollars with two places, half up, no thousands separator; None for what is no amount (None, NaN, infinite)."""
+    if amount is None:
+        return None
+    if isinstance(amount, float):
+        raise TypeError("money is Decimal, never float")
+    exact = Decimal(amount)
+    if not exact.is_finite() or exact.adjusted() >= _WIDEST:
+        return None
+    rounded = exact.quantize(_CENT, context=_EXACT)
+    return f"{rounded:f}" if rounded else "0.00"  # no "-0.00"
+
+
+def words(code: str) -> str:
+    """`LABELS_GENERATED` as `Labels Generated`; a value that nobody has seen yet reads well the same way."""
+    return " ".join(word.capitalize() for word in _BREAKS.split(code) if word)
+
+
+SourceType: TypeAlias = Literal["text", "number", "date", "list"]
+"""What a value is, whatever it is about; decides in which forms it can be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A way to write a value that is not missing: `types` are those it suits, `write` takes the merchant's zone."""
+
+    types: tuple[SourceType, ...]
+    description: str
+    write: Callable[[Any, ZoneInfo], str]
+
+
+def _text(value: object, zone: ZoneInfo) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, date):
+        return iso_date(local_date(value, zone))
+    if isinstance(value, Decimal):
+        return money(value) or ""  # the only numbers with a fraction are dollars
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _integer(value: Decimal | int, zone: ZoneInfo) -> str:
+    del zone
+    return f"{Decimal(value).to_integral_value(ROUND_HALF_UP) + 0:f}"  # + 0: no "-0"
+
+
+FORMS: dict[str, Form] = {
+    "text": Form(("text", "number", "date", "list"), "as it comes; several joined by ', '", _text),
+    "date": Form(("date",), "MM/DD/YYYY in the merchant's time zone", lambda at, zone: us_date(local_date(at, zone))),
+    "iso_date": Form(("date",), "YYYY-MM-DD in the merchant's time zone", _text),
+    "money": Form(("number",), "two places, half up: 1234.50", lambda amount, zone: money(amount) or ""),
+    "integer": Form(("number",), "whole number, half up: 7", _integer),
+    "words": Form(("text",), "LABELS_GENERATED as Labels Generated", lambda code, zone: words(code)),
+    "list": Form(("list",), "joined by ', '", _text),
+}
+"""The names that a field map may use in `as`."""
+
+
+def as_mapping(value: object) -> Mapping[str, object]:
+    """The object, or an empty one where it is none."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_rows(value: object) -> list[Mapping[str, object]]:
+    """The objects of a list, in order; what is no object is left out."""
+    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list | tuple) else []
+
+
+def as_text(value: object) -> str | None:
+    """The text as it comes, or None where it is none or blank."""
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def as_code(value: object) -> str | None:
+    """A text that may come as a whole number (order and tracking numbers), or None."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else as_text(value)
+
+
+def as_id(value: object) -> int | None:
+    """A positive whole number, or None; a digit text is one too."""
+    if isinstance(value, str) and _ID.fullmatch(value.strip()):
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def as_decimal(value: object) -> Decimal | None:
+    """An exact amount from Decimal, int or digit text, or None.
+
+    A float can only come from a decoder that was not told better. It is read by its shortest text (128.71, not
+    128.7099...), because a total left out would be a wrong sum.
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float):
+        value = Decimal(repr(value))
+    elif isinstance(value, int) or (isinstance(value, str) and _DECIMAL.fullmatch(value.strip())):
+        value = Decimal(value)
+    if not isinstance(value, Decimal) or not value.is_finite() or value.adjusted() >= _WIDEST:
+        return None
+    return value

@@ -1,0 +1,255 @@
+"""The one door to DuckDB: one file per merchant, opened for moments, migrated forward, locked per sync.
+
+Data flow: rows of plain Python values -> Arrow -> DuckDB, and tuples back.
+
+One in-memory DuckDB instance per process attaches a merchant's file and detaches it again when a stop
+has done its reading or writing: attaching costs 3 ms where an instance of its own costs 20 ms and 8
+threads, and while a sync waits for HTTP nobody is locked out of the file (`vs-st why` can look).
+DuckDB lets one process hold a file at a time, so a held file is waited for.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from vs_st_pipeline.errors import BadSettings, Internal, TryLater
+
+LOCK_WAIT_SECONDS = 60.0
+POLL_SECONDS = 0.05
+
+
+class Db:
+    """One merchant's file while it is attached: SQL in, tuples out."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def execute(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> None:
+        self._cursor.execute(sql, params)
+
+    def rows(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        return self._cursor.execute(sql, params).fetchall()
+
+    def row(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
+        found = self._cursor.execute(sql, params).fetchall()  # a result that is not fetched to its end blocks the next
+        return found[0] if found else None
+
+    def value(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> Any:
+        row = self.row(sql, params)
+        return row[0] if row else None
+
+    def script(self, sql: str) -> None:
+        self._cursor.execute(sql)
+
+    def columns(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Column names and rows, for tables that people look at."""
+        result = self._cursor.execute(sql, params)
+        return [str(column[0]) for column in result.description or []], result.fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; a file that lost power in between opens as it was before."""
+        self._cursor.execute("begin transaction")
+        try:
+            yield
+        except BaseException:
+            self._cursor.execute("rollback")
+            raise
+        self._cursor.execute("commit")
+
+    @contextmanager
+    def batch(self, columns: Mapping[str, Sequence[Any]], types: Mapping[str, str] | None = None) -> Iterator[str]:
+        """Columns of values as a table that SQL can name while the block lasts (`from {name}`).
+
+        Args:
+            columns: column name -> values, all of one length. Untyped columns are text.
+            types: column name -> `int`, `bool` or `double` for those that are not text.
+        """
+        arrow_types = {"int": pa.int64(), "bool": pa.bool_(), "double": pa.float64()}
+        types = types or {}
+        table = pa.table(
+            {
+                name: pa.array(values, type=arrow_types[types[name]] if name in types else pa.string())
+                for name, values in columns.items()
+            }
+        )
+        name = f"batch_{threading.get_ident()}"
+        self._cursor.register(name, table)
+        try:
+            yield name
+        finally:
+            self._cursor.unregister(name)
+
+
+class Warehouse:
+    """All merchants' files below one data folder.
+
+    Args:
+        data_dir: `VS_ST_DATA_DIR`; made with mode 0700 if it is not there.
+        wait_seconds: how long a file or sync lock held by somebody else is waited for.
+    """
+
+    def __init__(self, data_dir: Path, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> None:
+        self.data_dir = data_dir
+        self.wait_seconds = wait_seconds
+        self._instance: duckdb.DuckDBPyConnection | None = None
+        self._guard = threading.Lock()
+        self._file_locks: dict[str, threading.RLock] = {}
+
+    def folder(self, merchant_id: str) -> Path:
+        """The merchant's own folder (0700), made if need be.
+
+        Raises:
+            BadSettings: the data folder cannot be made or written.
+        """
+        folder = self.data_dir / "merchants" / merchant_id
+        try:
+            for path in (self.data_dir, folder.parent, folder):
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadSettings(
+                f"the data folder {self.data_dir} cannot be used ({error.strerror}): "
+                "make it writable or set VS_ST_DATA_DIR"
+            ) from None
+        return folder
+
+    def file(self, merchant_id: str) -> Path:
+        """Where the merchant's DuckDB file is or would be."""
+        return self.data_dir / "merchants" / merchant_id / "warehouse.duckdb"
+
+    @contextmanager
+    def sync_lock(self, merchant_id: str) -> Iterator[None]:
+        """One sync of a merchant at a time on this machine.
+
+        Raises:
+            TryLater: another sync held it for `wait_seconds`.
+        """
+        lock = FileLock(self.folder(merchant_id) / "sync.lock", mode=0o600, thread_local=False, is_singleton=False)
+        try:
+            lock.acquire(timeout=self.wait_seconds, poll_interval=POLL_SECONDS)
+        except Timeout:
+            raise TryLater(
+                f"another sync of this merchant has been running for over {self.wait_seconds:.0f} s; "
+                "try again when it is done"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def open(self, merchant_id: str) -> Iterator[Db]:
+        """The merchant's file, attached and at this version's schema; hold it briefly.
+
+        Raises:
+            TryLater: another process held the file for `wait_seconds`.
+            BadSettings: the file cannot be opened, or comes from a newer version.
+        """
+        path = self.folder(merchant_id) / "warehouse.duckdb"
+        alias = '"' + f"m_{merchant_id}" + '"'
+        with self._guard:
+            lock = self._file_locks.setdefault(merchant_id, threading.RLock())
+            instance = self._connect()
+        with lock:
+            is_new = not path.exists()
+            cursor = instance.cursor()
+            try:
+                self._attach(cursor, path, alias)
+                if is_new:  # the folder is 0700, so nobody could look in between
+                    path.chmod(0o600)
+                try:
+                    cursor.execute(f"use {alias}")
+                    db = Db(cursor)
+                    _migrate(db, path)
+                    yield db
+                finally:
+                    cursor.execute("use memory")
+                    cursor.execute(f"detach {alias}")
+            finally:
+                cursor.close()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        if self._instance is None:
+            self._instance = duckdb.connect(
+                ":memory:",
+                config={
+                    "threads": 2,
+                    "memory_limit": "512MB",
+                    "temp_directory": str(self.data_dir / "tmp"),
+                    "autoinstall_known_extensions": False,
+                    "autoload_known_extensions": False,
+                },
+            )
+        return self._instance
+
+    def _attach(self, cursor: duckdb.DuckDBPyConnection, path: Path, alias: str) -> None:
+        give_up_at = time.monotonic() + self.wait_seconds
+        quoted = str(path).replace("'", "''")
+        while True:
+            try:
+                cursor.execute(f"attach '{quoted}' as {alias}")
+                return
+            except duckdb.IOException as error:
+                if "lock" not in str(error).lower():
+                    raise BadSettings(
+                        f"the file {path} cannot be opened as a DuckDB file: move it away and sync again "
+                        "(what is there already is then recognised, nothing is written twice)"
+                    ) from None
+                if time.monotonic() >= give_up_at:
+                    raise TryLater(
+                        f"the file {path} has been held by another process for over {self.wait_seconds:.0f} s"
+                    ) from None
+                time.sleep(POLL_SECONDS)
+            except duckdb.Error as error:
+                raise BadSettings(
+                    f"the file {path} cannot be opened ({type(error).__name__}): if a newer DuckDB wrote it, upgrade; "
+                    "else move it away and sync again"
+                ) from None
+
+
+def _migrations() -> list[tuple[int, str]]:
+    folder = resources.files("vs_st_pipeline") / "migrations"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [(int(name.split("_", 1)[0]), (folder / name).read_text(encoding="utf-8")) for name in names]
+
+
+MIGRATIONS = _migrations()
+
+
+def _migrate(db: Db, path: Path) -> None:
+    db.execute("create table if not exists schema_version (version integer primary key, applied_at timestamp not null)")
+    version = db.value("select coalesce(max(version), 0) from schema_version")
+    newest = MIGRATIONS[-1][0]
+    if version > newest:
+        raise BadSettings(
+            f"the file {path} is at schema {version}, this version knows {newest}: upgrade vs-st-pipeline, "
+            "or move the file away"
+        )
+    for number, sql in MIGRATIONS:
+        if number > version:
+            with db.transaction():
+                db.script(sql)
+                db.execute("insert into schema_version values (?, ?)", [number, utc_now_naive()])
+
+
+def utc_now_naive() -> datetime:
+    """The machine's UTC time without zone, as the tables hold it (not a rule about dates: those use VS_ST_NOW)."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def single(value: Any, what: str) -> Any:
+    """The value, or `Internal` where a row that we wrote ourselves is not there."""
+    if value is None:
+        raise Internal(f"no {what} is stored where one must be; please report this")
+    return value
