@@ -294,7 +294,9 @@ class HttpClient:
 
     def _judge(self, ask: _Ask, heard: _Heard) -> Answer[Any] | _Failed:
         status, headers, body = heard.status, heard.headers, heard.body
+        # An answer that never reached the vendor's own server has Cloudflare's name of it, if any.
         trace_id = _plain_word(headers.get(self._trace_header)) if self._trace_header else None
+        trace_id = trace_id or _plain_word(headers.get("cf-ray"))
         server_time = _epoch_seconds(headers.get("Date"))
 
         def failed(kind: type[PipelineError], sentence: str, **more: Any) -> _Failed:

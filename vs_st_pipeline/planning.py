@@ -104,13 +104,13 @@ def load_field_map(merchant: Merchant) -> FieldMap:
     return read_field_map(text.read_text(encoding="utf-8"), "field_map.yaml")
 
 
-def make_plan(run: Run, field_map: FieldMap, *, history_complete: bool = True) -> Plan:
+def make_plan(run: Run, field_map: FieldMap) -> Plan:
     """Compare what every linked contact should say with what it says, and store the difference in `planned`."""
     with run.open() as db:
         custom_fields = read_custom_fields(db)
         resolved = resolve(field_map, custom_fields)
         live = read_contacts(db, custom_fields)
-        people, unmatched = _people(run, db, live, custom_fields, history_complete)
+        people, unmatched = _people(run, db, live, custom_fields)
         _say_what_is_wanted(people, resolved, run.merchant)
         _share_out_emails(people, live)
         plan = Plan(
@@ -131,12 +131,12 @@ def person_of(
     run: Run, db: Db, contact_id: str, live: Mapping[str, LiveContact], custom_fields: Sequence[CustomField]
 ) -> Person | None:
     """One contact as the plan sees it, None where it stands for no customer."""
-    people, _ = _people(run, db, {contact_id: live[contact_id]}, custom_fields, history_complete=True)
+    people, _ = _people(run, db, {contact_id: live[contact_id]}, custom_fields)
     return people[0] if people else None
 
 
 def _people(
-    run: Run, db: Db, live: Mapping[str, LiveContact], custom_fields: Sequence[CustomField], history_complete: bool
+    run: Run, db: Db, live: Mapping[str, LiveContact], custom_fields: Sequence[CustomField]
 ) -> tuple[list[Person], int]:
     contacts = linkables(live.values(), custom_fields)
     links = link_contacts(db, contacts)
@@ -147,6 +147,8 @@ def _people(
         for customer_id in links[contact.contact_id].candidates
     }
     customers, orders = staged_customers(db, ids), staged_orders(db, ids)
+    # Sums over orders that were never searched would say 0 to people who have ordered.
+    history_complete = bool(db.value("select count(*) from raw.reads where what = 'orders'"))
     people = []
     for contact_id, found in sorted(links.items()):
         customer_id = chosen_customer(found, customers, orders)

@@ -213,7 +213,7 @@ def read_with_lines(path: Path) -> Node:
         reason = getattr(error, "strerror", None) or "not a path"
         raise BadSettings(f"{path} cannot be read: {reason}") from None
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _bad(path.name, line, "this is not UTF-8; save the file as UTF-8") from None

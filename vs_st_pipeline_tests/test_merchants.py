@@ -497,6 +497,7 @@ def test_a_bad_entry_leaves_the_good_ones(read: Read, text: str, line: int, phra
     assert bad.line == 2
     assert bad.error.message.startswith(f"merchants.yaml, line {line}: ")
     assert phrase in bad.error.message
+    assert bad.error.__traceback__ is None
     assert_hidden(repr(bad), str(bad.error), repr(bad.error))
 
 
@@ -647,11 +648,14 @@ merchants:
     assert dale.simpletexting == dataclasses.replace(hill.simpletexting, full_read=timedelta(hours=3))
 
 
-def test_a_fault_behind_an_alias_is_named(read: Read) -> None:
-    file = read(ENTRY + "    give_up_after: &soon soon\n" + entry_lines("good") + entry_lines("x", "field_map: !a b"))
-    assert [bad.error.message.split(": ")[0] for bad in file.bad] == [
-        "merchants.yaml, line 9",
-        "merchants.yaml, line 11",
+def test_a_fault_behind_an_alias_is_named_for_each_who_uses_it(read: Read) -> None:
+    aliases = entry_lines("dale", "field_map: *map") + entry_lines("glen", "give_up_after: *soon")
+    file = read(ENTRY + "    give_up_after: &soon soon\n    field_map: &map !mine x\n" + aliases + entry_lines("good"))
+    assert file.ids == ("good",)
+    assert [bad.error.message.split(";")[0] for bad in file.bad] == [
+        f"merchants.yaml, line 9: give_up_after: {DURATION_FORMS}",
+        "merchants.yaml, line 10: tags (`!...`) are not supported",
+        f"merchants.yaml, line 12: give_up_after: {DURATION_FORMS}",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,7 +94,9 @@ def _named(found: MerchantsFile, ids: list[str]) -> Selection:
 
 
 def _unknown(found: MerchantsFile, merchant_id: str) -> str:
-    return f"there is no merchant '{merchant_id}' in {found.path}; there are {', '.join(found.ids)}"
+    near = difflib.get_close_matches(merchant_id, found.ids, n=3)
+    meant = f"did you mean {' or '.join(near)}?" if near else "`vs-st merchants` lists those that there are"
+    return f"there is no merchant '{merchant_id}' in {found.path}; {meant}"
 
 
 def _name(bad: BadMerchant) -> str:

@@ -94,9 +94,8 @@ def fetch_contacts(run: Run, st: SimpleTextingClient) -> int:
     with run.open() as db, db.transaction():
         land_contacts(run, db, found)
         db.execute("update raw.simpletexting_contacts set gone = true where read_run <> ? and not gone", [run.run_id])
-        if not run.dry_run:
-            db.execute("delete from raw.reads where what = 'contacts'")
-            db.execute("insert into raw.reads values ('contacts', ?, ?, ?)", [run.run_id, len(found), run.now()])
+        db.execute("delete from raw.reads where what = 'contacts'")
+        db.execute("insert into raw.reads values ('contacts', ?, ?, ?)", [run.run_id, len(found), run.now()])
     return len(found)
 
 

@@ -98,22 +98,28 @@ def _items(run: Run, contact_ids: Sequence[str], pushed: Pushed) -> list[Item]:
             continue
         wanted = [Wanted(*row) for row in json.loads(rows[contact_id])]
         changes = compare(wanted, contact.value, accepted.get(contact_id, {})).changes
-        changes = _without_taken_email(changes, contact, live.values())
         if changes:
             items.append(Item(contact, changes))
     return items
 
 
-def _without_taken_email(changes: list[Change], contact: LiveContact, others: Iterable[LiveContact]) -> list[Change]:
-    emails = [change.new.strip().casefold() for change in changes if change.kind == "builtin" and change.key == "email"]
-    if not emails:
-        return changes
-    taken = any(
-        other.builtin["email"].strip().casefold() == emails[0]
-        for other in others
-        if other.contact_id != contact.contact_id
-    )
-    return [change for change in changes if not (taken and change.kind == "builtin" and change.key == "email")]
+def _without_taken_emails(items: Sequence[Item], live: Iterable[LiveContact]) -> list[Item]:
+    """After a fresh read: an e-mail that somebody else has by now is left out, as it was in the plan."""
+    owners: dict[str, set[str]] = {}
+    for contact in live:
+        if email := contact.builtin["email"].strip().casefold():
+            owners.setdefault(email, set()).add(contact.contact_id)
+    kept = []
+    for item in items:
+        changes = [
+            change
+            for change in item.changes
+            if (change.kind, change.key) != ("builtin", "email")
+            or not owners.get(change.new.strip().casefold(), set()) - {item.contact.contact_id}
+        ]
+        if changes:
+            kept.append(Item(item.contact, changes))
+    return kept
 
 
 def _push_one_by_one(run: Run, st: SimpleTextingClient, items: Sequence[Item], pushed: Pushed) -> None:
@@ -164,6 +170,8 @@ def _write_one(run: Run, st: SimpleTextingClient, item: Item, pushed: Pushed) ->
 def _push_by_batch(run: Run, st: SimpleTextingClient, contact_ids: Sequence[str], pushed: Pushed) -> None:
     reading.fetch_contacts(run, st)
     items = _items(run, contact_ids, pushed)
+    with run.open() as db:
+        items = _without_taken_emails(items, reading.read_contacts(db, reading.read_custom_fields(db)).values())
     by_phone: dict[str, Item] = {}
     alone: list[Item] = []  # a batch knows contacts by phone only: whoever has no clear one of his own goes by id
     for item in items:

@@ -159,6 +159,8 @@ def _land_customers(run: Run, items: Sequence[CustomerItem]) -> None:
 
 
 def _record_complete_walk(run: Run, db: Db, walk: CustomerWalk) -> None:
+    db.execute("delete from raw.reads where what = 'customers'")
+    db.execute("insert into raw.reads values ('customers', ?, ?, ?)", [run.run_id, len(walk.ids), run.now()])
     if run.dry_run:  # a rehearsal is no witness: it may not bring anyone nearer to being deleted
         return
     known = db.value("select rows from synced.baseline where what = 'customers'")
@@ -175,8 +177,6 @@ def _record_complete_walk(run: Run, db: Db, walk: CustomerWalk) -> None:
                     where customer_id not in (select customer_id from {batch})""",
                 [run.now()],
             )
-    db.execute("delete from raw.reads where what = 'customers'")
-    db.execute("insert into raw.reads values ('customers', ?, ?, ?)", [run.run_id, len(walk.ids), run.now()])
 
 
 def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -> None:
@@ -218,23 +218,29 @@ def fetch_orders(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -
     search = OrderSearch(vs)
     numbers: set[str] = set()
     newest = run.today() + timedelta(days=2)  # no zone on earth is further ahead than that
+    waiting: dict[str, OrderRow] = {}
     for rows in search.everything(newest, run.merchant.vinoshipper.history_from - timedelta(days=2)):
-        _land_order_rows(run, rows)
+        waiting.update((row.number, row) for row in rows)
         numbers.update(row.number for row in rows)
         run.progress(f"orders {len(numbers)}")
+        if len(waiting) >= LAND_EVERY:
+            _land_order_rows(run, list(waiting.values()))
+            waiting = {}
+    _land_order_rows(run, list(waiting.values()))
     with run.open() as db:
         with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
             wanted = db.rows(
                 f"select order_number from raw.vinoshipper_orders semi join {batch} using (customer_id) order by 1"
             )
-        if not run.dry_run:
-            db.execute("delete from raw.reads where what = 'orders'")
-            db.execute("insert into raw.reads values ('orders', ?, ?, ?)", [run.run_id, len(numbers), run.now()])
+        db.execute("delete from raw.reads where what = 'orders'")
+        db.execute("insert into raw.reads values ('orders', ?, ?, ?)", [run.run_id, len(numbers), run.now()])
     _fetch_order_details(run, vs, [str(row[0]) for row in wanted])
     return len(numbers)
 
 
 def _land_order_rows(run: Run, rows: Sequence[OrderRow]) -> None:
+    if not rows:
+        return
     columns: dict[str, list[object]] = {
         "order_number": [row.number for row in rows],
         "customer_id": [row.customer_id for row in rows],

@@ -1,0 +1,14 @@
+"""`make bench`: run them all, or those named."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import first_sync
+
+ALL = {"first_sync": first_sync.main}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ALL:
+        print(f"== {name}", flush=True)
+        ALL[name]()

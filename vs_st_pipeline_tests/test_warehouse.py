@@ -1,0 +1,114 @@
+"""One DuckDB file per merchant: modes, migrations, locks, and what a stranger finds when a file is unusable."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from vs_st_pipeline.errors import BadSettings, TryLater
+from vs_st_pipeline.warehouse import MIGRATIONS, Warehouse
+
+HOLDER = """
+import sys, duckdb
+db = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_new_file_is_private_and_at_the_newest_schema(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "data")
+    with warehouse.open("a-winery") as db:
+        assert db.value("select max(version) from schema_version") == MIGRATIONS[-1][0]
+        assert db.value("select count(*) from synced.ledger") == 0
+    assert stat.S_IMODE(warehouse.file("a-winery").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+    assert stat.S_IMODE(warehouse.folder("a-winery").stat().st_mode) == 0o700
+
+
+def test_merchants_do_not_see_each_other(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    with warehouse.open("one") as db:
+        db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
+    with warehouse.open("two") as db:
+        assert db.rows("select * from synced.baseline") == []
+    with warehouse.open("one") as db:
+        assert db.value("select rows from synced.baseline") == 7
+
+
+def test_a_file_is_let_go_between_two_uses(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    with warehouse.open("one"):
+        pass
+    with duckdb.connect(str(warehouse.file("one"))) as other:
+        assert other.execute("select count(*) from synced.ledger").fetchall() == [(0,)]
+
+
+def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    with pytest.raises(ZeroDivisionError), warehouse.open("one") as db, db.transaction():
+        db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
+        raise ZeroDivisionError
+    with warehouse.open("one") as db:
+        assert db.rows("select * from synced.baseline") == []
+
+
+def test_a_file_held_by_another_process_is_waited_for_and_then_named(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path, wait_seconds=0.2)
+    with warehouse.open("one"):
+        pass
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(warehouse.file("one"))],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as holder:  # fmt: skip
+        assert holder.stdin
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(TryLater, match="held by another process"), warehouse.open("one"):
+            pass
+        holder.communicate("\n")
+    with warehouse.open("one") as db:
+        assert db.value("select 1") == 1
+
+
+def test_a_second_sync_of_one_merchant_waits_and_then_says_so(tmp_path: Path) -> None:
+    first, second = Warehouse(tmp_path), Warehouse(tmp_path, wait_seconds=0.1)
+    with first.sync_lock("one"):
+        with pytest.raises(TryLater, match="another sync"), second.sync_lock("one"):
+            pass
+        with second.sync_lock("two"):
+            pass
+    with second.sync_lock("one"):
+        pass
+
+
+def test_a_file_that_is_no_database_is_named_with_a_remedy_and_others_work(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    (warehouse.folder("one") / "warehouse.duckdb").write_bytes(b"rubbish" * 4096)
+    with pytest.raises(BadSettings, match=r"one/warehouse\.duckdb.*move it away"), warehouse.open("one"):
+        pass
+    with warehouse.open("two") as db:
+        assert db.value("select 1") == 1
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    with warehouse.open("one") as db:
+        db.execute("insert into schema_version values (999, now()::timestamp)")
+    with pytest.raises(BadSettings, match="schema 999.*upgrade"), warehouse.open("one"):
+        pass
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where a folder must be")
+    with pytest.raises(BadSettings, match="VS_ST_DATA_DIR"), Warehouse(tmp_path / "data").open("one"):
+        pass
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    assert [number for number, _ in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
