@@ -149,8 +149,11 @@ def why(run: Run, phone: str, field_name: str | None = None) -> dict[str, Any]:
     for row in _rows(field_map, field_name):
         key = keys.get(row.to)
         value = wanted.get(row.to)
+        entry = accepted.get(row.to)
         stands = contact.value(row.kind, key) if key else None
         accepted_at, run_id = when.get(row.to, (None, None))
+        if entry is not None and entry.stored is None and run_id == contact.read_run:
+            stands = entry.sent  # the run that wrote it had read the contact before, nobody has since
         answer["fields"].append(
             {
                 "field": row.to,
@@ -163,7 +166,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> dict[str, Any]:
                 ],
                 "accepted_at": accepted_at.isoformat() + "Z" if accepted_at else None,
                 "run_id": run_id,
-                "state": _state(row, key, value, stands, person.held, rejected, accepted.get(row.to)),
+                "state": _state(row, key, value, stands, person.held, rejected, entry),
             }
         )
     return answer

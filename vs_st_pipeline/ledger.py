@@ -122,7 +122,11 @@ def record_learned(db: Db, *, at: datetime, run_id: str) -> None:
 
 
 def record_links(db: Db, *, at: datetime) -> None:
-    """Remember who is linked to whom, for the brake of the next sync."""
+    """Remember who is linked to whom, for the brake of the next sync; a loss that was let through is none any more."""
+    db.execute(
+        """delete from synced.links where contact_id in
+           (select contact_id from planned.contacts where customer_id is null)"""
+    )
     db.execute(
         """insert or replace into synced.links
            select contact_id, customer_id, linked_by, newest_order_at, ?::timestamp from planned.contacts

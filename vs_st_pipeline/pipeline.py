@@ -90,7 +90,11 @@ def extract_contacts(visit: Visit) -> None:
 def extract_customers(visit: Visit) -> None:
     """raw: all customers as the list shows them, and the details of those whom an opted-in contact may stand for."""
     visit.report.customers = capture.fetch_customers(visit.run, visit.vinoshipper)
-    capture.fetch_customer_details(visit.run, visit.vinoshipper, _linked(visit.run)[1])
+    read: set[int] = set()
+    # A detail may prove a deletion, and the contact then falls to another customer: he is read before he is judged.
+    while new := set(_linked(visit.run)[1]) - read:
+        capture.fetch_customer_details(visit.run, visit.vinoshipper, sorted(new))
+        read |= new
 
 
 def extract_orders(visit: Visit) -> None:

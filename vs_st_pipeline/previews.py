@@ -14,7 +14,23 @@ from vs_st_pipeline.run import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-PERSONAL_FIELDS = frozenset({"firstName", "lastName", "birthday", "comment", "City"})
+# Shown as they are; whatever else a merchant's own map may write could describe a person, and is masked.
+PLAIN_FIELDS = frozenset(
+    {
+        *(
+            "VScustomerID",
+            "State",
+            "Source",
+            "Club Name",
+            "Club Status",
+            "Signup Date",
+            "Order Count",
+            "Lifetime Value",
+        ),
+        *("Last Order Date", "VS Last Order Number", "Order Status", "Payment Status", "Channel", "Delivery Method"),
+        *("Order Total", "Shipped Date", "Delivered Date", "Receipt URL"),
+    }
+)
 
 
 def planned_changes(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
@@ -111,4 +127,4 @@ def mask_value(field: str, value: str) -> str:
         return mask_email(value)
     if field in ("Tracking Number", "Tracking URL"):
         return f"***{value[-4:]}"
-    return f"{value[0]}***" if field in PERSONAL_FIELDS else value
+    return value if field in PLAIN_FIELDS else f"{value[0]}***"

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ BUILTINS = ("firstName", "lastName", "email", "birthday")
 NOW_AND_ALWAYS = dict.fromkeys(
     ("customer_list", "customer_details", "open_orders", "settled_orders", "reconcile"), "0s"
 )
+
+
+_AFTER_FIRST_SYNC: dict[Sandbox, tuple[Path, list[Record]]] = {}
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,25 @@ class Story:
         assert report["error"]["kind"] == kind, report
         assert system is None or report["error"]["system"] == system, report
         return report
+
+    def begin_synced(self) -> None:
+        """As after a first good sync of the test winery: data folder and contacts are those that one real sync left.
+
+        It is made once per world and copied, since most stories begin there.
+        """
+        if self.box not in _AFTER_FIRST_SYNC:
+            self.synced()
+            keep = Path(tempfile.mkdtemp(prefix="synced-", dir=self.folder.parent))
+            shutil.copytree(self.data, keep / "data")
+            _AFTER_FIRST_SYNC[self.box] = (keep / "data", self.texting.contacts(TEST))
+        else:
+            folder, contacts = _AFTER_FIRST_SYNC[self.box]
+            shutil.copytree(folder, self.data)
+            for contact in contacts:
+                self.texting.call(
+                    "PUT", f"records/contacts/{contact['contactId']}", contact, merchant=TEST, touch="false"
+                )
+        self.clear_journals()
 
     def forget(self) -> None:
         """The data folder is lost."""

@@ -51,9 +51,14 @@ def test_a_file_is_let_go_between_two_uses(tmp_path: Path) -> None:
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path)
-    with pytest.raises(ZeroDivisionError), warehouse.open("one") as db, db.transaction():
-        db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
-        raise ZeroDivisionError
+
+    def dies_midway() -> None:
+        with warehouse.open("one") as db, db.transaction():
+            db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        dies_midway()
     with warehouse.open("one") as db:
         assert db.rows("select * from synced.baseline") == []
 

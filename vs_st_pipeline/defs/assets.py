@@ -1,16 +1,17 @@
 """The seven assets of the way, made by one function that walks all merchants of its run.
 
-One function, because a run may cover thousands of merchants: a step per asset and merchant would cost more than the sync
-itself. A merchant that fails leaves the stops before it materialized, no other merchant is touched, and the run ends as
-failed and names him; a retry then takes just the partitions that are missing.
+One function, because a run may cover thousands of merchants: a step per asset and merchant would cost more than the
+sync itself. A merchant that fails leaves the stops before it materialized, no other merchant is touched, and the run
+ends as failed and names him. Retrying the backfill from failure, or materializing the partitions that are shown as
+failed, then takes just what is missing; re-executing the run itself would walk all of its merchants again.
 
-A backfill is cut into runs of at most 100 merchants: a run that is stopped or killed loses the sight of a hundred at most,
-and two of them fill the machine.
+A backfill is cut into runs of at most 100 merchants, of which two go at once: one that is stopped or killed takes no
+more than a hundred with it.
 """
 
 # No `from __future__ import annotations`: Dagster takes config and resources of an asset function from its annotations.
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 from dagster import (
@@ -33,6 +34,7 @@ from vs_st_pipeline.defs.resources import Settings, merchant_of
 from vs_st_pipeline.defs.stops import stops_for
 from vs_st_pipeline.defs.walks import Walked, walk_all
 from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline.merchants import MerchantsFile
 from vs_st_pipeline.report import FAILED
 from vs_st_pipeline.run import Run
 
@@ -116,7 +118,11 @@ def walk(
     selected = {"/".join(key.path) for key in context.selected_asset_keys}
     wanted_checks = [check for check in checks.CHECKS if check.key in context.selected_asset_check_keys]
     stops = stops_for(selected, dry_run=config.dry_run)
-    merchant_ids, run_of = _plan_of_run(context, config, settings)
+    file, run_of = _settings(context, config, settings)
+    # Checks alone may be run without a partition; they then look at everybody.
+    partitioned = context.has_partition_key or context.has_partition_key_range
+    everybody = [merchant.id for merchant in file.enabled]
+    merchant_ids = list(context.partition_keys) if partitioned else everybody
     measured, failed = {}, []
     with closing(walk_all(merchant_ids, run_of, stops, wanted_checks, jobs=config.jobs)) as all_walked:
         for walked in all_walked:
@@ -128,25 +134,32 @@ def walk(
             elif walked.report.status == FAILED:
                 failed.append(walked)
                 context.log.error(_line(walked))
-    yield from checks.results(wanted_checks, measured, allow_unsafe=config.allow_unsafe)
+    yield from checks.results(wanted_checks, measured, everybody, context.instance, allow_unsafe=config.allow_unsafe)
     if failed:
         raise _failure(sorted(failed, key=lambda walked: walked.merchant_id), len(merchant_ids))
 
 
-def _plan_of_run(context: AssetExecutionContext, config: WalkConfig, settings: Settings):  # type: ignore[no-untyped-def]
-    """The merchants of this run, and how to get the Run of each."""
+def _settings(
+    context: AssetExecutionContext, config: WalkConfig, settings: Settings
+) -> tuple[MerchantsFile, Callable[[str], Run]]:
+    """The merchants file, and how to get the Run of a merchant."""
     try:
         file, warehouse = settings.merchants_file(), settings.warehouse()
     except BadSettings as error:
         raise Failure(f"nothing was called: {sentence(error)}", allow_retries=False) from None
-    options = {"full": config.full, "allow_unsafe": config.allow_unsafe, "dry_run": config.dry_run}
 
     def run_of(merchant_id: str) -> Run:
-        return settings.run(merchant_of(file, merchant_id), warehouse, context.run_id, **options)
+        merchant = merchant_of(file, merchant_id)
+        return settings.run(
+            merchant,
+            warehouse,
+            context.run.run_id,
+            full=config.full,
+            allow_unsafe=config.allow_unsafe,
+            dry_run=config.dry_run,
+        )
 
-    # Checks alone may be run without a partition; they then look at everybody.
-    partitioned = context.has_partition_key or context.has_partition_key_range
-    return list(context.partition_keys) if partitioned else [one.id for one in file.enabled], run_of
+    return file, run_of
 
 
 def _line(walked: Walked) -> str:
@@ -160,9 +173,10 @@ def _failure(failed: Sequence[Walked], of: int) -> Failure:
     more = f"\nand {len(lines) - MOST_NAMED} more, in the metadata" if len(lines) > MOST_NAMED else ""
     rows = [{"merchant": one.merchant_id, **one.report.error.as_report()} for one in failed]  # type: ignore[union-attr]
     return Failure(
-        f"{len(failed)} of {of} merchants failed; the others are done. Retry takes only these:\n"
+        f"{len(failed)} of {of} merchants failed{'; the others are done' if of > len(failed) else ''}:\n"
         + "\n".join(lines[:MOST_NAMED])
-        + more,
+        + more
+        + "\nPut it right, then materialize the partitions that are shown as failed.",
         metadata={
             "merchants that failed": table([{k: "" if v is None else v for k, v in row.items()} for row in rows])
         },

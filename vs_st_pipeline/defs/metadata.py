@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord, TableSchema
@@ -44,11 +44,12 @@ REASONS = {
     RECEIPT_UNREADABLE: "the receipt could not be read now; that field is left as it is",
 }
 
+_CUSTOMERS = "select count(*) from raw.vinoshipper_customers where deleted_at is null"
 _COUNTS = {
     "raw/simpletexting/contacts": {"contacts stored": "select count(*) from raw.simpletexting_contacts where not gone"},
     "raw/vinoshipper/customers": {
-        "customers stored": "select count(*) from raw.vinoshipper_customers where deleted_at is null",
-        "with details": "select count(*) from raw.vinoshipper_customers where deleted_at is null and detail_status = 200",
+        "customers stored": _CUSTOMERS,
+        "with details": f"{_CUSTOMERS} and detail_status = 200",
     },
     "raw/vinoshipper/orders": {
         "orders stored": "select count(*) from raw.vinoshipper_orders",
@@ -69,29 +70,34 @@ _COUNTS = {
 
 
 def of_stop(run: Run, done: StopDone) -> dict[str, dict[str, Any]]:
-    """Asset -> metadata of a stop just made; a view that fails is named and spoils nothing."""
+    """Asset -> what its tables show of a stop just made; a view that fails is named and spoils nothing."""
     found = {}
     for asset in ASSETS_OF_STOP[done.name]:
-        shown: dict[str, Any] = {"seconds": round(done.seconds, 3), "requests sent": sum(done.calls.values())}
+        shown: dict[str, Any] = {}
+        try:
+            shown |= _views(run, asset)
+        except Exception as error:
+            shown["view"] = f"could not be made ({type(error).__name__}); the stop itself is done"
+        shown["requests sent"] = sum(done.calls.values())
         if done.calls:
             rows = [{"call": name, "requests": count} for name, count in sorted(done.calls.items())]
             shown["requests by call"] = table(rows)
-        try:
-            shown |= _numbers(run, asset) | _tables(run, asset)
-        except Exception as error:
-            shown["view"] = f"could not be made ({type(error).__name__}); the stop itself is done"
+        shown["seconds"] = round(done.seconds, 3)
+        if options := [name for name in ("full", "allow_unsafe", "dry_run") if getattr(run, name)]:
+            shown["options"] = ", ".join(options)
         found[asset] = shown
     return found
 
 
-def add_report(made: Mapping[str, dict[str, Any]], report: Report) -> None:
-    """Say on every asset how this merchant's whole run ended, and what only the report knows."""
+def with_report(made: Mapping[str, dict[str, Any]], report: Report) -> dict[str, dict[str, Any]]:
+    """The same with what only the report knows, which comes first: what a hurried reader wants."""
+    ended = report.status if report.error is None else f"{report.status} later: {sentence(report.error)}"
+    found = {}
     for asset, shown in made.items():
-        shown["run status"] = (
-            report.status if report.error is None else f"{report.status} later: {sentence(report.error)}"
-        )
-        shown["run"] = MetadataValue.dagster_run(report.run_id)
-        shown |= {name: value for name, value in _reported(asset, report).items()}
+        short, known = _reported(asset, report, shown)
+        found[asset] = {"in short": short, "this merchant's run": ended, **known, **shown}
+        found[asset]["run"] = MetadataValue.dagster_run(report.run_id)
+    return found
 
 
 def sentence(error: PipelineError) -> str:
@@ -108,62 +114,92 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> Tab
     return MetadataValue.table([TableRecord({name: _cell(row[name]) for name in names}) for row in rows], schema)
 
 
-def _numbers(run: Run, asset: str) -> dict[str, Any]:
+def _views(run: Run, asset: str) -> dict[str, Any]:
+    """Numbers and tables; the file is opened once, and once more for each table that has rows (mostly none)."""
     with run.open() as db:
-        return {name: int(db.value(sql)) for name, sql in _COUNTS.get(asset, {}).items()}
+        shown: dict[str, Any] = {name: int(db.value(sql)) for name, sql in _COUNTS.get(asset, {}).items()}
+        if asset == _PLANNED and (refused := db.value("select unsafe from planned.plan")):
+            shown["brake"] = refused
+        if changes := db.rows(_BY_FIELD[asset], {"run": run.run_id}) if asset in _BY_FIELD else []:
+            shown["changes by field"] = table([{"field": field, "contacts": count} for field, count in changes])
+        filled = [
+            (name, view) for name, rows, view in _TABLES.get(asset, ()) if db.value(f"select count(*) from {rows}")
+        ]
+    for name, view in filled:
+        frame = view(run)
+        if not frame.empty:
+            rows = [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
+            shown[name] = table(rows, [str(column) for column in frame.columns])
+    return shown
 
 
-def _tables(run: Run, asset: str) -> dict[str, Any]:
-    if asset.startswith("staged/"):
-        kind = asset.removeprefix("staged/").removesuffix("s")
-        unusable = previews.unusable_records(run, limit=ROWS * 10)
-        return _shown("unusable", unusable[unusable["kind"] == kind].head(ROWS))
+def _unusable(run: Run, kind: str) -> pd.DataFrame:
+    found = previews.unusable_records(run, limit=ROWS * 10)
+    return found[found["kind"] == kind].head(ROWS)
+
+
+_PLANNED, _SYNCED = "planned/simpletexting/contacts", "synced/simpletexting/contacts"
+
+_BY_FIELD = {
+    _PLANNED: "select field, count(*) from planned.changes where $run is not null group by 1 order by min(position)",
+    _SYNCED: "select field, count(*) from synced.history where run_id = $run group by 1 order by 1",
+}
+
+# Name, what has rows if the table has, and the table.
+_TABLES: dict[str, tuple[tuple[str, str, Callable[[Run], pd.DataFrame]], ...]] = {
+    "staged/customers": (
+        ("unusable", "staged.unusable where kind = 'customer'", lambda run: _unusable(run, "customer")),
+    ),
+    "staged/orders": (("unusable", "staged.unusable where kind = 'order'", lambda run: _unusable(run, "order")),),
+    _PLANNED: (
+        ("what changes", "planned.changes", lambda run: previews.planned_changes(run, limit=ROWS)),
+        (
+            "who is held back",
+            "planned.contacts where held is not null",
+            lambda run: previews.held_contacts(run, limit=ROWS),
+        ),
+        ("who is worth knowing", "planned.notes", lambda run: previews.noted_contacts(run, limit=ROWS)),
+    ),
+    _SYNCED: (
+        (
+            "what was accepted",
+            "synced.history",
+            lambda run: previews.accepted_changes(run, run.run_id, limit=ROWS),
+        ),
+        ("rejected, tried again later", "synced.rejects", lambda run: previews.rejected_contacts(run, limit=ROWS)),
+    ),
+}
+
+
+def _reported(asset: str, report: Report, shown: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """One sentence, and the report's own numbers."""
+    if asset.startswith("raw/"):
+        what = asset.rpartition("/")[2]
+        seen = {"contacts": report.contacts, "customers": report.customers, "orders": report.orders}[what]
+        return f"{seen} {what} seen with {shown.get('requests sent')} requests", {f"{what} seen": seen}
     if asset.startswith("planned/"):
-        return (
-            _shown("what changes", previews.planned_changes(run, limit=ROWS * 2))
-            | _shown("who is held back", previews.held_contacts(run, limit=ROWS))
-            | _shown("worth knowing", previews.noted_contacts(run, limit=ROWS))
-        )
-    if asset.startswith("synced/"):
-        return _shown("what was accepted", previews.accepted_changes(run, run.run_id, limit=ROWS * 2)) | _shown(
-            "rejected, tried again later", previews.rejected_contacts(run, limit=ROWS)
-        )
-    return {}
-
-
-def _reported(asset: str, report: Report) -> dict[str, Any]:
-    if asset == "raw/simpletexting/contacts":
-        return {"contacts seen": report.contacts}
-    if asset == "raw/vinoshipper/customers":
-        return {"customers seen": report.customers}
-    if asset == "raw/vinoshipper/orders":
-        return {"orders seen": report.orders}
-    if asset.startswith("planned/"):
-        shown: dict[str, Any] = {
+        numbers: dict[str, Any] = {
             "contacts to write": report.planned_contacts,
             "values to write": report.planned_fields,
-            "contacts of no customer": report.unmatched,
             "contacts held back": report.held.total(),
+            "contacts of no customer": report.unmatched,
         }
-        for name, counter in (("held back by reason", report.held), ("noted by reason", report.noted)):
+        for name, counter in (("held back by reason", report.held), ("worth knowing by reason", report.noted)):
             rows = [{"reason": key, "contacts": count, "means": REASONS.get(key, "")} for key, count in counter.items()]
             if rows:
-                shown[name] = table(rows)
-        return shown
+                numbers[name] = table(rows)
+        short = f"{report.planned_contacts} contacts to write ({report.planned_fields} values)"
+        short += f", {report.held.total()} held back, {report.unmatched} are no customers of the shop"
+        return f"the brake refuses this plan; {short}" if shown.get("brake") else short, numbers
     if asset.startswith("synced/"):
-        return {
+        numbers = {
             "contacts accepted": report.accepted,
             "contacts rejected": report.rejected,
             "contacts unknown": report.unknown,
         }
-    return {}
-
-
-def _shown(name: str, frame: pd.DataFrame) -> dict[str, Any]:
-    if frame.empty:
-        return {}
-    # A mostly empty frame is not worth a line: whoever sees the name expects rows under it.
-    return {name: table(frame.to_dict("records"), [str(column) for column in frame.columns])}
+        return ", ".join(f"{count} {name}" for name, count in numbers.items()), numbers
+    unusable = next((count for name, count in shown.items() if name.startswith("unusable ")), 0)
+    return f"{shown.get('dagster/row_count')} rows, {unusable} records that cannot be used in full", {}
 
 
 def _cell(value: Any) -> str | int:

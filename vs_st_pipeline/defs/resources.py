@@ -29,10 +29,27 @@ class Settings:
         """One for the whole run: its merchants share one DuckDB instance."""
         return Warehouse(merchants.data_dir(os.environ))
 
-    def run(self, merchant: Merchant, warehouse: Warehouse, run_id: str, **options: bool) -> Run:
+    def run(
+        self,
+        merchant: Merchant,
+        warehouse: Warehouse,
+        run_id: str,
+        *,
+        full: bool = False,
+        allow_unsafe: bool = False,
+        dry_run: bool = False,
+    ) -> Run:
         """A run of one merchant under the id of the Dagster run."""
         merchants.now(os.environ)  # a VS_ST_NOW that is no time is told before anything is asked for
-        return Run(merchant, warehouse, lambda: merchants.now(os.environ), run_id=run_id, **options)
+        return Run(
+            merchant,
+            warehouse,
+            lambda: merchants.now(os.environ),
+            run_id=run_id,
+            full=full,
+            allow_unsafe=allow_unsafe,
+            dry_run=dry_run,
+        )
 
 
 def merchant_of(file: MerchantsFile, merchant_id: str) -> Merchant:

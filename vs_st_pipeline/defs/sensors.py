@@ -14,7 +14,7 @@ from vs_st_pipeline.merchants import MerchantsFile
 
 
 def wanted_keys(file: MerchantsFile, known: Collection[str]) -> list[str]:
-    """Enabled merchants, in the file's order, and known ones whose entry is broken: a slip of the pen removes nobody."""
+    """Enabled merchants in the file's order, and known ones whose entry is broken: a slip of the pen removes nobody."""
     broken = [bad.id for bad in file.bad if bad.id in known]
     return list(dict.fromkeys([*(merchant.id for merchant in file.enabled), *(key for key in broken if key)]))
 
@@ -22,7 +22,7 @@ def wanted_keys(file: MerchantsFile, known: Collection[str]) -> list[str]:
 @sensor(
     minimum_interval_seconds=30,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Adds a partition for every enabled merchant of merchants.yaml, and removes those that are gone or disabled.",
+    description="Adds a partition for every enabled merchant of merchants.yaml; removes those gone or disabled.",
 )
 def merchants_sensor(context: SensorEvaluationContext) -> SensorResult | SkipReason:
     """Compare the file with the partitions. Starts no run."""

@@ -6,14 +6,15 @@ Threads are enough: a merchant's time goes by waiting for answers, at about one 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
 from vs_st_pipeline import pipeline
 from vs_st_pipeline.defs import metadata
-from vs_st_pipeline.defs.checks import Check, Measure, measure
+from vs_st_pipeline.defs.checks import Check, measure
+from vs_st_pipeline.defs.measures import Measure
 from vs_st_pipeline.errors import Internal, PipelineError, TryLater
 from vs_st_pipeline.report import FAILED, Report
 from vs_st_pipeline.run import Run
@@ -55,7 +56,7 @@ def walk_one(
                 raise TryLater("the run was stopped before this merchant was done; what is done stands")
 
         walked.report = pipeline.walk(run, stops, on_stop) if stops else Report(merchant_id, run.run_id)
-        metadata.add_report(walked.made, walked.report)
+        walked.made = metadata.with_report(walked.made, walked.report)
         walked.measures = measure(run, [check for check in checks if not stops or check.asset in walked.made])
     except PipelineError as error:
         walked.report = Report(merchant_id, status=FAILED, error=error)
@@ -72,10 +73,11 @@ def walk_all(
     checks: Sequence[Check],
     *,
     jobs: int,
-) -> Iterator[Walked]:
+) -> Generator[Walked]:
     """All these merchants, at most `jobs` at once, in the order in which they are done.
 
-    Closing the iterator (a run that is stopped) begins no further merchant and ends the others after their present stop.
+    Closing the iterator (a run that is stopped) begins no further merchant, and ends the others after their present
+    stop.
     """
     stopping = threading.Event()
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="merchant")

@@ -77,7 +77,7 @@ def send_batch(
     by_phone = {phone: contact.contact_id for contact, _ in items if (phone := nanp(contact.phone))}
     written = st.batch_update([write_body(contact, changes) for contact, changes in items])
     outcome = BatchOutcome(server_time=written.server_time)
-    results = _poll(st, written.id, wait, progress, sleep) if written.id else []
+    results = _poll(st, written.id, wait, progress, sleep)
     told: dict[str, BatchItem] = {}
     for result in results:
         phone = nanp(result.contactPhone)

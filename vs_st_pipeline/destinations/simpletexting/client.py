@@ -30,7 +30,7 @@ class _Page(msgspec.Struct):
 
 
 class _Id(msgspec.Struct):
-    id: str | None = None
+    id: str  # documented for every write; an answer without it says nothing about the write
 
 
 class CustomFieldItem(msgspec.Struct):
@@ -77,7 +77,7 @@ class ContactPage:
 class Written:
     """The answer to a write: the id it names and the server's clock (epoch seconds)."""
 
-    id: str | None
+    id: str
     server_time: float | None
 
 

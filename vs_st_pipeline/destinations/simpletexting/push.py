@@ -161,8 +161,8 @@ def _write_one(run: Run, st: SimpleTextingClient, item: Item, pushed: Pushed) ->
             return
         _reject(run, item, refused.code, refused.http_status, pushed)
         return
-    if written.id not in (None, "", contact_id):
-        _met_stranger(run, st, item, str(written.id), written.server_time, pushed)
+    if written.id != contact_id:
+        _met_stranger(run, st, item, written.id, written.server_time, pushed)
         return
     _accept(run, [item], pushed, call="update_contact")
 

@@ -1,0 +1,97 @@
+"""What the checks measure: for one merchant, so many of so many, from the tables that are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vs_st_pipeline import brake, planning
+from vs_st_pipeline.destinations.simpletexting.contacts import read_custom_fields
+from vs_st_pipeline.field_map import resolve
+from vs_st_pipeline.run import Run
+from vs_st_pipeline.standing import read_standing
+from vs_st_pipeline.warehouse import Db
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One merchant's finding: so many of so many, and in words what they are where a number does not say it."""
+
+    count: int
+    of: int
+    detail: str = ""
+
+
+def share_of(table_name: str, condition: str, among: str = "true") -> Callable[[Run, Db], Measure]:
+    sql = f"select count(*) filter ({condition}), count(*) from {table_name} where {among}"
+
+    def find(run: Run, db: Db) -> Measure:
+        row = db.row(sql) or (0, 0)
+        return Measure(int(row[0]), int(row[1]))
+
+    return find
+
+
+def missing_rows(what: str) -> Callable[[Run, Db], Measure]:
+    def find(run: Run, db: Db) -> Measure:
+        now = db.value("select rows from raw.reads where what = ?", [what])
+        before = db.value("select rows from synced.baseline where what = ?", [what])
+        synced = int(db.value("select count(distinct contact_id) from synced.ledger"))
+        if now is None or before is None or synced < brake.FEWEST:
+            return Measure(0, int(before or now or 0), "nothing to compare with yet")
+        return Measure(max(0, before - now), before, f"{now} rows now, {before} at the last sync")
+
+    return find
+
+
+def empty_read(what: str) -> Callable[[Run, Db], Measure]:
+    def find(run: Run, db: Db) -> Measure:
+        rows = db.value("select rows from raw.reads where what = ?", [what])
+        return Measure(int(rows == 0), 1, "not read completely yet" if rows is None else f"{rows} rows")
+
+    return find
+
+
+def brake_tripped(run: Run, db: Db) -> Measure:
+    refused = db.value("select unsafe from planned.plan")
+    return Measure(int(bool(refused)), 1, refused or "")
+
+
+def missing_custom_fields(run: Run, db: Db) -> Measure:
+    field_map = planning.load_field_map(run.merchant)
+    missing = [field.to for field in resolve(field_map, read_custom_fields(db)).missing]
+    return Measure(len(missing), len(field_map.fields), ", ".join(missing))
+
+
+def of_linked(reason: str) -> Callable[[Run, Db], Measure]:
+    """Linked contacts that are held or noted for one reason."""
+
+    def find(run: Run, db: Db) -> Measure:
+        row = db.row(
+            """select count(*) filter (held = $reason or contact_id in
+                   (select contact_id from planned.notes where note = $reason)), count(*)
+               from planned.contacts where customer_id is not null""",
+            {"reason": reason},
+        ) or (0, 0)
+        return Measure(int(row[0]), int(row[1]))
+
+    return find
+
+
+def held(run: Run, db: Db) -> Measure:
+    reasons = db.rows("select held, count(*) from planned.contacts where held is not null group by 1 order by 1")
+    linked = db.value("select count(*) from planned.contacts where customer_id is not null")
+    return Measure(sum(row[1] for row in reasons), int(linked), ", ".join(f"{row[0]} {row[1]}" for row in reasons))
+
+
+def rejected(run: Run, db: Db) -> Measure:
+    codes = db.rows("select coalesce(code, 'no code'), count(*) from synced.rejects group by 1 order by 1")
+    written = db.value(
+        "select count(*) from (select contact_id from synced.ledger union select contact_id from synced.rejects)"
+    )
+    return Measure(sum(row[1] for row in codes), int(written), ", ".join(f"{row[0]} {row[1]}" for row in codes))
+
+
+def unknown(run: Run, db: Db) -> Measure:
+    synced = read_standing(run.warehouse.data_dir, run.merchant.id).get("last_run", {}).get("synced", {})
+    return Measure(int(synced.get("unknown", 0)), sum(int(value) for value in synced.values()))
