@@ -19,7 +19,7 @@ from vs_st_pipeline.destinations.simpletexting.client import CustomFieldItem, Si
 from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, Refused
 from vs_st_pipeline.field_map import CustomField, custom_values
 from vs_st_pipeline.run import Run
-from vs_st_pipeline.warehouse import Db
+from vs_st_pipeline.warehouse import Db, utc_now_naive
 
 BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
 CUSTOMER_ID_LABEL = "VScustomerID"
@@ -149,7 +149,10 @@ def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> float |
 
 
 def land_contacts(run: Run, db: Db, contacts: Mapping[str, bytes]) -> None:
-    """Store these bodies as this run's reading; the source first seen stays, our own writes overwrite it there."""
+    """Store these bodies as this run's reading; the source first seen stays, our own writes overwrite it there.
+
+    When they were read is a fact, not a rule about dates, so it is the machine's time and never `VS_ST_NOW`.
+    """
     columns: dict[str, list[Any]] = {
         "contact_id": list(contacts),
         "body": [text.decode() for text in contacts.values()],
@@ -161,14 +164,14 @@ def land_contacts(run: Run, db: Db, contacts: Mapping[str, bytes]) -> None:
             f"""update raw.simpletexting_contacts as c
                 set body = b.body, body_hash = b.body_hash, read_at = $now, read_run = $run, gone = false
                 from {batch} as b where c.contact_id = b.contact_id""",
-            {"now": run.now(), "run": run.run_id},
+            {"now": utc_now_naive(), "run": run.run_id},
         )
         db.execute(
             f"""insert into raw.simpletexting_contacts
                     (contact_id, body, body_hash, read_at, read_run, first_source)
                 select b.contact_id, b.body, b.body_hash, $now, $run, b.source from {batch} as b
                 anti join raw.simpletexting_contacts as c using (contact_id)""",
-            {"now": run.now(), "run": run.run_id},
+            {"now": utc_now_naive(), "run": run.run_id},
         )
 
 

@@ -153,8 +153,9 @@ class OrderSearch:
             return len(page.rows) < page.total
         if page.lines >= self._cap:
             return True
-        if page.lines > self._checked_cap:
-            # The server's page may be smaller than was ever seen: the other sort direction tells.
+        if page.lines >= self._checked_cap:
+            # The server's page may be smaller than was ever seen, and as large as the longest page so far: the other
+            # sort direction tells. Only a shorter page cannot be cut.
             other = self._ask(start, end, direction="ASC")
             self._checked_cap = page.lines
             if set(other.numbers) != set(page.numbers):
