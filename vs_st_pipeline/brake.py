@@ -35,13 +35,14 @@ def loses(change: Change, source: str | None, accepted: str | None, *, has_newer
 
 
 def verdict(
-    synced_before: int, losing: int, last_reads: Mapping[str, int], these_reads: Mapping[str, int]
+    synced_before: int, losing: int, still_there: int, last_reads: Mapping[str, int], these_reads: Mapping[str, int]
 ) -> str | None:
     """Why this sync is refused, or None.
 
     Args:
         synced_before: contacts that were synced before.
         losing: how many of them would lose something.
+        still_there: how many of them SimpleTexting still has; who is gone has nothing to lose and does not dilute.
         last_reads: rows by kind (`customers`, `contacts`) of the last complete read that was let through.
         these_reads: the same of this sync.
     """
@@ -52,9 +53,9 @@ def verdict(
         for what, before in sorted(last_reads.items())
         if what in these_reads and these_reads[what] * 100 < before * SHRUNK_BELOW
     ]
-    if losing * 100 > synced_before * LOSING_ABOVE:
+    if losing * 100 > still_there * LOSING_ABOVE:
         reasons.append(
-            f"{losing} of {synced_before} contacts synced before would lose something (more than {LOSING_ABOVE} %)"
+            f"{losing} of {still_there} contacts synced before would lose something (more than {LOSING_ABOVE} %)"
         )
     if not reasons:
         return None

@@ -25,15 +25,7 @@ CANNOT_CLEAR = "cannot_clear"
 GONE = "gone"
 WAITING_RETRY = "waiting_retry"
 RECEIPT_UNREADABLE = "receipt_unreadable"
-NOTED_REASONS = (
-    AMBIGUOUS_PHONE,
-    AGE_UNKNOWN,
-    EDITED_THERE,
-    CANNOT_CLEAR,
-    GONE,
-    WAITING_RETRY,
-    RECEIPT_UNREADABLE,
-)
+NOT_READ_YET = "not_read_yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +54,3 @@ class Change:
     policy: Policy
     old: str | None
     new: str
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A linked contact not written, with one of `HELD_REASONS`; `phone` is in full: for `plan` and `why` only."""
-
-    contact_id: str
-    phone: str | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """Something worth knowing of a contact, one of `NOTED_REASONS`; `field` names the field where it is about one."""
-
-    contact_id: str
-    phone: str | None
-    reason: str
-    field: str | None = None

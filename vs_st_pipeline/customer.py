@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from vs_st_pipeline.phone import nanp
-from vs_st_pipeline.text_forms import Moment, as_id, as_mapping, as_rows, as_text, instant, parse_moment
+from vs_st_pipeline.text_forms import (
+    PACIFIC,
+    Moment,
+    as_id,
+    as_mapping,
+    as_rows,
+    as_text,
+    instant,
+    local_date,
+    parse_moment,
+)
 
 LEGAL_AGE = 21
 """Years; the age from which wine may be advertised to a person in the United States."""
@@ -79,7 +89,7 @@ def customer_from(
     in_list = isinstance(list_item, Mapping)
     memberships = listed.get("memberships")
     address = as_mapping(detailed.get("shippingAddress"))
-    born = as_mapping(detailed.get("dateOfBirth"))
+    born = _born(detailed.get("dateOfBirth"))
     email = _either("email", detailed, listed)
     return Customer(
         customer_id=customer_id,
@@ -87,7 +97,7 @@ def customer_from(
         last_name=_either("lastName", detailed, listed),
         email=email.strip() if email else None,
         phone=_phone((listed if in_list else detailed).get("primaryPhone")),
-        birth_date=birth_date(born.get("day"), born.get("month"), born.get("year"), today),
+        birth_date=birth_date(*born, today),
         has_detail=isinstance(detail, Mapping),
         city=as_text(address.get("city")),
         state=as_text(address.get("stateCode")),
@@ -104,6 +114,21 @@ def birth_date(day: object, month: object, year: object, today: date | None = No
     except (ValueError, OverflowError):
         return None
     return None if today is not None and born > today else born
+
+
+def _born(value: object) -> tuple[object, object, object]:
+    """Day, month and year. It is a gate, so every form that names a date counts: numbers, their digits, an ISO date."""
+    if isinstance(value, str):
+        moment = parse_moment(value)
+        day = local_date(moment, PACIFIC) if moment else None
+        return (day.day, day.month, day.year) if day else (None, None, None)
+    parts = as_mapping(value)
+    return _number(parts.get("day")), _number(parts.get("month")), _number(parts.get("year"))
+
+
+def _number(value: object) -> object:
+    digits = value.strip() if isinstance(value, str) else ""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 4 else value
 
 
 def age_on(birth_date: date, today: date) -> int:

@@ -96,7 +96,7 @@ def decide(policy: Policy, wanted: str, live: str, accepted: Accepted | None) ->
 
 
 def _fill(wanted: str, live: str, accepted: Accepted | None) -> Decision:
-    if live.strip() or not wanted:
+    if live.strip() or not wanted.strip():
         if accepted and accepted.sent == wanted and accepted.stored is None:
             return Decision(False, learned=live)
         return LEAVE

@@ -318,7 +318,8 @@ class HttpClient:
             return failed(BadKey, "The system answered with its log-in page, so it does not accept the key")
         if is_cloudflare and (is_page or (status == 403 and _CLOUDFLARE_TEXT.match(body))):
             return again(TryLater, "Cloudflare, in front of the system, blocked the request")
-        if is_page:
+        # "Not there" is said in any form; another page in place of data says nothing about the record.
+        if is_page and status not in NOT_THERE:
             return again(TryLater, "The system answered with a web page instead of data")
         if status == 403:
             return failed(BadKey, "The key does not have the right to do this")
@@ -336,6 +337,7 @@ class HttpClient:
         return Answer(value, status, server_time, trace_id)
 
 
+NOT_THERE: Final = (404, 410)
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "vs-st-pipeline"}
 
 
@@ -394,10 +396,25 @@ def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(Any if shape is JSON else shape, float_hook=Decimal)
 
 
+_ESCAPES: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
+
+
+def _mended(body: bytes) -> bytes:
+    """Half an emoji (a lone surrogate escape, as a text cut by its code units has) read as the replacement character.
+
+    One such name would otherwise make the whole answer unreadable, at every sync.
+    """
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return body
+    return _ESCAPES.sub(lambda found: b"\\ufffd" if found[1] else found[0], body)
+
+
 def _decoded(body: bytes, shape: Any) -> tuple[Any, str | None]:
     """The value and None; or None and what is wrong with its shape, `""` where it is no JSON at all."""
     try:
-        body = body.removeprefix(b"\xef\xbb\xbf")
+        body = _mended(body.removeprefix(b"\xef\xbb\xbf"))
         if not body.isascii():
             body.decode()  # msgspec does not look into what a shape skips or keeps raw
         return _decoder(shape).decode(body), None

@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from vs_st_pipeline import ledger, planning
 from vs_st_pipeline.change import EDITED_THERE
-from vs_st_pipeline.destinations.simpletexting.client import CustomFieldItem, SimpleTextingClient
-from vs_st_pipeline.destinations.simpletexting.contacts import CUSTOMER_ID_LABEL, read_contacts, read_custom_fields
+from vs_st_pipeline.destinations.simpletexting.contacts import (
+    CUSTOMER_ID_LABEL,
+    list_custom_fields,
+    read_contacts,
+    read_custom_fields,
+)
 from vs_st_pipeline.diff import decide
 from vs_st_pipeline.errors import PipelineError
 from vs_st_pipeline.field_map import CustomField, FieldMap, MapField, explain, resolve, wanted_values
@@ -68,7 +73,7 @@ def _ask_vinoshipper(visit: Visit, checked: Checked) -> None:
 
 def _ask_simpletexting(visit: Visit, checked: Checked) -> None:
     visit.simpletexting.tenant()
-    items = _custom_fields(visit.simpletexting)
+    items = list_custom_fields(visit.simpletexting)
     fields = [
         CustomField(item.label.strip(), item.mergeTag or "") for item in items if item.label and item.label.strip()
     ]
@@ -88,14 +93,6 @@ def _ask_simpletexting(visit: Visit, checked: Checked) -> None:
     labels = [item.label.strip().casefold() for item in items if item.label]
     for label in sorted({name for name in labels if labels.count(name) > 1}):
         checked.doubts.append(f"two custom fields are labelled '{label}' (in any case): the first is used")
-
-
-def _custom_fields(st: SimpleTextingClient) -> list[CustomFieldItem]:
-    items, pages = st.list_custom_fields(0)
-    for page in range(1, pages or 1):
-        more, _ = st.list_custom_fields(page)
-        items = [*items, *more]
-    return items
 
 
 def why(run: Run, phone: str, field_name: str | None = None) -> dict[str, Any]:
@@ -135,6 +132,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> dict[str, Any]:
             )
         }
         rejected = contact.contact_id in ledger.read_rejected(db)
+        planned = db.value("select wanted from planned.contacts where contact_id = ?", [contact.contact_id])
     if person is None:
         return answer
     answer.update(customer_id=person.customer_id, linked_by=person.link.by, held=person.held)
@@ -146,9 +144,12 @@ def why(run: Run, phone: str, field_name: str | None = None) -> dict[str, Any]:
         if facts
         else {}
     )
+    shared_out = {entry[0] for entry in json.loads(planned)} if planned else None
     for row in _rows(field_map, field_name):
-        key = keys.get(row.to)
+        key, rule = keys.get(row.to), _rule(row, field_map)
         value = wanted.get(row.to)
+        if key == "email" and row.kind == "builtin" and value and shared_out is not None and row.to not in shared_out:
+            value, rule = None, f"{rule}; left out: another contact of the account has this e-mail, or gets it"
         entry = accepted.get(row.to)
         stands = contact.value(row.kind, key) if key else None
         accepted_at, run_id = when.get(row.to, (None, None))
@@ -159,7 +160,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> dict[str, Any]:
                 "field": row.to,
                 "value": value,
                 "live": stands,
-                "rule": _rule(row, field_map),
+                "rule": rule,
                 "sources": [
                     {"system": s.system, "kind": s.kind, "id": s.id, "path": s.path, "value": s.value}
                     for s in (explain(row, facts) if facts else [])

@@ -121,6 +121,25 @@ def record_learned(db: Db, *, at: datetime, run_id: str) -> None:
     )
 
 
+def record_doubted(db: Db, contact_id: str, why: str, *, at: datetime) -> None:
+    """A contact that we may have made is not written, until it shows a sign of its own."""
+    db.execute("insert or replace into synced.doubted values (?, ?, ?)", [contact_id, why, at])
+
+
+def read_doubted(db: Db) -> set[str]:
+    """Contacts that we may have made."""
+    return {row[0] for row in db.rows("select contact_id from synced.doubted")}
+
+
+def forget_settled_rejects(db: Db) -> None:
+    """A refused contact that nothing is wanted of any more has nothing to be tried again."""
+    db.execute(
+        """delete from synced.rejects
+           where contact_id not in (select contact_id from planned.changes)
+             and contact_id not in (select contact_id from planned.notes where note = 'waiting_retry')"""
+    )
+
+
 def record_links(db: Db, *, at: datetime) -> None:
     """Remember who is linked to whom, for the brake of the next sync; a loss that was let through is none any more."""
     db.execute(
@@ -137,10 +156,12 @@ def record_links(db: Db, *, at: datetime) -> None:
 
 def record_passed(db: Db, *, at: datetime) -> None:
     """The brake let this sync through: its complete reads are what the next one is measured by."""
-    db.execute(
-        "insert or replace into synced.baseline select what, rows, ?::timestamp from raw.reads where what <> 'orders'",
-        [at],
-    )
+    for what in ("customers", "contacts"):
+        db.execute(
+            f"""insert or replace into synced.baseline
+                select '{what}', {what}_rows, ?::timestamp from planned.plan where {what}_rows is not null""",
+            [at],
+        )
 
 
 def record_settled(db: Db) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import functools
 import ipaddress
+import math
 import os
 import re
 import stat
@@ -24,7 +25,7 @@ from typing import Any, Literal, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings
 from vs_st_pipeline.yaml_lines import Node, read_with_lines
 
 _DURATION = re.compile(r"([0-9]{1,12})([smhd])")
@@ -201,6 +202,25 @@ def settings_path(environ: Mapping[str, str]) -> Path:
 def data_dir(environ: Mapping[str, str]) -> Path:
     """The folder of all state: `VS_ST_DATA_DIR`, else `./data`."""
     return Path(environ.get("VS_ST_DATA_DIR") or "data")
+
+
+def fleet_rates(environ: Mapping[str, str]) -> dict[str, float]:
+    """Requests a second for all merchants of one system together: `VS_ST_VINOSHIPPER_RATE`, `VS_ST_SIMPLETEXTING_RATE`.
+
+    Raises:
+        BadSettings: one is set and is no number above 0.
+    """
+    rates: dict[str, float] = {}
+    for system in (VINOSHIPPER, SIMPLETEXTING):
+        name = f"VS_ST_{system.upper()}_RATE"
+        if text := environ.get(name, "").strip():
+            try:
+                rates[system] = float(text)
+            except ValueError:
+                rates[system] = 0.0
+            if not 0 < rates[system] < math.inf:
+                raise BadSettings(f"{name} must be a number of requests a second above 0, such as 20")
+    return rates
 
 
 def now(environ: Mapping[str, str]) -> datetime:

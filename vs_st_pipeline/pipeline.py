@@ -11,14 +11,16 @@ Dagster assets, a schedule and a backfill all call these functions: there is one
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC
+from typing import Any
 
 from vs_st_pipeline import planning, staging
 from vs_st_pipeline.customer import customer_from
@@ -26,17 +28,33 @@ from vs_st_pipeline.destinations.simpletexting import contacts as st_contacts
 from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.destinations.simpletexting.push import Pushed
 from vs_st_pipeline.destinations.simpletexting.push import push as push_contacts
-from vs_st_pipeline.errors import Internal, PipelineError, Unsafe
+from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings, Internal, PipelineError, TryLater, Unsafe
+from vs_st_pipeline.gates import status_reason
 from vs_st_pipeline.linking import chosen_customer, customers_to_read, link_contacts
 from vs_st_pipeline.matching import Link
+from vs_st_pipeline.merchants import Secret
 from vs_st_pipeline.order import COUNTED_STATUS, newest
 from vs_st_pipeline.pace import Pace
+from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.report import FAILED, OK, PARTIAL, Report
-from vs_st_pipeline.run import Run
+from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.sources.vinoshipper import capture
 from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.standing import write_standing
 from vs_st_pipeline.warehouse import Db
+
+
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """A pace that ends when the run is to stop."""
+
+    pace: Pace
+    stop: Callable[[], bool]
+
+    def wait(self) -> float:
+        if self.stop():
+            raise TryLater("stopped by hand; the next sync goes on where this one was")
+        return self.pace.wait(self.stop)
 
 
 @dataclass(slots=True)
@@ -47,14 +65,14 @@ class Visit:
     report: Report
     _vinoshipper: VinoshipperClient | None = None
     _simpletexting: SimpleTextingClient | None = None
+    _paces: list[Pace] = field(default_factory=list)
 
     @property
     def vinoshipper(self) -> VinoshipperClient:
         if self._vinoshipper is None:
             settings = self.run.merchant.vinoshipper
-            self._vinoshipper = VinoshipperClient(
-                self.run.merchant, self._pace("vinoshipper", settings.requests_per_second)
-            )
+            pace = self._pace(VINOSHIPPER, settings.base_url, settings.api_key, settings.requests_per_second)
+            self._vinoshipper = VinoshipperClient(self.run.merchant, pace)
             self.report.vinoshipper_calls = self._vinoshipper.http.calls
         return self._vinoshipper
 
@@ -62,20 +80,28 @@ class Visit:
     def simpletexting(self) -> SimpleTextingClient:
         if self._simpletexting is None:
             settings = self.run.merchant.simpletexting
-            self._simpletexting = SimpleTextingClient(
-                self.run.merchant, self._pace("simpletexting", settings.requests_per_second)
-            )
+            pace = self._pace(SIMPLETEXTING, settings.base_url, settings.api_token, settings.requests_per_second)
+            self._simpletexting = SimpleTextingClient(self.run.merchant, pace)
             self.report.simpletexting_calls = self._simpletexting.http.calls
         return self._simpletexting
 
-    def _pace(self, system: str, rate: float) -> Pace:
-        # The file is what every process that speaks for this merchant shares.
-        return Pace(self.run.warehouse.folder(self.run.merchant.id) / f"pace-{system}", rate)
+    def _pace(self, system: str, base_url: str, key: Secret, rate: float) -> _Turns:
+        """What all processes share that speak with this key, under whatever name; and the fleet's, if any."""
+        self.run.warehouse.folder(self.run.merchant.id)  # makes the data folder, with its mode
+        folder = self.run.warehouse.data_dir / "pace"
+        account = hashlib.sha256(f"{system} {base_url} {key.reveal()}".encode()).hexdigest()[:24]
+        fleet_rate = self.run.fleet_rates.get(system)
+        fleet = Pace(folder / f"{system}-fleet", fleet_rate) if fleet_rate else None
+        pace = Pace(folder / f"{system}-{account}", rate, fleet=fleet)
+        self._paces += [pace, *([fleet] if fleet else [])]
+        return _Turns(pace, self.run.stop)
 
     def close(self) -> None:
         for client in (self._vinoshipper, self._simpletexting):
             if client is not None:
                 client.http.close()
+        for pace in self._paces:
+            pace.close()
 
 
 # --- the four stops -----------------------------------------------------------------------------------------------
@@ -90,20 +116,22 @@ def extract_contacts(visit: Visit) -> None:
 def extract_customers(visit: Visit) -> None:
     """raw: all customers as the list shows them, and the details of those whom an opted-in contact may stand for."""
     visit.report.customers = capture.fetch_customers(visit.run, visit.vinoshipper)
+    capture.look_up_newcomers(visit.run, visit.vinoshipper, _linked(visit.run).unknown_phones)
     read: set[int] = set()
     # A detail may prove a deletion, and the contact then falls to another customer: he is read before he is judged.
-    while new := set(_linked(visit.run)[1]) - read:
+    while new := set(_linked(visit.run).customer_ids) - read:
         capture.fetch_customer_details(visit.run, visit.vinoshipper, sorted(new))
         read |= new
 
 
 def extract_orders(visit: Visit) -> None:
     """raw: all orders as the search shows them, and the details of the orders of those same customers."""
-    links, customer_ids = _linked(visit.run)
-    visit.report.orders = capture.fetch_orders(visit.run, visit.vinoshipper, customer_ids)
+    linked = _linked(visit.run)
+    visit.report.orders = capture.fetch_orders(visit.run, visit.vinoshipper, linked.customer_ids)
     with visit.run.open() as db:
-        receipts = _receipts_to_read(visit.run, db, links, customer_ids)
+        receipts = _receipts_to_read(visit.run, db, linked.links, linked.customer_ids)
     capture.fetch_receipts(visit.run, visit.vinoshipper, receipts)
+    capture.remember_linked(visit.run, linked.customer_ids)
 
 
 def stage(visit: Visit) -> dict[str, int]:
@@ -127,7 +155,7 @@ def push(visit: Visit) -> Pushed:
         push_contacts(visit.run, visit.simpletexting, pushed)
     finally:
         report.accepted, report.rejected, report.unknown = pushed.accepted, pushed.rejected, pushed.unknown
-        report.noted = report.noted + pushed.noted
+        report.noted, report.held = report.noted + pushed.noted, report.held + pushed.held
     return pushed
 
 
@@ -148,11 +176,18 @@ STOPS: dict[str, Stop] = {
 
 @dataclass(frozen=True, slots=True)
 class StopDone:
-    """A stop that has just been made: how long it took and what was asked for it, by system and call name."""
+    """A stop that has just been made.
+
+    Attributes:
+        seconds: how long it took.
+        calls: requests sent for it, by system and call name.
+        asked: what was asked for it, why, and what it found.
+    """
 
     name: str
     seconds: float
     calls: dict[str, int]
+    asked: list[Asked]
 
 
 def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] = lambda _: None) -> Report:
@@ -166,10 +201,10 @@ def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] =
         planning.load_field_map(run.merchant)  # a map that cannot be read should cost no request
         for name, make in STOPS.items():
             if name in stops:
-                started, asked = time.monotonic(), Counter(visit.report.calls_by_name())
+                started, called, asked = time.monotonic(), Counter(visit.report.calls_by_name()), len(run.asked)
                 make(visit)
-                calls = Counter(visit.report.calls_by_name()) - asked
-                on_stop(StopDone(name, time.monotonic() - started, dict(calls)))
+                calls = Counter(visit.report.calls_by_name()) - called
+                on_stop(StopDone(name, time.monotonic() - started, dict(calls), run.asked[asked:]))
     if "synced" in stops:
         now = run.clock().astimezone(UTC)
         report = {"run_id": run.run_id, **visit.report.as_json()}
@@ -183,15 +218,25 @@ def sync(run: Run) -> Report:
     return walk(run, STOPS)
 
 
-def rehearse(run: Run) -> Report:
-    """The same up to planned; a later sync does all that it would have done without it."""
-    report = walk(replace(run, dry_run=True), [name for name in STOPS if name != "synced"])
-    if report.status == OK:
-        with run.open() as db:
-            refused = db.value("select unsafe from planned.plan")
-        if refused and not run.allow_unsafe:
-            report.status, report.error = FAILED, Unsafe(refused)
-    return report
+def rehearse(run: Run) -> tuple[Report, dict[str, list[dict[str, Any]]]]:
+    """The same up to planned; a later sync does all that it would have done without it.
+
+    Returns:
+        The report, and the plan row by row (`contacts`, `held`, `noted`) with phones and values in full.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {"contacts": [], "held": [], "noted": []}
+    refused: list[str] = []
+
+    def look(done: StopDone) -> None:  # while the lock is held, so that it is this plan and no later one
+        if done.name == "planned":
+            rows.update(planning.planned_rows(run))
+            with run.open() as db:
+                refused.extend(row[0] for row in db.rows("select unsafe from planned.plan where unsafe is not null"))
+
+    report = walk(replace(run, dry_run=True), [name for name in STOPS if name != "synced"], look)
+    if report.status == OK and refused and not run.allow_unsafe:
+        report.status, report.error = FAILED, Unsafe(refused[0])
+    return report, rows
 
 
 @contextmanager
@@ -205,6 +250,12 @@ def visiting(run: Run) -> Iterator[Visit]:
         visit.report.status = PARTIAL if visit.report.rejected or visit.report.unknown else OK
     except PipelineError as error:
         visit.report.status, visit.report.error = FAILED, error
+    except OSError as error:
+        visit.report.status = FAILED
+        visit.report.error = BadSettings(
+            f"a file below {run.warehouse.data_dir} cannot be used ({error.strerror or 'no reason told'}): "
+            "is the disk full or the folder read-only?"
+        )
     except Exception as error:
         # The text of a foreign exception may hold a person's data; its type and place are enough to find it.
         visit.report.status, visit.report.error = (
@@ -226,14 +277,27 @@ def _where(error: Exception) -> str:
     return f"{type(error).__name__} at {' > '.join(frames[-4:])}"
 
 
-def _linked(run: Run) -> tuple[dict[str, Link], list[int]]:
-    """Links of all contacts, and the customers whose details are worth asking for."""
+@dataclass(frozen=True, slots=True)
+class _Linked:
+    """Links of all contacts, the customers whose details are worth asking for, and opted-in phones of nobody."""
+
+    links: dict[str, Link]
+    customer_ids: list[int]
+    unknown_phones: list[str]
+
+
+def _linked(run: Run) -> _Linked:
     with run.open() as db:
         custom_fields = st_contacts.read_custom_fields(db)
         live = st_contacts.read_contacts(db, custom_fields)
         contacts = planning.linkables(live.values(), custom_fields)
         links = link_contacts(db, contacts)
-    return links, customers_to_read(contacts, links)
+    unknown = [
+        phone
+        for contact in contacts
+        if contact.contact_id not in links and status_reason(contact.status) is None and (phone := nanp(contact.phone))
+    ]
+    return _Linked(links, customers_to_read(contacts, links), sorted(set(unknown)))
 
 
 def _receipts_to_read(run: Run, db: Db, links: dict[str, Link], customer_ids: list[int]) -> list[str]:

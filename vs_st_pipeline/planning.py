@@ -12,14 +12,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from vs_st_pipeline import brake, gates, ledger
-from vs_st_pipeline.change import RECEIPT_UNREADABLE, WAITING_RETRY, Change, Wanted
+from vs_st_pipeline.change import NOT_CONFIRMED, NOT_READ_YET, RECEIPT_UNREADABLE, WAITING_RETRY, Change, Wanted
 from vs_st_pipeline.customer import Customer
 from vs_st_pipeline.destinations.simpletexting.contacts import (
     CUSTOMER_ID_LABEL,
@@ -48,6 +48,7 @@ from vs_st_pipeline.staging import staged_customers, staged_orders
 from vs_st_pipeline.text_forms import instant
 from vs_st_pipeline.warehouse import Db
 
+OUR_OWN_SOURCE = "PUBLIC_API"  # `updateSource` of a contact that was last touched through the API
 RECEIPT_SOURCE = "newest_order.receipt_url"
 NEWEST_NUMBER_SOURCE = "newest_order.number"
 
@@ -149,12 +150,17 @@ def _people(
     customers, orders = staged_customers(db, ids), staged_orders(db, ids)
     # Sums over orders that were never searched would say 0 to people who have ordered.
     history_complete = bool(db.value("select count(*) from raw.reads where what = 'orders'"))
+    asked = {row[0] for row in db.rows("select customer_id from raw.vinoshipper_customers where detail_at is not null")}
+    doubted = ledger.read_doubted(db)
     people = []
     for contact_id, found in sorted(links.items()):
         customer_id = chosen_customer(found, customers, orders)
         person = Person(live[contact_id], found, customer_id)
         people.append(person)
-        _pass_gates(run, person, customers.get(customer_id), orders.get(customer_id, []), history_complete)
+        customer = customers.get(customer_id) if customer_id in asked else None
+        _pass_gates(run, person, customer, orders.get(customer_id, []), history_complete)
+        if contact_id in doubted and not person.held and live[contact_id].source in ("", OUR_OWN_SOURCE):
+            person.held, person.facts, person.notes = NOT_CONFIRMED, None, set()
     return people, len(live) - len(links)
 
 
@@ -177,16 +183,18 @@ def _pass_gates(
     run: Run, person: Person, customer: Customer | None, orders: Sequence[Order], history_complete: bool
 ) -> None:
     merchant, ambiguous = run.merchant, len(person.link.candidates) > 1
-    customer = customer or Customer(customer_id=person.customer_id)
     person.held = gates.hold_reason(
         person.contact.status,
         ambiguous,
         merchant.on_ambiguous_phone,
-        customer.birth_date,
+        customer.birth_date if customer else None,
         run.today(),
         merchant.require_age_evidence,
     )
     if person.held:
+        return
+    if customer is None:  # nobody has asked for his detail yet, so nobody knows his age: left for now
+        person.notes.add(NOT_READ_YET)
         return
     person.notes.update(gates.notes(ambiguous, customer.birth_date))
     person.facts = Facts(customer, orders, history_complete)
@@ -224,7 +232,7 @@ def _share_out_emails(people: Sequence[Person], live: Mapping[str, LiveContact])
                 email = want.value.strip().casefold()
                 if owners.get(email, set()) - {person.contact.contact_id}:
                     continue
-                if not person.contact.builtin["email"].strip():
+                if want.policy == "mirror" or not person.contact.builtin["email"].strip():
                     owners.setdefault(email, set()).add(person.contact.contact_id)
             kept.append(want)
         person.wanted = kept
@@ -244,7 +252,7 @@ def _store_people(
             person.link.by,
             person.held,
             person.newest_order_at,
-            None if person.held else dump_wanted(person.wanted),
+            dump_wanted(person.wanted) if person.facts else None,
         )
         for person in people
     ]
@@ -292,9 +300,13 @@ def _compare(run: Run, db: Db, people: Sequence[Person]) -> _Rows:
         contact_id = person.contact.contact_id
         if contact_id not in unsettled:
             continue
-        found = compare(person.wanted, person.contact.value, rows.accepted.get(contact_id, {}))
+        accepted = rows.accepted.get(contact_id, {})
+        if person.contact.read_run == run.run_id:
+            found = compare(person.wanted, person.contact.value, accepted)
+            rows.learned += [(contact_id, *learned) for learned in found.learned]
+        else:  # not read in this run: what was accepted is what is known, and nothing is proved
+            found = compare(person.wanted, as_accepted(person.contact, person.wanted, accepted), accepted)
         person.notes |= found.notes
-        rows.learned += [(contact_id, *learned) for learned in found.learned]
         if not found.changes:
             continue
         rows.would_change[contact_id] = found.changes
@@ -304,6 +316,18 @@ def _compare(run: Run, db: Db, people: Sequence[Person]) -> _Rows:
         else:
             rows.changes[contact_id] = found.changes
     return rows
+
+
+def as_accepted(
+    contact: LiveContact, wanted: Sequence[Wanted], accepted: Mapping[str, Accepted]
+) -> Callable[[str, str], str]:
+    """What stands there as far as the ledger knows, and else as it was last read."""
+    known: dict[tuple[str, str], str] = {
+        (want.kind, want.key): entry.sent if entry.stored is None else entry.stored
+        for want in wanted
+        if (entry := accepted.get(want.field)) is not None
+    }
+    return lambda kind, key: known[kind, key] if (kind, key) in known else contact.value(kind, key)
 
 
 def _brake(
@@ -334,7 +358,7 @@ def _brake(
     )
     last = {row[0]: row[1] for row in db.rows("select what, rows from synced.baseline")}
     these = {row[0]: row[1] for row in db.rows("select what, rows from raw.reads")}
-    return brake.verdict(len(synced), losing, last, these)
+    return brake.verdict(len(synced), losing, len(synced & live.keys()), last, these)
 
 
 def _loses(
@@ -398,9 +422,13 @@ def _store_rows(run: Run, db: Db, plan: Plan, people: Sequence[Person], rows: _R
     names = ("contact_id", "field", "sent", "stored")
     with db.batch({name: [row[index] for row in rows.learned] for index, name in enumerate(names)}) as batch:
         db.execute(f"insert into planned.learned select * from {batch}")
+    reads = {row[0]: row[1] for row in db.rows("select what, rows from raw.reads")}
     db.execute(
-        "insert into planned.plan values (?, ?, ?, ?, ?, ?, ?)",
-        [run.run_id, run.now(), field_map.fingerprint, plan.contacts, plan.fields, plan.unmatched, plan.unsafe],
+        "insert into planned.plan values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            *(run.run_id, run.now(), field_map.fingerprint, plan.contacts, plan.fields, plan.unmatched, plan.unsafe),
+            *(reads.get("customers"), reads.get("contacts")),
+        ],
     )
 
 

@@ -6,7 +6,7 @@ Every stop takes a Run and nothing global, so that the command line, a schedule,
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -18,6 +18,16 @@ from vs_st_pipeline.warehouse import Db, Warehouse
 def new_run_id() -> str:
     """Sortable by time, unique without asking anybody."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One kind of question of a run: what was asked, why, how many records it was about, and what it found."""
+
+    what: str
+    why: str
+    records: int
+    found: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,9 @@ class Run:
         allow_unsafe: let the brake pass once.
         dry_run: nothing that a later sync would decide upon may change.
         progress: told one short sentence now and then.
+        stop: asked before every request; True ends the run with what it has done so far (somebody pressed Ctrl-C).
+        fleet_rates: requests a second for all merchants together, by system; a system that is not in it has none.
+        asked: what was asked so far and why, for people who look at the run.
     """
 
     merchant: Merchant
@@ -43,6 +56,9 @@ class Run:
     allow_unsafe: bool = False
     dry_run: bool = False
     progress: Callable[[str], None] = lambda _: None
+    stop: Callable[[], bool] = lambda: False
+    fleet_rates: Mapping[str, float] = field(default_factory=dict)
+    asked: list[Asked] = field(default_factory=list)
 
     def open(self) -> AbstractContextManager[Db]:
         """The merchant's file; hold it for a moment, never while waiting for an answer."""

@@ -10,6 +10,7 @@ since they were staged are made again.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,6 +19,9 @@ from typing import Any
 import msgspec
 
 from vs_st_pipeline.customer import Customer, Membership, club_names, club_status, customer_from
+from vs_st_pipeline.drift import drift_of
+from vs_st_pipeline.errors import VINOSHIPPER
+from vs_st_pipeline.marks import record_drift
 from vs_st_pipeline.order import COUNTED_STATUS, NEVER_NEWEST_STATUSES, Order, Package, is_counted, order_from
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.text_forms import Moment, as_mapping, parse_moment
@@ -26,7 +30,7 @@ from vs_st_pipeline.warehouse import Db
 BATCH = 5_000
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
 
-_CUSTOMER_HASH = "md5(concat_ws('|', coalesce(r.list_body, ''), coalesce(r.detail_body, '')))"
+_CUSTOMER_HASH = "md5(concat_ws('|', coalesce(r.list_body, ''), coalesce(r.detail_body, ''), r.detail_leads))"
 _ORDER_HASH = """md5(concat_ws('|', coalesce(r.detail_body, ''), coalesce(r.receipt_url, ''),
                               coalesce(r.receipt_state, '')))"""
 
@@ -38,7 +42,7 @@ def stage(run: Run) -> dict[str, int]:
         How many customers and orders were made anew, and how many raw records could not be used.
     """
     with run.open() as db:
-        made = {"customers": _stage_customers(run, db), "orders": _stage_orders(db)}
+        made = {"customers": _stage_customers(run, db), "orders": _stage_orders(run, db)}
         made["unusable"] = int(db.value("select count(*) from staged.unusable"))
     return made
 
@@ -48,18 +52,22 @@ def _stage_customers(run: Run, db: Db) -> int:
         """delete from staged.customers where customer_id not in
            (select customer_id from raw.vinoshipper_customers where deleted_at is null)"""
     )
-    count = 0
+    count, drift = 0, Counter[str]()
     while rows := db.rows(
-        f"""select r.customer_id, r.list_body, r.detail_body, {_CUSTOMER_HASH} as source_hash
+        f"""select r.customer_id, r.list_body, r.detail_body, r.detail_leads, {_CUSTOMER_HASH} as source_hash
             from raw.vinoshipper_customers as r left join staged.customers as s using (customer_id)
             where r.deleted_at is null and s.source_hash is distinct from {_CUSTOMER_HASH}
             order by r.customer_id limit {BATCH}"""
     ):
         columns: dict[str, list[Any]] = {name: [] for name in _CUSTOMER_COLUMNS}
         unusable: list[tuple[str, str]] = []
-        for customer_id, list_body, detail_body, source_hash in rows:
+        for customer_id, list_body, detail_body, detail_leads, source_hash in rows:
             listed = as_object(list_body)
-            customer = customer_from(listed, as_object(detail_body), run.today())
+            if listed is not None and detail_leads:  # read since the list was walked, so its memberships are newer
+                listed = {key: value for key, value in listed.items() if key != "memberships"}
+            detail = as_object(detail_body)
+            drift += drift_of("customer", listed) + drift_of("customer", detail)
+            customer = customer_from(listed, detail, run.today())
             customer = customer or Customer(customer_id=customer_id)
             if customer.phone is None and as_mapping(as_mapping(listed).get("primaryPhone")).get("number"):
                 unusable.append(
@@ -75,6 +83,7 @@ def _stage_customers(run: Run, db: Db) -> int:
             )
             _name_unusable(db, "customer", [str(value) for value in columns["customer_id"]], unusable)
         count += len(rows)
+    record_drift(db, VINOSHIPPER, drift, run.now())
     return count
 
 
@@ -106,13 +115,13 @@ def _customer_row(customer: Customer, customer_id: int, source_hash: str) -> tup
     )
 
 
-def _stage_orders(db: Db) -> int:
+def _stage_orders(run: Run, db: Db) -> int:
     # An order that answers 404 counts no more; one without a detail is a pointer, not yet an order.
     db.execute(
         """delete from staged.orders where order_number not in
            (select order_number from raw.vinoshipper_orders where detail_status = 200)"""
     )
-    count = 0
+    count, drift = 0, Counter[str]()
     while rows := db.rows(
         f"""select r.order_number, r.customer_id, r.detail_body, r.receipt_url, r.receipt_state, {_ORDER_HASH}
             from raw.vinoshipper_orders as r left join staged.orders as s using (order_number)
@@ -122,6 +131,7 @@ def _stage_orders(db: Db) -> int:
         columns: dict[str, list[Any]] = {name: [] for name in _ORDER_COLUMNS}
         unusable: list[tuple[str, str]] = []
         for number, customer_id, body, receipt_url, receipt_state, source_hash in rows:
+            drift += drift_of("order", as_object(body))
             order = raw_order(number, body, receipt_url, receipt_state)
             if order.purchased_at is None and order.status not in NEVER_NEWEST_STATUSES:
                 unusable.append((number, "the order has no purchase date, so it is never the newest"))
@@ -132,10 +142,11 @@ def _stage_orders(db: Db) -> int:
             db.execute(f"delete from staged.orders where order_number in (select order_number from {batch})")
             db.execute(
                 f"""insert into staged.orders by name
-                    select * replace (try_cast(total as decimal(28, 10)) as total) from {batch}"""
+                    select * from {batch}"""
             )
             _name_unusable(db, "order", columns["order_number"], unusable)
         count += len(rows)
+    record_drift(db, VINOSHIPPER, drift, run.now())
     return count
 
 
@@ -228,7 +239,8 @@ def staged_orders(db: Db, customer_ids: Iterable[int]) -> dict[int, list[Order]]
     for row in rows:
         moments = [parse_moment(value) for value in row[4:8]]
         packages = tuple(Package(item["carrier"], item["tracking_number"]) for item in json.loads(row[12]))
-        values: list[Any] = [*row[:4], *moments, *row[8:12], packages, *row[13:16]]
+        total = Decimal(row[13]) if row[13] is not None else None
+        values: list[Any] = [*row[:4], *moments, *row[8:12], packages, total, *row[14:16]]
         found.setdefault(row[1], []).append(Order(*values))
     return found
 

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 
 def write_standing(data_dir: Path, merchant_id: str, now: datetime, report: dict[str, Any], *, good: bool) -> None:
     """Keep this run's report; `good` moves the time of the last good sync (aware times)."""
     folder = data_dir / "merchants" / merchant_id
-    standing = read_standing(data_dir, merchant_id)
-    standing["last_run"] = {"at": now.isoformat(), **report}
-    if good:
-        standing["last_good_sync_at"] = now.isoformat()
-    draft = folder / f"standing.json.{os.getpid()}-{time.monotonic_ns()}"
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(standing), encoding="utf-8")
-    draft.replace(folder / "standing.json")  # whole or not at all, also if the power goes here
+    # A lock of its own: a run that never got the sync lock has something to say as well.
+    with FileLock(folder / "standing.lock", mode=0o600, timeout=10):
+        standing = read_standing(data_dir, merchant_id)
+        standing["last_run"] = {"at": now.isoformat(), **report}
+        if good:
+            standing["last_good_sync_at"] = now.isoformat()
+        draft = folder / "standing.json.new"
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(standing), encoding="utf-8")
+        draft.replace(folder / "standing.json")  # whole or not at all, also if the power goes here
 
 
 def read_standing(data_dir: Path, merchant_id: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ DuckDB lets one process hold a file at a time, so a held file is waited for.
 
 from __future__ import annotations
 
+import itertools
+import stat
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +29,7 @@ from vs_st_pipeline.errors import BadSettings, Internal, TryLater
 
 LOCK_WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
+_BATCHES = itertools.count()
 
 
 class Db:
@@ -84,7 +87,7 @@ class Db:
                 for name, values in columns.items()
             }
         )
-        name = f"batch_{threading.get_ident()}"
+        name = f"batch_{next(_BATCHES)}"
         self._cursor.register(name, table)
         try:
             yield name
@@ -117,6 +120,8 @@ class Warehouse:
         try:
             for path in (self.data_dir, folder.parent, folder):
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if stat.S_IMODE(self.data_dir.stat().st_mode) & 0o077:  # made by somebody else, a checkout for one
+                self.data_dir.chmod(0o700)
         except OSError as error:
             raise BadSettings(
                 f"the data folder {self.data_dir} cannot be used ({error.strerror}): "
@@ -173,9 +178,10 @@ class Warehouse:
                     db = Db(cursor)
                     _migrate(db, path)
                     yield db
+                except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
+                    raise _unusable(path, error) from None
                 finally:
-                    cursor.execute("use memory")
-                    cursor.execute(f"detach {alias}")
+                    _let_go(cursor, alias, path)
             finally:
                 cursor.close()
 
@@ -201,11 +207,8 @@ class Warehouse:
                 cursor.execute(f"attach '{quoted}' as {alias}")
                 return
             except duckdb.IOException as error:
-                if "lock" not in str(error).lower():
-                    raise BadSettings(
-                        f"the file {path} cannot be opened as a DuckDB file: move it away and sync again "
-                        "(what is there already is then recognised, nothing is written twice)"
-                    ) from None
+                if "Could not set lock on file" not in str(error):
+                    raise _unusable(path, error) from None
                 if time.monotonic() >= give_up_at:
                     raise TryLater(
                         f"the file {path} has been held by another process for over {self.wait_seconds:.0f} s"
@@ -216,6 +219,21 @@ class Warehouse:
                     f"the file {path} cannot be opened ({type(error).__name__}): if a newer DuckDB wrote it, upgrade; "
                     "else move it away and sync again"
                 ) from None
+
+
+def _unusable(path: Path, error: Exception) -> BadSettings:
+    return BadSettings(
+        f"the file {path} cannot be read or written ({type(error).__name__}): is the disk full, the folder read-only "
+        "or the file damaged? Make room, or move the file away and sync again; what is there already is then recognised"
+    )
+
+
+def _let_go(cursor: duckdb.DuckDBPyConnection, alias: str, path: Path) -> None:
+    try:
+        cursor.execute("use memory")
+        cursor.execute(f"detach {alias}")
+    except duckdb.Error as error:
+        raise _unusable(path, error) from None
 
 
 def _migrations() -> list[tuple[int, str]]:

@@ -68,7 +68,12 @@ class Story:
         self.box = box
         self.folder = folder
         self.data = folder / "data"
+        self.remembered = ""
         self.settings()
+
+    def remember(self, what: str) -> None:
+        """Keep an id that the world gave, for later in the story."""
+        self.remembered = what
 
     @property
     def shop(self) -> VinoshipperControl:

@@ -49,7 +49,12 @@ def test_loss(case: str, source: str, old: str, new: str, accepted: str | None, 
     ],
 )
 def test_verdict(synced: int, losing: int, last: dict[str, int], these: dict[str, int], refused: bool) -> None:
-    said = verdict(synced, losing, last, these)
+    said = verdict(synced, losing, synced, last, these)
     assert (said is not None) is refused
     if said:
         assert "--allow-unsafe" in said
+
+
+def test_contacts_that_are_long_gone_do_not_dilute_a_loss() -> None:
+    assert verdict(1000, 299, 1000, {}, {}) is None
+    assert verdict(1000, 299, 400, {}, {}) is not None

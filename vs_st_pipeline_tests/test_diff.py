@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vs_st_pipeline.change import Wanted
@@ -52,6 +52,7 @@ def test_mirror(
         ("blank there", "Ann", "  ", None, True),
         ("somebody wrote something", "Ann", "Annie", None, False),
         ("nothing to say", "", "", None, False),
+        ("a blank says nothing", " ", "", None, False),
         ("never cleared", "", "Annie", Accepted("Annie", "Annie"), False),
         ("emptied there after we filled it", "Ann", "", Accepted("Ann", "Ann"), True),
         ("filling had no effect once", "Ann", "", Accepted("Ann"), True),
@@ -71,6 +72,7 @@ def test_fill_never_overwrites_and_never_clears(wanted: str, live: str, accepted
         assert wanted
 
 
+@example(wanted=" ", live=" ", accepted=None, policy="fill")
 @given(wanted=TEXT, live=TEXT, accepted=LEDGER, policy=st.sampled_from(["fill", "mirror"]))
 def test_what_stands_there_already_is_never_written(
     wanted: str, live: str, accepted: Accepted | None, policy: str
@@ -81,7 +83,7 @@ def test_what_stands_there_already_is_never_written(
 
 @given(wanted=TEXT, live=TEXT, policy=st.sampled_from(["fill", "mirror"]))
 def test_without_a_ledger_every_difference_that_is_ours_is_written(wanted: str, live: str, policy: str) -> None:
-    ours = wanted != live if policy == "mirror" else bool(wanted) and not live.strip()
+    ours = wanted != live if policy == "mirror" else bool(wanted.strip()) and not live.strip()
     assert decide(policy, wanted, live, None).write is ours  # type: ignore[arg-type]
 
 

@@ -193,7 +193,7 @@ AGAIN = [
     ("403_cloudflare", page(403, **BLOCK), TryLater),
     ("403_cloudflare_text", reply(403, "error code: 1020", "text/plain", **BLOCK), TryLater),
     ("403_page", page(403), TryLater),
-    ("404_page", page(404), TryLater),
+    ("418_page", page(418), TryLater),
     ("405_page", page(405), TryLater),
     ("400_cloudflare", page(400, **BLOCK), TryLater),
     ("200_cloudflare", page(200, **BLOCK), TryLater),

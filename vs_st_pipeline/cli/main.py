@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 
 import click
@@ -9,7 +11,7 @@ import click
 from vs_st_pipeline.cli.look import check, merchants, why
 from vs_st_pipeline.cli.play import demo, sandbox
 from vs_st_pipeline.cli.work import plan, sync
-from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline.errors import BadSettings, PipelineError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -28,6 +30,7 @@ for command in (sync, plan, check, why, merchants, sandbox, demo):
 
 def main() -> None:
     """The console script."""
+    os.umask(0o077)  # whatever is written here is about people
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -41,7 +44,12 @@ def main() -> None:
     except BadSettings as error:
         click.echo(f"vs-st: {error.message}", err=True)
         sys.exit(2)
-    except BrokenPipeError:
+    except PipelineError as error:
+        click.echo(f"vs-st: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:  # stdout closed or full, the data folder unusable
+        with contextlib.suppress(OSError):
+            click.echo(f"vs-st: {error.strerror or type(error).__name__}", err=True)
         sys.exit(1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -14,7 +15,7 @@ import click
 
 from vs_st_pipeline.cli.progress import Progress
 from vs_st_pipeline.cli.selection import Selection, json_option, merchant_options, select
-from vs_st_pipeline.merchants import Merchant, data_dir, now
+from vs_st_pipeline.merchants import Merchant, data_dir, fleet_rates, now
 from vs_st_pipeline.report import FAILED, OK, Report
 
 if TYPE_CHECKING:
@@ -67,15 +68,11 @@ def plan(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: 
     Shows phones and values in full: it exists to be checked by a person.
     """
     from vs_st_pipeline import pipeline
-    from vs_st_pipeline.planning import planned_rows
 
-    def rehearse(merchant: Merchant, progress: Callable[[str], None]) -> tuple[Report, dict[str, Any]]:
-        run = make_run(merchant, progress=progress, dry_run=True)
-        report = pipeline.rehearse(run)
-        reached = report.status != FAILED or (report.error is not None and report.error.kind == "unsafe")
-        return report, planned_rows(run) if reached else {"contacts": [], "held": [], "noted": []}
-
-    found = _for_each(select(ids, more_ids, every), jobs, rehearse)
+    found = _for_each(
+        select(ids, more_ids, every), jobs,
+        lambda merchant, progress: pipeline.rehearse(make_run(merchant, progress=progress, dry_run=True)),
+    )  # fmt: skip
     plans = [
         result if isinstance(result, tuple) else (result, {"contacts": [], "held": [], "noted": []}) for result in found
     ]
@@ -105,12 +102,14 @@ def make_run(merchant: Merchant, **options: Any) -> Run:
     from vs_st_pipeline.warehouse import Warehouse
 
     global _warehouse
-    if _warehouse is None:
-        _warehouse = Warehouse(data_dir(os.environ))
-    return Run(merchant, _warehouse, clock, **options)
+    with _MAKING:
+        if _warehouse is None:
+            _warehouse = Warehouse(data_dir(os.environ))
+    return Run(merchant, _warehouse, clock, stop=_STOPPED.is_set, fleet_rates=fleet_rates(os.environ), **options)
 
 
 _warehouse: Any = None
+_MAKING, _STOPPED = threading.Lock(), threading.Event()
 
 
 def clock() -> datetime:
@@ -130,7 +129,13 @@ def _for_each(selection: Selection, jobs: int, work: Callable[[Merchant, Callabl
             return result
 
         with ThreadPoolExecutor(max_workers=jobs) as pool:
-            results = list(pool.map(one, selection.merchants))
+            futures = [pool.submit(one, merchant) for merchant in selection.merchants]
+            try:
+                results = [future.result() for future in futures]
+            except KeyboardInterrupt:
+                _STOPPED.set()  # what is under way ends at its next request, and says how far it came
+                click.echo("stopping after the requests that are under way ...", err=True)
+                results = [future.result() for future in futures]
     return [*results, *(Report(name, status=FAILED, error=error) for name, error in selection.bad)]
 
 

@@ -78,6 +78,12 @@ def of_stop(run: Run, done: StopDone) -> dict[str, dict[str, Any]]:
             shown |= _views(run, asset)
         except Exception as error:
             shown["view"] = f"could not be made ({type(error).__name__}); the stop itself is done"
+        if done.asked:
+            asked = [
+                {"asked": row.what, "because": row.why, "records": row.records, "found": row.found}
+                for row in done.asked
+            ]
+            shown["what was asked"] = table(asked)
         shown["requests sent"] = sum(done.calls.values())
         if done.calls:
             rows = [{"call": name, "requests": count} for name, count in sorted(done.calls.items())]

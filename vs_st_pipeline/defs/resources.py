@@ -49,6 +49,7 @@ class Settings:
             full=full,
             allow_unsafe=allow_unsafe,
             dry_run=dry_run,
+            fleet_rates=merchants.fleet_rates(os.environ),
         )
 
 

@@ -71,7 +71,7 @@ create table staged.orders (
     shipped_at varchar, delivered_at varchar, customer_since varchar,
     cart_type varchar, rate_code varchar, rate_description varchar, carrier varchar,
     packages varchar not null,           -- JSON array of {carrier, tracking_number}
-    total decimal(28, 10),
+    total varchar,                       -- exact, as it came; cast it to sum
     receipt_url varchar,
     receipt_known boolean not null,
     source_hash varchar not null

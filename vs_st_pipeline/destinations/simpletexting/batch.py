@@ -15,6 +15,7 @@ from typing import Any
 from vs_st_pipeline.change import Change
 from vs_st_pipeline.destinations.simpletexting.client import BatchItem, BatchResult, SimpleTextingClient
 from vs_st_pipeline.destinations.simpletexting.contacts import LiveContact
+from vs_st_pipeline.destinations.simpletexting.strangers import CalledAt
 from vs_st_pipeline.errors import BadAnswer, BadKey, Refused, TryLater
 from vs_st_pipeline.phone import nanp
 
@@ -33,7 +34,7 @@ class BatchOutcome:
         strangers: written to another contact, with that one's id.
         unknown: no result; only reading tells.
         import_limit: SimpleTexting says that contacts were to be created, which never is our purpose.
-        server_time: SimpleTexting's clock when the batch was accepted (epoch seconds).
+        called: SimpleTexting's clock around the sending.
     """
 
     accepted: list[str] = field(default_factory=list)
@@ -41,7 +42,7 @@ class BatchOutcome:
     strangers: dict[str, str] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
     import_limit: bool = False
-    server_time: float | None = None
+    called: CalledAt = CalledAt(None, None)
 
 
 def write_body(contact: LiveContact, changes: Sequence[Change]) -> dict[str, Any]:
@@ -49,13 +50,14 @@ def write_body(contact: LiveContact, changes: Sequence[Change]) -> dict[str, Any
 
     Whether an account merges or replaces `customFields` is not known, so what is written is the union of what was
     just read and what is ours; then both end alike. The phone is sent as the contact's own, because a blank one is
-    refused; it never changes the contact's phone.
+    refused.
     """
     body: dict[str, Any] = {"contactPhone": nanp(contact.phone) or contact.phone}
     body.update({change.key: change.new for change in changes if change.kind == "builtin"})
     custom = {change.key: change.new for change in changes if change.kind == "custom"}
     if custom:
-        body["customFields"] = {**{key: value for key, value in contact.custom.items() if value}, **custom}
+        theirs = {key: value for key, value in contact.custom.items() if value}
+        body["customFields"] = {**theirs, **contact.odd, **custom}
     return body
 
 
@@ -75,9 +77,10 @@ def send_batch(
         BadKey: the token is not accepted.
     """
     by_phone = {phone: contact.contact_id for contact, _ in items if (phone := nanp(contact.phone))}
-    written = st.batch_update([write_body(contact, changes) for contact, changes in items])
-    outcome = BatchOutcome(server_time=written.server_time)
-    results = _poll(st, written.id, wait, progress, sleep)
+    before = st.server_time
+    task_id = st.batch_update([write_body(contact, changes) for contact, changes in items])
+    outcome = BatchOutcome(called=CalledAt(before, st.server_time))
+    results = _poll(st, task_id, wait, progress, sleep)
     told: dict[str, BatchItem] = {}
     for result in results:
         phone = nanp(result.contactPhone)

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from vs_st_pipeline.errors import SIMPLETEXTING
-from vs_st_pipeline.http_client import JSON, Answer, Bearer, HttpClient, NoBody
+from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer
+from vs_st_pipeline.http_client import JSON, Answer, Bearer, HttpClient, NoBody, Pace
 from vs_st_pipeline.merchants import Merchant
-from vs_st_pipeline.pace import Pace
 
 PAGE_SIZE = 500  # documented maximum
 BATCH_SIZE = 500  # documented maximum
+
+T = TypeVar("T")
 
 
 class _Page(msgspec.Struct):
@@ -30,7 +31,8 @@ class _Page(msgspec.Struct):
 
 
 class _Id(msgspec.Struct):
-    id: str  # documented for every write; an answer without it says nothing about the write
+    id: str | None = None  # documented for every write
+    contactId: str | None = None  # noqa: N815 (what reads say; some write may as well)
 
 
 class CustomFieldItem(msgspec.Struct):
@@ -65,20 +67,11 @@ class BatchResult(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class ContactPage:
-    """One page of contacts: exact JSON texts, totals where told, and the server's clock (epoch seconds)."""
+    """One page of contacts: exact JSON texts, and totals where told."""
 
     contacts: list[bytes]
     total_pages: int | None
     total_elements: int | None
-    server_time: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The answer to a write: the id it names and the server's clock (epoch seconds)."""
-
-    id: str
-    server_time: float | None
 
 
 class SimpleTextingClient:
@@ -96,6 +89,18 @@ class SimpleTextingClient:
             pace=pace,
             give_up_after=merchant.give_up_after.total_seconds(),
         )
+        self.server_time: float | None = None  # SimpleTexting's clock at its last answer (epoch seconds, whole)
+
+    def _heard(self, answer: Answer[T]) -> Answer[T]:
+        self.server_time = answer.server_time or self.server_time
+        return answer
+
+    def _id(self, answer: Answer[_Id]) -> str:
+        """The id that a write names; an answer without one says nothing about the write."""
+        written = self._heard(answer).value.id or answer.value.contactId
+        if not written:
+            raise BadAnswer("the answer to a write names no id", system=SIMPLETEXTING, http_status=answer.status)
+        return written
 
     def tenant(self) -> dict[str, Any]:
         """`GET /tenant`, the cheapest proof that the token is good (documented)."""
@@ -107,16 +112,14 @@ class SimpleTextingClient:
         params: dict[str, str | int] = {"page": page, "size": PAGE_SIZE, "direction": "ASC"}
         if since:
             params["since"] = since
-        answer = self.http.request("list_contacts", "GET", "/api/contacts", shape=_Page, params=params)
+        answer = self._heard(self.http.request("list_contacts", "GET", "/api/contacts", shape=_Page, params=params))
         found = answer.value
-        return ContactPage(
-            [bytes(item) for item in found.content], found.totalPages, found.totalElements, answer.server_time
-        )
+        return ContactPage([bytes(item) for item in found.content], found.totalPages, found.totalElements)
 
-    def contact(self, contact_id: str) -> tuple[bytes, float | None]:
-        """`GET /contacts/{id}`: exact JSON text and the server's clock; `Refused` with 404 where it is gone."""
+    def contact(self, contact_id: str) -> bytes:
+        """`GET /contacts/{id or phone}`: exact JSON text; `Refused` with 404 where it is gone."""
         answer = self.http.request("contact", "GET", f"/api/contacts/{quote(contact_id, safe='')}", shape=msgspec.Raw)
-        return bytes(answer.value), answer.server_time
+        return bytes(self._heard(answer).value)
 
     def list_custom_fields(self, page: int) -> tuple[list[CustomFieldItem], int | None]:
         """`GET /custom-fields`: one page and the number of pages if told."""
@@ -129,8 +132,8 @@ class SimpleTextingClient:
         )
         return answer.value.content, answer.value.totalPages
 
-    def update_contact(self, contact_id: str, body: Mapping[str, Any]) -> Written:
-        """`PUT /contacts/{id}` with `upsert=false`: can change a contact, cannot make one."""
+    def update_contact(self, contact_id: str, body: Mapping[str, Any]) -> str:
+        """`PUT /contacts/{id}` with `upsert=false`: can change a contact, cannot make one; the id that was written."""
         answer = self.http.request(
             "update_contact",
             "PUT",
@@ -139,9 +142,9 @@ class SimpleTextingClient:
             params={"upsert": False, "listsReplacement": False},
             json=body,
         )
-        return Written(answer.value.id, answer.server_time)
+        return self._id(answer)
 
-    def batch_update(self, updates: Sequence[Mapping[str, Any]]) -> Written:
+    def batch_update(self, updates: Sequence[Mapping[str, Any]]) -> str:
         """`POST /contacts-batch/batch-update`: accepted is not applied; the id is a task's."""
         answer = self.http.request(
             "batch_update",
@@ -150,7 +153,7 @@ class SimpleTextingClient:
             shape=_Id,
             json={"listsReplacement": False, "updates": list(updates)},
         )
-        return Written(answer.value.id, answer.server_time)
+        return self._id(answer)
 
     def batch_result(self, task_id: str) -> BatchResult:
         """`GET /contacts-batch/batch-update/{task}` (its success status is documented as 201)."""

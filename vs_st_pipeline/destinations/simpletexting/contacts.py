@@ -8,21 +8,28 @@ complete only if it holds as many contacts as it says; only then is anybody take
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from hashlib import md5
 from typing import Any
 
 import msgspec
 
 from vs_st_pipeline.destinations.simpletexting.client import CustomFieldItem, SimpleTextingClient
+from vs_st_pipeline.drift import drift_of
 from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, Refused
 from vs_st_pipeline.field_map import CustomField, custom_values
-from vs_st_pipeline.run import Run
+from vs_st_pipeline.marks import is_due, read_mark, record_drift, write_mark
+from vs_st_pipeline.run import Asked, Run
+from vs_st_pipeline.text_forms import instant, parse_moment
 from vs_st_pipeline.warehouse import Db, utc_now_naive
 
 BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
 CUSTOMER_ID_LABEL = "VScustomerID"
+OVERLAP = timedelta(hours=1)  # rows may be shown late, and `since` may be exclusive
+FULL, SINCE = "contacts_full", "contacts_since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,9 @@ class LiveContact:
         status: `subscriptionStatus`, open set; empty if none was told.
         builtin: the contact's own fields as text, empty where blank, null or absent.
         custom: custom fields as text by the key that a write uses (merge tag where known).
+        odd: those of them that are no text, as they were read: they go back as they came.
         created, updated: SimpleTexting's own times as text, empty where absent.
+        source: `updateSource`, by whom it was last touched; empty where absent.
         read_run: the run that read it last.
     """
 
@@ -44,8 +53,10 @@ class LiveContact:
     status: str
     builtin: dict[str, str]
     custom: dict[str, str]
+    odd: dict[str, Any]
     created: str
     updated: str
+    source: str
     read_run: str
 
     def value(self, kind: str, key: str) -> str:
@@ -55,16 +66,7 @@ class LiveContact:
 
 def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
     """Read the account's custom fields anew; returns how many there are."""
-    fields: list[CustomFieldItem] = []
-    page = 0
-    while True:
-        items, pages = st.list_custom_fields(page)
-        if page and items and items == fields[-len(items) :]:
-            break  # the same page again: all of it was on the first
-        fields += items
-        page += 1
-        if not items or (pages is not None and page >= pages):
-            break
+    fields = list_custom_fields(st)
     rows = [(item.label.strip(), item.mergeTag) for item in fields if item.label and item.label.strip()]
     columns: dict[str, list[str | None]] = {"label": [row[0] for row in rows], "merge_tag": [row[1] for row in rows]}
     with run.open() as db, db.transaction(), db.batch(columns) as batch:
@@ -73,79 +75,180 @@ def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
     return len(rows)
 
 
-def fetch_contacts(run: Run, st: SimpleTextingClient) -> int:
-    """Read all contacts and land them; those that a complete listing does not have are marked gone.
+def list_custom_fields(st: SimpleTextingClient) -> list[CustomFieldItem]:
+    """All custom fields of the account, page by page."""
+    fields: list[CustomFieldItem] = []
+    page = 0
+    while True:
+        items, pages = st.list_custom_fields(page)
+        if page and items and items == fields[-len(items) :]:
+            return fields  # the same page again: all of it was on the first
+        fields += items
+        page += 1
+        if not items or (pages is not None and page >= pages):
+            return fields
+
+
+def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) -> int:
+    """Read the contacts that were updated since the last look, or all of them where that is due.
+
+    Args:
+        fresh: read all, whatever is due: right before a batch, and to settle what a batch left unknown.
 
     Returns:
-        How many distinct contacts the listing holds.
+        How many distinct contacts were seen.
 
     Raises:
         BadAnswer: the listing said more contacts than it gave, or paging had no effect, twice over.
     """
-    found, told, moved = _list(run, st)
-    if moved or (told is not None and len(found) < told):
-        found, told, _ = _list(run, st)
-    if told is not None and len(found) < told:
+    with run.open() as db:
+        mark = read_mark(db, SINCE)
+        full = fresh or run.full or mark is None or is_due(db, FULL, run.merchant.simpletexting.full_read, run.now())
+    if full:
+        return _fetch_all(run, st, "before a batch" if fresh else "due")
+    return _fetch_since(run, st, mark)
+
+
+def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
+    """A complete listing; those that it does not have are marked gone."""
+    listing = _list(run, st)
+    if listing.moved or listing.short:  # rows shift while they are read: together two walks miss nobody
+        listing = _list(run, st).with_those_of(listing)
+    if listing.short:
         raise BadAnswer(
-            f"the contact list says it has {told} but gave {len(found)}; nothing is taken from it",
+            f"the contact list says it has {listing.told} but gave {len(listing.found)}; nothing is taken from it",
             system=SIMPLETEXTING,
             call="list_contacts",
         )
+    _land_complete(run, listing)
+    run.asked.append(Asked("contact list", why, len(listing.found), f"{listing.pages} pages"))
+    return len(listing.found)
+
+
+def _land_complete(run: Run, listing: _Listing) -> None:
     with run.open() as db, db.transaction():
-        land_contacts(run, db, found)
-        db.execute("update raw.simpletexting_contacts set gone = true where read_run <> ? and not gone", [run.run_id])
+        land_contacts(run, db, listing.found)
+        with db.batch({"contact_id": list(listing.found)}) as batch:
+            db.execute(
+                f"""update raw.simpletexting_contacts set gone = true
+                    where not gone and contact_id not in (select contact_id from {batch})"""
+            )
         db.execute("delete from raw.reads where what = 'contacts'")
-        db.execute("insert into raw.reads values ('contacts', ?, ?, ?)", [run.run_id, len(found), run.now()])
-    return len(found)
+        db.execute("insert into raw.reads values ('contacts', ?, ?, ?)", [run.run_id, len(listing.found), run.now()])
+        write_mark(db, FULL, run.run_id, run.now())
+        _move_mark(db, run, listing.newest, None)
 
 
-def _list(run: Run, st: SimpleTextingClient) -> tuple[dict[str, bytes], int | None, bool]:
-    """One listing: bodies by id, the total last told, and whether the total moved meanwhile."""
-    found: dict[str, bytes] = {}
-    totals: set[int] = set()
+def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
+    """Contacts updated since the mark less an overlap; what does not keep to that is taken for what it is."""
+    since = datetime.fromisoformat(mark) - OVERLAP
+    listing = _list(run, st, since=since)
+    if listing.moved or listing.short:
+        listing = _list(run, st, since=since).with_those_of(listing)
+    if listing.oldest is not None and listing.oldest < since - timedelta(seconds=1):
+        # `since` had no effect: then this is a listing of all, and is treated as one if it is whole.
+        if listing.short:
+            return _fetch_all(run, st, "`since` has no effect here")
+        _land_complete(run, listing)
+        run.asked.append(Asked("contact list", "`since` has no effect here", len(listing.found), "all contacts"))
+        return len(listing.found)
+    with run.open() as db, db.transaction():
+        land_contacts(run, db, listing.found)
+        if not listing.short:  # else the same stretch is read again next time
+            _move_mark(db, run, listing.newest, mark)
+    run.asked.append(Asked("contact list", "updated since the last look", len(listing.found), f"{listing.pages} pages"))
+    return len(listing.found)
+
+
+def _move_mark(db: Db, run: Run, newest: datetime | None, before: str | None) -> None:
+    """The greatest `updated` seen, in SimpleTexting's own time; it never goes back."""
+    known = [moment for moment in (newest, datetime.fromisoformat(before) if before else None) if moment]
+    if known:
+        write_mark(db, SINCE, max(known).isoformat(), run.now())
+
+
+@dataclass(slots=True)
+class _Listing:
+    """One walk over the pages: bodies by id, the total last told, whether it moved, and the updates' range."""
+
+    found: dict[str, bytes] = field(default_factory=dict)
     told: int | None = None
+    totals: set[int] = field(default_factory=set)
+    pages: int = 0
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+    @property
+    def moved(self) -> bool:
+        return len(self.totals) > 1
+
+    @property
+    def short(self) -> bool:
+        return self.told is not None and len(self.found) < self.told
+
+    def with_those_of(self, former: _Listing) -> _Listing:
+        """Add contacts that only the former walk met, a moment ago."""
+        for contact_id, text in former.found.items():
+            if contact_id not in self.found:
+                self.take(contact_id, text)
+        self.pages += former.pages
+        return self
+
+    def take(self, contact_id: str, text: bytes) -> None:
+        self.found[contact_id] = text
+        moment = parse_moment(_decode(text).get("updated"))
+        if moment is not None:
+            at = instant(moment)
+            self.oldest = at if self.oldest is None else min(self.oldest, at)
+            self.newest = at if self.newest is None else max(self.newest, at)
+
+
+def _list(run: Run, st: SimpleTextingClient, *, since: datetime | None = None) -> _Listing:
+    listing = _Listing()
+    text_since = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z") if since else None
     before: list[str] = []
-    page = 0
     while True:
-        answer = st.list_contacts(page)
+        answer = st.list_contacts(listing.pages, since=text_since)
         if answer.contacts and answer.total_elements is not None:  # past the end the totals may be missing
-            told = answer.total_elements
-            totals.add(told)
+            listing.told = answer.total_elements
+            listing.totals.add(listing.told)
         ids = []
         for text in answer.contacts:
             contact_id = contact_id_of(text)
             ids.append(contact_id)
-            found[contact_id] = text
-        if page and ids and ids == before:
+            listing.take(contact_id, text)
+        if listing.pages and ids and ids == before:
             raise BadAnswer(
                 "the contact list gave the same page twice: paging has no effect",
                 system=SIMPLETEXTING,
                 call="list_contacts",
             )
-        run.progress(f"contacts {len(found)}" + (f" of {told}" if told else ""))
-        page += 1
-        if not ids or (answer.total_pages is not None and page >= answer.total_pages):
-            return found, told, len(totals) > 1
+        listing.pages += 1
+        run.progress(f"contacts {len(listing.found)}" + (f" of {listing.told}" if listing.told else ""))
+        if not ids or (answer.total_pages is not None and listing.pages >= answer.total_pages):
+            return listing
+        if answer.total_pages is None and listing.told is not None and not listing.short:
+            return listing
         before = ids
 
 
-def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> float | None:
-    """Read one contact by itself and land it; one that answers 404 is marked gone.
-
-    Returns:
-        SimpleTexting's clock at the answer (epoch seconds), where it was told.
-    """
+def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
+    """Read one contact by itself and land it; one that answers 404 is marked gone."""
     try:
-        text, server_time = st.contact(contact_id)
+        text = st.contact(contact_id)
     except Refused as refused:
         if refused.http_status != 404:
             raise
-        with run.open() as db:
-            db.execute("update raw.simpletexting_contacts set gone = true where contact_id = ?", [contact_id])
-        return refused.server_time
+        mark_gone(run, contact_id)
+        return
     with run.open() as db, db.transaction():
         land_contacts(run, db, {contact_id_of(text): text})
-    return server_time
+
+
+def mark_gone(run: Run, contact_id: str) -> None:
+    """SimpleTexting does not have this contact any more."""
+    with run.open() as db:
+        db.execute("update raw.simpletexting_contacts set gone = true where contact_id = ?", [contact_id])
 
 
 def land_contacts(run: Run, db: Db, contacts: Mapping[str, bytes]) -> None:
@@ -160,6 +263,12 @@ def land_contacts(run: Run, db: Db, contacts: Mapping[str, bytes]) -> None:
         "source": [_text(_decode(text).get("updateSource")) or None for text in contacts.values()],
     }
     with db.batch(columns) as batch:
+        new = db.rows(
+            f"""select b.body from {batch} as b left join raw.simpletexting_contacts as c using (contact_id)
+                where c.body_hash is distinct from b.body_hash"""
+        )
+        drift = sum((drift_of("contact", _decode(row[0])) for row in new), Counter[str]())
+        record_drift(db, SIMPLETEXTING, drift, run.now())
         db.execute(
             f"""update raw.simpletexting_contacts as c
                 set body = b.body, body_hash = b.body_hash, read_at = $now, read_run = $run, gone = false
@@ -207,8 +316,14 @@ def live_contact(contact_id: str, text: str | bytes, read_run: str, custom_field
         status=_text(body.get("subscriptionStatus")),
         builtin={name: _text(body.get(name)) for name in BUILTINS},
         custom=custom_values(custom if isinstance(custom, dict) else {}, custom_fields),
+        odd={
+            next(iter(custom_values({name: value}, custom_fields))): value
+            for name, value in (custom.items() if isinstance(custom, dict) else ())
+            if value is not None and not isinstance(value, str)
+        },
         created=_text(body.get("created")),
         updated=_text(body.get("updated")),
+        source=_text(body.get("updateSource")),
         read_run=read_run,
     )
 

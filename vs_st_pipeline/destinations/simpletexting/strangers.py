@@ -9,6 +9,7 @@ All times are SimpleTexting's own.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
@@ -20,32 +21,40 @@ MADE_NOT_DELETED = "created_not_deleted"
 CAME_BACK = "came_back"
 IN_DOUBT = "created_in_doubt"
 
-# The Date header has whole seconds, so within that second only the contact itself can tell: one that our write
-# made was last updated when it was created; one that was there and got our values was updated after.
+# SimpleTexting tells its clock in whole seconds, and a call may have been sent several times before it was answered.
+# So between the last answer before our call and the answer to it, only the contact itself can tell: one that our
+# write made was last updated when it was created; one that was there and got our values was updated after.
 HEADER_SECONDS = 1.0
 SAME_MOMENT_SECONDS = 0.05
 LATER_SAME_SECONDS = 1.0
 
 
-def settle_stranger(st: SimpleTextingClient, contact_id: str, called_at: float | None) -> str:
+@dataclass(frozen=True, slots=True)
+class CalledAt:
+    """SimpleTexting's clock around a call of ours (epoch seconds, whole): the last answer before it, and its own."""
+
+    before: float | None
+    answered: float | None
+
+
+def settle_stranger(st: SimpleTextingClient, contact_id: str, called: CalledAt) -> str:
     """Read the contact that a write met, and delete it if our write made it.
 
     Args:
         contact_id: of the stranger.
-        called_at: SimpleTexting's clock when it took our call (epoch seconds, whole), None if it did not say.
+        called: when the call was made that met it.
 
     Returns:
         `created_and_deleted`, `created_not_deleted` (we made it, and deleting failed), `came_back` or
         `created_in_doubt`; all are to be reported.
     """
     try:
-        text, _ = st.contact(contact_id)
+        body = json.loads(st.contact(contact_id))
     except Refused as refused:
         return MADE_AND_DELETED if refused.http_status == 404 else IN_DOUBT
     except (TryLater, BadAnswer):
         return IN_DOUBT
-    body = json.loads(text)
-    made = _made_by_us(_epoch(body.get("created")), _epoch(body.get("updated")), called_at)
+    made = made_by_us(_epoch(body.get("created")), _epoch(body.get("updated")), called)
     if made is None:
         return IN_DOUBT
     if not made:
@@ -59,16 +68,25 @@ def settle_stranger(st: SimpleTextingClient, contact_id: str, called_at: float |
     return MADE_AND_DELETED
 
 
-def _made_by_us(created: float | None, updated: float | None, called_at: float | None) -> bool | None:
-    """True: by our call. False: older than it. None: nobody can say."""
-    if created is None or called_at is None:
+def made_by_us(created: float | None, updated: float | None, called: CalledAt) -> bool | None:
+    """True: by our call. False: it is older than our call. None: nobody can say.
+
+    Args:
+        created, updated: of the contact, epoch seconds.
+    """
+    earliest = called.before if called.before is not None else called.answered
+    if created is None or earliest is None:
         return None
-    if created < called_at:
+    if created < earliest:
         return False
     if updated is None:
         return None
-    same = SAME_MOMENT_SECONDS if created < called_at + HEADER_SECONDS else LATER_SAME_SECONDS
-    return True if abs(updated - created) <= same else None
+    surely_after = called.answered is not None and created >= called.answered + HEADER_SECONDS
+    same = LATER_SAME_SECONDS if surely_after else SAME_MOMENT_SECONDS
+    if abs(updated - created) <= same:
+        return True
+    # It was there before it got our values: if it is older than the call as it was answered, it came by itself.
+    return False if called.answered is not None and created < called.answered else None
 
 
 def _epoch(text: object) -> float | None:

@@ -15,12 +15,11 @@ from urllib.parse import quote
 import msgspec
 
 from vs_st_pipeline.errors import VINOSHIPPER, BadAnswer
-from vs_st_pipeline.http_client import JSON, Answer, Basic, HttpClient
+from vs_st_pipeline.http_client import JSON, Answer, Basic, HttpClient, Pace
 from vs_st_pipeline.merchants import Merchant
-from vs_st_pipeline.pace import Pace
 
 PREFIX = "/api/v3/p"
-ROW_KEYS = ("results", "items", "orders", "content", "data")
+ROW_KEYS = ("results", "items", "orders", "memberships", "customers", "content", "data")
 TOTAL_KEYS = ("total", "totalResults", "totalCount", "totalElements")
 
 
@@ -86,6 +85,24 @@ class VinoshipperClient:
         )
         return CustomerPage(answer.value.total, [bytes(item) for item in answer.value.items])
 
+    def search_customers(self, text: str) -> list[bytes]:
+        """`GET /customers?q=`: free text over phones, names, e-mails (inferred); never to be trusted."""
+        answer = self.http.request(
+            "search_customers", "GET", f"{PREFIX}/customers", shape=msgspec.Raw, params={"q": text}
+        )
+        return self._rows("search_customers", answer)[1]
+
+    def memberships(self, page_index: int, page_size: int) -> list[bytes]:
+        """`GET /clubs/memberships`: documented as newest modification first; paging names as on the customer list."""
+        answer = self.http.request(
+            "memberships",
+            "GET",
+            f"{PREFIX}/clubs/memberships",
+            shape=msgspec.Raw,
+            params={"pageIndex": page_index, "pageSize": page_size},
+        )
+        return self._rows("memberships", answer)[1]
+
     def customer(self, customer_id: int) -> Body:
         """`GET /customers/{id}`; `Refused` with 404 where the customer is gone."""
         return self._body("customer", f"{PREFIX}/customers/{customer_id}")
@@ -125,19 +142,22 @@ class VinoshipperClient:
         return Body(raw.decode(), value)
 
     def _order_page(self, call: str, answer: Answer[msgspec.Raw]) -> OrderPage:
+        return OrderPage(*self._rows(call, answer))
+
+    def _rows(self, call: str, answer: Answer[msgspec.Raw]) -> tuple[int | None, list[bytes]]:
         # The container's name differs by endpoint and is documented for none of them.
         try:
             found = msgspec.json.decode(answer.value, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
             if isinstance(found, list):
-                return OrderPage(None, [bytes(row) for row in found])
+                return None, [bytes(row) for row in found]
             for key in ROW_KEYS:
                 if key in found:
                     rows = msgspec.json.decode(found[key], type=list[msgspec.Raw])
-                    return OrderPage(_total(found), [bytes(row) for row in rows])
+                    return _total(found), [bytes(row) for row in rows]
         except msgspec.DecodeError:
             pass
         raise BadAnswer(
-            "no list of orders was found in the answer",
+            "no list of records was found in the answer",
             system=VINOSHIPPER,
             call=call,
             http_status=answer.status,
@@ -154,11 +174,11 @@ def decode(text: bytes | str) -> Any:
 
 
 def whole_number(value: object) -> int | None:
-    """An id as the vendor may write it: an integer, or its digits as text."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    """An id as the vendor may write it: a whole number above 0, or its digits as text; None for anything else."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 19:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63:
         return value
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
     return None
 
 

@@ -9,7 +9,7 @@ and where none shows everything the answer is `BadAnswer`, never a shorter list.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -27,6 +27,7 @@ SLACK = timedelta(days=3)  # two days for zones and inclusive ends, one for the 
 ONE_DAY = timedelta(days=1)
 
 STYLES = ("pageIndex", "page", "offset")
+PROCESSED, SHIPPED = "processed", "shipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,22 @@ class OrderRow:
     number: str
     customer_id: int | None
     purchased_at: str | None
+    shipped_at: str | None
     text: str
+    owner_told: bool = True  # false: the row has no customer id at all, not even null
 
 
 class FilterIgnored(Exception):
     """Rows came from outside the window that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One window of the history walk that is done: where it starts, how large the next is to be, and its orders."""
+
+    start: date
+    next_size: timedelta
+    rows: list[OrderRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,45 +76,62 @@ class OrderSearch:
         by_body: whether the search with a JSON body is used, because the query string's filter had no effect.
     """
 
-    def __init__(self, vs: VinoshipperClient) -> None:
+    def __init__(self, vs: VinoshipperClient, learnt: Mapping[str, Any] | None = None) -> None:
+        """Start from what was learnt of this account before, if anything (`as_learnt`)."""
+        learnt = learnt or {}
         self._vs = vs
-        self.style: str | None = None
-        self.paging_works: bool | None = None
-        self.filter_works: bool | None = None
-        self.by_body = False
-        self._cap = CAP_SEEN
-        self._checked_cap = 0
+        self._family = PROCESSED
+        self.style: str | None = learnt.get("style")
+        self.paging_works: bool | None = learnt.get("paging_works")
+        self.filter_works: bool | None = learnt.get("filter_works")
+        self.by_body: bool = bool(learnt.get("by_body"))
+        self._cap: int = learnt.get("cap") or CAP_SEEN
+        self._checked_cap: int = learnt.get("checked_cap") or 0
+        # Rows and orders of the smallest page that had another one after it: less than both is the last page.
+        self._full_lines: int = learnt.get("full_lines") or 0
+        self._full_orders: int = learnt.get("full_orders") or 0
 
-    def everything(self, newest: date, oldest: date) -> Iterator[list[OrderRow]]:
+    def as_learnt(self) -> dict[str, Any]:
+        """What this account's search obeys, to be kept for the next run."""
+        return {
+            "style": self.style,
+            "paging_works": self.paging_works,
+            "filter_works": self.filter_works,
+            "by_body": self.by_body,
+            "cap": self._cap,
+            "checked_cap": self._checked_cap,
+            "full_lines": self._full_lines,
+            "full_orders": self._full_orders,
+        }
+
+    def history(self, newest: date, oldest: date, size: timedelta) -> Iterator[Window]:
         """All orders processed in [oldest, newest), newest first, a window at a time.
 
-        Windows grow while they are empty and shrink when they take many pages.
+        Windows grow while they are empty and shrink when they take many pages. Each says where it starts and how
+        large the next one is to be, so that a walk can go on where it was left.
 
         Raises:
-            BadAnswer: neither filter nor paging lets all orders be seen.
+            FilterIgnored: the date filter has no effect.
+            BadAnswer: not all orders of a day can be seen.
         """
-        end, size = newest, FIRST_WINDOW
+        end = newest
         while end > oldest:
             start = max(oldest, end - size)
-            try:
-                pages = list(self.window(start, end))
-            except FilterIgnored:
-                self.filter_works = False
-                yield from self._unfiltered()
-                return
-            yield from pages
+            pages = list(self.window(start, end))
             if not any(pages):
                 size = min(size * 2, LARGEST_WINDOW)
             elif len(pages) > MANY_PAGES:
                 size = max(size // 2, ONE_DAY)
+            yield Window(start, size, [row for rows in pages for row in rows])
             end = start
 
-    def window(self, start: date, end: date) -> Iterator[list[OrderRow]]:
-        """All orders processed in [start, end), by pages, by halves or by both sort directions."""
+    def window(self, start: date, end: date, family: str = PROCESSED) -> Iterator[list[OrderRow]]:
+        """All orders processed (or shipped) in [start, end), by pages, by halves or by both sort directions."""
+        self._family = family
         first = self._ask(start, end)
         if not first.rows:
             return
-        if first.total is not None and len(first.rows) >= first.total:
+        if (first.total is not None and len(first.rows) >= first.total) or self._is_last(first):
             yield first.rows
             return
         if self.paging_works is not False:
@@ -117,26 +146,61 @@ class OrderSearch:
         days = (end - start).days
         if days > 1:
             middle = start + timedelta(days=days // 2)
-            yield from self.window(middle, end)
-            yield from self.window(start, middle)
+            yield from self.window(middle, end, family)
+            yield from self.window(start, middle, family)
             return
         yield self._both_ends(first, start, end)
 
-    def _page_on(self, first: _Page, start: date | None, end: date | None, found: list[list[OrderRow]]) -> bool:
+    def _is_last(self, page: _Page) -> bool:
+        """A first page that is smaller, in rows and in orders, than any first page that had another one after it."""
+        return page.lines < self._full_lines and len(page.rows) < self._full_orders
+
+    def _had_a_next(self, page: _Page) -> None:
+        self._full_lines = min(self._full_lines or page.lines, page.lines)
+        self._full_orders = min(self._full_orders or len(page.rows), len(page.rows))
+
+    def _page_on(
+        self,
+        first: _Page,
+        start: date | None,
+        end: date | None,
+        found: list[list[OrderRow]],
+        enough: Callable[[list[OrderRow]], bool] | None = None,
+    ) -> bool:
         """Read the pages after the first into `found`; False where no paging style has an effect."""
         for style in [self.style] if self.style else STYLES:
             assert style is not None
-            before, seen, step = first, set(first.numbers), first.lines
+            # Whether a page is counted in orders or in rows (one order may have several) is unknown. Stepping by
+            # orders, the smaller of the two, pages may overlap but never leave a gap.
+            before, seen, lines, step = first, set(first.numbers), first.lines, max(1, len(first.rows))
             page_number = 1
             while True:
-                page = self._ask(start, end, style=style, page_number=page_number, size=step, offset=page_number * step)
+                try:
+                    page = self._ask(
+                        start, end, style=style, page_number=page_number, size=step, offset=page_number * step
+                    )
+                except Refused:
+                    if first.total is not None and len(seen) < first.total and lines < first.total:
+                        raise
+                    page = _Page([], 0, None)  # asked past the end
                 if page.rows and page.numbers == before.numbers:
                     break  # this style has no effect (or no longer)
                 self.style, self.paging_works = style, True
                 if page.rows:
+                    if page_number == 1:
+                        self._had_a_next(first)
                     found.append(page.rows)
                     seen.update(page.numbers)
+                    lines += page.lines
+                if not page.rows and first.total is not None and len(seen) < first.total and lines < first.total:
+                    raise BadAnswer(
+                        f"the order search says it has {first.total} but gave {len(seen)}; nothing is taken from it",
+                        system=VINOSHIPPER,
+                        call=self._call,
+                    )
                 if not page.rows or (page.total is not None and len(seen) >= page.total):
+                    return True
+                if enough is not None and enough(page.rows):
                     return True
                 before = page
                 page_number += 1
@@ -150,7 +214,7 @@ class OrderSearch:
     def _may_be_cut(self, page: _Page, start: date, end: date) -> bool:
         """Whether this single page may hold less than the window does."""
         if page.total is not None:
-            return len(page.rows) < page.total
+            return len(page.rows) < page.total and page.lines != page.total
         if page.lines >= self._cap:
             return True
         if page.lines >= self._checked_cap:
@@ -169,7 +233,8 @@ class OrderSearch:
         rows = {row.number: row for row in [*newest_first.rows, *oldest_first.rows]}
         told = newest_first.total
         met = set(newest_first.numbers) & set(oldest_first.numbers)
-        if (told is not None and len(rows) >= told) or (told is None and met):
+        same = len(met) == len(rows) and newest_first.lines >= (told or 0)  # the total may count rows of line items
+        if (told is not None and len(rows) >= told) or (told is None and met) or same:
             return list(rows.values())
         raise BadAnswer(
             f"orders of {start} cannot all be seen: paging has no effect and the day holds more than one page",
@@ -177,13 +242,23 @@ class OrderSearch:
             call=self._call,
         )
 
-    def _unfiltered(self) -> Iterator[list[OrderRow]]:
-        """The date filter has no effect: page through everything, if pages at least work."""
+    def unfiltered(self, enough: Callable[[list[OrderRow]], bool] | None = None) -> Iterator[list[OrderRow]]:
+        """Where the date filter has no effect: page through everything newest first, if pages at least work.
+
+        Args:
+            enough: told of each page; True ends the walk (everything older is known).
+
+        Raises:
+            BadAnswer: paging has no effect either.
+        """
+        self._family = PROCESSED
         first = self._ask(None, None)
         yield first.rows
-        if first.rows and not (first.total is not None and len(first.rows) >= first.total):
+        if not first.rows or self._is_last(first) or (enough is not None and enough(first.rows)):
+            return
+        if not (first.total is not None and len(first.rows) >= first.total):
             found: list[list[OrderRow]] = []
-            if self.paging_works is False or not self._page_on(first, None, None, found):
+            if self.paging_works is False or not self._page_on(first, None, None, found, enough):
                 raise BadAnswer(
                     "date filters and paging of the order search have no effect: only the newest orders can be seen",
                     system=VINOSHIPPER,
@@ -214,32 +289,34 @@ class OrderSearch:
                 "offset": {"offset": offset, "limit": size},
             }[style or "pageIndex"]
         if not self.by_body:
-            page = _page(self._vs.search_orders(_query(start, end, direction, paging)))
-            if start is None or end is None or _inside(page, start, end):
+            page = _page(self._vs.search_orders(_query(self._family, start, end, direction, paging)))
+            if start is None or end is None or _inside(page, self._family, start, end):
                 return page
             self.by_body = True  # the documented query string is ignored here: the body is the other way
         try:
-            page = _page(self._vs.search_orders_by_body(_body(start, end, direction, paging)))
+            page = _page(self._vs.search_orders_by_body(_body(self._family, start, end, direction, paging)))
         except Refused:
             self.by_body = False
             raise FilterIgnored from None
-        if start is not None and end is not None and not _inside(page, start, end):
+        if start is not None and end is not None and not _inside(page, self._family, start, end):
             self.by_body = False
             raise FilterIgnored
         return page
 
 
-def _query(start: date | None, end: date | None, direction: str, paging: dict[str, int]) -> dict[str, str | int]:
+def _query(
+    family: str, start: date | None, end: date | None, direction: str, paging: dict[str, int]
+) -> dict[str, str | int]:
     query: dict[str, str | int] = {}
     if start is not None and end is not None:
-        query = {"processed.start": start.isoformat(), "processed.end": end.isoformat()}
+        query = {f"{family}.start": start.isoformat(), f"{family}.end": end.isoformat()}
     return {**query, "sort[0].field": "ORDER_DATE", "sort[0].direction": direction, **paging}
 
 
-def _body(start: date | None, end: date | None, direction: str, paging: dict[str, int]) -> dict[str, Any]:
+def _body(family: str, start: date | None, end: date | None, direction: str, paging: dict[str, int]) -> dict[str, Any]:
     body: dict[str, Any] = {}
     if start is not None and end is not None:
-        body = {"processed": {"start": start.isoformat(), "end": end.isoformat()}}
+        body = {family: {"start": start.isoformat(), "end": end.isoformat()}}
     return {**body, "sort": [{"field": "ORDER_DATE", "direction": direction}], **paging}
 
 
@@ -253,20 +330,22 @@ def _page(answer: OrderPage) -> _Page:
         if not isinstance(number, str) or not number:
             continue
         customer = body.get("customer")
-        purchased_at = body.get("purchasedAt")
+        purchased_at, shipped_at = body.get("purchasedAt"), body.get("shippedAt")
         rows[number] = OrderRow(
             number,
             whole_number(customer.get("id")) if isinstance(customer, dict) else None,
             purchased_at if isinstance(purchased_at, str) else None,
+            shipped_at if isinstance(shipped_at, str) else None,
             text.decode(),
+            isinstance(customer, dict) and "id" in customer,
         )
     return _Page(list(rows.values()), len(answer.rows), answer.total)
 
 
-def _inside(page: _Page, start: date, end: date) -> bool:
+def _inside(page: _Page, family: str, start: date, end: date) -> bool:
     """Whether every row that tells its time lies in the window, give or take two days."""
     for row in page.rows:
-        moment = parse_moment(row.purchased_at) if row.purchased_at else None
+        moment = parse_moment(row.purchased_at if family == PROCESSED else row.shipped_at)
         if moment is not None and not start - SLACK <= instant(moment).date() <= end + SLACK:
             return False
     return True

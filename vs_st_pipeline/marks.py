@@ -1,0 +1,62 @@
+"""How far each way of reading has come: watermarks, rotations and learnt capabilities, in the merchant's own file.
+
+A mark moves only in the transaction that stores what it promises, so that a run that dies repeats a little and
+skips nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from vs_st_pipeline.warehouse import Db
+
+CLOCK_SLACK = timedelta(days=1)  # a mark further ahead than this comes from a clock that was wrong
+
+
+def read_mark(db: Db, name: str) -> Any:
+    """The mark's JSON value, None where there is none."""
+    text = db.value("select value from raw.marks where name = ?", [name])
+    return json.loads(text) if text is not None else None
+
+
+def write_mark(db: Db, name: str, value: Any, at: datetime) -> None:
+    """Set a mark (any JSON value)."""
+    db.execute("insert or replace into raw.marks values (?, ?, ?)", [name, json.dumps(value), at])
+
+
+def forget_mark(db: Db, name: str) -> None:
+    """Take a mark away."""
+    db.execute("delete from raw.marks where name = ?", [name])
+
+
+def is_due(db: Db, name: str, every: timedelta, now: datetime) -> bool:
+    """Whether something that is done every so often is due: never done, long ago, or done in a future that is wrong."""
+    at = db.value("select marked_at from raw.marks where name = ?", [name])
+    return at is None or every <= timedelta(0) or now - at >= every or at - now > CLOCK_SLACK
+
+
+def record_drift(db: Db, system: str, found: Mapping[str, int], now: datetime) -> None:
+    """Count what answers held that nobody told us of, by its name."""
+    for what, seen in sorted(found.items()):
+        db.execute(
+            """insert into raw.drift values ($system, $what, $seen, $now, $now)
+               on conflict do update set seen = raw.drift.seen + $seen, last_at = $now""",
+            {"system": system, "what": what, "seen": seen, "now": now},
+        )
+
+
+def share(db: Db, name: str, count: int, every: timedelta, now: datetime) -> int:
+    """How many of `count` things are to be read again now, so that all are within `every`, spread evenly.
+
+    What is left of a whole number is kept, so that many short steps come to the same as one long one.
+    """
+    mark = read_mark(db, f"rotation:{name}") or {"at": now.isoformat(), "left": 0.0}
+    elapsed = max(0.0, (now - datetime.fromisoformat(mark["at"])).total_seconds())
+    seconds = every.total_seconds()
+    earned = count * min(1.0, elapsed / seconds) if seconds > 0 else float(count)
+    total = min(float(count), float(mark["left"]) + earned)
+    write_mark(db, f"rotation:{name}", {"at": now.isoformat(), "left": total - int(total)}, now)
+    return int(total)

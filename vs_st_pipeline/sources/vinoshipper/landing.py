@@ -1,0 +1,254 @@
+"""Stores what Vinoshipper said, as it said it, with the few pointers that reading needs.
+
+Data flow: JSON texts of pages and records -> raw.vinoshipper_customers, raw.vinoshipper_orders.
+
+A list or search row that changed marks its record for a detail read (`detail_wanted`); reading the detail takes the
+mark away. Marks, not times, decide that: clocks jump, and rehearsals set them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import md5
+
+from vs_st_pipeline.customer import customer_from
+from vs_st_pipeline.run import Run
+from vs_st_pipeline.sources.vinoshipper.client import decode, whole_number
+from vs_st_pipeline.sources.vinoshipper.order_search import OrderRow
+from vs_st_pipeline.text_forms import PACIFIC, as_mapping, instant, local_date, parse_moment
+from vs_st_pipeline.warehouse import Db
+
+SHRUNK = 0.8
+SETTLED = frozenset({"DELIVERED", "PICKED_UP", "RETURNED", "CANCELLED"})
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerItem:
+    """One item of the customer list: its exact JSON text and the pointers taken from it."""
+
+    customer_id: int
+    phone: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One record read by itself: its exact JSON text, None where it answered 404."""
+
+    id: str
+    text: str | None
+
+    @property
+    def status(self) -> int:
+        return 404 if self.text is None else 200
+
+
+def customer_item(text: bytes) -> CustomerItem | None:
+    """A list item with its id and ten-digit phone; None where it has no usable id."""
+    body = decode(text)
+    customer_id = whole_number(body.get("id")) if isinstance(body, dict) else None
+    if customer_id is None:
+        return None
+    customer = customer_from(body, None, date.max)
+    return CustomerItem(customer_id, customer.phone if customer else None, text.decode())
+
+
+def land_customers(run: Run, items: Sequence[CustomerItem]) -> None:
+    """Store list items; those that are new or changed want their detail read."""
+    if not items:
+        return
+    columns: dict[str, list[object]] = {
+        "customer_id": [item.customer_id for item in items],
+        "phone": [item.phone for item in items],
+        "body": [item.text for item in items],
+        "hash": [md5(item.text.encode(), usedforsecurity=False).hexdigest() for item in items],
+    }
+    with run.open() as db, db.transaction(), db.batch(columns, {"customer_id": "int"}) as batch:
+        db.execute(
+            f"""update raw.vinoshipper_customers as c
+                set phone = b.phone, list_body = b.body, list_hash = b.hash, listed_at = ?, detail_wanted = true
+                from {batch} as b
+                where c.customer_id = b.customer_id and c.list_hash is distinct from b.hash""",
+            [run.now()],
+        )
+        db.execute(
+            f"""insert into raw.vinoshipper_customers (customer_id, phone, list_body, list_hash, listed_at)
+                select b.customer_id, b.phone, b.body, b.hash, ? from {batch} as b
+                anti join raw.vinoshipper_customers as c using (customer_id)""",
+            [run.now()],
+        )
+
+
+def land_complete_walk(run: Run, db: Db, ids: set[int]) -> None:
+    """A complete list says who is missing; a rehearsal says it to nobody: it brings no one nearer to deletion."""
+    db.execute("delete from raw.reads where what = 'customers'")
+    db.execute("insert into raw.reads values ('customers', ?, ?, ?)", [run.run_id, len(ids), run.now()])
+    db.execute("update raw.vinoshipper_customers set detail_leads = false where detail_leads")
+    db.execute("delete from raw.lookups")
+    if run.dry_run:
+        return
+    known = db.value("select rows from synced.baseline where what = 'customers'")
+    shrunk = known is not None and len(ids) < SHRUNK * known and not run.allow_unsafe
+    with db.batch({"customer_id": sorted(ids)}, {"customer_id": "int"}) as batch:
+        db.execute(
+            f"""update raw.vinoshipper_customers set missing = 0, deleted_at = null
+                where (missing > 0 or deleted_at is not null) and customer_id in (select customer_id from {batch})"""
+        )
+        if not shrunk:  # a list that lost a fifth is the brake's business, not a proof of deletions
+            db.execute(
+                f"""update raw.vinoshipper_customers
+                    set missing = missing + 1, detail_wanted = true,
+                        deleted_at = case when missing >= 1 then coalesce(deleted_at, ?) end
+                    where customer_id not in (select customer_id from {batch})""",
+                [run.now()],
+            )
+
+
+def land_customer_details(run: Run, details: Sequence[Detail], *, detail_leads: bool) -> None:
+    """Store details; a 404 stands beside the last detail there was, and proves the deletion of one who is missing."""
+    columns: dict[str, list[object]] = {
+        "customer_id": [int(row.id) for row in details],
+        "body": [row.text for row in details],
+        "status": [row.status for row in details],
+    }
+    with run.open() as db, db.transaction(), db.batch(columns, {"customer_id": "int", "status": "int"}) as batch:
+        db.execute(
+            f"""update raw.vinoshipper_customers as c
+                set detail_body = coalesce(b.body, c.detail_body), detail_status = b.status, detail_at = $now,
+                    detail_wanted = false, detail_leads = $leads and b.status = 200
+                from {batch} as b where c.customer_id = b.customer_id""",
+            {"now": run.now(), "leads": detail_leads},
+        )
+        db.execute(
+            f"""delete from raw.hints where kind = 'customer'
+                and id in (select cast(customer_id as varchar) from {batch})"""
+        )
+        if not run.dry_run:
+            db.execute(
+                "update raw.vinoshipper_customers set deleted_at = ? "
+                "where deleted_at is null and missing >= 1 and detail_status = 404",
+                [run.now()],
+            )
+
+
+def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
+    """Store a customer whom no list walk has met yet, found by his phone and proved by his detail."""
+    with run.open() as db, db.transaction():
+        db.execute(
+            """insert or replace into raw.vinoshipper_customers
+                   (customer_id, phone, detail_body, detail_at, detail_status, detail_wanted, detail_leads)
+               values (?, ?, ?, ?, 200, false, true)""",
+            [customer_id, phone, text, run.now()],
+        )
+
+
+def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
+    """Store that a customer whom the list held under another phone has this one now, as his detail proves."""
+    with run.open() as db, db.transaction():
+        db.execute(
+            """update raw.vinoshipper_customers
+               set phone = ?, detail_body = ?, detail_at = ?, detail_status = 200, detail_wanted = false,
+                   detail_leads = true
+               where customer_id = ?""",
+            [phone, text, run.now(), customer_id],
+        )
+
+
+def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
+    """Store search rows inside the caller's transaction; returns how many are new or changed and so want a detail."""
+    if not rows:
+        return 0
+    unique = {row.number: row for row in rows}
+    columns: dict[str, list[object]] = {
+        "order_number": list(unique),
+        "customer_id": [row.customer_id for row in unique.values()],
+        "body": [row.text for row in unique.values()],
+        "purchased_on": [_day(row.purchased_at) for row in unique.values()],
+        "owner_unknown": [not row.owner_told for row in unique.values()],
+    }
+    with db.batch(columns, {"customer_id": "int", "owner_unknown": "bool"}) as batch:
+        changed = db.value(
+            f"""select count(*) from {batch} as b left join raw.vinoshipper_orders as o using (order_number)
+                where o.search_body is distinct from b.body"""
+        )
+        db.execute(
+            f"""update raw.vinoshipper_orders as o
+                set customer_id = coalesce(b.customer_id, o.customer_id), search_body = b.body, searched_at = ?,
+                    purchased_on = cast(b.purchased_on as date), detail_wanted = true,
+                    owner_unknown = b.owner_unknown and o.customer_id is null
+                from {batch} as b
+                where o.order_number = b.order_number and o.search_body is distinct from b.body""",
+            [now],
+        )
+        db.execute(
+            f"""insert into raw.vinoshipper_orders
+                    (order_number, customer_id, search_body, searched_at, purchased_on, owner_unknown)
+                select b.order_number, b.customer_id, b.body, ?, cast(b.purchased_on as date), b.owner_unknown
+                from {batch} as b
+                anti join raw.vinoshipper_orders as o using (order_number)""",
+            [now],
+        )
+    return int(changed)
+
+
+def land_order_details(run: Run, details: Sequence[Detail]) -> None:
+    """Store order details and whether more is to be expected of them; a 404 counts no more."""
+    columns: dict[str, list[object]] = {
+        "order_number": [row.id for row in details],
+        "body": [row.text for row in details],
+        "status": [row.status for row in details],
+        "settled_at": [_settled_since(row.text) for row in details],
+        "customer_id": [_owner(row.text) for row in details],
+    }
+    with run.open() as db, db.transaction(), db.batch(columns, {"status": "int", "customer_id": "int"}) as batch:
+        db.execute(
+            f"""update raw.vinoshipper_orders as o
+                set detail_body = coalesce(b.body, o.detail_body), detail_status = b.status, detail_at = $now,
+                    detail_wanted = false, settled_at = cast(b.settled_at as timestamp),
+                    customer_id = coalesce(o.customer_id, b.customer_id), owner_unknown = false
+                from {batch} as b where o.order_number = b.order_number""",
+            {"now": run.now()},
+        )
+        db.execute(f"delete from raw.hints where kind = 'order' and id in (select order_number from {batch})")
+
+
+def land_receipts(run: Run, receipts: Sequence[tuple[str, str | None, str]]) -> None:
+    """Store receipts as (order number, url, state); one that could not be read keeps the url that was known."""
+    if not receipts:
+        return
+    columns: dict[str, list[object]] = {
+        "order_number": [row[0] for row in receipts],
+        "url": [row[1] for row in receipts],
+        "state": [row[2] for row in receipts],
+    }
+    with run.open() as db, db.transaction(), db.batch(columns) as batch:
+        db.execute(
+            f"""update raw.vinoshipper_orders as o
+                set receipt_url = case when b.state = 'unreadable' then o.receipt_url else b.url end,
+                    receipt_state = b.state, receipt_at = ?
+                from {batch} as b where o.order_number = b.order_number""",
+            [run.now()],
+        )
+
+
+def _owner(text: str | None) -> int | None:
+    return whole_number(as_mapping(as_mapping(decode(text)).get("customer")).get("id")) if text else None
+
+
+def _settled_since(text: str | None) -> str | None:
+    """The last date that a settled order tells (UTC); None while it is open or gone."""
+    if text is None:
+        return None
+    body = as_mapping(decode(text))
+    if body.get("orderStatus") not in SETTLED and body.get("status") != "DELETED":
+        return None
+    moments = [parse_moment(body.get(name)) for name in ("deliveredAt", "canceledAt", "shippedAt", "purchasedAt")]
+    known = [instant(moment).replace(tzinfo=None) for moment in moments if moment is not None]
+    return max(known, default=datetime(1970, 1, 1)).isoformat(sep=" ")
+
+
+def _day(text: str | None) -> str | None:
+    moment = parse_moment(text)
+    return local_date(moment, PACIFIC).isoformat() if moment is not None else None
