@@ -12,7 +12,7 @@ demo: $(VENV)/ready
 	@$(BIN)/vs-st demo
 
 test: check
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 4
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check $(CODE)

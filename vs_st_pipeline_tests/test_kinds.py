@@ -15,8 +15,8 @@ VS, ST = "vinoshipper", "simpletexting"
 @pytest.fixture
 def synced(story: Story) -> Story:
     """A winery that is in sync, impatient settings, and an empty journal."""
+    story.begin_synced()
     story.settings(give_up_after="1s")
-    story.synced()
     story.shop.patch_customer(700101, shippingAddress={"city": "Elsewhere"})
     story.texting.clear_journal()
     return story
