@@ -209,10 +209,30 @@ CHECKS = (
         percent=5,
     ),
     Check(
+        "staged/customers", "is_complete", "customers of the shop that are not staged",
+        "Nobody can be written for a customer who is not staged. Materialize staged again; if it lasts, report it.",
+        measures.share_of(
+            "raw.vinoshipper_customers",
+            "customer_id not in (select customer_id from staged.customers)",
+            "deleted_at is null",
+        ),
+        blocking=True,
+    ),
+    Check(
         "staged/customers", "birth_dates_are_known", "customers read in detail who have no birth date",
         "Whether they are of age is not known. Ask for it in the shop, or set require_age_evidence to hold them back.",
         measures.share_of("staged.customers", "birth_date is null", "has_detail"),
         percent=50,
+    ),
+    Check(
+        "staged/orders", "is_complete", "orders read in detail that are not staged",
+        "Counts and sums would be too low. Materialize staged again; if it lasts, report it.",
+        measures.share_of(
+            "raw.vinoshipper_orders",
+            "order_number not in (select order_number from staged.orders)",
+            "detail_status = 200",
+        ),
+        blocking=True,
     ),
     Check(
         "staged/orders", "orders_are_dated", "orders without a purchase date",
@@ -249,6 +269,11 @@ CHECKS = (
         _PLANNED, "most_are_not_held", "linked contacts that are held back",
         "More than half may not be written. The detail says why: consent and age are theirs, the rest is your setting.",
         measures.held, percent=50,
+    ),
+    Check(
+        _SYNCED, "only_linked_people_were_written", "contacts written that the plan holds back",
+        "Nobody may be written without consent, age and a link. Stop the schedule and report it at once.",
+        measures.written_though_held, blocking=True,
     ),
     Check(
         _SYNCED, "nothing_is_rejected", "contacts that SimpleTexting refuses",

@@ -95,3 +95,13 @@ def rejected(run: Run, db: Db) -> Measure:
 def unknown(run: Run, db: Db) -> Measure:
     synced = read_standing(run.warehouse.data_dir, run.merchant.id).get("last_run", {}).get("synced", {})
     return Measure(int(synced.get("unknown", 0)), sum(int(value) for value in synced.values()))
+
+
+def written_though_held(run: Run, db: Db) -> Measure:
+    """Contacts that the last plan's run wrote although that plan holds them back or links them to nobody."""
+    written = """select distinct h.contact_id from synced.history as h join planned.plan as p using (run_id)"""
+    row = db.row(
+        f"""select count(*) filter (c.held is not null or c.customer_id is null), count(*)
+            from ({written}) join planned.contacts as c using (contact_id)"""
+    ) or (0, 0)
+    return Measure(int(row[0]), int(row[1]))
