@@ -25,7 +25,7 @@ import duckdb
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from vs_st_pipeline.errors import BadSettings, Internal, TryLater
+from vs_st_pipeline.errors import BadSettings, TryLater
 
 LOCK_WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -77,9 +77,9 @@ class Db:
 
         Args:
             columns: column name -> values, all of one length. Untyped columns are text.
-            types: column name -> `int`, `bool` or `double` for those that are not text.
+            types: column name -> `int` or `bool` for those that are not text.
         """
-        arrow_types = {"int": pa.int64(), "bool": pa.bool_(), "double": pa.float64()}
+        arrow_types = {"int": pa.int64(), "bool": pa.bool_()}
         types = types or {}
         table = pa.table(
             {
@@ -264,10 +264,3 @@ def _migrate(db: Db, path: Path) -> None:
 def utc_now_naive() -> datetime:
     """The machine's UTC time without zone, as the tables hold it (not a rule about dates: those use VS_ST_NOW)."""
     return datetime.now(UTC).replace(tzinfo=None)
-
-
-def single(value: Any, what: str) -> Any:
-    """The value, or `Internal` where a row that we wrote ourselves is not there."""
-    if value is None:
-        raise Internal(f"no {what} is stored where one must be; please report this")
-    return value
