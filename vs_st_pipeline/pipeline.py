@@ -245,7 +245,8 @@ def visiting(run: Run) -> Iterator[Visit]:
     visit = Visit(run, Report(run.merchant.id, run.run_id))
     started = time.monotonic()
     try:
-        yield visit
+        with run.warehouse.keeping(run.merchant.id):
+            yield visit
         # A contact that our own batch made and that was deleted again was not accepted, whatever the counts say.
         visit.report.status = PARTIAL if visit.report.rejected or visit.report.unknown else OK
     except PipelineError as error:

@@ -2,15 +2,17 @@
 
 Data flow: rows of plain Python values -> Arrow -> DuckDB, and tuples back.
 
-One in-memory DuckDB instance per process attaches a merchant's file and detaches it again when a stop
-has done its reading or writing: attaching costs 3 ms where an instance of its own costs 20 ms and 8
-threads, and while a sync waits for HTTP nobody is locked out of the file (`vs-st why` can look).
+One in-memory DuckDB instance per process attaches a merchant's file and detaches it again after use: attaching costs
+4 ms where an instance of its own costs 20 ms and 8 threads. Detaching after a write costs another 9 (a checkpoint), so
+a sync, which looks and writes dozens of times, keeps its file attached while it works (`keeping`) and lets it go when
+it waits for an answer or for its turn: nobody is locked out of the file for long (`vs-st why` can look).
 DuckDB lets one process hold a file at a time, so a held file is waited for.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import stat
 import threading
 import time
@@ -29,6 +31,7 @@ from vs_st_pipeline.errors import BadSettings, TryLater
 
 LOCK_WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
+REST_SECONDS = 0.25  # a kept file that nobody used for so long is let go
 _BATCHES = itertools.count()
 
 
@@ -95,6 +98,20 @@ class Db:
             self._cursor.unregister(name)
 
 
+class _Held:
+    """A merchant's file as this process holds it, or does not just now. Use it under its lock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.keepers = 0  # who wants it to stay attached between two uses
+        self.users = 0
+        self.used_at = 0.0  # monotonic
+        self.db: Db | None = None
+        self.cursor: duckdb.DuckDBPyConnection | None = None
+        self.alias = ""
+        self.inode = 0
+
+
 class Warehouse:
     """All merchants' files below one data folder.
 
@@ -108,7 +125,8 @@ class Warehouse:
         self.wait_seconds = wait_seconds
         self._instance: duckdb.DuckDBPyConnection | None = None
         self._guard = threading.Lock()
-        self._file_locks: dict[str, threading.RLock] = {}
+        self._files: dict[str, _Held] = {}
+        self._watcher: threading.Thread | None = None
 
     def folder(self, merchant_id: str) -> Path:
         """The merchant's own folder (0700), made if need be.
@@ -161,36 +179,69 @@ class Warehouse:
             TryLater: another process held the file for `wait_seconds`.
             BadSettings: the file cannot be opened, or comes from a newer version.
         """
-        path = self.folder(merchant_id) / "warehouse.duckdb"
-        alias = '"' + f"m_{merchant_id}" + '"'
-        with self._guard:
-            lock = self._file_locks.setdefault(merchant_id, threading.RLock())
-            instance = self._connect()
-        with lock:
-            is_new = not path.exists()
-            cursor = instance.cursor()
+        path, held = self.folder(merchant_id) / "warehouse.duckdb", self._held(merchant_id)
+        with held.lock:
+            if held.db is not None and held.inode != _inode(path):  # moved away or put back by somebody
+                self._let_go(held, path, ignoring=True)
+            db = held.db or self._attach(held, path, merchant_id)
+            held.users += 1
+            broken = False
             try:
-                self._attach(cursor, path, alias)
-                if is_new:  # the folder is 0700, so nobody could look in between
-                    path.chmod(0o600)
-                try:
-                    cursor.execute(f"use {alias}")
-                    db = Db(cursor)
-                    _migrate(db, path)
-                    yield db
-                except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
-                    raise _unusable(path, error) from None
-                finally:
-                    _let_go(cursor, alias, path)
+                yield db
+            except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
+                broken = True
+                raise _unusable(path, error) from None
             finally:
-                cursor.close()
+                held.users -= 1
+                held.used_at = time.monotonic()
+                if not held.users and (broken or not held.keepers):
+                    self._let_go(held, path, ignoring=broken)
+
+    @contextmanager
+    def keeping(self, merchant_id: str) -> Iterator[None]:
+        """While the block lasts the file stays attached between two uses that follow each other closely."""
+        held, path = self._held(merchant_id), self.file(merchant_id)
+        with self._guard:
+            held.keepers += 1
+            if self._watcher is None:
+                self._watcher = threading.Thread(target=self._watch, name="vs-st-files", daemon=True)
+                self._watcher.start()
+        try:
+            yield
+        finally:
+            with self._guard:
+                held.keepers -= 1
+            with held.lock:
+                if not held.keepers and not held.users:
+                    self._let_go(held, path)
+
+    def _watch(self) -> None:
+        """Let go of kept files that rest; ends when none is kept."""
+        while True:
+            time.sleep(REST_SECONDS / 2)
+            with self._guard:
+                kept = [(name, held) for name, held in self._files.items() if held.keepers]
+                if not kept:
+                    self._watcher = None
+                    return
+            for name, held in kept:
+                if held.lock.acquire(blocking=False):  # else it is in use
+                    try:
+                        if not held.users and time.monotonic() - held.used_at >= REST_SECONDS:
+                            self._let_go(held, self.file(name), ignoring=True)
+                    finally:
+                        held.lock.release()
+
+    def _held(self, merchant_id: str) -> _Held:
+        with self._guard:
+            return self._files.setdefault(merchant_id, _Held())
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         if self._instance is None:
             self._instance = duckdb.connect(
                 ":memory:",
                 config={
-                    "threads": 2,
+                    "threads": 1,  # of its own; who calls works too, and many merchants call at once
                     "memory_limit": "512MB",
                     "temp_directory": str(self.data_dir / "tmp"),
                     "autoinstall_known_extensions": False,
@@ -199,7 +250,31 @@ class Warehouse:
             )
         return self._instance
 
-    def _attach(self, cursor: duckdb.DuckDBPyConnection, path: Path, alias: str) -> None:
+    def _attach(self, held: _Held, path: Path, merchant_id: str) -> Db:
+        with self._guard:
+            cursor = self._connect().cursor()
+        alias, is_new = f'"m_{merchant_id}"', not path.exists()
+        try:
+            self._attach_when_free(cursor, path, alias)
+            try:
+                if is_new:  # the folder is 0700, so nobody could look in between
+                    path.chmod(0o600)
+                cursor.execute(f"use {alias}")
+                db = Db(cursor)
+                _migrate(db, path)
+            except BaseException:
+                _detach(cursor, alias)
+                raise
+        except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
+            cursor.close()
+            raise _unusable(path, error) from None
+        except BaseException:
+            cursor.close()
+            raise
+        held.db, held.cursor, held.alias, held.inode = db, cursor, alias, _inode(path)
+        return db
+
+    def _attach_when_free(self, cursor: duckdb.DuckDBPyConnection, path: Path, alias: str) -> None:
         give_up_at = time.monotonic() + self.wait_seconds
         quoted = str(path).replace("'", "''")
         while True:
@@ -220,20 +295,38 @@ class Warehouse:
                     "else move it away and sync again"
                 ) from None
 
+    def _let_go(self, held: _Held, path: Path, *, ignoring: bool = False) -> None:
+        """Detach the file. What cannot be checkpointed now stays in its log, which the next attaching reads."""
+        cursor, alias = held.cursor, held.alias
+        held.db = held.cursor = None
+        if cursor is None:
+            return
+        try:
+            _detach(cursor, alias)
+        except duckdb.Error as error:
+            if not ignoring:
+                raise _unusable(path, error) from None
+        finally:
+            cursor.close()
+
+
+def _detach(cursor: duckdb.DuckDBPyConnection, alias: str) -> None:
+    cursor.execute("use memory")
+    cursor.execute(f"detach {alias}")
+
+
+def _inode(path: Path) -> int:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return 0
+
 
 def _unusable(path: Path, error: Exception) -> BadSettings:
     return BadSettings(
         f"the file {path} cannot be read or written ({type(error).__name__}): is the disk full, the folder read-only "
         "or the file damaged? Make room, or move the file away and sync again; what is there already is then recognised"
     )
-
-
-def _let_go(cursor: duckdb.DuckDBPyConnection, alias: str, path: Path) -> None:
-    try:
-        cursor.execute("use memory")
-        cursor.execute(f"detach {alias}")
-    except duckdb.Error as error:
-        raise _unusable(path, error) from None
 
 
 def _migrations() -> list[tuple[int, str]]:

@@ -49,6 +49,44 @@ def test_a_file_is_let_go_between_two_uses(tmp_path: Path) -> None:
         assert other.execute("select count(*) from synced.ledger").fetchall() == [(0,)]
 
 
+VISITOR = """
+import sys
+from pathlib import Path
+from vs_st_pipeline.warehouse import Warehouse
+with Warehouse(Path(sys.argv[1]), wait_seconds=float(sys.argv[2])).open("one") as db:
+    print(db.value("select rows from synced.baseline"))
+"""
+
+
+def visited(folder: Path, wait_seconds: float) -> subprocess.CompletedProcess[str]:
+    """Another process looks at the file."""
+    return subprocess.run(
+        [sys.executable, "-c", VISITOR, str(folder), str(wait_seconds)], capture_output=True, text=True, timeout=30
+    )
+
+
+def test_a_kept_file_is_let_go_when_it_rests_and_when_it_is_kept_no_more(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    with warehouse.keeping("one"):
+        with warehouse.open("one") as db:
+            db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
+            assert "held by another process" in visited(tmp_path, 0).stderr
+        assert visited(tmp_path, 20).stdout == "7\n"  # the watcher lets it go while it is kept, but not used
+        with warehouse.open("one") as db:
+            assert db.value("select rows from synced.baseline") == 7
+    assert visited(tmp_path, 0).stdout == "7\n"
+
+
+def test_a_kept_file_that_is_moved_away_is_not_written_any_more(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    with warehouse.keeping("one"):
+        with warehouse.open("one") as db:
+            db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
+        warehouse.file("one").rename(tmp_path / "elsewhere")
+        with warehouse.open("one") as db:
+            assert db.rows("select * from synced.baseline") == []
+
+
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path)
 
