@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vs_st_pipeline import ledger, planning
+from vs_st_pipeline.blind_spots import read_blind_spots
 from vs_st_pipeline.change import EDITED_THERE
 from vs_st_pipeline.destinations.simpletexting.contacts import (
     CUSTOMER_ID_LABEL,
@@ -69,6 +70,9 @@ def _ask_map(visit: Visit, checked: Checked) -> None:
 
 def _ask_vinoshipper(visit: Visit, checked: Checked) -> None:
     visit.vinoshipper.profile()
+    if visit.run.warehouse.file(visit.run.merchant.id).exists():
+        with visit.run.open() as db:
+            checked.doubts += [f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in read_blind_spots(db)]
 
 
 def _ask_simpletexting(visit: Visit, checked: Checked) -> None:

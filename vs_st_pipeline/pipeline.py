@@ -23,6 +23,7 @@ from datetime import UTC
 from typing import Any
 
 from vs_st_pipeline import planning, staging
+from vs_st_pipeline.blind_spots import read_blind_spots
 from vs_st_pipeline.customer import customer_from
 from vs_st_pipeline.destinations.simpletexting import contacts as st_contacts
 from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
@@ -38,8 +39,11 @@ from vs_st_pipeline.pace import Pace
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.report import FAILED, OK, PARTIAL, Report
 from vs_st_pipeline.run import Asked, Run
-from vs_st_pipeline.sources.vinoshipper import capture
 from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
+from vs_st_pipeline.sources.vinoshipper.customer_passes import fetch_customers, look_up_newcomers
+from vs_st_pipeline.sources.vinoshipper.detail_reads import fetch_customer_details, fetch_order_details, fetch_receipts
+from vs_st_pipeline.sources.vinoshipper.order_passes import search_orders
+from vs_st_pipeline.sources.vinoshipper.reading_order import note_linked
 from vs_st_pipeline.standing import write_standing
 from vs_st_pipeline.warehouse import Db
 
@@ -115,23 +119,25 @@ def extract_contacts(visit: Visit) -> None:
 
 def extract_customers(visit: Visit) -> None:
     """raw: all customers as the list shows them, and the details of those whom an opted-in contact may stand for."""
-    visit.report.customers = capture.fetch_customers(visit.run, visit.vinoshipper)
-    capture.look_up_newcomers(visit.run, visit.vinoshipper, _linked(visit.run).unknown_phones)
+    visit.report.customers = fetch_customers(visit.run, visit.vinoshipper)
+    linked = _linked(visit.run)
+    look_up_newcomers(visit.run, visit.vinoshipper, linked.unknown_phones)
     read: set[int] = set()
     # A detail may prove a deletion, and the contact then falls to another customer: he is read before he is judged.
-    while new := set(_linked(visit.run).customer_ids) - read:
-        capture.fetch_customer_details(visit.run, visit.vinoshipper, sorted(new))
+    while new := set((linked := _linked(visit.run)).customer_ids) - read:
+        note_linked(visit.run, linked.customer_ids)
+        fetch_customer_details(visit.run, visit.vinoshipper, sorted(new))
         read |= new
 
 
 def extract_orders(visit: Visit) -> None:
     """raw: all orders as the search shows them, and the details of the orders of those same customers."""
+    visit.report.orders = search_orders(visit.run, visit.vinoshipper)
     linked = _linked(visit.run)
-    visit.report.orders = capture.fetch_orders(visit.run, visit.vinoshipper, linked.customer_ids)
+    fetch_order_details(visit.run, visit.vinoshipper, linked.customer_ids)
     with visit.run.open() as db:
         receipts = _receipts_to_read(visit.run, db, linked.links, linked.customer_ids)
-    capture.fetch_receipts(visit.run, visit.vinoshipper, receipts)
-    capture.remember_linked(visit.run, linked.customer_ids)
+    fetch_receipts(visit.run, visit.vinoshipper, receipts)
 
 
 def stage(visit: Visit) -> dict[str, int]:
@@ -205,6 +211,8 @@ def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] =
                 make(visit)
                 calls = Counter(visit.report.calls_by_name()) - called
                 on_stop(StopDone(name, time.monotonic() - started, dict(calls), run.asked[asked:]))
+        with run.open() as db:
+            visit.report.unseen = [spot.sentence for spot, _ in read_blind_spots(db)]
     if "synced" in stops:
         now = run.clock().astimezone(UTC)
         report = {"run_id": run.run_id, **visit.report.as_json()}

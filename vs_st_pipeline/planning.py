@@ -150,14 +150,15 @@ def _people(
     customers, orders = staged_customers(db, ids), staged_orders(db, ids)
     # Sums over orders that were never searched would say 0 to people who have ordered.
     history_complete = bool(db.value("select count(*) from raw.reads where what = 'orders'"))
-    asked = {row[0] for row in db.rows("select customer_id from raw.vinoshipper_customers where detail_at is not null")}
+    read = {row[0] for row in db.rows("select customer_id from raw.vinoshipper_customers where detail_at is not null")}
+    read -= {row[0] for row in db.rows("select customer_id from raw.vinoshipper_orders where detail_at is null")}
     doubted = ledger.read_doubted(db)
     people = []
     for contact_id, found in sorted(links.items()):
         customer_id = chosen_customer(found, customers, orders)
         person = Person(live[contact_id], found, customer_id)
         people.append(person)
-        customer = customers.get(customer_id) if customer_id in asked else None
+        customer = customers.get(customer_id) if read.issuperset(found.candidates) else None
         _pass_gates(run, person, customer, orders.get(customer_id, []), history_complete)
         if contact_id in doubted and not person.held and live[contact_id].source in ("", OUR_OWN_SOURCE):
             person.held, person.facts, person.notes = NOT_CONFIRMED, None, set()
@@ -193,7 +194,9 @@ def _pass_gates(
     )
     if person.held:
         return
-    if customer is None:  # nobody has asked for his detail yet, so nobody knows his age: left for now
+    if (
+        customer is None
+    ):  # his detail or one of his orders waits to be read, so age and sums are not known: left for now
         person.notes.add(NOT_READ_YET)
         return
     person.notes.update(gates.notes(ambiguous, customer.birth_date))

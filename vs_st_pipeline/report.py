@@ -24,6 +24,7 @@ class Report:
         customers, orders, contacts: distinct records seen in this run.
         planned_contacts, planned_fields: contacts with something to write, and how many values.
         calls: requests sent, retries too, by system.
+        unseen: sentences about what the accounts do not let us see.
         seconds: from start to end.
     """
 
@@ -44,6 +45,7 @@ class Report:
     unknown: int = 0
     vinoshipper_calls: Counter[str] = field(default_factory=Counter)
     simpletexting_calls: Counter[str] = field(default_factory=Counter)
+    unseen: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:

@@ -43,6 +43,8 @@ class Run:
         allow_unsafe: let the brake pass once.
         dry_run: nothing that a later sync would decide upon may change.
         progress: told one short sentence now and then.
+        budget: requests to Vinoshipper after which what can wait is left for the next run; None: no end. Lists and
+            searches are always made whole, so a run may take somewhat more.
         stop: asked before every request; True ends the run with what it has done so far (somebody pressed Ctrl-C).
         fleet_rates: requests a second for all merchants together, by system; a system that is not in it has none.
         asked: what was asked so far and why, for people who look at the run.
@@ -55,6 +57,7 @@ class Run:
     full: bool = False
     allow_unsafe: bool = False
     dry_run: bool = False
+    budget: int | None = None
     progress: Callable[[str], None] = lambda _: None
     stop: Callable[[], bool] = lambda: False
     fleet_rates: Mapping[str, float] = field(default_factory=dict)
@@ -71,3 +74,7 @@ class Run:
     def today(self) -> date:
         """The merchant's own date, by which people come of age."""
         return self.clock().astimezone(self.merchant.time_zone).date()
+
+    def spent(self, sent: int) -> bool:
+        """Whether a run that has sent so many requests to Vinoshipper is to leave the rest for the next one."""
+        return self.budget is not None and sent >= self.budget

@@ -30,6 +30,11 @@ JOBS = 16
 @click.option("--full", is_flag=True, help="Read everything again.")
 @click.option("--allow-unsafe", is_flag=True, help="Let a sync pass once that the brake has refused.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    help="About so many requests to Vinoshipper per merchant; what can wait is left for the next syncs.",
+)
 @click.option("--verbose", is_flag=True, help="Also print how often each call was made.")
 def sync(
     ids: tuple[str, ...],
@@ -39,6 +44,7 @@ def sync(
     full: bool,
     allow_unsafe: bool,
     jobs: int,
+    budget: int | None,
     verbose: bool,
 ) -> None:
     """The main job: read both systems, plan the difference, write it, remember what was accepted."""
@@ -47,7 +53,7 @@ def sync(
     selection = select(ids, more_ids, every)
     reports = _for_each(
         selection, jobs, lambda merchant, progress: pipeline.sync(
-            make_run(merchant, full=full, allow_unsafe=allow_unsafe, progress=progress)
+            make_run(merchant, full=full, allow_unsafe=allow_unsafe, budget=budget, progress=progress)
         )
     )  # fmt: skip
     if as_json:
@@ -163,6 +169,7 @@ def _sync_text(report: Report, verbose: bool) -> str:
             for title, counts in (("held", report.held), ("noted", report.noted))
             if counts
         ]
+    lines += [f"  unseen   {sentence}" for sentence in report.unseen]
     calls = report.calls_by_name()
     lines.append(f"  calls    {sum(calls.values())} in {report.seconds:.1f} s")
     if verbose:

@@ -171,6 +171,12 @@ _SHRUNK = (
     "is written for this merchant until it is clear; if it is right, run once with allow_unsafe."
 )
 
+_DRIFT = (
+    "Nothing of it is used, and nothing is lost. But if a name that was used has become another one, values may come "
+    "out empty: compare the names, and report it. A name counts as new for a week."
+)
+_UNSEEN = "The detail says what is seen late or not at all, and what is done instead. Ask Vinoshipper to mend it."
+
 CHECKS = (
     Check(
         _CONTACTS, "has_rows", "complete reads that came back empty",
@@ -181,6 +187,10 @@ CHECKS = (
         _CONTACTS, "has_not_shrunk", "contacts fewer than at the last sync", _SHRUNK,
         measures.missing_rows("contacts"),
         percent=100 - brake.SHRUNK_BELOW, blocking=True,
+    ),
+    Check(
+        _CONTACTS, "answers_are_as_known", "names in contacts that nobody told us of", _DRIFT,
+        measures.new_drift("contact"),
     ),
     Check(
         _CUSTOMERS, "has_rows", "complete reads that came back empty",
@@ -201,6 +211,22 @@ CHECKS = (
             "deleted_at is null and trim(coalesce(json_extract_string(list_body, '$.primaryPhone.number'), '')) <> ''",
         ),
         percent=5,
+    ),
+    Check(
+        _CUSTOMERS, "everything_can_be_seen", "ways of asking for customers that have no effect", _UNSEEN,
+        measures.unseen("customer"),
+    ),
+    Check(
+        _CUSTOMERS, "answers_are_as_known", "names in customers that nobody told us of", _DRIFT,
+        measures.new_drift("customer"),
+    ),
+    Check(
+        _ORDERS, "everything_can_be_seen", "ways of asking for orders that have no effect", _UNSEEN,
+        measures.unseen("order"),
+    ),
+    Check(
+        _ORDERS, "answers_are_as_known", "names in orders that nobody told us of", _DRIFT,
+        measures.new_drift("order"),
     ),
     Check(
         _ORDERS, "receipts_are_readable", "receipts that could not be read",

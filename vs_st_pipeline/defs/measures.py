@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
-from vs_st_pipeline import brake, planning
+from vs_st_pipeline import blind_spots, brake, planning
 from vs_st_pipeline.destinations.simpletexting.contacts import read_custom_fields
 from vs_st_pipeline.field_map import resolve
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.standing import read_standing
 from vs_st_pipeline.warehouse import Db
+
+NEWS_LASTS = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,30 @@ def empty_read(what: str) -> Callable[[Run, Db], Measure]:
     def find(run: Run, db: Db) -> Measure:
         rows = db.value("select rows from raw.reads where what = ?", [what])
         return Measure(int(rows == 0), 1, "not read completely yet" if rows is None else f"{rows} rows")
+
+    return find
+
+
+def unseen(kind: str) -> Callable[[Run, Db], Measure]:
+    """Ways of asking that have no effect in this account, so that something is seen late or not at all."""
+    of = sum(spot.kind == kind for spot in blind_spots.ALL.values())
+
+    def find(run: Run, db: Db) -> Measure:
+        found = [(spot, since) for spot, since in blind_spots.read_blind_spots(db) if spot.kind == kind]
+        return Measure(len(found), of, "; ".join(f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in found))
+
+    return find
+
+
+def new_drift(kind: str) -> Callable[[Run, Db], Measure]:
+    """What came up in answers within a week that nobody told us of; what is older has been seen by somebody."""
+
+    def find(run: Run, db: Db) -> Measure:
+        rows = db.rows(
+            "select what, seen, first_at from raw.drift where what like ? order by first_at desc, what", [f"% {kind}.%"]
+        )
+        new = [f"{what} ({seen} times)" for what, seen, first_at in rows if run.now() - first_at < NEWS_LASTS]
+        return Measure(len(new), len(rows), ", ".join(new))
 
     return find
 

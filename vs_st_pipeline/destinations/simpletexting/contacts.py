@@ -145,17 +145,16 @@ def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
     listing = _list(run, st, since=since)
     if listing.moved or listing.short:
         listing = _list(run, st, since=since).with_those_of(listing)
+    if listing.short:  # it told more than it gave, twice: only a listing of all can tell what is not there
+        return _fetch_all(run, st, "the list of updated contacts was not whole")
     if listing.oldest is not None and listing.oldest < since - timedelta(seconds=1):
-        # `since` had no effect: then this is a listing of all, and is treated as one if it is whole.
-        if listing.short:
-            return _fetch_all(run, st, "`since` has no effect here")
+        # `since` had no effect: then this is a listing of all, and is treated as one.
         _land_complete(run, listing)
         run.asked.append(Asked("contact list", "`since` has no effect here", len(listing.found), "all contacts"))
         return len(listing.found)
     with run.open() as db, db.transaction():
         land_contacts(run, db, listing.found)
-        if not listing.short:  # else the same stretch is read again next time
-            _move_mark(db, run, listing.newest, mark)
+        _move_mark(db, run, listing.newest, mark)
     run.asked.append(Asked("contact list", "updated since the last look", len(listing.found), f"{listing.pages} pages"))
     return len(listing.found)
 

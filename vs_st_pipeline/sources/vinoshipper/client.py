@@ -69,6 +69,11 @@ class VinoshipperClient:
             trace_header="vs-trace-id",
         )
 
+    @property
+    def sent(self) -> int:
+        """Requests sent so far, retries too."""
+        return self.http.calls.total()
+
     def profile(self) -> dict[str, Any]:
         """`GET /profile`, the cheapest proof that the key is good (seen in client code)."""
         answer: Answer[Any] = self.http.request("profile", "GET", f"{PREFIX}/profile", shape=JSON)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from vs_st_pipeline.errors import Refused
 from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient, decode, whole_number
@@ -27,33 +28,50 @@ class FeedMark:
     ids: tuple[str, ...]
 
 
-def read_feed(vs: VinoshipperClient, mark: FeedMark | None) -> tuple[set[int], FeedMark | None]:
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What one look at the feed found.
+
+    Attributes:
+        moved: customers whose memberships moved since the mark.
+        mark: the new mark; None where there is none to be had.
+        blind: why the feed does not tell what moved; None where it does.
+        cut: the mark was not reached, so more may have moved than is told.
+    """
+
+    moved: set[int]
+    mark: FeedMark | None
+    blind: str | None = None
+    cut: bool = False
+
+
+def read_feed(vs: VinoshipperClient, mark: FeedMark | None) -> Feed:
     """Read the feed down to the watermark.
 
     Args:
         mark: where the last look ended; None only finds out where the feed stands now (one page).
-
-    Returns:
-        Customers whose memberships moved since the mark, and the new mark (None: the feed says nothing here).
     """
-    moved: set[int] = set()
     since = datetime.fromisoformat(mark.at) if mark else None
-    newest: list[tuple[datetime, str]] = []
+    moved: set[int] = set()
+    times: list[tuple[datetime, str]] = []
+    rows_seen, reached = 0, False
     before: list[bytes] = []
     for page_index in range(MOST_PAGES):
         try:
             rows = vs.memberships(page_index, PAGE_SIZE)
         except Refused:
-            return set(), None
+            return Feed(set(), None, "there is no such feed here")
         if not rows or rows == before:
+            reached = True
             break
         reached = since is None
         for text in rows:
+            rows_seen += 1
             row = as_mapping(decode(text))
             modified, customer_id, membership_id = _modified(row), _customer_id(row), str(row.get("id"))
             if modified is None or customer_id is None:
                 continue
-            newest.append((modified, membership_id))
+            times.append((modified, membership_id))
             if since is None or modified < since:
                 reached = True
             elif modified > since or (mark is not None and membership_id not in mark.ids):
@@ -61,10 +79,13 @@ def read_feed(vs: VinoshipperClient, mark: FeedMark | None) -> tuple[set[int], F
         if reached:
             break
         before = rows
-    if not newest:
-        return moved, mark
-    at = max(modified for modified, _ in newest)
-    return moved, FeedMark(at.isoformat(), tuple(sorted(found for modified, found in newest if modified == at)))
+    if not times:
+        return Feed(moved, mark, "its rows do not say whose they are or when they moved" if rows_seen else None)
+    at = max(modified for modified, _ in times)
+    newest = FeedMark(at.isoformat(), tuple(sorted(found for modified, found in times if modified == at)))
+    # Newest first is what lets a look end at the mark; in any other order what moved may be on any page.
+    in_order = all(later[0] <= earlier[0] for earlier, later in pairwise(times))
+    return Feed(moved, newest, None if in_order else "its rows are not in the order of their changes", not reached)
 
 
 def _modified(row: Mapping[str, object]) -> datetime | None:

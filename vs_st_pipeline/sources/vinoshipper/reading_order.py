@@ -1,15 +1,17 @@
 """What to read next, one order of need for everything: hinted, never read, newly linked, changed, overdue, rotation.
 
-Every sync reads all but the last whole; of the rest (records whose turn comes within the period) it reads the share
-that the time since the last sync asks for, oldest first, so that reading is spread evenly and an outage is made
-good without more than what is overdue. A sync with a small budget takes the head of the same queue.
+Every run reads all but the last two whole; of the rest (records whose turn comes within the period) it reads the share
+that the time since the last run asks for, oldest first, so that reading is spread evenly. What an outage left overdue
+is made good in several runs, so that what is new does not wait behind it. A run with a small budget takes the head of
+the same queue, and the records that it leaves are at its head the next time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from vs_st_pipeline.marks import CLOCK_SLACK, share
 from vs_st_pipeline.run import Run
@@ -18,29 +20,105 @@ from vs_st_pipeline.warehouse import Db
 HINTED, NEVER_READ, NEWLY_LINKED, CHANGED = "hinted", "never read", "newly linked", "changed"
 OVERDUE, ROTATION, OWNER_UNKNOWN = "overdue", "rotation", "owner unknown"
 NEEDS = (HINTED, NEVER_READ, NEWLY_LINKED, CHANGED, OVERDUE, ROTATION)
+IN_TURN = (OVERDUE, ROTATION)
 SETTLED_FOR = timedelta(days=60)
+CATCH_UP_SECONDS = 300  # of the merchant's own rate, for what is overdue in one run
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A record whose detail is to be read, and why."""
+    """A record whose detail is to be read, and why.
+
+    Attributes:
+        in_every_run: it is read as often as there are runs, by the settings (`0s`) or in a full run.
+    """
 
     id: str
     why: str
+    in_every_run: bool = False
+
+
+def hint(db: Db, kind: str, ids: Iterable[str], reason: str, now: datetime) -> None:
+    """Put records at the head of the queue: the way in for whatever knows of a change (a feed, later a webhook).
+
+    Args:
+        kind: `customer` or `order`; only those that a contact stands for will be read.
+    """
+    columns = {"id": sorted(set(ids))}
+    if columns["id"]:
+        with db.batch(columns) as batch:
+            db.execute(
+                f"insert or replace into raw.hints select ?, id, ?, ?::timestamp from {batch}", [kind, reason, now]
+            )
+
+
+def note_linked(run: Run, customer_ids: Sequence[int]) -> None:
+    """Remember whom contacts stand for; who is newly among them is to be read, with all of his orders.
+
+    Nothing of them was read again while nobody needed it. That they are to be read is kept until it is done, however
+    often a run is cut short.
+    """
+    with (
+        run.open() as db,
+        db.transaction(),
+        db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as linked,
+    ):
+        db.execute(
+            f"""update raw.vinoshipper_customers set linked_run = null
+                where linked_run is not null and customer_id not in (select customer_id from {linked})"""
+        )
+        new = f"""select customer_id from raw.vinoshipper_customers semi join {linked} using (customer_id)
+                  where linked_run is null"""
+        for kind, table, key in (
+            ("customer", "raw.vinoshipper_customers", "customer_id"),
+            ("order", "raw.vinoshipper_orders", "order_number"),
+        ):
+            db.execute(
+                f"""insert or ignore into raw.hints select ?, cast({key} as varchar), ?, ?::timestamp from {table}
+                    where detail_at is not null and customer_id in ({new})""",
+                [kind, NEWLY_LINKED, run.now()],
+            )
+        db.execute(f"update raw.vinoshipper_customers set linked_run = ? where customer_id in ({new})", [run.run_id])
+
+
+def affordable(run: Run, turns: Sequence[Turn], sent: int, *, reserved: int = 0) -> list[Turn]:
+    """The turns that this run takes: what is needed as far as the budget goes, then what is in turn, as is left.
+
+    Args:
+        turns: by need.
+        sent: requests that the run has made so far.
+        reserved: requests that other records in need will take.
+    """
+    # One at least: where the lists alone take the budget up, nothing would ever be read.
+    left = math.inf if run.budget is None else max(1, run.budget - sent)
+    needed = [turn for turn in turns if turn.why not in IN_TURN]
+    taken = needed if len(needed) <= left else needed[: int(left)]
+    # Half of what is left: the other half is for what this run has yet to find out.
+    spare = max(0.0, left - len(taken) - reserved) / 2
+    overdue = CATCH_UP_SECONDS * run.merchant.vinoshipper.requests_per_second
+    in_turn: list[Turn] = []
+    for turn in turns:
+        if turn.why not in IN_TURN or len(in_turn) >= spare:
+            continue
+        if turn.why == OVERDUE and not turn.in_every_run:
+            overdue -= 1
+            if overdue < 0:
+                continue
+        in_turn.append(turn)
+    return [*taken, *in_turn]
 
 
 def customer_turns(run: Run, db: Db, customer_ids: Sequence[int]) -> list[Turn]:
     """Which of these customers to read now, by need."""
     with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
         rows = db.rows(
-            f"""select cast(c.customer_id as varchar), h.id is not null, c.detail_at is null, c.linked_run is null,
-                       c.detail_wanted, c.detail_at
+            f"""select cast(c.customer_id as varchar), h.reason, c.detail_at is null, c.detail_wanted, c.detail_at
                 from raw.vinoshipper_customers as c semi join {batch} using (customer_id)
                 left join raw.hints as h on h.kind = 'customer' and h.id = cast(c.customer_id as varchar)
                 where c.deleted_at is null
                 order by c.detail_at, c.customer_id"""
         )
-    return _sorted_turns(run, db, "customer_details", rows, run.merchant.vinoshipper.refresh.customer_details)
+    return _by_need(_turns(run, db, "customer_details", rows, run.merchant.vinoshipper.refresh.customer_details))
 
 
 def order_turns(run: Run, db: Db, customer_ids: Sequence[int]) -> list[Turn]:
@@ -48,48 +126,35 @@ def order_turns(run: Run, db: Db, customer_ids: Sequence[int]) -> list[Turn]:
     refresh = run.merchant.vinoshipper.refresh
     with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
         rows = db.rows(
-            f"""select o.order_number, h.id is not null, o.detail_at is null, c.linked_run is null,
-                       o.detail_wanted, o.detail_at, o.settled_at
+            f"""select o.order_number, h.reason, o.detail_at is null, o.detail_wanted, o.detail_at, o.settled_at
                 from raw.vinoshipper_orders as o semi join {batch} using (customer_id)
-                join raw.vinoshipper_customers as c using (customer_id)
                 left join raw.hints as h on h.kind = 'order' and h.id = o.order_number
                 order by o.detail_at, o.order_number"""
         )
     young = run.now() - SETTLED_FOR
-    opened = [row[:6] for row in rows if row[6] is None]
-    settled = [row[:6] for row in rows if row[6] is not None and row[6] >= young]
+    opened = [row[:5] for row in rows if row[5] is None]
+    settled = [row[:5] for row in rows if row[5] is not None and row[5] >= young]
     # An order settled long ago is read again only for a reason, never in turn (but in a full run).
-    rest = [row[:6] for row in rows if row[6] is not None and row[6] < young and (run.full or any(row[1:5]))]
-    return [
-        *_sorted_turns(run, db, "open_orders", opened, refresh.open_orders),
-        *_sorted_turns(run, db, "settled_orders", settled, refresh.settled_orders),
-        *_sorted_turns(run, db, "old_orders", rest, timedelta.max),
-    ]
+    rest = [row[:5] for row in rows if row[5] is not None and row[5] < young and (run.full or any(row[1:4]))]
+    return _by_need(
+        [
+            *_turns(run, db, "open_orders", opened, refresh.open_orders),
+            *_turns(run, db, "settled_orders", settled, refresh.settled_orders),
+            *_turns(run, db, "old_orders", rest, timedelta.max),
+        ]
+    )
 
 
-def _sorted_turns(run: Run, db: Db, name: str, rows: Sequence[tuple[object, ...]], every: timedelta) -> list[Turn]:
-    """Rows are (id, hinted, never read, newly linked, changed, read at), oldest first."""
-    now = run.now()
-    by_need: dict[str, list[Turn]] = {why: [] for why in NEEDS}
-    for record_id, hinted, never, newly, changed, read_at in rows:
-        age = now - read_at if read_at is not None else every  # type: ignore[operator]
-        if hinted:
-            why = HINTED
-        elif never:
-            why = NEVER_READ
-        elif newly:
-            why = NEWLY_LINKED
-        elif changed:
-            why = CHANGED
-        elif run.full or age >= every or age < -CLOCK_SLACK:
-            why = OVERDUE
-        else:
-            why = ROTATION
-        by_need[why].append(Turn(str(record_id), why))
-    in_turn = len(by_need[OVERDUE]) + len(by_need[ROTATION])
-    turns = share(db, name, in_turn, every, now) if every < timedelta.max else 0
-    by_need[ROTATION] = by_need[ROTATION][: max(0, turns - len(by_need[OVERDUE]))]
-    return [turn for why in NEEDS for turn in by_need[why]]
+def orders_in_need(run: Run, db: Db, customer_ids: Sequence[int]) -> int:
+    """How many orders of these customers are known to need a reading that no turn will bring."""
+    with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
+        return int(
+            db.value(
+                f"""select count(*) from raw.vinoshipper_orders as o semi join {batch} using (customer_id)
+                    left join raw.hints as h on h.kind = 'order' and h.id = o.order_number
+                    where o.detail_at is null or o.detail_wanted or h.id is not null"""
+            )
+        )
 
 
 def owner_turns(run: Run, db: Db) -> list[Turn]:
@@ -98,3 +163,37 @@ def owner_turns(run: Run, db: Db) -> list[Turn]:
         "select order_number from raw.vinoshipper_orders where owner_unknown and detail_at is null order by 1"
     )
     return [Turn(row[0], OWNER_UNKNOWN) for row in rows]
+
+
+def _by_need(turns: Iterable[Turn]) -> list[Turn]:
+    return sorted(turns, key=lambda turn: NEEDS.index(turn.why))
+
+
+def _turns(run: Run, db: Db, name: str, rows: Sequence[tuple[object, ...]], every: timedelta) -> list[Turn]:
+    """Rows are (id, reason of its hint, never read, changed, read at), oldest first."""
+    now, always = run.now(), run.full or every <= timedelta(0)
+    turns: list[Turn] = []
+    for record_id, hinted, never, changed, read_at in rows:
+        age = now - read_at if read_at is not None else every  # type: ignore[operator]
+        if hinted is not None:
+            why = NEWLY_LINKED if hinted == NEWLY_LINKED else HINTED
+        elif never:
+            why = NEVER_READ
+        elif changed:
+            why = CHANGED
+        elif run.full or age >= every or age < -CLOCK_SLACK:
+            why = OVERDUE
+        else:
+            why = ROTATION
+        turns.append(Turn(str(record_id), why, always))
+    overdue, rotation = (sum(turn.why == why for turn in turns) for why in IN_TURN)
+    due = share(db, name, overdue + rotation, every, now) if every < timedelta.max else 0
+    left = max(0, due - overdue)
+    kept: list[Turn] = []
+    for turn in turns:
+        if turn.why == ROTATION:
+            left -= 1
+            if left < 0:
+                continue
+        kept.append(turn)
+    return kept

@@ -1,0 +1,148 @@
+"""The passes over customers: the whole list where it is due, else the memberships that moved; newcomers by phone.
+
+Data flow: pages of the customer list, the membership feed and the customer search -> raw.vinoshipper_customers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from vs_st_pipeline.blind_spots import CUSTOMER_SEARCH, MEMBERSHIP_FEED, tell
+from vs_st_pipeline.customer import customer_from
+from vs_st_pipeline.errors import Refused
+from vs_st_pipeline.marks import is_due, read_mark, write_mark
+from vs_st_pipeline.run import Asked, Run
+from vs_st_pipeline.sources.vinoshipper import landing
+from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
+from vs_st_pipeline.sources.vinoshipper.customer_list import walk_customers
+from vs_st_pipeline.sources.vinoshipper.membership_feed import Feed, FeedMark, read_feed
+from vs_st_pipeline.sources.vinoshipper.order_passes import LEARN_AGAIN_AFTER
+from vs_st_pipeline.sources.vinoshipper.reading_order import hint
+from vs_st_pipeline.warehouse import Db
+
+DETAILS_OF_A_LOOK_UP = 3  # an ignored search answers with anybody
+LIST, MEMBERSHIPS, SEARCH_WORKS = "customer_list", "memberships", "customer_search"
+
+
+def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
+    """The customer list where it is due, else the memberships that moved since the last look.
+
+    Returns:
+        How many distinct customers were seen.
+
+    Raises:
+        BadAnswer: the list told more customers than it gave, or paging had no effect, twice over.
+    """
+    with run.open() as db:
+        due = run.full or is_due(db, LIST, run.merchant.vinoshipper.refresh.customer_list, run.now())
+        mark = read_mark(db, MEMBERSHIPS)
+    if not due:
+        feed = read_feed(vs, FeedMark(mark["at"], tuple(mark["ids"])) if mark else None)
+        _land_feed(run, feed)
+        if not feed.cut:
+            return len(feed.moved)
+        due_because = "more memberships moved than the feed shows"
+    else:
+        feed = read_feed(vs, None)  # before the walk: what moves from here on is shown by the feed or by the walk
+        due_because = "full" if run.full else "due"
+    walk = walk_customers(run, vs)
+    with run.open() as db, db.transaction():
+        landing.land_complete_walk(run, db, walk.ids)
+        if not run.dry_run:  # the next sync shall walk by itself, and count who is missing
+            write_mark(db, LIST, run.run_id, run.now())
+            _remember(run, db, feed)
+    run.asked.append(Asked("customer list", due_because, len(walk.ids), f"{walk.pages} pages"))
+    return len(walk.ids)
+
+
+def _land_feed(run: Run, feed: Feed) -> None:
+    with run.open() as db, db.transaction():
+        hint(db, "customer", [str(customer_id) for customer_id in feed.moved], "a membership moved", run.now())
+        _remember(run, db, feed)
+    found = feed.blind or f"{len(feed.moved)} customers to read"
+    run.asked.append(Asked("membership feed", "every sync", len(feed.moved), found))
+
+
+def _remember(run: Run, db: Db, feed: Feed) -> None:
+    if feed.mark is not None:
+        write_mark(db, MEMBERSHIPS, asdict(feed.mark), run.now())
+    tell(db, MEMBERSHIP_FEED, feed.blind is not None, run.now())
+
+
+def listed_in_this_run(run: Run, db: Db) -> bool:
+    """Whether the whole customer list was walked by this very run."""
+    return bool(read_mark(db, LIST) == run.run_id)
+
+
+def look_up_newcomers(run: Run, vs: VinoshipperClient, phones: Sequence[str]) -> int:
+    """Ask the shop for opted-in phones that no listed customer has; each once between two list walks.
+
+    The search is free text and may be ignored altogether, so only a detail that shows the phone is believed.
+
+    Returns:
+        How many customers were found.
+    """
+    with run.open() as db, db.batch({"phone": sorted(set(phones))}) as batch:
+        new = [row[0] for row in db.rows(f"select phone from {batch} anti join raw.lookups using (phone) order by 1")]
+        if listed_in_this_run(run, db):  # the list has just been walked: who is not in it is no customer
+            db.execute(f"insert or replace into raw.lookups select phone, ?::timestamp from {batch}", [run.now()])
+            return 0
+    if new and not _search_works(run, vs):
+        return 0  # the next list walk finds them
+    found = 0
+    for phone in new:
+        try:
+            rows = vs.search_customers(phone)
+        except Refused:
+            break
+        candidates = [item for text in rows if (item := landing.customer_item(text)) and item.phone in (phone, None)]
+        for item in candidates[:DETAILS_OF_A_LOOK_UP]:
+            found += _prove(run, vs, item.customer_id, phone)
+        with run.open() as db:
+            db.execute("insert or replace into raw.lookups values (?, ?)", [phone, run.now()])
+    if new:
+        run.asked.append(Asked("customer search by phone", "new opt-ins not in the list", len(new), f"{found} found"))
+    return found
+
+
+def _prove(run: Run, vs: VinoshipperClient, customer_id: int, phone: str) -> bool:
+    try:
+        body = vs.customer(customer_id)
+    except Refused:
+        return False
+    customer = customer_from(None, body.value, run.today())
+    if customer is None or customer.phone != phone or customer.customer_id != customer_id:
+        return False
+    with run.open() as db:
+        held = db.row("select 1 from raw.vinoshipper_customers where customer_id = ?", [customer_id])
+    if held is None:
+        landing.land_newcomer(run, customer_id, phone, body.text)
+    else:
+        landing.land_new_phone(run, customer_id, phone, body.text)
+    return True
+
+
+def _search_works(run: Run, vs: VinoshipperClient) -> bool:
+    """Whether the free-text search finds a customer by his phone: tried with one who is known, once a week."""
+    with run.open() as db:
+        if not is_due(db, SEARCH_WORKS, LEARN_AGAIN_AFTER, run.now()):
+            return bool(read_mark(db, SEARCH_WORKS))
+        known = db.row(
+            """select min(customer_id), phone from raw.vinoshipper_customers
+               where phone is not null and deleted_at is null and listed_at is not null
+               group by phone having count(*) = 1 order by 1 limit 1"""
+        )
+    if known is None:
+        return True  # nobody to try it with
+    try:
+        found = [item for text in vs.search_customers(known[1]) if (item := landing.customer_item(text))]
+        # A search that is ignored answers with anybody, him too.
+        others = sum(item.phone not in (known[1], None) for item in found)
+        works = any(item.customer_id == known[0] for item in found) and others <= DETAILS_OF_A_LOOK_UP
+    except Refused:
+        works = False
+    with run.open() as db, db.transaction():
+        write_mark(db, SEARCH_WORKS, works, run.now())
+        tell(db, CUSTOMER_SEARCH, not works, run.now())
+    return works
