@@ -1,4 +1,4 @@
-"""Whom we sync: the merchants file and the settings of the environment, checked strictly before anything is called.
+"""Whom we sync: the merchants file, checked strictly before anything is called.
 
 Data flow: `merchants.yaml` + environment -> `MerchantsFile` (the usable merchants, and the bad ones with their errors).
 
@@ -12,26 +12,26 @@ from __future__ import annotations
 import difflib
 import functools
 import ipaddress
-import math
 import os
 import re
 import stat
 import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings
+from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.yaml_lines import Node, read_with_lines
 
 _DURATION = re.compile(r"([0-9]{1,12})([smhd])")
 _DURATION_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _LONGEST_DURATION = timedelta(days=36_500)  # a century: still safe to take from or add to any date at hand
 _DURATION_FORMS = "a duration: a whole number and s, m, h or d, such as 0s, 90s, 15m, 6h or 7d"
+FIRST_YEAR, LAST_YEAR = 1970, 2200  # of any date in the settings
 _ID = re.compile(r"[a-z0-9-]{1,63}")
 _SECRET_FORMS = "env:NAME or file:PATH"
 _MOST_SECRET_BYTES = 65_536
@@ -192,53 +192,6 @@ class MerchantsFile:
     def bad_of(self, merchant_id: str) -> tuple[BadMerchant, ...]:
         """The bad entries of this id; not empty beside a good merchant where the id is there twice."""
         return tuple(bad for bad in self.bad if bad.id == merchant_id)
-
-
-def settings_path(environ: Mapping[str, str]) -> Path:
-    """Where the merchants file is: `VS_ST_MERCHANTS`, else `./merchants.yaml`."""
-    return Path(environ.get("VS_ST_MERCHANTS") or "merchants.yaml")
-
-
-def data_dir(environ: Mapping[str, str]) -> Path:
-    """The folder of all state: `VS_ST_DATA_DIR`, else `./data`."""
-    return Path(environ.get("VS_ST_DATA_DIR") or "data")
-
-
-def fleet_rates(environ: Mapping[str, str]) -> dict[str, float]:
-    """Requests a second for all merchants of one system together: `VS_ST_VINOSHIPPER_RATE`, `VS_ST_SIMPLETEXTING_RATE`.
-
-    Raises:
-        BadSettings: one is set and is no number above 0.
-    """
-    rates: dict[str, float] = {}
-    for system in (VINOSHIPPER, SIMPLETEXTING):
-        name = f"VS_ST_{system.upper()}_RATE"
-        if text := environ.get(name, "").strip():
-            try:
-                rates[system] = float(text)
-            except ValueError:
-                rates[system] = 0.0
-            if not 0 < rates[system] < math.inf:
-                raise BadSettings(f"{name} must be a number of requests a second above 0, such as 20")
-    return rates
-
-
-def now(environ: Mapping[str, str]) -> datetime:
-    """The time that every rule about dates and ages takes for now, in UTC: `VS_ST_NOW`, else the clock.
-
-    A time without an offset is taken as UTC.
-
-    Raises:
-        BadSettings: `VS_ST_NOW` is not an ISO time.
-    """
-    written = environ.get("VS_ST_NOW", "").strip()
-    if not written:
-        return datetime.now(UTC)
-    try:
-        moment = datetime.fromisoformat(written)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise BadSettings("VS_ST_NOW is not an ISO time; write it such as 2026-01-31T12:00:00Z, or unset it") from None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -466,9 +419,12 @@ def _date(node: Node) -> date:
     try:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", written):  # fromisoformat takes more forms
             raise ValueError
-        return date.fromisoformat(written)
+        found = date.fromisoformat(written)
     except ValueError:
         raise node.problem(f"expected {expected}") from None
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:  # at the ends of the calendar no day can be added or taken away
+        raise node.problem(f"expected a date between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return found
 
 
 def _time_zone(node: Node) -> ZoneInfo:

@@ -338,14 +338,39 @@ class TestSchedule:
             yield instance
 
     def tick(self, instance: DagsterInstance):
-        return sync_schedule(build_schedule_context(instance=instance))
+        return sync_schedule(build_schedule_context(instance=instance, resources={"settings": Settings()}))
 
     def test_it_is_off_and_runs_every_five_minutes(self):
         assert sync_schedule.default_status == DefaultScheduleStatus.STOPPED
         assert sync_schedule.cron_schedule == "*/5 * * * *"
 
-    def test_one_run_for_all(self, instance: DagsterInstance):
-        assert self.tick(instance).tags.items() >= {RANGE_START: TEST, RANGE_END: OTHER}.items()
+    @pytest.fixture(autouse=True)
+    def settings(self, folder: Path) -> Path:
+        return folder
+
+    def test_one_run_for_all_of_which_it_takes_those_who_are_due(self, instance: DagsterInstance):
+        asked = self.tick(instance)
+        assert asked.tags.items() >= {RANGE_START: TEST, RANGE_END: OTHER}.items()
+        assert asked.run_config["ops"]["walk"]["config"] == {"due_only": True}
+
+    def test_nobody_is_due_right_after_a_run_but_for_a_bad_entry(self, instance: DagsterInstance, folder: Path):
+        run(instance)
+        assert "none of 2 merchants is due" in self.tick(instance).skip_message
+        rewrite(folder, no_such_key=1)
+        assert not isinstance(self.tick(instance), SkipReason)
+
+    def test_a_run_of_those_who_are_due_leaves_the_others_alone(
+        self, instance: DagsterInstance, box: Sandbox, folder: Path
+    ):
+        run(instance, merchants=(TEST, TEST))
+        box.vinoshipper.control.clear_journal()
+        made_now = made(run(instance, due_only=True))
+        assert {merchant for _, merchant in made_now} == {OTHER}
+        assert box.vinoshipper.control.journal(TEST) == []
+
+    def test_a_bad_file_is_told(self, instance: DagsterInstance, folder: Path):
+        (folder / "merchants.yaml").write_text("merchants: [")
+        assert "merchants.yaml" in self.tick(instance).skip_message
 
     def test_the_run_before_is_not_overtaken(self, instance: DagsterInstance):
         under_way = create_run_for_test(instance, job_name="sync", status=DagsterRunStatus.STARTED)

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vs_st_pipeline.environment import data_dir, now, settings_path, sync_bounds
 from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.merchants import (
     Merchant,
@@ -24,11 +25,8 @@ from vs_st_pipeline.merchants import (
     Secret,
     SimpleTextingSettings,
     VinoshipperSettings,
-    data_dir,
-    now,
     parse_duration,
     read_merchants,
-    settings_path,
 )
 from vs_st_pipeline.yaml_lines import Node, load_with_lines
 
@@ -820,6 +818,37 @@ def test_now_that_is_no_time(written: str) -> None:
     with pytest.raises(BadSettings, match="VS_ST_NOW is not an ISO time") as caught:
         now({"VS_ST_NOW": written})
     assert caught.value.kind == "config"
+
+
+@pytest.mark.parametrize("written", ["1969-12-31T00:00:00", "9999-12-31T23:00:00", "0001-01-02T00:00:00"])
+def test_now_at_the_ends_of_the_calendar(written: str) -> None:
+    with pytest.raises(BadSettings, match="between the years 1970 and 2200"):
+        now({"VS_ST_NOW": written})
+
+
+@pytest.mark.parametrize(
+    ("environ", "bounds"),
+    [
+        ({}, (300, 3600)),
+        ({"VS_ST_SYNC_FASTEST": "90s", "VS_ST_SYNC_SLOWEST": ""}, (90, 3600)),
+        ({"VS_ST_SYNC_FASTEST": " 15m ", "VS_ST_SYNC_SLOWEST": "15m"}, (900, 900)),
+    ],
+)
+def test_how_often_the_schedule_may_sync(environ: dict[str, str], bounds: tuple[int, int]) -> None:
+    assert tuple(bound.total_seconds() for bound in sync_bounds(environ)) == bounds
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"VS_ST_SYNC_FASTEST": "often"}, "VS_ST_SYNC_FASTEST: expected a duration"),
+        ({"VS_ST_SYNC_FASTEST": "0s"}, "must be above 0"),
+        ({"VS_ST_SYNC_SLOWEST": "1m"}, "no longer than VS_ST_SYNC_SLOWEST"),
+    ],
+)
+def test_bounds_of_the_schedule_that_are_wrong(environ: dict[str, str], said: str) -> None:
+    with pytest.raises(BadSettings, match=said):
+        sync_bounds(environ)
 
 
 # --- the tree with lines, for other files ---

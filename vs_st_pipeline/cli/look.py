@@ -11,7 +11,7 @@ import click
 
 from vs_st_pipeline.cli.selection import json_option, merchant_options, one_merchant, read_settings, select
 from vs_st_pipeline.cli.work import JOBS, clock, make_run, print_json
-from vs_st_pipeline.merchants import data_dir
+from vs_st_pipeline.environment import data_dir
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.standing import good_sync_age, read_standing
 

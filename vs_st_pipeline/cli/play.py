@@ -11,7 +11,7 @@ from typing import IO
 
 import click
 
-from vs_st_pipeline.merchants import data_dir
+from vs_st_pipeline.environment import data_dir
 
 
 @click.command()

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
+from vs_st_pipeline.environment import settings_path
 from vs_st_pipeline.errors import BadSettings
-from vs_st_pipeline.merchants import BadMerchant, Merchant, MerchantsFile, read_merchants, settings_path
+from vs_st_pipeline.merchants import BadMerchant, Merchant, MerchantsFile, read_merchants
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -15,7 +15,8 @@ import click
 
 from vs_st_pipeline.cli.progress import Progress
 from vs_st_pipeline.cli.selection import Selection, json_option, merchant_options, select
-from vs_st_pipeline.merchants import Merchant, data_dir, fleet_rates, now
+from vs_st_pipeline.environment import data_dir, fleet_rates, now
+from vs_st_pipeline.merchants import Merchant
 from vs_st_pipeline.report import FAILED, OK, Report
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from pydantic import Field
 
 from vs_st_pipeline.defs import checks, partitions
 from vs_st_pipeline.defs.metadata import sentence, table
-from vs_st_pipeline.defs.resources import Settings, merchant_of
+from vs_st_pipeline.defs.resources import Settings, due_now, merchant_of
 from vs_st_pipeline.defs.stops import stops_for
 from vs_st_pipeline.defs.walks import Walked, walk_all
 from vs_st_pipeline.errors import BadSettings
@@ -47,6 +47,12 @@ class WalkConfig(Config):
     full: bool = Field(default=False, description="Read everything again, whatever was read before.")
     allow_unsafe: bool = Field(default=False, description="Let the brake pass once: many contacts may lose something.")
     dry_run: bool = Field(default=False, description="Stop before anything is written at SimpleTexting.")
+    due_only: bool = Field(default=False, description="Only merchants who are due; the schedule sets it.")
+    budget: int | None = Field(
+        default=None,
+        ge=1,
+        description="About so many requests to Vinoshipper per merchant; the rest is for later.",
+    )
     jobs: int = Field(default=8, ge=1, le=64, description="Merchants at once.")
 
 
@@ -123,6 +129,9 @@ def walk(
     partitioned = context.has_partition_key or context.has_partition_key_range
     everybody = [merchant.id for merchant in file.enabled]
     merchant_ids = list(context.partition_keys) if partitioned else everybody
+    if config.due_only:
+        asked_for = set(merchant_ids)
+        merchant_ids = [merchant_id for merchant_id in due_now(file) if merchant_id in asked_for]
     measured, failed = {}, []
     with closing(walk_all(merchant_ids, run_of, stops, wanted_checks, jobs=config.jobs)) as all_walked:
         for walked in all_walked:
@@ -157,6 +166,7 @@ def _settings(
             full=config.full,
             allow_unsafe=config.allow_unsafe,
             dry_run=config.dry_run,
+            budget=config.budget,
         )
 
     return file, run_of

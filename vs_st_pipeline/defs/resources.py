@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from vs_st_pipeline import merchants
-from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline import environment, merchants
+from vs_st_pipeline.due import due_merchants
+from vs_st_pipeline.errors import VINOSHIPPER, BadSettings
 from vs_st_pipeline.merchants import Merchant, MerchantsFile
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.warehouse import Warehouse
@@ -23,11 +24,11 @@ class Settings:
         Raises:
             BadSettings: it cannot be read, or no merchant of it is usable.
         """
-        return merchants.read_merchants(merchants.settings_path(os.environ), os.environ)
+        return merchants.read_merchants(environment.settings_path(os.environ), os.environ)
 
     def warehouse(self) -> Warehouse:
         """One for the whole run: its merchants share one DuckDB instance."""
-        return Warehouse(merchants.data_dir(os.environ))
+        return Warehouse(environment.data_dir(os.environ))
 
     def run(
         self,
@@ -38,19 +39,37 @@ class Settings:
         full: bool = False,
         allow_unsafe: bool = False,
         dry_run: bool = False,
+        budget: int | None = None,
     ) -> Run:
         """A run of one merchant under the id of the Dagster run."""
-        merchants.now(os.environ)  # a VS_ST_NOW that is no time is told before anything is asked for
+        environment.now(os.environ)  # a VS_ST_NOW that is no time is told before anything is asked for
         return Run(
             merchant,
             warehouse,
-            lambda: merchants.now(os.environ),
+            lambda: environment.now(os.environ),
             run_id=run_id,
             full=full,
             allow_unsafe=allow_unsafe,
             dry_run=dry_run,
-            fleet_rates=merchants.fleet_rates(os.environ),
+            budget=budget,
+            fleet_rates=environment.fleet_rates(os.environ),
         )
+
+
+def due_now(file: MerchantsFile) -> list[str]:
+    """Ids of the enabled merchants who are due, the longest overdue first; before them those of broken entries.
+
+    Raises:
+        BadSettings: a setting of the environment is wrong.
+    """
+    broken = [bad.id for bad in file.bad if bad.id and file.get(bad.id) is None]  # to be told, run for run
+    return broken + due_merchants(
+        environment.data_dir(os.environ),
+        [merchant.id for merchant in file.enabled],
+        environment.now(os.environ),
+        bounds=environment.sync_bounds(os.environ),
+        requests_per_second=environment.fleet_rates(os.environ).get(VINOSHIPPER),
+    )
 
 
 def merchant_of(file: MerchantsFile, merchant_id: str) -> Merchant:

@@ -7,10 +7,10 @@ from collections.abc import Collection
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
-from vs_st_pipeline import merchants as settings
 from vs_st_pipeline.defs.partitions import merchants
+from vs_st_pipeline.environment import settings_path
 from vs_st_pipeline.errors import BadSettings
-from vs_st_pipeline.merchants import MerchantsFile
+from vs_st_pipeline.merchants import MerchantsFile, read_merchants
 
 
 def wanted_keys(file: MerchantsFile, known: Collection[str]) -> list[str]:
@@ -27,7 +27,7 @@ def wanted_keys(file: MerchantsFile, known: Collection[str]) -> list[str]:
 def merchants_sensor(context: SensorEvaluationContext) -> SensorResult | SkipReason:
     """Compare the file with the partitions. Starts no run."""
     try:
-        file = settings.read_merchants(settings.settings_path(os.environ), os.environ)
+        file = read_merchants(settings_path(os.environ), os.environ)
     except BadSettings as error:
         return SkipReason(f"the partitions are left as they are: {error.message}")
     known = merchants.get_partition_keys(dynamic_partitions_store=context.instance)
