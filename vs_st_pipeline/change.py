@@ -46,7 +46,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A wanted value that differs from what is there; `old` is None where what is there is not known."""
+    """A wanted value that differs from what is there.
+
+    Attributes:
+        old: what is there, None where that is not known.
+        rule: by which line of which map it is wanted; empty where nobody asked.
+        sources: the records that it was made from, such as `customer 700101, order 9000`; empty where nobody asked.
+    """
 
     field: str
     key: str
@@ -54,3 +60,5 @@ class Change:
     policy: Policy
     old: str | None
     new: str
+    rule: str = ""
+    sources: str = ""

@@ -373,6 +373,23 @@ def explain(map_field: MapField, facts: Facts) -> list[Source]:
     return SOURCES[map_field.source].origin(_view(facts))
 
 
+def records(fields: Iterable[MapField], facts: Facts) -> dict[str, str]:
+    """By field the records that its value was made from, in short: `customer 700101; order 9000, 9001`."""
+    view, told = _view(facts), {}
+    for field in fields:
+        ids: dict[str, list[str]] = {}
+        for source in SOURCES[field.source].origin(view) if field.source is not None else ():
+            ids.setdefault(source.kind, []).append(source.id)
+        told[field.to] = "; ".join(f"{kind} {', '.join(dict.fromkeys(found))}" for kind, found in ids.items())
+    return told
+
+
+def rule_of(field: MapField, field_map: FieldMap) -> str:
+    """The line of the map that wants a field's value, in words."""
+    what = f"from {field.source} as {field.form}" if field.source else f"constant '{field.value}'"
+    return f"{what}, {field.policy} ({field_map.name}, line {field.line})"
+
+
 def _view(facts: Facts) -> _View:
     orders = facts.orders
     counted = [order for order in orders if purchases.is_counted(order)]

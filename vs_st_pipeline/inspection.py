@@ -20,7 +20,7 @@ from vs_st_pipeline.destinations.simpletexting.contacts import (
 )
 from vs_st_pipeline.diff import decide
 from vs_st_pipeline.errors import PipelineError
-from vs_st_pipeline.field_map import CustomField, FieldMap, MapField, explain, resolve, wanted_values
+from vs_st_pipeline.field_map import CustomField, FieldMap, MapField, explain, resolve, rule_of, wanted_values
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.pipeline import Visit, visiting
 from vs_st_pipeline.report import FAILED
@@ -150,7 +150,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> dict[str, Any]:
     )
     shared_out = {entry[0] for entry in json.loads(planned)} if planned else None
     for row in _rows(field_map, field_name):
-        key, rule = keys.get(row.to), _rule(row, field_map)
+        key, rule = keys.get(row.to), rule_of(row, field_map)
         value = wanted.get(row.to)
         if key == "email" and row.kind == "builtin" and value and shared_out is not None and row.to not in shared_out:
             value, rule = None, f"{rule}; left out: another contact of the account has this e-mail, or gets it"
@@ -179,11 +179,6 @@ def why(run: Run, phone: str, field_name: str | None = None) -> dict[str, Any]:
 
 def _rows(field_map: FieldMap, name: str | None) -> list[MapField]:
     return [row for row in field_map.fields if name is None or row.to.casefold() == name.casefold()]
-
-
-def _rule(row: MapField, field_map: FieldMap) -> str:
-    what = f"from {row.source} as {row.form}" if row.source else f"constant '{row.value}'"
-    return f"{what}, {row.policy} ({field_map.name}, line {row.line})"
 
 
 def _state(

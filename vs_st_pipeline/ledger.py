@@ -1,7 +1,8 @@
 """What the destination has accepted, value by value: read it, and record an outcome in one transaction with its proof.
 
-The ledger moves only after the answer. Everything here runs inside the caller's transaction, so that an outcome is
-remembered whole or not at all.
+What is sent is stored before it is sent (`record_sending`), and the ledger moves only after the answer. Whatever moves
+it is in the append-only history as well, so that the ledger of any time can be made again from it (`replay`).
+Everything here runs inside the caller's transaction, so that an outcome is remembered whole or not at all.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,8 @@ from vs_st_pipeline.warehouse import Db
 
 FIRST_GAP = timedelta(minutes=15)
 LARGEST_GAP = timedelta(days=1)
+
+ACCEPTED, FOUND, STORED = "accepted", "found", "stored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,38 @@ class Rejected:
     next_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One contact's part of a request, as it was stored before it was sent.
+
+    Attributes:
+        send_id: names the request; a batch has many contacts.
+        run_id: the run that sent it.
+        call: `update_contact` or `batch_update`.
+        phone: ten digits that a batch knows the contact by, None where it has no clear one.
+        task_id: of a batch that was taken.
+        heard_before, heard_after: SimpleTexting's clock around the sending (epoch seconds), None where not heard.
+    """
+
+    send_id: str
+    contact_id: str
+    run_id: str
+    call: str
+    phone: str | None
+    changes: tuple[Change, ...]
+    task_id: str | None = None
+    heard_before: float | None = None
+    heard_after: float | None = None
+
+
 def changes_hash(changes: Iterable[Change]) -> str:
     """Names a wish: equal for the same values of the same fields, whatever stands there now."""
     return hashlib.md5(
         json.dumps(sorted((change.field, change.new) for change in changes)).encode(), usedforsecurity=False
     ).hexdigest()
+
+
+# --- the ledger and its history -----------------------------------------------------------------------------------
 
 
 def read_accepted(db: Db, contact_ids: Iterable[str]) -> dict[str, dict[str, Accepted]]:
@@ -52,61 +82,71 @@ def read_accepted(db: Db, contact_ids: Iterable[str]) -> dict[str, dict[str, Acc
     return found
 
 
-def read_rejected(db: Db) -> dict[str, Rejected]:
-    """All contacts that wait for another try."""
-    return {
-        row[0]: Rejected(*row[1:])
-        for row in db.rows("select contact_id, changes_hash, code, attempts, first_at, next_at from synced.rejects")
-    }
+def replay(db: Db, until: datetime | None = None) -> dict[tuple[str, str], Accepted]:
+    """The ledger as the history tells it, by contact id and field: as it is now, or as it was at a time (UTC)."""
+    ledger: dict[tuple[str, str], Accepted] = {}
+    for contact_id, field, event, old, new, stored in db.rows(
+        """select contact_id, field, event, old, new, stored from synced.history
+           where $until is null or written_at <= $until order by seq""",
+        {"until": until},
+    ):
+        key = contact_id, field
+        before = ledger.get(key)
+        if event == ACCEPTED:
+            ledger[key] = Accepted(new, None, old or "", before is not None and before.sent == new)
+        elif event == FOUND:
+            ledger[key] = Accepted(new, stored, stored or "", False)
+        elif before is not None and before.sent == new:
+            ledger[key] = replace(before, stored=stored)
+    return ledger
 
 
-def record_accepted(
-    db: Db, accepted: Sequence[tuple[str, Sequence[Change]]], *, at: datetime, run_id: str, call: str
-) -> None:
+_NEXT = "(select coalesce(max(seq), 0) from synced.history) + row_number() over ()"
+
+
+def record_accepted(db: Db, accepted: Sequence[Sent], *, at: datetime) -> None:
     """These contacts' changes were accepted: ledger, history, and no reject or settled mark is left of them."""
-    columns: dict[str, list[Any]] = {"contact_id": [], "field": [], "old": [], "new": []}
-    for contact_id, changes in accepted:
-        for change in changes:
-            columns["contact_id"].append(contact_id)
-            columns["field"].append(change.field)
-            columns["old"].append(change.old or "")
-            columns["new"].append(change.new)
-    values = {"at": at, "run": run_id, "call": call}
-    with db.batch(columns) as batch:
+    names = ("contact_id", "field", "old", "new", "rule", "sources", "send_id", "run_id", "call")
+    rows = [
+        (
+            *(sent.contact_id, change.field, change.old or "", change.new, change.rule, change.sources),
+            *(sent.send_id, sent.run_id, sent.call),
+        )
+        for sent in accepted
+        for change in sent.changes
+    ]
+    with db.batch({name: [row[index] for row in rows] for index, name in enumerate(names)}) as batch:
         db.execute(
-            f"""insert into synced.history (contact_id, field, old, new, written_at, run_id, call)
-                select contact_id, field, old, new, $at, $run, $call from {batch}""",
-            values,
+            f"""insert into synced.history by name
+                select {_NEXT} as seq, 'accepted' as event, contact_id, field, old, new, $at::timestamp as written_at,
+                       run_id, call, rule, sources, send_id from {batch}""",
+            {"at": at},
         )
         db.execute(
             f"""insert or replace into synced.ledger by name
                 select b.contact_id, b.field, b.new as sent, null as stored, b.old as before,
                        coalesce(l.sent = b.new, false) as resent,
-                       $at::timestamp as accepted_at, $run as run_id, $call as call
+                       $at::timestamp as accepted_at, b.run_id, b.call
                 from {batch} as b left join synced.ledger as l using (contact_id, field)""",
-            values,
+            {"at": at},
         )
         db.execute(f"delete from synced.rejects where contact_id in (select contact_id from {batch})")
         db.execute(f"delete from synced.settled where contact_id in (select contact_id from {batch})")
-
-
-def record_rejected(
-    db: Db, contact_id: str, changes: Sequence[Change], *, code: str | None, http_status: int | None, at: datetime
-) -> None:
-    """This contact was refused: tried again at the next sync, then after growing gaps up to a day, never dropped."""
-    wish = changes_hash(changes)
-    row = db.row("select changes_hash, attempts, first_at from synced.rejects where contact_id = ?", [contact_id])
-    attempts, first_at = (row[1] + 1, row[2]) if row and row[0] == wish else (1, at)
-    gap = timedelta(0) if attempts == 1 else min(LARGEST_GAP, FIRST_GAP * 2 ** min(attempts - 2, 10))
-    db.execute(
-        "insert or replace into synced.rejects values (?, ?, ?, ?, ?, ?, ?, ?)",
-        [contact_id, wish, code, http_status, attempts, first_at, at, at + gap],
-    )
+    _record_outcome(db, accepted, "accepted", at)
 
 
 def record_learned(db: Db, *, at: datetime, run_id: str) -> None:
     """What planning saw proved: the stored form of a value that we sent, or a wanted value found there already."""
     values = {"at": at, "run": run_id}
+    db.execute(
+        f"""insert into synced.history by name
+            select {_NEXT} as seq, case when l.sent = p.sent then 'stored' else 'found' end as event,
+                   p.contact_id, p.field, l.sent as old, p.sent as new, p.stored, $at::timestamp as written_at,
+                   $run as run_id, 'read' as call
+            from planned.learned as p left join synced.ledger as l using (contact_id, field)
+            where l.sent is distinct from p.sent or l.stored is distinct from p.stored""",
+        values,
+    )
     db.execute(
         """update synced.ledger as l set stored = p.stored from planned.learned as p
            where l.contact_id = p.contact_id and l.field = p.field and l.sent = p.sent"""
@@ -121,14 +161,100 @@ def record_learned(db: Db, *, at: datetime, run_id: str) -> None:
     )
 
 
-def record_doubted(db: Db, contact_id: str, why: str, *, at: datetime) -> None:
-    """A contact that we may have made is not written, until it shows a sign of its own."""
-    db.execute("insert or replace into synced.doubted values (?, ?, ?)", [contact_id, why, at])
+# --- what is under way --------------------------------------------------------------------------------------------
 
 
-def read_doubted(db: Db) -> set[str]:
-    """Contacts that we may have made."""
-    return {row[0] for row in db.rows("select contact_id from synced.doubted")}
+def record_sending(db: Db, sending: Sequence[Sent], *, at: datetime) -> None:
+    """What is about to be sent, with the evidence that it may be: status as read and when, and the birth date."""
+    names = ("send_id", "contact_id", "run_id", "call", "phone", "changes")
+    rows = [
+        (sent.send_id, sent.contact_id, sent.run_id, sent.call, sent.phone, _dump(sent.changes)) for sent in sending
+    ]
+    columns: dict[str, list[Any]] = {name: [row[index] for row in rows] for index, name in enumerate(names)}
+    with db.batch(columns) as batch:
+        db.execute(
+            f"""insert into synced.writes by name
+                select b.*, json_extract_string(c.body, '$.subscriptionStatus') as status, c.read_at, s.birth_date,
+                       $before::double as heard_before, $at::timestamp as sent_at
+                from {batch} as b
+                join raw.simpletexting_contacts as c using (contact_id)
+                left join planned.contacts as p using (contact_id)
+                left join staged.customers as s using (customer_id)""",
+            {"at": at, "before": sending[0].heard_before if sending else None},
+        )
+
+
+def record_taken(db: Db, send_id: str, task_id: str, heard_after: float | None) -> None:
+    """A batch was taken: from here on its task can be asked, whatever becomes of us."""
+    db.execute(
+        "update synced.writes set task_id = ?, heard_after = ? where send_id = ?", [task_id, heard_after, send_id]
+    )
+
+
+def record_not_sent(db: Db, send_id: str) -> None:
+    """A request was refused as a whole, so nothing of it was done; its contacts are sent anew."""
+    db.execute("delete from synced.writes where send_id = ? and outcome is null", [send_id])
+
+
+def read_outstanding(db: Db) -> dict[str, list[Sent]]:
+    """What was sent, or may have been, and has no outcome yet: by request, oldest first."""
+    found: dict[str, list[Sent]] = {}
+    for send_id, contact_id, run_id, call, phone, changes, task_id, before, after in db.rows(
+        """select send_id, contact_id, run_id, call, phone, changes, task_id, heard_before, heard_after
+           from synced.writes where outcome is null order by sent_at, send_id, contact_id"""
+    ):
+        sent = Sent(send_id, contact_id, run_id, call, phone, _load(changes), task_id, before, after)
+        found.setdefault(send_id, []).append(sent)
+    return found
+
+
+def _record_outcome(db: Db, settled: Sequence[Sent], outcome: str, at: datetime) -> None:
+    columns = {"send_id": [sent.send_id for sent in settled], "contact_id": [sent.contact_id for sent in settled]}
+    with db.batch(columns) as batch:
+        db.execute(
+            f"""update synced.writes as w set outcome = ?, settled_at = ?, changes = null, phone = null
+                from {batch} as b where w.send_id = b.send_id and w.contact_id = b.contact_id""",
+            [outcome, at],
+        )
+
+
+def record_without_effect(db: Db, settled: Sequence[Sent], outcome: str, *, at: datetime) -> None:
+    """These were not written, for good: `gone`, `another contact` or `not applied`."""
+    _record_outcome(db, settled, outcome, at)
+
+
+def _dump(changes: Iterable[Change]) -> str:
+    return json.dumps(
+        [[c.field, c.key, c.kind, c.policy, c.old, c.new, c.rule, c.sources] for c in changes], ensure_ascii=False
+    )
+
+
+def _load(text: str) -> tuple[Change, ...]:
+    return tuple(Change(*row) for row in json.loads(text))
+
+
+# --- rejects ------------------------------------------------------------------------------------------------------
+
+
+def read_rejected(db: Db) -> dict[str, Rejected]:
+    """All contacts that wait for another try."""
+    return {
+        row[0]: Rejected(*row[1:])
+        for row in db.rows("select contact_id, changes_hash, code, attempts, first_at, next_at from synced.rejects")
+    }
+
+
+def record_rejected(db: Db, sent: Sent, *, code: str | None, http_status: int | None, at: datetime) -> None:
+    """This contact was refused: tried again at the next sync, then after growing gaps up to a day, never dropped."""
+    wish = changes_hash(sent.changes)
+    row = db.row("select changes_hash, attempts, first_at from synced.rejects where contact_id = ?", [sent.contact_id])
+    attempts, first_at = (row[1] + 1, row[2]) if row and row[0] == wish else (1, at)
+    gap = timedelta(0) if attempts == 1 else min(LARGEST_GAP, FIRST_GAP * 2 ** min(attempts - 2, 10))
+    db.execute(
+        "insert or replace into synced.rejects values (?, ?, ?, ?, ?, ?, ?, ?)",
+        [sent.contact_id, wish, code, http_status, attempts, first_at, at, at + gap],
+    )
+    _record_outcome(db, [sent], "rejected", at)
 
 
 def forget_settled_rejects(db: Db) -> None:
@@ -138,6 +264,19 @@ def forget_settled_rejects(db: Db) -> None:
            where contact_id not in (select contact_id from planned.changes)
              and contact_id not in (select contact_id from planned.notes where note = 'waiting_retry')"""
     )
+
+
+# --- what the next sync is measured by ----------------------------------------------------------------------------
+
+
+def record_doubted(db: Db, contact_id: str, why: str, *, at: datetime) -> None:
+    """A contact that we may have made is not written, until it shows a sign of its own."""
+    db.execute("insert or replace into synced.doubted values (?, ?, ?)", [contact_id, why, at])
+
+
+def read_doubted(db: Db) -> set[str]:
+    """Contacts that we may have made."""
+    return {row[0] for row in db.rows("select contact_id from synced.doubted")}
 
 
 def record_links(db: Db, *, at: datetime) -> None:
@@ -174,3 +313,8 @@ def record_settled(db: Db) -> None:
              and contact_id not in (select contact_id from planned.notes
                                     where note in ('edited_there', 'cannot_clear', 'waiting_retry'))"""
     )
+
+
+def record_allowed(db: Db, refused: str, *, by: str, at: datetime, run_id: str) -> None:
+    """Somebody let a sync pass that the brake had refused: who, when, and what the brake had said."""
+    db.execute("insert into synced.allowed values (?, ?, ?, ?)", [run_id, by, at, refused])

@@ -27,7 +27,7 @@ from vs_st_pipeline.blind_spots import read_blind_spots
 from vs_st_pipeline.customer import customer_from
 from vs_st_pipeline.destinations.simpletexting import contacts as st_contacts
 from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
-from vs_st_pipeline.destinations.simpletexting.push import Pushed
+from vs_st_pipeline.destinations.simpletexting.outcomes import Pushed
 from vs_st_pipeline.destinations.simpletexting.push import push as push_contacts
 from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings, Internal, PipelineError, TryLater, Unsafe
 from vs_st_pipeline.gates import status_reason

@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,9 @@ from vs_st_pipeline.field_map import (
     MapField,
     ResolvedMap,
     read_field_map,
+    records,
     resolve,
+    rule_of,
     wanted_values,
 )
 from vs_st_pipeline.linking import Linkable, chosen_customer, link_contacts
@@ -416,6 +420,7 @@ def _store_rows(run: Run, db: Db, plan: Plan, people: Sequence[Person], rows: _R
         "policy": [row[2].policy for row in changes],
         "old": [row[2].old or "" for row in changes],
         "new": [row[2].new for row in changes],
+        **_reasons(people, changes, field_map),
     }
     with db.batch(columns, {"position": "int"}) as batch:
         db.execute(f"insert into planned.changes by name select * from {batch}")
@@ -433,6 +438,23 @@ def _store_rows(run: Run, db: Db, plan: Plan, people: Sequence[Person], rows: _R
             *(reads.get("customers"), reads.get("contacts")),
         ],
     )
+
+
+def _reasons(
+    people: Sequence[Person], changes: Sequence[tuple[str, int, Change]], field_map: FieldMap
+) -> dict[str, list[str]]:
+    """By which line of the map each change is wanted, and from which records."""
+    facts = {person.contact.contact_id: person.facts for person in people}
+    fields = {row.to: row for row in field_map.fields}
+    rules = {row.to: rule_of(row, field_map) for row in field_map.fields}
+    sources: dict[str, dict[str, str]] = {}
+    for contact_id, found in groupby(changes, key=itemgetter(0)):
+        if known := facts[contact_id]:
+            sources[contact_id] = records([fields[change.field] for _, _, change in found], known)
+    return {
+        "rule": [rules[change.field] for _, _, change in changes],
+        "sources": [sources.get(contact_id, {}).get(change.field, "") for contact_id, _, change in changes],
+    }
 
 
 def dump_wanted(wanted: Sequence[Wanted]) -> str:

@@ -51,7 +51,7 @@ def accepted_changes(run: Run, run_id: str, *, limit: int = 20, masked: bool = T
         run,
         """select h.contact_id, p.phone, h.field, h.old, h.new, h.call
            from synced.history as h left join planned.contacts as p using (contact_id)
-           where h.run_id = ? order by h.contact_id, h.field limit ?""",
+           where h.run_id = ? and h.event = 'accepted' order by h.contact_id, h.field limit ?""",
         [run_id, limit],
         masked,
     )

@@ -39,6 +39,7 @@ class Run:
         warehouse: where the merchant's file is.
         clock: now, aware UTC; `VS_ST_NOW` where that is set.
         run_id: names this run in every table that it writes.
+        started_by: who let it run, for what is remembered by name.
         full: read everything again.
         allow_unsafe: let the brake pass once.
         dry_run: nothing that a later sync would decide upon may change.
@@ -54,6 +55,7 @@ class Run:
     warehouse: Warehouse
     clock: Callable[[], datetime]
     run_id: str = field(default_factory=new_run_id)
+    started_by: str = "vs-st"
     full: bool = False
     allow_unsafe: bool = False
     dry_run: bool = False

@@ -126,7 +126,8 @@ def unknown(run: Run, db: Db) -> Measure:
 
 def written_though_held(run: Run, db: Db) -> Measure:
     """Contacts that the last plan's run wrote although that plan holds them back or links them to nobody."""
-    written = """select distinct h.contact_id from synced.history as h join planned.plan as p using (run_id)"""
+    written = """select distinct h.contact_id from synced.history as h join planned.plan as p using (run_id)
+                 where event = 'accepted'"""
     row = db.row(
         f"""select count(*) filter (c.held is not null or c.customer_id is null), count(*)
             from ({written}) join planned.contacts as c using (contact_id)"""

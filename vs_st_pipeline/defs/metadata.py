@@ -148,7 +148,8 @@ _PLANNED, _SYNCED = "planned/simpletexting/contacts", "synced/simpletexting/cont
 
 _BY_FIELD = {
     _PLANNED: "select field, count(*) from planned.changes where $run is not null group by 1 order by min(position)",
-    _SYNCED: "select field, count(*) from synced.history where run_id = $run group by 1 order by 1",
+    _SYNCED: """select field, count(*) from synced.history where run_id = $run and event = 'accepted'
+                group by 1 order by 1""",
 }
 
 # Name, what has rows if the table has, and the table.
@@ -169,7 +170,7 @@ _TABLES: dict[str, tuple[tuple[str, str, Callable[[Run], pd.DataFrame]], ...]] =
     _SYNCED: (
         (
             "what was accepted",
-            "synced.history",
+            "synced.history where event = 'accepted'",
             lambda run: previews.accepted_changes(run, run.run_id, limit=ROWS),
         ),
         ("rejected, tried again later", "synced.rejects", lambda run: previews.rejected_contacts(run, limit=ROWS)),

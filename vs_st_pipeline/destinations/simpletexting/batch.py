@@ -1,4 +1,4 @@
-"""One batch from sending to the outcome of every item; it decides nothing about what the outcomes mean.
+"""What a batch is sent as, and what became of each of its items; it decides nothing about what that means.
 
 Accepted is not applied: the answer to a batch is a task's id, and only the polled result of an item counts. Items
 are matched by phone, not by position; results may be absent, partial, doubled or late.
@@ -7,7 +7,7 @@ are matched by phone, not by position; results may be absent, partial, doubled o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -61,30 +61,30 @@ def write_body(contact: LiveContact, changes: Sequence[Change]) -> dict[str, Any
     return body
 
 
-def send_batch(
+def collect(
     st: SimpleTextingClient,
-    items: Sequence[tuple[LiveContact, Sequence[Change]]],
+    task_id: str,
+    by_phone: Mapping[str, str],
+    called: CalledAt,
     *,
     wait: timedelta,
     progress: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> BatchOutcome:
-    """Send one batch and poll its task until it is done or `wait` is over.
+    """Poll a batch's task until it is done or `wait` is over.
+
+    Args:
+        by_phone: contact ids that were meant, by the ten digits that they were sent under.
+        called: SimpleTexting's clock around the sending.
 
     Raises:
-        Refused: the whole request was refused (nothing of it was done).
-        TryLater, BadAnswer: sending had no clear answer; all of it is unknown.
         BadKey: the token is not accepted.
     """
-    by_phone = {phone: contact.contact_id for contact, _ in items if (phone := nanp(contact.phone))}
-    before = st.server_time
-    task_id = st.batch_update([write_body(contact, changes) for contact, changes in items])
-    outcome = BatchOutcome(called=CalledAt(before, st.server_time))
-    results = _poll(st, task_id, wait, progress, sleep)
+    outcome = BatchOutcome(called=called)
     told: dict[str, BatchItem] = {}
-    for result in results:
+    for result in _poll(st, task_id, wait, progress, sleep):
         phone = nanp(result.contactPhone)
-        if phone in by_phone and (phone not in told or result.done):
+        if phone and phone in by_phone and (phone not in told or result.done):
             told[phone] = result
     for phone, contact_id in by_phone.items():
         _sort_in(outcome, contact_id, told.get(phone))

@@ -238,16 +238,16 @@ def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
     except Refused as refused:
         if refused.http_status != 404:
             raise
-        mark_gone(run, contact_id)
+        with run.open() as db:
+            mark_gone(db, contact_id)
         return
     with run.open() as db, db.transaction():
         land_contacts(run, db, {contact_id_of(text): text})
 
 
-def mark_gone(run: Run, contact_id: str) -> None:
+def mark_gone(db: Db, contact_id: str) -> None:
     """SimpleTexting does not have this contact any more."""
-    with run.open() as db:
-        db.execute("update raw.simpletexting_contacts set gone = true where contact_id = ?", [contact_id])
+    db.execute("update raw.simpletexting_contacts set gone = true where contact_id = ?", [contact_id])
 
 
 def land_contacts(run: Run, db: Db, contacts: Mapping[str, bytes]) -> None:

@@ -1,0 +1,195 @@
+"""What became of what was sent: each outcome is recorded in one transaction, with the ledger that it moves.
+
+Whatever has no clear answer is settled by reading the contact, not by hoping. What a crash left without an outcome is
+in the outbox, and is settled the same way by the next run before it writes anything.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from vs_st_pipeline import ledger
+from vs_st_pipeline.change import GONE, Change
+from vs_st_pipeline.destinations.simpletexting import contacts as reading
+from vs_st_pipeline.destinations.simpletexting.batch import BatchOutcome
+from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
+from vs_st_pipeline.destinations.simpletexting.strangers import (
+    IN_DOUBT,
+    MADE_AND_DELETED,
+    MADE_NOT_DELETED,
+    CalledAt,
+    settle_stranger,
+)
+from vs_st_pipeline.diff import stored_form
+from vs_st_pipeline.errors import BadAnswer, Internal, Refused, TryLater
+from vs_st_pipeline.ledger import Sent
+from vs_st_pipeline.phone import nanp
+from vs_st_pipeline.run import Run
+
+READ_SINGLY_UP_TO = 20
+
+
+@dataclass(slots=True)
+class Pushed:
+    """What became of the plan, in contacts."""
+
+    accepted: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    held: Counter[str] = field(default_factory=Counter)  # who was found to be held at the fresh read
+    noted: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """Records what is sent and what became of it, and counts it in `pushed`."""
+
+    run: Run
+    st: SimpleTextingClient
+    pushed: Pushed
+
+    def sending(self, contacts: Sequence[tuple[str, str, Sequence[Change]]], *, call: str) -> list[Sent]:
+        """Store what is about to be sent in one request.
+
+        Args:
+            contacts: contact id, phone as it was read, and what is to change.
+        """
+        send_id, run_id, heard = uuid.uuid4().hex, self.run.run_id, self.st.server_time
+        sending = [
+            Sent(send_id, contact_id, run_id, call, nanp(phone), tuple(changes), heard_before=heard)
+            for contact_id, phone, changes in contacts
+        ]
+        with self.run.open() as db, db.transaction():
+            ledger.record_sending(db, sending, at=self.run.now())
+            stored = db.value("select count(*) from synced.writes where send_id = ?", [send_id])
+        if stored != len(sending):
+            raise Internal("what is about to be sent could not be stored; nothing was sent")
+        return sending
+
+    def taken(self, sending: Sequence[Sent], task_id: str) -> None:
+        """A batch was taken; its task can be asked from here on."""
+        with self.run.open() as db:
+            ledger.record_taken(db, sending[0].send_id, task_id, self.st.server_time)
+
+    def not_sent(self, sending: Sequence[Sent]) -> None:
+        """The request was refused as a whole: nothing of it was done."""
+        with self.run.open() as db:
+            ledger.record_not_sent(db, sending[0].send_id)
+
+    def accept(self, sent: Sequence[Sent]) -> None:
+        """The ledger moves."""
+        if sent:
+            with self.run.open() as db, db.transaction():
+                ledger.record_accepted(db, sent, at=self.run.now())
+            self.pushed.accepted += len(sent)
+
+    def reject(self, sent: Sent, code: str | None, http_status: int | None) -> None:
+        """Refused: tried again later, never dropped."""
+        with self.run.open() as db, db.transaction():
+            ledger.record_rejected(db, sent, code=code, http_status=http_status, at=self.run.now())
+        self.pushed.rejected += 1
+
+    def gone(self, sent: Sent) -> None:
+        """SimpleTexting does not have this contact any more."""
+        with self.run.open() as db, db.transaction():
+            reading.mark_gone(db, sent.contact_id)
+            ledger.record_without_effect(db, [sent], "gone", at=self.run.now())
+        self.pushed.noted[GONE] += 1
+
+    def met_stranger(self, sent: Sent, stranger_id: str, called: CalledAt) -> None:
+        """The write went to another contact than the one we know: ours had vanished; this one is new or came back."""
+        met = settle_stranger(self.st, stranger_id, called)
+        self.pushed.noted[met] += 1
+        with self.run.open() as db, db.transaction():
+            reading.mark_gone(db, sent.contact_id)
+            if met in (IN_DOUBT, MADE_NOT_DELETED):
+                ledger.record_doubted(db, stranger_id, met, at=self.run.now())
+            if met == MADE_AND_DELETED:
+                reading.mark_gone(db, stranger_id)
+            ledger.record_rejected(db, sent, code="CONTACT_ID_DIFFERS", http_status=None, at=self.run.now())
+        self.pushed.rejected += 1
+
+    def take_in(self, sending: Sequence[Sent], outcome: BatchOutcome) -> None:
+        """All outcomes of a batch."""
+        by_id = {sent.contact_id: sent for sent in sending}
+        self.accept([by_id[contact_id] for contact_id in outcome.accepted])
+        for contact_id, code in outcome.rejected.items():
+            self.reject(by_id[contact_id], code, None)
+        for contact_id, stranger_id in outcome.strangers.items():
+            self.met_stranger(by_id[contact_id], stranger_id, outcome.called)
+        if outcome.unknown:
+            self.settle([by_id[contact_id] for contact_id in outcome.unknown], called=outcome.called)
+        if outcome.import_limit:
+            self.pushed.noted["import_limit_reached"] += 1
+
+    def settle(self, sent: Sequence[Sent], *, called: CalledAt | None = None, finally_: bool = False) -> bool:
+        """Read contacts whose outcome is unknown: what they show now is the outcome.
+
+        Args:
+            called: when the batch was sent that left them unknown; None for a single write, which cannot create.
+            finally_: the request is long over, so what does not show was not applied; else it may still come.
+
+        Returns:
+            False: they cannot be read either.
+        """
+        readable = self._read_again(sent, unless_read=finally_)
+        with self.run.open() as db:
+            live = reading.read_contacts(db, reading.read_custom_fields(db), [one.contact_id for one in sent])
+        proved: list[Sent] = []
+        for one in sent:
+            contact = live.get(one.contact_id)
+            if not readable:
+                self.pushed.unknown += 1
+            elif contact is None:
+                if not (called and self._stranger_under_its_phone(one, called)):
+                    self.gone(one)
+            elif _shows(contact.value, one.changes):
+                proved.append(one)
+            elif finally_:
+                with self.run.open() as db, db.transaction():
+                    ledger.record_without_effect(db, [one], "not applied", at=self.run.now())
+            else:
+                self.pushed.unknown += 1
+        self.accept(proved)
+        return readable
+
+    def _read_again(self, sent: Sequence[Sent], *, unless_read: bool) -> bool:
+        ids = [one.contact_id for one in sent]
+        if unless_read:  # this run has read most of them already, and gone ones are known to be
+            with self.run.open() as db, db.batch({"contact_id": ids}) as batch:
+                known = db.rows(
+                    f"""select contact_id from raw.simpletexting_contacts semi join {batch} using (contact_id)
+                        where gone or read_run = ?""",
+                    [self.run.run_id],
+                )
+            ids = sorted(set(ids) - {row[0] for row in known})
+        try:
+            if len(ids) <= READ_SINGLY_UP_TO:
+                for contact_id in ids:
+                    reading.fetch_contact(self.run, self.st, contact_id)
+            else:
+                reading.fetch_contacts(self.run, self.st, fresh=True)
+        except (TryLater, BadAnswer):
+            return False
+        return True
+
+    def _stranger_under_its_phone(self, sent: Sent, called: CalledAt) -> bool:
+        """Whether a batch without a result met another contact under the phone of one that has vanished."""
+        try:
+            found = reading.contact_id_of(self.st.contact(sent.phone)) if sent.phone else None
+        except (Refused, TryLater, BadAnswer):
+            return False
+        if found is None or found == sent.contact_id:
+            return False
+        self.met_stranger(sent, found, called)
+        return True
+
+
+def _shows(live: Callable[[str, str], str], changes: Sequence[Change]) -> bool:
+    return all(
+        (now := live(change.kind, change.key)) == change.new or (bool(change.new) and stored_form(change.new, now))
+        for change in changes
+    )

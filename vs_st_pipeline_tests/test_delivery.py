@@ -1,0 +1,183 @@
+"""What is sent is stored before, what moved the ledger is in the history, and a crash between two effects loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from vs_st_pipeline import ledger
+from vs_st_pipeline.diff import Accepted
+from vs_st_pipeline.warehouse import Db, Warehouse
+from vs_st_pipeline_tests.stories import BRAM, MARISOL, RENSKE, SYNCED, TEST, Story, kill, wait_until
+
+
+@contextmanager
+def opened(story: Story) -> Iterator[Db]:
+    with Warehouse(story.data).open(TEST) as db:
+        yield db
+
+
+def rows(story: Story, sql: str) -> list[tuple[Any, ...]]:
+    with opened(story) as db:
+        return db.rows(sql)
+
+
+def batches_sent(story: Story) -> int:
+    return sum(entry["path"].endswith("batch-update") for entry in story.writes())
+
+
+def ledger_now(story: Story) -> dict[tuple[str, str], Accepted]:
+    with opened(story) as db:
+        found = db.rows("select contact_id, field, sent, stored, before, resent from synced.ledger")
+    return {(row[0], row[1]): Accepted(row[2], row[3], row[4] or "", row[5]) for row in found}
+
+
+def replayed(story: Story, until: datetime | None = None) -> dict[tuple[str, str], Accepted]:
+    with opened(story) as db:
+        return ledger.replay(db, until)
+
+
+# --- history ------------------------------------------------------------------------------------------------------
+
+
+def test_the_ledger_can_be_made_again_from_the_history_as_it_is_and_as_it_was(story: Story) -> None:
+    story.texting.set_switches({"max_value_length": 30, "trim_values": True})
+    story.synced()
+    first, at = ledger_now(story), datetime.now(UTC).replace(tzinfo=None)
+    assert replayed(story) == first != {}
+    story.texting.patch_contact(MARISOL, customFields={"city": "Edited There"})
+    story.shop.patch_customer(700101, shippingAddress={"city": "Occidental"})
+    story.shop.patch_customer(700103, memberships=[])
+    story.texting.patch_contact(BRAM, firstName="")
+    for _ in range(3):
+        story.synced()
+        assert replayed(story) == ledger_now(story)
+    assert ledger_now(story) != first
+    assert replayed(story, until=at) == first
+
+
+def test_the_ledger_of_a_lost_folder_is_found_again_and_its_history_says_so(story: Story) -> None:
+    story.synced()
+    story.forget()
+    story.synced()
+    assert replayed(story) == ledger_now(story)
+    assert {row[0] for row in rows(story, "select distinct event from synced.history")} == {"found"}
+
+
+def test_the_history_says_who_what_why_and_from_which_records(story: Story) -> None:
+    report = story.synced()
+    assert report["synced"]["accepted"] == 7
+    contact_id = story.id_of(MARISOL)
+    told = {
+        row[0]: row[1:]
+        for row in rows(
+            story,
+            f"""select field, old, new, event, rule, sources, call, run_id = (select run_id from planned.plan)
+                from synced.history where contact_id = '{contact_id}'""",
+        )
+    }
+    old, new, event, rule, sources, call, this_run = told["Lifetime Value"]
+    assert (old, new, event, call, this_run) == ("", "1392.96", "accepted", "update_contact", True)
+    assert rule.startswith("from customer.lifetime_value as money, mirror (field_map.yaml, line ")
+    assert sources.startswith("order 9")
+    assert len(sources.split(",")) == 3
+    assert told["City"][4] == "customer 700101"
+
+
+def test_the_evidence_of_every_write_is_kept_and_the_outbox_is_empty_after_it(story: Story) -> None:
+    story.synced()
+    kept = rows(
+        story,
+        """select w.status, w.read_at <= w.sent_at, w.birth_date, w.outcome, w.changes, w.phone, p.phone
+           from synced.writes as w join planned.contacts as p using (contact_id)""",
+    )
+    assert len(kept) == len(SYNCED)
+    assert {(row[0], row[1], row[3], row[4], row[5]) for row in kept} == {("OPT_IN", True, "accepted", None, None)}
+    born = {row[6]: row[2] for row in kept}
+    assert born[RENSKE] is None, "nobody knows her age"
+    assert sum(date is not None for date in born.values()) == 6
+
+
+def test_who_let_a_refused_sync_pass_is_remembered(story: Story) -> None:
+    for phone in story.crowd(12):
+        assert phone
+    story.synced()
+    for number in range(12):
+        story.shop.patch_order(f"CR{number:03d}", orderStatus="CANCELLED")
+    story.failed("unsafe")
+    assert rows(story, "select * from synced.allowed") == []
+    story.synced("--allow-unsafe")
+    [(run_id, by, _, refused)] = rows(story, "select * from synced.allowed")
+    assert run_id == rows(story, "select run_id from planned.plan")[0][0]
+    assert by.startswith("vs-st")
+    assert "would lose" in refused
+
+
+# --- crashes ------------------------------------------------------------------------------------------------------
+
+
+def test_a_write_whose_answer_nobody_lived_to_see_is_settled_and_not_sent_again(story: Story) -> None:
+    story.texting.set_fault("slow", method="PUT", count=1, seconds=20, when="after")
+    process = story.start("sync", "--merchant", TEST)
+    wait_until(lambda: len(story.writes()) == 1, process)
+    kill(process)
+    [(sent_by, contact_id)] = rows(story, "select run_id, contact_id from synced.writes where outcome is null")
+    story.synced()
+    assert sum(story.written_phones().values()) == len(SYNCED), "nobody was written twice"
+    accepted = rows(story, f"select distinct run_id from synced.history where contact_id = '{contact_id}'")
+    assert (sent_by,) in accepted, "the run that wrote it is the one that is remembered"
+    assert rows(story, "select count(*) from synced.writes where outcome is null") == [(0,)]
+    assert replayed(story) == ledger_now(story)
+    story.clean()
+
+
+def test_a_write_that_was_never_done_is_sent_by_the_next_run(story: Story) -> None:
+    story.texting.set_fault("slow", method="PUT", count=1, seconds=20)  # it is cut off before it has any effect
+    process = story.start("sync", "--merchant", TEST)
+    wait_until(lambda: len(story.writes()) == 1, process)
+    kill(process)
+    story.texting.clear_faults()
+    story.synced()
+    assert {row[0] for row in rows(story, "select outcome from synced.writes")} == {"accepted", "not applied"}
+    assert len(story.everybody()) >= len(SYNCED)
+    story.clear_journals()
+    assert story.synced()["synced"]["accepted"] == 0
+    story.clean()
+
+
+def test_a_batch_that_was_under_way_is_asked_again_and_not_sent_again(story: Story) -> None:
+    story.settings(simpletexting={"write_one_by_one_up_to": 2, "batch_wait": "60s"})
+    story.texting.set_switch("tasks_delay_polls", 3)
+    process = story.start("sync", "--merchant", TEST)
+    wait_until(lambda: any("batch-update/" in e["path"] for e in story.texting.journal(TEST)), process)
+    kill(process)
+    [(task_id,)] = rows(story, "select distinct task_id from synced.writes where outcome is null")
+    asked = sum(task_id in entry["path"] for entry in story.texting.journal(TEST))
+    story.synced()
+    assert sum(task_id in entry["path"] for entry in story.texting.journal(TEST)) > asked
+    assert batches_sent(story) == 1
+    assert replayed(story) == ledger_now(story)
+    assert {row[0] for row in rows(story, "select outcome from synced.writes")} == {"accepted"}
+    story.clear_journals()
+    assert story.synced()["synced"]["accepted"] == 0
+    assert story.writes() == []
+    story.clean()
+
+
+def test_a_contact_that_a_batch_made_before_the_run_died_is_deleted_by_the_next_one(story: Story) -> None:
+    story.settings(simpletexting={"write_one_by_one_up_to": 2, "batch_wait": "60s"})
+    story.texting.set_switch("tasks_delay_polls", 3)
+    # Renske's contact vanishes just before the batch, which therefore makes a new one under her phone.
+    story.texting.add_hook(
+        {"kind": "contacts", "op": "delete", "id": story.id_of(RENSKE)}, on="write", nth=1, merchant=TEST
+    )
+    process = story.start("sync", "--merchant", TEST)
+    wait_until(lambda: any("batch-update/" in e["path"] for e in story.texting.journal(TEST)), process)
+    kill(process)
+    report = story.synced()
+    assert report["planned"]["noted"]["created_and_deleted"] == 1
+    assert RENSKE not in story.everybody()
+    assert story.synced()["synced"]["accepted"] == 0
+    assert story.texting.violations() == []
