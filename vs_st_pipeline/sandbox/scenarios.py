@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
-from vs_st_pipeline.sandbox.bulk import fill_blue_oak, fill_hillside, fill_linked_only, fill_three_rivers, fill_tiny
+from vs_st_pipeline.sandbox.bulk import (
+    fill_blue_oak,
+    fill_estate,
+    fill_hillside,
+    fill_linked_only,
+    fill_three_rivers,
+    fill_tiny,
+)
 from vs_st_pipeline.sandbox.small import fill_other_winery, fill_test_winery
 from vs_st_pipeline.sandbox.world import Builder, Merchant
 
@@ -23,10 +30,12 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
         return [("test-winery", "Test Winery", fill_test_winery), ("other-winery", "Other Winery", fill_other_winery)]
     if scenario == "big":
         return [("big-winery", "Big Winery", fill_linked_only)]
+    if scenario == "estate":
+        return [("estate-winery", "Estate Winery", fill_estate)]
     kind, _, number = scenario.partition(":")
     if kind == "fleet" and number.isdigit() and int(number) > 0:
         return [(f"winery-{i:04d}", f"Winery {i}", fill_tiny) for i in range(1, int(number) + 1)]
-    raise ValueError(f"no scenario {scenario!r}; there are demo, small, big and fleet:N")
+    raise ValueError(f"no scenario {scenario!r}; there are demo, small, big, estate and fleet:N")
 
 
 def merchants_of(scenario: str) -> list[Merchant]:
@@ -37,11 +46,11 @@ def merchants_of(scenario: str) -> list[Merchant]:
     ]
 
 
-def load(scenario: str, now: datetime) -> list[Merchant]:
-    """The whole world of a scenario."""
+def load(scenario: str, now: datetime, without: Collection[str] = ()) -> list[Merchant]:
+    """The whole world of a scenario; kinds of records that are not wanted may be left out where that saves time."""
     merchants = merchants_of(scenario)
     # Contacts carry the texting service's own time, which is the real clock's: never later than that.
     until = min(now, datetime.now(UTC))
     for merchant, (_, _, fill) in zip(merchants, _listed(scenario), strict=True):
-        fill(Builder(merchant, now, until))
+        fill(Builder(merchant, now, until, without))
     return merchants

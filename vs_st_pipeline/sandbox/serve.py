@@ -10,25 +10,15 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
 
 import uvicorn
 
 from vs_st_pipeline.sandbox.core import StandIn
 from vs_st_pipeline.sandbox.scenarios import load
-from vs_st_pipeline.sandbox.wire import Record
-from vs_st_pipeline.sandbox.world import Merchant
 
 
-class MakeServer(Protocol):
-    """Makes the application from a way to load the world and the switches to start with."""
-
-    def __call__(self, load: Callable[[], list[Merchant]], switches: Record) -> StandIn: ...
-
-
-def main(make: MakeServer) -> None:
+def main(make: type[StandIn]) -> None:
     """Entry of the process."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
@@ -50,7 +40,7 @@ def main(make: MakeServer) -> None:
     # Half a million small objects that live until the end: looking through them for garbage only costs time.
     gc.disable()
     now = datetime.fromisoformat(options.now)
-    app = make(lambda: load(options.scenario, now), json.loads(options.switches))
+    app = make(lambda: load(options.scenario, now, make.not_mine), json.loads(options.switches))
     gc.freeze()
     gc.enable()
     config = uvicorn.Config(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -38,6 +39,19 @@ LABELS = (
 )
 FOREIGN_LABELS = ("Favorite Varietal", "Birthday Gift Sent", "Zip Code")
 
+# Parts that all orders have alike are one object each: a change of a record makes new objects on its way, and 60,000
+# copies would cost half of the time and memory that a large world takes.
+SHIPPER: Record = {"id": 5001, "name": "Example Fulfillment", "isFulfillmentCenter": True}
+STORE: Record = {"id": 42, "name": "Default Store"}
+NO_TAXES: Record = {"taxRate": 0, "taxableValue": 0, "taxes": 0}
+NO_INSTRUCTIONS: Record = {"producerNote": None, "giftNote": None, "shipDate": None, "wineryNote": None}
+BOX: Record = {
+    "weight": {"lbs": 9},
+    "dimensions": {"widthInches": 10, "heightInches": 10, "depthInches": 15},
+    "containsAlcohol": True,
+}
+NOTHING, SHIPPING_PRICE, STRENGTH = Decimal("0.00"), Decimal("18.50"), Decimal("13.5")
+
 
 def merge_tag(label: str) -> str:
     """Snake case of a label, as the texting service makes it."""
@@ -68,12 +82,16 @@ class Merchant:
 
 
 class Builder:
-    """Writes records for one merchant; `now` is the scenario's today."""
+    """Writes records for one merchant; `now` is the scenario's today, `without` kinds that nobody asks for."""
 
-    def __init__(self, merchant: Merchant, now: datetime, contacts_until: datetime) -> None:
+    def __init__(
+        self, merchant: Merchant, now: datetime, contacts_until: datetime, without: Collection[str] = ()
+    ) -> None:
         self.merchant = merchant
         self.now = now
         self.contacts_until = contacts_until
+        self.without = without
+        self._buyers: dict[tuple[int, str | None, bool], tuple[Record, Record]] = {}
 
     def days_ago(self, days: float, hour: int | None = None, minute: int = 0) -> datetime:
         """A moment in Pacific time, some days back."""
@@ -156,27 +174,29 @@ class Builder:
         """An order; packages are (carrier, tracking number), `swapped` puts the postal code where the state belongs."""
         timespec = "milliseconds" if fraction else "seconds"
         who = customer or {"id": None, "firstName": None, "lastName": "Guest", "email": None}
+        buyer, ship_to = self._buyer(who, since, swapped)
         pickup = rate[0] == "PCKP"
-        price = Decimal("0.00") if pickup else min(Decimal("18.50"), Decimal(total))
+        worth = Decimal(total)
+        price = NOTHING if pickup else min(SHIPPING_PRICE, worth)
         record: Record = {
             "orderNumber": number,
             "cartType": cart,
             "sourceUrl": None,
             "status": status,
             "orderStatus": stage,
-            "customer": _order_customer(who, since, swapped),
-            "shipToAddress": None if pickup else _ship_to(who, carrier),
+            "customer": buyer,
+            "shipToAddress": None if pickup else ship_to,
             "productDiscount": 0,
             "shippingDiscount": 0,
-            **_products(Decimal(total) - price, packs),
+            **_products(worth - price, packs),
             "shipping": {
                 "carrier": carrier,
                 "rateCode": rate[0],
                 "rateDescription": rate[1],
                 "price": price,
-                "shipper": {"id": 5001, "name": "Example Fulfillment", "isFulfillmentCenter": True},
+                "shipper": SHIPPER,
                 "packages": [_package(*package) for package in packages or []],
-                "taxes": {"taxRate": 0, "taxableValue": 0, "taxes": 0},
+                "taxes": NO_TAXES,
             },
             "extraFee": 0,
             "extraFeeDetails": [],
@@ -184,8 +204,8 @@ class Builder:
             "extraFeesTotal": 0,
             "taxesTotal": 0,
             "tipAmount": 0,
-            "total": Decimal(total),
-            "specialInstructions": {"producerNote": None, "giftNote": None, "shipDate": None, "wineryNote": None},
+            "total": worth,
+            "specialInstructions": NO_INSTRUCTIONS,
             "isCompliant": status != "PROBLEM",
             "purchasedAt": at.isoformat(timespec=timespec) if at else None,
             "canceledAt": at.isoformat(timespec=timespec) if at and stage == "CANCELLED" else None,
@@ -196,10 +216,19 @@ class Builder:
             "orderProblems": [],
             "ageVerification": {"verified": status == "SUCCESS", "idScanUrl": None},
             "fulfillmentAccount": None,
-            "store": {"id": 42, "name": "Default Store"},
+            "store": STORE,
         }
         self.merchant.orders[number] = record
         return record
+
+    def _buyer(self, who: Record, since: str | None, swapped: bool) -> tuple[Record, Record]:
+        """A customer as orders show him, and where they go: one pair of objects for all of his orders."""
+        key = (who["id"], since, swapped)
+        if who["id"] is None:
+            return _order_customer(who, since, swapped), _ship_to(who)
+        if key not in self._buyers:
+            self._buyers[key] = _order_customer(who, since, swapped), _ship_to(who)
+        return self._buyers[key]
 
     def contact(
         self,
@@ -306,7 +335,7 @@ def _order_customer(who: Record, since: str | None, swapped: bool) -> Record:
     }
 
 
-def _ship_to(who: Record, carrier: str | None) -> Record:
+def _ship_to(who: Record) -> Record:
     home = who.get("shippingAddress") or {}
     number = (who.get("primaryPhone") or {}).get("number")
     return {
@@ -333,20 +362,15 @@ def _products(goods: Decimal, packs: bool) -> Record:
         "quantity": 1,
         "price": goods,
         "discount": 0,
-        "alcoholPercentage": Decimal("13.5"),
+        "alcoholPercentage": STRENGTH,
         "packProductId": 31900 if packs else None,
         "taxes": {"taxRate": 0, "taxableValue": goods, "taxes": 0},
     }
     rose = {**item, "productId": 31007, "productName": "Creek Rose", "sku": "CRO24", "productVintage": "2024"}
-    second = {**rose, "price": Decimal("0.00"), "taxes": {"taxRate": 0, "taxableValue": 0, "taxes": 0}}
+    second = {**rose, "price": NOTHING, "taxes": NO_TAXES}
     pack = {"productId": 31900, "productName": "Two Colors", "sku": "PK2", "upc": "", "quantity": 1, "price": goods}
     return {"products": [item, second], "packs": [{**pack, "discount": 0}] if packs else []}
 
 
 def _package(carrier: str | None, number: str | None) -> Record:
-    size = {"widthInches": 10, "heightInches": 10, "depthInches": 15}
-    return {
-        "carrier": carrier,
-        "trackingNumber": number,
-        "box": {"weight": {"lbs": 9}, "dimensions": size, "containsAlcohol": True},
-    }
+    return {"carrier": carrier, "trackingNumber": number, "box": BOX}
