@@ -1,4 +1,4 @@
-"""What is sent is stored before, what moved the ledger is in the history, and a crash between two effects loses nothing."""
+"""What is sent is stored before, what moved the ledger is in the history, and a crash in between loses nothing."""
 
 from __future__ import annotations
 

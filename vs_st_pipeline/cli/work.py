@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import sys
@@ -112,7 +113,15 @@ def make_run(merchant: Merchant, **options: Any) -> Run:
     with _MAKING:
         if _warehouse is None:
             _warehouse = Warehouse(data_dir(os.environ))
-    return Run(merchant, _warehouse, clock, stop=_STOPPED.is_set, fleet_rates=fleet_rates(os.environ), **options)
+    options = {"started_by": f"vs-st, {_user()}", "fleet_rates": fleet_rates(os.environ), **options}
+    return Run(merchant, _warehouse, clock, stop=_STOPPED.is_set, **options)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return f"user {os.getuid()}"
 
 
 _warehouse: Any = None

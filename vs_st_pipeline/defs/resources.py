@@ -48,6 +48,7 @@ class Settings:
             warehouse,
             lambda: environment.now(os.environ),
             run_id=run_id,
+            started_by="dagster",
             full=full,
             allow_unsafe=allow_unsafe,
             dry_run=dry_run,
