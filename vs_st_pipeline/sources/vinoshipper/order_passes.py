@@ -25,6 +25,7 @@ from vs_st_pipeline.sources.vinoshipper.order_search import (
     FilterIgnored,
     OrderRow,
     OrderSearch,
+    Stored,
 )
 from vs_st_pipeline.warehouse import Db, utc_now_naive
 
@@ -71,8 +72,8 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
                 write_mark(db, SEARCH, search.as_learnt(), run.now())
             else:  # what is learnt on the way is kept, but it is all asked again a week after the first time
                 db.execute("update raw.marks set value = ? where name = ?", [json.dumps(search.as_learnt()), SEARCH])
-            tell(db, ORDER_DATES, search.filter_works is False, run.now())
-            no_shipped = search.filter_works is not False and read_mark(db, NO_SHIPPED_FILTER) is not None
+            tell(db, ORDER_DATES, not search.can_filter, run.now())
+            no_shipped = search.can_filter and read_mark(db, NO_SHIPPED_FILTER) is not None
             tell(db, SHIPPED_DATES, no_shipped, run.now())
     return len(numbers)
 
@@ -139,19 +140,18 @@ def _walk_history(
 def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     with run.open() as db:
         since = _since(run, read_mark(db, PROCESSED_MARK))
-        known = _known_older_than(db, since)
     rows: list[OrderRow] = []
     try:
-        if search.filter_works is False:
+        if not search.can_filter:
             raise FilterIgnored
-        for page in search.window(since, _newest_edge(run), PROCESSED):
+        for page in search.window(since, _newest_edge(run), PROCESSED, _stored(run, since, _newest_edge(run))):
             rows += page
         why = "newly processed"
     except FilterIgnored:
         search.filter_works = False
-        rows = []
-        for page in search.unfiltered(known):
-            rows += page
+        with run.open() as db:
+            known = _known_older_than(db, since)
+        rows = [row for page in search.unfiltered(known) for row in page]
         why = "newest first, the date filter has no effect here"
     with run.open() as db, db.transaction():
         changed = landing.land_order_rows(db, rows, run.now())
@@ -167,7 +167,7 @@ def _known_older_than(db: Db, day: date) -> Callable[[list[OrderRow]], bool]:
 
 def _pass_shipped(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     with run.open() as db:
-        if search.filter_works is False or not is_due(db, NO_SHIPPED_FILTER, LEARN_AGAIN_AFTER, run.now()):
+        if not search.can_filter or not is_due(db, NO_SHIPPED_FILTER, LEARN_AGAIN_AFTER, run.now()):
             run.asked.append(
                 Asked("order search", "newly shipped", 0, "not possible here: open orders show it in turn")
             )
@@ -175,7 +175,7 @@ def _pass_shipped(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         since = _since(run, read_mark(db, SHIPPED_MARK))
     rows: list[OrderRow] = []
     try:
-        for page in search.window(since, _newest_edge(run), SHIPPED):
+        for page in search.window(since, _newest_edge(run), SHIPPED, _stored(run)):
             rows += page
     except FilterIgnored:
         with run.open() as db:
@@ -190,7 +190,7 @@ def _pass_shipped(run: Run, search: OrderSearch, numbers: set[str]) -> None:
 
 def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     """Compare one-day slices of the last 90 days with what is stored, spread evenly over the period."""
-    if search.filter_works is False:
+    if not search.can_filter:
         return  # there is no asking for a day here
     every = run.merchant.vinoshipper.refresh.reconcile
     today, now = run.today(), run.now()
@@ -208,7 +208,7 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     found = 0
     chosen = [*overdue, *in_turn[: max(0, turns - len(overdue))]]
     for first_day, end in _stretches(chosen):
-        rows = [row for page in search.window(first_day, end, PROCESSED) for row in page]
+        rows = _rows_of_stretch(run, search, first_day, end)
         with run.open() as db, db.transaction():
             found += landing.land_order_rows(db, rows, now)
             found += _want_those_not_shown(db, first_day, end, {row.number for row in rows})
@@ -219,10 +219,42 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
                 {"now": now, "start": first_day, "end": end},
             )
         numbers.update(row.number for row in rows)
+        if not search.can_filter:
+            break  # there is no asking for a day any more
     with run.open() as db:
         db.execute("delete from raw.slices where day < ?", [today - timedelta(days=RECONCILED_DAYS)])
     if chosen:
         run.asked.append(Asked("order search", "reconciliation by days", len(chosen), f"{found} differ"))
+
+
+def _rows_of_stretch(run: Run, search: OrderSearch, first_day: date, end: date) -> list[OrderRow]:
+    try:
+        stored = _stored(run, first_day, end)
+        return [row for page in search.window(first_day, end, PROCESSED, stored) for row in page]
+    except FilterIgnored:  # since this very sync: what is newest was seen through a filter that is none
+        search.filter_works = False
+        with run.open() as db:
+            known = _known_older_than(db, first_day)
+        return [row for page in search.unfiltered(known) for row in page]
+
+
+def _stored(run: Run, start: date | None = None, end: date | None = None) -> Stored:
+    """What is stored of the orders in [start, end), less a day at both ends for zones; for no window: of none."""
+
+    def is_known(row: OrderRow) -> bool:
+        with run.open() as db:
+            body = db.value("select search_body from raw.vinoshipper_orders where order_number = ?", [row.number])
+        return bool(body == row.text)
+
+    if start is None or end is None:
+        return Stored((), is_known)
+    with run.open() as db:
+        expected = db.rows(
+            """select order_number from raw.vinoshipper_orders
+               where purchased_on > ? and purchased_on < ? and coalesce(detail_status, 200) <> 404""",
+            [start, end - timedelta(days=1)],
+        )
+    return Stored([row[0] for row in expected], is_known)
 
 
 def _stretches(days: Iterable[date]) -> Iterator[tuple[date, date]]:

@@ -9,7 +9,7 @@ and where none shows everything the answer is `BadAnswer`, never a shorter list.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -65,6 +65,35 @@ class _Page:
     def numbers(self) -> list[str]:
         return [row.number for row in self.rows]
 
+    @property
+    def is_all(self) -> bool:
+        """Whether the total says that nothing else is there; it may count orders or rows of line items."""
+        return self.total is not None and (len(self.rows) >= self.total or self.lines >= self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is stored of a window, by which a page is judged that may have been cut.
+
+    Attributes:
+        expected: orders that the window shows unless they are gone.
+        is_known: whether a row is stored just as it came.
+    """
+
+    expected: Collection[str]
+    is_known: Callable[[OrderRow], bool]
+
+    def lacks(self, rows: Sequence[OrderRow]) -> bool:
+        """Whether an order is not there that should be."""
+        return not {row.number for row in rows}.issuperset(self.expected)
+
+    def doubts(self, rows: Sequence[OrderRow]) -> bool:
+        """Whether the page may be longer than it looks: something is missing, or its end is as new as its beginning.
+
+        Newest first and with days of overlap, what is known stands at the end. One new order alone is believed.
+        """
+        return self.lacks(rows) or (len(rows) > 1 and not self.is_known(rows[-1]))
+
 
 class OrderSearch:
     """Searches one merchant's orders and learns, while doing so, what this account's search obeys.
@@ -87,9 +116,15 @@ class OrderSearch:
         self.by_body: bool = bool(learnt.get("by_body"))
         self._cap: int = learnt.get("cap") or CAP_SEEN
         self._checked_cap: int = learnt.get("checked_cap") or 0
+        self._moved = False  # whether the total changed while pages were turned
         # Rows and orders of the smallest page that had another one after it: less than both is the last page.
         self._full_lines: int = learnt.get("full_lines") or 0
         self._full_orders: int = learnt.get("full_orders") or 0
+
+    @property
+    def can_filter(self) -> bool:
+        """Whether the date filter has an effect, as far as is known."""
+        return self.filter_works is not False
 
     def as_learnt(self) -> dict[str, Any]:
         """What this account's search obeys, to be kept for the next run."""
@@ -125,19 +160,32 @@ class OrderSearch:
             yield Window(start, size, [row for rows in pages for row in rows])
             end = start
 
-    def window(self, start: date, end: date, family: str = PROCESSED) -> Iterator[list[OrderRow]]:
-        """All orders processed (or shipped) in [start, end), by pages, by halves or by both sort directions."""
+    def window(
+        self, start: date, end: date, family: str = PROCESSED, stored: Stored | None = None
+    ) -> Iterator[list[OrderRow]]:
+        """All orders processed (or shipped) in [start, end), by pages, by halves or by both sort directions.
+
+        Args:
+            stored: what of the window is stored; without it a page as short as last pages are is taken for the last.
+        """
         self._family = family
         first = self._ask(start, end)
         if not first.rows:
             return
-        if (first.total is not None and len(first.rows) >= first.total) or self._is_last(first):
+        if first.is_all or (
+            first.total is None and self._is_last(first) and not (stored and stored.doubts(first.rows))
+        ):
             yield first.rows
             return
         if self.paging_works is not False:
             yield first.rows
             found: list[list[OrderRow]] = []
             if self._page_on(first, start, end, found):
+                if self._moved:  # rows came or went while pages were turned, and one may have slipped from page to page
+                    found = []
+                    first = self._ask(start, end)
+                    yield first.rows
+                    self._page_on(first, start, end, found)
                 yield from found
                 return
         if not self._may_be_cut(first, start, end):
@@ -168,8 +216,9 @@ class OrderSearch:
         enough: Callable[[list[OrderRow]], bool] | None = None,
     ) -> bool:
         """Read the pages after the first into `found`; False where no paging style has an effect."""
-        for style in [self.style] if self.style else STYLES:
-            assert style is not None
+        self._moved = False
+        learnt = [self.style] if self.style else []
+        for style in [*learnt, *(style for style in STYLES if style not in learnt)]:
             # Whether a page is counted in orders or in rows (one order may have several) is unknown. Stepping by
             # orders, the smaller of the two, pages may overlap but never leave a gap.
             before, seen, lines, step = first, set(first.numbers), first.lines, max(1, len(first.rows))
@@ -185,6 +234,8 @@ class OrderSearch:
                     page = _Page([], 0, None)  # asked past the end
                 if page.rows and page.numbers == before.numbers:
                     break  # this style has no effect (or no longer)
+                latest = page.total if page.total is not None else first.total
+                self._moved = self._moved or latest != first.total
                 self.style, self.paging_works = style, True
                 if page.rows:
                     if page_number == 1:
@@ -192,23 +243,25 @@ class OrderSearch:
                     found.append(page.rows)
                     seen.update(page.numbers)
                     lines += page.lines
-                if not page.rows and first.total is not None and len(seen) < first.total and lines < first.total:
+                told = min(first.total, latest) if first.total is not None and latest is not None else 0
+                ended = page.lines < step  # however a page is counted, a full one has as many rows as were asked for
+                if ended and len(seen) < told and lines < told:
                     raise BadAnswer(
-                        f"the order search says it has {first.total} but gave {len(seen)}; nothing is taken from it",
+                        f"the order search says it has {told} but gave {len(seen)}; nothing is taken from it",
                         system=VINOSHIPPER,
                         call=self._call,
                     )
-                if not page.rows or (page.total is not None and len(seen) >= page.total):
+                if ended or (latest is not None and len(seen) >= latest):
                     return True
                 if enough is not None and enough(page.rows):
                     return True
                 before = page
                 page_number += 1
-            if self.style:
+            if page_number > 1:
                 raise BadAnswer(
                     "a page of orders came twice: paging stopped having an effect", system=VINOSHIPPER, call=self._call
                 )
-        self.paging_works = False
+        self.style, self.paging_works = None, False
         return False
 
     def _may_be_cut(self, page: _Page, start: date, end: date) -> bool:
