@@ -1,6 +1,7 @@
 # `make demo` and `make test` are all that a newcomer needs; both make .venv from the lock file first.
 PYTHON ?= python3
 VENV := .venv
+BENCH_VENV := .venv-bench
 BIN := $(VENV)/bin
 CODE := vs_st_pipeline vs_st_pipeline_tests scripts benchmarks setup.py
 
@@ -23,7 +24,7 @@ check: $(VENV)/ready
 ui: $(VENV)/ready
 	@$(BIN)/python scripts/ui.py
 
-bench: $(VENV)/ready
+bench: $(VENV)/ready $(BENCH_VENV)/ready
 	$(BIN)/python -m benchmarks
 
 # Wheels with the hashes of the lock file, nothing else: no package gets to run a build on this machine but our own.
@@ -33,9 +34,15 @@ $(VENV)/ready: requirements.lock setup.py
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# The peer that `make bench` measures against lives by itself.
+$(BENCH_VENV)/ready: benchmarks/requirements.lock
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --require-hashes --only-binary :all: --no-deps -r $<
+	@touch $@
+
 # Needs `uv`; writes exact versions for every platform and Python from 3.11 on.
 lock:
 	$(PYTHON) scripts/lock.py
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Package metadata; tool settings live in pyproject.toml, exact versions in requirements.lock."""
+"""Package metadata; tool settings live in pyproject.toml, exact versions in the requirements.lock files."""
 
 from setuptools import find_packages, setup
 
@@ -42,7 +42,9 @@ setup(
             "types-PyYAML",
             "types-requests",
             "wheel",
-        ]
+        ],
+        # The peer of `make bench landing`, in an environment of its own: .venv and `make test` never see it.
+        "bench": ["dlt[duckdb]>=1,<2", "pyarrow>=18"],
     },
     entry_points={"console_scripts": ["vs-st = vs_st_pipeline.cli.main:main"]},
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import first_sync, polling
+from benchmarks import first_sync, landing, polling
 
-ALL = {"first_sync": first_sync.main, "polling": polling.main}
+ALL = {"first_sync": first_sync.main, "landing": landing.main, "polling": polling.main}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or ALL:

@@ -1,4 +1,4 @@
-"""Writes requirements.lock from setup.py: exact versions with hashes, wheels only, for every platform (needs `uv`)."""
+"""Writes the lock files from setup.py: exact versions with hashes, wheels only, for every platform (needs `uv`)."""
 
 from __future__ import annotations
 
@@ -10,27 +10,31 @@ from typing import Any
 from unittest.mock import patch
 
 
-def requirements() -> list[str]:
-    """What setup.py asks for, the development tools included."""
+def requirements() -> dict[str, list[str]]:
+    """What setup.py asks for by lock file; `make bench` measures against a peer that the project itself never needs."""
     told: dict[str, Any] = {}
     with patch("setuptools.setup", lambda **given: told.update(given)):
         runpy.run_path("setup.py")
-    return [*told["install_requires"], *told["extras_require"]["dev"]]
+    return {
+        "requirements.lock": [*told["install_requires"], *told["extras_require"]["dev"]],
+        "benchmarks/requirements.lock": told["extras_require"]["bench"],
+    }
 
 
 def main() -> None:
-    """Compile the lock file in place; versions already locked stay unless they no longer fit."""
-    with tempfile.TemporaryDirectory() as folder:
-        wanted = Path(folder) / "requirements.in"
-        wanted.write_text("\n".join(requirements()) + "\n", encoding="utf-8")
-        subprocess.run(
-            [
-                *("uv", "pip", "compile", str(wanted), "--output-file", "requirements.lock"),
-                *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-build", "--quiet"),
-                *("--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header"),
-            ],
-            check=True,
-        )
+    """Compile the lock files in place; versions already locked stay unless they no longer fit."""
+    for lock, wanted in requirements().items():
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "requirements.in"
+            source.write_text("\n".join(wanted) + "\n", encoding="utf-8")
+            subprocess.run(
+                [
+                    *("uv", "pip", "compile", str(source), "--output-file", lock),
+                    *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-build", "--quiet"),
+                    *("--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header"),
+                ],
+                check=True,
+            )
 
 
 if __name__ == "__main__":

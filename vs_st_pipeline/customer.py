@@ -105,6 +105,11 @@ def customer_from(
     )
 
 
+def listed_phone(list_item: Mapping[str, object]) -> str | None:
+    """The phone that `customer_from` finds in this list item alone, for who needs nothing else of it."""
+    return _phone(list_item.get("primaryPhone")) if as_id(list_item.get("id")) is not None else None
+
+
 def birth_date(day: object, month: object, year: object, today: date | None = None) -> date | None:
     """The date that the three whole numbers name, or None where impossible, before 1900 or after `today`."""
     if type(day) is not int or type(month) is not int or type(year) is not int or year < _EARLIEST_BIRTH_YEAR:

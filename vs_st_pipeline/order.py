@@ -78,6 +78,13 @@ class Order:
     receipt_known: bool = False
 
 
+ORDER_FIELDS = (
+    "orderNumber", "customer", "shipping", "status", "orderStatus", "purchasedAt", "shippedAt", "deliveredAt",
+    "cartType", "total",
+)  # fmt: skip
+"""The fields of an order detail that `order_from` looks at."""
+
+
 def order_from(
     detail: Mapping[str, object], *, receipt_url: str | None = None, receipt_known: bool = False
 ) -> Order | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,16 +19,27 @@ from typing import Any
 import msgspec
 
 from vs_st_pipeline.customer import Customer, Membership, club_names, club_status, customer_from
-from vs_st_pipeline.drift import drift_of
+from vs_st_pipeline.drift import LOOKED_AT, new_names
 from vs_st_pipeline.errors import VINOSHIPPER
 from vs_st_pipeline.marks import record_drift
-from vs_st_pipeline.order import COUNTED_STATUS, NEVER_NEWEST_STATUSES, Order, Package, is_counted, order_from
+from vs_st_pipeline.order import (
+    COUNTED_STATUS,
+    NEVER_NEWEST_STATUSES,
+    ORDER_FIELDS,
+    Order,
+    Package,
+    is_counted,
+    order_from,
+)
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.text_forms import Moment, as_mapping, parse_moment
 from vs_st_pipeline.warehouse import Db
 
 BATCH = 5_000
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# What is looked at in an order; the rest of its body (most of it: products, addresses) need not become objects.
+_ORDER_FIELDS = frozenset(ORDER_FIELDS).union(LOOKED_AT["order"])
 
 _CUSTOMER_HASH = "md5(concat_ws('|', coalesce(r.list_body, ''), coalesce(r.detail_body, ''), r.detail_leads))"
 _ORDER_HASH = """md5(concat_ws('|', coalesce(r.detail_body, ''), coalesce(r.receipt_url, ''),
@@ -53,11 +64,14 @@ def _stage_customers(run: Run, db: Db) -> int:
            (select customer_id from raw.vinoshipper_customers where deleted_at is null)"""
     )
     count, drift = 0, Counter[str]()
-    while rows := db.rows(
-        f"""select r.customer_id, r.list_body, r.detail_body, r.detail_leads, {_CUSTOMER_HASH} as source_hash
+    for rows in _stale(
+        db,
+        f"""select r.customer_id as key, {_CUSTOMER_HASH} as source_hash, s.source_hash as staged_hash
             from raw.vinoshipper_customers as r left join staged.customers as s using (customer_id)
-            where r.deleted_at is null and s.source_hash is distinct from {_CUSTOMER_HASH}
-            order by r.customer_id limit {BATCH}"""
+            where r.deleted_at is null""",
+        """select r.customer_id, r.list_body, r.detail_body, r.detail_leads, stale.source_hash
+           from raw.vinoshipper_customers as r join temp.stale on stale.key = r.customer_id
+           where r.customer_id between $first and $last and stale.key between $first and $last""",
     ):
         columns: dict[str, list[Any]] = {name: [] for name in _CUSTOMER_COLUMNS}
         unusable: list[tuple[str, str]] = []
@@ -66,7 +80,8 @@ def _stage_customers(run: Run, db: Db) -> int:
             if listed is not None and detail_leads:  # read since the list was walked, so its memberships are newer
                 listed = {key: value for key, value in listed.items() if key != "memberships"}
             detail = as_object(detail_body)
-            drift += drift_of("customer", listed) + drift_of("customer", detail)
+            drift.update(new_names("customer", listed))
+            drift.update(new_names("customer", detail))
             customer = customer_from(listed, detail, run.today())
             customer = customer or Customer(customer_id=customer_id)
             if customer.phone is None and as_mapping(as_mapping(listed).get("primaryPhone")).get("number"):
@@ -122,17 +137,21 @@ def _stage_orders(run: Run, db: Db) -> int:
            (select order_number from raw.vinoshipper_orders where detail_status = 200)"""
     )
     count, drift = 0, Counter[str]()
-    while rows := db.rows(
-        f"""select r.order_number, r.customer_id, r.detail_body, r.receipt_url, r.receipt_state, {_ORDER_HASH}
+    for rows in _stale(
+        db,
+        f"""select r.order_number as key, {_ORDER_HASH} as source_hash, s.source_hash as staged_hash
             from raw.vinoshipper_orders as r left join staged.orders as s using (order_number)
-            where r.detail_status = 200 and s.source_hash is distinct from {_ORDER_HASH}
-            order by r.order_number limit {BATCH}"""
+            where r.detail_status = 200""",
+        """select r.order_number, r.customer_id, r.detail_body, r.receipt_url, r.receipt_state, stale.source_hash
+           from raw.vinoshipper_orders as r join temp.stale on stale.key = r.order_number
+           where r.order_number between $first and $last and stale.key between $first and $last""",
     ):
         columns: dict[str, list[Any]] = {name: [] for name in _ORDER_COLUMNS}
         unusable: list[tuple[str, str]] = []
         for number, customer_id, body, receipt_url, receipt_state, source_hash in rows:
-            drift += drift_of("order", as_object(body))
-            order = raw_order(number, body, receipt_url, receipt_state)
+            detail = _order_fields(body)
+            drift.update(new_names("order", detail))
+            order = _order(number, detail or {}, receipt_url, receipt_state)
             if order.purchased_at is None and order.status not in NEVER_NEWEST_STATUSES:
                 unusable.append((number, "the order has no purchase date, so it is never the newest"))
             for name, value in zip(_ORDER_COLUMNS, _order_row(order, customer_id, source_hash), strict=True):
@@ -181,6 +200,29 @@ def _order_row(order: Order, pointer: int | None, source_hash: str) -> tuple[Any
     )
 
 
+def _stale(db: Db, hashes: str, bodies: str) -> Iterator[list[tuple[Any, ...]]]:
+    """Raw rows that are not staged as they are now, by key, some thousands at a time.
+
+    Every body is hashed once, for a hash costs more than all the rest that SQL does here. What to stage is kept as
+    keys and hashes in a table, and each batch is a range of keys, so that DuckDB reads the bodies of that range only.
+
+    Args:
+        hashes: query for key, source_hash and staged_hash of all raw rows that count.
+        bodies: query for the rows of `temp.stale` whose key is between $first and $last.
+    """
+    db.execute(
+        f"""create or replace temp table stale as
+            select key, source_hash from ({hashes}) where staged_hash is distinct from source_hash"""
+    )
+    ranges = db.rows(
+        f"""select min(key), max(key) from (select key, row_number() over (order by key) - 1 as place from temp.stale)
+            group by place // {BATCH} order by 1"""
+    )
+    for first, last in ranges:
+        yield db.rows(bodies, {"first": first, "last": last})
+    db.execute("drop table temp.stale")
+
+
 def _name_unusable(db: Db, kind: str, looked_at: list[str], found: list[tuple[str, str]]) -> None:
     with db.batch({"id": looked_at}) as batch:
         db.execute(f"delete from staged.unusable where kind = ? and id in (select id from {batch})", [kind])
@@ -191,7 +233,10 @@ def _name_unusable(db: Db, kind: str, looked_at: list[str], found: list[tuple[st
 
 def raw_order(number: str, body: str | None, receipt_url: str | None, receipt_state: str | None) -> Order:
     """The order that a raw detail says, under the number it was asked for."""
-    detail = as_object(body) or {}
+    return _order(number, _order_fields(body) or {}, receipt_url, receipt_state)
+
+
+def _order(number: str, detail: dict[str, Any], receipt_url: str | None, receipt_state: str | None) -> Order:
     # Only a submitted order has a receipt; for another one "none" is known without asking.
     known = receipt_state in ("read", "none") or detail.get("status") != COUNTED_STATUS
     order = order_from(detail, receipt_url=receipt_url, receipt_known=known)
@@ -256,6 +301,20 @@ def as_object(text: str | None) -> dict[str, Any] | None:
         return None
     value = _JSON.decode(text)
     return value if isinstance(value, dict) else None
+
+
+def _order_fields(text: str | None) -> dict[str, Any] | None:
+    """An order detail whose fields are objects where they are looked at, and JSON text (`msgspec.Raw`) elsewhere."""
+    if text is None:
+        return None
+    try:
+        body: dict[str, Any] = _FIELDS.decode(text)
+    except msgspec.ValidationError:  # JSON, but no object
+        return None
+    for name in _ORDER_FIELDS:
+        if name in body:
+            body[name] = _JSON.decode(body[name])
+    return body
 
 
 def _text(moment: Moment | None) -> str | None:

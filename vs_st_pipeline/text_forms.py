@@ -41,8 +41,11 @@ def parse_moment(text: object) -> Moment | None:
     (cut to microseconds), a blank for the `T`. One without an offset is taken as Pacific, Vinoshipper's own zone
     (inferred, see `PACIFIC`); of an hour that occurs twice, the first.
     """
-    if not isinstance(text, str):
-        return None
+    return _parse_moment(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=1 << 14)  # many customers have the same days, and a row's moments are asked for more than once
+def _parse_moment(text: str) -> Moment | None:
     found = _MOMENT.fullmatch(text.strip().upper())
     if found is None:
         return None
@@ -147,6 +150,8 @@ FORMS: dict[str, Form] = {
 
 def as_mapping(value: object) -> Mapping[str, object]:
     """The object, or an empty one where it is none."""
+    if type(value) is dict:  # nearly always, and far quicker to tell than a Mapping
+        return value
     return value if isinstance(value, Mapping) else {}
 
 

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from decimal import Decimal
 from hashlib import md5
+from typing import Any
 
-from vs_st_pipeline.customer import customer_from
+import msgspec
+
+from vs_st_pipeline.customer import listed_phone
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sources.vinoshipper.client import decode, whole_number
 from vs_st_pipeline.sources.vinoshipper.order_search import OrderRow
@@ -51,8 +55,7 @@ def customer_item(text: bytes) -> CustomerItem | None:
     customer_id = whole_number(body.get("id")) if isinstance(body, dict) else None
     if customer_id is None:
         return None
-    customer = customer_from(body, None, date.max)
-    return CustomerItem(customer_id, customer.phone if customer else None, text.decode())
+    return CustomerItem(customer_id, listed_phone(body), text.decode())
 
 
 def land_customers(run: Run, items: Sequence[CustomerItem]) -> None:
@@ -116,10 +119,15 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, detail_leads: 
     with run.open() as db, db.transaction(), db.batch(columns, {"customer_id": "int", "status": "int"}) as batch:
         db.execute(
             f"""update raw.vinoshipper_customers as c
-                set detail_body = coalesce(b.body, c.detail_body), detail_status = b.status, detail_at = $now,
-                    detail_wanted = false, detail_leads = $leads and b.status = 200
+                set detail_status = b.status, detail_at = $now, detail_wanted = false,
+                    detail_leads = $leads and b.status = 200
                 from {batch} as b where c.customer_id = b.customer_id""",
             {"now": run.now(), "leads": detail_leads},
+        )
+        # By itself, for a coalesce with the old body would read the whole column of bodies for each batch.
+        db.execute(
+            f"""update raw.vinoshipper_customers as c set detail_body = b.body
+                from {batch} as b where c.customer_id = b.customer_id and b.body is not null"""
         )
         db.execute(
             f"""delete from raw.hints where kind = 'customer'
@@ -169,19 +177,10 @@ def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
         "owner_unknown": [not row.owner_told for row in unique.values()],
     }
     with db.batch(columns, {"customer_id": "int", "owner_unknown": "bool"}) as batch:
-        changed = db.value(
-            f"""select count(*) from {batch} as b left join raw.vinoshipper_orders as o using (order_number)
-                where o.search_body is distinct from b.body"""
-        )
-        db.execute(
-            f"""update raw.vinoshipper_orders as o
-                set customer_id = coalesce(b.customer_id, o.customer_id), search_body = b.body, searched_at = ?,
-                    purchased_on = cast(b.purchased_on as date), detail_wanted = true,
-                    owner_unknown = b.owner_unknown and o.customer_id is null
-                from {batch} as b
-                where o.order_number = b.order_number and o.search_body is distinct from b.body""",
-            [now],
-        )
+        # The stored bodies are compared once, and only where any is known: to look at them reads the whole column,
+        # and while the history is walked every order is new.
+        known = db.value(f"select count(*) from {batch} semi join raw.vinoshipper_orders using (order_number)")
+        changed = _update_order_rows(db, batch, now) if known else 0
         db.execute(
             f"""insert into raw.vinoshipper_orders
                     (order_number, customer_id, search_body, searched_at, purchased_on, owner_unknown)
@@ -190,26 +189,50 @@ def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
                 anti join raw.vinoshipper_orders as o using (order_number)""",
             [now],
         )
-    return int(changed)
+    return changed + len(unique) - int(known)
+
+
+def _update_order_rows(db: Db, batch: str, now: datetime) -> int:
+    changed = db.rows(
+        f"""select b.order_number from {batch} as b join raw.vinoshipper_orders as o using (order_number)
+            where o.search_body is distinct from b.body"""
+    )
+    if changed:
+        with db.batch({"order_number": [row[0] for row in changed]}) as numbers:
+            db.execute(
+                f"""update raw.vinoshipper_orders as o
+                    set customer_id = coalesce(b.customer_id, o.customer_id), search_body = b.body, searched_at = ?,
+                        purchased_on = cast(b.purchased_on as date), detail_wanted = true,
+                        owner_unknown = b.owner_unknown and o.customer_id is null
+                    from {batch} as b semi join {numbers} using (order_number)
+                    where o.order_number = b.order_number""",
+                [now],
+            )
+    return len(changed)
 
 
 def land_order_details(run: Run, details: Sequence[Detail]) -> None:
     """Store order details and whether more is to be expected of them; a 404 counts no more."""
+    told = [_told(row.text) for row in details]
     columns: dict[str, list[object]] = {
         "order_number": [row.id for row in details],
         "body": [row.text for row in details],
         "status": [row.status for row in details],
-        "settled_at": [_settled_since(row.text) for row in details],
-        "customer_id": [_owner(row.text) for row in details],
+        "settled_at": [_settled_since(body) for body in told],
+        "customer_id": [whole_number(as_mapping(body.customer).get("id")) for body in told],
     }
     with run.open() as db, db.transaction(), db.batch(columns, {"status": "int", "customer_id": "int"}) as batch:
         db.execute(
             f"""update raw.vinoshipper_orders as o
-                set detail_body = coalesce(b.body, o.detail_body), detail_status = b.status, detail_at = $now,
+                set detail_status = b.status, detail_at = $now,
                     detail_wanted = false, settled_at = cast(b.settled_at as timestamp),
                     customer_id = coalesce(o.customer_id, b.customer_id), owner_unknown = false
                 from {batch} as b where o.order_number = b.order_number""",
             {"now": run.now()},
+        )
+        db.execute(  # by itself, as with customers
+            f"""update raw.vinoshipper_orders as o set detail_body = b.body
+                from {batch} as b where o.order_number = b.order_number and b.body is not null"""
         )
         db.execute(f"delete from raw.hints where kind = 'order' and id in (select order_number from {batch})")
 
@@ -233,18 +256,36 @@ def land_receipts(run: Run, receipts: Sequence[tuple[str, str | None, str]]) -> 
         )
 
 
-def _owner(text: str | None) -> int | None:
-    return whole_number(as_mapping(as_mapping(decode(text)).get("customer")).get("id")) if text else None
+class _Told(msgspec.Struct):
+    """The fields of an order detail that landing looks at; the rest is stored unread."""
+
+    status: Any = None
+    orderStatus: Any = None  # noqa: N815
+    customer: Any = None
+    deliveredAt: Any = None  # noqa: N815
+    canceledAt: Any = None  # noqa: N815
+    shippedAt: Any = None  # noqa: N815
+    purchasedAt: Any = None  # noqa: N815
 
 
-def _settled_since(text: str | None) -> str | None:
-    """The last date that a settled order tells (UTC); None while it is open or gone."""
+_TOLD = msgspec.json.Decoder(_Told, float_hook=Decimal)
+
+
+def _told(text: str | None) -> _Told:
     if text is None:
+        return _Told()
+    try:
+        return _TOLD.decode(text)
+    except msgspec.ValidationError:  # JSON, but no object
+        return _Told()
+
+
+def _settled_since(body: _Told) -> str | None:
+    """The last date that a settled order tells (UTC); None while it is open or gone."""
+    settled = isinstance(body.orderStatus, str) and body.orderStatus in SETTLED  # a list has no hash
+    if not settled and body.status != "DELETED":
         return None
-    body = as_mapping(decode(text))
-    if body.get("orderStatus") not in SETTLED and body.get("status") != "DELETED":
-        return None
-    moments = [parse_moment(body.get(name)) for name in ("deliveredAt", "canceledAt", "shippedAt", "purchasedAt")]
+    moments = [parse_moment(at) for at in (body.deliveredAt, body.canceledAt, body.shippedAt, body.purchasedAt)]
     known = [instant(moment).replace(tzinfo=None) for moment in moments if moment is not None]
     return max(known, default=datetime(1970, 1, 1)).isoformat(sep=" ")
 

@@ -1,0 +1,117 @@
+"""Our side of `landing`: the product's own client, walks, landing and staging, with files in place of the network.
+
+Run with a folder of pages, a data folder and how the customers come (`walk` or `changed`); prints one JSON line.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vs_st_pipeline import staging
+from vs_st_pipeline.http_client import Answer
+from vs_st_pipeline.merchants import read_merchants
+from vs_st_pipeline.run import Run
+from vs_st_pipeline.sources.vinoshipper import landing
+from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
+from vs_st_pipeline.sources.vinoshipper.customer_list import walk_customers
+from vs_st_pipeline.sources.vinoshipper.order_search import OrderSearch
+from vs_st_pipeline.warehouse import Warehouse
+
+SETTINGS = """
+merchants:
+  - {id: bench, name: Bench, time_zone: America/Los_Angeles,
+     vinoshipper: {api_key: "env:KEY", api_secret: "env:KEY"}, simpletexting: {api_token: "env:KEY"}}
+"""
+
+
+class Files:
+    """Stands where the HTTP client stands: each request takes the next answer of its call."""
+
+    def __init__(self, folder: Path) -> None:
+        bodies = {
+            name: (file.read_bytes() for file in sorted(folder.glob(f"{name}-*"))) for name in ("customers", "rows")
+        }
+        self._answers: dict[str, Iterator[Any]] = {
+            "list_customers": bodies["customers"],
+            "search_orders": bodies["rows"],
+        }
+
+    def request(self, call: str, method: str, path: str, *, shape: Any, **_: object) -> Answer[Any]:
+        body = next(self._answers[call])
+        return Answer(msgspec.json.decode(body, type=shape), 200, None, None)
+
+    def then(self, call: str, answers: list[msgspec.Raw]) -> None:
+        self._answers[call] = iter(answers)
+
+
+class Client(VinoshipperClient):
+    """The product's client, its network aside."""
+
+    def __init__(self, files: Files) -> None:
+        self.http = files  # type: ignore[assignment]
+
+
+def land(run: Run, folder: Path, how: str) -> None:
+    """Customers, then order rows a window at a time, then order details 200 at a time: as `capture` does it."""
+    files = Files(folder)
+    vs = Client(files)
+    if how == "walk":
+        walk = walk_customers(run, vs)
+        with run.open() as db, db.transaction():
+            landing.land_complete_walk(run, db, walk.ids)
+    else:
+        texts = [text for _ in folder.glob("customers-*") for text in vs.list_customers(0, 250).items]
+        landing.land_customers(run, [item for text in texts if (item := landing.customer_item(text)) is not None])
+    search = OrderSearch(vs)
+    for _ in folder.glob("rows-*"):
+        rows = [row for page in search.window(date(2019, 1, 1), date(2027, 1, 1)) for row in page]
+        with run.open() as db, db.transaction():
+            landing.land_order_rows(db, rows, run.now())
+    for file in sorted(folder.glob("orders-*")):
+        details = msgspec.json.decode(file.read_bytes(), type=list[msgspec.Raw])
+        files.then("order", details)
+        numbers = [msgspec.json.decode(detail, type=Numbered).orderNumber for detail in details]
+        landing.land_order_details(run, [landing.Detail(number, vs.order(number).text) for number in numbers])
+
+
+class Numbered(msgspec.Struct):
+    """Only the number is read: the product knows it, for it asked for the order by it."""
+
+    orderNumber: str  # noqa: N815
+
+
+def main() -> None:
+    """Land, stage, measure."""
+    pages, data, how = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    data.mkdir(parents=True, exist_ok=True)
+    (data / "merchants.yaml").write_text(SETTINGS)
+    merchant = read_merchants(data / "merchants.yaml", {"KEY": "none"}).merchants[0]
+    run = Run(merchant, Warehouse(data), lambda: datetime.now(UTC))
+    wall, cpu = time.perf_counter(), time.process_time()
+    with run.warehouse.keeping(merchant.id):  # as every sync does
+        land(run, pages, how)
+        landed = time.process_time() - cpu
+        made = staging.stage(run)
+    figures = {
+        "wall": time.perf_counter() - wall,
+        "cpu": time.process_time() - cpu,
+        "landing_cpu": landed,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "rows": made["customers"] + made["orders"],
+        "versions": f"vs-st, duckdb {version('duckdb')}",
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
