@@ -16,7 +16,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import resources
@@ -112,6 +112,23 @@ class _Held:
         self.inode = 0
 
 
+class _Watcher:
+    """Does something every now and then on a thread of its own, until it is ended: none is left when Python exits."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=[work], name="vs-st-files", daemon=True)
+        self._thread.start()
+
+    def _run(self, work: Callable[[], None]) -> None:
+        while not self._ended.wait(REST_SECONDS / 2):
+            work()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
 class Warehouse:
     """All merchants' files below one data folder.
 
@@ -126,7 +143,7 @@ class Warehouse:
         self._instance: duckdb.DuckDBPyConnection | None = None
         self._guard = threading.Lock()
         self._files: dict[str, _Held] = {}
-        self._watcher: threading.Thread | None = None
+        self._watcher: _Watcher | None = None
 
     def folder(self, merchant_id: str) -> Path:
         """The merchant's own folder (0700), made if need be.
@@ -204,33 +221,32 @@ class Warehouse:
         with self._guard:
             held.keepers += 1
             if self._watcher is None:
-                self._watcher = threading.Thread(target=self._watch, name="vs-st-files", daemon=True)
-                self._watcher.start()
+                self._watcher = _Watcher(self._rest)
         try:
             yield
         finally:
+            watcher = None
             with self._guard:
                 held.keepers -= 1
+                if not any(other.keepers for other in self._files.values()):
+                    watcher, self._watcher = self._watcher, None
+            if watcher:
+                watcher.end()
             with held.lock:
                 if not held.keepers and not held.users:
                     self._let_go(held, path)
 
-    def _watch(self) -> None:
-        """Let go of kept files that rest; ends when none is kept."""
-        while True:
-            time.sleep(REST_SECONDS / 2)
-            with self._guard:
-                kept = [(name, held) for name, held in self._files.items() if held.keepers]
-                if not kept:
-                    self._watcher = None
-                    return
-            for name, held in kept:
-                if held.lock.acquire(blocking=False):  # else it is in use
-                    try:
-                        if not held.users and time.monotonic() - held.used_at >= REST_SECONDS:
-                            self._let_go(held, self.file(name), ignoring=True)
-                    finally:
-                        held.lock.release()
+    def _rest(self) -> None:
+        """Let go of kept files that nobody used for a while."""
+        with self._guard:
+            kept = [(name, held) for name, held in self._files.items() if held.keepers]
+        for name, held in kept:
+            if held.lock.acquire(blocking=False):  # else it is in use
+                try:
+                    if not held.users and time.monotonic() - held.used_at >= REST_SECONDS:
+                        self._let_go(held, self.file(name), ignoring=True)
+                finally:
+                    held.lock.release()
 
     def _held(self, merchant_id: str) -> _Held:
         with self._guard:
