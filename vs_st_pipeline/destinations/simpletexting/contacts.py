@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from vs_st_pipeline.destinations.simpletexting.client import CustomFieldItem, SimpleTextingClient
+from vs_st_pipeline.destinations.simpletexting.client import PAGE_SIZE, CustomFieldItem, SimpleTextingClient
 from vs_st_pipeline.drift import drift_of
 from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, Refused
 from vs_st_pipeline.field_map import CustomField, custom_values
@@ -29,6 +29,7 @@ from vs_st_pipeline.warehouse import Db, utc_now_naive
 BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
 CUSTOMER_ID_LABEL = "VScustomerID"
 OVERLAP = timedelta(hours=1)  # rows may be shown late, and `since` may be exclusive
+OVERLAP_ROWS = PAGE_SIZE - 20  # room for what is new
 FULL, SINCE = "contacts_full", "contacts_since"
 
 
@@ -141,7 +142,8 @@ def _land_complete(run: Run, listing: _Listing) -> None:
 
 def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
     """Contacts updated since the mark less an overlap; what does not keep to that is taken for what it is."""
-    since = datetime.fromisoformat(mark) - OVERLAP
+    with run.open() as db:
+        since = _overlapping(db, datetime.fromisoformat(mark))
     listing = _list(run, st, since=since)
     if listing.moved or listing.short:
         listing = _list(run, st, since=since).with_those_of(listing)
@@ -157,6 +159,22 @@ def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
         _move_mark(db, run, listing.newest, mark)
     run.asked.append(Asked("contact list", "updated since the last look", len(listing.found), f"{listing.pages} pages"))
     return len(listing.found)
+
+
+def _overlapping(db: Db, mark: datetime) -> datetime:
+    """Where to read from: an hour before the mark, or as far back as contacts fill most of a page.
+
+    Right after many were written the hour holds them all; a page is overlap enough, and one request.
+    """
+    since = mark - OVERLAP
+    row = db.row(
+        """select updated from (select json_extract_string(body, '$.updated') as updated
+               from raw.simpletexting_contacts where not gone)
+           where updated is not null order by updated desc limit 1 offset ?""",
+        [OVERLAP_ROWS],
+    )
+    moment = parse_moment(row[0]) if row else None
+    return max(since, min(instant(moment), mark)) if moment is not None else since
 
 
 def _move_mark(db: Db, run: Run, newest: datetime | None, before: str | None) -> None:
@@ -204,7 +222,7 @@ class _Listing:
 
 def _list(run: Run, st: SimpleTextingClient, *, since: datetime | None = None) -> _Listing:
     listing = _Listing()
-    text_since = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z") if since else None
+    text_since = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{since.microsecond // 1000:03d}Z" if since else None
     before: list[str] = []
     while True:
         answer = st.list_contacts(listing.pages, since=text_since)

@@ -55,6 +55,9 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
         stale = is_due(db, SEARCH, LEARN_AGAIN_AFTER, run.now())
         search = OrderSearch(vs, None if stale or run.full else read_mark(db, SEARCH))
         history = {} if run.full else read_mark(db, HISTORY) or {}
+        for name in (PROCESSED_MARK, SHIPPED_MARK):  # a walk begun by an earlier version set them at its end only
+            if history and read_mark(db, name) is None:
+                write_mark(db, name, history["started"], run.now())
     numbers: set[str] = set()
     try:
         if history:  # what came since the walk began does not wait for its end

@@ -22,7 +22,7 @@ ASK_ROWS = 100
 CAP_SEEN = 25  # the server's page as public clients met it
 FIRST_WINDOW = timedelta(days=32)
 LARGEST_WINDOW = timedelta(days=2048)
-MANY_PAGES = 8
+MANY_PAGES = 20  # what a run that is killed repeats; narrower windows would cost a part of a page each
 SLACK = timedelta(days=3)  # two days for zones and inclusive ends, one for the length of a day
 ONE_DAY = timedelta(days=1)
 
