@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import NamedTuple, NoReturn, cast
 from zoneinfo import ZoneInfo
 
@@ -36,14 +35,16 @@ __all__ = [
     "Facts",
     "FieldMap",
     "MapField",
+    "ReadNames",
     "ResolvedMap",
     "Source",
     "SourceName",
     "WantedValue",
-    "custom_values",
     "explain",
     "read_field_map",
+    "records",
     "resolve",
+    "rule_of",
     "wanted_values",
 ]
 
@@ -431,29 +432,35 @@ def resolve(field_map: FieldMap, custom_fields: Sequence[CustomField]) -> Resolv
     return resolved
 
 
-def custom_values(live: Mapping[str, object], custom_fields: Sequence[CustomField]) -> dict[str, str]:
-    """A contact's live `customFields` under the keys we write; unknown keys stay as they are, null is `""`.
+class ReadNames:
+    """How an account's custom fields are named in what is read, made once for all of its contacts.
 
     Reads are keyed by merge tag, seldom by label (not documented), so a value under the tag beats one under the label.
     """
-    exact, folded = _read_keys(tuple(custom_fields))
-    values: dict[str, str] = {}
-    direct: set[str] = set()
-    for name, value in live.items():
-        key = exact.get(name) or folded.get(name.casefold()) or name
-        if name == key:
-            direct.add(key)
-        elif key in direct:
-            continue
-        values[key] = _live_text(value)
-    return values
 
+    def __init__(self, custom_fields: Iterable[CustomField]) -> None:
+        fields = list(custom_fields)
+        tags = [(field.merge_tag, _key(field)) for field in fields if field.merge_tag.strip()]
+        names = tags + [(field.label, _key(field)) for field in fields]
+        self._exact = _first_wins(names)
+        self._folded = _first_wins((name.casefold(), key) for name, key in names)
 
-@lru_cache(maxsize=64)  # asked once per contact, and an account has one set of fields
-def _read_keys(custom_fields: tuple[CustomField, ...]) -> tuple[dict[str, str], dict[str, str]]:
-    tags = [(field.merge_tag, _key(field)) for field in custom_fields if field.merge_tag.strip()]
-    names = tags + [(field.label, _key(field)) for field in custom_fields]
-    return _first_wins(names), _first_wins((name.casefold(), key) for name, key in names)
+    def key(self, name: str) -> str:
+        """The key under which this name is written; an unknown name stays as it is."""
+        return self._exact.get(name) or self._folded.get(name.casefold()) or name
+
+    def values(self, live: Mapping[str, object]) -> dict[str, str]:
+        """A contact's live `customFields` under the keys we write; null is `""`."""
+        values: dict[str, str] = {}
+        direct: set[str] = set()
+        for name, value in live.items():
+            key = self.key(name)
+            if name == key:
+                direct.add(key)
+            elif key in direct:
+                continue
+            values[key] = _live_text(value)
+        return values
 
 
 def _key(field: CustomField) -> str:

@@ -15,6 +15,7 @@ from vs_st_pipeline.customer import Customer, earliest_membership
 from vs_st_pipeline.gates import status_reason
 from vs_st_pipeline.matching import Candidate, Contact, Link, choose, link
 from vs_st_pipeline.order import Order, newest_counted
+from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.text_forms import instant
 from vs_st_pipeline.warehouse import Db
 
@@ -33,9 +34,16 @@ def link_contacts(db: Db, contacts: Sequence[Linkable]) -> dict[str, Link]:
     """Links of all contacts to customers that exist (deleted ones do not)."""
     existing: set[int] = set()
     by_phone: dict[str, list[int]] = {}
-    for customer_id, phone in db.rows(
-        "select customer_id, phone from raw.vinoshipper_customers where deleted_at is null"
-    ):
+    phones = sorted({phone for row in contacts if (phone := nanp(row.phone))})
+    ids = sorted({row.vs_customer_id.strip() for row in contacts} - {""})
+    with db.batch({"phone": phones}) as by_number, db.batch({"id": ids}) as carried:  # most customers have no contact
+        rows = db.rows(
+            f"""select customer_id, phone from raw.vinoshipper_customers
+                where deleted_at is null
+                  and (phone in (select phone from {by_number})
+                       or customer_id in (select try_cast(id as bigint) from {carried}))"""
+        )
+    for customer_id, phone in rows:
         existing.add(customer_id)
         if phone:
             by_phone.setdefault(phone, []).append(customer_id)

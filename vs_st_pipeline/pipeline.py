@@ -31,7 +31,7 @@ from vs_st_pipeline.destinations.simpletexting.outcomes import Pushed
 from vs_st_pipeline.destinations.simpletexting.push import push as push_contacts
 from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings, Internal, PipelineError, TryLater, Unsafe
 from vs_st_pipeline.gates import status_reason
-from vs_st_pipeline.linking import chosen_customer, customers_to_read, link_contacts
+from vs_st_pipeline.linking import Linkable, chosen_customer, customers_to_read, link_contacts
 from vs_st_pipeline.matching import Link
 from vs_st_pipeline.merchants import Secret
 from vs_st_pipeline.order import COUNTED_STATUS, newest
@@ -63,10 +63,11 @@ class _Turns:
 
 @dataclass(slots=True)
 class Visit:
-    """One merchant's run under way: its clients, made when first needed, and its report so far."""
+    """One merchant's run under way: its clients, made when first needed, its report so far, and whom to link."""
 
     run: Run
     report: Report
+    contacts: list[Linkable] | None = None
     _vinoshipper: VinoshipperClient | None = None
     _simpletexting: SimpleTextingClient | None = None
     _paces: list[Pace] = field(default_factory=list)
@@ -115,16 +116,17 @@ def extract_contacts(visit: Visit) -> None:
     """raw: the account's custom fields and all its contacts."""
     st_contacts.fetch_custom_fields(visit.run, visit.simpletexting)
     visit.report.contacts = st_contacts.fetch_contacts(visit.run, visit.simpletexting)
+    visit.contacts = None
 
 
 def extract_customers(visit: Visit) -> None:
     """raw: all customers as the list shows them, and the details of those whom an opted-in contact may stand for."""
     visit.report.customers = fetch_customers(visit.run, visit.vinoshipper)
-    linked = _linked(visit.run)
+    linked = _linked(visit)
     look_up_newcomers(visit.run, visit.vinoshipper, linked.unknown_phones)
     read: set[int] = set()
     # A detail may prove a deletion, and the contact then falls to another customer: he is read before he is judged.
-    while new := set((linked := _linked(visit.run)).customer_ids) - read:
+    while new := set((linked := _linked(visit)).customer_ids) - read:
         note_linked(visit.run, linked.customer_ids)
         fetch_customer_details(visit.run, visit.vinoshipper, sorted(new))
         read |= new
@@ -133,7 +135,7 @@ def extract_customers(visit: Visit) -> None:
 def extract_orders(visit: Visit) -> None:
     """raw: all orders as the search shows them, and the details of the orders of those same customers."""
     visit.report.orders = search_orders(visit.run, visit.vinoshipper)
-    linked = _linked(visit.run)
+    linked = _linked(visit)
     fetch_order_details(visit.run, visit.vinoshipper, linked.customer_ids)
     with visit.run.open() as db:
         receipts = _receipts_to_read(visit.run, db, linked.links, linked.customer_ids)
@@ -295,11 +297,12 @@ class _Linked:
     unknown_phones: list[str]
 
 
-def _linked(run: Run) -> _Linked:
-    with run.open() as db:
-        custom_fields = st_contacts.read_custom_fields(db)
-        live = st_contacts.read_contacts(db, custom_fields)
-        contacts = planning.linkables(live.values(), custom_fields)
+def _linked(visit: Visit) -> _Linked:
+    with visit.run.open() as db:
+        if visit.contacts is None:  # no stop at Vinoshipper changes them
+            custom_fields = st_contacts.read_custom_fields(db)
+            visit.contacts = planning.linkables(st_contacts.read_contacts(db, custom_fields).values(), custom_fields)
+        contacts = visit.contacts
         links = link_contacts(db, contacts)
     unknown = [
         phone

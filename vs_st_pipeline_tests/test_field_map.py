@@ -20,8 +20,8 @@ from vs_st_pipeline.field_map import (
     CustomField,
     Facts,
     FieldMap,
+    ReadNames,
     Source,
-    custom_values,
     explain,
     read_field_map,
     resolve,
@@ -538,9 +538,9 @@ ACCOUNT = [CustomField("City", "city_1"), CustomField("Order Count", "order_coun
     ],
 )
 def test_live_values_under_the_keys_we_write(live: dict[str, object], expected: dict[str, str]) -> None:
-    assert custom_values(live, ACCOUNT) == expected
+    assert ReadNames(ACCOUNT).values(live) == expected
 
 
 def test_a_merge_tag_beats_another_fields_label() -> None:
     account = [CustomField("City", "city_1"), CustomField("Town", "city")]
-    assert custom_values({"city": "a", "City": "b"}, account) == {"city": "a", "city_1": "b"}
+    assert ReadNames(account).values({"city": "a", "City": "b"}) == {"city": "a", "city_1": "b"}

@@ -20,7 +20,7 @@ import msgspec
 from vs_st_pipeline.destinations.simpletexting.client import PAGE_SIZE, CustomFieldItem, SimpleTextingClient
 from vs_st_pipeline.drift import drift_of
 from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, Refused
-from vs_st_pipeline.field_map import CustomField, custom_values
+from vs_st_pipeline.field_map import CustomField, ReadNames
 from vs_st_pipeline.marks import is_due, read_mark, record_drift, write_mark
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.text_forms import instant, parse_moment
@@ -313,31 +313,28 @@ def read_contacts(
     db: Db, custom_fields: Iterable[CustomField], contact_ids: Iterable[str] | None = None
 ) -> dict[str, LiveContact]:
     """Contacts as last read, gone ones left out; all of them, or these."""
-    fields = list(custom_fields)
+    names = ReadNames(custom_fields)
     sql = "select contact_id, body, read_run from raw.simpletexting_contacts"
     if contact_ids is None:
         rows = db.rows(f"{sql} where not gone")
     else:
         with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
             rows = db.rows(f"{sql} semi join {batch} using (contact_id) where not gone")
-    return {row[0]: live_contact(row[0], row[1], row[2], fields) for row in rows}
+    return {row[0]: live_contact(row[0], row[1], row[2], names) for row in rows}
 
 
-def live_contact(contact_id: str, text: str | bytes, read_run: str, custom_fields: list[CustomField]) -> LiveContact:
+def live_contact(contact_id: str, text: str | bytes, read_run: str, names: ReadNames) -> LiveContact:
     """A contact from its JSON; absent, null and empty all read as empty."""
     body = _decode(text)
-    custom = body.get("customFields")
+    found = body.get("customFields")
+    custom = found if isinstance(found, dict) else {}
     return LiveContact(
         contact_id=contact_id,
         phone=_text(body.get("contactPhone")),
         status=_text(body.get("subscriptionStatus")),
         builtin={name: _text(body.get(name)) for name in BUILTINS},
-        custom=custom_values(custom if isinstance(custom, dict) else {}, custom_fields),
-        odd={
-            next(iter(custom_values({name: value}, custom_fields))): value
-            for name, value in (custom.items() if isinstance(custom, dict) else ())
-            if value is not None and not isinstance(value, str)
-        },
+        custom=names.values(custom),
+        odd={names.key(k): v for k, v in custom.items() if v is not None and not isinstance(v, str)},
         created=_text(body.get("created")),
         updated=_text(body.get("updated")),
         source=_text(body.get("updateSource")),
