@@ -43,8 +43,8 @@ setup(
             "types-requests",
             "wheel",
         ],
-        # The peer of `make bench landing`, in an environment of its own: .venv and `make test` never see it.
-        "bench": ["dlt[duckdb]>=1,<2", "pyarrow>=18"],
+        # The peers of `make bench`, in an environment of their own: .venv and `make test` never see it.
+        "bench": ["dlt[duckdb]>=1,<2", "drt-core[duckdb]>=1.2,<2", "pyarrow>=18"],
     },
     entry_points={"console_scripts": ["vs-st = vs_st_pipeline.cli.main:main"]},
 )

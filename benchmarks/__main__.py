@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import first_sync, landing, polling
+from benchmarks import delivery, first_sync, landing, polling
 
-ALL = {"first_sync": first_sync.main, "landing": landing.main, "polling": polling.main}
+ALL = {"delivery": delivery.main, "first_sync": first_sync.main, "landing": landing.main, "polling": polling.main}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or ALL:

@@ -18,7 +18,11 @@ from vs_st_pipeline.environment import data_dir
 @click.option("--port-vinoshipper", type=int, default=0, help="0: any free port.")
 @click.option("--port-simpletexting", type=int, default=0, help="0: any free port.")
 @click.option(
-    "--scenario", default="demo", show_default=True, metavar="NAME", help="demo, small, big, estate or fleet:N."
+    "--scenario",
+    default="demo",
+    show_default=True,
+    metavar="NAME",
+    help="demo, small, big, estate, mailing:N or fleet:N.",
 )
 def sandbox(port_vinoshipper: int, port_simpletexting: int, scenario: str) -> None:
     """Stand-ins for Vinoshipper and SimpleTexting on loopback, in the foreground; all people are made up."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vs_st_pipeline import pipeline
@@ -46,7 +46,7 @@ def walk_one(
     """Make these stops for one merchant and measure what came of it; never raises."""
     walked = Walked(merchant_id)
     try:
-        run = run_of(merchant_id)
+        run = replace(run_of(merchant_id), stop=stopping.is_set)
         if not run.merchant.enabled:
             return walked
 
@@ -76,8 +76,8 @@ def walk_all(
 ) -> Generator[Walked]:
     """All these merchants, at most `jobs` at once, in the order in which they are done.
 
-    Closing the iterator (a run that is stopped) begins no further merchant, and ends the others after their present
-    stop.
+    Closing the iterator (a run that is stopped) begins no further merchant, and ends the others before their next
+    request.
     """
     stopping = threading.Event()
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="merchant")

@@ -182,6 +182,14 @@ def fill_estate(b: Builder) -> None:
         crowd.orders(60_000, everybody_first=800, only_lately=800)
 
 
+def fill_mailing(b: Builder, people: int) -> None:
+    """Customers without orders, each a contact: much to write, little to read."""
+    b.all_custom_fields()
+    crowd = Crowd(b)
+    crowd.customers(people, 701000)
+    crowd.contacts(people, 0, awkward=False)
+
+
 def fill_tiny(b: Builder) -> None:
     """Ten customers, six linked contacts and a stranger; one of a fleet."""
     b.all_custom_fields()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from functools import partial
 
 from vs_st_pipeline.sandbox.bulk import (
     fill_blue_oak,
     fill_estate,
     fill_hillside,
     fill_linked_only,
+    fill_mailing,
     fill_three_rivers,
     fill_tiny,
 )
@@ -33,9 +35,11 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
     if scenario == "estate":
         return [("estate-winery", "Estate Winery", fill_estate)]
     kind, _, number = scenario.partition(":")
+    if kind == "mailing" and number.isdigit() and int(number) > 0:
+        return [("mailing-winery", "Mailing Winery", partial(fill_mailing, people=int(number)))]
     if kind == "fleet" and number.isdigit() and int(number) > 0:
         return [(f"winery-{i:04d}", f"Winery {i}", fill_tiny) for i in range(1, int(number) + 1)]
-    raise ValueError(f"no scenario {scenario!r}; there are demo, small, big, estate and fleet:N")
+    raise ValueError(f"no scenario {scenario!r}; there are demo, small, big, estate, mailing:N and fleet:N")
 
 
 def merchants_of(scenario: str) -> list[Merchant]:
