@@ -41,6 +41,8 @@ def nanp(number: str | None, country: str | int | None = None, extension: object
     del extension
     if not isinstance(number, str) or len(number) > _LONGEST or not _is_nanp_country(country):
         return None
+    if len(number) == 10 and _NATIONAL.fullmatch(number):  # as most are kept, and they are looked at often
+        return number
     text = number.translate(_TYPOGRAPHY).strip()
     if text[:4].lower() == "tel:":
         text = text[4:]
