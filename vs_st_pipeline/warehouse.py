@@ -262,6 +262,7 @@ class Warehouse:
                     "temp_directory": str(self.data_dir / "tmp"),
                     "autoinstall_known_extensions": False,
                     "autoload_known_extensions": False,
+                    "checkpoint_threshold": "64MB",  # a checkpoint rewrites what changed since, row group by row group
                 },
             )
         return self._instance
