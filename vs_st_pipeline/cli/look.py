@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from vs_st_pipeline.cli.work import JOBS, clock, make_run, print_json
 from vs_st_pipeline.environment import data_dir
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.standing import good_sync_age, read_standing
+from vs_st_pipeline.text_forms import in_words
 
 
 @click.command()
@@ -141,13 +143,10 @@ def merchants(as_json: bool) -> None:
 def _standing_text(row: dict[str, Any]) -> str:
     if row["enabled"] is False:
         return "disabled"
-    good = f"last good sync {_age(row['age_seconds'])} ago" if row["age_seconds"] is not None else "never synced well"
+    good = (
+        f"last good sync {in_words(timedelta(seconds=row['age_seconds']))} ago"
+        if row["age_seconds"] is not None
+        else "never synced well"
+    )
     error = row["error"]
     return f"{good}; last error {error['kind']}: {error['message']}" if error else good
-
-
-def _age(seconds: float) -> str:
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
