@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from vs_st_pipeline.cli.again import reconcile, retry
 from vs_st_pipeline.cli.explain import history, why
 from vs_st_pipeline.cli.look import check, merchants
 from vs_st_pipeline.cli.play import demo, sandbox
@@ -25,7 +26,7 @@ def cli() -> None:
     """
 
 
-for command in (sync, plan, check, why, history, merchants, sandbox, demo):
+for command in (sync, plan, check, why, history, retry, reconcile, merchants, sandbox, demo):
     cli.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -144,6 +145,20 @@ def brake_passed(run: Run, db: Db) -> Measure:
     ]
     told = [f"{by} at {at:%Y-%m-%d %H:%M} UTC, though: {refused}" for at, by, refused in rows]
     return Measure(len(rows), len(rows), " | ".join(told))
+
+
+def not_as_left(run: Run, db: Db) -> Measure:
+    """Values that stood otherwise than they were accepted, when all sides were last compared (`vs-st reconcile`)."""
+    row = db.row(
+        """select made_at, how, contacts, same + ours + theirs + both_sides, theirs + both_sides, fields
+           from synced.reconciled order by made_at desc, run_id desc limit 1"""
+    )
+    if row is None:
+        return Measure(0, 0, "never compared; vs-st reconcile does it")
+    made_at, how, contacts, values, edited, fields = row
+    counts = {name: sides.get("theirs", 0) + sides.get("both", 0) for name, sides in json.loads(fields).items()}
+    where = "".join(f", {name} {count}" for name, count in counts.items() if count)
+    return Measure(int(edited), int(values), f"{in_words(run.now() - made_at)} ago, {how}, {contacts} contacts{where}")
 
 
 def written_though_held(run: Run, db: Db) -> Measure:
