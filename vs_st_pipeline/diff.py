@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from vs_st_pipeline.change import CANNOT_CLEAR, EDITED_THERE, Change, Policy, Wanted
 
@@ -125,6 +126,25 @@ def _mirror(wanted: str, live: str, accepted: Accepted | None) -> Decision:
     else:
         as_stored = live == accepted.before  # the clearing was accepted and had no effect
     return Decision(False, note=stuck, learned=live) if as_stored else Decision(True, note=EDITED_THERE)
+
+
+Side: TypeAlias = Literal["same", "ours", "theirs", "both"]
+"""Who has moved since a value was accepted: nobody, we (what is wanted), they (what stands there), or both."""
+
+
+def whose(policy: Policy, wanted: str, live: str, accepted: Accepted | None) -> Side:
+    """Compare three sides of one value; what needs no write is `same`, though a `fill` field may say something else.
+
+    Args:
+        policy, wanted, live, accepted: as of `decide`.
+    """
+    if not decide(policy, wanted, live, accepted).write:
+        return "same"
+    if accepted is None:
+        return "ours"
+    if accepted.sent == wanted:
+        return "theirs"
+    return "both" if _edited(live, accepted) else "ours"
 
 
 def _edited(live: str, accepted: Accepted) -> bool:

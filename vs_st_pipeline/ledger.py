@@ -318,3 +318,13 @@ def record_settled(db: Db) -> None:
 def record_allowed(db: Db, refused: str, *, by: str, at: datetime, run_id: str) -> None:
     """Somebody let a sync pass that the brake had refused: who, when, and what the brake had said."""
     db.execute("insert into synced.allowed values (?, ?, ?, ?)", [run_id, by, at, refused])
+
+
+def set_gaps_aside(db: Db, contact_ids: Iterable[str], *, at: datetime) -> None:
+    """These refused contacts are tried by the next sync; how often they were refused, and since when, is kept."""
+    with db.batch({"contact_id": sorted(contact_ids)}) as batch:
+        db.execute(
+            f"""update synced.rejects set next_at = least(next_at, ?::timestamp)
+                where contact_id in (select contact_id from {batch})""",
+            [at],
+        )

@@ -132,6 +132,16 @@ def make_plan(run: Run, field_map: FieldMap) -> Plan:
     return plan
 
 
+def everybody(run: Run, db: Db, field_map: FieldMap) -> list[Person]:
+    """All linked contacts as a plan made now would see them, with what they should say; stores nothing."""
+    custom_fields = read_custom_fields(db)
+    live = read_contacts(db, custom_fields)
+    people, _ = _people(run, db, live, custom_fields)
+    _say_what_is_wanted(people, resolve(field_map, custom_fields), run.merchant)
+    _share_out_emails(people, live)
+    return people
+
+
 def person_of(
     run: Run, db: Db, contact_id: str, live: Mapping[str, LiveContact], custom_fields: Sequence[CustomField]
 ) -> Person | None:

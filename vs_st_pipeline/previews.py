@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
 from vs_st_pipeline.phone import mask_email, mask_phone
 from vs_st_pipeline.run import Run
+from vs_st_pipeline.text_forms import in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,14 +83,21 @@ def noted_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.Data
 
 
 def rejected_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
-    """Whom SimpleTexting refused: with what code, since when, how often, and when it is tried next (UTC)."""
-    return _table(
+    """Whom SimpleTexting refused, the longest waiting first: why, since when, what to do, and when it is tried next."""
+    table = _table(
         run,
         """select r.contact_id, p.phone, r.code, r.http_status, r.attempts, r.first_at, r.next_at
-           from synced.rejects as r left join planned.contacts as p using (contact_id) order by r.first_at limit ?""",
+           from synced.rejects as r left join planned.contacts as p using (contact_id)
+           order by r.first_at, r.contact_id limit ?""",
         [limit],
         masked,
     )
+    now = run.now()
+    table.insert(4, "for", [in_words(now - first_at) for first_at in table["first_at"]])
+    meanings = [meaning_of(code if isinstance(code, str) else None) for code in table["code"]]
+    table["means"] = [meaning.means for meaning in meanings]
+    table["do"] = [meaning.do for meaning in meanings]
+    return table
 
 
 def unusable_records(run: Run, *, limit: int = 20) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
@@ -32,6 +32,15 @@ _EXACT = Context(prec=_WIDEST + 4, rounding=ROUND_HALF_UP)
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,20})?")
 _ID = re.compile(r"[0-9]{1,18}")
 _BREAKS = re.compile(r"[_\s]+")
+
+
+def in_words(span: timedelta) -> str:
+    """A span of time in its largest fitting unit, such as `3 d`, `5 h`, `40 min` or `12 s`; none is negative."""
+    seconds = max(span.total_seconds(), 0.0)
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def parse_moment(text: object) -> Moment | None:

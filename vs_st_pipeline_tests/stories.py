@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,11 @@ from click.testing import CliRunner
 from vs_st_pipeline.cli import work
 from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline.merchants import read_merchants
+from vs_st_pipeline.run import Run
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.clients import SimpleTextingControl, VinoshipperControl
+from vs_st_pipeline.warehouse import Warehouse
 
 Record = dict[str, Any]
 
@@ -111,6 +114,13 @@ class Story:
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return Ran(done.exit_code, done.stdout, done.stderr)
+
+    def as_run(self, now: datetime | None = None, merchant: str = TEST) -> Run:
+        """A run for looking at what is stored, without a command."""
+        environ = {**os.environ, **{k: v for k, v in self.environment().items() if v is not None}}
+        found = read_merchants(self.folder / "merchants.yaml", environ).get(merchant)
+        assert found is not None
+        return Run(found, Warehouse(self.data), lambda: now or datetime.now(UTC))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the command as a process of its own."""

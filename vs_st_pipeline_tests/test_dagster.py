@@ -281,6 +281,23 @@ class TestChecks:
             assert "refused" in str(metadata(result, PLANNED, TEST)["brake"])
             assert run(instance, allow_unsafe=True).success
 
+    def test_a_refusal_is_shown_with_its_meaning_and_what_to_do(
+        self, box: Sandbox, folder: Path, instance: DagsterInstance
+    ):
+        from vs_st_pipeline.destinations.simpletexting.rejections import CATALOGUE
+
+        meaning = CATALOGUE["INVALID_CONTACT"]
+        box.simpletexting.control.set_switch("reject", {"7075550142": "INVALID_CONTACT"}, TEST)
+        result = run(instance)
+        [row] = metadata(result, SYNCED, TEST)["rejected, tried again later"].records
+        assert row.data["phone"] == "***-***-0142"
+        assert (row.data["code"], row.data["means"], row.data["do"]) == (meaning.code, meaning.means, meaning.do)
+        found = check_result(result, SYNCED, "nothing_is_rejected")
+        assert not found.passed
+        [shown] = [row.data for row in found.metadata["by merchant"].records if row.data["merchant"] == TEST]
+        assert shown["detail"].startswith("INVALID_CONTACT 1, for up to ")
+        assert shown["detail"].endswith(meaning.do)
+
     def test_they_can_be_run_alone_for_everybody(self, folder: Path, instance: DagsterInstance):
         from dagster import AssetSelection, define_asset_job
 

@@ -1,19 +1,20 @@
-"""`vs-st check`, `vs-st why` and `vs-st merchants`: looking without touching."""
+"""`vs-st check` and `vs-st merchants`: looking without touching."""
 
 from __future__ import annotations
 
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import click
 
-from vs_st_pipeline.cli.selection import json_option, merchant_options, one_merchant, read_settings, select
+from vs_st_pipeline.cli.selection import json_option, merchant_options, read_settings, select
 from vs_st_pipeline.cli.work import JOBS, clock, make_run, print_json
 from vs_st_pipeline.environment import data_dir
-from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.standing import good_sync_age, read_standing
+from vs_st_pipeline.text_forms import in_words
 
 
 @click.command()
@@ -59,49 +60,6 @@ def _checked_lines(checked: Any) -> list[str]:
 
 
 @click.command()
-@click.option("--merchant", "merchant_id", required=True, metavar="ID", help="Whose contact it is.")
-@json_option
-@click.argument("phone")
-@click.argument("field", required=False)
-def why(merchant_id: str, as_json: bool, phone: str, field: str | None) -> None:
-    """Where the values of the contact with PHONE came from, or why they are not there; FIELD for one value alone."""
-    from vs_st_pipeline import inspection
-    from vs_st_pipeline.planning import load_field_map
-
-    merchant = one_merchant(merchant_id)
-    if nanp(phone) is None:
-        raise click.UsageError(f"'{phone}' is no North American phone number: give ten digits, such as 7075550142")
-    names = [row.to for row in load_field_map(merchant).fields]
-    if field is not None and field.casefold() not in {name.casefold() for name in names}:
-        raise click.UsageError(f"there is no field '{field}' in the field map; there are {', '.join(names)}")
-    answer = inspection.why(make_run(merchant), phone, field)
-    if as_json:
-        print_json(answer)
-    else:
-        click.echo("\n".join(_why_lines(answer)))
-
-
-def _why_lines(answer: dict[str, Any]) -> list[str]:
-    if answer["contact_id"] is None:
-        return [f"{answer['phone']}: no contact of {answer['merchant']} had this phone when contacts were last read"]
-    lines = [f"{answer['phone']} is contact {answer['contact_id']}"]
-    if answer["customer_id"] is None:
-        return [*lines, "  and no customer: its VScustomerID names none that exists, and no customer has its phone"]
-    lines.append(f"  linked to customer {answer['customer_id']} by {answer['linked_by']}")
-    if answer["held"]:
-        lines.append(f"  held back: {answer['held']}; nothing is written to it")
-    for row in answer["fields"]:
-        lines.append(f"  {row['field']}: {row['value'] or '(empty)'}   [{row['state']}]")
-        if row["live"] is not None and row["live"] != (row["value"] or ""):
-            lines.append(f"      stands there now: {row['live'] or '(empty)'}")
-        lines.append(f"      rule: {row['rule']}")
-        lines += [f"      from {s['system']} {s['kind']} {s['id']}, {s['path']}: {s['value']}" for s in row["sources"]]
-        if row["accepted_at"]:
-            lines.append(f"      accepted {row['accepted_at']} in run {row['run_id']}")
-    return lines
-
-
-@click.command()
 @json_option
 def merchants(as_json: bool) -> None:
     """The merchants, and how each stands: last good sync, its age, last error."""
@@ -141,13 +99,10 @@ def merchants(as_json: bool) -> None:
 def _standing_text(row: dict[str, Any]) -> str:
     if row["enabled"] is False:
         return "disabled"
-    good = f"last good sync {_age(row['age_seconds'])} ago" if row["age_seconds"] is not None else "never synced well"
+    good = (
+        f"last good sync {in_words(timedelta(seconds=row['age_seconds']))} ago"
+        if row["age_seconds"] is not None
+        else "never synced well"
+    )
     error = row["error"]
     return f"{good}; last error {error['kind']}: {error['message']}" if error else good
-
-
-def _age(seconds: float) -> str:
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"

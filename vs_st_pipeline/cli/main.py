@@ -8,7 +8,9 @@ import sys
 
 import click
 
-from vs_st_pipeline.cli.look import check, merchants, why
+from vs_st_pipeline.cli.again import reconcile, retry
+from vs_st_pipeline.cli.explain import history, why
+from vs_st_pipeline.cli.look import check, merchants
 from vs_st_pipeline.cli.play import demo, sandbox
 from vs_st_pipeline.cli.work import plan, sync
 from vs_st_pipeline.errors import BadSettings, PipelineError
@@ -24,7 +26,7 @@ def cli() -> None:
     """
 
 
-for command in (sync, plan, check, why, merchants, sandbox, demo):
+for command in (sync, plan, check, why, history, retry, reconcile, merchants, sandbox, demo):
     cli.add_command(command)
 
 

@@ -53,7 +53,7 @@ def sync(
     from vs_st_pipeline import pipeline
 
     selection = select(ids, more_ids, every)
-    reports = _for_each(
+    reports = for_each(
         selection, jobs, lambda merchant, progress: pipeline.sync(
             make_run(merchant, full=full, allow_unsafe=allow_unsafe, budget=budget, progress=progress)
         )
@@ -62,7 +62,7 @@ def sync(
         print_json({"merchants": [report.as_json() for report in reports]})
     else:
         for report in reports:
-            click.echo(_sync_text(report, verbose))
+            click.echo(sync_text(report, verbose))
     sys.exit(0 if all(report.status == OK for report in reports) else 1)
 
 
@@ -77,7 +77,7 @@ def plan(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: 
     """
     from vs_st_pipeline import pipeline
 
-    found = _for_each(
+    found = for_each(
         select(ids, more_ids, every), jobs,
         lambda merchant, progress: pipeline.rehearse(make_run(merchant, progress=progress, dry_run=True)),
     )  # fmt: skip
@@ -133,7 +133,7 @@ def clock() -> datetime:
     return now(os.environ)
 
 
-def _for_each(selection: Selection, jobs: int, work: Callable[[Merchant, Callable[[str], None]], Any]) -> list[Any]:
+def for_each(selection: Selection, jobs: int, work: Callable[[Merchant, Callable[[str], None]], Any]) -> list[Any]:
     """Many merchants at once in this process, results in the file's order; one merchant's failure is his own."""
     clock()  # a VS_ST_NOW that is no time is found before anything is called
     make_run_ready()
@@ -165,8 +165,9 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _sync_text(report: Report, verbose: bool) -> str:
-    lines = [f"{report.merchant}: {_status(report)}"]
+def sync_text(report: Report, verbose: bool = False) -> str:
+    """What a sync came to, in a few lines."""
+    lines = [f"{report.merchant}: {status_text(report)}"]
     if report.error is None or report.contacts:
         lines += [
             f"  read     {report.customers} customers, {report.orders} orders, {report.contacts} contacts",
@@ -188,7 +189,7 @@ def _sync_text(report: Report, verbose: bool) -> str:
 
 
 def _plan_text(report: Report, rows: dict[str, Any]) -> str:
-    lines = [f"{report.merchant}: {_status(report)}; {len(rows['contacts'])} contacts to write"]
+    lines = [f"{report.merchant}: {status_text(report)}; {len(rows['contacts'])} contacts to write"]
     for contact in rows["contacts"]:
         lines.append(f"  {contact['phone'] or contact['contact_id']} is customer {contact['customer_id']}")
         for change in contact["changes"]:
@@ -199,7 +200,8 @@ def _plan_text(report: Report, rows: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _status(report: Report) -> str:
+def status_text(report: Report) -> str:
+    """How it ended, and what went wrong."""
     if report.error is None:
         return report.status
     trace = f" (trace {report.error.trace_id})" if report.error.trace_id else ""

@@ -303,11 +303,24 @@ CHECKS = (
     ),
     Check(
         _SYNCED, "nothing_is_rejected", "contacts that SimpleTexting refuses",
-        "They are tried again with growing gaps and never dropped. The codes say why; `vs-st why` shows one contact.",
+        "They are tried again with growing gaps and never dropped. The detail says by code what it means and what to "
+        "do; `vs-st why` shows one contact, `vs-st retry` tries them now.",
         measures.rejected,
     ),
     Check(
         _SYNCED, "nothing_is_unknown", "contacts of which it is not known whether the write was taken",
         "The next sync reads them and settles it. If it lasts, SimpleTexting is in trouble.", measures.unknown,
+    ),
+    Check(
+        _SYNCED, "ledger_matches_live", "values that stood otherwise than they were accepted, when last compared",
+        "Somebody or something edits our fields at SimpleTexting. Fields that the pipeline owns are put back by the "
+        "next sync; find out who edits them, or take them out of the field map. `vs-st reconcile` compares anew.",
+        measures.not_as_left,
+    ),
+    Check(
+        _SYNCED, "brake_was_not_passed_by_name", "times that somebody let a refused sync pass within a week",
+        "The detail says who, when, and what the brake had refused. If nobody meant it, look at what was written: "
+        "`vs-st history` shows one contact.",
+        measures.brake_passed,
     ),
 )  # fmt: skip

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from vs_st_pipeline import blind_spots, brake, planning
 from vs_st_pipeline.destinations.simpletexting.contacts import read_custom_fields
+from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
 from vs_st_pipeline.field_map import resolve
 from vs_st_pipeline.run import Run
-from vs_st_pipeline.standing import read_standing
+from vs_st_pipeline.text_forms import in_words
 from vs_st_pipeline.warehouse import Db
 
 NEWS_LASTS = timedelta(days=7)
@@ -112,16 +114,51 @@ def held(run: Run, db: Db) -> Measure:
 
 
 def rejected(run: Run, db: Db) -> Measure:
-    codes = db.rows("select coalesce(code, 'no code'), count(*) from synced.rejects group by 1 order by 1")
+    """Contacts that SimpleTexting refuses; in words by code how many, for how long, what it means, what to do."""
+    codes = db.rows("select code, count(*), min(first_at) from synced.rejects group by 1 order by 3, 1 nulls last")
     written = db.value(
         "select count(*) from (select contact_id from synced.ledger union select contact_id from synced.rejects)"
     )
-    return Measure(sum(row[1] for row in codes), int(written), ", ".join(f"{row[0]} {row[1]}" for row in codes))
+    told = []
+    for code, count, since in codes:
+        meaning = meaning_of(code)
+        told.append(f"{meaning.code} {count}, for up to {in_words(run.now() - since)}: {meaning.means} {meaning.do}")
+    return Measure(sum(row[1] for row in codes), int(written), " | ".join(told))
 
 
 def unknown(run: Run, db: Db) -> Measure:
-    synced = read_standing(run.warehouse.data_dir, run.merchant.id).get("last_run", {}).get("synced", {})
-    return Measure(int(synced.get("unknown", 0)), sum(int(value) for value in synced.values()))
+    """Contacts that something was sent to, or may have been, without an answer that says what became of it."""
+    row = db.row(
+        """select count(distinct contact_id) filter (outcome is null), count(distinct contact_id),
+                  min(sent_at) filter (outcome is null) from synced.writes"""
+    ) or (0, 0, None)
+    detail = f"the oldest was sent {in_words(run.now() - row[2])} ago" if row[2] else ""
+    return Measure(int(row[0]), int(row[1]), detail)
+
+
+def brake_passed(run: Run, db: Db) -> Measure:
+    """How often somebody let a sync pass within a week that the brake had refused: who, when, and what it had said."""
+    rows = [
+        row
+        for row in db.rows("select allowed_at, allowed_by, refused from synced.allowed order by allowed_at desc")
+        if run.now() - row[0] < NEWS_LASTS
+    ]
+    told = [f"{by} at {at:%Y-%m-%d %H:%M} UTC, though: {refused}" for at, by, refused in rows]
+    return Measure(len(rows), len(rows), " | ".join(told))
+
+
+def not_as_left(run: Run, db: Db) -> Measure:
+    """Values that stood otherwise than they were accepted, when all sides were last compared (`vs-st reconcile`)."""
+    row = db.row(
+        """select made_at, how, contacts, same + ours + theirs + both_sides, theirs + both_sides, fields
+           from synced.reconciled order by made_at desc, run_id desc limit 1"""
+    )
+    if row is None:
+        return Measure(0, 0, "never compared; vs-st reconcile does it")
+    made_at, how, contacts, values, edited, fields = row
+    counts = {name: sides.get("theirs", 0) + sides.get("both", 0) for name, sides in json.loads(fields).items()}
+    where = "".join(f", {name} {count}" for name, count in counts.items() if count)
+    return Measure(int(edited), int(values), f"{in_words(run.now() - made_at)} ago, {how}, {contacts} contacts{where}")
 
 
 def written_though_held(run: Run, db: Db) -> Measure:

@@ -8,18 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord, TableSchema
 
 from vs_st_pipeline import previews
-from vs_st_pipeline.change import (
-    AGE_UNKNOWN,
-    AMBIGUOUS_PHONE,
-    CANNOT_CLEAR,
-    EDITED_THERE,
-    GONE,
-    NOT_CONFIRMED,
-    OPTED_OUT,
-    RECEIPT_UNREADABLE,
-    UNDER_AGE,
-    WAITING_RETRY,
-)
+from vs_st_pipeline.change import MEANINGS
 from vs_st_pipeline.defs.stops import ASSETS_OF_STOP
 from vs_st_pipeline.errors import PipelineError
 from vs_st_pipeline.pipeline import StopDone
@@ -30,19 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROWS = 10  # of a table of people: each merchant's every run stays in the event log for good
-
-REASONS = {
-    OPTED_OUT: "said STOP at SimpleTexting; never written",
-    NOT_CONFIRMED: "has not confirmed the sign-up at SimpleTexting; written once confirmed",
-    AMBIGUOUS_PHONE: "several customers share the phone; the one with the newest order is taken, or none (settings)",
-    UNDER_AGE: "known to be under 21 at Vinoshipper; never written before the birthday",
-    AGE_UNKNOWN: "Vinoshipper knows no birth date; written all the same, or not (settings)",
-    EDITED_THERE: "somebody edited our field at SimpleTexting; it is put back",
-    CANNOT_CLEAR: "SimpleTexting does not let this field be emptied; left until the value changes",
-    GONE: "no longer at SimpleTexting when it was to be written",
-    WAITING_RETRY: "refused before; tried again later",
-    RECEIPT_UNREADABLE: "the receipt could not be read now; that field is left as it is",
-}
 
 _CUSTOMERS = "select count(*) from raw.vinoshipper_customers where deleted_at is null"
 _COUNTS = {
@@ -192,7 +168,9 @@ def _reported(asset: str, report: Report, shown: Mapping[str, Any]) -> tuple[str
             "contacts of no customer": report.unmatched,
         }
         for name, counter in (("held back by reason", report.held), ("worth knowing by reason", report.noted)):
-            rows = [{"reason": key, "contacts": count, "means": REASONS.get(key, "")} for key, count in counter.items()]
+            rows = [
+                {"reason": key, "contacts": count, "means": MEANINGS.get(key, "")} for key, count in counter.items()
+            ]
             if rows:
                 numbers[name] = table(rows)
         short = f"{report.planned_contacts} contacts to write ({report.planned_fields} values)"

@@ -136,7 +136,8 @@ def _land_complete(run: Run, listing: _Listing) -> None:
             )
         db.execute("delete from raw.reads where what = 'contacts'")
         db.execute("insert into raw.reads values ('contacts', ?, ?, ?)", [run.run_id, len(listing.found), run.now()])
-        write_mark(db, FULL, run.run_id, run.now())
+        if not run.dry_run:
+            write_mark(db, FULL, run.run_id, run.now())
         _move_mark(db, run, listing.newest, None)
 
 
@@ -178,7 +179,12 @@ def _overlapping(db: Db, mark: datetime) -> datetime:
 
 
 def _move_mark(db: Db, run: Run, newest: datetime | None, before: str | None) -> None:
-    """The greatest `updated` seen, in SimpleTexting's own time; it never goes back."""
+    """The greatest `updated` seen, in SimpleTexting's own time; it never goes back.
+
+    A rehearsal does not move it: the next sync shall list the same contacts itself, or it could not write them.
+    """
+    if run.dry_run:
+        return
     known = [moment for moment in (newest, datetime.fromisoformat(before) if before else None) if moment]
     if known:
         write_mark(db, SINCE, max(known).isoformat(), run.now())

@@ -1,0 +1,213 @@
+"""Compares three sides of every value: what is wanted, what SimpleTexting has accepted, and what stands there now.
+
+Data flow: SimpleTexting -> raw.simpletexting_contacts; that, staged.* and synced.ledger -> synced.reconciled.
+
+It proves that the ledger tells the truth, or shows where somebody edited our fields. It writes nothing at
+SimpleTexting, and remembers nothing but its own result and what it has read, as a plan does. The marks by which
+contacts are read are put back, so that the next sync reads again what it would have read without this.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from vs_st_pipeline import ledger, planning
+from vs_st_pipeline.change import GONE, NOT_READ_YET
+from vs_st_pipeline.destinations.simpletexting.client import PAGE_SIZE, SimpleTextingClient
+from vs_st_pipeline.destinations.simpletexting.contacts import FULL, SINCE, fetch_contact, fetch_contacts
+from vs_st_pipeline.diff import Side, whose
+from vs_st_pipeline.phone import mask_phone
+from vs_st_pipeline.pipeline import Visit, visiting
+from vs_st_pipeline.planning import Person
+from vs_st_pipeline.report import Report
+from vs_st_pipeline.run import Run
+from vs_st_pipeline.warehouse import Db
+
+LISTING, SINGLE_READS = "listing", "single reads"
+SIDES: Final[tuple[Side, ...]] = ("same", "ours", "theirs", "both")
+ALARMING: Final[tuple[Side, ...]] = ("theirs", "both")
+
+
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """A contact of which not all values are the same on all sides; its phone is masked."""
+
+    contact_id: str
+    phone: str
+    customer_id: int
+    fields: dict[str, Side]
+
+
+@dataclass(slots=True)
+class Reconciled:
+    """What a comparison found.
+
+    Attributes:
+        report: status, error and seconds.
+        how: `listing` or `single reads`; None where nothing was there to compare.
+        contacts: that were compared. left_out: linked ones that were not, by reason.
+        fields: values by field and side.
+        differing: contacts that are not the same all through, by id.
+    """
+
+    report: Report
+    how: str | None = None
+    contacts: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    fields: dict[str, Counter[Side]] = field(default_factory=dict)
+    differing: list[Differing] = field(default_factory=list)
+
+    def count(self, side: Side) -> int:
+        """Values on this side, of all fields."""
+        return sum(sides[side] for sides in self.fields.values())
+
+    @property
+    def requests(self) -> int:
+        """Sent to SimpleTexting, retries too."""
+        return self.report.simpletexting_calls.total()
+
+    @property
+    def status(self) -> str:
+        return self.report.status
+
+    @property
+    def seconds(self) -> float:
+        return self.report.seconds
+
+    @property
+    def agrees(self) -> bool:
+        """Nothing stands there that was not accepted, or was accepted and is not wanted."""
+        return not any(self.count(side) for side in ALARMING)
+
+    def as_json(self) -> dict[str, Any]:
+        error = self.report.error
+        return {
+            "merchant": self.report.merchant,
+            "status": self.status,
+            "error": error.as_report() if error else None,
+            "how": self.how,
+            "requests": self.requests,
+            "contacts": self.contacts,
+            "left_out": dict(sorted(self.left_out.items())),
+            "values": {side: self.count(side) for side in SIDES},
+            "fields": {name: {side: sides[side] for side in SIDES} for name, sides in self.fields.items()},
+            "differing": [
+                {"contact_id": row.contact_id, "phone": row.phone, "customer_id": row.customer_id, "fields": row.fields}
+                for row in self.differing
+            ],
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def reconcile(run: Run, sample: int | None = None) -> Reconciled:
+    """Read contacts anew and compare; never raises, what went wrong is in the report.
+
+    Args:
+        sample: about so many contacts, chosen evenly at random, the same ones all day; None for all. If a listing of
+            all costs no more requests than reading them singly, all are listed and compared.
+    """
+    with visiting(run) as visit:
+        found = Reconciled(visit.report)
+        with run.warehouse.sync_lock(run.merchant.id):  # it reads contacts anew, which nobody may do within a sync
+            _reconcile(visit, found, sample)
+    return found
+
+
+def _reconcile(visit: Visit, found: Reconciled, sample: int | None) -> None:
+    run, field_map = visit.run, planning.load_field_map(visit.run.merchant)
+    with run.open() as db:
+        ids, pages = _linked_and_written(db), _pages(db)
+    chosen = _chosen(run, ids, sample)
+    if not chosen:
+        return
+    found.how = SINGLE_READS if len(chosen) < pages else LISTING
+    if found.how == LISTING:
+        _list_all(run, visit.simpletexting)
+    else:
+        _read_singly(run, visit.simpletexting, chosen)
+    with run.open() as db:
+        people = planning.everybody(run, db, field_map)
+        if found.how == SINGLE_READS:
+            people = [person for person in people if person.contact.contact_id in set(chosen)]
+            found.left_out[GONE] += len(chosen) - len(people)
+        _compare(db, people, found)
+        with db.transaction():
+            _remember(run, db, found)
+
+
+def _linked_and_written(db: Db) -> list[str]:
+    """Contacts that stood for a customer at the last plan and that the ledger knows."""
+    rows = db.rows(
+        """select distinct contact_id from synced.ledger
+           semi join (select contact_id from planned.contacts where customer_id is not null) using (contact_id)
+           semi join (select contact_id from raw.simpletexting_contacts where not gone) using (contact_id)"""
+    )
+    return sorted(row[0] for row in rows)
+
+
+def _pages(db: Db) -> int:
+    """What a listing of all costs, in requests."""
+    contacts = int(db.value("select count(*) from raw.simpletexting_contacts where not gone"))
+    return max(1, -(-contacts // PAGE_SIZE))
+
+
+def _chosen(run: Run, ids: Sequence[str], sample: int | None) -> list[str]:
+    if sample is None or sample >= len(ids):
+        return list(ids)
+    chance = random.Random(f"{run.merchant.id} {run.today()}")  # no secret: it is to be the same all day
+    return sorted(chance.sample(ids, sample))
+
+
+def _list_all(run: Run, st: SimpleTextingClient) -> None:
+    """A complete listing that moves no mark: what the next sync reads it would have read without us."""
+    names = {"full": FULL, "since": SINCE}
+    with run.open() as db:
+        marks = db.rows("select name, value, marked_at from raw.marks where name in ($full, $since)", names)
+    fetch_contacts(run, st, fresh=True)
+    with run.open() as db, db.transaction():
+        db.execute("delete from raw.marks where name in ($full, $since)", names)
+        for mark in marks:
+            db.execute("insert into raw.marks values (?, ?, ?)", mark)
+
+
+def _read_singly(run: Run, st: SimpleTextingClient, contact_ids: Sequence[str]) -> None:
+    for done, contact_id in enumerate(contact_ids, 1):
+        fetch_contact(run, st, contact_id)
+        run.progress(f"contacts {done} of {len(contact_ids)}")
+
+
+def _compare(db: Db, people: Sequence[Person], found: Reconciled) -> None:
+    accepted = ledger.read_accepted(db, [person.contact.contact_id for person in people])
+    for person in people:
+        contact = person.contact
+        if person.facts is None:  # nothing is wanted of whom nothing may be written, or is known yet
+            found.left_out[person.held or NOT_READ_YET] += 1
+            continue
+        entries, sides = accepted.get(contact.contact_id, {}), {}
+        for want in person.wanted:
+            stands = contact.value(want.kind, want.key)
+            sides[want.field] = whose(want.policy, want.value, stands, entries.get(want.field))
+            found.fields.setdefault(want.field, Counter())[sides[want.field]] += 1
+        found.contacts += 1
+        differing: dict[str, Side] = {name: side for name, side in sides.items() if side != "same"}
+        if differing:
+            found.differing.append(
+                Differing(contact.contact_id, mask_phone(contact.phone), person.customer_id, differing)
+            )
+
+
+def _remember(run: Run, db: Db, found: Reconciled) -> None:
+    counts = {name: dict(sorted(sides.items())) for name, sides in found.fields.items()}
+    db.execute(
+        "insert into synced.reconciled values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            *(run.run_id, run.now(), found.how, found.requests, found.contacts),
+            *(found.count(side) for side in SIDES),
+            json.dumps(counts, ensure_ascii=False),
+        ],
+    )
