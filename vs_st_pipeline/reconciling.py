@@ -13,13 +13,13 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from vs_st_pipeline import ledger, planning
 from vs_st_pipeline.change import GONE, NOT_READ_YET
 from vs_st_pipeline.destinations.simpletexting.client import PAGE_SIZE, SimpleTextingClient
-from vs_st_pipeline.destinations.simpletexting.contacts import FULL, SINCE, fetch_contact, fetch_contacts
+from vs_st_pipeline.destinations.simpletexting.contacts import fetch_contact, fetch_contacts
 from vs_st_pipeline.diff import Side, whose
 from vs_st_pipeline.phone import mask_phone
 from vs_st_pipeline.pipeline import Visit, visiting
@@ -127,7 +127,8 @@ def _reconcile(visit: Visit, found: Reconciled, sample: int | None) -> None:
         return
     found.how = SINGLE_READS if len(chosen) < pages else LISTING
     if found.how == LISTING:
-        _list_all(run, visit.simpletexting)
+        # As a rehearsal reads: it moves no mark, so that the next sync reads what it would have read without us.
+        fetch_contacts(replace(run, dry_run=True), visit.simpletexting, fresh=True)
     else:
         _read_singly(run, visit.simpletexting, chosen)
     with run.open() as db:
@@ -161,18 +162,6 @@ def _chosen(run: Run, ids: Sequence[str], sample: int | None) -> list[str]:
         return list(ids)
     chance = random.Random(f"{run.merchant.id} {run.today()}")  # no secret: it is to be the same all day
     return sorted(chance.sample(ids, sample))
-
-
-def _list_all(run: Run, st: SimpleTextingClient) -> None:
-    """A complete listing that moves no mark: what the next sync reads it would have read without us."""
-    names = {"full": FULL, "since": SINCE}
-    with run.open() as db:
-        marks = db.rows("select name, value, marked_at from raw.marks where name in ($full, $since)", names)
-    fetch_contacts(run, st, fresh=True)
-    with run.open() as db, db.transaction():
-        db.execute("delete from raw.marks where name in ($full, $since)", names)
-        for mark in marks:
-            db.execute("insert into raw.marks values (?, ?, ?)", mark)
 
 
 def _read_singly(run: Run, st: SimpleTextingClient, contact_ids: Sequence[str]) -> None:

@@ -486,6 +486,19 @@ def test_a_receipt_that_cannot_be_read_leaves_the_field_and_one_that_is_not_ther
     assert "Receipt URL" not in story.contact(MARISOL)
 
 
+def test_what_a_rehearsal_has_read_the_next_sync_reads_again_and_writes(story: Story) -> None:
+    story.begin_synced()
+    story.settings(simpletexting={"full_read": "24h"})
+    # Edited in a way that only a reading of all shows, which is due tomorrow.
+    edited = {"customFields": {"city": "Elsewhere"}, "updated": "2026-01-01T00:00:00.000Z"}
+    story.texting.patch_contact(MARISOL, touch=False, **edited)
+    tomorrow = (datetime.now().astimezone() + timedelta(hours=25)).isoformat()
+    planned = story.run("plan", "--merchant", TEST, "--json", now=tomorrow).of()["contacts"]
+    assert MARISOL in {row["phone"] for row in planned}
+    story.synced(now=tomorrow)
+    assert story.contact(MARISOL)["City"] == "Sebastopol"
+
+
 # --- what SimpleTexting refuses -----------------------------------------------------------------------------------
 
 

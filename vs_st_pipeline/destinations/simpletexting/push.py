@@ -17,6 +17,7 @@ from vs_st_pipeline.destinations.simpletexting import contacts as reading
 from vs_st_pipeline.destinations.simpletexting.batch import collect, write_body
 from vs_st_pipeline.destinations.simpletexting.client import BATCH_SIZE, SimpleTextingClient
 from vs_st_pipeline.destinations.simpletexting.items import (
+    READ_AGAIN_AFTER,
     Item,
     assert_may_be_written,
     is_fresh,
@@ -153,10 +154,11 @@ def _push_by_batch(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
 
 @dataclass(slots=True)
 class _Batches:
-    """What the batches of one push share: when the contacts were last listed (monotonic seconds)."""
+    """What the batches of one push share: when contacts were last listed, and all of them (monotonic seconds)."""
 
     outcomes: Outcomes
     listed_at: float = field(default_factory=time.monotonic)
+    all_listed_at: float = field(default_factory=time.monotonic)
 
     def send(self, items: Sequence[Item]) -> bool:
         """One batch; halved where it is refused as a whole. False: no more contacts may be sent in this run."""
@@ -193,6 +195,9 @@ class _Batches:
         if time.monotonic() - self.listed_at <= LIST_AGAIN_AFTER_SECONDS:
             return list(items)
         run = self.outcomes.run
-        reading.fetch_contacts(run, self.outcomes.st)
+        # What moves no time shows in a listing of all only: it is not trusted for longer than a single reading is.
+        all_of_them = time.monotonic() - self.all_listed_at > READ_AGAIN_AFTER.total_seconds()
+        reading.fetch_contacts(run, self.outcomes.st, fresh=all_of_them)
         self.listed_at = time.monotonic()
+        self.all_listed_at = self.listed_at if all_of_them else self.all_listed_at
         return items_to_write(run, [item.contact.contact_id for item in items], self.outcomes.pushed)
