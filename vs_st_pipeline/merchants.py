@@ -210,7 +210,7 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def read_merchants(path: Path, environ: Mapping[str, str]) -> MerchantsFile:
+def read_merchants(path: Path, environ: Mapping[str, str], *, all_secrets: bool = False) -> MerchantsFile:
     """Read and check the merchants file (interface.md, section 2).
 
     One bad merchant among good ones goes to `bad`; of a duplicate id, the second one does.
@@ -218,6 +218,7 @@ def read_merchants(path: Path, environ: Mapping[str, str]) -> MerchantsFile:
     Args:
         path: the file; relative paths in it are relative to its folder.
         environ: where `env:NAME` secrets are looked up.
+        all_secrets: read those of disabled merchants too.
 
     Raises:
         BadSettings: the file cannot be read at all, has an unknown key at the top or a fault in `defaults`,
@@ -242,13 +243,35 @@ def read_merchants(path: Path, environ: Mapping[str, str]) -> MerchantsFile:
             # The first one owns the id even if it is bad: to take the second for it would be a guess.
             if merchant_id is not None and (first := owners.setdefault(merchant_id, entry)) is not entry:
                 raise entry.problem(f"id {merchant_id} is that of line {first.line} already; give this one its own")
-            good.append(_read_merchant(entry, layer, folder, environ))
+            good.append(_read_merchant(entry, layer, folder, environ, all_secrets))
         except BadSettings as error:
             # Without the traceback, whose frames would keep the environment, secrets and all, for whoever prints them.
             bad.append(BadMerchant(merchant_id, entry.line, error.with_traceback(None), name))
     if not good:
         _refuse(bad)
     return MerchantsFile(path, tuple(good), tuple(bad))
+
+
+def is_enabled(path: Path, merchant_id: str) -> bool | None:
+    """Whether the merchants file enables this merchant, however broken his entry or the rest is; None: not in it.
+
+    Raises:
+        BadSettings: the file cannot be read as YAML, so nobody can say.
+    """
+    top = read_with_lines(path).mapping(("defaults", "merchants"))
+    entries = top["merchants"].items() if "merchants" in top and not top["merchants"].is_null() else []
+    his = [entry for entry in entries if _peek(entry, "id", Node.text) == merchant_id]
+    return any(_says_enabled(entry, top.get("defaults")) for entry in his) if his else None
+
+
+def _says_enabled(*nodes: Node | None) -> bool:
+    for node in nodes:
+        if node is not None and (said := node.child("enabled")) is not None:
+            try:
+                return said.boolean()
+            except BadSettings:
+                return True
+    return True
 
 
 def _refuse(bad: list[BadMerchant]) -> NoReturn:
@@ -273,13 +296,15 @@ def _peek(entry: Node, key: str, read: Callable[[Node], str]) -> str | None:
         return None
 
 
-def _read_merchant(entry: Node, layer: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> Merchant:
+def _read_merchant(
+    entry: Node, layer: dict[str, Any], folder: Path, environ: Mapping[str, str], all_secrets: bool
+) -> Merchant:
     values = _merged(layer, _read(entry, _MERCHANT_KEYS))
     if "id" not in values:
         raise entry.problem("this merchant has no id; add one of a-z, 0-9 and -, such as `id: hillside-cellars`")
     for section, keys in _SECRETS.items():
         for key in keys:
-            values[section][key] = _secret(entry, values, section, key, folder, environ)
+            values[section][key] = _secret(entry, values, section, key, folder, environ, all_secrets)
     vinoshipper = values["vinoshipper"]
     vinoshipper["refresh"] = Refresh(**vinoshipper["refresh"])
     values["vinoshipper"] = VinoshipperSettings(**vinoshipper)
@@ -329,14 +354,20 @@ def _reference(node: Node) -> _Reference:
 
 
 def _secret(
-    entry: Node, values: dict[str, Any], section: str, key: str, folder: Path, environ: Mapping[str, str]
+    entry: Node,
+    values: dict[str, Any],
+    section: str,
+    key: str,
+    folder: Path,
+    environ: Mapping[str, str],
+    all_secrets: bool,
 ) -> Secret:
     reference: _Reference | None = values[section].get(key)
     if reference is None:
         inner = entry.child(section)
         remedy = f"is missing; write {_SECRET_FORMS}"
         raise entry.problem(f"{section}.{key} {remedy}") if inner is None else inner.problem(f"{key} {remedy}")
-    if not values["enabled"]:
+    if not (values["enabled"] or all_secrets):
         return Secret(None, reference.written)
     return Secret(_secret_value(reference, folder, environ), reference.written)
 

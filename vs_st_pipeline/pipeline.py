@@ -11,7 +11,6 @@ Dagster assets, a schedule and a backfill all call these functions: there is one
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 import traceback
@@ -22,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import Any
 
-from vs_st_pipeline import planning, staging
+from vs_st_pipeline import forgetting, planning, staging
 from vs_st_pipeline.blind_spots import read_blind_spots
 from vs_st_pipeline.customer import customer_from
 from vs_st_pipeline.destinations.simpletexting import contacts as st_contacts
@@ -35,7 +34,7 @@ from vs_st_pipeline.linking import chosen_customer, customers_to_read, link_cont
 from vs_st_pipeline.matching import Link
 from vs_st_pipeline.merchants import Secret
 from vs_st_pipeline.order import COUNTED_STATUS, newest
-from vs_st_pipeline.pace import Pace
+from vs_st_pipeline.pace import Pace, account_file
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.report import FAILED, OK, PARTIAL, Report
 from vs_st_pipeline.run import Asked, Run
@@ -93,10 +92,9 @@ class Visit:
         """What all processes share that speak with this key, under whatever name; and the fleet's, if any."""
         self.run.warehouse.folder(self.run.merchant.id)  # makes the data folder, with its mode
         folder = self.run.warehouse.data_dir / "pace"
-        account = hashlib.sha256(f"{system} {base_url} {key.reveal()}".encode()).hexdigest()[:24]
         fleet_rate = self.run.fleet_rates.get(system)
         fleet = Pace(folder / f"{system}-fleet", fleet_rate) if fleet_rate else None
-        pace = Pace(folder / f"{system}-{account}", rate, fleet=fleet)
+        pace = Pace(account_file(folder, system, base_url, key.reveal()), rate, fleet=fleet)
         self._paces += [pace, *([fleet] if fleet else [])]
         return _Turns(pace, self.run.stop)
 
@@ -205,6 +203,7 @@ def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] =
     """
     with visiting(run) as visit, run.warehouse.sync_lock(run.merchant.id):
         planning.load_field_map(run.merchant)  # a map that cannot be read should cost no request
+        forgetting.begin(run)
         for name, make in STOPS.items():
             if name in stops:
                 started, called, asked = time.monotonic(), Counter(visit.report.calls_by_name()), len(run.asked)
@@ -213,6 +212,7 @@ def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] =
                 on_stop(StopDone(name, time.monotonic() - started, dict(calls), run.asked[asked:]))
         with run.open() as db:
             visit.report.unseen = [spot.sentence for spot, _ in read_blind_spots(db)]
+        forgetting.finish(run)
     if "synced" in stops:
         now = run.clock().astimezone(UTC)
         report = {"run_id": run.run_id, **visit.report.as_json()}

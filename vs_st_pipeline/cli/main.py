@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from vs_st_pipeline.cli.keep import forget, offboard, rebuild
 from vs_st_pipeline.cli.look import check, merchants, why
 from vs_st_pipeline.cli.play import demo, sandbox
 from vs_st_pipeline.cli.work import plan, sync
@@ -24,7 +25,7 @@ def cli() -> None:
     """
 
 
-for command in (sync, plan, check, why, merchants, sandbox, demo):
+for command in (sync, plan, check, why, merchants, forget, rebuild, offboard, sandbox, demo):
     cli.add_command(command)
 
 

@@ -62,7 +62,7 @@ def sync(
         print_json({"merchants": [report.as_json() for report in reports]})
     else:
         for report in reports:
-            click.echo(_sync_text(report, verbose))
+            click.echo(sync_text(report, verbose))
     sys.exit(0 if all(report.status == OK for report in reports) else 1)
 
 
@@ -165,7 +165,8 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _sync_text(report: Report, verbose: bool) -> str:
+def sync_text(report: Report, verbose: bool) -> str:
+    """What a sync did, for a terminal."""
     lines = [f"{report.merchant}: {_status(report)}"]
     if report.error is None or report.contacts:
         lines += [

@@ -9,7 +9,7 @@ complete only if it holds as many contacts as it says; only then is anybody take
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
@@ -20,7 +20,8 @@ import msgspec
 from vs_st_pipeline.destinations.simpletexting.client import CustomFieldItem, SimpleTextingClient
 from vs_st_pipeline.drift import drift_of
 from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, Refused
-from vs_st_pipeline.field_map import CustomField, custom_values
+from vs_st_pipeline.field_map import CustomField, FieldMap, MapField, custom_values, resolve
+from vs_st_pipeline.forgotten import CONTACT, CUSTOMER, PHONE, admit, phone_name
 from vs_st_pipeline.marks import is_due, read_mark, record_drift, write_mark
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.text_forms import instant, parse_moment
@@ -255,6 +256,7 @@ def land_contacts(run: Run, db: Db, contacts: Mapping[str, bytes]) -> None:
 
     When they were read is a fact, not a rule about dates, so it is the machine's time and never `VS_ST_NOW`.
     """
+    contacts = _of_people_not_forgotten(run, db, contacts)
     columns: dict[str, list[Any]] = {
         "contact_id": list(contacts),
         "body": [text.decode() for text in contacts.values()],
@@ -283,6 +285,20 @@ def land_contacts(run: Run, db: Db, contacts: Mapping[str, bytes]) -> None:
         )
 
 
+def _of_people_not_forgotten(run: Run, db: Db, contacts: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """A person is known by his contact, his phone, or the customer that the contact says he is."""
+    custom_fields = read_custom_fields(db)
+    key = customer_id_key(custom_fields)
+
+    def names(contact_id: str) -> tuple[str, list[tuple[str, object]], None]:
+        contact = live_contact(contact_id, contacts[contact_id], "", custom_fields)
+        customer_id = contact.custom.get(key, "").strip()
+        return contact_id, [(PHONE, phone_name(contact.phone)), (CUSTOMER, customer_id)], None
+
+    admitted = admit(db, list(contacts), CONTACT, names, run.now())
+    return contacts if len(admitted) == len(contacts) else {name: contacts[name] for name in admitted}
+
+
 def read_custom_fields(db: Db) -> list[CustomField]:
     """The account's custom fields as last read."""
     return [
@@ -303,6 +319,13 @@ def read_contacts(
         with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
             rows = db.rows(f"{sql} semi join {batch} using (contact_id) where not gone")
     return {row[0]: live_contact(row[0], row[1], row[2], fields) for row in rows}
+
+
+def customer_id_key(custom_fields: Sequence[CustomField]) -> str:
+    """The key under which contacts carry `VScustomerID` in this account."""
+    probe = FieldMap(1, (MapField(CUSTOMER_ID_LABEL, "custom", "mirror", "customer.id", None, "text", 0),), "", "")
+    available = resolve(probe, custom_fields).available
+    return available[0][1] if available else CUSTOMER_ID_LABEL
 
 
 def live_contact(contact_id: str, text: str | bytes, read_run: str, custom_fields: list[CustomField]) -> LiveContact:

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from hashlib import md5
 
 from vs_st_pipeline.customer import customer_from
+from vs_st_pipeline.forgotten import CUSTOMER, EMAIL, ORDER, PHONE, admit, email_name
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sources.vinoshipper.client import decode, whole_number
 from vs_st_pipeline.sources.vinoshipper.order_search import OrderRow
@@ -22,6 +23,9 @@ from vs_st_pipeline.warehouse import Db
 
 SHRUNK = 0.8
 SETTLED = frozenset({"DELIVERED", "PICKED_UP", "RETURNED", "CANCELLED"})
+
+
+_Names = tuple[object, list[tuple[str, object]], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ def customer_item(text: bytes) -> CustomerItem | None:
 
 def land_customers(run: Run, items: Sequence[CustomerItem]) -> None:
     """Store list items; those that are new or changed want their detail read."""
+    with run.open() as db, db.transaction():
+        items = admit(db, items, CUSTOMER, lambda item: _names(item.customer_id, item.phone, item.text), run.now())
     if not items:
         return
     columns: dict[str, list[object]] = {
@@ -108,6 +114,8 @@ def land_complete_walk(run: Run, db: Db, ids: set[int]) -> None:
 
 def land_customer_details(run: Run, details: Sequence[Detail], *, detail_leads: bool) -> None:
     """Store details; a 404 stands beside the last detail there was, and proves the deletion of one who is missing."""
+    with run.open() as db, db.transaction():
+        details = admit(db, details, CUSTOMER, lambda row: _names(row.id, _phone(row.text), row.text), run.now())
     columns: dict[str, list[object]] = {
         "customer_id": [int(row.id) for row in details],
         "body": [row.text for row in details],
@@ -136,6 +144,8 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, detail_leads: 
 def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
     """Store a customer whom no list walk has met yet, found by his phone and proved by his detail."""
     with run.open() as db, db.transaction():
+        if not admit(db, [customer_id], CUSTOMER, lambda own: _names(own, phone, text), run.now()):
+            return
         db.execute(
             """insert or replace into raw.vinoshipper_customers
                    (customer_id, phone, detail_body, detail_at, detail_status, detail_wanted, detail_leads)
@@ -147,6 +157,8 @@ def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
 def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
     """Store that a customer whom the list held under another phone has this one now, as his detail proves."""
     with run.open() as db, db.transaction():
+        if not admit(db, [customer_id], CUSTOMER, lambda own: _names(own, phone, text), run.now()):
+            return
         db.execute(
             """update raw.vinoshipper_customers
                set phone = ?, detail_body = ?, detail_at = ?, detail_status = 200, detail_wanted = false,
@@ -158,6 +170,7 @@ def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
 
 def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
     """Store search rows inside the caller's transaction; returns how many are new or changed and so want a detail."""
+    rows = admit(db, rows, ORDER, lambda row: (row.number, _buyer(row.customer_id, row.text), None), now)
     if not rows:
         return 0
     unique = {row.number: row for row in rows}
@@ -195,6 +208,8 @@ def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
 
 def land_order_details(run: Run, details: Sequence[Detail]) -> None:
     """Store order details and whether more is to be expected of them; a 404 counts no more."""
+    with run.open() as db, db.transaction():
+        details = admit(db, details, ORDER, lambda row: (row.id, _buyer(_owner(row.text), row.text), None), run.now())
     columns: dict[str, list[object]] = {
         "order_number": [row.id for row in details],
         "body": [row.text for row in details],
@@ -235,6 +250,23 @@ def land_receipts(run: Run, receipts: Sequence[tuple[str, str | None, str]]) -> 
 
 def _owner(text: str | None) -> int | None:
     return whole_number(as_mapping(as_mapping(decode(text)).get("customer")).get("id")) if text else None
+
+
+def _phone(text: str | None) -> str | None:
+    customer = customer_from(None, decode(text), date.max) if text else None
+    return customer.phone if customer else None
+
+
+def _names(customer_id: object, phone: str | None, text: str | None) -> _Names:
+    """What names a customer."""
+    return customer_id, [(PHONE, phone)], email_name(decode(text)) if text else None
+
+
+def _buyer(customer_id: int | None, text: str | None) -> list[tuple[str, object]]:
+    """What names the person of an order; of one that is nobody's, the e-mail in it."""
+    if customer_id is not None or text is None:
+        return [(CUSTOMER, customer_id)]
+    return [(EMAIL, email_name(as_mapping(decode(text)).get("customer")))]
 
 
 def _settled_since(text: str | None) -> str | None:

@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from vs_st_pipeline.blind_spots import ORDER_DATES, SHIPPED_DATES, tell
+from vs_st_pipeline.forgotten import CUSTOMER, ORDER, read_forgotten
 from vs_st_pipeline.marks import forget_mark, is_due, read_mark, share, write_mark
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.sources.vinoshipper import landing
@@ -162,7 +163,16 @@ def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
 
 def _known_older_than(db: Db, day: date) -> Callable[[list[OrderRow]], bool]:
     known = {row[0] for row in db.rows("select order_number from raw.vinoshipper_orders where purchased_on < ?", [day])}
-    return lambda rows: bool(rows) and all(row.number in known for row in rows)
+    forgotten = read_forgotten(db)  # their orders are not stored, and must not keep a look from ending
+
+    def all_known(rows: list[OrderRow]) -> bool:
+        new = [row for row in rows if row.number not in known]
+        unwanted = forgotten and all(
+            forgotten.knows(ORDER, row.number) or forgotten.knows(CUSTOMER, row.customer_id) for row in new
+        )
+        return len(new) < len(rows) and (not new or bool(unwanted))
+
+    return all_known
 
 
 def _pass_shipped(run: Run, search: OrderSearch, numbers: set[str]) -> None:
