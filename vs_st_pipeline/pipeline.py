@@ -262,8 +262,9 @@ def visiting(run: Run) -> Iterator[Visit]:
     except OSError as error:
         visit.report.status = FAILED
         visit.report.error = BadSettings(
-            f"a file below {run.warehouse.data_dir} cannot be used ({error.strerror or 'no reason told'}): "
-            "is the disk full or the folder read-only?"
+            f"the file {error.filename or f'below {run.warehouse.data_dir}'} cannot be used "
+            f"({error.strerror or 'no reason told'}): is the disk full or the folder read-only? Make room or make it "
+            "writable, and sync again"
         )
     except Exception as error:
         # The text of a foreign exception may hold a person's data; its type and place are enough to find it.

@@ -310,7 +310,7 @@ def _compare(run: Run, db: Db, people: Sequence[Person]) -> _Rows:
             continue
         rows.would_change[contact_id] = found.changes
         waiting = rejected.get(contact_id)
-        if waiting and waiting.changes_hash == ledger.changes_hash(found.changes) and run.now() < waiting.next_at:
+        if waiting and waiting.changes_hash == ledger.changes_hash(found.changes) and waiting.waits_at(run.now()):
             person.notes.add(WAITING_RETRY)
         else:
             rows.changes[contact_id] = found.changes

@@ -18,7 +18,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -95,8 +95,11 @@ class Db:
         self._cursor.register(name, table)
         try:
             yield name
-        finally:
-            self._cursor.unregister(name)
+        except BaseException:
+            with suppress(duckdb.Error):  # a transaction that broke takes no more, and what broke it is to be told
+                self._cursor.unregister(name)
+            raise
+        self._cursor.unregister(name)
 
 
 class _Held:
