@@ -12,19 +12,18 @@ from __future__ import annotations
 import difflib
 import functools
 import ipaddress
-import os
 import re
-import stat
 import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal, NoReturn
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline.secret_values import FORMS, Reference, Secret, read_reference, read_secret
 from vs_st_pipeline.yaml_lines import Node, read_with_lines
 
 _DURATION = re.compile(r"([0-9]{1,12})([smhd])")
@@ -33,45 +32,6 @@ _LONGEST_DURATION = timedelta(days=36_500)  # a century: still safe to take from
 _DURATION_FORMS = "a duration: a whole number and s, m, h or d, such as 0s, 90s, 15m, 6h or 7d"
 FIRST_YEAR, LAST_YEAR = 1970, 2200  # of any date in the settings
 _ID = re.compile(r"[a-z0-9-]{1,63}")
-_SECRET_FORMS = "env:NAME or file:PATH"
-_MOST_SECRET_BYTES = 65_536
-
-
-class Secret:
-    """A key whose value shows in no repr, str, format or `dataclasses.asdict`; only `reveal()` gives it.
-
-    Not a dataclass, because `dataclasses.asdict` would take a dataclass apart.
-
-    Attributes:
-        reference: where it comes from, such as `env:NAME`.
-    """
-
-    __slots__ = ("_value", "reference")
-
-    def __init__(self, value: str | None, reference: str) -> None:
-        self._value = value
-        self.reference = reference
-
-    def reveal(self) -> str:
-        """The value.
-
-        Raises:
-            BadSettings: it was not read, because the merchant is disabled.
-        """
-        if self._value is None:
-            raise BadSettings(f"the secret {self.reference} was not read, because its merchant is disabled; enable it")
-        return self._value
-
-    def __repr__(self) -> str:
-        return f"Secret({self.reference})"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Secret):
-            return NotImplemented
-        return (self._value, self.reference) == (other._value, other.reference)
-
-    def __hash__(self) -> int:
-        return hash((self._value, self.reference))
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,27 +292,6 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
 # --- secrets ---
 
 
-class _Reference(NamedTuple):
-    """A secret whose form is right and that is not read yet."""
-
-    node: Node
-    written: str
-
-
-def _reference(node: Node) -> _Reference:
-    written = node.written(_SECRET_FORMS).strip()
-    kind, _, rest = written.partition(":")
-    rest = rest.strip()
-    if kind not in ("env", "file"):
-        raise node.problem(f"a secret in clear is refused; write {_SECRET_FORMS}")
-    if kind == "env" and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", rest):
-        # Not repeated: it may be the secret itself.
-        raise node.problem("what follows env: is not the name of an environment variable (letters, digits and _)")
-    if not rest:
-        raise node.problem("the path after file: is missing; write file:PATH")
-    return _Reference(node, f"{kind}:{rest}")
-
-
 def _secret(
     entry: Node,
     values: dict[str, Any],
@@ -362,47 +301,14 @@ def _secret(
     environ: Mapping[str, str],
     all_secrets: bool,
 ) -> Secret:
-    reference: _Reference | None = values[section].get(key)
+    reference: Reference | None = values[section].get(key)
     if reference is None:
         inner = entry.child(section)
-        remedy = f"is missing; write {_SECRET_FORMS}"
+        remedy = f"is missing; write {FORMS}"
         raise entry.problem(f"{section}.{key} {remedy}") if inner is None else inner.problem(f"{key} {remedy}")
     if not (values["enabled"] or all_secrets):
         return Secret(None, reference.written)
-    return Secret(_secret_value(reference, folder, environ), reference.written)
-
-
-def _secret_value(reference: _Reference, folder: Path, environ: Mapping[str, str]) -> str:
-    node, written = reference
-    kind, _, name = written.partition(":")
-    if kind == "env":
-        if name not in environ:
-            raise node.problem(f"the environment variable {name} is not set; set it")
-        value = environ[name].strip()
-    else:
-        value = _secret_file(node, written, os.path.join(folder, name))
-    if not value:
-        raise node.problem(f"the secret {written} is empty; put the key there")
-    if not (value.isascii() and value.isprintable()):
-        raise node.problem(f"the secret {written} must be one line of plain ASCII; put the key alone there")
-    return value
-
-
-def _secret_file(node: Node, written: str, path: str) -> str:
-    """The file's text; by `os`, because thousands of merchants are twice as slow by `pathlib`."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # does not wait for whoever might write to a pipe
-        try:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise OSError(None, "not a regular file")
-            data = os.read(handle, _MOST_SECRET_BYTES)
-        finally:
-            os.close(handle)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a path"
-        raise node.problem(f"the secret {written} cannot be read: {reason}; put the key there, readable") from None
-    # A strict decode would raise an error that carries the bytes; what is not ASCII is refused by the caller anyhow.
-    return data.decode("utf-8-sig", errors="replace").strip()
+    return Secret(read_secret(reference, folder, environ), reference.written)
 
 
 # --- one reader for each kind of value ---
@@ -539,8 +445,8 @@ _SHARED_KEYS: dict[str, Callable[[Node], object] | dict[str, Any]] = {
     "time_zone": _time_zone,
     "vinoshipper": {
         "base_url": _base_url,
-        "api_key": _reference,
-        "api_secret": _reference,
+        "api_key": read_reference,
+        "api_secret": read_reference,
         "requests_per_second": _rate,
         "history_from": _date,
         "refresh": {
@@ -553,7 +459,7 @@ _SHARED_KEYS: dict[str, Callable[[Node], object] | dict[str, Any]] = {
     },
     "simpletexting": {
         "base_url": _base_url,
-        "api_token": _reference,
+        "api_token": read_reference,
         "requests_per_second": _rate,
         "full_read": _duration,
         "write_one_by_one_up_to": _count,

@@ -11,9 +11,7 @@ Dagster assets, a schedule and a backfill all call these functions: there is one
 
 from __future__ import annotations
 
-import os
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -29,15 +27,16 @@ from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.destinations.simpletexting.outcomes import Pushed
 from vs_st_pipeline.destinations.simpletexting.push import push as push_contacts
 from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings, Internal, PipelineError, TryLater, Unsafe
+from vs_st_pipeline.faults import told
 from vs_st_pipeline.gates import status_reason
 from vs_st_pipeline.linking import chosen_customer, customers_to_read, link_contacts
 from vs_st_pipeline.matching import Link
-from vs_st_pipeline.merchants import Secret
 from vs_st_pipeline.order import COUNTED_STATUS, newest
 from vs_st_pipeline.pace import Pace, account_file
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.report import FAILED, OK, PARTIAL, Report
 from vs_st_pipeline.run import Asked, Run
+from vs_st_pipeline.secret_values import Secret
 from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.sources.vinoshipper.customer_passes import fetch_customers, look_up_newcomers
 from vs_st_pipeline.sources.vinoshipper.detail_reads import fetch_customer_details, fetch_order_details, fetch_receipts
@@ -270,21 +269,11 @@ def visiting(run: Run) -> Iterator[Visit]:
         # The text of a foreign exception may hold a person's data; its type and place are enough to find it.
         visit.report.status, visit.report.error = (
             FAILED,
-            Internal(f"a fault of ours: {_where(error)}; please report it"),
+            Internal(told(error)),
         )
     finally:
         visit.close()
         visit.report.seconds = time.monotonic() - started
-
-
-def _where(error: Exception) -> str:
-    """Type and place of a foreign exception: the last few lines of ours that it came through."""
-    frames = [
-        f"{os.path.basename(frame.filename)}:{frame.lineno}"
-        for frame in traceback.extract_tb(error.__traceback__)
-        if "vs_st_pipeline" in frame.filename
-    ]
-    return f"{type(error).__name__} at {' > '.join(frames[-4:])}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def forget(merchant_id: str, yes: bool, as_json: bool, phone: str) -> None:
 
     merchant = one_merchant(merchant_id)
     if phone_name(phone) is None:
-        raise click.UsageError("this is no phone number: give ten digits, such as 7075550142")
+        raise click.UsageError("this is no phone number: give its ten digits")
     clock()
     run = make_run(merchant)
     found = forgetting.find(run, phone).as_json()

@@ -70,7 +70,7 @@ def why(merchant_id: str, as_json: bool, phone: str, field: str | None) -> None:
 
     merchant = one_merchant(merchant_id)
     if nanp(phone) is None:
-        raise click.UsageError(f"'{phone}' is no North American phone number: give ten digits, such as 7075550142")
+        raise click.UsageError("this is no North American phone number: give its ten digits")
     names = [row.to for row in load_field_map(merchant).fields]
     if field is not None and field.casefold() not in {name.casefold() for name in names}:
         raise click.UsageError(f"there is no field '{field}' in the field map; there are {', '.join(names)}")

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from vs_st_pipeline import faults
 from vs_st_pipeline.cli.keep import forget, offboard, rebuild
 from vs_st_pipeline.cli.look import check, merchants, why
 from vs_st_pipeline.cli.play import demo, sandbox
@@ -32,6 +33,7 @@ for command in (sync, plan, check, why, merchants, forget, rebuild, offboard, sa
 def main() -> None:
     """The console script."""
     os.umask(0o077)  # whatever is written here is about people
+    faults.be_quiet()
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -51,6 +53,9 @@ def main() -> None:
     except OSError as error:  # stdout closed or full, the data folder unusable
         with contextlib.suppress(OSError):
             click.echo(f"vs-st: {error.strerror or type(error).__name__}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        click.echo(f"vs-st: {faults.told(error)}", err=True)
         sys.exit(1)
 
 
