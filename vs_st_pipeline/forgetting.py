@@ -20,6 +20,7 @@ from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.forgotten import REWRITE, Traces, email_name, erase, keep_out, phone_name
 from vs_st_pipeline.marks import forget_mark, read_mark, write_mark
 from vs_st_pipeline.run import Run
+from vs_st_pipeline.scratch import sweep
 from vs_st_pipeline.staging import as_object
 from vs_st_pipeline.warehouse import Db, put_in_place
 
@@ -99,6 +100,7 @@ def finish(run: Run) -> None:
     if wanted:
         for path in set_aside(run.warehouse.file(run.merchant.id)):
             path.unlink(missing_ok=True)
+        sweep(run.warehouse.data_dir / "tmp")
         run.warehouse.rewrite(run.merchant.id)
         with run.open() as db:
             forget_mark(db, REWRITE)

@@ -28,6 +28,7 @@ import duckdb
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
+from vs_st_pipeline import scratch
 from vs_st_pipeline.errors import BadSettings, TryLater
 
 LOCK_WAIT_SECONDS = 60.0
@@ -128,6 +129,7 @@ class Warehouse:
         self.data_dir = data_dir
         self.wait_seconds = wait_seconds
         self._instance: duckdb.DuckDBPyConnection | None = None
+        self._scratch: int | None = None  # held open as long as this process lives
         self._guard = threading.Lock()
         self._files: dict[str, _Held] = {}
         self._watcher: threading.Thread | None = None
@@ -273,12 +275,14 @@ class Warehouse:
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         if self._instance is None:
+            scratch.sweep(self.data_dir / "tmp")
+            folder, self._scratch = scratch.own_folder(self.data_dir / "tmp")
             self._instance = duckdb.connect(
                 ":memory:",
                 config={
                     "threads": 1,  # of its own; who calls works too, and many merchants call at once
                     "memory_limit": "512MB",
-                    "temp_directory": str(self.data_dir / "tmp"),
+                    "temp_directory": str(folder),
                     "autoinstall_known_extensions": False,
                     "autoload_known_extensions": False,
                 },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from vs_st_pipeline import scratch
 from vs_st_pipeline.cli import work
 from vs_st_pipeline.errors import TryLater
 from vs_st_pipeline.forgotten import hash_of
@@ -325,6 +327,24 @@ def test_a_damaged_copy_of_the_hashes_is_named_and_nothing_is_called(story: Stor
     copy.unlink()
     story.synced()
     assert copy.exists(), "the file has them too"
+
+
+def test_what_a_process_that_died_could_not_keep_in_memory_is_removed(story: Story) -> None:
+    story.begin_synced()
+    living, handle = scratch.own_folder(story.data / "tmp")
+    dead = story.data / "tmp" / "dead"
+    dead.mkdir(parents=True)
+    (dead / "duckdb_temp_storage-0.tmp").write_bytes(b"Vantongeren")
+    (story.data / "tmp" / "duckdb_temp_block-1.block").write_bytes(b"Vantongeren")
+    (living / "mine.tmp").write_bytes(b"somebody else is at work")
+    forget(story)
+    assert not dead.exists()
+    assert in_bytes(story.data, hers(story)) == {}
+    assert (living / "mine.tmp").exists()
+    assert handle is not None
+    os.close(handle)
+    scratch.sweep(story.data / "tmp")
+    assert not living.exists()
 
 
 # --- the shape ----------------------------------------------------------------------------------------------------
