@@ -15,7 +15,12 @@ from typing import Any
 
 from vs_st_pipeline import ledger, planning
 from vs_st_pipeline.change import EDITED_THERE, MEANINGS, NOT_READ_YET
-from vs_st_pipeline.destinations.simpletexting.contacts import LiveContact, read_contacts, read_custom_fields
+from vs_st_pipeline.destinations.simpletexting.contacts import (
+    LiveContact,
+    customer_id_key,
+    read_contacts,
+    read_custom_fields,
+)
 from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
 from vs_st_pipeline.diff import Accepted, decide
 from vs_st_pipeline.field_map import CustomField, FieldMap, MapField, explain, resolve, rule_of, wanted_values
@@ -298,7 +303,7 @@ def _no_contact(db: Db, digits: str | None) -> str:
 
 def _no_customer(db: Db, contact: LiveContact, custom_fields: Sequence[CustomField]) -> str:
     """Why a contact stands for nobody."""
-    carried = contact.custom.get(planning.customer_id_key(custom_fields), "").strip()
+    carried = contact.custom.get(customer_id_key(custom_fields), "").strip()
     digits = nanp(contact.phone)
     deleted = db.rows(
         """select customer_id, deleted_at from raw.vinoshipper_customers

@@ -34,6 +34,10 @@ class Rejected:
     first_at: datetime
     next_at: datetime
 
+    def waits_at(self, now: datetime) -> bool:
+        """Whether its next try is still to come; one further off than any gap was set by a clock that was wrong."""
+        return timedelta(0) < self.next_at - now <= LARGEST_GAP
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:

@@ -12,19 +12,18 @@ from __future__ import annotations
 import difflib
 import functools
 import ipaddress
-import os
 import re
-import stat
 import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal, NoReturn
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline.secret_values import FORMS, Reference, Secret, read_reference, read_secret
 from vs_st_pipeline.yaml_lines import Node, read_with_lines
 
 _DURATION = re.compile(r"([0-9]{1,12})([smhd])")
@@ -33,45 +32,6 @@ _LONGEST_DURATION = timedelta(days=36_500)  # a century: still safe to take from
 _DURATION_FORMS = "a duration: a whole number and s, m, h or d, such as 0s, 90s, 15m, 6h or 7d"
 FIRST_YEAR, LAST_YEAR = 1970, 2200  # of any date in the settings
 _ID = re.compile(r"[a-z0-9-]{1,63}")
-_SECRET_FORMS = "env:NAME or file:PATH"
-_MOST_SECRET_BYTES = 65_536
-
-
-class Secret:
-    """A key whose value shows in no repr, str, format or `dataclasses.asdict`; only `reveal()` gives it.
-
-    Not a dataclass, because `dataclasses.asdict` would take a dataclass apart.
-
-    Attributes:
-        reference: where it comes from, such as `env:NAME`.
-    """
-
-    __slots__ = ("_value", "reference")
-
-    def __init__(self, value: str | None, reference: str) -> None:
-        self._value = value
-        self.reference = reference
-
-    def reveal(self) -> str:
-        """The value.
-
-        Raises:
-            BadSettings: it was not read, because the merchant is disabled.
-        """
-        if self._value is None:
-            raise BadSettings(f"the secret {self.reference} was not read, because its merchant is disabled; enable it")
-        return self._value
-
-    def __repr__(self) -> str:
-        return f"Secret({self.reference})"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Secret):
-            return NotImplemented
-        return (self._value, self.reference) == (other._value, other.reference)
-
-    def __hash__(self) -> int:
-        return hash((self._value, self.reference))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +170,7 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def read_merchants(path: Path, environ: Mapping[str, str]) -> MerchantsFile:
+def read_merchants(path: Path, environ: Mapping[str, str], *, all_secrets: bool = False) -> MerchantsFile:
     """Read and check the merchants file (interface.md, section 2).
 
     One bad merchant among good ones goes to `bad`; of a duplicate id, the second one does.
@@ -218,6 +178,7 @@ def read_merchants(path: Path, environ: Mapping[str, str]) -> MerchantsFile:
     Args:
         path: the file; relative paths in it are relative to its folder.
         environ: where `env:NAME` secrets are looked up.
+        all_secrets: read those of disabled merchants too.
 
     Raises:
         BadSettings: the file cannot be read at all, has an unknown key at the top or a fault in `defaults`,
@@ -242,13 +203,35 @@ def read_merchants(path: Path, environ: Mapping[str, str]) -> MerchantsFile:
             # The first one owns the id even if it is bad: to take the second for it would be a guess.
             if merchant_id is not None and (first := owners.setdefault(merchant_id, entry)) is not entry:
                 raise entry.problem(f"id {merchant_id} is that of line {first.line} already; give this one its own")
-            good.append(_read_merchant(entry, layer, folder, environ))
+            good.append(_read_merchant(entry, layer, folder, environ, all_secrets))
         except BadSettings as error:
             # Without the traceback, whose frames would keep the environment, secrets and all, for whoever prints them.
             bad.append(BadMerchant(merchant_id, entry.line, error.with_traceback(None), name))
     if not good:
         _refuse(bad)
     return MerchantsFile(path, tuple(good), tuple(bad))
+
+
+def is_enabled(path: Path, merchant_id: str) -> bool | None:
+    """Whether the merchants file enables this merchant, however broken his entry or the rest is; None: not in it.
+
+    Raises:
+        BadSettings: the file cannot be read as YAML, so nobody can say.
+    """
+    top = read_with_lines(path).mapping(("defaults", "merchants"))
+    entries = top["merchants"].items() if "merchants" in top and not top["merchants"].is_null() else []
+    his = [entry for entry in entries if _peek(entry, "id", Node.text) == merchant_id]
+    return any(_says_enabled(entry, top.get("defaults")) for entry in his) if his else None
+
+
+def _says_enabled(*nodes: Node | None) -> bool:
+    for node in nodes:
+        if node is not None and (said := node.child("enabled")) is not None:
+            try:
+                return said.boolean()
+            except BadSettings:
+                return True
+    return True
 
 
 def _refuse(bad: list[BadMerchant]) -> NoReturn:
@@ -273,13 +256,15 @@ def _peek(entry: Node, key: str, read: Callable[[Node], str]) -> str | None:
         return None
 
 
-def _read_merchant(entry: Node, layer: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> Merchant:
+def _read_merchant(
+    entry: Node, layer: dict[str, Any], folder: Path, environ: Mapping[str, str], all_secrets: bool
+) -> Merchant:
     values = _merged(layer, _read(entry, _MERCHANT_KEYS))
     if "id" not in values:
         raise entry.problem("this merchant has no id; add one of a-z, 0-9 and -, such as `id: hillside-cellars`")
     for section, keys in _SECRETS.items():
         for key in keys:
-            values[section][key] = _secret(entry, values, section, key, folder, environ)
+            values[section][key] = _secret(entry, values, section, key, folder, environ, all_secrets)
     vinoshipper = values["vinoshipper"]
     vinoshipper["refresh"] = Refresh(**vinoshipper["refresh"])
     values["vinoshipper"] = VinoshipperSettings(**vinoshipper)
@@ -307,71 +292,23 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
 # --- secrets ---
 
 
-class _Reference(NamedTuple):
-    """A secret whose form is right and that is not read yet."""
-
-    node: Node
-    written: str
-
-
-def _reference(node: Node) -> _Reference:
-    written = node.written(_SECRET_FORMS).strip()
-    kind, _, rest = written.partition(":")
-    rest = rest.strip()
-    if kind not in ("env", "file"):
-        raise node.problem(f"a secret in clear is refused; write {_SECRET_FORMS}")
-    if kind == "env" and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", rest):
-        # Not repeated: it may be the secret itself.
-        raise node.problem("what follows env: is not the name of an environment variable (letters, digits and _)")
-    if not rest:
-        raise node.problem("the path after file: is missing; write file:PATH")
-    return _Reference(node, f"{kind}:{rest}")
-
-
 def _secret(
-    entry: Node, values: dict[str, Any], section: str, key: str, folder: Path, environ: Mapping[str, str]
+    entry: Node,
+    values: dict[str, Any],
+    section: str,
+    key: str,
+    folder: Path,
+    environ: Mapping[str, str],
+    all_secrets: bool,
 ) -> Secret:
-    reference: _Reference | None = values[section].get(key)
+    reference: Reference | None = values[section].get(key)
     if reference is None:
         inner = entry.child(section)
-        remedy = f"is missing; write {_SECRET_FORMS}"
+        remedy = f"is missing; write {FORMS}"
         raise entry.problem(f"{section}.{key} {remedy}") if inner is None else inner.problem(f"{key} {remedy}")
-    if not values["enabled"]:
+    if not (values["enabled"] or all_secrets):
         return Secret(None, reference.written)
-    return Secret(_secret_value(reference, folder, environ), reference.written)
-
-
-def _secret_value(reference: _Reference, folder: Path, environ: Mapping[str, str]) -> str:
-    node, written = reference
-    kind, _, name = written.partition(":")
-    if kind == "env":
-        if name not in environ:
-            raise node.problem(f"the environment variable {name} is not set; set it")
-        value = environ[name].strip()
-    else:
-        value = _secret_file(node, written, os.path.join(folder, name))
-    if not value:
-        raise node.problem(f"the secret {written} is empty; put the key there")
-    if not (value.isascii() and value.isprintable()):
-        raise node.problem(f"the secret {written} must be one line of plain ASCII; put the key alone there")
-    return value
-
-
-def _secret_file(node: Node, written: str, path: str) -> str:
-    """The file's text; by `os`, because thousands of merchants are twice as slow by `pathlib`."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # does not wait for whoever might write to a pipe
-        try:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise OSError(None, "not a regular file")
-            data = os.read(handle, _MOST_SECRET_BYTES)
-        finally:
-            os.close(handle)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a path"
-        raise node.problem(f"the secret {written} cannot be read: {reason}; put the key there, readable") from None
-    # A strict decode would raise an error that carries the bytes; what is not ASCII is refused by the caller anyhow.
-    return data.decode("utf-8-sig", errors="replace").strip()
+    return Secret(read_secret(reference, folder, environ), reference.written)
 
 
 # --- one reader for each kind of value ---
@@ -508,8 +445,8 @@ _SHARED_KEYS: dict[str, Callable[[Node], object] | dict[str, Any]] = {
     "time_zone": _time_zone,
     "vinoshipper": {
         "base_url": _base_url,
-        "api_key": _reference,
-        "api_secret": _reference,
+        "api_key": read_reference,
+        "api_secret": read_reference,
         "requests_per_second": _rate,
         "history_from": _date,
         "refresh": {
@@ -522,7 +459,7 @@ _SHARED_KEYS: dict[str, Callable[[Node], object] | dict[str, Any]] = {
     },
     "simpletexting": {
         "base_url": _base_url,
-        "api_token": _reference,
+        "api_token": read_reference,
         "requests_per_second": _rate,
         "full_read": _duration,
         "write_one_by_one_up_to": _count,

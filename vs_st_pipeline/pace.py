@@ -11,6 +11,7 @@ whoever asks first.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import math
 import os
 import struct
@@ -31,6 +32,11 @@ _NUMBER: Final = struct.Struct("<q")
 _BURST_SHARE: Final = 0.02
 _BUSY_SECONDS: Final = 0.0005  # another process holds the file: it does so for microseconds
 _STOP_SECONDS: Final = 0.2  # how often `stop` is asked
+
+
+def account_file(folder: Path, system: str, base_url: str, key: str) -> Path:
+    """The file of the turns that all share who speak to a system with this key, under whatever name."""
+    return folder / f"{system}-{hashlib.sha256(f'{system} {base_url} {key}'.encode()).hexdigest()[:24]}"
 
 
 class Pace:

@@ -11,10 +11,7 @@ Dagster assets, a schedule and a backfill all call these functions: there is one
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import Any
 
-from vs_st_pipeline import planning, staging
+from vs_st_pipeline import forgetting, planning, staging
 from vs_st_pipeline.blind_spots import read_blind_spots
 from vs_st_pipeline.customer import customer_from
 from vs_st_pipeline.destinations.simpletexting import contacts as st_contacts
@@ -30,15 +27,16 @@ from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.destinations.simpletexting.outcomes import Pushed
 from vs_st_pipeline.destinations.simpletexting.push import push as push_contacts
 from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings, Internal, PipelineError, TryLater, Unsafe
+from vs_st_pipeline.faults import told
 from vs_st_pipeline.gates import status_reason
 from vs_st_pipeline.linking import Linkable, chosen_customer, customers_to_read, link_contacts
 from vs_st_pipeline.matching import Link
-from vs_st_pipeline.merchants import Secret
 from vs_st_pipeline.order import COUNTED_STATUS, newest
-from vs_st_pipeline.pace import Pace
+from vs_st_pipeline.pace import Pace, account_file
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.report import FAILED, OK, PARTIAL, Report
 from vs_st_pipeline.run import Asked, Run
+from vs_st_pipeline.secret_values import Secret
 from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.sources.vinoshipper.customer_passes import fetch_customers, look_up_newcomers
 from vs_st_pipeline.sources.vinoshipper.detail_reads import fetch_customer_details, fetch_order_details, fetch_receipts
@@ -94,10 +92,9 @@ class Visit:
         """What all processes share that speak with this key, under whatever name; and the fleet's, if any."""
         self.run.warehouse.folder(self.run.merchant.id)  # makes the data folder, with its mode
         folder = self.run.warehouse.data_dir / "pace"
-        account = hashlib.sha256(f"{system} {base_url} {key.reveal()}".encode()).hexdigest()[:24]
         fleet_rate = self.run.fleet_rates.get(system)
         fleet = Pace(folder / f"{system}-fleet", fleet_rate) if fleet_rate else None
-        pace = Pace(folder / f"{system}-{account}", rate, fleet=fleet)
+        pace = Pace(account_file(folder, system, base_url, key.reveal()), rate, fleet=fleet)
         self._paces += [pace, *([fleet] if fleet else [])]
         return _Turns(pace, self.run.stop)
 
@@ -207,6 +204,7 @@ def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] =
     """
     with visiting(run) as visit, run.warehouse.sync_lock(run.merchant.id):
         planning.load_field_map(run.merchant)  # a map that cannot be read should cost no request
+        forgetting.begin(run)
         for name, make in STOPS.items():
             if name in stops:
                 started, called, asked = time.monotonic(), Counter(visit.report.calls_by_name()), len(run.asked)
@@ -215,6 +213,7 @@ def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] =
                 on_stop(StopDone(name, time.monotonic() - started, dict(calls), run.asked[asked:]))
         with run.open() as db:
             visit.report.unseen = [spot.sentence for spot, _ in read_blind_spots(db)]
+        forgetting.finish(run)
     if "synced" in stops:
         now = run.clock().astimezone(UTC)
         report = {"run_id": run.run_id, **visit.report.as_json()}
@@ -264,28 +263,19 @@ def visiting(run: Run) -> Iterator[Visit]:
     except OSError as error:
         visit.report.status = FAILED
         visit.report.error = BadSettings(
-            f"a file below {run.warehouse.data_dir} cannot be used ({error.strerror or 'no reason told'}): "
-            "is the disk full or the folder read-only?"
+            f"the file {error.filename or f'below {run.warehouse.data_dir}'} cannot be used "
+            f"({error.strerror or 'no reason told'}): is the disk full or the folder read-only? Make room or make it "
+            "writable, and sync again"
         )
     except Exception as error:
         # The text of a foreign exception may hold a person's data; its type and place are enough to find it.
         visit.report.status, visit.report.error = (
             FAILED,
-            Internal(f"a fault of ours: {_where(error)}; please report it"),
+            Internal(told(error)),
         )
     finally:
         visit.close()
         visit.report.seconds = time.monotonic() - started
-
-
-def _where(error: Exception) -> str:
-    """Type and place of a foreign exception: the last few lines of ours that it came through."""
-    frames = [
-        f"{os.path.basename(frame.filename)}:{frame.lineno}"
-        for frame in traceback.extract_tb(error.__traceback__)
-        if "vs_st_pipeline" in frame.filename
-    ]
-    return f"{type(error).__name__} at {' > '.join(frames[-4:])}"
 
 
 @dataclass(frozen=True, slots=True)

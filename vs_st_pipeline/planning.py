@@ -24,8 +24,8 @@ from vs_st_pipeline import brake, gates, ledger
 from vs_st_pipeline.change import NOT_CONFIRMED, NOT_READ_YET, RECEIPT_UNREADABLE, WAITING_RETRY, Change, Wanted
 from vs_st_pipeline.customer import Customer
 from vs_st_pipeline.destinations.simpletexting.contacts import (
-    CUSTOMER_ID_LABEL,
     LiveContact,
+    customer_id_key,
     read_contacts,
     read_custom_fields,
 )
@@ -35,7 +35,6 @@ from vs_st_pipeline.field_map import (
     CustomField,
     Facts,
     FieldMap,
-    MapField,
     ResolvedMap,
     read_field_map,
     records,
@@ -187,13 +186,6 @@ def linkables(contacts: Any, custom_fields: Sequence[CustomField]) -> list[Linka
     ]
 
 
-def customer_id_key(custom_fields: Sequence[CustomField]) -> str:
-    """The key under which contacts carry `VScustomerID` in this account."""
-    probe = FieldMap(1, (MapField(CUSTOMER_ID_LABEL, "custom", "mirror", "customer.id", None, "text", 0),), "", "")
-    available = resolve(probe, custom_fields).available
-    return available[0][1] if available else CUSTOMER_ID_LABEL
-
-
 def _pass_gates(
     run: Run, person: Person, customer: Customer | None, orders: Sequence[Order], history_complete: bool
 ) -> None:
@@ -328,7 +320,7 @@ def _compare(run: Run, db: Db, people: Sequence[Person]) -> _Rows:
             continue
         rows.would_change[contact_id] = found.changes
         waiting = rejected.get(contact_id)
-        if waiting and waiting.changes_hash == ledger.changes_hash(found.changes) and run.now() < waiting.next_at:
+        if waiting and waiting.changes_hash == ledger.changes_hash(found.changes) and waiting.waits_at(run.now()):
             person.notes.add(WAITING_RETRY)
         else:
             rows.changes[contact_id] = found.changes

@@ -38,6 +38,8 @@ def write_standing(data_dir: Path, merchant_id: str, now: datetime, report: dict
         now: aware time.
     """
     folder = data_dir / "merchants" / merchant_id
+    if not folder.is_dir():
+        return  # removed while we were at work; nothing is to be kept of him
     # A lock of its own: a run that never got the sync lock has something to say as well.
     with FileLock(folder / "standing.lock", mode=0o600, timeout=10):
         standing = read_standing(data_dir, merchant_id)

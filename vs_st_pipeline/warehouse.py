@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -27,6 +28,7 @@ import duckdb
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
+from vs_st_pipeline import scratch
 from vs_st_pipeline.errors import BadSettings, TryLater
 
 LOCK_WAIT_SECONDS = 60.0
@@ -94,8 +96,11 @@ class Db:
         self._cursor.register(name, table)
         try:
             yield name
-        finally:
-            self._cursor.unregister(name)
+        except BaseException:
+            with suppress(duckdb.Error):  # a transaction that broke takes no more, and what broke it is to be told
+                self._cursor.unregister(name)
+            raise
+        self._cursor.unregister(name)
 
 
 class _Held:
@@ -141,6 +146,7 @@ class Warehouse:
         self.data_dir = data_dir
         self.wait_seconds = wait_seconds
         self._instance: duckdb.DuckDBPyConnection | None = None
+        self._scratch: int | None = None  # held open as long as this process lives
         self._guard = threading.Lock()
         self._files: dict[str, _Held] = {}
         self._watcher: _Watcher | None = None
@@ -175,7 +181,9 @@ class Warehouse:
         Raises:
             TryLater: another sync held it for `wait_seconds`.
         """
-        lock = FileLock(self.folder(merchant_id) / "sync.lock", mode=0o600, thread_local=False, is_singleton=False)
+        folder = self.folder(merchant_id)
+        before = _inode(folder)
+        lock = FileLock(folder / "sync.lock", mode=0o600, thread_local=False, is_singleton=False)
         try:
             lock.acquire(timeout=self.wait_seconds, poll_interval=POLL_SECONDS)
         except Timeout:
@@ -184,6 +192,9 @@ class Warehouse:
                 "try again when it is done"
             ) from None
         try:
+            if _inode(folder) != before:  # removed while we waited, and made again by the lock
+                shutil.rmtree(folder, ignore_errors=True)
+                raise TryLater("what was kept of this merchant has just been removed; nothing was done")
             yield
         finally:
             lock.release()
@@ -213,6 +224,32 @@ class Warehouse:
                 held.used_at = time.monotonic()
                 if not held.users and (broken or not held.keepers):
                     self._let_go(held, path, ignoring=broken)
+
+    def rewrite(self, merchant_id: str) -> None:
+        """Copy all rows into a new file that takes the old one's place, so that what was deleted leaves the disk.
+
+        DuckDB keeps deleted rows in free blocks and in its log. Under the sync lock only: whoever writes to the old
+        file meanwhile writes for nobody. If the power goes on the way, the old file stands as it was.
+
+        Raises:
+            BadSettings: there is no room for a second file, or the old one's log could not be taken in.
+        """
+        path, held = self.file(merchant_id), self._held(merchant_id)
+        draft = drafted(path)
+        with held.lock:
+            with self.open(merchant_id) as db:
+                quoted, copy = str(draft).replace("'", "''"), f'"new_{merchant_id}"'
+                db.execute(f"attach '{quoted}' as {copy}")
+                try:
+                    draft.chmod(0o600)
+                    db.execute(f"copy from database {held.alias} to {copy}")
+                finally:
+                    db.execute(f"detach {copy}")
+            self._let_go(held, path)
+            if logs := [log.name for log in (log_of(path), log_of(draft)) if log.exists()]:
+                # It would be read into the new file the next time.
+                raise BadSettings(f"the log {logs[0]} beside {path} was not taken in: close whatever has the file open")
+            put_in_place(draft, path)
 
     @contextmanager
     def keeping(self, merchant_id: str) -> Iterator[None]:
@@ -254,12 +291,14 @@ class Warehouse:
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         if self._instance is None:
+            scratch.sweep(self.data_dir / "tmp")
+            folder, self._scratch = scratch.own_folder(self.data_dir / "tmp")
             self._instance = duckdb.connect(
                 ":memory:",
                 config={
                     "threads": 1,  # of its own; who calls works too, and many merchants call at once
                     "memory_limit": "512MB",
-                    "temp_directory": str(self.data_dir / "tmp"),
+                    "temp_directory": str(folder),
                     "autoinstall_known_extensions": False,
                     "autoload_known_extensions": False,
                     "checkpoint_threshold": "64MB",  # a checkpoint rewrites what changed since, row group by row group
@@ -309,7 +348,7 @@ class Warehouse:
             except duckdb.Error as error:
                 raise BadSettings(
                     f"the file {path} cannot be opened ({type(error).__name__}): if a newer DuckDB wrote it, upgrade; "
-                    "else move it away and sync again"
+                    f"else start it anew with {_remedy(path)}"
                 ) from None
 
     def _let_go(self, held: _Held, path: Path, *, ignoring: bool = False) -> None:
@@ -332,6 +371,31 @@ def _detach(cursor: duckdb.DuckDBPyConnection, alias: str) -> None:
     cursor.execute(f"detach {alias}")
 
 
+def drafted(path: Path) -> Path:
+    """Where a file that is to take the place of `path` is made; what an interrupted run left there is removed."""
+    draft = path.with_name(path.name + ".new")
+    for leftover in (draft, log_of(draft)):
+        leftover.unlink(missing_ok=True)
+    return draft
+
+
+def put_in_place(draft: Path, path: Path) -> None:
+    """Let `draft` take the place of `path`: at any moment, power or not, one of the two is there whole."""
+    for name in (draft, path.parent):
+        handle = os.open(name, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if name is draft:
+            draft.replace(path)
+
+
+def log_of(path: Path) -> Path:
+    """Where DuckDB keeps what is not in the file yet."""
+    return path.with_name(path.name + ".wal")
+
+
 def _inode(path: Path) -> int:
     try:
         return os.stat(path).st_ino
@@ -342,8 +406,13 @@ def _inode(path: Path) -> int:
 def _unusable(path: Path, error: Exception) -> BadSettings:
     return BadSettings(
         f"the file {path} cannot be read or written ({type(error).__name__}): is the disk full, the folder read-only "
-        "or the file damaged? Make room, or move the file away and sync again; what is there already is then recognised"
+        f"or the file damaged? Make room; a damaged file is started anew with {_remedy(path)}: what is there "
+        "already is then recognised"
     )
+
+
+def _remedy(path: Path) -> str:
+    return f"`vs-st rebuild --merchant {path.parent.name}`"
 
 
 def _migrations() -> list[tuple[int, str]]:
@@ -362,7 +431,7 @@ def _migrate(db: Db, path: Path) -> None:
     if version > newest:
         raise BadSettings(
             f"the file {path} is at schema {version}, this version knows {newest}: upgrade vs-st-pipeline, "
-            "or move the file away"
+            f"or put an older backup back; {_remedy(path)} starts anew"
         )
     for number, sql in MIGRATIONS:
         if number > version:

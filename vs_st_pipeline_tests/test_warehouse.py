@@ -133,7 +133,10 @@ def test_a_second_sync_of_one_merchant_waits_and_then_says_so(tmp_path: Path) ->
 def test_a_file_that_is_no_database_is_named_with_a_remedy_and_others_work(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path)
     (warehouse.folder("one") / "warehouse.duckdb").write_bytes(b"rubbish" * 4096)
-    with pytest.raises(BadSettings, match=r"one/warehouse\.duckdb.*move the file away"), warehouse.open("one"):
+    with (
+        pytest.raises(BadSettings, match=r"one/warehouse\.duckdb.*vs-st rebuild --merchant one"),
+        warehouse.open("one"),
+    ):
         pass
     with warehouse.open("two") as db:
         assert db.value("select 1") == 1

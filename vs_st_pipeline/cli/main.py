@@ -8,8 +8,10 @@ import sys
 
 import click
 
+from vs_st_pipeline import faults
 from vs_st_pipeline.cli.again import reconcile, retry
 from vs_st_pipeline.cli.explain import history, why
+from vs_st_pipeline.cli.keep import forget, offboard, rebuild
 from vs_st_pipeline.cli.look import check, merchants
 from vs_st_pipeline.cli.play import demo, sandbox
 from vs_st_pipeline.cli.work import plan, sync
@@ -26,13 +28,18 @@ def cli() -> None:
     """
 
 
-for command in (sync, plan, check, why, history, retry, reconcile, merchants, sandbox, demo):
+COMMANDS = (
+    *(sync, plan, check, why, history, retry, reconcile, merchants),
+    *(forget, rebuild, offboard, sandbox, demo),
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 
 def main() -> None:
     """The console script."""
     os.umask(0o077)  # whatever is written here is about people
+    faults.be_quiet()
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -52,6 +59,9 @@ def main() -> None:
     except OSError as error:  # stdout closed or full, the data folder unusable
         with contextlib.suppress(OSError):
             click.echo(f"vs-st: {error.strerror or type(error).__name__}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        click.echo(f"vs-st: {faults.told(error)}", err=True)
         sys.exit(1)
 
 

@@ -9,7 +9,7 @@ complete only if it holds as many contacts as it says; only then is anybody take
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
@@ -20,7 +20,8 @@ import msgspec
 from vs_st_pipeline.destinations.simpletexting.client import PAGE_SIZE, CustomFieldItem, SimpleTextingClient
 from vs_st_pipeline.drift import drift_of
 from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, Refused
-from vs_st_pipeline.field_map import CustomField, ReadNames
+from vs_st_pipeline.field_map import CustomField, FieldMap, MapField, ReadNames, resolve
+from vs_st_pipeline.forgotten import CONTACT, CUSTOMER, PHONE, admit, phone_name, read_forgotten
 from vs_st_pipeline.marks import is_due, read_mark, record_drift, write_mark
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.text_forms import instant, parse_moment
@@ -279,6 +280,7 @@ def land_contacts(run: Run, db: Db, contacts: Mapping[str, bytes]) -> None:
 
     When they were read is a fact, not a rule about dates, so it is the machine's time and never `VS_ST_NOW`.
     """
+    contacts = _of_people_not_forgotten(run, db, contacts)
     columns: dict[str, list[Any]] = {
         "contact_id": list(contacts),
         "body": [text.decode() for text in contacts.values()],
@@ -307,6 +309,22 @@ def land_contacts(run: Run, db: Db, contacts: Mapping[str, bytes]) -> None:
         )
 
 
+def _of_people_not_forgotten(run: Run, db: Db, contacts: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """A person is known by his contact, his phone, or the customer that the contact says he is."""
+    if not read_forgotten(db):
+        return contacts
+    custom_fields = read_custom_fields(db)
+    key, read_names = customer_id_key(custom_fields), ReadNames(custom_fields)
+
+    def names(contact_id: str) -> tuple[str, list[tuple[str, object]], None]:
+        contact = live_contact(contact_id, contacts[contact_id], "", read_names)
+        customer_id = contact.custom.get(key, "").strip()
+        return contact_id, [(PHONE, phone_name(contact.phone)), (CUSTOMER, customer_id)], None
+
+    admitted = admit(db, list(contacts), CONTACT, names, run.now())
+    return contacts if len(admitted) == len(contacts) else {name: contacts[name] for name in admitted}
+
+
 def read_custom_fields(db: Db) -> list[CustomField]:
     """The account's custom fields as last read."""
     return [
@@ -327,6 +345,13 @@ def read_contacts(
         with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
             rows = db.rows(f"{sql} semi join {batch} using (contact_id) where not gone")
     return {row[0]: live_contact(row[0], row[1], row[2], names) for row in rows}
+
+
+def customer_id_key(custom_fields: Sequence[CustomField]) -> str:
+    """The key under which contacts carry `VScustomerID` in this account."""
+    probe = FieldMap(1, (MapField(CUSTOMER_ID_LABEL, "custom", "mirror", "customer.id", None, "text", 0),), "", "")
+    available = resolve(probe, custom_fields).available
+    return available[0][1] if available else CUSTOMER_ID_LABEL
 
 
 def live_contact(contact_id: str, text: str | bytes, read_run: str, names: ReadNames) -> LiveContact:

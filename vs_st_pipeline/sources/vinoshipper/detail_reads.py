@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from vs_st_pipeline.errors import BadAnswer, BadKey, Refused, TryLater
+from vs_st_pipeline.marks import CLOCK_SLACK
 from vs_st_pipeline.order import receipt_url_from
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.sources.vinoshipper import landing
@@ -96,8 +97,9 @@ def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]
             row[0]
             for row in db.rows(
                 """select order_number from raw.vinoshipper_orders
-                   where receipt_state = 'read' or (receipt_state = 'none' and receipt_at > ?)""",
-                [run.now() - run.merchant.vinoshipper.refresh.open_orders],
+                   where receipt_state = 'read'
+                      or (receipt_state = 'none' and receipt_at > ? and receipt_at <= ?)""",
+                [run.now() - run.merchant.vinoshipper.refresh.open_orders, run.now() + CLOCK_SLACK],
             )
         }
     failures, states = 0, Counter[str]()

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from hashlib import md5
 from typing import Any
 
 import msgspec
 
-from vs_st_pipeline.customer import listed_phone
+from vs_st_pipeline.customer import customer_from, listed_phone
+from vs_st_pipeline.forgotten import CUSTOMER, EMAIL, ORDER, PHONE, admit, email_name
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sources.vinoshipper.client import decode, whole_number
 from vs_st_pipeline.sources.vinoshipper.order_search import OrderRow
@@ -26,6 +27,9 @@ from vs_st_pipeline.warehouse import Db
 
 SHRUNK = 0.8
 SETTLED = frozenset({"DELIVERED", "PICKED_UP", "RETURNED", "CANCELLED"})
+
+
+_Names = tuple[object, list[tuple[str, object]], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ def customer_item(text: bytes) -> CustomerItem | None:
 
 def land_customers(run: Run, items: Sequence[CustomerItem]) -> None:
     """Store list items; those that are new or changed want their detail read."""
+    with run.open() as db, db.transaction():
+        items = admit(db, items, CUSTOMER, lambda item: _names(item.customer_id, item.phone, item.text), run.now())
     if not items:
         return
     columns: dict[str, list[object]] = {
@@ -111,6 +117,8 @@ def land_complete_walk(run: Run, db: Db, ids: set[int]) -> None:
 
 def land_customer_details(run: Run, details: Sequence[Detail], *, detail_leads: bool) -> None:
     """Store details; a 404 stands beside the last detail there was, and proves the deletion of one who is missing."""
+    with run.open() as db, db.transaction():
+        details = admit(db, details, CUSTOMER, lambda row: _names(row.id, _phone(row.text), row.text), run.now())
     columns: dict[str, list[object]] = {
         "customer_id": [int(row.id) for row in details],
         "body": [row.text for row in details],
@@ -144,6 +152,8 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, detail_leads: 
 def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
     """Store a customer whom no list walk has met yet, found by his phone and proved by his detail."""
     with run.open() as db, db.transaction():
+        if not admit(db, [customer_id], CUSTOMER, lambda own: _names(own, phone, text), run.now()):
+            return
         db.execute(
             """insert or replace into raw.vinoshipper_customers
                    (customer_id, phone, detail_body, detail_at, detail_status, detail_wanted, detail_leads)
@@ -155,6 +165,8 @@ def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
 def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
     """Store that a customer whom the list held under another phone has this one now, as his detail proves."""
     with run.open() as db, db.transaction():
+        if not admit(db, [customer_id], CUSTOMER, lambda own: _names(own, phone, text), run.now()):
+            return
         db.execute(
             """update raw.vinoshipper_customers
                set phone = ?, detail_body = ?, detail_at = ?, detail_status = 200, detail_wanted = false,
@@ -166,6 +178,7 @@ def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
 
 def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
     """Store search rows inside the caller's transaction; returns how many are new or changed and so want a detail."""
+    rows = admit(db, rows, ORDER, lambda row: (row.number, _buyer(_told(row.text)), None), now)
     if not rows:
         return 0
     unique = {row.number: row for row in rows}
@@ -213,13 +226,15 @@ def _update_order_rows(db: Db, batch: str, now: datetime) -> int:
 
 def land_order_details(run: Run, details: Sequence[Detail]) -> None:
     """Store order details and whether more is to be expected of them; a 404 counts no more."""
+    with run.open() as db, db.transaction():
+        details = admit(db, details, ORDER, lambda row: (row.id, _buyer(_told(row.text)), None), run.now())
     told = [_told(row.text) for row in details]
     columns: dict[str, list[object]] = {
         "order_number": [row.id for row in details],
         "body": [row.text for row in details],
         "status": [row.status for row in details],
         "settled_at": [_settled_since(body) for body in told],
-        "customer_id": [whole_number(as_mapping(body.customer).get("id")) for body in told],
+        "customer_id": [_owner(body) for body in told],
     }
     with run.open() as db, db.transaction(), db.batch(columns, {"status": "int", "customer_id": "int"}) as batch:
         db.execute(
@@ -269,6 +284,26 @@ class _Told(msgspec.Struct):
 
 
 _TOLD = msgspec.json.Decoder(_Told, float_hook=Decimal)
+
+
+def _phone(text: str | None) -> str | None:
+    customer = customer_from(None, decode(text), date.max) if text else None
+    return customer.phone if customer else None
+
+
+def _names(customer_id: object, phone: str | None, text: str | None) -> _Names:
+    """What names a customer."""
+    return customer_id, [(PHONE, phone)], email_name(decode(text)) if text else None
+
+
+def _owner(body: _Told) -> int | None:
+    return whole_number(as_mapping(body.customer).get("id"))
+
+
+def _buyer(body: _Told) -> list[tuple[str, object]]:
+    """What names the person of an order; of one that is nobody's, the e-mail in it."""
+    owner = _owner(body)
+    return [(CUSTOMER, owner)] if owner is not None else [(EMAIL, email_name(as_mapping(body.customer)))]
 
 
 def _told(text: str | None) -> _Told:

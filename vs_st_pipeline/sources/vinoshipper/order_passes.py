@@ -14,7 +14,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from vs_st_pipeline.blind_spots import ORDER_DATES, SHIPPED_DATES, tell
-from vs_st_pipeline.marks import forget_mark, is_due, read_mark, share, write_mark
+from vs_st_pipeline.forgotten import CUSTOMER, ORDER, read_forgotten
+from vs_st_pipeline.marks import CLOCK_SLACK, forget_mark, is_due, read_mark, share, write_mark
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.sources.vinoshipper import landing
 from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
@@ -165,7 +166,16 @@ def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
 
 def _known_older_than(db: Db, day: date) -> Callable[[list[OrderRow]], bool]:
     known = {row[0] for row in db.rows("select order_number from raw.vinoshipper_orders where purchased_on < ?", [day])}
-    return lambda rows: bool(rows) and all(row.number in known for row in rows)
+    forgotten = read_forgotten(db)  # their orders are not stored, and must not keep a look from ending
+
+    def all_known(rows: list[OrderRow]) -> bool:
+        new = [row for row in rows if row.number not in known]
+        unwanted = forgotten and all(
+            forgotten.knows(ORDER, row.number) or forgotten.knows(CUSTOMER, row.customer_id) for row in new
+        )
+        return len(new) < len(rows) and (not new or bool(unwanted))
+
+    return all_known
 
 
 def _pass_shipped(run: Run, search: OrderSearch, numbers: set[str]) -> None:
@@ -205,7 +215,8 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         # A day that the history walk has seen whole counts as compared then; the walk is what the slices keep true.
         at = db.value("select marked_at from raw.marks where name = ?", [HISTORY])
         age = {day: now - compared.get(day, at if day < first else now) for day in days}
-        overdue = [day for day in days if run.full or age[day] >= every]
+        # Compared in a future that is wrong counts as never.
+        overdue = [day for day in days if run.full or age[day] >= every or age[day] < -CLOCK_SLACK]
         turns = share(db, "reconcile", len(days), every, now)
         in_turn = sorted((day for day in days if day not in overdue), key=lambda day: (-age[day], day))
     found = 0

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from vs_st_pipeline.forgotten import admit
 from vs_st_pipeline.marks import CLOCK_SLACK, share
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.warehouse import Db
@@ -44,7 +45,7 @@ def hint(db: Db, kind: str, ids: Iterable[str], reason: str, now: datetime) -> N
     Args:
         kind: `customer` or `order`; only those that a contact stands for will be read.
     """
-    columns = {"id": sorted(set(ids))}
+    columns = {"id": admit(db, sorted(set(ids)), kind, lambda own: (own, (), None), now)}
     if columns["id"]:
         with db.batch(columns) as batch:
             db.execute(

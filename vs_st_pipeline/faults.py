@@ -1,0 +1,48 @@
+"""How a fault of ours is told: by type and place, never by its text, which may hold a person's data or a key.
+
+Python prints the text of an error that nobody caught, and the system may write the whole memory to a core file; both
+end in logs. `be_quiet` replaces the one and switches off the other, for programs of ours (a library must not).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import sys
+import threading
+import traceback
+from types import TracebackType
+
+
+def where(error: BaseException) -> str:
+    """Type and place of an error: the last few lines of ours that it came through."""
+    return _where(type(error), error.__traceback__)
+
+
+def _where(kind: type[BaseException], trace: TracebackType | None) -> str:
+    frames = [
+        f"{os.path.basename(frame.filename)}:{frame.lineno}"
+        for frame in traceback.extract_tb(trace)
+        if "vs_st_pipeline" in frame.filename
+    ]
+    return f"{kind.__name__} at {' > '.join(frames[-4:]) or 'a place outside our code'}"
+
+
+def told(error: BaseException) -> str:
+    """The sentence for people."""
+    return f"a fault of ours: {where(error)}; please report it"
+
+
+def be_quiet() -> None:
+    """From here on errors that nobody catches, in whatever thread, are told by type and place; no core is written."""
+    sys.excepthook = lambda kind, _, trace: _tell(kind, trace)
+    threading.excepthook = lambda args: _tell(args.exc_type, args.exc_traceback)
+    sys.unraisablehook = lambda args: _tell(args.exc_type, args.exc_traceback)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _tell(kind: type[BaseException], trace: TracebackType | None) -> None:
+    with contextlib.suppress(OSError, ValueError):  # stderr may be closed
+        print(f"vs-st: a fault of ours: {_where(kind, trace)}; please report it", file=sys.stderr)  # noqa: T201

@@ -1,0 +1,109 @@
+"""Starts a merchant's file anew: the old one is set aside, and what neither system can tell again is carried over.
+
+Data flow: the old file -> its forgotten hashes, its outbox and whom it doubted -> a new file; a sync reads the rest.
+
+Whatever happens on the way, one of the two files stands whole in its place: the old one gets a second name first, and
+then the new one takes over the first.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vs_st_pipeline import forgetting
+from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline.run import Run
+from vs_st_pipeline.warehouse import Warehouse, log_of, put_in_place, utc_now_naive
+
+# Sent, or about to be, with no outcome known: a sync settles it by reading. And contacts that we may have made.
+CARRIED = {"synced.writes": "outcome is null", "synced.doubted": "true"}
+
+
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """What became of the old file.
+
+    Attributes:
+        set_aside: where it lies now, None where there was none.
+        unsettled: writes without an outcome that were carried over.
+        unreadable: why nothing could be carried over but the copy of the forgotten hashes; None where all was.
+    """
+
+    set_aside: Path | None
+    unsettled: int = 0
+    unreadable: str | None = None
+
+
+def why_unreadable(run: Run) -> str | None:
+    """Why the merchant's file cannot be read, None where it can or there is none.
+
+    Raises:
+        TryLater: another process holds the file.
+    """
+    if not run.warehouse.file(run.merchant.id).exists():
+        return None
+    try:
+        _read_carried(run)
+    except BadSettings as error:
+        return error.message
+    return None
+
+
+def start_anew(run: Run) -> Anew:
+    """Put an empty file in the place of the merchant's own, with what is carried over.
+
+    Raises:
+        TryLater: a sync is running, or another process holds the file.
+        BadSettings: the folder cannot be written.
+    """
+    with run.warehouse.sync_lock(run.merchant.id):
+        path = run.warehouse.file(run.merchant.id)
+        if not path.exists():
+            return Anew(None)
+        carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {}
+        unreadable = None
+        try:
+            forgetting.begin(run)  # the copy of the hashes beside the file is whole, and will be put into the new one
+            carried = _read_carried(run)
+        except BadSettings as error:
+            unreadable = error.message
+        draft = _draft(run, carried)
+        stamp = f"{utc_now_naive():%Y%m%dT%H%M%S%f}"
+        aside = path.with_name(f"{path.name}.{stamp}.bak")
+        if log_of(path).exists():  # of a file that could not be opened; it must not be read into the new one
+            log_of(path).rename(log_of(aside))
+        _give_second_name(path, aside)
+        put_in_place(draft, path)
+        shutil.rmtree(_workshop(run), ignore_errors=True)
+    return Anew(aside, len(carried.get("synced.writes", ([], []))[1]), unreadable)
+
+
+def _read_carried(run: Run) -> dict[str, tuple[list[str], list[tuple[Any, ...]]]]:
+    with run.open() as db:
+        return {table: db.columns(f"select * from {table} where {which}") for table, which in CARRIED.items()}
+
+
+def _workshop(run: Run) -> Path:
+    return run.warehouse.folder(run.merchant.id) / "rebuild.new"
+
+
+def _draft(run: Run, carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]]) -> Path:
+    shutil.rmtree(_workshop(run), ignore_errors=True)
+    warehouse = Warehouse(_workshop(run), wait_seconds=run.warehouse.wait_seconds)
+    with warehouse.open(run.merchant.id) as db, db.transaction():
+        for table, (names, rows) in carried.items():
+            places = ", ".join("?" for _ in names)
+            for row in rows:
+                db.execute(f"insert into {table} ({', '.join(names)}) values ({places})", list(row))
+    return warehouse.file(run.merchant.id)
+
+
+def _give_second_name(path: Path, aside: Path) -> None:
+    try:
+        os.link(path, aside)
+    except OSError:  # a file system without links
+        shutil.copy2(path, aside)
