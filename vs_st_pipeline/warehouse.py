@@ -219,6 +219,11 @@ class Warehouse:
             except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
                 broken = True
                 raise _unusable(path, error) from None
+            except duckdb.TransactionException as error:
+                if "Failed to commit: Could not" not in str(error):  # write the log, for want of room
+                    raise
+                broken = True
+                raise _unusable(path, error) from None
             finally:
                 held.users -= 1
                 held.used_at = time.monotonic()

@@ -156,5 +156,14 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         pass
 
 
+def test_a_commit_that_finds_no_room_is_told_as_a_full_disk_and_another_as_what_it_is(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    no_room = "TransactionContext Error: Failed to commit: Could not write file: No space left on device"
+    with pytest.raises(BadSettings, match="is the disk full"), warehouse.open("one"):
+        raise duckdb.TransactionException(no_room)
+    with pytest.raises(duckdb.TransactionException), warehouse.open("one"):
+        raise duckdb.TransactionException("TransactionContext Error: Conflict on tuple deletion!")
+
+
 def test_migrations_are_numbered_without_gaps() -> None:
     assert [number for number, _ in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
