@@ -181,3 +181,18 @@ def test_a_contact_that_a_batch_made_before_the_run_died_is_deleted_by_the_next_
     assert RENSKE not in story.everybody()
     assert story.synced()["synced"]["accepted"] == 0
     assert story.texting.violations() == []
+
+
+def test_what_stood_there_before_is_no_proof_that_a_longer_value_was_written(story: Story) -> None:
+    story.begin_synced()
+    story.settings(give_up_after="1s")
+    story.shop.add_membership(700101, clubName="Reserve", dateJoined="2026-05-05")
+    story.texting.set_fault("reset", method="PUT")  # not one write arrives
+    done = story.sync()
+    assert done.of()["synced"]["accepted"] == 0
+    assert story.contact(MARISOL)["Club Name"] == "Hillside Six"
+    story.texting.clear_faults()
+    story.synced()
+    assert story.contact(MARISOL)["Club Name"] == "Hillside Six, Reserve"
+    assert replayed(story) == ledger_now(story)
+    story.clean()
