@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from proof import kills
+from proof import answers, kills, machine, switches
 from proof.kills import opened
 from proof.world import World
 
@@ -15,7 +15,12 @@ class _Figures(Protocol):
     def lines(self) -> Iterator[str]: ...
 
 
-ALL: dict[str, Callable[[World], _Figures]] = {"kills": kills.long}
+ALL: dict[str, Callable[[World], _Figures]] = {
+    "kills": kills.long,
+    "machine": machine.long,
+    "answers": answers.long,
+    "switches": switches.long,
+}
 
 
 def main(names: list[str]) -> None:

@@ -16,20 +16,21 @@ import subprocess
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from proof import answers
+from proof.spoil import Spoiler
 from vs_st_pipeline import fault_points, pipeline
 from vs_st_pipeline.destinations.simpletexting import batch
 from vs_st_pipeline.http_client import HttpClient
 from vs_st_pipeline.merchants import read_merchants
-from vs_st_pipeline.run import Run
+from vs_st_pipeline.run import Run, new_run_id
 from vs_st_pipeline.warehouse import Warehouse
 
 Record = dict[str, Any]
@@ -91,7 +92,8 @@ class Forks:
         """One sync of one merchant.
 
         Args:
-            how: `kill_at` a place (`vs_st_pipeline.fault_points`), `kill_after` seconds, `mutate` a seed.
+            how: `kill_at` a place (`vs_st_pipeline.fault_points`), `kill_after` seconds, `spoil` what a
+                `Spoiler` takes, `rounds` of all stops but the last, one by one.
         """
         assert self._process is not None
         assert self._process.stdin is not None
@@ -143,16 +145,31 @@ def _child(order: Record, pipe: int) -> None:
 
 
 def _sync(order: Record) -> Record:
-    mutated: list[list[str]] = []
-    if order.get("mutate") is not None:
-        answers.spoil(order["mutate"], mutated)
+    spoiler = Spoiler(**order["spoil"]) if order.get("spoil") else None
+    if spoiler:
+        spoiler.install()
     listed = {merchant.id: merchant for merchant in read_merchants(Path(order["settings"]), {}).merchants}
     warehouse, unsafe = Warehouse(Path(order["data"])), order.get("allow_unsafe", False)
     run = Run(listed[order["merchant"]], warehouse, _now, allow_unsafe=unsafe)
     if order.get("kill_at"):
         fault_points.arm(order["kill_at"])
-    report = pipeline.sync(run)
-    return {"report": report.as_json(), "reached": dict(fault_points.reached), "mutated": mutated}
+    told = _read_over_and_over(run, order["rounds"]) if "rounds" in order else pipeline.sync(run).as_json()
+    return {"report": told, "reached": dict(fault_points.reached), "mutated": spoiler.done if spoiler else []}
+
+
+def _read_over_and_over(run: Run, rounds: int) -> Record:
+    """Every stop but the last by itself, so that one that fails keeps none from its turn."""
+    ended: Counter[str] = Counter()
+    unfit = []
+    for _ in range(rounds):
+        again = replace(run, run_id=new_run_id())
+        for stop in [name for name in pipeline.STOPS if name != "synced"]:
+            report = pipeline.walk(again, [stop])
+            outcome = report.error.kind if report.error else report.status
+            ended[outcome] += 1
+            if outcome in ("internal", "config"):
+                unfit.append([stop, str(report.error)])
+    return {"ended": ended, "unfit": unfit}
 
 
 def _now() -> datetime:

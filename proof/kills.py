@@ -138,8 +138,8 @@ def values_sent(journal: list[Record], before: dict[str, Record]) -> Counter[tup
     """How often each new value was sent: by phone, field and value. What stood there and goes along is not counted."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for entry in journal:
-        if entry["method"] not in ("PUT", "POST"):
-            continue
+        if entry["method"] not in ("PUT", "POST") or not isinstance(entry["body"], dict):
+            continue  # a read, or a body that the kill cut short
         for update in entry["body"].get("updates", [entry["body"]]):
             phone = update["contactPhone"]
             stood = before.get(phone, {"customFields": {}})

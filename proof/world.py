@@ -207,8 +207,11 @@ class World:
     def reached_from_scratch(self, mode: str) -> Expected:
         """The same for the world as it stands; the world is left as it then is."""
         self.forget()
-        ended = self.sync(mode)
-        if ended.status != "ok":
+        for _ in range(3):  # a service that sets a limit may want more than one
+            ended = self.sync(mode)
+            if ended.status == "ok":
+                break
+        else:
             raise Finding("the undisturbed sync from scratch", [str(ended)])
         with Warehouse(self.data).open(TEST) as db:
             rows = db.rows("select phone from planned.contacts where customer_id is not null and held is null")
@@ -316,7 +319,7 @@ class World:
         """How often each contact was sent something since the journal was cleared, by phone."""
         counts: Counter[str] = Counter()
         for entry in self.box.simpletexting.control.journal(TEST):
-            if entry["method"] in ("PUT", "POST"):
+            if entry["method"] in ("PUT", "POST") and isinstance(entry["body"], dict):
                 counts.update(update["contactPhone"] for update in entry["body"].get("updates", [entry["body"]]))
         return counts
 
