@@ -98,7 +98,7 @@ class World:
                 },
                 simpletexting={
                     "full_read": "0s",
-                    "batch_wait": "2s",
+                    "batch_wait": "6s",  # nominal: the waits are shorter here, their sum is counted as it is
                     "write_one_by_one_up_to": few,
                     "requests_per_second": 100_000,
                 },
