@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BENCH_VENV := .venv-bench
 BIN := $(VENV)/bin
-CODE := vs_st_pipeline vs_st_pipeline_tests scripts benchmarks setup.py
+CODE := vs_st_pipeline vs_st_pipeline_tests scripts benchmarks proof setup.py
 
 export DAGSTER_HOME ?= $(CURDIR)
 
-.PHONY: demo test check ui bench lock clean
+.PHONY: demo test check ui bench proof lock clean
 
 demo: $(VENV)/ready
 	@$(BIN)/vs-st demo
@@ -26,6 +26,9 @@ ui: $(VENV)/ready
 
 bench: $(VENV)/ready $(BENCH_VENV)/ready
 	$(BIN)/python -m benchmarks
+
+proof: $(VENV)/ready
+	$(BIN)/python -m proof
 
 # Wheels with the hashes of the lock file, nothing else: no package gets to run a build on this machine but our own.
 $(VENV)/ready: requirements.lock setup.py

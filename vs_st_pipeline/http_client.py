@@ -35,6 +35,7 @@ from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_exponential_jitter
 
 from vs_st_pipeline.errors import BadAnswer, BadKey, BadSettings, Internal, PipelineError, Refused, TryLater
+from vs_st_pipeline.fault_points import reach
 
 T = TypeVar("T")
 JSON: Final[Any] = type("JSON", (), {"__doc__": "Shape: any JSON, with Decimal for numbers that have a fraction."})
@@ -260,7 +261,9 @@ class HttpClient:
             self.calls[ask.call] += 1
         began = time.monotonic()
         left = self._give_up_after - ask.spent
+        reach("request")
         heard = self._exchange(ask.prepared, min(left, TRY_SECONDS) if left > 0 else TRY_SECONDS)
+        reach("answer")
         ask.spent += time.monotonic() - began
         if isinstance(heard, _Heard):
             return self._judge(ask, heard)

@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 
 from vs_st_pipeline import scratch
 from vs_st_pipeline.errors import BadSettings, TryLater
+from vs_st_pipeline.fault_points import reach
 
 LOCK_WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -69,12 +70,14 @@ class Db:
     def transaction(self) -> Iterator[None]:
         """All or nothing; a file that lost power in between opens as it was before."""
         self._cursor.execute("begin transaction")
+        reach("begun")
         try:
             yield
         except BaseException:
             self._cursor.execute("rollback")
             raise
         self._cursor.execute("commit")
+        reach("committed")
 
     @contextmanager
     def batch(self, columns: Mapping[str, Sequence[Any]], types: Mapping[str, str] | None = None) -> Iterator[str]:
@@ -227,8 +230,10 @@ class Warehouse:
             finally:
                 held.users -= 1
                 held.used_at = time.monotonic()
-                if not held.users and (broken or not held.keepers):
-                    self._let_go(held, path, ignoring=broken)
+                if not held.users:
+                    reach("closed")
+                    if broken or not held.keepers:
+                        self._let_go(held, path, ignoring=broken)
 
     def rewrite(self, merchant_id: str) -> None:
         """Copy all rows into a new file that takes the old one's place, so that what was deleted leaves the disk.
@@ -374,6 +379,7 @@ class Warehouse:
 def _detach(cursor: duckdb.DuckDBPyConnection, alias: str) -> None:
     cursor.execute("use memory")
     cursor.execute(f"detach {alias}")
+    reach("detached")
 
 
 def drafted(path: Path) -> Path:

@@ -181,3 +181,36 @@ def test_a_contact_that_a_batch_made_before_the_run_died_is_deleted_by_the_next_
     assert RENSKE not in story.everybody()
     assert story.synced()["synced"]["accepted"] == 0
     assert story.texting.violations() == []
+
+
+def test_what_stood_there_before_is_no_proof_that_a_longer_value_was_written(story: Story) -> None:
+    story.begin_synced()
+    story.settings(give_up_after="1s")
+    story.shop.add_membership(700101, clubName="Reserve", dateJoined="2026-05-05")
+    story.texting.set_fault("reset", method="PUT")  # not one write arrives
+    done = story.sync()
+    assert done.of()["synced"]["accepted"] == 0
+    assert story.contact(MARISOL)["Club Name"] == "Hillside Six"
+    story.texting.clear_faults()
+    story.synced()
+    assert story.contact(MARISOL)["Club Name"] == "Hillside Six, Reserve"
+    assert replayed(story) == ledger_now(story)
+    story.clean()
+
+
+def test_a_person_who_comes_back_by_himself_after_a_batch_that_nobody_heard_of_again_is_left_alone(
+    story: Story,
+) -> None:
+    story.begin_synced()
+    story.settings(give_up_after="1s", simpletexting={"write_one_by_one_up_to": 0})
+    story.shop.patch_customer(700108, shippingAddress={"city": "Occidental"})
+    story.texting.set_fault("reset", method="POST")  # the batch never arrives, as far as we know it may have
+    assert story.sync().exit_code == 1
+    story.texting.clear_faults()
+    story.texting.delete_contact(RENSKE)
+    story.texting.add_contact(RENSKE)  # she texts the keyword again
+    report = story.synced()
+    assert report["planned"]["noted"].get("came_back") == 1, report["planned"]["noted"]
+    assert story.contact(RENSKE)["City"] == "Occidental"
+    assert story.texting.violations() == []
+    assert rows(story, "select count(*) from synced.writes where outcome is null") == [(0,)]

@@ -11,7 +11,6 @@ import itertools
 import json
 import re
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from vs_st_pipeline.merchants import Merchant, read_merchants
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sandbox import SWITCHES, Sandbox
 from vs_st_pipeline.warehouse import Db, Warehouse
+from vs_st_pipeline_tests.pairs import all_pairs
 from vs_st_pipeline_tests.stories import NOW_AND_ALWAYS, ODALYS, TEST
 
 Record = dict[str, Any]
@@ -43,32 +43,6 @@ TEXTING = (
     "since_inclusive", "oversize_page", "page_cap", "contacts_change_while_paged", "short_list", "null_style",
     "custom_fields_read_key",
 )  # fmt: skip
-
-
-def all_pairs(values: dict[str, list[Any]]) -> Iterator[Record]:
-    """Combinations in which every two values of two names meet; always the same ones."""
-    names = list(values)
-    unmet = {
-        frozenset(((a, i), (b, j)))
-        for a, b in itertools.combinations(names, 2)
-        for i in range(len(values[a]))
-        for j in range(len(values[b]))
-    }
-    used: Counter[tuple[str, int]] = Counter()
-    while unmet:
-        chosen = dict(min(unmet, key=sorted))
-        for name in names:
-            if name not in chosen:
-                chosen[name] = max(
-                    range(len(values[name])),
-                    key=lambda i: (
-                        sum(frozenset(((name, i), pair)) in unmet for pair in chosen.items()),
-                        -used[name, i],
-                    ),
-                )
-        used.update(chosen.items())
-        unmet -= {frozenset(pair) for pair in itertools.combinations(chosen.items(), 2)}
-        yield {name: values[name][chosen[name]] for name in names}
 
 
 def combinations(system: str, names: Sequence[str]) -> list[Any]:

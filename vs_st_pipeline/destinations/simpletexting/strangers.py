@@ -2,7 +2,8 @@
 
 A batch upserts by phone: where our contact vanished between reading and writing, it makes a new one, and a contact
 made through the API is opted in, without anybody having asked for it. Such a one is deleted again at once. One that
-was there before our call is a person who came back by himself, and is left alone; so is one that leaves a doubt.
+was there before our call is a person who came back by himself, and is left alone; so is one that leaves a doubt, and
+one that SimpleTexting says was made otherwise than through the API.
 All times are SimpleTexting's own.
 """
 
@@ -20,6 +21,7 @@ MADE_AND_DELETED = "created_and_deleted"
 MADE_NOT_DELETED = "created_not_deleted"
 CAME_BACK = "came_back"
 IN_DOUBT = "created_in_doubt"
+OUR_OWN_SOURCE = "PUBLIC_API"  # `updateSource` of a contact that was last touched through the API
 
 # SimpleTexting tells its clock in whole seconds, and a call may have been sent several times before it was answered.
 # So between the last answer before our call and the answer to it, only the contact itself can tell: one that our
@@ -54,7 +56,12 @@ def settle_stranger(st: SimpleTextingClient, contact_id: str, called: CalledAt) 
         return MADE_AND_DELETED if refused.http_status == 404 else IN_DOUBT
     except (TryLater, BadAnswer):
         return IN_DOUBT
+    if not isinstance(body, dict):
+        return IN_DOUBT
     made = made_by_us(_epoch(body.get("created")), _epoch(body.get("updated")), called)
+    # Ours would be of the API. This one was made by other means, after a call that did not meet it or never arrived.
+    if made and body.get("updateSource") not in (None, "", OUR_OWN_SOURCE):
+        return CAME_BACK
     if made is None:
         return IN_DOUBT
     if not made:

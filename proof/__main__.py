@@ -1,0 +1,40 @@
+"""`make proof`: run them all, or those named; `kills 17` does only the kills in the random world 17 again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from proof import answers, kills, machine, switches
+from proof.kills import opened
+from proof.world import World
+
+
+class _Figures(Protocol):
+    def lines(self) -> Iterator[str]: ...
+
+
+ALL: dict[str, Callable[[World], _Figures]] = {
+    "kills": kills.long,
+    "machine": machine.long,
+    "answers": answers.long,
+    "switches": switches.long,
+}
+
+
+def main(names: list[str]) -> None:
+    """Run and print."""
+    seeds = [int(name) for name in names if name.isdecimal()]
+    for name in [name for name in names if name in ALL] or ALL:
+        print(f"== {name}", flush=True)
+        with opened() as world:
+            if seeds and name == "kills":
+                kills.at_random_moments(world, kills.Figures(), seeds, kills.KILLS_IN_EACH)
+                continue
+            for line in ALL[name](world).lines():
+                print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,127 @@
+"""Answers of both systems are spoilt at random: the right kind of error or the right values, and no fault of ours.
+
+Twice: every reading stop by itself, over and over on tables that hold what was spoilt before; and whole syncs, which
+write. Afterwards the systems answer well, and then everything must come to what a sync from scratch has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from proof.kills import busy
+from proof.world import BATCH, MODES, SINGLY, Expected, Finding, World
+
+MUTATIONS = 20_000
+ROUNDS = 40  # of all reading stops, in one process
+CLEAN_SYNCS = 3
+FITTING = {"ok", "partial", "bad_answer", "try_later", "auth", "unsafe"}
+
+
+@dataclass
+class Figures:
+    """What the trials came to."""
+
+    mutations: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    ended: Counter[str] = field(default_factory=Counter)
+    misled: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        yield f"answers spoilt                {self.mutations}: " + _told(self.kinds)
+        yield "stops and syncs ended         " + _told(self.ended)
+        yield "values written as misread     " + (_told(self.misled) or "none")
+        yield f"seconds                       {self.seconds:.0f}"
+
+    def add(self, mutated: list[list[str]]) -> None:
+        self.mutations += len(mutated)
+        self.kinds.update(row[0] for row in mutated)
+
+
+def _told(counter: Counter[str]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counter.most_common())
+
+
+def _begin(world: World, mode: str) -> None:
+    world.begin(mode)
+    for what in busy(world.box):
+        world.happen(what)
+
+
+def reading(world: World, figures: Figures, seed: int, expected: Expected, *, rounds: int, rate: float = 0.2) -> None:
+    """Every reading stop, over and over; then well again."""
+    _begin(world, SINGLY)
+    spoil = {"seed": seed, "rate": rate, "statuses": True}
+    ended = world.sync(SINGLY, spoil=spoil, rounds=rounds)
+    figures.add(ended.mutated)
+    figures.ended.update(ended.report["ended"])
+    wrong = [f"a stop ended with {row}" for row in ended.report["unfit"]]
+    if world.written():
+        wrong.append("reading wrote something")
+    _well_again(world, SINGLY, f"reading, seed {seed}", wrong, expected)
+
+
+def syncing(world: World, figures: Figures, seed: int, expected: Expected, *, rate: float = 0.04) -> None:
+    """A whole sync, and what it writes; then well again."""
+    mode = MODES[seed % 2]
+    _begin(world, mode)
+    before = world.everybody()
+    world.clear_journal()
+    ended = world.sync(mode, spoil={"seed": seed, "rate": rate})
+    figures.add(ended.mutated)
+    outcome = ended.kind or ended.status
+    figures.ended[outcome] += 1
+    wrong = [] if outcome in FITTING else [f"the sync ended with {ended.report['error']}"]
+    written = world.written()
+    wrong += [f"{phone} was written and may not be" for phone in written if phone not in expected.writable]
+    for phone, values in world.everybody().items():
+        for name, value in values.items():
+            if value not in (before.get(phone, {}).get(name, ""), expected.contacts.get(phone, {}).get(name, "")):
+                figures.misled[name] += 1
+    wrong += [f"spoilt: {row}" for row in ended.mutated] if wrong else []
+    _well_again(world, mode, f"syncing, seed {seed}", wrong + world.forbidden(), expected)
+
+
+def _well_again(world: World, mode: str, trial: str, wrong: list[str], expected: Expected) -> None:
+    left: list[str] = []
+    for _ in range(CLEAN_SYNCS):
+        ended = world.sync(mode, allow_unsafe=True)
+        left = world.settled(expected) + ([] if ended.status == "ok" else [str(ended)])
+        if not left:
+            break
+    wrong = wrong + left + world.forbidden()
+    if wrong:
+        raise Finding(trial, wrong)
+
+
+def expected(world: World) -> Expected:
+    """What both modes must come to."""
+    return world.expected(BATCH, {}, list(busy(world.box)))
+
+
+def short(world: World) -> Figures:
+    """A few."""
+    figures, began = Figures(), time.monotonic()
+    aim = expected(world)
+    reading(world, figures, 1, aim, rounds=5, rate=0.4)
+    for seed in range(2):
+        syncing(world, figures, seed, aim)
+    figures.seconds = time.monotonic() - began
+    return figures
+
+
+def long(world: World) -> Figures:
+    """Until so many answers have been spoilt, a tenth of them in syncs that write."""
+    figures, began, seed = Figures(), time.monotonic(), 0
+    aim = expected(world)
+    while figures.mutations < MUTATIONS:
+        seed += 1
+        reading(world, figures, seed, aim, rounds=ROUNDS)
+        for number in range(4):
+            syncing(world, figures, 4 * seed + number, aim)
+    figures.seconds = time.monotonic() - began
+    return figures

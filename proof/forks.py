@@ -1,0 +1,196 @@
+"""Syncs in processes that may be killed: a child per sync, forked from a process that has everything imported.
+
+That process (`python -m proof.forks`) never opens a DuckDB file, a thread or a connection, so what it forks is whole.
+It reads one order per line, and answers one line when that child is gone.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from proof.spoil import Spoiler
+from vs_st_pipeline import fault_points, pipeline
+from vs_st_pipeline.destinations.simpletexting import batch
+from vs_st_pipeline.http_client import HttpClient
+from vs_st_pipeline.merchants import read_merchants
+from vs_st_pipeline.run import Run, new_run_id
+from vs_st_pipeline.warehouse import Warehouse
+
+Record = dict[str, Any]
+
+HURRY = 20.0  # waits between tries and polls are so many times shorter
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A sync that is over.
+
+    Attributes:
+        killed: it was killed, so there is no report.
+        report: as `vs-st sync --json` has it.
+        reached: how often each place between two effects was reached, where that was counted.
+        mutated: what was done to answers, where they were spoilt.
+    """
+
+    killed: bool
+    report: Record
+    reached: dict[str, int] = field(default_factory=dict)
+    mutated: list[list[str]] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        return str(self.report.get("status"))
+
+    @property
+    def kind(self) -> str | None:
+        error = self.report.get("error")
+        return None if error is None else str(error["kind"])
+
+
+class Forks:
+    """The process that forks; a context manager."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Forks:
+        root = str(Path(__file__).resolve().parents[1])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "proof.forks"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process is not None
+        self._process.communicate()  # its input ends, and so does it
+
+    def sync(self, settings: Path, data: Path, merchant: str, **how: Any) -> Ended:
+        """One sync of one merchant.
+
+        Args:
+            how: `kill_at` a place (`vs_st_pipeline.fault_points`), `kill_after` seconds, `spoil` what a
+                `Spoiler` takes, `rounds` of all stops but the last, one by one.
+        """
+        assert self._process is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        order = {"settings": str(settings), "data": str(data), "merchant": merchant, **how}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        told = json.loads(self._process.stdout.readline())
+        if told["status"] == -signal.SIGKILL:
+            return Ended(True, {})
+        if told["status"] != 0:
+            raise RuntimeError(f"a sync ended with {told['status']}: {order}")
+        return Ended(False, **json.loads(told["told"]))
+
+
+def _serve() -> None:
+    for late in ("pandas", "pyarrow", "encodings.idna"):  # loaded at their first use, which is not here
+        importlib.import_module(late)
+    _hurry()
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin:
+        order = json.loads(line)
+        ours, theirs = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(ours)
+            _child(order, theirs)
+        os.close(theirs)
+        if order.get("kill_after") is not None:
+            time.sleep(order["kill_after"])
+            os.kill(pid, signal.SIGKILL)  # not waited for yet, so the id is still its own
+        with open(ours, encoding="utf-8") as pipe:
+            told = pipe.read()
+        _, status = os.waitpid(pid, 0)
+        print(json.dumps({"status": os.waitstatus_to_exitcode(status), "told": told}), flush=True)
+
+
+def _child(order: Record, pipe: int) -> None:
+    try:
+        random.seed()
+        told = _sync(order)
+        with open(pipe, "w", encoding="utf-8") as file:
+            json.dump(told, file)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+def _sync(order: Record) -> Record:
+    spoiler = Spoiler(**order["spoil"]) if order.get("spoil") else None
+    if spoiler:
+        spoiler.install()
+    listed = {merchant.id: merchant for merchant in read_merchants(Path(order["settings"]), {}).merchants}
+    warehouse, unsafe = Warehouse(Path(order["data"])), order.get("allow_unsafe", False)
+    run = Run(listed[order["merchant"]], warehouse, _now, allow_unsafe=unsafe)
+    if order.get("kill_at"):
+        fault_points.arm(order["kill_at"])
+    told = _read_over_and_over(run, order["rounds"]) if "rounds" in order else pipeline.sync(run).as_json()
+    return {"report": told, "reached": dict(fault_points.reached), "mutated": spoiler.done if spoiler else []}
+
+
+def _read_over_and_over(run: Run, rounds: int) -> Record:
+    """Every stop but the last by itself, so that one that fails keeps none from its turn."""
+    ended: Counter[str] = Counter()
+    unfit = []
+    for _ in range(rounds):
+        again = replace(run, run_id=new_run_id())
+        for stop in [name for name in pipeline.STOPS if name != "synced"]:
+            report = pipeline.walk(again, [stop])
+            outcome = report.error.kind if report.error else report.status
+            ended[outcome] += 1
+            if outcome in ("internal", "config"):
+                unfit.append([stop, str(report.error)])
+    return {"ended": ended, "unfit": unfit}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _hurry() -> None:
+    """Waits are shorter, and nothing else is other than it is."""
+    sleep: Callable[[float], None] = time.sleep
+    shorter = partial(_shorter, sleep)
+    for function in (HttpClient.__init__, batch.collect):
+        defaults = function.__kwdefaults__
+        assert defaults
+        assert "sleep" in defaults
+        defaults["sleep"] = shorter
+
+
+def _shorter(sleep: Callable[[float], None], seconds: float) -> None:
+    sleep(seconds / HURRY)
+
+
+if __name__ == "__main__":
+    _serve()
+    os._exit(0)  # what was frozen would be called a leak

@@ -1,0 +1,180 @@
+"""Anything may happen in any order, found by Hypothesis: syncs, failures, crashes, and what people do meanwhile.
+
+After every step what may never be is looked for; after an undisturbed sync everything must be as one from scratch has
+it, which then finds nothing to write.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from proof.world import CITIES, CLUBS, ID_OF, LINNEA, MODES, Finding, Happening, World
+from vs_st_pipeline_tests.stories import TEST, Record
+
+EXAMPLES, STEPS = 120, 30
+SHORT_EXAMPLES, SHORT_STEPS = 3, 7
+
+PHONES = st.sampled_from(sorted(ID_OF))
+HAPPENINGS = st.one_of(
+    st.tuples(st.just("order"), PHONES, st.sampled_from(("7.00", "70.00", "412.50"))),
+    st.tuples(st.just("city"), PHONES, st.sampled_from(CITIES)),
+    st.tuples(st.just("club"), PHONES, st.sampled_from(CLUBS)),
+    st.tuples(st.just("edit"), PHONES, st.sampled_from(("city", "club_name", "firstName")), st.sampled_from(CITIES)),
+    st.tuples(st.sampled_from(("leave clubs", "opt out", "opt in", "delete", "rejoin", "vanish")), PHONES),
+    st.just(("join", LINNEA)),
+)
+FAULTS = ("reset", "slow", "500_empty", "truncated", "html_other", "wrong_shape", "401")
+
+
+def _at(name: str, turn: int) -> Record:
+    return {"kill_at": f"{name}:{turn}"}
+
+
+# What a sync meets: nothing, a crash at a place, or answers that fail.
+MET: st.SearchStrategy[tuple[str, Record]] = st.one_of(
+    st.tuples(st.just("crash"), st.builds(_at, st.just("any"), st.integers(90, 190))),
+    st.just(("sync", {})),
+    st.tuples(
+        st.just("crash"), st.builds(_at, st.sampled_from(("request", "answer", "committed")), st.integers(1, 35))
+    ),
+    st.tuples(
+        st.just("fail"),
+        st.fixed_dictionaries(
+            {
+                "kind": st.sampled_from(FAULTS),
+                "method": st.sampled_from(("GET", "PUT", "POST")),
+                "skip": st.integers(0, 3),
+                "count": st.sampled_from((1, 2, None)),
+                "seconds": st.just(0.05),
+                "when": st.sampled_from(("before", "after")),
+            }
+        ),
+    ),
+)
+
+
+@dataclass
+class Figures:
+    """What the steps came to."""
+
+    steps: Counter[str] = field(default_factory=Counter)
+    ended: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        yield f"steps                         {self.steps.total()}: " + _told(self.steps)
+        yield "syncs ended                   " + _told(self.ended)
+        yield f"seconds                       {self.seconds:.0f}"
+
+
+def _told(counter: Counter[str]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counter.most_common())
+
+
+def machine(world: World, figures: Figures) -> type[RuleBasedStateMachine]:
+    """The machine for this world."""
+
+    class Winery(RuleBasedStateMachine):
+        mode = MODES[0]
+        orders = 0
+        new = False  # something has happened that no undisturbed sync has seen
+
+        @initialize(mode=st.sampled_from(MODES), polls=st.sampled_from((0, 1, 3)))
+        def begin(self, mode: str, polls: int) -> None:
+            self.mode = mode
+            world.begin(mode)
+            world.box.simpletexting.control.set_switch("tasks_delay_polls", polls)
+
+        # What a sync meets.
+
+        def _sync(self, step: str, **how: object) -> str:
+            ended = world.sync(self.mode, **how)
+            outcome = "killed" if ended.killed else ended.kind or ended.status
+            figures.steps[step] += 1
+            figures.ended[outcome] += 1
+            self.new = step in ("crash", "fail")
+            if outcome == "internal":
+                raise Finding(step, [str(ended)])
+            return outcome
+
+        @precondition(lambda self: self.new)
+        @rule(met=MET)
+        def sync(self, met: tuple[str, Record]) -> None:
+            texting = world.box.simpletexting.control
+            if met[0] == "fail":
+                texting.set_switch("fault", met[1], TEST)
+            self._sync(met[0], **(met[1] if met[0] == "crash" else {}))
+            texting.clear_faults(TEST)
+
+        # What people do.
+
+        @rule(what=HAPPENINGS)
+        def happen(self, what: Happening) -> None:
+            if what[0] == "order":
+                self.orders += 1
+                what = (*what[:2], f"NEW{self.orders}", what[2], world.box.now.isoformat(timespec="seconds"))
+            world.happen(what)
+            self.new = True
+            figures.steps[what[0]] += 1
+
+        # What must hold.
+
+        @precondition(lambda self: self.new)
+        @rule()
+        def resume(self) -> None:
+            world.box.simpletexting.control.clear_hooks()
+            outcome = self._sync("resume", allow_unsafe=True)
+            if outcome != "ok":
+                raise Finding("resume", [f"the undisturbed sync ended with {outcome}"])
+            world.clear_journal()
+            expected = world.apart(self.mode)
+            wrong = world.settled(expected)
+            wrong += [f"from scratch {phone} is written once more" for phone in world.written()]
+            if wrong:
+                raise Finding("resume", wrong)
+
+        @invariant()
+        def nothing_forbidden(self) -> None:
+            if wrong := world.forbidden() + world.unlike_history():
+                raise Finding("after a step", wrong)
+
+    return Winery
+
+
+def short(world: World) -> Figures:
+    """A few steps, always the same."""
+    return _run(world, settings(max_examples=SHORT_EXAMPLES, stateful_step_count=SHORT_STEPS, derandomize=True), False)
+
+
+def long(world: World) -> Figures:
+    """Many runs of many steps."""
+    return _run(world, settings(max_examples=EXAMPLES, stateful_step_count=STEPS, print_blob=True), True)
+
+
+def _run(world: World, how: settings, shrink: bool) -> Figures:
+    figures, began = Figures(), time.monotonic()
+    how = settings(
+        how,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(machine(world, figures), settings=how)
+    figures.seconds = time.monotonic() - began
+    return figures
