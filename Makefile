@@ -28,6 +28,7 @@ bench: $(VENV)/ready $(BENCH_VENV)/ready
 	$(BIN)/python -m benchmarks
 
 proof: $(VENV)/ready
+	$(BIN)/pytest -n 2 -m slow --timeout 900
 	$(BIN)/python -m proof
 
 # Wheels with the hashes of the lock file, nothing else: no package gets to run a build on this machine but our own.

@@ -50,6 +50,7 @@ class Sent:
         phone: ten digits that a batch knows the contact by, None where it has no clear one.
         task_id: of a batch that was taken.
         heard_before, heard_after: SimpleTexting's clock around the sending (epoch seconds), None where not heard.
+        sent_at: UTC without zone; None before it is stored.
     """
 
     send_id: str
@@ -61,6 +62,7 @@ class Sent:
     task_id: str | None = None
     heard_before: float | None = None
     heard_after: float | None = None
+    sent_at: datetime | None = None
 
 
 def changes_hash(changes: Iterable[Change]) -> str:
@@ -203,11 +205,11 @@ def record_not_sent(db: Db, send_id: str) -> None:
 def read_outstanding(db: Db) -> dict[str, list[Sent]]:
     """What was sent, or may have been, and has no outcome yet: by request, oldest first."""
     found: dict[str, list[Sent]] = {}
-    for send_id, contact_id, run_id, call, phone, changes, task_id, before, after in db.rows(
-        """select send_id, contact_id, run_id, call, phone, changes, task_id, heard_before, heard_after
+    for send_id, contact_id, run_id, call, phone, changes, task_id, before, after, at in db.rows(
+        """select send_id, contact_id, run_id, call, phone, changes, task_id, heard_before, heard_after, sent_at
            from synced.writes where outcome is null order by sent_at, send_id, contact_id"""
     ):
-        sent = Sent(send_id, contact_id, run_id, call, phone, _load(changes), task_id, before, after)
+        sent = Sent(send_id, contact_id, run_id, call, phone, _load(changes), task_id, before, after, at)
         found.setdefault(send_id, []).append(sent)
     return found
 

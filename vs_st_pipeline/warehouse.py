@@ -189,6 +189,8 @@ class Warehouse:
         lock = FileLock(folder / "sync.lock", mode=0o600, thread_local=False, is_singleton=False)
         try:
             lock.acquire(timeout=self.wait_seconds, poll_interval=POLL_SECONDS)
+        except FileNotFoundError:
+            raise TryLater("the merchant's folder was removed just now; try again") from None
         except Timeout:
             raise TryLater(
                 f"another sync of this merchant has been running for over {self.wait_seconds:.0f} s; "

@@ -7,6 +7,17 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+# What decides how both systems are read.
+SHOP = (
+    "paging", "page_cap", "date_filter", "dup_rows", "inclusive_end", "tz", "envelope", "total_key",
+    "customers_paging", "customers_page_cap", "list_changes_while_paged", "orders_change_while_paged", "short_list",
+    "customer_search",
+)  # fmt: skip
+TEXTING = (
+    "since_inclusive", "oversize_page", "page_cap", "contacts_change_while_paged", "short_list", "null_style",
+    "custom_fields_read_key",
+)  # fmt: skip
+
 
 def all_pairs(values: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
     """Combinations in which every two values of two names meet; always the same ones."""

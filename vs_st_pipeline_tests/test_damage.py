@@ -70,6 +70,7 @@ def test_a_file_that_cannot_be_opened_is_named_with_its_remedy_which_works(
     made_good(both)
 
 
+@pytest.mark.slow
 def test_a_log_that_is_garbage_costs_nothing_but_what_stood_in_it(both: Story) -> None:
     file_of(both).with_name("warehouse.duckdb.wal").write_bytes(b"rubbish" * 4096)
     done = both.sync(every=True)
@@ -114,6 +115,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost_or_written_unrecorded(both: Sto
     made_good(both)
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_somebody_is_forgotten_leaves_the_file_whole(both: Story) -> None:
     def full() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -137,6 +139,7 @@ def without_power_over_files() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the powers of root are Linux's")
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_named(both: Story) -> None:
     folder = file_of(both).parent
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -159,6 +162,7 @@ def test_a_folder_that_cannot_be_written_is_named(both: Story) -> None:
 
 
 @pytest.mark.parametrize("years", [1, -1])
+@pytest.mark.slow
 def test_a_clock_that_jumps_and_comes_back_loses_nothing_and_clears_nothing(story: Story, years: int) -> None:
     story.settings(vinoshipper={"refresh": dict.fromkeys(("customer_list", "customer_details"), "1h")})
     now, away = story.box.now, story.box.now + timedelta(days=365 * years)
@@ -178,6 +182,7 @@ def test_a_clock_that_jumps_and_comes_back_loses_nothing_and_clears_nothing(stor
     assert story.texting.violations() == []
 
 
+@pytest.mark.slow
 def test_a_refused_contact_is_tried_again_after_a_clock_that_was_ahead_comes_back(story: Story) -> None:
     now = story.box.now
     story.texting.set_switch("reject", {RENSKE: "CONTACT_UPDATE_FAILED"})
@@ -188,6 +193,7 @@ def test_a_refused_contact_is_tried_again_after_a_clock_that_was_ahead_comes_bac
     assert RENSKE in story.written_phones()
 
 
+@pytest.mark.slow
 def test_days_that_were_compared_in_a_wrong_future_are_compared_again(story: Story) -> None:
     story.settings(vinoshipper={"refresh": {"reconcile": "24h"}})
     now = story.box.now
@@ -198,6 +204,7 @@ def test_days_that_were_compared_in_a_wrong_future_are_compared_again(story: Sto
         assert db.value("select count(*) from raw.slices where compared_at > ?", [now.replace(tzinfo=None)]) == 0
 
 
+@pytest.mark.slow
 def test_a_receipt_that_was_not_there_in_a_wrong_future_is_asked_for_again(story: Story) -> None:
     now = story.box.now
     story.shop.set_switch("receipt", 404)

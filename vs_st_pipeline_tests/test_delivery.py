@@ -149,7 +149,7 @@ def test_a_write_that_was_never_done_is_sent_by_the_next_run(story: Story) -> No
 
 def test_a_batch_that_was_under_way_is_asked_again_and_not_sent_again(story: Story) -> None:
     story.settings(simpletexting={"write_one_by_one_up_to": 2, "batch_wait": "60s"})
-    story.texting.set_switch("tasks_delay_polls", 3)
+    story.texting.set_switch("tasks_delay_polls", 5)  # slow enough to be killed in between on a busy machine
     process = story.start("sync", "--merchant", TEST)
     wait_until(lambda: any("batch-update/" in e["path"] for e in story.texting.journal(TEST)), process)
     kill(process)
@@ -168,7 +168,7 @@ def test_a_batch_that_was_under_way_is_asked_again_and_not_sent_again(story: Sto
 
 def test_a_contact_that_a_batch_made_before_the_run_died_is_deleted_by_the_next_one(story: Story) -> None:
     story.settings(simpletexting={"write_one_by_one_up_to": 2, "batch_wait": "60s"})
-    story.texting.set_switch("tasks_delay_polls", 3)
+    story.texting.set_switch("tasks_delay_polls", 5)  # slow enough to be killed in between on a busy machine
     # Renske's contact vanishes just before the batch, which therefore makes a new one under her phone.
     story.texting.add_hook(
         {"kind": "contacts", "op": "delete", "id": story.id_of(RENSKE)}, on="write", nth=1, merchant=TEST
@@ -177,7 +177,7 @@ def test_a_contact_that_a_batch_made_before_the_run_died_is_deleted_by_the_next_
     wait_until(lambda: any("batch-update/" in e["path"] for e in story.texting.journal(TEST)), process)
     kill(process)
     report = story.synced()
-    assert report["planned"]["noted"]["created_and_deleted"] == 1
+    assert report["planned"]["noted"].get("created_and_deleted") == 1, report
     assert RENSKE not in story.everybody()
     assert story.synced()["synced"]["accepted"] == 0
     assert story.texting.violations() == []

@@ -26,6 +26,8 @@ from vs_st_pipeline.sources.vinoshipper.order_search import OrderRow
 from vs_st_pipeline.warehouse import Warehouse
 from vs_st_pipeline_tests.stories import Story
 
+pytestmark = pytest.mark.slow
+
 ESTATE = "estate-winery"
 DAY = datetime(2026, 6, 17, 19, tzinfo=UTC)
 WALKED_BACK_TO = "2019-03-01"

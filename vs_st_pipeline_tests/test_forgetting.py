@@ -143,6 +143,7 @@ def test_she_does_not_come_back_and_is_still_counted(story: Story) -> None:
         assert db.value("select rows from raw.reads where what = 'contacts'") == counted["contacts"]
 
 
+@pytest.mark.slow
 def test_whatever_is_new_of_her_is_not_let_in_either(story: Story) -> None:
     story.begin_synced()
     forget(story)
@@ -165,6 +166,7 @@ def test_whatever_is_new_of_her_is_not_let_in_either(story: Story) -> None:
     assert story.texting.violations() == story.texting.created() == []
 
 
+@pytest.mark.slow
 def test_a_stored_customer_who_takes_a_forgotten_phone_is_erased_as_well(story: Story) -> None:
     story.begin_synced()
     forget(story)
@@ -175,6 +177,7 @@ def test_a_stored_customer_who_takes_a_forgotten_phone_is_erased_as_well(story: 
     assert in_bytes(story.data, {"TW 2026/0007", "renske@example.com"}) == {}
 
 
+@pytest.mark.slow
 def test_she_stays_out_where_the_search_ignores_dates_and_a_look_at_it_still_ends(story: Story) -> None:
     story.begin_synced()
     forget(story)
@@ -189,6 +192,7 @@ def test_she_stays_out_where_the_search_ignores_dates_and_a_look_at_it_still_end
     assert pages[-1] < pages[0], "known orders end it, and hers do not keep it going"
 
 
+@pytest.mark.slow
 def test_all_who_share_a_phone_are_forgotten_and_nobody_else(story: Story) -> None:
     story.begin_synced()
     found = forget(story, "+1 (707) 555-0144")
@@ -202,6 +206,7 @@ def test_all_who_share_a_phone_are_forgotten_and_nobody_else(story: Story) -> No
     assert story.contact(HALLORANS) == before[HALLORANS]
 
 
+@pytest.mark.slow
 def test_customer_and_contacts_are_found_by_the_link_in_both_directions(story: Story) -> None:
     story.begin_synced()
     assert forget(story, FFION)["contacts"] == 2, "the other one names her by VScustomerID"
@@ -213,6 +218,7 @@ def test_customer_and_contacts_are_found_by_the_link_in_both_directions(story: S
     assert story.writes() == []
 
 
+@pytest.mark.slow
 def test_it_can_be_said_again_and_of_a_phone_that_nobody_has(story: Story) -> None:
     story.begin_synced()
     forget(story)
@@ -227,6 +233,7 @@ def test_it_can_be_said_again_and_of_a_phone_that_nobody_has(story: Story) -> No
     assert places(story, {"latecomer", "7075559999"}) == {}
 
 
+@pytest.mark.slow
 def test_before_the_first_sync_it_keeps_out_as_well(story: Story) -> None:
     forget(story)
     story.synced()
@@ -234,6 +241,7 @@ def test_before_the_first_sync_it_keeps_out_as_well(story: Story) -> None:
     assert MARISOL not in story.written_phones()
 
 
+@pytest.mark.slow
 def test_it_is_asked_for_and_says_counts_and_no_names(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     story.begin_synced()
     done = story.run("forget", "--merchant", TEST, MARISOL)
@@ -248,6 +256,7 @@ def test_it_is_asked_for_and_says_counts_and_no_names(story: Story, monkeypatch:
     assert story.run("forget", "--merchant", "nobody", MARISOL, "--yes").exit_code == 2
 
 
+@pytest.mark.slow
 def test_it_waits_for_a_sync_and_then_says_try_later(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     story.begin_synced()
     story.texting.set_fault("slow", count=1, seconds=20)
@@ -263,6 +272,7 @@ def test_it_waits_for_a_sync_and_then_says_try_later(story: Story, monkeypatch: 
     assert forget(story)["customers"] == 1
 
 
+@pytest.mark.slow
 def test_another_merchant_with_the_same_person_is_not_touched(story: Story) -> None:
     assert story.sync(every=True).exit_code == 0
     before = (story.data / "merchants" / OTHER / "warehouse.duckdb").read_bytes()
@@ -301,6 +311,7 @@ def test_wherever_the_power_goes_the_next_sync_makes_it_good(
     assert not list(story.data.rglob("*.new*"))
 
 
+@pytest.mark.slow
 def test_a_file_that_was_lost_or_put_back_from_before_does_not_bring_her_back(story: Story, tmp_path: Path) -> None:
     story.begin_synced()
     file = story.data / "merchants" / TEST / "warehouse.duckdb"
@@ -316,6 +327,7 @@ def test_a_file_that_was_lost_or_put_back_from_before_does_not_bring_her_back(st
     assert in_bytes(story.data, hers(story)) == {}
 
 
+@pytest.mark.slow
 def test_a_damaged_copy_of_the_hashes_is_named_and_nothing_is_called(story: Story) -> None:
     story.begin_synced()
     forget(story)
@@ -329,6 +341,7 @@ def test_a_damaged_copy_of_the_hashes_is_named_and_nothing_is_called(story: Stor
     assert copy.exists(), "the file has them too"
 
 
+@pytest.mark.slow
 def test_what_a_process_that_died_could_not_keep_in_memory_is_removed(story: Story) -> None:
     story.begin_synced()
     living, handle = scratch.own_folder(story.data / "tmp")
@@ -389,6 +402,7 @@ def shape_of_defaults(rows: Callable[[str], list[tuple[Any, ...]]]) -> tuple[Any
     return rows("select detail_wanted from raw.vinoshipper_customers")[0]
 
 
+@pytest.mark.slow
 def test_deleted_rows_do_leave_the_file_only_when_it_is_rewritten(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path)
     for statement in (
@@ -424,9 +438,11 @@ def test_a_table_of_a_later_version_is_not_forgotten(story: Story) -> None:
         # Nobody can stand in these: names of fields, times, counts, words, hashes. Look twice before adding one.
         *("main.schema_version", "raw.simpletexting_custom_fields", "raw.reads", "raw.marks", "raw.slices"),
         *("raw.drift", "raw.blind_spots", "raw.forgotten", "planned.plan", "synced.baseline", "synced.allowed"),
+        "synced.reconciled",
     }
 
 
+@pytest.mark.slow
 def test_the_hashes_are_salted_and_say_nothing_by_themselves(story: Story) -> None:
     story.begin_synced()
     forget(story)

@@ -24,7 +24,7 @@ from vs_st_pipeline.merchants import Merchant, read_merchants
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sandbox import SWITCHES, Sandbox
 from vs_st_pipeline.warehouse import Db, Warehouse
-from vs_st_pipeline_tests.pairs import all_pairs
+from vs_st_pipeline_tests.pairs import SHOP, TEXTING, all_pairs
 from vs_st_pipeline_tests.stories import NOW_AND_ALWAYS, ODALYS, TEST
 
 Record = dict[str, Any]
@@ -33,16 +33,7 @@ CONTACTS, CUSTOMERS, ORDERS = (name for name in pipeline.STOPS if name.startswit
 EVERY_STOP = (CONTACTS, CUSTOMERS, ORDERS)
 LINNEA, NEWCOMER, JUST_JOINED = "7075550152", "7075550177", 700300
 FULL_DAY = 28  # more than a page of 25
-SHOP = (
-    "paging", "page_cap", "date_filter", "dup_rows", "inclusive_end", "tz", "envelope", "total_key",
-    "customers_paging", "customers_page_cap", "list_changes_while_paged", "orders_change_while_paged", "short_list",
-    "customer_search",
-)  # fmt: skip
 CHANGING = ("paging", "page_cap", "date_filter", "dup_rows", "total_key", "customers_paging", "customers_page_cap")
-TEXTING = (
-    "since_inclusive", "oversize_page", "page_cap", "contacts_change_while_paged", "short_list", "null_style",
-    "custom_fields_read_key",
-)  # fmt: skip
 
 
 def combinations(system: str, names: Sequence[str]) -> list[Any]:
@@ -300,6 +291,7 @@ def test_no_pair_of_switches_at_the_shop_hides_anything_silently(eye: Eye, switc
     assert [f"{when}: {wrong}" for when, silent in found.items() for wrong in silent] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("switches", combinations("vinoshipper", CHANGING))
 def test_a_shop_that_changes_its_ways_hides_nothing_silently(
     eye: Eye, seen: tuple[Path, World], switches: Record
@@ -363,7 +355,7 @@ def texting_may_give_up(switches: Record) -> Callable[[str], bool]:
     return lambda stop: stop == CONTACTS and bool(switches["short_list"])
 
 
-@pytest.mark.parametrize("begin", ["so from the start", "later"])
+@pytest.mark.parametrize("begin", [pytest.param("so from the start", marks=pytest.mark.slow), "later"])
 @pytest.mark.parametrize("switches", combinations("simpletexting", TEXTING))
 def test_no_pair_of_switches_at_the_texting_service_hides_anything_silently(
     eye: Eye, seen: tuple[Path, World], switches: Record, begin: str

@@ -121,7 +121,7 @@ FAILURES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("kind", FAILURES)
+@pytest.mark.parametrize("kind", ["auth", *(pytest.param(k, marks=pytest.mark.slow) for k in FAILURES if k != "auth")])
 def test_no_failure_says_more_than_it_may(story: Story, log: StringIO, kind: str) -> None:
     assert story.sync(every=True).exit_code == 0
     story.settings(give_up_after="1s")
@@ -211,6 +211,7 @@ def test_no_core_may_be_written() -> None:
 # --- Dagster ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("dagster")
 def test_nothing_in_dagsters_own_storage(
     story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

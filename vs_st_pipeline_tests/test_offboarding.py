@@ -84,6 +84,7 @@ def test_a_disabled_one_leaves_nothing_and_others_stay(both: Story) -> None:
     assert both.synced()["synced"]["accepted"] == 0, "he may come back, and what is there is recognised"
 
 
+@pytest.mark.slow
 def test_one_who_is_in_the_file_no_more(both: Story) -> None:
     without_entry(both)
     assert offboard(both)["contacts"] == 14
@@ -91,6 +92,7 @@ def test_one_who_is_in_the_file_no_more(both: Story) -> None:
     assert both.run("offboard", "--merchant", TEST, "--yes").exit_code == 2, "and of whom nothing is kept"
 
 
+@pytest.mark.slow
 def test_the_last_merchant_can_leave(both: Story) -> None:
     (both.folder / "merchants.yaml").write_text("merchants: []\n")
     assert offboard(both)["contacts"] == 14
@@ -101,12 +103,14 @@ def test_the_last_merchant_can_leave(both: Story) -> None:
 
 
 @pytest.mark.parametrize("merchant", ["..", "../../etc", ".", "", "a/b", "nobody"])
+@pytest.mark.slow
 def test_an_id_is_an_id_and_no_path(both: Story, merchant: str) -> None:
     without_entry(both)
     assert both.run("offboard", "--merchant", merchant, "--yes").exit_code == 2
     assert folder(both).is_dir()
 
 
+@pytest.mark.slow
 def test_turns_of_a_key_that_another_merchant_shares_stay(both: Story) -> None:
     key = {"api_token": f"file:keys/{OTHER}.st_token"}
     leave(both, simpletexting=key)
@@ -115,6 +119,7 @@ def test_turns_of_a_key_that_another_merchant_shares_stay(both: Story) -> None:
     assert len(turns) - len(set((both.data / "pace").iterdir())) == 1  # Vinoshipper's; the token is the other one's
 
 
+@pytest.mark.slow
 def test_a_database_that_cannot_be_read_goes_too(both: Story) -> None:
     (folder(both) / "warehouse.duckdb").write_bytes(b"rubbish" * 4096)
     leave(both)
@@ -122,6 +127,7 @@ def test_a_database_that_cannot_be_read_goes_too(both: Story) -> None:
     assert not folder(both).exists()
 
 
+@pytest.mark.slow
 def test_it_waits_for_a_sync(both: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     leave(both)
     monkeypatch.setattr("vs_st_pipeline.warehouse.LOCK_WAIT_SECONDS", 0.1)
@@ -154,6 +160,7 @@ def test_a_sync_that_waited_meanwhile_makes_nothing_anew(both: Story) -> None:
     assert [type(error) for error in said] == [TryLater] or not folder(both).joinpath("warehouse.duckdb").exists()
 
 
+@pytest.mark.slow
 def test_what_an_interrupted_removal_left_goes_with_the_next(both: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     leave(both)
 

@@ -25,6 +25,7 @@ def test_a_sync_that_is_killed_is_made_good_by_the_next_one(world: World) -> Non
     assert figures.settled["not applied"] + figures.settled["accepted"] > 0
 
 
+@pytest.mark.slow
 def test_whatever_happens_in_any_order_nothing_forbidden_does(world: World) -> None:
     figures = machine.short(world)
     assert figures.steps.total() > 10
@@ -37,5 +38,6 @@ def test_spoilt_answers_are_no_fault_of_ours_and_leave_nothing_wrong(world: Worl
     assert figures.ended["bad_answer"] > 0
 
 
+@pytest.mark.slow
 def test_pairs_of_switches_with_failing_answers_come_right_or_are_told(world: World) -> None:
     assert sum(switches.short(world).after.values()) == 2

@@ -45,6 +45,7 @@ def test_a_file_that_is_started_anew_writes_nothing_that_is_there(story: Story) 
     story.clean()
 
 
+@pytest.mark.slow
 def test_what_is_wanted_and_not_there_is_written(story: Story) -> None:
     story.begin_synced()
     story.shop.patch_customer(700101, shippingAddress={"city": "Occidental"})
@@ -52,6 +53,7 @@ def test_what_is_wanted_and_not_there_is_written(story: Story) -> None:
     assert story.contact(MARISOL)["City"] == "Occidental"
 
 
+@pytest.mark.slow
 def test_who_was_forgotten_stays_so_and_forgetting_removes_what_was_set_aside(story: Story) -> None:
     story.begin_synced()
     rebuild(story)
@@ -65,6 +67,7 @@ def test_who_was_forgotten_stays_so_and_forgetting_removes_what_was_set_aside(st
     assert in_bytes(story.data, names) == {}
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_needs_a_yes_and_is_set_aside_with_its_log(story: Story) -> None:
     story.begin_synced()
     file_of(story).write_bytes(b"rubbish" * 4096)
@@ -84,6 +87,7 @@ def test_a_file_that_cannot_be_read_needs_a_yes_and_is_set_aside_with_its_log(st
     assert not log.exists()
 
 
+@pytest.mark.slow
 def test_the_copy_beside_a_file_that_cannot_be_read_keeps_out_who_was_forgotten(story: Story) -> None:
     story.begin_synced()
     forget(story)
@@ -109,6 +113,7 @@ def test_what_was_under_way_is_carried_over_and_settled(story: Story) -> None:
 
 
 @pytest.mark.parametrize("at", ["_draft", "_give_second_name", "put_in_place"])
+@pytest.mark.slow
 def test_wherever_the_power_goes_a_whole_file_is_in_its_place(
     story: Story, at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +133,7 @@ def test_wherever_the_power_goes_a_whole_file_is_in_its_place(
     assert not (file_of(story).parent / "rebuild.new").exists()
 
 
+@pytest.mark.slow
 def test_a_file_system_without_links_will_do(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     story.begin_synced()
     before = file_of(story).read_bytes()
@@ -140,6 +146,7 @@ def test_a_file_system_without_links_will_do(story: Story, monkeypatch: pytest.M
     assert set_aside(story)[0].read_bytes() == before
 
 
+@pytest.mark.slow
 def test_others_are_not_touched_and_a_first_file_is_made_as_by_a_sync(story: Story) -> None:
     assert story.sync(every=True).exit_code == 0
     before = file_of(story, OTHER).read_bytes()

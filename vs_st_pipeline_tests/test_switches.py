@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.sandbox import FAULT_KINDS, SWITCHES, Sandbox
+from vs_st_pipeline_tests.pairs import SHOP, TEXTING
 from vs_st_pipeline_tests.stories import MARISOL, ODALYS, OTHER, TEST, Ran, Record, Story, differences
 
 World = dict[str, dict[str, str]]
@@ -93,7 +94,9 @@ def cases() -> Iterator[Any]:
         for name, values in switches.items():
             for value in values[1:] if name not in not_asked else ():
                 together = {**SMALL_PAGES.get((system, name), {}), name: value}
-                yield pytest.param(system, together, id=f"{system}-{name}-{value}")
+                # Reading switches meet each other in all pairs in test_no_silence.
+                marks = [pytest.mark.slow] if name in (*SHOP, *TEXTING) else []
+                yield pytest.param(system, together, id=f"{system}-{name}-{value}", marks=marks)
     for system, together in MORE:
         yield pytest.param(system, together, id="-".join([system, *(f"{k}-{v}" for k, v in together.items())]))
 

@@ -78,7 +78,8 @@ def history(merchant_id: str, at: str | None, as_json: bool, phone: str, field: 
 
 def _check_phone(phone: str) -> None:
     if nanp(phone) is None:
-        raise click.UsageError(f"'{phone}' is no North American phone number: give ten digits, such as 7075550142")
+        # Not repeated: whatever was typed instead may be a person's.
+        raise click.UsageError("this is no North American phone number: give its ten digits")
 
 
 def _moment(text: str, zone: ZoneInfo) -> datetime:

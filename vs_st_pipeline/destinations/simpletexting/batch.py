@@ -34,6 +34,7 @@ class BatchOutcome:
         strangers: written to another contact, with that one's id.
         unknown: no result; only reading tells.
         import_limit: SimpleTexting says that contacts were to be created, which never is our purpose.
+        done: the task said so; else what is unknown may still come.
         called: SimpleTexting's clock around the sending.
     """
 
@@ -42,6 +43,7 @@ class BatchOutcome:
     strangers: dict[str, str] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
     import_limit: bool = False
+    done: bool = False
     called: CalledAt = CalledAt(None, None)
 
 
@@ -82,7 +84,8 @@ def collect(
     """
     outcome = BatchOutcome(called=called)
     told: dict[str, BatchItem] = {}
-    for result in _poll(st, task_id, wait, progress, sleep):
+    results, outcome.done = _poll(st, task_id, wait, progress, sleep)
+    for result in results:
         phone = nanp(result.contactPhone)
         if phone and phone in by_phone and (phone not in told or result.done):
             told[phone] = result
@@ -111,8 +114,8 @@ def _poll(
     wait: timedelta,
     progress: Callable[[str], None],
     sleep: Callable[[float], None],
-) -> list[BatchItem]:
-    """All results told until the task is done; what is told while it is in progress counts as well."""
+) -> tuple[list[BatchItem], bool]:
+    """All results told until the task is done, and whether it is; what is told while in progress counts as well."""
     give_up_at = time.monotonic() + wait.total_seconds()
     pause = FIRST_POLL_SECONDS
     latest: BatchResult | None = None
@@ -123,9 +126,11 @@ def _poll(
             raise
         except (Refused, TryLater, BadAnswer):
             break  # the task cannot be asked; whatever was told before counts, the rest is unknown
-        if (latest.status or "").upper() == "DONE" or time.monotonic() + pause > give_up_at:
+        if (latest.status or "").upper() == "DONE":
+            return latest.results or [], True
+        if time.monotonic() + pause > give_up_at:
             break
         progress("waiting for SimpleTexting to finish a batch")
         sleep(pause)
         pause = min(pause * 2, LONGEST_POLL_SECONDS)
-    return (latest.results or []) if latest else []
+    return (latest.results or []) if latest else [], False

@@ -121,16 +121,26 @@ class Outcomes:
         for contact_id, stranger_id in outcome.strangers.items():
             self.met_stranger(by_id[contact_id], stranger_id, outcome.called)
         if outcome.unknown:
-            self.settle([by_id[contact_id] for contact_id in outcome.unknown], called=outcome.called)
+            unknown = [by_id[contact_id] for contact_id in outcome.unknown]
+            self.settle(unknown, called=outcome.called, may_come=not outcome.done)
         if outcome.import_limit:
             self.pushed.noted["import_limit_reached"] += 1
 
-    def settle(self, sent: Sequence[Sent], *, called: CalledAt | None = None, finally_: bool = False) -> bool:
+    def settle(
+        self,
+        sent: Sequence[Sent],
+        *,
+        called: CalledAt | None = None,
+        finally_: bool = False,
+        may_come: bool = False,
+    ) -> bool:
         """Read contacts whose outcome is unknown: what they show now is the outcome.
 
         Args:
             called: when the batch was sent that left them unknown; None for a single write, which cannot create.
-            finally_: the request is long over, so what does not show was not applied; else it may still come.
+            finally_: an earlier run sent it: what does not show was not applied, and is written anew if it is wanted.
+            may_come: the batch may still be carried out, and then makes a contact where ours is gone. So a gone one
+                stays in the outbox, and its phone is looked at again.
 
         Returns:
             False: they cannot be read either.
@@ -144,8 +154,12 @@ class Outcomes:
             if not readable:
                 self.pushed.unknown += 1
             elif contact is None:
-                if not (called and self._stranger_under_its_phone(one, called)):
+                if called and self._stranger_under_its_phone(one, called):
+                    continue
+                if not may_come:
                     self.gone(one)
+                elif not finally_:
+                    self.pushed.noted[GONE] += 1
             elif _shows(contact.value, one.changes):
                 proved.append(one)
             elif finally_:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from vs_st_pipeline import ledger
 from vs_st_pipeline.destinations.simpletexting import contacts as reading
@@ -32,6 +33,8 @@ from vs_st_pipeline.run import Run
 
 FAILURES_IN_A_ROW = 3
 LIST_AGAIN_AFTER_SECONDS = 10.0
+WAIT_AGAIN_FOR = timedelta(minutes=15)
+LATEST_BATCH = timedelta(days=1)  # how long a batch that nobody saw done is believed to be possible still
 UPDATE, BATCH = "update_contact", "batch_update"
 
 
@@ -78,15 +81,18 @@ def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: Pushed) -> No
     for sending in outstanding.values():
         first = sending[0]
         called = CalledAt(first.heard_before, first.heard_after) if first.call == BATCH else None
+        age, done = abs(run.now() - (first.sent_at or run.now())), False
         if first.task_id and called:
             by_phone = {sent.phone: sent.contact_id for sent in sending if sent.phone}
-            wait = run.merchant.simpletexting.batch_wait  # it may not have begun before we died
+            # It may not have begun before we died; what is not done long after is not waited for again.
+            wait = run.merchant.simpletexting.batch_wait if age <= WAIT_AGAIN_FOR else timedelta(0)
             outcome = collect(st, first.task_id, by_phone, called, wait=wait, progress=run.progress)
             unknown, outcome.unknown = outcome.unknown, []
             outcomes.take_in(sending, outcome)
-            sending = [sent for sent in sending if sent.contact_id in unknown]
+            sending, done = [sent for sent in sending if sent.contact_id in unknown], outcome.done
         if sending:
-            outcomes.settle(sending, called=called, finally_=True)
+            may_come = called is not None and not done and age < LATEST_BATCH
+            outcomes.settle(sending, called=called, finally_=True, may_come=may_come)
     pushed.noted += before.noted  # its contacts are counted by what this run finds to be written
 
 
@@ -180,7 +186,7 @@ class _Batches:
             middle = len(items) // 2
             return self.send(items[:middle]) and self.send(items[middle:])
         except (TryLater, BadAnswer):
-            outcomes.settle(sending, called=CalledAt(sending[0].heard_before, None))
+            outcomes.settle(sending, called=CalledAt(sending[0].heard_before, None), may_come=True)
             raise
         outcomes.taken(sending, task_id)
         called = CalledAt(sending[0].heard_before, st.server_time)
