@@ -46,6 +46,7 @@ def test_refused_contacts_are_tried_now_whatever_their_gap(story: Story) -> None
     story.clean()
 
 
+@pytest.mark.slow
 def test_one_phone_is_tried_and_the_others_keep_their_gap(story: Story) -> None:
     now = refused(story, RENSKE, BRAM)
     done = story.run("retry", "--merchant", TEST, "(707) 555-0147", "--json", now=now)

@@ -136,6 +136,7 @@ def test_a_change_is_seen_by_the_sync_that_is_promised_to_see_it(quiet: Story, n
     quiet.clean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, seen in CHANGES.items() if seen.within])
 def test_a_full_run_sees_it_at_once(quiet: Story, name: str) -> None:
     seen = CHANGES[name]
@@ -223,6 +224,7 @@ def test_details_are_read_again_evenly_over_their_period_and_all_within_it(quiet
 
 
 @pytest.mark.parametrize("switch", [{"date_filter": "ignored"}, {"paging": "none"}, {"paging": "offset"}])
+@pytest.mark.slow
 def test_what_an_account_obeys_is_learnt_once_and_new_orders_are_still_seen(
     story: Story, switch: dict[str, Any]
 ) -> None:

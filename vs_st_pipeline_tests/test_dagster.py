@@ -370,6 +370,7 @@ class TestSchedule:
         assert asked.tags.items() >= {RANGE_START: TEST, RANGE_END: OTHER}.items()
         assert asked.run_config["ops"]["walk"]["config"] == {"due_only": True}
 
+    @pytest.mark.slow
     def test_nobody_is_due_right_after_a_run_but_for_a_bad_entry(self, instance: DagsterInstance, folder: Path):
         run(instance)
         assert "none of 2 merchants is due" in self.tick(instance).skip_message

@@ -56,8 +56,8 @@ def made_good(story: Story) -> None:
     ("name", "damage"),
     [
         ("garbage", lambda path: path.write_bytes(b"rubbish" * 4096)),
-        ("nothing in it", lambda path: path.write_bytes(b"")),
-        ("only its head", lambda path: os.truncate(path, 9_000)),
+        pytest.param("nothing in it", lambda path: path.write_bytes(b""), marks=pytest.mark.slow),
+        pytest.param("only its head", lambda path: os.truncate(path, 9_000), marks=pytest.mark.slow),
         ("half of it", lambda path: os.truncate(path, path.stat().st_size // 2)),
     ],
 )

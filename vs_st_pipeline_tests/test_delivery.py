@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from vs_st_pipeline import ledger
 from vs_st_pipeline.diff import Accepted
 from vs_st_pipeline.warehouse import Db, Warehouse
@@ -133,6 +135,7 @@ def test_a_write_whose_answer_nobody_lived_to_see_is_settled_and_not_sent_again(
     story.clean()
 
 
+@pytest.mark.slow
 def test_a_write_that_was_never_done_is_sent_by_the_next_run(story: Story) -> None:
     story.texting.set_fault("slow", method="PUT", count=1, seconds=20)  # it is cut off before it has any effect
     process = story.start("sync", "--merchant", TEST)

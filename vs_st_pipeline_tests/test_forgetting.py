@@ -285,6 +285,7 @@ def test_another_merchant_with_the_same_person_is_not_touched(story: Story) -> N
 
 
 @pytest.mark.parametrize("at", ["_keep_two_copies", "rewrite", "put_in_place", "forget_mark", "erase"])
+@pytest.mark.slow
 def test_wherever_the_power_goes_the_next_sync_makes_it_good(
     story: Story, at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -118,6 +118,7 @@ def test_between_two_batches_a_listing_that_is_too_old_is_made_again_and_believe
     stopped(story, RENSKE)
 
 
+@pytest.mark.slow
 def test_who_is_seen_opted_out_in_one_sync_is_written_again_only_when_a_later_one_sees_him_opted_in(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -173,6 +173,7 @@ def crashed(story: Story, where: str, how: str, *options: str) -> subprocess.Com
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "how"),
     [

@@ -32,6 +32,7 @@ def test_whatever_happens_in_any_order_nothing_forbidden_does(world: World) -> N
     assert figures.ended["ok"] > 0
 
 
+@pytest.mark.slow
 def test_spoilt_answers_are_no_fault_of_ours_and_leave_nothing_wrong(world: World) -> None:
     figures = answers.short(world)
     assert figures.mutations > 20

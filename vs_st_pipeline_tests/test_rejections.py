@@ -122,6 +122,7 @@ def test_what_was_sent_and_never_answered_is_counted_until_it_is_settled(story: 
     assert (settled.count, settled.of, settled.detail) == (0, len(SYNCED), "")
 
 
+@pytest.mark.slow
 def test_who_passed_the_brake_is_told_for_a_week(story: Story) -> None:
     story.crowd(12)
     story.synced()

@@ -92,10 +92,10 @@ def cases() -> Iterator[Any]:
             together = {name: values[i] for name, values in not_asked.items() if i < len(values)}
             yield pytest.param(system, together, id=f"{system}-{'-'.join(map(str, together.values()))}")
         for name, values in switches.items():
-            for value in values[1:] if name not in not_asked else ():
+            for number, value in enumerate(values[1:] if name not in not_asked else ()):
                 together = {**SMALL_PAGES.get((system, name), {}), name: value}
                 # Reading switches meet each other in all pairs in test_no_silence.
-                marks = [pytest.mark.slow] if name in (*SHOP, *TEXTING) else []
+                marks = [pytest.mark.slow] if number or name in (*SHOP, *TEXTING) else []
                 yield pytest.param(system, together, id=f"{system}-{name}-{value}", marks=marks)
     for system, together in MORE:
         yield pytest.param(system, together, id="-".join([system, *(f"{k}-{v}" for k, v in together.items())]))
@@ -214,6 +214,7 @@ def test_under_every_switch_the_way_ends_right_or_says_why(
         nothing_forbidden(story)
 
 
+@pytest.mark.slow  # test_kinds goes through the same answers one by one
 @pytest.mark.parametrize("kind", FAULT_KINDS)
 def test_under_every_fault_the_sync_says_why_and_the_next_one_puts_it_right(
     story: Story, reference: dict[str, World], kind: str
@@ -243,6 +244,7 @@ def test_under_every_fault_the_sync_says_why_and_the_next_one_puts_it_right(
     nothing_forbidden(story)
 
 
+@pytest.mark.slow
 def test_faults_that_pass_within_the_patience_of_a_request_are_not_even_seen(
     story: Story, reference: dict[str, World]
 ) -> None:
