@@ -16,7 +16,7 @@ process, sides alternate, figures are medians; the ratio is of the same round.
 `tick` is the whole customer list again with 1 % of it changed, and 1 % of the orders; `changed` only what changed.
 In both, changed orders come 50 to a file, so ours makes four times the transactions that the product would.
 The floor is decoding each record once. `BENCH_RECORDS` (a multiple of 5,000) and `BENCH_RUNS` make it smaller: at full
-size ours takes some ten minutes a round, for every transaction ends with rewriting the columns that it touched.
+size a round takes about a quarter of an hour.
 """
 
 from __future__ import annotations

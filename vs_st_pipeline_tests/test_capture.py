@@ -265,6 +265,7 @@ def windows_asked(story: Story) -> set[str]:
     return {start for start in asked_for if start}
 
 
+@pytest.mark.slow
 def test_a_walk_that_is_killed_repeats_at_most_one_window(story: Story) -> None:
     patient(story, requests_per_second=20)
     process: subprocess.Popen[str] = story.start("sync", "--merchant", TEST)
@@ -279,6 +280,7 @@ def test_a_walk_that_is_killed_repeats_at_most_one_window(story: Story) -> None:
     assert story.contact(MARISOL)["Order Count"] == "3"
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_merchant_keep_the_rate_together(story: Story) -> None:
     rate = 15
     patient(story, requests_per_second=rate)

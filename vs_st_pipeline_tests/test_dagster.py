@@ -263,6 +263,7 @@ class TestChecks:
             OTHER: "in this run",
         }
 
+    @pytest.mark.slow
     def test_the_brake_blocks_until_it_is_allowed(self, box: Sandbox, folder: Path, instance: DagsterInstance):
         # Ten contacts synced before are what the brake needs; the two wineries have seven and two.
         from vs_st_pipeline import brake
@@ -377,6 +378,7 @@ class TestSchedule:
         rewrite(folder, no_such_key=1)
         assert not isinstance(self.tick(instance), SkipReason)
 
+    @pytest.mark.slow
     def test_a_run_of_those_who_are_due_leaves_the_others_alone(
         self, instance: DagsterInstance, box: Sandbox, folder: Path
     ):

@@ -972,6 +972,7 @@ def test_merchants_tells_how_each_stands(story: Story) -> None:
     assert story.run("merchants").exit_code == 0
 
 
+@pytest.mark.slow
 def test_nothing_that_names_a_person_or_a_key_is_said_outside_plan_and_why(story: Story) -> None:
     story.texting.set_switch("reject", {RENSKE: "CONTACT_UPDATE_FAILED"})
     private = personal_and_secret(story.box)
