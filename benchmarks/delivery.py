@@ -27,22 +27,7 @@ RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 CONTACTS = int(os.environ.get("BENCH_CONTACTS", "10000"))
 LABEL, TAG = "Channel", "channel"
 
-OURS = """
-import json, resource, sys, time
-from datetime import UTC, datetime
-from pathlib import Path
-from vs_st_pipeline import pipeline
-from vs_st_pipeline.merchants import read_merchants
-from vs_st_pipeline.run import Run
-from vs_st_pipeline.warehouse import Warehouse
-settings, data = Path(sys.argv[1]), Path(sys.argv[2])
-merchant = read_merchants(settings, {}).merchants[0]
-wall, cpu = time.perf_counter(), time.process_time()
-report = pipeline.sync(Run(merchant, Warehouse(data), lambda: datetime.now(UTC)))
-assert report.status == "ok", report.error
-print(json.dumps({"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
-    "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "accepted": report.accepted}))
-"""
+OURS = "from benchmarks import one_sync; one_sync.main()"
 
 # The peer's command in its own process: what it took is what the system says of the child.
 THEIRS = """

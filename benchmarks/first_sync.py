@@ -16,23 +16,7 @@ from vs_st_pipeline.sandbox import Sandbox
 
 RUNS = 3
 
-OURS = """
-import json, os, resource, sys, time
-from datetime import UTC, datetime
-from pathlib import Path
-from vs_st_pipeline import pipeline
-from vs_st_pipeline.merchants import read_merchants
-from vs_st_pipeline.run import Run
-from vs_st_pipeline.warehouse import Warehouse
-settings, data = Path(sys.argv[1]), Path(sys.argv[2])
-merchant = read_merchants(settings, {}).merchants[0]
-wall, cpu = time.perf_counter(), time.process_time()
-report = pipeline.sync(Run(merchant, Warehouse(data), lambda: datetime.now(UTC)))
-assert report.status == "ok", report.error
-print(json.dumps({"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
-    "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    "accepted": report.accepted, "requests": sum(report.calls_by_name().values())}))
-"""
+OURS = "from benchmarks import one_sync; one_sync.main()"
 
 PEER = """
 import json, resource, sys, time

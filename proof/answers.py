@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from proof.kills import busy
-from proof.world import BATCH, MODES, SINGLY, Expected, Finding, World
+from proof.world import BATCH, MODES, SINGLY, Expected, Finding, World, told
 
 MUTATIONS = 20_000
 ROUNDS = 40  # of all reading stops, in one process
@@ -32,18 +32,14 @@ class Figures:
 
     def lines(self) -> Iterator[str]:
         """For people."""
-        yield f"answers spoilt                {self.mutations}: " + _told(self.kinds)
-        yield "stops and syncs ended         " + _told(self.ended)
-        yield "values written as misread     " + (_told(self.misled) or "none")
+        yield f"answers spoilt                {self.mutations}: " + told(self.kinds)
+        yield "stops and syncs ended         " + told(self.ended)
+        yield "values written as misread     " + (told(self.misled) or "none")
         yield f"seconds                       {self.seconds:.0f}"
 
     def add(self, mutated: list[list[str]]) -> None:
         self.mutations += len(mutated)
         self.kinds.update(row[0] for row in mutated)
-
-
-def _told(counter: Counter[str]) -> str:
-    return ", ".join(f"{count} {what}" for what, count in counter.most_common())
 
 
 def _begin(world: World, mode: str) -> None:

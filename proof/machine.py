@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from proof.world import CITIES, CLUBS, ID_OF, LINNEA, MODES, Finding, Happening, World
+from proof.world import CITIES, CLUBS, ID_OF, LINNEA, MODES, Finding, Happening, World, told
 from vs_st_pipeline_tests.stories import TEST, Record
 
 EXAMPLES, STEPS = 120, 30
@@ -77,13 +77,9 @@ class Figures:
 
     def lines(self) -> Iterator[str]:
         """For people."""
-        yield f"steps                         {self.steps.total()}: " + _told(self.steps)
-        yield "syncs ended                   " + _told(self.ended)
+        yield f"steps                         {self.steps.total()}: " + told(self.steps)
+        yield "syncs ended                   " + told(self.ended)
         yield f"seconds                       {self.seconds:.0f}"
-
-
-def _told(counter: Counter[str]) -> str:
-    return ", ".join(f"{count} {what}" for what, count in counter.most_common())
 
 
 def machine(world: World, figures: Figures) -> type[RuleBasedStateMachine]:

@@ -52,6 +52,11 @@ Happening = tuple[str, ...]
 """What happens in the world: a word and its arguments, all text, so that a trial can be told in one line."""
 
 
+def told(counter: Counter[str]) -> str:
+    """Counts in words, the greatest first."""
+    return ", ".join(f"{count} {what}" for what, count in counter.most_common())
+
+
 @dataclass(frozen=True)
 class State:
     """Everything that a trial begins with: the data folder and the contacts."""

@@ -7,6 +7,7 @@ import gc
 import pickle
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +49,7 @@ class Hook:
         return self.left == 0
 
 
-class StandIn:
+class StandIn(ABC):
     """An ASGI application for one system; the subclass knows the system."""
 
     system = ""
@@ -92,8 +93,9 @@ class StandIn:
         self.clear_journal()
         self.opened()
 
+    @abstractmethod
     def opened(self) -> None:
-        """For subclasses: build what is derived from the records."""
+        """Build what is derived from the records."""
 
     def clear_journal(self) -> None:
         """Forget all requests; the numbering goes on."""
@@ -110,8 +112,9 @@ class StandIn:
             self.faults.set(values["fault"], merchant)
         self.switched(values, merchant)
 
+    @abstractmethod
     def switched(self, values: Record, merchant: str | None) -> None:
-        """For subclasses: switches have changed."""
+        """Switches have changed."""
 
     def _set_faults(self, merchant: str | None, scope: str | None) -> None:
         own = self.switches.for_all if merchant is None else self.switches.for_one.get(merchant, {})
@@ -238,56 +241,56 @@ class StandIn:
 
     # What a system has to say for itself.
 
+    @abstractmethod
     def caller(self, request: Request) -> Merchant | None:
         """Whose key this is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refuse(self, request: Request, switches: Record) -> Answer:
         """The answer to a caller without a good key."""
-        raise NotImplementedError
 
+    @abstractmethod
     def denied(self, request: Request, status: int) -> Answer:
         """A 401, 403 or 404 in the system's own words, for a request that was good."""
-        raise NotImplementedError
 
+    @abstractmethod
     def respond(self, request: Request, merchant: Merchant, switches: Record) -> Answer:
         """The answer to a caller with a good key."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bad_json(self, request: Request) -> Answer:
         """The answer to a body that is no JSON."""
-        raise NotImplementedError
 
     def dressed(self, answer: Answer, request: Request, switches: Record) -> Answer:
         """Headers that every answer carries."""
         return answer
 
+    @abstractmethod
     def records(self, merchant: Merchant, kind: str) -> list[Record]:
         """All records of a kind, as the system shows them in full."""
-        raise NotImplementedError
 
+    @abstractmethod
     def record(self, merchant: Merchant, kind: str, id: str) -> Record:
         """One record."""
-        raise NotImplementedError
 
+    @abstractmethod
     def add_record(self, merchant: Merchant, kind: str, fields: Record) -> Record:
         """Add a record as somebody at the system itself would."""
-        raise NotImplementedError
 
+    @abstractmethod
     def change_record(
         self, merchant: Merchant, kind: str, id: str, fields: Record, replace: bool, touch: bool
     ) -> Record:
         """Change a record as somebody at the system itself would; without `touch` its time stays."""
-        raise NotImplementedError
 
+    @abstractmethod
     def delete_record(self, merchant: Merchant, kind: str, id: str) -> None:
         """Delete a record as somebody at the system itself would."""
-        raise NotImplementedError
 
     def report(self, name: str, merchant: str | None) -> Any:
         """Counters and other findings, by name."""
         raise NoSuchRecord(name)
 
+    @abstractmethod
     def send_webhooks(self, merchant: Merchant, body: Record) -> Any:
         """Send webhook calls to whoever registered for them."""
-        raise NotImplementedError

@@ -1,0 +1,38 @@
+"""One sync of the first merchant of a merchants file, in a process of its own; prints what it took as a JSON line.
+
+Run with the merchants file and a data folder.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vs_st_pipeline import pipeline
+from vs_st_pipeline.merchants import read_merchants
+from vs_st_pipeline.run import Run
+from vs_st_pipeline.warehouse import Warehouse
+
+
+def main() -> None:
+    """Sync and measure."""
+    merchant = read_merchants(Path(sys.argv[1]), {}).merchants[0]
+    wall, cpu = time.perf_counter(), time.process_time()
+    report = pipeline.sync(Run(merchant, Warehouse(Path(sys.argv[2])), lambda: datetime.now(UTC)))
+    assert report.status == "ok", report.error
+    figures = {
+        "wall": time.perf_counter() - wall,
+        "cpu": time.process_time() - cpu,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "accepted": report.accepted,
+        "requests": sum(report.calls_by_name().values()),
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
