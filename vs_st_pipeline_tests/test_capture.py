@@ -259,6 +259,41 @@ def test_history_that_was_killed_goes_on_where_it_was_and_no_total_is_written_be
     assert story.contact(MARISOL)["Lifetime Value"] == "1392.96"
 
 
+def test_a_walk_over_the_customer_list_that_breaks_off_goes_on_at_its_page(story: Story) -> None:
+    patient(story)
+    story.shop.set_switch("customers_page_cap", 5)
+    story.shop.set_fault("500_empty", path_regex="/customers/list$", skip=2)
+    story.failed("try_later")
+    assert story.writes() == []
+    story.shop.clear_faults()
+    story.clear_journals()
+    assert story.synced()["raw"]["customers"] == len(story.shop.customers())
+    asked = [e["body"]["pageIndex"] for e in story.shop.journal(TEST) if e["path"].endswith("/customers/list")]
+    assert asked[0] == 2, "two pages are landed, and not asked for again"
+    story.clear_journals()
+    story.synced("--full")
+    asked = [e["body"]["pageIndex"] for e in story.shop.journal(TEST) if e["path"].endswith("/customers/list")]
+    assert asked[0] == 0
+
+
+def test_a_walk_that_broke_off_begins_again_where_the_list_has_another_length_since(story: Story) -> None:
+    patient(story)
+    story.shop.set_switch("customers_page_cap", 5)
+    story.shop.set_fault("500_empty", path_regex="/customers/list$", skip=2)
+    story.failed("try_later")
+    story.shop.clear_faults()
+    story.shop.delete_customer(700126)
+    assert story.synced()["raw"]["customers"] == len(story.shop.customers())
+
+
+def test_what_an_account_turned_out_to_obey_is_asked_again_after_a_week(quiet: Story) -> None:
+    quiet.shop.set_switch("date_filter", "ignored")
+    assert "ignores its dates" in quiet.run("sync", "--merchant", TEST).out
+    quiet.shop.set_switch("date_filter", "works")
+    assert "ignores its dates" in quiet.run("sync", "--merchant", TEST, now=later(timedelta(days=6))).out
+    assert "ignores its dates" not in quiet.run("sync", "--merchant", TEST, now=later(timedelta(days=8))).out
+
+
 def windows_asked(story: Story) -> set[str]:
     """Where the windows of the order search began."""
     asked_for = (e["query"].get("processed.start") for e in story.shop.journal(TEST) if e["path"].endswith("/orders"))

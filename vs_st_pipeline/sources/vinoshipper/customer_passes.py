@@ -5,8 +5,9 @@ Data flow: pages of the customer list, the membership feed and the customer sear
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from vs_st_pipeline.blind_spots import CUSTOMER_SEARCH, MEMBERSHIP_FEED, tell
 from vs_st_pipeline.customer import customer_from
@@ -15,7 +16,7 @@ from vs_st_pipeline.marks import is_due, read_mark, write_mark
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.sources.vinoshipper import landing
 from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
-from vs_st_pipeline.sources.vinoshipper.customer_list import walk_customers
+from vs_st_pipeline.sources.vinoshipper.customer_list import forget_walk, walk_customers
 from vs_st_pipeline.sources.vinoshipper.membership_feed import Feed, FeedMark, read_feed
 from vs_st_pipeline.sources.vinoshipper.order_passes import LEARN_AGAIN_AFTER
 from vs_st_pipeline.sources.vinoshipper.reading_order import hint
@@ -46,12 +47,13 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
     else:
         feed = read_feed(vs, None)  # before the walk: what moves from here on is shown by the feed or by the walk
         due_because = "full" if run.full else "due"
-    walk = walk_customers(run, vs)
+    walk = walk_customers(run, vs, asdict(feed.mark) if feed.mark else None)
     with run.open() as db, db.transaction():
         landing.land_complete_walk(run, db, walk.ids)
+        forget_walk(db)
         if not run.dry_run:  # the next sync shall walk by itself, and count who is missing
             write_mark(db, LIST, run.run_id, run.now())
-            _remember(run, db, feed)
+            _remember(run, db, walk.feed_mark, feed.blind)
     run.asked.append(Asked("customer list", due_because, len(walk.ids), f"{walk.pages} pages"))
     return len(walk.ids)
 
@@ -59,15 +61,15 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
 def _land_feed(run: Run, feed: Feed) -> None:
     with run.open() as db, db.transaction():
         hint(db, "customer", [str(customer_id) for customer_id in feed.moved], "a membership moved", run.now())
-        _remember(run, db, feed)
+        _remember(run, db, asdict(feed.mark) if feed.mark else None, feed.blind)
     found = feed.blind or f"{len(feed.moved)} customers to read"
     run.asked.append(Asked("membership feed", "every sync", len(feed.moved), found))
 
 
-def _remember(run: Run, db: Db, feed: Feed) -> None:
-    if feed.mark is not None:
-        write_mark(db, MEMBERSHIPS, asdict(feed.mark), run.now())
-    tell(db, MEMBERSHIP_FEED, feed.blind is not None, run.now())
+def _remember(run: Run, db: Db, mark: Mapping[str, Any] | None, blind: str | None) -> None:
+    if mark is not None:
+        write_mark(db, MEMBERSHIPS, mark, run.now())
+    tell(db, MEMBERSHIP_FEED, blind is not None, run.now())
 
 
 def listed_in_this_run(run: Run, db: Db) -> bool:
