@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vs_st_pipeline import ledger, planning
+from vs_st_pipeline.account_fields import CustomField, resolve
 from vs_st_pipeline.change import EDITED_THERE, MEANINGS, NOT_READ_YET
 from vs_st_pipeline.destinations.simpletexting.contacts import (
     LiveContact,
@@ -23,7 +24,7 @@ from vs_st_pipeline.destinations.simpletexting.contacts import (
 )
 from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
 from vs_st_pipeline.diff import Accepted, decide
-from vs_st_pipeline.field_map import CustomField, FieldMap, MapField, explain, resolve, rule_of, wanted_values
+from vs_st_pipeline.field_map import FieldMap, MapField, explain, rule_of, wanted_values
 from vs_st_pipeline.ledger import Rejected
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.planning import RECEIPT_SOURCE, Person

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from vs_st_pipeline.account_fields import ReadNames
 from vs_st_pipeline.customer import customer_from
 from vs_st_pipeline.destinations.simpletexting.contacts import customer_id_key, live_contact, read_custom_fields
 from vs_st_pipeline.errors import BadSettings
-from vs_st_pipeline.field_map import ReadNames
 from vs_st_pipeline.forgotten import REWRITE, Traces, email_name, erase, keep_out, phone_name
 from vs_st_pipeline.marks import forget_mark, read_mark, write_mark
 from vs_st_pipeline.run import Run

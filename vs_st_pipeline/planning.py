@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from vs_st_pipeline import brake, gates, ledger
+from vs_st_pipeline.account_fields import CustomField, ResolvedMap, resolve
 from vs_st_pipeline.change import NOT_CONFIRMED, NOT_READ_YET, RECEIPT_UNREADABLE, WAITING_RETRY, Change, Wanted
 from vs_st_pipeline.customer import Customer
 from vs_st_pipeline.destinations.simpletexting.contacts import (
@@ -31,17 +32,8 @@ from vs_st_pipeline.destinations.simpletexting.contacts import (
 )
 from vs_st_pipeline.diff import Accepted, compare
 from vs_st_pipeline.errors import BadSettings
-from vs_st_pipeline.field_map import (
-    CustomField,
-    Facts,
-    FieldMap,
-    ResolvedMap,
-    read_field_map,
-    records,
-    resolve,
-    rule_of,
-    wanted_values,
-)
+from vs_st_pipeline.field_map import FieldMap, records, rule_of, wanted_values
+from vs_st_pipeline.field_map_file import read_field_map
 from vs_st_pipeline.linking import Linkable, chosen_customer, link_contacts
 from vs_st_pipeline.matching import Link
 from vs_st_pipeline.merchants import Merchant
@@ -49,6 +41,7 @@ from vs_st_pipeline.order import Order, newest
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.staging import staged_customers, staged_orders
 from vs_st_pipeline.text_forms import instant
+from vs_st_pipeline.vocabulary import Facts
 from vs_st_pipeline.warehouse import Db
 
 OUR_OWN_SOURCE = "PUBLIC_API"  # `updateSource` of a contact that was last touched through the API

@@ -11,24 +11,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import vs_st_pipeline
+from vs_st_pipeline.account_fields import CustomField, ReadNames, resolve
 from vs_st_pipeline.customer import Customer, Membership
 from vs_st_pipeline.errors import BadSettings
-from vs_st_pipeline.field_map import (
-    BUILTINS,
-    FORMS,
-    SOURCES,
-    CustomField,
-    Facts,
-    FieldMap,
-    ReadNames,
-    Source,
-    explain,
-    read_field_map,
-    resolve,
-    wanted_values,
-)
+from vs_st_pipeline.field_map import BUILTINS, FieldMap, explain, wanted_values
+from vs_st_pipeline.field_map_file import read_field_map
 from vs_st_pipeline.order import Order, Package
-from vs_st_pipeline.text_forms import parse_moment
+from vs_st_pipeline.text_forms import FORMS, parse_moment
+from vs_st_pipeline.vocabulary import SOURCES, Facts, Source
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 DEFAULT_TEXT = (Path(vs_st_pipeline.__file__).parent / "destinations" / "simpletexting" / "field_map.yaml").read_text(

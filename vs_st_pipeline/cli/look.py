@@ -23,7 +23,8 @@ from vs_st_pipeline.text_forms import in_words
 def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: bool) -> None:
     """Are the keys good (exit 1 if not)? Which custom fields does the account lack, and what else is doubtful?"""
     from vs_st_pipeline import inspection
-    from vs_st_pipeline.field_map import FORMS, SOURCES
+    from vs_st_pipeline.text_forms import FORMS
+    from vs_st_pipeline.vocabulary import SOURCES
 
     selection = select(ids, more_ids, every)
     with ThreadPoolExecutor(max_workers=JOBS) as pool:

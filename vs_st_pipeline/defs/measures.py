@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from vs_st_pipeline import blind_spots, brake, planning
+from vs_st_pipeline.account_fields import resolve
 from vs_st_pipeline.destinations.simpletexting.contacts import read_custom_fields
 from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
-from vs_st_pipeline.field_map import resolve
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.text_forms import in_words
 from vs_st_pipeline.warehouse import Db

@@ -17,10 +17,11 @@ from typing import Any
 
 import msgspec
 
+from vs_st_pipeline.account_fields import CustomField, ReadNames, resolve
 from vs_st_pipeline.destinations.simpletexting.client import PAGE_SIZE, CustomFieldItem, SimpleTextingClient
 from vs_st_pipeline.drift import drift_of
 from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, Refused
-from vs_st_pipeline.field_map import CustomField, FieldMap, MapField, ReadNames, resolve
+from vs_st_pipeline.field_map import FieldMap, MapField
 from vs_st_pipeline.forgotten import CONTACT, CUSTOMER, PHONE, admit, phone_name, read_forgotten
 from vs_st_pipeline.marks import is_due, read_mark, record_drift, write_mark
 from vs_st_pipeline.run import Asked, Run
