@@ -15,8 +15,7 @@ from typing import Any
 import requests
 import urllib3
 
-from vs_st_pipeline import http_client
-from vs_st_pipeline.http_client import _Adapter
+from vs_st_pipeline.transport import Adapter
 
 Mutation = Callable[[random.Random, bytes], bytes]
 
@@ -151,13 +150,12 @@ class Spoiler:
 
     def install(self) -> None:
         """From here on, every client of this process."""
-        spoiler = self
+        spoiler, build = self, Adapter.build_response
 
-        class Spoilt(_Adapter):
-            def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-                return super().build_response(req, spoiler.spoilt(req, resp))
+        def spoilt(adapter: Adapter, request: requests.PreparedRequest, response: Any) -> requests.Response:
+            return build(adapter, request, spoiler.spoilt(request, response))
 
-        http_client._Adapter = Spoilt  # type: ignore[misc]
+        Adapter.build_response = spoilt  # type: ignore[method-assign, assignment]
 
     def spoilt(self, request: requests.PreparedRequest, response: Any) -> Any:
         """The answer, or another one in its place."""

@@ -2,43 +2,35 @@
 
 Requests go through requests' transport adapter without a Session around it. A Session would follow netrc, cookies and
 redirects, quote paths again (an order number may hold `%2F`), read the body of a redirect without limit, and cost CPU;
-what it knows of the environment (proxies, CA bundle) is asked of it once. Reads end at a deadline of the whole try,
-because a socket's own time-out starts anew with every byte. Failures travel as values and are raised outside any
-`except`, so that no chain carries requests' messages: they hold URLs, and URLs hold phones.
+what it knows of the environment (proxies, CA bundle) is asked of it once. Failures travel as values and are raised
+outside any `except`, so that no chain carries requests' messages: they hold URLs, and URLs hold phones.
 """
 
 from __future__ import annotations
 
 import base64
-import functools
 import http.client
-import io
 import logging
 import re
-import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
-from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 
-import msgspec
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_exponential_jitter
 
 from vs_st_pipeline.errors import BadAnswer, BadKey, BadSettings, Internal, PipelineError, Refused, TryLater
 from vs_st_pipeline.fault_points import reach
+from vs_st_pipeline.transport import Adapter, begin_try
+from vs_st_pipeline.wire_forms import decoded, encoded, epoch_seconds, error_code, plain_word, retry_after
 
 T = TypeVar("T")
-JSON: Final[Any] = type("JSON", (), {"__doc__": "Shape: any JSON, with Decimal for numbers that have a fraction."})
 NoBody: Final = type(None)
 """Shape: any 2xx will do, its body (if any) is not looked at, and `value` is None."""
 
@@ -51,11 +43,6 @@ _LOGIN_PLACE: Final = re.compile(
     r"login|(?<![a-z])(log[-_]in(?![a-z])|sign[-_]?in(?!g)|sso(?![a-z])|o?auth(?!or))", re.IGNORECASE
 )
 _CLOUDFLARE_TEXT: Final = re.compile(rb"\s*error code: 1\d{3}\b")  # its block page for those who do not ask for HTML
-_SHAPE_FAULT: Final = re.compile(
-    r"(Expected `[^`]*`(, got `[^`]*`)?|Object missing required field `[^`]*`)( - at `\$[^`]*`)?$"
-)
-_PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}", re.ASCII)
-_SECONDS: Final = re.compile(r"\s*\d+(\.\d+)?\s*", re.ASCII)
 
 # urllib3 writes the paths of requests to its log (at DEBUG, and at WARNING where an answer's headers are odd).
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -182,7 +169,7 @@ class HttpClient:
         self._give_up_after = give_up_after
         self._trace_header = trace_header
         self._guard = threading.Lock()
-        self._adapter = _Adapter(pool_connections=2, pool_maxsize=4)
+        self._adapter = Adapter(pool_connections=2, pool_maxsize=4)
         environment = _environment(self._base_url)
         if environment is None:
             raise BadSettings("base_url cannot be used", system=system)
@@ -243,7 +230,7 @@ class HttpClient:
         prepared.method, prepared.url = method, url
         prepared.headers = requests.structures.CaseInsensitiveDict(_HEADERS)
         if json is not None:
-            body = _encoded(json)
+            body = encoded(json)
             if body is None:
                 raise Internal("The request holds text that cannot be sent", system=self._system, call=call)
             prepared.body = body
@@ -272,7 +259,7 @@ class HttpClient:
 
     def _exchange(self, prepared: requests.PreparedRequest, seconds: float) -> _Heard | tuple[type[PipelineError], str]:
         """Send, and read the answer to its end; a failure comes as the kind of error and a sentence."""
-        _TRY.until = time.monotonic() + seconds
+        begin_try(seconds)
         timeout: Any = urllib3.Timeout(total=seconds, connect=CONNECT_SECONDS)
         try:
             response = self._adapter.send(prepared, True, timeout, self._verify, None, self._proxies)
@@ -298,16 +285,16 @@ class HttpClient:
     def _judge(self, ask: _Ask, heard: _Heard) -> Answer[Any] | _Failed:
         status, headers, body = heard.status, heard.headers, heard.body
         # An answer that never reached the vendor's own server has Cloudflare's name of it, if any.
-        trace_id = _plain_word(headers.get(self._trace_header)) if self._trace_header else None
-        trace_id = trace_id or _plain_word(headers.get("cf-ray"))
-        server_time = _epoch_seconds(headers.get("Date"))
+        trace_id = plain_word(headers.get(self._trace_header)) if self._trace_header else None
+        trace_id = trace_id or plain_word(headers.get("cf-ray"))
+        server_time = epoch_seconds(headers.get("Date"))
 
         def failed(kind: type[PipelineError], sentence: str, **more: Any) -> _Failed:
             error = kind(sentence, system=self._system, call=ask.call, http_status=status, trace_id=trace_id, **more)
             return _Failed(error)
 
         def again(kind: type[PipelineError], sentence: str) -> _Failed:
-            return _Failed(failed(kind, sentence).error, True, _retry_after(headers.get("Retry-After"), server_time))
+            return _Failed(failed(kind, sentence).error, True, retry_after(headers.get("Retry-After"), server_time))
 
         is_page = bool(body) and ("text/html" in headers.get("Content-Type", "").lower() or body.lstrip()[:1] == b"<")
         is_cloudflare = "cf-ray" in headers or headers.get("Server", "").lower().startswith("cloudflare")
@@ -327,12 +314,12 @@ class HttpClient:
         if status == 403:
             return failed(BadKey, "The key does not have the right to do this")
         if status >= 400:
-            return failed(Refused, "The system refused the request", code=_error_code(body), server_time=server_time)
+            return failed(Refused, "The system refused the request", code=error_code(body), server_time=server_time)
         if ask.shape is NoBody:
             return Answer(None, status, server_time, trace_id)
         if heard.too_long:
             return failed(BadAnswer, "The answer is longer than 64 MB")
-        value, fault = (None, "") if heard.cut else _decoded(body, ask.shape)
+        value, fault = (None, "") if heard.cut else decoded(body, ask.shape)
         if fault == "":
             return again(BadAnswer, "The answer is cut short or not JSON")
         if fault is not None:
@@ -387,185 +374,11 @@ def _read(response: requests.Response) -> _Heard | tuple[type[PipelineError], st
     return _Heard(raw.status, raw.headers, b"".join(chunks), cut, too_long=size > limit)
 
 
-def _encoded(value: object) -> bytes | None:
-    try:
-        return msgspec.json.encode(value)
-    except UnicodeEncodeError:  # half of a surrogate pair; the exception would carry the text
-        return None
-
-
-@functools.cache
-def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(Any if shape is JSON else shape, float_hook=Decimal)
-
-
-_ESCAPES: Final = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
-)
-
-
-def _mended(body: bytes) -> bytes:
-    """Half an emoji (a lone surrogate escape, as a text cut by its code units has) read as the replacement character.
-
-    One such name would otherwise make the whole answer unreadable, at every sync.
-    """
-    if b"\\ud" not in body and b"\\uD" not in body:
-        return body
-    return _ESCAPES.sub(lambda found: b"\\ufffd" if found[1] else found[0], body)
-
-
-def _decoded(body: bytes, shape: Any) -> tuple[Any, str | None]:
-    """The value and None; or None and what is wrong with its shape, `""` where it is no JSON at all."""
-    try:
-        body = _mended(body.removeprefix(b"\xef\xbb\xbf"))
-        if not body.isascii():
-            body.decode()  # msgspec does not look into what a shape skips or keeps raw
-        return _decoder(shape).decode(body), None
-    except msgspec.ValidationError as error:
-        # Of msgspec's sentences only those that hold no value: `Invalid enum value 'x'` does.
-        known = _SHAPE_FAULT.match(str(error))
-        return None, known[0] if known else "a value is not among those expected"
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None, ""
-
-
 def _redirected(location: str | None) -> tuple[type[PipelineError], str]:
     if location and _LOGIN_PLACE.search(location):
         return BadKey, "The system sent us to a log-in, so it does not accept the key"
     try:
-        host = _plain_word(urlsplit(location or "").hostname)
+        host = plain_word(urlsplit(location or "").hostname)
     except ValueError:
         host = None
     return BadAnswer, f"The system sent us elsewhere ({host or 'the same host'}); base_url may be wrong"
-
-
-def _error_code(body: bytes) -> str | None:
-    """The code of SimpleTexting's two envelopes, or of Vinoshipper's one."""
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if not isinstance(found, dict):
-        return None
-    error = found.get("error")
-    if isinstance(error, dict):
-        errors = error.get("errors")
-        first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-        return _plain_word(error.get("type")) or _plain_word(first.get("code"))
-    code = _plain_word(found.get("errorCode"))
-    return code if code and code != "UNKNOWN_ERR" else _plain_word(found.get("code"))
-
-
-def _plain_word(text: object) -> str | None:
-    """Only a word may go into errors: whatever else stands there may be about a person."""
-    return text if isinstance(text, str) and _PLAIN_WORD.fullmatch(text) else None
-
-
-@functools.lru_cache(maxsize=8)
-def _epoch_seconds(date: str | None) -> float | None:
-    try:
-        when = parsedate_to_datetime(date) if date else None
-        return None if when is None else (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-
-
-def _retry_after(value: str | None, server_time: float | None) -> float | None:
-    if value and _SECONDS.fullmatch(value):
-        return float(value)
-    when = _epoch_seconds(value)
-    return None if when is None else when - (time.time() if server_time is None else server_time)
-
-
-# --- a deadline for the whole try, down in the socket ---
-
-
-class _Try(threading.local):
-    until: float = 0.0  # monotonic; one thread does one try at a time
-
-
-_TRY: Final = _Try()
-
-
-def _left() -> float:
-    left = _TRY.until - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return left
-
-
-class _Reader(io.RawIOBase):
-    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
-        self._sock, self._raw = sock, raw
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_left())
-        return cast("int | None", self._raw.readinto(buffer))
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Response(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **more: Any) -> None:
-        super().__init__(sock, *args, **more)
-        self.fp = io.BufferedReader(_Reader(sock, self.fp.detach()))
-
-
-class _Connection(urllib3.connection.HTTPConnection):
-    response_class = _Response
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock.settimeout(_left())
-
-    def send(self, data: Any) -> None:
-        if self.sock is not None:
-            self.sock.settimeout(_left())
-        super().send(data)
-
-
-class _SecureConnection(_Connection, urllib3.connection.HTTPSConnection):
-    pass
-
-
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
-
-
-class _Adapter(HTTPAdapter):
-    """For one host: its pool is looked up once, and a response is no more than its raw one (both cost much CPU)."""
-
-    _found: Any = None
-
-    def init_poolmanager(self, *args: Any, **more: Any) -> None:
-        super().init_poolmanager(*args, **more)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
-
-    def proxy_manager_for(self, proxy: Any, **more: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **more)
-        if not proxy.lower().startswith("socks"):  # those have pools of their own
-            manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
-        return manager
-
-    def get_connection_with_tls_context(self, *args: Any, **more: Any) -> Any:
-        if self._found is None:
-            self._found = super().get_connection_with_tls_context(*args, **more)
-        return self._found
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        response = requests.Response()
-        response.raw = resp
-        return response
-
-    def close(self) -> None:
-        self._found = None
-        super().close()

@@ -21,7 +21,8 @@ import pytest
 
 from vs_st_pipeline import http_client
 from vs_st_pipeline.errors import BadAnswer, BadKey, BadSettings, Internal, PipelineError, Refused, TryLater
-from vs_st_pipeline.http_client import JSON, Basic, Bearer, HttpClient, NoBody
+from vs_st_pipeline.http_client import Basic, Bearer, HttpClient, NoBody
+from vs_st_pipeline.wire_forms import JSON
 
 SECRET, PHONE, BODY = "canary-secret-5521", "7075550147", "canary-body-9034"
 DATE = "Thu, 01 Jan 2026 00:00:00 GMT"

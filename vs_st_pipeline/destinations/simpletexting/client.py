@@ -15,8 +15,9 @@ from urllib.parse import quote
 import msgspec
 
 from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer
-from vs_st_pipeline.http_client import JSON, Answer, Bearer, HttpClient, NoBody, Pace
+from vs_st_pipeline.http_client import Answer, Bearer, HttpClient, NoBody, Pace
 from vs_st_pipeline.merchants import Merchant
+from vs_st_pipeline.wire_forms import JSON
 
 PAGE_SIZE = 500  # documented maximum
 BATCH_SIZE = 500  # documented maximum

@@ -15,8 +15,9 @@ from urllib.parse import quote
 import msgspec
 
 from vs_st_pipeline.errors import VINOSHIPPER, BadAnswer
-from vs_st_pipeline.http_client import JSON, Answer, Basic, HttpClient, Pace
+from vs_st_pipeline.http_client import Answer, Basic, HttpClient, Pace
 from vs_st_pipeline.merchants import Merchant
+from vs_st_pipeline.wire_forms import JSON
 
 PREFIX = "/api/v3/p"
 ROW_KEYS = ("results", "items", "orders", "memberships", "customers", "content", "data")

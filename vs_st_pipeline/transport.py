@@ -1,0 +1,113 @@
+"""requests' transport with a deadline for the whole try, down in the socket.
+
+A socket's own time-out starts anew with every byte, so an answer that trickles would never end.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import threading
+import time
+from typing import Any, Final, cast
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+
+class _Try(threading.local):
+    until: float = 0.0  # monotonic; one thread does one try at a time
+
+
+_TRY: Final = _Try()
+
+
+def begin_try(seconds: float) -> None:
+    """From now on this thread's sending and reading ends after so many seconds."""
+    _TRY.until = time.monotonic() + seconds
+
+
+def _left() -> float:
+    left = _TRY.until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._sock, self._raw = sock, raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(_left())
+        return cast("int | None", self._raw.readinto(buffer))
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **more: Any) -> None:
+        super().__init__(sock, *args, **more)
+        self.fp = io.BufferedReader(_Reader(sock, self.fp.detach()))
+
+
+class _Connection(urllib3.connection.HTTPConnection):
+    response_class = _Response
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock.settimeout(_left())
+
+    def send(self, data: Any) -> None:
+        if self.sock is not None:
+            self.sock.settimeout(_left())
+        super().send(data)
+
+
+class _SecureConnection(_Connection, urllib3.connection.HTTPSConnection):
+    pass
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class Adapter(HTTPAdapter):
+    """For one host: its pool is looked up once, and a response is no more than its raw one (both cost much CPU)."""
+
+    _found: Any = None
+
+    def init_poolmanager(self, *args: Any, **more: Any) -> None:
+        super().init_poolmanager(*args, **more)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+    def proxy_manager_for(self, proxy: Any, **more: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **more)
+        if not proxy.lower().startswith("socks"):  # those have pools of their own
+            manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        return manager
+
+    def get_connection_with_tls_context(self, *args: Any, **more: Any) -> Any:
+        if self._found is None:
+            self._found = super().get_connection_with_tls_context(*args, **more)
+        return self._found
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        response = requests.Response()
+        response.raw = resp
+        return response
+
+    def close(self) -> None:
+        self._found = None
+        super().close()

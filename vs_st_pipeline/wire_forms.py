@@ -1,0 +1,103 @@
+"""What stands in an answer: its JSON by shape, its error code, its times; read so that nothing personal gets out."""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from datetime import UTC
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import msgspec
+
+JSON: Final[Any] = type("JSON", (), {"__doc__": "Shape: any JSON, with Decimal for numbers that have a fraction."})
+_SHAPE_FAULT: Final = re.compile(
+    r"(Expected `[^`]*`(, got `[^`]*`)?|Object missing required field `[^`]*`)( - at `\$[^`]*`)?$"
+)
+_PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}", re.ASCII)
+_SECONDS: Final = re.compile(r"\s*\d+(\.\d+)?\s*", re.ASCII)
+
+
+def encoded(value: object) -> bytes | None:
+    """JSON, None where it holds what no text can."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:  # half of a surrogate pair; the exception would carry the text
+        return None
+
+
+@functools.cache
+def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(Any if shape is JSON else shape, float_hook=Decimal)
+
+
+_ESCAPES: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
+
+
+def _mended(body: bytes) -> bytes:
+    """Half an emoji (a lone surrogate escape, as a text cut by its code units has) read as the replacement character.
+
+    One such name would otherwise make the whole answer unreadable, at every sync.
+    """
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return body
+    return _ESCAPES.sub(lambda found: b"\\ufffd" if found[1] else found[0], body)
+
+
+def decoded(body: bytes, shape: Any) -> tuple[Any, str | None]:
+    """The value and None; or None and what is wrong with its shape, `""` where it is no JSON at all."""
+    try:
+        body = _mended(body.removeprefix(b"\xef\xbb\xbf"))
+        if not body.isascii():
+            body.decode()  # msgspec does not look into what a shape skips or keeps raw
+        return _decoder(shape).decode(body), None
+    except msgspec.ValidationError as error:
+        # Of msgspec's sentences only those that hold no value: `Invalid enum value 'x'` does.
+        known = _SHAPE_FAULT.match(str(error))
+        return None, known[0] if known else "a value is not among those expected"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None, ""
+
+
+def error_code(body: bytes) -> str | None:
+    """The code of SimpleTexting's two envelopes, or of Vinoshipper's one."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    error = found.get("error")
+    if isinstance(error, dict):
+        errors = error.get("errors")
+        first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+        return plain_word(error.get("type")) or plain_word(first.get("code"))
+    code = plain_word(found.get("errorCode"))
+    return code if code and code != "UNKNOWN_ERR" else plain_word(found.get("code"))
+
+
+def plain_word(text: object) -> str | None:
+    """Only a word may go into errors: whatever else stands there may be about a person."""
+    return text if isinstance(text, str) and _PLAIN_WORD.fullmatch(text) else None
+
+
+@functools.lru_cache(maxsize=8)
+def epoch_seconds(date: str | None) -> float | None:
+    """A `Date` header in seconds since 1970 (UTC), None where it is none."""
+    try:
+        when = parsedate_to_datetime(date) if date else None
+        return None if when is None else (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def retry_after(value: str | None, server_time: float | None) -> float | None:
+    """A `Retry-After` header in seconds from now, None where it is none; `server_time` is the other side's now."""
+    if value and _SECONDS.fullmatch(value):
+        return float(value)
+    when = epoch_seconds(value)
+    return None if when is None else when - (time.time() if server_time is None else server_time)
