@@ -6,6 +6,7 @@ from dagster import Definitions, in_process_executor
 
 from vs_st_pipeline.defs.assets import walk
 from vs_st_pipeline.defs.jobs import sync
+from vs_st_pipeline.defs.orphans import orphaned_runs_sensor
 from vs_st_pipeline.defs.resources import Settings
 from vs_st_pipeline.defs.schedules import sync_schedule
 from vs_st_pipeline.defs.sensors import merchants_sensor
@@ -14,7 +15,7 @@ defs = Definitions(
     assets=[walk],
     jobs=[sync],
     schedules=[sync_schedule],
-    sensors=[merchants_sensor],
+    sensors=[merchants_sensor, orphaned_runs_sensor],
     resources={"settings": Settings()},
     # One process per run: merchants share one DuckDB instance, and threads do the waiting.
     executor=in_process_executor,
