@@ -16,7 +16,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, TypeVar
 
-from vs_st_pipeline.marks import write_mark
+from vs_st_pipeline.marks import forget_memos, write_mark
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.text_forms import as_mapping
 from vs_st_pipeline.warehouse import Db
@@ -170,6 +170,7 @@ def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
                 found.append(f"(kind, id) in (select (kind, value) from {batch})")
             if found:
                 gone += len(db.rows(f"delete from {table} where {' or '.join(found)} returning 1"))
+    forget_memos(db)
     if gone:
         write_mark(db, REWRITE, True, now)
     return gone

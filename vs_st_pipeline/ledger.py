@@ -310,11 +310,19 @@ def record_passed(db: Db, *, at: datetime) -> None:
 
 
 def record_settled(db: Db) -> None:
-    """Contacts with nothing to write and nothing to say need no look until something about them changes."""
+    """Contacts with nothing to write and nothing to say need no look until something about them changes.
+
+    Only those that the plan's own run has read: of the others nothing was proved, and a write that was taken and lost
+    leaves the contact's body as it was.
+    """
     db.execute(
         """insert or replace into synced.settled
            select contact_id, fingerprint from planned.contacts
            where fingerprint is not null and held is null
+             and contact_id in (select contact_id from raw.simpletexting_contacts
+                                join planned.plan on read_run = run_id)
+             and not exists (select 1 from synced.settled as s where s.contact_id = planned.contacts.contact_id
+                             and s.fingerprint = planned.contacts.fingerprint)
              and contact_id not in (select contact_id from planned.changes)
              and contact_id not in (select contact_id from planned.notes
                                     where note in ('edited_there', 'cannot_clear', 'waiting_retry'))"""

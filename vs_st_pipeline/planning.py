@@ -14,6 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from importlib import resources
 from itertools import groupby
 from operator import itemgetter
@@ -92,13 +93,22 @@ def load_field_map(merchant: Merchant) -> FieldMap:
     """
     if isinstance(merchant.field_map, Path):
         try:
-            return read_field_map(merchant.field_map.read_text(encoding="utf-8"), str(merchant.field_map))
+            return _parsed(merchant.field_map.read_text(encoding="utf-8"), str(merchant.field_map))
         except (OSError, UnicodeDecodeError) as error:
             raise BadSettings(
                 f"the field map {merchant.field_map} of {merchant.id} cannot be read ({type(error).__name__})"
             ) from None
-    text = resources.files("vs_st_pipeline.destinations.simpletexting") / "field_map.yaml"
-    return read_field_map(text.read_text(encoding="utf-8"), "field_map.yaml")
+    return _parsed(_default_map(), "field_map.yaml")
+
+
+@cache
+def _default_map() -> str:
+    return (resources.files("vs_st_pipeline.destinations.simpletexting") / "field_map.yaml").read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=64)  # parsing costs more than the rest of a quiet plan, and most merchants share a map
+def _parsed(text: str, name: str) -> FieldMap:
+    return read_field_map(text, name)
 
 
 def make_plan(run: Run, field_map: FieldMap) -> Plan:

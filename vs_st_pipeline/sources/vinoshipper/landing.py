@@ -8,7 +8,7 @@ mark away. Marks, not times, decide that: clocks jump, and rehearsals set them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -115,8 +115,12 @@ def land_complete_walk(run: Run, db: Db, ids: set[int]) -> None:
             )
 
 
-def land_customer_details(run: Run, details: Sequence[Detail], *, detail_leads: bool) -> None:
-    """Store details; a 404 stands beside the last detail there was, and proves the deletion of one who is missing."""
+def land_customer_details(run: Run, details: Sequence[Detail], *, after_walk: bool) -> None:
+    """Store details; a 404 stands beside the last detail there was, and proves the deletion of one who is missing.
+
+    Args:
+        after_walk: they are newer than what the list shows; where their memberships differ, the details' count.
+    """
     with run.open() as db, db.transaction():
         details = admit(db, details, CUSTOMER, lambda row: _names(row.id, _phone(row.text), row.text), run.now())
     columns: dict[str, list[object]] = {
@@ -124,13 +128,15 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, detail_leads: 
         "body": [row.text for row in details],
         "status": [row.status for row in details],
     }
-    with run.open() as db, db.transaction(), db.batch(columns, {"customer_id": "int", "status": "int"}) as batch:
+    with run.open() as db:
+        columns["leads"] = _other_memberships(run, db, details) if after_walk else [False] * len(details)
+    types = {"customer_id": "int", "status": "int", "leads": "bool"}
+    with run.open() as db, db.transaction(), db.batch(columns, types) as batch:
         db.execute(
             f"""update raw.vinoshipper_customers as c
-                set detail_status = b.status, detail_at = $now, detail_wanted = false,
-                    detail_leads = $leads and b.status = 200
+                set detail_status = b.status, detail_at = $now, detail_wanted = false, detail_leads = b.leads
                 from {batch} as b where c.customer_id = b.customer_id""",
-            {"now": run.now(), "leads": detail_leads},
+            {"now": run.now()},
         )
         # By itself, for a coalesce with the old body would read the whole column of bodies for each batch.
         db.execute(
@@ -147,6 +153,28 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, detail_leads: 
                 "where deleted_at is null and missing >= 1 and detail_status = 404",
                 [run.now()],
             )
+
+
+def _other_memberships(run: Run, db: Db, details: Sequence[Detail]) -> list[object]:
+    """Of each detail whether it shows other memberships than its list item."""
+    with db.batch({"customer_id": [int(row.id) for row in details]}, {"customer_id": "int"}) as batch:
+        rows = db.rows(
+            f"select customer_id, list_body from raw.vinoshipper_customers semi join {batch} using (customer_id)"
+        )
+    listed: dict[int, str | None] = dict(rows)
+
+    def differs(row: Detail) -> bool:
+        item = listed.get(int(row.id))
+        from_list = customer_from(_body(item), None, run.today())
+        from_detail = customer_from(None, _body(row.text), run.today())
+        return from_list is None or from_detail is None or from_list.memberships != from_detail.memberships
+
+    return [row.text is not None and differs(row) for row in details]
+
+
+def _body(text: str | None) -> Mapping[str, Any] | None:
+    body = decode(text.encode()) if text else None
+    return body if isinstance(body, dict) else None
 
 
 def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
