@@ -188,6 +188,20 @@ def record_sending(db: Db, sending: Sequence[Sent], *, at: datetime) -> None:
                 left join staged.customers as s using (customer_id)""",
             {"at": at, "before": sending[0].heard_before if sending else None},
         )
+        # Who is doubted is written only after a sign of his own; our write covers that sign, so it is remembered.
+        db.execute(f"delete from synced.doubted where contact_id in (select contact_id from {batch})")
+
+
+def read_consents(db: Db, send_id: str) -> list[str]:
+    """The status that each contact of a request was stored with, of those who are there and were read by its run."""
+    return [
+        row[0]
+        for row in db.rows(
+            """select w.status from synced.writes as w join raw.simpletexting_contacts as c using (contact_id)
+               where w.send_id = ? and not c.gone and c.read_run = w.run_id""",
+            [send_id],
+        )
+    ]
 
 
 def record_taken(db: Db, send_id: str, task_id: str, heard_after: float | None) -> None:

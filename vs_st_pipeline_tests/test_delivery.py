@@ -217,3 +217,22 @@ def test_a_person_who_comes_back_by_himself_after_a_batch_that_nobody_heard_of_a
     assert story.contact(RENSKE)["City"] == "Occidental"
     assert story.texting.violations() == []
     assert rows(story, "select count(*) from synced.writes where outcome is null") == [(0,)]
+
+
+def test_who_may_be_of_our_making_is_held_until_he_shows_a_sign_and_is_then_written_for_good(story: Story) -> None:
+    story.begin_synced()
+    story.settings(give_up_after="1s", simpletexting={"write_one_by_one_up_to": 0})
+    story.shop.patch_customer(700108, shippingAddress={"city": "Occidental"})
+    story.texting.add_hook(
+        {"kind": "contacts", "op": "delete", "id": story.id_of(RENSKE)}, on="write", nth=1, merchant=TEST
+    )
+    story.texting.set_fault("reset", method="GET", path_regex="/api/contacts/.+")  # nobody can see what the batch met
+    assert story.sync().of()["planned"]["noted"]["created_in_doubt"] == 1
+    story.texting.clear_faults()
+    assert story.synced()["planned"]["held"]["not_confirmed"] == 2, "she, and who had not confirmed before"
+    story.texting.patch_contact(RENSKE, updateSource="WEB_FORM")  # she signs up by herself
+    story.shop.patch_customer(700108, shippingAddress={"city": "Fulton"})
+    for city in ("Fulton", "Graton"):  # our own write covers the sign, and is no new doubt
+        story.shop.patch_customer(700108, shippingAddress={"city": city})
+        assert story.synced()["planned"]["held"]["not_confirmed"] == 1
+        assert story.contact(RENSKE)["City"] == city

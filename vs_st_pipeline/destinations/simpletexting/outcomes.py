@@ -25,6 +25,7 @@ from vs_st_pipeline.destinations.simpletexting.strangers import (
 )
 from vs_st_pipeline.diff import stored_form
 from vs_st_pipeline.errors import BadAnswer, Internal, Refused, TryLater
+from vs_st_pipeline.gates import status_reason
 from vs_st_pipeline.ledger import Sent
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.run import Run
@@ -56,6 +57,10 @@ class Outcomes:
 
         Args:
             contacts: contact id, phone as it was read, and what is to change.
+
+        Raises:
+            Internal: somebody among them is not known as opted in by a reading of this very run. This is the last line
+                before a write, on what is stored and not on what the caller believes; nothing is stored or sent.
         """
         send_id, run_id, heard = uuid.uuid4().hex, self.run.run_id, self.st.server_time
         sending = [
@@ -64,9 +69,10 @@ class Outcomes:
         ]
         with self.run.open() as db, db.transaction():
             ledger.record_sending(db, sending, at=self.run.now())
-            stored = db.value("select count(*) from synced.writes where send_id = ?", [send_id])
-        if stored != len(sending):
-            raise Internal("what is about to be sent could not be stored; nothing was sent")
+            if [status_reason(status) for status in ledger.read_consents(db, send_id)] != [None] * len(sending):
+                raise Internal(
+                    "a contact was about to be written that this run has not read as opted in; nothing was sent"
+                )
         return sending
 
     def taken(self, sending: Sequence[Sent], task_id: str) -> None:
