@@ -19,8 +19,9 @@ from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.warehouse import Warehouse, log_of, put_in_place, utc_now_naive
 
-# Sent, or about to be, with no outcome known: a sync settles it by reading. And contacts that we may have made.
-CARRIED = {"synced.writes": "outcome is null", "synced.doubted": "true"}
+# Sent, or about to be, with no outcome known: a sync settles it by reading. Batches that may come still, and contacts
+# that we may have made.
+CARRIED = {"synced.writes": "outcome is null or phone is not null", "synced.doubted": "true"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,9 @@ def test_who_goes_alone_after_the_batches_is_looked_at_again_as_well(
     assert story.texting.violations() == []
 
 
-@pytest.mark.parametrize(("most_alone", "read"), [(0, LISTED), (50, "/v2/api/contacts/.+")], ids=["by batch", "one by one"])
+@pytest.mark.parametrize(
+    ("most_alone", "read"), [(0, LISTED), (50, "/v2/api/contacts/.+")], ids=["by batch", "one by one"]
+)
 def test_an_email_that_somebody_took_meanwhile_is_left_out(
     story: Story, monkeypatch: pytest.MonkeyPatch, most_alone: int, read: str
 ) -> None:

@@ -15,7 +15,7 @@ from vs_st_pipeline.destinations.simpletexting.rejections import CATALOGUE, NO_C
 from vs_st_pipeline.run import Run
 from vs_st_pipeline_tests.stories import BRAM, RENSKE, SYNCED, Story
 
-# As the fact sheet has them (sections 2.1, 4.2, 4.3, 11.2 and 12), seen or documented, and the one of our own.
+# As the fact sheet has them (sections 2.1, 4.2, 4.3, 11.2 and 12), seen or documented, and those of our own.
 FACTS = (
     "ERR_AUTH_TOKEN_MISSING",
     "ERR_AUTH_TOKEN_INVALID",
@@ -35,6 +35,7 @@ FACTS = (
     "UNKNOWN_CONTACT_PHONE",
     "CONTACT_DELETE_INTERNAL_ERROR",
     "CONTACT_ID_DIFFERS",
+    "NOT_APPLIED",
 )
 
 _ANSWERS = {"envelope_a": 1, "envelope_b": 1, "ItemFailed": 0}  # which argument is the code
@@ -88,6 +89,7 @@ def test_what_a_person_must_repair_is_not_called_retried() -> None:
     assert {code for code, meaning in CATALOGUE.items() if meaning.then == "after repair"} == {
         "ERR_AUTH_TOKEN_MISSING",
         "ERR_AUTH_TOKEN_INVALID",
+        "BLOCKED_BY_PAYMENT",
     }
     assert not CATALOGUE["ERR_AUTH_TOKEN_INVALID"].retried
     assert CATALOGUE["CONTACT_UPDATE_FAILED"].retried

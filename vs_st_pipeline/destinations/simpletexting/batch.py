@@ -24,6 +24,7 @@ from vs_st_pipeline.phone import nanp
 FIRST_POLL_SECONDS = 0.5
 LONGEST_POLL_SECONDS = 15.0
 IMPORT_LIMIT = "CONTACT_IMPORT_LIMIT_IS_REACHED"
+NOT_APPLIED = "NOT_APPLIED"  # ours: taken, no result ever came, and it is not to be seen
 
 
 @dataclass(slots=True)

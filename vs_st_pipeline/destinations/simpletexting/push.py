@@ -25,8 +25,9 @@ from vs_st_pipeline.destinations.simpletexting.items import (
     named_by_phone,
 )
 from vs_st_pipeline.destinations.simpletexting.outcomes import Outcomes, Pushed
+from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
 from vs_st_pipeline.destinations.simpletexting.strangers import CalledAt
-from vs_st_pipeline.errors import BadAnswer, Internal, Refused, TryLater, Unsafe
+from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, Internal, Refused, TryLater, Unsafe
 from vs_st_pipeline.run import Run
 
 FAILURES_IN_A_ROW = 3
@@ -90,6 +91,11 @@ def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: Pushed) -> No
         if sending:
             may_come = called is not None and not done and age < LATEST_BATCH
             outcomes.settle(sending, called=called, finally_=True, may_come=may_come)
+    with run.open() as db:
+        late = ledger.read_late(db, at=run.now(), within=LATEST_BATCH)
+        ledger.forget_late(db, at=run.now(), within=LATEST_BATCH)
+    for sent in late:
+        outcomes.look_late(sent, CalledAt(sent.heard_before, sent.heard_after))
     pushed.noted += before.noted  # its contacts are counted by what this run finds to be written
 
 
@@ -104,6 +110,9 @@ def _push_one_by_one(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
             try:
                 _write_one(outcomes, item, sent)
                 failures = 0
+            except Refused as refused:
+                outcomes.not_sent([sent])
+                raise _blocked(refused) from None
             except (TryLater, BadAnswer):
                 # No clear answer: it may have been written. Reading tells; if not even that works, the next sync will.
                 accepted_before = pushed.accepted
@@ -118,6 +127,8 @@ def _write_one(outcomes: Outcomes, item: Item, sent: ledger.Sent) -> None:
     try:
         written_id = outcomes.st.update_contact(sent.contact_id, write_body(item.contact, item.changes))
     except Refused as refused:
+        if meaning_of(refused.code).account_wide:
+            raise
         if refused.http_status == 404:
             outcomes.gone(sent)
         else:
@@ -127,6 +138,17 @@ def _write_one(outcomes: Outcomes, item: Item, sent: ledger.Sent) -> None:
         outcomes.met_stranger(sent, written_id, CalledAt(sent.heard_before, outcomes.st.server_time))
     else:
         outcomes.accept([sent])
+
+
+def _blocked(refused: Refused) -> TryLater:
+    """It is about the account, not about who was to be written: to try the others would refuse each of them as well."""
+    meaning = meaning_of(refused.code)
+    return TryLater(
+        f"{meaning.means} {meaning.do} What was to be written is written by the next sync after that",
+        system=SIMPLETEXTING,
+        http_status=refused.http_status,
+        trace_id=refused.trace_id,
+    )
 
 
 def _push_by_batch(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
@@ -166,6 +188,9 @@ class _Batches:
         try:
             task_id = st.batch_update([write_body(item.contact, item.changes) for item in items])
         except Refused as refused:
+            if meaning_of(refused.code).account_wide:
+                outcomes.not_sent(sending)
+                raise _blocked(refused) from None
             if len(items) == 1:
                 outcomes.reject(sending[0], refused.code, refused.http_status)
                 return True
