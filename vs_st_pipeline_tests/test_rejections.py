@@ -82,7 +82,7 @@ def test_a_code_that_nobody_told_us_of_and_none_at_all_are_told_as_such() -> Non
     unknown = meaning_of("A_NEW_ONE")
     assert unknown.code == "A_NEW_ONE"
     assert "nobody" in unknown.means
-    assert unknown.retried
+    assert unknown.then == "later"
 
 
 def test_what_a_person_must_repair_is_not_called_retried() -> None:
@@ -91,8 +91,9 @@ def test_what_a_person_must_repair_is_not_called_retried() -> None:
         "ERR_AUTH_TOKEN_INVALID",
         "BLOCKED_BY_PAYMENT",
     }
-    assert not CATALOGUE["ERR_AUTH_TOKEN_INVALID"].retried
-    assert CATALOGUE["CONTACT_UPDATE_FAILED"].retried
+    assert CATALOGUE["ERR_AUTH_TOKEN_INVALID"].account_wide
+    assert not CATALOGUE["CONTACT_UPDATE_FAILED"].account_wide
+    assert CATALOGUE["CONTACT_UPDATE_FAILED"].then == "later"
 
 
 def test_a_refused_contact_is_told_with_reason_and_age(story: Story) -> None:
@@ -110,6 +111,7 @@ def test_a_refused_contact_is_told_with_reason_and_age(story: Story) -> None:
     assert (row["phone"], row["for"], row["attempts"]) == ("***-***-0147", "5 h", 1)
     assert row["means"] == CATALOGUE["INVALID_CONTACT"].means
     assert row["do"] == CATALOGUE["INVALID_CONTACT"].do
+    assert row["then"] == WHAT_THEN["later"]
 
 
 def test_what_was_sent_and_never_answered_is_counted_until_it_is_settled(story: Story) -> None:

@@ -95,9 +95,10 @@ class Outcomes:
 
     def reject(self, sent: Sent, code: str | None, http_status: int | None) -> None:
         """Refused: tried again later, never dropped."""
+        at = self.run.now()  # one moment: by it the history knows which refusal the code is of
         with self.run.open() as db, db.transaction():
-            ledger.record_rejected(db, sent, code=code, http_status=http_status, at=self.run.now())
-            ledger.record_refused(db, sent, at=self.run.now())
+            ledger.record_rejected(db, sent, code=code, http_status=http_status, at=at)
+            ledger.record_refused(db, sent, at=at)
         self.pushed.rejected += 1
 
     def gone(self, sent: Sent) -> None:

@@ -42,11 +42,6 @@ class Meaning:
     then: Then = "later"
 
     @property
-    def retried(self) -> bool:
-        """Whether the pipeline tries it again without anybody's help."""
-        return self.then in ("later", "at once")
-
-    @property
     def account_wide(self) -> bool:
         """Whether it is about the account and not about what was sent: whoever else is sent will meet it too."""
         return self.then == "after repair"
