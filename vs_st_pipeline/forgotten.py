@@ -176,6 +176,19 @@ def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
     return gone
 
 
+def known_names(db: Db, forgotten: Forgotten) -> list[tuple[str, str]]:
+    """What stands in any table, in columns that `erase` goes by, and names somebody who was forgotten."""
+    found: set[tuple[str, str]] = set()
+    for table, columns in _tables(db).items():
+        stored = [(f"'{kind}'", key) for key, kind in _KEYS.items() if key in columns]
+        stored += [("kind", "id")] * ({"kind", "id"} <= columns)
+        for named_as, key in stored:
+            for kind, value in db.rows(f"select distinct {named_as}, cast({key} as varchar) from {table}"):
+                if forgotten.knows(kind, phone_name(value or "") if kind == PHONE else value):
+                    found.add((kind, value))
+    return sorted(found)
+
+
 def _tables(db: Db) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for schema, table, column in db.rows(

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC
 from typing import Any
 
-from vs_st_pipeline import forgetting, planning, staging
+from vs_st_pipeline import forgetting, planning, retention, staging
 from vs_st_pipeline.blind_spots import read_blind_spots
 from vs_st_pipeline.customer import customer_from
 from vs_st_pipeline.destinations.simpletexting import contacts as st_contacts
@@ -227,6 +227,7 @@ def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] =
             elif whole:
                 keep_standing(run, db, field_map, visit.report, visit.receipts)
             visit.report.unseen = [spot.sentence for spot, _ in read_blind_spots(db)]
+        retention.let_go(run)
         forgetting.finish(run)
     if "synced" in stops:
         now = run.clock().astimezone(UTC)

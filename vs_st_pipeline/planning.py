@@ -45,7 +45,6 @@ from vs_st_pipeline.text_forms import instant
 from vs_st_pipeline.vocabulary import Facts
 from vs_st_pipeline.warehouse import Db
 
-OUR_OWN_SOURCE = "PUBLIC_API"  # `updateSource` of a contact that was last touched through the API
 RECEIPT_SOURCE = "newest_order.receipt_url"
 NEWEST_NUMBER_SOURCE = "newest_order.number"
 
@@ -176,7 +175,7 @@ def _people(
         people.append(person)
         customer = customers.get(customer_id) if read.issuperset(found.candidates) else None
         _pass_gates(run, person, customer, orders.get(customer_id, []), history_complete)
-        if contact_id in doubted and not person.held and live[contact_id].source in ("", OUR_OWN_SOURCE):
+        if contact_id in doubted and not person.held and live[contact_id].may_be_ours:
             person.held, person.facts, person.notes = NOT_CONFIRMED, None, set()
     return people, len(live) - len(links)
 

@@ -345,11 +345,13 @@ class Warehouse:
     def _attach(self, held: _Held, path: Path, merchant_id: str) -> Db:
         with self._guard:
             cursor = self._connect().cursor()
-        alias, is_new = f'"m_{merchant_id}"', not path.exists()
+        alias = f'"m_{merchant_id}"'
         try:
             self._attach_when_free(cursor, path, alias)
             try:
-                if is_new:  # the folder is 0700, so nobody could look in between
+                # DuckDB makes it by the process's umask. A process that was killed before this line has left an empty
+                # file so, and one that was put back from a backup may be anything.
+                if stat.S_IMODE(path.stat().st_mode) & 0o077:
                     path.chmod(0o600)
                 cursor.execute(f"use {alias}")
                 db = Db(cursor)
