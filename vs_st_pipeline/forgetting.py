@@ -25,6 +25,7 @@ from vs_st_pipeline.forgotten import (
     PHONE,
     REWRITE,
     Traces,
+    copy_in,
     email_name,
     erase,
     keep_out,
@@ -137,11 +138,8 @@ def _keep_two_copies(run: Run) -> None:
     with run.open() as db:
         stored = {(row[0], row[1], row[2].isoformat()) for row in db.rows("select * from raw.forgotten")}
         if missing := sorted(copied - stored):
-            with (
-                db.transaction(),
-                db.batch({name: [row[i] for row in missing] for i, name in enumerate(("hash", "salt", "on"))}) as batch,
-            ):
-                db.execute(f'insert or ignore into raw.forgotten select hash, salt, cast("on" as date) from {batch}')
+            with db.transaction():
+                copy_in(db, missing)
                 _erase_again(db, run)
     if stored - copied:
         draft = copy.with_name(copy.name + ".new")

@@ -30,6 +30,8 @@ _STORED = {
     ORDER: ("raw.vinoshipper_orders", "order_number"),
 }
 
+_MEMO = "forgotten"
+
 T = TypeVar("T")
 
 
@@ -83,10 +85,22 @@ def hash_of(salt: str, kind: str, value: object) -> str:
 
 def read_forgotten(db: Db) -> Forgotten:
     """Everybody's hashes."""
-    by_salt: dict[str, set[str]] = {}
-    for salt, hashed in db.rows("select salt, hash from raw.forgotten"):
-        by_salt.setdefault(salt, set()).add(hashed)
-    return Forgotten(by_salt)
+
+    def read() -> Forgotten:
+        by_salt: dict[str, set[str]] = {}
+        for salt, hashed in db.rows("select salt, hash from raw.forgotten"):
+            by_salt.setdefault(salt, set()).add(hashed)
+        return Forgotten(by_salt)
+
+    return db.memo(_MEMO, read)
+
+
+def copy_in(db: Db, rows: Sequence[tuple[str, str, str]]) -> None:
+    """Put in hashes that another copy has: (hash, salt, day)."""
+    columns = {name: [row[index] for row in rows] for index, name in enumerate(("hash", "salt", "day"))}
+    with db.batch(columns) as batch:
+        db.execute(f"insert or ignore into raw.forgotten select hash, salt, cast(day as date) from {batch}")
+    db.forget_memo(_MEMO)
 
 
 def keep_out(db: Db, names: Iterable[tuple[str, str]], now: datetime) -> None:
@@ -96,6 +110,7 @@ def keep_out(db: Db, names: Iterable[tuple[str, str]], now: datetime) -> None:
     hashes = [hash_of(salt, kind, value) for kind, value in names if not forgotten.knows(kind, value)]
     with db.batch({"hash": sorted(set(hashes))}) as batch:
         db.execute(f"insert or ignore into raw.forgotten select hash, ?, ? from {batch}", [salt, now.date()])
+    db.forget_memo(_MEMO)
 
 
 def admit(

@@ -71,7 +71,7 @@ def _gone_contacts(db: Db, before: datetime) -> None:
         )
 
 
-_UNREAD = "detail_body = null, detail_at = null, detail_status = null, detail_wanted = true"
+_UNREAD = "detail_body = null, detail_hash = null, detail_at = null, detail_status = null, detail_wanted = true"
 
 
 def _deleted_customers(db: Db, before: datetime) -> None:
@@ -105,7 +105,8 @@ def _orders_of_nobody(db: Db, before: datetime) -> None:
     """An order that is gone (404) stays so; one whose owner nobody has told yet waits to be read."""
     db.execute(
         f"""update raw.vinoshipper_orders
-            set search_body = null, receipt_url = null, receipt_state = null, receipt_at = null, {_UNREAD}
+            set search_body = null, search_hash = null, receipt_url = null, receipt_state = null, receipt_at = null,
+                {_UNREAD}
             where coalesce(purchased_on, searched_at) < ? and coalesce(detail_at, searched_at) < ?
               and (search_body is not null or detail_body is not null)
               and detail_status is distinct from 404 and not owner_unknown
@@ -114,7 +115,8 @@ def _orders_of_nobody(db: Db, before: datetime) -> None:
         [before, before],
     )
     db.execute(
-        """update raw.vinoshipper_orders set search_body = null, detail_body = null
+        """update raw.vinoshipper_orders
+           set search_body = null, search_hash = null, detail_body = null, detail_hash = null
            where detail_status = 404 and detail_at < ? and (search_body is not null or detail_body is not null)""",
         [before],
     )
@@ -131,7 +133,8 @@ def _settled_orders(db: Db, before: datetime) -> None:
     columns = {"order_number": [row[0] for row in rows], "body": [reduced_order(row[1]) for row in rows]}
     with db.batch(columns) as batch:
         db.execute(
-            f"""update raw.vinoshipper_orders as o set search_body = null, detail_body = b.body
+            f"""update raw.vinoshipper_orders as o
+                set search_body = null, search_hash = null, detail_body = b.body, detail_hash = md5(b.body)
                 from {batch} as b where o.order_number = b.order_number"""
         )
 

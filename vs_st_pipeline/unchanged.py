@@ -102,7 +102,8 @@ def _something_open(run: Run, db: Db) -> bool:
     """Whether something waits for an answer or another try, or was read just now that was never found settled."""
     return bool(
         db.value(
-            """select (select count(*) from synced.rejects) + (select count(*) from synced.writes where outcome is null)
+            """select (select count(*) from synced.rejects)
+                    + (select count(*) from synced.writes where outcome is null or phone is not null)
                     + (select count(*) from raw.simpletexting_contacts as c
                        join planned.contacts as p using (contact_id) left join synced.settled as s using (contact_id)
                        where c.read_run = ? and p.fingerprint is not null
@@ -113,11 +114,11 @@ def _something_open(run: Run, db: Db) -> bool:
 
 
 # Columns that are not here (when a record was read, whether it is to be read again) decide what is asked, not what is
-# planned. `list_hash` stands for the list's body and `body_hash` for a contact's; details are hashed as they are.
+# planned. Bodies are there by their hashes, so that a quiet sync reads none of them from the disk.
 _INPUTS = """
-select (select (count(*), sum(hash(customer_id, phone, list_hash, detail_body, detail_leads, detail_status,
+select (select (count(*), sum(hash(customer_id, phone, list_hash, detail_hash, detail_leads, detail_status,
                                    detail_at is null, deleted_at))) from raw.vinoshipper_customers),
-       (select (count(*), sum(hash(order_number, customer_id, detail_body, detail_status, detail_at is null,
+       (select (count(*), sum(hash(order_number, customer_id, detail_hash, detail_status, detail_at is null,
                                    receipt_url, receipt_state))) from raw.vinoshipper_orders),
        (select (count(*), sum(hash(contact_id, body_hash, gone, first_source))) from raw.simpletexting_contacts),
        (select (count(*), sum(hash(label, merge_tag))) from raw.simpletexting_custom_fields),

@@ -126,6 +126,7 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, after_walk: bo
     columns: dict[str, list[object]] = {
         "customer_id": [int(row.id) for row in details],
         "body": [row.text for row in details],
+        "hash": [_hash(row.text) for row in details],
         "status": [row.status for row in details],
     }
     with run.open() as db:
@@ -138,10 +139,11 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, after_walk: bo
                 from {batch} as b where c.customer_id = b.customer_id""",
             {"now": run.now()},
         )
-        # By itself, for a coalesce with the old body would read the whole column of bodies for each batch.
+        # By itself, and only those that changed: any look at the old bodies would read the whole column of them.
         db.execute(
-            f"""update raw.vinoshipper_customers as c set detail_body = b.body
-                from {batch} as b where c.customer_id = b.customer_id and b.body is not null"""
+            f"""update raw.vinoshipper_customers as c set detail_body = b.body, detail_hash = b.hash
+                from {batch} as b where c.customer_id = b.customer_id and c.detail_hash is distinct from b.hash
+                and b.body is not null"""
         )
         db.execute(
             f"""delete from raw.hints where kind = 'customer'
@@ -172,6 +174,10 @@ def _other_memberships(run: Run, db: Db, details: Sequence[Detail]) -> list[obje
     return [row.text is not None and differs(row) for row in details]
 
 
+def _hash(text: str | None) -> str | None:
+    return None if text is None else md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
 def _body(text: str | None) -> Mapping[str, Any] | None:
     body = decode(text.encode()) if text else None
     return body if isinstance(body, dict) else None
@@ -184,9 +190,9 @@ def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
             return
         db.execute(
             """insert or replace into raw.vinoshipper_customers
-                   (customer_id, phone, detail_body, detail_at, detail_status, detail_wanted, detail_leads)
-               values (?, ?, ?, ?, 200, false, true)""",
-            [customer_id, phone, text, run.now()],
+                   (customer_id, phone, detail_body, detail_hash, detail_at, detail_status, detail_wanted, detail_leads)
+               values (?, ?, ?, ?, ?, 200, false, true)""",
+            [customer_id, phone, text, _hash(text), run.now()],
         )
 
 
@@ -197,10 +203,10 @@ def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
             return
         db.execute(
             """update raw.vinoshipper_customers
-               set phone = ?, detail_body = ?, detail_at = ?, detail_status = 200, detail_wanted = false,
-                   detail_leads = true
+               set phone = ?, detail_body = ?, detail_hash = ?, detail_at = ?, detail_status = 200,
+                   detail_wanted = false, detail_leads = true
                where customer_id = ?""",
-            [phone, text, run.now(), customer_id],
+            [phone, text, _hash(text), run.now(), customer_id],
         )
 
 
@@ -214,6 +220,7 @@ def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
         "order_number": list(unique),
         "customer_id": [row.customer_id for row in unique.values()],
         "body": [row.text for row in unique.values()],
+        "hash": [_hash(row.text) for row in unique.values()],
         "purchased_on": [_day(row.purchased_at) for row in unique.values()],
         "owner_unknown": [not row.owner_told for row in unique.values()],
     }
@@ -224,8 +231,8 @@ def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
         changed = _update_order_rows(db, batch, now) if known else 0
         db.execute(
             f"""insert into raw.vinoshipper_orders
-                    (order_number, customer_id, search_body, searched_at, purchased_on, owner_unknown)
-                select b.order_number, b.customer_id, b.body, ?, cast(b.purchased_on as date), b.owner_unknown
+                    (order_number, customer_id, search_body, search_hash, searched_at, purchased_on, owner_unknown)
+                select b.order_number, b.customer_id, b.body, b.hash, ?, cast(b.purchased_on as date), b.owner_unknown
                 from {batch} as b
                 anti join raw.vinoshipper_orders as o using (order_number)""",
             [now],
@@ -236,13 +243,14 @@ def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
 def _update_order_rows(db: Db, batch: str, now: datetime) -> int:
     changed = db.rows(
         f"""select b.order_number from {batch} as b join raw.vinoshipper_orders as o using (order_number)
-            where o.search_body is distinct from b.body"""
+            where o.search_hash is distinct from b.hash"""
     )
     if changed:
         with db.batch({"order_number": [row[0] for row in changed]}) as numbers:
             db.execute(
                 f"""update raw.vinoshipper_orders as o
-                    set customer_id = coalesce(b.customer_id, o.customer_id), search_body = b.body, searched_at = ?,
+                    set customer_id = coalesce(b.customer_id, o.customer_id), search_body = b.body,
+                        search_hash = b.hash, searched_at = ?,
                         purchased_on = cast(b.purchased_on as date), detail_wanted = true,
                         owner_unknown = b.owner_unknown and o.customer_id is null
                     from {batch} as b semi join {numbers} using (order_number)
@@ -260,6 +268,7 @@ def land_order_details(run: Run, details: Sequence[Detail]) -> None:
     columns: dict[str, list[object]] = {
         "order_number": [row.id for row in details],
         "body": [row.text for row in details],
+        "hash": [_hash(row.text) for row in details],
         "status": [row.status for row in details],
         "settled_at": [_settled_since(body) for body in told],
         "customer_id": [_owner(body) for body in told],
@@ -274,8 +283,9 @@ def land_order_details(run: Run, details: Sequence[Detail]) -> None:
             {"now": run.now()},
         )
         db.execute(  # by itself, as with customers
-            f"""update raw.vinoshipper_orders as o set detail_body = b.body
-                from {batch} as b where o.order_number = b.order_number and b.body is not null"""
+            f"""update raw.vinoshipper_orders as o set detail_body = b.body, detail_hash = b.hash
+                from {batch} as b where o.order_number = b.order_number and o.detail_hash is distinct from b.hash
+                and b.body is not null"""
         )
         db.execute(f"delete from raw.hints where kind = 'order' and id in (select order_number from {batch})")
 
