@@ -5,13 +5,14 @@ from __future__ import annotations
 from dagster import Definitions, in_process_executor
 
 from vs_st_pipeline.defs.assets import walk
+from vs_st_pipeline.defs.fleet import fleet_health
 from vs_st_pipeline.defs.jobs import sync
 from vs_st_pipeline.defs.resources import Settings
 from vs_st_pipeline.defs.schedules import sync_schedule
 from vs_st_pipeline.defs.sensors import merchants_sensor
 
 defs = Definitions(
-    assets=[walk],
+    assets=[walk, fleet_health],
     jobs=[sync],
     schedules=[sync_schedule],
     sensors=[merchants_sensor],

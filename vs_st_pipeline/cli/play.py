@@ -101,7 +101,8 @@ def _show_outcome(environ: dict[str, str]) -> None:
     warehouse = Warehouse(folder)
     for merchant in read_merchants(Path(environ["VS_ST_MERCHANTS"]), environ).merchants:
         run = Run(merchant, warehouse, clock)
-        run_id = str((read_standing(folder, merchant.id).get("last_run") or {}).get("run_id"))
+        last = read_standing(folder, merchant.id).last
+        run_id = last.run_id if last else ""
         changes = previews.accepted_changes(run, run_id, limit=40)
         held = previews.held_contacts(run, limit=8)
         if len(changes):

@@ -1,0 +1,243 @@
+"""`fleet/health`: how all merchants stand, on one page, refreshed by every tick.
+
+It has no partitions and no upstream assets: it is read from the merchants file and from what each sync leaves behind
+(`standing.json`), so that it is true also where the way itself is broken.
+
+A tick reports it by events without a run of their own (`report`), because a run costs seconds. Materializing the asset
+by hand does the same.
+"""
+
+# No `from __future__ import annotations`: Dagster looks at the function's annotations.
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetKey,
+    AssetMaterialization,
+    DagsterInstance,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from vs_st_pipeline import fleet
+from vs_st_pipeline.defs.metadata import sentence, table
+from vs_st_pipeline.defs.pictures import bars
+from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline.fleet import BROKEN, FAILING, FINE, OFF, TROUBLE, Fleet, Stand
+from vs_st_pipeline.text_forms import in_words
+
+KEY = AssetKey(["fleet", "health"])
+MOST_SHOWN, MOST_FINE = 100, 50  # merchants in a table; an event is stored by every tick
+SERIOUS = 0.1  # from this share of the merchants on it is not their own trouble any more
+
+_AGES = (("5 min", 5), ("10", 10), ("15", 15), ("30", 30), ("1 h", 60), ("2 h", 120), ("6 h", 360), ("1 d", 1440))
+
+
+@dataclass(frozen=True, slots=True)
+class FleetCheck:
+    """What is counted among the merchants, and what a person should do about it."""
+
+    name: str
+    counted: str
+    means: str
+
+    def spec(self) -> AssetCheckSpec:
+        told = f"Counts {self.counted}. Fails if there is any. {self.means}"
+        return AssetCheckSpec(self.name, asset=KEY, description=told)
+
+
+FRESH = FleetCheck(
+    "everybody_is_fresh",
+    "merchants without a good sync for too long",
+    "Their contacts say what was true then. The table says what is in the way. If it is most of them, look whether "
+    "sync_schedule is on and its runs get through, then whether a vendor is down.",
+)
+HEALTHY = FleetCheck(
+    "nobody_is_failing",
+    "merchants whose last sync failed in a way that only a person can mend",
+    "The table says what to do for each. Nobody else is touched by it, and nothing is lost.",
+)
+WHOLE = FleetCheck(
+    "settings_are_whole",
+    "entries of the merchants file that cannot be used",
+    "Nothing is called for these merchants until the entry is put right; the table names file and line.",
+)
+CHECKS = (FRESH, HEALTHY, WHOLE)
+
+
+@asset(
+    key=KEY,
+    group_name="fleet",
+    description="How all merchants stand: who is in trouble, since when, why, and what to do. Every tick refreshes it.",
+    kinds={"python"},
+    check_specs=[check.spec() for check in CHECKS],
+)
+def fleet_health() -> MaterializeResult:
+    """Look at all merchants now; calls nobody."""
+    try:
+        found = fleet.look(os.environ)
+    except BadSettings as error:
+        raise Failure(sentence(error), allow_retries=False) from None
+    return MaterializeResult(
+        metadata=_metadata(found),
+        check_results=[AssetCheckResult(check_name=check.name, **_result(check, found)) for check in CHECKS],
+    )
+
+
+def report(instance: DagsterInstance, found: Fleet) -> None:
+    """Refresh the asset and its checks, without a run."""
+    instance.report_runless_asset_event(fleet_materialization(found))
+    for check in fleet_checks(found):
+        instance.report_runless_asset_event(check)
+
+
+def fleet_materialization(found: Fleet) -> AssetMaterialization:
+    """What the asset's page shows."""
+    return AssetMaterialization(KEY, metadata=_metadata(found))
+
+
+def fleet_checks(found: Fleet) -> Iterator[AssetCheckEvaluation]:
+    """The results of the asset's checks."""
+    for check in CHECKS:
+        yield AssetCheckEvaluation(asset_key=KEY, check_name=check.name, **_result(check, found))
+
+
+def _metadata(found: Fleet) -> dict[str, Any]:
+    shown: dict[str, Any] = {"in short": found.sentence()}
+    if found.unreadable is not None:
+        return shown
+    bad = found.of(*TROUBLE)
+    if bad:
+        shown["what to do first"] = MetadataValue.md("\n".join(_to_do(bad[:5])))
+    shown["merchants, the worst first"] = table(_rows(_shown(found.worst_first), found), _COLUMNS)
+    if (left := len(found.stands) - len(_shown(found.worst_first))) > 0:
+        shown["not in the table"] = f"and {left} more, of whom {_left_fine(found)} are fine"
+    shown |= {f"merchants {state}": count for state, count in found.counts.items()}
+    shown["contacts refused, waiting for another try"] = sum(one.rejects for one in found.stands)
+    shown["contacts of unknown outcome"] = sum(one.unknown for one in found.stands)
+    shown["age of the last good sync"] = MetadataValue.md(_ages(found))
+    shown["changes by hour"] = MetadataValue.md(_changes(found))
+    shown["failed syncs by hour and kind"] = MetadataValue.md(_errors(found))
+    return shown
+
+
+def _to_do(bad: Iterable[Stand]) -> Iterator[str]:
+    for one in bad:
+        yield f"- **{one.name or one.merchant}** (`{one.merchant}`), {one.in_words}: {one.says} *{one.do}*"
+
+
+# --- the table ----------------------------------------------------------------------------------------------------
+
+_COLUMNS = (
+    *("merchant", "state", "since", "last good sync", "what is the matter", "what to do"),
+    *("refused", "unknown", "calls", "changes in 24 h"),
+)
+
+
+def _shown(stands: Sequence[Stand]) -> list[Stand]:
+    bad = [one for one in stands if one.state not in (FINE, OFF)][:MOST_SHOWN]
+    return [*bad, *[one for one in stands if one.state in (FINE, OFF)][: max(0, MOST_FINE - len(bad))]]
+
+
+def _left_fine(found: Fleet) -> int:
+    return found.counts[FINE] - sum(one.state == FINE for one in _shown(found.worst_first))
+
+
+def _rows(stands: Iterable[Stand], found: Fleet) -> list[Mapping[str, Any]]:
+    return [
+        {
+            "merchant": one.merchant,
+            "state": one.in_words,
+            "since": f"{one.since:%Y-%m-%d %H:%M} UTC" if one.since else "",
+            "last good sync": f"{in_words(one.age)} ago" if one.age is not None else "never",
+            "what is the matter": one.says,
+            "what to do": one.do,
+            "refused": one.rejects,
+            "unknown": one.unknown,
+            "calls": one.calls,
+            "changes in 24 h": one.changes,
+        }
+        for one in stands
+    ]
+
+
+# --- the pictures -------------------------------------------------------------------------------------------------
+
+
+def _ages(found: Fleet) -> str:
+    limits = [*(minutes * 60 for _, minutes in _AGES)]
+    counts = [0] * (len(limits) + 2)
+    for one in found.stands:
+        if one.state != OFF:
+            age = one.age.total_seconds() if one.age is not None else None
+            counts[-1 if age is None else sum(age > limit for limit in limits)] += 1
+    labels = [f"< {name}" for name, _ in _AGES] + ["older", "never"]
+    late = sum(one.stale for one in found.stands)
+    says = f"Merchants by the age of their last good sync; {late} of {found.enabled} are late ({_late(found)})."
+    return bars(says, labels, {"merchants": counts})
+
+
+def _late(found: Fleet) -> str:
+    return f"over {in_words(found.late_after)}, or three of their own intervals"
+
+
+def _changes(found: Fleet) -> str:
+    hours = found.hours
+    total = sum(one.changes for one in hours)
+    says = f"Contacts written in each of the last {len(hours)} hours, {total} in all; the present hour is on the right."
+    return bars(says, _hour_labels(len(hours)), {"contacts": [one.changes for one in hours]})
+
+
+def _errors(found: Fleet) -> str:
+    hours = found.hours
+    kinds = sorted({kind for one in hours for kind in one.errors})
+    if not kinds:
+        return f"No sync failed within {len(hours)} hours."
+    total = sum(sum(one.errors.values()) for one in hours)
+    says = f"Failed syncs in each of the last {len(hours)} hours, {total} in all."
+    return bars(says, _hour_labels(len(hours)), {kind: [one.errors.get(kind, 0) for one in hours] for kind in kinds})
+
+
+def _hour_labels(count: int) -> list[str]:
+    ago = [count - 1 - place for place in range(count)]
+    return [f"-{hours} h" if hours and hours % 12 == 0 else "now" if not hours else "" for hours in ago]
+
+
+# --- the checks ---------------------------------------------------------------------------------------------------
+
+
+def _result(check: FleetCheck, found: Fleet) -> dict[str, Any]:
+    if found.unreadable is not None:
+        told = f"Nobody is synced: {found.unreadable.message}"
+        return {"passed": False, "severity": AssetCheckSeverity.ERROR, "description": told, "metadata": {}}
+    if check is FRESH:
+        bad = [one for one in found.worst_first if one.stale]
+    else:
+        bad = found.of(FAILING if check is HEALTHY else BROKEN)
+    of = found.enabled
+    share = f"{100 * len(bad) / of:.1f} %" if of else "-"
+    told = f"{len(bad)} of {of} ({share}): {check.counted}."
+    if bad:
+        named = ", ".join(one.merchant for one in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+        told += f" Look at {named}: {check.means}"
+    serious = len(bad) > SERIOUS * of
+    return {
+        "passed": not bad,
+        "severity": AssetCheckSeverity.ERROR if serious else AssetCheckSeverity.WARN,
+        "description": told,
+        "metadata": {
+            "number": len(bad),
+            "of": of,
+            "share": share,
+            "by merchant": table(_rows(bad[:MOST_SHOWN], found), _COLUMNS),
+        },
+    }
