@@ -6,6 +6,7 @@ from dagster import Definitions, in_process_executor
 
 from vs_st_pipeline.defs.assets import walk
 from vs_st_pipeline.defs.fleet import fleet_health
+from vs_st_pipeline.defs.fleet_watch import fleet_watch
 from vs_st_pipeline.defs.jobs import sync
 from vs_st_pipeline.defs.resources import Settings
 from vs_st_pipeline.defs.schedules import sync_schedule
@@ -15,7 +16,7 @@ defs = Definitions(
     assets=[walk, fleet_health],
     jobs=[sync],
     schedules=[sync_schedule],
-    sensors=[merchants_sensor],
+    sensors=[merchants_sensor, fleet_watch],
     resources={"settings": Settings()},
     # One process per run: merchants share one DuckDB instance, and threads do the waiting.
     executor=in_process_executor,

@@ -12,6 +12,7 @@ by hand does the same.
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from logging import Logger
 from typing import Any
 
 from dagster import (
@@ -22,17 +23,19 @@ from dagster import (
     AssetKey,
     AssetMaterialization,
     DagsterInstance,
+    DagsterLogManager,
     Failure,
     MaterializeResult,
     MetadataValue,
     asset,
 )
 
-from vs_st_pipeline import fleet
+from vs_st_pipeline import alerts, fleet
 from vs_st_pipeline.defs.metadata import sentence, table
 from vs_st_pipeline.defs.pictures import bars
 from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.fleet import BROKEN, FAILING, FINE, OFF, TROUBLE, Fleet, Stand
+from vs_st_pipeline.merchants import MerchantsFile
 from vs_st_pipeline.text_forms import in_words
 
 KEY = AssetKey(["fleet", "health"])
@@ -91,6 +94,25 @@ def fleet_health() -> MaterializeResult:
         metadata=_metadata(found),
         check_results=[AssetCheckResult(check_name=check.name, **_result(check, found)) for check in CHECKS],
     )
+
+
+def refresh(instance: DagsterInstance, log: DagsterLogManager | Logger, file: MerchantsFile | None = None) -> None:
+    """At the end of a tick: refresh the page, and tell whoever wants to hear of trouble. Not after a dry run.
+
+    Args:
+        file: the merchants file, where it has been read already.
+    """
+    try:
+        found = fleet.look(os.environ, file)
+    except BadSettings as error:
+        log.error(f"fleet/health is left as it is: {sentence(error)}")
+        return
+    report(instance, found)
+    told = alerts.tell(os.environ, lambda: found)
+    if told.sent:
+        log.info(f"{told.sent} alerts sent")
+    if told.problem:
+        log.warning(told.problem)
 
 
 def report(instance: DagsterInstance, found: Fleet) -> None:
