@@ -22,7 +22,7 @@ from vs_st_pipeline.environment import data_dir
     default="demo",
     show_default=True,
     metavar="NAME",
-    help="demo, small, big, estate, mailing:N or fleet:N.",
+    help="demo, small, big, estate, fleet, mailing:N or fleet:N.",
 )
 def sandbox(port_vinoshipper: int, port_simpletexting: int, scenario: str) -> None:
     """Stand-ins for Vinoshipper and SimpleTexting on loopback, in the foreground; all people are made up."""

@@ -29,6 +29,7 @@ from dagster import (
 from pydantic import Field
 
 from vs_st_pipeline.defs import checks, partitions
+from vs_st_pipeline.defs.fleet import refresh
 from vs_st_pipeline.defs.metadata import sentence, table
 from vs_st_pipeline.defs.resources import Settings, due_now, merchant_of
 from vs_st_pipeline.defs.stops import stops_for
@@ -144,6 +145,8 @@ def walk(
                 failed.append(walked)
                 context.log.error(_line(walked))
     yield from checks.results(wanted_checks, measured, everybody, context.instance, allow_unsafe=config.allow_unsafe)
+    if not config.dry_run:
+        refresh(context.instance, context.log, file)
     if failed:
         raise _failure(sorted(failed, key=lambda walked: walked.merchant_id), len(merchant_ids))
 

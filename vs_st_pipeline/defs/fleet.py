@@ -10,8 +10,10 @@ by hand does the same.
 # No `from __future__ import annotations`: Dagster looks at the function's annotations.
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from logging import Logger
 from typing import Any
 
@@ -32,7 +34,7 @@ from dagster import (
 
 from vs_st_pipeline import alerts, fleet
 from vs_st_pipeline.defs.metadata import sentence, table
-from vs_st_pipeline.defs.pictures import bars
+from vs_st_pipeline.defs.pictures import SHORTEST, by_hour, distribution
 from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.fleet import BROKEN, FAILING, FINE, OFF, TROUBLE, Fleet, Stand
 from vs_st_pipeline.merchants import MerchantsFile
@@ -42,7 +44,7 @@ KEY = AssetKey(["fleet", "health"])
 MOST_SHOWN, MOST_FINE = 100, 50  # merchants in a table; an event is stored by every tick
 SERIOUS = 0.1  # from this share of the merchants on it is not their own trouble any more
 
-_AGES = (("5 min", 5), ("10", 10), ("15", 15), ("30", 30), ("1 h", 60), ("2 h", 120), ("6 h", 360), ("1 d", 1440))
+_AGES = {"5 min": 5, "10 min": 10, "15 min": 15, "30 min": 30, "1 h": 60, "2 h": 120, "6 h": 360, "1 d": 1440}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,32 +139,39 @@ def _metadata(found: Fleet) -> dict[str, Any]:
     shown: dict[str, Any] = {"in short": found.sentence()}
     if found.unreadable is not None:
         return shown
-    bad = found.of(*TROUBLE)
-    if bad:
-        shown["what to do first"] = MetadataValue.md("\n".join(_to_do(bad[:5])))
-    shown["merchants, the worst first"] = table(_rows(_shown(found.worst_first), found), _COLUMNS)
-    if (left := len(found.stands) - len(_shown(found.worst_first))) > 0:
-        shown["not in the table"] = f"and {left} more, of whom {_left_fine(found)} are fine"
+    if bad := found.of(*TROUBLE):
+        shown["what to do first"] = MetadataValue.md(_to_do(bad))
+    shown["age of the last good sync"] = MetadataValue.md(_ages(found))
+    shown["changes by hour"] = MetadataValue.md(_changes(found))
+    shown["failed syncs by hour"] = MetadataValue.md(_errors(found))
     shown |= {f"merchants {state}": count for state, count in found.counts.items()}
     shown["contacts refused, waiting for another try"] = sum(one.rejects for one in found.stands)
     shown["contacts of unknown outcome"] = sum(one.unknown for one in found.stands)
-    shown["age of the last good sync"] = MetadataValue.md(_ages(found))
-    shown["changes by hour"] = MetadataValue.md(_changes(found))
-    shown["failed syncs by hour and kind"] = MetadataValue.md(_errors(found))
+    stands = _shown(found.worst_first)
+    shown["merchants, the worst first"] = table(_rows(stands, found.at), _COLUMNS)
+    shown["refused and unknown contacts, calls of the last sync, changes in 24 h"] = table(_numbers(stands), _NUMBERS)
+    if left := len(found.stands) - len(stands):
+        fine = found.counts[FINE] - sum(one.state == FINE for one in stands)
+        shown["not in the table"] = f"and {left} more, of whom {fine} are fine"
     return shown
 
 
-def _to_do(bad: Iterable[Stand]) -> Iterator[str]:
+def _to_do(bad: Sequence[Stand]) -> str:
+    """The first few, as many as the UI shows in place."""
+    told, rest = "", "\n\nThe table below has all of them."
     for one in bad:
-        yield f"- **{one.name or one.merchant}** (`{one.merchant}`), {one.in_words}: {one.says} *{one.do}*"
+        line = f"- **{one.merchant}**, {one.in_words}: {one.do}\n"
+        if len(told) + len(line) + len(rest) >= SHORTEST:
+            return told + rest
+        told += line
+    return told
 
 
 # --- the table ----------------------------------------------------------------------------------------------------
 
-_COLUMNS = (
-    *("merchant", "state", "since", "last good sync", "what is the matter", "what to do"),
-    *("refused", "unknown", "calls", "changes in 24 h"),
-)
+# Two tables with short heads, since a wide one would push what to do out of sight.
+_COLUMNS = ("merchant", "state", "good sync", "why, what to do")
+_NUMBERS = ("merchant", "refused", "unknown", "calls", "changes")
 
 
 def _shown(stands: Sequence[Stand]) -> list[Stand]:
@@ -170,24 +179,21 @@ def _shown(stands: Sequence[Stand]) -> list[Stand]:
     return [*bad, *[one for one in stands if one.state in (FINE, OFF)][: max(0, MOST_FINE - len(bad))]]
 
 
-def _left_fine(found: Fleet) -> int:
-    return found.counts[FINE] - sum(one.state == FINE for one in _shown(found.worst_first))
-
-
-def _rows(stands: Iterable[Stand], found: Fleet) -> list[Mapping[str, Any]]:
+def _rows(stands: Iterable[Stand], now: datetime) -> list[Mapping[str, Any]]:
     return [
         {
             "merchant": one.merchant,
-            "state": one.in_words,
-            "since": f"{one.since:%Y-%m-%d %H:%M} UTC" if one.since else "",
-            "last good sync": f"{in_words(one.age)} ago" if one.age is not None else "never",
-            "what is the matter": one.says,
-            "what to do": one.do,
-            "refused": one.rejects,
-            "unknown": one.unknown,
-            "calls": one.calls,
-            "changes in 24 h": one.changes,
+            "state": f"{one.in_words}, for {in_words(now - one.since)}" if one.since and one.says else one.in_words,
+            "good sync": f"{in_words(one.age)} ago" if one.age is not None else "never",
+            "why, what to do": f"{one.says} → {one.do}" if one.says else "",
         }
+        for one in stands
+    ]
+
+
+def _numbers(stands: Iterable[Stand]) -> list[Mapping[str, Any]]:
+    return [
+        dict(zip(_NUMBERS, (one.merchant, one.rejects, one.unknown, one.calls, one.changes), strict=True))
         for one in stands
     ]
 
@@ -196,42 +202,34 @@ def _rows(stands: Iterable[Stand], found: Fleet) -> list[Mapping[str, Any]]:
 
 
 def _ages(found: Fleet) -> str:
-    limits = [*(minutes * 60 for _, minutes in _AGES)]
+    limits = [minutes * 60 for minutes in _AGES.values()]
     counts = [0] * (len(limits) + 2)
     for one in found.stands:
         if one.state != OFF:
             age = one.age.total_seconds() if one.age is not None else None
             counts[-1 if age is None else sum(age > limit for limit in limits)] += 1
-    labels = [f"< {name}" for name, _ in _AGES] + ["older", "never"]
+    names = [*(f"up to {name}" for name in _AGES), "older", "never"]
     late = sum(one.stale for one in found.stands)
-    says = f"Merchants by the age of their last good sync; {late} of {found.enabled} are late ({_late(found)})."
-    return bars(says, labels, {"merchants": counts})
-
-
-def _late(found: Fleet) -> str:
-    return f"over {in_words(found.late_after)}, or three of their own intervals"
+    says = f"{late} of {found.enabled} merchants are late: over {in_words(found.late_after)}, or 3 of their intervals."
+    return distribution(says, dict(zip(names, counts, strict=True)))
 
 
 def _changes(found: Fleet) -> str:
     hours = found.hours
-    total = sum(one.changes for one in hours)
-    says = f"Contacts written in each of the last {len(hours)} hours, {total} in all; the present hour is on the right."
-    return bars(says, _hour_labels(len(hours)), {"contacts": [one.changes for one in hours]})
+    says = f"{sum(one.changes for one in hours)} contacts written within {len(hours)} hours"
+    return by_hour(says, {"contacts": [one.changes for one in hours]})
 
 
 def _errors(found: Fleet) -> str:
     hours = found.hours
-    kinds = sorted({kind for one in hours for kind in one.errors})
+    kinds = Counter({kind: 0 for one in hours for kind in one.errors})
+    for one in hours:
+        kinds.update(one.errors)
     if not kinds:
-        return f"No sync failed within {len(hours)} hours."
-    total = sum(sum(one.errors.values()) for one in hours)
-    says = f"Failed syncs in each of the last {len(hours)} hours, {total} in all."
-    return bars(says, _hour_labels(len(hours)), {kind: [one.errors.get(kind, 0) for one in hours] for kind in kinds})
-
-
-def _hour_labels(count: int) -> list[str]:
-    ago = [count - 1 - place for place in range(count)]
-    return [f"-{hours} h" if hours and hours % 12 == 0 else "now" if not hours else "" for hours in ago]
+        return f"no sync failed within {len(hours)} hours"
+    says = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    series = {kind: [one.errors.get(kind, 0) for one in hours] for kind, _ in kinds.most_common()}
+    return by_hour(f"failed within {len(hours)} hours: {says}", series)
 
 
 # --- the checks ---------------------------------------------------------------------------------------------------
@@ -260,6 +258,6 @@ def _result(check: FleetCheck, found: Fleet) -> dict[str, Any]:
             "number": len(bad),
             "of": of,
             "share": share,
-            "by merchant": table(_rows(bad[:MOST_SHOWN], found), _COLUMNS),
+            "by merchant": table(_rows(bad[:MOST_SHOWN], found.at), _COLUMNS),
         },
     }
