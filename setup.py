@@ -10,6 +10,7 @@ setup(
     packages=find_packages(include=["vs_st_pipeline", "vs_st_pipeline.*"]),
     package_data={"vs_st_pipeline": ["py.typed", "**/*.sql", "**/*.yaml"]},
     install_requires=[
+        "apprise>=1.9,<3",
         "click>=8.1",
         "dagster>=1.13,<2",
         "dagster-webserver>=1.13,<2",

@@ -1,37 +1,60 @@
-"""Runs what `make ui` shows: the sandbox, and Dagster on it with everything ready to click; Ctrl-C stops all of it.
+"""Runs what `make ui` shows: a fleet of fifty wineries in the sandbox, and Dagster on it; Ctrl-C stops all of it.
+
+So that there is something to see at once, the wineries have a past: all were synced three hours ago, then trouble came
+to some of them. The first tick is run before the page is announced; from then on sync_schedule is on, and now and then
+somebody orders something.
 
 It has a Dagster of its own below data/sandbox, new at every start, because the sandbox forgets everything too:
-partitions, runs and files of real merchants are neither shown nor touched. Nothing runs before somebody clicks.
+partitions, runs and files of real merchants are neither shown nor touched, and nobody is alerted.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
+import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from vs_st_pipeline.merchants import read_merchants
-from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline.sandbox import Sandbox, fleet
+from vs_st_pipeline.sandbox.fifty import STORIES
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "data" / "sandbox"
-OURS = ("dagster", "state")
+OURS, LOG = ("dagster", "state"), "dagster.log"
+NOT_OURS = ("VS_ST_ALERTS", "VS_ST_NOW", "VS_ST_VINOSHIPPER_RATE", "VS_ST_SIMPLETEXTING_RATE")
 
 WELCOME = """
-{names}
-are ready to sync, against stand-ins on this machine; all people are made up.
+Fifty wineries are synced every five minutes, against stand-ins on this machine; all people are made up. Most are well.
+Some are not, and now the pages have to tell you which ones, why, and what to do:
 
-Open {url}/asset-groups and
+{stories}
 
-  1. look at the graph: raw, staged, planned, synced, from left to right;
-  2. click "Materialize all", then "Launch backfill": every merchant goes the whole way;
-  3. click an asset, then one of its partitions: what changed for whom, and who was held back, and why;
-  4. open the tab "Checks" of planned/simpletexting/contacts: what a person should look at.
+  1. {url}/assets/fleet/health
+     the whole fleet on one page: who is in trouble, why, and what to do; the pictures; and the tab "Checks".
+  2. {url}/assets/synced/simpletexting/contacts?view=partitions
+     one line per winery, red where it failed. Click a green one: what was written for whom.
+  3. {url}/assets/raw/simpletexting/contacts?view=partitions&partition={revoked}
+     how far {revoked} came, and why no further: the key.
+  4. {url}/assets/planned/simpletexting/contacts?view=checks
+     the data-quality dashboard: what a person should look at, as a number, with what it means and what to do.
+  5. {url}/asset-groups
+     the graph: raw, staged, planned, synced, from left to right. A click on a group opens it.
+  6. {url}/automation
+     sync_schedule is on. Put {broken}'s entry right in
+     {settings}
+     and see it become well at the next tick.
 
+What Dagster says is in {log}.
 Ctrl-C stops everything.
 """
 
@@ -39,35 +62,91 @@ Ctrl-C stops everything.
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("port", nargs="?", type=int, default=3000, help="of the web page, on 127.0.0.1 (3000)")
-    port = parser.parse_args().port
+    parser.add_argument("--folder", type=Path, default=ROOT / "data" / "sandbox", help="for everything that is written")
+    given = parser.parse_args()
+    port, folder = given.port, given.folder.absolute()
     for number in (signal.SIGINT, signal.SIGTERM):  # also where SIGINT is ignored, as behind a shell's &
         signal.signal(number, signal.default_int_handler)
-    home = _fresh_home()
-    with Sandbox("demo") as box:
-        settings = box.write_settings(FOLDER)
-        merchants = read_merchants(settings, os.environ).enabled
-        os.environ |= {
-            "DAGSTER_HOME": str(home),
-            "VS_ST_MERCHANTS": str(settings),
-            "VS_ST_DATA_DIR": str(FOLDER / "state"),
-        }
-        _register([merchant.id for merchant in merchants])
-        names = "\n".join(f"  {merchant.id:24} {merchant.name}" for merchant in merchants)
-        print(WELCOME.format(names=names, url=f"http://127.0.0.1:{port}"), flush=True)
-        return _dagster_dev(port)
+    for name in NOT_OURS:
+        os.environ.pop(name, None)
+    os.environ |= {
+        "DAGSTER_HOME": str(folder / "dagster"),
+        "VS_ST_MERCHANTS": str(folder / "merchants.yaml"),
+        "VS_ST_DATA_DIR": str(folder / "state"),
+    }
+    _fresh_home(folder)
+    dagster: subprocess.Popen[bytes] | None = None
+    try:
+        with Sandbox("fleet") as box:
+            merchants = _past(box, folder)
+            _register(merchants)
+            print("Dagster starts, and the first tick with it ...", flush=True)
+            dagster = _dagster_dev(folder, port)
+            _first_tick(dagster, port, merchants)
+            if dagster.poll() is not None:
+                said = (folder / LOG).read_text(encoding="utf-8", errors="replace")
+                print(f"Dagster has ended; the last of {folder / LOG}:\n{said[-2000:]}", file=sys.stderr)
+                return 1
+            print(_welcome(f"http://127.0.0.1:{port}", folder), flush=True)
+            threading.Thread(target=_life, args=(box,), daemon=True).start()
+            return dagster.wait()
+    except KeyboardInterrupt:
+        print("\nstopping ...", flush=True)
+        return 0
+    finally:
+        if dagster is not None:
+            _stop(dagster)
 
 
-def _fresh_home() -> Path:
-    """A Dagster home with the project's own settings, but below data/sandbox."""
-    for path in (FOLDER.parent, FOLDER):
+def _past(box: Sandbox, folder: Path) -> list[str]:
+    """What has happened until now; the ids of all enabled merchants."""
+    print("Fifty wineries are synced for the first time; it takes half a minute ...", flush=True)
+    settings = fleet.settings(box, folder, troubled=False)
+    merchants = [merchant.id for merchant in read_merchants(settings, os.environ).enabled]
+    _sync(180, "--all")
+    print("Three hours pass, and trouble comes to some ...", flush=True)
+    fleet.trouble(box)
+    _sync(25, "--merchant", *fleet.TROUBLED)
+    fleet.late_trouble(box)
+    fleet.settings(box, folder, troubled=True)
+    fleet.life(box, 9, random.Random(1))
+    return merchants
+
+
+def _sync(minutes_ago: int, *whom: str) -> None:
+    at = (datetime.now(UTC) - timedelta(minutes=minutes_ago)).isoformat()
+    command = [sys.executable, "-m", "vs_st_pipeline.cli.main", "sync", *whom]
+    subprocess.run(command, env={**os.environ, "VS_ST_NOW": at}, capture_output=True, check=False)
+
+
+def _life(box: Sandbox) -> None:
+    chance = random.Random()
+    while True:
+        time.sleep(60)
+        fleet.life(box, chance.randint(1, 4), chance)
+
+
+def _welcome(url: str, folder: Path) -> str:
+    stories = "\n".join(f"  {merchant:18} {story}" for merchant, story in STORIES.items())
+    return WELCOME.format(
+        url=url, stories=stories, settings=folder / "merchants.yaml", log=folder / LOG,
+        revoked=fleet.REVOKED, broken=fleet.BROKEN,
+    )  # fmt: skip
+
+
+# --- Dagster ------------------------------------------------------------------------------------------------------
+
+
+def _fresh_home(folder: Path) -> None:
+    """A Dagster home with the project's own settings, but below the sandbox's folder."""
+    for path in (folder.parent, folder):
         path.mkdir(mode=0o700, exist_ok=True)
     for name in OURS:
-        shutil.rmtree(FOLDER / name, ignore_errors=True)
-    home = FOLDER / "dagster"
+        shutil.rmtree(folder / name, ignore_errors=True)
+    home = folder / "dagster"
     home.mkdir(mode=0o700)
     settings = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
     (home / "dagster.yaml").write_text(settings.replace("data/dagster", str(home)), encoding="utf-8")
-    return home
 
 
 def _register(merchant_ids: list[str]) -> None:
@@ -80,35 +159,60 @@ def _register(merchant_ids: list[str]) -> None:
         instance.add_dynamic_partitions(str(merchants.name), merchant_ids)
 
 
-def _dagster_dev(port: int) -> int:
-    # Dagster recommends another command line for a plain `dagster dev`, which a newcomer need not hear.
-    command = [
-        sys.executable,
-        "-W",
-        "ignore:Function",
-        "-m",
-        "dagster",
-        "dev",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
+def _dagster_dev(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-W", "ignore:Function"]  # it recommends another command line, which nobody need hear
+    command += ["-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workspace", str(ROOT / "workspace.yaml"), "--log-level", "warning"]
     # A session of its own, so that Ctrl-C reaches it once, from here, and it can put its own children away. Not in the
     # repository root, whose dagster.yaml and .env are for real merchants.
-    process = subprocess.Popen(command, cwd=FOLDER, start_new_session=True)
+    with (folder / LOG).open("wb") as log:
+        return subprocess.Popen(command, cwd=folder, start_new_session=True, stdout=log, stderr=subprocess.STDOUT)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)
     try:
-        return process.wait()
-    except KeyboardInterrupt:
-        print("\nstopping ...", flush=True)
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        return 0
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+WHERE = {"repositoryLocationName": "vs_st_pipeline.definitions", "repositoryName": "__repository__"}
+LAUNCH = "mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename } }"
+SWITCH_ON = "mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) { __typename } }"
+RUNS = "{ runsOrError(limit: 1) { ... on Runs { results { status } } } }"
+
+
+def _first_tick(dagster: subprocess.Popen[bytes], port: int, merchants: list[str]) -> None:
+    """Sync everybody in one run, as the schedule does, wait for its end, and switch the schedule on."""
+    everybody = {
+        "dagster/asset_partition_range_start": merchants[0],
+        "dagster/asset_partition_range_end": merchants[-1],
+    }
+    tick = {
+        "selector": {**WHERE, "jobName": "sync"},
+        "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in everybody.items()]},
+    }
+    while dagster.poll() is None and "LaunchRunSuccess" not in _ask(port, LAUNCH, {"p": tick}):
+        time.sleep(0.5)  # it does not answer yet
+    while dagster.poll() is None and "SUCCESS" not in (ended := _ask(port, RUNS)) and "FAILURE" not in ended:
+        time.sleep(0.5)
+    _ask(port, SWITCH_ON, {"s": {**WHERE, "scheduleName": "sync_schedule"}})
+
+
+def _ask(port: int, query: str, variables: dict[str, Any] | None = None) -> str:
+    """What Dagster's GraphQL answers; `""` while it does not."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql",
+        json.dumps({"query": query, "variables": variables or {}}).encode(),
+        {"content-type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
 
 
 if __name__ == "__main__":

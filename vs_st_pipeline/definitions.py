@@ -5,6 +5,8 @@ from __future__ import annotations
 from dagster import Definitions, in_process_executor
 
 from vs_st_pipeline.defs.assets import walk
+from vs_st_pipeline.defs.fleet import fleet_health
+from vs_st_pipeline.defs.fleet_watch import fleet_watch
 from vs_st_pipeline.defs.jobs import sync
 from vs_st_pipeline.defs.orphans import orphaned_runs_sensor
 from vs_st_pipeline.defs.resources import Settings
@@ -12,10 +14,10 @@ from vs_st_pipeline.defs.schedules import sync_schedule
 from vs_st_pipeline.defs.sensors import merchants_sensor
 
 defs = Definitions(
-    assets=[walk],
+    assets=[walk, fleet_health],
     jobs=[sync],
     schedules=[sync_schedule],
-    sensors=[merchants_sensor, orphaned_runs_sensor],
+    sensors=[merchants_sensor, orphaned_runs_sensor, fleet_watch],
     resources={"settings": Settings()},
     # One process per run: merchants share one DuckDB instance, and threads do the waiting.
     executor=in_process_executor,

@@ -11,6 +11,7 @@ from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings
 from vs_st_pipeline.merchants import FIRST_YEAR, LAST_YEAR, parse_duration
 
 FASTEST, SLOWEST = "VS_ST_SYNC_FASTEST", "VS_ST_SYNC_SLOWEST"
+LATE_AFTER = "VS_ST_LATE_AFTER"
 
 
 def settings_path(environ: Mapping[str, str]) -> Path:
@@ -69,12 +70,26 @@ def sync_bounds(environ: Mapping[str, str]) -> tuple[timedelta, timedelta]:
     Raises:
         BadSettings: one is no duration above 0, or the fastest is longer than the slowest.
     """
-    found = []
-    for name, default in ((FASTEST, "5m"), (SLOWEST, "1h")):
-        try:
-            found.append(parse_duration(environ.get(name, "").strip() or default))
-        except BadSettings as error:
-            raise BadSettings(f"{name}: {error.message}") from None
-    if not timedelta(0) < found[0] <= found[1]:
+    fastest, slowest = _duration(environ, FASTEST, "5m"), _duration(environ, SLOWEST, "1h")
+    if not timedelta(0) < fastest <= slowest:
         raise BadSettings(f"{FASTEST} must be above 0 and no longer than {SLOWEST}")
-    return found[0], found[1]
+    return fastest, slowest
+
+
+def late_after(environ: Mapping[str, str]) -> timedelta:
+    """How long a merchant may be without a good sync before he is called late: `VS_ST_LATE_AFTER`.
+
+    Raises:
+        BadSettings: it is no duration above 0.
+    """
+    late = _duration(environ, LATE_AFTER, "30m")
+    if not late:
+        raise BadSettings(f"{LATE_AFTER} must be above 0, such as 30m")
+    return late
+
+
+def _duration(environ: Mapping[str, str], name: str, default: str) -> timedelta:
+    try:
+        return parse_duration(environ.get(name, "").strip() or default)
+    except BadSettings as error:
+        raise BadSettings(f"{name}: {error.message}") from None

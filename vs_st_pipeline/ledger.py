@@ -252,6 +252,16 @@ def forget_late(db: Db, *, at: datetime, within: timedelta) -> None:
     )
 
 
+def count_waiting(db: Db) -> tuple[int, int]:
+    """Contacts refused that wait for another try, and contacts of whom it is not known what became of a write."""
+    row = db.row(
+        """select (select count(*) from synced.rejects),
+                  (select count(distinct contact_id) from synced.writes where outcome is null)"""
+    )
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
 def _record_outcome(db: Db, settled: Sequence[Sent], outcome: str, at: datetime, *, may_come: bool = False) -> None:
     columns = {"send_id": [sent.send_id for sent in settled], "contact_id": [sent.contact_id for sent in settled]}
     with db.batch(columns) as batch:

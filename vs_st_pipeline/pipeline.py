@@ -29,6 +29,7 @@ from vs_st_pipeline.destinations.simpletexting.push import push as push_contacts
 from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings, Internal, PipelineError, TryLater, Unsafe
 from vs_st_pipeline.faults import told
 from vs_st_pipeline.gates import status_reason
+from vs_st_pipeline.ledger import count_waiting
 from vs_st_pipeline.linking import Linkable, chosen_customer, customers_to_read, link_contacts, links_key
 from vs_st_pipeline.marks import LINKED, read_mark
 from vs_st_pipeline.matching import Link
@@ -227,13 +228,17 @@ def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] =
             elif whole:
                 keep_standing(run, db, field_map, visit.report, visit.receipts)
             visit.report.unseen = [spot.sentence for spot, _ in read_blind_spots(db)]
+            visit.report.waiting = count_waiting(db)
         retention.let_go(run)
         forgetting.finish(run)
     if "synced" in stops:
         now = run.clock().astimezone(UTC)
         report = {"run_id": run.run_id, **visit.report.as_json()}
         with suppress(OSError):  # a view for `vs-st merchants`; a disk that is full is in the report already
-            write_standing(run.warehouse.data_dir, run.merchant.id, now, report, good=visit.report.status != FAILED)
+            write_standing(
+                run.warehouse.data_dir, run.merchant.id, now, report,
+                good=visit.report.status != FAILED, waiting=visit.report.waiting,
+            )  # fmt: skip
     return visit.report
 
 

@@ -24,6 +24,8 @@ class Report:
         customers, orders, contacts: distinct records seen in this run.
         planned_contacts, planned_fields: contacts with something to write, and how many values.
         calls: requests sent, retries too, by system.
+        waiting: contacts refused that wait for another try, and those of which it is not known what became of a write,
+            over all runs so far; None where this one did not get so far.
         unseen: sentences about what the accounts do not let us see.
         seconds: from start to end.
     """
@@ -45,6 +47,7 @@ class Report:
     unknown: int = 0
     vinoshipper_calls: Counter[str] = field(default_factory=Counter)
     simpletexting_calls: Counter[str] = field(default_factory=Counter)
+    waiting: tuple[int, int] | None = None
     unseen: list[str] = field(default_factory=list)
     seconds: float = 0.0
 

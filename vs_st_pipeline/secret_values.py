@@ -106,14 +106,10 @@ def read_reference(node: Node) -> Reference:
     Raises:
         BadSettings: it is none; the message names file and line, and never what is written there.
     """
-    written = node.written(FORMS).strip()
-    kind, _, rest = written.partition(":")
-    scheme, rest = _scheme(kind), rest.strip()
-    if scheme is None:
-        raise node.problem(f"a secret in clear is refused; write {FORMS}")
-    if (fault := scheme.fault(rest)) is not None:
-        raise node.problem(fault)
-    return Reference(node, f"{kind}:{rest}")
+    try:
+        return Reference(node, checked(node.written(FORMS)))
+    except CannotRead as error:
+        raise node.problem(str(error)) from None
 
 
 def read_secret(reference: Reference, folder: Path, environ: Mapping[str, str]) -> str:
@@ -123,17 +119,44 @@ def read_secret(reference: Reference, folder: Path, environ: Mapping[str, str]) 
         BadSettings: it cannot be read or is no such line; the message names file and line, and never the value.
     """
     node, written = reference
+    try:
+        return value_behind(written, folder, environ)
+    except CannotRead as error:
+        raise node.problem(str(error)) from None
+
+
+def checked(written: str) -> str:
+    """A reference in its plain form, outer blanks stripped; nothing is read.
+
+    Raises:
+        CannotRead: it is none.
+    """
+    kind, _, rest = written.strip().partition(":")
+    scheme, rest = _scheme(kind), rest.strip()
+    if scheme is None:
+        raise CannotRead(f"a secret in clear is refused; write {FORMS}")
+    if (fault := scheme.fault(rest)) is not None:
+        raise CannotRead(fault)
+    return f"{kind}:{rest}"
+
+
+def value_behind(written: str, folder: Path, environ: Mapping[str, str]) -> str:
+    """The value behind a reference that is `checked`: one line of plain ASCII.
+
+    Args:
+        folder: where relative paths start from.
+
+    Raises:
+        CannotRead: there is none, or it is no such line.
+    """
     kind, _, rest = written.partition(":")
     scheme = _scheme(kind)
     assert scheme is not None, "its form was checked"
-    try:
-        value = scheme.read(rest, Around(environ, folder)).strip()
-    except CannotRead as error:
-        raise node.problem(str(error)) from None
+    value = scheme.read(rest, Around(environ, folder)).strip()
     if not value:
-        raise node.problem(f"the secret {written} is empty; put the key there")
+        raise CannotRead(f"the secret {written} is empty; put the key there")
     if not (value.isascii() and value.isprintable()):
-        raise node.problem(f"the secret {written} must be one line of plain ASCII; put the key alone there")
+        raise CannotRead(f"the secret {written} must be one line of plain ASCII; put the key alone there")
     return value
 
 

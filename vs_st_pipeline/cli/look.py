@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 import click
+import msgspec
 
-from vs_st_pipeline.cli.selection import json_option, merchant_options, read_settings, select
-from vs_st_pipeline.cli.work import JOBS, clock, make_run, print_json
-from vs_st_pipeline.environment import data_dir
-from vs_st_pipeline.standing import good_sync_age, read_standing
+from vs_st_pipeline import fleet
+from vs_st_pipeline.cli.selection import json_option, merchant_options, select
+from vs_st_pipeline.cli.work import JOBS, make_run, print_json
+from vs_st_pipeline.fleet import Stand
 from vs_st_pipeline.text_forms import in_words
 
 
@@ -63,47 +64,46 @@ def _checked_lines(checked: Any) -> list[str]:
 @click.command()
 @json_option
 def merchants(as_json: bool) -> None:
-    """The merchants, and how each stands: last good sync, its age, last error."""
-    found, folder, now = read_settings(), data_dir(os.environ), clock()
-    rows: list[dict[str, Any]] = []
-    for merchant in found.merchants:
-        standing = read_standing(folder, merchant.id)
-        age = good_sync_age(standing, now)
-        last = standing.get("last_run") or {}
-        rows.append(
-            {
-                "merchant": merchant.id,
-                "name": merchant.name,
-                "enabled": merchant.enabled,
-                "status": last.get("status"),
-                "last_good_sync_at": standing.get("last_good_sync_at"),
-                "age_seconds": round(age) if age is not None else None,
-                "last_run_at": last.get("at"),
-                "error": last.get("error"),
-            }
-        )
-    for bad in found.bad:
-        rows.append(
-            {
-                "merchant": bad.id or f"(line {bad.line})", "name": bad.name, "enabled": None, "status": "failed",
-                "last_good_sync_at": None, "age_seconds": None, "last_run_at": None, "error": bad.error.as_report(),
-            }
-        )  # fmt: skip
+    """The merchants, and how each stands: what is the matter, since when, and what to do."""
+    found = fleet.look(os.environ)
+    if found.unreadable is not None:
+        raise found.unreadable
     if as_json:
-        print_json({"merchants": rows})
+        print_json({"merchants": [_standing_json(one) for one in found.stands]})
         return
-    width = max(len(row["merchant"]) for row in rows)
-    for row in rows:
-        click.echo(f"{row['merchant']:{width}}  {_standing_text(row)}")
+    width = max(len(one.merchant) for one in found.stands)
+    for one in found.stands:
+        click.echo(f"{one.merchant:{width}}  {_standing_text(one, found.at)}")
+    click.echo(f"\n{found.sentence()}")
 
 
-def _standing_text(row: dict[str, Any]) -> str:
-    if row["enabled"] is False:
+def _standing_json(one: Stand) -> dict[str, Any]:
+    return {
+        "merchant": one.merchant,
+        "name": one.name,
+        "enabled": None if one.state == fleet.BROKEN else one.state != fleet.OFF,
+        "state": one.state,
+        "since": one.since.isoformat() if one.since else None,
+        "status": one.status,
+        "last_good_sync_at": one.last_good_sync_at.isoformat() if one.last_good_sync_at else None,
+        "age_seconds": round(one.age.total_seconds()) if one.age is not None else None,
+        "last_run_at": one.last_run_at.isoformat() if one.last_run_at else None,
+        "error": msgspec.to_builtins(one.error),
+        "rejects_waiting": one.rejects,
+        "unknown": one.unknown,
+        "says": one.says,
+        "do": one.do,
+    }
+
+
+def _standing_text(one: Stand, now: datetime) -> str:
+    if one.state == fleet.OFF:
         return "disabled"
-    good = (
-        f"last good sync {in_words(timedelta(seconds=row['age_seconds']))} ago"
-        if row["age_seconds"] is not None
-        else "never synced well"
-    )
-    error = row["error"]
-    return f"{good}; last error {error['kind']}: {error['message']}" if error else good
+    told = one.in_words
+    if one.since and one.state != fleet.FINE:
+        told += f" for {in_words(now - one.since)}"
+    if one.age is not None:
+        told += f"; last good sync {in_words(one.age)} ago"
+    elif one.state != fleet.BROKEN:
+        told += "; never synced well"
+    return f"{told}; {one.says} {one.do}" if one.says else told

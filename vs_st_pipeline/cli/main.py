@@ -10,6 +10,7 @@ import click
 
 from vs_st_pipeline import faults
 from vs_st_pipeline.cli.again import reconcile, retry
+from vs_st_pipeline.cli.alert import alerts
 from vs_st_pipeline.cli.explain import history, why
 from vs_st_pipeline.cli.keep import forget, offboard, rebuild
 from vs_st_pipeline.cli.look import check, merchants
@@ -29,7 +30,7 @@ def cli() -> None:
 
 
 COMMANDS = (
-    *(sync, plan, check, why, history, retry, reconcile, merchants),
+    *(sync, plan, check, why, history, retry, reconcile, merchants, alerts),
     *(forget, rebuild, offboard, sandbox, demo),
 )
 for command in COMMANDS:

@@ -22,7 +22,7 @@ from vs_st_pipeline.environment import data_dir
     default="demo",
     show_default=True,
     metavar="NAME",
-    help="demo, small, big, estate, mailing:N or fleet:N.",
+    help="demo, small, big, estate, fleet, mailing:N or fleet:N.",
 )
 def sandbox(port_vinoshipper: int, port_simpletexting: int, scenario: str) -> None:
     """Stand-ins for Vinoshipper and SimpleTexting on loopback, in the foreground; all people are made up."""
@@ -101,7 +101,8 @@ def _show_outcome(environ: dict[str, str]) -> None:
     warehouse = Warehouse(folder)
     for merchant in read_merchants(Path(environ["VS_ST_MERCHANTS"]), environ).merchants:
         run = Run(merchant, warehouse, clock)
-        run_id = str((read_standing(folder, merchant.id).get("last_run") or {}).get("run_id"))
+        last = read_standing(folder, merchant.id).last
+        run_id = last.run_id if last else ""
         changes = previews.accepted_changes(run, run_id, limit=40)
         held = previews.held_contacts(run, limit=8)
         if len(changes):

@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m vs_st_pipeline.sandbox", description=__doc__)
     parser.add_argument("--port-vinoshipper", type=int, default=0, help="0: any free port")
     parser.add_argument("--port-simpletexting", type=int, default=0, help="0: any free port")
-    parser.add_argument("--scenario", default="demo", help="demo, small, big, estate or fleet:N")
+    parser.add_argument("--scenario", default="demo", help="demo, small, big, estate, fleet, mailing:N or fleet:N")
     parser.add_argument("--data-dir", type=Path, required=True, help="where merchants.yaml and the keys are written")
     parser.add_argument("--on-stdin", action="store_true", help="obey lines on standard input")
     given = parser.parse_args()

@@ -16,6 +16,7 @@ from vs_st_pipeline.sandbox.bulk import (
     fill_tiny,
     fill_valley,
 )
+from vs_st_pipeline.sandbox.fifty import wineries
 from vs_st_pipeline.sandbox.small import fill_other_winery, fill_test_winery
 from vs_st_pipeline.sandbox.world import Builder, Merchant
 
@@ -37,12 +38,16 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
         return [("estate-winery", "Estate Winery", fill_estate)]
     if scenario == "valley":
         return [("valley-winery", "Valley Winery", fill_valley)]
+    if scenario == "fleet":
+        return wineries()
     kind, _, number = scenario.partition(":")
     if kind == "mailing" and number.isdigit() and int(number) > 0:
         return [("mailing-winery", "Mailing Winery", partial(fill_mailing, people=int(number)))]
     if kind == "fleet" and number.isdigit() and int(number) > 0:
         return [(f"winery-{i:04d}", f"Winery {i}", fill_tiny) for i in range(1, int(number) + 1)]
-    raise ValueError(f"no scenario {scenario!r}; there are demo, small, big, estate, valley, mailing:N and fleet:N")
+    raise ValueError(
+        f"no scenario {scenario!r}; there are demo, small, big, estate, valley, fleet, mailing:N and fleet:N"
+    )
 
 
 def merchants_of(scenario: str) -> list[Merchant]:

@@ -1,0 +1,268 @@
+"""Tells people when a merchant gets into trouble, and when he is out of it again: once per change, to every address.
+
+Data flow: `Fleet` + what was told before (`alerts.json`) -> news -> `notifier` -> `alerts.json`.
+
+What was told is written after each message and before the next one is sent, so a crash repeats one message at most and
+loses none; what could not be sent is sent next time. Every address has its own memory, so that one that is down
+neither holds up another nor makes it hear things twice, and a new one begins with whoever is in trouble now.
+
+Trouble is an episode: each kind of it is told once, until a good sync ends it. Whoever is between the two (`retrying`,
+or not synced yet) is neither.
+
+Addresses are in the environment and not in the merchants file, because a merchants file that cannot be read is the
+first thing that has to be told.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from vs_st_pipeline import fleet
+from vs_st_pipeline.environment import data_dir
+from vs_st_pipeline.errors import BadSettings, PipelineError
+from vs_st_pipeline.faults import told as told_fault
+from vs_st_pipeline.fleet import BROKEN, FINE, LATE, NEW, OFF, REFUSED, TROUBLE, Fleet, Stand
+from vs_st_pipeline.notifier import Notifier, UnknownAddress
+from vs_st_pipeline.secret_values import CannotRead, Secret, checked, value_behind
+from vs_st_pipeline.text_forms import in_words
+
+ADDRESSES = "VS_ST_ALERTS"
+THE_FILE = "(the merchants file)"
+MOST_APART = 10  # more news than this at once are summed up in one message: then it is not theirs, but a vendor's
+MOST_NAMED = 20
+SECONDS = 20.0  # for all messages to one address; a run waits so long at most
+
+Memory = dict[str, dict[str, list[str]]]
+"""Address -> merchant -> the troubles told of him since his last good sync."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What an address is to be told of a merchant.
+
+    Attributes:
+        trouble: in words, such as `failing (auth)`; None: he is out of it again, or need not be spoken of any more.
+        title, body: `""` where there is nothing to say.
+    """
+
+    merchant: str
+    trouble: str | None
+    title: str = ""
+    body: str = ""
+
+
+@dataclass(slots=True)
+class Told:
+    """What came of telling.
+
+    Attributes:
+        sent: messages taken by a service.
+        failed: addresses that did not take everything; what is left is sent next time.
+        problem: why, in one sentence without any address's URL; `""` where all is well.
+    """
+
+    sent: int = 0
+    failed: int = 0
+    problem: str = ""
+
+
+def addresses(environ: Mapping[str, str]) -> dict[str, Secret]:
+    """The URLs of `VS_ST_ALERTS` by their references (`env:NAME`, `file:PATH`, apart by blanks).
+
+    Raises:
+        BadSettings: one is no reference, or cannot be read; the message never holds a URL.
+    """
+    found = {}
+    for place, written in enumerate(environ.get(ADDRESSES, "").split(), 1):
+        try:
+            reference = checked(written)
+            found[reference] = Secret(value_behind(reference, Path.cwd(), environ), reference)
+        except CannotRead as error:
+            raise BadSettings(f"{ADDRESSES}, address {place}: {error}") from None
+    return found
+
+
+def tell(environ: Mapping[str, str], look: Callable[[], Fleet] | None = None, *, seconds: float = SECONDS) -> Told:
+    """Tell every address what is new; never raises, and takes no longer than `seconds`.
+
+    Args:
+        look: how all stand now; asked only where somebody is to be told.
+        seconds: for all messages to one address; addresses are told side by side.
+    """
+    try:
+        urls = addresses(environ)
+        return _tell_all(data_dir(environ), urls, look() if look else fleet.look(environ), seconds) if urls else Told()
+    except PipelineError as error:
+        return Told(failed=1, problem=f"alerts are not sent: {error.message}")
+    except Timeout:
+        return Told(problem="alerts are being sent by somebody else")
+    except OSError as error:
+        return Told(failed=1, problem=f"alerts are not sent: {error.strerror or type(error).__name__}")
+    except Exception as error:  # whatever it is, it must not fail a sync
+        return Told(failed=1, problem=f"alerts are not sent: {told_fault(error)}")
+
+
+def try_addresses(environ: Mapping[str, str], *, seconds: float = SECONDS) -> dict[str, str]:
+    """Send a message to every address that says it is a test; address -> what went wrong, `""` where nothing did.
+
+    Raises:
+        BadSettings: the addresses cannot be read.
+    """
+    body = (
+        "This is a test: alerts of vs-st arrive here.\nYou will hear of a winery in trouble, and when it is well again."
+    )
+    return {
+        name: _sent(url, lambda notifier: notifier.send("vs-st: a test message", body, bad=False), seconds)
+        for name, url in addresses(environ).items()
+    }
+
+
+def _sent(url: Secret, send: Callable[[Notifier], bool], seconds: float) -> str:
+    """What went wrong, `""` where nothing did."""
+    try:
+        with Notifier(url.reveal(), seconds) as notifier:
+            return "" if send(notifier) else "the service did not take it; see whether the URL is right and it is up"
+    except UnknownAddress:
+        return "what stands there is no URL that apprise knows; its forms are at https://github.com/caronc/apprise"
+
+
+# --- what is new --------------------------------------------------------------------------------------------------
+
+
+def news(found: Fleet, told: Mapping[str, list[str]]) -> list[News]:
+    """What is new of whom, the worst first, after what was told of them."""
+    if found.unreadable is not None:  # nothing is known of anybody
+        if BROKEN in told.get(THE_FILE, ()):
+            return []
+        body = f"Nobody is synced: {found.unreadable.message}\nWhat to do: {fleet.WHAT_TO_DO['config']}"
+        return [News(THE_FILE, BROKEN, "The merchants file cannot be used", body)]
+    new = []
+    if THE_FILE in told:
+        new.append(News(THE_FILE, None, "The merchants file can be used again", found.sentence()))
+    for one in found.worst_first:
+        before = told.get(one.merchant, [])
+        if one.state in TROUBLE:
+            trouble = one.state if one.state == LATE else one.in_words  # late is late, whatever is in the way today
+            if trouble not in before:
+                new.append(News(one.merchant, trouble, f"{_name(one)}: {one.in_words}", _trouble(one)))
+        elif before and one.state == OFF:
+            new.append(News(one.merchant, None))  # somebody did that, and knows
+        elif before and (one.state in (FINE, REFUSED) or (one.state == NEW and before == [BROKEN])):
+            new.append(News(one.merchant, None, f"{_name(one)}: well again", _recovery(one, before)))
+    gone = told.keys() - {one.merchant for one in found.stands} - {THE_FILE}
+    return [*new, *(News(merchant, None) for merchant in sorted(gone))]
+
+
+def _name(one: Stand) -> str:
+    return one.name or one.merchant
+
+
+def _trouble(one: Stand) -> str:
+    good = f"{one.last_good_sync_at:%Y-%m-%d %H:%M} UTC" if one.last_good_sync_at else "never"
+    age = f" ({in_words(one.age)} ago)" if one.age is not None else ""
+    lines = [f"{one.merchant}: {fleet.STATES[one.state]}.", f"{one.says}", f"What to do: {one.do}"]
+    return "\n".join(lines if one.state == BROKEN else [*lines, f"Last good sync: {good}{age}."])
+
+
+def _recovery(one: Stand, before: list[str]) -> str:
+    lines = [f"{one.merchant} was: {', '.join(before)}. Now: {one.in_words}."]
+    return "\n".join([*lines, f"{one.says}. {one.do}"] if one.says else lines)
+
+
+def _summed_up(new: list[News], found: Fleet) -> News:
+    """Many at once as one message."""
+    bad, well = [one for one in new if one.trouble], [one for one in new if not one.trouble]
+    counts = [f"{len(bad)} in trouble"] * bool(bad) + [f"{len(well)} well again"] * bool(well)
+    lines = [found.sentence(), "", *(one.title for one in new[:MOST_NAMED])]
+    lines += [f"and {len(new) - MOST_NAMED} more"] * (len(new) > MOST_NAMED)
+    lines += ["", "What to do: if most have the same, look at what they share: a vendor that is down, our own network."]
+    lines += ["fleet/health in Dagster, or `vs-st merchants`, says it for each."]
+    return News("", "many" if bad else None, f"vs-st: {', '.join(counts)}", "\n".join(lines))
+
+
+# --- telling it ---------------------------------------------------------------------------------------------------
+
+
+def _tell_all(folder: Path, urls: Mapping[str, Secret], found: Fleet, seconds: float) -> Told:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock(folder / "alerts.lock", mode=0o600, timeout=0):
+        book = _Book(folder / "alerts.json", urls)
+        with ThreadPoolExecutor(max_workers=len(urls)) as pool:
+            told = list(pool.map(lambda name: _tell_one(book, name, urls[name], found, seconds), urls))
+    problems = [f"{name}: {one.problem}" for name, one in zip(urls, told, strict=True) if one.problem]
+    return Told(sum(one.sent for one in told), len(problems), "; ".join(problems))
+
+
+def _tell_one(book: _Book, name: str, url: Secret, found: Fleet, seconds: float) -> Told:
+    new, done = news(found, book.memory.get(name, {})), Told()
+    book.remember(name, [one for one in new if not one.title])
+    new = [one for one in new if one.title]
+    if not new:
+        return done
+    messages = [(one, [one]) for one in new] if len(new) <= MOST_APART else [(_summed_up(new, found), new)]
+
+    def send(notifier: Notifier) -> bool:
+        for message, about in messages:
+            if notifier.send(message.title, message.body, bad=message.trouble is not None):
+                book.remember(name, about)
+                done.sent += 1
+        return done.sent == len(messages)
+
+    done.problem = _sent(url, send, seconds)
+    return done
+
+
+class _Book:
+    """What was told, in a file that is whole at any moment."""
+
+    def __init__(self, path: Path, names: Mapping[str, Secret]) -> None:
+        self._path, self._lock = path, Lock()
+        self.memory: Memory = {name: told for name, told in read_memory(path).items() if name in names}
+
+    def remember(self, name: str, about: list[News]) -> None:
+        if not about:
+            return
+        with self._lock:
+            told = self.memory.setdefault(name, {})
+            for one in about:
+                if one.trouble is None:
+                    told.pop(one.merchant, None)
+                else:
+                    told[one.merchant] = [*told.get(one.merchant, []), one.trouble]
+            self._write()
+
+    def _write(self) -> None:
+        draft = self._path.with_suffix(".json.new")
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(self.memory))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._path)
+
+
+def read_memory(path: Path) -> Memory:
+    """What was told to whom; nothing where it cannot be read, so that all trouble is told once again."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Memory)
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def waiting(environ: Mapping[str, str], found: Fleet) -> Iterator[tuple[str, list[str], list[News]]]:
+    """Of each address: whom it was told to be in trouble, and what it will be told next.
+
+    Raises:
+        BadSettings: the addresses cannot be read.
+    """
+    memory = read_memory(data_dir(environ) / "alerts.json")
+    for name in addresses(environ):
+        told = memory.get(name, {})
+        yield name, sorted(told), [one for one in news(found, told) if one.title]

@@ -1,0 +1,263 @@
+"""`fleet/health`: how all merchants stand, on one page, refreshed by every tick.
+
+It has no partitions and no upstream assets: it is read from the merchants file and from what each sync leaves behind
+(`standing.json`), so that it is true also where the way itself is broken.
+
+A tick reports it by events without a run of their own (`report`), because a run costs seconds. Materializing the asset
+by hand does the same.
+"""
+
+# No `from __future__ import annotations`: Dagster looks at the function's annotations.
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from logging import Logger
+from typing import Any
+
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetKey,
+    AssetMaterialization,
+    DagsterInstance,
+    DagsterLogManager,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from vs_st_pipeline import alerts, fleet
+from vs_st_pipeline.defs.metadata import sentence, table
+from vs_st_pipeline.defs.pictures import SHORTEST, by_hour, distribution
+from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline.fleet import BROKEN, FAILING, FINE, OFF, TROUBLE, Fleet, Stand
+from vs_st_pipeline.merchants import MerchantsFile
+from vs_st_pipeline.text_forms import in_words
+
+KEY = AssetKey(["fleet", "health"])
+MOST_SHOWN, MOST_FINE = 100, 50  # merchants in a table; an event is stored by every tick
+SERIOUS = 0.1  # from this share of the merchants on it is not their own trouble any more
+
+_AGES = {"5 min": 5, "10 min": 10, "15 min": 15, "30 min": 30, "1 h": 60, "2 h": 120, "6 h": 360, "1 d": 1440}
+
+
+@dataclass(frozen=True, slots=True)
+class FleetCheck:
+    """What is counted among the merchants, and what a person should do about it."""
+
+    name: str
+    counted: str
+    means: str
+
+    def spec(self) -> AssetCheckSpec:
+        told = f"Counts {self.counted}. Fails if there is any. {self.means}"
+        return AssetCheckSpec(self.name, asset=KEY, description=told)
+
+
+FRESH = FleetCheck(
+    "everybody_is_fresh",
+    "merchants without a good sync for too long",
+    "Their contacts say what was true then. The table says what is in the way. If it is most of them, look whether "
+    "sync_schedule is on and its runs get through, then whether a vendor is down.",
+)
+HEALTHY = FleetCheck(
+    "nobody_is_failing",
+    "merchants whose last sync failed in a way that only a person can mend",
+    "The table says what to do for each. Nobody else is touched by it, and nothing is lost.",
+)
+WHOLE = FleetCheck(
+    "settings_are_whole",
+    "entries of the merchants file that cannot be used",
+    "Nothing is called for these merchants until the entry is put right; the table names file and line.",
+)
+CHECKS = (FRESH, HEALTHY, WHOLE)
+
+
+@asset(
+    key=KEY,
+    group_name="fleet",
+    description="How all merchants stand: who is in trouble, since when, why, and what to do. Every tick refreshes it.",
+    kinds={"python"},
+    check_specs=[check.spec() for check in CHECKS],
+)
+def fleet_health() -> MaterializeResult:
+    """Look at all merchants now; calls nobody."""
+    try:
+        found = fleet.look(os.environ)
+    except BadSettings as error:
+        raise Failure(sentence(error), allow_retries=False) from None
+    return MaterializeResult(
+        metadata=_metadata(found),
+        check_results=[AssetCheckResult(check_name=check.name, **_result(check, found)) for check in CHECKS],
+    )
+
+
+def refresh(instance: DagsterInstance, log: DagsterLogManager | Logger, file: MerchantsFile | None = None) -> None:
+    """At the end of a tick: refresh the page, and tell whoever wants to hear of trouble. Not after a dry run.
+
+    Args:
+        file: the merchants file, where it has been read already.
+    """
+    try:
+        found = fleet.look(os.environ, file)
+    except BadSettings as error:
+        log.error(f"fleet/health is left as it is: {sentence(error)}")
+        return
+    report(instance, found)
+    told = alerts.tell(os.environ, lambda: found)
+    if told.sent:
+        log.info(f"{told.sent} alerts sent")
+    if told.problem:
+        log.warning(told.problem)
+
+
+def report(instance: DagsterInstance, found: Fleet) -> None:
+    """Refresh the asset and its checks, without a run."""
+    instance.report_runless_asset_event(fleet_materialization(found))
+    for check in fleet_checks(found):
+        instance.report_runless_asset_event(check)
+
+
+def fleet_materialization(found: Fleet) -> AssetMaterialization:
+    """What the asset's page shows."""
+    return AssetMaterialization(KEY, metadata=_metadata(found))
+
+
+def fleet_checks(found: Fleet) -> Iterator[AssetCheckEvaluation]:
+    """The results of the asset's checks."""
+    for check in CHECKS:
+        yield AssetCheckEvaluation(asset_key=KEY, check_name=check.name, **_result(check, found))
+
+
+def _metadata(found: Fleet) -> dict[str, Any]:
+    shown: dict[str, Any] = {"in short": found.sentence()}
+    if found.unreadable is not None:
+        return shown
+    if bad := found.of(*TROUBLE):
+        shown["what to do first"] = MetadataValue.md(_to_do(bad))
+    shown["age of the last good sync"] = MetadataValue.md(_ages(found))
+    shown["changes by hour"] = MetadataValue.md(_changes(found))
+    shown["failed syncs by hour"] = MetadataValue.md(_errors(found))
+    shown |= {f"merchants {state}": count for state, count in found.counts.items()}
+    shown["contacts refused, waiting for another try"] = sum(one.rejects for one in found.stands)
+    shown["contacts of unknown outcome"] = sum(one.unknown for one in found.stands)
+    stands = _shown(found.worst_first)
+    shown["merchants, the worst first"] = table(_rows(stands, found.at), _COLUMNS)
+    shown["refused and unknown contacts, calls of the last sync, changes in 24 h"] = table(_numbers(stands), _NUMBERS)
+    if left := len(found.stands) - len(stands):
+        fine = found.counts[FINE] - sum(one.state == FINE for one in stands)
+        shown["not in the table"] = f"and {left} more, of whom {fine} are fine"
+    return shown
+
+
+def _to_do(bad: Sequence[Stand]) -> str:
+    """The first few, as many as the UI shows in place."""
+    told, rest = "", "\n\nThe table below has all of them."
+    for one in bad:
+        line = f"- **{one.merchant}**, {one.in_words}: {one.do}\n"
+        if len(told) + len(line) + len(rest) >= SHORTEST:
+            return told + rest
+        told += line
+    return told
+
+
+# --- the table ----------------------------------------------------------------------------------------------------
+
+# Two tables with short heads, since a wide one would push what to do out of sight.
+_COLUMNS = ("merchant", "state", "good sync", "why, what to do")
+_NUMBERS = ("merchant", "refused", "unknown", "calls", "changes")
+
+
+def _shown(stands: Sequence[Stand]) -> list[Stand]:
+    bad = [one for one in stands if one.state not in (FINE, OFF)][:MOST_SHOWN]
+    return [*bad, *[one for one in stands if one.state in (FINE, OFF)][: max(0, MOST_FINE - len(bad))]]
+
+
+def _rows(stands: Iterable[Stand], now: datetime) -> list[Mapping[str, Any]]:
+    return [
+        {
+            "merchant": one.merchant,
+            "state": f"{one.in_words}, for {in_words(now - one.since)}" if one.since and one.says else one.in_words,
+            "good sync": f"{in_words(one.age)} ago" if one.age is not None else "never",
+            "why, what to do": f"{one.says} → {one.do}" if one.says else "",
+        }
+        for one in stands
+    ]
+
+
+def _numbers(stands: Iterable[Stand]) -> list[Mapping[str, Any]]:
+    return [
+        dict(zip(_NUMBERS, (one.merchant, one.rejects, one.unknown, one.calls, one.changes), strict=True))
+        for one in stands
+    ]
+
+
+# --- the pictures -------------------------------------------------------------------------------------------------
+
+
+def _ages(found: Fleet) -> str:
+    limits = [minutes * 60 for minutes in _AGES.values()]
+    counts = [0] * (len(limits) + 2)
+    for one in found.stands:
+        if one.state != OFF:
+            age = one.age.total_seconds() if one.age is not None else None
+            counts[-1 if age is None else sum(age > limit for limit in limits)] += 1
+    names = [*(f"up to {name}" for name in _AGES), "older", "never"]
+    late = sum(one.stale for one in found.stands)
+    says = f"{late} of {found.enabled} merchants are late: over {in_words(found.late_after)}, or 3 of their intervals."
+    return distribution(says, dict(zip(names, counts, strict=True)))
+
+
+def _changes(found: Fleet) -> str:
+    hours = found.hours
+    says = f"{sum(one.changes for one in hours)} contacts written within {len(hours)} hours"
+    return by_hour(says, {"contacts": [one.changes for one in hours]})
+
+
+def _errors(found: Fleet) -> str:
+    hours = found.hours
+    kinds = Counter({kind: 0 for one in hours for kind in one.errors})
+    for one in hours:
+        kinds.update(one.errors)
+    if not kinds:
+        return f"no sync failed within {len(hours)} hours"
+    says = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    series = {kind: [one.errors.get(kind, 0) for one in hours] for kind, _ in kinds.most_common()}
+    return by_hour(f"failed within {len(hours)} hours: {says}", series)
+
+
+# --- the checks ---------------------------------------------------------------------------------------------------
+
+
+def _result(check: FleetCheck, found: Fleet) -> dict[str, Any]:
+    if found.unreadable is not None:
+        told = f"Nobody is synced: {found.unreadable.message}"
+        return {"passed": False, "severity": AssetCheckSeverity.ERROR, "description": told, "metadata": {}}
+    if check is FRESH:
+        bad = [one for one in found.worst_first if one.stale]
+    else:
+        bad = found.of(FAILING if check is HEALTHY else BROKEN)
+    of = found.enabled
+    share = f"{100 * len(bad) / of:.1f} %" if of else "-"
+    told = f"{len(bad)} of {of} ({share}): {check.counted}."
+    if bad:
+        named = ", ".join(one.merchant for one in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+        told += f" Look at {named}: {check.means}"
+    serious = len(bad) > SERIOUS * of
+    return {
+        "passed": not bad,
+        "severity": AssetCheckSeverity.ERROR if serious else AssetCheckSeverity.WARN,
+        "description": told,
+        "metadata": {
+            "number": len(bad),
+            "of": of,
+            "share": share,
+            "by merchant": table(_rows(bad[:MOST_SHOWN], found.at), _COLUMNS),
+        },
+    }

@@ -1,0 +1,34 @@
+"""The sensor that keeps `fleet/health` true, and people told, while no tick does it.
+
+A tick refreshes the page when it ends. One that takes long (first syncs take hours), hangs or never starts would leave
+it as it was, and nobody would hear that all are late.
+"""
+
+# No `from __future__ import annotations`: Dagster looks at the function's annotations.
+
+import time
+from datetime import timedelta
+
+from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
+
+from vs_st_pipeline.defs.fleet import KEY, refresh
+from vs_st_pipeline.defs.partitions import merchants
+from vs_st_pipeline.text_forms import in_words
+
+OLD = timedelta(minutes=15)
+
+
+@sensor(
+    minimum_interval_seconds=300,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Refreshes fleet/health and sends alerts where no run has done so for 15 minutes. Starts no run.",
+)
+def fleet_watch(context: SensorEvaluationContext) -> SkipReason:
+    """Look whether the page is old; a look at the merchants costs no request."""
+    if not merchants.get_partition_keys(dynamic_partitions_store=context.instance):
+        return SkipReason("there are no merchants yet")
+    last = context.instance.get_latest_materialization_event(KEY)
+    if last is not None and (age := timedelta(seconds=time.time() - last.timestamp)) < OLD:
+        return SkipReason(f"fleet/health was refreshed {in_words(age)} ago")
+    refresh(context.instance, context.log)
+    return SkipReason("fleet/health is refreshed: no run had done it")
