@@ -355,7 +355,8 @@ class Warehouse:
                     path.chmod(0o600)
                 cursor.execute(f"use {alias}")
                 db = Db(cursor)
-                if held.migrated != _inode(path):  # a file that this process has seen at its schema stays at it
+                # A file that this process has seen at its schema has the table of versions; another may have moved it on.
+                if held.migrated != _inode(path) or _version(db) != NEWEST:
                     _migrate(db, path)
                     held.migrated = _inode(path)
             except BaseException:
@@ -463,15 +464,19 @@ def _migrations() -> list[tuple[int, str]]:
 
 
 MIGRATIONS = _migrations()
+NEWEST = MIGRATIONS[-1][0]
+
+
+def _version(db: Db) -> int:
+    return int(db.value("select coalesce(max(version), 0) from schema_version"))
 
 
 def _migrate(db: Db, path: Path) -> None:
     db.execute("create table if not exists schema_version (version integer primary key, applied_at timestamp not null)")
-    version = db.value("select coalesce(max(version), 0) from schema_version")
-    newest = MIGRATIONS[-1][0]
-    if version > newest:
+    version = _version(db)
+    if version > NEWEST:
         raise BadSettings(
-            f"the file {path} is at schema {version}, this version knows {newest}: upgrade vs-st-pipeline, "
+            f"the file {path} is at schema {version}, this version knows {NEWEST}: upgrade vs-st-pipeline, "
             f"or put an older backup back; {_remedy(path)} starts anew"
         )
     for number, sql in MIGRATIONS:
