@@ -355,7 +355,7 @@ class Warehouse:
                     path.chmod(0o600)
                 cursor.execute(f"use {alias}")
                 db = Db(cursor)
-                # A file that this process has seen at its schema has the table of versions; another may have moved it on.
+                # A file that this process has seen has the table of versions; another process may have moved it on.
                 if held.migrated != _inode(path) or _version(db) != NEWEST:
                     _migrate(db, path)
                     held.migrated = _inode(path)
