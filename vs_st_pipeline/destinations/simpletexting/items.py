@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -105,16 +105,22 @@ def _is_email(change: Change) -> bool:
     return (change.kind, change.key) == ("builtin", "email") and bool(change.new.strip())
 
 
-def named_by_phone(db: Db, contacts: Iterable[LiveContact]) -> set[str]:
+def named_by_phone(db: Db, contacts: Sequence[LiveContact]) -> set[str]:
     """Ids of those whose phone names them and nobody else in the account: only they can be written by batch."""
+    phones = {contact.contact_id: nanp(contact.phone) for contact in contacts}
     bearers: Counter[str] = Counter()
-    for phone, count in db.rows(
-        """select json_extract_string(body, '$.contactPhone') as phone, count(*)
-           from raw.simpletexting_contacts where not gone group by phone"""
-    ):
-        if digits := nanp(phone):
-            bearers[digits] += count
-    return {contact.contact_id for contact in contacts if (digits := nanp(contact.phone)) and bearers[digits] == 1}
+    with db.batch({"phone": sorted({phone for phone in phones.values() if phone})}) as batch:
+        # Written plainly they are compared there; any other form is looked at here.
+        for phone, count in db.rows(
+            f"""select phone, count(*)
+                from (select json_extract_string(body, '$.contactPhone') as phone
+                      from raw.simpletexting_contacts where not gone)
+                where phone in (select phone from {batch}) or not regexp_full_match(phone, '[0-9]{{10}}')
+                group by phone"""
+        ):
+            if digits := nanp(phone):
+                bearers[digits] += count
+    return {contact_id for contact_id, phone in phones.items() if phone and bearers[phone] == 1}
 
 
 def is_fresh(run: Run, contact_id: str) -> bool:
