@@ -7,13 +7,14 @@ from dagster import Definitions, in_process_executor
 from vs_st_pipeline.defs.assets import walk
 from vs_st_pipeline.defs.jobs import sync
 from vs_st_pipeline.defs.resources import Settings
+from vs_st_pipeline.defs.retention import retention, retention_schedule
 from vs_st_pipeline.defs.schedules import sync_schedule
 from vs_st_pipeline.defs.sensors import merchants_sensor
 
 defs = Definitions(
     assets=[walk],
-    jobs=[sync],
-    schedules=[sync_schedule],
+    jobs=[sync, retention],
+    schedules=[sync_schedule, retention_schedule],
     sensors=[merchants_sensor],
     resources={"settings": Settings()},
     # One process per run: merchants share one DuckDB instance, and threads do the waiting.

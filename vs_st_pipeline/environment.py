@@ -11,6 +11,7 @@ from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings
 from vs_st_pipeline.merchants import FIRST_YEAR, LAST_YEAR, parse_duration
 
 FASTEST, SLOWEST = "VS_ST_SYNC_FASTEST", "VS_ST_SYNC_SLOWEST"
+KEEP_RUNS = "VS_ST_KEEP_RUNS"
 
 
 def settings_path(environ: Mapping[str, str]) -> Path:
@@ -78,3 +79,18 @@ def sync_bounds(environ: Mapping[str, str]) -> tuple[timedelta, timedelta]:
     if not timedelta(0) < found[0] <= found[1]:
         raise BadSettings(f"{FASTEST} must be above 0 and no longer than {SLOWEST}")
     return found[0], found[1]
+
+
+def keep_runs(environ: Mapping[str, str]) -> timedelta:
+    """For how long Dagster's runs and their events are kept: `VS_ST_KEEP_RUNS`, else 30 days.
+
+    Raises:
+        BadSettings: it is no duration above 0.
+    """
+    try:
+        found = parse_duration(environ.get(KEEP_RUNS, "").strip() or "30d")
+    except BadSettings as error:
+        raise BadSettings(f"{KEEP_RUNS}: {error.message}") from None
+    if found <= timedelta(0):
+        raise BadSettings(f"{KEEP_RUNS} must be above 0")
+    return found
