@@ -44,8 +44,8 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
     if kind == "fleet" and number.isdigit() and int(number) > 0:
         return [(f"winery-{i:04d}", f"Winery {i}", fill_tiny) for i in range(1, int(number) + 1)]
     if kind == "valley" and number.isdigit() and int(number) > 0:
-        first = [("winery-0001", "Winery 1", fill_valley)]
-        return first + [(f"winery-{i:04d}", f"Winery {i}", _same) for i in range(2, int(number) + 1)]
+        fills: list[Fill] = [fill_valley, *[_same] * (int(number) - 1)]
+        return [(f"winery-{i:04d}", f"Winery {i}", fill) for i, fill in enumerate(fills, 1)]
     raise ValueError(
         f"no scenario {scenario!r}; there are demo, small, big, estate, fleet, mailing:N, fleet:N and valley:N"
     )
