@@ -11,12 +11,14 @@ from __future__ import annotations
 import base64
 import http.client
 import logging
+import os
 import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -173,7 +175,7 @@ class HttpClient:
         environment = _environment(self._base_url)
         if environment is None:
             raise BadSettings("base_url cannot be used", system=system)
-        self._proxies, self._verify = environment
+        self._proxies, self._verify = dict(environment[0]), environment[1]
         self._backoff = wait_exponential_jitter(multiplier=0.5, max=20, jitter=0.5)
         self._retrying = Retrying(
             retry=retry_if_result(lambda outcome: isinstance(outcome, _Failed) and outcome.again),
@@ -333,6 +335,15 @@ _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, defla
 
 def _environment(base_url: str) -> tuple[dict[str, str], bool | str] | None:
     """Proxies and CA bundle (True: requests' own) that the environment names for the URL; None where it is no URL."""
+    asked = tuple(sorted((name, value) for name, value in os.environ.items() if _LOOKED_AT.search(name)))
+    return _environment_of(base_url, asked)
+
+
+_LOOKED_AT: Final = re.compile("_proxy$|^(REQUESTS|CURL)_CA_BUNDLE$", re.IGNORECASE)
+
+
+@lru_cache(maxsize=16)  # a fleet asks for each of its merchants, and it is always the same
+def _environment_of(base_url: str, environ: tuple[tuple[str, str], ...]) -> tuple[dict[str, str], bool | str] | None:
     try:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -139,7 +139,8 @@ def extract_customers(visit: Visit) -> None:
 def extract_orders(visit: Visit) -> None:
     """raw: all orders as the search shows them, and the details of the orders of those same customers."""
     visit.report.orders = search_orders(visit.run, visit.vinoshipper)
-    customer_ids = _linked(visit).customer_ids
+    # Orders link nobody, so what was found with the customers stands.
+    customer_ids = (visit.linked or _linked(visit)).customer_ids
     fetch_order_details(visit.run, visit.vinoshipper, customer_ids)
     with visit.run.open() as db:
         visit.standing = standing_plan(visit.run, db, planning.load_field_map(visit.run.merchant))

@@ -236,11 +236,14 @@ class Warehouse:
             TryLater: another process held the file for `wait_seconds`.
             BadSettings: the file cannot be opened, or comes from a newer version.
         """
-        path, held = self.folder(merchant_id) / "warehouse.duckdb", self._held(merchant_id)
+        path, held = self.file(merchant_id), self._held(merchant_id)
         with held.lock:
             if held.db is not None and held.inode != _inode(path):  # moved away or put back by somebody
                 self._let_go(held, path, ignoring=True)
-            db = held.db or self._attach(held, path, merchant_id)
+            db = held.db
+            if db is None:
+                self.folder(merchant_id)
+                db = self._attach(held, path, merchant_id)
             held.users += 1
             broken = False
             try:
