@@ -232,7 +232,9 @@ def test_a_backfill_fails_for_one_and_is_retried_for_him_alone(ui: Ui) -> None:
 
 
 def test_a_dry_run_and_one_stop_from_the_launchpad(ui: Ui) -> None:
-    assert ui.ended(ui.backfill(OTHER, dry_run=True)) == "COMPLETED_SUCCESS"
+    # Without `synced`, which a dry run does not make: a backfill that misses an asset counts as failed.
+    up_to_planned = [asset for asset in ALL if asset != SYNCED]
+    assert ui.ended(ui.backfill(OTHER, assets=up_to_planned, dry_run=True)) == "COMPLETED_SUCCESS"
     assert {entry["method"] for entry in ui.box.simpletexting.control.journal(OTHER)} == {"GET"}
     assert ui.ended(ui.backfill(OTHER, assets=[SYNCED])) == "COMPLETED_SUCCESS"
     assert "PUT" in {entry["method"] for entry in ui.box.simpletexting.control.journal(OTHER)}
