@@ -37,8 +37,10 @@ from vs_st_pipeline.defs.schedules import sync_schedule
 from vs_st_pipeline.defs.sensors import merchants_sensor
 from vs_st_pipeline.defs.walks import walk_one
 from vs_st_pipeline.pipeline import STOPS
+from vs_st_pipeline.report import Report
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline.standing import write_standing
 
 pytestmark = pytest.mark.xdist_group("dagster")
 
@@ -502,6 +504,18 @@ class TestSchedule:
         made_now = made(tick(instance))
         assert {merchant for _, merchant in made_now} == {OTHER}
         assert box.vinoshipper.control.journal(TEST) == []
+
+    def test_whose_sync_ended_a_while_after_its_tick_is_due_at_the_next_all_the_same(
+        self, instance: DagsterInstance, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        tick_at = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+        for merchant in (TEST, OTHER):
+            (folder / "data" / "merchants" / merchant).mkdir(parents=True)
+        ended = {TEST: tick_at + timedelta(minutes=2), OTHER: tick_at + timedelta(minutes=4)}
+        for merchant, at in ended.items():
+            write_standing(folder / "data", merchant, at, Report(merchant).as_json() | {"run_id": "one"}, good=True)
+        monkeypatch.setenv("VS_ST_NOW", (tick_at + timedelta(minutes=5)).isoformat())
+        assert self.tick(instance).tags == {"vs-st/due": "1 of 2"}
 
     def test_a_bad_file_is_told(self, instance: DagsterInstance, folder: Path):
         (folder / "merchants.yaml").write_text("merchants: [")

@@ -15,7 +15,7 @@ from dagster import (
 
 from vs_st_pipeline.defs.jobs import sync
 from vs_st_pipeline.defs.metadata import sentence
-from vs_st_pipeline.defs.resources import Settings, due_now
+from vs_st_pipeline.defs.resources import TICK, Settings, due_now
 from vs_st_pipeline.errors import BadSettings
 
 UNFINISHED = [
@@ -31,7 +31,7 @@ DUE = "vs-st/due"  # a tag that tells in the list of runs how many were due
 
 @schedule(
     job=sync,
-    cron_schedule="*/5 * * * *",
+    cron_schedule=f"*/{TICK.seconds // 60} * * * *",
     default_status=DefaultScheduleStatus.STOPPED,
     description="Every five minutes: syncs in one run all merchants who are due; waits for the run before.",
 )
