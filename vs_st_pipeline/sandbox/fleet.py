@@ -16,6 +16,7 @@ from vs_st_pipeline.sandbox.fifty import (
     GONE,
     REFUSED,
     REVOKED,
+    SHARED,
     SHRUNK,
     STORIES,
 )
@@ -24,7 +25,7 @@ from vs_st_pipeline.sandbox.handle import Sandbox
 
 def settings(box: Sandbox, folder: Path, *, troubled: bool) -> Path:
     """Write the merchants file; `troubled`: with the slip of somebody's pen."""
-    entries: dict[str, dict[str, Any]] = {GONE: {"enabled": False}}
+    entries: dict[str, dict[str, Any]] = {GONE: {"enabled": False}, SHARED: {"on_ambiguous_phone": "hold"}}
     if troubled:
         entries[BROKEN] = {"vinoshipper": {"requests_per_second": "fast"}}
     return box.write_settings(folder, entries, give_up_after="2s")
