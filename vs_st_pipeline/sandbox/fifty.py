@@ -47,9 +47,9 @@ def fill_lacking(b: Builder) -> None:
 
 
 def fill_shared(b: Builder) -> None:
-    """Three phones belong to two people each."""
+    """Two phones belong to two people each."""
     crowd = _fill(b)
-    for i in range(3):
+    for i in range(2):
         b.customer(702000 + i, "Junior", "Elderfield", crowd.phone(i), f"junior{i}@example.com")
 
 
@@ -76,9 +76,9 @@ def fill_quiet(b: Builder) -> None:
 def _fill(b: Builder, without: tuple[str, ...] = ()) -> Crowd:
     b.all_custom_fields(without=without)
     crowd = Crowd(b)
-    crowd.customers(10, 701000)
-    crowd.orders(12, everybody_first=6)
-    crowd.contacts(6, 1, awkward=False)
+    crowd.customers(8, 701000)
+    crowd.orders(8, everybody_first=4)
+    crowd.contacts(4, 1, awkward=False)
     for person in crowd.people:
         person["dateOfBirth"] = person["dateOfBirth"] or {"day": 2, "month": 4, "year": 1975}
     return crowd
