@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import delivery, first_sync, landing, polling
+from benchmarks import delivery, first_sync, landing, polling, tick
 
-ALL = {"delivery": delivery.main, "first_sync": first_sync.main, "landing": landing.main, "polling": polling.main}
+ALL = {
+    "delivery": delivery.main,
+    "first_sync": first_sync.main,
+    "landing": landing.main,
+    "polling": polling.main,
+    "tick": tick.main,
+}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or ALL:

@@ -101,9 +101,10 @@ def meet(world: World, figures: Figures, row: Record, number: int) -> None:
         if expected is None:
             left = ["a sync from scratch does not come through, this one says that it does"] if told == "ok" else []
             break
-        left = [one for one in world.settled(expected) if NEWCOMER not in one]
+        waiting = world.waiting()  # what never shows cannot be told from what was never done: told of, and tried again
+        left = [one for one in world.settled(expected) if not any(phone in one for phone in (NEWCOMER, *waiting))]
         if not left and told == "ok":
-            figures.after[f"{turn} syncs"] += 1
+            figures.after[f"{turn} syncs" + (", some wait to be tried again" if waiting else "")] += 1
             break
     if told != "ok" and not wrong and (told == "partial" or told in FITTING):
         figures.after[f"said: {told}"] += 1

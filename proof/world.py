@@ -13,6 +13,7 @@ from typing import Any
 
 from proof.forks import Ended, Forks
 from vs_st_pipeline import ledger
+from vs_st_pipeline.destinations.simpletexting.batch import NOT_APPLIED
 from vs_st_pipeline.diff import Accepted, stored_form
 from vs_st_pipeline.field_map import MapField
 from vs_st_pipeline.merchants import read_merchants
@@ -285,6 +286,13 @@ class World:
         there = {row["contactId"]: row["contactPhone"] for row in self.box.simpletexting.control.contacts(TEST)}
         with Warehouse(self.data).open(TEST) as db:
             return {there[contact_id] for contact_id in ledger.read_doubted(db) if contact_id in there}
+
+    def waiting(self) -> set[str]:
+        """Phones of contacts whose values a batch took and never showed: told of, and tried after growing gaps."""
+        there = {row["contactId"]: row["contactPhone"] for row in self.box.simpletexting.control.contacts(TEST)}
+        with Warehouse(self.data).open(TEST) as db:
+            rows = db.rows("select contact_id from synced.rejects where code = ? and next_at > last_at", [NOT_APPLIED])
+        return {there[row[0]] for row in rows if row[0] in there}
 
     def _ledger(self) -> dict[tuple[str, str], Accepted]:
         with Warehouse(self.data).open(TEST) as db:

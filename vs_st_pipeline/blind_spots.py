@@ -62,10 +62,13 @@ ALL = {spot.name: spot for spot in (ORDER_DATES, SHIPPED_DATES, MEMBERSHIP_FEED,
 
 def tell(db: Db, spot: BlindSpot, there: bool, now: datetime) -> None:
     """Keep that this cannot be seen, since when; or that it can be seen again."""
-    if there:
-        db.execute("insert or ignore into raw.blind_spots values (?, ?)", [spot.name, now])
-    else:
+    known = db.memo("blind_spots", lambda: {row[0] for row in db.rows("select name from raw.blind_spots")})
+    if there and spot.name not in known:
+        db.execute("insert into raw.blind_spots values (?, ?)", [spot.name, now])
+        known.add(spot.name)
+    elif not there and spot.name in known:
         db.execute("delete from raw.blind_spots where name = ?", [spot.name])
+        known.discard(spot.name)
 
 
 def read_blind_spots(db: Db) -> list[tuple[BlindSpot, datetime]]:

@@ -11,6 +11,7 @@ from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings
 from vs_st_pipeline.merchants import FIRST_YEAR, LAST_YEAR, parse_duration
 
 FASTEST, SLOWEST = "VS_ST_SYNC_FASTEST", "VS_ST_SYNC_SLOWEST"
+KEEP_RUNS = "VS_ST_KEEP_RUNS"
 LATE_AFTER = "VS_ST_LATE_AFTER"
 
 
@@ -74,6 +75,18 @@ def sync_bounds(environ: Mapping[str, str]) -> tuple[timedelta, timedelta]:
     if not timedelta(0) < fastest <= slowest:
         raise BadSettings(f"{FASTEST} must be above 0 and no longer than {SLOWEST}")
     return fastest, slowest
+
+
+def keep_runs(environ: Mapping[str, str]) -> timedelta:
+    """For how long Dagster's runs and their events are kept: `VS_ST_KEEP_RUNS`, else 30 days.
+
+    Raises:
+        BadSettings: it is no duration above 0.
+    """
+    kept = _duration(environ, KEEP_RUNS, "30d")
+    if not kept:
+        raise BadSettings(f"{KEEP_RUNS} must be above 0, such as 30d")
+    return kept
 
 
 def late_after(environ: Mapping[str, str]) -> timedelta:

@@ -25,6 +25,7 @@ from vs_st_pipeline.destinations.simpletexting.contacts import (
 from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
 from vs_st_pipeline.diff import Accepted, decide
 from vs_st_pipeline.field_map import FieldMap, MapField, explain, rule_of, wanted_values
+from vs_st_pipeline.forgotten import PHONE, phone_name, read_forgotten
 from vs_st_pipeline.ledger import Rejected
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.planning import RECEIPT_SOURCE, Person
@@ -83,7 +84,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
             "about": {},
         }
         if not found:
-            answer["because"] = _no_contact(db, digits)
+            answer["because"] = _no_contact(db, phone, digits)
             return answer
         contact = live[found[0]]
         person = planning.person_of(run, db, contact.contact_id, live, custom_fields)
@@ -234,6 +235,7 @@ def _refusal(rejected: Rejected | None) -> Record | None:
         "code": rejected.code,
         "means": meaning.means,
         "do": meaning.do,
+        "then": meaning.what_then,
         "first_at": told(rejected.first_at),
         "attempts": rejected.attempts,
         "next_at": told(rejected.next_at),
@@ -274,8 +276,13 @@ def _evidence(db: Db, contact: LiveContact, person: Person | None) -> Record:
     }
 
 
-def _no_contact(db: Db, digits: str | None) -> str:
+def _no_contact(db: Db, phone: str, digits: str | None) -> str:
     """Why there is no contact with this phone."""
+    if read_forgotten(db).knows(PHONE, phone_name(phone)):
+        return (
+            "whoever has this phone was forgotten here (vs-st forget): nothing is kept of him, and nothing that comes "
+            "under this phone is stored or written any more"
+        )
     read_at = db.value("select max(finished_at) from raw.reads where what = 'contacts'")
     if read_at is None:
         return "the contacts of this merchant were never read: run vs-st sync first"
@@ -297,8 +304,8 @@ def _no_contact(db: Db, digits: str | None) -> str:
             "SimpleTexting, and nothing here signs anybody up"
         )
     return (
-        "no contact had this phone when contacts were last read, and no customer has it; who was deleted there, or "
-        "forgotten here, looks the same"
+        "no contact had this phone when contacts were last read, and no customer has it; who was deleted there before "
+        "anybody looked is the same"
     )
 
 
@@ -401,7 +408,11 @@ def history(run: Run, phone: str, field_name: str | None = None, *, at: datetime
 
 
 def _bearers(db: Db, digits: str | None) -> list[tuple[str, bool]]:
-    """Contacts with this phone when they were last read, or when something was sent to them; and who is gone."""
+    """Contacts with this phone when they were last read, or under which something may still come; and who is gone.
+
+    The phone that a write was sent under is kept only while its outcome is open, so who had the phone earlier and has
+    another one now is not found by it.
+    """
     rows = db.rows(
         """select contact_id, gone, json_extract_string(body, '$.contactPhone') from raw.simpletexting_contacts"""
     )
@@ -454,7 +465,7 @@ def _writes_without_values(db: Db, contact_ids: Sequence[str]) -> list[Record]:
 
 _OUTCOMES = {
     "gone": "SimpleTexting did not have the contact any more",
-    "another contact": "the write met another contact",
+    "another contact": "the write met another contact than the one we know, which had vanished",
     "not applied": "it was read afterwards, and the values were not there",
     None: "sent, or about to be, and no answer says what became of it; the next sync reads the contact",
 }

@@ -10,6 +10,7 @@ the hashes lies beside the file (`forgotten.json`), and is put into a file that 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,7 +19,20 @@ from vs_st_pipeline.account_fields import ReadNames
 from vs_st_pipeline.customer import customer_from
 from vs_st_pipeline.destinations.simpletexting.contacts import customer_id_key, live_contact, read_custom_fields
 from vs_st_pipeline.errors import BadSettings
-from vs_st_pipeline.forgotten import REWRITE, Traces, email_name, erase, keep_out, phone_name
+from vs_st_pipeline.forgotten import (
+    CONTACT,
+    CUSTOMER,
+    PHONE,
+    REWRITE,
+    Traces,
+    copy_in,
+    email_name,
+    erase,
+    keep_out,
+    known_names,
+    phone_name,
+    read_forgotten,
+)
 from vs_st_pipeline.marks import forget_mark, read_mark, write_mark
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.scratch import sweep
@@ -101,6 +115,7 @@ def finish(run: Run) -> None:
     if wanted:
         for path in set_aside(run.warehouse.file(run.merchant.id)):
             path.unlink(missing_ok=True)
+        shutil.rmtree(workshop(run), ignore_errors=True)
         sweep(run.warehouse.data_dir / "tmp")
         run.warehouse.rewrite(run.merchant.id)
         with run.open() as db:
@@ -112,22 +127,44 @@ def set_aside(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{path.name}.*.bak*"))
 
 
+def workshop(run: Run) -> Path:
+    """Where `vs-st rebuild` makes a new file; one that was killed leaves it there, with what it had carried over."""
+    return run.warehouse.folder(run.merchant.id) / "rebuild.new"
+
+
 def _keep_two_copies(run: Run) -> None:
     copy = run.warehouse.folder(run.merchant.id) / COPY
     copied = _read_copy(copy)
     with run.open() as db:
         stored = {(row[0], row[1], row[2].isoformat()) for row in db.rows("select * from raw.forgotten")}
         if missing := sorted(copied - stored):
-            with (
-                db.transaction(),
-                db.batch({name: [row[i] for row in missing] for i, name in enumerate(("hash", "salt", "on"))}) as batch,
-            ):
-                db.execute(f'insert or ignore into raw.forgotten select hash, salt, cast("on" as date) from {batch}')
+            with db.transaction():
+                copy_in(db, missing)
+                _erase_again(db, run)
     if stored - copied:
         draft = copy.with_name(copy.name + ".new")
         draft.touch(mode=0o600)
         draft.write_text(json.dumps(sorted(stored | copied)), encoding="utf-8")
         put_in_place(draft, copy)
+
+
+def _erase_again(db: Db, run: Run) -> None:
+    """An older file was put back: who was forgotten may stand in it, and who is deleted at both systems by now is in no
+    answer that comes in, so that nothing else would meet him."""
+    forgotten = read_forgotten(db)
+    names = known_names(db, forgotten)
+    names += [
+        (CONTACT, contact_id)
+        for contact_id, (phone, _, named) in _contacts(db).items()
+        if forgotten.knows(PHONE, phone) or forgotten.knows(CUSTOMER, named)
+    ]
+    names += [
+        (CUSTOMER, str(customer_id))
+        for customer_id, phone in db.rows("select customer_id, phone from raw.vinoshipper_customers")
+        if forgotten.knows(PHONE, phone)
+    ]
+    keep_out(db, names, run.now())
+    erase(db, names, run.now())
 
 
 def _read_copy(path: Path) -> set[tuple[str, str, str]]:

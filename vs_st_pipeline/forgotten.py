@@ -16,7 +16,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, TypeVar
 
-from vs_st_pipeline.marks import write_mark
+from vs_st_pipeline.marks import forget_memos, write_mark
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.text_forms import as_mapping
 from vs_st_pipeline.warehouse import Db
@@ -29,6 +29,8 @@ _STORED = {
     CONTACT: ("raw.simpletexting_contacts", "contact_id"),
     ORDER: ("raw.vinoshipper_orders", "order_number"),
 }
+
+_MEMO = "forgotten"
 
 T = TypeVar("T")
 
@@ -83,10 +85,22 @@ def hash_of(salt: str, kind: str, value: object) -> str:
 
 def read_forgotten(db: Db) -> Forgotten:
     """Everybody's hashes."""
-    by_salt: dict[str, set[str]] = {}
-    for salt, hashed in db.rows("select salt, hash from raw.forgotten"):
-        by_salt.setdefault(salt, set()).add(hashed)
-    return Forgotten(by_salt)
+
+    def read() -> Forgotten:
+        by_salt: dict[str, set[str]] = {}
+        for salt, hashed in db.rows("select salt, hash from raw.forgotten"):
+            by_salt.setdefault(salt, set()).add(hashed)
+        return Forgotten(by_salt)
+
+    return db.memo(_MEMO, read)
+
+
+def copy_in(db: Db, rows: Sequence[tuple[str, str, str]]) -> None:
+    """Put in hashes that another copy has: (hash, salt, day)."""
+    columns = {name: [row[index] for row in rows] for index, name in enumerate(("hash", "salt", "day"))}
+    with db.batch(columns) as batch:
+        db.execute(f"insert or ignore into raw.forgotten select hash, salt, cast(day as date) from {batch}")
+    db.forget_memo(_MEMO)
 
 
 def keep_out(db: Db, names: Iterable[tuple[str, str]], now: datetime) -> None:
@@ -96,6 +110,7 @@ def keep_out(db: Db, names: Iterable[tuple[str, str]], now: datetime) -> None:
     hashes = [hash_of(salt, kind, value) for kind, value in names if not forgotten.knows(kind, value)]
     with db.batch({"hash": sorted(set(hashes))}) as batch:
         db.execute(f"insert or ignore into raw.forgotten select hash, ?, ? from {batch}", [salt, now.date()])
+    db.forget_memo(_MEMO)
 
 
 def admit(
@@ -170,9 +185,23 @@ def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
                 found.append(f"(kind, id) in (select (kind, value) from {batch})")
             if found:
                 gone += len(db.rows(f"delete from {table} where {' or '.join(found)} returning 1"))
+    forget_memos(db)
     if gone:
         write_mark(db, REWRITE, True, now)
     return gone
+
+
+def known_names(db: Db, forgotten: Forgotten) -> list[tuple[str, str]]:
+    """What stands in any table, in columns that `erase` goes by, and names somebody who was forgotten."""
+    found: set[tuple[str, str]] = set()
+    for table, columns in _tables(db).items():
+        stored = [(f"'{kind}'", key) for key, kind in _KEYS.items() if key in columns]
+        stored += [("kind", "id")] * ({"kind", "id"} <= columns)
+        for named_as, key in stored:
+            for kind, value in db.rows(f"select distinct {named_as}, cast({key} as varchar) from {table}"):
+                if forgotten.knows(kind, phone_name(value or "") if kind == PHONE else value):
+                    found.add((kind, value))
+    return sorted(found)
 
 
 def _tables(db: Db) -> dict[str, set[str]]:

@@ -188,6 +188,20 @@ def record_sending(db: Db, sending: Sequence[Sent], *, at: datetime) -> None:
                 left join staged.customers as s using (customer_id)""",
             {"at": at, "before": sending[0].heard_before if sending else None},
         )
+        # Who is doubted is written only after a sign of his own; our write covers that sign, so it is remembered.
+        db.execute(f"delete from synced.doubted where contact_id in (select contact_id from {batch})")
+
+
+def read_consents(db: Db, send_id: str) -> list[str]:
+    """The status that each contact of a request was stored with, of those who are there and were read by its run."""
+    return [
+        row[0]
+        for row in db.rows(
+            """select w.status from synced.writes as w join raw.simpletexting_contacts as c using (contact_id)
+               where w.send_id = ? and not c.gone and c.read_run = w.run_id""",
+            [send_id],
+        )
+    ]
 
 
 def record_taken(db: Db, send_id: str, task_id: str, heard_after: float | None) -> None:
@@ -214,6 +228,30 @@ def read_outstanding(db: Db) -> dict[str, list[Sent]]:
     return found
 
 
+def read_late(db: Db, *, at: datetime, within: timedelta) -> list[Sent]:
+    """Contacts of batches that were given up but may come still (`may_come`), as far as they are gone by now."""
+    return [
+        Sent(send_id, contact_id, run_id, call, phone, _load(changes), task_id, before, after, sent_at)
+        for send_id, contact_id, run_id, call, phone, changes, task_id, before, after, sent_at in db.rows(
+            """select send_id, contact_id, w.run_id, call, w.phone, changes, task_id, heard_before, heard_after, sent_at
+               from synced.writes as w join raw.simpletexting_contacts as c using (contact_id)
+               where outcome is not null and w.phone is not null and c.gone
+                 and abs(epoch(sent_at) - epoch($at::timestamp)) < $seconds
+               order by sent_at, send_id, contact_id""",
+            {"at": at, "seconds": within.total_seconds()},
+        )
+    ]
+
+
+def forget_late(db: Db, *, at: datetime, within: timedelta) -> None:
+    """What was to come came, or comes no more: nobody looks under these phones any more."""
+    db.execute(
+        """update synced.writes set phone = null, changes = null where outcome is not null and phone is not null
+           and abs(epoch(sent_at) - epoch($at::timestamp)) >= $seconds""",
+        {"at": at, "seconds": within.total_seconds()},
+    )
+
+
 def count_waiting(db: Db) -> tuple[int, int]:
     """Contacts refused that wait for another try, and contacts of whom it is not known what became of a write."""
     row = db.row(
@@ -224,19 +262,27 @@ def count_waiting(db: Db) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _record_outcome(db: Db, settled: Sequence[Sent], outcome: str, at: datetime) -> None:
+def _record_outcome(db: Db, settled: Sequence[Sent], outcome: str, at: datetime, *, may_come: bool = False) -> None:
     columns = {"send_id": [sent.send_id for sent in settled], "contact_id": [sent.contact_id for sent in settled]}
     with db.batch(columns) as batch:
         db.execute(
-            f"""update synced.writes as w set outcome = ?, settled_at = ?, changes = null, phone = null
+            f"""update synced.writes as w
+                set outcome = $outcome, settled_at = $at, changes = case when $may_come then changes end,
+                    phone = case when $may_come then phone end
                 from {batch} as b where w.send_id = b.send_id and w.contact_id = b.contact_id""",
-            [outcome, at],
+            {"outcome": outcome, "at": at, "may_come": may_come},
         )
 
 
-def record_without_effect(db: Db, settled: Sequence[Sent], outcome: str, *, at: datetime) -> None:
-    """These were not written, for good: `gone`, `another contact` or `not applied`."""
-    _record_outcome(db, settled, outcome, at)
+def record_without_effect(
+    db: Db, settled: Sequence[Sent], outcome: str, *, at: datetime, may_come: bool = False
+) -> None:
+    """These were not written: `gone`, `another contact` or `not applied`.
+
+    Args:
+        may_come: their batch may be carried out later all the same; phone and changes are kept, for `read_late`.
+    """
+    _record_outcome(db, settled, outcome, at, may_come=may_come)
 
 
 def _dump(changes: Iterable[Change]) -> str:
@@ -260,8 +306,13 @@ def read_rejected(db: Db) -> dict[str, Rejected]:
     }
 
 
+def record_refused(db: Db, sent: Sent, *, at: datetime) -> None:
+    """That is what became of the request; `record_rejected` says when its wish is tried again."""
+    _record_outcome(db, [sent], "rejected", at)
+
+
 def record_rejected(db: Db, sent: Sent, *, code: str | None, http_status: int | None, at: datetime) -> None:
-    """This contact was refused: tried again at the next sync, then after growing gaps up to a day, never dropped."""
+    """This wish was refused: tried again at the next sync, then after growing gaps up to a day, never dropped."""
     wish = changes_hash(sent.changes)
     row = db.row("select changes_hash, attempts, first_at from synced.rejects where contact_id = ?", [sent.contact_id])
     attempts, first_at = (row[1] + 1, row[2]) if row and row[0] == wish else (1, at)
@@ -270,7 +321,6 @@ def record_rejected(db: Db, sent: Sent, *, code: str | None, http_status: int | 
         "insert or replace into synced.rejects values (?, ?, ?, ?, ?, ?, ?, ?)",
         [sent.contact_id, wish, code, http_status, attempts, first_at, at, at + gap],
     )
-    _record_outcome(db, [sent], "rejected", at)
 
 
 def forget_settled_rejects(db: Db) -> None:
@@ -320,11 +370,19 @@ def record_passed(db: Db, *, at: datetime) -> None:
 
 
 def record_settled(db: Db) -> None:
-    """Contacts with nothing to write and nothing to say need no look until something about them changes."""
+    """Contacts with nothing to write and nothing to say need no look until something about them changes.
+
+    Only those that the plan's own run has read: of the others nothing was proved, and a write that was taken and lost
+    leaves the contact's body as it was.
+    """
     db.execute(
         """insert or replace into synced.settled
            select contact_id, fingerprint from planned.contacts
            where fingerprint is not null and held is null
+             and contact_id in (select contact_id from raw.simpletexting_contacts
+                                join planned.plan on read_run = run_id)
+             and not exists (select 1 from synced.settled as s where s.contact_id = planned.contacts.contact_id
+                             and s.fingerprint = planned.contacts.fingerprint)
              and contact_id not in (select contact_id from planned.changes)
              and contact_id not in (select contact_id from planned.notes
                                     where note in ('edited_there', 'cannot_clear', 'waiting_retry'))"""

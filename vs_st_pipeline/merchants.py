@@ -30,6 +30,7 @@ _DURATION = re.compile(r"([0-9]{1,12})([smhd])")
 _DURATION_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _LONGEST_DURATION = timedelta(days=36_500)  # a century: still safe to take from or add to any date at hand
 _DURATION_FORMS = "a duration: a whole number and s, m, h or d, such as 0s, 90s, 15m, 6h or 7d"
+SHORTEST_KEEPING = timedelta(days=90)
 FIRST_YEAR, LAST_YEAR = 1970, 2200  # of any date in the settings
 _ID = re.compile(r"[a-z0-9-]{1,63}")
 
@@ -91,6 +92,7 @@ class Merchant:
         id: `[a-z0-9-]`, 1-63 characters; the partition key.
         enabled: if false he is never called, and his secrets are not read.
         give_up_after: all tries of one request together; above zero.
+        keep_raw_bodies: how long raw bodies are kept whole that nothing needs any more; None: always.
         field_map: `default`, or the absolute path of a field map (whether it exists is for its reader to say).
     """
 
@@ -104,6 +106,7 @@ class Merchant:
     field_map: str | Path
     on_ambiguous_phone: Literal["newest_order", "hold"]
     require_age_evidence: bool
+    keep_raw_bodies: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -336,6 +339,16 @@ def _duration_above_zero(node: Node) -> timedelta:
     return duration
 
 
+def _keeping(node: Node) -> timedelta | None:
+    expected = "always, or a duration of 90d or more"
+    if node.written(expected) == "always":
+        return None
+    duration = _duration(node)
+    if duration < SHORTEST_KEEPING:  # what was let go would be read, and let go, again and again
+        raise node.problem(f"expected {expected}: orders of the last 90 days are compared with the shop's again")
+    return duration
+
+
 def _rate(node: Node) -> float:
     rate = node.number()
     if rate <= 0:
@@ -469,6 +482,7 @@ _SHARED_KEYS: dict[str, Callable[[Node], object] | dict[str, Any]] = {
     "field_map": Node.text,
     "on_ambiguous_phone": _on_ambiguous_phone,
     "require_age_evidence": Node.boolean,
+    "keep_raw_bodies": _keeping,
 }
 _MERCHANT_KEYS = {"id": _id, "name": Node.text} | _SHARED_KEYS
 
@@ -498,4 +512,5 @@ _BUILT_IN: dict[str, Any] = {
     "field_map": "default",
     "on_ambiguous_phone": "newest_order",
     "require_age_evidence": False,
+    "keep_raw_bodies": None,
 }

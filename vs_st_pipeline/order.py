@@ -84,6 +84,12 @@ ORDER_FIELDS = (
 )  # fmt: skip
 """The fields of an order detail that `order_from` looks at."""
 
+ORDER_PARTS = {
+    "customer": ("id", "customerSince"),
+    "shipping": ("rateCode", "rateDescription", "carrier", "packages"),
+}
+"""And what it looks at inside those of them that are objects."""
+
 
 def order_from(
     detail: Mapping[str, object], *, receipt_url: str | None = None, receipt_known: bool = False

@@ -1,11 +1,15 @@
 """Hold back requests so that one merchant never asks one system more often than the settings allow.
 
 The rule (GCRA, a leaky bucket kept as one number) is pyrate-limiter's; where that number lies is ours. The library's
-shared bucket, SQLite behind a file lock, takes 0.3 to 0.4 ms of CPU a turn and grows by a row each time; eight bytes
+shared bucket, SQLite behind a file lock, takes 0.3 to 0.4 ms of CPU a turn and grows by a row each time; a few bytes
 in a file under `flock` take 0.01 ms, and the kernel takes the lock from a process that was killed. Turns are spaced
-evenly: a window that is counted and then emptied would let two bursts meet at its edge. The clock is the monotonic
-one: all processes of a machine share it, and nobody sets it back. Waiting threads do not queue; a free turn goes to
-whoever asks first.
+evenly: a window that is counted and then emptied would let two bursts meet at its edge. Waiting threads do not queue; a
+free turn goes to whoever asks first.
+
+The clock is the monotonic one: all processes of a machine share it, and nobody sets it back. Another machine (or this
+one before it was started anew) has another, so a turn is kept by the wall clock as well, which whoever meets a foreign
+turn reads it by. Between machines the rate is thus as true as their clocks agree: where they take turns, a turn may be
+shorter by as much as the clocks differ.
 """
 
 from __future__ import annotations
@@ -14,10 +18,12 @@ import fcntl
 import hashlib
 import math
 import os
+import platform
 import struct
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,12 +32,26 @@ from pyrate_limiter import GCRA, Rate
 from vs_st_pipeline.errors import TryLater
 
 _RULE: Final = GCRA()
-_NUMBER: Final = struct.Struct("<q")
+# Until when turns are given away, in microseconds: by this machine's monotonic clock, and by the wall's; which machine.
+_TURN: Final = struct.Struct("<qq16s")
 # One second may hold 20 % more than the rate. A tenth of that margin goes to catching up after a late wake-up, which
 # high rates need (a turn is shorter than a sleep is exact); the rest is for what delays a request after its turn.
 _BURST_SHARE: Final = 0.02
 _BUSY_SECONDS: Final = 0.0005  # another process holds the file: it does so for microseconds
 _STOP_SECONDS: Final = 0.2  # how often `stop` is asked
+
+
+def _machine() -> bytes:
+    """Names the monotonic clock that this process reads: the same for all that read it, another after a restart."""
+    told = []
+    with suppress(OSError):
+        told.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
+    with suppress(OSError):
+        told.append(os.readlink("/proc/self/ns/time"))  # a container may have a clock of its own
+    return hashlib.sha256("".join(told or [platform.node()]).encode()).digest()[:16]
+
+
+_MACHINE: Final = _machine()
 
 
 def account_file(folder: Path, system: str, base_url: str, key: str) -> Path:
@@ -64,6 +84,7 @@ class Pace:
         self._rate = Rate(1000, math.ceil(1_000_000 / requests_per_second), burst=burst)
         self._furthest = burst * self._rate.interval  # microseconds from now that the next free turn can lie ahead
         self._path = path
+        self._machine = _MACHINE
         self._fleet = fleet
         self._guard = threading.Lock()
         self._memory = 0
@@ -119,19 +140,27 @@ class Pace:
             except BlockingIOError:
                 return time.monotonic() + _BUSY_SECONDS
             try:
-                found = os.pread(file, _NUMBER.size, 0)
-                before = _NUMBER.unpack(found)[0] if len(found) == _NUMBER.size else 0
+                before = self._as_written(os.pread(file, _TURN.size, 0))
                 after, wake_at = self._step(before)
                 if after != before:
-                    os.pwrite(file, _NUMBER.pack(after), 0)
+                    os.pwrite(file, _TURN.pack(after, after + _wall_ahead(), self._machine), 0)
                 return wake_at
             finally:
                 fcntl.flock(file, fcntl.LOCK_UN)
 
+    def _as_written(self, found: bytes) -> int:
+        """The number that was stored, by this machine's monotonic clock; what cannot be read is a turn that is free."""
+        if len(found) != _TURN.size:
+            return 0
+        number: int
+        by_wall: int
+        number, by_wall, machine = _TURN.unpack(found)
+        return max(0, number if machine == self._machine else by_wall - _wall_ahead())
+
     def _step(self, before: int) -> tuple[int, float | None]:
         """From the number that was stored, the number to store and when to ask again (None: the turn is ours)."""
         now = time.monotonic_ns() // 1_000_000
-        # Further ahead than this rate can put it: written before a restart of the machine, or at a slower rate.
+        # Further ahead than this rate can put it: written at a slower rate, or by a machine whose clock is wrong.
         before = min(before, now * 1000 + self._furthest)
         state, decision = _RULE.step([self._rate], (before,), now, 1)
         if not decision.allowed:
@@ -158,3 +187,8 @@ class Pace:
         self._guard = threading.Lock()
         self._pid = os.getpid()
         self._close_file()
+
+
+def _wall_ahead() -> int:
+    """By how many microseconds the wall clock is ahead of the monotonic one."""
+    return (time.time_ns() - time.monotonic_ns()) // 1000

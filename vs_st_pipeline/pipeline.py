@@ -15,11 +15,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC
 from typing import Any
 
-from vs_st_pipeline import forgetting, planning, staging
+from vs_st_pipeline import forgetting, planning, retention, staging
 from vs_st_pipeline.blind_spots import read_blind_spots
 from vs_st_pipeline.customer import customer_from
 from vs_st_pipeline.destinations.simpletexting import contacts as st_contacts
@@ -30,7 +30,8 @@ from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings, Inter
 from vs_st_pipeline.faults import told
 from vs_st_pipeline.gates import status_reason
 from vs_st_pipeline.ledger import count_waiting
-from vs_st_pipeline.linking import Linkable, chosen_customer, customers_to_read, link_contacts
+from vs_st_pipeline.linking import Linkable, chosen_customer, customers_to_read, link_contacts, links_key
+from vs_st_pipeline.marks import LINKED, read_mark
 from vs_st_pipeline.matching import Link
 from vs_st_pipeline.order import COUNTED_STATUS, newest
 from vs_st_pipeline.pace import Pace, account_file
@@ -44,6 +45,7 @@ from vs_st_pipeline.sources.vinoshipper.detail_reads import fetch_customer_detai
 from vs_st_pipeline.sources.vinoshipper.order_passes import search_orders
 from vs_st_pipeline.sources.vinoshipper.reading_order import note_linked
 from vs_st_pipeline.standing import write_standing
+from vs_st_pipeline.unchanged import Standing, keep_standing, standing_plan
 from vs_st_pipeline.warehouse import Db
 
 
@@ -67,6 +69,9 @@ class Visit:
     run: Run
     report: Report
     contacts: list[Linkable] | None = None
+    linked: _Linked | None = None
+    receipts: list[str] = field(default_factory=list)
+    standing: Standing | None = None
     _vinoshipper: VinoshipperClient | None = None
     _simpletexting: SimpleTextingClient | None = None
     _paces: list[Pace] = field(default_factory=list)
@@ -121,23 +126,26 @@ def extract_customers(visit: Visit) -> None:
     """raw: all customers as the list shows them, and the details of those whom an opted-in contact may stand for."""
     visit.report.customers = fetch_customers(visit.run, visit.vinoshipper)
     linked = _linked(visit)
-    look_up_newcomers(visit.run, visit.vinoshipper, linked.unknown_phones)
+    if look_up_newcomers(visit.run, visit.vinoshipper, linked.unknown_phones):
+        linked = _linked(visit)
     read: set[int] = set()
     # A detail may prove a deletion, and the contact then falls to another customer: he is read before he is judged.
-    while new := set((linked := _linked(visit)).customer_ids) - read:
-        note_linked(visit.run, linked.customer_ids)
-        fetch_customer_details(visit.run, visit.vinoshipper, sorted(new))
+    while new := set(linked.customer_ids) - read:
+        if fetch_customer_details(visit.run, visit.vinoshipper, sorted(new)):
+            linked = _linked(visit)
         read |= new
 
 
 def extract_orders(visit: Visit) -> None:
     """raw: all orders as the search shows them, and the details of the orders of those same customers."""
     visit.report.orders = search_orders(visit.run, visit.vinoshipper)
-    linked = _linked(visit)
-    fetch_order_details(visit.run, visit.vinoshipper, linked.customer_ids)
+    customer_ids = _linked(visit).customer_ids
+    fetch_order_details(visit.run, visit.vinoshipper, customer_ids)
     with visit.run.open() as db:
-        receipts = _receipts_to_read(visit.run, db, linked.links, linked.customer_ids)
-    fetch_receipts(visit.run, visit.vinoshipper, receipts)
+        visit.standing = standing_plan(visit.run, db, planning.load_field_map(visit.run.merchant))
+        visit.receipts = visit.standing.receipts if visit.standing else _receipts_to_read(visit, db, customer_ids)
+    if fetch_receipts(visit.run, visit.vinoshipper, visit.receipts):
+        visit.standing = None  # they may say something new
 
 
 def stage(visit: Visit) -> dict[str, int]:
@@ -203,18 +211,25 @@ def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] =
         stops: names in `STOPS`. Without `synced` it is a rehearsal of the others if the run says so.
         on_stop: told of each stop as it is done.
     """
+    whole = set(stops) == set(STOPS)
     with visiting(run) as visit, run.warehouse.sync_lock(run.merchant.id):
-        planning.load_field_map(run.merchant)  # a map that cannot be read should cost no request
+        field_map = planning.load_field_map(run.merchant)  # a map that cannot be read should cost no request
         forgetting.begin(run)
         for name, make in STOPS.items():
             if name in stops:
                 started, called, asked = time.monotonic(), Counter(visit.report.calls_by_name()), len(run.asked)
-                make(visit)
+                if visit.standing is None or not whole:
+                    make(visit)
                 calls = Counter(visit.report.calls_by_name()) - called
                 on_stop(StopDone(name, time.monotonic() - started, dict(calls), run.asked[asked:]))
         with run.open() as db:
+            if visit.standing and whole:
+                visit.standing.tell(visit.report)
+            elif whole:
+                keep_standing(run, db, field_map, visit.report, visit.receipts)
             visit.report.unseen = [spot.sentence for spot, _ in read_blind_spots(db)]
             visit.report.waiting = count_waiting(db)
+        retention.let_go(run)
         forgetting.finish(run)
     if "synced" in stops:
         now = run.clock().astimezone(UTC)
@@ -285,31 +300,55 @@ def visiting(run: Run) -> Iterator[Visit]:
 
 @dataclass(frozen=True, slots=True)
 class _Linked:
-    """Links of all contacts, the customers whose details are worth asking for, and opted-in phones of nobody."""
+    """The customers whose details are worth asking for, and opted-in phones of nobody.
 
-    links: dict[str, Link]
+    Attributes:
+        key: of what it was worked out from.
+    """
+
+    key: str
     customer_ids: list[int]
     unknown_phones: list[str]
 
 
 def _linked(visit: Visit) -> _Linked:
+    """Whom to read; noted, so that who is newly linked is read at once."""
     with visit.run.open() as db:
-        if visit.contacts is None:  # no stop at Vinoshipper changes them
-            custom_fields = st_contacts.read_custom_fields(db)
-            visit.contacts = planning.linkables(st_contacts.read_contacts(db, custom_fields).values(), custom_fields)
-        contacts = visit.contacts
-        links = link_contacts(db, contacts)
-    unknown = [
+        key = links_key(db)
+        if visit.linked is None:
+            visit.linked = _kept_linked(db)
+        if visit.linked is not None and visit.linked.key == key:
+            return visit.linked
+        links = _links(visit, db)
+    contacts = visit.contacts or []
+    unknown = {
         phone
         for contact in contacts
         if contact.contact_id not in links and status_reason(contact.status) is None and (phone := nanp(contact.phone))
-    ]
-    return _Linked(links, customers_to_read(contacts, links), sorted(set(unknown)))
+    }
+    visit.linked = _Linked(key, customers_to_read(contacts, links), sorted(unknown))
+    note_linked(visit.run, visit.linked.customer_ids, asdict(visit.linked))
+    return visit.linked
 
 
-def _receipts_to_read(run: Run, db: Db, links: dict[str, Link], customer_ids: list[int]) -> list[str]:
+def _kept_linked(db: Db) -> _Linked | None:
+    kept = read_mark(db, LINKED)
+    try:
+        return _Linked(**kept) if kept else None
+    except TypeError:  # kept by another version
+        return None
+
+
+def _links(visit: Visit, db: Db) -> dict[str, Link]:
+    if visit.contacts is None:  # no stop at Vinoshipper changes them
+        custom_fields = st_contacts.read_custom_fields(db)
+        visit.contacts = planning.linkables(st_contacts.read_contacts(db, custom_fields).values(), custom_fields)
+    return link_contacts(db, visit.contacts)
+
+
+def _receipts_to_read(visit: Visit, db: Db, customer_ids: list[int]) -> list[str]:
     """Order numbers of the newest orders of the customers that contacts stand for, where they have a receipt."""
-    read = set(customer_ids)
+    run, links, read = visit.run, _links(visit, db), set(customer_ids)
     orders = staging.raw_orders(db, read)
     customers = {}
     for customer_id, list_body, detail_body in db.rows(

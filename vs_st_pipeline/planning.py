@@ -14,6 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from importlib import resources
 from itertools import groupby
 from operator import itemgetter
@@ -44,7 +45,6 @@ from vs_st_pipeline.text_forms import instant
 from vs_st_pipeline.vocabulary import Facts
 from vs_st_pipeline.warehouse import Db
 
-OUR_OWN_SOURCE = "PUBLIC_API"  # `updateSource` of a contact that was last touched through the API
 RECEIPT_SOURCE = "newest_order.receipt_url"
 NEWEST_NUMBER_SOURCE = "newest_order.number"
 
@@ -92,13 +92,22 @@ def load_field_map(merchant: Merchant) -> FieldMap:
     """
     if isinstance(merchant.field_map, Path):
         try:
-            return read_field_map(merchant.field_map.read_text(encoding="utf-8"), str(merchant.field_map))
+            return _parsed(merchant.field_map.read_text(encoding="utf-8"), str(merchant.field_map))
         except (OSError, UnicodeDecodeError) as error:
             raise BadSettings(
                 f"the field map {merchant.field_map} of {merchant.id} cannot be read ({type(error).__name__})"
             ) from None
-    text = resources.files("vs_st_pipeline.destinations.simpletexting") / "field_map.yaml"
-    return read_field_map(text.read_text(encoding="utf-8"), "field_map.yaml")
+    return _parsed(_default_map(), "field_map.yaml")
+
+
+@cache
+def _default_map() -> str:
+    return (resources.files("vs_st_pipeline.destinations.simpletexting") / "field_map.yaml").read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=64)  # parsing costs more than the rest of a quiet plan, and most merchants share a map
+def _parsed(text: str, name: str) -> FieldMap:
+    return read_field_map(text, name)
 
 
 def make_plan(run: Run, field_map: FieldMap) -> Plan:
@@ -166,7 +175,7 @@ def _people(
         people.append(person)
         customer = customers.get(customer_id) if read.issuperset(found.candidates) else None
         _pass_gates(run, person, customer, orders.get(customer_id, []), history_complete)
-        if contact_id in doubted and not person.held and live[contact_id].source in ("", OUR_OWN_SOURCE):
+        if contact_id in doubted and not person.held and live[contact_id].may_be_ours:
             person.held, person.facts, person.notes = NOT_CONFIRMED, None, set()
     return people, len(live) - len(links)
 

@@ -83,7 +83,7 @@ def noted_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.Data
 
 
 def rejected_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
-    """Whom SimpleTexting refused, the longest waiting first: why, since when, what to do, and when it is tried next."""
+    """Whom SimpleTexting refused, the longest waiting first: why, since when, what to do, what happens then."""
     table = _table(
         run,
         """select r.contact_id, p.phone, r.code, r.http_status, r.attempts, r.first_at, r.next_at
@@ -97,6 +97,7 @@ def rejected_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.D
     meanings = [meaning_of(code if isinstance(code, str) else None) for code in table["code"]]
     table["means"] = [meaning.means for meaning in meanings]
     table["do"] = [meaning.do for meaning in meanings]
+    table["then"] = [meaning.what_then for meaning in meanings]
     return table
 
 

@@ -19,8 +19,9 @@ from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.warehouse import Warehouse, log_of, put_in_place, utc_now_naive
 
-# Sent, or about to be, with no outcome known: a sync settles it by reading. And contacts that we may have made.
-CARRIED = {"synced.writes": "outcome is null", "synced.doubted": "true"}
+# Sent, or about to be, with no outcome known: a sync settles it by reading. Batches that may come still, and contacts
+# that we may have made.
+CARRIED = {"synced.writes": "outcome is null or phone is not null", "synced.doubted": "true"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +59,19 @@ def start_anew(run: Run) -> Anew:
 
     Raises:
         TryLater: a sync is running, or another process holds the file.
-        BadSettings: the folder cannot be written.
+        BadSettings: the folder cannot be written, or the copy of the forgotten hashes is damaged.
     """
     with run.warehouse.sync_lock(run.merchant.id):
         path = run.warehouse.file(run.merchant.id)
         if not path.exists():
             return Anew(None)
         carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {}
-        unreadable = None
-        try:
-            forgetting.begin(run)  # the copy of the hashes beside the file is whole, and will be put into the new one
+        unreadable = why_unreadable(run)
+        if unreadable is None:
+            # The copy of the hashes beside the file is whole then, and will be put into the new one. A damaged copy is
+            # no reason to throw away a good file, which has the same.
+            forgetting.begin(run)
             carried = _read_carried(run)
-        except BadSettings as error:
-            unreadable = error.message
         draft = _draft(run, carried)
         stamp = f"{utc_now_naive():%Y%m%dT%H%M%S%f}"
         aside = path.with_name(f"{path.name}.{stamp}.bak")
@@ -78,7 +79,7 @@ def start_anew(run: Run) -> Anew:
             log_of(path).rename(log_of(aside))
         _give_second_name(path, aside)
         put_in_place(draft, path)
-        shutil.rmtree(_workshop(run), ignore_errors=True)
+        shutil.rmtree(forgetting.workshop(run), ignore_errors=True)
     return Anew(aside, len(carried.get("synced.writes", ([], []))[1]), unreadable)
 
 
@@ -87,13 +88,10 @@ def _read_carried(run: Run) -> dict[str, tuple[list[str], list[tuple[Any, ...]]]
         return {table: db.columns(f"select * from {table} where {which}") for table, which in CARRIED.items()}
 
 
-def _workshop(run: Run) -> Path:
-    return run.warehouse.folder(run.merchant.id) / "rebuild.new"
-
-
 def _draft(run: Run, carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]]) -> Path:
-    shutil.rmtree(_workshop(run), ignore_errors=True)
-    warehouse = Warehouse(_workshop(run), wait_seconds=run.warehouse.wait_seconds)
+    workshop = forgetting.workshop(run)
+    shutil.rmtree(workshop, ignore_errors=True)
+    warehouse = Warehouse(workshop, wait_seconds=run.warehouse.wait_seconds)
     with warehouse.open(run.merchant.id) as db, db.transaction():
         for table, (names, rows) in carried.items():
             places = ", ".join("?" for _ in names)

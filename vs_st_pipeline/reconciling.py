@@ -3,8 +3,9 @@
 Data flow: SimpleTexting -> raw.simpletexting_contacts; that, staged.* and synced.ledger -> synced.reconciled.
 
 It proves that the ledger tells the truth, or shows where somebody edited our fields. It writes nothing at
-SimpleTexting, and remembers nothing but its own result and what it has read, as a plan does. The marks by which
-contacts are read are put back, so that the next sync reads again what it would have read without this.
+SimpleTexting, and remembers nothing but its own result and what it has read, as a plan does. It reads as a
+rehearsal, which moves none of the marks by which contacts are read: the next sync reads what it would have read
+without this.
 """
 
 from __future__ import annotations

@@ -41,8 +41,9 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # What is looked at in an order; the rest of its body (most of it: products, addresses) need not become objects.
 _ORDER_FIELDS = frozenset(ORDER_FIELDS).union(LOOKED_AT["order"])
 
-_CUSTOMER_HASH = "md5(concat_ws('|', coalesce(r.list_body, ''), coalesce(r.detail_body, ''), r.detail_leads))"
-_ORDER_HASH = """md5(concat_ws('|', coalesce(r.detail_body, ''), coalesce(r.receipt_url, ''),
+# The stored hashes stand for the bodies: to hash every body anew cost more than all the rest of a stage without news.
+_CUSTOMER_HASH = "md5(concat_ws('|', coalesce(r.list_hash, ''), coalesce(r.detail_hash, ''), r.detail_leads))"
+_ORDER_HASH = """md5(concat_ws('|', coalesce(r.detail_hash, ''), coalesce(r.receipt_url, ''),
                               coalesce(r.receipt_state, '')))"""
 
 
@@ -203,8 +204,8 @@ def _order_row(order: Order, pointer: int | None, source_hash: str) -> tuple[Any
 def _stale(db: Db, hashes: str, bodies: str) -> Iterator[list[tuple[Any, ...]]]:
     """Raw rows that are not staged as they are now, by key, some thousands at a time.
 
-    Every body is hashed once, for a hash costs more than all the rest that SQL does here. What to stage is kept as
-    keys and hashes in a table, and each batch is a range of keys, so that DuckDB reads the bodies of that range only.
+    What to stage is kept as keys and hashes in a table, and each batch is a range of keys, so that DuckDB reads the
+    bodies of that range only.
 
     Args:
         hashes: query for key, source_hash and staged_hash of all raw rows that count.

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -38,11 +38,29 @@ REST_SECONDS = 0.25  # a kept file that nobody used for so long is let go
 _BATCHES = itertools.count()
 
 
+T = TypeVar("T")
+
+
 class Db:
     """One merchant's file while it is attached: SQL in, tuples out."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
+        self._memo: dict[str, Any] = {}
+
+    def memo(self, name: str, read: Callable[[], T]) -> T:
+        """What was read of a small table, once while the file is attached; nobody else can write to it meanwhile.
+
+        Whoever writes to the table changes the memo, or lets it be read anew with `forget_memo`. A transaction that is
+        rolled back takes all memos with it.
+        """
+        if name not in self._memo:
+            self._memo[name] = read()
+        found: T = self._memo[name]
+        return found
+
+    def forget_memo(self, name: str) -> None:
+        self._memo.pop(name, None)
 
     def execute(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> None:
         self._cursor.execute(sql, params)
@@ -74,9 +92,14 @@ class Db:
         try:
             yield
         except BaseException:
+            self._memo.clear()
             self._cursor.execute("rollback")
             raise
-        self._cursor.execute("commit")
+        try:
+            self._cursor.execute("commit")
+        except BaseException:
+            self._memo.clear()
+            raise
         reach("committed")
 
     @contextmanager
@@ -118,6 +141,7 @@ class _Held:
         self.cursor: duckdb.DuckDBPyConnection | None = None
         self.alias = ""
         self.inode = 0
+        self.migrated = -1  # inode of the file that was brought to this version's schema
 
 
 class _Watcher:
@@ -321,15 +345,20 @@ class Warehouse:
     def _attach(self, held: _Held, path: Path, merchant_id: str) -> Db:
         with self._guard:
             cursor = self._connect().cursor()
-        alias, is_new = f'"m_{merchant_id}"', not path.exists()
+        alias = f'"m_{merchant_id}"'
         try:
             self._attach_when_free(cursor, path, alias)
             try:
-                if is_new:  # the folder is 0700, so nobody could look in between
+                # DuckDB makes it by the process's umask. A process that was killed before this line has left an empty
+                # file so, and one that was put back from a backup may be anything.
+                if stat.S_IMODE(path.stat().st_mode) & 0o077:
                     path.chmod(0o600)
                 cursor.execute(f"use {alias}")
                 db = Db(cursor)
-                _migrate(db, path)
+                # A file that this process has seen has the table of versions; another process may have moved it on.
+                if held.migrated != _inode(path) or _version(db) != NEWEST:
+                    _migrate(db, path)
+                    held.migrated = _inode(path)
             except BaseException:
                 _detach(cursor, alias)
                 raise
@@ -435,15 +464,19 @@ def _migrations() -> list[tuple[int, str]]:
 
 
 MIGRATIONS = _migrations()
+NEWEST = MIGRATIONS[-1][0]
+
+
+def _version(db: Db) -> int:
+    return int(db.value("select coalesce(max(version), 0) from schema_version"))
 
 
 def _migrate(db: Db, path: Path) -> None:
     db.execute("create table if not exists schema_version (version integer primary key, applied_at timestamp not null)")
-    version = db.value("select coalesce(max(version), 0) from schema_version")
-    newest = MIGRATIONS[-1][0]
-    if version > newest:
+    version = _version(db)
+    if version > NEWEST:
         raise BadSettings(
-            f"the file {path} is at schema {version}, this version knows {newest}: upgrade vs-st-pipeline, "
+            f"the file {path} is at schema {version}, this version knows {NEWEST}: upgrade vs-st-pipeline, "
             f"or put an older backup back; {_remedy(path)} starts anew"
         )
     for number, sql in MIGRATIONS:

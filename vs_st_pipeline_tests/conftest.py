@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from vs_st_pipeline import pipeline, planning, staging
 from vs_st_pipeline.cli import work
+from vs_st_pipeline.field_map import FieldMap
+from vs_st_pipeline.run import Run
 from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline.unchanged import Standing, standing_plan
+from vs_st_pipeline.warehouse import Db
 from vs_st_pipeline_tests.stories import Story
 
 
@@ -27,3 +32,23 @@ def story(small_world: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(work, "_warehouse", None)
     yield Story(small_world, tmp_path)
     small_world.reset()
+
+
+@pytest.fixture(autouse=True)
+def _every_standing_plan_is_proved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In all stories: wherever a sync says that the former plan stands, it is made anew, and must say the same."""
+
+    def proved(run: Run, db: Db, field_map: FieldMap) -> Standing | None:
+        kept = standing_plan(run, db, field_map)
+        if kept is not None:
+            for table, body in (("customers", "detail"), ("orders", "detail"), ("orders", "search")):
+                odd = f"raw.vinoshipper_{table} where {body}_hash is distinct from md5({body}_body)"
+                assert db.value(f"select count(*) from {odd}") == 0, f"a {body} body was set without its hash"
+            staging.stage(run)
+            plan = planning.make_plan(run, field_map)
+            assert (plan.contacts, plan.unsafe) == (0, None), "there is something to write"
+            assert (plan.unmatched, dict(plan.held), dict(plan.noted)) == (kept.unmatched, kept.held, kept.noted)
+        return kept
+
+    if "unproved" not in request.keywords:
+        monkeypatch.setattr(pipeline, "standing_plan", proved)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,13 +24,16 @@ from dagster import (
     build_schedule_context,
     build_sensor_context,
 )
+from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 from dagster._core.test_utils import create_run_for_test
 from dagster._serdes import serialize_value
 
 from vs_st_pipeline.definitions import defs
-from vs_st_pipeline.defs import checks, stops
+from vs_st_pipeline.defs import checks, partitions, stops
+from vs_st_pipeline.defs.orphans import end_orphans
 from vs_st_pipeline.defs.resources import Settings, merchant_of
-from vs_st_pipeline.defs.schedules import RANGE_END, RANGE_START, sync_schedule
+from vs_st_pipeline.defs.schedules import sync_schedule
 from vs_st_pipeline.defs.sensors import merchants_sensor
 from vs_st_pipeline.defs.walks import walk_one
 from vs_st_pipeline.pipeline import STOPS
@@ -34,6 +41,9 @@ from vs_st_pipeline.run import Run
 from vs_st_pipeline.sandbox import Sandbox
 
 pytestmark = pytest.mark.xdist_group("dagster")
+
+# Dagster's own names for a run over a range of partitions; keys stand in the order in which they were added.
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 TEST, OTHER = "test-winery", "other-winery"
 RAW_CONTACTS, PLANNED, SYNCED = (f"{stop}/simpletexting/contacts" for stop in ("raw", "planned", "synced"))
@@ -183,11 +193,13 @@ class TestRuns:
         assert f"{TEST}: auth: " in failure(result)
         assert OTHER not in failure(result)
         assert "failed later: auth" in str(metadata(result, RAW_CONTACTS, TEST)["this merchant's run"])
-        assert check_result(run(instance, merchants=(TEST, TEST)), PLANNED, "ages_are_known").description == (
-            "Checked for nobody: no merchant of this run got this far."
-        )
         found = check_result(result, PLANNED, "ages_are_known")
         assert [row.data["merchant"] for row in found.metadata["by merchant"].records] == [OTHER]
+
+    def test_where_nobody_got_far_enough_a_check_says_so(self, folder: Path, instance: DagsterInstance):
+        (folder / "keys" / f"{TEST}.vs_key").write_text("wrong\n")
+        found = check_result(run(instance, merchants=(TEST, TEST)), PLANNED, "ages_are_known")
+        assert found.description == "Checked for nobody yet: no merchant got this far."
 
     def test_one_stop_alone_works_on_what_is_stored(self, box: Sandbox, folder: Path, instance: DagsterInstance):
         run(instance)
@@ -256,12 +268,14 @@ class TestChecks:
         first = check_result(run(instance, way), asset, "phones_are_usable")
         assert not first.passed
         assert TEST in first.description
+        [row] = [row.data for row in first.metadata["by merchant"].records if row.data["merchant"] == TEST]
+        assert re.fullmatch(r"customer \d+(, customer \d+)*", row["sample"])
         second = check_result(run(instance, way, (OTHER, OTHER)), asset, "phones_are_usable")
         assert not second.passed
-        assert {row.data["merchant"]: row.data["checked"] for row in second.metadata["by merchant"].records} == {
-            TEST: "earlier",
-            OTHER: "in this run",
-        }
+        checked = {row.data["merchant"]: row.data["checked"] for row in second.metadata["by merchant"].records}
+        assert checked[OTHER] == "in this run"
+        assert checked[TEST].endswith(" ago")
+        assert second.metadata["of"].value == first.metadata["of"].value, "a result stands for everybody"
 
     @pytest.mark.slow
     def test_the_brake_blocks_until_it_is_allowed(self, box: Sandbox, folder: Path, instance: DagsterInstance):
@@ -307,7 +321,7 @@ class TestChecks:
         job = Definitions.merge(defs, Definitions(jobs=[alone])).resolve_job_def("alone")
         result = job.execute_in_process(instance=instance)
         assert made(result) == set()
-        assert check_result(result, PLANNED, "ages_are_known").metadata["merchants checked"].value == 2
+        assert check_result(result, PLANNED, "ages_are_known").metadata["merchants checked in this run"].value == 2
 
 
 class TestSensor:
@@ -348,11 +362,110 @@ class TestSensor:
         assert "merchants.yaml" in self.look(instance)
 
 
+def tick(instance: DagsterInstance) -> ExecuteInProcessResult:
+    """What the schedule starts: see TestSchedule."""
+    return defs.resolve_job_def("sync").execute_in_process(
+        instance=instance, run_config={"ops": {"walk": {"config": {"due_only": True}}}}, raise_on_error=False
+    )
+
+
+def shown_as_failed(instance: DagsterInstance, asset: str) -> set[str]:
+    """Partitions that the UI shows as failed."""
+    cached = get_and_update_asset_status_cache_value(instance, AssetKey(asset.split("/")), partitions.merchants)
+    with partition_loading_context(None, instance):
+        return set(cached.deserialize_failed_partition_subsets(partitions.merchants).get_partition_keys())
+
+
+class TestTick:
+    @pytest.fixture
+    def at(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+        began = datetime.now(UTC)
+        return lambda **later: monkeypatch.setenv("VS_ST_NOW", (began + timedelta(**later)).isoformat())
+
+    def test_it_tells_of_those_of_whom_there_is_news(
+        self, instance: DagsterInstance, box: Sandbox, folder: Path, at: Callable[..., None]
+    ):
+        assert made(tick(instance)) == {(asset, merchant) for asset in ALL for merchant in (TEST, OTHER)}
+        at(minutes=6)
+        # The first sync wrote VScustomerID, so a phone that two customers share is no longer ambiguous: that is news.
+        assert made(tick(instance)) == {(asset, TEST) for asset in ALL}
+
+        at(minutes=12)
+        quiet = tick(instance)
+        assert quiet.success
+        assert box.vinoshipper.control.journal(OTHER)
+        assert made(quiet) == set(), "everybody was synced, and there was nothing to tell"
+        found = check_result(quiet, PLANNED, "ages_are_known")
+        assert (found.metadata["merchants known"].value, found.metadata["merchants checked in this run"].value) == (
+            2,
+            0,
+        )
+
+        box.simpletexting.control.opt_out(box.simpletexting.control.contacts(OTHER)[0]["contactId"], OTHER)
+        at(minutes=18)
+        assert made(tick(instance)) == {(asset, OTHER) for asset in ALL}
+
+        at(hours=7)
+        assert made(tick(instance)) == {(asset, merchant) for asset in ALL for merchant in (TEST, OTHER)}
+
+    def test_a_failure_is_told_once_and_shown_until_it_is_mended(
+        self, instance: DagsterInstance, folder: Path, at: Callable[..., None]
+    ):
+        key = folder / "keys" / f"{TEST}.vs_key"
+        good = key.read_text()
+        tick(instance)
+        key.write_text("wrong\n")
+        at(minutes=6)
+        first = tick(instance)
+        assert "1 of 2 merchants failed; the other 1 are done" in failure(first)
+        assert made(first) == {(RAW_CONTACTS, TEST)}
+        assert shown_as_failed(instance, SYNCED) == {TEST}
+        assert shown_as_failed(instance, RAW_CONTACTS) == set()
+
+        at(minutes=12)
+        again = tick(instance)
+        assert again.success, "the same trouble is not told every five minutes"
+        assert made(again) == set()
+        assert shown_as_failed(instance, SYNCED) == {TEST}
+        assert any(f"1 fail as before: {TEST}" in entry.user_message for entry in instance.all_logs(again.run_id))
+
+        key.write_text(good)
+        at(minutes=18)
+        assert made(tick(instance)) == {(asset, TEST) for asset in ALL}
+        assert shown_as_failed(instance, SYNCED) == set()
+
+    def test_a_broken_entry_is_told_once(self, instance: DagsterInstance, folder: Path, at: Callable[..., None]):
+        tick(instance)
+        rewrite(folder, no_such_key=1)
+        at(minutes=6)
+        assert f"{TEST}: config: " in failure(tick(instance))
+        assert shown_as_failed(instance, RAW_CONTACTS) == {TEST}
+        at(minutes=12)
+        assert tick(instance).success
+
+    def test_another_dagster_storage_is_told_everything(
+        self, instance: DagsterInstance, folder: Path, at: Callable[..., None]
+    ):
+        tick(instance)
+        at(minutes=6)
+        with DagsterInstance.ephemeral() as other:
+            assert made(tick(other)) == {(asset, merchant) for asset in ALL for merchant in (TEST, OTHER)}
+
+    def test_what_was_told_of_a_removed_merchant_is_forgotten(
+        self, instance: DagsterInstance, folder: Path, at: Callable[..., None]
+    ):
+        tick(instance)
+        rewrite(folder)
+        at(minutes=6)
+        tick(instance)
+        assert TEST not in (folder / "data" / "reported.json").read_text()
+        assert TEST not in (folder / "data" / "findings.json").read_text()
+
+
 class TestSchedule:
     @pytest.fixture
     def instance(self, tmp_path: Path) -> Iterator[DagsterInstance]:
-        with DagsterInstance.local_temp(str(tmp_path)) as instance:  # schedules want one that others could open
-            instance.add_dynamic_partitions("merchants", [TEST, OTHER])
+        with DagsterInstance.local_temp(str(tmp_path)) as instance:
             yield instance
 
     def tick(self, instance: DagsterInstance):
@@ -366,25 +479,27 @@ class TestSchedule:
     def settings(self, folder: Path) -> Path:
         return folder
 
-    def test_one_run_for_all_of_which_it_takes_those_who_are_due(self, instance: DagsterInstance):
+    def test_one_run_takes_those_who_are_due(self, instance: DagsterInstance):
         asked = self.tick(instance)
-        assert asked.tags.items() >= {RANGE_START: TEST, RANGE_END: OTHER}.items()
         assert asked.run_config["ops"]["walk"]["config"] == {"due_only": True}
+        assert asked.partition_key is None
+        assert asked.tags == {"vs-st/due": "2 of 2"}
 
     @pytest.mark.slow
-    def test_nobody_is_due_right_after_a_run_but_for_a_bad_entry(self, instance: DagsterInstance, folder: Path):
-        run(instance)
+    def test_nobody_is_due_right_after_a_run(self, instance: DagsterInstance, folder: Path):
+        tick(instance)
         assert "none of 2 merchants is due" in self.tick(instance).skip_message
         rewrite(folder, no_such_key=1)
-        assert not isinstance(self.tick(instance), SkipReason)
+        assert isinstance(self.tick(instance), SkipReason), "a broken entry starts no run by itself"
 
     @pytest.mark.slow
     def test_a_run_of_those_who_are_due_leaves_the_others_alone(
         self, instance: DagsterInstance, box: Sandbox, folder: Path
     ):
+        instance.add_dynamic_partitions("merchants", [TEST, OTHER])
         run(instance, merchants=(TEST, TEST))
         box.vinoshipper.control.clear_journal()
-        made_now = made(run(instance, due_only=True))
+        made_now = made(tick(instance))
         assert {merchant for _, merchant in made_now} == {OTHER}
         assert box.vinoshipper.control.journal(TEST) == []
 
@@ -400,10 +515,43 @@ class TestSchedule:
         create_run_for_test(instance, job_name="sync", status=DagsterRunStatus.FAILURE)
         assert not isinstance(self.tick(instance), SkipReason)
 
-    def test_without_merchants_it_says_so(self, instance: DagsterInstance):
-        for merchant in (TEST, OTHER):
-            instance.delete_dynamic_partition("merchants", merchant)
-        assert "no merchants" in self.tick(instance).skip_message
+
+class TestOrphans:
+    @pytest.mark.parametrize(
+        ("status", "ended"),
+        [
+            (DagsterRunStatus.STARTED, DagsterRunStatus.FAILURE),
+            (DagsterRunStatus.CANCELING, DagsterRunStatus.CANCELED),
+        ],
+    )
+    def test_a_run_whose_process_was_killed_is_ended(
+        self, instance: DagsterInstance, tmp_path: Path, status: DagsterRunStatus, ended: DagsterRunStatus
+    ):
+        dagster_run = create_run_for_test(instance, job_name="sync", status=status)
+        at_work = f"""
+import pathlib, sys, time
+from vs_st_pipeline.defs.orphans import alive
+with alive(pathlib.Path({str(tmp_path)!r}), {dagster_run.run_id!r}):
+    print("at work", flush=True)
+    time.sleep(600)
+"""
+        with subprocess.Popen([sys.executable, "-c", at_work], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            assert process.stdout.readline() == "at work\n"
+            assert end_orphans(instance, tmp_path) == [], "it lives"
+            process.kill()
+        assert end_orphans(instance, tmp_path) == [dagster_run.run_id]
+        assert instance.get_run_by_id(dagster_run.run_id).status == ended
+        assert end_orphans(instance, tmp_path) == []
+        assert list((tmp_path / "runs").iterdir()) == []
+
+    def test_a_run_that_has_not_begun_or_is_not_ours_is_left_alone(self, instance: DagsterInstance, tmp_path: Path):
+        create_run_for_test(instance, job_name="another", status=DagsterRunStatus.STARTED)
+        assert end_orphans(instance, tmp_path) == []
+
+    def test_a_run_leaves_nothing_behind(self, folder: Path, instance: DagsterInstance):
+        run(instance, {RAW_CONTACTS}, (OTHER, OTHER))
+        assert list((folder / "data" / "runs").iterdir()) == []
 
 
 def test_no_event_holds_a_person_or_a_secret(box: Sandbox, folder: Path, instance: DagsterInstance):

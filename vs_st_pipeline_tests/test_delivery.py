@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from vs_st_pipeline import ledger
+from vs_st_pipeline.destinations.simpletexting import batch
+from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.diff import Accepted
 from vs_st_pipeline.warehouse import Db, Warehouse
 from vs_st_pipeline_tests.stories import BRAM, MARISOL, RENSKE, SYNCED, TEST, Story, kill, wait_until
@@ -217,3 +219,114 @@ def test_a_person_who_comes_back_by_himself_after_a_batch_that_nobody_heard_of_a
     assert story.contact(RENSKE)["City"] == "Occidental"
     assert story.texting.violations() == []
     assert rows(story, "select count(*) from synced.writes where outcome is null") == [(0,)]
+
+
+def test_who_may_be_of_our_making_is_held_until_he_shows_a_sign_and_is_then_written_for_good(story: Story) -> None:
+    story.begin_synced()
+    story.settings(give_up_after="1s", simpletexting={"write_one_by_one_up_to": 0})
+    story.shop.patch_customer(700108, shippingAddress={"city": "Occidental"})
+    story.texting.add_hook(
+        {"kind": "contacts", "op": "delete", "id": story.id_of(RENSKE)}, on="write", nth=1, merchant=TEST
+    )
+    story.texting.set_fault("reset", method="GET", path_regex="/api/contacts/.+")  # nobody can see what the batch met
+    assert story.sync().of()["planned"]["noted"]["created_in_doubt"] == 1
+    story.texting.clear_faults()
+    assert story.synced()["planned"]["held"]["not_confirmed"] == 2, "she, and who had not confirmed before"
+    story.texting.patch_contact(RENSKE, updateSource="WEB_FORM")  # she signs up by herself
+    story.shop.patch_customer(700108, shippingAddress={"city": "Fulton"})
+    for city in ("Fulton", "Graton"):  # our own write covers the sign, and is no new doubt
+        story.shop.patch_customer(700108, shippingAddress={"city": city})
+        assert story.synced()["planned"]["held"]["not_confirmed"] == 1
+        assert story.contact(RENSKE)["City"] == city
+
+
+def a_batch_that_nobody_saw_done(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One contact's new city was sent by batch; SimpleTexting took it, and has not carried it out yet."""
+    story.begin_synced()
+    story.settings(simpletexting={"write_one_by_one_up_to": 0})
+    monkeypatch.setattr(batch, "FIRST_POLL_SECONDS", 60.0)  # one look at the batch, and no more
+    story.texting.set_switch("tasks_delay_polls", 8)  # more than one run looks at it
+    story.shop.patch_customer(700108, shippingAddress={"city": "Occidental"})
+    assert story.sync().of()["synced"]["unknown"] == 1
+
+
+def carry_out(story: Story, task_id: str) -> None:
+    """A stand-in's batch moves on with every look at it."""
+    texting = SimpleTextingClient(story.as_run().merchant, Unpaced())
+    while texting.batch_result(task_id).status != "DONE":
+        pass
+
+
+class Unpaced:
+    """No rate to keep to."""
+
+    def wait(self) -> float:
+        return 0.0
+
+
+def test_a_batch_that_comes_after_it_was_given_up_makes_no_contact_that_stays(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_batch_that_nobody_saw_done(story, monkeypatch)
+    [(task_id,)] = rows(story, "select task_id from synced.writes where outcome is null")
+    story.settings(simpletexting={"write_one_by_one_up_to": 50})
+    report = story.synced()  # it is given up, and the contact is written by itself
+    assert report["synced"]["accepted"] == 1
+    assert rows(story, f"select outcome from synced.writes where task_id = '{task_id}'") == [("not applied",)]
+    gone = story.id_of(RENSKE)
+    story.texting.delete_contact(RENSKE)
+    carry_out(story, task_id)
+    assert story.texting.contact(RENSKE)["contactId"] != gone, "it made another, which nobody has asked for"
+    report = story.synced()
+    assert report["planned"]["noted"]["created_and_deleted"] == 1
+    assert RENSKE not in story.everybody()
+    assert rows(story, f"select outcome, phone, changes from synced.writes where task_id = '{task_id}'") == [
+        ("another contact", None, None)
+    ]
+    assert story.texting.violations() == []
+
+
+def test_who_comes_back_by_himself_while_a_batch_may_come_still_is_left_alone(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_batch_that_nobody_saw_done(story, monkeypatch)
+    story.settings(simpletexting={"write_one_by_one_up_to": 50})
+    story.synced()
+    story.texting.delete_contact(RENSKE)
+    story.texting.add_contact(RENSKE, updateSource="PUBLIC_API")  # by the winery's own form, say
+    story.synced()
+    assert RENSKE in story.everybody()
+    day_later = story.box.now + timedelta(days=400)
+    story.synced(now=day_later.isoformat())
+    assert rows(story, "select * from synced.writes where phone is not null") == [], "for a day, no longer"
+
+
+def test_what_a_batch_never_shows_is_sent_again_after_growing_gaps(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_batch_that_nobody_saw_done(story, monkeypatch)
+    now = datetime.now(UTC)
+    sent = []
+    for minutes in (5, 10, 15, 20):
+        story.clear_journals()
+        story.sync(now=(now + timedelta(minutes=minutes)).isoformat())
+        sent.append(batches_sent(story))
+    assert sent == [1, 1, 0, 0], "at once, once more, and then a quarter of an hour after"
+    [(code, attempts)] = rows(story, "select code, attempts from synced.rejects")
+    assert (code, attempts) == ("NOT_APPLIED", 3)
+    story.sync(now=(now + timedelta(hours=2)).isoformat())
+    assert batches_sent(story) == 1
+
+
+@pytest.mark.parametrize("most_alone", [0, 50], ids=["by batch", "one by one"])
+def test_what_is_about_the_account_is_not_asked_for_each_contact(story: Story, most_alone: int) -> None:
+    story.settings(simpletexting={"write_one_by_one_up_to": most_alone})
+    story.texting.set_fault("402", method="PUT" if most_alone else "POST")
+    report = story.failed("try_later", system="simpletexting")
+    assert "Pay the bill" in report["error"]["message"]
+    assert len(story.writes()) == 1
+    assert rows(story, "select * from synced.writes") == []
+    assert rows(story, "select * from synced.rejects") == []
+    story.texting.clear_faults()
+    story.synced()
+    story.clean()

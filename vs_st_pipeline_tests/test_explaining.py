@@ -102,12 +102,14 @@ def test_a_refusal_is_told_with_its_meaning_and_what_to_do(story: Story) -> None
         "code": "INVALID_CONTACT",
         "means": meaning.means,
         "do": meaning.do,
+        "then": meaning.what_then,
         "first_at": start.replace(tzinfo=None).isoformat() + "Z",
         "attempts": 2,
         "next_at": (start + timedelta(minutes=16)).replace(tzinfo=None).isoformat() + "Z",
     }
     text = told(story, "why", RENSKE)
     assert meaning.do in text
+    assert meaning.what_then in text
     assert "2 times (INVALID_CONTACT)" in text
     story.texting.set_switch("reject", {})
     story.sync(now=(start + timedelta(days=2)).isoformat())
@@ -131,13 +133,22 @@ def test_who_is_not_there_is_told_apart(story: Story) -> None:
     assert "nobody has signed up" in why(story, "7075559901")["because"]
     assert "it was deleted there" in why(story, BRAM)["because"]
     assert why(story, BRAM)["contact_id"] is None
-    assert "looks the same" in why(story, "7075559999")["because"]
+    assert "no customer has it" in why(story, "7075559999")["because"]
     assert "carries no VScustomerID, and no customer has its phone" in why(story, STRANGER)["because"]
     assert "(999999) names no customer" in why(story, "7075550161")["because"]
     story.shop.delete_customer(700111)
     story.synced()
     story.synced()
     assert "was deleted at Vinoshipper" in why(story, "7075550151")["because"]
+
+
+def test_who_was_forgotten_is_told_as_such(story: Story) -> None:
+    story.begin_synced()
+    assert story.run("forget", "--merchant", TEST, MARISOL, "--yes").exit_code == 0
+    for _ in range(2):
+        assert "was forgotten here (vs-st forget)" in why(story, "(707) 555-0142")["because"]
+        assert "was forgotten here" not in why(story, "7075559999")["because"]
+        story.synced()  # and he does not come back
 
 
 def test_what_is_not_read_yet_is_told_with_what_it_waits_for(story: Story) -> None:

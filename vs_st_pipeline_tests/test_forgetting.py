@@ -328,6 +328,25 @@ def test_a_file_that_was_lost_or_put_back_from_before_does_not_bring_her_back(st
     assert in_bytes(story.data, hers(story)) == {}
 
 
+def test_who_is_deleted_everywhere_is_erased_from_a_file_that_was_put_back_as_well(
+    story: Story, tmp_path: Path
+) -> None:
+    story.begin_synced()
+    names = hers(story)
+    file = story.data / "merchants" / TEST / "warehouse.duckdb"
+    shutil.copy(file, tmp_path / "from before")
+    forget(story)
+    story.texting.delete_contact(MARISOL)
+    story.shop.delete_customer(700101)
+    for number in HER_ORDERS:
+        story.shop.delete_order(number)
+    shutil.copy(tmp_path / "from before", file)
+    story.synced()
+    assert places(story, names) == {}
+    assert in_bytes(story.data, names) == {}
+    assert places(story, {"7075550144"}), "nobody else is"
+
+
 @pytest.mark.slow
 def test_a_damaged_copy_of_the_hashes_is_named_and_nothing_is_called(story: Story) -> None:
     story.begin_synced()

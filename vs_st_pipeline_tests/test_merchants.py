@@ -111,6 +111,7 @@ def test_what_nobody_says_is_as_documented(read: Read) -> None:
             field_map="default",
             on_ambiguous_phone="newest_order",
             require_age_evidence=False,
+            keep_raw_bodies=None,
         ),
     )
 
@@ -145,6 +146,8 @@ def without_secrets(merchant: Merchant) -> dict[str, object]:
         ("give_up_after: 90s", "give_up_after", timedelta(seconds=90)),
         ("on_ambiguous_phone: hold", "on_ambiguous_phone", "hold"),
         ("require_age_evidence: true", "require_age_evidence", True),
+        ("keep_raw_bodies: always", "keep_raw_bodies", None),
+        ("keep_raw_bodies: 90d", "keep_raw_bodies", timedelta(days=90)),
         ("  full_read: 0s", "simpletexting.full_read", timedelta()),
         ("  write_one_by_one_up_to: 0", "simpletexting.write_one_by_one_up_to", 0),
         ("  batch_wait: 1s", "simpletexting.batch_wait", timedelta(seconds=1)),
@@ -401,6 +404,7 @@ BAD_ENTRIES: list[tuple[str, int, str]] = [
     # true and false, choices, zones
     (ENTRY + "    enabled: 1\n", 9, "enabled: expected true or false, got a number"),
     (ENTRY + "    enabled: 'true'\n", 9, "enabled: expected true or false, got a text"),
+    (ENTRY + "    keep_raw_bodies: 89d\n", 9, "keep_raw_bodies: expected always, or a duration of 90d or more"),
     (ENTRY + "    require_age_evidence: {}\n", 9, "require_age_evidence: expected true or false, got a mapping"),
     (
         ENTRY + "    on_ambiguous_phone: newest\n",

@@ -78,7 +78,7 @@ def test_processes_share_a_file(tmp_path: Path) -> None:
     assert all(found)
     assert_promise(found[0] + found[1], 20)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert path.stat().st_size == 8
+    assert path.stat().st_size == 32
 
 
 def test_a_killed_holder_blocks_nobody(tmp_path: Path) -> None:
@@ -103,12 +103,17 @@ class Clock:
 
     def __init__(self) -> None:
         self.ns = 5_000_000_000_000
+        self.since_boot = 0  # how much more the monotonic clock shows on the machine that is asked
+        self.wrong = 0  # by how much its wall clock is ahead of the others'
 
     def monotonic(self) -> float:
-        return self.ns / 1e9
+        return (self.ns + self.since_boot) / 1e9
 
     def monotonic_ns(self) -> int:
-        return self.ns
+        return self.ns + self.since_boot
+
+    def time_ns(self) -> int:
+        return 1_795_000_000_000_000_000 + self.ns + self.wrong
 
     def sleep(self, seconds: float) -> None:
         self.ns += math.ceil(seconds * 1e9) + 1000
@@ -144,13 +149,41 @@ def test_says_how_long_it_waited(clock: Clock) -> None:
     assert pace.wait() == pytest.approx(2, abs=0.01)  # and no credit
 
 
-@pytest.mark.parametrize("found", [b"", b"short", b"\xff" * 8, b"\xff" * 7 + b"\x7f", b"\x00" * 8])
+@pytest.mark.parametrize("found", [b"", b"eight: b", b"\xff" * 32, (b"\xff" * 7 + b"\x7f") * 4, b"\x00" * 32])
 def test_whatever_the_file_holds_one_turn_is_the_longest_wait(clock: Clock, tmp_path: Path, found: bytes) -> None:
     (tmp_path / "pace").write_bytes(found)
     pace = Pace(tmp_path / "pace", 2)
     assert pace.wait() <= 0.51
     assert pace.wait() == pytest.approx(0.5, abs=0.01)
     pace.close()
+
+
+MINUTE = 60 * 10**9
+
+
+@pytest.mark.parametrize("since_boot", [-70 * MINUTE, 50_000 * MINUTE])
+@pytest.mark.parametrize(("wrong_ms", "rate"), [(0, 2), (40, 2), (-40, 2), (0, 300), (3 * 60_000, 2), (-3 * 60_000, 2)])
+def test_machines_whose_monotonic_clocks_differ_share_a_file(
+    clock: Clock, tmp_path: Path, since_boot: int, wrong_ms: int, rate: float
+) -> None:
+    """Turns are shorter by what the wall clocks differ; if that is minutes, each machine by itself keeps the rate."""
+    here, there = Pace(tmp_path / "pace", rate), Pace(tmp_path / "pace", rate)
+    there._machine = b"another machine."
+    times: list[list[int]] = [[], []]
+    clock.ns += 100 * MINUTE
+    for turn in range(200):
+        # Sometimes one asks alone for a while, as a merchant's run does; sometimes they take turns.
+        machine = turn % 2 if turn < 100 else turn // 20 % 2
+        clock.since_boot, clock.wrong = (since_boot, wrong_ms * 10**6) if machine else (0, 0)
+        waited = (there if machine else here).wait()
+        assert waited <= 1 / rate + 0.01
+        times[machine].append(clock.ns)
+    clock.since_boot = 0
+    for found in times if abs(wrong_ms) > 1000 else [times[0] + times[1]]:
+        shortest = 1 / rate - (abs(wrong_ms) / 1000 if len(found) == 200 else 0)
+        assert_promise([at / 1e9 for at in found], 1 / shortest)
+    here.close()
+    there.close()
 
 
 def test_stop_ends_the_wait_without_a_turn(clock: Clock) -> None:

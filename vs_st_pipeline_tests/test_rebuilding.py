@@ -157,3 +157,40 @@ def test_others_are_not_touched_and_a_first_file_is_made_as_by_a_sync(story: Sto
     assert story.run("rebuild", "--merchant", "nobody").exit_code == 2
     story.settings({TEST: {"enabled": False}})
     assert story.run("rebuild", "--merchant", TEST).exit_code == 2
+
+
+def test_a_damaged_copy_of_the_hashes_is_no_reason_to_throw_away_a_good_file(story: Story) -> None:
+    story.begin_synced()
+    forget(story)
+    copy, before = file_of(story).with_name("forgotten.json"), file_of(story).read_bytes()
+    copy.write_text("[[")
+    refused = story.run("rebuild", "--merchant", TEST, "--yes")
+    assert refused.exit_code == 2
+    assert str(copy) in refused.err
+    assert file_of(story).read_bytes() == before
+    assert set_aside(story) == []
+    copy.unlink()
+    rebuild(story)
+    assert places(story, hers(story)) == {}, "the file had the hashes too"
+
+
+def test_what_a_killed_rebuild_had_carried_over_is_removed_by_forgetting(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.begin_synced()
+    story.settings(give_up_after="1s")
+    story.shop.patch_customer(700101, shippingAddress={"city": "Occidental"})
+    story.texting.set_fault("reset", path_regex="/contacts/")  # neither written nor read again: it stays in the outbox
+    story.sync()
+
+    def dies(*_: object) -> None:
+        raise PowerGone
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vs_st_pipeline.rebuilding._give_second_name", dies)
+        with pytest.raises(PowerGone):
+            story.run("rebuild", "--merchant", TEST)
+    assert in_bytes(file_of(story).parent / "rebuild.new", {MARISOL}), "there she stands as well"
+    forget(story)
+    assert in_bytes(story.data, hers(story)) == {}
+    assert not (file_of(story).parent / "rebuild.new").exists()

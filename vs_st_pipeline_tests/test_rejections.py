@@ -15,7 +15,7 @@ from vs_st_pipeline.destinations.simpletexting.rejections import CATALOGUE, NO_C
 from vs_st_pipeline.run import Run
 from vs_st_pipeline_tests.stories import BRAM, RENSKE, SYNCED, Story
 
-# As the fact sheet has them (sections 2.1, 4.2, 4.3, 11.2 and 12), seen or documented, and the one of our own.
+# As the fact sheet has them (sections 2.1, 4.2, 4.3, 11.2 and 12), seen or documented, and those of our own.
 FACTS = (
     "ERR_AUTH_TOKEN_MISSING",
     "ERR_AUTH_TOKEN_INVALID",
@@ -35,6 +35,7 @@ FACTS = (
     "UNKNOWN_CONTACT_PHONE",
     "CONTACT_DELETE_INTERNAL_ERROR",
     "CONTACT_ID_DIFFERS",
+    "NOT_APPLIED",
 )
 
 _ANSWERS = {"envelope_a": 1, "envelope_b": 1, "ItemFailed": 0}  # which argument is the code
@@ -81,16 +82,18 @@ def test_a_code_that_nobody_told_us_of_and_none_at_all_are_told_as_such() -> Non
     unknown = meaning_of("A_NEW_ONE")
     assert unknown.code == "A_NEW_ONE"
     assert "nobody" in unknown.means
-    assert unknown.retried
+    assert unknown.then == "later"
 
 
 def test_what_a_person_must_repair_is_not_called_retried() -> None:
     assert {code for code, meaning in CATALOGUE.items() if meaning.then == "after repair"} == {
         "ERR_AUTH_TOKEN_MISSING",
         "ERR_AUTH_TOKEN_INVALID",
+        "BLOCKED_BY_PAYMENT",
     }
-    assert not CATALOGUE["ERR_AUTH_TOKEN_INVALID"].retried
-    assert CATALOGUE["CONTACT_UPDATE_FAILED"].retried
+    assert CATALOGUE["ERR_AUTH_TOKEN_INVALID"].account_wide
+    assert not CATALOGUE["CONTACT_UPDATE_FAILED"].account_wide
+    assert CATALOGUE["CONTACT_UPDATE_FAILED"].then == "later"
 
 
 def test_a_refused_contact_is_told_with_reason_and_age(story: Story) -> None:
@@ -108,6 +111,7 @@ def test_a_refused_contact_is_told_with_reason_and_age(story: Story) -> None:
     assert (row["phone"], row["for"], row["attempts"]) == ("***-***-0147", "5 h", 1)
     assert row["means"] == CATALOGUE["INVALID_CONTACT"].means
     assert row["do"] == CATALOGUE["INVALID_CONTACT"].do
+    assert row["then"] == WHAT_THEN["later"]
 
 
 def test_what_was_sent_and_never_answered_is_counted_until_it_is_settled(story: Story) -> None:

@@ -73,6 +73,7 @@ FITS_FAULT: dict[str, set[str]] = {
     "reset": {"try_later"},
     "wrong_shape": {"bad_answer"},
     "401": {"auth"},
+    "402": {"bad_answer", "try_later"},
     "403": {"auth"},
     "404": {"bad_answer"},
 }

@@ -167,7 +167,8 @@ def _refusal_lines(rejected: Record | None, zone: ZoneInfo) -> list[str]:
         f"({rejected['code'] or 'no code'})",
         f"      {rejected['means']}",
         f"      what to do: {rejected['do']}",
-        f"      tried again by the first sync after {_at(rejected['next_at'], zone)}; now with vs-st retry",
+        f"      what happens by itself: {rejected['then']}; next by the first sync after "
+        f"{_at(rejected['next_at'], zone)}, now with vs-st retry",
     ]
 
 

@@ -5,16 +5,23 @@ sync itself. A merchant that fails leaves the stops before it materialized, no o
 ends as failed and names him. Retrying the backfill from failure, or materializing the partitions that are shown as
 failed, then takes just what is missing; re-executing the run itself would walk all of its merchants again.
 
+A run of the schedule (a tick) has no partitions of its own: Dagster would log seven planned materializations for each
+of thousands of merchants before anything is done, and show whoever is not due as failed when somebody else fails. It
+takes who is due, and tells of those of whom there is news (see `news`); of one who fails it logs that his partitions
+were to be made, so that the pages show them as failed, and them alone.
 A backfill is cut into runs of at most 100 merchants, of which two go at once: one that is stopped or killed takes no
 more than a hundred with it.
 """
 
 # No `from __future__ import annotations`: Dagster takes config and resources of an asset function from its annotations.
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 
 from dagster import (
+    AssetCheckEvaluation,
     AssetCheckResult,
     AssetExecutionContext,
     AssetKey,
@@ -22,21 +29,24 @@ from dagster import (
     AssetSpec,
     BackfillPolicy,
     Config,
+    DagsterEvent,
     Failure,
     ResourceParam,
     multi_asset,
 )
+from dagster._core.events import AssetMaterializationPlannedData
 from pydantic import Field
 
-from vs_st_pipeline.defs import checks, partitions
+from vs_st_pipeline.defs import checks, orphans, partitions
+from vs_st_pipeline.defs.findings import merge_findings
 from vs_st_pipeline.defs.fleet import refresh
 from vs_st_pipeline.defs.metadata import sentence, table
-from vs_st_pipeline.defs.resources import Settings, due_now, merchant_of
+from vs_st_pipeline.defs.news import News
+from vs_st_pipeline.defs.resources import Settings, broken, due_now, merchant_of
 from vs_st_pipeline.defs.stops import stops_for
-from vs_st_pipeline.defs.walks import Walked, walk_all
+from vs_st_pipeline.defs.walks import Walked, threads_for, walk_all
 from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.merchants import MerchantsFile
-from vs_st_pipeline.report import FAILED
 from vs_st_pipeline.run import Run
 
 MOST_NAMED = 20
@@ -54,7 +64,9 @@ class WalkConfig(Config):
         ge=1,
         description="About so many requests to Vinoshipper per merchant; the rest is for later.",
     )
-    jobs: int = Field(default=8, ge=1, le=64, description="Merchants at once.")
+    jobs: int | None = Field(
+        default=None, ge=1, le=256, description="Merchants at once; if not said, more for many: 8 to 128."
+    )
 
 
 def _spec(key: str, description: str, *deps: str, kinds: set[str]) -> AssetSpec:
@@ -120,41 +132,90 @@ SPECS = [
 )
 def walk(
     context: AssetExecutionContext, config: WalkConfig, settings: ResourceParam[Settings]
-) -> Iterator[AssetMaterialization | AssetCheckResult]:
+) -> Iterator[AssetMaterialization | AssetCheckResult | AssetCheckEvaluation]:
     """Walk the selected stops for every merchant of the run."""
+    file, warehouse, run_of = _settings(context, config, settings)
+    with orphans.alive(warehouse, context.run.run_id):
+        yield from _walk(context, config, settings, file, warehouse, run_of)
+
+
+def _walk(
+    context: AssetExecutionContext,
+    config: WalkConfig,
+    settings: Settings,
+    file: MerchantsFile,
+    data_dir: Path,
+    run_of: Callable[[str], Run],
+) -> Iterator[AssetMaterialization | AssetCheckResult | AssetCheckEvaluation]:
     selected = {"/".join(key.path) for key in context.selected_asset_keys}
     wanted_checks = [check for check in checks.CHECKS if check.key in context.selected_asset_check_keys]
     stops = stops_for(selected, dry_run=config.dry_run)
-    file, run_of = _settings(context, config, settings)
     # Checks alone may be run without a partition; they then look at everybody.
     partitioned = context.has_partition_key or context.has_partition_key_range
     everybody = [merchant.id for merchant in file.enabled]
     merchant_ids = list(context.partition_keys) if partitioned else everybody
     if config.due_only:
-        asked_for = set(merchant_ids)
-        merchant_ids = [merchant_id for merchant_id in due_now(file) if merchant_id in asked_for]
-    measured, failed = {}, []
-    with closing(walk_all(merchant_ids, run_of, stops, wanted_checks, jobs=config.jobs)) as all_walked:
-        for walked in all_walked:
-            for asset in sorted(selected & walked.made.keys(), key=list(walked.made).index):
-                yield AssetMaterialization(asset.split("/"), partition=walked.merchant_id, metadata=walked.made[asset])
-            measured[walked.merchant_id] = walked.measures
-            if walked.report is None:
-                context.log.info(f"{walked.merchant_id} is disabled and was not called")
-            elif walked.report.status == FAILED:
-                failed.append(walked)
-                context.log.error(_line(walked))
-    yield from checks.results(wanted_checks, measured, everybody, context.instance, allow_unsafe=config.allow_unsafe)
+        asked_for = {*merchant_ids, *broken(file)}
+        merchant_ids = [merchant_id for merchant_id in [*broken(file), *due_now(file)] if merchant_id in asked_for]
+    now = settings.now()
+    news = News(data_dir / "reported.json", str(context.instance.run_storage.get_run_storage_id()))
+    walking = walk_all(
+        merchant_ids,
+        run_of,
+        stops,
+        wanted_checks,
+        jobs=config.jobs or threads_for(len(merchant_ids)),
+        is_news=(lambda report: news.of(report, now)) if config.due_only else (lambda _: True),
+    )
+    told, failed = [], []
+    try:
+        with closing(walking) as all_walked:
+            for walked in all_walked:
+                if walked.report is None:
+                    context.log.info(f"{walked.merchant_id} is disabled and was not called")
+                if walked.failed:
+                    failed.append(walked)
+                if not walked.told:
+                    continue
+                for asset in sorted(selected & walked.made.keys(), key=list(walked.made).index):
+                    shown = walked.made[asset]
+                    yield AssetMaterialization(asset.split("/"), partition=walked.merchant_id, metadata=shown)
+                told.append(walked)
+                if walked.failed:
+                    if not partitioned:
+                        _plan_partitions(context, walked, selected)
+                    context.log.error(_line(walked))
+                walked.made = {}  # thousands of them would be held to the end
+    finally:  # also of a run that is stopped: what was told was told
+        measured = {walked.merchant_id: walked.measures for walked in told}
+        findings = merge_findings(data_dir / "findings.json", measured, everybody, now)
+        if stops:
+            gone = news.known().keys() - {*everybody, *merchant_ids}
+            news.remember([walked.report for walked in told if walked.report], now, gone=gone)
+    results = checks.results(wanted_checks, measured, findings, now, allow_unsafe=config.allow_unsafe)
+    # For a result, Dagster would look up which partitions this run has, and a tick has none.
+    yield from results if partitioned else map(checks.as_evaluation, results)
     if not config.dry_run:
         refresh(context.instance, context.log, file)
-    if failed:
-        raise _failure(sorted(failed, key=lambda walked: walked.merchant_id), len(merchant_ids))
+    as_before = [walked for walked in failed if not walked.told]
+    if as_before:
+        context.log.warning(f"{len(as_before)} fail as before: {_names(as_before)}")
+    if len(failed) > len(as_before):
+        raise _failure([walked for walked in failed if walked.told], len(merchant_ids), len(as_before))
+
+
+def _plan_partitions(context: AssetExecutionContext, walked: Walked, selected: set[str]) -> None:
+    """Log that the stops which failed were to be made: a planned one that a failed run did not make shows as failed."""
+    for asset in sorted(selected - walked.made.keys()):
+        planned = AssetMaterializationPlannedData(AssetKey(asset.split("/")), partition=walked.merchant_id)
+        event = DagsterEvent.build_asset_materialization_planned_event(context.run.job_name, "walk", planned)
+        context.instance.report_dagster_event(event, context.run.run_id, logging.DEBUG)
 
 
 def _settings(
     context: AssetExecutionContext, config: WalkConfig, settings: Settings
-) -> tuple[MerchantsFile, Callable[[str], Run]]:
-    """The merchants file, and how to get the Run of a merchant."""
+) -> tuple[MerchantsFile, Path, Callable[[str], Run]]:
+    """The merchants file, the data folder, and how to get the Run of a merchant."""
     try:
         file, warehouse = settings.merchants_file(), settings.warehouse()
     except BadSettings as error:
@@ -172,7 +233,7 @@ def _settings(
             budget=config.budget,
         )
 
-    return file, run_of
+    return file, warehouse.data_dir, run_of
 
 
 def _line(walked: Walked) -> str:
@@ -181,12 +242,22 @@ def _line(walked: Walked) -> str:
     return f"{walked.merchant_id}: {sentence(walked.report.error)}"
 
 
-def _failure(failed: Sequence[Walked], of: int) -> Failure:
+def _names(walked: Sequence[Walked]) -> str:
+    names = sorted(one.merchant_id for one in walked)
+    return ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+
+
+def _failure(failed: Sequence[Walked], of: int, as_before: int) -> Failure:
+    failed = sorted(failed, key=lambda walked: walked.merchant_id)
+    others = of - len(failed) - as_before
     lines = [_line(walked) for walked in failed]
     more = f"\nand {len(lines) - MOST_NAMED} more, in the metadata" if len(lines) > MOST_NAMED else ""
     rows = [{"merchant": one.merchant_id, **one.report.error.as_report()} for one in failed]  # type: ignore[union-attr]
     return Failure(
-        f"{len(failed)} of {of} merchants failed{'; the others are done' if of > len(failed) else ''}:\n"
+        f"{len(failed)} of {of} merchants failed"
+        + (f", {as_before} more fail as before" if as_before else "")
+        + (f"; the other {others} are done" if others else "")
+        + ":\n"
         + "\n".join(lines[:MOST_NAMED])
         + more
         + "\nPut it right, then materialize the partitions that are shown as failed.",

@@ -1,39 +1,40 @@
-"""Data-quality checks: of each stop what a person should know, as a number and a share, what it means, what to do.
+"""Data-quality checks: of each stop what a person should know, as a number, a share and a sample, and what to do.
 
-Data flow: a merchant's stored tables -> Measure -> one result per check and run.
+Data flow: a merchant's stored tables -> Measure -> findings of all merchants -> one result per check and run.
 
-A result stands for all merchants: it fails if it fails for any of this run, or for one whom this run did not check and
-whose last finding was bad; its table names them. One result per merchant would need partitioned checks, which are a
+A result stands for all merchants: what was measured in this run, and for the others what was found last. It fails if
+it fails for any of them; its table names them. One result per merchant would need partitioned checks, which are a
 preview in Dagster 1.13 and would add an event per check and merchant to every run.
 Blocking checks fail the run. What keeps a bad plan from being pushed is the pipeline's own brake, on every way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from dagster import (
+    AssetCheckEvaluation,
     AssetCheckKey,
     AssetCheckResult,
     AssetCheckSeverity,
     AssetCheckSpec,
     AssetKey,
-    DagsterInstance,
-    TableMetadataValue,
 )
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from vs_st_pipeline import brake
-from vs_st_pipeline.change import AGE_UNKNOWN, AMBIGUOUS_PHONE
+from vs_st_pipeline.change import AGE_UNKNOWN, AMBIGUOUS_PHONE, EDITED_THERE
 from vs_st_pipeline.defs import measures
+from vs_st_pipeline.defs.findings import Finding, Findings
 from vs_st_pipeline.defs.measures import Measure
 from vs_st_pipeline.defs.metadata import table
 from vs_st_pipeline.run import Run
+from vs_st_pipeline.text_forms import in_words
 from vs_st_pipeline.warehouse import Db
 
-MOST_SHOWN, MOST_BAD_KEPT = 50, 500  # merchants in a result's table
+MOST_SHOWN = 50  # merchants in a result's table, the bad ones first
 BAD = "look at this"
 
 
@@ -61,7 +62,12 @@ class Check:
     def key(self) -> AssetCheckKey:
         return AssetCheckKey(AssetKey(self.asset.split("/")), self.name)
 
-    def fails(self, found: Measure) -> bool:
+    @property
+    def id(self) -> str:
+        """The name under which findings are kept."""
+        return f"{self.asset}:{self.name}"
+
+    def fails(self, found: Measure | Finding) -> bool:
         return found.count * 100 > found.of * self.percent
 
     def spec(self) -> AssetCheckSpec:
@@ -74,86 +80,94 @@ class Check:
         )
 
 
-def measure(run: Run, checks: Iterable[Check]) -> dict[Check, Measure]:
+def measure(run: Run, checks: Iterable[Check]) -> dict[str, Measure]:
     """These checks for one merchant, from what is stored; a merchant of whom nothing is stored has nothing to check."""
     if not run.warehouse.file(run.merchant.id).exists():
         return {}
     with run.open() as db:
-        return {check: check.find(run, db) for check in checks}
+        return {check.id: check.find(run, db) for check in checks}
 
 
 def results(
     checks: Iterable[Check],
-    measured: Mapping[str, Mapping[Check, Measure]],
-    merchants: Collection[str],
-    instance: DagsterInstance,
+    measured: Mapping[str, Collection[str]],
+    findings: Findings,
+    now: datetime,
     *,
     allow_unsafe: bool,
 ) -> Iterator[AssetCheckResult]:
-    """One result per check over all for whom it was measured; where that is nobody, what was found before stands.
+    """One result per check over all merchants of whom something was found.
 
     Args:
-        merchants: enabled ones; the earlier findings of others are forgotten.
+        measured: merchant -> checks that were measured in this run.
+        findings: of all merchants, those of this run among them.
         allow_unsafe: whoever allowed it by name has seen it: blocking checks tell it, but do not fail his run.
     """
     for check in checks:
-        found = {merchant: of[check] for merchant, of in sorted(measured.items()) if check in of}
-        rows = [_row(check, merchant, one) for merchant, one in found.items()]
-        earlier = [row for row in _earlier(check, instance) if row["merchant"] in set(merchants) - found.keys()]
-        yield _result(check, rows, earlier, allow_unsafe)
+        here = {merchant_id for merchant_id, done in measured.items() if check.id in done}
+        yield _result(check, findings.get(check.id, {}), here, now, allow_unsafe)
 
 
-def _row(check: Check, merchant: str, one: Measure) -> dict[str, Any]:
+def as_evaluation(result: AssetCheckResult) -> AssetCheckEvaluation:
+    """The same as an event that is logged as it is."""
+    assert result.asset_key
+    assert result.check_name
+    check = next(check for check in CHECKS if check.key == AssetCheckKey(result.asset_key, result.check_name))
+    return AssetCheckEvaluation(
+        asset_key=result.asset_key,
+        check_name=result.check_name,
+        passed=result.passed,
+        metadata=result.metadata,
+        severity=result.severity,
+        description=result.description,
+        blocking=check.blocking,
+    )
+
+
+_COLUMNS = ("merchant", "result", "number", "of", "share", "detail", "sample", "checked")
+
+
+def _row(check: Check, merchant_id: str, one: Finding, here: Collection[str], now: datetime) -> dict[str, Any]:
+    age = now - datetime.fromtimestamp(one.at, now.tzinfo)
     return {
-        "merchant": merchant,
+        "merchant": merchant_id,
         "result": BAD if check.fails(one) else "fine",
         "number": one.count,
         "of": one.of,
         "share": _share(one.count, one.of),
         "detail": one.detail,
-        "checked": "in this run",
+        "sample": one.sample,
+        "checked": "in this run" if merchant_id in here else f"{in_words(age)} ago",
     }
 
 
-_COLUMNS = ("merchant", "result", "number", "of", "share", "detail", "checked")
-
-
-def _earlier(check: Check, instance: DagsterInstance) -> list[dict[str, Any]]:
-    """Bad findings of this check's last result, those that it had taken over from earlier ones too."""
-    done = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
-    for record in instance.event_log_storage.get_asset_check_execution_history(check.key, limit=1, status=done):
-        if record.event and record.event.dagster_event:
-            shown = record.event.dagster_event.asset_check_evaluation_data.metadata.get("by merchant")
-            if isinstance(shown, TableMetadataValue):
-                return [{**row.data, "checked": "earlier"} for row in shown.records if row.data.get("result") == BAD]
-    return []
-
-
 def _result(
-    check: Check, rows: Sequence[dict[str, Any]], earlier: Sequence[dict[str, Any]], allow_unsafe: bool
+    check: Check, found: Mapping[str, Finding], here: Collection[str], now: datetime, allow_unsafe: bool
 ) -> AssetCheckResult:
-    here = [row for row in rows if row["result"] == BAD]
-    bad = [*here, *earlier][:MOST_BAD_KEPT]
-    fine = [row for row in rows if row["result"] != BAD][: max(0, MOST_SHOWN - len(bad))]
-    count, of = sum(row["number"] for row in rows), sum(row["of"] for row in rows)
-    named = ", ".join(row["merchant"] for row in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+    bad = sorted(merchant_id for merchant_id, one in found.items() if check.fails(one))
+    fine = sorted(found.keys() - set(bad), key=lambda merchant_id: (merchant_id not in here, merchant_id))
+    shown = [_row(check, merchant_id, found[merchant_id], here, now) for merchant_id in [*bad, *fine][:MOST_SHOWN]]
+    count, of = sum(one.count for one in found.values()), sum(one.of for one in found.values())
+    named = ", ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
     told = f"{count} of {of} ({_share(count, of)}): {check.counted}."
-    if not rows:
-        told = "Checked for nobody: no merchant of this run got this far."
+    if not found:
+        told = "Checked for nobody yet: no merchant got this far."
+    # Somebody else's earlier finding is told, but is no reason to fail this run.
+    blocks = check.blocking and not set(bad).isdisjoint(here) and not allow_unsafe
     return AssetCheckResult(
         passed=not bad,
         asset_key=check.key.asset_key,
         check_name=check.name,
-        # Somebody else's earlier finding is told, but is no reason to fail this run.
-        severity=AssetCheckSeverity.ERROR if check.blocking and here and not allow_unsafe else AssetCheckSeverity.WARN,
+        severity=AssetCheckSeverity.ERROR if blocks else AssetCheckSeverity.WARN,
         description=f"{told} Look at {named}: {check.means}" if bad else told,
         metadata={
             "number": count,
             "of": of,
             "share": _share(count, of),
-            "merchants checked": len(rows),
             "merchants to look at": len(bad),
-            "by merchant": table([*bad, *fine], _COLUMNS),
+            "merchants known": len(found),
+            "merchants checked in this run": len(here),
+            "by merchant": table(shown, _COLUMNS),
         },
     )
 
@@ -209,6 +223,7 @@ CHECKS = (
             "raw.vinoshipper_customers",
             "phone is null",
             "deleted_at is null and trim(coalesce(json_extract_string(list_body, '$.primaryPhone.number'), '')) <> ''",
+            sample=measures.CUSTOMERS,
         ),
         percent=5,
     ),
@@ -231,7 +246,10 @@ CHECKS = (
     Check(
         _ORDERS, "receipts_are_readable", "receipts that could not be read",
         "The receipt link of these people is left as it is and asked for again; if it lasts, ask Vinoshipper.",
-        measures.share_of("raw.vinoshipper_orders", "receipt_state = 'unreadable'", "receipt_state is not null"),
+        measures.share_of(
+            "raw.vinoshipper_orders", "receipt_state = 'unreadable'", "receipt_state is not null",
+            sample=measures.ORDERS,
+        ),
         percent=5,
     ),
     Check(
@@ -241,13 +259,14 @@ CHECKS = (
             "raw.vinoshipper_customers",
             "customer_id not in (select customer_id from staged.customers)",
             "deleted_at is null",
+            sample=measures.CUSTOMERS,
         ),
         blocking=True,
     ),
     Check(
         "staged/customers", "birth_dates_are_known", "customers read in detail who have no birth date",
         "Whether they are of age is not known. Ask for it in the shop, or set require_age_evidence to hold them back.",
-        measures.share_of("staged.customers", "birth_date is null", "has_detail"),
+        measures.share_of("staged.customers", "birth_date is null", "has_detail", sample=measures.CUSTOMERS),
         percent=50,
     ),
     Check(
@@ -257,13 +276,16 @@ CHECKS = (
             "raw.vinoshipper_orders",
             "order_number not in (select order_number from staged.orders)",
             "detail_status = 200",
+            sample=measures.ORDERS,
         ),
         blocking=True,
     ),
     Check(
         "staged/orders", "orders_are_dated", "orders without a purchase date",
         "Such an order is never taken for the newest. Look at it in Vinoshipper.",
-        measures.share_of("staged.orders", "purchased_at is null and status not in ('PENDING', 'DELETED')"),
+        measures.share_of(
+            "staged.orders", "purchased_at is null and status not in ('PENDING', 'DELETED')", sample=measures.ORDERS
+        ),
     ),
     Check(
         _PLANNED, "brake_is_not_tripped", "plans that the brake refuses",
@@ -279,7 +301,7 @@ CHECKS = (
     Check(
         _PLANNED, "somebody_is_matched", "contacts that are no customer of this shop",
         "Not one contact is a customer: the key and the token may belong to different wineries.",
-        measures.share_of("planned.contacts", "customer_id is null"), percent=99,
+        measures.share_of("planned.contacts", "customer_id is null", sample=measures.CONTACTS), percent=99,
     ),
     Check(
         _PLANNED, "phones_are_clear", "contacts whose phone several customers share",
@@ -295,6 +317,11 @@ CHECKS = (
         _PLANNED, "most_are_not_held", "linked contacts that are held back",
         "More than half may not be written. The detail says why: consent and age are theirs, the rest is your setting.",
         measures.held, percent=50,
+    ),
+    Check(
+        _PLANNED, "fields_are_not_edited_there", "linked contacts whose fields somebody edits at SimpleTexting",
+        "The pipeline owns these fields and puts them back. Find out who edits them, or take them out of the map.",
+        measures.of_linked(EDITED_THERE), percent=5,
     ),
     Check(
         _SYNCED, "only_linked_people_were_written", "contacts written that the plan holds back",

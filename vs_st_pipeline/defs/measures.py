@@ -3,38 +3,67 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from vs_st_pipeline import blind_spots, brake, planning
 from vs_st_pipeline.account_fields import resolve
 from vs_st_pipeline.destinations.simpletexting.contacts import read_custom_fields
 from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
+from vs_st_pipeline.phone import mask_phone
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.text_forms import in_words
 from vs_st_pipeline.warehouse import Db
 
 NEWS_LASTS = timedelta(days=7)
+SAMPLED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One merchant's finding: so many of so many, and in words what they are where a number does not say it."""
+    """One merchant's finding: so many of so many, and in words what they are where a number does not say it.
+
+    Attributes:
+        sample: some of them, masked, so that a person knows where to begin to look.
+    """
 
     count: int
     of: int
     detail: str = ""
+    sample: str = ""
 
 
-def share_of(table_name: str, condition: str, among: str = "true") -> Callable[[Run, Db], Measure]:
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How records of a kind are named in a sample: a column, and what to do with it."""
+
+    column: str
+    named: Callable[[Any], str]
+
+
+CUSTOMERS = Sample("customer_id", lambda key: f"customer {key}")
+ORDERS = Sample("order_number", lambda key: f"order {key}")
+CONTACTS = Sample("phone", mask_phone)
+
+
+def share_of(
+    table_name: str, condition: str, among: str = "true", *, sample: Sample | None = None
+) -> Callable[[Run, Db], Measure]:
     sql = f"select count(*) filter ({condition}), count(*) from {table_name} where {among}"
 
     def find(run: Run, db: Db) -> Measure:
         row = db.row(sql) or (0, 0)
-        return Measure(int(row[0]), int(row[1]))
+        some = _some(db, sample, f"{table_name} where ({condition}) and ({among})") if sample and row[0] else ""
+        return Measure(int(row[0]), int(row[1]), sample=some)
 
     return find
+
+
+def _some(db: Db, sample: Sample, rows: str, params: Mapping[str, Any] | None = None) -> str:
+    found = db.rows(f"select {sample.column} from {rows} order by 1 limit {SAMPLED}", params)
+    return ", ".join(sample.named(row[0]) for row in found)
 
 
 def missing_rows(what: str) -> Callable[[Run, Db], Measure]:
@@ -96,13 +125,11 @@ def of_linked(reason: str) -> Callable[[Run, Db], Measure]:
     """Linked contacts that are held or noted for one reason."""
 
     def find(run: Run, db: Db) -> Measure:
-        row = db.row(
-            """select count(*) filter (held = $reason or contact_id in
-                   (select contact_id from planned.notes where note = $reason)), count(*)
-               from planned.contacts where customer_id is not null""",
-            {"reason": reason},
-        ) or (0, 0)
-        return Measure(int(row[0]), int(row[1]))
+        rows = """planned.contacts where customer_id is not null and (held = $reason or contact_id in
+                  (select contact_id from planned.notes where note = $reason))"""
+        count = db.value(f"select count(*) from {rows}", {"reason": reason})
+        linked = db.value("select count(*) from planned.contacts where customer_id is not null")
+        return Measure(int(count), int(linked), sample=_some(db, CONTACTS, rows, {"reason": reason}) if count else "")
 
     return find
 
@@ -110,7 +137,9 @@ def of_linked(reason: str) -> Callable[[Run, Db], Measure]:
 def held(run: Run, db: Db) -> Measure:
     reasons = db.rows("select held, count(*) from planned.contacts where held is not null group by 1 order by 1")
     linked = db.value("select count(*) from planned.contacts where customer_id is not null")
-    return Measure(sum(row[1] for row in reasons), int(linked), ", ".join(f"{row[0]} {row[1]}" for row in reasons))
+    told = ", ".join(f"{row[0]} {row[1]}" for row in reasons)
+    some = _some(db, CONTACTS, "planned.contacts where held is not null") if reasons else ""
+    return Measure(sum(row[1] for row in reasons), int(linked), told, some)
 
 
 def rejected(run: Run, db: Db) -> Measure:
@@ -123,7 +152,8 @@ def rejected(run: Run, db: Db) -> Measure:
     for code, count, since in codes:
         meaning = meaning_of(code)
         told.append(f"{meaning.code} {count}, for up to {in_words(run.now() - since)}: {meaning.means} {meaning.do}")
-    return Measure(sum(row[1] for row in codes), int(written), " | ".join(told))
+    some = _some(db, CONTACTS, "planned.contacts semi join synced.rejects using (contact_id)") if codes else ""
+    return Measure(sum(row[1] for row in codes), int(written), " | ".join(told), some)
 
 
 def unknown(run: Run, db: Db) -> Measure:
@@ -133,7 +163,8 @@ def unknown(run: Run, db: Db) -> Measure:
                   min(sent_at) filter (outcome is null) from synced.writes"""
     ) or (0, 0, None)
     detail = f"the oldest was sent {in_words(run.now() - row[2])} ago" if row[2] else ""
-    return Measure(int(row[0]), int(row[1]), detail)
+    some = _some(db, CONTACTS, "synced.writes where outcome is null") if row[0] else ""
+    return Measure(int(row[0]), int(row[1]), detail, some)
 
 
 def brake_passed(run: Run, db: Db) -> Measure:

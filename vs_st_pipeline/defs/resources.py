@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 
 from vs_st_pipeline import environment, merchants
 from vs_st_pipeline.due import due_merchants
@@ -25,6 +26,14 @@ class Settings:
             BadSettings: it cannot be read, or no merchant of it is usable.
         """
         return merchants.read_merchants(environment.settings_path(os.environ), os.environ)
+
+    def now(self) -> datetime:
+        """Now, or what VS_ST_NOW says; aware.
+
+        Raises:
+            BadSettings: VS_ST_NOW is no time.
+        """
+        return environment.now(os.environ)
 
     def warehouse(self) -> Warehouse:
         """One for the whole run: its merchants share one DuckDB instance."""
@@ -57,14 +66,18 @@ class Settings:
         )
 
 
+def broken(file: MerchantsFile) -> list[str]:
+    """Ids of the merchants whose entry is wrong: there is nothing to sync, but it is to be told."""
+    return [bad.id for bad in file.bad if bad.id and file.get(bad.id) is None]
+
+
 def due_now(file: MerchantsFile) -> list[str]:
-    """Ids of the enabled merchants who are due, the longest overdue first; before them those of broken entries.
+    """Ids of the enabled merchants who are due, the longest overdue first.
 
     Raises:
         BadSettings: a setting of the environment is wrong.
     """
-    broken = [bad.id for bad in file.bad if bad.id and file.get(bad.id) is None]  # to be told, run for run
-    return broken + due_merchants(
+    return due_merchants(
         environment.data_dir(os.environ),
         [merchant.id for merchant in file.enabled],
         environment.now(os.environ),

@@ -6,8 +6,9 @@ Threads are enough: a merchant's time goes by waiting for answers, at about one 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +20,9 @@ from vs_st_pipeline.errors import Internal, PipelineError, TryLater
 from vs_st_pipeline.report import FAILED, Report
 from vs_st_pipeline.run import Run
 
+FEWEST_JOBS, MOST_JOBS = 8, 128
+PER_JOB = 8  # merchants that one thread takes one after another before another thread is worth its memory
+
 
 @dataclass(slots=True)
 class Walked:
@@ -26,14 +30,25 @@ class Walked:
 
     Attributes:
         report: None where the merchant is disabled, and so was not called.
+        told: there is something to tell of it; without, `made` and `measures` are empty.
         made: asset -> metadata of what was made, also where a later stop failed.
         measures: the checks' findings, of assets that were made.
     """
 
     merchant_id: str
     report: Report | None = None
+    told: bool = False
     made: dict[str, dict[str, Any]] = field(default_factory=dict)
-    measures: dict[Check, Measure] = field(default_factory=dict)
+    measures: dict[str, Measure] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        return self.report is not None and self.report.status == FAILED
+
+
+def threads_for(merchants: int) -> int:
+    """How many merchants to have at work at once where nobody said."""
+    return min(MOST_JOBS, max(FEWEST_JOBS, merchants // PER_JOB))
 
 
 def walk_one(
@@ -42,27 +57,39 @@ def walk_one(
     stops: Collection[str],
     checks: Sequence[Check],
     stopping: threading.Event,
+    is_news: Callable[[Report], bool] = lambda _: True,
 ) -> Walked:
-    """Make these stops for one merchant and measure what came of it; never raises."""
-    walked = Walked(merchant_id)
+    """Make these stops for one merchant and measure what came of it; never raises.
+
+    Args:
+        is_news: whether the report is worth the tables that people look at: they cost more than a quiet sync.
+    """
+    walked, done = Walked(merchant_id), list[pipeline.StopDone]()
     try:
         run = replace(run_of(merchant_id), stop=stopping.is_set)
         if not run.merchant.enabled:
             return walked
 
-        def on_stop(done: pipeline.StopDone) -> None:
-            walked.made.update(metadata.of_stop(run, done))
+        def on_stop(made: pipeline.StopDone) -> None:
+            done.append(made)
             if stopping.is_set():
                 raise TryLater("the run was stopped before this merchant was done; what is done stands")
 
         walked.report = pipeline.walk(run, stops, on_stop) if stops else Report(merchant_id, run.run_id)
-        walked.made = metadata.with_report(walked.made, walked.report)
-        walked.measures = measure(run, [check for check in checks if not stops or check.asset in walked.made])
+        walked.told = is_news(walked.report)
+        if walked.told:
+            made = {asset: shown for stop in done for asset, shown in metadata.of_stop(run, stop).items()}
+            walked.made = metadata.with_report(made, walked.report)
+            walked.measures = measure(run, [check for check in checks if not stops or check.asset in walked.made])
     except PipelineError as error:
-        walked.report = Report(merchant_id, status=FAILED, error=error)
+        walked.report = walked.report or Report(merchant_id)
+        walked.report.status, walked.report.error = FAILED, error
     except Exception as error:
         # Its text may hold a person's data, so only its type is told.
-        walked.report = Report(merchant_id, status=FAILED, error=Internal(f"a fault of ours: {type(error).__name__}"))
+        walked.report = walked.report or Report(merchant_id)
+        walked.report.status, walked.report.error = FAILED, Internal(f"a fault of ours: {type(error).__name__}")
+    if walked.report is not None and walked.report.status == FAILED:
+        walked.told = is_news(walked.report)
     return walked
 
 
@@ -73,17 +100,23 @@ def walk_all(
     checks: Sequence[Check],
     *,
     jobs: int,
+    is_news: Callable[[Report], bool] = lambda _: True,
 ) -> Generator[Walked]:
     """All these merchants, at most `jobs` at once, in the order in which they are done.
 
     Closing the iterator (a run that is stopped) begins no further merchant, and ends the others before their next
     request.
     """
-    stopping = threading.Event()
+    stopping, waiting = threading.Event(), deque(merchant_ids)
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="merchant")
+    at_work: set[Future[Walked]] = set()
     try:
-        for done in as_completed([pool.submit(walk_one, one, run_of, stops, checks, stopping) for one in merchant_ids]):
-            yield done.result()
+        while waiting or at_work:
+            while waiting and len(at_work) < jobs:  # what is done is handed on and forgotten before more is begun
+                at_work.add(pool.submit(walk_one, waiting.popleft(), run_of, stops, checks, stopping, is_news))
+            done, at_work = wait(at_work, return_when=FIRST_COMPLETED)
+            for one in done:
+                yield one.result()
     finally:
         stopping.set()
         pool.shutdown(wait=True, cancel_futures=True)

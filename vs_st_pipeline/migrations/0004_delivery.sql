@@ -6,8 +6,8 @@ create table synced.writes (
     contact_id varchar not null,
     run_id varchar not null,
     call varchar not null,               -- update_contact, batch_update
-    phone varchar,                       -- that it was sent under; null once settled
-    changes varchar,                     -- JSON; null once settled: the history has them
+    phone varchar,                       -- that it was sent under; null once settled, or a day later if its batch may come still
+    changes varchar,                     -- JSON; null like the phone; what was accepted is in the history
     status varchar not null,             -- subscriptionStatus as it was read,
     read_at timestamp not null,          -- and when
     birth_date date,                     -- of the customer; null: not known

@@ -190,6 +190,15 @@ def fill_mailing(b: Builder, people: int) -> None:
     crowd.contacts(people, 0, awkward=False)
 
 
+def fill_valley(b: Builder) -> None:
+    """2,000 customers, 1,000 orders; 300 of them are linked contacts: the winery next door, of which there are many."""
+    b.all_custom_fields()
+    crowd = Crowd(b)
+    crowd.customers(2000, 701000)
+    crowd.orders(1000, everybody_first=300)
+    crowd.contacts(300, 50, awkward=False)
+
+
 def fill_tiny(b: Builder) -> None:
     """Ten customers, six linked contacts and a stranger; one of a fleet."""
     b.all_custom_fields()

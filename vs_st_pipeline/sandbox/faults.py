@@ -27,11 +27,12 @@ FAULT_KINDS = (
     "reset",
     "wrong_shape",
     "401",
+    "402",
     "403",
     "404",
 )
 # These are answered in the system's own words, so each stand-in writes them itself.
-OWN_WORDS = ("401", "403", "404")
+OWN_WORDS = ("401", "402", "403", "404")
 FIELDS = {"kind", "path_regex", "method", "skip", "count", "seconds", "status", "retry_after", "when"}
 
 LOGIN_PAGE = (

@@ -14,6 +14,7 @@ from vs_st_pipeline.sandbox.bulk import (
     fill_mailing,
     fill_three_rivers,
     fill_tiny,
+    fill_valley,
 )
 from vs_st_pipeline.sandbox.fifty import wineries
 from vs_st_pipeline.sandbox.small import fill_other_winery, fill_test_winery
@@ -42,7 +43,16 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
         return [("mailing-winery", "Mailing Winery", partial(fill_mailing, people=int(number)))]
     if kind == "fleet" and number.isdigit() and int(number) > 0:
         return [(f"winery-{i:04d}", f"Winery {i}", fill_tiny) for i in range(1, int(number) + 1)]
-    raise ValueError(f"no scenario {scenario!r}; there are demo, small, big, estate, fleet, mailing:N and fleet:N")
+    if kind == "valley" and number.isdigit() and int(number) > 0:
+        fills: list[Fill] = [fill_valley, *[_same] * (int(number) - 1)]
+        return [(f"winery-{i:04d}", f"Winery {i}", fill) for i, fill in enumerate(fills, 1)]
+    raise ValueError(
+        f"no scenario {scenario!r}; there are demo, small, big, estate, fleet, mailing:N, fleet:N and valley:N"
+    )
+
+
+def _same(b: Builder) -> None:
+    """Records are those of the winery before; see `load`."""
 
 
 def merchants_of(scenario: str) -> list[Merchant]:
@@ -58,6 +68,20 @@ def load(scenario: str, now: datetime, without: Collection[str] = ()) -> list[Me
     merchants = merchants_of(scenario)
     # Contacts carry the texting service's own time, which is the real clock's: never later than that.
     until = min(now, datetime.now(UTC))
-    for merchant, (_, _, fill) in zip(merchants, _listed(scenario), strict=True):
-        fill(Builder(merchant, now, until, without))
+    for index, (merchant, (_, _, fill)) in enumerate(zip(merchants, _listed(scenario), strict=True)):
+        if fill is _same:
+            _share(merchants[index - 1], merchant)
+        else:
+            fill(Builder(merchant, now, until, without))
     return merchants
+
+
+def _share(known: Merchant, merchant: Merchant) -> None:
+    """The same records for another winery: thousands of them would not fit into memory.
+
+    A change of a record of the shop makes a new object; a contact is changed in place, but never deeper than itself.
+    """
+    merchant.customers, merchant.memberships = dict(known.customers), dict(known.memberships)
+    merchant.orders, merchant.lists = dict(known.orders), dict(known.lists)
+    merchant.contacts = {id: dict(contact) for id, contact in known.contacts.items()}
+    merchant.custom_fields = [dict(entry) for entry in known.custom_fields]

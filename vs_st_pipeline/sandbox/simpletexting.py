@@ -50,6 +50,8 @@ class SimpleTexting(StandIn):
     def denied(self, request: Request, status: int) -> Answer:
         if status == 404:
             return missing("not found", request.path)
+        if status == 402:
+            return envelope_a(status, "BLOCKED_BY_PAYMENT", "Account is blocked by payment", request.path)
         return envelope_a(status, "ERR_AUTH_TOKEN_INVALID", "Tenant not found for provided token", request.path)
 
     def bad_json(self, request: Request) -> Answer:

@@ -7,7 +7,8 @@ are matched by phone, not by position; results may be absent, partial, doubled o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,11 +18,13 @@ from vs_st_pipeline.destinations.simpletexting.client import BatchItem, BatchRes
 from vs_st_pipeline.destinations.simpletexting.contacts import LiveContact
 from vs_st_pipeline.destinations.simpletexting.strangers import CalledAt
 from vs_st_pipeline.errors import BadAnswer, BadKey, Refused, TryLater
+from vs_st_pipeline.ledger import Sent
 from vs_st_pipeline.phone import nanp
 
 FIRST_POLL_SECONDS = 0.5
 LONGEST_POLL_SECONDS = 15.0
 IMPORT_LIMIT = "CONTACT_IMPORT_LIMIT_IS_REACHED"
+NOT_APPLIED = "NOT_APPLIED"  # ours: taken, no result ever came, and it is not to be seen
 
 
 @dataclass(slots=True)
@@ -66,7 +69,7 @@ def write_body(contact: LiveContact, changes: Sequence[Change]) -> dict[str, Any
 def collect(
     st: SimpleTextingClient,
     task_id: str,
-    by_phone: Mapping[str, str],
+    sending: Sequence[Sent],
     called: CalledAt,
     *,
     wait: timedelta,
@@ -76,21 +79,23 @@ def collect(
     """Poll a batch's task until it is done or `wait` is over.
 
     Args:
-        by_phone: contact ids that were meant, by the ten digits that they were sent under.
+        sending: who was meant. A result names a phone alone, so who has none or shares it stays unknown.
         called: SimpleTexting's clock around the sending.
 
     Raises:
         BadKey: the token is not accepted.
     """
     outcome = BatchOutcome(called=called)
+    shared = Counter(sent.phone for sent in sending)
     told: dict[str, BatchItem] = {}
     results, outcome.done = _poll(st, task_id, wait, progress, sleep)
     for result in results:
         phone = nanp(result.contactPhone)
-        if phone and phone in by_phone and (phone not in told or result.done):
+        if phone and (phone not in told or result.done):
             told[phone] = result
-    for phone, contact_id in by_phone.items():
-        _sort_in(outcome, contact_id, told.get(phone))
+    for sent in sending:
+        named = sent.phone is not None and shared[sent.phone] == 1
+        _sort_in(outcome, sent.contact_id, told.get(sent.phone or "") if named else None)
     return outcome
 
 

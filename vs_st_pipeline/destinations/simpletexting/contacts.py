@@ -30,6 +30,7 @@ from vs_st_pipeline.warehouse import Db, utc_now_naive
 
 BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
 CUSTOMER_ID_LABEL = "VScustomerID"
+OUR_OWN_SOURCE = "PUBLIC_API"  # `updateSource` of a contact that was last touched through the API
 OVERLAP = timedelta(hours=1)  # rows may be shown late, and `since` may be exclusive
 OVERLAP_ROWS = PAGE_SIZE - 20  # room for what is new
 FULL, SINCE = "contacts_full", "contacts_since"
@@ -65,6 +66,11 @@ class LiveContact:
     def value(self, kind: str, key: str) -> str:
         """The live text of a field; empty where there is none."""
         return (self.builtin if kind == "builtin" else self.custom).get(key, "")
+
+    @property
+    def may_be_ours(self) -> bool:
+        """Whether it shows no sign that anybody but the API has touched it: what we made looks so."""
+        return self.source in ("", OUR_OWN_SOURCE)
 
 
 def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:

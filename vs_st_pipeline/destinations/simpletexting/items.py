@@ -7,7 +7,8 @@ written: whoever is gone, has opted out or may be of our own making is left out,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -17,10 +18,10 @@ from vs_st_pipeline.destinations.simpletexting import contacts as reading
 from vs_st_pipeline.destinations.simpletexting.contacts import LiveContact
 from vs_st_pipeline.destinations.simpletexting.outcomes import Pushed
 from vs_st_pipeline.diff import compare
-from vs_st_pipeline.errors import Internal
 from vs_st_pipeline.gates import status_reason
+from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.run import Run
-from vs_st_pipeline.warehouse import utc_now_naive
+from vs_st_pipeline.warehouse import Db, utc_now_naive
 
 READ_AGAIN_AFTER = timedelta(seconds=60)  # a listing older than this is no ground to write on
 
@@ -56,7 +57,8 @@ def items_to_write(run: Run, contact_ids: Sequence[str], pushed: Pushed) -> list
         if contact is None:
             pushed.noted[GONE] += 1
             continue
-        reason = status_reason(contact.status) or (NOT_CONFIRMED if contact_id in doubted else None)
+        doubt = contact_id in doubted and contact.may_be_ours
+        reason = status_reason(contact.status) or (NOT_CONFIRMED if doubt else None)
         if reason:
             pushed.held[reason] += 1
             continue
@@ -66,41 +68,66 @@ def items_to_write(run: Run, contact_ids: Sequence[str], pushed: Pushed) -> list
             items.append(
                 Item(contact, [_with_reason(change, why.get((contact_id, change.field))) for change in changes])
             )
-    return items
+    return _without_taken_emails(run, items)
 
 
 def _with_reason(change: Change, why: tuple[str, str] | None) -> Change:
     return replace(change, rule=why[0], sources=why[1]) if why else change
 
 
-def without_taken_emails(items: Sequence[Item], live: Iterable[LiveContact]) -> list[Item]:
-    """After a fresh read: an e-mail that somebody else has by now is left out, as it was in the plan."""
+def _without_taken_emails(run: Run, items: Sequence[Item]) -> list[Item]:
+    """An e-mail that somebody else has by now is left out, as it would be in a plan: accounts may hold it only once."""
+    if not any(_is_email(change) for item in items for change in item.changes):
+        return list(items)
     owners: dict[str, set[str]] = {}
-    for contact in live:
-        if email := contact.builtin["email"].strip().casefold():
-            owners.setdefault(email, set()).add(contact.contact_id)
+    with run.open() as db:
+        emails = db.rows(
+            """select contact_id, email
+               from (select contact_id, json_extract_string(body, '$.email') as email
+                     from raw.simpletexting_contacts where not gone) where email <> ''"""
+        )
+    for contact_id, email in emails:
+        owners.setdefault(email.strip().casefold(), set()).add(contact_id)
     kept = []
     for item in items:
+        own = {item.contact.contact_id}
         changes = [
             change
             for change in item.changes
-            if (change.kind, change.key) != ("builtin", "email")
-            or not owners.get(change.new.strip().casefold(), set()) - {item.contact.contact_id}
+            if not _is_email(change) or not owners.get(change.new.strip().casefold(), own) - own
         ]
         if changes:
             kept.append(Item(item.contact, changes))
     return kept
 
 
+def _is_email(change: Change) -> bool:
+    return (change.kind, change.key) == ("builtin", "email") and bool(change.new.strip())
+
+
+def named_by_phone(db: Db, contacts: Sequence[LiveContact]) -> set[str]:
+    """Ids of those whose phone names them and nobody else in the account: only they can be written by batch."""
+    phones = {contact.contact_id: nanp(contact.phone) for contact in contacts}
+    bearers: Counter[str] = Counter()
+    with db.batch({"phone": sorted({phone for phone in phones.values() if phone})}) as batch:
+        # Written plainly they are compared there; any other form is looked at here.
+        for phone, count in db.rows(
+            f"""select phone, count(*)
+                from (select json_extract_string(body, '$.contactPhone') as phone
+                      from raw.simpletexting_contacts where not gone)
+                where phone in (select phone from {batch}) or not regexp_full_match(phone, '[0-9]{{10}}')
+                group by phone"""
+        ):
+            if digits := nanp(phone):
+                bearers[digits] += count
+    return {contact_id for contact_id, phone in phones.items() if phone and bearers[phone] == 1}
+
+
 def is_fresh(run: Run, contact_id: str) -> bool:
-    """Whether this run has read the contact, and not too long ago to write on it."""
+    """Whether this run has read the contact not too long ago to write on it; who is gone need not be read again."""
     with run.open() as db:
-        row = db.row("select read_run, read_at from raw.simpletexting_contacts where contact_id = ?", [contact_id])
-    return row is not None and row[0] == run.run_id and utc_now_naive() - row[1] <= READ_AGAIN_AFTER
-
-
-def assert_may_be_written(run: Run, items: Iterable[Item]) -> None:
-    """The last line before a write: nobody is written whom this very run has not read as opted in."""
-    for item in items:
-        if item.contact.read_run != run.run_id or status_reason(item.contact.status) is not None:
-            raise Internal("a contact was about to be written that this run has not read as opted in; nothing was sent")
+        row = db.row(
+            "select gone or (read_run = ? and read_at >= ?) from raw.simpletexting_contacts where contact_id = ?",
+            [run.run_id, utc_now_naive() - READ_AGAIN_AFTER, contact_id],
+        )
+    return row is not None and bool(row[0])

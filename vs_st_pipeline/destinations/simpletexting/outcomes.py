@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from vs_st_pipeline import ledger
+from vs_st_pipeline.account_fields import ReadNames
 from vs_st_pipeline.change import GONE, Change
 from vs_st_pipeline.destinations.simpletexting import contacts as reading
-from vs_st_pipeline.destinations.simpletexting.batch import BatchOutcome
+from vs_st_pipeline.destinations.simpletexting.batch import NOT_APPLIED, BatchOutcome
 from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.destinations.simpletexting.strangers import (
     IN_DOUBT,
@@ -25,6 +26,7 @@ from vs_st_pipeline.destinations.simpletexting.strangers import (
 )
 from vs_st_pipeline.diff import stored_form
 from vs_st_pipeline.errors import BadAnswer, Internal, Refused, TryLater
+from vs_st_pipeline.gates import status_reason
 from vs_st_pipeline.ledger import Sent
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.run import Run
@@ -56,6 +58,10 @@ class Outcomes:
 
         Args:
             contacts: contact id, phone as it was read, and what is to change.
+
+        Raises:
+            Internal: somebody among them is not known as opted in by a reading of this very run. This is the last line
+                before a write, on what is stored and not on what the caller believes; nothing is stored or sent.
         """
         send_id, run_id, heard = uuid.uuid4().hex, self.run.run_id, self.st.server_time
         sending = [
@@ -64,9 +70,10 @@ class Outcomes:
         ]
         with self.run.open() as db, db.transaction():
             ledger.record_sending(db, sending, at=self.run.now())
-            stored = db.value("select count(*) from synced.writes where send_id = ?", [send_id])
-        if stored != len(sending):
-            raise Internal("what is about to be sent could not be stored; nothing was sent")
+            if [status_reason(status) for status in ledger.read_consents(db, send_id)] != [None] * len(sending):
+                raise Internal(
+                    "a contact was about to be written that this run has not read as opted in; nothing was sent"
+                )
         return sending
 
     def taken(self, sending: Sequence[Sent], task_id: str) -> None:
@@ -88,8 +95,10 @@ class Outcomes:
 
     def reject(self, sent: Sent, code: str | None, http_status: int | None) -> None:
         """Refused: tried again later, never dropped."""
+        at = self.run.now()  # one moment: by it the history knows which refusal the code is of
         with self.run.open() as db, db.transaction():
-            ledger.record_rejected(db, sent, code=code, http_status=http_status, at=self.run.now())
+            ledger.record_rejected(db, sent, code=code, http_status=http_status, at=at)
+            ledger.record_refused(db, sent, at=at)
         self.pushed.rejected += 1
 
     def gone(self, sent: Sent) -> None:
@@ -110,6 +119,7 @@ class Outcomes:
             if met == MADE_AND_DELETED:
                 reading.mark_gone(db, stranger_id)
             ledger.record_rejected(db, sent, code="CONTACT_ID_DIFFERS", http_status=None, at=self.run.now())
+            ledger.record_without_effect(db, [sent], "another contact", at=self.run.now())
         self.pushed.rejected += 1
 
     def take_in(self, sending: Sequence[Sent], outcome: BatchOutcome) -> None:
@@ -135,6 +145,11 @@ class Outcomes:
         may_come: bool = False,
     ) -> bool:
         """Read contacts whose outcome is unknown: what they show now is the outcome.
+
+        A batch that nobody saw done, and whose values do not show, is given up by the next run, which writes the
+        contact anew if that is wanted: waiting for it would leave the contact wrong for a day. If it comes all the same
+        it puts older values over newer ones; the next sync finds that as an edit, and puts it right. What it must not
+        do unseen is make a contact where ours has vanished since: its phone is looked at again (`look_late`).
 
         Args:
             called: when the batch was sent that left them unknown; None for a single write, which cannot create.
@@ -163,12 +178,33 @@ class Outcomes:
             elif _shows(contact.value, one.changes):
                 proved.append(one)
             elif finally_:
-                with self.run.open() as db, db.transaction():
-                    ledger.record_without_effect(db, [one], "not applied", at=self.run.now())
+                self._not_applied(one, may_come=may_come)
             else:
                 self.pushed.unknown += 1
         self.accept(proved)
         return readable
+
+    def look_late(self, sent: Sent, called: CalledAt) -> None:
+        """A contact has vanished whose batch was given up, and may have come since: has it made another?
+
+        That one would show what was sent; who has come back by himself, by whatever door, does not.
+        """
+        try:
+            text = self.st.contact(sent.phone or "")
+        except (Refused, TryLater, BadAnswer):
+            return  # nobody there, as a rule; the next sync looks again
+        with self.run.open() as db:
+            names = ReadNames(reading.read_custom_fields(db))
+        found = reading.live_contact(reading.contact_id_of(text), text, "", names)
+        if found.contact_id != sent.contact_id and _shows(found.value, sent.changes):
+            self.met_stranger(sent, found.contact_id, called)
+
+    def _not_applied(self, sent: Sent, *, may_come: bool) -> None:
+        at = self.run.now()
+        with self.run.open() as db, db.transaction():
+            if sent.task_id:  # SimpleTexting had taken it: to send the same in every sync would come to the same
+                ledger.record_rejected(db, sent, code=NOT_APPLIED, http_status=None, at=at)
+            ledger.record_without_effect(db, [sent], "not applied", at=at, may_come=may_come)
 
     def _read_again(self, sent: Sequence[Sent], *, unless_read: bool) -> bool:
         ids = [one.contact_id for one in sent]

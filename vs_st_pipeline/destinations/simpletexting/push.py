@@ -20,15 +20,14 @@ from vs_st_pipeline.destinations.simpletexting.client import BATCH_SIZE, SimpleT
 from vs_st_pipeline.destinations.simpletexting.items import (
     READ_AGAIN_AFTER,
     Item,
-    assert_may_be_written,
     is_fresh,
     items_to_write,
-    without_taken_emails,
+    named_by_phone,
 )
 from vs_st_pipeline.destinations.simpletexting.outcomes import Outcomes, Pushed
+from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
 from vs_st_pipeline.destinations.simpletexting.strangers import CalledAt
-from vs_st_pipeline.errors import BadAnswer, Internal, Refused, TryLater, Unsafe
-from vs_st_pipeline.phone import nanp
+from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, Internal, Refused, TryLater, Unsafe
 from vs_st_pipeline.run import Run
 
 FAILURES_IN_A_ROW = 3
@@ -63,7 +62,7 @@ def push(run: Run, st: SimpleTextingClient, pushed: Pushed) -> None:
     if len(wanted_ids) > run.merchant.simpletexting.write_one_by_one_up_to:
         _push_by_batch(outcomes, wanted_ids)
     elif wanted_ids:
-        _push_one_by_one(outcomes, items_to_write(run, wanted_ids, pushed))
+        _push_one_by_one(outcomes, wanted_ids)
     with run.open() as db, db.transaction():
         ledger.forget_settled_rejects(db)
         ledger.record_learned(db, at=run.now(), run_id=run.run_id)
@@ -83,48 +82,53 @@ def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: Pushed) -> No
         called = CalledAt(first.heard_before, first.heard_after) if first.call == BATCH else None
         age, done = abs(run.now() - (first.sent_at or run.now())), False
         if first.task_id and called:
-            by_phone = {sent.phone: sent.contact_id for sent in sending if sent.phone}
             # It may not have begun before we died; what is not done long after is not waited for again.
             wait = run.merchant.simpletexting.batch_wait if age <= WAIT_AGAIN_FOR else timedelta(0)
-            outcome = collect(st, first.task_id, by_phone, called, wait=wait, progress=run.progress)
+            outcome = collect(st, first.task_id, sending, called, wait=wait, progress=run.progress)
             unknown, outcome.unknown = outcome.unknown, []
             outcomes.take_in(sending, outcome)
             sending, done = [sent for sent in sending if sent.contact_id in unknown], outcome.done
         if sending:
             may_come = called is not None and not done and age < LATEST_BATCH
             outcomes.settle(sending, called=called, finally_=True, may_come=may_come)
+    with run.open() as db:
+        late = ledger.read_late(db, at=run.now(), within=LATEST_BATCH)
+        ledger.forget_late(db, at=run.now(), within=LATEST_BATCH)
+    for sent in late:
+        outcomes.look_late(sent, CalledAt(sent.heard_before, sent.heard_after))
     pushed.noted += before.noted  # its contacts are counted by what this run finds to be written
 
 
-def _push_one_by_one(outcomes: Outcomes, items: Sequence[Item]) -> None:
+def _push_one_by_one(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
     run, pushed, failures = outcomes.run, outcomes.pushed, 0
-    for done, planned in enumerate(items, 1):
-        item = planned
-        if not is_fresh(run, planned.contact.contact_id):
-            reading.fetch_contact(run, outcomes.st, planned.contact.contact_id)
-            again = items_to_write(run, [planned.contact.contact_id], pushed)
-            if not again:
-                continue
-            item = again[0]
-        assert_may_be_written(run, [item])
-        sending = outcomes.sending([(item.contact.contact_id, item.contact.phone, item.changes)], call=UPDATE)
-        try:
-            _write_one(outcomes, item, sending[0])
-            failures = 0
-        except (TryLater, BadAnswer):
-            # No clear answer: it may have been written. Reading tells; if not even that works, the next sync will.
-            accepted_before = pushed.accepted
-            readable = outcomes.settle(sending)
-            failures = 0 if pushed.accepted > accepted_before else failures + 1
-            if not readable or failures >= FAILURES_IN_A_ROW:
-                raise
-        run.progress(f"written {done} of {len(items)}")
+    for done, contact_id in enumerate(contact_ids, 1):
+        if not is_fresh(run, contact_id):
+            reading.fetch_contact(run, outcomes.st, contact_id)
+        # Not before: each write and each reading on the way may have changed what is known of the contacts after it.
+        for item in items_to_write(run, [contact_id], pushed):
+            [sent] = outcomes.sending([(contact_id, item.contact.phone, item.changes)], call=UPDATE)
+            try:
+                _write_one(outcomes, item, sent)
+                failures = 0
+            except Refused as refused:
+                outcomes.not_sent([sent])
+                raise _blocked(refused) from None
+            except (TryLater, BadAnswer):
+                # No clear answer: it may have been written. Reading tells; if not even that works, the next sync will.
+                accepted_before = pushed.accepted
+                readable = outcomes.settle([sent])
+                failures = 0 if pushed.accepted > accepted_before else failures + 1
+                if not readable or failures >= FAILURES_IN_A_ROW:
+                    raise
+        run.progress(f"written {done} of {len(contact_ids)}")
 
 
 def _write_one(outcomes: Outcomes, item: Item, sent: ledger.Sent) -> None:
     try:
         written_id = outcomes.st.update_contact(sent.contact_id, write_body(item.contact, item.changes))
     except Refused as refused:
+        if meaning_of(refused.code).account_wide:
+            raise
         if refused.http_status == 404:
             outcomes.gone(sent)
         else:
@@ -136,74 +140,88 @@ def _write_one(outcomes: Outcomes, item: Item, sent: ledger.Sent) -> None:
         outcomes.accept([sent])
 
 
+def _blocked(refused: Refused) -> TryLater:
+    """It is about the account, not about who was to be written: to try the others would refuse each of them as well."""
+    meaning = meaning_of(refused.code)
+    return TryLater(
+        f"{meaning.means} {meaning.do} What was to be written is written by the next sync after that",
+        system=SIMPLETEXTING,
+        http_status=refused.http_status,
+        trace_id=refused.trace_id,
+    )
+
+
 def _push_by_batch(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
     run = outcomes.run
     reading.fetch_contacts(run, outcomes.st, fresh=True)
-    items = items_to_write(run, contact_ids, outcomes.pushed)
-    with run.open() as db:
-        items = without_taken_emails(items, reading.read_contacts(db, reading.read_custom_fields(db)).values())
-    by_phone: dict[str, Item] = {}
-    alone: list[Item] = []  # a batch knows contacts by phone only: whoever has no clear one of his own goes by id
-    for item in items:
-        phone = nanp(item.contact.phone)
-        if phone is None or phone in by_phone:
-            alone.append(item)
-        else:
-            by_phone[phone] = item
-    waiting, batches = list(by_phone.values()), _Batches(outcomes)
-    for start in range(0, len(waiting), BATCH_SIZE):
-        if not batches.send(waiting[start : start + BATCH_SIZE]):
+    batches = _Batches(outcomes)
+    for start in range(0, len(contact_ids), BATCH_SIZE):
+        if not batches.send(contact_ids[start : start + BATCH_SIZE]):
             return
-        run.progress(f"written {min(start + BATCH_SIZE, len(waiting))} of {len(items)}")
-    _push_one_by_one(outcomes, alone)
+        run.progress(f"written {min(start + BATCH_SIZE, len(contact_ids))} of {len(contact_ids)}")
+    _push_one_by_one(outcomes, batches.alone)
 
 
 @dataclass(slots=True)
 class _Batches:
-    """What the batches of one push share: when contacts were last listed, and all of them (monotonic seconds)."""
+    """What the batches of one push share.
+
+    Attributes:
+        listed_at, all_listed_at: when contacts were last listed, and all of them (monotonic seconds).
+        alone: who cannot go by batch, which knows contacts by phone only: without a clear one, or one of his own.
+    """
 
     outcomes: Outcomes
     listed_at: float = field(default_factory=time.monotonic)
     all_listed_at: float = field(default_factory=time.monotonic)
+    alone: list[str] = field(default_factory=list)
 
-    def send(self, items: Sequence[Item]) -> bool:
+    def send(self, contact_ids: Sequence[str]) -> bool:
         """One batch; halved where it is refused as a whole. False: no more contacts may be sent in this run."""
         outcomes, run, st = self.outcomes, self.outcomes.run, self.outcomes.st
-        items = self._freshened(items)
+        items = self._items(contact_ids)
         if not items:
             return True
-        assert_may_be_written(run, items)
         sending = outcomes.sending(
             [(item.contact.contact_id, item.contact.phone, item.changes) for item in items], call=BATCH
         )
         try:
             task_id = st.batch_update([write_body(item.contact, item.changes) for item in items])
         except Refused as refused:
+            if meaning_of(refused.code).account_wide:
+                outcomes.not_sent(sending)
+                raise _blocked(refused) from None
             if len(items) == 1:
                 outcomes.reject(sending[0], refused.code, refused.http_status)
                 return True
             outcomes.not_sent(sending)
-            middle = len(items) // 2
-            return self.send(items[:middle]) and self.send(items[middle:])
+            ids, middle = [item.contact.contact_id for item in items], len(items) // 2
+            return self.send(ids[:middle]) and self.send(ids[middle:])
         except (TryLater, BadAnswer):
             outcomes.settle(sending, called=CalledAt(sending[0].heard_before, None), may_come=True)
             raise
         outcomes.taken(sending, task_id)
         called = CalledAt(sending[0].heard_before, st.server_time)
-        by_phone = {sent.phone: sent.contact_id for sent in sending if sent.phone}
         wait = run.merchant.simpletexting.batch_wait
-        outcome = collect(st, task_id, by_phone, called, wait=wait, progress=run.progress)
+        outcome = collect(st, task_id, sending, called, wait=wait, progress=run.progress)
         outcomes.take_in(sending, outcome)
         return not outcome.import_limit
 
-    def _freshened(self, items: Sequence[Item]) -> list[Item]:
-        """The items as they stand now: a batch comes right after a read, or it is read again who has moved since."""
-        if time.monotonic() - self.listed_at <= LIST_AGAIN_AFTER_SECONDS:
-            return list(items)
+    def _items(self, contact_ids: Sequence[str]) -> list[Item]:
+        """What is to be written as it stands now; who cannot go by batch is put with those who go alone.
+
+        A batch comes right after a reading: where the last one is too old it is read again who has moved since. What
+        an item says is made anew in any case, because every reading may have changed what is known of any contact.
+        """
         run = self.outcomes.run
-        # What moves no time shows in a listing of all only: it is not trusted for longer than a single reading is.
-        all_of_them = time.monotonic() - self.all_listed_at > READ_AGAIN_AFTER.total_seconds()
-        reading.fetch_contacts(run, self.outcomes.st, fresh=all_of_them)
-        self.listed_at = time.monotonic()
-        self.all_listed_at = self.listed_at if all_of_them else self.all_listed_at
-        return items_to_write(run, [item.contact.contact_id for item in items], self.outcomes.pushed)
+        if time.monotonic() - self.listed_at > LIST_AGAIN_AFTER_SECONDS:
+            # What moves no time shows in a listing of all only: it is trusted no longer than a single reading is.
+            all_of_them = time.monotonic() - self.all_listed_at > READ_AGAIN_AFTER.total_seconds()
+            reading.fetch_contacts(run, self.outcomes.st, fresh=all_of_them)
+            self.listed_at = time.monotonic()
+            self.all_listed_at = self.listed_at if all_of_them else self.all_listed_at
+        items = items_to_write(run, contact_ids, self.outcomes.pushed)
+        with run.open() as db:
+            named = named_by_phone(db, [item.contact for item in items])
+        self.alone += [item.contact.contact_id for item in items if item.contact.contact_id not in named]
+        return [item for item in items if item.contact.contact_id in named]

@@ -1,7 +1,7 @@
 """Every error code that SimpleTexting is known to answer: what it means, what a person should do, what we do about it.
 
 The codes are those of both error envelopes, of single items of a batch, of calls that are never made here (a person who
-meets one in a log should find it all the same), and one of our own. What is not known is told as such, never hidden.
+meets one in a log should find it all the same), and two of our own. What is not known is told as such, never hidden.
 
 Whatever the code says, a contact that was refused is tried at the next sync, then after growing gaps up to a day, and
 is never dropped (interface 7.8): what is refused today for a reason that nobody understands may pass tomorrow.
@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from vs_st_pipeline.destinations.simpletexting.batch import IMPORT_LIMIT
+from vs_st_pipeline.destinations.simpletexting.batch import IMPORT_LIMIT, NOT_APPLIED
 
 Then: TypeAlias = Literal["later", "at once", "after repair", "never", "not met"]
 
@@ -42,9 +42,9 @@ class Meaning:
     then: Then = "later"
 
     @property
-    def retried(self) -> bool:
-        """Whether the pipeline tries it again without anybody's help."""
-        return self.then in ("later", "at once")
+    def account_wide(self) -> bool:
+        """Whether it is about the account and not about what was sent: whoever else is sent will meet it too."""
+        return self.then == "after repair"
 
     @property
     def what_then(self) -> str:
@@ -108,6 +108,13 @@ CATALOGUE: Final[dict[str, Meaning]] = {
             "the report means that somebody should look at this phone in SimpleTexting.",
         ),
         Meaning(
+            NOT_APPLIED,
+            "Ours, not SimpleTexting's: it took a batch, never said what became of this contact, and the new values "
+            "did not show afterwards.",
+            "Compare the contact in SimpleTexting with `vs-st why`: where it cuts long values, what was cut off cannot "
+            "show; shorten it at Vinoshipper. Else nothing; if it lasts for days, tell their support the contact's id.",
+        ),
+        Meaning(
             "ENTITY_NOT_FOUND",
             "SimpleTexting does not have what was asked for: the contact was deleted there (or a batch is forgotten, "
             "whose contacts are then read one by one).",
@@ -121,6 +128,7 @@ CATALOGUE: Final[dict[str, Meaning]] = {
             "BLOCKED_BY_PAYMENT",
             "SimpleTexting has blocked the account until a bill is paid.",
             "Pay the bill at SimpleTexting, or ask its support.",
+            "after repair",
         ),
         Meaning(
             "TOO_MANY_REQUESTS",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
+from vs_st_pipeline.destinations.simpletexting.contacts import OUR_OWN_SOURCE
 from vs_st_pipeline.errors import BadAnswer, Refused, TryLater
 from vs_st_pipeline.text_forms import parse_moment
 
@@ -21,7 +22,6 @@ MADE_AND_DELETED = "created_and_deleted"
 MADE_NOT_DELETED = "created_not_deleted"
 CAME_BACK = "came_back"
 IN_DOUBT = "created_in_doubt"
-OUR_OWN_SOURCE = "PUBLIC_API"  # `updateSource` of a contact that was last touched through the API
 
 # SimpleTexting tells its clock in whole seconds, and a call may have been sent several times before it was answered.
 # So between the last answer before our call and the answer to it, only the contact itself can tell: one that our

@@ -29,17 +29,22 @@ LAND_DETAILS_EVERY = 200
 RECEIPT_FAILURES_IN_A_ROW = 3
 
 
-def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -> None:
-    """Read the details of these customers whose turn it is; orders that are known to be needed keep their share."""
+def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -> int:
+    """Read the details of these customers whose turn it is; orders that are known to be needed keep their share.
+
+    Returns:
+        How many were read.
+    """
     with run.open() as db:
         turns = customer_turns(run, db, customer_ids)
         now = affordable(run, turns, vs.sent, reserved=orders_in_need(run, db, customer_ids))
         walked_now = listed_in_this_run(run, db)
 
     def land(details: list[Detail]) -> None:
-        landing.land_customer_details(run, details, detail_leads=not walked_now)
+        landing.land_customer_details(run, details, after_walk=not walked_now)
 
     _read(run, "customer details", turns, now, lambda turn: vs.customer(int(turn.id)).text, land)
+    return len(now)
 
 
 def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -> None:
@@ -85,12 +90,15 @@ def _read(
         run.asked.append(Asked(what, why, count, f"{read[why]} read{later}"))
 
 
-def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]) -> None:
+def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]) -> int:
     """Read the receipts of these orders; one that cannot be read now is marked so and stops nothing.
 
     A receipt that was read once is not asked for again unless the run is full: it belongs to a placed order.
     After a few failures in a row the rest is left for the next sync, or a broken endpoint would cost
     `give_up_after` for each of them.
+
+    Returns:
+        How many were asked for.
     """
     with run.open() as db:
         read = {
@@ -130,6 +138,7 @@ def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]
     landing.land_receipts(run, receipts)
     if states:
         run.asked.append(Asked("receipts", "newest orders", states.total(), f"{states['read']} read"))
+    return states.total()
 
 
 def _chunks(turns: Sequence[Turn], size: int) -> Iterator[Sequence[Turn]]:

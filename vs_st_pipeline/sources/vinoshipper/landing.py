@@ -8,7 +8,7 @@ mark away. Marks, not times, decide that: clocks jump, and rehearsals set them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -115,27 +115,35 @@ def land_complete_walk(run: Run, db: Db, ids: set[int]) -> None:
             )
 
 
-def land_customer_details(run: Run, details: Sequence[Detail], *, detail_leads: bool) -> None:
-    """Store details; a 404 stands beside the last detail there was, and proves the deletion of one who is missing."""
+def land_customer_details(run: Run, details: Sequence[Detail], *, after_walk: bool) -> None:
+    """Store details; a 404 stands beside the last detail there was, and proves the deletion of one who is missing.
+
+    Args:
+        after_walk: they are newer than what the list shows; where their memberships differ, the details' count.
+    """
     with run.open() as db, db.transaction():
         details = admit(db, details, CUSTOMER, lambda row: _names(row.id, _phone(row.text), row.text), run.now())
     columns: dict[str, list[object]] = {
         "customer_id": [int(row.id) for row in details],
         "body": [row.text for row in details],
+        "hash": [_hash(row.text) for row in details],
         "status": [row.status for row in details],
     }
-    with run.open() as db, db.transaction(), db.batch(columns, {"customer_id": "int", "status": "int"}) as batch:
+    with run.open() as db:
+        columns["leads"] = _other_memberships(run, db, details) if after_walk else [False] * len(details)
+    types = {"customer_id": "int", "status": "int", "leads": "bool"}
+    with run.open() as db, db.transaction(), db.batch(columns, types) as batch:
         db.execute(
             f"""update raw.vinoshipper_customers as c
-                set detail_status = b.status, detail_at = $now, detail_wanted = false,
-                    detail_leads = $leads and b.status = 200
+                set detail_status = b.status, detail_at = $now, detail_wanted = false, detail_leads = b.leads
                 from {batch} as b where c.customer_id = b.customer_id""",
-            {"now": run.now(), "leads": detail_leads},
+            {"now": run.now()},
         )
-        # By itself, for a coalesce with the old body would read the whole column of bodies for each batch.
+        # By itself, and only those that changed: any look at the old bodies would read the whole column of them.
         db.execute(
-            f"""update raw.vinoshipper_customers as c set detail_body = b.body
-                from {batch} as b where c.customer_id = b.customer_id and b.body is not null"""
+            f"""update raw.vinoshipper_customers as c set detail_body = b.body, detail_hash = b.hash
+                from {batch} as b where c.customer_id = b.customer_id and c.detail_hash is distinct from b.hash
+                and b.body is not null"""
         )
         db.execute(
             f"""delete from raw.hints where kind = 'customer'
@@ -149,6 +157,32 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, detail_leads: 
             )
 
 
+def _other_memberships(run: Run, db: Db, details: Sequence[Detail]) -> list[object]:
+    """Of each detail whether it shows other memberships than its list item."""
+    with db.batch({"customer_id": [int(row.id) for row in details]}, {"customer_id": "int"}) as batch:
+        rows = db.rows(
+            f"select customer_id, list_body from raw.vinoshipper_customers semi join {batch} using (customer_id)"
+        )
+    listed: dict[int, str | None] = dict(rows)
+
+    def differs(row: Detail) -> bool:
+        item = listed.get(int(row.id))
+        from_list = customer_from(_body(item), None, run.today())
+        from_detail = customer_from(None, _body(row.text), run.today())
+        return from_list is None or from_detail is None or from_list.memberships != from_detail.memberships
+
+    return [row.text is not None and differs(row) for row in details]
+
+
+def _hash(text: str | None) -> str | None:
+    return None if text is None else md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _body(text: str | None) -> Mapping[str, Any] | None:
+    body = decode(text.encode()) if text else None
+    return body if isinstance(body, dict) else None
+
+
 def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
     """Store a customer whom no list walk has met yet, found by his phone and proved by his detail."""
     with run.open() as db, db.transaction():
@@ -156,9 +190,9 @@ def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
             return
         db.execute(
             """insert or replace into raw.vinoshipper_customers
-                   (customer_id, phone, detail_body, detail_at, detail_status, detail_wanted, detail_leads)
-               values (?, ?, ?, ?, 200, false, true)""",
-            [customer_id, phone, text, run.now()],
+                   (customer_id, phone, detail_body, detail_hash, detail_at, detail_status, detail_wanted, detail_leads)
+               values (?, ?, ?, ?, ?, 200, false, true)""",
+            [customer_id, phone, text, _hash(text), run.now()],
         )
 
 
@@ -169,10 +203,10 @@ def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
             return
         db.execute(
             """update raw.vinoshipper_customers
-               set phone = ?, detail_body = ?, detail_at = ?, detail_status = 200, detail_wanted = false,
-                   detail_leads = true
+               set phone = ?, detail_body = ?, detail_hash = ?, detail_at = ?, detail_status = 200,
+                   detail_wanted = false, detail_leads = true
                where customer_id = ?""",
-            [phone, text, run.now(), customer_id],
+            [phone, text, _hash(text), run.now(), customer_id],
         )
 
 
@@ -186,6 +220,7 @@ def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
         "order_number": list(unique),
         "customer_id": [row.customer_id for row in unique.values()],
         "body": [row.text for row in unique.values()],
+        "hash": [_hash(row.text) for row in unique.values()],
         "purchased_on": [_day(row.purchased_at) for row in unique.values()],
         "owner_unknown": [not row.owner_told for row in unique.values()],
     }
@@ -196,8 +231,8 @@ def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
         changed = _update_order_rows(db, batch, now) if known else 0
         db.execute(
             f"""insert into raw.vinoshipper_orders
-                    (order_number, customer_id, search_body, searched_at, purchased_on, owner_unknown)
-                select b.order_number, b.customer_id, b.body, ?, cast(b.purchased_on as date), b.owner_unknown
+                    (order_number, customer_id, search_body, search_hash, searched_at, purchased_on, owner_unknown)
+                select b.order_number, b.customer_id, b.body, b.hash, ?, cast(b.purchased_on as date), b.owner_unknown
                 from {batch} as b
                 anti join raw.vinoshipper_orders as o using (order_number)""",
             [now],
@@ -208,13 +243,14 @@ def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
 def _update_order_rows(db: Db, batch: str, now: datetime) -> int:
     changed = db.rows(
         f"""select b.order_number from {batch} as b join raw.vinoshipper_orders as o using (order_number)
-            where o.search_body is distinct from b.body"""
+            where o.search_hash is distinct from b.hash"""
     )
     if changed:
         with db.batch({"order_number": [row[0] for row in changed]}) as numbers:
             db.execute(
                 f"""update raw.vinoshipper_orders as o
-                    set customer_id = coalesce(b.customer_id, o.customer_id), search_body = b.body, searched_at = ?,
+                    set customer_id = coalesce(b.customer_id, o.customer_id), search_body = b.body,
+                        search_hash = b.hash, searched_at = ?,
                         purchased_on = cast(b.purchased_on as date), detail_wanted = true,
                         owner_unknown = b.owner_unknown and o.customer_id is null
                     from {batch} as b semi join {numbers} using (order_number)
@@ -232,6 +268,7 @@ def land_order_details(run: Run, details: Sequence[Detail]) -> None:
     columns: dict[str, list[object]] = {
         "order_number": [row.id for row in details],
         "body": [row.text for row in details],
+        "hash": [_hash(row.text) for row in details],
         "status": [row.status for row in details],
         "settled_at": [_settled_since(body) for body in told],
         "customer_id": [_owner(body) for body in told],
@@ -246,8 +283,9 @@ def land_order_details(run: Run, details: Sequence[Detail]) -> None:
             {"now": run.now()},
         )
         db.execute(  # by itself, as with customers
-            f"""update raw.vinoshipper_orders as o set detail_body = b.body
-                from {batch} as b where o.order_number = b.order_number and b.body is not null"""
+            f"""update raw.vinoshipper_orders as o set detail_body = b.body, detail_hash = b.hash
+                from {batch} as b where o.order_number = b.order_number and o.detail_hash is distinct from b.hash
+                and b.body is not null"""
         )
         db.execute(f"delete from raw.hints where kind = 'order' and id in (select order_number from {batch})")
 

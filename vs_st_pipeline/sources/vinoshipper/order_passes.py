@@ -8,14 +8,22 @@ transaction that stores it. What an account's search turned out to obey is remem
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
 from vs_st_pipeline.blind_spots import ORDER_DATES, SHIPPED_DATES, tell
 from vs_st_pipeline.forgotten import CUSTOMER, ORDER, read_forgotten
-from vs_st_pipeline.marks import CLOCK_SLACK, forget_mark, is_due, read_mark, share, write_mark
+from vs_st_pipeline.marks import (
+    CLOCK_SLACK,
+    change_mark,
+    forget_mark,
+    is_due,
+    marked_at,
+    read_mark,
+    share,
+    write_mark,
+)
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.sources.vinoshipper import landing
 from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
@@ -75,7 +83,7 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
             if stale:
                 write_mark(db, SEARCH, search.as_learnt(), run.now())
             else:  # what is learnt on the way is kept, but it is all asked again a week after the first time
-                db.execute("update raw.marks set value = ? where name = ?", [json.dumps(search.as_learnt()), SEARCH])
+                change_mark(db, SEARCH, search.as_learnt())
             tell(db, ORDER_DATES, not search.can_filter, run.now())
             no_shipped = search.can_filter and read_mark(db, NO_SHIPPED_FILTER) is not None
             tell(db, SHIPPED_DATES, no_shipped, run.now())
@@ -213,7 +221,7 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         finished = read_mark(db, HISTORY)
         first = date.fromisoformat(finished["started"]) if finished else today
         # A day that the history walk has seen whole counts as compared then; the walk is what the slices keep true.
-        at = db.value("select marked_at from raw.marks where name = ?", [HISTORY])
+        at = marked_at(db, HISTORY) or now
         age = {day: now - compared.get(day, at if day < first else now) for day in days}
         # Compared in a future that is wrong counts as never.
         overdue = [day for day in days if run.full or age[day] >= every or age[day] < -CLOCK_SLACK]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from vs_st_pipeline.forgotten import admit
-from vs_st_pipeline.marks import CLOCK_SLACK, share
+from vs_st_pipeline.marks import CLOCK_SLACK, LINKED, share, write_mark
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.warehouse import Db
 
@@ -53,11 +53,14 @@ def hint(db: Db, kind: str, ids: Iterable[str], reason: str, now: datetime) -> N
             )
 
 
-def note_linked(run: Run, customer_ids: Sequence[int]) -> None:
+def note_linked(run: Run, customer_ids: Sequence[int], memo: object) -> None:
     """Remember whom contacts stand for; who is newly among them is to be read, with all of his orders.
 
     Nothing of them was read again while nobody needed it. That they are to be read is kept until it is done, however
     often a run is cut short.
+
+    Args:
+        memo: kept with it as the mark `LINKED`: while that is there, this has been done.
     """
     with (
         run.open() as db,
@@ -80,6 +83,7 @@ def note_linked(run: Run, customer_ids: Sequence[int]) -> None:
                 [kind, NEWLY_LINKED, run.now()],
             )
         db.execute(f"update raw.vinoshipper_customers set linked_run = ? where customer_id in ({new})", [run.run_id])
+        write_mark(db, LINKED, memo, run.now())
 
 
 def affordable(run: Run, turns: Sequence[Turn], sent: int, *, reserved: int = 0) -> list[Turn]:

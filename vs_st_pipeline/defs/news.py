@@ -1,0 +1,101 @@
+"""Of which merchants a tick tells Dagster: of whom there is news, and of everybody once in a while.
+
+Data flow: a merchant's report + what was told of him last (reported.json) -> tell, or not.
+
+Every five minutes seven materializations for each of thousands of merchants would be millions of rows a day, at some
+15 ms of CPU each with the stock SQLite log. So a tick is silent about whom nothing has changed, good or bad: the page
+of his partition then still shows what is true. Runs that somebody starts for partitions tell of each of them.
+What was told is forgotten with the Dagster storage that it was told to; if the data folder is lost, all is told anew.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from filelock import FileLock
+
+from vs_st_pipeline.report import FAILED, Report
+
+TOLD_AGAIN_AFTER = timedelta(hours=6)
+SPREAD = timedelta(hours=1)  # so that those who were told of together are not all told of again in one tick
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What Dagster was last told of a merchant.
+
+    Attributes:
+        at: epoch seconds.
+        state: what a person would want to hear of if it became another one; see `state_of`.
+    """
+
+    at: float
+    state: str
+
+
+def state_of(report: Report) -> str:
+    """What is worth telling once: the kind of failure, or who is held back, refused, waiting or in doubt, as counts."""
+    if report.status == FAILED:
+        return f"failed {report.error.kind if report.error else ''}"
+    counts = [report.unmatched, sorted(report.held.items()), sorted(report.noted.items())]
+    return json.dumps([report.status, *counts, report.rejected, report.unknown, report.unseen])
+
+
+class News:
+    """What was told to one Dagster instance, in a file of the data folder.
+
+    Args:
+        path: the file; one that cannot be read is taken for one that was never there.
+        instance_id: of the Dagster storage; what another one was told is not known to this one.
+    """
+
+    def __init__(self, path: Path, instance_id: str) -> None:
+        self._path, self._instance_id = path, instance_id
+        self._told = self._read()
+
+    def of(self, report: Report, now: datetime) -> bool:
+        """Whether there is something to tell of this merchant."""
+        last = self._told.get(report.merchant)
+        if last is None or report.accepted or last.state != state_of(report):
+            return True
+        # The same part of the spread for a merchant each time: a checksum is as good as chance, and repeatable.
+        early = SPREAD * ((zlib.crc32(report.merchant.encode()) % 1000) / 1000)
+        return abs(now.timestamp() - last.at) >= (TOLD_AGAIN_AFTER - early).total_seconds()
+
+    def remember(self, reports: Collection[Report], now: datetime, *, gone: Collection[str] = ()) -> None:
+        """Keep that these were told, and forget the gone.
+
+        Two runs may do this at once. A crash before it repeats what was told, and loses nothing.
+        """
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with FileLock(self._path.with_suffix(".lock"), mode=0o600, timeout=30):
+            told = self._read()
+            told |= {report.merchant: Told(now.timestamp(), state_of(report)) for report in reports}
+            for merchant_id in gone:
+                told.pop(merchant_id, None)
+            self._told = told
+            whole = {
+                "instance": self._instance_id,
+                "merchants": {merchant_id: asdict(one) for merchant_id, one in told.items()},
+            }
+            draft = self._path.with_suffix(".new")
+            draft.touch(mode=0o600)
+            draft.write_text(json.dumps(whole), encoding="utf-8")
+            draft.replace(self._path)
+
+    def known(self) -> Mapping[str, Told]:
+        """All that was told, by merchant."""
+        return self._told
+
+    def _read(self) -> dict[str, Told]:
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            whole = json.loads(self._path.read_text(encoding="utf-8"))
+            if whole["instance"] == self._instance_id:
+                return {merchant_id: Told(**one) for merchant_id, one in whole["merchants"].items()}
+        return {}

@@ -1,0 +1,92 @@
+"""A sync that finds everything as it was does not work it all out again; one that does not, does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from vs_st_pipeline_tests.stories import MARISOL, NOW_AND_ALWAYS, ODALYS, TEST, Record, Story
+
+pytestmark = pytest.mark.unproved
+
+
+def planned_by(story: Story) -> str:
+    with story.as_run().open() as db:
+        return str(db.value("select run_id from planned.plan"))
+
+
+@pytest.fixture
+def quiet(story: Story) -> Story:
+    """Synced, and then found twice as it was."""
+    story.settings(vinoshipper={"refresh": {**NOW_AND_ALWAYS, "reconcile": "7d"}})
+    story.begin_synced()
+    for _ in range(3):
+        story.synced()
+    return story
+
+
+def test_the_plan_of_former_syncs_stands_and_is_told_as_it_is(quiet: Story) -> None:
+    plan, before = planned_by(quiet), quiet.synced()
+    again = quiet.synced()
+    assert planned_by(quiet) == plan
+    assert again["planned"] == before["planned"]
+    assert again["planned"]["held"]
+    assert again["synced"] == {"accepted": 0, "rejected": 0, "unknown": 0}
+    assert again["raw"] == before["raw"], "both systems are asked all the same"
+
+
+CHANGES: dict[str, Callable[[Story], object]] = {
+    "a name": lambda s: s.shop.patch_customer(700101, firstName="Marisol Ana"),
+    "an address that only the detail shows": lambda s: s.shop.patch_customer(700101, shippingAddress={"city": "Napa"}),
+    "a new order": lambda s: s.shop.add_order(700101),
+    "an opt-out": lambda s: s.texting.opt_out(ODALYS),
+    "an edit there": lambda s: s.texting.patch_contact(MARISOL, lastName="Edited"),
+    "a field that is gone": lambda s: s.texting.delete_custom_field("City"),
+    "a setting": lambda s: s.settings(require_age_evidence=True, vinoshipper={"refresh": NOW_AND_ALWAYS}),
+    "a rehearsal in between": lambda s: s.run("plan", "--merchant", TEST),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_whatever_changes_is_planned_at_once(quiet: Story, change: Callable[[Story], object]) -> None:
+    plan = planned_by(quiet)
+    change(quiet)
+    quiet.synced()
+    assert planned_by(quiet) != plan
+
+
+def test_everybody_is_planned_anew_every_day_and_in_a_full_sync(quiet: Story) -> None:
+    plan = planned_by(quiet)
+    quiet.synced("--full")
+    in_full = planned_by(quiet)
+    assert in_full != plan
+    quiet.synced(now=datetime.now(UTC) + timedelta(days=1))
+    assert planned_by(quiet) != in_full
+
+
+def test_one_stop_alone_is_made_whatever_is_known(quiet: Story) -> None:
+    from vs_st_pipeline import pipeline
+
+    plan = planned_by(quiet)
+    assert pipeline.walk(quiet.as_run(), ["planned"]).status == "ok"
+    assert planned_by(quiet) != plan
+
+
+def test_a_write_that_was_taken_and_lost_is_found_when_everything_is_read_again(quiet: Story) -> None:
+    """The contact is then as it was before the write, to the last byte: that alone says nothing."""
+    path = f"records/contacts/{quiet.id_of(MARISOL)}"
+    old: Record = quiet.texting.contact(MARISOL) | {"updated": "2024-02-03T04:05:06.007Z"}
+    quiet.texting.call("PUT", path, old, merchant=TEST, touch="false")
+    quiet.synced()
+    seldom = {"vinoshipper": {"refresh": NOW_AND_ALWAYS}, "simpletexting": {"full_read": "24h"}}
+    quiet.settings(**seldom)
+    quiet.shop.patch_customer(700101, shippingAddress={"city": "Napa"})
+    assert quiet.synced()["synced"]["accepted"] == 1
+    quiet.texting.call("PUT", path, old, merchant=TEST, touch="false")
+    for _ in range(3):
+        assert quiet.synced()["planned"]["contacts"] == 0, "no listing shows it"
+    quiet.settings()
+    assert quiet.synced()["synced"]["accepted"] == 1
+    assert quiet.contact(MARISOL)["City"] == "Napa"
