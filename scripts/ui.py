@@ -47,6 +47,7 @@ Some are not, and now the pages have to tell you which ones, why, and what to do
      how far {revoked} came, and why no further: the key.
   4. {url}/assets/planned/simpletexting/contacts?view=checks
      the data-quality dashboard: what a person should look at, as a number, with what it means and what to do.
+     Every asset has one: the refused contacts are at synced/..., the unknown words at raw/vinoshipper/orders.
   5. {url}/asset-groups
      the graph: raw, staged, planned, synced, from left to right. A click on a group opens it.
   6. {url}/automation

@@ -45,7 +45,7 @@ WHAT_TO_DO = {
     "auth": "Renew the key and put it where the merchants file says; nothing was lost.",
     "try_later": "Nothing yet: every tick tries again. If it lasts, ask the vendor whether it is down or blocks us.",
     "bad_answer": "Nothing yet: every tick tries again. If it lasts, report the trace id to the vendor.",
-    "unsafe": "Look at `vs-st plan`. If it is right, sync once with --allow-unsafe; if not, repair the shop.",
+    "unsafe": "Ask the winery whether it is right. If not, repair the shop; nothing was written.",
     "config": "Put the setting right; the message names it.",
     "internal": "Report it; the message names the place in our code.",
 }

@@ -6,6 +6,7 @@ two days, so that the fleet's pictures need no history from anywhere else.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -185,7 +186,9 @@ def _learnt(standing: Standing, now: datetime, report: dict[str, Any]) -> Learnt
 def read_standing(data_dir: Path, merchant_id: str) -> Standing:
     """A merchant's standing; that of a stranger where there is none or it cannot be read."""
     try:
-        return _DECODER.decode((data_dir / "merchants" / merchant_id / "standing.json").read_bytes())
+        # Without `pathlib`, which would take half of the time where thousands are read.
+        with open(os.path.join(data_dir, "merchants", merchant_id, "standing.json"), "rb", buffering=0) as file:
+            return _DECODER.decode(file.read())
     except (OSError, msgspec.DecodeError):
         return Standing()
 

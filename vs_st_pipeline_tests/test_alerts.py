@@ -16,7 +16,7 @@ from dagster import DagsterInstance, build_sensor_context
 
 from vs_st_pipeline import alerts
 from vs_st_pipeline.cli.main import cli
-from vs_st_pipeline.defs.fleet import KEY, refresh
+from vs_st_pipeline.defs.fleet import KEY, refreshed
 from vs_st_pipeline.defs.fleet_watch import fleet_watch
 from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline_tests.standings import MINUTE, NOW, Files
@@ -290,11 +290,12 @@ def test_dagster_tells_it_at_the_end_of_a_tick_and_where_no_tick_comes(
         monkeypatch.setenv("VS_ST_NOW", (NOW + timedelta(minutes=5)).isoformat())
         files.synced("hill", -4 * MINUTE)
         with caplog.at_level(logging.INFO):
-            refresh(instance, logging.getLogger("tick"))
+            for event in refreshed(logging.getLogger("tick")):
+                instance.report_runless_asset_event(event)
         assert receiver.titles[1:] == ["Hill: well again"]
         assert "1 alerts sent" in caplog.text
         monkeypatch.setenv("VS_ST_LATE_AFTER", "soon")
-        refresh(instance, logging.getLogger("tick"))
+        assert list(refreshed(logging.getLogger("tick"))) == []
         assert "VS_ST_LATE_AFTER" in caplog.text
         event = instance.get_latest_materialization_event(KEY)
         assert event.asset_materialization.metadata["in short"].value == "1 of 1 fine"

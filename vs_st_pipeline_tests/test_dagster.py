@@ -30,7 +30,7 @@ from dagster._core.test_utils import create_run_for_test
 from dagster._serdes import serialize_value
 
 from vs_st_pipeline.definitions import defs
-from vs_st_pipeline.defs import checks, partitions, stops
+from vs_st_pipeline.defs import checks, fleet, partitions, stops
 from vs_st_pipeline.defs.orphans import end_orphans
 from vs_st_pipeline.defs.resources import Settings, merchant_of
 from vs_st_pipeline.defs.schedules import sync_schedule
@@ -183,7 +183,7 @@ class TestRuns:
         assert metadata(result, SYNCED, OTHER)["contacts accepted"] == 2
         assert metadata(result, "raw/vinoshipper/orders", TEST)["orders seen"] == 18
         assert metadata(result, "staged/customers", TEST)["dagster/row_count"] == 13
-        assert len(result.get_asset_check_evaluations()) == len(checks.CHECKS)
+        assert len(result.get_asset_check_evaluations()) == len(checks.CHECKS) + len(fleet.CHECKS)
         for asset, merchant in made(result):
             assert "view" not in metadata(result, asset, merchant), "a table could not be made"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +12,8 @@ from dagster import AssetCheckSeverity, AssetKey, DagsterInstance, materialize
 from dagster._serdes import serialize_value
 
 from vs_st_pipeline import fleet
-from vs_st_pipeline.defs.fleet import CHECKS, KEY, fleet_checks, fleet_health, fleet_materialization, report
+from vs_st_pipeline.definitions import defs
+from vs_st_pipeline.defs.fleet import CHECKS, KEY, fleet_checks, fleet_health, fleet_materialization
 from vs_st_pipeline.fleet import Fleet, Stand
 from vs_st_pipeline.standing import HOURS_KEPT, read_standing
 from vs_st_pipeline_tests.standings import MINUTE, NOW, Files
@@ -143,6 +143,7 @@ def test_a_refused_contact_is_told_also_between_two_tries(story: Story) -> None:
 
 # --- the page -----------------------------------------------------------------------------------------------------
 
+TICK = {"ops": {"walk": {"config": {"due_only": True}}}}
 pages = pytest.mark.xdist_group("dagster")
 
 
@@ -186,10 +187,11 @@ def test_the_page_says_who_is_in_trouble_why_and_what_to_do(
 
     key.write_text(good)
     story.sync(every=True)
-    report(instance, fleet.look(os.environ))  # as a tick does it
+    assert defs.resolve_job_def("sync").execute_in_process(instance=instance, run_config=TICK).success
     assert all(passed for passed, _ in latest_checks(instance).values())
     event = instance.get_latest_materialization_event(AssetKey(["fleet", "health"]))
     assert event.asset_materialization.metadata["in short"].value == "2 of 2 fine"
+    assert event.run_id, "so that it is deleted with its run"
 
 
 def latest_checks(instance: DagsterInstance) -> dict[str, tuple[bool, str]]:

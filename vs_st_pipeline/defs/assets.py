@@ -39,7 +39,7 @@ from pydantic import Field
 
 from vs_st_pipeline.defs import checks, orphans, partitions
 from vs_st_pipeline.defs.findings import merge_findings
-from vs_st_pipeline.defs.fleet import refresh
+from vs_st_pipeline.defs.fleet import refreshed
 from vs_st_pipeline.defs.metadata import sentence, table
 from vs_st_pipeline.defs.news import News
 from vs_st_pipeline.defs.resources import Settings, broken, due_now, merchant_of
@@ -195,8 +195,8 @@ def _walk(
     results = checks.results(wanted_checks, measured, findings, now, allow_unsafe=config.allow_unsafe)
     # For a result, Dagster would look up which partitions this run has, and a tick has none.
     yield from results if partitioned else map(checks.as_evaluation, results)
-    if not config.dry_run:
-        refresh(context.instance, context.log, file)
+    if "synced" in stops:  # else nobody stands otherwise than before
+        yield from refreshed(context.log, file)
     as_before = [walked for walked in failed if not walked.told]
     if as_before:
         context.log.warning(f"{len(as_before)} fail as before: {_names(as_before)}")

@@ -3,8 +3,8 @@
 It has no partitions and no upstream assets: it is read from the merchants file and from what each sync leaves behind
 (`standing.json`), so that it is true also where the way itself is broken.
 
-A tick reports it by events without a run of their own (`report`), because a run costs seconds. Materializing the asset
-by hand does the same.
+A tick tells it among its own events (`refreshed`), because a run of its own would cost seconds, and what belongs to no
+run is never deleted with one. Materializing the asset by hand does the same.
 """
 
 # No `from __future__ import annotations`: Dagster looks at the function's annotations.
@@ -24,7 +24,6 @@ from dagster import (
     AssetCheckSpec,
     AssetKey,
     AssetMaterialization,
-    DagsterInstance,
     DagsterLogManager,
     Failure,
     MaterializeResult,
@@ -43,6 +42,8 @@ from vs_st_pipeline.text_forms import in_words
 KEY = AssetKey(["fleet", "health"])
 MOST_SHOWN, MOST_FINE = 100, 50  # merchants in a table; an event is stored by every tick
 SERIOUS = 0.1  # from this share of the merchants on it is not their own trouble any more
+
+FleetEvent = AssetMaterialization | AssetCheckEvaluation
 
 _AGES = {"5 min": 5, "10 min": 10, "15 min": 15, "30 min": 30, "1 h": 60, "2 h": 120, "6 h": 360, "1 d": 1440}
 
@@ -98,8 +99,8 @@ def fleet_health() -> MaterializeResult:
     )
 
 
-def refresh(instance: DagsterInstance, log: DagsterLogManager | Logger, file: MerchantsFile | None = None) -> None:
-    """At the end of a tick: refresh the page, and tell whoever wants to hear of trouble. Not after a dry run.
+def refreshed(log: DagsterLogManager | Logger, file: MerchantsFile | None = None) -> Iterator[FleetEvent]:
+    """At the end of a tick: what refreshes the page; then whoever wants to hear of trouble is told. Not of a dry run.
 
     Args:
         file: the merchants file, where it has been read already.
@@ -109,19 +110,13 @@ def refresh(instance: DagsterInstance, log: DagsterLogManager | Logger, file: Me
     except BadSettings as error:
         log.error(f"fleet/health is left as it is: {sentence(error)}")
         return
-    report(instance, found)
+    yield fleet_materialization(found)
+    yield from fleet_checks(found)
     told = alerts.tell(os.environ, lambda: found)
     if told.sent:
         log.info(f"{told.sent} alerts sent")
     if told.problem:
         log.warning(told.problem)
-
-
-def report(instance: DagsterInstance, found: Fleet) -> None:
-    """Refresh the asset and its checks, without a run."""
-    instance.report_runless_asset_event(fleet_materialization(found))
-    for check in fleet_checks(found):
-        instance.report_runless_asset_event(check)
 
 
 def fleet_materialization(found: Fleet) -> AssetMaterialization:

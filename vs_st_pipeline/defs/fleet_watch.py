@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
 
-from vs_st_pipeline.defs.fleet import KEY, refresh
+from vs_st_pipeline.defs.fleet import KEY, refreshed
 from vs_st_pipeline.defs.partitions import merchants
 from vs_st_pipeline.text_forms import in_words
 
@@ -30,5 +30,6 @@ def fleet_watch(context: SensorEvaluationContext) -> SkipReason:
     last = context.instance.get_latest_materialization_event(KEY)
     if last is not None and (age := timedelta(seconds=time.time() - last.timestamp)) < OLD:
         return SkipReason(f"fleet/health was refreshed {in_words(age)} ago")
-    refresh(context.instance, context.log)
+    for event in refreshed(context.log):
+        context.instance.report_runless_asset_event(event)
     return SkipReason("fleet/health is refreshed: no run had done it")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vs_st_pipeline.sandbox.bulk import Crowd, fill_hillside, fill_tiny
+from vs_st_pipeline.sandbox.bulk import Crowd, fill_hillside
 from vs_st_pipeline.sandbox.world import Builder
 
 REVOKED, EXPIRED, BLOCKED, CUT, SHRUNK = "foxglove-hill", "lark-meadow", "stony-ridge", "rivers-edge", "silver-creek"
@@ -33,7 +33,7 @@ STORIES = {
     CUT: "the answers to it have just begun to end in the middle; the next sync may mend it",
     REFUSED: "SimpleTexting refuses three of its contacts",
     LACKING: "its account lacks four custom fields",
-    SHARED: "whole families there share a phone",
+    SHARED: "whole families there share a phone, and its settings hold such contacts back",
     AGELESS: "it hardly asks for birth dates, and two people are under 21",
     DRIFTING: "its orders say words that nobody told us of",
     GONE: "it has left, and is disabled",
@@ -47,9 +47,9 @@ def fill_lacking(b: Builder) -> None:
 
 
 def fill_shared(b: Builder) -> None:
-    """Three phones belong to two people each."""
+    """Two phones belong to two people each."""
     crowd = _fill(b)
-    for i in range(3):
+    for i in range(2):
         b.customer(702000 + i, "Junior", "Elderfield", crowd.phone(i), f"junior{i}@example.com")
 
 
@@ -68,12 +68,19 @@ def fill_shrinking(b: Builder) -> None:
     crowd.contacts(18, 1, awkward=False)
 
 
+def fill_quiet(b: Builder) -> None:
+    """Nothing is odd here."""
+    _fill(b)
+
+
 def _fill(b: Builder, without: tuple[str, ...] = ()) -> Crowd:
     b.all_custom_fields(without=without)
     crowd = Crowd(b)
-    crowd.customers(10, 701000)
-    crowd.orders(12, everybody_first=6)
-    crowd.contacts(6, 1, awkward=False)
+    crowd.customers(8, 701000)
+    crowd.orders(8, everybody_first=4)
+    crowd.contacts(4, 1, awkward=False)
+    for person in crowd.people:
+        person["dateOfBirth"] = person["dateOfBirth"] or {"day": 2, "month": 4, "year": 1975}
     return crowd
 
 
@@ -93,4 +100,4 @@ def wineries() -> list[tuple[str, str, Callable[[Builder], None]]]:
         *(id for id in STORIES if id not in FILLS),
         *(name.strip().lower().replace(" ", "-") for name in QUIET.split(",")),
     ]
-    return [(id, id.replace("-", " ").title(), FILLS.get(id, fill_tiny)) for id in ids]
+    return [(id, id.replace("-", " ").title(), FILLS.get(id, fill_quiet)) for id in ids]

@@ -16,6 +16,7 @@ from vs_st_pipeline.sandbox.fifty import (
     GONE,
     REFUSED,
     REVOKED,
+    SHARED,
     SHRUNK,
     STORIES,
 )
@@ -24,7 +25,7 @@ from vs_st_pipeline.sandbox.handle import Sandbox
 
 def settings(box: Sandbox, folder: Path, *, troubled: bool) -> Path:
     """Write the merchants file; `troubled`: with the slip of somebody's pen."""
-    entries: dict[str, dict[str, Any]] = {GONE: {"enabled": False}}
+    entries: dict[str, dict[str, Any]] = {GONE: {"enabled": False}, SHARED: {"on_ambiguous_phone": "hold"}}
     if troubled:
         entries[BROKEN] = {"vinoshipper": {"requests_per_second": "fast"}}
     return box.write_settings(folder, entries, give_up_after="2s")
@@ -40,8 +41,9 @@ def trouble(box: Sandbox) -> None:
     refused = [contact["contactPhone"] for contact in texting.contacts(REFUSED)[:3]]
     texting.set_switch("reject", dict.fromkeys(refused, "CONTACT_UPDATE_FAILED"), REFUSED)
     for merchant in (REFUSED, DRIFTING):
-        for customer in shop.customers(merchant)[:6]:  # those who are contacts
-            _order(box, merchant, customer["id"])
+        for customer in shop.customers(merchant)[:4]:  # those who are contacts
+            for _ in range(3):
+                _order(box, merchant, customer["id"])
     for customer in shop.customers(SHRUNK)[:10]:
         shop.delete_customer(customer["id"], SHRUNK)
 
@@ -59,7 +61,7 @@ def life(box: Sandbox, how_many: int, chance: random.Random) -> None:
     """So many customers of quiet wineries order something."""
     quiet = [merchant.id for merchant in box.merchants if merchant.id not in STORIES]
     for merchant in chance.sample(quiet, how_many):
-        _order(box, merchant, chance.choice(box.vinoshipper.control.customers(merchant)[:6])["id"])
+        _order(box, merchant, chance.choice(box.vinoshipper.control.customers(merchant)[:4])["id"])
 
 
 def _order(box: Sandbox, merchant: str, customer_id: int) -> None:
