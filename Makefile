@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BENCH_VENV := .venv-bench
+SCALE_VENV := .venv-scale
 BIN := $(VENV)/bin
 CODE := vs_st_pipeline vs_st_pipeline_tests scripts benchmarks proof setup.py
 
 export DAGSTER_HOME ?= $(CURDIR)
 
-.PHONY: demo test check ui bench proof lock clean
+.PHONY: demo test check ui bench proof scale lock clean
 
 demo: $(VENV)/ready
 	@$(BIN)/vs-st demo
@@ -27,9 +28,11 @@ ui: $(VENV)/ready
 bench: $(VENV)/ready $(BENCH_VENV)/ready
 	$(BIN)/python -m benchmarks
 
-proof: $(VENV)/ready
+proof: $(VENV)/ready $(SCALE_VENV)/ready
 	$(BIN)/pytest -n 2 -m slow --timeout 900
 	$(BIN)/python -m proof
+
+scale: $(SCALE_VENV)/ready
 
 # Wheels with the hashes of the lock file, nothing else: no package gets to run a build on this machine but our own.
 $(VENV)/ready: requirements.lock setup.py
@@ -44,9 +47,16 @@ $(BENCH_VENV)/ready: benchmarks/requirements.lock
 	$(BENCH_VENV)/bin/python -m pip install --quiet --require-hashes --only-binary :all: --no-deps -r $<
 	@touch $@
 
+# What several boxes need besides (docs/scale.md), and this project with it.
+$(SCALE_VENV)/ready: deploy/requirements.lock setup.py
+	$(PYTHON) -m venv $(SCALE_VENV)
+	$(SCALE_VENV)/bin/python -m pip install --quiet --require-hashes --only-binary :all: --no-deps -r $<
+	$(SCALE_VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
 # Needs `uv`; writes exact versions for every platform and Python from 3.11 on.
 lock:
 	$(PYTHON) scripts/lock.py
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) $(SCALE_VENV) build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

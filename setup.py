@@ -46,6 +46,8 @@ setup(
         ],
         # The peers of `make bench`, in an environment of their own: .venv and `make test` never see it.
         "bench": ["dlt[duckdb]>=1,<2", "drt-core[duckdb]>=1.2,<2", "pyarrow>=18"],
+        # More than one box (docs/scale.md): Dagster's storage in PostgreSQL, runs on Celery workers by way of Redis.
+        "scale": ["celery[redis]>=5.6,<6", "dagster-celery>=0.29,<1", "dagster-postgres>=0.29,<1"],
     },
     entry_points={"console_scripts": ["vs-st = vs_st_pipeline.cli.main:main"]},
 )

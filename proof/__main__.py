@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from proof import answers, kills, machine, switches
+from proof import answers, distributed, kills, machine, switches
 from proof.kills import opened
 from proof.world import World
 
@@ -21,13 +21,19 @@ ALL: dict[str, Callable[[World], _Figures]] = {
     "answers": answers.long,
     "switches": switches.long,
 }
+ALONE: dict[str, Callable[[], _Figures]] = {"distributed": distributed.long}
+"""Those that bring a world of their own."""
 
 
 def main(names: list[str]) -> None:
     """Run and print."""
     seeds = [int(name) for name in names if name.isdecimal()]
-    for name in [name for name in names if name in ALL] or ALL:
+    for name in [name for name in names if name in {*ALL, *ALONE}] or [*ALL, *ALONE]:
         print(f"== {name}", flush=True)
+        if name in ALONE:
+            for line in ALONE[name]().lines():
+                print(line, flush=True)
+            continue
         with opened() as world:
             if seeds and name == "kills":
                 kills.at_random_moments(world, kills.Figures(), seeds, kills.KILLS_IN_EACH)

@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+OWN = "requirements.lock"
+SCALE = "deploy/requirements.lock"  # what it shares with the first has the versions that the tests ran with
+
 
 def requirements() -> dict[str, list[str]]:
-    """What setup.py asks for by lock file; `make bench` measures against a peer that the project itself never needs."""
+    """What setup.py asks for by lock file: of the project, of the peers that `make bench` measures, of several boxes."""
     told: dict[str, Any] = {}
     with patch("setuptools.setup", lambda **given: told.update(given)):
         runpy.run_path("setup.py")
+    wanted, extras = told["install_requires"], told["extras_require"]
     return {
-        "requirements.lock": [*told["install_requires"], *told["extras_require"]["dev"]],
-        "benchmarks/requirements.lock": told["extras_require"]["bench"],
+        OWN: [*wanted, *extras["dev"]],
+        "benchmarks/requirements.lock": extras["bench"],
+        SCALE: [*wanted, *extras["scale"], "setuptools", "wheel"],  # the last two install this very project
     }
 
 
@@ -30,6 +35,7 @@ def main() -> None:
             subprocess.run(
                 [
                     *("uv", "pip", "compile", str(source), "--output-file", lock),
+                    *(("--constraint", OWN) if lock == SCALE else ()),
                     *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-build", "--quiet"),
                     *("--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header"),
                 ],
