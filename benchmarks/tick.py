@@ -103,7 +103,7 @@ def _measure(box: Sandbox, folder: Path, size: int) -> None:
         f"cpu ratio {(tick['cpu'] - tick['loading']) / floor['cpu']:.1f}"
     )
     if size == SIZES[0]:
-        _runs_of_their_own(box, environment, folder, tick, size)
+        _runs_of_their_own(box, environment, tick, size)
 
 
 def _runs_of_their_own(
