@@ -14,7 +14,7 @@ SCALE = "deploy/requirements.lock"  # what it shares with the first has the vers
 
 
 def requirements() -> dict[str, list[str]]:
-    """What setup.py asks for by lock file: of the project, of the peers that `make bench` measures, of several boxes."""
+    """What setup.py asks for by lock file: of the project, of the peers that `make bench` measures, of more boxes."""
     told: dict[str, Any] = {}
     with patch("setuptools.setup", lambda **given: told.update(given)):
         runpy.run_path("setup.py")
