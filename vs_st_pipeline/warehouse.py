@@ -358,7 +358,8 @@ class Warehouse:
                     path.chmod(0o600)
                 cursor.execute(f"use {alias}")
                 db = Db(cursor)
-                # A file that this process has seen has the table of versions; another process may have moved it on.
+                # Whether this process knows the file already: another one may have moved it on, or put a new one there,
+                # which may well get the inode number of the old one.
                 if held.migrated != _inode(path) or _version(db) != NEWEST:
                     _migrate(db, path)
                     held.migrated = _inode(path)
@@ -471,7 +472,10 @@ NEWEST = MIGRATIONS[-1][0]
 
 
 def _version(db: Db) -> int:
-    return int(db.value("select coalesce(max(version), 0) from schema_version"))
+    try:
+        return int(db.value("select coalesce(max(version), 0) from schema_version"))
+    except duckdb.CatalogException:  # a file that was made just now
+        return 0
 
 
 def _migrate(db: Db, path: Path) -> None:

@@ -31,7 +31,7 @@ from dagster._serdes import serialize_value
 
 from vs_st_pipeline.definitions import defs
 from vs_st_pipeline.defs import checks, fleet, partitions, stops
-from vs_st_pipeline.defs.orphans import end_orphans
+from vs_st_pipeline.defs.orphans import alive, end_orphans
 from vs_st_pipeline.defs.resources import Settings, merchant_of
 from vs_st_pipeline.defs.schedules import sync_schedule
 from vs_st_pipeline.defs.sensors import merchants_sensor
@@ -556,6 +556,15 @@ with alive(pathlib.Path({str(tmp_path)!r}), {dagster_run.run_id!r}):
             process.kill()
         assert end_orphans(instance, tmp_path) == [dagster_run.run_id]
         assert instance.get_run_by_id(dagster_run.run_id).status == ended
+        assert end_orphans(instance, tmp_path) == []
+        assert list((tmp_path / "runs").iterdir()) == []
+
+    def test_a_file_that_no_run_has_signed_says_nothing(self, instance: DagsterInstance, tmp_path: Path):
+        """Whoever asks for a run's lock in the moment in which that run ends and takes its file away makes a new one."""
+        living = create_run_for_test(instance, job_name="sync", status=DagsterRunStatus.STARTED)
+        with alive(tmp_path, living.run_id):
+            [held] = (tmp_path / "runs").iterdir()
+        held.touch()
         assert end_orphans(instance, tmp_path) == []
         assert list((tmp_path / "runs").iterdir()) == []
 

@@ -91,6 +91,17 @@ def test_a_kept_file_that_is_moved_away_is_not_written_any_more(tmp_path: Path) 
             assert db.rows("select * from synced.baseline") == []
 
 
+def test_a_new_file_under_the_number_of_the_old_one_is_made_ready_like_any_other(tmp_path: Path) -> None:
+    """The kernel gives the number of a removed file to the next one that is made; a process may have known the old."""
+    warehouse = Warehouse(tmp_path)
+    with warehouse.open("one"):
+        pass
+    duckdb.connect(str(tmp_path / "new")).close()
+    warehouse.file("one").write_bytes((tmp_path / "new").read_bytes())  # the same number, and nothing in it
+    with warehouse.open("one") as db:
+        assert db.value("select count(*) from synced.ledger") == 0
+
+
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path)
 

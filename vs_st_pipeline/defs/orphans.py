@@ -37,8 +37,10 @@ def alive(data_dir: Path, run_id: str) -> Iterator[None]:
     """While the block lasts everybody who can see the data folder can see that this run lives."""
     path = _lock_of(data_dir, run_id)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FileLock(path, mode=0o600, is_singleton=False)
-    with lock:
+    draft = path.with_suffix(".new")
+    with FileLock(draft, mode=0o600, is_singleton=False):
+        draft.write_text(run_id, encoding="utf-8")
+        draft.rename(path)  # so it is held from the moment on at which anybody can see it
         try:
             yield
         finally:
@@ -55,8 +57,13 @@ def has_died(data_dir: Path, run_id: str) -> bool:
         lock.acquire(timeout=0)
     except Timeout:
         return False
-    lock.release()
-    return True
+    try:
+        if path.stat().st_size:
+            return True
+        path.unlink()  # the run came to its end in this very moment, and the look itself made an empty one
+        return False
+    finally:
+        lock.release()
 
 
 @sensor(
@@ -93,9 +100,10 @@ def end_orphans(instance: DagsterInstance, data_dir: Path) -> list[str]:
 
 def _sweep(data_dir: Path) -> None:
     """Remove what runs left behind that somebody else has ended or deleted."""
-    for path in _lock_of(data_dir, "any").parent.glob("*.lock"):
+    for path in _lock_of(data_dir, "any").parent.glob("*"):
         with suppress(OSError):
-            if time.time() - path.stat().st_mtime > LEFT_OVER_AFTER and has_died(data_dir, path.stem):
+            old = time.time() - path.stat().st_mtime > LEFT_OVER_AFTER
+            if old and (path.suffix == ".new" or has_died(data_dir, path.stem)):
                 path.unlink(missing_ok=True)
 
 
