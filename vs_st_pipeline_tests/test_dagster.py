@@ -560,7 +560,7 @@ with alive(pathlib.Path({str(tmp_path)!r}), {dagster_run.run_id!r}):
         assert list((tmp_path / "runs").iterdir()) == []
 
     def test_a_file_that_no_run_has_signed_says_nothing(self, instance: DagsterInstance, tmp_path: Path):
-        """Whoever asks for a run's lock in the moment in which that run ends and takes its file away makes a new one."""
+        """Whoever asks for a run's lock in the moment in which that run ends and removes its file makes a new one."""
         living = create_run_for_test(instance, job_name="sync", status=DagsterRunStatus.STARTED)
         with alive(tmp_path, living.run_id):
             [held] = (tmp_path / "runs").iterdir()
