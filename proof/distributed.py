@@ -217,7 +217,7 @@ def _second(boxes: Boxes, merchants: list[str]) -> Record:
     wait_until("the end of its runs", lambda: not UNFINISHED & {run["status"] for run in _runs(boxes, backfill)}, 300)
     runs = [run for run in _runs(boxes, backfill) if run["status"] != "FAILURE"]
     canceled = [run for run in runs if run["status"] == "CANCELED" and run["startTime"]]
-    # Dagster cancels no run that is just starting; it is canceled at the next look, or has ended by then.
+    # Dagster cancels no run that is just starting, which is one that waits in Redis for a worker: it goes on.
     if not canceled or {run["status"] for run in runs} - {"CANCELED", "SUCCESS"}:
         raise Finding("a canceled backfill", [f"its runs ended as {[run['status'] for run in runs]}"])
     told["canceled run"] = min(run["endTime"] for run in canceled) - asked_at

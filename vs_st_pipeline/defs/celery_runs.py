@@ -50,7 +50,7 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):
         return CheckRunHealthResult(WorkerStatus.FAILED, f"worker {worker} does not answer")
 
     def terminate(self, run_id: str) -> bool:
-        """Interrupt the run; one that still waits for a worker will not be started."""
+        """Interrupt the run; Dagster asks this of runs that have started only."""
         run = self._instance.get_run_by_id(run_id)
         task_id = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG) if run else None
         if run is None or task_id is None or run.is_finished:
