@@ -16,7 +16,7 @@ first thing that has to be told.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,14 +80,23 @@ def addresses(environ: Mapping[str, str]) -> dict[str, Secret]:
     Raises:
         BadSettings: one is no reference, or cannot be read; the message never holds a URL.
     """
-    found = {}
+    found, problems, _ = _addresses(environ)
+    if problems:
+        raise BadSettings(problems[0])
+    return found
+
+
+def _addresses(environ: Mapping[str, str]) -> tuple[dict[str, Secret], list[str], set[str]]:
+    """URLs by their references, what is wrong with those that cannot be read, and all references that are some."""
+    found, problems, names = dict[str, Secret](), list[str](), set[str]()
     for place, written in enumerate(environ.get(ADDRESSES, "").split(), 1):
         try:
             reference = checked(written)
+            names.add(reference)
             found[reference] = Secret(value_behind(reference, Path.cwd(), environ), reference)
         except CannotRead as error:
-            raise BadSettings(f"{ADDRESSES}, address {place}: {error}") from None
-    return found
+            problems.append(f"{ADDRESSES}, address {place}: {error}")
+    return found, problems, names
 
 
 def tell(environ: Mapping[str, str], look: Callable[[], Fleet] | None = None, *, seconds: float = SECONDS) -> Told:
@@ -98,8 +107,13 @@ def tell(environ: Mapping[str, str], look: Callable[[], Fleet] | None = None, *,
         seconds: for all messages to one address; addresses are told side by side.
     """
     try:
-        urls = addresses(environ)
-        return _tell_all(data_dir(environ), urls, look() if look else fleet.look(environ), seconds) if urls else Told()
+        urls, problems, names = _addresses(environ)
+        found = (look() if look else fleet.look(environ)) if urls else None
+        told = _tell_all(data_dir(environ), urls, names, found, seconds) if found else Told()
+        if problems:  # the others are told all the same
+            told.failed += len(problems)
+            told.problem = "; ".join(["some alerts are not sent", *problems, *[told.problem] * bool(told.problem)])
+        return told
     except PipelineError as error:
         return Told(failed=1, problem=f"alerts are not sent: {error.message}")
     except Timeout:
@@ -191,10 +205,10 @@ def _summed_up(new: list[News], found: Fleet) -> News:
 # --- telling it ---------------------------------------------------------------------------------------------------
 
 
-def _tell_all(folder: Path, urls: Mapping[str, Secret], found: Fleet, seconds: float) -> Told:
+def _tell_all(folder: Path, urls: Mapping[str, Secret], names: Collection[str], found: Fleet, seconds: float) -> Told:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(folder / "alerts.lock", mode=0o600, timeout=0):
-        book = _Book(folder / "alerts.json", urls)
+        book = _Book(folder / "alerts.json", names)
         with ThreadPoolExecutor(max_workers=len(urls)) as pool:
             told = list(pool.map(lambda name: _tell_one(book, name, urls[name], found, seconds), urls))
     problems = [f"{name}: {one.problem}" for name, one in zip(urls, told, strict=True) if one.problem]
@@ -221,9 +235,9 @@ def _tell_one(book: _Book, name: str, url: Secret, found: Fleet, seconds: float)
 
 
 class _Book:
-    """What was told, in a file that is whole at any moment."""
+    """What was told, in a file that is whole at any moment; who is no address any more is forgotten."""
 
-    def __init__(self, path: Path, names: Mapping[str, Secret]) -> None:
+    def __init__(self, path: Path, names: Collection[str]) -> None:
         self._path, self._lock = path, Lock()
         self.memory: Memory = {name: told for name, told in read_memory(path).items() if name in names}
 

@@ -223,8 +223,9 @@ def _broken(file: MerchantsFile, bad: BadMerchant) -> Stand:
 def _stand(merchant: Merchant, standing: Standing, now: datetime, late_after: float) -> Stand:
     last, error = standing.last, standing.last.error if standing.last else None
     seconds, since = good_sync_age(standing, now), standing.ended.since if standing.ended else None
-    # Who never had a good sync is late by the time for which he has tried.
-    waited = seconds if seconds is not None else (now - since).total_seconds() if since and error else 0.0
+    # Who never had a good sync is late by the time for which he has tried. A good sync in the future is of a clock that
+    # was wrong: to wait until it is past could take years.
+    waited = abs(seconds) if seconds is not None else (now - since).total_seconds() if since and error else 0.0
     state = _state(merchant, standing, late=waited > late_after)
     if state == LATE:
         since = (standing.last_good_sync_at or since or now) + timedelta(seconds=late_after)

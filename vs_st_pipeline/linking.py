@@ -19,8 +19,6 @@ from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.text_forms import instant
 from vs_st_pipeline.warehouse import Db
 
-VERSION = 1  # of the rules by which contacts are linked: another one makes what was kept worthless
-
 
 @dataclass(frozen=True, slots=True)
 class Linkable:
@@ -53,14 +51,14 @@ def link_contacts(db: Db, contacts: Sequence[Linkable]) -> dict[str, Link]:
 
 
 def links_key(db: Db) -> str:
-    """A fingerprint of all that links depend on: while it is the same, so are they."""
+    """A fingerprint of all that links are made of: while it and the program are the same, so are they."""
     row = db.row(
         """select (select (count(*), sum(hash(contact_id, body_hash, gone))) from raw.simpletexting_contacts),
-                  (select (count(*), sum(hash(label, merge_tag))) from raw.simpletexting_custom_fields),
+                  (select hash(list((label, merge_tag) order by rowid)) from raw.simpletexting_custom_fields),
                   (select (count(*), sum(hash(customer_id, phone))) from raw.vinoshipper_customers
                    where deleted_at is null)"""
     )
-    return f"{VERSION} {row}"
+    return str(row)
 
 
 def customers_to_read(contacts: Iterable[Linkable], links: Mapping[str, Link]) -> list[int]:

@@ -45,7 +45,7 @@ from vs_st_pipeline.sources.vinoshipper.detail_reads import fetch_customer_detai
 from vs_st_pipeline.sources.vinoshipper.order_passes import search_orders
 from vs_st_pipeline.sources.vinoshipper.reading_order import note_linked
 from vs_st_pipeline.standing import write_standing
-from vs_st_pipeline.unchanged import Standing, keep_standing, standing_plan
+from vs_st_pipeline.unchanged import Standing, keep_standing, program, standing_plan
 from vs_st_pipeline.warehouse import Db
 
 
@@ -315,7 +315,7 @@ class _Linked:
 def _linked(visit: Visit) -> _Linked:
     """Whom to read; noted, so that who is newly linked is read at once."""
     with visit.run.open() as db:
-        key = links_key(db)
+        key = f"{program()} {links_key(db)}"
         if visit.linked is None:
             visit.linked = _kept_linked(db)
         if visit.linked is not None and visit.linked.key == key:

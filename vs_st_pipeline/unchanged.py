@@ -121,7 +121,7 @@ select (select (count(*), sum(hash(customer_id, phone, list_hash, detail_hash, d
        (select (count(*), sum(hash(order_number, customer_id, detail_hash, detail_status, detail_at is null,
                                    receipt_url, receipt_state))) from raw.vinoshipper_orders),
        (select (count(*), sum(hash(contact_id, body_hash, gone, first_source))) from raw.simpletexting_contacts),
-       (select (count(*), sum(hash(label, merge_tag))) from raw.simpletexting_custom_fields),
+       (select hash(list((label, merge_tag) order by rowid)) from raw.simpletexting_custom_fields),
        (select (count(*), sum(hash(what, rows))) from raw.reads),
        (select (count(*), sum(hash(contact_id))) from synced.doubted),
        (select (count(*), max(seq)) from synced.history),
@@ -135,16 +135,16 @@ def _fingerprint(run: Run, db: Db, field_map: FieldMap) -> str:
         merchant.on_ambiguous_phone,
         merchant.require_age_evidence,
         str(merchant.time_zone),
-        field_map.fingerprint,
+        field_map.fields,  # not its fingerprint: of two rows that mean one field of the account the first has it
         run.today().isoformat(),
-        _code(),
+        program(),
     )
     return blake2b(repr((settings, db.row(_INPUTS))).encode(), digest_size=16).hexdigest()
 
 
 @cache
-def _code() -> str:
-    """Of the program itself: another version may plan otherwise from the same."""
+def program() -> str:
+    """A fingerprint of the program itself: another version may work out something else from the same."""
     found = blake2b(digest_size=16)
     for entry in _files(resources.files("vs_st_pipeline")):
         found.update(entry.read_bytes())

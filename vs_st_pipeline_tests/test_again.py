@@ -241,7 +241,7 @@ def test_the_check_tells_the_last_comparison_and_its_age(story: Story) -> None:
     [check] = [check for check in checks.CHECKS if check.name == "ledger_matches_live"]
 
     def measured(hours: int = 0) -> tuple[bool, str]:
-        found = checks.measure(story.as_run(story.box.now + timedelta(hours=hours)), [check])[check]
+        found = checks.measure(story.as_run(story.box.now + timedelta(hours=hours)), [check])[check.id]
         return check.fails(found), found.detail
 
     story.begin_synced()

@@ -248,6 +248,24 @@ def test_an_address_that_cannot_be_read_is_told_without_its_url(
     assert says in tell(files, VS_ST_ALERTS=written).problem
 
 
+def test_one_address_that_cannot_be_read_keeps_no_other_from_being_told(files: Files, receiver: Receiver) -> None:
+    other = Receiver()
+    both = {"VS_ST_ALERTS": "env:OTHER_URL env:ALERT_URL"}
+    try:
+        files.merchant("hill")
+        files.synced("hill", MINUTE, "auth")
+        assert tell(files, **both, OTHER_URL=other.url).sent == 2
+        files.merchant("dale")
+        files.synced("dale", MINUTE, "auth")
+        told = tell(files, **both)
+        assert (told.sent, told.failed) == (1, 1)
+        assert "address 1: the environment variable OTHER_URL is not set" in told.problem
+        assert tell(files, **both, OTHER_URL=other.url).sent == 1
+        assert receiver.titles == other.titles == ["Hill: failing (auth)", "Dale: failing (auth)"]
+    finally:
+        other.close()
+
+
 def test_nobody_to_tell_costs_no_look_at_anybody(files: Files) -> None:
     def look() -> None:
         raise AssertionError("asked for nothing")

@@ -31,6 +31,7 @@ from dagster._serdes import serialize_value
 
 from vs_st_pipeline.definitions import defs
 from vs_st_pipeline.defs import checks, fleet, partitions, stops
+from vs_st_pipeline.defs.news import News
 from vs_st_pipeline.defs.orphans import alive, end_orphans
 from vs_st_pipeline.defs.resources import Settings, merchant_of
 from vs_st_pipeline.defs.schedules import sync_schedule
@@ -463,6 +464,42 @@ class TestTick:
         assert TEST not in (folder / "data" / "reported.json").read_text()
         assert TEST not in (folder / "data" / "findings.json").read_text()
 
+    @pytest.mark.slow
+    def test_making_some_stops_by_hand_does_not_leave_the_others_shown_as_failed(
+        self, instance: DagsterInstance, folder: Path, at: Callable[..., None]
+    ):
+        key = folder / "keys" / f"{TEST}.vs_key"
+        good = key.read_text()
+        run(instance)
+        run(instance)
+        key.write_text("wrong\n")
+        at(minutes=6)
+        assert not tick(instance).success
+        key.write_text(good)
+        at(minutes=12)
+        run(instance, ALL - {SYNCED}, (TEST, TEST))  # is it well again? This writes nothing
+        assert shown_as_failed(instance, SYNCED) == {TEST}
+        at(minutes=18)
+        assert (SYNCED, TEST) in made(tick(instance)), "his state is no news, but this page is not true"
+        assert shown_as_failed(instance, SYNCED) == set()
+
+    def test_what_a_run_began_to_tell_and_did_not_remember_is_told_again(self, tmp_path: Path):
+        """A tick that was killed has shown somebody as failed, and he is now as he was before it."""
+        now, well, bad = datetime.now(UTC), Report(TEST), Report(TEST, status="failed")
+        News(tmp_path / "reported.json", "storage", "first").remember([well], now)
+
+        killed = News(tmp_path / "reported.json", "storage", "killed")
+        assert not killed.of(well, now)
+        killed.tells(TEST)
+        assert News(tmp_path / "reported.json", "storage", "next").of(well, now)
+
+        stopped = News(tmp_path / "reported.json", "storage", "stopped")
+        stopped.remember([bad], now)
+        stopped.tells(TEST)
+        stopped.remember([], now)
+        assert News(tmp_path / "reported.json", "storage", "next").of(bad, now)
+        assert [file.name for file in tmp_path.glob("*.telling")] == []
+
 
 class TestSchedule:
     @pytest.fixture
@@ -544,6 +581,7 @@ class TestOrphans:
         dagster_run = create_run_for_test(instance, job_name="sync", status=status)
         at_work = f"""
 import pathlib, sys, time
+from vs_st_pipeline.defs.news import News
 from vs_st_pipeline.defs.orphans import alive
 with alive(pathlib.Path({str(tmp_path)!r}), {dagster_run.run_id!r}):
     print("at work", flush=True)

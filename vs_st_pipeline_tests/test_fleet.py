@@ -66,6 +66,14 @@ def test_whose_turn_comes_seldom_is_not_late_before_three_turns_are_missed(files
     assert "sync_schedule" in late.do
 
 
+def test_a_good_sync_in_the_future_keeps_nobody_from_being_late(files: Files) -> None:
+    """The clock was ahead by a year and came back, and the shop has not answered since."""
+    files.merchant("calm")
+    files.synced("calm", -365 * 1440 * MINUTE)
+    files.synced("calm", MINUTE, "try_later")
+    assert files.one("calm").state == "late"
+
+
 def test_the_worst_come_first_and_one_sentence_says_it_all(files: Files) -> None:
     for name in ("fine", "broken", "failing", "late", "partial", "new", "left"):
         files.merchant(name, {"broken": ", colour: red", "left": ", enabled: false"}.get(name, ""))

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from dagster import DagsterInstance
 
-from vs_st_pipeline.defs.schedules import RANGE_END, RANGE_START
 from vs_st_pipeline_tests.stories import MARISOL, OTHER, RENSKE, TEST, Story, personal_and_secret
+from vs_st_pipeline_tests.test_dagster import RANGE_END, RANGE_START
 
 WRONG_KEY = "wrong-and-secret-key-4711"
 NAMES = {"vantongeren", "brightwater", "ostrowski", "halloran", "marchetti", "duquesne", "lindqvist", "elsewhere-road"}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from vs_st_pipeline.linking import links_key
 from vs_st_pipeline_tests.stories import MARISOL, NOW_AND_ALWAYS, ODALYS, TEST, Record, Story
 
 pytestmark = pytest.mark.unproved
@@ -55,6 +56,37 @@ def test_whatever_changes_is_planned_at_once(quiet: Story, change: Callable[[Sto
     change(quiet)
     quiet.synced()
     assert planned_by(quiet) != plan
+
+
+def test_a_map_whose_rows_change_places_is_planned_at_once(story: Story) -> None:
+    """Where two rows mean one field of the account the first has it, so a map is not the same in another order."""
+    rows = (
+        "{to: VScustomerID, from: customer.id, policy: mirror}",
+        "{to: Club Name, from: customer.city, policy: mirror}",
+        "{to: club_name, from: customer.state, policy: mirror}",
+    )
+    own_map = story.folder / "map.yaml"
+    own_map.write_text("version: 1\nfields:\n" + "".join(f"  - {row}\n" for row in rows))
+    story.settings(field_map="map.yaml", vinoshipper={"refresh": NOW_AND_ALWAYS})
+    story.begin_synced()
+    for _ in range(3):
+        story.synced()
+    city = story.contact(MARISOL)["Club Name"]
+    own_map.write_text("version: 1\nfields:\n" + "".join(f"  - {row}\n" for row in reversed(rows)))
+    story.synced()
+    assert story.contact(MARISOL)["Club Name"] not in ("", city)
+
+
+def test_custom_fields_in_another_order_are_a_change(story: Story) -> None:
+    """Of two that share a label the first is taken."""
+    keys = set()
+    with story.as_run().open() as db:
+        for tags in (["one", "two"], ["two", "one"], ["two"], []):
+            db.execute("delete from raw.simpletexting_custom_fields")
+            for tag in tags:
+                db.execute("insert into raw.simpletexting_custom_fields values ('City', ?)", [tag])
+            keys.add(links_key(db))
+    assert len(keys) == 4
 
 
 def test_everybody_is_planned_anew_every_day_and_in_a_full_sync(quiet: Story) -> None:

@@ -47,6 +47,7 @@ from vs_st_pipeline.defs.stops import stops_for
 from vs_st_pipeline.defs.walks import Walked, threads_for, walk_all
 from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.merchants import MerchantsFile
+from vs_st_pipeline.pipeline import STOPS
 from vs_st_pipeline.run import Run
 
 MOST_NAMED = 20
@@ -153,12 +154,15 @@ def _walk(
     # Checks alone may be run without a partition; they then look at everybody.
     partitioned = context.has_partition_key or context.has_partition_key_range
     everybody = [merchant.id for merchant in file.enabled]
+    in_the_file = [*everybody, *broken(file)]  # an entry that is broken for a while removes nobody
     merchant_ids = list(context.partition_keys) if partitioned else everybody
     if config.due_only:
         asked_for = {*merchant_ids, *broken(file)}
-        merchant_ids = [merchant_id for merchant_id in [*broken(file), *due_now(file)] if merchant_id in asked_for]
+        due = dict.fromkeys([*broken(file), *due_now(file)])
+        merchant_ids = [merchant_id for merchant_id in due if merchant_id in asked_for]
     now = settings.now()
-    news = News(data_dir / "reported.json", str(context.instance.run_storage.get_run_storage_id()))
+    storage_id = str(context.instance.run_storage.get_run_storage_id())
+    news = News(data_dir / "reported.json", storage_id, context.run.run_id)
     walking = walk_all(
         merchant_ids,
         run_of,
@@ -167,7 +171,7 @@ def _walk(
         jobs=config.jobs or threads_for(len(merchant_ids)),
         is_news=(lambda report: news.of(report, now)) if config.due_only else (lambda _: True),
     )
-    told, failed = [], []
+    told, failed, to_the_end = [], [], False
     try:
         with closing(walking) as all_walked:
             for walked in all_walked:
@@ -177,6 +181,8 @@ def _walk(
                     failed.append(walked)
                 if not walked.told:
                     continue
+                if stops:
+                    news.tells(walked.merchant_id)
                 for asset in sorted(selected & walked.made.keys(), key=list(walked.made).index):
                     shown = walked.made[asset]
                     yield AssetMaterialization(asset.split("/"), partition=walked.merchant_id, metadata=shown)
@@ -186,12 +192,15 @@ def _walk(
                         _plan_partitions(context, walked, selected)
                     context.log.error(_line(walked))
                 walked.made = {}  # thousands of them would be held to the end
+        to_the_end = True
     finally:  # also of a run that is stopped: what was told was told
         measured = {walked.merchant_id: walked.measures for walked in told}
-        findings = merge_findings(data_dir / "findings.json", measured, everybody, now)
-        if stops:
-            gone = news.known().keys() - {*everybody, *merchant_ids}
-            news.remember([walked.report for walked in told if walked.report], now, gone=gone)
+        findings = merge_findings(data_dir / "findings.json", measured, in_the_file, now)
+        # A run of some stops says nothing of the others' pages: the next tick tells of all, whatever was told before.
+        if set(stops) == set(STOPS):
+            # What a run that is cancelled did not make is not shown as failed, so it is not told.
+            reports = [walked.report for walked in told if walked.report and (to_the_end or not walked.failed)]
+            news.remember(reports, now, gone=news.known().keys() - {*in_the_file, *merchant_ids})
     results = checks.results(wanted_checks, measured, findings, now, allow_unsafe=config.allow_unsafe)
     # For a result, Dagster would look up which partitions this run has, and a tick has none.
     yield from results if partitioned else map(checks.as_evaluation, results)

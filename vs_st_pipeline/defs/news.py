@@ -6,6 +6,9 @@ Every five minutes seven materializations for each of thousands of merchants wou
 15 ms of CPU each with the stock SQLite log. So a tick is silent about whom nothing has changed, good or bad: the page
 of his partition then still shows what is true. Runs that somebody starts for partitions tell of each of them.
 What was told is forgotten with the Dagster storage that it was told to; if the data folder is lost, all is told anew.
+
+Of whom a run begins to tell is noted first, in a file of the run's own. Where such a file is left (the run was killed,
+or it made a part of the way only), nobody knows what their pages show by now: the next run tells of them in any case.
 """
 
 from __future__ import annotations
@@ -53,10 +56,13 @@ class News:
     Args:
         path: the file; one that cannot be read is taken for one that was never there.
         instance_id: of the Dagster storage; what another one was told is not known to this one.
+        run_id: of the run that tells.
     """
 
-    def __init__(self, path: Path, instance_id: str) -> None:
+    def __init__(self, path: Path, instance_id: str, run_id: str) -> None:
         self._path, self._instance_id = path, instance_id
+        self._telling = path.with_name(f"{path.stem}.{run_id}.telling")
+        self._forget_half_told()
         self._told = self._read()
 
     def of(self, report: Report, now: datetime) -> bool:
@@ -68,26 +74,48 @@ class News:
         early = SPREAD * ((zlib.crc32(report.merchant.encode()) % 1000) / 1000)
         return abs(now.timestamp() - last.at) >= (TOLD_AGAIN_AFTER - early).total_seconds()
 
+    def tells(self, merchant_id: str) -> None:
+        """Note that the run begins to tell of this merchant; what was told of him before holds no more."""
+        with suppress(OSError), self._telling.open("a", encoding="utf-8") as file:  # a full disk is told by others
+            file.write(f"{merchant_id}\n")
+
     def remember(self, reports: Collection[Report], now: datetime, *, gone: Collection[str] = ()) -> None:
-        """Keep that these were told, and forget the gone.
+        """Keep that these were told, and forget the gone and of whom the run has only begun to tell.
 
         Two runs may do this at once. A crash before it repeats what was told, and loses nothing.
         """
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with FileLock(self._path.with_suffix(".lock"), mode=0o600, timeout=30):
+        with self._lock():
             told = self._read()
-            told |= {report.merchant: Told(now.timestamp(), state_of(report)) for report in reports}
-            for merchant_id in gone:
+            for merchant_id in (*_named_in(self._telling), *gone):
                 told.pop(merchant_id, None)
+            told |= {report.merchant: Told(now.timestamp(), state_of(report)) for report in reports}
+            self._write(told)
             self._told = told
-            whole = {
-                "instance": self._instance_id,
-                "merchants": {merchant_id: asdict(one) for merchant_id, one in told.items()},
-            }
-            draft = self._path.with_suffix(".new")
-            draft.touch(mode=0o600)
-            draft.write_text(json.dumps(whole), encoding="utf-8")
-            draft.replace(self._path)
+            self._telling.unlink(missing_ok=True)
+
+    def _forget_half_told(self) -> None:
+        """Forget of whom runs began to tell that did not remember it. One that lives still remembers it at its end."""
+        left = list(self._path.parent.glob(f"{self._path.stem}.*.telling"))
+        if not left:
+            return
+        with self._lock():
+            told = self._read()
+            for merchant_id in (name for file in left for name in _named_in(file)):
+                told.pop(merchant_id, None)
+            self._write(told)
+            for file in left:
+                file.unlink(missing_ok=True)
+
+    def _lock(self) -> FileLock:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return FileLock(self._path.with_suffix(".lock"), mode=0o600, timeout=30)
+
+    def _write(self, told: Mapping[str, Told]) -> None:
+        merchants = {merchant_id: asdict(one) for merchant_id, one in told.items()}
+        draft = self._path.with_suffix(".new")
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps({"instance": self._instance_id, "merchants": merchants}), encoding="utf-8")
+        draft.replace(self._path)
 
     def known(self) -> Mapping[str, Told]:
         """All that was told, by merchant."""
@@ -99,3 +127,9 @@ class News:
             if whole["instance"] == self._instance_id:
                 return {merchant_id: Told(**one) for merchant_id, one in whole["merchants"].items()}
         return {}
+
+
+def _named_in(file: Path) -> list[str]:
+    with suppress(FileNotFoundError):  # the run has begun to tell of nobody, or another one was faster
+        return file.read_text(encoding="utf-8").split()
+    return []
