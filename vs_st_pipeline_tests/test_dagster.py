@@ -437,6 +437,7 @@ class TestTick:
         assert made(tick(instance)) == {(asset, TEST) for asset in ALL}
         assert shown_as_failed(instance, SYNCED) == set()
 
+    @pytest.mark.slow
     def test_a_broken_entry_is_told_once(self, instance: DagsterInstance, folder: Path, at: Callable[..., None]):
         tick(instance)
         rewrite(folder, no_such_key=1)
@@ -446,6 +447,7 @@ class TestTick:
         at(minutes=12)
         assert tick(instance).success
 
+    @pytest.mark.slow
     def test_another_dagster_storage_is_told_everything(
         self, instance: DagsterInstance, folder: Path, at: Callable[..., None]
     ):
@@ -454,6 +456,7 @@ class TestTick:
         with DagsterInstance.ephemeral() as other:
             assert made(tick(other)) == {(asset, merchant) for asset in ALL for merchant in (TEST, OTHER)}
 
+    @pytest.mark.slow
     def test_what_was_told_of_a_removed_merchant_is_forgotten(
         self, instance: DagsterInstance, folder: Path, at: Callable[..., None]
     ):

@@ -48,9 +48,16 @@ CHANGES: dict[str, Callable[[Story], object]] = {
     "a setting": lambda s: s.settings(require_age_evidence=True, vinoshipper={"refresh": NOW_AND_ALWAYS}),
     "a rehearsal in between": lambda s: s.run("plan", "--merchant", TEST),
 }
+AT_ONCE = ("a name", "an opt-out", "a setting")  # the others take long for what they add
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(change, id=name, marks=[] if name in AT_ONCE else pytest.mark.slow)
+        for name, change in CHANGES.items()
+    ],
+)
 def test_whatever_changes_is_planned_at_once(quiet: Story, change: Callable[[Story], object]) -> None:
     plan = planned_by(quiet)
     change(quiet)
