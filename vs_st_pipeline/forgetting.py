@@ -40,6 +40,7 @@ from vs_st_pipeline.staging import as_object
 from vs_st_pipeline.warehouse import Db, put_in_place
 
 COPY = "forgotten.json"
+FINDINGS = "findings.json"  # of the checks, with masked samples; made anew the next time the merchant is looked at
 _NO_DAY = date.max  # ages do not matter here
 
 
@@ -116,6 +117,8 @@ def finish(run: Run) -> None:
         for path in set_aside(run.warehouse.file(run.merchant.id)):
             path.unlink(missing_ok=True)
         shutil.rmtree(workshop(run), ignore_errors=True)
+        for name in (FINDINGS, "findings.new"):
+            (run.warehouse.folder(run.merchant.id) / name).unlink(missing_ok=True)
         sweep(run.warehouse.data_dir / "tmp")
         run.warehouse.rewrite(run.merchant.id)
         with run.open() as db:

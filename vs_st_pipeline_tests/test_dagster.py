@@ -37,6 +37,7 @@ from vs_st_pipeline.defs.resources import Settings, merchant_of
 from vs_st_pipeline.defs.schedules import sync_schedule
 from vs_st_pipeline.defs.sensors import merchants_sensor
 from vs_st_pipeline.defs.walks import walk_one
+from vs_st_pipeline.forgetting import forget
 from vs_st_pipeline.pipeline import STOPS
 from vs_st_pipeline.report import Report
 from vs_st_pipeline.run import Run
@@ -280,6 +281,15 @@ class TestChecks:
         assert checked[TEST].endswith(" ago")
         assert second.metadata["of"].value == first.metadata["of"].value, "a result stands for everybody"
 
+    def test_what_was_found_goes_with_whoever_is_forgotten(self, folder: Path, instance: DagsterInstance):
+        run(instance, merchants=(TEST, TEST))
+        found = folder / "data" / "merchants" / TEST / "findings.json"
+        assert "***-***-" in found.read_text()
+        forget(
+            Settings().run(merchant_of(Settings().merchants_file(), TEST), Settings().warehouse(), "one"), "7075550142"
+        )
+        assert not found.exists()
+
     @pytest.mark.slow
     def test_the_brake_blocks_until_it_is_allowed(self, box: Sandbox, folder: Path, instance: DagsterInstance):
         # Ten contacts synced before are what the brake needs; the two wineries have seven and two.
@@ -465,7 +475,6 @@ class TestTick:
         at(minutes=6)
         tick(instance)
         assert TEST not in (folder / "data" / "reported.json").read_text()
-        assert TEST not in (folder / "data" / "findings.json").read_text()
 
     @pytest.mark.slow
     def test_making_some_stops_by_hand_does_not_leave_the_others_shown_as_failed(

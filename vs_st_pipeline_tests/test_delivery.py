@@ -301,6 +301,7 @@ def test_who_comes_back_by_himself_while_a_batch_may_come_still_is_left_alone(
     assert rows(story, "select * from synced.writes where phone is not null") == [], "for a day, no longer"
 
 
+@pytest.mark.slow
 def test_what_a_batch_never_shows_is_sent_again_after_growing_gaps(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def unhurried(story: Story) -> None:
 # --- a small budget -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_many_syncs_with_a_small_budget_come_to_the_same_as_one_and_write_nothing_half_known(story: Story) -> None:
     story.synced()
     wanted = {phone: story.contact(phone) for phone in SYNCED}

@@ -79,6 +79,7 @@ def test_whoever_signs_up_again_is_read_again_before_he_is_written(story: Story)
     story.clean()
 
 
+@pytest.mark.slow
 def test_of_who_is_gone_only_that_stays_by_which_he_is_found_and_he_may_come_back(story: Story) -> None:
     story.begin_synced()
     keeping(story)

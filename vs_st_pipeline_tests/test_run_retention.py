@@ -111,6 +111,7 @@ def shown(instance: DagsterInstance) -> tuple[set[str], set[str]]:
     return instance.get_materialized_partitions(SYNCED), set(failed)
 
 
+@pytest.mark.slow
 def test_a_partition_is_shown_as_before(instance: DagsterInstance) -> None:
     first = run(instance, "alder", "birch", ["alder", "birch"])
     second = run(instance, "alder", "alder", ["alder"])

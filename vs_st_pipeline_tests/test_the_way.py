@@ -635,6 +635,7 @@ def test_a_wrong_key_fails_one_merchant_and_leaves_the_others_in_sync(story: Sto
 # --- the brake ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_customers_who_are_deleted_by_and_by_never_add_up_to_a_loss(story: Story) -> None:
     story.crowd(10)
     story.synced()

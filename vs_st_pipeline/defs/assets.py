@@ -195,7 +195,7 @@ def _walk(
         to_the_end = True
     finally:  # also of a run that is stopped: what was told was told
         measured = {walked.merchant_id: walked.measures for walked in told}
-        findings = merge_findings(data_dir / "findings.json", measured, in_the_file, now)
+        findings = merge_findings(data_dir, measured, in_the_file, now)
         # A run of some stops says nothing of the others' pages: the next tick tells of all, whatever was told before.
         if set(stops) == set(STOPS):
             # What a run that is cancelled did not make is not shown as failed, so it is not told.
