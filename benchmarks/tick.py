@@ -106,9 +106,7 @@ def _measure(box: Sandbox, folder: Path, size: int) -> None:
         _runs_of_their_own(box, environment, tick, size)
 
 
-def _runs_of_their_own(
-    box: Sandbox, environment: dict[str, str], folder: Path, tick: dict[str, Any], size: int
-) -> None:
+def _runs_of_their_own(box: Sandbox, environment: dict[str, str], tick: dict[str, Any], size: int) -> None:
     count = min(OWN_RUNS, size)
     runs = [_run([sys.executable, "-c", TICK, merchant.id], environment) for merchant in box.merchants[:count]]
     each = sum(run["cpu"] for run in runs) / count
