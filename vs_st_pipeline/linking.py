@@ -52,13 +52,14 @@ def link_contacts(db: Db, contacts: Sequence[Linkable]) -> dict[str, Link]:
 
 def links_key(db: Db) -> str:
     """A fingerprint of all that links are made of: while it and the program are the same, so are they."""
-    row = db.row(
-        """select (select (count(*), sum(hash(contact_id, body_hash, gone))) from raw.simpletexting_contacts),
-                  (select hash(list((label, merge_tag) order by rowid)) from raw.simpletexting_custom_fields),
-                  (select (count(*), sum(hash(customer_id, phone))) from raw.vinoshipper_customers
-                   where deleted_at is null)"""
+    rows = db.rows(
+        """select 1 as part, count(*), sum(hash(contact_id, body_hash, gone)) from raw.simpletexting_contacts
+           union all
+           select 2, count(*), hash(list((label, merge_tag) order by rowid)) from raw.simpletexting_custom_fields
+           union all
+           select 3, count(*), sum(hash(customer_id, phone)) from raw.vinoshipper_customers where deleted_at is null"""
     )
-    return str(row)
+    return str(sorted(rows))
 
 
 def customers_to_read(contacts: Iterable[Linkable], links: Mapping[str, Link]) -> list[int]:
