@@ -391,7 +391,7 @@ def test_an_edit_of_a_mirrored_field_is_put_back_and_noted_once_and_of_a_filled_
     assert report["planned"]["contacts"] == 0
 
 
-@pytest.mark.parametrize("how", ["clear", "store_empty", "ignore"])
+@pytest.mark.parametrize("how", ["clear", pytest.param("store_empty", marks=pytest.mark.slow), "ignore"])
 def test_what_the_shop_clears_is_cleared_and_where_that_cannot_be_done_it_is_noted(story: Story, how: str) -> None:
     story.texting.set_switch("empty_string_value", how)
     story.synced()
