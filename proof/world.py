@@ -277,7 +277,12 @@ class World:
             if phone not in doubted and (different := differences(expected.contacts.get(phone, {}), now.get(phone, {})))
         ]
         with Warehouse(self.data).open(TEST) as db:
-            outstanding = db.rows("select send_id, contact_id, call, task_id from synced.writes where outcome is null")
+            # A contact that is gone while its batch may still come is looked for a day longer, by design: `settle`.
+            outstanding = db.rows(
+                """select send_id, contact_id, call, task_id
+                   from synced.writes left join raw.simpletexting_contacts using (contact_id)
+                   where outcome is null and not (call = 'batch_update' and coalesce(gone, false))"""
+            )
         wrong += [f"in the outbox still {row}" for row in outstanding]
         return wrong + self.unlike_history() + self._unlike_ledger(expected)
 
