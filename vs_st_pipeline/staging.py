@@ -44,7 +44,7 @@ _ORDER_FIELDS = frozenset(ORDER_FIELDS).union(LOOKED_AT["order"])
 # The stored hashes stand for the bodies: to hash every body anew cost more than all the rest of a stage without news.
 _CUSTOMER_HASH = "md5(concat_ws('|', coalesce(r.list_hash, ''), coalesce(r.detail_hash, ''), r.detail_leads))"
 _ORDER_HASH = """md5(concat_ws('|', coalesce(r.detail_hash, ''), coalesce(r.receipt_url, ''),
-                              coalesce(r.receipt_state, '')))"""
+                              coalesce(r.receipt_state, ''), coalesce(cast(r.customer_id as varchar), '')))"""
 
 
 def stage(run: Run) -> dict[str, int]:

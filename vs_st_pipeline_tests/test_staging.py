@@ -63,6 +63,18 @@ def test_a_detail_that_is_gone_keeps_the_body_that_was_known(run: Run) -> None:
     assert row == (404, True, 7)
 
 
+def test_an_order_whose_search_row_tells_its_owner_late_is_his(run: Run) -> None:
+    """Its detail names nobody and does not change."""
+    _land(run, 1, status="SUCCESS")
+    staging.stage(run)
+    owned = OrderRow("A1", 8, "2026-01-02", None, json.dumps({"orderNumber": "A1", "customer": {"id": 8}}))
+    with run.open() as db, db.transaction():
+        landing.land_order_rows(db, [owned], run.now())
+    staging.stage(run)
+    with run.open() as db:
+        assert db.value("select customer_id from staged.orders") == 8
+
+
 def test_only_what_is_new_or_changed_counts_as_such(run: Run) -> None:
     rows = [OrderRow(f"A{number}", 7, None, None, "{}") for number in range(4)]
     with run.open() as db:
