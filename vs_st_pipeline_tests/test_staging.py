@@ -75,6 +75,16 @@ def test_an_order_whose_search_row_tells_its_owner_late_is_his(run: Run) -> None
         assert db.value("select customer_id from staged.orders") == 8
 
 
+def test_a_detail_that_names_another_order_is_asked_for_again(run: Run) -> None:
+    _land(run, 1, status="SUCCESS")
+    landing.land_order_details(run, [landing.Detail("A1", json.dumps({"orderNumber": "A2", "status": "SUCCESS"}))])
+    with run.open() as db:
+        assert db.value("select detail_wanted from raw.vinoshipper_orders") is True
+    landing.land_order_details(run, [landing.Detail("A1", json.dumps({"orderNumber": "A1", "status": "SUCCESS"}))])
+    with run.open() as db:
+        assert db.value("select detail_wanted from raw.vinoshipper_orders") is False
+
+
 def test_only_what_is_new_or_changed_counts_as_such(run: Run) -> None:
     rows = [OrderRow(f"A{number}", 7, None, None, "{}") for number in range(4)]
     with run.open() as db:

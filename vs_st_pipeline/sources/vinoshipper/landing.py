@@ -22,7 +22,7 @@ from vs_st_pipeline.forgotten import CUSTOMER, EMAIL, ORDER, PHONE, admit, email
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sources.vinoshipper.client import decode, whole_number
 from vs_st_pipeline.sources.vinoshipper.order_search import OrderRow
-from vs_st_pipeline.text_forms import PACIFIC, as_mapping, instant, local_date, parse_moment
+from vs_st_pipeline.text_forms import PACIFIC, as_code, as_mapping, instant, local_date, parse_moment
 from vs_st_pipeline.warehouse import Db
 
 SHRUNK = 0.8
@@ -261,7 +261,11 @@ def _update_order_rows(db: Db, batch: str, now: datetime) -> int:
 
 
 def land_order_details(run: Run, details: Sequence[Detail]) -> None:
-    """Store order details and whether more is to be expected of them; a 404 counts no more."""
+    """Store order details and whether more is to be expected of them; a 404 counts no more.
+
+    A detail that does not name the order that it was asked for says nothing that staging can use: it stays wanted, and
+    is asked for again by the next run. An order that is settled long since would else never be.
+    """
     with run.open() as db, db.transaction():
         details = admit(db, details, ORDER, lambda row: (row.id, _buyer(_told(row.text)), None), run.now())
     told = [_told(row.text) for row in details]
@@ -272,12 +276,17 @@ def land_order_details(run: Run, details: Sequence[Detail]) -> None:
         "status": [row.status for row in details],
         "settled_at": [_settled_since(body) for body in told],
         "customer_id": [_owner(body) for body in told],
+        "another": [
+            row.text is not None and as_code(body.orderNumber) != row.id
+            for row, body in zip(details, told, strict=True)
+        ],
     }
-    with run.open() as db, db.transaction(), db.batch(columns, {"status": "int", "customer_id": "int"}) as batch:
+    types = {"status": "int", "customer_id": "int", "another": "bool"}
+    with run.open() as db, db.transaction(), db.batch(columns, types) as batch:
         db.execute(
             f"""update raw.vinoshipper_orders as o
                 set detail_status = b.status, detail_at = $now,
-                    detail_wanted = false, settled_at = cast(b.settled_at as timestamp),
+                    detail_wanted = b.another, settled_at = cast(b.settled_at as timestamp),
                     customer_id = coalesce(o.customer_id, b.customer_id), owner_unknown = false
                 from {batch} as b where o.order_number = b.order_number""",
             {"now": run.now()},
@@ -312,6 +321,7 @@ def land_receipts(run: Run, receipts: Sequence[tuple[str, str | None, str]]) -> 
 class _Told(msgspec.Struct):
     """The fields of an order detail that landing looks at; the rest is stored unread."""
 
+    orderNumber: Any = None  # noqa: N815
     status: Any = None
     orderStatus: Any = None  # noqa: N815
     customer: Any = None
