@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from vs_st_pipeline.warehouse import Db
+from vs_st_pipeline.database import Db
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,10 +83,7 @@ def keep_runs(environ: Mapping[str, str]) -> timedelta:
     Raises:
         BadSettings: it is no duration above 0.
     """
-    kept = _duration(environ, KEEP_RUNS, "30d")
-    if not kept:
-        raise BadSettings(f"{KEEP_RUNS} must be above 0, such as 30d")
-    return kept
+    return _above_zero(environ, KEEP_RUNS, "30d")
 
 
 def late_after(environ: Mapping[str, str]) -> timedelta:
@@ -95,10 +92,14 @@ def late_after(environ: Mapping[str, str]) -> timedelta:
     Raises:
         BadSettings: it is no duration above 0.
     """
-    late = _duration(environ, LATE_AFTER, "30m")
-    if not late:
-        raise BadSettings(f"{LATE_AFTER} must be above 0, such as 30m")
-    return late
+    return _above_zero(environ, LATE_AFTER, "30m")
+
+
+def _above_zero(environ: Mapping[str, str], name: str, default: str) -> timedelta:
+    found = _duration(environ, name, default)
+    if not found:
+        raise BadSettings(f"{name} must be above 0, such as {default}")
+    return found
 
 
 def _duration(environ: Mapping[str, str], name: str, default: str) -> timedelta:

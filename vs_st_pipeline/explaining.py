@@ -16,6 +16,7 @@ from typing import Any
 from vs_st_pipeline import ledger, planning
 from vs_st_pipeline.account_fields import CustomField, resolve
 from vs_st_pipeline.change import EDITED_THERE, MEANINGS, NOT_READ_YET
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.destinations.simpletexting.contacts import (
     LiveContact,
     customer_id_key,
@@ -30,7 +31,6 @@ from vs_st_pipeline.ledger import Rejected
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.planning import RECEIPT_SOURCE, Person
 from vs_st_pipeline.run import Run
-from vs_st_pipeline.warehouse import Db
 
 Record = dict[str, Any]
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from vs_st_pipeline.account_fields import ReadNames
 from vs_st_pipeline.customer import customer_from
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.destinations.simpletexting.contacts import customer_id_key, live_contact, read_custom_fields
 from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.forgotten import (
@@ -37,7 +38,7 @@ from vs_st_pipeline.marks import forget_mark, read_mark, write_mark
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.scratch import sweep
 from vs_st_pipeline.staging import as_object
-from vs_st_pipeline.warehouse import Db, put_in_place
+from vs_st_pipeline.warehouse import put_in_place
 
 COPY = "forgotten.json"
 FINDINGS = "findings.json"  # of the checks, with masked samples; made anew the next time the merchant is looked at

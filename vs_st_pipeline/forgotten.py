@@ -16,10 +16,10 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, TypeVar
 
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.marks import forget_memos, write_mark
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.text_forms import as_mapping
-from vs_st_pipeline.warehouse import Db
 
 PHONE, EMAIL, CUSTOMER, CONTACT, ORDER = "phone", "email", "customer", "contact", "order"
 REWRITE = "rewrite"  # the mark that erased rows may still lie in free blocks of the file

@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from vs_st_pipeline.change import Change
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.diff import Accepted
-from vs_st_pipeline.warehouse import Db
 
 FIRST_GAP = timedelta(minutes=15)
 LARGEST_GAP = timedelta(days=1)

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vs_st_pipeline.customer import Customer, earliest_membership
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.gates import status_reason
 from vs_st_pipeline.matching import Candidate, Contact, Link, choose, link
 from vs_st_pipeline.order import Order, newest_counted
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.text_forms import instant
-from vs_st_pipeline.warehouse import Db
 
 
 @dataclass(frozen=True, slots=True)

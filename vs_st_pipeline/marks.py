@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from vs_st_pipeline.warehouse import Db
+from vs_st_pipeline.database import Db
 
 LINKED, NOTHING_TO_WRITE = "linked", "nothing_to_write"
 """Marks that only spare work: what was worked out, and from what. They name people, so forgetting takes them away."""

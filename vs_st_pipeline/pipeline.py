@@ -22,6 +22,7 @@ from typing import Any
 from vs_st_pipeline import forgetting, planning, retention, staging
 from vs_st_pipeline.blind_spots import read_blind_spots
 from vs_st_pipeline.customer import customer_from
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.destinations.simpletexting import contacts as st_contacts
 from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.destinations.simpletexting.outcomes import Pushed
@@ -46,7 +47,6 @@ from vs_st_pipeline.sources.vinoshipper.order_passes import search_orders
 from vs_st_pipeline.sources.vinoshipper.reading_order import note_linked
 from vs_st_pipeline.standing import write_standing
 from vs_st_pipeline.unchanged import Standing, keep_standing, program, standing_plan
-from vs_st_pipeline.warehouse import Db
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from vs_st_pipeline import brake, gates, ledger
 from vs_st_pipeline.account_fields import CustomField, ResolvedMap, resolve
 from vs_st_pipeline.change import NOT_CONFIRMED, NOT_READ_YET, RECEIPT_UNREADABLE, WAITING_RETRY, Change, Wanted
 from vs_st_pipeline.customer import Customer
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.destinations.simpletexting.contacts import (
     LiveContact,
     customer_id_key,
@@ -43,7 +44,6 @@ from vs_st_pipeline.run import Run
 from vs_st_pipeline.staging import staged_customers, staged_orders
 from vs_st_pipeline.text_forms import instant
 from vs_st_pipeline.vocabulary import Facts
-from vs_st_pipeline.warehouse import Db
 
 RECEIPT_SOURCE = "newest_order.receipt_url"
 NEWEST_NUMBER_SOURCE = "newest_order.number"

@@ -17,7 +17,8 @@ from typing import Any
 from vs_st_pipeline import forgetting
 from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.run import Run
-from vs_st_pipeline.warehouse import Warehouse, log_of, put_in_place, utc_now_naive
+from vs_st_pipeline.schema import utc_now_naive
+from vs_st_pipeline.warehouse import Warehouse, log_of, put_in_place
 
 # Sent, or about to be, with no outcome known: a sync settles it by reading. Batches that may come still, and contacts
 # that we may have made.

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from vs_st_pipeline import ledger, planning
 from vs_st_pipeline.change import GONE, NOT_READ_YET
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.destinations.simpletexting.client import PAGE_SIZE, SimpleTextingClient
 from vs_st_pipeline.destinations.simpletexting.contacts import fetch_contact, fetch_contacts
 from vs_st_pipeline.diff import Side, whose
@@ -27,7 +28,6 @@ from vs_st_pipeline.pipeline import Visit, visiting
 from vs_st_pipeline.planning import Person
 from vs_st_pipeline.report import Report
 from vs_st_pipeline.run import Run
-from vs_st_pipeline.warehouse import Db
 
 LISTING, SINGLE_READS = "listing", "single reads"
 SIDES: Final[tuple[Side, ...]] = ("same", "ours", "theirs", "both")

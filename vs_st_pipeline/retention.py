@@ -21,12 +21,12 @@ from typing import Any
 import msgspec
 
 from vs_st_pipeline.account_fields import ReadNames
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.destinations.simpletexting.contacts import customer_id_key, live_contact, read_custom_fields
 from vs_st_pipeline.marks import is_due, write_mark
 from vs_st_pipeline.order import ORDER_FIELDS, ORDER_PARTS
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.staging import as_object
-from vs_st_pipeline.warehouse import Db
 
 EVERY, MARK = timedelta(days=1), "retention"
 SLACK = timedelta(days=7)  # beyond the 90 days of orders that are compared with the shop's again and again

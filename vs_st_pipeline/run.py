@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.merchants import Merchant
-from vs_st_pipeline.warehouse import Db, Warehouse
+from vs_st_pipeline.warehouse import Warehouse
 
 
 def new_run_id() -> str:

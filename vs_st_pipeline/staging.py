@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from vs_st_pipeline.customer import Customer, Membership, club_names, club_status, customer_from
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.drift import LOOKED_AT, new_names
 from vs_st_pipeline.errors import VINOSHIPPER
 from vs_st_pipeline.marks import record_drift
@@ -33,7 +34,6 @@ from vs_st_pipeline.order import (
 )
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.text_forms import Moment, as_mapping, parse_moment
-from vs_st_pipeline.warehouse import Db
 
 BATCH = 5_000
 _JSON = msgspec.json.Decoder(float_hook=Decimal)

@@ -20,11 +20,11 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.field_map import FieldMap
 from vs_st_pipeline.marks import NOTHING_TO_WRITE, read_mark, write_mark
 from vs_st_pipeline.report import Report
 from vs_st_pipeline.run import Run
-from vs_st_pipeline.warehouse import Db
 
 
 @dataclass(frozen=True, slots=True)

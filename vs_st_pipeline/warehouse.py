@@ -1,7 +1,5 @@
 """The one door to DuckDB: one file per merchant, opened for moments, migrated forward, locked per sync.
 
-Data flow: rows of plain Python values -> Arrow -> DuckDB, and tuples back.
-
 One in-memory DuckDB instance per process attaches a merchant's file and detaches it again after use: attaching costs
 4 ms where an instance of its own costs 20 ms and 8 threads. Detaching after a write costs another 9 (a checkpoint), so
 a sync, which looks and writes dozens of times, keeps its file attached while it works (`keeping`) and lets it go when
@@ -11,122 +9,27 @@ DuckDB lets one process hold a file at a time, so a held file is waited for.
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from importlib import resources
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 
 import duckdb
-import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from vs_st_pipeline import scratch
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.errors import BadSettings, TryLater
 from vs_st_pipeline.fault_points import reach
+from vs_st_pipeline.schema import NEWEST, migrate, remedy, version_of
 
 LOCK_WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
 REST_SECONDS = 0.25  # a kept file that nobody used for so long is let go
-_BATCHES = itertools.count()
-
-
-T = TypeVar("T")
-
-
-class Db:
-    """One merchant's file while it is attached: SQL in, tuples out."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        self._cursor = cursor
-        self._memo: dict[str, Any] = {}
-
-    def memo(self, name: str, read: Callable[[], T]) -> T:
-        """What was read of a small table, once while the file is attached; nobody else can write to it meanwhile.
-
-        Whoever writes to the table changes the memo, or lets it be read anew with `forget_memo`. A transaction that is
-        rolled back takes all memos with it.
-        """
-        if name not in self._memo:
-            self._memo[name] = read()
-        found: T = self._memo[name]
-        return found
-
-    def forget_memo(self, name: str) -> None:
-        self._memo.pop(name, None)
-
-    def execute(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> None:
-        self._cursor.execute(sql, params)
-
-    def rows(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        return self._cursor.execute(sql, params).fetchall()
-
-    def row(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
-        found = self._cursor.execute(sql, params).fetchall()  # a result that is not fetched to its end blocks the next
-        return found[0] if found else None
-
-    def value(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> Any:
-        row = self.row(sql, params)
-        return row[0] if row else None
-
-    def script(self, sql: str) -> None:
-        self._cursor.execute(sql)
-
-    def columns(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Column names and rows, for tables that people look at."""
-        result = self._cursor.execute(sql, params)
-        return [str(column[0]) for column in result.description or []], result.fetchall()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing; a file that lost power in between opens as it was before."""
-        self._cursor.execute("begin transaction")
-        reach("begun")
-        try:
-            yield
-        except BaseException:
-            self._memo.clear()
-            self._cursor.execute("rollback")
-            raise
-        try:
-            self._cursor.execute("commit")
-        except BaseException:
-            self._memo.clear()
-            raise
-        reach("committed")
-
-    @contextmanager
-    def batch(self, columns: Mapping[str, Sequence[Any]], types: Mapping[str, str] | None = None) -> Iterator[str]:
-        """Columns of values as a table that SQL can name while the block lasts (`from {name}`).
-
-        Args:
-            columns: column name -> values, all of one length. Untyped columns are text.
-            types: column name -> `int` or `bool` for those that are not text.
-        """
-        arrow_types = {"int": pa.int64(), "bool": pa.bool_()}
-        types = types or {}
-        table = pa.table(
-            {
-                name: pa.array(values, type=arrow_types[types[name]] if name in types else pa.string())
-                for name, values in columns.items()
-            }
-        )
-        name = f"batch_{next(_BATCHES)}"
-        self._cursor.register(name, table)
-        try:
-            yield name
-        except BaseException:
-            with suppress(duckdb.Error):  # a transaction that broke takes no more, and what broke it is to be told
-                self._cursor.unregister(name)
-            raise
-        self._cursor.unregister(name)
 
 
 class _Held:
@@ -360,8 +263,8 @@ class Warehouse:
                 db = Db(cursor)
                 # Whether this process knows the file already: another one may have moved it on, or put a new one there,
                 # which may well get the inode number of the old one.
-                if held.migrated != _inode(path) or _version(db) != NEWEST:
-                    _migrate(db, path)
+                if held.migrated != _inode(path) or version_of(db) != NEWEST:
+                    migrate(db, path)
                     held.migrated = _inode(path)
             except BaseException:
                 _detach(cursor, alias)
@@ -393,7 +296,7 @@ class Warehouse:
             except duckdb.Error as error:
                 raise BadSettings(
                     f"the file {path} cannot be opened ({type(error).__name__}): if a newer DuckDB wrote it, upgrade; "
-                    f"else start it anew with {_remedy(path)}"
+                    f"else start it anew with {remedy(path)}"
                 ) from None
 
     def _let_go(self, held: _Held, path: Path, *, ignoring: bool = False) -> None:
@@ -452,47 +355,6 @@ def _inode(path: Path) -> int:
 def _unusable(path: Path, error: Exception) -> BadSettings:
     return BadSettings(
         f"the file {path} cannot be read or written ({type(error).__name__}): is the disk full, the folder read-only "
-        f"or the file damaged? Make room; a damaged file is started anew with {_remedy(path)}: what is there "
+        f"or the file damaged? Make room; a damaged file is started anew with {remedy(path)}: what is there "
         "already is then recognised"
     )
-
-
-def _remedy(path: Path) -> str:
-    return f"`vs-st rebuild --merchant {path.parent.name}`"
-
-
-def _migrations() -> list[tuple[int, str]]:
-    folder = resources.files("vs_st_pipeline") / "migrations"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return [(int(name.split("_", 1)[0]), (folder / name).read_text(encoding="utf-8")) for name in names]
-
-
-MIGRATIONS = _migrations()
-NEWEST = MIGRATIONS[-1][0]
-
-
-def _version(db: Db) -> int:
-    try:
-        return int(db.value("select coalesce(max(version), 0) from schema_version"))
-    except duckdb.CatalogException:  # a file that was made just now
-        return 0
-
-
-def _migrate(db: Db, path: Path) -> None:
-    db.execute("create table if not exists schema_version (version integer primary key, applied_at timestamp not null)")
-    version = _version(db)
-    if version > NEWEST:
-        raise BadSettings(
-            f"the file {path} is at schema {version}, this version knows {NEWEST}: upgrade vs-st-pipeline, "
-            f"or put an older backup back; {_remedy(path)} starts anew"
-        )
-    for number, sql in MIGRATIONS:
-        if number > version:
-            with db.transaction():
-                db.script(sql)
-                db.execute("insert into schema_version values (?, ?)", [number, utc_now_naive()])
-
-
-def utc_now_naive() -> datetime:
-    """The machine's UTC time without zone, as the tables hold it (not a rule about dates: those use VS_ST_NOW)."""
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -9,11 +9,11 @@ import pytest
 
 from vs_st_pipeline import pipeline, planning, staging
 from vs_st_pipeline.cli import work
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.field_map import FieldMap
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.unchanged import Standing, standing_plan
-from vs_st_pipeline.warehouse import Db
 from vs_st_pipeline_tests.stories import Story
 
 

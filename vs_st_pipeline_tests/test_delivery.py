@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline import ledger
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.destinations.simpletexting import batch
 from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.diff import Accepted
-from vs_st_pipeline.warehouse import Db, Warehouse
+from vs_st_pipeline.warehouse import Warehouse
 from vs_st_pipeline_tests.stories import BRAM, MARISOL, RENSKE, SYNCED, TEST, Story, kill, wait_until
 
 

@@ -20,10 +20,11 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline import pipeline
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.merchants import Merchant, read_merchants
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sandbox import SWITCHES, Sandbox
-from vs_st_pipeline.warehouse import Db, Warehouse
+from vs_st_pipeline.warehouse import Warehouse
 from vs_st_pipeline_tests.pairs import SHOP, TEXTING, all_pairs
 from vs_st_pipeline_tests.stories import NOW_AND_ALWAYS, ODALYS, TEST
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.cli import work
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.defs import measures
 from vs_st_pipeline.defs.measures import Measure
 from vs_st_pipeline.merchants import read_merchants
@@ -23,7 +24,7 @@ from vs_st_pipeline.sources.vinoshipper.reading_order import (
     Turn,
     affordable,
 )
-from vs_st_pipeline.warehouse import Db, Warehouse
+from vs_st_pipeline.warehouse import Warehouse
 from vs_st_pipeline_tests.stories import BRAM, MARISOL, SYNCED, TEST, Story
 
 LISTS_AND_SEARCHES = 6

@@ -11,7 +11,8 @@ import duckdb
 import pytest
 
 from vs_st_pipeline.errors import BadSettings, TryLater
-from vs_st_pipeline.warehouse import MIGRATIONS, Warehouse
+from vs_st_pipeline.schema import MIGRATIONS
+from vs_st_pipeline.warehouse import Warehouse
 
 HOLDER = """
 import sys, duckdb

@@ -67,7 +67,7 @@ def demo() -> None:
         finally:
             box.stdin.close()
             box.wait(timeout=10)
-    click.echo("\nThe stand-ins are stopped and their data is gone. `make ui` opens the same in Dagster.")
+    click.echo("\nThe stand-ins are stopped and their data is gone. `make ui` opens fifty wineries in Dagster.")
 
 
 def _paragraph(stream: IO[str]) -> list[str]:

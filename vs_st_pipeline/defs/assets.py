@@ -135,9 +135,9 @@ def walk(
     context: AssetExecutionContext, config: WalkConfig, settings: ResourceParam[Settings]
 ) -> Iterator[AssetMaterialization | AssetCheckResult | AssetCheckEvaluation]:
     """Walk the selected stops for every merchant of the run."""
-    file, warehouse, run_of = _settings(context, config, settings)
-    with orphans.alive(warehouse, context.run.run_id):
-        yield from _walk(context, config, settings, file, warehouse, run_of)
+    file, data_dir, run_of = _settings(context, config, settings)
+    with orphans.alive(data_dir, context.run.run_id):
+        yield from _walk(context, config, settings, file, data_dir, run_of)
 
 
 def _walk(
@@ -153,13 +153,7 @@ def _walk(
     stops = stops_for(selected, dry_run=config.dry_run)
     # Checks alone may be run without a partition; they then look at everybody.
     partitioned = context.has_partition_key or context.has_partition_key_range
-    everybody = [merchant.id for merchant in file.enabled]
-    in_the_file = [*everybody, *broken(file)]  # an entry that is broken for a while removes nobody
-    merchant_ids = list(context.partition_keys) if partitioned else everybody
-    if config.due_only:
-        asked_for = {*merchant_ids, *broken(file)}
-        due = dict.fromkeys([*broken(file), *due_now(file)])
-        merchant_ids = [merchant_id for merchant_id in due if merchant_id in asked_for]
+    merchant_ids, in_the_file = _whom(file, list(context.partition_keys) if partitioned else None, config)
     now = settings.now()
     storage_id = str(context.instance.run_storage.get_run_storage_id())
     news = News(data_dir / "reported.json", storage_id, context.run.run_id)
@@ -211,6 +205,18 @@ def _walk(
         context.log.warning(f"{len(as_before)} fail as before: {_names(as_before)}")
     if len(failed) > len(as_before):
         raise _failure([walked for walked in failed if walked.told], len(merchant_ids), len(as_before))
+
+
+def _whom(file: MerchantsFile, partition_keys: list[str] | None, config: WalkConfig) -> tuple[list[str], list[str]]:
+    """The merchants to walk, and all that the file names: an entry that is broken for a while removes nobody."""
+    everybody = [merchant.id for merchant in file.enabled]
+    entries_broken = broken(file)
+    wanted = everybody if partition_keys is None else partition_keys
+    if config.due_only:
+        asked_for = {*wanted, *entries_broken}
+        due = dict.fromkeys([*entries_broken, *due_now(file)])
+        wanted = [merchant_id for merchant_id in due if merchant_id in asked_for]
+    return wanted, [*everybody, *entries_broken]
 
 
 def _plan_partitions(context: AssetExecutionContext, walked: Walked, selected: set[str]) -> None:

@@ -26,13 +26,13 @@ from dagster import (
 
 from vs_st_pipeline import brake
 from vs_st_pipeline.change import AGE_UNKNOWN, AMBIGUOUS_PHONE, EDITED_THERE
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.defs import measures
 from vs_st_pipeline.defs.findings import Finding, Findings
 from vs_st_pipeline.defs.measures import Measure
 from vs_st_pipeline.defs.metadata import table
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.text_forms import in_words
-from vs_st_pipeline.warehouse import Db
 
 MOST_SHOWN = 50  # merchants in a result's table, the bad ones first
 BAD = "look at this"

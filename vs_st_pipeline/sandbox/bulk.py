@@ -160,13 +160,21 @@ def _fill(b: Builder, customers: int, orders: int, linked: int, unmatched: int) 
     crowd.contacts(linked, unmatched)
 
 
+def fill_ordinary(
+    b: Builder, customers: int, orders: int, linked: int, unmatched: int = 0, without: tuple[str, ...] = ()
+) -> Crowd:
+    """Nobody breaks an assumption: the first `linked` people have an order and are opted-in contacts."""
+    b.all_custom_fields(without=without)
+    crowd = Crowd(b)
+    crowd.customers(customers, 701000)
+    crowd.orders(orders, everybody_first=linked)
+    crowd.contacts(linked, unmatched, awkward=False)
+    return crowd
+
+
 def fill_linked_only(b: Builder) -> None:
     """4,000 customers of whom exactly 1,000 are linked OPT_IN contacts with at least one order each."""
-    b.all_custom_fields()
-    crowd = Crowd(b)
-    crowd.customers(4000, 701000)
-    crowd.orders(2400, everybody_first=1000)
-    crowd.contacts(1000, 0, awkward=False)
+    fill_ordinary(b, customers=4000, orders=2400, linked=1000)
 
 
 def fill_estate(b: Builder) -> None:
@@ -192,17 +200,9 @@ def fill_mailing(b: Builder, people: int) -> None:
 
 def fill_valley(b: Builder) -> None:
     """2,000 customers, 1,000 orders; 300 of them are linked contacts: the winery next door, of which there are many."""
-    b.all_custom_fields()
-    crowd = Crowd(b)
-    crowd.customers(2000, 701000)
-    crowd.orders(1000, everybody_first=300)
-    crowd.contacts(300, 50, awkward=False)
+    fill_ordinary(b, customers=2000, orders=1000, linked=300, unmatched=50)
 
 
 def fill_tiny(b: Builder) -> None:
     """Ten customers, six linked contacts and a stranger; one of a fleet."""
-    b.all_custom_fields()
-    crowd = Crowd(b)
-    crowd.customers(10, 701000)
-    crowd.orders(12, everybody_first=6)
-    crowd.contacts(6, 1, awkward=False)
+    fill_ordinary(b, customers=10, orders=12, linked=6, unmatched=1)

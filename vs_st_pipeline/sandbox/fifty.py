@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vs_st_pipeline.sandbox.bulk import Crowd, fill_hillside
+from vs_st_pipeline.sandbox.bulk import Crowd, fill_hillside, fill_ordinary
 from vs_st_pipeline.sandbox.world import Builder
 
 REVOKED, EXPIRED, BLOCKED, CUT, SHRUNK = "foxglove-hill", "lark-meadow", "stony-ridge", "rivers-edge", "silver-creek"
@@ -61,11 +61,7 @@ def fill_ageless(b: Builder) -> None:
 
 def fill_shrinking(b: Builder) -> None:
     """Enough people for a loss of them to mean something."""
-    b.all_custom_fields()
-    crowd = Crowd(b)
-    crowd.customers(30, 701000)
-    crowd.orders(40, everybody_first=18)
-    crowd.contacts(18, 1, awkward=False)
+    fill_ordinary(b, customers=30, orders=40, linked=18, unmatched=1)
 
 
 def fill_quiet(b: Builder) -> None:
@@ -74,11 +70,7 @@ def fill_quiet(b: Builder) -> None:
 
 
 def _fill(b: Builder, without: tuple[str, ...] = ()) -> Crowd:
-    b.all_custom_fields(without=without)
-    crowd = Crowd(b)
-    crowd.customers(8, 701000)
-    crowd.orders(8, everybody_first=4)
-    crowd.contacts(4, 1, awkward=False)
+    crowd = fill_ordinary(b, customers=8, orders=8, linked=4, unmatched=1, without=without)
     for person in crowd.people:
         person["dateOfBirth"] = person["dateOfBirth"] or {"day": 2, "month": 4, "year": 1975}
     return crowd

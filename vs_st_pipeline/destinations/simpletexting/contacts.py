@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from vs_st_pipeline.account_fields import CustomField, ReadNames, resolve
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.destinations.simpletexting.client import PAGE_SIZE, CustomFieldItem, SimpleTextingClient
 from vs_st_pipeline.drift import drift_of
 from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, Refused
@@ -25,8 +26,8 @@ from vs_st_pipeline.field_map import FieldMap, MapField
 from vs_st_pipeline.forgotten import CONTACT, CUSTOMER, PHONE, admit, phone_name, read_forgotten
 from vs_st_pipeline.marks import is_due, read_mark, record_drift, write_mark
 from vs_st_pipeline.run import Asked, Run
+from vs_st_pipeline.schema import utc_now_naive
 from vs_st_pipeline.text_forms import instant, parse_moment
-from vs_st_pipeline.warehouse import Db, utc_now_naive
 
 BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
 CUSTOMER_ID_LABEL = "VScustomerID"

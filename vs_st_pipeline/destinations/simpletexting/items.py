@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from vs_st_pipeline import ledger
 from vs_st_pipeline.change import GONE, NOT_CONFIRMED, Change, Wanted
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.destinations.simpletexting import contacts as reading
 from vs_st_pipeline.destinations.simpletexting.contacts import LiveContact
 from vs_st_pipeline.destinations.simpletexting.outcomes import Pushed
@@ -21,7 +22,7 @@ from vs_st_pipeline.diff import compare
 from vs_st_pipeline.gates import status_reason
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.run import Run
-from vs_st_pipeline.warehouse import Db, utc_now_naive
+from vs_st_pipeline.schema import utc_now_naive
 
 READ_AGAIN_AFTER = timedelta(seconds=60)  # a listing older than this is no ground to write on
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.errors import VINOSHIPPER, BadAnswer
 from vs_st_pipeline.marks import forget_mark, is_due, read_mark, write_mark
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sources.vinoshipper.client import CustomerPage, VinoshipperClient
 from vs_st_pipeline.sources.vinoshipper.landing import CustomerItem, customer_item, land_customers
-from vs_st_pipeline.warehouse import Db
 
 PAGE_SIZE = 250  # used by public client code in production; the maximum is unknown
 WALK = "customer_walk"

@@ -11,6 +11,7 @@ from typing import Any
 
 from vs_st_pipeline.blind_spots import CUSTOMER_SEARCH, MEMBERSHIP_FEED, tell
 from vs_st_pipeline.customer import customer_from
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.errors import Refused
 from vs_st_pipeline.marks import is_due, read_mark, write_mark
 from vs_st_pipeline.run import Asked, Run
@@ -20,7 +21,6 @@ from vs_st_pipeline.sources.vinoshipper.customer_list import forget_walk, walk_c
 from vs_st_pipeline.sources.vinoshipper.membership_feed import Feed, FeedMark, read_feed
 from vs_st_pipeline.sources.vinoshipper.order_passes import LEARN_AGAIN_AFTER
 from vs_st_pipeline.sources.vinoshipper.reading_order import hint
-from vs_st_pipeline.warehouse import Db
 
 DETAILS_OF_A_LOOK_UP = 3  # an ignored search answers with anybody
 LIST, MEMBERSHIPS, SEARCH_WORKS = "customer_list", "memberships", "customer_search"

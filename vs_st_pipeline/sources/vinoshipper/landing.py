@@ -18,12 +18,12 @@ from typing import Any
 import msgspec
 
 from vs_st_pipeline.customer import customer_from, listed_phone
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.forgotten import CUSTOMER, EMAIL, ORDER, PHONE, admit, email_name
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sources.vinoshipper.client import decode, whole_number
 from vs_st_pipeline.sources.vinoshipper.order_search import OrderRow
 from vs_st_pipeline.text_forms import PACIFIC, as_code, as_mapping, instant, local_date, parse_moment
-from vs_st_pipeline.warehouse import Db
 
 SHRUNK = 0.8
 SETTLED = frozenset({"DELIVERED", "PICKED_UP", "RETURNED", "CANCELLED"})

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from vs_st_pipeline.blind_spots import ORDER_DATES, SHIPPED_DATES, tell
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.forgotten import CUSTOMER, ORDER, read_forgotten
 from vs_st_pipeline.marks import (
     CLOCK_SLACK,
@@ -25,6 +26,7 @@ from vs_st_pipeline.marks import (
     write_mark,
 )
 from vs_st_pipeline.run import Asked, Run
+from vs_st_pipeline.schema import utc_now_naive
 from vs_st_pipeline.sources.vinoshipper import landing
 from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.sources.vinoshipper.order_search import (
@@ -36,7 +38,6 @@ from vs_st_pipeline.sources.vinoshipper.order_search import (
     OrderSearch,
     Stored,
 )
-from vs_st_pipeline.warehouse import Db, utc_now_naive
 
 LAND_ROWS_EVERY = 2_000
 OVERLAP = timedelta(days=2)  # both bounds' zone and inclusiveness are unknown

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.forgotten import admit
 from vs_st_pipeline.marks import CLOCK_SLACK, LINKED, share, write_mark
 from vs_st_pipeline.run import Run
-from vs_st_pipeline.warehouse import Db
 
 HINTED, NEVER_READ, NEWLY_LINKED, CHANGED = "hinted", "never read", "newly linked", "changed"
 OVERDUE, ROTATION, OWNER_UNKNOWN = "overdue", "rotation", "owner unknown"
