@@ -77,10 +77,11 @@ def load(scenario: str, now: datetime, without: Collection[str] = ()) -> list[Me
 
 
 def _share(known: Merchant, merchant: Merchant) -> None:
-    """The same records for another winery: thousands of them would not fit into memory.
+    """The same records for another winery, to the last word: thousands of them would not fit into memory.
 
-    A change of a record of the shop makes a new object; a contact is changed in place, but never deeper than itself.
+    Who copies the first one's warehouse for the others finds nothing changed in any of them. A change of a record of the shop makes a new object; a contact is changed in place, but never deeper than itself.
     """
+    merchant.producer = known.producer
     merchant.customers, merchant.memberships = dict(known.customers), dict(known.memberships)
     merchant.orders, merchant.lists = dict(known.orders), dict(known.lists)
     merchant.contacts = {id: dict(contact) for id, contact in known.contacts.items()}

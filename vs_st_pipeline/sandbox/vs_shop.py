@@ -68,7 +68,7 @@ class Shop:
             {
                 **membership,
                 "club": {"id": membership["clubId"], "name": membership["clubName"], "description": None},
-                "producer": {"id": self.merchant.account, "name": self.merchant.name, "type": "WINERY"},
+                "producer": self.merchant.producer,
             }
             for membership in self.memberships_of(customer_id)
         ]

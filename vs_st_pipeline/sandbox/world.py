@@ -79,6 +79,10 @@ class Merchant:
     contacts: dict[str, Record] = field(default_factory=dict)
     custom_fields: list[Record] = field(default_factory=list)
     lists: dict[str, Record] = field(default_factory=dict)
+    producer: Record = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.producer = {"id": self.account, "name": self.name, "type": "WINERY"}
 
 
 class Builder:
