@@ -62,16 +62,22 @@ ALL = {spot.name: spot for spot in (ORDER_DATES, SHIPPED_DATES, MEMBERSHIP_FEED,
 
 def tell(db: Db, spot: BlindSpot, there: bool, now: datetime) -> None:
     """Keep that this cannot be seen, since when; or that it can be seen again."""
-    known = db.memo("blind_spots", lambda: {row[0] for row in db.rows("select name from raw.blind_spots")})
+    known = _known(db)
     if there and spot.name not in known:
         db.execute("insert into raw.blind_spots values (?, ?)", [spot.name, now])
-        known.add(spot.name)
+        known[spot.name] = now
     elif not there and spot.name in known:
         db.execute("delete from raw.blind_spots where name = ?", [spot.name])
-        known.discard(spot.name)
+        del known[spot.name]
 
 
 def read_blind_spots(db: Db) -> list[tuple[BlindSpot, datetime]]:
     """What cannot be seen now, and since when (UTC without zone); spots of a newer version are left out."""
-    rows = db.rows("select name, since from raw.blind_spots order by name")
-    return [(ALL[name], since) for name, since in rows if name in ALL]
+    return [(ALL[name], since) for name, since in sorted(_known(db).items()) if name in ALL]
+
+
+def _known(db: Db) -> dict[str, datetime]:
+    found: dict[str, datetime] = db.memo(
+        "blind_spots", lambda: dict(db.rows("select name, since from raw.blind_spots"))
+    )
+    return found

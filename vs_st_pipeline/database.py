@@ -6,6 +6,7 @@ Data flow: rows of plain Python values -> Arrow -> DuckDB, and tuples back.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ import pyarrow as pa
 from vs_st_pipeline.fault_points import reach
 
 _BATCHES = itertools.count()
+_READS = re.compile(r"\s*select\b", re.IGNORECASE)
 T = TypeVar("T")
 
 
@@ -25,6 +27,8 @@ class Db:
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
         self._memo: dict[str, Any] = {}
+        self._later: dict[str, Callable[[], None]] = {}
+        self._in_transaction = self._begun = False
 
     def memo(self, name: str, read: Callable[[], T]) -> T:
         """What was read of a small table, once while the file is attached; nobody else can write to it meanwhile.
@@ -40,14 +44,27 @@ class Db:
     def forget_memo(self, name: str) -> None:
         self._memo.pop(name, None)
 
+    def later(self, name: str, write: Callable[[], None]) -> None:
+        """Write something with the next transaction that writes anything, at the latest before the file is let go.
+
+        For what may be lost: a crash before then loses it, and so does a transaction that is rolled back.
+        """
+        self._later[name] = write
+
+    def write_what_waits(self) -> None:
+        """Write what was to be written later."""
+        if self._later:
+            with self.transaction():
+                self._write_what_waits()
+
     def execute(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> None:
-        self._cursor.execute(sql, params)
+        self._run(sql, params)
 
     def rows(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        return self._cursor.execute(sql, params).fetchall()
+        return self._run(sql, params).fetchall()
 
     def row(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
-        found = self._cursor.execute(sql, params).fetchall()  # a result that is not fetched to its end blocks the next
+        found = self._run(sql, params).fetchall()  # a result that is not fetched to its end blocks the next
         return found[0] if found else None
 
     def value(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> Any:
@@ -55,30 +72,57 @@ class Db:
         return row[0] if row else None
 
     def script(self, sql: str) -> None:
-        self._cursor.execute(sql)
+        self._run(sql, None)
 
     def columns(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and rows, for tables that people look at."""
-        result = self._cursor.execute(sql, params)
+        result = self._run(sql, params)
         return [str(column[0]) for column in result.description or []], result.fetchall()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; a file that lost power in between opens as it was before."""
-        self._cursor.execute("begin transaction")
-        reach("begun")
+        """All or nothing; a file that lost power in between opens as it was before.
+
+        It begins with the first statement that may write: a sync that finds nothing new need not pay for it. What is
+        read before that is the same, because nobody else has the file.
+        """
+        if self._in_transaction:
+            raise RuntimeError("a transaction inside of another one")
+        self._in_transaction = True
         try:
             yield
+            if self._begun:
+                self._write_what_waits()
         except BaseException:
-            self._memo.clear()
-            self._cursor.execute("rollback")
+            self._forget()
+            begun, self._in_transaction, self._begun = self._begun, False, False
+            if begun:
+                self._cursor.execute("rollback")
             raise
-        try:
-            self._cursor.execute("commit")
-        except BaseException:
-            self._memo.clear()
-            raise
-        reach("committed")
+        begun, self._in_transaction, self._begun = self._begun, False, False
+        if begun:
+            try:
+                self._cursor.execute("commit")
+            except BaseException:
+                self._forget()
+                raise
+            reach("committed")
+
+    def _run(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
+        if self._in_transaction and not self._begun and not _READS.match(sql):
+            self._cursor.execute("begin transaction")
+            self._begun = True
+            reach("begun")
+        return self._cursor.execute(sql, params)
+
+    def _write_what_waits(self) -> None:
+        while self._later:
+            _, write = self._later.popitem()
+            write()
+
+    def _forget(self) -> None:
+        self._memo.clear()
+        self._later.clear()
 
     @contextmanager
     def batch(self, columns: Mapping[str, Sequence[Any]], types: Mapping[str, str] | None = None) -> Iterator[str]:

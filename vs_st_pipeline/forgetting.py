@@ -30,6 +30,7 @@ from vs_st_pipeline.forgotten import (
     email_name,
     erase,
     keep_out,
+    kept_hashes,
     known_names,
     phone_name,
     read_forgotten,
@@ -140,7 +141,7 @@ def _keep_two_copies(run: Run) -> None:
     copy = run.warehouse.folder(run.merchant.id) / COPY
     copied = _read_copy(copy)
     with run.open() as db:
-        stored = {(row[0], row[1], row[2].isoformat()) for row in db.rows("select * from raw.forgotten")}
+        stored = kept_hashes(db)
         if missing := sorted(copied - stored):
             with db.transaction():
                 copy_in(db, missing)

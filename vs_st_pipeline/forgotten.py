@@ -86,13 +86,17 @@ def hash_of(salt: str, kind: str, value: object) -> str:
 def read_forgotten(db: Db) -> Forgotten:
     """Everybody's hashes."""
 
-    def read() -> Forgotten:
-        by_salt: dict[str, set[str]] = {}
-        for salt, hashed in db.rows("select salt, hash from raw.forgotten"):
-            by_salt.setdefault(salt, set()).add(hashed)
-        return Forgotten(by_salt)
+    by_salt: dict[str, set[str]] = {}
+    for hashed, salt, _ in kept_hashes(db):
+        by_salt.setdefault(salt, set()).add(hashed)
+    return Forgotten(by_salt)
 
-    return db.memo(_MEMO, read)
+
+def kept_hashes(db: Db) -> set[tuple[str, str, str]]:
+    """Every hash, with its salt and the day since when it is kept."""
+    return db.memo(
+        _MEMO, lambda: {(row[0], row[1], row[2].isoformat()) for row in db.rows("select * from raw.forgotten")}
+    )
 
 
 def copy_in(db: Db, rows: Sequence[tuple[str, str, str]]) -> None:

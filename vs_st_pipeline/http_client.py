@@ -29,6 +29,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, wait_exponential
 
 from vs_st_pipeline.errors import BadAnswer, BadKey, BadSettings, Internal, PipelineError, Refused, TryLater
 from vs_st_pipeline.fault_points import reach
+from vs_st_pipeline.seats import waiting, while_waiting
 from vs_st_pipeline.transport import Adapter, begin_try
 from vs_st_pipeline.wire_forms import decoded, encoded, epoch_seconds, error_code, plain_word, retry_after
 
@@ -182,7 +183,7 @@ class HttpClient:
             wait=self._wait_seconds,
             stop=lambda state: state.args[0].spent + state.upcoming_sleep >= self._give_up_after,
             before_sleep=_count_sleep,
-            sleep=sleep,
+            sleep=while_waiting(sleep),
             retry_error_callback=_last_outcome,
         )
 
@@ -251,7 +252,8 @@ class HttpClient:
         began = time.monotonic()
         left = self._give_up_after - ask.spent
         reach("request")
-        heard = self._exchange(ask.prepared, min(left, TRY_SECONDS) if left > 0 else TRY_SECONDS)
+        with waiting():
+            heard = self._exchange(ask.prepared, min(left, TRY_SECONDS) if left > 0 else TRY_SECONDS)
         reach("answer")
         ask.spent += time.monotonic() - began
         if isinstance(heard, _Heard):

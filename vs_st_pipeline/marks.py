@@ -1,13 +1,14 @@
 """How far each way of reading has come: watermarks, rotations and learnt capabilities, in the merchant's own file.
 
-A mark moves only in the transaction that stores what it promises, so that a run that dies repeats a little and
-skips nothing.
+A mark moves only with the transaction that stores what it promises or after it, so that a run that dies repeats a
+little and skips nothing.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,24 +22,22 @@ CLOCK_SLACK = timedelta(days=1)  # a mark further ahead than this comes from a c
 
 def read_mark(db: Db, name: str) -> Any:
     """The mark's JSON value, None where there is none."""
-    found = _marks(db).get(name)
+    found = _marks(db).found.get(name)
     return json.loads(found[0]) if found is not None else None
 
 
 def marked_at(db: Db, name: str) -> datetime | None:
     """When the mark was set, None where there is none."""
-    found = _marks(db).get(name)
+    found = _marks(db).found.get(name)
     return found[1] if found is not None else None
 
 
 def write_mark(db: Db, name: str, value: Any, at: datetime) -> None:
-    """Set a mark (any JSON value)."""
-    marks, text = _marks(db), json.dumps(value)
-    if name in marks:  # a third of what `insert or replace` costs
-        db.execute("update raw.marks set value = ?, marked_at = ? where name = ?", [text, at, name])
-    else:
-        db.execute("insert into raw.marks values (?, ?, ?)", [name, text, at])
-    marks[name] = (text, at)
+    """Set a mark (any JSON value); in a transaction that writes anything, together with that, else a little later."""
+    marks = _marks(db)
+    marks.found[name] = (json.dumps(value), at)
+    marks.changed.add(name)
+    db.later("marks", lambda: _store(db))
 
 
 def change_mark(db: Db, name: str, value: Any) -> None:
@@ -50,7 +49,10 @@ def change_mark(db: Db, name: str, value: Any) -> None:
 
 def forget_mark(db: Db, name: str) -> None:
     """Take a mark away."""
-    if _marks(db).pop(name, None) is not None:
+    marks = _marks(db)
+    marks.changed.discard(name)
+    if marks.found.pop(name, None) is not None and name in marks.stored:
+        marks.stored.discard(name)
         db.execute("delete from raw.marks where name = ?", [name])
 
 
@@ -60,12 +62,42 @@ def forget_memos(db: Db) -> None:
         forget_mark(db, name)
 
 
-def _marks(db: Db) -> dict[str, tuple[str, datetime]]:
-    """All marks, read once while the file is attached: a sync asks for some twenty."""
-    found: dict[str, tuple[str, datetime]] = db.memo(
-        "marks", lambda: {row[0]: (row[1], row[2]) for row in db.rows("select name, value, marked_at from raw.marks")}
-    )
-    return found
+@dataclass(slots=True)
+class _Marks:
+    """All marks, read once while the file is attached: a sync asks for some twenty, and sets eight.
+
+    Attributes:
+        found: name -> value as JSON, and when it was set.
+        stored: names that are in the table.
+        changed: names whose value is not in the table yet.
+    """
+
+    found: dict[str, tuple[str, datetime]]
+    stored: set[str]
+    changed: set[str] = field(default_factory=set)
+
+
+def _marks(db: Db) -> _Marks:
+    def read() -> _Marks:
+        found = {row[0]: (row[1], row[2]) for row in db.rows("select name, value, marked_at from raw.marks")}
+        return _Marks(found, set(found))
+
+    return db.memo("marks", read)
+
+
+def _store(db: Db) -> None:
+    marks = _marks(db)
+    new, known = sorted(marks.changed - marks.stored), sorted(marks.changed & marks.stored)
+    for names, sql in (
+        (new, "insert into raw.marks select * from {values}"),
+        (known, "update raw.marks as m set value = v.value, marked_at = v.moment from {values} where m.name = v.name"),
+    ):
+        if names:  # all at once: a statement for each costs three times as much
+            places = ", ".join(["(?, ?, ?::timestamp)"] * len(names))
+            params = [part for name in names for part in (name, *marks.found[name])]
+            db.execute(sql.format(values=f"(values {places}) as v(name, value, moment)"), params)
+    marks.stored |= marks.changed
+    marks.changed.clear()
 
 
 def is_due(db: Db, name: str, every: timedelta, now: datetime) -> bool:

@@ -30,6 +30,7 @@ from typing import Final
 from pyrate_limiter import GCRA, Rate
 
 from vs_st_pipeline.errors import TryLater
+from vs_st_pipeline.seats import waiting
 
 _RULE: Final = GCRA()
 # Until when turns are given away, in microseconds: by this machine's monotonic clock, and by the wall's; which machine.
@@ -104,20 +105,21 @@ class Pace:
             TryLater: `stop` answered True; no turn was taken.
             OSError: the file cannot be opened or written.
         """
-        began = time.monotonic()
         wake_at = self._take()
         if wake_at is None:
             return 0.0
-        while wake_at is not None:
-            left = wake_at - time.monotonic()
-            if stop is not None:
-                if stop():
-                    raise TryLater("Stopped while waiting for a turn to send a request")
-                left = min(left, _STOP_SECONDS)
-            if left > 0:
-                time.sleep(left)
-            if wake_at <= time.monotonic():
-                wake_at = self._take()
+        began = time.monotonic()
+        with waiting():
+            while wake_at is not None:
+                left = wake_at - time.monotonic()
+                if stop is not None:
+                    if stop():
+                        raise TryLater("Stopped while waiting for a turn to send a request")
+                    left = min(left, _STOP_SECONDS)
+                if left > 0:
+                    time.sleep(left)
+                if wake_at <= time.monotonic():
+                    wake_at = self._take()
         return time.monotonic() - began
 
     def close(self) -> None:

@@ -224,12 +224,13 @@ def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] =
                 calls = Counter(visit.report.calls_by_name()) - called
                 on_stop(StopDone(name, time.monotonic() - started, dict(calls), run.asked[asked:]))
         with run.open() as db:
+            visit.report.unseen = [spot.sentence for spot, _ in read_blind_spots(db)]
             if visit.standing and whole:
                 visit.standing.tell(visit.report)
-            elif whole:
-                keep_standing(run, db, field_map, visit.report, visit.receipts)
-            visit.report.unseen = [spot.sentence for spot, _ in read_blind_spots(db)]
-            visit.report.waiting = count_waiting(db)
+            else:
+                if whole:
+                    keep_standing(run, db, field_map, visit.report, visit.receipts)
+                visit.report.waiting = count_waiting(db)
         retention.let_go(run)
         forgetting.finish(run)
     if "synced" in stops:

@@ -33,13 +33,15 @@ def version_of(db: Db) -> int:
 
 
 def migrate(db: Db, path: Path) -> None:
-    db.execute("create table if not exists schema_version (version integer primary key, applied_at timestamp not null)")
     version = version_of(db)
+    if version == NEWEST:
+        return
     if version > NEWEST:
         raise BadSettings(
             f"the file {path} is at schema {version}, this version knows {NEWEST}: upgrade vs-st-pipeline, "
             f"or put an older backup back; {remedy(path)} starts anew"
         )
+    db.execute("create table if not exists schema_version (version integer primary key, applied_at timestamp not null)")
     for number, sql in MIGRATIONS:
         if number > version:
             with db.transaction():

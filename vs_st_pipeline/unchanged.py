@@ -50,6 +50,7 @@ class Standing:
     def tell(self, report: Report) -> None:
         """Say in a report what this plan says."""
         report.unmatched, report.held, report.noted = self.unmatched, Counter(self.held), Counter(self.noted)
+        report.waiting = (0, 0)
 
 
 def standing_plan(run: Run, db: Db, field_map: FieldMap) -> Standing | None:

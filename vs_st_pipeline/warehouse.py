@@ -2,9 +2,9 @@
 
 One in-memory DuckDB instance per process attaches a merchant's file and detaches it again after use: attaching costs
 4 ms where an instance of its own costs 20 ms and 8 threads. Detaching after a write costs another 9 (a checkpoint), so
-a sync, which looks and writes dozens of times, keeps its file attached while it works (`keeping`) and lets it go when
-it waits for an answer or for its turn: nobody is locked out of the file for long (`vs-st why` can look).
-DuckDB lets one process hold a file at a time, so a held file is waited for.
+a sync, which looks and writes dozens of times, keeps its file attached while it lasts (`keeping`). DuckDB lets one
+process hold a file at a time: who meets a held file waits and says so (`wishes`), and the sync lets it go as soon as it
+does not use it just then, so that `vs-st why` can look. Other programs say nothing, and get it where a sync waits long.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ from vs_st_pipeline import scratch
 from vs_st_pipeline.database import Db
 from vs_st_pipeline.errors import BadSettings, TryLater
 from vs_st_pipeline.fault_points import reach
-from vs_st_pipeline.schema import NEWEST, migrate, remedy, version_of
+from vs_st_pipeline.schema import migrate, remedy
+from vs_st_pipeline.seats import waiting
+from vs_st_pipeline.wishes import is_wished, wishing
 
 LOCK_WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
-REST_SECONDS = 0.25  # a kept file that nobody used for so long is let go
+WATCH_SECONDS = 0.1  # how often it is asked who wishes for a kept file
+REST_SECONDS = 30.0  # a kept file that nobody used for so long is let go, wished for or not
 
 
 class _Held:
@@ -44,7 +47,8 @@ class _Held:
         self.cursor: duckdb.DuckDBPyConnection | None = None
         self.alias = ""
         self.inode = 0
-        self.migrated = -1  # inode of the file that was brought to this version's schema
+        self.asked_at = 0.0  # monotonic; when it was last asked whether somebody else wishes for it
+        self.granted = False  # it was let go for somebody who did
 
 
 class _Watcher:
@@ -56,7 +60,7 @@ class _Watcher:
         self._thread.start()
 
     def _run(self, work: Callable[[], None]) -> None:
-        while not self._ended.wait(REST_SECONDS / 2):
+        while not self._ended.wait(WATCH_SECONDS):
             work()
 
     def end(self) -> None:
@@ -115,7 +119,7 @@ class Warehouse:
         before = _inode(folder)
         lock = FileLock(folder / "sync.lock", mode=0o600, thread_local=False, is_singleton=False)
         try:
-            lock.acquire(timeout=self.wait_seconds, poll_interval=POLL_SECONDS)
+            self._acquire(lock)
         except FileNotFoundError:
             raise TryLater("the merchant's folder was removed just now; try again") from None
         except Timeout:
@@ -130,6 +134,13 @@ class Warehouse:
             yield
         finally:
             lock.release()
+
+    def _acquire(self, lock: FileLock) -> None:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            with waiting():
+                lock.acquire(timeout=self.wait_seconds, poll_interval=POLL_SECONDS)
 
     @contextmanager
     def open(self, merchant_id: str) -> Iterator[Db]:
@@ -164,8 +175,9 @@ class Warehouse:
                 held.used_at = time.monotonic()
                 if not held.users:
                     reach("closed")
-                    if broken or not held.keepers:
-                        self._let_go(held, path, ignoring=broken)
+                    # Asked here too: of a file that is used without a pause the watcher never gets hold.
+                    if broken or not held.keepers or _is_wished(held, path):
+                        self._let_go(held, path, ignoring=broken, broken=broken)
 
     def rewrite(self, merchant_id: str) -> None:
         """Copy all rows into a new file that takes the old one's place, so that what was deleted leaves the disk.
@@ -180,6 +192,7 @@ class Warehouse:
         draft = drafted(path)
         with held.lock:
             with self.open(merchant_id) as db:
+                db.write_what_waits()
                 quoted, copy = str(draft).replace("'", "''"), f'"new_{merchant_id}"'
                 db.execute(f"attach '{quoted}' as {copy}")
                 try:
@@ -195,7 +208,7 @@ class Warehouse:
 
     @contextmanager
     def keeping(self, merchant_id: str) -> Iterator[None]:
-        """While the block lasts the file stays attached between two uses that follow each other closely."""
+        """While the block lasts the file stays attached between two uses, unless somebody else wishes for it."""
         held, path = self._held(merchant_id), self.file(merchant_id)
         with self._guard:
             held.keepers += 1
@@ -216,14 +229,16 @@ class Warehouse:
                     self._let_go(held, path)
 
     def _rest(self) -> None:
-        """Let go of kept files that nobody used for a while."""
+        """Let go of kept files that somebody else wishes for, or that nobody used for a while."""
         with self._guard:
             kept = [(name, held) for name, held in self._files.items() if held.keepers]
         for name, held in kept:
+            path = self.file(name)
             if held.lock.acquire(blocking=False):  # else it is in use
                 try:
-                    if not held.users and time.monotonic() - held.used_at >= REST_SECONDS:
-                        self._let_go(held, self.file(name), ignoring=True)
+                    rested = time.monotonic() - held.used_at >= REST_SECONDS
+                    if held.db is not None and not held.users and (rested or _is_wished(held, path)):
+                        self._let_go(held, path, ignoring=True)
                 finally:
                     held.lock.release()
 
@@ -253,6 +268,10 @@ class Warehouse:
             cursor = self._connect().cursor()
         alias = f'"m_{merchant_id}"'
         try:
+            if held.granted:  # whoever wished for it looks every so often whether it is free
+                held.granted = False
+                with waiting():
+                    time.sleep(2 * POLL_SECONDS)
             self._attach_when_free(cursor, path, alias)
             try:
                 # DuckDB makes it by the process's umask. A process that was killed before this line has left an empty
@@ -261,11 +280,7 @@ class Warehouse:
                     path.chmod(0o600)
                 cursor.execute(f"use {alias}")
                 db = Db(cursor)
-                # Whether this process knows the file already: another one may have moved it on, or put a new one there,
-                # which may well get the inode number of the old one.
-                if held.migrated != _inode(path) or version_of(db) != NEWEST:
-                    migrate(db, path)
-                    held.migrated = _inode(path)
+                migrate(db, path)
             except BaseException:
                 _detach(cursor, alias)
                 raise
@@ -279,39 +294,58 @@ class Warehouse:
         return db
 
     def _attach_when_free(self, cursor: duckdb.DuckDBPyConnection, path: Path, alias: str) -> None:
+        if _attached(cursor, path, alias):
+            return
         give_up_at = time.monotonic() + self.wait_seconds
-        quoted = str(path).replace("'", "''")
-        while True:
-            try:
-                cursor.execute(f"attach '{quoted}' as {alias}")
-                return
-            except duckdb.IOException as error:
-                if "Could not set lock on file" not in str(error):
-                    raise _unusable(path, error) from None
+        with waiting(), wishing(path):
+            while not _attached(cursor, path, alias):
                 if time.monotonic() >= give_up_at:
                     raise TryLater(
                         f"the file {path} has been held by another process for over {self.wait_seconds:.0f} s"
-                    ) from None
+                    )
                 time.sleep(POLL_SECONDS)
-            except duckdb.Error as error:
-                raise BadSettings(
-                    f"the file {path} cannot be opened ({type(error).__name__}): if a newer DuckDB wrote it, upgrade; "
-                    f"else start it anew with {remedy(path)}"
-                ) from None
 
-    def _let_go(self, held: _Held, path: Path, *, ignoring: bool = False) -> None:
+    def _let_go(self, held: _Held, path: Path, *, ignoring: bool = False, broken: bool = False) -> None:
         """Detach the file. What cannot be checkpointed now stays in its log, which the next attaching reads."""
-        cursor, alias = held.cursor, held.alias
+        db, cursor, alias = held.db, held.cursor, held.alias
         held.db = held.cursor = None
         if cursor is None:
             return
         try:
+            if db is not None and not broken:
+                db.write_what_waits()
             _detach(cursor, alias)
         except duckdb.Error as error:
             if not ignoring:
                 raise _unusable(path, error) from None
         finally:
             cursor.close()
+
+
+def _is_wished(held: _Held, path: Path) -> bool:
+    """Whether somebody else wishes for the file; asked every now and then."""
+    now = time.monotonic()
+    if now - held.asked_at < WATCH_SECONDS:
+        return False
+    held.asked_at, held.granted = now, is_wished(path)
+    return held.granted
+
+
+def _attached(cursor: duckdb.DuckDBPyConnection, path: Path, alias: str) -> bool:
+    """Attach the file; False where another process holds it."""
+    quoted = str(path).replace("'", "''")
+    try:
+        cursor.execute(f"attach '{quoted}' as {alias}")
+    except duckdb.IOException as error:
+        if "Could not set lock on file" not in str(error):
+            raise _unusable(path, error) from None
+        return False
+    except duckdb.Error as error:
+        raise BadSettings(
+            f"the file {path} cannot be opened ({type(error).__name__}): if a newer DuckDB wrote it, upgrade; "
+            f"else start it anew with {remedy(path)}"
+        ) from None
+    return True
 
 
 def _detach(cursor: duckdb.DuckDBPyConnection, alias: str) -> None:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from vs_st_pipeline.database import Db
 from vs_st_pipeline.errors import BadSettings, TryLater
+from vs_st_pipeline.fault_points import arm, reached
+from vs_st_pipeline.marks import forget_mark, read_mark, write_mark
 from vs_st_pipeline.schema import MIGRATIONS
-from vs_st_pipeline.warehouse import Warehouse
+from vs_st_pipeline.warehouse import REST_SECONDS, Warehouse
+from vs_st_pipeline.wishes import is_wished
 
+NOON = datetime(2026, 3, 1, 12)
 HOLDER = """
 import sys, duckdb
 db = duckdb.connect(sys.argv[1])
@@ -63,6 +70,16 @@ with Warehouse(Path(sys.argv[1]), wait_seconds=float(sys.argv[2])).open("one") a
 """
 
 
+WISHER = """
+import sys, time
+from pathlib import Path
+from vs_st_pipeline.wishes import wishing
+with wishing(Path(sys.argv[1])):
+    print("wished", flush=True)
+    time.sleep(60)
+"""
+
+
 def visited(folder: Path, wait_seconds: float) -> subprocess.CompletedProcess[str]:
     """Another process looks at the file."""
     return subprocess.run(
@@ -70,16 +87,42 @@ def visited(folder: Path, wait_seconds: float) -> subprocess.CompletedProcess[st
     )
 
 
-def test_a_kept_file_is_let_go_when_it_rests_and_when_it_is_kept_no_more(tmp_path: Path) -> None:
+def test_a_kept_file_is_let_go_when_somebody_wishes_for_it_and_when_it_is_kept_no_more(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path)
     with warehouse.keeping("one"):
         with warehouse.open("one") as db:
             db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
             assert "held by another process" in visited(tmp_path, 0).stderr
-        assert visited(tmp_path, 20).stdout == "7\n"  # the watcher lets it go while it is kept, but not used
+        # It is let go while it is kept, but not used; without a wish it would rest for longer than that.
+        assert visited(tmp_path, REST_SECONDS / 2).stdout == "7\n"
         with warehouse.open("one") as db:
             assert db.value("select rows from synced.baseline") == 7
     assert visited(tmp_path, 0).stdout == "7\n"
+
+
+def test_who_wishes_for_a_file_gets_it_from_one_who_uses_it_all_the_time(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    with warehouse.keeping("one"), ThreadPoolExecutor(1) as pool:
+        with warehouse.open("one") as db:
+            db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
+        visit = pool.submit(visited, tmp_path, 20)
+        uses = 0
+        while not visit.done():
+            with warehouse.open("one") as db:
+                uses += bool(db.value("select rows from synced.baseline"))
+        assert visit.result().stdout == "7\n"
+        assert uses > 1
+
+
+def test_the_wish_of_a_process_that_was_killed_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    assert not is_wished(path)
+    with subprocess.Popen([sys.executable, "-c", WISHER, str(path)], stdout=subprocess.PIPE, text=True) as wisher:
+        assert wisher.stdout
+        assert wisher.stdout.readline() == "wished\n"
+        assert is_wished(path)
+        wisher.kill()
+    assert not is_wished(path)
 
 
 def test_a_kept_file_that_is_moved_away_is_not_written_any_more(tmp_path: Path) -> None:
@@ -115,6 +158,54 @@ def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
         dies_midway()
     with warehouse.open("one") as db:
         assert db.rows("select * from synced.baseline") == []
+
+
+def stored_marks(tmp_path: Path) -> dict[str, str]:
+    """As another process finds them."""
+    with duckdb.connect(str(tmp_path / "merchants" / "one" / "warehouse.duckdb"), read_only=True) as other:
+        return dict(other.execute("select name, value from raw.marks").fetchall())
+
+
+def test_marks_wait_for_the_next_writing_transaction_or_for_the_file_to_be_let_go(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    with warehouse.open("one"):
+        pass
+    arm("any:0")
+    with warehouse.keeping("one"), warehouse.open("one") as db:
+        with db.transaction():
+            write_mark(db, "first", 1, NOON)
+        assert not reached["begun"]  # alone it is not worth a transaction
+        assert read_mark(db, "first") == 1
+        with db.transaction():
+            assert db.value("select count(*) from raw.marks") == 0
+            assert not reached["begun"]  # nor is reading
+            db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
+            write_mark(db, "second", 2, NOON)
+        assert reached["committed"] == 1
+        assert db.value("select count(*) from raw.marks") == 2
+        write_mark(db, "first", 3, NOON)
+        write_mark(db, "third", 3, NOON)
+        forget_mark(db, "second")
+    assert stored_marks(tmp_path) == {"first": "3", "third": "3"}
+
+
+def test_a_mark_of_a_transaction_that_fails_is_not_kept_and_the_older_one_counts(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+
+    def dies_midway(db: Db) -> None:
+        with db.transaction():
+            write_mark(db, "how far", 2, NOON)
+            db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
+            raise ZeroDivisionError
+
+    with warehouse.keeping("one"), warehouse.open("one") as db:
+        with db.transaction():
+            write_mark(db, "how far", 1, NOON)
+            db.execute("delete from synced.baseline")
+        with pytest.raises(ZeroDivisionError):
+            dies_midway(db)
+        assert read_mark(db, "how far") == 1
+    assert stored_marks(tmp_path) == {"how far": "1"}
 
 
 def test_a_file_held_by_another_process_is_waited_for_and_then_named(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from vs_st_pipeline.cli.selection import Selection, json_option, merchant_option
 from vs_st_pipeline.environment import data_dir, fleet_rates, now
 from vs_st_pipeline.merchants import Merchant
 from vs_st_pipeline.report import FAILED, OK, Report
+from vs_st_pipeline.seats import Seats
 
 if TYPE_CHECKING:
     from vs_st_pipeline.run import Run
@@ -140,10 +141,12 @@ def for_each(selection: Selection, jobs: int, work: Callable[[Merchant, Callable
     """Many merchants at once in this process, results in the file's order; one merchant's failure is his own."""
     clock()  # a VS_ST_NOW that is no time is found before anything is called
     make_run_ready()
+    seats = Seats()
     with Progress([merchant.id for merchant in selection.merchants]) as progress:
 
         def one(merchant: Merchant) -> Any:
-            result = work(merchant, lambda said: progress.say(merchant.id, said))
+            with seats.taken():
+                result = work(merchant, lambda said: progress.say(merchant.id, said))
             progress.done(merchant.id, result[0] if isinstance(result, tuple) else result)
             return result
 

@@ -1,6 +1,7 @@
 """Walks many merchants at once, each on a thread of its own, and tells of each as soon as it is done.
 
-Threads are enough: a merchant's time goes by waiting for answers, at about one request per second.
+Threads are enough: a merchant's time goes by waiting for answers, at about one request per second. Few of them compute
+at once (`seats`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from vs_st_pipeline.defs.measures import Measure
 from vs_st_pipeline.errors import Internal, PipelineError, TryLater
 from vs_st_pipeline.report import FAILED, Report
 from vs_st_pipeline.run import Run
+from vs_st_pipeline.seats import Seats
 
 FEWEST_JOBS, MOST_JOBS = 8, 128
 PER_JOB = 8  # merchants that one thread takes one after another before another thread is worth its memory
@@ -107,13 +109,18 @@ def walk_all(
     Closing the iterator (a run that is stopped) begins no further merchant, and ends the others before their next
     request.
     """
-    stopping, waiting = threading.Event(), deque(merchant_ids)
+    stopping, waiting, seats = threading.Event(), deque(merchant_ids), Seats()
+
+    def walk_seated(merchant_id: str) -> Walked:
+        with seats.taken():
+            return walk_one(merchant_id, run_of, stops, checks, stopping, is_news)
+
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="merchant")
     at_work: set[Future[Walked]] = set()
     try:
         while waiting or at_work:
             while waiting and len(at_work) < jobs:  # what is done is handed on and forgotten before more is begun
-                at_work.add(pool.submit(walk_one, waiting.popleft(), run_of, stops, checks, stopping, is_news))
+                at_work.add(pool.submit(walk_seated, waiting.popleft()))
             done, at_work = wait(at_work, return_when=FIRST_COMPLETED)
             for one in done:
                 yield one.result()

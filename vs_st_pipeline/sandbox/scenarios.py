@@ -79,7 +79,8 @@ def load(scenario: str, now: datetime, without: Collection[str] = ()) -> list[Me
 def _share(known: Merchant, merchant: Merchant) -> None:
     """The same records for another winery, to the last word: thousands of them would not fit into memory.
 
-    Who copies the first one's warehouse for the others finds nothing changed in any of them. A change of a record of the shop makes a new object; a contact is changed in place, but never deeper than itself.
+    Who copies the first one's warehouse for the others finds nothing changed in any of them. A change of a record of
+    the shop makes a new object; a contact is changed in place, but never deeper than itself.
     """
     merchant.producer = known.producer
     merchant.customers, merchant.memberships = dict(known.customers), dict(known.memberships)

@@ -20,6 +20,7 @@ from vs_st_pipeline.destinations.simpletexting.strangers import CalledAt
 from vs_st_pipeline.errors import BadAnswer, BadKey, Refused, TryLater
 from vs_st_pipeline.ledger import Sent
 from vs_st_pipeline.phone import nanp
+from vs_st_pipeline.seats import while_waiting
 
 FIRST_POLL_SECONDS = 0.5
 LONGEST_POLL_SECONDS = 15.0
@@ -88,7 +89,7 @@ def collect(
     outcome = BatchOutcome(called=called)
     shared = Counter(sent.phone for sent in sending)
     told: dict[str, BatchItem] = {}
-    results, outcome.done = _poll(st, task_id, wait, progress, sleep)
+    results, outcome.done = _poll(st, task_id, wait, progress, while_waiting(sleep))
     for result in results:
         phone = nanp(result.contactPhone)
         if phone and (phone not in told or result.done):

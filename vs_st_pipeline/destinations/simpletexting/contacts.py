@@ -78,6 +78,9 @@ def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
     """Read the account's custom fields anew; returns how many there are."""
     fields = list_custom_fields(st)
     rows = [(item.label.strip(), item.mergeTag) for item in fields if item.label and item.label.strip()]
+    with run.open() as db:
+        if rows == db.rows("select label, merge_tag from raw.simpletexting_custom_fields order by rowid"):
+            return len(rows)
     columns: dict[str, list[str | None]] = {"label": [row[0] for row in rows], "merge_tag": [row[1] for row in rows]}
     with run.open() as db, db.transaction(), db.batch(columns) as batch:
         db.execute("delete from raw.simpletexting_custom_fields")
@@ -177,6 +180,8 @@ def _overlapping(db: Db, mark: datetime) -> datetime:
     Right after many were written the hour holds them all; a page is overlap enough, and one request.
     """
     since = mark - OVERLAP
+    if db.value("select count(*) from raw.simpletexting_contacts") <= OVERLAP_ROWS:
+        return since
     row = db.row(
         """select updated from (select json_extract_string(body, '$.updated') as updated
                from raw.simpletexting_contacts where not gone)
@@ -289,6 +294,8 @@ def land_contacts(run: Run, db: Db, contacts: Mapping[str, bytes]) -> None:
     When they were read is a fact, not a rule about dates, so it is the machine's time and never `VS_ST_NOW`.
     """
     contacts = _of_people_not_forgotten(run, db, contacts)
+    if not contacts:
+        return
     columns: dict[str, list[Any]] = {
         "contact_id": list(contacts),
         "body": [text.decode() for text in contacts.values()],
@@ -297,24 +304,28 @@ def land_contacts(run: Run, db: Db, contacts: Mapping[str, bytes]) -> None:
     }
     with db.batch(columns) as batch:
         new = db.rows(
-            f"""select b.body from {batch} as b left join raw.simpletexting_contacts as c using (contact_id)
+            f"""select b.body, c.contact_id is null
+                from {batch} as b left join raw.simpletexting_contacts as c using (contact_id)
                 where c.body_hash is distinct from b.body_hash"""
         )
         drift = sum((drift_of("contact", _decode(row[0])) for row in new), Counter[str]())
         record_drift(db, SIMPLETEXTING, drift, run.now())
+        read = {"now": utc_now_naive(), "run": run.run_id}
+        body = "body = b.body, body_hash = b.body_hash," if new else ""  # to set what is there already costs as much
         db.execute(
             f"""update raw.simpletexting_contacts as c
-                set body = b.body, body_hash = b.body_hash, read_at = $now, read_run = $run, gone = false
+                set {body} read_at = $now, read_run = $run, gone = false
                 from {batch} as b where c.contact_id = b.contact_id""",
-            {"now": utc_now_naive(), "run": run.run_id},
+            read,
         )
-        db.execute(
-            f"""insert into raw.simpletexting_contacts
-                    (contact_id, body, body_hash, read_at, read_run, first_source)
-                select b.contact_id, b.body, b.body_hash, $now, $run, b.source from {batch} as b
-                anti join raw.simpletexting_contacts as c using (contact_id)""",
-            {"now": utc_now_naive(), "run": run.run_id},
-        )
+        if any(unknown for _, unknown in new):
+            db.execute(
+                f"""insert into raw.simpletexting_contacts
+                        (contact_id, body, body_hash, read_at, read_run, first_source)
+                    select b.contact_id, b.body, b.body_hash, $now, $run, b.source from {batch} as b
+                    anti join raw.simpletexting_contacts as c using (contact_id)""",
+                read,
+            )
 
 
 def _of_people_not_forgotten(run: Run, db: Db, contacts: Mapping[str, bytes]) -> Mapping[str, bytes]:

@@ -37,7 +37,8 @@ def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequen
     """
     with run.open() as db:
         turns = customer_turns(run, db, customer_ids)
-        now = affordable(run, turns, vs.sent, reserved=orders_in_need(run, db, customer_ids))
+        reserved = orders_in_need(run, db, customer_ids) if run.budget is not None else 0
+        now = affordable(run, turns, vs.sent, reserved=reserved)
         walked_now = listed_in_this_run(run, db)
 
     def land(details: list[Detail]) -> None:

@@ -225,28 +225,28 @@ def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
         "owner_unknown": [not row.owner_told for row in unique.values()],
     }
     with db.batch(columns, {"customer_id": "int", "owner_unknown": "bool"}) as batch:
-        # The stored bodies are compared once, and only where any is known: to look at them reads the whole column,
-        # and while the history is walked every order is new.
-        known = db.value(f"select count(*) from {batch} semi join raw.vinoshipper_orders using (order_number)")
-        changed = _update_order_rows(db, batch, now) if known else 0
-        db.execute(
-            f"""insert into raw.vinoshipper_orders
-                    (order_number, customer_id, search_body, search_hash, searched_at, purchased_on, owner_unknown)
-                select b.order_number, b.customer_id, b.body, b.hash, ?, cast(b.purchased_on as date), b.owner_unknown
-                from {batch} as b
-                anti join raw.vinoshipper_orders as o using (order_number)""",
-            [now],
+        differing = db.rows(
+            f"""select b.order_number, o.order_number is null
+                from {batch} as b left join raw.vinoshipper_orders as o using (order_number)
+                where o.search_hash is distinct from b.hash"""
         )
-    return changed + len(unique) - int(known)
+        _update_order_rows(db, batch, [number for number, unknown in differing if not unknown], now)
+        if any(unknown for _, unknown in differing):
+            db.execute(
+                f"""insert into raw.vinoshipper_orders
+                        (order_number, customer_id, search_body, search_hash, searched_at, purchased_on, owner_unknown)
+                    select b.order_number, b.customer_id, b.body, b.hash, ?, cast(b.purchased_on as date),
+                        b.owner_unknown
+                    from {batch} as b
+                    anti join raw.vinoshipper_orders as o using (order_number)""",
+                [now],
+            )
+    return len(differing)
 
 
-def _update_order_rows(db: Db, batch: str, now: datetime) -> int:
-    changed = db.rows(
-        f"""select b.order_number from {batch} as b join raw.vinoshipper_orders as o using (order_number)
-            where o.search_hash is distinct from b.hash"""
-    )
+def _update_order_rows(db: Db, batch: str, changed: Sequence[str], now: datetime) -> None:
     if changed:
-        with db.batch({"order_number": [row[0] for row in changed]}) as numbers:
+        with db.batch({"order_number": changed}) as numbers:
             db.execute(
                 f"""update raw.vinoshipper_orders as o
                     set customer_id = coalesce(b.customer_id, o.customer_id), search_body = b.body,
@@ -257,7 +257,6 @@ def _update_order_rows(db: Db, batch: str, now: datetime) -> int:
                     where o.order_number = b.order_number""",
                 [now],
             )
-    return len(changed)
 
 
 def land_order_details(run: Run, details: Sequence[Detail]) -> None:

@@ -244,8 +244,9 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         numbers.update(row.number for row in rows)
         if not search.can_filter:
             break  # there is no asking for a day any more
-    with run.open() as db:
-        db.execute("delete from raw.slices where day < ?", [today - timedelta(days=RECONCILED_DAYS)])
+    if any(day < today - timedelta(days=RECONCILED_DAYS) for day in compared):
+        with run.open() as db:
+            db.execute("delete from raw.slices where day < ?", [today - timedelta(days=RECONCILED_DAYS)])
     if chosen:
         run.asked.append(Asked("order search", "reconciliation by days", len(chosen), f"{found} differ"))
 
@@ -324,6 +325,11 @@ def _land_all(run: Run, pages: Iterable[list[OrderRow]], numbers: set[str]) -> N
 
 
 def _count_read(db: Db, run: Run) -> None:
+    counts = db.rows(
+        "select count(*) from raw.vinoshipper_orders union all select rows from raw.reads where what = 'orders'"
+    )
+    if len(counts) == 2 and counts[0] == counts[1]:
+        return
     db.execute("delete from raw.reads where what = 'orders'")
     db.execute(
         "insert into raw.reads select 'orders', ?, count(*), ? from raw.vinoshipper_orders", [run.run_id, run.now()]

@@ -1,0 +1,59 @@
+"""Few compute at once, many are under way: who waits leaves the seat to somebody else."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from vs_st_pipeline.seats import Seats, waiting, while_waiting
+
+
+def test_no_more_compute_than_there_are_seats_and_all_come_to_their_turn() -> None:
+    seats, guard, done = Seats(2), threading.Lock(), threading.Event()
+    seated, most = 0, 0
+
+    def compute(change: int) -> None:
+        nonlocal seated, most
+        with guard:
+            seated += change
+            most = max(most, seated)
+
+    def work(_: int) -> None:
+        with seats.taken():
+            compute(+1)
+            compute(-1)
+            with waiting():
+                done.wait(0.001)
+            compute(+1)
+            compute(-1)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(work, range(64)))
+    assert 1 <= most <= 2
+
+
+def test_who_waits_leaves_the_only_seat_to_another() -> None:
+    seats, sat = Seats(1), threading.Event()
+
+    def other() -> None:
+        with seats.taken():
+            sat.set()
+
+    with ThreadPoolExecutor(1) as pool, seats.taken():
+        begun = pool.submit(other)
+        assert not sat.is_set()
+        assert while_waiting(sat.wait)(20)
+        begun.result(20)
+
+
+def test_a_seat_is_free_again_after_whatever_went_wrong() -> None:
+    seats = Seats(1)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), seats.taken(), waiting():
+            raise ZeroDivisionError
+    with waiting():  # without a seat it means nothing
+        pass
+    with seats.taken():
+        pass
