@@ -146,6 +146,14 @@ def is_under(birth_date: date, today: date, years: int = LEGAL_AGE) -> bool:
     return age_on(birth_date, today) < years
 
 
+def last_birth_date(today: date, years: int = LEGAL_AGE) -> date:
+    """The latest birth date of one who is not younger than `years` today: whoever was born after it `is_under`."""
+    try:
+        return today.replace(year=today.year - years)
+    except ValueError:  # 29 February, and that was a common year
+        return date(today.year - years, 2, 28)
+
+
 def club_names(memberships: Iterable[Membership]) -> list[str]:
     """Names of the clubs, on hold or not, by joining (missing last), then id; once each, blanks skipped."""
     ordered = sorted(memberships, key=_by_joining)

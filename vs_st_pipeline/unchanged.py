@@ -6,7 +6,8 @@ Most syncs find nothing, and working that out anew for every contact costs many 
 So a sync that found nothing to write keeps the fingerprint of all that it went by. It is believed from the second
 such sync in a row on (the first may itself have changed what it went by), and never by a run that is full, rehearsed
 or of one stop. Whoever changes what a plan depends on need not know of this: what is stored is compared, not reported.
-The date is part of it, so everybody is planned anew at least once a day.
+Of the date it is part who is under age. A plan stands for a day, more or less, so that not all merchants plan anew at
+once.
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from functools import cache
 from hashlib import blake2b
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from vs_st_pipeline.customer import last_birth_date
 from vs_st_pipeline.database import Db
 from vs_st_pipeline.field_map import FieldMap
-from vs_st_pipeline.marks import NOTHING_TO_WRITE, read_mark, write_mark
+from vs_st_pipeline.marks import CLOCK_SLACK, NOTHING_TO_WRITE, read_mark, write_mark
 from vs_st_pipeline.report import Report
 from vs_st_pipeline.run import Run
+
+STANDS_FOR = timedelta(days=1)  # half of it to half as much again
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class Standing:
     Attributes:
         fingerprint: of all that it depends on.
         plan_run: the run that made it; another one's plan stands there for another reason.
+        made_at: when (ISO, UTC).
         confirmed: a second sync went by the same and came to the same.
         unmatched, held, noted: its numbers, as a report tells them.
         receipts: orders whose receipts it needs.
@@ -41,6 +47,7 @@ class Standing:
 
     fingerprint: str
     plan_run: str
+    made_at: str
     confirmed: bool
     unmatched: int
     held: dict[str, int]
@@ -58,7 +65,7 @@ def standing_plan(run: Run, db: Db, field_map: FieldMap) -> Standing | None:
     if run.full or run.dry_run or run.allow_unsafe:
         return None
     kept = _read(db)
-    if kept is None or not kept.confirmed or kept.plan_run != _plan_run(db):
+    if kept is None or not kept.confirmed or kept.plan_run != _plan_run(db) or not _stands_at(kept, run.now()):
         return None
     if kept.fingerprint != _fingerprint(run, db, field_map):
         return None
@@ -74,6 +81,7 @@ def keep_standing(run: Run, db: Db, field_map: FieldMap, report: Report, receipt
     made = Standing(
         _fingerprint(run, db, field_map),
         _plan_run(db),
+        run.now().isoformat(),
         confirmed=False,
         unmatched=report.unmatched,
         held=dict(report.held),
@@ -81,7 +89,7 @@ def keep_standing(run: Run, db: Db, field_map: FieldMap, report: Report, receipt
         receipts=sorted(receipts),
     )
     kept = _read(db)
-    if kept is not None and replace(kept, plan_run=made.plan_run, confirmed=False) == made:
+    if kept is not None and replace(kept, plan_run=made.plan_run, made_at=made.made_at, confirmed=False) == made:
         made = replace(made, confirmed=True)
     if made != kept:
         write_mark(db, NOTHING_TO_WRITE, asdict(made), run.now())
@@ -93,6 +101,14 @@ def _read(db: Db) -> Standing | None:
         return Standing(**found) if found else None
     except TypeError:  # kept by another version
         return None
+
+
+def _stands_at(kept: Standing, now: datetime) -> bool:
+    """Whether its time is not over; what was made in a future that is wrong does not stand."""
+    digest = blake2b(kept.plan_run.encode(), digest_size=2).digest()
+    spread = int.from_bytes(digest) / 2**16  # plans that were made at the same moment do not end so
+    age = now - datetime.fromisoformat(kept.made_at)
+    return -CLOCK_SLACK <= age < STANDS_FOR * (0.5 + spread)
 
 
 def _plan_run(db: Db) -> str:
@@ -135,6 +151,8 @@ union all
 select 7, count(*), max(seq) from synced.history
 union all
 select 8, count(*), 0 from raw.forgotten
+union all
+select 9, count(*), sum(hash(customer_id)) from staged.customers where birth_date > ?
 """
 
 
@@ -145,10 +163,10 @@ def _fingerprint(run: Run, db: Db, field_map: FieldMap) -> str:
         merchant.require_age_evidence,
         str(merchant.time_zone),
         field_map.fields,  # not its fingerprint: of two rows that mean one field of the account the first has it
-        run.today().isoformat(),
         program(),
     )
-    return blake2b(repr((settings, sorted(db.rows(_INPUTS)))).encode(), digest_size=16).hexdigest()
+    stored = sorted(db.rows(_INPUTS, [last_birth_date(run.today())]))
+    return blake2b(repr((settings, stored)).encode(), digest_size=16).hexdigest()
 
 
 @cache

@@ -6,7 +6,7 @@ from datetime import date
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vs_st_pipeline.customer import (
@@ -19,6 +19,7 @@ from vs_st_pipeline.customer import (
     customer_from,
     earliest_membership,
     is_under,
+    last_birth_date,
 )
 from vs_st_pipeline.text_forms import parse_moment
 
@@ -195,6 +196,14 @@ def test_birth_dates(parts: tuple[object, object, object], expected: date | None
 def test_ages(born: date, today: date, age: int) -> None:
     assert age_on(born, today) == age
     assert is_under(born, today, 21) == (age < 21)
+
+
+@given(born=st.dates(date(1900, 1, 1), date(2040, 1, 1)), today=st.dates(date(1960, 1, 1), date(2060, 1, 1)))
+@example(born=date(2004, 2, 29), today=date(2025, 2, 28))
+@example(born=date(2007, 2, 28), today=date(2028, 2, 29))
+@example(born=date(2007, 3, 1), today=date(2028, 2, 29))
+def test_whoever_was_born_after_the_last_birth_date_is_under_age(born: date, today: date) -> None:
+    assert is_under(born, today) == (born > last_birth_date(today))
 
 
 @given(born=st.dates(date(1900, 1, 1), date(2020, 1, 1)), years=st.integers(0, 120))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from vs_st_pipeline.customer import LEGAL_AGE
 from vs_st_pipeline.linking import links_key
 from vs_st_pipeline_tests.stories import MARISOL, NOW_AND_ALWAYS, ODALYS, TEST, Record, Story
 
@@ -101,8 +103,29 @@ def test_everybody_is_planned_anew_every_day_and_in_a_full_sync(quiet: Story) ->
     quiet.synced("--full")
     in_full = planned_by(quiet)
     assert in_full != plan
-    quiet.synced(now=datetime.now(UTC) + timedelta(days=1))
+    quiet.synced(now=datetime.now(UTC) + timedelta(days=1.5))
     assert planned_by(quiet) != in_full
+
+
+@pytest.mark.parametrize("days_too_young", [1, 2])
+def test_midnight_alone_plans_nothing_anew_but_whoever_comes_of_age_then(story: Story, days_too_young: int) -> None:
+    evening = datetime.now(ZoneInfo("America/Los_Angeles")).replace(hour=21) + timedelta(days=1)
+    of_age = evening.date() + timedelta(days=days_too_young)
+    story.settings(vinoshipper={"refresh": NOW_AND_ALWAYS})
+    story.shop.patch_customer(
+        700106, dateOfBirth={"day": of_age.day, "month": of_age.month, "year": of_age.year - LEGAL_AGE}
+    )
+    for _ in range(4):
+        before = story.synced(now=evening)
+    plan = planned_by(story)
+    story.synced(now=evening + timedelta(hours=2))
+    assert planned_by(story) == plan
+    report = story.synced(now=evening + timedelta(hours=4))
+    if days_too_young == 1:
+        assert planned_by(story) != plan
+        assert before["planned"]["held"]["under_age"] - 1 == report["planned"]["held"].get("under_age", 0)
+    else:
+        assert planned_by(story) == plan
 
 
 def test_one_stop_alone_is_made_whatever_is_known(quiet: Story) -> None:
