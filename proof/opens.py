@@ -43,21 +43,21 @@ def _note(what: str, merchant_id: str) -> None:
 def _watch() -> None:
     attach, let_go = Warehouse._attach, Warehouse._let_go
 
-    def watched_attach(self: Warehouse, held: Any, path: Path, merchant_id: str) -> Db:
+    def watched_attach(self: Warehouse, held: Any, merchant_id: str) -> Db:
         _note("wants", merchant_id)
         try:
-            return attach(self, held, path, merchant_id)
+            return attach(self, held, merchant_id)
         except BaseException:
             _note("left", merchant_id)
             raise
 
-    def watched_let_go(self: Warehouse, held: Any, path: Path, **how: Any) -> None:
+    def watched_let_go(self: Warehouse, held: Any, **how: Any) -> None:
         had = held.db is not None
         try:
-            let_go(self, held, path, **how)
+            let_go(self, held, **how)
         finally:
             if had:
-                _note("left", path.parent.name)
+                _note("left", held.path.parent.name)
 
     Warehouse._attach, Warehouse._let_go = watched_attach, watched_let_go  # type: ignore[method-assign]
 

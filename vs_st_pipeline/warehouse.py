@@ -38,7 +38,8 @@ REST_SECONDS = 30.0  # a kept file that nobody used for so long is let go, wishe
 class _Held:
     """A merchant's file as this process holds it, or does not just now. Use it under its lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        self.path = path  # kept: to put it together costs more than many a use
         self.lock = threading.RLock()
         self.keepers = 0  # who wants it to stay attached between two uses
         self.users = 0
@@ -150,14 +151,15 @@ class Warehouse:
             TryLater: another process held the file for `wait_seconds`.
             BadSettings: the file cannot be opened, or comes from a newer version.
         """
-        path, held = self.file(merchant_id), self._held(merchant_id)
+        held = self._held(merchant_id)
+        path = held.path
         with held.lock:
             if held.db is not None and held.inode != _inode(path):  # moved away or put back by somebody
-                self._let_go(held, path, ignoring=True)
+                self._let_go(held, ignoring=True)
             db = held.db
             if db is None:
                 self.folder(merchant_id)
-                db = self._attach(held, path, merchant_id)
+                db = self._attach(held, merchant_id)
             held.users += 1
             broken = False
             try:
@@ -176,8 +178,8 @@ class Warehouse:
                 if not held.users:
                     reach("closed")
                     # Asked here too: of a file that is used without a pause the watcher never gets hold.
-                    if broken or not held.keepers or _is_wished(held, path):
-                        self._let_go(held, path, ignoring=broken, broken=broken)
+                    if broken or not held.keepers or _is_wished(held):
+                        self._let_go(held, ignoring=broken, broken=broken)
 
     def rewrite(self, merchant_id: str) -> None:
         """Copy all rows into a new file that takes the old one's place, so that what was deleted leaves the disk.
@@ -200,7 +202,7 @@ class Warehouse:
                     db.execute(f"copy from database {held.alias} to {copy}")
                 finally:
                     db.execute(f"detach {copy}")
-            self._let_go(held, path)
+            self._let_go(held)
             if logs := [log.name for log in (log_of(path), log_of(draft)) if log.exists()]:
                 # It would be read into the new file the next time.
                 raise BadSettings(f"the log {logs[0]} beside {path} was not taken in: close whatever has the file open")
@@ -209,7 +211,7 @@ class Warehouse:
     @contextmanager
     def keeping(self, merchant_id: str) -> Iterator[None]:
         """While the block lasts the file stays attached between two uses, unless somebody else wishes for it."""
-        held, path = self._held(merchant_id), self.file(merchant_id)
+        held = self._held(merchant_id)
         with self._guard:
             held.keepers += 1
             if self._watcher is None:
@@ -226,25 +228,27 @@ class Warehouse:
                 watcher.end()
             with held.lock:
                 if not held.keepers and not held.users:
-                    self._let_go(held, path)
+                    self._let_go(held)
 
     def _rest(self) -> None:
         """Let go of kept files that somebody else wishes for, or that nobody used for a while."""
         with self._guard:
-            kept = [(name, held) for name, held in self._files.items() if held.keepers]
-        for name, held in kept:
-            path = self.file(name)
+            kept = [held for held in self._files.values() if held.keepers]
+        for held in kept:
             if held.lock.acquire(blocking=False):  # else it is in use
                 try:
                     rested = time.monotonic() - held.used_at >= REST_SECONDS
-                    if held.db is not None and not held.users and (rested or _is_wished(held, path)):
-                        self._let_go(held, path, ignoring=True)
+                    if held.db is not None and not held.users and (rested or _is_wished(held)):
+                        self._let_go(held, ignoring=True)
                 finally:
                     held.lock.release()
 
     def _held(self, merchant_id: str) -> _Held:
         with self._guard:
-            return self._files.setdefault(merchant_id, _Held())
+            held = self._files.get(merchant_id)
+            if held is None:
+                held = self._files[merchant_id] = _Held(self.file(merchant_id))
+            return held
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         if self._instance is None:
@@ -263,7 +267,8 @@ class Warehouse:
             )
         return self._instance
 
-    def _attach(self, held: _Held, path: Path, merchant_id: str) -> Db:
+    def _attach(self, held: _Held, merchant_id: str) -> Db:
+        path = held.path
         with self._guard:
             cursor = self._connect().cursor()
         alias = f'"m_{merchant_id}"'
@@ -305,7 +310,7 @@ class Warehouse:
                     )
                 time.sleep(POLL_SECONDS)
 
-    def _let_go(self, held: _Held, path: Path, *, ignoring: bool = False, broken: bool = False) -> None:
+    def _let_go(self, held: _Held, *, ignoring: bool = False, broken: bool = False) -> None:
         """Detach the file. What cannot be checkpointed now stays in its log, which the next attaching reads."""
         db, cursor, alias = held.db, held.cursor, held.alias
         held.db = held.cursor = None
@@ -317,17 +322,17 @@ class Warehouse:
             _detach(cursor, alias)
         except duckdb.Error as error:
             if not ignoring:
-                raise _unusable(path, error) from None
+                raise _unusable(held.path, error) from None
         finally:
             cursor.close()
 
 
-def _is_wished(held: _Held, path: Path) -> bool:
+def _is_wished(held: _Held) -> bool:
     """Whether somebody else wishes for the file; asked every now and then."""
     now = time.monotonic()
     if now - held.asked_at < WATCH_SECONDS:
         return False
-    held.asked_at, held.granted = now, is_wished(path)
+    held.asked_at, held.granted = now, is_wished(held.path)
     return held.granted
 
 
