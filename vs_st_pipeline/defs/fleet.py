@@ -25,16 +25,14 @@ from dagster import (
     AssetKey,
     AssetMaterialization,
     DagsterLogManager,
-    Failure,
     MaterializeResult,
     MetadataValue,
     asset,
 )
 
 from vs_st_pipeline import alerts, fleet
-from vs_st_pipeline.defs.metadata import sentence, table
+from vs_st_pipeline.defs.metadata import table
 from vs_st_pipeline.defs.pictures import SHORTEST, by_hour, distribution
-from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.fleet import BROKEN, FAILING, FINE, OFF, TROUBLE, Fleet, Stand
 from vs_st_pipeline.merchants import MerchantsFile
 from vs_st_pipeline.text_forms import in_words
@@ -77,7 +75,13 @@ WHOLE = FleetCheck(
     "entries of the merchants file that cannot be used",
     "Nothing is called for these merchants until the entry is put right; the table names file and line.",
 )
-CHECKS = (FRESH, HEALTHY, WHOLE)
+UNDERSTOOD = FleetCheck(
+    "settings_are_understood",
+    "settings of the environment (`VS_ST_...`) that are not understood",
+    "The table says of each what is wrong, how to write it, and what comes of it. Put it right where Dagster gets its "
+    "environment from, and start Dagster anew.",
+)
+CHECKS = (FRESH, HEALTHY, WHOLE, UNDERSTOOD)
 
 
 @asset(
@@ -89,10 +93,7 @@ CHECKS = (FRESH, HEALTHY, WHOLE)
 )
 def fleet_health() -> MaterializeResult:
     """Look at all merchants now; calls nobody."""
-    try:
-        found = fleet.look(os.environ)
-    except BadSettings as error:
-        raise Failure(sentence(error), allow_retries=False) from None
+    found = fleet.look(os.environ)
     return MaterializeResult(
         metadata=_metadata(found),
         check_results=[AssetCheckResult(check_name=check.name, **_result(check, found)) for check in CHECKS],
@@ -105,11 +106,9 @@ def refreshed(log: DagsterLogManager | Logger, file: MerchantsFile | None = None
     Args:
         file: the merchants file, where it has been read already.
     """
-    try:
-        found = fleet.look(os.environ, file)
-    except BadSettings as error:
-        log.error(f"fleet/health is left as it is: {sentence(error)}")
-        return
+    found = fleet.look(os.environ, file)
+    for one in found.misunderstood:
+        log.warning(one.sentence)
     yield fleet_materialization(found)
     yield from fleet_checks(found)
     told = alerts.tell(os.environ, lambda: found)
@@ -231,6 +230,8 @@ def _errors(found: Fleet) -> str:
 
 
 def _result(check: FleetCheck, found: Fleet) -> dict[str, Any]:
+    if check is UNDERSTOOD:
+        return _understood(found)
     if found.unreadable is not None:
         told = f"Nobody is synced: {found.unreadable.message}"
         return {"passed": False, "severity": AssetCheckSeverity.ERROR, "description": told, "metadata": {}}
@@ -255,4 +256,16 @@ def _result(check: FleetCheck, found: Fleet) -> dict[str, Any]:
             "share": share,
             "by merchant": table(_rows(bad[:MOST_SHOWN], found.at), _COLUMNS),
         },
+    }
+
+
+def _understood(found: Fleet) -> dict[str, Any]:
+    wrong = found.misunderstood
+    told = "; ".join(one.sentence for one in wrong)
+    rows = [{"what is wrong": one.says, "meanwhile": one.meanwhile} for one in wrong]
+    return {
+        "passed": not wrong,
+        "severity": AssetCheckSeverity.ERROR if any(one.stops_all for one in wrong) else AssetCheckSeverity.WARN,
+        "description": f"{told}. {UNDERSTOOD.means}" if wrong else f"0: {UNDERSTOOD.counted}.",
+        "metadata": {"number": len(wrong), "settings": table(rows, ("what is wrong", "meanwhile"))},
     }
