@@ -18,7 +18,7 @@ from pathlib import Path
 from vs_st_pipeline import environment
 from vs_st_pipeline.due import intervals
 from vs_st_pipeline.environment import Misunderstood
-from vs_st_pipeline.errors import VINOSHIPPER, BadAnswer, BadSettings, TryLater
+from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadAnswer, BadSettings, TryLater
 from vs_st_pipeline.merchants import BadMerchant, Merchant, MerchantsFile, read_merchants
 from vs_st_pipeline.report import FAILED, PARTIAL
 from vs_st_pipeline.standing import HOURS_KEPT, Error, Hour, Standing, good_sync_age, pulse_of, read_standing
@@ -42,8 +42,9 @@ TROUBLE = (BROKEN, FAILING, LATE)
 _MENDS_ITSELF = (TryLater.kind, BadAnswer.kind)
 _MISSED = 3  # so many syncs of his own interval may be missed before he is late, whatever the setting says
 
+_KEYS_PLACE = "where the merchants file says"
 WHAT_TO_DO = {
-    "auth": "Renew the key and put it where the merchants file says; nothing was lost.",
+    "auth": f"Renew the key and put it {_KEYS_PLACE}; nothing was lost.",
     "try_later": "Nothing yet: every tick tries again. If it lasts, ask the vendor whether it is down or blocks us.",
     "bad_answer": "Nothing yet: every tick tries again. If it lasts, report the trace id to the vendor.",
     "unsafe": "Ask the winery whether it is right. If not, repair the shop; nothing was written.",
@@ -234,6 +235,8 @@ def _stand(merchant: Merchant, standing: Standing, now: datetime, late_after: fl
         since = None
     failed = error if state in (FAILING, LATE, RETRYING) else None
     says, do = _told(state, failed, standing)
+    if failed and failed.kind == "auth":
+        do = do.replace(_KEYS_PLACE, f"{_KEYS_PLACE} ({_keys_of(merchant, failed.system)})")
     yesterday = _hour(now) - 24
     return Stand(
         merchant.id, merchant.name, state, failed.kind if failed else None, since, says, do,
@@ -265,6 +268,14 @@ def _state(merchant: Merchant, standing: Standing, *, late: bool) -> str:
     if last is None:
         return NEW
     return REFUSED if last.status == PARTIAL or standing.rejects or standing.unknown else FINE
+
+
+def _keys_of(merchant: Merchant, system: str | None) -> str:
+    """Where the keys of a system come from: what the entry says, no value."""
+    shop, texting = merchant.vinoshipper, merchant.simpletexting
+    keys = {VINOSHIPPER: (shop.api_key, shop.api_secret), SIMPLETEXTING: (texting.api_token,)}
+    found = keys.get(system or "", (*keys[VINOSHIPPER], *keys[SIMPLETEXTING]))
+    return ", ".join(dict.fromkeys(key.reference for key in found))
 
 
 def _told(state: str, error: Error | None, standing: Standing) -> tuple[str, str]:

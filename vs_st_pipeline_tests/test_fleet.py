@@ -189,7 +189,11 @@ def test_the_page_says_who_is_in_trouble_why_and_what_to_do(
     assert shown["in short"].value == f"1 of 2 fine; 1 failing: {TEST} (auth)"
     assert cells(shown, "merchants, the worst first", "merchant") == [TEST, OTHER]
     assert "→ Renew the key" in cells(shown, "merchants, the worst first", "why, what to do")[0]
-    assert f"**{TEST}**, failing (auth): Renew the key" in shown["what to do first"].value
+    assert (
+        "where the merchants file says (file:keys/" in cells(shown, "merchants, the worst first", "why, what to do")[0]
+    )
+    told = f"**{TEST}**: failing (auth) at vinoshipper. The system does not accept the key. → Renew the key"
+    assert told in shown["what to do first"].value
     assert "up to 5 min  ████████████████████████ 1" in shown["age of the last good sync"].value
     for picture in ("changes by hour", "failed syncs by hour"):
         assert shown[picture].value.startswith("![](data:image/svg+xml,<svg")
@@ -227,6 +231,10 @@ def test_three_thousand_merchants_make_an_event_no_larger_than_a_hundred() -> No
     shown = fleet_materialization(found)
     assert len(shown.metadata["merchants, the worst first"].value.records) == 100
     assert shown.metadata["not in the table"].value == "and 2900 more, of whom 1000 are fine"
+    (line,) = shown.metadata["what to do first"].value.splitlines()
+    assert line.startswith(
+        "- **winery-0, winery-1, winery-10, winery-100, winery-1000** and 1995 more: failing (auth). "
+    )
     assert len(serialize_value(shown)) < 60_000
     assert all(len(serialize_value(event)) < 60_000 for event in fleet_checks(found))
     assert [event.severity for event in fleet_checks(found)][:2] == [AssetCheckSeverity.ERROR] * 2

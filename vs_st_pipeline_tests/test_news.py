@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from vs_st_pipeline.defs.checks import CHECKS
 from vs_st_pipeline.defs.measures import Measure
-from vs_st_pipeline.defs.news import News
+from vs_st_pipeline.defs.news import News, Worth
 from vs_st_pipeline.defs.walks import walk_one
 from vs_st_pipeline.pipeline import STOPS
 from vs_st_pipeline.reconciling import reconcile
+from vs_st_pipeline.report import FAILED, Report
 from vs_st_pipeline_tests.stories import NOW_AND_ALWAYS, TEST, Story
 
 pytestmark = pytest.mark.unproved  # it is about a plan that stands
@@ -62,3 +64,12 @@ def test_what_the_checks_look_at_is_told_by_the_next_tick_and_nothing_is_looked_
     assert not pages, "nobody is held back, refused or written otherwise than before"
     assert "City" in found[FIELDS].detail
     assert found[DRIFT].detail.startswith("unknown field customer.loyaltyTier (")
+
+
+def test_a_refused_plan_that_was_told_is_not_measured_in_every_tick(tmp_path: Path) -> None:
+    """It is made anew each time, and the check that it fails blocks: every tick would fail because of one winery."""
+    now = datetime.now(UTC)
+    News(tmp_path / "reported.json", "storage", "first").remember([Report(TEST, status=FAILED, plan="first")], now)
+    news = News(tmp_path / "reported.json", "storage", "second")
+    assert news.of(Report(TEST, status=FAILED, plan="second"), now) == Worth.NOTHING
+    assert news.of(Report(TEST, plan="second"), now) == Worth.PAGES

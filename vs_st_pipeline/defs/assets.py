@@ -116,7 +116,8 @@ SPECS = [
     ),
     _spec(
         "synced/simpletexting/contacts",
-        "What SimpleTexting has accepted, value by value. Making it is the only thing here that writes to the account.",
+        "What SimpleTexting has accepted, value by value. Making it is the only thing here that writes to the account. "
+        "Why a partition is red, and what to do, stands in fleet/health and in the log of the run that its page names.",
         "planned/simpletexting/contacts",
         kinds={"api", "duckdb"},
     ),

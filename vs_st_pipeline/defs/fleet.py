@@ -10,6 +10,7 @@ run is never deleted with one. Materializing the asset by hand does the same.
 # No `from __future__ import annotations`: Dagster looks at the function's annotations.
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from vs_st_pipeline.text_forms import in_words
 
 KEY = AssetKey(["fleet", "health"])
 MOST_SHOWN, MOST_FINE = 100, 50  # merchants in a table; an event is stored by every tick
+MOST_NAMED = 5  # merchants with the same trouble, in what to do first
 SERIOUS = 0.1  # from this share of the merchants on it is not their own trouble any more
 
 FleetEvent = AssetMaterialization | AssetCheckEvaluation
@@ -138,12 +140,15 @@ def _metadata(found: Fleet) -> dict[str, Any]:
     shown["age of the last good sync"] = MetadataValue.md(_ages(found))
     shown["changes by hour"] = MetadataValue.md(_changes(found))
     shown["failed syncs by hour"] = MetadataValue.md(_errors(found))
+    stands = _shown(found.worst_first)
+    shown["merchants, the worst first"] = table(_rows(stands, found.at), _ON_THE_PAGE)
+    shown["good sync, refused and unknown contacts, calls of the last sync, changes in 24 h"] = table(
+        _numbers(stands), _NUMBERS
+    )
+    # As numbers by themselves they are drawn over time, in the tab of plots.
     shown |= {f"merchants {state}": count for state, count in found.counts.items()}
     shown["contacts refused, waiting for another try"] = sum(one.rejects for one in found.stands)
     shown["contacts of unknown outcome"] = sum(one.unknown for one in found.stands)
-    stands = _shown(found.worst_first)
-    shown["merchants, the worst first"] = table(_rows(stands, found.at), _COLUMNS)
-    shown["refused and unknown contacts, calls of the last sync, changes in 24 h"] = table(_numbers(stands), _NUMBERS)
     if left := len(found.stands) - len(stands):
         fine = found.counts[FINE] - sum(one.state == FINE for one in stands)
         shown["not in the table"] = f"and {left} more, of whom {fine} are fine"
@@ -151,21 +156,30 @@ def _metadata(found: Fleet) -> dict[str, Any]:
 
 
 def _to_do(bad: Sequence[Stand]) -> str:
-    """The first few, as many as the UI shows in place."""
-    told, rest = "", "\n\nThe table below has all of them."
+    """Who is in trouble, why, and what to do, together who has the same; as many as the UI shows in place."""
+    groups: dict[str, list[str]] = {}
     for one in bad:
-        line = f"- **{one.merchant}**, {one.in_words}: {one.do}\n"
-        if len(told) + len(line) + len(rest) >= SHORTEST:
-            return told + rest
-        told += line
+        # Without the call, and where each one's key lies: that would be a line for each, and the table has it.
+        why = re.sub(r" \(call \w+\)", "", one.error.message if one.error else one.says).rstrip(".")
+        at = f" at {one.error.system}" if one.error and one.error.system else ""
+        do = fleet.WHAT_TO_DO.get(one.kind or "", one.do)
+        groups.setdefault(f"{one.in_words}{at}. {why}. → {do}", []).append(one.merchant)
+    told, left, rest = "", len(bad), "\n\nand {} more: the table below has all of them."
+    for said, names in groups.items():
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        line = f"- **{', '.join(names[:MOST_NAMED])}**{more}: {said}\n"
+        if len(told) + len(line) + (len(rest) + 5) * (left > len(names)) >= SHORTEST:
+            return told + rest.format(left)
+        told, left = told + line, left - len(names)
     return told
 
 
 # --- the table ----------------------------------------------------------------------------------------------------
 
-# Two tables with short heads, since a wide one would push what to do out of sight.
+# Two tables with few columns, since a wide one would push what to do out of sight. A check's page has more room.
 _COLUMNS = ("merchant", "state", "good sync", "why, what to do")
-_NUMBERS = ("merchant", "refused", "unknown", "calls", "changes")
+_ON_THE_PAGE = ("merchant", "state", "why, what to do")
+_NUMBERS = ("merchant", "good sync", "refused", "unknown", "calls", "changes")
 
 
 def _shown(stands: Sequence[Stand]) -> list[Stand]:
@@ -178,7 +192,7 @@ def _rows(stands: Iterable[Stand], now: datetime) -> list[Mapping[str, Any]]:
         {
             "merchant": one.merchant,
             "state": f"{one.in_words}, for {in_words(now - one.since)}" if one.since and one.says else one.in_words,
-            "good sync": f"{in_words(one.age)} ago" if one.age is not None else "never",
+            "good sync": _good_sync(one),
             "why, what to do": f"{one.says} → {one.do}" if one.says else "",
         }
         for one in stands
@@ -187,9 +201,17 @@ def _rows(stands: Iterable[Stand], now: datetime) -> list[Mapping[str, Any]]:
 
 def _numbers(stands: Iterable[Stand]) -> list[Mapping[str, Any]]:
     return [
-        dict(zip(_NUMBERS, (one.merchant, one.rejects, one.unknown, one.calls, one.changes), strict=True))
+        dict(
+            zip(
+                _NUMBERS, (one.merchant, _good_sync(one), one.rejects, one.unknown, one.calls, one.changes), strict=True
+            )
+        )
         for one in stands
     ]
+
+
+def _good_sync(one: Stand) -> str:
+    return f"{in_words(one.age)} ago" if one.age is not None else "never"
 
 
 # --- the pictures -------------------------------------------------------------------------------------------------
@@ -204,7 +226,8 @@ def _ages(found: Fleet) -> str:
             counts[-1 if age is None else sum(age > limit for limit in limits)] += 1
     names = [*(f"up to {name}" for name in _AGES), "older", "never"]
     late = sum(one.stale for one in found.stands)
-    says = f"{late} of {found.enabled} merchants are late: over {in_words(found.late_after)}, or 3 of their intervals."
+    limit = f"{in_words(found.late_after)}, or 3 of their intervals"
+    says = f"{late} of {found.enabled} merchants had no good sync for over {limit}, whatever is in the way."
     return distribution(says, dict(zip(names, counts, strict=True)))
 
 

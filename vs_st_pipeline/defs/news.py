@@ -88,7 +88,9 @@ class News:
         early = SPREAD * ((zlib.crc32(report.merchant.encode()) % 1000) / 1000)
         if abs(now.timestamp() - last.at) >= (TOLD_AGAIN_AFTER - early).total_seconds():
             return Worth.PAGES
-        return Worth.CHECKS if report.plan and report.plan != last.plan else Worth.NOTHING
+        # A failure that was told fails no further run, as a check that blocks would; its reason is in fleet/health.
+        another_plan = report.plan not in ("", last.plan) and report.status != FAILED
+        return Worth.CHECKS if another_plan else Worth.NOTHING
 
     def tells(self, merchant_id: str) -> None:
         """Note that the run begins to tell of this merchant; what was told of him before holds no more."""
