@@ -83,7 +83,7 @@ def main() -> int:
             _register(merchants)
             print("Dagster starts, and the first tick with it ...", flush=True)
             dagster = _dagster_dev(folder, port)
-            _first_tick(dagster, port, merchants)
+            _first_tick(dagster, port)
             if dagster.poll() is not None:
                 said = (folder / LOG).read_text(encoding="utf-8", errors="replace")
                 print(f"Dagster has ended; the last of {folder / LOG}:\n{said[-2000:]}", file=sys.stderr)
@@ -185,15 +185,11 @@ SWITCH_ON = "mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $
 RUNS = "{ runsOrError(limit: 1) { ... on Runs { results { status } } } }"
 
 
-def _first_tick(dagster: subprocess.Popen[bytes], port: int, merchants: list[str]) -> None:
-    """Sync everybody in one run, as the schedule does, wait for its end, and switch the schedule on."""
-    everybody = {
-        "dagster/asset_partition_range_start": merchants[0],
-        "dagster/asset_partition_range_end": merchants[-1],
-    }
+def _first_tick(dagster: subprocess.Popen[bytes], port: int) -> None:
+    """Sync everybody in one run, as the schedule does (all are due), wait for its end, and switch the schedule on."""
     tick = {
         "selector": {**WHERE, "jobName": "sync"},
-        "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in everybody.items()]},
+        "runConfigData": {"ops": {"walk": {"config": {"due_only": True}}}},
     }
     while dagster.poll() is None and "LaunchRunSuccess" not in _ask(port, LAUNCH, {"p": tick}):
         time.sleep(0.5)  # it does not answer yet

@@ -15,33 +15,28 @@ first thing that has to be told.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 
-import msgspec
 from filelock import FileLock, Timeout
 
 from vs_st_pipeline import fleet
-from vs_st_pipeline.environment import data_dir
-from vs_st_pipeline.errors import BadSettings, PipelineError
+from vs_st_pipeline.alert_memory import Memory, read_addresses
+from vs_st_pipeline.environment import alert_addresses, data_dir
+from vs_st_pipeline.errors import PipelineError
 from vs_st_pipeline.faults import told as told_fault
 from vs_st_pipeline.fleet import BROKEN, FINE, LATE, NEW, OFF, REFUSED, TROUBLE, Fleet, Stand
 from vs_st_pipeline.notifier import Notifier, UnknownAddress
-from vs_st_pipeline.secret_values import CannotRead, Secret, checked, value_behind
+from vs_st_pipeline.secret_values import Secret
 from vs_st_pipeline.text_forms import in_words
 
-ADDRESSES = "VS_ST_ALERTS"
 THE_FILE = "(the merchants file)"
 MOST_APART = 10  # more news than this at once are summed up in one message: then it is not theirs, but a vendor's
 MOST_NAMED = 20
 SECONDS = 20.0  # for all messages to one address; a run waits so long at most
-
-Memory = dict[str, dict[str, list[str]]]
-"""Address -> merchant -> the troubles told of him since his last good sync."""
+MEMORY = "alerts.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +69,6 @@ class Told:
     problem: str = ""
 
 
-def addresses(environ: Mapping[str, str]) -> dict[str, Secret]:
-    """The URLs of `VS_ST_ALERTS` by their references (`env:NAME`, `file:PATH`, apart by blanks).
-
-    Raises:
-        BadSettings: one is no reference, or cannot be read; the message never holds a URL.
-    """
-    found, problems, _ = _addresses(environ)
-    if problems:
-        raise BadSettings(problems[0])
-    return found
-
-
-def _addresses(environ: Mapping[str, str]) -> tuple[dict[str, Secret], list[str], set[str]]:
-    """URLs by their references, what is wrong with those that cannot be read, and all references that are some."""
-    found, problems, names = dict[str, Secret](), list[str](), set[str]()
-    for place, written in enumerate(environ.get(ADDRESSES, "").split(), 1):
-        try:
-            reference = checked(written)
-            names.add(reference)
-            found[reference] = Secret(value_behind(reference, Path.cwd(), environ), reference)
-        except CannotRead as error:
-            problems.append(f"{ADDRESSES}, address {place}: {error}")
-    return found, problems, names
-
-
 def tell(environ: Mapping[str, str], look: Callable[[], Fleet] | None = None, *, seconds: float = SECONDS) -> Told:
     """Tell every address what is new; never raises, and takes no longer than `seconds`.
 
@@ -107,12 +77,14 @@ def tell(environ: Mapping[str, str], look: Callable[[], Fleet] | None = None, *,
         seconds: for all messages to one address; addresses are told side by side.
     """
     try:
-        urls, problems, names = _addresses(environ)
-        found = (look() if look else fleet.look(environ)) if urls else None
-        told = _tell_all(data_dir(environ), urls, names, found, seconds) if found else Told()
-        if problems:  # the others are told all the same
-            told.failed += len(problems)
-            told.problem = "; ".join(["some alerts are not sent", *problems, *[told.problem] * bool(told.problem)])
+        known = alert_addresses(environ)
+        found = (look() if look else fleet.look(environ)) if known.urls else None
+        told = _tell_all(data_dir(environ), known.urls, known.references, found, seconds) if found else Told()
+        if known.problems:  # the others are told all the same
+            told.failed += len(known.problems)
+            told.problem = "; ".join(
+                ["some alerts are not sent", *known.problems, *[told.problem] * bool(told.problem)]
+            )
         return told
     except PipelineError as error:
         return Told(failed=1, problem=f"alerts are not sent: {error.message}")
@@ -124,18 +96,18 @@ def tell(environ: Mapping[str, str], look: Callable[[], Fleet] | None = None, *,
         return Told(failed=1, problem=f"alerts are not sent: {told_fault(error)}")
 
 
-def try_addresses(environ: Mapping[str, str], *, seconds: float = SECONDS) -> dict[str, str]:
+def try_addresses(urls: Mapping[str, Secret], *, seconds: float = SECONDS) -> dict[str, str]:
     """Send a message to every address that says it is a test; address -> what went wrong, `""` where nothing did.
 
-    Raises:
-        BadSettings: the addresses cannot be read.
+    Args:
+        urls: by reference, as `alert_addresses` has them.
     """
     body = (
         "This is a test: alerts of vs-st arrive here.\nYou will hear of a winery in trouble, and when it is well again."
     )
     return {
         name: _sent(url, lambda notifier: notifier.send("vs-st: a test message", body, bad=False), seconds)
-        for name, url in addresses(environ).items()
+        for name, url in urls.items()
     }
 
 
@@ -208,16 +180,18 @@ def _summed_up(new: list[News], found: Fleet) -> News:
 def _tell_all(folder: Path, urls: Mapping[str, Secret], names: Collection[str], found: Fleet, seconds: float) -> Told:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(folder / "alerts.lock", mode=0o600, timeout=0):
-        book = _Book(folder / "alerts.json", names)
+        memory = Memory(folder / MEMORY, names)
         with ThreadPoolExecutor(max_workers=len(urls)) as pool:
-            told = list(pool.map(lambda name: _tell_one(book, name, urls[name], found, seconds), urls))
+            told = list(pool.map(lambda name: _tell_one(memory, name, urls[name], found, seconds), urls))
+        memory.keep()
     problems = [f"{name}: {one.problem}" for name, one in zip(urls, told, strict=True) if one.problem]
     return Told(sum(one.sent for one in told), len(problems), "; ".join(problems))
 
 
-def _tell_one(book: _Book, name: str, url: Secret, found: Fleet, seconds: float) -> Told:
-    new, done = news(found, book.memory.get(name, {})), Told()
-    book.remember(name, [one for one in new if not one.title])
+def _tell_one(memory: Memory, name: str, url: Secret, found: Fleet, seconds: float) -> Told:
+    new, done = news(found, memory.of(name)), Told()
+    if silent := [one for one in new if not one.title]:
+        memory.remember(name, _told(silent))
     new = [one for one in new if one.title]
     if not new:
         return done
@@ -226,7 +200,7 @@ def _tell_one(book: _Book, name: str, url: Secret, found: Fleet, seconds: float)
     def send(notifier: Notifier) -> bool:
         for message, about in messages:
             if notifier.send(message.title, message.body, bad=message.trouble is not None):
-                book.remember(name, about)
+                memory.remember(name, _told(about))
                 done.sent += 1
         return done.sent == len(messages)
 
@@ -234,49 +208,31 @@ def _tell_one(book: _Book, name: str, url: Secret, found: Fleet, seconds: float)
     return done
 
 
-class _Book:
-    """What was told, in a file that is whole at any moment; who is no address any more is forgotten."""
-
-    def __init__(self, path: Path, names: Collection[str]) -> None:
-        self._path, self._lock = path, Lock()
-        self.memory: Memory = {name: told for name, told in read_memory(path).items() if name in names}
-
-    def remember(self, name: str, about: list[News]) -> None:
-        if not about:
-            return
-        with self._lock:
-            told = self.memory.setdefault(name, {})
-            for one in about:
-                if one.trouble is None:
-                    told.pop(one.merchant, None)
-                else:
-                    told[one.merchant] = [*told.get(one.merchant, []), one.trouble]
-            self._write()
-
-    def _write(self) -> None:
-        draft = self._path.with_suffix(".json.new")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(self.memory))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
+def _told(about: list[News]) -> Iterator[tuple[str, str | None]]:
+    return ((one.merchant, one.trouble) for one in about)
 
 
-def read_memory(path: Path) -> Memory:
-    """What was told to whom; nothing where it cannot be read, so that all trouble is told once again."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Memory)
-    except (OSError, msgspec.DecodeError):
-        return {}
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What an address was told, and what comes next.
 
-
-def waiting(environ: Mapping[str, str], found: Fleet) -> Iterator[tuple[str, list[str], list[News]]]:
-    """Of each address: whom it was told to be in trouble, and what it will be told next.
-
-    Raises:
-        BadSettings: the addresses cannot be read.
+    Attributes:
+        told: merchants that it was told to be in trouble.
+        next: what it will be told next.
+        here: this process's environment names it; another's does where not, and what comes next is not known here.
     """
-    memory = read_memory(data_dir(environ) / "alerts.json")
-    for name in addresses(environ):
-        told = memory.get(name, {})
-        yield name, sorted(told), [one for one in news(found, told) if one.title]
+
+    address: str
+    told: list[str]
+    next: list[News]
+    here: bool = True
+
+
+def waiting(environ: Mapping[str, str], found: Fleet) -> Iterator[Waiting]:
+    """Of each address whom it was told to be in trouble, and what it will be told next; those known elsewhere last."""
+    remembered, known = read_addresses(data_dir(environ) / MEMORY), alert_addresses(environ)
+    for name in known.urls:
+        told = remembered[name].told if name in remembered else {}
+        yield Waiting(name, sorted(told), [one for one in news(found, told) if one.title])
+    for name in sorted(remembered.keys() - known.references):
+        yield Waiting(name, sorted(remembered[name].told), [], here=False)

@@ -1,18 +1,31 @@
-"""The settings of the environment: where things are, what time it is taken to be, and what the whole fleet keeps to."""
+"""The settings of the environment: where things are, what time it is taken to be, and what the whole fleet keeps to.
+
+Who does something refuses a setting that is not understood (`BadSettings`). Who looks how all stand does not: a page
+that stays as it was, because of a slip in one setting, would hide what it is there to show. He takes the default, and
+tells of the slip (`taken`).
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings
 from vs_st_pipeline.merchants import FIRST_YEAR, LAST_YEAR, parse_duration
+from vs_st_pipeline.secret_values import CannotRead, Secret, checked, value_behind
 
+T = TypeVar("T")
+
+ADDRESSES = "VS_ST_ALERTS"
 FASTEST, SLOWEST = "VS_ST_SYNC_FASTEST", "VS_ST_SYNC_SLOWEST"
 KEEP_RUNS = "VS_ST_KEEP_RUNS"
-LATE_AFTER = "VS_ST_LATE_AFTER"
+LATE_AFTER, LATE_DEFAULT = "VS_ST_LATE_AFTER", "30m"
+
+NOBODY_IS_SYNCED = "nobody is synced"
 
 
 def settings_path(environ: Mapping[str, str]) -> Path:
@@ -92,7 +105,7 @@ def late_after(environ: Mapping[str, str]) -> timedelta:
     Raises:
         BadSettings: it is no duration above 0.
     """
-    return _above_zero(environ, LATE_AFTER, "30m")
+    return _above_zero(environ, LATE_AFTER, LATE_DEFAULT)
 
 
 def _above_zero(environ: Mapping[str, str], name: str, default: str) -> timedelta:
@@ -107,3 +120,94 @@ def _duration(environ: Mapping[str, str], name: str, default: str) -> timedelta:
         return parse_duration(environ.get(name, "").strip() or default)
     except BadSettings as error:
         raise BadSettings(f"{name}: {error.message}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Who is to be told of trouble.
+
+    Attributes:
+        urls: by reference (`env:NAME`, `file:PATH`).
+        problems: what is wrong with those that cannot be read, in sentences without any URL.
+        references: all that are some, also those that cannot be read.
+    """
+
+    urls: dict[str, Secret]
+    problems: list[str]
+    references: set[str]
+
+
+def alert_addresses(environ: Mapping[str, str]) -> Addresses:
+    """The URLs that `VS_ST_ALERTS` names, by references apart by blanks."""
+    found = Addresses({}, [], set())
+    for place, written in enumerate(environ.get(ADDRESSES, "").split(), 1):
+        try:
+            reference = checked(written)
+            found.references.add(reference)
+            found.urls[reference] = Secret(value_behind(reference, Path.cwd(), environ), reference)
+        except CannotRead as error:
+            found.problems.append(f"{ADDRESSES}, address {place}: {error}")
+    return found
+
+
+# --- what is taken where a setting is not understood -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Misunderstood:
+    """A setting that is not understood.
+
+    Attributes:
+        says: which one, what is wrong with it and how to write it; never a secret.
+        meanwhile: what comes of it until it is put right.
+        defaulted: who looks at the merchants goes by the default in its place.
+    """
+
+    says: str
+    meanwhile: str
+    defaulted: bool = True
+
+    @property
+    def stops_all(self) -> bool:
+        return self.meanwhile == NOBODY_IS_SYNCED
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.says}; until then {self.meanwhile}"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The settings that say how merchants stand; of those that are not understood, the defaults.
+
+    Attributes:
+        now: aware UTC.
+        rates: requests a second for all merchants together, by system.
+        misunderstood: of all settings of the environment, those that nobody here goes by too.
+    """
+
+    now: datetime
+    late_after: timedelta
+    bounds: tuple[timedelta, timedelta]
+    rates: dict[str, float]
+    misunderstood: tuple[Misunderstood, ...]
+
+
+def taken(environ: Mapping[str, str]) -> Taken:
+    """Read all settings; never raises, what is not understood is in the result."""
+    wrong: list[Misunderstood] = []
+
+    def read(setting: Callable[[Mapping[str, str]], T], meanwhile: str, *, defaulted: bool = True) -> T:
+        try:
+            return setting(environ)
+        except BadSettings as error:
+            wrong.append(Misunderstood(error.message, meanwhile, defaulted))
+            return setting({})
+
+    at, rates = read(now, NOBODY_IS_SYNCED), read(fleet_rates, NOBODY_IS_SYNCED)
+    bounds = read(sync_bounds, NOBODY_IS_SYNCED)
+    late = read(late_after, f"a merchant is late after {LATE_DEFAULT}")
+    read(keep_runs, "no old run of Dagster is deleted", defaulted=False)
+    problems = alert_addresses(environ).problems
+    wrong += [Misunderstood(problem, "nobody is told of trouble there", False) for problem in problems]
+    return Taken(at, late, bounds, rates, tuple(wrong))

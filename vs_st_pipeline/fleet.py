@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from vs_st_pipeline import environment
 from vs_st_pipeline.due import intervals
-from vs_st_pipeline.errors import VINOSHIPPER, BadAnswer, BadSettings, TryLater
+from vs_st_pipeline.environment import Misunderstood
+from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadAnswer, BadSettings, TryLater
 from vs_st_pipeline.merchants import BadMerchant, Merchant, MerchantsFile, read_merchants
 from vs_st_pipeline.report import FAILED, PARTIAL
 from vs_st_pipeline.standing import HOURS_KEPT, Error, Hour, Standing, good_sync_age, pulse_of, read_standing
@@ -41,8 +42,9 @@ TROUBLE = (BROKEN, FAILING, LATE)
 _MENDS_ITSELF = (TryLater.kind, BadAnswer.kind)
 _MISSED = 3  # so many syncs of his own interval may be missed before he is late, whatever the setting says
 
+_KEYS_PLACE = "where the merchants file says"
 WHAT_TO_DO = {
-    "auth": "Renew the key and put it where the merchants file says; nothing was lost.",
+    "auth": f"Renew the key and put it {_KEYS_PLACE}; nothing was lost.",
     "try_later": "Nothing yet: every tick tries again. If it lasts, ask the vendor whether it is down or blocks us.",
     "bad_answer": "Nothing yet: every tick tries again. If it lasts, report the trace id to the vendor.",
     "unsafe": "Ask the winery whether it is right. If not, repair the shop; nothing was written.",
@@ -108,12 +110,14 @@ class Fleet:
         at: now, aware UTC.
         late_after: how long nobody may be without a good sync.
         unreadable: why the merchants file cannot be used at all; nothing is known then of whom it names.
+        misunderstood: settings of the environment that are not understood.
     """
 
     at: datetime
     late_after: timedelta
     stands: tuple[Stand, ...] = ()
     unreadable: BadSettings | None = None
+    misunderstood: tuple[Misunderstood, ...] = ()
 
     @property
     def worst_first(self) -> list[Stand]:
@@ -150,8 +154,9 @@ class Fleet:
 
     def sentence(self, named: int = 3) -> str:
         """`47 of 50 fine; 1 failing: hillside-cellars (auth); ...`; of each state at most so many are named."""
+        wrong = [f"not understood: {one.sentence}" for one in self.misunderstood]
         if self.unreadable is not None:
-            return f"nobody is synced: {self.unreadable.message}"
+            return "; ".join([f"nobody is synced: {self.unreadable.message}", *wrong])
         told = [f"{self.counts[FINE]} of {self.enabled} fine"]
         for state, count in self.counts.items():
             if count and state in (*TROUBLE, RETRYING, REFUSED):
@@ -160,28 +165,25 @@ class Fleet:
                 told.append(f"{count} {state}: {', '.join(his[:named])}{more}")
             elif count and state != FINE:
                 told.append(f"{count} {state}")
-        return "; ".join(told)
+        return "; ".join([*told, *wrong])
 
 
 def look(environ: Mapping[str, str], file: MerchantsFile | None = None) -> Fleet:
-    """How all stand now, by the settings of the environment; a merchants file that cannot be used is told in it.
+    """How all stand now, by the settings of the environment; what cannot be used of these, or at all, is told in it.
 
     Args:
         file: the merchants file, where it has been read already.
-
-    Raises:
-        BadSettings: a setting of the environment is wrong.
     """
-    now, late = environment.now(environ), environment.late_after(environ)
-    bounds = environment.sync_bounds(environ)
-    rate = environment.fleet_rates(environ).get(VINOSHIPPER)
+    by = environment.taken(environ)
     try:
         file = file or read_merchants(environment.settings_path(environ), environ)
     except BadSettings as error:
-        return Fleet(now, late, unreadable=error.with_traceback(None))
-    return read_fleet(
-        file, environment.data_dir(environ), now, late_after=late, bounds=bounds, requests_per_second=rate
-    )
+        return Fleet(by.now, by.late_after, unreadable=error.with_traceback(None), misunderstood=by.misunderstood)
+    found = read_fleet(
+        file, environment.data_dir(environ), by.now,
+        late_after=by.late_after, bounds=by.bounds, requests_per_second=by.rates.get(VINOSHIPPER),
+    )  # fmt: skip
+    return replace(found, misunderstood=by.misunderstood)
 
 
 def read_fleet(
@@ -233,6 +235,8 @@ def _stand(merchant: Merchant, standing: Standing, now: datetime, late_after: fl
         since = None
     failed = error if state in (FAILING, LATE, RETRYING) else None
     says, do = _told(state, failed, standing)
+    if failed and failed.kind == "auth":
+        do = do.replace(_KEYS_PLACE, f"{_KEYS_PLACE} ({_keys_of(merchant, failed.system)})")
     yesterday = _hour(now) - 24
     return Stand(
         merchant.id, merchant.name, state, failed.kind if failed else None, since, says, do,
@@ -264,6 +268,14 @@ def _state(merchant: Merchant, standing: Standing, *, late: bool) -> str:
     if last is None:
         return NEW
     return REFUSED if last.status == PARTIAL or standing.rejects or standing.unknown else FINE
+
+
+def _keys_of(merchant: Merchant, system: str | None) -> str:
+    """Where the keys of a system come from: what the entry says, no value."""
+    shop, texting = merchant.vinoshipper, merchant.simpletexting
+    keys = {VINOSHIPPER: (shop.api_key, shop.api_secret), SIMPLETEXTING: (texting.api_token,)}
+    found = keys.get(system or "", (*keys[VINOSHIPPER], *keys[SIMPLETEXTING]))
+    return ", ".join(dict.fromkeys(key.reference for key in found))
 
 
 def _told(state: str, error: Error | None, standing: Standing) -> tuple[str, str]:

@@ -158,6 +158,7 @@ def plan(visit: Visit) -> planning.Plan:
     """planned: what must change at SimpleTexting, who is held back and why; the brake's verdict is part of it."""
     made = planning.make_plan(visit.run, planning.load_field_map(visit.run.merchant))
     report = visit.report
+    report.plan = visit.run.run_id
     report.planned_contacts, report.planned_fields = made.contacts, made.fields
     report.unmatched, report.held, report.noted = made.unmatched, made.held, made.noted
     return made

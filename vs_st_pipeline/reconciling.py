@@ -23,6 +23,7 @@ from vs_st_pipeline.database import Db
 from vs_st_pipeline.destinations.simpletexting.client import PAGE_SIZE, SimpleTextingClient
 from vs_st_pipeline.destinations.simpletexting.contacts import fetch_contact, fetch_contacts
 from vs_st_pipeline.diff import Side, whose
+from vs_st_pipeline.marks import NOTHING_TO_WRITE, forget_mark
 from vs_st_pipeline.phone import mask_phone
 from vs_st_pipeline.pipeline import Visit, visiting
 from vs_st_pipeline.planning import Person
@@ -140,6 +141,7 @@ def _reconcile(visit: Visit, found: Reconciled, sample: int | None) -> None:
         _compare(db, people, found)
         with db.transaction():
             _remember(run, db, found)
+            forget_mark(db, NOTHING_TO_WRITE)  # the next sync makes its plan anew, so that checks tell what was found
 
 
 def _linked_and_written(db: Db) -> list[str]:

@@ -27,6 +27,8 @@ class Report:
         waiting: contacts refused that wait for another try, and those of which it is not known what became of a write,
             over all runs so far; None where this one did not get so far.
         unseen: sentences about what the accounts do not let us see.
+        plan: the run that made the plan that now stands; `""` where this one did not get so far. As long as it is the
+            same, nothing has changed that a plan or a check is made of.
         seconds: from start to end.
     """
 
@@ -49,6 +51,7 @@ class Report:
     simpletexting_calls: Counter[str] = field(default_factory=Counter)
     waiting: tuple[int, int] | None = None
     unseen: list[str] = field(default_factory=list)
+    plan: str = ""
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:

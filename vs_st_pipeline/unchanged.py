@@ -56,6 +56,7 @@ class Standing:
 
     def tell(self, report: Report) -> None:
         """Say in a report what this plan says."""
+        report.plan = self.plan_run
         report.unmatched, report.held, report.noted = self.unmatched, Counter(self.held), Counter(self.noted)
         report.waiting = (0, 0)
 

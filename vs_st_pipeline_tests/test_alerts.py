@@ -18,7 +18,7 @@ from vs_st_pipeline import alerts
 from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.defs.fleet import KEY, refreshed
 from vs_st_pipeline.defs.fleet_watch import fleet_watch
-from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline.environment import alert_addresses
 from vs_st_pipeline_tests.standings import MINUTE, NOW, Files
 from vs_st_pipeline_tests.stories import TEST, Story
 
@@ -242,9 +242,9 @@ def test_an_entry_that_is_put_right_is_told_before_its_first_sync(files: Files) 
 def test_an_address_that_cannot_be_read_is_told_without_its_url(
     files: Files, receiver: Receiver, written: str, says: str
 ) -> None:
-    with pytest.raises(BadSettings, match=says) as raised:
-        alerts.addresses({**files.environ, "VS_ST_ALERTS": written})
-    assert "hidden" not in raised.value.message
+    (problem,) = alert_addresses({**files.environ, "VS_ST_ALERTS": written}).problems
+    assert says in problem
+    assert "hidden" not in problem
     assert says in tell(files, VS_ST_ALERTS=written).problem
 
 
@@ -264,6 +264,47 @@ def test_one_address_that_cannot_be_read_keeps_no_other_from_being_told(files: F
         assert receiver.titles == other.titles == ["Hill: failing (auth)", "Dale: failing (auth)"]
     finally:
         other.close()
+
+
+def test_a_process_that_lacks_an_address_forgets_nothing_of_it(files: Files, receiver: Receiver) -> None:
+    """The daemon tells one address; a shell knows another one, or a moment later none at all."""
+    other = Receiver()
+    shell = {"VS_ST_ALERTS": "env:OTHER_URL", "OTHER_URL": other.url}
+    try:
+        files.merchant("hill")
+        files.synced("hill", 3 * MINUTE, "auth")
+        assert tell(files).sent == 1
+        assert tell(files, **shell).sent == 1
+        assert tell(files, VS_ST_ALERTS="") == alerts.Told()
+        assert tell(files) == alerts.Told(), "the daemon says nothing twice"
+        listed = CliRunner().invoke(cli, ["alerts"], env={**files.environ, **shell}).stdout
+        assert "env:ALERT_URL, which VS_ST_ALERTS lacks here: told of hill\n" in listed
+        nobody = CliRunner().invoke(cli, ["alerts"], env={**files.environ, "VS_ST_ALERTS": ""})
+        assert nobody.exit_code == 2
+        assert "another process tells env:ALERT_URL, env:OTHER_URL" in nobody.stderr
+        files.synced("hill", MINUTE)
+        assert tell(files).sent == 1, "and still tells whom it told of trouble that it is over"
+        assert (receiver.titles, other.titles) == (
+            ["Hill: failing (auth)", "Hill: well again"], ["Hill: failing (auth)"],
+        )  # fmt: skip
+    finally:
+        other.close()
+
+
+def test_an_address_that_nobody_has_known_for_thirty_days_is_let_go(files: Files, receiver: Receiver) -> None:
+    memory = files.folder / "data" / "alerts.json"
+    files.merchant("hill")
+    files.synced("hill", MINUTE, "auth")
+    tell(files)
+    written = json.loads(memory.read_text())
+    now = written["env:ALERT_URL"]["seen_at"]
+    forgotten, remembered = ({"seen_at": now - days * 86_400, "told": {"hill": ["late"]}} for days in (31, 29))
+    written["env:ALERT_URL"]["seen_at"] = now - 40 * 86_400
+    memory.write_text(json.dumps({**written, "env:FORGOTTEN": forgotten, "env:REMEMBERED": remembered}))
+    assert tell(files) == alerts.Told(), "who is known here is not forgotten, however long nobody looked"
+    kept = json.loads(memory.read_text())
+    assert kept.keys() == {"env:ALERT_URL", "env:REMEMBERED"}
+    assert kept["env:ALERT_URL"]["seen_at"] >= now
 
 
 def test_nobody_to_tell_costs_no_look_at_anybody(files: Files) -> None:
@@ -312,8 +353,5 @@ def test_dagster_tells_it_at_the_end_of_a_tick_and_where_no_tick_comes(
                 instance.report_runless_asset_event(event)
         assert receiver.titles[1:] == ["Hill: well again"]
         assert "1 alerts sent" in caplog.text
-        monkeypatch.setenv("VS_ST_LATE_AFTER", "soon")
-        assert list(refreshed(logging.getLogger("tick"))) == []
-        assert "VS_ST_LATE_AFTER" in caplog.text
         event = instance.get_latest_materialization_event(KEY)
         assert event.asset_materialization.metadata["in short"].value == "1 of 1 fine"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import AssetCheckSeverity, AssetKey, DagsterInstance, materialize
+from click.testing import CliRunner
+from dagster import AssetCheckSeverity, AssetKey, DagsterInstance, build_sensor_context, materialize
 from dagster._serdes import serialize_value
 
 from vs_st_pipeline import fleet
+from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.definitions import defs
 from vs_st_pipeline.defs.fleet import CHECKS, KEY, fleet_checks, fleet_health, fleet_materialization
+from vs_st_pipeline.defs.fleet_watch import fleet_watch
 from vs_st_pipeline.fleet import Fleet, Stand
 from vs_st_pipeline.standing import HOURS_KEPT, read_standing
 from vs_st_pipeline_tests.standings import MINUTE, NOW, Files
@@ -110,7 +114,9 @@ def test_a_merchants_file_that_cannot_be_used_is_told_and_so_is_an_id_that_is_th
     found = files.look()
     assert found.stands == ()
     assert found.sentence().startswith("nobody is synced: ")
-    assert all(not event.passed and event.severity == AssetCheckSeverity.ERROR for event in fleet_checks(found))
+    *merchants, settings = fleet_checks(found)
+    assert all(not event.passed and event.severity == AssetCheckSeverity.ERROR for event in merchants)
+    assert settings.passed, "those of the environment are another matter"
 
 
 def test_two_days_are_counted_by_the_hour_and_no_more_is_kept(files: Files) -> None:
@@ -183,13 +189,18 @@ def test_the_page_says_who_is_in_trouble_why_and_what_to_do(
     assert shown["in short"].value == f"1 of 2 fine; 1 failing: {TEST} (auth)"
     assert cells(shown, "merchants, the worst first", "merchant") == [TEST, OTHER]
     assert "→ Renew the key" in cells(shown, "merchants, the worst first", "why, what to do")[0]
-    assert f"**{TEST}**, failing (auth): Renew the key" in shown["what to do first"].value
+    assert (
+        "where the merchants file says (file:keys/" in cells(shown, "merchants, the worst first", "why, what to do")[0]
+    )
+    told = f"**{TEST}**: failing (auth) at vinoshipper. The system does not accept the key. → Renew the key"
+    assert told in shown["what to do first"].value
     assert "up to 5 min  ████████████████████████ 1" in shown["age of the last good sync"].value
     for picture in ("changes by hour", "failed syncs by hour"):
         assert shown[picture].value.startswith("![](data:image/svg+xml,<svg")
     found = latest_checks(instance)
     assert {name: passed for name, (passed, _) in found.items()} == {
         "everybody_is_fresh": True, "nobody_is_failing": False, "settings_are_whole": True,
+        "settings_are_understood": True,
     }  # fmt: skip
     assert TEST in found["nobody_is_failing"][1]
 
@@ -220,6 +231,60 @@ def test_three_thousand_merchants_make_an_event_no_larger_than_a_hundred() -> No
     shown = fleet_materialization(found)
     assert len(shown.metadata["merchants, the worst first"].value.records) == 100
     assert shown.metadata["not in the table"].value == "and 2900 more, of whom 1000 are fine"
+    (line,) = shown.metadata["what to do first"].value.splitlines()
+    assert line.startswith(
+        "- **winery-0, winery-1, winery-10, winery-100, winery-1000** and 1995 more: failing (auth). "
+    )
     assert len(serialize_value(shown)) < 60_000
     assert all(len(serialize_value(event)) < 60_000 for event in fleet_checks(found))
     assert [event.severity for event in fleet_checks(found)][:2] == [AssetCheckSeverity.ERROR] * 2
+
+
+SLIPS = {"VS_ST_LATE_AFTER": "soon", "VS_ST_KEEP_RUNS": "0d", "VS_ST_ALERTS": "env:NO_SUCH_URL"}
+
+
+@pytest.mark.xdist_group("dagster")
+def test_a_setting_that_is_not_understood_is_told_where_people_look(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page goes on to be true by the defaults, a check fails with what to do, and the sensor sees to it at once."""
+    files.merchant("hill")
+    files.synced("hill", 40 * MINUTE)
+    for name, value in files.environ.items():
+        monkeypatch.setenv(name, value)
+    with DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("merchants", ["hill"])
+        sensed = build_sensor_context(instance=instance)
+        fleet_watch(sensed)
+        for name, value in SLIPS.items():
+            monkeypatch.setenv(name, value)
+        assert "settings have changed" in str(fleet_watch(sensed).skip_message)
+        page = instance.get_latest_materialization_event(KEY).asset_materialization.metadata
+        assert "0 of 1 fine; 1 late: hill; not understood: VS_ST_LATE_AFTER: " in page["in short"].value
+        told = list(fleet_checks(fleet.look({**files.environ, **SLIPS})))[-1]
+        assert (told.check_name, told.passed, told.severity) == (
+            "settings_are_understood", False, AssetCheckSeverity.WARN,
+        )  # fmt: skip
+        assert "VS_ST_KEEP_RUNS must be above 0, such as 30d; until then no old run" in told.description
+        assert "VS_ST_ALERTS, address 1: the environment variable NO_SUCH_URL is not set" in told.description
+        assert "was refreshed" in str(fleet_watch(sensed).skip_message), "what has been told is not told every time"
+
+    listed = CliRunner().invoke(cli, ["merchants"])
+    assert listed.exit_code == 2
+    assert "hill  late" in listed.stdout
+    assert "warning: VS_ST_LATE_AFTER: " in listed.stderr
+    assert "until then a merchant is late after 30m" in listed.stderr
+    assert "NO_SUCH_URL" in CliRunner().invoke(cli, ["alerts"]).stderr
+    files.lines.clear()
+    files.merchant("left", ", enabled: false")  # nobody is called
+    checked = CliRunner().invoke(cli, ["check", "--all", "--json"], env={"VS_ST_LATE_AFTER": ""})
+    assert [one["meanwhile"] for one in json.loads(checked.stdout)["settings"]] == [
+        "no old run of Dagster is deleted", "nobody is told of trouble there",
+    ]  # fmt: skip
+
+
+def test_a_setting_that_keeps_everybody_from_being_synced_is_an_error(files: Files) -> None:
+    files.merchant("hill")
+    told = list(fleet_checks(files.look(VS_ST_SYNC_FASTEST="2h", VS_ST_VINOSHIPPER_RATE="many")))[-1]
+    assert told.severity == AssetCheckSeverity.ERROR
+    assert told.description.count("until then nobody is synced") == 2

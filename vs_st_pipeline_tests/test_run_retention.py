@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckKey,
     AssetCheckResult,
     AssetCheckSpec,
     AssetKey,
@@ -24,7 +26,10 @@ from dagster import (
     multi_asset,
 )
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.runs.schema import RunTagsTable
 from dagster._core.test_utils import create_run_for_test
 from sqlalchemy import select
@@ -162,3 +167,26 @@ def test_what_is_new_or_at_work_or_wanted_by_a_backfill_stays(
     assert defs.resolve_job_def("retention").execute_in_process(instance=instance).success
     assert len(instance.get_runs()) == 4, "all of them are of today"
     assert retention_schedule.default_status == DefaultScheduleStatus.RUNNING
+
+
+def test_old_events_of_no_run_go_and_the_page_shows_what_it_showed(instance: DagsterInstance) -> None:
+    """A winery whose ticks hang for a month: only the sensor tells how it stands."""
+    health, hand = AssetKey(["fleet", "health"]), AssetMaterialization(SYNCED, partition="alder")
+    instance.report_runless_asset_event(hand)  # somebody said by hand, long ago, that it is made
+    for minute in range(3):
+        instance.report_runless_asset_event(AssetMaterialization(health, metadata={"minute": minute}))
+        for name in ("is_fresh", "is_whole"):
+            instance.report_runless_asset_event(AssetCheckEvaluation(asset_key=health, check_name=name, passed=False))
+    assert delete_runs(instance, datetime.now(UTC) - timedelta(hours=1)) == Deleted(), "what is young stays"
+    storage = instance.event_log_storage
+
+    deleted = delete_all_old(instance)
+    assert deleted.runless >= 2 + 4
+    [told] = instance.fetch_materializations(AssetRecordsFilter(health), 9).records
+    assert told.asset_materialization.metadata["minute"].value == 2
+    assert instance.get_materialized_partitions(SYNCED) == {"alder"}
+    for name in ("is_fresh", "is_whole"):
+        assert len(storage.get_asset_check_execution_history(AssetCheckKey(health, name), limit=9)) == 1
+    with storage.run_connection("") as connection:  # where SQLite keeps them once more
+        assert connection.execute(select(SqlEventLogStorageTable.c.id)).all() == []
+    assert delete_all_old(instance) == Deleted(), "what shows the present stays for good"

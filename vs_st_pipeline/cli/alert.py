@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import click
 
 from vs_st_pipeline import alerts as alerting
 from vs_st_pipeline import fleet
-from vs_st_pipeline.cli.selection import json_option
+from vs_st_pipeline.cli.selection import json_option, settings_json, warn_of
 from vs_st_pipeline.cli.work import print_json
+from vs_st_pipeline.environment import ADDRESSES, alert_addresses
 
 
 @click.command()
@@ -18,27 +20,40 @@ from vs_st_pipeline.cli.work import print_json
 @json_option
 def alerts(test: bool, as_json: bool) -> None:
     """Who is told when a winery gets into trouble, and what they will hear next. Sends nothing without --test."""
-    if not alerting.addresses(os.environ):
-        raise click.UsageError(f"nobody is told: {alerting.ADDRESSES} is empty; write such as env:ALERT_URL into it")
+    known, found = alert_addresses(os.environ), fleet.look(os.environ)
+    rows = list(alerting.waiting(os.environ, found))
+    if not known.references and not known.problems:
+        elsewhere = f" (another process tells {', '.join(row.address for row in rows)})" if rows else ""
+        raise click.UsageError(
+            f"nobody is told from here: {ADDRESSES} is empty{elsewhere}; write such as env:ALERT_URL into it"
+        )
+    warn_of(found.misunderstood)
     if test:
-        tried = alerting.try_addresses(os.environ)
+        tried = alerting.try_addresses(known.urls)
         if as_json:
             print_json({"addresses": [{"address": name, "problem": problem} for name, problem in tried.items()]})
         else:
             for name, problem in tried.items():
                 click.echo(f"{name}: {problem or 'taken'}")
-        sys.exit(1 if any(tried.values()) else 0)
-    rows = [
-        {"address": name, "told_to_be_in_trouble": told, "next": [one.title for one in new]}
-        for name, told, new in alerting.waiting(os.environ, fleet.look(os.environ))
-    ]
+        sys.exit(2 if known.problems else 1 if any(tried.values()) else 0)
     if as_json:
-        print_json({"addresses": rows})
-        return
-    for row in rows:
-        click.echo(f"{row['address']}: told of {', '.join(row['told_to_be_in_trouble']) or 'nobody'}")
-        for title in row["next"]:
-            click.echo(f"  will be told  {title}")
+        print_json({"addresses": [_as_json(row) for row in rows], "settings": settings_json(found.misunderstood)})
+    else:
+        for row in rows:
+            told = f"told of {', '.join(row.told) or 'nobody'}"
+            click.echo(f"{row.address}: {told}" if row.here else f"{row.address}, which {ADDRESSES} lacks here: {told}")
+            for one in row.next:
+                click.echo(f"  will be told  {one.title}")
+    sys.exit(2 if known.problems else 0)
+
+
+def _as_json(row: alerting.Waiting) -> dict[str, Any]:
+    return {
+        "address": row.address,
+        "known_here": row.here,
+        "told_to_be_in_trouble": row.told,
+        "next": [one.title for one in row.next],
+    }
 
 
 def tell_alerts() -> None:

@@ -12,8 +12,9 @@ import click
 import msgspec
 
 from vs_st_pipeline import fleet
-from vs_st_pipeline.cli.selection import json_option, merchant_options, select
+from vs_st_pipeline.cli.selection import json_option, merchant_options, select, settings_json, warn_of
 from vs_st_pipeline.cli.work import JOBS, make_run, print_json
+from vs_st_pipeline.environment import taken
 from vs_st_pipeline.fleet import Stand
 from vs_st_pipeline.text_forms import in_words
 
@@ -28,6 +29,8 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json:
     from vs_st_pipeline.vocabulary import SOURCES
 
     selection = select(ids, more_ids, every)
+    misunderstood = taken(os.environ).misunderstood
+    warn_of(misunderstood)
     with ThreadPoolExecutor(max_workers=JOBS) as pool:
         found = list(pool.map(lambda merchant: inspection.check(make_run(merchant)), selection.merchants))
     found += [inspection.Checked(name, errors=[error]) for name, error in selection.bad]
@@ -36,7 +39,8 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json:
         "as": {name: form.description for name, form in FORMS.items()},
     }
     if as_json:
-        print_json({"merchants": [checked.as_json() for checked in found], "field_map": names})
+        settings = settings_json(misunderstood)
+        print_json({"merchants": [checked.as_json() for checked in found], "field_map": names, "settings": settings})
     else:
         for checked in found:
             click.echo("\n".join(_checked_lines(checked)))
@@ -66,15 +70,18 @@ def _checked_lines(checked: Any) -> list[str]:
 def merchants(as_json: bool) -> None:
     """The merchants, and how each stands: what is the matter, since when, and what to do."""
     found = fleet.look(os.environ)
+    warn_of(found.misunderstood)
     if found.unreadable is not None:
         raise found.unreadable
     if as_json:
-        print_json({"merchants": [_standing_json(one) for one in found.stands]})
-        return
-    width = max(len(one.merchant) for one in found.stands)
-    for one in found.stands:
-        click.echo(f"{one.merchant:{width}}  {_standing_text(one, found.at)}")
-    click.echo(f"\n{found.sentence()}")
+        settings = settings_json(found.misunderstood)
+        print_json({"merchants": [_standing_json(one) for one in found.stands], "settings": settings})
+    else:
+        width = max(len(one.merchant) for one in found.stands)
+        for one in found.stands:
+            click.echo(f"{one.merchant:{width}}  {_standing_text(one, found.at)}")
+        click.echo(f"\n{found.sentence()}")
+    sys.exit(2 if any(one.defaulted for one in found.misunderstood) else 0)
 
 
 def _standing_json(one: Stand) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 
-from vs_st_pipeline.environment import settings_path
+from vs_st_pipeline.environment import Misunderstood, settings_path
 from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.merchants import BadMerchant, Merchant, MerchantsFile, read_merchants
 
@@ -57,6 +57,17 @@ def select(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool) -> Sele
 def read_settings() -> MerchantsFile:
     """The merchants file that `VS_ST_MERCHANTS` names."""
     return read_merchants(settings_path(os.environ), os.environ)
+
+
+def warn_of(misunderstood: Iterable[Misunderstood]) -> None:
+    """Say which settings of the environment are not understood, and what comes of it."""
+    for one in misunderstood:
+        click.echo(f"warning: {one.sentence}", err=True)
+
+
+def settings_json(misunderstood: Iterable[Misunderstood]) -> list[dict[str, str]]:
+    """The same for `--json`."""
+    return [{"not_understood": one.says, "meanwhile": one.meanwhile} for one in misunderstood]
 
 
 def one_merchant(merchant_id: str) -> Merchant:

@@ -41,7 +41,7 @@ from vs_st_pipeline.defs import checks, orphans, partitions
 from vs_st_pipeline.defs.findings import merge_findings
 from vs_st_pipeline.defs.fleet import refreshed
 from vs_st_pipeline.defs.metadata import sentence, table
-from vs_st_pipeline.defs.news import News
+from vs_st_pipeline.defs.news import News, Worth
 from vs_st_pipeline.defs.resources import Settings, broken, due_now, merchant_of
 from vs_st_pipeline.defs.stops import stops_for
 from vs_st_pipeline.defs.walks import Walked, threads_for, walk_all
@@ -116,7 +116,8 @@ SPECS = [
     ),
     _spec(
         "synced/simpletexting/contacts",
-        "What SimpleTexting has accepted, value by value. Making it is the only thing here that writes to the account.",
+        "What SimpleTexting has accepted, value by value. Making it is the only thing here that writes to the account. "
+        "Why a partition is red, and what to do, stands in fleet/health and in the log of the run that its page names.",
         "planned/simpletexting/contacts",
         kinds={"api", "duckdb"},
     ),
@@ -163,9 +164,9 @@ def _walk(
         stops,
         wanted_checks,
         jobs=config.jobs or threads_for(len(merchant_ids)),
-        is_news=(lambda report: news.of(report, now)) if config.due_only else (lambda _: True),
+        is_news=(lambda report: news.of(report, now)) if config.due_only else (lambda _: Worth.PAGES),
     )
-    told, failed, to_the_end = [], [], False
+    told, failed, looked_at, measured, to_the_end = [], [], [], {}, False
     try:
         with closing(walking) as all_walked:
             for walked in all_walked:
@@ -173,6 +174,9 @@ def _walk(
                     context.log.info(f"{walked.merchant_id} is disabled and was not called")
                 if walked.failed:
                     failed.append(walked)
+                if walked.measures and walked.report:
+                    measured[walked.merchant_id] = walked.measures
+                    looked_at += [walked.report] if len(wanted_checks) == len(checks.CHECKS) else []
                 if not walked.told:
                     continue
                 if stops:
@@ -188,13 +192,12 @@ def _walk(
                 walked.made = {}  # thousands of them would be held to the end
         to_the_end = True
     finally:  # also of a run that is stopped: what was told was told
-        measured = {walked.merchant_id: walked.measures for walked in told}
         findings = merge_findings(data_dir, measured, in_the_file, now)
         # A run of some stops says nothing of the others' pages: the next tick tells of all, whatever was told before.
         if set(stops) == set(STOPS):
             # What a run that is cancelled did not make is not shown as failed, so it is not told.
             reports = [walked.report for walked in told if walked.report and (to_the_end or not walked.failed)]
-            news.remember(reports, now, gone=news.known().keys() - {*in_the_file, *merchant_ids})
+            news.remember(reports, now, measured=looked_at, gone=news.known().keys() - {*in_the_file, *merchant_ids})
     results = checks.results(wanted_checks, measured, findings, now, allow_unsafe=config.allow_unsafe)
     # For a result, Dagster would look up which partitions this run has, and a tick has none.
     yield from results if partitioned else map(checks.as_evaluation, results)

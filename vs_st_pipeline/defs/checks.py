@@ -10,7 +10,7 @@ Blocking checks fail the run. What keeps a bad plan from being pushed is the pip
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -127,6 +127,11 @@ def as_evaluation(result: AssetCheckResult) -> AssetCheckEvaluation:
 _COLUMNS = ("merchant", "result", "number", "of", "share", "detail", "sample", "checked")
 
 
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Without those that are empty for all: what is left has more room for its words."""
+    return [name for name in _COLUMNS if name not in ("detail", "sample") or any(row[name] for row in rows)]
+
+
 def _row(check: Check, merchant_id: str, one: Finding, here: Collection[str], now: datetime) -> dict[str, Any]:
     age = now - datetime.fromtimestamp(one.at, now.tzinfo)
     return {
@@ -167,7 +172,7 @@ def _result(
             "merchants to look at": len(bad),
             "merchants known": len(found),
             "merchants checked in this run": len(here),
-            "by merchant": table(shown, _COLUMNS),
+            "by merchant": table(shown, _columns(shown)),
         },
     )
 

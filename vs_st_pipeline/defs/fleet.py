@@ -10,6 +10,7 @@ run is never deleted with one. Materializing the asset by hand does the same.
 # No `from __future__ import annotations`: Dagster looks at the function's annotations.
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,22 +26,21 @@ from dagster import (
     AssetKey,
     AssetMaterialization,
     DagsterLogManager,
-    Failure,
     MaterializeResult,
     MetadataValue,
     asset,
 )
 
 from vs_st_pipeline import alerts, fleet
-from vs_st_pipeline.defs.metadata import sentence, table
+from vs_st_pipeline.defs.metadata import table
 from vs_st_pipeline.defs.pictures import SHORTEST, by_hour, distribution
-from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.fleet import BROKEN, FAILING, FINE, OFF, TROUBLE, Fleet, Stand
 from vs_st_pipeline.merchants import MerchantsFile
 from vs_st_pipeline.text_forms import in_words
 
 KEY = AssetKey(["fleet", "health"])
 MOST_SHOWN, MOST_FINE = 100, 50  # merchants in a table; an event is stored by every tick
+MOST_NAMED = 5  # merchants with the same trouble, in what to do first
 SERIOUS = 0.1  # from this share of the merchants on it is not their own trouble any more
 
 FleetEvent = AssetMaterialization | AssetCheckEvaluation
@@ -77,7 +77,13 @@ WHOLE = FleetCheck(
     "entries of the merchants file that cannot be used",
     "Nothing is called for these merchants until the entry is put right; the table names file and line.",
 )
-CHECKS = (FRESH, HEALTHY, WHOLE)
+UNDERSTOOD = FleetCheck(
+    "settings_are_understood",
+    "settings of the environment (`VS_ST_...`) that are not understood",
+    "The table says of each what is wrong, how to write it, and what comes of it. Put it right where Dagster gets its "
+    "environment from, and start Dagster anew.",
+)
+CHECKS = (FRESH, HEALTHY, WHOLE, UNDERSTOOD)
 
 
 @asset(
@@ -89,10 +95,7 @@ CHECKS = (FRESH, HEALTHY, WHOLE)
 )
 def fleet_health() -> MaterializeResult:
     """Look at all merchants now; calls nobody."""
-    try:
-        found = fleet.look(os.environ)
-    except BadSettings as error:
-        raise Failure(sentence(error), allow_retries=False) from None
+    found = fleet.look(os.environ)
     return MaterializeResult(
         metadata=_metadata(found),
         check_results=[AssetCheckResult(check_name=check.name, **_result(check, found)) for check in CHECKS],
@@ -105,11 +108,9 @@ def refreshed(log: DagsterLogManager | Logger, file: MerchantsFile | None = None
     Args:
         file: the merchants file, where it has been read already.
     """
-    try:
-        found = fleet.look(os.environ, file)
-    except BadSettings as error:
-        log.error(f"fleet/health is left as it is: {sentence(error)}")
-        return
+    found = fleet.look(os.environ, file)
+    for one in found.misunderstood:
+        log.warning(one.sentence)
     yield fleet_materialization(found)
     yield from fleet_checks(found)
     told = alerts.tell(os.environ, lambda: found)
@@ -139,12 +140,15 @@ def _metadata(found: Fleet) -> dict[str, Any]:
     shown["age of the last good sync"] = MetadataValue.md(_ages(found))
     shown["changes by hour"] = MetadataValue.md(_changes(found))
     shown["failed syncs by hour"] = MetadataValue.md(_errors(found))
+    stands = _shown(found.worst_first)
+    shown["merchants, the worst first"] = table(_rows(stands, found.at), _ON_THE_PAGE)
+    shown["good sync, refused and unknown contacts, calls of the last sync, changes in 24 h"] = table(
+        _numbers(stands), _NUMBERS
+    )
+    # As numbers by themselves they are drawn over time, in the tab of plots.
     shown |= {f"merchants {state}": count for state, count in found.counts.items()}
     shown["contacts refused, waiting for another try"] = sum(one.rejects for one in found.stands)
     shown["contacts of unknown outcome"] = sum(one.unknown for one in found.stands)
-    stands = _shown(found.worst_first)
-    shown["merchants, the worst first"] = table(_rows(stands, found.at), _COLUMNS)
-    shown["refused and unknown contacts, calls of the last sync, changes in 24 h"] = table(_numbers(stands), _NUMBERS)
     if left := len(found.stands) - len(stands):
         fine = found.counts[FINE] - sum(one.state == FINE for one in stands)
         shown["not in the table"] = f"and {left} more, of whom {fine} are fine"
@@ -152,21 +156,30 @@ def _metadata(found: Fleet) -> dict[str, Any]:
 
 
 def _to_do(bad: Sequence[Stand]) -> str:
-    """The first few, as many as the UI shows in place."""
-    told, rest = "", "\n\nThe table below has all of them."
+    """Who is in trouble, why, and what to do, together who has the same; as many as the UI shows in place."""
+    groups: dict[str, list[str]] = {}
     for one in bad:
-        line = f"- **{one.merchant}**, {one.in_words}: {one.do}\n"
-        if len(told) + len(line) + len(rest) >= SHORTEST:
-            return told + rest
-        told += line
+        # Without the call, and where each one's key lies: that would be a line for each, and the table has it.
+        why = re.sub(r" \(call \w+\)", "", one.error.message if one.error else one.says).rstrip(".")
+        at = f" at {one.error.system}" if one.error and one.error.system else ""
+        do = fleet.WHAT_TO_DO.get(one.kind or "", one.do)
+        groups.setdefault(f"{one.in_words}{at}. {why}. → {do}", []).append(one.merchant)
+    told, left, rest = "", len(bad), "\n\nand {} more: the table below has all of them."
+    for said, names in groups.items():
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        line = f"- **{', '.join(names[:MOST_NAMED])}**{more}: {said}\n"
+        if len(told) + len(line) + (len(rest) + 5) * (left > len(names)) >= SHORTEST:
+            return told + rest.format(left)
+        told, left = told + line, left - len(names)
     return told
 
 
 # --- the table ----------------------------------------------------------------------------------------------------
 
-# Two tables with short heads, since a wide one would push what to do out of sight.
+# Two tables with few columns, since a wide one would push what to do out of sight. A check's page has more room.
 _COLUMNS = ("merchant", "state", "good sync", "why, what to do")
-_NUMBERS = ("merchant", "refused", "unknown", "calls", "changes")
+_ON_THE_PAGE = ("merchant", "state", "why, what to do")
+_NUMBERS = ("merchant", "good sync", "refused", "unknown", "calls", "changes")
 
 
 def _shown(stands: Sequence[Stand]) -> list[Stand]:
@@ -179,7 +192,7 @@ def _rows(stands: Iterable[Stand], now: datetime) -> list[Mapping[str, Any]]:
         {
             "merchant": one.merchant,
             "state": f"{one.in_words}, for {in_words(now - one.since)}" if one.since and one.says else one.in_words,
-            "good sync": f"{in_words(one.age)} ago" if one.age is not None else "never",
+            "good sync": _good_sync(one),
             "why, what to do": f"{one.says} → {one.do}" if one.says else "",
         }
         for one in stands
@@ -188,9 +201,17 @@ def _rows(stands: Iterable[Stand], now: datetime) -> list[Mapping[str, Any]]:
 
 def _numbers(stands: Iterable[Stand]) -> list[Mapping[str, Any]]:
     return [
-        dict(zip(_NUMBERS, (one.merchant, one.rejects, one.unknown, one.calls, one.changes), strict=True))
+        dict(
+            zip(
+                _NUMBERS, (one.merchant, _good_sync(one), one.rejects, one.unknown, one.calls, one.changes), strict=True
+            )
+        )
         for one in stands
     ]
+
+
+def _good_sync(one: Stand) -> str:
+    return f"{in_words(one.age)} ago" if one.age is not None else "never"
 
 
 # --- the pictures -------------------------------------------------------------------------------------------------
@@ -205,7 +226,8 @@ def _ages(found: Fleet) -> str:
             counts[-1 if age is None else sum(age > limit for limit in limits)] += 1
     names = [*(f"up to {name}" for name in _AGES), "older", "never"]
     late = sum(one.stale for one in found.stands)
-    says = f"{late} of {found.enabled} merchants are late: over {in_words(found.late_after)}, or 3 of their intervals."
+    limit = f"{in_words(found.late_after)}, or 3 of their intervals"
+    says = f"{late} of {found.enabled} merchants had no good sync for over {limit}, whatever is in the way."
     return distribution(says, dict(zip(names, counts, strict=True)))
 
 
@@ -231,6 +253,8 @@ def _errors(found: Fleet) -> str:
 
 
 def _result(check: FleetCheck, found: Fleet) -> dict[str, Any]:
+    if check is UNDERSTOOD:
+        return _understood(found)
     if found.unreadable is not None:
         told = f"Nobody is synced: {found.unreadable.message}"
         return {"passed": False, "severity": AssetCheckSeverity.ERROR, "description": told, "metadata": {}}
@@ -255,4 +279,16 @@ def _result(check: FleetCheck, found: Fleet) -> dict[str, Any]:
             "share": share,
             "by merchant": table(_rows(bad[:MOST_SHOWN], found.at), _COLUMNS),
         },
+    }
+
+
+def _understood(found: Fleet) -> dict[str, Any]:
+    wrong = found.misunderstood
+    told = "; ".join(one.sentence for one in wrong)
+    rows = [{"what is wrong": one.says, "meanwhile": one.meanwhile} for one in wrong]
+    return {
+        "passed": not wrong,
+        "severity": AssetCheckSeverity.ERROR if any(one.stops_all for one in wrong) else AssetCheckSeverity.WARN,
+        "description": f"{told}. {UNDERSTOOD.means}" if wrong else f"0: {UNDERSTOOD.counted}.",
+        "metadata": {"number": len(wrong), "settings": table(rows, ("what is wrong", "meanwhile"))},
     }

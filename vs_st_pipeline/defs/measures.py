@@ -189,7 +189,8 @@ def not_as_left(run: Run, db: Db) -> Measure:
     made_at, how, contacts, values, edited, fields = row
     counts = {name: sides.get("theirs", 0) + sides.get("both", 0) for name, sides in json.loads(fields).items()}
     where = "".join(f", {name} {count}" for name, count in counts.items() if count)
-    return Measure(int(edited), int(values), f"{in_words(run.now() - made_at)} ago, {how}, {contacts} contacts{where}")
+    # A time and no age: it is told as it was measured, which may be hours ago.
+    return Measure(int(edited), int(values), f"{made_at:%Y-%m-%d %H:%M} UTC, {how}, {contacts} contacts{where}")
 
 
 def written_though_held(run: Run, db: Db) -> Measure:

@@ -120,6 +120,14 @@ def _unusable(run: Run, kind: str) -> pd.DataFrame:
     return found[found["kind"] == kind].head(ROWS)
 
 
+def _rejected(run: Run) -> pd.DataFrame:
+    """In few columns: what it means and what to do needs room."""
+    found = previews.rejected_contacts(run, limit=ROWS)
+    told = zip(found["means"], found["do"], found["then"], strict=True)
+    found["what it means, what to do"] = [f"{means} → {do} It is {then}." for means, do, then in told]
+    return found[["phone", "code", "for", "what it means, what to do"]]
+
+
 _PLANNED, _SYNCED = "planned/simpletexting/contacts", "synced/simpletexting/contacts"
 
 _BY_FIELD = {
@@ -149,7 +157,7 @@ _TABLES: dict[str, tuple[tuple[str, str, Callable[[Run], pd.DataFrame]], ...]] =
             "synced.history where event = 'accepted'",
             lambda run: previews.accepted_changes(run, run.run_id, limit=ROWS),
         ),
-        ("rejected, tried again later", "synced.rejects", lambda run: previews.rejected_contacts(run, limit=ROWS)),
+        ("rejected, tried again later", "synced.rejects", lambda run: _rejected(run)),
     ),
 }
 
@@ -182,7 +190,11 @@ def _reported(asset: str, report: Report, shown: Mapping[str, Any]) -> tuple[str
             "contacts rejected": report.rejected,
             "contacts unknown": report.unknown,
         }
-        return ", ".join(f"{count} {name}" for name, count in numbers.items()), numbers
+        short = ", ".join(f"{count} {name}" for name, count in numbers.items())
+        if report.waiting and report.waiting[0] > report.rejected:
+            numbers["contacts refused so far, tried again later"] = report.waiting[0]
+            short += f"; {report.waiting[0]} were refused so far and are tried again later"
+        return short, numbers
     unusable = next((count for name, count in shown.items() if name.startswith("unusable ")), 0)
     return f"{shown.get('dagster/row_count')} rows, {unusable} records that cannot be used in full", {}
 

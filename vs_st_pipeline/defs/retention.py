@@ -5,7 +5,8 @@ never made. So a run stays that holds the latest materialization of a partition,
 merchant who is synced now and then has his latest in new runs, so few old ones stay.
 
 Dagster's own `delete_run` leaves behind each run's check results, and on SQLite its tags and its file. They would be
-most of what grows, so they go too, by the tables of Dagster's storage; of a check the latest result stays.
+most of what grows, so they go too, by the tables of Dagster's storage; of a check the latest result stays. What belongs
+to no run is deleted by its own age (`runless_events`).
 """
 
 # No `from __future__ import annotations`: Dagster takes the config of an op from its annotations.
@@ -45,6 +46,7 @@ from sqlalchemy import and_, delete, func, select
 from vs_st_pipeline import environment
 from vs_st_pipeline.defs.metadata import sentence
 from vs_st_pipeline.defs.partitions import merchants
+from vs_st_pipeline.defs.runless_events import delete_runless
 from vs_st_pipeline.errors import BadSettings
 
 FINISHED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
@@ -64,10 +66,11 @@ class Deleted:
 
     runs: int = 0
     kept: int = 0
+    runless: int = 0
     left_for_later: bool = False
 
 
-@op(description="Delete finished runs older than VS_ST_KEEP_RUNS (30d), but for the latest of each partition.")
+@op(description="Delete runs and events older than VS_ST_KEEP_RUNS (30d), but for the latest of each partition.")
 def delete_old_runs(context: OpExecutionContext, config: RetentionConfig) -> None:
     """Delete what is old enough, the oldest first."""
     try:
@@ -76,8 +79,13 @@ def delete_old_runs(context: OpExecutionContext, config: RetentionConfig) -> Non
         raise Failure(f"nothing was deleted: {sentence(error)}", allow_retries=False) from None
     done = delete_runs(context.instance, before, give_up_at=time.monotonic() + 60 * config.minutes)
     rest = "; the rest is left for the next time" if done.left_for_later else ""
-    context.log.info(f"{done.runs} runs deleted; {done.kept} older ones hold the latest of a partition and stay{rest}")
-    context.add_output_metadata({"runs deleted": done.runs, "older runs that stay": done.kept})
+    context.log.info(
+        f"{done.runs} runs and {done.runless} events of no run deleted; {done.kept} older runs hold the latest of a "
+        f"partition and stay{rest}"
+    )
+    context.add_output_metadata(
+        {"runs deleted": done.runs, "older runs that stay": done.kept, "events of no run deleted": done.runless}
+    )
 
 
 @job(description="Deletes old runs and their events, but for what shows how each partition stands.")
@@ -95,7 +103,7 @@ retention_schedule = ScheduleDefinition(
 
 
 def delete_runs(instance: DagsterInstance, before: datetime, *, give_up_at: float = float("inf")) -> Deleted:
-    """Delete finished runs that were created before a time, and all that is stored of them.
+    """Delete finished runs that were created before a time, all that is stored of them, and older events of no run.
 
     Args:
         before: aware time.
@@ -112,6 +120,7 @@ def delete_runs(instance: DagsterInstance, before: datetime, *, give_up_at: floa
             break
         _delete(instance, run_id, latest_checks)
         done.runs += 1
+    done.runless = delete_runless(_events(instance), before, latest_checks)
     return done
 
 

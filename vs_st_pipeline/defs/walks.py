@@ -17,6 +17,8 @@ from vs_st_pipeline import pipeline
 from vs_st_pipeline.defs import metadata
 from vs_st_pipeline.defs.checks import Check, measure
 from vs_st_pipeline.defs.measures import Measure
+from vs_st_pipeline.defs.news import Worth
+from vs_st_pipeline.defs.stops import ASSETS_OF_STOP
 from vs_st_pipeline.errors import Internal, PipelineError, TryLater
 from vs_st_pipeline.report import FAILED, Report
 from vs_st_pipeline.run import Run
@@ -32,9 +34,9 @@ class Walked:
 
     Attributes:
         report: None where the merchant is disabled, and so was not called.
-        told: there is something to tell of it; without, `made` and `measures` are empty.
+        told: there is something to tell of it on the pages of its partitions; without, `made` is empty.
         made: asset -> metadata of what was made, also where a later stop failed.
-        measures: the checks' findings, of assets that were made.
+        measures: the checks' findings, of assets that were made; empty where nothing can have become another one.
     """
 
     merchant_id: str
@@ -59,12 +61,13 @@ def walk_one(
     stops: Collection[str],
     checks: Sequence[Check],
     stopping: threading.Event,
-    is_news: Callable[[Report], bool] = lambda _: True,
+    is_news: Callable[[Report], Worth] = lambda _: Worth.PAGES,
 ) -> Walked:
     """Make these stops for one merchant and measure what came of it; never raises.
 
     Args:
-        is_news: whether the report is worth the tables that people look at: they cost more than a quiet sync.
+        is_news: whether the report is worth the tables that people look at: they cost more than a quiet sync. So do
+            the checks, a little less.
     """
     walked, done = Walked(merchant_id), list[pipeline.StopDone]()
     try:
@@ -78,11 +81,14 @@ def walk_one(
                 raise TryLater("the run was stopped before this merchant was done; what is done stands")
 
         walked.report = pipeline.walk(run, stops, on_stop) if stops else Report(merchant_id, run.run_id)
-        walked.told = is_news(walked.report)
+        news = is_news(walked.report)
+        walked.told = news == Worth.PAGES
         if walked.told:
             made = {asset: shown for stop in done for asset, shown in metadata.of_stop(run, stop).items()}
             walked.made = metadata.with_report(made, walked.report)
-            walked.measures = measure(run, [check for check in checks if not stops or check.asset in walked.made])
+        if news != Worth.NOTHING:
+            reached = {asset for stop in done for asset in ASSETS_OF_STOP[stop.name]}
+            walked.measures = measure(run, [check for check in checks if not stops or check.asset in reached])
     except PipelineError as error:
         walked.report = walked.report or Report(merchant_id)
         walked.report.status, walked.report.error = FAILED, error
@@ -91,7 +97,7 @@ def walk_one(
         walked.report = walked.report or Report(merchant_id)
         walked.report.status, walked.report.error = FAILED, Internal(f"a fault of ours: {type(error).__name__}")
     if walked.report is not None and walked.report.status == FAILED:
-        walked.told = is_news(walked.report)
+        walked.told = is_news(walked.report) == Worth.PAGES
     return walked
 
 
@@ -102,7 +108,7 @@ def walk_all(
     checks: Sequence[Check],
     *,
     jobs: int,
-    is_news: Callable[[Report], bool] = lambda _: True,
+    is_news: Callable[[Report], Worth] = lambda _: Worth.PAGES,
 ) -> Generator[Walked]:
     """All these merchants, at most `jobs` at once, in the order in which they are done.
 
