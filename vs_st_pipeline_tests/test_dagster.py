@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -32,7 +30,6 @@ from dagster._serdes import serialize_value
 from vs_st_pipeline.definitions import defs
 from vs_st_pipeline.defs import checks, fleet, partitions, stops
 from vs_st_pipeline.defs.news import News
-from vs_st_pipeline.defs.orphans import alive, end_orphans
 from vs_st_pipeline.defs.resources import Settings, merchant_of
 from vs_st_pipeline.defs.schedules import sync_schedule
 from vs_st_pipeline.defs.sensors import merchants_sensor
@@ -583,54 +580,6 @@ class TestSchedule:
     def test_a_finished_run_is_no_obstacle(self, instance: DagsterInstance):
         create_run_for_test(instance, job_name="sync", status=DagsterRunStatus.FAILURE)
         assert not isinstance(self.tick(instance), SkipReason)
-
-
-class TestOrphans:
-    @pytest.mark.parametrize(
-        ("status", "ended"),
-        [
-            (DagsterRunStatus.STARTED, DagsterRunStatus.FAILURE),
-            (DagsterRunStatus.CANCELING, DagsterRunStatus.CANCELED),
-        ],
-    )
-    def test_a_run_whose_process_was_killed_is_ended(
-        self, instance: DagsterInstance, tmp_path: Path, status: DagsterRunStatus, ended: DagsterRunStatus
-    ):
-        dagster_run = create_run_for_test(instance, job_name="sync", status=status)
-        at_work = f"""
-import pathlib, sys, time
-from vs_st_pipeline.defs.news import News
-from vs_st_pipeline.defs.orphans import alive
-with alive(pathlib.Path({str(tmp_path)!r}), {dagster_run.run_id!r}):
-    print("at work", flush=True)
-    time.sleep(600)
-"""
-        with subprocess.Popen([sys.executable, "-c", at_work], stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout
-            assert process.stdout.readline() == "at work\n"
-            assert end_orphans(instance, tmp_path) == [], "it lives"
-            process.kill()
-        assert end_orphans(instance, tmp_path) == [dagster_run.run_id]
-        assert instance.get_run_by_id(dagster_run.run_id).status == ended
-        assert end_orphans(instance, tmp_path) == []
-        assert list((tmp_path / "runs").iterdir()) == []
-
-    def test_a_file_that_no_run_has_signed_says_nothing(self, instance: DagsterInstance, tmp_path: Path):
-        """Whoever asks for a run's lock in the moment in which that run ends and removes its file makes a new one."""
-        living = create_run_for_test(instance, job_name="sync", status=DagsterRunStatus.STARTED)
-        with alive(tmp_path, living.run_id):
-            [held] = (tmp_path / "runs").iterdir()
-        held.touch()
-        assert end_orphans(instance, tmp_path) == []
-        assert list((tmp_path / "runs").iterdir()) == []
-
-    def test_a_run_that_has_not_begun_or_is_not_ours_is_left_alone(self, instance: DagsterInstance, tmp_path: Path):
-        create_run_for_test(instance, job_name="another", status=DagsterRunStatus.STARTED)
-        assert end_orphans(instance, tmp_path) == []
-
-    def test_a_run_leaves_nothing_behind(self, folder: Path, instance: DagsterInstance):
-        run(instance, {RAW_CONTACTS}, (OTHER, OTHER))
-        assert list((folder / "data" / "runs").iterdir()) == []
 
 
 def test_no_event_holds_a_person_or_a_secret(box: Sandbox, folder: Path, instance: DagsterInstance):

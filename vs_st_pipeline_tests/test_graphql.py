@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vs_st_pipeline.definitions import defs
 from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline_tests.dagster_ui import PLANNED, SYNCED, Ui, running, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ui"), pytest.mark.timeout(600)]
 
-ROOT = Path(__file__).resolve().parents[1]
 TEST, OTHER = "test-winery", "other-winery"
-SYNCED, PLANNED = "synced/simpletexting/contacts", "planned/simpletexting/contacts"
 ALL = sorted(key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys() if key.path[0] != "fleet")
 
 LAUNCH_BACKFILL = """
@@ -52,16 +41,6 @@ query Backfill($id: String!) {
     ... on PythonError { message }
   }
 }"""
-PARTITIONS = """
-query Partitions($key: AssetKeyInput!) {
-  assetNodeOrError(assetKey: $key) {
-    ... on AssetNode {
-      assetPartitionStatuses {
-        ... on DefaultPartitionStatuses { materializedPartitions failedPartitions }
-      }
-    }
-  }
-}"""
 CHECKS = """
 query Checks($key: AssetKeyInput!) {
   assetNodeOrError(assetKey: $key) {
@@ -76,23 +55,8 @@ query Checks($key: AssetKeyInput!) {
 }"""
 
 
-@dataclass
-class Ui:
-    """A running web server and daemon, asked as the browser asks them."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-    box: Sandbox
-    folder: Path
-
-    def ask(self, query: str, **variables: Any) -> Any:
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as response:
-            answer = json.load(response)
-        assert "errors" not in answer, answer["errors"]
-        [found] = answer["data"].values()
-        return found
+class Backfills(Ui):
+    """What the pages of backfills and checks ask."""
 
     def backfill(self, *merchants: str, assets: list[str] = ALL, **config: object) -> str:
         params: dict[str, Any] = {
@@ -110,100 +74,30 @@ class Ui:
         done = {"COMPLETED_SUCCESS", "COMPLETED_FAILED", "COMPLETED", "FAILED", "CANCELED"}
         return str(wait_for(lambda: (s := self.ask(BACKFILL, id=backfill_id)["status"]) in done and s))
 
-    def partitions(self, asset: str) -> tuple[set[str], set[str]]:
-        """Partitions that the asset's page shows as materialized, and as failed."""
-        shown = self.ask(PARTITIONS, key={"path": asset.split("/")})["assetPartitionStatuses"]
-        return set(shown["materializedPartitions"]), set(shown["failedPartitions"])
-
     def checks(self, asset: str) -> dict[str, dict[str, Any]]:
         found = self.ask(CHECKS, key={"path": asset.split("/")})["assetChecksOrError"]["checks"]
         return {check["name"]: check["executionForLatestMaterialization"] for check in found}
 
 
-def wait_for(happened: Callable[[], Any], seconds: float = 240) -> Any:
-    give_up_at = time.monotonic() + seconds
-    while not (found := happened()):
-        assert time.monotonic() < give_up_at, "it did not come to that"
-        time.sleep(0.3)
-    return found
-
-
-def start(home: Path, folder: Path, port: int) -> subprocess.Popen[bytes]:
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(home),
-        "VS_ST_MERCHANTS": str(folder / "merchants.yaml"),
-        "VS_ST_DATA_DIR": str(folder / "data"),
-        "PYTHONPATH": str(ROOT),
-    }
-    command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workspace", str(ROOT / "workspace.yaml"), "--log-level", "error"]
-    return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("home")
-    settings = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
-    (home / "dagster.yaml").write_text(settings.replace("data/dagster", str(home / "storage")), encoding="utf-8")
-    return home
-
-
-@pytest.fixture(scope="module")
-def ui(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backfills]:
     folder = tmp_path_factory.mktemp("ui")
     with Sandbox("small") as box:
         box.write_settings(folder)
-        port = free_port()
-        process = start(home, folder, port)
-        running = Ui(f"http://127.0.0.1:{port}", process, box, folder)
-        try:
-            wait_for(lambda: is_up(running))
-            wait_for(lambda: len(running.ask("{ instance { daemonHealth { allDaemonStatuses { healthy } } } }")) > 0)
-            wait_for(lambda: has_partitions(running))
-            yield running
-        finally:
-            stop(running.process)
-
-
-def is_up(ui: Ui) -> bool:
-    try:
-        return bool(ui.ask("{ version }"))
-    except OSError:
-        return False
-
-
-def has_partitions(ui: Ui) -> bool:
-    query = """query Keys($key: AssetKeyInput!) {
-      assetNodeOrError(assetKey: $key) { ... on AssetNode { partitionKeys } } }"""
-    return set(ui.ask(query, key={"path": SYNCED.split("/")}).get("partitionKeys") or []) == {TEST, OTHER}
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGINT)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(30)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        with running(Backfills(box, folder, tmp_path_factory.mktemp("home"))) as ui:
+            yield ui
 
 
 @pytest.fixture(autouse=True)
-def fresh(ui: Ui) -> Iterator[None]:
+def fresh(ui: Backfills) -> Iterator[None]:
     ui.box.reset()
     ui.box.write_settings(ui.folder)
-    shutil.rmtree(ui.folder / "data", ignore_errors=True)
+    shutil.rmtree(ui.data, ignore_errors=True)
     yield
     ui.box.reset()
 
 
-def wrong_key(ui: Ui, merchant: str) -> Callable[[], object]:
+def wrong_key(ui: Backfills, merchant: str) -> Callable[[], object]:
     """Spoil a merchant's key; the answer puts it right."""
     path = ui.folder / "keys" / f"{merchant}.vs_key"
     good = path.read_text()
@@ -211,7 +105,7 @@ def wrong_key(ui: Ui, merchant: str) -> Callable[[], object]:
     return lambda: path.write_text(good)
 
 
-def test_a_backfill_fails_for_one_and_is_retried_for_him_alone(ui: Ui) -> None:
+def test_a_backfill_fails_for_one_and_is_retried_for_him_alone(ui: Backfills) -> None:
     mend = wrong_key(ui, TEST)
     first = ui.backfill(TEST, OTHER)
     assert ui.ended(first) == "COMPLETED_FAILED"
@@ -231,7 +125,7 @@ def test_a_backfill_fails_for_one_and_is_retried_for_him_alone(ui: Ui) -> None:
     assert ui.box.vinoshipper.control.journal(OTHER) == [], "who was done is left alone"
 
 
-def test_a_dry_run_and_one_stop_from_the_launchpad(ui: Ui) -> None:
+def test_a_dry_run_and_one_stop_from_the_launchpad(ui: Backfills) -> None:
     # Without `synced`, which a dry run does not make: a backfill that misses an asset counts as failed.
     up_to_planned = [asset for asset in ALL if asset != SYNCED]
     assert ui.ended(ui.backfill(OTHER, assets=up_to_planned, dry_run=True)) == "COMPLETED_SUCCESS"
@@ -240,7 +134,7 @@ def test_a_dry_run_and_one_stop_from_the_launchpad(ui: Ui) -> None:
     assert "PUT" in {entry["method"] for entry in ui.box.simpletexting.control.journal(OTHER)}
 
 
-def test_a_cancelled_backfill_ends_soon_and_loses_nothing(ui: Ui) -> None:
+def test_a_cancelled_backfill_ends_soon_and_loses_nothing(ui: Backfills) -> None:
     ui.box.vinoshipper.control.set_switch("latency_seconds", 1.0)
     backfill_id = ui.backfill(TEST, OTHER)
     wait_for(lambda: ui.box.vinoshipper.control.journal(TEST))
@@ -257,15 +151,13 @@ def test_a_cancelled_backfill_ends_soon_and_loses_nothing(ui: Ui) -> None:
     assert len(accepted) == 7, "everybody once"
 
 
-def test_everything_killed_in_the_middle_goes_on_when_it_is_started_again(ui: Ui, home: Path) -> None:
+def test_everything_killed_in_the_middle_goes_on_when_it_is_started_again(ui: Backfills) -> None:
     ui.box.vinoshipper.control.set_switch("latency_seconds", 1.0)
     backfill_id = ui.backfill(TEST, OTHER)
     wait_for(lambda: ui.box.vinoshipper.control.journal(TEST))
-    os.killpg(ui.process.pid, signal.SIGKILL)  # the web server, the daemon, the code server and the run
-    ui.process.wait()
+    ui.kill()  # the web server, the daemon, the code server and the run
     ui.box.vinoshipper.control.set_switch("latency_seconds", 0)
-    ui.process = start(home, ui.folder, int(ui.url.rpartition(":")[2]))
-    wait_for(lambda: is_up(ui))
+    ui.start()
     assert ui.ended(backfill_id) == "COMPLETED_FAILED", "nobody waits for a run whose process is gone"
     retried = ui.ask(RETRY_BACKFILL, params={"parentRunId": backfill_id, "strategy": "FROM_FAILURE"})
     assert ui.ended(retried["backfillId"]) == "COMPLETED_SUCCESS"

@@ -143,7 +143,7 @@ def test_a_partition_is_shown_as_before(instance: DagsterInstance) -> None:
 
 @pytest.mark.slow
 def test_what_is_new_or_at_work_or_wanted_by_a_backfill_stays(
-    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    instance: DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backfill = PartitionBackfill("busy", BulkActionStatus.REQUESTED, False, {}, 0.0, serialized_asset_backfill_data="")
     instance.add_backfill(backfill)
@@ -156,6 +156,7 @@ def test_what_is_new_or_at_work_or_wanted_by_a_backfill_stays(
     assert delete_all_old(instance) == Deleted(runs=1)
     assert {run.run_id for run in instance.get_runs()} == {wanted.run_id, at_work.run_id}
 
+    monkeypatch.setenv("VS_ST_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("VS_ST_KEEP_RUNS", "0d")
     [refused] = (
         defs.resolve_job_def("retention")

@@ -137,18 +137,7 @@ def walk(
 ) -> Iterator[AssetMaterialization | AssetCheckResult | AssetCheckEvaluation]:
     """Walk the selected stops for every merchant of the run."""
     file, data_dir, run_of = _settings(context, config, settings)
-    with orphans.alive(data_dir, context.run.run_id):
-        yield from _walk(context, config, settings, file, data_dir, run_of)
-
-
-def _walk(
-    context: AssetExecutionContext,
-    config: WalkConfig,
-    settings: Settings,
-    file: MerchantsFile,
-    data_dir: Path,
-    run_of: Callable[[str], Run],
-) -> Iterator[AssetMaterialization | AssetCheckResult | AssetCheckEvaluation]:
+    orphans.hold_lock(data_dir, context.run.run_id)
     selected = {"/".join(key.path) for key in context.selected_asset_keys}
     wanted_checks = [check for check in checks.CHECKS if check.key in context.selected_asset_check_keys]
     stops = stops_for(selected, dry_run=config.dry_run)

@@ -44,6 +44,7 @@ from pydantic import Field
 from sqlalchemy import and_, delete, func, select
 
 from vs_st_pipeline import environment
+from vs_st_pipeline.defs import orphans
 from vs_st_pipeline.defs.metadata import sentence
 from vs_st_pipeline.defs.partitions import merchants
 from vs_st_pipeline.defs.runless_events import delete_runless
@@ -73,6 +74,7 @@ class Deleted:
 @op(description="Delete runs and events older than VS_ST_KEEP_RUNS (30d), but for the latest of each partition.")
 def delete_old_runs(context: OpExecutionContext, config: RetentionConfig) -> None:
     """Delete what is old enough, the oldest first."""
+    orphans.hold_lock(environment.data_dir(os.environ), context.run_id)
     try:
         before = environment.now({}) - environment.keep_runs(os.environ)  # the true time: it is runs that grow old
     except BadSettings as error:
