@@ -177,28 +177,24 @@ def _by_need(turns: Iterable[Turn]) -> list[Turn]:
 def _turns(run: Run, db: Db, name: str, rows: Sequence[tuple[object, ...]], every: timedelta) -> list[Turn]:
     """Rows are (id, reason of its hint, never read, changed, read at), oldest first."""
     now, always = run.now(), run.full or every <= timedelta(0)
-    turns: list[Turn] = []
+    needed: list[Turn] = []
+    rotation: list[object] = []  # ids: it is most of them, and few will be read
+    overdue = 0
     for record_id, hinted, never, changed, read_at in rows:
-        age = now - read_at if read_at is not None else every  # type: ignore[operator]
         if hinted is not None:
             why = NEWLY_LINKED if hinted == NEWLY_LINKED else HINTED
         elif never:
             why = NEVER_READ
         elif changed:
             why = CHANGED
-        elif run.full or age >= every or age < -CLOCK_SLACK:
-            why = OVERDUE
         else:
-            why = ROTATION
-        turns.append(Turn(str(record_id), why, always))
-    overdue, rotation = (sum(turn.why == why for turn in turns) for why in IN_TURN)
-    due = share(db, name, overdue + rotation, every, now) if every < timedelta.max else 0
-    left = max(0, due - overdue)
-    kept: list[Turn] = []
-    for turn in turns:
-        if turn.why == ROTATION:
-            left -= 1
-            if left < 0:
+            age = now - read_at if read_at is not None else every  # type: ignore[operator]
+            if not run.full and -CLOCK_SLACK <= age < every:
+                rotation.append(record_id)
                 continue
-        kept.append(turn)
-    return kept
+            why = OVERDUE
+            overdue += 1
+        needed.append(Turn(str(record_id), why, always))
+    due = share(db, name, overdue + len(rotation), every, now) if every < timedelta.max else 0
+    in_turn = [Turn(str(record_id), ROTATION, always) for record_id in rotation[: max(0, due - overdue)]]
+    return [*needed, *in_turn]
