@@ -317,9 +317,11 @@ class Warehouse:
         if cursor is None:
             return
         try:
-            if db is not None and not broken:
-                db.write_what_waits()
-            _detach(cursor, alias)
+            try:
+                if db is not None and not broken:
+                    db.write_what_waits()
+            finally:  # else this process could never attach it again, and no other one either
+                _detach(cursor, alias)
         except duckdb.Error as error:
             if not ignoring:
                 raise _unusable(held.path, error) from None

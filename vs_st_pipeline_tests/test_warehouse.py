@@ -135,6 +135,14 @@ def test_a_kept_file_that_is_moved_away_is_not_written_any_more(tmp_path: Path) 
             assert db.rows("select * from synced.baseline") == []
 
 
+def test_a_file_whose_waiting_marks_cannot_be_written_is_let_go_all_the_same(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    with pytest.raises(BadSettings, match="is the disk full"), warehouse.keeping("one"), warehouse.open("one") as db:
+        db.later("marks", lambda: db.execute("insert into raw.nowhere values (1)"))
+    with warehouse.open("one") as db:  # somebody has made room
+        assert db.value("select count(*) from raw.marks") == 0
+
+
 def test_a_new_file_under_the_number_of_the_old_one_is_made_ready_like_any_other(tmp_path: Path) -> None:
     """The kernel gives the number of a removed file to the next one that is made; a process may have known the old."""
     warehouse = Warehouse(tmp_path)
