@@ -318,7 +318,8 @@ class Warehouse:
             return
         try:
             try:
-                if db is not None and not broken:
+                # A file that is not in its place any more is not written to: its log would have the new one's name.
+                if db is not None and not broken and held.inode == _inode(held.path):
                     db.write_what_waits()
             finally:  # else this process could never attach it again, and no other one either
                 _detach(cursor, alias)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from vs_st_pipeline.errors import BadSettings, TryLater
 from vs_st_pipeline.fault_points import arm, reached
 from vs_st_pipeline.marks import forget_mark, read_mark, write_mark
 from vs_st_pipeline.schema import MIGRATIONS
-from vs_st_pipeline.warehouse import REST_SECONDS, Warehouse
+from vs_st_pipeline.warehouse import REST_SECONDS, Warehouse, log_of
 from vs_st_pipeline.wishes import is_wished
 
 NOON = datetime(2026, 3, 1, 12)
@@ -133,6 +134,25 @@ def test_a_kept_file_that_is_moved_away_is_not_written_any_more(tmp_path: Path) 
         warehouse.file("one").rename(tmp_path / "elsewhere")
         with warehouse.open("one") as db:
             assert db.rows("select * from synced.baseline") == []
+
+
+def test_a_backup_that_is_put_back_while_marks_wait_is_found_whole(tmp_path: Path) -> None:
+    """A mark of the file that was moved away would go to the log that lies at its name: by now the backup's."""
+    backup, warehouse = Warehouse(tmp_path / "elsewhere"), Warehouse(tmp_path / "here")
+    saved, path = backup.file("one"), warehouse.file("one")
+    with backup.keeping("one"), backup.open("one") as db:
+        db.execute("checkpoint")
+        db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
+        for name in (saved, log_of(saved)):
+            shutil.copy(name, tmp_path / name.name)
+    with warehouse.keeping("one"), warehouse.open("one") as db:
+        db.execute("checkpoint")
+        write_mark(db, "how far", 1, NOON)
+        for name in (path, log_of(path)):
+            (tmp_path / name.name).replace(name)
+    with warehouse.open("one") as db:
+        assert db.value("select rows from synced.baseline") == 7
+        assert read_mark(db, "how far") is None
 
 
 def test_a_file_whose_waiting_marks_cannot_be_written_is_let_go_all_the_same(tmp_path: Path) -> None:
