@@ -51,6 +51,17 @@ class _Held:
         self.asked_at = 0.0  # monotonic; when it was last asked whether somebody else wishes for it
         self.granted = False  # it was let go for somebody who did
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock; who waits for it leaves his seat, which the one who has it may be in need of."""
+        if not self.lock.acquire(blocking=False):
+            with waiting():
+                self.lock.acquire()
+        try:
+            yield
+        finally:
+            self.lock.release()
+
 
 class _Watcher:
     """Does something every now and then on a thread of its own, until it is ended: none is left when Python exits."""
@@ -153,7 +164,7 @@ class Warehouse:
         """
         held = self._held(merchant_id)
         path = held.path
-        with held.lock:
+        with held.locked():
             if held.db is not None and held.inode != _inode(path):  # moved away or put back by somebody
                 self._let_go(held, ignoring=True)
             db = held.db
@@ -192,7 +203,7 @@ class Warehouse:
         """
         path, held = self.file(merchant_id), self._held(merchant_id)
         draft = drafted(path)
-        with held.lock:
+        with held.locked():
             with self.open(merchant_id) as db:
                 db.write_what_waits()
                 quoted, copy = str(draft).replace("'", "''"), f'"new_{merchant_id}"'
@@ -226,7 +237,7 @@ class Warehouse:
                     watcher, self._watcher = self._watcher, None
             if watcher:
                 watcher.end()
-            with held.lock:
+            with held.locked():
                 if not held.keepers and not held.users:
                     self._let_go(held)
 
