@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -84,3 +85,11 @@ def test_who_waits_for_a_file_that_another_thread_uses_leaves_his_seat_to_it(tmp
     for thread in threads:
         thread.join(5)
         assert not thread.is_alive()
+
+
+def test_there_are_seats_where_the_system_does_not_say_which_processors_are_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    with Seats().taken():
+        pass
