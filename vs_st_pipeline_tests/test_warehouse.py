@@ -136,8 +136,10 @@ def test_a_kept_file_that_is_moved_away_is_not_written_any_more(tmp_path: Path) 
             assert db.rows("select * from synced.baseline") == []
 
 
-def test_a_backup_that_is_put_back_while_marks_wait_is_found_whole(tmp_path: Path) -> None:
-    """A mark of the file that was moved away would go to the log that lies at its name: by now the backup's."""
+@pytest.mark.parametrize("waiting", ["a mark", "rows in the log"])
+def test_a_backup_that_is_put_back_while_a_file_is_kept_is_found_whole(tmp_path: Path, waiting: str) -> None:
+    """What is yet to be written of the file that was moved away would go to the log at its name: by now the backup's;
+    and a log is removed by its name once all of it is in the file."""
     backup, warehouse = Warehouse(tmp_path / "elsewhere"), Warehouse(tmp_path / "here")
     saved, path = backup.file("one"), warehouse.file("one")
     with backup.keeping("one"), backup.open("one") as db:
@@ -145,9 +147,13 @@ def test_a_backup_that_is_put_back_while_marks_wait_is_found_whole(tmp_path: Pat
         db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
         for name in (saved, log_of(saved)):
             shutil.copy(name, tmp_path / name.name)
-    with warehouse.keeping("one"), warehouse.open("one") as db:
-        db.execute("checkpoint")
-        write_mark(db, "how far", 1, NOON)
+    with warehouse.keeping("one"):
+        with warehouse.open("one") as db:
+            db.execute("checkpoint")
+            if waiting == "a mark":
+                write_mark(db, "how far", 1, NOON)
+            else:
+                db.execute("insert into synced.baseline values ('customers', 8, now()::timestamp)")
         for name in (path, log_of(path)):
             (tmp_path / name.name).replace(name)
     with warehouse.open("one") as db:
