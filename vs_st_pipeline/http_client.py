@@ -246,16 +246,16 @@ class HttpClient:
         return after if after is not None and after > 0 else self._backoff(state)
 
     def _try(self, ask: _Ask) -> Answer[Any] | _Failed:
-        self._pace.wait()
-        with self._guard:
-            self.calls[ask.call] += 1
-        began = time.monotonic()
-        left = self._give_up_after - ask.spent
-        reach("request")
-        with waiting():
+        with waiting():  # all of it one wait: a turn that is kept until a seat is free would leave with many others
+            self._pace.wait()
+            with self._guard:
+                self.calls[ask.call] += 1
+            began = time.monotonic()
+            left = self._give_up_after - ask.spent
+            reach("request")
             heard = self._exchange(ask.prepared, min(left, TRY_SECONDS) if left > 0 else TRY_SECONDS)
-        reach("answer")
-        ask.spent += time.monotonic() - began
+            reach("answer")
+            ask.spent += time.monotonic() - began
         if isinstance(heard, _Heard):
             return self._judge(ask, heard)
         kind, sentence = heard

@@ -35,7 +35,7 @@ class Seats:
     """
 
     def __init__(self, count: int | None = None) -> None:
-        self._free = threading.Semaphore(count or len(os.sched_getaffinity(0)) + 1)
+        self._free = threading.Semaphore(count or _processors() + 1)
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -78,3 +78,10 @@ def while_waiting(wait: Callable[P, T]) -> Callable[P, T]:
             return wait(*args, **kwargs)
 
     return waits
+
+
+def _processors() -> int:
+    """How many this process may use; where the system does not say, as macOS, how many there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

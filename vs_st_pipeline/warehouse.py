@@ -15,7 +15,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -40,6 +40,7 @@ class _Held:
 
     def __init__(self, path: Path) -> None:
         self.path = path  # kept: to put it together costs more than many a use
+        self.log = log_of(path)
         self.lock = threading.RLock()
         self.keepers = 0  # who wants it to stay attached between two uses
         self.users = 0
@@ -47,9 +48,20 @@ class _Held:
         self.db: Db | None = None
         self.cursor: duckdb.DuckDBPyConnection | None = None
         self.alias = ""
-        self.inode = 0
+        self.inode = self.log_inode = 0
         self.asked_at = 0.0  # monotonic; when it was last asked whether somebody else wishes for it
         self.granted = False  # it was let go for somebody who did
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock; who waits for it leaves his seat, which the one who has it may be in need of."""
+        if not self.lock.acquire(blocking=False):
+            with waiting():
+                self.lock.acquire()
+        try:
+            yield
+        finally:
+            self.lock.release()
 
 
 class _Watcher:
@@ -153,7 +165,7 @@ class Warehouse:
         """
         held = self._held(merchant_id)
         path = held.path
-        with held.lock:
+        with held.locked():
             if held.db is not None and held.inode != _inode(path):  # moved away or put back by somebody
                 self._let_go(held, ignoring=True)
             db = held.db
@@ -176,6 +188,7 @@ class Warehouse:
                 held.users -= 1
                 held.used_at = time.monotonic()
                 if not held.users:
+                    held.log_inode = _inode(held.log)
                     reach("closed")
                     # Asked here too: of a file that is used without a pause the watcher never gets hold.
                     if broken or not held.keepers or _is_wished(held):
@@ -192,7 +205,7 @@ class Warehouse:
         """
         path, held = self.file(merchant_id), self._held(merchant_id)
         draft = drafted(path)
-        with held.lock:
+        with held.locked():
             with self.open(merchant_id) as db:
                 db.write_what_waits()
                 quoted, copy = str(draft).replace("'", "''"), f'"new_{merchant_id}"'
@@ -226,7 +239,7 @@ class Warehouse:
                     watcher, self._watcher = self._watcher, None
             if watcher:
                 watcher.end()
-            with held.lock:
+            with held.locked():
                 if not held.keepers and not held.users:
                     self._let_go(held)
 
@@ -317,9 +330,19 @@ class Warehouse:
         if cursor is None:
             return
         try:
-            if db is not None and not broken:
-                db.write_what_waits()
-            _detach(cursor, alias)
+            try:
+                # A file that is not in its place any more is not written to: its log would have the new one's name.
+                if held.inode != _inode(held.path):
+                    if _inode(held.log) not in (
+                        0,
+                        held.log_inode,
+                    ):  # nor is the new one's log removed
+                        with suppress(duckdb.Error):  # DuckDB before 2 has no such setting
+                            cursor.execute("set session checkpoint_on_detach = 'DISABLED'")
+                elif db is not None and not broken:
+                    db.write_what_waits()
+            finally:  # else this process could never attach it again, and no other one either
+                _detach(cursor, alias)
         except duckdb.Error as error:
             if not ignoring:
                 raise _unusable(held.path, error) from None

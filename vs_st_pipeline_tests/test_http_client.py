@@ -22,6 +22,7 @@ import pytest
 from vs_st_pipeline import http_client
 from vs_st_pipeline.errors import BadAnswer, BadKey, BadSettings, Internal, PipelineError, Refused, TryLater
 from vs_st_pipeline.http_client import Basic, Bearer, HttpClient, NoBody
+from vs_st_pipeline.seats import Seats, while_waiting
 from vs_st_pipeline.wire_forms import JSON
 
 SECRET, PHONE, BODY = "canary-secret-5521", "7075550147", "canary-body-9034"
@@ -447,6 +448,28 @@ def test_waiting_for_our_own_pace_does_not_count(server: Server) -> None:
     rig = Rig(server.url, give_up_after=0.5)
     rig.pace.wait = lambda: time.sleep(0.3) or 0.3  # type: ignore[method-assign, func-returns-value]
     assert rig.ask().status == 200
+
+
+def test_a_request_whose_turn_it_is_leaves_whoever_computes(server: Server) -> None:
+    """Turns are given evenly. If who has one had to wait for a seat, many would leave at once when seats are free."""
+    seats, seated, asked = Seats(1), threading.Event(), threading.Event()
+
+    def answer(conn: socket.socket) -> None:
+        asked.set()
+        conn.sendall(reply(200, "{}", Connection="close"))
+
+    def compute() -> bool:
+        with seats.taken():
+            seated.set()
+            return asked.wait(5)
+
+    server.acts = [answer]
+    rig = Rig(server.url)
+    rig.pace.wait = while_waiting(lambda: 0.0 * seated.wait(20))  # type: ignore[method-assign]
+    with ThreadPoolExecutor(1) as threads, seats.taken():
+        computed = threads.submit(compute)
+        assert rig.ask().status == 200
+        assert computed.result()
 
 
 def test_threads_share_a_client(server: Server) -> None:

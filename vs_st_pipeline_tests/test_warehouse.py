@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from vs_st_pipeline.errors import BadSettings, TryLater
 from vs_st_pipeline.fault_points import arm, reached
 from vs_st_pipeline.marks import forget_mark, read_mark, write_mark
 from vs_st_pipeline.schema import MIGRATIONS
-from vs_st_pipeline.warehouse import REST_SECONDS, Warehouse
+from vs_st_pipeline.warehouse import REST_SECONDS, Warehouse, log_of
 from vs_st_pipeline.wishes import is_wished
 
 NOON = datetime(2026, 3, 1, 12)
@@ -133,6 +134,39 @@ def test_a_kept_file_that_is_moved_away_is_not_written_any_more(tmp_path: Path) 
         warehouse.file("one").rename(tmp_path / "elsewhere")
         with warehouse.open("one") as db:
             assert db.rows("select * from synced.baseline") == []
+
+
+@pytest.mark.parametrize("waiting", ["a mark", "rows in the log"])
+def test_a_backup_that_is_put_back_while_a_file_is_kept_is_found_whole(tmp_path: Path, waiting: str) -> None:
+    """What is yet to be written of the file that was moved away would go to the log at its name: by now the backup's;
+    and a log is removed by its name once all of it is in the file."""
+    backup, warehouse = Warehouse(tmp_path / "elsewhere"), Warehouse(tmp_path / "here")
+    saved, path = backup.file("one"), warehouse.file("one")
+    with backup.keeping("one"), backup.open("one") as db:
+        db.execute("checkpoint")
+        db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
+        for name in (saved, log_of(saved)):
+            shutil.copy(name, tmp_path / name.name)
+    with warehouse.keeping("one"):
+        with warehouse.open("one") as db:
+            db.execute("checkpoint")
+            if waiting == "a mark":
+                write_mark(db, "how far", 1, NOON)
+            else:
+                db.execute("insert into synced.baseline values ('customers', 8, now()::timestamp)")
+        for name in (path, log_of(path)):
+            (tmp_path / name.name).replace(name)
+    with warehouse.open("one") as db:
+        assert db.value("select rows from synced.baseline") == 7
+        assert read_mark(db, "how far") is None
+
+
+def test_a_file_whose_waiting_marks_cannot_be_written_is_let_go_all_the_same(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    with pytest.raises(BadSettings, match="is the disk full"), warehouse.keeping("one"), warehouse.open("one") as db:
+        db.later("marks", lambda: db.execute("insert into raw.nowhere values (1)"))
+    with warehouse.open("one") as db:  # somebody has made room
+        assert db.value("select count(*) from raw.marks") == 0
 
 
 def test_a_new_file_under_the_number_of_the_old_one_is_made_ready_like_any_other(tmp_path: Path) -> None:
