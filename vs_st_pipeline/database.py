@@ -29,6 +29,7 @@ class Db:
         self._memo: dict[str, Any] = {}
         self._later: dict[str, Callable[[], None]] = {}
         self._in_transaction = self._begun = False
+        self._left: list[str] = []  # batches of a transaction that failed
 
     def memo(self, name: str, read: Callable[[], T]) -> T:
         """What was read of a small table, once while the file is attached; nobody else can write to it meanwhile.
@@ -94,10 +95,11 @@ class Db:
             if self._begun:
                 self._write_what_waits()
         except BaseException:
-            self._forget()
             begun, self._in_transaction, self._begun = self._begun, False, False
+            self._forget()
             if begun:
                 self._cursor.execute("rollback")
+                self._unregister_left()
             raise
         begun, self._in_transaction, self._begun = self._begun, False, False
         if begun:
@@ -119,6 +121,12 @@ class Db:
         while self._later:
             _, write = self._later.popitem()
             write()
+
+    def _unregister_left(self) -> None:
+        for name in self._left:
+            with suppress(duckdb.Error):
+                self._cursor.unregister(name)
+        self._left.clear()
 
     def _forget(self) -> None:
         self._memo.clear()
@@ -145,7 +153,10 @@ class Db:
         try:
             yield name
         except BaseException:
-            with suppress(duckdb.Error):  # a transaction that broke takes no more, and what broke it is to be told
-                self._cursor.unregister(name)
+            if self._begun:  # it may take no more, and would bring back what it had taken away
+                self._left.append(name)
+            else:
+                with suppress(duckdb.Error):  # what went wrong is to be told
+                    self._cursor.unregister(name)
             raise
         self._cursor.unregister(name)

@@ -226,10 +226,11 @@ def test_marks_wait_for_the_next_writing_transaction_or_for_the_file_to_be_let_g
 def test_a_mark_of_a_transaction_that_fails_is_not_kept_and_the_older_one_counts(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path)
 
-    def dies_midway(db: Db) -> None:
+    def dies_midway(db: Db, *statements: str) -> None:
         with db.transaction():
             write_mark(db, "how far", 2, NOON)
-            db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
+            for statement in statements:
+                db.execute(statement)
             raise ZeroDivisionError
 
     with warehouse.keeping("one"), warehouse.open("one") as db:
@@ -237,9 +238,27 @@ def test_a_mark_of_a_transaction_that_fails_is_not_kept_and_the_older_one_counts
             write_mark(db, "how far", 1, NOON)
             db.execute("delete from synced.baseline")
         with pytest.raises(ZeroDivisionError):
+            dies_midway(db, "insert into synced.baseline values ('customers', 7, now()::timestamp)")
+        with pytest.raises(ZeroDivisionError):
             dies_midway(db)
         assert read_mark(db, "how far") == 1
     assert stored_marks(tmp_path) == {"how far": "1"}
+
+
+def test_what_was_handed_to_a_transaction_that_fails_is_not_kept_in_memory(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+
+    def dies(db: Db, statement: str) -> None:
+        with db.transaction(), db.batch({"phone": ["7075550100"]}):
+            db.execute("delete from synced.baseline")
+            db.execute(statement)
+            raise ZeroDivisionError
+
+    with warehouse.open("one") as db:
+        for statement in ("delete from synced.links", "insert into synced.baseline values ('a', 1, null)"):
+            with pytest.raises((ZeroDivisionError, duckdb.ConstraintException)):
+                dies(db, statement)
+        assert db.rows("select view_name from duckdb_views() where not internal") == []
 
 
 def test_a_file_held_by_another_process_is_waited_for_and_then_named(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Walks many merchants at once, each on a thread of its own, and tells of each as soon as it is done.
 
 Threads are enough: a merchant's time goes by waiting for answers, at about one request per second. Few of them compute
-at once (`seats`).
+at once (`seats`), and another merchant is begun only when a seat was to be had: as many are under way as keep the seats
+taken, a hundred where answers take long, a dozen where they come at once. Each costs memory, and what is cold is slow.
 """
 
 from __future__ import annotations
@@ -125,9 +126,12 @@ def walk_all(
     at_work: set[Future[Walked]] = set()
     try:
         while waiting or at_work:
-            while waiting and len(at_work) < jobs:  # what is done is handed on and forgotten before more is begun
-                at_work.add(pool.submit(walk_seated, waiting.popleft()))
-            done, at_work = wait(at_work, return_when=FIRST_COMPLETED)
+            more = bool(waiting) and len(at_work) < jobs
+            if more:
+                with seats.taken():  # waited for like anybody else's, so that who is under way comes to the end
+                    at_work.add(pool.submit(walk_seated, waiting.popleft()))
+            # What is done is handed on and forgotten before more is begun.
+            done, at_work = wait(at_work, timeout=0 if more else None, return_when=FIRST_COMPLETED)
             for one in done:
                 yield one.result()
     finally:
