@@ -80,6 +80,7 @@ def main() -> None:
 
 
 def _measure(box: Sandbox, folder: Path, size: int) -> None:
+    """One tick, when everything else that the world needed has come to rest."""
     settings = box.write_settings(folder, vinoshipper=RATE, simpletexting=RATE)
     environment = _environment(folder, settings)
     _synced_fleet(box, folder, settings, environment)
@@ -88,6 +89,7 @@ def _measure(box: Sandbox, folder: Path, size: int) -> None:
         _change(box, merchant_id)
     for side in (box.vinoshipper, box.simpletexting):
         side.control.clear_journal()
+    os.sync()  # the copies of the first winery's file are on the disk, and not on their way while the tick is timed
     tick = _run([sys.executable, "-c", TICK], environment)
     assert tick["ok"], "the tick failed"
     asks = folder / "asks.json"
