@@ -172,6 +172,7 @@ def test_a_batch_that_was_under_way_is_asked_again_and_not_sent_again(story: Sto
     story.clean()
 
 
+@pytest.mark.slow
 def test_a_contact_that_a_batch_made_before_the_run_died_is_deleted_by_the_next_one(story: Story) -> None:
     story.settings(simpletexting={"write_one_by_one_up_to": 2, "batch_wait": "60s"})
     story.texting.set_switch("tasks_delay_polls", 5)  # slow enough to be killed in between on a busy machine

@@ -205,6 +205,7 @@ def test_every_value_that_moved_is_told_newest_last_and_by_field(story: Story) -
     assert "values as sent" in text
 
 
+@pytest.mark.slow
 def test_refusals_and_writes_without_an_answer_are_in_it(story: Story) -> None:
     story.texting.set_switch("reject", {RENSKE: "INVALID_CONTACT"})
     story.sync()

@@ -97,6 +97,7 @@ def test_the_copy_beside_a_file_that_cannot_be_read_keeps_out_who_was_forgotten(
     assert places(story, hers(story)) == {}
 
 
+@pytest.mark.slow
 def test_what_was_under_way_is_carried_over_and_settled(story: Story) -> None:
     story.texting.set_fault("slow", method="PUT", count=1, seconds=20, when="after")
     process = story.start("sync", "--merchant", TEST)

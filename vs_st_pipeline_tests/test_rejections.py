@@ -114,6 +114,7 @@ def test_a_refused_contact_is_told_with_reason_and_age(story: Story) -> None:
     assert row["then"] == WHAT_THEN["later"]
 
 
+@pytest.mark.slow
 def test_what_was_sent_and_never_answered_is_counted_until_it_is_settled(story: Story) -> None:
     story.texting.set_fault("reset", path_regex="/contacts/")  # neither written nor read again
     story.sync()

@@ -718,6 +718,7 @@ def test_a_shrunken_contact_list_is_refused(story: Story) -> None:
     story.synced()
 
 
+@pytest.mark.slow
 def test_a_club_release_that_rewrites_everybody_is_no_loss(story: Story) -> None:
     story.crowd(6)
     story.synced()

@@ -67,6 +67,7 @@ def test_whatever_changes_is_planned_at_once(quiet: Story, change: Callable[[Sto
     assert planned_by(quiet) != plan
 
 
+@pytest.mark.slow
 def test_a_map_whose_rows_change_places_is_planned_at_once(story: Story) -> None:
     """Where two rows mean one field of the account the first has it, so a map is not the same in another order."""
     rows = (
@@ -107,7 +108,7 @@ def test_everybody_is_planned_anew_every_day_and_in_a_full_sync(quiet: Story) ->
     assert planned_by(quiet) != in_full
 
 
-@pytest.mark.parametrize("days_too_young", [1, 2])
+@pytest.mark.parametrize("days_too_young", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_midnight_alone_plans_nothing_anew_but_whoever_comes_of_age_then(story: Story, days_too_young: int) -> None:
     evening = datetime.now(ZoneInfo("America/Los_Angeles")).replace(hour=21) + timedelta(days=1)
     of_age = evening.date() + timedelta(days=days_too_young)
