@@ -14,7 +14,7 @@ setup(
         "click>=8.1",
         "dagster>=1.13,<2",
         "dagster-webserver>=1.13,<2",
-        "duckdb>=1.4,<3",
+        "duckdb>=2.0,<3",
         "filelock>=3.16",
         "msgspec>=0.19",
         "pandas>=2.2",
