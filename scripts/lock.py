@@ -37,7 +37,7 @@ def main() -> None:
                     *("uv", "pip", "compile", str(source), "--output-file", lock),
                     *(("--constraint", OWN) if lock == SCALE else ()),
                     *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-build", "--quiet"),
-                    *("--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header"),
+                    *("--no-annotate", "--no-header"),
                 ],
                 check=True,
             )

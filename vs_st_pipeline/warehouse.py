@@ -15,7 +15,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -332,15 +332,11 @@ class Warehouse:
         try:
             try:
                 # A file that is not in its place any more is not written to: its log would have the new one's name.
-                if held.inode != _inode(held.path):
-                    if _inode(held.log) not in (
-                        0,
-                        held.log_inode,
-                    ):  # nor is the new one's log removed
-                        with suppress(duckdb.Error):  # DuckDB before 2 has no such setting
-                            cursor.execute("set session checkpoint_on_detach = 'DISABLED'")
-                elif db is not None and not broken:
+                in_place = held.inode == _inode(held.path)
+                if in_place and db is not None and not broken:
                     db.write_what_waits()
+                elif not in_place and _inode(held.log) not in (0, held.log_inode):  # nor is the new one's log removed
+                    cursor.execute("set session checkpoint_on_detach = 'DISABLED'")
             finally:  # else this process could never attach it again, and no other one either
                 _detach(cursor, alias)
         except duckdb.Error as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
+import pytest
 import yaml
 
 from proof import boxes
@@ -30,3 +32,13 @@ def test_files_that_it_names_are_there() -> None:
     named = set(re.findall(r"`((?:deploy|vs_st_pipeline)/[\w./]+)`", TEXT))
     assert len(named) >= 4
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_every_lock_file_has_all_that_setup_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dependency that came later than a lock file was made would be missing on the machines that install from it."""
+    monkeypatch.chdir(ROOT)
+    for lock, wanted in runpy.run_path("scripts/lock.py")["requirements"]().items():
+        locked = set(re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE))
+        names = {re.split(r"[^\w.-]", one, maxsplit=1)[0].lower() for one in wanted}
+        assert len(names) >= 3
+        assert names - locked == set(), lock
