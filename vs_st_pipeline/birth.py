@@ -85,7 +85,7 @@ def says_a_birth(value: object, today: date) -> bool:
 
 
 def is_under(birth: Birth, today: date, years: int = LEGAL_AGE) -> bool:
-    """Whether the person is surely younger than `years` today: by the day, or by a year alone that allows nothing else."""
+    """Whether the person is surely younger than `years` today: by the day, or by a year alone that leaves no doubt."""
     if birth.day is not None:
         return age_on(birth.day, today) < years
     return birth.year is not None and today.year - birth.year < years
@@ -133,6 +133,8 @@ def _from_parts(year: object, month: object, day: object, today: date) -> Birth:
     born, in_month, on_day = (number or None for number in numbers)  # zeros stand for nothing
     if born is None:
         return UNREAD if in_month or on_day else NOT_GIVEN
+    if 1 < born < 1000:
+        return UNREAD  # a day that stands where a year is expected
     if born < today.year - OLDEST:
         return NOT_GIVEN
     if in_month is None or on_day is None:
@@ -140,8 +142,8 @@ def _from_parts(year: object, month: object, day: object, today: date) -> Birth:
     try:
         found = date(born, in_month, on_day)
     except (ValueError, OverflowError):
-        # No such day. The year is what a person typed all the same, and may prove an age; a day is not made up.
-        return Birth(year=born) if born <= 9999 else UNREAD
+        # There is no such day: it is unknown (interface 6), unless the year alone leaves no room for 21 years.
+        return Birth(year=born) if today.year - born <= LEGAL_AGE else NOT_GIVEN
     too_old = (found.year + OLDEST, found.month, found.day) < (today.year, today.month, today.day)
     return NOT_GIVEN if found == _PLACEHOLDER or too_old else Birth(day=found)
 

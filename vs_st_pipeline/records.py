@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from vs_st_pipeline.errors import BadAnswer, BadRecord, Forbidden, PipelineError, Refused, TryLater
 
@@ -21,6 +21,8 @@ NULL_CLEARS_AFTER = timedelta(days=1)  # R23: the same of a sticky value's expli
 FIRST_GAP, LARGEST_GAP = timedelta(minutes=15), timedelta(days=1)
 IN_A_ROW = 5  # R40: so many unreadable records one after the other are the system's trouble
 MANY, ONE_IN = 25, 5  # R40: so is more than a fifth of so many
+
+T = TypeVar("T")
 
 Kept: TypeAlias = dict[str, dict[str, Any]]
 """What is carried over, by place in the record: its `value`, `since` when it is absent, `null_at` of a first null."""
@@ -266,6 +268,40 @@ def _put(whole: dict[str, Any], place: str, value: Any, *, over: bool = False) -
     inside = _at(whole, parent) if dot else whole
     if isinstance(inside, dict) and (over or inside.get(last) is None):
         inside[last] = value
+
+
+# --- known, not given, not understood -------------------------------------------------------------------------------
+
+
+class Reading:
+    """Reads the values of one record, and notes which of them are given and cannot be understood.
+
+    Attributes:
+        unread: our own names of what is there and says nothing that can be read; never the same as not given.
+    """
+
+    def __init__(self) -> None:
+        self.unread: set[str] = set()
+
+    def take(self, name: str, value: object, read: Callable[[Any], T | None]) -> T | None:
+        """The value as `read` understands it, None where it is not given or, which is noted, not understood."""
+        found = read(value)
+        if found is None and is_given(value):
+            self.unread.add(name)
+        return found
+
+    def part(self, value: object, *names: str) -> Mapping[str, Any]:
+        """An object inside the record; where something else stands there, all that is read of it is not understood."""
+        if isinstance(value, Mapping):
+            return value
+        if is_given(value):
+            self.unread.update(names)
+        return {}
+
+
+def is_given(value: object) -> bool:
+    """Whether a value is there: neither null nor blank."""
+    return value is not None and not (isinstance(value, str) and not value.strip())
 
 
 # --- R40: whose trouble is it? --------------------------------------------------------------------------------------
