@@ -48,7 +48,7 @@ class Kind(NamedTuple):
 
 _CUSTOMER = ("firstName", "lastName", "email", "primaryPhone", "memberships")
 _ORDER = ("orderStatus", "cartType", "purchasedAt", "shippedAt", "customer")
-_CONTACT = ("firstName", "lastName", "email", "birthday", "subscriptionStatus", "updated", "created")
+_CONTACT = ("subscriptionStatus", "updated", "created")  # the others are absent where they are empty
 CUSTOMER = Kind("customer", "id", "email", None, (*_CUSTOMER, "dateOfBirth", "shippingAddress"))
 CUSTOMERS = Kind("customers", "id", "email", "items", _CUSTOMER)
 MEMBERSHIPS = Kind("memberships", "id", "clubId", "items", ("customerId", "clubName", "status"))

@@ -25,7 +25,7 @@ LIES: dict[str, dict[str, list[Any]]] = {
     "vinoshipper": {
         "customers_total": TOTALS,
         "memberships_total": TOTALS,
-        # {day, month, year} | [2010, 4, 17] | "2010-04-17" | that at midnight, with a Z | 17.0 for 17 | "April 17, 2010"
+        # {day, month, year} | [2010, 4, 17] | "2010-04-17" | at midnight, with a Z | 17.0 for 17 | "April 17, 2010"
         "birth_date_form": ["object", "list", "iso", "iso_zone", "float_object", "text"],
         "plain_date_form": ["date", "midnight_zulu"],  # of `customerSince`
         # ...-07:00 | ...Z | ...-07:00[America/Los_Angeles] | the local time alone
