@@ -738,3 +738,151 @@ def test_a_taken_port_is_told() -> None:
         Sandbox("small", port_vinoshipper=int(first.vinoshipper.url.rsplit(":", 1)[1])),
     ):
         pass
+
+
+# Lies
+
+
+def truth(box: Sandbox) -> Any:
+    """All records, as control shows them."""
+    shop, texting = box.vinoshipper.control, box.simpletexting.control
+    return shop.customers(), shop.orders(), shop.memberships(), texting.contacts(), texting.custom_fields()
+
+
+@pytest.mark.parametrize("kind", ["hollow", "error_body", "two_keys", "other_record"])
+def test_a_lie_is_told_of_one_record_and_not_of_the_next(box: Sandbox, shop: Api, texting: Api, kind: str) -> None:
+    true = truth(box)
+    id = box.simpletexting.control.contact(PLAIN)["contactId"]
+    asked = [(shop, "/customers/700101"), (shop, "/orders/90000000017"), (shop, "/orders/90000000017/receipt"),
+             (texting, f"/contacts/{id}")]  # fmt: skip
+    names = [("id", 700101), ("orderNumber", "90000000017"), ("orderNumber", "90000000017"), ("contactId", id)]
+    for (api, path), (key, right) in zip(asked, names, strict=True):
+        control = box.vinoshipper.control if api is shop else box.simpletexting.control
+        control.set_fault(kind, path_regex=f"{path}$", count=1)
+        answer = api("GET", path)
+        assert answer.status == 200
+        if kind == "hollow":
+            assert answer.json == {}
+        elif kind == "error_body":
+            assert answer.json == {"error": "temporarily unavailable"}
+        elif kind == "two_keys":
+            assert len(answer.json) == 2
+            assert answer.json[key] == right
+        else:
+            assert answer.json[key] != right
+            assert len(answer.json) > 2
+        assert api("GET", path).json[key] == right
+    assert truth(box) == true
+
+
+@pytest.mark.parametrize("status", [400, 403, 410, 422, 500])
+def test_one_record_fails_in_the_words_of_the_system(box: Sandbox, shop: Api, texting: Api, status: int) -> None:
+    box.vinoshipper.control.set_fault(str(status), path_regex="/customers/700101$")
+    box.simpletexting.control.set_fault(str(status), path_regex="/contacts/", count=1)
+    answer = shop("GET", "/customers/700101")
+    assert (answer.status, answer.json["error"]["status"]) == (status, status)
+    assert shop("GET", "/customers/700103").status == 200
+    answer = texting("GET", f"/contacts/{PLAIN}")
+    assert answer.status == status
+    assert "code" in answer.json
+    assert texting("GET", f"/contacts/{PLAIN}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [("true", 12), ("page", 5), ("zero", 0), ("negative", -1), ("null", None), ("text", "5 or so"), ("huge", 10**12)],
+)
+def test_totals_lie_and_the_rows_do_not(box: Sandbox, shop: Api, texting: Api, how: str, told: Any) -> None:
+    box.vinoshipper.control.set_switches({"customers_total": how, "customers_page_cap": 5})
+    pages = [shop("POST", "/customers/list", {"pageIndex": i, "pageSize": 500}).json for i in range(4)]
+    everybody = box.vinoshipper.control.customers()
+    assert [row["id"] for page in pages for row in page["items"]] == [row["id"] for row in everybody]
+    assert pages[0]["total"] == (len(everybody) if how == "true" else told)
+    box.simpletexting.control.set_switches({"contacts_total_elements": how, "contacts_total_pages": "absent"})
+    page = texting("GET", "/contacts", size=5).json
+    assert "totalPages" not in page
+    assert page["totalElements"] == (len(box.simpletexting.control.contacts()) if how == "true" else told)
+
+
+@pytest.mark.parametrize(
+    ("form", "born"),
+    [
+        ("object", {"day": 4, "month": 9, "year": 1981}),
+        ("list", [1981, 9, 4]),
+        ("iso", "1981-09-04"),
+        ("iso_zone", "1981-09-04T00:00:00.000Z"),
+        ("float_object", {"day": 4.0, "month": 9.0, "year": 1981.0}),
+        ("text", "September 4, 1981"),
+    ],
+)
+def test_a_birth_date_comes_in_many_forms(box: Sandbox, shop: Api, form: str, born: Any) -> None:
+    box.vinoshipper.control.set_switch("birth_date_form", form)
+    answer = shop("GET", "/customers/700101")
+    assert answer.json["dateOfBirth"] == born
+    assert shop("GET", "/orders/90000000017").json["customer"]["dateOfBirth"] == born
+    assert ("4.0" in answer.text) == (form == "float_object")
+
+
+def test_dates_and_money_come_in_many_forms(box: Sandbox, shop: Api) -> None:
+    forms = {"zulu": "2026-05-29T02:31:00Z", "zone_suffix": "2026-05-28T19:31:00-07:00[America/Los_Angeles]",
+             "no_offset": "2026-05-28T19:31:00"}  # fmt: skip
+    for form, text in forms.items():
+        box.vinoshipper.control.set_switch("date_time_form", form)
+        assert shop("GET", "/orders/90000000017").json["purchasedAt"] == text
+        assert text in [row["purchasedAt"] for row in shop("GET", "/orders").json["results"]]
+    for form, text in {"text": "1200.00", "comma_text": "1,200.00", "dollar_text": "$1,200.00"}.items():
+        box.vinoshipper.control.set_switches({"money_form": form, "total_key": "total", "page_cap": 100})
+        assert shop("GET", "/orders/90000000009").json["total"] == text
+        page = shop("GET", "/orders", pageSize="100").json
+        assert page["total"] == len(box.vinoshipper.control.orders())
+        assert text in [row["saleAmount"] for row in page["results"]]
+    box.vinoshipper.control.set_switch("plain_date_form", "midnight_zulu")
+    assert shop("GET", "/orders/90000000017").json["customer"]["customerSince"] == "2025-02-11T00:00:00.000Z"
+
+
+def test_every_nth_answer_lacks_a_key(box: Sandbox, shop: Api, texting: Api) -> None:
+    for api, control, path in ((shop, box.vinoshipper.control, "/customers/700101"),
+                               (texting, box.simpletexting.control, f"/contacts/{PLAIN}")):  # fmt: skip
+        whole = set(api("GET", path).json)
+        control.set_switch("absent_keys", 3)
+        assert [len(whole - set(api("GET", path).json)) for _ in range(3)] == [0, 0, 1]
+
+
+def test_customers_come_in_another_order_with_every_request(box: Sandbox, shop: Api) -> None:
+    box.vinoshipper.control.set_switch("customers_order", "shuffled")
+    asked = [[row["id"] for row in shop("POST", "/customers/list", {"pageSize": 500}).json["items"]] for _ in range(3)]
+    assert len({tuple(ids) for ids in asked}) > 1
+    assert len({tuple(sorted(ids)) for ids in asked}) == 1
+
+
+def test_numbers_and_custom_fields_are_of_no_form_that_anybody_knows(box: Sandbox, shop: Api, texting: Api) -> None:
+    for how, number in (("exponent", "1e99999999999999999999"), ("digits", "9" * 4400)):
+        box.vinoshipper.control.set_switch("numbers", f"unread_{how}")
+        box.simpletexting.control.set_switch("numbers", f"unread_{how}")
+        for answer in (shop("GET", "/customers/700101"), shop("GET", "/orders"), texting("GET", "/contacts")):
+            assert f'"points":{number}' in answer.text
+        box.vinoshipper.control.set_switch("numbers", f"read_{how}")
+        hit = [
+            customer["id"]
+            for customer in box.vinoshipper.control.customers()
+            if f'"year":{number}' in shop("GET", f"/customers/{customer['id']}").text
+        ]
+        assert 0 < len(hit) < 6
+    box.simpletexting.control.set_switches({"numbers": "plain", "custom_fields_form": "list"})
+    fields = [row.get("customFields") for row in texting("GET", "/contacts", size=500).json["content"]]
+    assert all(isinstance(found, list) for found in fields)
+    assert {"mergeTag": "vscustomerid", "value": "700107"} in [entry for found in fields for entry in found]
+
+
+def test_a_write_is_taken_for_an_attack_and_a_bad_address_is_refused(box: Sandbox, texting: Api) -> None:
+    control = box.simpletexting.control
+    control.set_switches({"firewall": {"DROP TABLE": "cloudflare_403", "<script": "500"}, "email_checked": True})
+    bodies = {"Robert'); DROP TABLE": 403, "<script>": 500, "Robert": 200}
+    for name, status in bodies.items():
+        update = {"contactPhone": PLAIN, "firstName": name}
+        answer = texting("PUT", f"/contacts/{PLAIN}", update, upsert="false", listsReplacement="false")
+        assert answer.status == status
+        assert ("cf-ray" in answer.headers) == (status == 403)
+    answer = texting("PUT", f"/contacts/{PLAIN}", {"contactPhone": PLAIN, "email": "n/a"}, listsReplacement="false")
+    assert answer.status == 409
+    assert control.contact(PLAIN)["email"] is None

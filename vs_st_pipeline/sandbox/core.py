@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from vs_st_pipeline.sandbox import control
 from vs_st_pipeline.sandbox.faults import OWN_WORDS, Fault, Faults, cloudflare_block, cut_connection
+from vs_st_pipeline.sandbox.lies import LYING_FAULTS, Kind, Liar, by_fault
 from vs_st_pipeline.sandbox.switches import Switches
 from vs_st_pipeline.sandbox.wire import Answer, BadJson, Record, Request, read_body, send_answer
 from vs_st_pipeline.sandbox.world import Merchant
@@ -91,6 +92,7 @@ class StandIn(ABC):
             self._set_faults(merchant_id, merchant_id)
         self.hooks: list[Hook] = []
         self.clear_journal()
+        self.liar = Liar(self.system)
         self.opened()
 
     @abstractmethod
@@ -162,11 +164,14 @@ class StandIn(ABC):
             early = self.guarded(request, merchant, switches) if fault.after else None
             await asyncio.sleep(fault.seconds)
             return early or self.guarded(request, merchant, switches)
-        needs_good = fault.after or fault.kind == "truncated"
+        needs_good = fault.after or fault.kind in ("truncated", *LYING_FAULTS)
         good = self.guarded(request, merchant, switches) if needs_good else None
         if fault.kind == "reset":
             await cut_connection(send)
             return None
+        if fault.kind in LYING_FAULTS and good is not None:
+            lie = by_fault(fault.kind, self.kind_of(request), good, lambda: self._other(request, merchant, switches))
+            return self.dressed(lie, request, switches)
         if fault.kind in OWN_WORDS:
             return self.dressed(self.denied(request, int(fault.kind)), request, switches)
         return self.dressed(fault.answer(request, good), request, switches)
@@ -179,9 +184,20 @@ class StandIn(ABC):
             self.fire("request", merchant, request)
             try:
                 answer = self.respond(request, merchant, switches)
+                answer = self.liar.told(self.kind_of(request), answer, switches, merchant.id)
             except BadJson:
                 answer = self.bad_json(request)
         return self.dressed(answer, request, switches)
+
+    def _other(self, request: Request, merchant: Merchant | None, switches: Record) -> Answer | None:
+        """What the same call answers about another record."""
+        path = None if merchant is None else self.path_of_another(request, merchant)
+        if merchant is None or path is None:
+            return None
+        scope = {"method": request.method, "raw_path": path.encode(), "query_string": b"", "headers": []}
+        asked = Request(scope, request.at)
+        asked.seq = request.seq
+        return self.respond(asked, merchant, switches)
 
     def fire(self, on: str, merchant: Merchant, request: Request) -> None:
         """Carry out the hooks whose moment this is."""
@@ -251,7 +267,15 @@ class StandIn(ABC):
 
     @abstractmethod
     def denied(self, request: Request, status: int) -> Answer:
-        """A 401, 403 or 404 in the system's own words, for a request that was good."""
+        """An error status in the system's own words, for a request that was good."""
+
+    @abstractmethod
+    def kind_of(self, request: Request) -> Kind | None:
+        """What the answer to this request is about."""
+
+    @abstractmethod
+    def path_of_another(self, request: Request, merchant: Merchant) -> str | None:
+        """The same path with another record's id in it; None where there is no other."""
 
     @abstractmethod
     def respond(self, request: Request, merchant: Merchant, switches: Record) -> Answer:

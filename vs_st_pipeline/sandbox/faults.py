@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.types import Send
 
+from vs_st_pipeline.sandbox.lies import LYING_FAULTS
 from vs_st_pipeline.sandbox.wire import HTML, Answer, Record, Request, dumps
 
 FAULT_KINDS = (
@@ -26,13 +27,18 @@ FAULT_KINDS = (
     "redirect_login",
     "reset",
     "wrong_shape",
+    *LYING_FAULTS,
+    "400",
     "401",
     "402",
     "403",
     "404",
+    "410",
+    "422",
+    "500",
 )
 # These are answered in the system's own words, so each stand-in writes them itself.
-OWN_WORDS = ("401", "402", "403", "404")
+OWN_WORDS = ("400", "401", "402", "403", "404", "410", "422", "500")
 FIELDS = {"kind", "path_regex", "method", "skip", "count", "seconds", "status", "retry_after", "when"}
 
 LOGIN_PAGE = (

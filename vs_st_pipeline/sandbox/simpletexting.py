@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vs_st_pipeline.sandbox.core import NoSuchRecord, StandIn
+from vs_st_pipeline.sandbox.faults import cloudflare_block
+from vs_st_pipeline.sandbox.lies import Kind, texting_kind
 from vs_st_pipeline.sandbox.st_account import BUILTIN, Account, digits_of, now_text
 from vs_st_pipeline.sandbox.st_batch import MOST, Task
 from vs_st_pipeline.sandbox.st_errors import ItemFailed, Refused, bad_body, envelope_a, envelope_b, invalid, missing
@@ -52,7 +54,22 @@ class SimpleTexting(StandIn):
             return missing("not found", request.path)
         if status == 402:
             return envelope_a(status, "BLOCKED_BY_PAYMENT", "Account is blocked by payment", request.path)
+        if status in (400, 410, 422):
+            return envelope_b(status, "INTERNAL_ERROR", "Illegal argument", "the record cannot be given")
+        if status == 500:
+            return envelope_a(status, "INTERNAL_ERROR", "Internal error", request.path)
         return envelope_a(status, "ERR_AUTH_TOKEN_INVALID", "Tenant not found for provided token", request.path)
+
+    def kind_of(self, request: Request) -> Kind | None:
+        return texting_kind(request.method, request.parts[2:])
+
+    def path_of_another(self, request: Request, merchant: Merchant) -> str | None:
+        *before, key = request.parts
+        contact = self.accounts[merchant.id].find(key)
+        ids = list(merchant.contacts)
+        if contact is None or len(ids) < 2:
+            return None
+        return "/" + "/".join((*before, ids[ids.index(contact["contactId"]) - 1]))
 
     def bad_json(self, request: Request) -> Answer:
         return bad_body("Required request body is missing" if not request.body else "not readable")
@@ -66,6 +83,8 @@ class SimpleTexting(StandIn):
                     answer.headers.append((b"retry-after", b"1"))
                 return answer
         account = self.accounts[merchant.id]
+        if switches["firewall"] and (stopped := self._stopped(request, switches["firewall"])):
+            return stopped
         try:
             if request.parts[:2] == ["v2", "api"]:
                 answered = self._routed(request, request.parts[2:], merchant, account, switches)
@@ -74,6 +93,15 @@ class SimpleTexting(StandIn):
         except Refused as refused:
             return refused.answer
         return envelope_b(400, "INTERNAL_ERROR", "Illegal argument", f"No endpoint {request.method} {request.path}")
+
+    def _stopped(self, request: Request, texts: Record) -> Answer | None:
+        """The answer of something before the service that took a write for an attack."""
+        said = request.body.decode("utf-8", "replace")
+        how = next((how for text, how in texts.items() if text in said), None)
+        if how is None or request.method not in ("POST", "PUT"):
+            return None
+        how = str(how)
+        return cloudflare_block(int(how[-3:])) if how.startswith("cloudflare_") else self.denied(request, int(how))
 
     def _routed(
         self, request: Request, rest: list[str], merchant: Merchant, account: Account, switches: Record
@@ -224,7 +252,7 @@ class SimpleTexting(StandIn):
         switches: Record,
         status: int,
     ) -> Answer:
-        problem = account.problem_of(update)
+        problem = account.problem_of(update, switches)
         if switches["unknown_custom_field"] == "fail_request" and account.unknown_fields(update):
             problem = "customFields: unknown custom field"
         phone = digits_of(update.get("contactPhone") or (contact or {}).get("contactPhone", ""))

@@ -99,7 +99,7 @@ class Account:
 
     # Writing.
 
-    def problem_of(self, update: Record) -> str | None:
+    def problem_of(self, update: Record, switches: Record) -> str | None:
         """Why an update is invalid, in the words of the gateway; None where it is not."""
         for name, limit in LIMITS.items():
             if len(str(update.get(name) or "")) > limit:
@@ -109,6 +109,9 @@ class Account:
             return "contactPhone: must not be blank"
         if phone is not None and len(digits_of(phone)) != 10:
             return "contactPhone: must be a valid phone number"
+        email = update.get("email")
+        if email and switches["email_checked"] and not re.fullmatch(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+", str(email)):
+            return "email: must be a well-formed email address"
         birthday = update.get("birthday")
         if birthday and not re.fullmatch(r"\d{4}-\d\d-\d\d", str(birthday)):
             return "birthday: failed to convert value to required type"

@@ -45,7 +45,7 @@ class Task:
         # This code in the switch `reject` makes an item invalid from the outset, so that it can spoil a whole batch.
         if switches["reject"].get(digits_of(update["contactPhone"])) == "INVALID_INPUT_VALUE":
             return "customFields: value is not valid"
-        return self.account.problem_of(update)
+        return self.account.problem_of(update, switches)
 
     @property
     def done(self) -> bool:

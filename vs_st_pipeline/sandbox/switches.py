@@ -15,6 +15,36 @@ BOTH: dict[str, list[Any]] = {
     "latency_seconds": [0],
 }
 
+# A number that says how many there are, and what it is told as: the page's own count in the place of all, ...
+TOTALS = ["true", "page", "zero", "negative", "null", "text", "huge", "absent"]
+# Beyond all bounds: an exponent, or so many digits; in a key that nobody reads, or in one of some records that is read.
+NUMBERS = ["plain", "unread_exponent", "unread_digits", "read_exponent", "read_digits"]
+
+# What the answers say is not so, or not in the form that the fact sheets know (`lies`); the records stay true.
+LIES: dict[str, dict[str, list[Any]]] = {
+    "vinoshipper": {
+        "customers_total": TOTALS,
+        "memberships_total": TOTALS,
+        # {day, month, year} | [2010, 4, 17] | "2010-04-17" | at midnight, with a Z | 17.0 for 17 | "April 17, 2010"
+        "birth_date_form": ["object", "list", "iso", "iso_zone", "float_object", "text"],
+        "plain_date_form": ["date", "midnight_zulu"],  # of `customerSince`
+        # ...-07:00 | ...Z | ...-07:00[America/Los_Angeles] | the local time alone
+        "date_time_form": ["offset", "zulu", "zone_suffix", "no_offset"],
+        "money_form": ["number", "text", "comma_text", "dollar_text"],  # 1200.00 | "1200.00" | "1,200.00" | "$1,200.00"
+        "absent_keys": [0, 3, 2, 1],  # in every nth answer each record lacks a documented key, another one each time
+        "customers_order": ["fixed", "shuffled"],  # with every request anew
+        "numbers": NUMBERS,
+    },
+    "simpletexting": {
+        "contacts_total_elements": TOTALS,
+        "contacts_total_pages": TOTALS,
+        "custom_fields_total": TOTALS,  # both numbers of the list of custom fields
+        "custom_fields_form": ["object", "list"],  # of a contact: {tag: value} | [{"mergeTag": tag, "value": value}]
+        "absent_keys": [0, 3, 2, 1],
+        "numbers": NUMBERS,
+    },
+}
+
 SWITCHES: dict[str, dict[str, list[Any]]] = {
     "vinoshipper": {
         "bad_credentials": [401, 302, "login_page"],
@@ -47,6 +77,7 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
             "card_declined",
         ],
         "cf_ray_on_all": [False, True],
+        **LIES["vinoshipper"],
         **BOTH,
     },
     "simpletexting": {
@@ -80,6 +111,10 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
         "max_value_length": [None, 30],
         "trim_values": [False, True],
         "put_requires_phone": [True, False],
+        "email_checked": [False, True],
+        # A write that holds this text is answered so: {"DROP TABLE": "cloudflare_403"}, or "500".
+        "firewall": [{}],
+        **LIES["simpletexting"],
         **BOTH,
     },
 }
@@ -92,6 +127,8 @@ OPEN = {
     "customers_page_cap",
     "tz",
     "tasks_delay_polls",
+    "absent_keys",
+    "firewall",
     "reject",
     "max_value_length",
 }

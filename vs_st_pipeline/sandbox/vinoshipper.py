@@ -7,9 +7,11 @@ import secrets
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from vs_st_pipeline.sandbox.core import NoSuchRecord, StandIn
 from vs_st_pipeline.sandbox.faults import LOGIN_PAGE, redirect_to_login
+from vs_st_pipeline.sandbox.lies import Kind, shop_kind, shuffled
 from vs_st_pipeline.sandbox.vs_search import UI_OPTIONS, BadFilter, flat, number_of, search
 from vs_st_pipeline.sandbox.vs_shop import Shop
 from vs_st_pipeline.sandbox.webhooks import VsHooks
@@ -24,6 +26,12 @@ def failure(status: int, type: str, text: str, field: str | None = None) -> Answ
 
 
 NOT_FOUND = "Not Found"
+WORDS = {
+    400: ("VALIDATION", "The request is not valid"),
+    410: ("SERVER_ERROR", "Gone"),
+    422: ("VALIDATION", "The record cannot be processed"),
+    500: ("SERVER_ERROR", "Internal error"),
+}
 
 
 class Vinoshipper(StandIn):
@@ -61,7 +69,20 @@ class Vinoshipper(StandIn):
     def denied(self, request: Request, status: int) -> Answer:
         if status == 404:
             return self._missing()
+        if status in WORDS:
+            return failure(status, *WORDS[status])
         return failure(status, "ACCESS_DENIED", "Authentication failed" if status == 401 else "Insufficient permission")
+
+    def kind_of(self, request: Request) -> Kind | None:
+        return shop_kind(request.method, request.parts[3:])
+
+    def path_of_another(self, request: Request, merchant: Merchant) -> str | None:
+        *before, kind, id = request.parts[:5]
+        others = [str(key) for key in (merchant.customers if kind == "customers" else merchant.orders)]
+        if id not in others or len(others) < 2:
+            return None
+        other = others[others.index(id) - 1]
+        return "/" + "/".join(quote(part, safe="") for part in (*before, kind, other, *request.parts[5:]))
 
     def bad_json(self, request: Request) -> Answer:
         return failure(400, "VALIDATION", "The body could not be read")
@@ -83,6 +104,8 @@ class Vinoshipper(StandIn):
             return failure(405, "SERVER_ERROR", "Method Not Allowed") if known else self._missing()
         rest = request.parts[3:]
         shop = self.shops[merchant.id]
+        if rest == ["customers", "list"]:
+            merchant.customers = shuffled(merchant.customers, switches)
         try:
             match rest[:1]:
                 case ["customers"]:
