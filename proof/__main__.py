@@ -153,7 +153,7 @@ def _tell(proof: Proof, mine: list[Unit], whole: list[Unit], known: Memory) -> i
     for line in known.added(proof, whole).lines():
         print(line)
     for one in found:
-        print(f"FOUND in {one.unit}: {one.finding.splitlines()[0][:300]}")
+        print(f"FOUND in {one.unit}: {chr(32).join(one.finding.split())[:300]}")
     sys.stdout.flush()
     return len(found)
 
