@@ -26,18 +26,23 @@ GONE = "gone"
 WAITING_RETRY = "waiting_retry"
 RECEIPT_UNREADABLE = "receipt_unreadable"
 NOT_READ_YET = "not_read_yet"
+UNREADABLE = "unreadable"
+AGE_UNVERIFIED = "age_unverified"
 
 MEANINGS = {
     OPTED_OUT: "said STOP at SimpleTexting; never written",
     NOT_CONFIRMED: "has not confirmed the sign-up at SimpleTexting; written once confirmed",
     AMBIGUOUS_PHONE: "several customers share the phone; the one with the newest order is taken, or none (settings)",
     UNDER_AGE: "known to be under 21 at Vinoshipper; never written before the birthday",
-    AGE_UNKNOWN: "Vinoshipper knows no birth date; written all the same, or not (settings)",
+    AGE_UNKNOWN: "Vinoshipper knows no birth date, which is written all the same, or not (settings), or gives one that "
+    "cannot be read, which is never written",
     EDITED_THERE: "somebody edited our field at SimpleTexting; it is put back",
     CANNOT_CLEAR: "SimpleTexting does not let this field be emptied; left until the value changes",
     GONE: "no longer at SimpleTexting when it was to be written",
     WAITING_RETRY: "refused before; tried again later",
     RECEIPT_UNREADABLE: "the receipt could not be read now; that field is left as it is",
+    UNREADABLE: "a record of this contact cannot be read now; what was last read stands, and it is tried again",
+    AGE_UNVERIFIED: "the newest order's age check failed at Vinoshipper; written all the same, or not (settings)",
     NOT_READ_YET: "the customer's details or one of his orders wait to be read; nothing is written before",
 }
 """What each of these words says to a person."""

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from vs_st_pipeline.birth import Birth, read_birth
 from vs_st_pipeline.phone import nanp
+from vs_st_pipeline.records import Reading, is_given
 from vs_st_pipeline.text_forms import (
-    PACIFIC,
     Moment,
+    as_flag,
     as_id,
     as_mapping,
-    as_rows,
     as_text,
+    calendar_date,
     instant,
-    local_date,
     parse_moment,
 )
 
-LEGAL_AGE = 21
-"""Years; the age from which wine may be advertised to a person in the United States."""
-
-_EARLIEST_BIRTH_YEAR = 1900  # before it stand placeholders, not people
+_MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:[.,]0+)?)?(?![0-9:.,])", re.IGNORECASE)
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -52,10 +51,13 @@ class Customer:
         first_name, last_name: as they come; None where blank everywhere.
         email: without outer blanks.
         phone: ten NANP digits of `primaryPhone`, the only phone that counts, or None.
-        birth_date: None where not given, impossible or not read.
+        birth_date: None where not given or not understood, or where only the year is known.
         has_detail: whether a detail was ever read. Without one `birth_date`, `city` and `state` are unknown, not empty.
         city, state: of the shipping address, as they come.
         memberships: as listed.
+        birth_year: the year of birth where that alone was told.
+        unread: names of the attributes above that are given and cannot be understood; also `club_name`, `joined` and
+            `hold` of any membership. What is in it is unknown, whatever stands in the attribute.
     """
 
     customer_id: int
@@ -68,90 +70,64 @@ class Customer:
     city: str | None = None
     state: str | None = None
     memberships: tuple[Membership, ...] = ()
+    birth_year: int | None = None
+    unread: frozenset[str] = frozenset()
+
+    @property
+    def birth(self) -> Birth:
+        """All that is known of the birth date, to be judged by the gate."""
+        return Birth(self.birth_date, self.birth_year, "birth_date" in self.unread)
 
 
 def customer_from(
-    list_item: Mapping[str, object] | None, detail: Mapping[str, object] | None, today: date
+    list_item: Mapping[str, object] | None,
+    detail: Mapping[str, object] | None,
+    today: date,
+    known_birth: object = None,
 ) -> Customer | None:
     """A customer from Vinoshipper's raw answers, or None where neither says an id.
 
     Args:
         list_item: an item of `POST /customers/list`; leads for phone and memberships, being read far more often.
         detail: the answer of `GET /customers/{id}`; leads for names and e-mail, alone has birth date and address.
-        today: the merchant's local date; birth dates after it are dropped.
+        today: the merchant's local date, for telling placeholders.
+        known_birth: a birth date that an earlier detail told, and that this one must not take away (routes.md R23).
 
-    Wrong types never raise, they count as missing.
+    Wrong types never raise: they are not understood, which is never the same as not given.
     """
     listed, detailed = as_mapping(list_item), as_mapping(detail)
     customer_id = as_id(listed.get("id")) or as_id(detailed.get("id"))
     if customer_id is None:
         return None
-    in_list = isinstance(list_item, Mapping)
-    memberships = listed.get("memberships")
-    address = as_mapping(detailed.get("shippingAddress"))
-    born = _born(detailed.get("dateOfBirth"))
-    email = _either("email", detailed, listed)
+    reading, in_list = Reading(), isinstance(list_item, Mapping)
+    address = reading.part(detailed.get("shippingAddress"), "city", "state")
+    birth = read_birth(detailed.get("dateOfBirth"), today)
+    if birth.unread:
+        reading.unread.add("birth_date")
+    if not birth.known and known_birth is not None:
+        birth = read_birth(known_birth, today)
+        if birth.unread:
+            reading.unread.add("birth_date")
+    email = _either("email", "email", detailed, listed, reading)
     return Customer(
         customer_id=customer_id,
-        first_name=_either("firstName", detailed, listed),
-        last_name=_either("lastName", detailed, listed),
+        first_name=_either("firstName", "first_name", detailed, listed, reading),
+        last_name=_either("lastName", "last_name", detailed, listed, reading),
         email=email.strip() if email else None,
-        phone=_phone((listed if in_list else detailed).get("primaryPhone")),
-        birth_date=birth_date(*born, today),
+        phone=_phone((listed if in_list else detailed).get("primaryPhone"), reading),
+        birth_date=birth.day,
         has_detail=isinstance(detail, Mapping),
-        city=as_text(address.get("city")),
-        state=as_text(address.get("stateCode")),
-        memberships=_memberships(memberships if isinstance(memberships, list) else detailed.get("memberships")),
+        city=reading.take("city", address.get("city"), as_text),
+        state=reading.take("state", address.get("stateCode"), as_text),
+        memberships=_memberships(listed.get("memberships"), detailed.get("memberships"), reading),
+        birth_year=birth.year,
+        unread=frozenset(reading.unread),
     )
 
 
 def listed_phone(list_item: Mapping[str, object]) -> str | None:
     """The phone that `customer_from` finds in this list item alone, for who needs nothing else of it."""
-    return _phone(list_item.get("primaryPhone")) if as_id(list_item.get("id")) is not None else None
-
-
-def birth_date(day: object, month: object, year: object, today: date | None = None) -> date | None:
-    """The date that the three whole numbers name, or None where impossible, before 1900 or after `today`."""
-    if type(day) is not int or type(month) is not int or type(year) is not int or year < _EARLIEST_BIRTH_YEAR:
-        return None
-    try:
-        born = date(year, month, day)
-    except (ValueError, OverflowError):
-        return None
-    return None if today is not None and born > today else born
-
-
-def _born(value: object) -> tuple[object, object, object]:
-    """Day, month and year. It is a gate, so every form that names a date counts: numbers, their digits, an ISO date."""
-    if isinstance(value, str):
-        moment = parse_moment(value)
-        day = local_date(moment, PACIFIC) if moment else None
-        return (day.day, day.month, day.year) if day else (None, None, None)
-    parts = as_mapping(value)
-    return _number(parts.get("day")), _number(parts.get("month")), _number(parts.get("year"))
-
-
-def _number(value: object) -> object:
-    digits = value.strip() if isinstance(value, str) else ""
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 4 else value
-
-
-def age_on(birth_date: date, today: date) -> int:
-    """Full years; who was born on 29 February comes of age on 1 March of a common year."""
-    return today.year - birth_date.year - ((today.month, today.day) < (birth_date.month, birth_date.day))
-
-
-def is_under(birth_date: date, today: date, years: int = LEGAL_AGE) -> bool:
-    """Whether the person is younger than `years` today."""
-    return age_on(birth_date, today) < years
-
-
-def last_birth_date(today: date, years: int = LEGAL_AGE) -> date:
-    """The latest birth date of one who is not younger than `years` today: whoever was born after it `is_under`."""
-    try:
-        return today.replace(year=today.year - years)
-    except ValueError:  # 29 February, and that was a common year
-        return date(today.year - years, 2, 28)
+    return _phone(list_item.get("primaryPhone"), Reading()) if as_id(list_item.get("id")) is not None else None
 
 
 def club_names(memberships: Iterable[Membership]) -> list[str]:
@@ -177,26 +153,55 @@ def _by_joining(row: Membership) -> tuple[datetime, bool, int]:
     return (_LAST if row.joined is None else instant(row.joined), row.id is None, row.id or 0)
 
 
-def _memberships(rows: object) -> tuple[Membership, ...]:
+def _memberships(listed: object, detailed: object, reading: Reading) -> tuple[Membership, ...]:
+    rows = listed if isinstance(listed, list) else detailed
+    if not isinstance(rows, list):
+        if is_given(listed) or is_given(detailed):
+            reading.unread.add("memberships")
+        return ()
     found = []
-    for row in as_rows(rows):
-        club = as_mapping(row.get("club"))  # the detail names the club in an object, the list in `clubName`
-        name = as_text(row.get("clubName")) or as_text(club.get("name"))
+    for row in rows:
+        if not isinstance(row, Mapping):
+            reading.unread.add("memberships")
+            continue
+        club = reading.part(
+            row.get("club"), "club_name"
+        )  # the detail names the club in an object, the list in clubName
+        name = reading.take("club_name", row.get("clubName"), as_text)
+        name = name or reading.take("club_name", club.get("name"), as_text)
         membership_id = as_id(row.get("id"))
         if name or membership_id:  # an empty object is no membership
-            found.append(Membership(membership_id, name, parse_moment(row.get("dateJoined")), row.get("hold") is True))
+            joined = reading.take("joined", row.get("dateJoined"), _joined)
+            hold = reading.take("hold", row.get("hold"), as_flag)
+            found.append(Membership(membership_id, name, joined, hold is True))
+        elif is_given(row.get("id")) or is_given(row.get("clubName")):
+            reading.unread.add("memberships")
     return tuple(found)
 
 
-def _phone(raw: object) -> str | None:
-    phone = as_mapping(raw)
+def _joined(value: object) -> Moment | None:
+    """A day as it stands where it is told with an empty time, as Java does; else the moment."""
+    moment = parse_moment(value)
+    return calendar_date(value) if moment is not None and _MIDNIGHT.search(str(value)) else moment
+
+
+def _phone(raw: object, reading: Reading) -> str | None:
+    phone = reading.part(raw, "phone")
     number, country = phone.get("number"), phone.get("country")
+    if is_given(number) and (isinstance(number, bool) or not isinstance(number, str | int)):
+        reading.unread.add("phone")
     # A country of another type says nothing, and the number stands for itself.
     return nanp(
-        number if isinstance(number, str) else None,
+        str(number) if isinstance(number, str | int) and not isinstance(number, bool) else None,
         country if isinstance(country, str | int) and not isinstance(country, bool) else None,
     )
 
 
-def _either(name: str, first: Mapping[str, object], second: Mapping[str, object]) -> str | None:
-    return as_text(first.get(name)) or as_text(second.get(name))
+def _either(
+    key: str, name: str, first: Mapping[str, object], second: Mapping[str, object], reading: Reading
+) -> str | None:
+    values = (first.get(key), second.get(key))
+    found = next((text for value in values if (text := as_text(value)) is not None), None)
+    if found is None and any(is_given(value) for value in values):
+        reading.unread.add(name)
+    return found

@@ -83,10 +83,18 @@ class BadKey(GiveUp):
     kind = "auth"
 
 
+class Forbidden(BadKey):
+    """A 403 in the system's own words: of one record it may be about that record alone (routes.md R40)."""
+
+
 class BadAnswer(GiveUp):
     """The answer is not JSON, cut short, of the wrong shape, or a filter or page step had no effect."""
 
     kind = "bad_answer"
+
+
+class BadRecord(BadAnswer):
+    """The answer to a read of one record is not that record, or not enough of it to be believed (routes.md R22)."""
 
 
 class Unsafe(GiveUp):

@@ -27,7 +27,7 @@ import urllib3
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_exponential_jitter
 
-from vs_st_pipeline.errors import BadAnswer, BadKey, BadSettings, Internal, PipelineError, Refused, TryLater
+from vs_st_pipeline.errors import BadAnswer, BadKey, BadSettings, Forbidden, Internal, PipelineError, Refused, TryLater
 from vs_st_pipeline.fault_points import reach
 from vs_st_pipeline.seats import waiting, while_waiting
 from vs_st_pipeline.transport import Adapter, begin_try
@@ -208,7 +208,7 @@ class HttpClient:
 
         Raises:
             TryLater: no connection, no answer in time, busy, down, blocked, or a web page; after all tries.
-            BadKey: 401, 403, or a log-in.
+            BadKey: 401, or a log-in; Forbidden, which is one: 403.
             Refused: any other 4xx.
             BadAnswer: a redirect elsewhere, a body that is too long, cut short, not JSON, or of another shape.
             BadSettings: base_url or the CA bundle cannot be used.
@@ -316,7 +316,7 @@ class HttpClient:
         if is_page and status not in NOT_THERE:
             return again(TryLater, "The system answered with a web page instead of data")
         if status == 403:
-            return failed(BadKey, "The key does not have the right to do this")
+            return failed(Forbidden, "The key does not have the right to do this")
         if status >= 400:
             return failed(Refused, "The system refused the request", code=error_code(body), server_time=server_time)
         if ask.shape is NoBody:

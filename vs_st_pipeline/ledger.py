@@ -17,9 +17,7 @@ from typing import Any
 from vs_st_pipeline.change import Change
 from vs_st_pipeline.database import Db
 from vs_st_pipeline.diff import Accepted
-
-FIRST_GAP = timedelta(minutes=15)
-LARGEST_GAP = timedelta(days=1)
+from vs_st_pipeline.records import LARGEST_GAP, gap_after
 
 ACCEPTED, FOUND, STORED = "accepted", "found", "stored"
 
@@ -316,7 +314,7 @@ def record_rejected(db: Db, sent: Sent, *, code: str | None, http_status: int | 
     wish = changes_hash(sent.changes)
     row = db.row("select changes_hash, attempts, first_at from synced.rejects where contact_id = ?", [sent.contact_id])
     attempts, first_at = (row[1] + 1, row[2]) if row and row[0] == wish else (1, at)
-    gap = timedelta(0) if attempts == 1 else min(LARGEST_GAP, FIRST_GAP * 2 ** min(attempts - 2, 10))
+    gap = gap_after(attempts)
     db.execute(
         "insert or replace into synced.rejects values (?, ?, ?, ?, ?, ?, ?, ?)",
         [sent.contact_id, wish, code, http_status, attempts, first_at, at, at + gap],

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from urllib.parse import quote
 
+from vs_st_pipeline.birth import Birth, read_birth
 from vs_st_pipeline.customer import Membership, earliest_membership
+from vs_st_pipeline.records import Reading, is_given
 from vs_st_pipeline.text_forms import (
     Moment,
     as_code,
     as_decimal,
     as_id,
     as_mapping,
-    as_rows,
     as_text,
+    calendar_date,
     instant,
     parse_moment,
 )
@@ -25,6 +27,7 @@ from vs_st_pipeline.text_forms import (
 COUNTED_STATUS = "SUCCESS"
 UNCOUNTED_ORDER_STATUSES = frozenset({"CANCELLED", "RETURNED"})
 NEVER_NEWEST_STATUSES = frozenset({"PENDING", "DELETED"})
+AGE_FAILED_STATUSES = frozenset({"AGE_VERIFICATION_FAILED", "AGE_VERIFICATION_LOCKED"})
 
 _DELIVERY_BY_RATE_CODE = {"PCKP": "Pickup", "LOCAL": "Local Delivery"}
 
@@ -53,11 +56,14 @@ class Order:
         number: Vinoshipper's `orderNumber`, an opaque text.
         customer_id: None on some pending orders; such an order belongs to nobody.
         status: whether it was accepted and paid. order_status: how far fulfilment is. Both open sets, raw.
-        purchased_at, shipped_at, delivered_at, customer_since: a date, or an instant in UTC.
+        purchased_at, shipped_at, delivered_at: a date, or an instant in UTC.
+        customer_since: a day of the calendar.
         cart_type, rate_code, rate_description, carrier: raw, None where blank.
         packages: in the shop's order.
-        total: dollars, exact.
+        total: dollars, exact; None where it is not known, which is not nought.
         receipt_url: page of the receipt. receipt_known: whether the receipt could be asked; if not, the URL is unknown.
+        birth_date, birth_year: of the copy of the customer in the order.
+        unread: names of the attributes above that are given and cannot be understood, and so are unknown.
     """
 
     number: str
@@ -76,6 +82,14 @@ class Order:
     total: Decimal | None = None
     receipt_url: str | None = None
     receipt_known: bool = False
+    birth_date: date | None = None
+    birth_year: int | None = None
+    unread: frozenset[str] = frozenset()
+
+    @property
+    def birth(self) -> Birth:
+        """What the order's copy of the customer says of the birth date."""
+        return Birth(self.birth_date, self.birth_year, "birth_date" in self.unread)
 
 
 ORDER_FIELDS = (
@@ -85,45 +99,86 @@ ORDER_FIELDS = (
 """The fields of an order detail that `order_from` looks at."""
 
 ORDER_PARTS = {
-    "customer": ("id", "customerSince"),
+    "customer": ("id", "customerSince", "dateOfBirth"),
     "shipping": ("rateCode", "rateDescription", "carrier", "packages"),
 }
 """And what it looks at inside those of them that are objects."""
 
 
 def order_from(
-    detail: Mapping[str, object], *, receipt_url: str | None = None, receipt_known: bool = False
+    detail: Mapping[str, object],
+    *,
+    today: date,
+    receipt_url: str | None = None,
+    receipt_known: bool = False,
+    known_birth: object = None,
 ) -> Order | None:
     """An order from the answer of `GET /orders/{orderNumber}`, or None where it has no number.
 
-    Wrong types never raise, they count as missing. Money should have been decoded to Decimal.
+    Args:
+        detail: decoded with money as Decimal.
+        today: the merchant's local date, for telling placeholders of birth dates.
+        known_birth: a birth date that an earlier answer told and this one must not take away (routes.md R23).
+
+    Wrong types never raise: they are not understood, which is never the same as not given.
     """
     raw = as_mapping(detail)
     number = as_code(raw.get("orderNumber"))
     if number is None:
         return None
-    customer, shipping = as_mapping(raw.get("customer")), as_mapping(raw.get("shipping"))
+    reading = Reading()
+    customer = reading.part(raw.get("customer"), "customer_id", "customer_since", "birth_date")
+    shipping = reading.part(raw.get("shipping"), "rate_code", "rate_description", "carrier", "packages")
+    birth = read_birth(customer.get("dateOfBirth"), today)
+    unread = birth.unread
+    if not birth.known and known_birth is not None:
+        birth = read_birth(known_birth, today)
+    if unread or birth.unread:
+        reading.unread.add("birth_date")
+    # By the vendor's word these are never null: a null is no statement either.
+    reading.unread.update(
+        name
+        for name, key in (("status", "status"), ("order_status", "orderStatus"), ("total", "total"))
+        if key in raw and not is_given(raw[key])
+    )
     return Order(
         number=number,
-        customer_id=as_id(customer.get("id")),
-        status=as_text(raw.get("status")),
-        order_status=as_text(raw.get("orderStatus")),
-        purchased_at=parse_moment(raw.get("purchasedAt")),
-        shipped_at=parse_moment(raw.get("shippedAt")),
-        delivered_at=parse_moment(raw.get("deliveredAt")),
-        customer_since=parse_moment(customer.get("customerSince")),
-        cart_type=as_text(raw.get("cartType")),
-        rate_code=as_text(shipping.get("rateCode")),
-        rate_description=as_text(shipping.get("rateDescription")),
-        carrier=as_text(shipping.get("carrier")),
-        packages=tuple(
-            Package(as_text(row.get("carrier")), as_code(row.get("trackingNumber")))
-            for row in as_rows(shipping.get("packages"))
-        ),
-        total=as_decimal(raw.get("total")),
+        customer_id=reading.take("customer_id", customer.get("id"), as_id),
+        status=reading.take("status", raw.get("status"), as_text),
+        order_status=reading.take("order_status", raw.get("orderStatus"), as_text),
+        purchased_at=reading.take("purchased_at", raw.get("purchasedAt"), parse_moment),
+        shipped_at=reading.take("shipped_at", raw.get("shippedAt"), parse_moment),
+        delivered_at=reading.take("delivered_at", raw.get("deliveredAt"), parse_moment),
+        customer_since=reading.take("customer_since", customer.get("customerSince"), calendar_date),
+        cart_type=reading.take("cart_type", raw.get("cartType"), as_text),
+        rate_code=reading.take("rate_code", shipping.get("rateCode"), as_text),
+        rate_description=reading.take("rate_description", shipping.get("rateDescription"), as_text),
+        carrier=reading.take("carrier", shipping.get("carrier"), as_text),
+        packages=_packages(shipping.get("packages"), reading),
+        total=reading.take("total", raw.get("total"), as_decimal),
         receipt_url=receipt_url,
         receipt_known=receipt_known,
+        birth_date=birth.day,
+        birth_year=birth.year,
+        unread=frozenset(reading.unread),
     )
+
+
+def _packages(rows: object, reading: Reading) -> tuple[Package, ...]:
+    if not isinstance(rows, list):
+        if is_given(rows):
+            reading.unread.add("packages")
+        return ()
+    found = []
+    for row in rows:
+        package = reading.part(row, "packages")
+        found.append(
+            Package(
+                reading.take("packages", package.get("carrier"), as_text),
+                reading.take("packages", package.get("trackingNumber"), as_code),
+            )
+        )
+    return tuple(found)
 
 
 def receipt_url_from(receipt: object) -> str | None:
@@ -137,23 +192,65 @@ def receipt_url_from(receipt: object) -> str | None:
 
 
 def is_counted(order: Order) -> bool:
-    """Whether the order counts for order count, lifetime value and last order date."""
-    return order.status == COUNTED_STATUS and order.order_status not in UNCOUNTED_ORDER_STATUSES
+    """Whether the order surely counts for order count, lifetime value and last order date."""
+    return may_count(order) is True
+
+
+def may_count(order: Order) -> bool | None:
+    """Whether the order counts; None where what decides it is given and cannot be understood."""
+    if order.order_status in UNCOUNTED_ORDER_STATUSES:
+        return False
+    if "status" in order.unread:
+        return None
+    if order.status != COUNTED_STATUS:
+        return False
+    return None if "order_status" in order.unread else True
 
 
 def newest(orders: Iterable[Order]) -> Order | None:
-    """The order bought last, pending and deleted ones aside; one without a purchase date is never the newest."""
+    """The order bought last, pending and deleted ones aside; one without a purchase date is never the newest.
+
+    It is the newest of what is known: whether it may be said to be the newest at all tells `newest_is_known`.
+    """
     return _latest(order for order in orders if order.status not in NEVER_NEWEST_STATUSES)
 
 
+def newest_is_known(orders: Sequence[Order]) -> bool:
+    """Whether one order is surely the newest: of no other one the date, or whether it stands, cannot be understood."""
+    candidates = [order for order in orders if order.status not in NEVER_NEWEST_STATUSES]
+    if any("purchased_at" in order.unread for order in candidates):
+        return False
+    last = _latest(candidates)
+    return last is None or "status" not in last.unread
+
+
 def newest_counted(orders: Iterable[Order]) -> Order | None:
-    """The counted order bought last."""
+    """The counted order bought last, of those that surely count."""
     return _latest(order for order in orders if is_counted(order))
 
 
-def lifetime_value(orders: Iterable[Order]) -> Decimal:
-    """Dollars of all counted orders, exact; an order without a total adds nothing."""
-    return sum((order.total for order in orders if order.total is not None and is_counted(order)), Decimal(0))
+def newest_counted_is_known(orders: Sequence[Order]) -> bool:
+    """Whether one order is surely the newest counted one; with the newest order both are unknown together."""
+    if not newest_is_known(orders):
+        return False
+    last = _latest(order for order in orders if may_count(order) is not False)
+    return last is None or is_counted(last)
+
+
+def count_is_known(orders: Iterable[Order]) -> bool:
+    """Whether of every order it is known if it counts."""
+    return all(may_count(order) is not None for order in orders)
+
+
+def lifetime_value(orders: Iterable[Order]) -> Decimal | None:
+    """Dollars of all counted orders, exact; None where it, or the total of one that counts, is not known."""
+    amount = Decimal(0)
+    for order in orders:
+        counts = may_count(order)
+        if counts is None or (counts and (order.total is None or "total" in order.unread)):
+            return None
+        amount += (order.total or Decimal(0)) if counts else Decimal(0)
+    return amount
 
 
 def signup_order(orders: Iterable[Order]) -> Order | None:

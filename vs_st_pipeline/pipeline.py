@@ -21,7 +21,7 @@ from typing import Any
 
 from vs_st_pipeline import forgetting, planning, retention, staging
 from vs_st_pipeline.blind_spots import read_blind_spots
-from vs_st_pipeline.customer import customer_from
+from vs_st_pipeline.change import UNREADABLE
 from vs_st_pipeline.database import Db
 from vs_st_pipeline.destinations.simpletexting import contacts as st_contacts
 from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
@@ -34,7 +34,7 @@ from vs_st_pipeline.ledger import count_waiting
 from vs_st_pipeline.linking import Linkable, chosen_customer, customers_to_read, link_contacts, links_key
 from vs_st_pipeline.marks import LINKED, read_mark
 from vs_st_pipeline.matching import Link
-from vs_st_pipeline.order import COUNTED_STATUS, newest
+from vs_st_pipeline.order import COUNTED_STATUS
 from vs_st_pipeline.pace import Pace, account_file
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.report import FAILED, OK, PARTIAL, Report
@@ -280,7 +280,7 @@ def visiting(run: Run) -> Iterator[Visit]:
         with run.warehouse.keeping(run.merchant.id):
             yield visit
         # A contact that our own batch made and that was deleted again was not accepted, whatever the counts say.
-        visit.report.status = PARTIAL if visit.report.rejected or visit.report.unknown else OK
+        visit.report.status = PARTIAL if _is_partial(visit.report) else OK
     except PipelineError as error:
         visit.report.status, visit.report.error = FAILED, error
     except OSError as error:
@@ -299,6 +299,10 @@ def visiting(run: Run) -> Iterator[Visit]:
     finally:
         visit.close()
         visit.report.seconds = time.monotonic() - started
+
+
+def _is_partial(report: Report) -> bool:
+    return bool(report.rejected or report.unknown or report.noted[UNREADABLE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,22 +354,20 @@ def _links(visit: Visit, db: Db) -> dict[str, Link]:
 
 
 def _receipts_to_read(visit: Visit, db: Db, customer_ids: list[int]) -> list[str]:
-    """Order numbers of the newest orders of the customers that contacts stand for, where they have a receipt."""
+    """Order numbers of the orders of linked customers whose receipts the map wants, where they have one."""
     run, links, read = visit.run, _links(visit, db), set(customer_ids)
-    orders = staging.raw_orders(db, read)
-    customers = {}
-    for customer_id, list_body, detail_body in db.rows(
-        "select customer_id, list_body, detail_body from raw.vinoshipper_customers where deleted_at is null"
-    ):
-        if customer_id in read and (
-            customer := customer_from(staging.as_object(list_body), staging.as_object(detail_body), run.today())
-        ):
-            customers[customer_id] = customer
+    wanted = planning.receipts_wanted(planning.load_field_map(run.merchant), st_contacts.read_custom_fields(db))
+    if not wanted:
+        return []
+    orders = staging.raw_orders(db, read, run.today())
+    customers = staging.raw_customers(db, read, run.today())
     numbers = []
     for found in links.values():
         if not read.issuperset(found.candidates):
             continue
-        last = newest(orders.get(chosen_customer(found, customers, orders), ()))
-        if last and last.status == COUNTED_STATUS:
-            numbers.append(last.number)
+        of_customer = orders.get(chosen_customer(found, customers, orders), ())
+        for pick in wanted:
+            last = pick(of_customer)
+            if last and last.status == COUNTED_STATUS:
+                numbers.append(last.number)
     return sorted(set(numbers))

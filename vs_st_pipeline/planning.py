@@ -23,7 +23,16 @@ from typing import Any
 
 from vs_st_pipeline import brake, gates, ledger
 from vs_st_pipeline.account_fields import CustomField, ResolvedMap, resolve
-from vs_st_pipeline.change import NOT_CONFIRMED, NOT_READ_YET, RECEIPT_UNREADABLE, WAITING_RETRY, Change, Wanted
+from vs_st_pipeline.birth import NOT_GIVEN
+from vs_st_pipeline.change import (
+    NOT_CONFIRMED,
+    NOT_READ_YET,
+    RECEIPT_UNREADABLE,
+    UNREADABLE,
+    WAITING_RETRY,
+    Change,
+    Wanted,
+)
 from vs_st_pipeline.customer import Customer
 from vs_st_pipeline.database import Db
 from vs_st_pipeline.destinations.simpletexting.contacts import (
@@ -39,7 +48,7 @@ from vs_st_pipeline.field_map_file import read_field_map
 from vs_st_pipeline.linking import Linkable, chosen_customer, link_contacts
 from vs_st_pipeline.matching import Link
 from vs_st_pipeline.merchants import Merchant
-from vs_st_pipeline.order import Order, newest
+from vs_st_pipeline.order import Order, newest, newest_counted
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.staging import staged_customers, staged_orders
 from vs_st_pipeline.text_forms import instant
@@ -70,6 +79,22 @@ class Plan:
     unsafe: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a plan needs to know of what was read and what was not.
+
+    Attributes:
+        history_complete: the merchant's whole order history was walked.
+        read: customers of whom all was read at least once.
+        unreadable: customers of whom something cannot be read now, their orders included; contacts likewise.
+    """
+
+    history_complete: bool
+    read: set[int]
+    unreadable: set[int]
+    unreadable_contacts: set[str]
+
+
 @dataclass(slots=True)
 class Person:
     """One linked contact on its way through the plan; `facts` is None where the contact is held back."""
@@ -79,6 +104,7 @@ class Person:
     customer_id: int
     facts: Facts | None = None
     held: str | None = None
+    unreadable: bool = False
     notes: set[str] = field(default_factory=set)
     newest_order_at: str | None = None
     wanted: list[Wanted] = field(default_factory=list)
@@ -129,8 +155,27 @@ def make_plan(run: Run, field_map: FieldMap) -> Plan:
             rows = _compare(run, db, people)
             plan.unsafe = _brake(db, people, live, custom_fields, field_map, rows)
             _store_rows(run, db, plan, people, rows, field_map)
-    plan.noted = Counter(note for person in people if not person.held for note in person.notes)
+    plan.noted = Counter(note for person in people for note in noted(person))
     return plan
+
+
+def noted(person: Person) -> list[str]:
+    """What is worth knowing of a linked contact; of one that is held back only that a record of it cannot be read."""
+    return [*([] if person.held else sorted(person.notes)), *[UNREADABLE] * person.unreadable]
+
+
+def receipts_wanted(
+    field_map: FieldMap, custom_fields: Sequence[CustomField]
+) -> list[Callable[[Sequence[Order]], Order | None]]:
+    """How the orders are picked whose receipts a map wants, and the account has a field for; none: nobody asks."""
+    sources = {row.source for row, _ in resolve(field_map, custom_fields).available}
+    return [pick for source, pick in _RECEIPT_SOURCES.items() if source in sources]
+
+
+_RECEIPT_SOURCES: dict[str, Callable[[Sequence[Order]], Order | None]] = {
+    RECEIPT_SOURCE: newest,
+    "last_counted_order.receipt_url": newest_counted,
+}
 
 
 def everybody(run: Run, db: Db, field_map: FieldMap) -> list[Person]:
@@ -163,21 +208,37 @@ def _people(
         for customer_id in links[contact.contact_id].candidates
     }
     customers, orders = staged_customers(db, ids), staged_orders(db, ids)
-    # Sums over orders that were never searched would say 0 to people who have ordered.
-    history_complete = bool(db.value("select count(*) from raw.reads where what = 'orders'"))
-    read = {row[0] for row in db.rows("select customer_id from raw.vinoshipper_customers where detail_at is not null")}
-    read -= {row[0] for row in db.rows("select customer_id from raw.vinoshipper_orders where detail_at is null")}
-    doubted = ledger.read_doubted(db)
+    stored, doubted = _stored(db), ledger.read_doubted(db)
     people = []
     for contact_id, found in sorted(links.items()):
         customer_id = chosen_customer(found, customers, orders)
         person = Person(live[contact_id], found, customer_id)
         people.append(person)
-        customer = customers.get(customer_id) if read.issuperset(found.candidates) else None
-        _pass_gates(run, person, customer, orders.get(customer_id, []), history_complete)
+        customer = customers.get(customer_id) if stored.read.issuperset(found.candidates) else None
+        _pass_gates(run, person, customer, orders.get(customer_id, []), stored.history_complete)
+        if contact_id in stored.unreadable_contacts or not stored.unreadable.isdisjoint(found.candidates):
+            person.unreadable = True
         if contact_id in doubted and not person.held and live[contact_id].may_be_ours:
             person.held, person.facts, person.notes = NOT_CONFIRMED, None, set()
     return people, len(live) - len(links)
+
+
+def _stored(db: Db) -> _Stored:
+    # Sums over orders that were never searched would say 0 to people who have ordered.
+    history_complete = bool(db.value("select count(*) from raw.reads where what = 'orders'"))
+    read = {row[0] for row in db.rows("select customer_id from raw.vinoshipper_customers where detail_at is not null")}
+    read -= {row[0] for row in db.rows("select customer_id from raw.vinoshipper_orders where detail_at is null")}
+    unreadable = db.rows(
+        """select u.kind, coalesce(try_cast(u.id as bigint), 0), o.customer_id, u.id
+           from raw.unreadable as u
+           left join raw.vinoshipper_orders as o on u.kind = 'order' and o.order_number = u.id"""
+    )
+    return _Stored(
+        history_complete,
+        read,
+        {row[1] if row[0] == "customer" else row[2] for row in unreadable if row[0] in ("customer", "order")},
+        {row[3] for row in unreadable if row[0] == "contact"},
+    )
 
 
 def linkables(contacts: Any, custom_fields: Sequence[CustomField]) -> list[Linkable]:
@@ -192,13 +253,15 @@ def _pass_gates(
     run: Run, person: Person, customer: Customer | None, orders: Sequence[Order], history_complete: bool
 ) -> None:
     merchant, ambiguous = run.merchant, len(person.link.candidates) > 1
-    person.held = gates.hold_reason(
-        person.contact.status,
-        ambiguous,
-        merchant.on_ambiguous_phone,
-        customer.birth_date if customer else None,
+    last = newest(orders)
+    age = gates.age_of(
+        customer.birth if customer else NOT_GIVEN,
+        [order.birth for order in orders],
+        last.status if last else None,
         run.today(),
-        merchant.require_age_evidence,
+    )
+    person.held = gates.hold_reason(
+        person.contact.status, ambiguous, merchant.on_ambiguous_phone, age, merchant.require_age_evidence
     )
     if person.held:
         return
@@ -207,9 +270,8 @@ def _pass_gates(
     ):  # his detail or one of his orders waits to be read, so age and sums are not known: left for now
         person.notes.add(NOT_READ_YET)
         return
-    person.notes.update(gates.notes(ambiguous, customer.birth_date))
+    person.notes.update(gates.notes(ambiguous, age))
     person.facts = Facts(customer, orders, history_complete)
-    last = newest(orders)
     if last and last.purchased_at:
         person.newest_order_at = instant(last.purchased_at).isoformat()
     if last and not last.receipt_known:
@@ -428,7 +490,7 @@ def _store_rows(run: Run, db: Db, plan: Plan, people: Sequence[Person], rows: _R
     }
     with db.batch(columns, {"position": "int"}) as batch:
         db.execute(f"insert into planned.changes by name select * from {batch}")
-    notes = [(person.contact.contact_id, note) for person in people if not person.held for note in sorted(person.notes)]
+    notes = [(person.contact.contact_id, note) for person in people for note in noted(person)]
     with db.batch({"contact_id": [row[0] for row in notes], "note": [row[1] for row in notes]}) as batch:
         db.execute(f"insert into planned.notes select * from {batch}")
     names = ("contact_id", "field", "sent", "stored")

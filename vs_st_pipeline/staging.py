@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -32,19 +32,25 @@ from vs_st_pipeline.order import (
     is_counted,
     order_from,
 )
+from vs_st_pipeline.records import Kept, believed
 from vs_st_pipeline.run import Run
+from vs_st_pipeline.sources.vinoshipper.kinds import CUSTOMER, LISTED_CUSTOMER, ORDER
 from vs_st_pipeline.text_forms import Moment, as_mapping, parse_moment
+from vs_st_pipeline.wire_forms import read_json
 
 BATCH = 5_000
-_JSON = msgspec.json.Decoder(float_hook=Decimal)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # What is looked at in an order; the rest of its body (most of it: products, addresses) need not become objects.
 _ORDER_FIELDS = frozenset(ORDER_FIELDS).union(LOOKED_AT["order"])
 
 # The stored hashes stand for the bodies: to hash every body anew cost more than all the rest of a stage without news.
-_CUSTOMER_HASH = "md5(concat_ws('|', coalesce(r.list_hash, ''), coalesce(r.detail_hash, ''), r.detail_leads))"
+_CUSTOMER_HASH = (
+    "md5(concat_ws('|', coalesce(r.list_hash, ''), coalesce(r.detail_hash, ''), r.detail_leads, "
+    "coalesce(r.list_kept, ''), coalesce(r.detail_kept, '')))"
+)
 _ORDER_HASH = """md5(concat_ws('|', coalesce(r.detail_hash, ''), coalesce(r.receipt_url, ''),
-                              coalesce(r.receipt_state, ''), coalesce(cast(r.customer_id as varchar), '')))"""
+                              coalesce(r.receipt_state, ''), coalesce(cast(r.customer_id as varchar), ''),
+                              coalesce(r.detail_kept, '')))"""
 
 
 def stage(run: Run) -> dict[str, int]:
@@ -70,28 +76,31 @@ def _stage_customers(run: Run, db: Db) -> int:
         f"""select r.customer_id as key, {_CUSTOMER_HASH} as source_hash, s.source_hash as staged_hash
             from raw.vinoshipper_customers as r left join staged.customers as s using (customer_id)
             where r.deleted_at is null""",
-        """select r.customer_id, r.list_body, r.detail_body, r.detail_leads, stale.source_hash
+        """select r.customer_id, r.list_body, r.detail_body, r.detail_leads, r.list_kept, r.detail_kept,
+                  stale.source_hash
            from raw.vinoshipper_customers as r join temp.stale on stale.key = r.customer_id
            where r.customer_id between $first and $last and stale.key between $first and $last""",
     ):
         columns: dict[str, list[Any]] = {name: [] for name in _CUSTOMER_COLUMNS}
         unusable: list[tuple[str, str]] = []
-        for customer_id, list_body, detail_body, detail_leads, source_hash in rows:
-            listed = as_object(list_body)
-            if listed is not None and detail_leads:  # read since the list was walked, so its memberships are newer
-                listed = {key: value for key, value in listed.items() if key != "memberships"}
-            detail = as_object(detail_body)
+        for customer_id, list_body, detail_body, detail_leads, list_kept, detail_kept, source_hash in rows:
+            listed, detail = as_object(list_body), as_object(detail_body)
             drift.update(new_names("customer", listed))
             drift.update(new_names("customer", detail))
-            customer = customer_from(listed, detail, run.today())
+            customer = raw_customer(listed, detail, detail_leads, list_kept, detail_kept, run.today())
             customer = customer or Customer(customer_id=customer_id)
-            if customer.phone is None and as_mapping(as_mapping(listed).get("primaryPhone")).get("number"):
+            unusable += [(str(customer_id), not_understood(name)) for name in sorted(customer.unread)]
+            if (
+                customer.phone is None
+                and "phone" not in customer.unread
+                and as_mapping(as_mapping(listed).get("primaryPhone")).get("number")
+            ):
                 unusable.append(
                     (str(customer_id), "the phone is not a North American number, so nobody can be matched by it")
                 )
             for name, value in zip(_CUSTOMER_COLUMNS, _customer_row(customer, customer_id, source_hash), strict=True):
                 columns[name].append(value)
-        with db.transaction(), db.batch(columns, {"customer_id": "int", "has_detail": "bool"}) as batch:
+        with db.transaction(), db.batch(columns, _CUSTOMER_TYPES) as batch:
             db.execute(f"delete from staged.customers where customer_id in (select customer_id from {batch})")
             db.execute(
                 f"""insert into staged.customers by name
@@ -105,8 +114,52 @@ def _stage_customers(run: Run, db: Db) -> int:
 
 _CUSTOMER_COLUMNS = (
     "customer_id", "first_name", "last_name", "email", "phone", "birth_date", "has_detail", "city", "state",
-    "memberships", "club_names", "club_status", "source_hash",
+    "memberships", "club_names", "club_status", "birth_year", "unread", "source_hash",
 )  # fmt: skip
+_CUSTOMER_TYPES = {"customer_id": "int", "has_detail": "bool", "birth_year": "int"}
+_NOT_UNDERSTOOD = {
+    "birth_date": "so nothing is written to the contact",
+    "phone": "so the customer is matched by the phone that was read before",
+    "total": "so the lifetime value is not known",
+    "status": "so it is not known whether the order counts",
+    "order_status": "so it is not known whether the order counts",
+    "purchased_at": "so it is not known which order is the newest",
+    "customer_since": "so the signup date is not known",
+}
+
+
+def not_understood(name: str) -> str:
+    """What a person is told of a value that is given and that nobody can read."""
+    then = _NOT_UNDERSTOOD.get(name, "so what is made of it stays as it is")
+    return f"{name.replace('_', ' ')}: something is given that cannot be understood, {then}"
+
+
+def raw_customer(
+    listed: Mapping[str, Any] | None,
+    detail: Mapping[str, Any] | None,
+    detail_leads: bool,
+    list_kept: str | None,
+    detail_kept: str | None,
+    today: date,
+) -> Customer | None:
+    """The customer that the raw answers say, with what is carried over where they do not speak (routes.md R23).
+
+    Args:
+        detail_leads: the detail was read since the list was walked, so its memberships are newer.
+        list_kept, detail_kept: `raw.vinoshipper_customers`' columns of these names.
+    """
+    kept = kept_of(detail_kept)
+    whole = believed(CUSTOMER, detail, kept) if detail is not None else None
+    item = believed(LISTED_CUSTOMER, listed, kept_of(list_kept)) if listed is not None else None
+    told_only_by_detail = "memberships" in as_mapping(detail) and "memberships" not in as_mapping(listed)
+    if item is not None and (detail_leads or told_only_by_detail):
+        item = {key: value for key, value in item.items() if key != "memberships"}
+    return customer_from(item, whole, today, kept.get("dateOfBirth", {}).get("value"))
+
+
+def kept_of(text: str | None) -> Kept:
+    """What is carried over, from a column of `raw`."""
+    return dict(read_json(text)) if text else {}
 
 
 def _customer_row(customer: Customer, customer_id: int, source_hash: str) -> tuple[Any, ...]:
@@ -127,6 +180,8 @@ def _customer_row(customer: Customer, customer_id: int, source_hash: str) -> tup
         json.dumps(memberships),
         ", ".join(club_names(customer.memberships)),
         club_status(customer.memberships),
+        customer.birth_year,
+        _names(customer.unread),
         source_hash,
     )
 
@@ -143,26 +198,32 @@ def _stage_orders(run: Run, db: Db) -> int:
         f"""select r.order_number as key, {_ORDER_HASH} as source_hash, s.source_hash as staged_hash
             from raw.vinoshipper_orders as r left join staged.orders as s using (order_number)
             where r.detail_status = 200""",
-        """select r.order_number, r.customer_id, r.detail_body, r.receipt_url, r.receipt_state, stale.source_hash
+        """select r.order_number, r.customer_id, r.detail_body, r.receipt_url, r.receipt_state, r.detail_kept,
+                  stale.source_hash
            from raw.vinoshipper_orders as r join temp.stale on stale.key = r.order_number
            where r.order_number between $first and $last and stale.key between $first and $last""",
     ):
         columns: dict[str, list[Any]] = {name: [] for name in _ORDER_COLUMNS}
         unusable: list[tuple[str, str]] = []
-        for number, customer_id, body, receipt_url, receipt_state, source_hash in rows:
+        for number, customer_id, body, receipt_url, receipt_state, kept, source_hash in rows:
             detail = _order_fields(body)
             drift.update(new_names("order", detail))
-            order = _order(number, detail or {}, receipt_url, receipt_state)
-            if order.purchased_at is None and order.status not in NEVER_NEWEST_STATUSES:
+            order = _order(number, detail or {}, receipt_url, receipt_state, kept, run.today())
+            unusable += [(number, not_understood(name)) for name in sorted(order.unread)]
+            if (
+                order.purchased_at is None
+                and "purchased_at" not in order.unread
+                and order.status not in NEVER_NEWEST_STATUSES
+            ):
                 unusable.append((number, "the order has no purchase date, so it is never the newest"))
             for name, value in zip(_ORDER_COLUMNS, _order_row(order, customer_id, source_hash), strict=True):
                 columns[name].append(value)
-        types = {"customer_id": "int", "counted": "bool", "receipt_known": "bool"}
+        types = {"customer_id": "int", "counted": "bool", "receipt_known": "bool", "birth_year": "int"}
         with db.transaction(), db.batch(columns, types) as batch:
             db.execute(f"delete from staged.orders where order_number in (select order_number from {batch})")
             db.execute(
                 f"""insert into staged.orders by name
-                    select * from {batch}"""
+                    select * replace (cast(birth_date as date) as birth_date) from {batch}"""
             )
             _name_unusable(db, "order", columns["order_number"], unusable)
         count += len(rows)
@@ -173,7 +234,7 @@ def _stage_orders(run: Run, db: Db) -> int:
 _ORDER_COLUMNS = (
     "order_number", "customer_id", "status", "order_status", "counted", "purchased_at", "shipped_at", "delivered_at",
     "customer_since", "cart_type", "rate_code", "rate_description", "carrier", "packages", "total", "receipt_url",
-    "receipt_known", "source_hash",
+    "receipt_known", "birth_date", "birth_year", "unread", "source_hash",
 )  # fmt: skip
 
 
@@ -197,6 +258,9 @@ def _order_row(order: Order, pointer: int | None, source_hash: str) -> tuple[Any
         str(order.total) if order.total is not None else None,
         order.receipt_url,
         order.receipt_known,
+        order.birth_date.isoformat() if order.birth_date else None,
+        order.birth_year,
+        _names(order.unread),
         source_hash,
     )
 
@@ -232,28 +296,53 @@ def _name_unusable(db: Db, kind: str, looked_at: list[str], found: list[tuple[st
             db.execute(f"insert into staged.unusable select ?, id, reason from {batch}", [kind])
 
 
-def raw_order(number: str, body: str | None, receipt_url: str | None, receipt_state: str | None) -> Order:
-    """The order that a raw detail says, under the number it was asked for."""
-    return _order(number, _order_fields(body) or {}, receipt_url, receipt_state)
-
-
-def _order(number: str, detail: dict[str, Any], receipt_url: str | None, receipt_state: str | None) -> Order:
+def _order(
+    number: str,
+    detail: dict[str, Any],
+    receipt_url: str | None,
+    receipt_state: str | None,
+    kept: str | None,
+    today: date,
+) -> Order:
     # Only a submitted order has a receipt; for another one "none" is known without asking.
     known = receipt_state in ("read", "none") or detail.get("status") != COUNTED_STATUS
-    order = order_from(detail, receipt_url=receipt_url, receipt_known=known)
+    carried = kept_of(kept)
+    order = order_from(
+        believed(ORDER, detail, carried),
+        today=today,
+        receipt_url=receipt_url,
+        receipt_known=known,
+        known_birth=carried.get("customer.dateOfBirth", {}).get("value"),
+    )
     return order if order and order.number == number else Order(number=number, receipt_known=known)
 
 
-def raw_orders(db: Db, customer_ids: Iterable[int]) -> dict[int, list[Order]]:
+def raw_orders(db: Db, customer_ids: Iterable[int], today: date) -> dict[int, list[Order]]:
     """Orders of these customers straight from raw, for what must be known before staging (whose receipt to read)."""
     found: dict[int, list[Order]] = {}
     with db.batch({"customer_id": sorted(set(customer_ids))}, {"customer_id": "int"}) as batch:
         rows = db.rows(
-            f"""select order_number, customer_id, detail_body, receipt_url, receipt_state
+            f"""select order_number, customer_id, detail_body, receipt_url, receipt_state, detail_kept
                 from raw.vinoshipper_orders semi join {batch} using (customer_id) where detail_status = 200"""
         )
-    for number, customer_id, body, receipt_url, receipt_state in rows:
-        found.setdefault(customer_id, []).append(raw_order(number, body, receipt_url, receipt_state))
+    for number, customer_id, body, receipt_url, receipt_state, kept in rows:
+        order = _order(number, _order_fields(body) or {}, receipt_url, receipt_state, kept, today)
+        found.setdefault(customer_id, []).append(order)
+    return found
+
+
+def raw_customers(db: Db, customer_ids: Iterable[int], today: date) -> dict[int, Customer]:
+    """These customers straight from raw, likewise."""
+    found: dict[int, Customer] = {}
+    with db.batch({"customer_id": sorted(set(customer_ids))}, {"customer_id": "int"}) as batch:
+        rows = db.rows(
+            f"""select customer_id, list_body, detail_body, detail_leads, list_kept, detail_kept
+                from raw.vinoshipper_customers semi join {batch} using (customer_id) where deleted_at is null"""
+        )
+    for customer_id, list_body, detail_body, leads, list_kept, detail_kept in rows:
+        customer = raw_customer(as_object(list_body), as_object(detail_body), leads, list_kept, detail_kept, today)
+        if customer is not None:
+            found[customer_id] = customer
     return found
 
 
@@ -262,12 +351,12 @@ def staged_customers(db: Db, customer_ids: Iterable[int]) -> dict[int, Customer]
     with db.batch({"customer_id": sorted(set(customer_ids))}, {"customer_id": "int"}) as batch:
         rows = db.rows(
             f"""select customer_id, first_name, last_name, email, phone, birth_date, has_detail, city, state,
-                       memberships
+                       memberships, birth_year, unread
                 from staged.customers semi join {batch} using (customer_id)"""
         )
     found: dict[int, Customer] = {}
     for row in rows:
-        values: list[Any] = [*row[:9], _memberships(row[9])]
+        values: list[Any] = [*row[:9], _memberships(row[9]), row[10], _names_of(row[11])]
         found[row[0]] = Customer(*values)
     return found
 
@@ -279,14 +368,14 @@ def staged_orders(db: Db, customer_ids: Iterable[int]) -> dict[int, list[Order]]
         rows = db.rows(
             f"""select order_number, customer_id, status, order_status, purchased_at, shipped_at, delivered_at,
                        customer_since, cart_type, rate_code, rate_description, carrier, packages, total, receipt_url,
-                       receipt_known
+                       receipt_known, birth_date, birth_year, unread
                 from staged.orders semi join {batch} using (customer_id)"""
         )
     for row in rows:
         moments = [parse_moment(value) for value in row[4:8]]
         packages = tuple(Package(item["carrier"], item["tracking_number"]) for item in json.loads(row[12]))
         total = Decimal(row[13]) if row[13] is not None else None
-        values: list[Any] = [*row[:4], *moments, *row[8:12], packages, total, *row[14:16]]
+        values: list[Any] = [*row[:4], *moments, *row[8:12], packages, total, *row[14:18], _names_of(row[18])]
         found.setdefault(row[1], []).append(Order(*values))
     return found
 
@@ -300,7 +389,10 @@ def _memberships(text: str) -> tuple[Membership, ...]:
 def as_object(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
-    value = _JSON.decode(text)
+    try:
+        value = read_json(text)
+    except ValueError:
+        return None
     return value if isinstance(value, dict) else None
 
 
@@ -310,12 +402,20 @@ def _order_fields(text: str | None) -> dict[str, Any] | None:
         return None
     try:
         body: dict[str, Any] = _FIELDS.decode(text)
-    except msgspec.ValidationError:  # JSON, but no object
+    except msgspec.DecodeError:  # no object
         return None
     for name in _ORDER_FIELDS:
         if name in body:
-            body[name] = _JSON.decode(body[name])
+            body[name] = read_json(bytes(body[name]))
     return body
+
+
+def _names(unread: frozenset[str]) -> str | None:
+    return json.dumps(sorted(unread)) if unread else None
+
+
+def _names_of(text: str | None) -> frozenset[str]:
+    return frozenset(json.loads(text)) if text else frozenset()
 
 
 def _text(moment: Moment | None) -> str | None:

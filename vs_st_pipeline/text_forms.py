@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 Moment: TypeAlias = date | datetime
 """A plain date, or an aware date-time in UTC. Which of the two is kept, because only the second has a zone."""
@@ -23,14 +23,16 @@ PACIFIC = ZoneInfo("America/Los_Angeles")
 
 _MOMENT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:[.,]([0-9]+))? ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+    r"(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:[.,]([0-9]+))? ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+    r"(?:\[([A-Z][A-Z0-9_+/-]*)\])?)?"
 )
 _YEARS = range(1900, 3000)  # outside stand placeholders such as 0001-01-01 and 9999-12-31
 _CENT = Decimal("0.01")
 _WIDEST = 20  # digits before the point; nobody buys wine for more
 _EXACT = Context(prec=_WIDEST + 4, rounding=ROUND_HALF_UP)
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,20})?")
-_ID = re.compile(r"[0-9]{1,18}")
+_DECIMAL = re.compile(r"[+-]?\$?(?:[0-9]{1,20}|[0-9]{1,3}(?:,[0-9]{3}){1,6})(?:\.[0-9]{1,20})?", re.ASCII)
+_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
+_EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)+")
 _BREAKS = re.compile(r"[_\s]+")
 
 
@@ -47,8 +49,9 @@ def parse_moment(text: object) -> Moment | None:
     """The date or the instant that a text says, or None where it says none.
 
     `2025-02-11` stays a date. A date-time becomes UTC: `Z`, `-07:00`, `-0700` or `-07`, any number of fractional digits
-    (cut to microseconds), a blank for the `T`. One without an offset is taken as Pacific, Vinoshipper's own zone
-    (inferred, see `PACIFIC`); of an hour that occurs twice, the first.
+    (cut to microseconds), a blank for the `T`, and Java's `[America/Los_Angeles]` behind it, which counts where there
+    is no offset. One without both is taken as Pacific, Vinoshipper's own zone (inferred, see `PACIFIC`); of an hour
+    that occurs twice, the first.
     """
     return _parse_moment(text) if isinstance(text, str) else None
 
@@ -58,7 +61,7 @@ def _parse_moment(text: str) -> Moment | None:
     found = _MOMENT.fullmatch(text.strip().upper())
     if found is None:
         return None
-    day, time, fraction, offset = found.groups()
+    day, time, fraction, offset, zone_name = found.groups()
     try:
         if int(day[:4]) not in _YEARS:
             return None
@@ -69,7 +72,26 @@ def _parse_moment(text: str) -> Moment | None:
         moment = datetime.fromisoformat(f"{day}T{time}{f'.{fraction[:6]:0<6}' if fraction else ''}{offset or ''}")
     except ValueError:
         return None
-    return (moment if offset else moment.replace(tzinfo=PACIFIC)).astimezone(UTC)
+    if offset:
+        return moment.astimezone(UTC)
+    zone = _zone(zone_name) if zone_name else PACIFIC
+    return moment.replace(tzinfo=zone).astimezone(UTC) if zone else None
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> ZoneInfo | None:
+    known = {one.upper(): one for one in available_timezones()}
+    return ZoneInfo(known[name]) if name in known else None
+
+
+def calendar_date(text: object) -> date | None:
+    """The date part of a text as it stands, for what is a day of the calendar and has no zone (`customerSince`).
+
+    Java serves such a day as `1985-05-17T00:00:00.000Z`; run through a zone it would be the day before.
+    """
+    if parse_moment(text) is None:
+        return None
+    return date.fromisoformat(str(text).strip()[:10])
 
 
 def instant(moment: Moment) -> datetime:
@@ -174,20 +196,35 @@ def as_text(value: object) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
 
 
+def as_flag(value: object) -> bool | None:
+    """True or false, also as text in any case; None for anything else."""
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    return value if isinstance(value, bool) else None
+
+
 def as_code(value: object) -> str | None:
     """A text that may come as a whole number (order and tracking numbers), or None."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else as_text(value)
 
 
+def as_email(value: object) -> str | None:
+    """An e-mail address without outer blanks, or None where it is none (`n/a`, `none`, two of them)."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text if _EMAIL.fullmatch(text) else None
+
+
 def as_id(value: object) -> int | None:
-    """A positive whole number, or None; a digit text is one too."""
+    """A positive whole number that fits into eight bytes, or None; a digit text and a whole `700103.0` are ones too."""
     if isinstance(value, str) and _ID.fullmatch(value.strip()):
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    if isinstance(value, Decimal) and abs(value.adjusted()) < _WIDEST and value == value.to_integral_value():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63 else None
 
 
 def as_decimal(value: object) -> Decimal | None:
-    """An exact amount from Decimal, int or digit text, or None.
+    """An exact amount from Decimal, int or text (`1200.5`, `1,200.50`, `$1,200.50`), or None.
 
     A float can only come from a decoder that was not told better. It is read by its shortest text (128.71, not
     128.7099...), because a total left out would be a wrong sum.
@@ -197,7 +234,7 @@ def as_decimal(value: object) -> Decimal | None:
     if isinstance(value, float):
         value = Decimal(repr(value))
     elif isinstance(value, int) or (isinstance(value, str) and _DECIMAL.fullmatch(value.strip())):
-        value = Decimal(value)
+        value = Decimal(value.strip().replace(",", "").replace("$", "") if isinstance(value, str) else value)
     if not isinstance(value, Decimal) or not value.is_finite() or value.adjusted() >= _WIDEST:
         return None
     return value

@@ -22,7 +22,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from vs_st_pipeline.customer import last_birth_date
+from vs_st_pipeline.birth import last_birth_date
 from vs_st_pipeline.database import Db
 from vs_st_pipeline.field_map import FieldMap
 from vs_st_pipeline.marks import CLOCK_SLACK, NOTHING_TO_WRITE, read_mark, write_mark
@@ -136,10 +136,11 @@ def _something_open(run: Run, db: Db) -> bool:
 # One union: as subqueries of one row the same costs three times as much, all of it for planning the query.
 _INPUTS = """
 select 1 as part, count(*), sum(hash(customer_id, phone, list_hash, detail_hash, detail_leads, detail_status,
-                                     detail_at is null, deleted_at)) from raw.vinoshipper_customers
+                                     detail_at is null, deleted_at, list_kept, detail_kept))
+from raw.vinoshipper_customers
 union all
 select 2, count(*), sum(hash(order_number, customer_id, detail_hash, detail_status, detail_at is null,
-                             receipt_url, receipt_state)) from raw.vinoshipper_orders
+                             receipt_url, receipt_state, detail_kept)) from raw.vinoshipper_orders
 union all
 select 3, count(*), sum(hash(contact_id, body_hash, gone, first_source)) from raw.simpletexting_contacts
 union all
@@ -153,7 +154,14 @@ select 7, count(*), max(seq) from synced.history
 union all
 select 8, count(*), 0 from raw.forgotten
 union all
-select 9, count(*), sum(hash(customer_id)) from staged.customers where birth_date > ?
+select 9, count(*), sum(hash(customer_id)) from staged.customers where birth_date > $born
+union all
+select 10, count(*), sum(hash(order_number)) from staged.orders where birth_date > $born
+union all
+select 11, count(*), $year from (select birth_year from staged.customers union all select birth_year from staged.orders)
+where birth_year is not null
+union all
+select 12, count(*), sum(hash(kind, id)) from raw.unreadable
 """
 
 
@@ -166,7 +174,8 @@ def _fingerprint(run: Run, db: Db, field_map: FieldMap) -> str:
         field_map.fields,  # not its fingerprint: of two rows that mean one field of the account the first has it
         program(),
     )
-    stored = sorted(db.rows(_INPUTS, [last_birth_date(run.today())]))
+    today = run.today()
+    stored = sorted(db.rows(_INPUTS, {"born": last_birth_date(today), "year": today.year}))
     return blake2b(repr((settings, stored)).encode(), digest_size=16).hexdigest()
 
 

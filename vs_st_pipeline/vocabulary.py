@@ -17,7 +17,7 @@ from vs_st_pipeline import order as purchases
 from vs_st_pipeline.customer import Customer
 from vs_st_pipeline.errors import VINOSHIPPER
 from vs_st_pipeline.order import Order
-from vs_st_pipeline.text_forms import SourceType
+from vs_st_pipeline.text_forms import SourceType, as_email
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ class _View(NamedTuple):
     counted: list[Order]
     newest: Order | None
     newest_counted: Order | None
+    newest_known: bool
+    newest_counted_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,11 @@ class SourceName:
 
 
 class _OrderPart(NamedTuple):
-    """A part of an order: `evidence` gives paths and values of its sources where they are not just `path`."""
+    """A part of an order.
+
+    `evidence` gives paths and values of its sources where they are not just `path`; `needs` names the attributes of the
+    order that must be understood for it.
+    """
 
     type: SourceType
     description: str
@@ -79,13 +85,21 @@ class _OrderPart(NamedTuple):
     read: Callable[[Order], object]
     evidence: Callable[[Order], list[tuple[str, object]]] | None = None
     record: str = "order"
+    needs: tuple[str, ...] = ()
 
 
 def _of_customer(
-    type_: SourceType, path: str, description: str, read: Callable[[Customer], object], in_detail: bool = False
+    type_: SourceType,
+    path: str,
+    description: str,
+    read: Callable[[Customer], object],
+    in_detail: bool = False,
+    needs: str = "",
 ) -> SourceName:
     def known(view: _View) -> object:
-        return UNKNOWN if in_detail and not view.customer.has_detail else read(view.customer)
+        if needs in view.customer.unread or (in_detail and not view.customer.has_detail):
+            return UNKNOWN
+        return read(view.customer)
 
     return SourceName(
         type_, description, known, lambda view: _said("customer", view.customer.customer_id, path, known(view))
@@ -108,10 +122,12 @@ def _of_order(prefix: str, part: _OrderPart) -> SourceName:
 
     def known(view: _View) -> object:
         order = view.newest_counted if counted else view.newest
+        if not (view.newest_counted_known if counted else view.newest_known):
+            return UNKNOWN  # another one may be newer: its date is there, and nobody can read it
         if order is None:
             # While history is still being walked, "no order found yet" is not "no order".
             return None if view.complete else UNKNOWN
-        return part.read(order)
+        return UNKNOWN if order.unread.intersection(part.needs) else part.read(order)
 
     def origin(view: _View) -> list[Source]:
         order = view.newest_counted if counted else view.newest
@@ -150,6 +166,35 @@ def _membership_origin(path: str, attribute: str) -> Callable[[_View], list[Sour
     return origin
 
 
+def _email(customer: Customer) -> object:
+    # What is no address is left out: the destination would refuse the whole contact for it.
+    return None if customer.email is None else as_email(customer.email) or UNKNOWN
+
+
+def _club_names(view: _View) -> object:
+    unread, rows = view.customer.unread, view.customer.memberships
+    if unread & {"memberships", "club_name"} or ("joined" in unread and len(rows) > 1):
+        return UNKNOWN  # by when they were joined they stand in their order
+    return customers.club_names(rows)
+
+
+def _signup_date(view: _View) -> object:
+    if any("customer_since" in order.unread for order in view.orders):
+        return UNKNOWN
+    if purchases.signup_order(view.orders) is None and view.customer.unread & {"memberships", "joined"}:
+        return UNKNOWN
+    return purchases.signup_date(view.orders, view.customer.memberships)
+
+
+def _order_count(view: _View) -> object:
+    return len(view.counted) if purchases.count_is_known(view.orders) else UNKNOWN
+
+
+def _lifetime_value(view: _View) -> object:
+    amount = purchases.lifetime_value(view.orders)
+    return UNKNOWN if amount is None else amount
+
+
 def _signup_origin(view: _View) -> list[Source]:
     order = purchases.signup_order(view.orders)
     if order is not None:
@@ -177,18 +222,34 @@ _TRACKING_PATH = "shipping.packages[].trackingNumber"
 
 _ORDER_PARTS = {
     "number": _OrderPart("text", "its number", "orderNumber", lambda o: o.number),
-    "status": _OrderPart("text", "whether it was accepted and paid", "status", lambda o: o.status),
-    "order_status": _OrderPart("text", "how far fulfilment is", "orderStatus", lambda o: o.order_status),
-    "cart_type": _OrderPart("text", "the channel it came by", "cartType", lambda o: o.cart_type),
-    "total": _OrderPart("number", "its total in dollars", "total", lambda o: o.total),
-    "purchased_at": _OrderPart("date", "when it was bought", "purchasedAt", lambda o: o.purchased_at),
-    "shipped_at": _OrderPart("date", "when it was shipped", "shippedAt", lambda o: o.shipped_at),
-    "delivered_at": _OrderPart("date", "when it was delivered", "deliveredAt", lambda o: o.delivered_at),
+    "status": _OrderPart("text", "whether it was accepted and paid", "status", lambda o: o.status, needs=("status",)),
+    "order_status": _OrderPart(
+        "text", "how far fulfilment is", "orderStatus", lambda o: o.order_status, needs=("order_status",)
+    ),
+    "cart_type": _OrderPart("text", "the channel it came by", "cartType", lambda o: o.cart_type, needs=("cart_type",)),
+    "total": _OrderPart("number", "its total in dollars", "total", lambda o: o.total, needs=("total",)),
+    "purchased_at": _OrderPart(
+        "date", "when it was bought", "purchasedAt", lambda o: o.purchased_at, needs=("purchased_at",)
+    ),
+    "shipped_at": _OrderPart("date", "when it was shipped", "shippedAt", lambda o: o.shipped_at, needs=("shipped_at",)),
+    "delivered_at": _OrderPart(
+        "date", "when it was delivered", "deliveredAt", lambda o: o.delivered_at, needs=("delivered_at",)
+    ),
     "delivery_method": _OrderPart(
-        "text", "how it is delivered", "shipping", purchases.delivery_method, _delivery_evidence
+        "text",
+        "how it is delivered",
+        "shipping",
+        purchases.delivery_method,
+        _delivery_evidence,
+        needs=("rate_code", "rate_description"),
     ),
     "tracking_numbers": _OrderPart(
-        "list", "tracking numbers of its packages", _TRACKING_PATH, purchases.tracking_numbers, _tracking_evidence
+        "list",
+        "tracking numbers of its packages",
+        _TRACKING_PATH,
+        purchases.tracking_numbers,
+        _tracking_evidence,
+        needs=("packages",),
     ),
     "tracking_url": _OrderPart(
         "text",
@@ -196,6 +257,7 @@ _ORDER_PARTS = {
         _TRACKING_PATH,
         purchases.tracking_url,
         lambda o: _tracking_evidence(o)[:1] if purchases.tracking_url(o) else [],
+        needs=("packages", "carrier"),
     ),
     "receipt_url": _OrderPart(
         "text",
@@ -208,41 +270,52 @@ _ORDER_PARTS = {
 
 SOURCES: dict[str, SourceName] = {
     "customer.id": _of_customer("number", "id", "Vinoshipper's id of the customer", lambda c: c.customer_id),
-    "customer.first_name": _of_customer("text", "firstName", "first name", lambda c: c.first_name),
-    "customer.last_name": _of_customer("text", "lastName", "last name", lambda c: c.last_name),
-    "customer.email": _of_customer("text", "email", "e-mail address", lambda c: c.email),
-    "customer.birth_date": _of_customer("date", "dateOfBirth", "date of birth", lambda c: c.birth_date, in_detail=True),
+    "customer.first_name": _of_customer("text", "firstName", "first name", lambda c: c.first_name, needs="first_name"),
+    "customer.last_name": _of_customer("text", "lastName", "last name", lambda c: c.last_name, needs="last_name"),
+    "customer.email": _of_customer("text", "email", "e-mail address", _email, needs="email"),
+    "customer.birth_date": _of_customer(
+        "date", "dateOfBirth", "date of birth", lambda c: c.birth_date, in_detail=True, needs="birth_date"
+    ),
     "customer.city": _of_customer(
-        "text", "shippingAddress.city", "city of the shipping address", lambda c: c.city, in_detail=True
+        "text", "shippingAddress.city", "city of the shipping address", lambda c: c.city, in_detail=True, needs="city"
     ),
     "customer.state": _of_customer(
-        "text", "shippingAddress.stateCode", "state of the shipping address", lambda c: c.state, in_detail=True
+        "text",
+        "shippingAddress.stateCode",
+        "state of the shipping address",
+        lambda c: c.state,
+        in_detail=True,
+        needs="state",
     ),
     "customer.club_names": SourceName(
         "list",
         "names of the clubs the customer is in",
-        lambda view: customers.club_names(view.customer.memberships),
+        _club_names,
         _membership_origin("clubName", "club_name"),
     ),
     "customer.club_status": SourceName(
         "text",
         "Active, On Hold, or empty without a club",
-        lambda view: customers.club_status(view.customer.memberships),
+        lambda view: (
+            UNKNOWN
+            if view.customer.unread & {"memberships", "hold"}
+            else customers.club_status(view.customer.memberships)
+        ),
         _membership_origin("hold", "on_hold"),
     ),
     "customer.signup_date": _of_history(
         "date",
         "since when a customer",
-        lambda view: purchases.signup_date(view.orders, view.customer.memberships),
+        _signup_date,
         _signup_origin,
     ),
     "customer.order_count": _of_history(
-        "number", "how many counted orders", lambda view: len(view.counted), _per_counted_order("status", "status")
+        "number", "how many counted orders", _order_count, _per_counted_order("status", "status")
     ),
     "customer.lifetime_value": _of_history(
         "number",
         "dollars of all counted orders",
-        lambda view: purchases.lifetime_value(view.counted),
+        _lifetime_value,
         _per_counted_order("total", "total"),
     ),
     **{
@@ -263,4 +336,6 @@ def view_of(facts: Facts) -> _View:
         counted,
         purchases.newest(orders),
         purchases.newest_counted(counted),
+        purchases.newest_is_known(orders),
+        purchases.newest_counted_is_known(orders),
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 import time
 from datetime import UTC
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -20,6 +21,54 @@ _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}", re.ASCII)
 _SECONDS: Final = re.compile(r"\s*\d+(\.\d+)?\s*", re.ASCII)
 
 
+class Beyond:
+    """A number that no program can hold (`1e99999999999999999999`, 4,400 digits): given, and not to be read."""
+
+    def __repr__(self) -> str:
+        return "BEYOND"
+
+
+BEYOND: Final = Beyond()
+_MOST_DIGITS: Final = 400
+_WIDEST_EXPONENT: Final = 400
+
+
+def exact_number(text: str) -> Decimal | Beyond:
+    """Read a JSON number with a fraction or an exponent; `BEYOND` where it is too long or too large to be held."""
+    try:
+        number = Decimal(text) if len(text) <= _MOST_DIGITS else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite() or abs(number.adjusted()) > _WIDEST_EXPONENT:
+        return BEYOND
+    return number
+
+
+_ANY: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(float_hook=exact_number)
+
+
+def read_json(text: bytes | str) -> Any:
+    """Read any JSON: fractions as Decimal, straight from their digits; numbers beyond all bounds as `BEYOND`.
+
+    Raises:
+        ValueError: it is no JSON, or nested deeper than a reader can follow.
+    """
+    try:
+        return _ANY.decode(text)
+    except msgspec.ValidationError:  # an integer that msgspec cannot hold; the rest of the record is as good as ever
+        pass
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None
+    try:
+        return json.loads(text, parse_float=exact_number, parse_int=_exact_integer)
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None
+
+
+def _exact_integer(text: str) -> int | Beyond:
+    return int(text) if len(text) <= _MOST_DIGITS else BEYOND
+
+
 def encoded(value: object) -> bytes | None:
     """JSON, None where it holds what no text can."""
     try:
@@ -30,7 +79,7 @@ def encoded(value: object) -> bytes | None:
 
 @functools.cache
 def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(Any if shape is JSON else shape, float_hook=Decimal)
+    return msgspec.json.Decoder(Any if shape is JSON else shape, float_hook=exact_number)
 
 
 _ESCAPES: Final = re.compile(
@@ -54,20 +103,20 @@ def decoded(body: bytes, shape: Any) -> tuple[Any, str | None]:
         body = _mended(body.removeprefix(b"\xef\xbb\xbf"))
         if not body.isascii():
             body.decode()  # msgspec does not look into what a shape skips or keeps raw
-        return _decoder(shape).decode(body), None
+        return (read_json(body) if shape is JSON else _decoder(shape).decode(body)), None
     except msgspec.ValidationError as error:
         # Of msgspec's sentences only those that hold no value: `Invalid enum value 'x'` does.
         known = _SHAPE_FAULT.match(str(error))
         return None, known[0] if known else "a value is not among those expected"
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # msgspec's errors and those of an encoding are ValueErrors
         return None, ""
 
 
 def error_code(body: bytes) -> str | None:
     """The code of SimpleTexting's two envelopes, or of Vinoshipper's one."""
     try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = read_json(body)
+    except ValueError:
         return None
     if not isinstance(found, dict):
         return None

@@ -219,7 +219,9 @@ def test_builtin_texts_are_cut_where_simpletexting_ends() -> None:
         "  - {to: email, kind: builtin, from: customer.email, policy: fill}\n"
         "  - {to: Long, from: customer.city, policy: fill}\n"
     )
-    long = replace(MARISOL, first_name="a" * 101, last_name="é" * 100, city="c" * 1001, email="e" * 120)
+    long = replace(
+        MARISOL, first_name="a" * 101, last_name="é" * 100, city="c" * 1001, email="e" * 108 + "@example.com"
+    )
     found = values(read_field_map(text, "m.yaml"), Facts(long, [], True))
     assert {name: len(value) for name, value in found.items()} == {
         "firstName": 100,

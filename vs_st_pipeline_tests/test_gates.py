@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.birth import NOT_GIVEN, UNREAD, Birth
 from vs_st_pipeline.change import HELD_REASONS
-from vs_st_pipeline.gates import hold_reason, notes, status_reason
+from vs_st_pipeline.gates import age_of, hold_reason, notes, status_reason
 
 TODAY = date(2026, 6, 1)
 ADULT, MINOR = date(1981, 9, 4), date(2010, 1, 1)
@@ -66,8 +67,7 @@ def test_the_first_reason_holds(case: dict[str, Any], reason: str | None) -> Non
             given["status"],
             given["ambiguous"],
             given["on_ambiguous"],
-            given["born"],
-            given.get("today", TODAY),
+            age_of(Birth(day=given["born"]), [], None, given.get("today", TODAY)),
             given.get("evidence", False),
         )
         == reason
@@ -85,4 +85,35 @@ def test_the_first_reason_holds(case: dict[str, Any], reason: str | None) -> Non
     ],
 )
 def test_notes(ambiguous: bool, born: date | None, noted: list[str]) -> None:
-    assert notes(ambiguous, born) == noted
+    assert notes(ambiguous, age_of(Birth(day=born), [], None, TODAY)) == noted
+
+
+@pytest.mark.parametrize(
+    ("own", "copies", "status", "evidence", "reason", "noted"),
+    [
+        # Ruling 3: the customer's own date leads; the orders' copies count where that is unknown, and any minor holds.
+        (Birth(day=ADULT), [Birth(day=MINOR)], "SUCCESS", False, None, []),
+        (NOT_GIVEN, [Birth(day=ADULT), Birth(day=MINOR)], "SUCCESS", False, "under_age", ["age_unknown"]),
+        (NOT_GIVEN, [Birth(day=ADULT)], "SUCCESS", False, None, ["age_unknown"]),
+        (NOT_GIVEN, [Birth(day=ADULT)], "SUCCESS", True, "age_unknown", ["age_unknown"]),
+        (NOT_GIVEN, [UNREAD], "SUCCESS", False, "age_unknown", ["age_unknown"]),
+        # C5: what is given and cannot be read keeps the gate closed, whatever the setting.
+        (UNREAD, [], "SUCCESS", False, "age_unknown", ["age_unknown"]),
+        (UNREAD, [Birth(day=ADULT)], "SUCCESS", False, "age_unknown", ["age_unknown"]),
+        (Birth(day=MINOR, unread=True), [], "SUCCESS", False, "under_age", []),
+        (Birth(day=ADULT, unread=True), [], "SUCCESS", False, "age_unknown", []),
+        (Birth(year=2010), [], "SUCCESS", False, "under_age", []),
+        (Birth(year=2005), [], "SUCCESS", False, "age_unknown", []),  # 20 or 21
+        (Birth(year=2004), [], "SUCCESS", True, None, []),
+        (Birth(day=date(2026, 6, 2)), [], "SUCCESS", False, "under_age", []),  # tomorrow
+        # Ruling 3: the age check of the newest order failed.
+        (Birth(day=ADULT), [], "AGE_VERIFICATION_FAILED", False, None, ["age_unverified"]),
+        (Birth(day=ADULT), [], "AGE_VERIFICATION_LOCKED", True, "age_unknown", ["age_unverified"]),
+    ],
+)
+def test_c5_and_ruling_3_who_is_of_age(
+    own: Birth, copies: list[Birth], status: str, evidence: bool, reason: str | None, noted: list[str]
+) -> None:
+    age = age_of(own, copies, status, TODAY)
+    assert hold_reason("OPT_IN", False, "newest_order", age, evidence) == reason
+    assert notes(False, age) == noted

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -11,11 +13,15 @@ from vs_st_pipeline.customer import Membership
 from vs_st_pipeline.order import (
     Order,
     Package,
+    count_is_known,
     delivery_method,
     is_counted,
     lifetime_value,
+    may_count,
     newest,
     newest_counted,
+    newest_counted_is_known,
+    newest_is_known,
     order_from,
     receipt_url_from,
     signup_date,
@@ -43,6 +49,10 @@ DETAIL: dict[str, object] = {
 }
 
 
+def order_of(detail: Any, **more: Any) -> Order | None:
+    return order_from(detail, today=date(2026, 6, 1), **more)
+
+
 def bought(number: str, at: str | None = "2026-05-28", status: str | None = "SUCCESS", **more: object) -> Order:
     return Order(number=number, purchased_at=parse_moment(at), status=status, **more)  # type: ignore[arg-type]
 
@@ -52,7 +62,7 @@ def shipped(*packages: tuple[str | None, str | None], carrier: str | None = None
 
 
 def test_a_whole_order() -> None:
-    assert order_from(DETAIL) == Order(
+    assert order_of(DETAIL) == Order(
         number="90000000017",
         customer_id=700101,
         status="SUCCESS",
@@ -73,26 +83,26 @@ def test_a_whole_order() -> None:
 
 
 def test_the_receipt_is_told_apart_from_one_that_was_not_read() -> None:
-    order = order_from(DETAIL, receipt_url="https://example.com/r", receipt_known=True)
+    order = order_of(DETAIL, receipt_url="https://example.com/r", receipt_known=True)
     assert order is not None
     assert (order.receipt_url, order.receipt_known) == ("https://example.com/r", True)
 
 
 @pytest.mark.parametrize("number", [None, "", "  ", True, {}, []])
 def test_without_a_number_there_is_no_order(number: object) -> None:
-    assert order_from(DETAIL | {"orderNumber": number}) is None
+    assert order_of(DETAIL | {"orderNumber": number}) is None
 
 
 @pytest.mark.parametrize(("raw", "number"), [(17, "17"), ("A/1 b", "A/1 b"), (" 17", " 17")])
 def test_the_number_is_kept_as_it_comes(raw: object, number: str) -> None:
-    order = order_from({"orderNumber": raw})
+    order = order_of({"orderNumber": raw})
     assert order == Order(number)
 
 
 @pytest.mark.parametrize("key", [key for key in DETAIL if key != "orderNumber"])
 @pytest.mark.parametrize("junk", [None, "", "x", 5, -1.5, True, [], ["x"], [None], {}, {"id": []}, {"packages": "x"}])
 def test_wrong_types_cost_one_value_only(key: str, junk: object) -> None:
-    order, whole = order_from(DETAIL | {key: junk}), order_from(DETAIL)
+    order, whole = order_of(DETAIL | {key: junk}), order_of(DETAIL)
     assert order is not None
     assert whole is not None
     if key != "status":
@@ -105,7 +115,7 @@ def test_wrong_types_cost_one_value_only(key: str, junk: object) -> None:
 
 @pytest.mark.parametrize("raw", [None, "", "x", 0, {}, True])
 def test_an_order_may_belong_to_nobody(raw: object) -> None:
-    order = order_from(DETAIL | {"customer": {"id": raw}})
+    order = order_of(DETAIL | {"customer": {"id": raw}})
     assert order is not None
     assert order.customer_id is None
 
@@ -115,7 +125,7 @@ def test_an_order_may_belong_to_nobody(raw: object) -> None:
     [(Decimal("128.71"), "128.71"), (128, "128"), ("128.71", "128.71"), (Decimal("0"), "0")],
 )
 def test_totals(raw: object, total: str) -> None:
-    order = order_from(DETAIL | {"total": raw})
+    order = order_of(DETAIL | {"total": raw})
     assert order is not None
     assert order.total == Decimal(total)
 
@@ -201,7 +211,8 @@ def test_newest_and_newest_counted_may_differ() -> None:
 
 def test_lifetime_value_is_exact() -> None:
     orders = [bought(str(number), total=Decimal("0.10")) for number in range(3)]
-    assert lifetime_value([*orders, bought("9", total=None), bought("8", None, total=Decimal("5"))]) == Decimal("5.30")
+    assert lifetime_value([*orders, bought("8", None, total=Decimal("5"))]) == Decimal("5.30")
+    assert lifetime_value([*orders, bought("9", status="PENDING", total=None)]) == Decimal("0.30")
     assert lifetime_value([]) == 0
 
 
@@ -261,3 +272,73 @@ GLS = "https://www.gls-us.com/track-and-trace?TrackingNumbers="
 def test_tracking(order: Order, numbers: list[str], url: str) -> None:
     assert tracking_numbers(order) == numbers
     assert tracking_url(order) == url
+
+
+@pytest.mark.parametrize("raw", [None, "n/a", "1.200,00", "128,71", {"amount": 5}, [5], True])
+def test_c8_a_total_that_cannot_be_read_makes_the_sum_unknown_not_smaller(raw: object) -> None:
+    odd = order_of(DETAIL | {"orderNumber": "2", "total": raw})
+    whole = order_of(DETAIL)
+    assert odd is not None
+    assert whole is not None
+    assert "total" in odd.unread
+    assert lifetime_value([whole, odd]) is None
+    cancelled = order_of(DETAIL | {"orderNumber": "2", "total": raw, "orderStatus": "CANCELLED"})
+    assert cancelled is not None
+    assert lifetime_value([whole, cancelled]) == Decimal("128.71")
+
+
+@pytest.mark.parametrize(
+    ("raw", "total"),
+    [("1,200.00", "1200"), ("$1,200.50", "1200.50"), (" $128.71 ", "128.71"), ("12,345,678.90", "12345678.90")],
+)
+def test_c8_amounts_with_commas_and_a_dollar_sign_are_read(raw: str, total: str) -> None:
+    order = order_of(DETAIL | {"total": raw})
+    assert order is not None
+    assert order.total == Decimal(total)
+    assert not order.unread
+
+
+@pytest.mark.parametrize("at", ["last week", 1780000000, {"date": "2026-05-28"}, "2026-13-45", "2026-05-28T25:00:00Z"])
+def test_c9_newest_is_not_known_over_a_date_that_cannot_be_read(at: object) -> None:
+    odd = order_of(DETAIL | {"orderNumber": "2", "purchasedAt": at})
+    older = bought("1", "2026-05-01")
+    assert odd is not None
+    assert not newest_is_known([older, odd])
+    assert not newest_counted_is_known([older, odd])
+    assert count_is_known([older, odd])
+    pending = order_of(DETAIL | {"orderNumber": "2", "purchasedAt": at, "status": "PENDING"})
+    assert pending is not None
+    assert newest_is_known([older, pending])
+
+
+def test_c9_the_zone_in_brackets_is_read() -> None:
+    order = order_of(DETAIL | {"purchasedAt": "2026-05-28T19:31:00-07:00[America/Los_Angeles]"})
+    bare = order_of(DETAIL | {"purchasedAt": "2026-05-28T19:31:00[America/New_York]"})
+    assert order is not None
+    assert bare is not None
+    assert order.purchased_at == parse_moment("2026-05-29T02:31:00Z")
+    assert bare.purchased_at == parse_moment("2026-05-28T23:31:00Z")
+
+
+@pytest.mark.parametrize("key", ["status", "orderStatus"])
+@pytest.mark.parametrize("junk", [None, 5, {}, ["SUCCESS"], True])
+def test_a_status_that_cannot_be_read_leaves_open_whether_the_order_counts(key: str, junk: object) -> None:
+    odd = order_of(DETAIL | {key: junk})
+    assert odd is not None
+    assert may_count(odd) is None
+    assert not count_is_known([odd])
+    assert lifetime_value([odd]) is None
+    assert not newest_counted_is_known([odd])
+
+
+def test_c6_customer_since_is_a_day_of_the_calendar() -> None:
+    order = order_of(DETAIL | {"customer": {"id": 1, "customerSince": "2019-05-17T00:00:00.000Z"}})
+    assert order is not None
+    assert order.customer_since == date(2019, 5, 17)
+
+
+@pytest.mark.parametrize("packages", ["x", 5, {"a": 1}, ["x"], [{"trackingNumber": 1.5}], [{"trackingNumber": ["1Z"]}]])
+def test_packages_that_cannot_be_read_are_not_no_packages(packages: object) -> None:
+    order = order_of(DETAIL | {"shipping": {"packages": packages}})
+    assert order is not None
+    assert "packages" in order.unread

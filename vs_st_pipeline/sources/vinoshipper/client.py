@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from vs_st_pipeline.errors import VINOSHIPPER, BadAnswer
+from vs_st_pipeline.errors import VINOSHIPPER, BadAnswer, BadRecord
 from vs_st_pipeline.http_client import Answer, Basic, HttpClient, Pace
 from vs_st_pipeline.merchants import Merchant
-from vs_st_pipeline.wire_forms import JSON
+from vs_st_pipeline.records import RecordKind, prove
+from vs_st_pipeline.sources.vinoshipper.kinds import CUSTOMER, ORDER, RECEIPT
+from vs_st_pipeline.wire_forms import JSON, read_json
 
 PREFIX = "/api/v3/p"
 ROW_KEYS = ("results", "items", "orders", "memberships", "customers", "content", "data")
@@ -26,7 +27,7 @@ TOTAL_KEYS = ("total", "totalResults", "totalCount", "totalElements")
 
 class _CustomerList(msgspec.Struct):
     items: list[msgspec.Raw]
-    total: int | None = None
+    total: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Body:
 class VinoshipperClient:
     """Speaks for one merchant; every method sends one request (and its retries).
 
-    Raises (every method): `TryLater`, `BadKey`, `BadAnswer`; `Refused` for other 4xx of that one request.
+    Raises (every method): `TryLater`, `BadKey`, `BadAnswer`; `Refused` for other 4xx of that one request. A read of one
+    record raises `BadRecord` where the answer is not that record.
     """
 
     def __init__(self, merchant: Merchant, pace: Pace) -> None:
@@ -89,7 +91,7 @@ class VinoshipperClient:
             shape=_CustomerList,
             json={"pageIndex": page_index, "pageSize": page_size},
         )
-        return CustomerPage(answer.value.total, [bytes(item) for item in answer.value.items])
+        return CustomerPage(_count(answer.value.total), [bytes(item) for item in answer.value.items])
 
     def search_customers(self, text: str) -> list[bytes]:
         """`GET /customers?q=`: free text over phones, names, e-mails (inferred); never to be trusted."""
@@ -111,7 +113,7 @@ class VinoshipperClient:
 
     def customer(self, customer_id: int) -> Body:
         """`GET /customers/{id}`; `Refused` with 404 where the customer is gone."""
-        return self._body("customer", f"{PREFIX}/customers/{customer_id}")
+        return self._record(CUSTOMER, customer_id, f"{PREFIX}/customers/{customer_id}")
 
     def search_orders(self, params: Mapping[str, str | int]) -> OrderPage:
         """`GET /orders` with the documented query string; unknown names are ignored by the server."""
@@ -127,24 +129,21 @@ class VinoshipperClient:
 
     def order(self, order_number: str) -> Body:
         """`GET /orders/{number}`; the number is free text and is percent-encoded."""
-        return self._body("order", f"{PREFIX}/orders/{quote(order_number, safe='')}")
+        return self._record(ORDER, order_number, f"{PREFIX}/orders/{quote(order_number, safe='')}")
 
     def receipt(self, order_number: str) -> Body:
         """`GET /orders/{number}/receipt`; only for successfully submitted orders, else a 4xx."""
-        return self._body("receipt", f"{PREFIX}/orders/{quote(order_number, safe='')}/receipt")
+        return self._record(RECEIPT, order_number, f"{PREFIX}/orders/{quote(order_number, safe='')}/receipt")
 
-    def _body(self, call: str, path: str) -> Body:
-        answer = self.http.request(call, "GET", path, shape=msgspec.Raw)
+    def _record(self, kind: RecordKind, asked: str | int, path: str) -> Body:
+        answer = self.http.request(kind.name, "GET", path, shape=msgspec.Raw)
         raw = bytes(answer.value)
         value = decode(raw)
-        if not isinstance(value, dict):
-            raise BadAnswer(
-                "an object was expected",
-                system=VINOSHIPPER,
-                call=call,
-                http_status=answer.status,
-                trace_id=answer.trace_id,
-            )
+        try:
+            prove(kind, value, asked)
+        except BadRecord as error:
+            error.call, error.http_status, error.trace_id = kind.name, answer.status, answer.trace_id
+            raise
         return Body(raw.decode(), value)
 
     def _order_page(self, call: str, answer: Answer[msgspec.Raw]) -> OrderPage:
@@ -171,12 +170,12 @@ class VinoshipperClient:
         )
 
 
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)
-
-
 def decode(text: bytes | str) -> Any:
-    """JSON text with every fractional number as Decimal, straight from its digits."""
-    return _DECODER.decode(text)
+    """JSON text with every fractional number as Decimal, straight from its digits; what is no JSON is None."""
+    try:
+        return read_json(text)
+    except ValueError:
+        return None
 
 
 def whole_number(value: object) -> int | None:
@@ -189,10 +188,11 @@ def whole_number(value: object) -> int | None:
 
 
 def _total(found: Mapping[str, msgspec.Raw]) -> int | None:
-    for key in TOTAL_KEYS:
-        if key in found:
-            try:
-                return msgspec.json.decode(found[key], type=int)
-            except msgspec.DecodeError:
-                return None
-    return None
+    return next((_count(decode(bytes(found[key]))) for key in TOTAL_KEYS if key in found), None)
+
+
+def _count(value: object) -> int | None:
+    """How many the other side says there are; None where it says no such number."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) <= 19:
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None

@@ -12,8 +12,9 @@ from typing import Any
 from vs_st_pipeline.blind_spots import CUSTOMER_SEARCH, MEMBERSHIP_FEED, tell
 from vs_st_pipeline.customer import customer_from
 from vs_st_pipeline.database import Db
-from vs_st_pipeline.errors import Refused
+from vs_st_pipeline.errors import PipelineError, Refused
 from vs_st_pipeline.marks import is_due, read_mark, write_mark
+from vs_st_pipeline.records import is_of_one_record
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.sources.vinoshipper import landing
 from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
@@ -111,10 +112,12 @@ def look_up_newcomers(run: Run, vs: VinoshipperClient, phones: Sequence[str]) ->
 def _prove(run: Run, vs: VinoshipperClient, customer_id: int, phone: str) -> bool:
     try:
         body = vs.customer(customer_id)
-    except Refused:
-        return False
+    except PipelineError as error:
+        if not is_of_one_record(error) and not isinstance(error, Refused):
+            raise
+        return False  # nobody is linked by a doubt; the next list walk finds the customer
     customer = customer_from(None, body.value, run.today())
-    if customer is None or customer.phone != phone or customer.customer_id != customer_id:
+    if customer is None or customer.phone != phone:
         return False
     with run.open() as db:
         held = db.row("select 1 from raw.vinoshipper_customers where customer_id = ?", [customer_id])

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from vs_st_pipeline.errors import BadAnswer, BadKey, Refused, TryLater
+from vs_st_pipeline.database import Db
+from vs_st_pipeline.errors import PipelineError, Refused, TryLater
 from vs_st_pipeline.marks import CLOCK_SLACK
 from vs_st_pipeline.order import receipt_url_from
+from vs_st_pipeline.records import RecordKind, SingleReads, is_of_one_record
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.sources.vinoshipper import landing
 from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.sources.vinoshipper.customer_passes import listed_in_this_run
+from vs_st_pipeline.sources.vinoshipper.kinds import CUSTOMER, ORDER
 from vs_st_pipeline.sources.vinoshipper.landing import Detail
 from vs_st_pipeline.sources.vinoshipper.reading_order import (
     Turn,
@@ -24,6 +27,7 @@ from vs_st_pipeline.sources.vinoshipper.reading_order import (
     orders_in_need,
     owner_turns,
 )
+from vs_st_pipeline.unreadable import record_unreadable, unreadable_ids, waiting_ids
 
 LAND_DETAILS_EVERY = 200
 RECEIPT_FAILURES_IN_A_ROW = 3
@@ -36,7 +40,7 @@ def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequen
         How many were read.
     """
     with run.open() as db:
-        turns = customer_turns(run, db, customer_ids)
+        turns = _asked_now(run, db, CUSTOMER, customer_turns(run, db, customer_ids))
         reserved = orders_in_need(run, db, customer_ids) if run.budget is not None else 0
         now = affordable(run, turns, vs.sent, reserved=reserved)
         walked_now = listed_in_this_run(run, db)
@@ -44,7 +48,7 @@ def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequen
     def land(details: list[Detail]) -> None:
         landing.land_customer_details(run, details, after_walk=not walked_now)
 
-    _read(run, "customer details", turns, now, lambda turn: vs.customer(int(turn.id)).text, land)
+    _read(run, CUSTOMER, turns, now, lambda own: vs.customer(int(own)).text, land)
     return len(now)
 
 
@@ -57,38 +61,103 @@ def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[
     # Rows that do not say whose they are would silently be nobody's, so their details are read whoever's they are.
     for find in (owner_turns, lambda run, db: order_turns(run, db, customer_ids)):
         with run.open() as db:
-            turns = find(run, db)
-        _read(run, "order details", turns, affordable(run, turns, vs.sent), lambda turn: vs.order(turn.id).text, land)
+            turns = _asked_now(run, db, ORDER, find(run, db))
+        _read(run, ORDER, turns, affordable(run, turns, vs.sent), lambda own: vs.order(own).text, land)
+    with run.open() as db, db.transaction():
+        _let_go_of_others(db, customer_ids)
+
+
+def _asked_now(run: Run, db: Db, kind: RecordKind, turns: list[Turn]) -> list[Turn]:
+    """Without those that could not be read and wait for their next try; a full run asks for them too."""
+    waiting = set() if run.full else waiting_ids(db, kind.name, run.now())
+    return [turn for turn in turns if turn.id not in waiting]
+
+
+def _let_go_of_others(db: Db, customer_ids: Sequence[int]) -> None:
+    """Who is not read any more, because no contact stands for it, is nobody's trouble."""
+    with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
+        for kind, wanted in (
+            (CUSTOMER, f"select cast(customer_id as varchar) from {batch}"),
+            (
+                ORDER,
+                f"""select order_number from raw.vinoshipper_orders
+                    where customer_id is null or customer_id in (select customer_id from {batch})""",
+            ),
+        ):
+            if unreadable_ids(db, kind.name):
+                db.execute(f"delete from raw.unreadable where kind = ? and id not in ({wanted})", [kind.name])
 
 
 def _read(
     run: Run,
-    what: str,
+    kind: RecordKind,
     turns: Sequence[Turn],
     now: Sequence[Turn],
-    fetch: Callable[[Turn], str],
+    fetch: Callable[[str], str],
     land: Callable[[list[Detail]], None],
 ) -> None:
-    done = 0
+    """Read these records; one that cannot be read stops nobody, unless it is the system's trouble (routes.md R40)."""
+    what, done, reads = f"{kind.name} details", 0, SingleReads(len(now))
+    with run.open() as db:
+        known = unreadable_ids(db, kind.name)
     for chunk in _chunks(now, LAND_DETAILS_EVERY):
         details: list[Detail] = []
         try:
             for turn in chunk:
                 try:
-                    details.append(Detail(turn.id, fetch(turn)))
-                except Refused as refused:
-                    if refused.http_status != 404:
-                        raise
-                    details.append(Detail(turn.id, None))
+                    details.append(Detail(turn.id, _text_or_gone(fetch, turn.id)))
+                    reads.went_well()
+                except PipelineError as error:
+                    reads.went_wrong(turn.id, error, known=turn.id in known)
         finally:
             if details:  # what was read before something went wrong need not be read again
                 land(details)
         done += len(chunk)
         run.progress(f"{what} {done} of {len(now)}")
+    if reads.failed:
+        if reads.all_failed:
+            _ask_one_that_went_well(run, kind, reads, fetch)
+        with run.open() as db, db.transaction():
+            record_unreadable(db, kind.name, reads.failed, run.now(), dry_run=run.dry_run)
     read, all_of_them = Counter(turn.why for turn in now), Counter(turn.why for turn in turns)
     for why, count in all_of_them.items():
         later = f", {count - read[why]} left for later" if count > read[why] else ""
         run.asked.append(Asked(what, why, count, f"{read[why]} read{later}"))
+    if reads.failed:
+        run.asked.append(
+            Asked(what, "cannot be read", len(reads.failed), "what was last read stands; asked again later")
+        )
+
+
+def _text_or_gone(fetch: Callable[[str], str], record_id: str) -> str | None:
+    try:
+        return fetch(record_id)
+    except Refused as refused:
+        if refused.http_status != 404:
+            raise
+        return None
+
+
+def _ask_one_that_went_well(run: Run, kind: RecordKind, reads: SingleReads, fetch: Callable[[str], str]) -> None:
+    """Not one read went well: whether it is these records or the system is told by one that was read well before.
+
+    Raises:
+        PipelineError: it cannot be read either, or there is none and several have failed: it is the system's trouble.
+    """
+    with run.open() as db, db.batch({"id": list(reads.failed)}) as batch:
+        found = db.row(
+            f"""select cast({_KEY[kind.name]} as varchar) from {_TABLE[kind.name]}
+                where detail_status = 200 and cast({_KEY[kind.name]} as varchar) not in (select id from {batch})
+                order by detail_at desc limit 1"""
+        )
+    if found is not None:
+        _text_or_gone(fetch, found[0])
+    elif reads.several:
+        raise next(iter(reads.failed.values()))
+
+
+_TABLE = {CUSTOMER.name: "raw.vinoshipper_customers", ORDER.name: "raw.vinoshipper_orders"}
+_KEY = {CUSTOMER.name: "customer_id", ORDER.name: "order_number"}
 
 
 def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]) -> int:
@@ -124,13 +193,13 @@ def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]
                 url = receipt_url_from(vs.receipt(number).value)
                 state = "read" if url else "none"
                 failures = 0
-            except (TryLater, BadAnswer):
-                failures += 1
-            except (Refused, BadKey) as error:
-                if isinstance(error, BadKey) and error.http_status != 403:  # the key itself, or a log-in page
-                    raise  # a 403 here is about receipts alone
-                state = "none"
-                failures = 0
+            except PipelineError as error:
+                if isinstance(error, Refused) and error.http_status == 404:
+                    state, failures = "none", 0
+                elif is_of_one_record(error) or isinstance(error, TryLater):
+                    failures += 1
+                else:  # the key itself, or a log-in page
+                    raise
         receipts.append((number, url, state))
         states[state] += 1
         if len(receipts) >= LAND_DETAILS_EVERY:

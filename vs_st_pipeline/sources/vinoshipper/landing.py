@@ -11,19 +11,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from hashlib import md5
 from typing import Any
 
 import msgspec
 
+from vs_st_pipeline import forgotten
 from vs_st_pipeline.customer import customer_from, listed_phone
 from vs_st_pipeline.database import Db
-from vs_st_pipeline.forgotten import CUSTOMER, EMAIL, ORDER, PHONE, admit, email_name
+from vs_st_pipeline.forgotten import EMAIL, PHONE, admit, email_name
+from vs_st_pipeline.records import Kept, RecordKind, believed, carry, may_lack, wants_another_read
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sources.vinoshipper.client import decode, whole_number
+from vs_st_pipeline.sources.vinoshipper.kinds import CUSTOMER, LISTED_CUSTOMER, ORDER
 from vs_st_pipeline.sources.vinoshipper.order_search import OrderRow
-from vs_st_pipeline.text_forms import PACIFIC, as_code, as_mapping, instant, local_date, parse_moment
+from vs_st_pipeline.text_forms import PACIFIC, as_mapping, instant, local_date, parse_moment
+from vs_st_pipeline.unreadable import forget_unreadable
 
 SHRUNK = 0.8
 SETTLED = frozenset({"DELIVERED", "PICKED_UP", "RETURNED", "CANCELLED"})
@@ -39,6 +42,7 @@ class CustomerItem:
     customer_id: int
     phone: str | None
     text: str
+    in_doubt: bool = False  # it does not speak of all that is documented, or says what cannot be understood
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,35 +63,96 @@ def customer_item(text: bytes) -> CustomerItem | None:
     customer_id = whole_number(body.get("id")) if isinstance(body, dict) else None
     if customer_id is None:
         return None
-    return CustomerItem(customer_id, listed_phone(body), text.decode())
+    phone = listed_phone(body)
+    in_doubt = (phone is None and body.get("primaryPhone") is not None) or may_lack(LISTED_CUSTOMER, body, _NO_DAY)
+    return CustomerItem(customer_id, phone, text.decode(), in_doubt)
 
 
 def land_customers(run: Run, items: Sequence[CustomerItem]) -> None:
     """Store list items; those that are new or changed want their detail read."""
     with run.open() as db, db.transaction():
-        items = admit(db, items, CUSTOMER, lambda item: _names(item.customer_id, item.phone, item.text), run.now())
+        items = admit(
+            db, items, forgotten.CUSTOMER, lambda item: _names(item.customer_id, item.phone, item.text), run.now()
+        )
     if not items:
         return
+    kept, phones = _carried_in_list(run, items)
     columns: dict[str, list[object]] = {
         "customer_id": [item.customer_id for item in items],
-        "phone": [item.phone for item in items],
+        "phone": [phones.get(item.customer_id, item.phone) for item in items],
         "body": [item.text for item in items],
         "hash": [md5(item.text.encode(), usedforsecurity=False).hexdigest() for item in items],
+        "kept": [kept.get(item.customer_id) for item in items],
     }
     with run.open() as db, db.transaction(), db.batch(columns, {"customer_id": "int"}) as batch:
         db.execute(
             f"""update raw.vinoshipper_customers as c
-                set phone = b.phone, list_body = b.body, list_hash = b.hash, listed_at = ?, detail_wanted = true
+                set phone = b.phone, list_body = b.body, list_hash = b.hash, list_kept = b.kept, listed_at = ?,
+                    detail_wanted = true
                 from {batch} as b
-                where c.customer_id = b.customer_id and c.list_hash is distinct from b.hash""",
+                where c.customer_id = b.customer_id
+                  and (c.list_hash is distinct from b.hash or c.list_kept is distinct from b.kept)""",
             [run.now()],
         )
         db.execute(
-            f"""insert into raw.vinoshipper_customers (customer_id, phone, list_body, list_hash, listed_at)
-                select b.customer_id, b.phone, b.body, b.hash, ? from {batch} as b
+            f"""insert into raw.vinoshipper_customers (customer_id, phone, list_body, list_hash, list_kept, listed_at)
+                select b.customer_id, b.phone, b.body, b.hash, b.kept, ? from {batch} as b
                 anti join raw.vinoshipper_customers as c using (customer_id)""",
             [run.now()],
         )
+
+
+def _carried_in_list(run: Run, items: Sequence[CustomerItem]) -> tuple[dict[int, str], dict[int, str | None]]:
+    """What list items do not speak of, by customer, and the phones of those whose item gives none that can be read."""
+    with run.open() as db, db.batch({"customer_id": [item.customer_id for item in items]}, _INT) as batch:
+        stored = dict(
+            db.rows(
+                f"""select customer_id, list_kept from raw.vinoshipper_customers semi join {batch} using (customer_id)
+                    where list_kept is not null"""
+            )
+        )
+    doubtful = [item for item in items if item.in_doubt or item.customer_id in stored]
+    if not doubtful:
+        return {}, {}
+    with run.open() as db, db.batch({"customer_id": [item.customer_id for item in doubtful]}, _INT) as batch:
+        known = {
+            row[0]: row[1:]
+            for row in db.rows(
+                f"""select customer_id, list_body, list_kept, phone from raw.vinoshipper_customers
+                    semi join {batch} using (customer_id) where list_body is not null"""
+            )
+        }
+    kept: dict[int, str] = {}
+    phones: dict[int, str | None] = {}
+    for item in doubtful:
+        if item.customer_id not in known:
+            continue
+        list_body, list_kept, phone = known[item.customer_id]
+        new = _body(item.text)
+        carried = _carry(LISTED_CUSTOMER, new, list_body, list_kept, run)
+        if carried:
+            kept[item.customer_id] = _dumped(carried)
+        customer = customer_from(believed(LISTED_CUSTOMER, new, carried), None, _NO_DAY)
+        if customer is not None:
+            phones[item.customer_id] = phone if "phone" in customer.unread else customer.phone
+    return kept, phones
+
+
+def _carry(kind: RecordKind, new: object, stored: str | None, stored_kept: str | None, run: Run) -> Kept:
+    kept: Kept = decode(stored_kept) or {} if stored_kept else {}
+    return carry(kind, new, believed(kind, _body(stored), kept), kept, run.now())
+
+
+_KEPT = msgspec.json.Encoder(decimal_format="number")
+_INT = {"customer_id": "int"}
+_NO_DAY = date(2000, 1, 1)  # for what no day matters to
+
+
+def _dumped(kept: Kept) -> str:
+    try:
+        return _KEPT.encode(kept).decode()
+    except TypeError:  # a number beyond all bounds: there is nothing to carry
+        return "{}"
 
 
 def land_complete_walk(run: Run, db: Db, ids: set[int]) -> None:
@@ -122,7 +187,9 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, after_walk: bo
         after_walk: they are newer than what the list shows; where their memberships differ, the details' count.
     """
     with run.open() as db, db.transaction():
-        details = admit(db, details, CUSTOMER, lambda row: _names(row.id, _phone(row.text), row.text), run.now())
+        details = admit(
+            db, details, forgotten.CUSTOMER, lambda row: _names(row.id, _phone(row.text), row.text), run.now()
+        )
     columns: dict[str, list[object]] = {
         "customer_id": [int(row.id) for row in details],
         "body": [row.text for row in details],
@@ -131,11 +198,14 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, after_walk: bo
     }
     with run.open() as db:
         columns["leads"] = _other_memberships(run, db, details) if after_walk else [False] * len(details)
-    types = {"customer_id": "int", "status": "int", "leads": "bool"}
+        columns["kept"] = _carried_in_details(run, db, CUSTOMER, details)
+        columns["again"] = _again(CUSTOMER, columns["kept"])
+    types = {"customer_id": "int", "status": "int", "leads": "bool", "again": "bool"}
     with run.open() as db, db.transaction(), db.batch(columns, types) as batch:
         db.execute(
             f"""update raw.vinoshipper_customers as c
-                set detail_status = b.status, detail_at = $now, detail_wanted = false, detail_leads = b.leads
+                set detail_status = b.status, detail_at = $now, detail_wanted = b.again, detail_leads = b.leads,
+                    detail_kept = case when b.body is null then c.detail_kept else b.kept end
                 from {batch} as b where c.customer_id = b.customer_id""",
             {"now": run.now()},
         )
@@ -149,12 +219,52 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, after_walk: bo
             f"""delete from raw.hints where kind = 'customer'
                 and id in (select cast(customer_id as varchar) from {batch})"""
         )
+        forget_unreadable(db, CUSTOMER.name, [row.id for row in details])
         if not run.dry_run:
             db.execute(
                 "update raw.vinoshipper_customers set deleted_at = ? "
                 "where deleted_at is null and missing >= 1 and detail_status = 404",
                 [run.now()],
             )
+
+
+def _carried_in_details(run: Run, db: Db, kind: RecordKind, details: Sequence[Detail]) -> list[object]:
+    """Of each detail what is carried over, as JSON: old bodies are read only of those that leave something unsaid."""
+    table, key = _TABLES[kind.name]
+    today = run.now().date()
+    bodies = {row.id: _body(row.text) for row in details if row.text is not None}
+    with db.batch({"id": list(bodies)}) as batch:
+        stored = {
+            row[0]
+            for row in db.rows(
+                f"""select cast({key} as varchar) from {table}
+                    where detail_kept is not null and cast({key} as varchar) in (select id from {batch})"""
+            )
+        }
+    doubtful = [own for own, body in bodies.items() if own in stored or may_lack(kind, body, today)]
+    if not doubtful:
+        return [None] * len(details)
+    with db.batch({"id": doubtful}) as batch:
+        known = {
+            row[0]: row[1:]
+            for row in db.rows(
+                f"""select cast({key} as varchar), detail_body, detail_kept from {table}
+                    where detail_body is not null and cast({key} as varchar) in (select id from {batch})"""
+            )
+        }
+    kept = {own: _carry(kind, bodies[own], known[own][0], known[own][1], run) for own in doubtful if own in known}
+    return [_dumped(kept[row.id]) if kept.get(row.id) else None for row in details]
+
+
+_TABLES = {
+    CUSTOMER.name: ("raw.vinoshipper_customers", "customer_id"),
+    ORDER.name: ("raw.vinoshipper_orders", "order_number"),
+}
+
+
+def _again(kind: RecordKind, kept: Sequence[object]) -> list[object]:
+    """Which of them are to be read once more: a second absence clears what a first one leaves (routes.md R23)."""
+    return [text is not None and wants_another_read(kind, decode(str(text))) for text in kept]
 
 
 def _other_memberships(run: Run, db: Db, details: Sequence[Detail]) -> list[object]:
@@ -186,7 +296,7 @@ def _body(text: str | None) -> Mapping[str, Any] | None:
 def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
     """Store a customer whom no list walk has met yet, found by his phone and proved by his detail."""
     with run.open() as db, db.transaction():
-        if not admit(db, [customer_id], CUSTOMER, lambda own: _names(own, phone, text), run.now()):
+        if not admit(db, [customer_id], forgotten.CUSTOMER, lambda own: _names(own, phone, text), run.now()):
             return
         db.execute(
             """insert or replace into raw.vinoshipper_customers
@@ -199,20 +309,21 @@ def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
 def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
     """Store that a customer whom the list held under another phone has this one now, as his detail proves."""
     with run.open() as db, db.transaction():
-        if not admit(db, [customer_id], CUSTOMER, lambda own: _names(own, phone, text), run.now()):
+        if not admit(db, [customer_id], forgotten.CUSTOMER, lambda own: _names(own, phone, text), run.now()):
             return
+        [kept] = _carried_in_details(run, db, CUSTOMER, [Detail(str(customer_id), text)])
         db.execute(
             """update raw.vinoshipper_customers
-               set phone = ?, detail_body = ?, detail_hash = ?, detail_at = ?, detail_status = 200,
+               set phone = ?, detail_body = ?, detail_hash = ?, detail_kept = ?, detail_at = ?, detail_status = 200,
                    detail_wanted = false, detail_leads = true
                where customer_id = ?""",
-            [phone, text, _hash(text), run.now(), customer_id],
+            [phone, text, _hash(text), kept, run.now(), customer_id],
         )
 
 
 def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
     """Store search rows inside the caller's transaction; returns how many are new or changed and so want a detail."""
-    rows = admit(db, rows, ORDER, lambda row: (row.number, _buyer(_told(row.text)), None), now)
+    rows = admit(db, rows, forgotten.ORDER, lambda row: (row.number, _buyer(_told(row.text)), None), now)
     if not rows:
         return 0
     unique = {row.number: row for row in rows}
@@ -260,13 +371,9 @@ def _update_order_rows(db: Db, batch: str, changed: Sequence[str], now: datetime
 
 
 def land_order_details(run: Run, details: Sequence[Detail]) -> None:
-    """Store order details and whether more is to be expected of them; a 404 counts no more.
-
-    A detail that does not name the order that it was asked for says nothing that staging can use: it stays wanted, and
-    is asked for again by the next run. An order that is settled long since would else never be.
-    """
+    """Store order details and whether more is to be expected of them; a 404 counts no more."""
     with run.open() as db, db.transaction():
-        details = admit(db, details, ORDER, lambda row: (row.id, _buyer(_told(row.text)), None), run.now())
+        details = admit(db, details, forgotten.ORDER, lambda row: (row.id, _buyer(_told(row.text)), None), run.now())
     told = [_told(row.text) for row in details]
     columns: dict[str, list[object]] = {
         "order_number": [row.id for row in details],
@@ -275,17 +382,17 @@ def land_order_details(run: Run, details: Sequence[Detail]) -> None:
         "status": [row.status for row in details],
         "settled_at": [_settled_since(body) for body in told],
         "customer_id": [_owner(body) for body in told],
-        "another": [
-            row.text is not None and as_code(body.orderNumber) != row.id
-            for row, body in zip(details, told, strict=True)
-        ],
     }
-    types = {"status": "int", "customer_id": "int", "another": "bool"}
+    with run.open() as db:
+        columns["kept"] = _carried_in_details(run, db, ORDER, details)
+        columns["again"] = _again(ORDER, columns["kept"])
+    types = {"status": "int", "customer_id": "int", "again": "bool"}
     with run.open() as db, db.transaction(), db.batch(columns, types) as batch:
         db.execute(
             f"""update raw.vinoshipper_orders as o
                 set detail_status = b.status, detail_at = $now,
-                    detail_wanted = b.another, settled_at = cast(b.settled_at as timestamp),
+                    detail_wanted = b.again, settled_at = cast(b.settled_at as timestamp),
+                    detail_kept = case when b.body is null then o.detail_kept else b.kept end,
                     customer_id = coalesce(o.customer_id, b.customer_id), owner_unknown = false
                 from {batch} as b where o.order_number = b.order_number""",
             {"now": run.now()},
@@ -296,6 +403,7 @@ def land_order_details(run: Run, details: Sequence[Detail]) -> None:
                 and b.body is not null"""
         )
         db.execute(f"delete from raw.hints where kind = 'order' and id in (select order_number from {batch})")
+        forget_unreadable(db, ORDER.name, [row.id for row in details])
 
 
 def land_receipts(run: Run, receipts: Sequence[tuple[str, str | None, str]]) -> None:
@@ -317,24 +425,19 @@ def land_receipts(run: Run, receipts: Sequence[tuple[str, str | None, str]]) -> 
         )
 
 
-class _Told(msgspec.Struct):
-    """The fields of an order detail that landing looks at; the rest is stored unread."""
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The fields of an order that landing looks at; the rest is stored unread."""
 
-    orderNumber: Any = None  # noqa: N815
-    status: Any = None
-    orderStatus: Any = None  # noqa: N815
-    customer: Any = None
-    deliveredAt: Any = None  # noqa: N815
-    canceledAt: Any = None  # noqa: N815
-    shippedAt: Any = None  # noqa: N815
-    purchasedAt: Any = None  # noqa: N815
-
-
-_TOLD = msgspec.json.Decoder(_Told, float_hook=Decimal)
+    number: object = None
+    status: object = None
+    stage: object = None
+    customer: object = None
+    moments: tuple[object, ...] = ()
 
 
 def _phone(text: str | None) -> str | None:
-    customer = customer_from(None, decode(text), date.max) if text else None
+    customer = customer_from(None, decode(text), _NO_DAY) if text else None
     return customer.phone if customer else None
 
 
@@ -350,24 +453,32 @@ def _owner(body: _Told) -> int | None:
 def _buyer(body: _Told) -> list[tuple[str, object]]:
     """What names the person of an order; of one that is nobody's, the e-mail in it."""
     owner = _owner(body)
-    return [(CUSTOMER, owner)] if owner is not None else [(EMAIL, email_name(as_mapping(body.customer)))]
+    return [(forgotten.CUSTOMER, owner)] if owner is not None else [(EMAIL, email_name(as_mapping(body.customer)))]
+
+
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_MOMENTS = ("deliveredAt", "canceledAt", "shippedAt", "purchasedAt")
 
 
 def _told(text: str | None) -> _Told:
-    if text is None:
-        return _Told()
     try:
-        return _TOLD.decode(text)
-    except msgspec.ValidationError:  # JSON, but no object
-        return _Told()
+        found = _FIELDS.decode(text) if text is not None else {}
+    except msgspec.DecodeError:  # no object
+        found = {}
+
+    def field(name: str) -> object:
+        return decode(bytes(found[name])) if name in found else None
+
+    moments = tuple(field(name) for name in _MOMENTS)
+    return _Told(field("orderNumber"), field("status"), field("orderStatus"), field("customer"), moments)
 
 
 def _settled_since(body: _Told) -> str | None:
     """The last date that a settled order tells (UTC); None while it is open or gone."""
-    settled = isinstance(body.orderStatus, str) and body.orderStatus in SETTLED  # a list has no hash
+    settled = isinstance(body.stage, str) and body.stage in SETTLED  # a list has no hash
     if not settled and body.status != "DELETED":
         return None
-    moments = [parse_moment(at) for at in (body.deliveredAt, body.canceledAt, body.shippedAt, body.purchasedAt)]
+    moments = [parse_moment(at) for at in body.moments]
     known = [instant(moment).replace(tzinfo=None) for moment in moments if moment is not None]
     return max(known, default=datetime(1970, 1, 1)).isoformat(sep=" ")
 
