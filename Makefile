@@ -28,9 +28,9 @@ ui: $(VENV)/ready
 bench: $(VENV)/ready $(BENCH_VENV)/ready
 	$(BIN)/python -m benchmarks
 
+# Goes on where it was: SHARE=1/4, MINUTES=9, PROOFS="kills machine"; `.venv/bin/python -m proof --report` adds all up.
 proof: $(VENV)/ready $(SCALE_VENV)/ready
-	$(BIN)/pytest -n 2 -m slow --timeout 900
-	$(BIN)/python -m proof
+	$(BIN)/python -m proof $(if $(SHARE),--share $(SHARE)) $(if $(MINUTES),--minutes $(MINUTES)) $(PROOFS)
 
 scale: $(SCALE_VENV)/ready
 

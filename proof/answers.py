@@ -12,32 +12,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from proof.kills import busy
+from proof.units import Figures, Opener, Proof, Unit
 from proof.world import BATCH, MODES, SINGLY, Expected, Finding, World, told
 
-MUTATIONS = 20_000
+SEEDS = 140  # some 20,000 answers
 ROUNDS = 40  # of all reading stops, in one process
 CLEAN_SYNCS = 3
 FITTING = {"ok", "partial", "bad_answer", "try_later", "auth", "unsafe"}
 
 
 @dataclass
-class Figures:
+class Spoilt(Figures):
     """What the trials came to."""
 
     mutations: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
     misled: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
 
     def lines(self) -> Iterator[str]:
         """For people."""
         yield f"answers spoilt                {self.mutations}: " + told(self.kinds)
         yield "stops and syncs ended         " + told(self.ended)
         yield "values written as misread     " + (told(self.misled) or "none")
-        yield f"seconds                       {self.seconds:.0f}"
+        yield from super().lines()
 
-    def add(self, mutated: list[list[str]]) -> None:
+    def count(self, mutated: list[list[str]]) -> None:
         self.mutations += len(mutated)
         self.kinds.update(row[0] for row in mutated)
 
@@ -48,12 +48,12 @@ def _begin(world: World, mode: str) -> None:
         world.happen(what)
 
 
-def reading(world: World, figures: Figures, seed: int, expected: Expected, *, rounds: int, rate: float = 0.2) -> None:
+def reading(world: World, figures: Spoilt, seed: int, expected: Expected, *, rounds: int, rate: float = 0.2) -> None:
     """Every reading stop, over and over; then well again."""
     _begin(world, SINGLY)
     spoil = {"seed": seed, "rate": rate, "statuses": True}
     ended = world.sync(SINGLY, spoil=spoil, rounds=rounds)
-    figures.add(ended.mutated)
+    figures.count(ended.mutated)
     figures.ended.update(ended.report["ended"])
     wrong = [f"a stop ended with {row}" for row in ended.report["unfit"]]
     if world.written():
@@ -61,14 +61,14 @@ def reading(world: World, figures: Figures, seed: int, expected: Expected, *, ro
     _well_again(world, SINGLY, f"reading, seed {seed}", wrong, expected)
 
 
-def syncing(world: World, figures: Figures, seed: int, expected: Expected, *, rate: float = 0.04) -> None:
+def syncing(world: World, figures: Spoilt, seed: int, expected: Expected, *, rate: float = 0.04) -> None:
     """A whole sync, and what it writes; then well again."""
     mode = MODES[seed % 2]
     _begin(world, mode)
     before = world.everybody()
     world.clear_journal()
     ended = world.sync(mode, spoil={"seed": seed, "rate": rate})
-    figures.add(ended.mutated)
+    figures.count(ended.mutated)
     outcome = ended.kind or ended.status
     figures.ended[outcome] += 1
     wrong = [] if outcome in FITTING else [f"the sync ended with {ended.report['error']}"]
@@ -99,9 +99,9 @@ def expected(world: World) -> Expected:
     return world.expected(BATCH, {}, list(busy(world.box)))
 
 
-def short(world: World) -> Figures:
+def short(world: World) -> Spoilt:
     """A few."""
-    figures, began = Figures(), time.monotonic()
+    figures, began = Spoilt(), time.monotonic()
     aim = expected(world)
     reading(world, figures, 1, aim, rounds=5, rate=0.4)
     for seed in range(2):
@@ -110,14 +110,22 @@ def short(world: World) -> Figures:
     return figures
 
 
-def long(world: World) -> Figures:
-    """Until so many answers have been spoilt, a tenth of them in syncs that write."""
-    figures, began, seed = Figures(), time.monotonic(), 0
-    aim = expected(world)
-    while figures.mutations < MUTATIONS:
-        seed += 1
+def _unit(seed: int) -> Unit:
+    def run(opened: Opener) -> Figures:
+        figures, world, began = Spoilt(), opened(), time.monotonic()
+        aim = expected(world)
         reading(world, figures, seed, aim, rounds=ROUNDS)
         for number in range(4):
             syncing(world, figures, 4 * seed + number, aim)
-    figures.seconds = time.monotonic() - began
-    return figures
+        figures.seconds = time.monotonic() - began
+        return figures
+
+    return Unit(f"seed {seed}", run)
+
+
+def units() -> list[Unit]:
+    """Some 20,000 answers spoilt, a part of them in syncs that write."""
+    return [_unit(seed) for seed in range(1, SEEDS + 1)]
+
+
+PROOF = Proof("answers", Spoilt, units)

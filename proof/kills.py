@@ -10,19 +10,21 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from proof.forks import Forks
+from proof.units import Figures, Opener, Proof, Unit
 from proof.world import BATCH, LINNEA, MODES, SINGLY, Expected, Finding, Happening, World, happenings
 from vs_st_pipeline import fault_points
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.stories import BRAM, FFION, MARISOL, ODALYS, RENSKE, TEST, Record
 
-RANDOM_WORLDS, KILLS_IN_EACH = 60, 5
+RANDOM_WORLDS, KILLS_IN_EACH, PARTS = 60, 5, 15
 SHORT_PLACES = {SINGLY: (101, 117, 136), BATCH: (112, 118, 122, 127)}
 
 # Switches under which an undisturbed sync ends well; the first value is the default.
@@ -50,7 +52,7 @@ LEARNT = {"max_value_length", "trim_values", "empty_string_value"}
 
 
 @dataclass
-class Figures:
+class Kills(Figures):
     """What the trials came to."""
 
     trials: Counter[str] = field(default_factory=Counter)
@@ -60,7 +62,6 @@ class Figures:
     sent_twice: int = 0
     made_and_deleted: int = 0
     settled: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
 
     def lines(self) -> Iterator[str]:
         """For people."""
@@ -70,7 +71,7 @@ class Figures:
         yield f"values sent twice             {self.sent_twice}"
         yield f"contacts made, deleted again  {self.made_and_deleted}"
         yield "what the outbox came to       " + ", ".join(f"{n} {what}" for what, n in self.settled.most_common())
-        yield f"seconds                       {self.seconds:.0f}"
+        yield from super().lines()
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Trial:
     faults: tuple[Record, ...] = ()
 
 
-def run(world: World, trial: Trial, expected: Expected, figures: Figures) -> None:
+def run(world: World, trial: Trial, expected: Expected, figures: Kills) -> None:
     """Do it.
 
     Raises:
@@ -174,20 +175,26 @@ def _at(box: Sandbox) -> str:
     return box.now.isoformat(timespec="seconds")
 
 
-def at_every_place(world: World, figures: Figures) -> None:
-    """Kill at each place, once."""
-    vanishing: Happening = ("vanish", RENSKE)
-    slow: Record = {"tasks_delay_polls": 3, "in_progress_results": "partial"}
-    for mode, more, switches in ((SINGLY, (), {}), (BATCH, (), {}), (BATCH, (vanishing,), slow)):
-        happened = busy(world.box, *more)
-        expected = world.expected(mode, switches, list(happened))
-        for name, turn in places(world, mode, happened, switches):
-            figures.places.add((f"{mode} {more}", name, turn))
-            how = ({"kill_at": f"{name}:{turn}"},)
-            run(world, Trial("at a place", mode, happened, how, switches), expected, figures)
+_SLOW: Record = {"tasks_delay_polls": 3, "in_progress_results": "partial"}
+CASES: dict[str, tuple[str, tuple[Happening, ...], Record]] = {
+    SINGLY: (SINGLY, (), {}),
+    BATCH: (BATCH, (), {}),
+    "by batch, one vanishes": (BATCH, (("vanish", RENSKE),), _SLOW),
+}
 
 
-def at_a_few_places(world: World, figures: Figures) -> None:
+def at_every_place(world: World, figures: Kills, case: str, part: int, parts: int) -> None:
+    """Kill at each place of one case, once; of so many parts, that one."""
+    mode, more, switches = CASES[case]
+    happened = busy(world.box, *more)
+    expected = world.expected(mode, switches, list(happened))
+    for name, turn in places(world, mode, happened, switches)[part::parts]:
+        figures.places.add((f"{mode} {more}", name, turn))
+        how = ({"kill_at": f"{name}:{turn}"},)
+        run(world, Trial("at a place", mode, happened, how, switches), expected, figures)
+
+
+def at_a_few_places(world: World, figures: Kills) -> None:
     """Kill where most is at stake: from the plan on."""
     happened = busy(world.box)
     expected = world.expected(SINGLY, {}, list(happened))
@@ -208,29 +215,28 @@ def places(world: World, mode: str, happened: Sequence[Happening], switches: Rec
     return [(name, turn) for name in fault_points.NAMES for turn in range(1, reached.get(name, 0) + 1)]
 
 
-def the_first_sync_at_places(world: World, figures: Figures, *, every: int) -> None:
-    """Kill the first sync of all, when there is no file yet."""
-    for mode in MODES:
+def the_first_sync_at_places(world: World, figures: Kills, mode: str, *, first: int, every: int) -> None:
+    """Kill the first sync of all, when there is no file yet, at every so many places."""
+    world.begin_anew()
+    expected = world.reached_from_scratch(mode)
+    world.begin_anew()
+    reached = world.sync(mode, kill_at=f"{fault_points.ANY}:0").reached[fault_points.ANY]
+    for turn in range(first, reached + 1, every):
         world.begin_anew()
-        expected = world.reached_from_scratch(mode)
-        world.begin_anew()
-        reached = world.sync(mode, kill_at=f"{fault_points.ANY}:0").reached[fault_points.ANY]
-        for turn in range(1, reached + 1, every):
-            world.begin_anew()
-            how = {"kill_at": f"{fault_points.ANY}:{turn}"}
-            figures.killed += world.sync(mode, **how).killed
-            ended = world.sync(mode)
-            wrong = [] if ended.status == "ok" else [str(ended)]
-            wrong += world.forbidden() + world.settled(expected)
-            figures.trials["of a first sync"] += 1
-            if wrong:
-                raise Finding(f"first sync {mode} killed at {how}", wrong)
+        how = {"kill_at": f"{fault_points.ANY}:{turn}"}
+        figures.killed += world.sync(mode, **how).killed
+        ended = world.sync(mode)
+        wrong = [] if ended.status == "ok" else [str(ended)]
+        wrong += world.forbidden() + world.settled(expected)
+        figures.trials["of a first sync"] += 1
+        if wrong:
+            raise Finding(f"first sync {mode} killed at {how}", wrong)
 
 
 # --- any moment ---------------------------------------------------------------------------------------------------
 
 
-def at_random_moments(world: World, figures: Figures, seeds: Sequence[int], kills: int) -> None:
+def at_random_moments(world: World, figures: Kills, seeds: Sequence[int], kills: int) -> None:
     """Kill in worlds made by chance, at moments made by chance."""
     for seed in seeds:
         chance = random.Random(seed)
@@ -287,19 +293,37 @@ def opened() -> Iterator[World]:
         yield World(box, forks, Path(folder))
 
 
-def short(world: World) -> Figures:
+def short(world: World) -> Kills:
     """A few kills."""
-    figures, began = Figures(), time.monotonic()
+    figures, began = Kills(), time.monotonic()
     at_a_few_places(world, figures)
     figures.seconds = time.monotonic() - began
     return figures
 
 
-def long(world: World) -> Figures:
+def _timed(trials: Callable[[World, Kills], None], name: str) -> Unit:
+    def run(opened: Opener) -> Figures:
+        figures, world, began = Kills(), opened(), time.monotonic()
+        trials(world, figures)
+        figures.seconds = time.monotonic() - began
+        return figures
+
+    return Unit(name, run)
+
+
+def units() -> list[Unit]:
     """All kills."""
-    figures, began = Figures(), time.monotonic()
-    at_every_place(world, figures)
-    the_first_sync_at_places(world, figures, every=5)
-    at_random_moments(world, figures, range(RANDOM_WORLDS), KILLS_IN_EACH)
-    figures.seconds = time.monotonic() - began
-    return figures
+    found = []
+    for case in CASES:
+        for part in range(PARTS):
+            found.append(_timed(partial(at_every_place, case=case, part=part, parts=PARTS), f"{case} {part}/{PARTS}"))
+    for mode in MODES:
+        for first in range(1, 20, 5):
+            trials = partial(the_first_sync_at_places, mode=mode, first=first, every=20)
+            found.append(_timed(trials, f"first sync {mode} {first}/20"))
+    for seed in range(RANDOM_WORLDS):
+        found.append(_timed(partial(at_random_moments, seeds=[seed], kills=KILLS_IN_EACH), f"seed {seed}"))
+    return found
+
+
+PROOF = Proof("kills", Kills, units)

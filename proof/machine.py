@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -22,10 +22,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from proof.units import Figures, Opener, Proof, Unit
 from proof.world import CITIES, CLUBS, ID_OF, LINNEA, MODES, Finding, Happening, World, told
 from vs_st_pipeline_tests.stories import TEST, Record
 
-EXAMPLES, STEPS = 120, 30
+SEEDS, EXAMPLES, STEPS = 40, 3, 30
 SHORT_EXAMPLES, SHORT_STEPS = 3, 7
 
 PHONES = st.sampled_from(sorted(ID_OF))
@@ -68,21 +69,20 @@ MET: st.SearchStrategy[tuple[str, Record]] = st.one_of(
 
 
 @dataclass
-class Figures:
+class Steps(Figures):
     """What the steps came to."""
 
     steps: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
 
     def lines(self) -> Iterator[str]:
         """For people."""
         yield f"steps                         {self.steps.total()}: " + told(self.steps)
         yield "syncs ended                   " + told(self.ended)
-        yield f"seconds                       {self.seconds:.0f}"
+        yield from super().lines()
 
 
-def machine(world: World, figures: Figures) -> type[RuleBasedStateMachine]:
+def machine(world: World, figures: Steps) -> type[RuleBasedStateMachine]:
     """The machine for this world."""
 
     class Winery(RuleBasedStateMachine):
@@ -152,18 +152,14 @@ def machine(world: World, figures: Figures) -> type[RuleBasedStateMachine]:
     return Winery
 
 
-def short(world: World) -> Figures:
+def short(world: World) -> Steps:
     """A few steps, always the same."""
-    return _run(world, settings(max_examples=SHORT_EXAMPLES, stateful_step_count=SHORT_STEPS, derandomize=True), False)
+    how = settings(max_examples=SHORT_EXAMPLES, stateful_step_count=SHORT_STEPS, derandomize=True)
+    return _run(world, how, shrink=False)
 
 
-def long(world: World) -> Figures:
-    """Many runs of many steps."""
-    return _run(world, settings(max_examples=EXAMPLES, stateful_step_count=STEPS, print_blob=True), True)
-
-
-def _run(world: World, how: settings, shrink: bool) -> Figures:
-    figures, began = Figures(), time.monotonic()
+def _run(world: World, how: settings, *, shrink: bool, begin: int | None = None) -> Steps:
+    figures, began = Steps(), time.monotonic()
     how = settings(
         how,
         database=None,
@@ -171,6 +167,23 @@ def _run(world: World, how: settings, shrink: bool) -> Figures:
         phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(machine(world, figures), settings=how)
+    made = machine(world, figures)
+    run_state_machine_as_test(made if begin is None else seed(begin)(made), settings=how)
     figures.seconds = time.monotonic() - began
     return figures
+
+
+def _unit(number: int) -> Unit:
+    def run(opened: Opener) -> Figures:
+        how = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, print_blob=True)
+        return _run(opened(), how, shrink=True, begin=number)
+
+    return Unit(f"seed {number}", run)
+
+
+def units() -> list[Unit]:
+    """Many runs of many steps, a few in each unit."""
+    return [_unit(number) for number in range(SEEDS)]
+
+
+PROOF = Proof("machine", Steps, units)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proof.kills import busy
+from proof.units import Figures, Proof, Unit
 from proof.world import MODES, Expected, Finding, World
 from vs_st_pipeline.sandbox import SWITCHES
 from vs_st_pipeline_tests.pairs import all_pairs
@@ -51,23 +52,22 @@ def combinations() -> list[Record]:
 
 
 @dataclass
-class Figures:
+class Met(Figures):
     """What the combinations came to."""
 
     combinations: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     after: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
 
     def lines(self) -> Iterator[str]:
         """For people."""
         yield f"combinations                  {self.combinations}"
         yield "failed syncs ended            " + ", ".join(f"{n} {what}" for what, n in self.failed.most_common())
         yield "right after                   " + ", ".join(f"{n} {what}" for what, n in sorted(self.after.items()))
-        yield f"seconds                       {self.seconds:.0f}"
+        yield from super().lines()
 
 
-def meet(world: World, figures: Figures, row: Record, number: int) -> None:
+def meet(world: World, figures: Met, row: Record, number: int) -> None:
     """One combination.
 
     Raises:
@@ -116,19 +116,26 @@ def meet(world: World, figures: Figures, row: Record, number: int) -> None:
         raise Finding(f"{mode}, {row['profile']}, {odd}", wrong)
 
 
-def _all(world: World, rows: Sequence[tuple[int, Record]]) -> Figures:
-    figures, began = Figures(), time.monotonic()
+def _all(world: World, rows: Sequence[tuple[int, Record]]) -> Met:
+    figures, began = Met(), time.monotonic()
     for number, row in rows:
         meet(world, figures, row, number)
     figures.seconds = time.monotonic() - began
     return figures
 
 
-def short(world: World) -> Figures:
+def short(world: World) -> Met:
     """Two of them."""
     return _all(world, list(enumerate(combinations()))[1:3])
 
 
-def long(world: World) -> Figures:
+def _unit(number: int, row: Record) -> Unit:
+    return Unit(f"row {number}", lambda opened: _all(opened(), [(number, row)]))
+
+
+def units() -> list[Unit]:
     """All of them."""
-    return _all(world, list(enumerate(combinations())))
+    return [_unit(number, row) for number, row in enumerate(combinations())]
+
+
+PROOF = Proof("switches", Met, units)

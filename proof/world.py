@@ -85,6 +85,7 @@ class World:
     forks: Forks
     folder: Path
     states: dict[str, State] = field(default_factory=dict)
+    known: dict[str, Expected] = field(default_factory=dict)
     data: Path = field(init=False)
     deleted: set[str] = field(default_factory=set)  # phones whose contact somebody deleted
     edited: set[str] = field(default_factory=set)
@@ -203,7 +204,13 @@ class World:
     # What it must come to.
 
     def expected(self, mode: str, switches: Record, happenings: list[Happening]) -> Expected:
-        """What an undisturbed sync that knows nothing of before makes of the same world."""
+        """What an undisturbed sync that knows nothing of before makes of the same world; found once."""
+        key = json.dumps([mode, switches, happenings], sort_keys=True)
+        if key not in self.known:
+            self.known[key] = self._found(mode, switches, happenings)
+        return self.known[key]
+
+    def _found(self, mode: str, switches: Record, happenings: list[Happening]) -> Expected:
         self.begin(mode)
         self.box.simpletexting.control.set_switches(switches)
         for what in happenings:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
-from proof import answers, kills, machine, switches
+from proof import __main__ as command
+from proof import answers, kills, machine, switches, units
 from proof.forks import Forks
-from proof.world import World
+from proof.units import Figures, Opener, Proof, Unit
+from proof.world import Finding, World
 from vs_st_pipeline.sandbox import Sandbox
 
 
@@ -42,3 +47,81 @@ def test_spoilt_answers_are_no_fault_of_ours_and_leave_nothing_wrong(world: Worl
 @pytest.mark.slow
 def test_pairs_of_switches_with_failing_answers_come_right_or_are_told(world: World) -> None:
     assert sum(switches.short(world).after.values()) == 2
+
+
+# --- unit by unit -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Trials(Figures):
+    trials: Counter[str] = field(default_factory=Counter)
+    places: set[tuple[str, int]] = field(default_factory=set)
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """Names of units that were run; `u3` finds something, and the world is never wanted."""
+    done: list[str] = []
+
+    def unit(number: int) -> Unit:
+        def run(_: Opener) -> Figures:
+            done.append(f"u{number}")
+            if number == 3:
+                raise Finding("u3", ["what must not be was"])
+            return Trials(1.5, Counter({"good": 2}), {("place", number // 2)})
+
+        return Unit(f"u{number}", run)
+
+    proof = Proof("made up", Trials, lambda: [unit(number) for number in range(6)])
+    monkeypatch.setattr(command, "PROOFS", (proof,))
+    monkeypatch.setattr(units, "FOLDER", tmp_path)
+    monkeypatch.setattr(units, "code_hash", lambda: "abc")
+    return done
+
+
+def test_a_finding_is_kept_and_the_run_goes_on(ran: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([]) == 1
+    assert ran == ["u0", "u1", "u2", "u3", "u4", "u5"]
+    assert "what must not be was" in capsys.readouterr().out
+    assert command.main([]) == 1, "what was found stays found"
+    assert len(ran) == 6
+    assert command.main(["--again"]) == 1
+    assert ran[6:] == ["u3"]
+    assert command.main(["--unit", "u4"]) == 0
+    assert ran[7:] == ["u4"]
+
+
+def test_shares_add_up(ran: list[str]) -> None:
+    assert command.main(["--share", "1/2"]) == 0
+    assert command.main(["made up", "--share", "2/2"]) == 1
+    assert ran == ["u0", "u2", "u4", "u1", "u3", "u5"]
+    assert command.main(["--report"]) == 1
+    assert len(ran) == 6
+    [proof] = command.PROOFS
+    figures = units.memory().added(proof, proof.units())
+    assert figures == Trials(7.5, Counter({"good": 10}), {("place", 0), ("place", 1), ("place", 2)})
+
+
+def test_a_run_that_was_killed_goes_on_where_it_was(ran: list[str], tmp_path: Path) -> None:
+    command.main(["--share", "1/2"])
+    path = tmp_path / "abc.jsonl"
+    path.write_text(path.read_text()[:-20])  # the kill cut the last line
+    command.main(["--share", "1/2"])
+    assert ran == ["u0", "u2", "u4", "u4"]
+    command.main(["--share", "1/2", "--fresh"])
+    assert ran[4:] == ["u0", "u2", "u4"]
+
+
+def test_time_that_is_up_leaves_units_and_says_so(ran: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--minutes", "0"]) == 0
+    assert ran == []
+    assert "6 units are left" in capsys.readouterr().out
+
+
+def test_units_have_names_of_their_own_and_always_the_same() -> None:
+    for proof in command.PROOFS:
+        names = [unit.name for unit in proof.units()]
+        assert len(set(names)) == len(names) > 0
+        assert names == [unit.name for unit in proof.units()]
+        shares = [unit.name for number in (1, 2, 3) for unit in proof.shared((number, 3))]
+        assert sorted(shares) == sorted(names)
