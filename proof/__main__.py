@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from fnmatch import fnmatchcase as fnmatch
 
-from proof import answers, distributed, kills, machine, slow, switches
+from proof import answers, distributed, kills, machine, slow, structure, switches
 from proof.kills import opened
 from proof.units import Done, Memory, Proof, Unit, memory
 from proof.world import Finding, World
@@ -26,6 +26,7 @@ PROOFS: tuple[Proof, ...] = (
     machine.PROOF,
     answers.PROOF,
     switches.PROOF,
+    structure.PROOF,
     distributed.PROOF,
 )
 

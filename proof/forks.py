@@ -19,13 +19,14 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from proof.spoil import Spoiler
+from proof.mutate import Mutator
+from proof.spoil import Between, Spoiler
 from vs_st_pipeline import fault_points, pipeline
 from vs_st_pipeline.destinations.simpletexting import batch
 from vs_st_pipeline.http_client import HttpClient
@@ -93,7 +94,8 @@ class Forks:
 
         Args:
             how: `kill_at` a place (`vs_st_pipeline.fault_points`), `kill_after` seconds, `spoil` what a
-                `Spoiler` takes, `rounds` of all stops but the last, one by one.
+                `Spoiler` takes, `mutate` what a `Mutator` takes, `later` seconds that the clock of all rules about
+                dates (`VS_ST_NOW`) is ahead, `rounds` of all stops but the last, one by one.
         """
         assert self._process is not None
         assert self._process.stdin is not None
@@ -145,12 +147,14 @@ def _child(order: Record, pipe: int) -> None:
 
 
 def _sync(order: Record) -> Record:
-    spoiler = Spoiler(**order["spoil"]) if order.get("spoil") else None
+    spoiler: Between | None = Spoiler(**order["spoil"]) if order.get("spoil") else None
+    spoiler = Mutator(**order["mutate"]) if order.get("mutate") else spoiler
     if spoiler:
         spoiler.install()
     listed = {merchant.id: merchant for merchant in read_merchants(Path(order["settings"]), {}).merchants}
     warehouse, unsafe = Warehouse(Path(order["data"])), order.get("allow_unsafe", False)
-    run = Run(listed[order["merchant"]], warehouse, _now, allow_unsafe=unsafe)
+    later = timedelta(seconds=order.get("later", 0))
+    run = Run(listed[order["merchant"]], warehouse, partial(_now, later), allow_unsafe=unsafe)
     if order.get("kill_at"):
         fault_points.arm(order["kill_at"])
     told = _read_over_and_over(run, order["rounds"]) if "rounds" in order else pipeline.sync(run).as_json()
@@ -172,8 +176,8 @@ def _read_over_and_over(run: Run, rounds: int) -> Record:
     return {"ended": ended, "unfit": unfit}
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def _now(later: timedelta) -> datetime:
+    return datetime.now(UTC) + later
 
 
 def _hurry() -> None:

@@ -133,7 +133,37 @@ MUTATIONS: dict[str, tuple[int, Mutation]] = {
 STATUSES = (200, 201, 202, 204, 206, 299, 301, 302, 400, 404, 409, 410, 418, 422, 429, 500, 503)
 
 
-class Spoiler:
+class Between:
+    """Stands between the socket and every client of this process; `done` is what it did, a line for each answer."""
+
+    def __init__(self) -> None:
+        self.done: list[list[str]] = []
+
+    def install(self) -> None:
+        """From here on, every client of this process."""
+        between, build = self, Adapter.build_response
+
+        def spoilt(adapter: Adapter, request: requests.PreparedRequest, response: Any) -> requests.Response:
+            return build(adapter, request, between.spoilt(request, response))
+
+        Adapter.build_response = spoilt  # type: ignore[method-assign, assignment]
+
+    def spoilt(self, request: requests.PreparedRequest, response: Any) -> Any:
+        """The answer, or another one in its place."""
+        raise NotImplementedError
+
+
+def body_of(response: Any) -> tuple[bytes, dict[str, str]]:
+    """All of an answer, unpacked, and the headers that another body in its place can have."""
+    body, headers = response.read(decode_content=True), dict(response.headers)
+    response.release_conn()
+    for name in list(headers):
+        if name.lower() in ("content-length", "content-encoding", "transfer-encoding"):
+            del headers[name]
+    return body, headers
+
+
+class Spoiler(Between):
     """Spoils a share of the answers, and tells what it did.
 
     Args:
@@ -143,30 +173,18 @@ class Spoiler:
     """
 
     def __init__(self, seed: int, rate: float, *, statuses: bool = False) -> None:
+        super().__init__()
         self.chance = random.Random(seed)
         self.rate = rate
         self.statuses = statuses
-        self.done: list[list[str]] = []
-
-    def install(self) -> None:
-        """From here on, every client of this process."""
-        spoiler, build = self, Adapter.build_response
-
-        def spoilt(adapter: Adapter, request: requests.PreparedRequest, response: Any) -> requests.Response:
-            return build(adapter, request, spoiler.spoilt(request, response))
-
-        Adapter.build_response = spoilt  # type: ignore[method-assign, assignment]
 
     def spoilt(self, request: requests.PreparedRequest, response: Any) -> Any:
         """The answer, or another one in its place."""
         chance = self.chance
         if chance.random() >= self.rate:
             return response
-        body, headers, status = response.read(decode_content=True), dict(response.headers), response.status
-        response.release_conn()
-        for name in list(headers):
-            if name.lower() in ("content-length", "content-encoding", "transfer-encoding"):
-                del headers[name]
+        status = response.status
+        body, headers = body_of(response)
         name = chance.choices(list(MUTATIONS), [weight for weight, _ in MUTATIONS.values()])[0]
         spoilt = MUTATIONS[name][1](chance, body)
         if chance.random() < 0.03:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from proof import __main__ as command
-from proof import answers, kills, machine, switches, units
+from proof import answers, kills, machine, structure, switches, units
 from proof.forks import Forks
 from proof.units import Figures, Opener, Proof, Unit
 from proof.world import Finding, World
@@ -28,6 +28,13 @@ def test_a_sync_that_is_killed_is_made_good_by_the_next_one(world: World) -> Non
     figures = kills.short(world)
     assert figures.killed >= figures.trials.total() * 2 // 3, "the places lie elsewhere by now"
     assert figures.settled["not applied"] + figures.settled["accepted"] > 0
+
+
+def test_a_key_that_is_missing_or_of_another_type_changes_nothing_and_is_made_good(world: World) -> None:
+    figures = structure.short(world)
+    assert figures.trials.total() == structure.SAMPLE
+    assert figures.trials["not met"] < structure.SAMPLE // 4, "the answers have other keys by now"
+    assert figures.ended["partial"] > 0
 
 
 @pytest.mark.slow
