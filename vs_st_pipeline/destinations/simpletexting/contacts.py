@@ -49,7 +49,6 @@ FULL, SINCE, FIELDS, LONGEST = "contacts_full", "contacts_since", "custom_fields
 HEADER_STEP = timedelta(seconds=1)  # a `Date` is told in whole seconds
 MOST_WALKS, FRUITLESS_WALKS = 12, 2
 STALE_PAGES = 3  # pages in a row that brought nobody new: it goes round
-BEFORE_BATCH = "before a batch"
 OF_ALL = 80  # per cent of the known contacts: what a listing of all has at least
 
 
@@ -153,7 +152,7 @@ def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) ->
         mark = read_mark(db, SINCE)
         full = fresh or run.full or mark is None or is_due(db, FULL, run.merchant.simpletexting.full_read, run.now())
     if full or datetime.fromisoformat(mark) > _latest(st):  # a mark in the future has hidden whom nobody knows
-        return _fetch_all(run, st, BEFORE_BATCH if fresh else "due")
+        return _fetch_all(run, st, "before a batch" if fresh else "due")
     return _fetch_since(run, st, mark)
 
 
@@ -170,7 +169,7 @@ def _latest(st: SimpleTextingClient) -> datetime:
 
 def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
     """A complete listing; those that it does not have are marked gone."""
-    listing = _walked(run, st, enough=lambda rows: why == BEFORE_BATCH and _holds_all(run, rows))
+    listing = _walked(run, st, enough=lambda rows: _holds_all(run, rows))
     if listing.short:
         raise BadAnswer(
             f"the contact list says it has {listing.told} but gave {listing.count}; nothing is taken from it",

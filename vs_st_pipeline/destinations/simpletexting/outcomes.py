@@ -31,7 +31,7 @@ from vs_st_pipeline.ledger import Sent
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.records import SingleReads
 from vs_st_pipeline.run import Run
-from vs_st_pipeline.unreadable import record_unreadable, unreadable_ids, waiting_ids
+from vs_st_pipeline.unreadable import forget_unreadable, record_unreadable, unreadable_ids, waiting_ids
 
 READ_SINGLY_UP_TO = 20
 
@@ -134,6 +134,7 @@ class Outcomes:
         if sent:
             with self.run.open() as db, db.transaction():
                 ledger.record_accepted(db, sent, at=self.run.now())
+                forget_unreadable(db, CONTACT.name, [one.contact_id for one in sent])
             self.pushed.accepted += len(sent)
 
     def reject(self, sent: Sent, code: str | None, http_status: int | None) -> None:

@@ -391,6 +391,8 @@ class _Batches:
         in_a_row, passed = 0, bool(outcomes.pushed.accepted)
         while parts:
             part = parts.popleft()
+            if not part:
+                continue
             try:
                 if not self.send(part, suspects=True):
                     return False
@@ -424,6 +426,9 @@ class _Batches:
             except (TryLater, BadAnswer):
                 continue
             if self.outcomes.pushed.accepted > accepted:
+                for part in parts:
+                    if contact_id in part:
+                        part.remove(contact_id)
                 return True
         return False
 

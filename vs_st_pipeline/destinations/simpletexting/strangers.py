@@ -30,6 +30,7 @@ IN_DOUBT = "created_in_doubt"
 HEADER_SECONDS = 1.0
 SAME_MOMENT_SECONDS = 0.05
 LATER_SAME_SECONDS = 1.0
+FUTURE_SECONDS = 60.0  # some servers tell a `Date` that is a little old
 _ZONED = re.compile(r"[0-9] ?(Z|[+-][0-9]{2}:?([0-9]{2})?)$", re.IGNORECASE)
 
 
@@ -59,7 +60,7 @@ def settle_stranger(st: SimpleTextingClient, contact_id: str, called: CalledAt) 
     except (TryLater, BadAnswer, Forbidden):  # not to be read, or another contact's body: nobody is deleted for that
         return IN_DOUBT
     created, updated = _epoch(body.get("created")), _epoch(body.get("updated"))
-    if created is not None and (st.server_time is None or created > st.server_time + HEADER_SECONDS):
+    if created is not None and (st.server_time is None or created > st.server_time + FUTURE_SECONDS):
         return IN_DOUBT  # made in a future that is wrong; it says nothing about our call
     made = made_by_us(created, updated, called)
     # Ours would be of the API. This one was made by other means, after a call that did not meet it or never arrived.
