@@ -208,7 +208,7 @@ def _people(
         for customer_id in links[contact.contact_id].candidates
     }
     customers, orders = staged_customers(db, ids), staged_orders(db, ids)
-    stored, doubted = _stored(db), ledger.read_doubted(db)
+    stored, doubted = _stored(run, db), ledger.read_doubted(db)
     people = []
     for contact_id, found in sorted(links.items()):
         customer_id = chosen_customer(found, customers, orders)
@@ -223,7 +223,7 @@ def _people(
     return people, len(live) - len(links)
 
 
-def _stored(db: Db) -> _Stored:
+def _stored(run: Run, db: Db) -> _Stored:
     # Sums over orders that were never searched would say 0 to people who have ordered.
     history_complete = bool(db.value("select count(*) from raw.reads where what = 'orders'"))
     read = {row[0] for row in db.rows("select customer_id from raw.vinoshipper_customers where detail_at is not null")}
@@ -233,11 +233,13 @@ def _stored(db: Db) -> _Stored:
            from raw.unreadable as u
            left join raw.vinoshipper_orders as o on u.kind = 'order' and o.order_number = u.id"""
     )
+    read_now = db.rows("select contact_id from raw.simpletexting_contacts where read_run = ?", [run.run_id])
     return _Stored(
         history_complete,
         read,
         {row[1] if row[0] == "customer" else row[2] for row in unreadable if row[0] in ("customer", "order")},
-        {row[3] for row in unreadable if row[0] == "contact"},
+        # One that this run has read in a listing is read, whatever became of a single read before.
+        {row[3] for row in unreadable if row[0] == "contact"} - {row[0] for row in read_now},
     )
 
 
