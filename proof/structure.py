@@ -29,8 +29,6 @@ from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.stories import MARISOL, TEST, Record, differences
 
 ALL, ONE = "all", "one"
-LATER = (16 * 60, 26 * 3600, 54 * 3600)
-"""Seconds that the clock is ahead in the clean syncs: past a second absence, a second null, and growing gaps."""
 FITTING = {"ok", "partial", "bad_answer", "try_later", "auth", "unsafe"}
 CUSTOMER, ORDER = "700101", "90000000017"
 SAMPLE = 24
@@ -185,15 +183,12 @@ def meet(world: World, figures: Structure, trial: Trial, number: int) -> None:
     outcome = ended.kind or ended.status
     figures.ended[outcome] += 1
     wrong = [] if outcome in FITTING else [f"the mutated sync ended with {ended.report['error']}"]
-    wrong += [f"{phone} was written and may not be" for phone in world.written() if phone not in expected.writable]
+    if not trial.is_statement():  # whom no gate ever lets through is looked for in any case: `World.forbidden`
+        wrong += [f"{phone} was written and may not be" for phone in world.written() if phone not in expected.writable]
     wrong += _misled(world, trial, before, expected) + world.forbidden()
-    left: list[str] = []
-    for turn, later in enumerate(LATER, start=1):
-        again = world.sync(mode, allow_unsafe=True, later=later)
-        left = world.settled(expected) + ([] if again.status == "ok" else [str(again)])
-        if not left:
-            figures.right_after[f"{turn} syncs"] += 1
-            break
+    world.later += 16 * 60  # a second absence sooner says nothing more
+    turns, left = world.well_again(mode, expected)
+    figures.right_after[f"{turns} syncs"] += not left
     wrong += left + world.forbidden()
     if wrong:
         raise Finding(f"{trial}, {mode}", wrong)
