@@ -8,8 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
 
 from vs_st_pipeline.field_map import FieldMap, MapField
+from vs_st_pipeline.matching import carried_id
+
+CUSTOMER_ID_LABEL: Final = "VScustomerID"
+_WIDEST = 40  # digits that are written out; what is longer is nobody's number
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +71,18 @@ class ReadNames:
         names = tags + [(field.label, _key(field)) for field in fields]
         self._exact = _first_wins(names)
         self._folded = _first_wins((name.casefold(), key) for name, key in names)
+        by_label = _first_wins((field.label.casefold(), _key(field)) for field in fields)
+        self._customer_id = by_label.get(CUSTOMER_ID_LABEL.casefold()) or self.key(CUSTOMER_ID_LABEL)
 
     def key(self, name: str) -> str:
         """The key under which this name is written; an unknown name stays as it is."""
         return self._exact.get(name) or self._folded.get(name.casefold()) or name
 
     def values(self, live: Mapping[str, object]) -> dict[str, str]:
-        """A contact's live `customFields` under the keys we write; null is `""`."""
+        """A contact's live `customFields` under the keys we write; null is `""`.
+
+        A customer id reads as its digits, however it is stored (`700103.0`): else it would be put right for ever.
+        """
         values: dict[str, str] = {}
         direct: set[str] = set()
         for name, value in live.items():
@@ -80,7 +91,10 @@ class ReadNames:
                 direct.add(key)
             elif key in direct:
                 continue
-            values[key] = _live_text(value)
+            values[key] = live_text(value)
+        if text := values.get(self._customer_id):
+            number = carried_id(text)
+            values[self._customer_id] = text if number is None or text.strip().isdigit() else str(number)
         return values
 
 
@@ -96,7 +110,10 @@ def _first_wins(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return found
 
 
-def _live_text(value: object) -> str:
+def live_text(value: object) -> str:
+    """What stands in a field, as text for comparing; a whole number reads alike whether it is `7`, `7.0` or `7e0`."""
     if value is None or isinstance(value, str):
         return value or ""
-    return json.dumps(value) if isinstance(value, bool | list | dict) else str(value)
+    if isinstance(value, Decimal) and value.adjusted() < _WIDEST and value == value.to_integral_value():
+        return f"{value:.0f}" if value else "0"
+    return json.dumps(value, default=str) if isinstance(value, bool | list | dict) else str(value)

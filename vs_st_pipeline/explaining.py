@@ -31,6 +31,7 @@ from vs_st_pipeline.ledger import Rejected
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.planning import RECEIPT_SOURCE, Person
 from vs_st_pipeline.run import Run
+from vs_st_pipeline.unreadable import read_unreadable
 
 Record = dict[str, Any]
 
@@ -82,6 +83,8 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
             },
             "more_contacts": found[1:],
             "about": {},
+            "unreadable": [],
+            "not_understood": [],
         }
         if not found:
             answer["because"] = _no_contact(db, phone, digits)
@@ -96,6 +99,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
             return answer
         answer.update(customer_id=person.customer_id, linked_by=person.link.by, held=person.held)
         answer["because"] = _not_written(db, person)
+        answer.update(_not_readable(db, person))
         known = _Known.read(db, contact.contact_id)
     resolved = resolve(field_map, custom_fields)
     keys = {row.to: key for row, key in resolved.available}
@@ -217,6 +221,11 @@ def _says(row: MapField, state: str, value: str | None, live: str | None, person
             return MEANINGS["receipt_unreadable"]
         if not person.facts.history_complete:
             return "not known yet: the shop's order history is still being read; the field is left as it is"
+        if person.facts.customer.has_detail:
+            return (
+                "not known: something that it is made of is given and cannot be understood, see above; the field is "
+                "left as it is"
+            )
         return "not known yet: the customer's details wait to be read; the field is left as it is"
     if state != "synced":
         return _STATES[state]
@@ -253,7 +262,8 @@ def _notes(db: Db, contact_id: str, person: Person | None) -> list[str]:
 def _evidence(db: Db, contact: LiveContact, person: Person | None) -> Record:
     """On what a write would stand now, and on what the last one stood."""
     known = db.row(
-        "select has_detail, birth_date is not null from staged.customers where customer_id = ?",
+        """select has_detail, coalesce(year(birth_date), birth_year) is not null from staged.customers
+           where customer_id = ?""",
         [person.customer_id if person else None],
     )
     last = db.row(
@@ -328,6 +338,29 @@ def _no_customer(db: Db, contact: LiveContact, custom_fields: Sequence[CustomFie
     asked_at = db.value("select asked_at from raw.lookups where phone = ?", [digits])
     asked = f" (Vinoshipper was asked for it on {asked_at:%Y-%m-%d})" if asked_at else ""
     return f"{by_id}, and {by_phone}{asked}; it is linked as soon as one of them is true"
+
+
+def _not_readable(db: Db, person: Person) -> dict[str, list[Record]]:
+    """Records of this contact that cannot be read now, and values of them that are given and not understood."""
+    with db.batch({"customer_id": list(person.link.candidates)}, {"customer_id": "int"}) as batch:
+        rows = db.rows(
+            f"""select 'customer', cast(customer_id as varchar) from {batch}
+                union all
+                select 'order', order_number from raw.vinoshipper_orders semi join {batch} using (customer_id)"""
+        )
+    records = {*rows, ("contact", person.contact.contact_id)}
+    return {
+        "unreadable": [
+            {"kind": row.kind, "id": row.id, "why": row.sentence}
+            for row in read_unreadable(db)
+            if (row.kind, row.id) in records
+        ],
+        "not_understood": [
+            {"kind": row[0], "id": row[1], "why": row[2]}
+            for row in db.rows("select kind, id, reason from staged.unusable order by kind, id, reason")
+            if (row[0], row[1]) in records
+        ],
+    }
 
 
 def _not_written(db: Db, person: Person) -> str | None:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vs_st_pipeline import planning
-from vs_st_pipeline.account_fields import CustomField, resolve
+from vs_st_pipeline.account_fields import CUSTOMER_ID_LABEL, CustomField, resolve
 from vs_st_pipeline.blind_spots import read_blind_spots
-from vs_st_pipeline.destinations.simpletexting.contacts import CUSTOMER_ID_LABEL, list_custom_fields
+from vs_st_pipeline.destinations.simpletexting.contacts import list_custom_fields
 from vs_st_pipeline.errors import PipelineError
 from vs_st_pipeline.pipeline import Visit, visiting
 from vs_st_pipeline.report import FAILED
 from vs_st_pipeline.run import Run
+from vs_st_pipeline.unreadable import read_unreadable
 
 
 @dataclass(slots=True)
@@ -26,12 +27,16 @@ class Checked:
         errors: why a system cannot be used; empty where both keys are good.
         missing_fields: fields of the map that the account lacks; somebody must make them in the dashboard.
         doubts: sentences about what works but may not be meant.
+        unreadable: records that could not be read when they were last asked for: kind, id, and a sentence.
+        not_understood: values that are given and that nobody can read: kind and id of the record, and a sentence.
     """
 
     merchant: str
     errors: list[PipelineError] = field(default_factory=list)
     missing_fields: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    unreadable: list[dict[str, str]] = field(default_factory=list)
+    not_understood: list[dict[str, str]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -41,13 +46,15 @@ class Checked:
             "errors": [error.as_report() for error in self.errors],
             "missing_fields": self.missing_fields,
             "doubts": self.doubts,
+            "unreadable": self.unreadable,
+            "not_understood": self.not_understood,
         }
 
 
 def check(run: Run) -> Checked:
     """Ask both systems whether the keys are good, and compare the field map with the account; writes nothing."""
     checked = Checked(run.merchant.id)
-    for question in (_ask_map, _ask_vinoshipper, _ask_simpletexting):
+    for question in (_ask_map, _look_at_what_is_stored, _ask_vinoshipper, _ask_simpletexting):
         with visiting(run) as visit:
             question(visit, checked)
         if visit.report.status == FAILED and visit.report.error:
@@ -59,11 +66,20 @@ def _ask_map(visit: Visit, checked: Checked) -> None:
     planning.load_field_map(visit.run.merchant)
 
 
+def _look_at_what_is_stored(visit: Visit, checked: Checked) -> None:
+    if not visit.run.warehouse.file(visit.run.merchant.id).exists():
+        return
+    with visit.run.open() as db:
+        checked.doubts += [f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in read_blind_spots(db)]
+        checked.unreadable = [{"kind": row.kind, "id": row.id, "why": row.sentence} for row in read_unreadable(db)]
+        checked.not_understood = [
+            {"kind": row[0], "id": row[1], "why": row[2]}
+            for row in db.rows("select kind, id, reason from staged.unusable order by kind, id, reason")
+        ]
+
+
 def _ask_vinoshipper(visit: Visit, checked: Checked) -> None:
     visit.vinoshipper.profile()
-    if visit.run.warehouse.file(visit.run.merchant.id).exists():
-        with visit.run.open() as db:
-            checked.doubts += [f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in read_blind_spots(db)]
 
 
 def _ask_simpletexting(visit: Visit, checked: Checked) -> None:

@@ -321,6 +321,41 @@ def record_rejected(db: Db, sent: Sent, *, code: str | None, http_status: int | 
     )
 
 
+def record_partly(
+    db: Db, accepted: Sent, dropped: Sequence[Change], *, code: str | None, http_status: int | None, at: datetime
+) -> None:
+    """A contact was accepted without some of its changes: the ledger moves, and the rest waits for another try."""
+    rest = replace(accepted, changes=tuple(dropped))
+    wish = changes_hash(dropped)
+    before = db.rows(
+        "select * from synced.rejects where contact_id = ? and changes_hash = ?", [accepted.contact_id, wish]
+    )
+    record_accepted(db, [accepted], at=at)
+    for row in before:  # the same was refused before: its gap goes on growing
+        db.execute("insert into synced.rejects values (?, ?, ?, ?, ?, ?, ?, ?)", list(row))
+    record_rejected(db, rest, code=code, http_status=http_status, at=at)
+
+
+def record_suspects(db: Db, contact_ids: Iterable[str], *, at: datetime) -> None:
+    """A write of these failed as a whole, after all its tries: one of them may be why."""
+    with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
+        db.execute(
+            f"""insert into synced.suspects select contact_id, $at::timestamp, $at::timestamp from {batch}
+                on conflict do update set last_at = $at::timestamp""",
+            {"at": at},
+        )
+
+
+def read_suspects(db: Db) -> set[str]:
+    """Contacts whose last write failed as a whole."""
+    return {row[0] for row in db.rows("select contact_id from synced.suspects")}
+
+
+def forget_suspects(db: Db) -> None:
+    """All that was to be written went through, or is refused by itself."""
+    db.execute("delete from synced.suspects")
+
+
 def forget_settled_rejects(db: Db) -> None:
     """A refused contact that nothing is wanted of any more has nothing to be tried again."""
     db.execute(

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from vs_st_pipeline.account_fields import CUSTOMER_ID_LABEL
 from vs_st_pipeline.customer import Customer, earliest_membership
 from vs_st_pipeline.database import Db
 from vs_st_pipeline.gates import status_reason
-from vs_st_pipeline.matching import Candidate, Contact, Link, choose, link
+from vs_st_pipeline.matching import Candidate, Contact, Link, carried_id, choose, link
 from vs_st_pipeline.order import Order, newest_counted
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.text_forms import instant
@@ -31,23 +32,48 @@ class Linkable:
 
 
 def link_contacts(db: Db, contacts: Sequence[Linkable]) -> dict[str, Link]:
-    """Links of all contacts to customers that exist (deleted ones do not)."""
-    existing: set[int] = set()
+    """Links of all contacts to customers that exist (deleted ones do not).
+
+    Where the ledger says that we wrote another id than a contact carries now, somebody has edited the field. As long as
+    that customer exists and has the contact's phone, the contact is still his, and the plan puts the id back.
+    """
+    phone_of: dict[int, str | None] = {}
     by_phone: dict[str, list[int]] = {}
+    carried = {row.contact_id: carried_id(row.vs_customer_id) for row in contacts}
+    edited = {
+        contact_id: written
+        for contact_id, written in _written_ids(db).items()
+        if contact_id in carried and carried[contact_id] != written
+    }
     phones = sorted({phone for row in contacts if (phone := nanp(row.phone))})
-    ids = sorted({row.vs_customer_id.strip() for row in contacts} - {""})
-    with db.batch({"phone": phones}) as by_number, db.batch({"id": ids}) as carried:  # most customers have no contact
+    ids = sorted({*(one for one in carried.values() if one is not None), *edited.values()})
+    with db.batch({"phone": phones}) as by_number, db.batch({"id": ids}, {"id": "int"}) as named:
+        # Most customers have no contact.
         rows = db.rows(
             f"""select customer_id, phone from raw.vinoshipper_customers
                 where deleted_at is null
                   and (phone in (select phone from {by_number})
-                       or customer_id in (select try_cast(id as bigint) from {carried}))"""
+                       or customer_id in (select id from {named}))"""
         )
     for customer_id, phone in rows:
-        existing.add(customer_id)
+        phone_of[customer_id] = phone
         if phone:
             by_phone.setdefault(phone, []).append(customer_id)
-    return link([Contact(row.contact_id, row.phone, row.vs_customer_id) for row in contacts], existing, by_phone)
+
+    def kept(row: Linkable) -> int | None:
+        written = edited.get(row.contact_id)
+        phone = phone_of.get(written) if written is not None else None
+        return written if phone and phone == nanp(row.phone) else None
+
+    return link(
+        [Contact(row.contact_id, row.phone, row.vs_customer_id, kept(row)) for row in contacts], phone_of, by_phone
+    )
+
+
+def _written_ids(db: Db) -> dict[str, int]:
+    """Customer ids that the ledger says stand in contacts, by contact id."""
+    rows = db.rows("select contact_id, sent from synced.ledger where field = ?", [CUSTOMER_ID_LABEL])
+    return {contact_id: written for contact_id, sent in rows if (written := carried_id(sent)) is not None}
 
 
 def links_key(db: Db) -> str:
@@ -57,7 +83,10 @@ def links_key(db: Db) -> str:
            union all
            select 2, count(*), hash(list((label, merge_tag) order by rowid)) from raw.simpletexting_custom_fields
            union all
-           select 3, count(*), sum(hash(customer_id, phone)) from raw.vinoshipper_customers where deleted_at is null"""
+           select 3, count(*), sum(hash(customer_id, phone)) from raw.vinoshipper_customers where deleted_at is null
+           union all
+           select 4, count(*), sum(hash(contact_id, sent)) from synced.ledger where field = ?""",
+        [CUSTOMER_ID_LABEL],
     )
     return str(sorted(rows))
 

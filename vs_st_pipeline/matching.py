@@ -9,6 +9,7 @@ import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Literal, TypeAlias
 
 from vs_st_pipeline.phone import nanp
@@ -16,17 +17,25 @@ from vs_st_pipeline.phone import nanp
 By: TypeAlias = Literal["VScustomerID", "phone"]
 
 _CUSTOMER_ID = re.compile(r"[0-9]{1,18}")
+_FLOAT_ID = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE]\+?[0-9]{1,2})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NONE = (False, timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """What matching needs of a SimpleTexting contact: its phone as it was read, and the live text of `VScustomerID`."""
+    """What matching needs of a SimpleTexting contact.
+
+    Attributes:
+        phone: as it was read.
+        vs_customer_id: the live text of `VScustomerID`.
+        ledger_id: the customer whom we had named there, where that link stays though somebody has edited the field.
+    """
 
     contact_id: str
     phone: str | None = None
     vs_customer_id: str | None = None
+    ledger_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ def link(
     """
     links = {}
     for contact in contacts:
-        customer_id = _carried_id(contact.vs_customer_id)
+        customer_id = contact.ledger_id if contact.ledger_id is not None else carried_id(contact.vs_customer_id)
         # A carried id beats the phones: people share phones and change them, the id stays.
         if customer_id is not None and customer_id in customers_by_id:
             links[contact.contact_id] = Link(contact.contact_id, (customer_id,), "VScustomerID")
@@ -89,6 +98,16 @@ def _rank(candidate: Candidate) -> tuple[bool, timedelta, bool, timedelta, int]:
     )
 
 
-def _carried_id(text: str | None) -> int | None:
+def carried_id(text: str | None) -> int | None:
+    """The customer id that a text names, None where it names none.
+
+    A number field or a spreadsheet turns `700103` into `700103.0` or `7.00103e5`, which are no other customer's.
+    """
     digits = text.strip() if isinstance(text, str) else ""
-    return int(digits) if _CUSTOMER_ID.fullmatch(digits) else None
+    if _CUSTOMER_ID.fullmatch(digits):
+        return int(digits)
+    if not _FLOAT_ID.fullmatch(digits):
+        return None
+    number = Decimal(digits)
+    whole = number.adjusted() < 18 and number == number.to_integral_value()
+    return int(number) if whole else None

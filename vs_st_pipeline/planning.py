@@ -46,7 +46,7 @@ from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.field_map import FieldMap, records, rule_of, wanted_values
 from vs_st_pipeline.field_map_file import read_field_map
 from vs_st_pipeline.linking import Linkable, chosen_customer, link_contacts
-from vs_st_pipeline.matching import Link
+from vs_st_pipeline.matching import Link, carried_id
 from vs_st_pipeline.merchants import Merchant
 from vs_st_pipeline.order import Order, newest, newest_counted
 from vs_st_pipeline.run import Run
@@ -421,7 +421,7 @@ def _brake(
             carried = contact.custom.get(key, "").strip()
             if carried:
                 synced.add(contact.contact_id)
-                links[contact.contact_id] = (int(carried) if carried.isascii() and carried.isdigit() else -1, None)
+                links[contact.contact_id] = (carried_id(carried) or -1, None)
     sources = {row.to: row.source for row in field_map.fields}
     by_id = {person.contact.contact_id: person for person in people}
     losing = sum(

@@ -71,7 +71,10 @@ def _gone_contacts(db: Db, before: datetime) -> None:
         )
 
 
-_UNREAD = "detail_body = null, detail_hash = null, detail_at = null, detail_status = null, detail_wanted = true"
+_UNREAD = (
+    "detail_body = null, detail_hash = null, detail_kept = null, detail_at = null, detail_status = null, "
+    "detail_wanted = true"
+)
 
 
 def _deleted_customers(db: Db, before: datetime) -> None:
@@ -87,7 +90,7 @@ def _deleted_customers(db: Db, before: datetime) -> None:
     columns = {"customer_id": [row[0] for row in rows], "body": [row[1] for row in rows]}
     with db.batch(columns, {"customer_id": "int"}) as batch:
         db.execute(
-            f"""update raw.vinoshipper_customers as c set list_body = b.body, list_hash = ?, {_UNREAD}
+            f"""update raw.vinoshipper_customers as c set list_body = b.body, list_hash = ?, list_kept = null, {_UNREAD}
                 from {batch} as b where c.customer_id = b.customer_id""",
             [REDUCED],
         )
@@ -116,7 +119,7 @@ def _orders_of_nobody(db: Db, before: datetime) -> None:
     )
     db.execute(
         """update raw.vinoshipper_orders
-           set search_body = null, search_hash = null, detail_body = null, detail_hash = null
+           set search_body = null, search_hash = null, detail_body = null, detail_hash = null, detail_kept = null
            where detail_status = 404 and detail_at < ? and (search_body is not null or detail_body is not null)""",
         [before],
     )

@@ -123,6 +123,8 @@ def _something_open(run: Run, db: Db) -> bool:
            union all
            select count(*) from synced.writes where outcome is null or phone is not null
            union all
+           select count(*) from raw.unreadable where kind = 'contact'
+           union all
            select count(*) from raw.simpletexting_contacts as c
            join planned.contacts as p using (contact_id) left join synced.settled as s using (contact_id)
            where c.read_run = ? and p.fingerprint is not null and s.fingerprint is distinct from p.fingerprint""",

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from vs_st_pipeline import http_client
-from vs_st_pipeline.errors import BadAnswer, BadKey, BadSettings, Internal, PipelineError, Refused, TryLater
+from vs_st_pipeline.errors import BadAnswer, BadKey, BadSettings, Forbidden, Internal, PipelineError, Refused, TryLater
 from vs_st_pipeline.http_client import Basic, Bearer, HttpClient, NoBody
 from vs_st_pipeline.seats import Seats, while_waiting
 from vs_st_pipeline.wire_forms import JSON
@@ -166,9 +166,9 @@ CUT = reply(200, f'{{"a": "{BODY}"', Content_Length="900", Connection="close")
 ONCE = [
     ("401", reply(401, f'{{"m": "{BODY}"}}'), BadKey),
     ("401_page", page(401, **BLOCK), BadKey),
-    ("403_json", reply(403, f'{{"m": "{BODY}"}}', **BLOCK), BadKey),
-    ("403_empty", reply(403, kind="text/html"), BadKey),
-    ("403_text", reply(403, BODY, "text/plain"), BadKey),
+    ("403_json", reply(403, f'{{"m": "{BODY}"}}', **BLOCK), Forbidden),
+    ("403_empty", reply(403, kind="text/html"), Forbidden),
+    ("403_text", reply(403, BODY, "text/plain"), Forbidden),
     ("403_login", page(403, LOGIN), BadKey),
     ("404_login", page(404, LOGIN), BadKey),
     ("200_login", page(200, LOGIN, **BLOCK), BadKey),

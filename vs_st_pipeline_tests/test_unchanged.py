@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from vs_st_pipeline.customer import LEGAL_AGE
+from vs_st_pipeline.birth import LEGAL_AGE
 from vs_st_pipeline.linking import links_key
 from vs_st_pipeline_tests.stories import MARISOL, NOW_AND_ALWAYS, ODALYS, TEST, Record, Story
 

@@ -115,6 +115,7 @@ def _why_lines(answer: Record, merchant: Merchant) -> list[str]:
         lines.append(f"  {'WAITING' if answer['customer_id'] else 'why'}: {answer['because']}")
     lines += _refusal_lines(answer["rejected"], merchant.time_zone)
     lines += _note_lines(answer)
+    lines += _record_lines(answer)
     if not answer["fields"]:
         return lines
     told_map = answer["map"]
@@ -179,6 +180,13 @@ def _note_lines(answer: Record) -> list[str]:
         return []
     notes = [note for note in answer["notes"] if note not in (NOT_READ_YET, WAITING_RETRY)]
     return [f"  worth knowing, {note}: {MEANINGS.get(note, note)}" for note in notes]
+
+
+def _record_lines(answer: Record) -> list[str]:
+    return [
+        *(f"  cannot be read: {row['why']}" for row in answer["unreadable"]),
+        *(f"  not understood: {row['kind']} {row['id']}: {row['why']}" for row in answer["not_understood"]),
+    ]
 
 
 def _field_lines(row: Record, about: Record, zone: ZoneInfo) -> list[str]:

@@ -18,6 +18,8 @@ from vs_st_pipeline.environment import taken
 from vs_st_pipeline.fleet import Stand
 from vs_st_pipeline.text_forms import in_words
 
+MOST_RECORDS_SHOWN = 20  # per merchant, of what cannot be understood
+
 
 @click.command()
 @merchant_options
@@ -62,7 +64,13 @@ def _checked_lines(checked: Any) -> list[str]:
             f"  the account lacks the custom fields {', '.join(checked.missing_fields)}: they are left out; "
             "make them in SimpleTexting's dashboard (type text)"
         )
-    return lines + [f"  doubtful: {doubt}" for doubt in checked.doubts]
+    lines += [f"  doubtful: {doubt}" for doubt in checked.doubts]
+    lines += [f"  cannot be read: {row['why']}" for row in checked.unreadable]
+    found = checked.not_understood
+    lines += [f"  not understood: {row['kind']} {row['id']}: {row['why']}" for row in found[:MOST_RECORDS_SHOWN]]
+    if len(found) > MOST_RECORDS_SHOWN:
+        lines.append(f"  and {len(found) - MOST_RECORDS_SHOWN} more that are not understood (--json names them all)")
+    return lines
 
 
 @click.command()

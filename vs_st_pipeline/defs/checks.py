@@ -196,6 +196,15 @@ _DRIFT = (
 )
 _UNSEEN = "The detail says what is seen late or not at all, and what is done instead. Ask Vinoshipper to mend it."
 
+_UNREADABLE = (
+    "What was last read of them stands, everybody else goes on, and they are asked for again with growing gaps up to a "
+    "day. If it lasts, tell the vendor the record's id; `vs-st why` shows what it means for a contact."
+)
+_UNREAD = (
+    "Something is given and nobody can understand it, which is never taken for nothing: what is made of it stays as it "
+    "is, and where an age hangs on it nobody is written. `vs-st check` names the records; correct them at Vinoshipper."
+)
+
 CHECKS = (
     Check(
         _CONTACTS, "has_rows", "complete reads that came back empty",
@@ -269,9 +278,31 @@ CHECKS = (
         blocking=True,
     ),
     Check(
+        _CUSTOMERS, "records_are_readable", "customers who could not be read when last asked for", _UNREADABLE,
+        measures.unreadable("customer", "raw.vinoshipper_customers where detail_at is not null"),
+    ),
+    Check(
+        _ORDERS, "records_are_readable", "orders that could not be read when last asked for", _UNREADABLE,
+        measures.unreadable("order", "raw.vinoshipper_orders where detail_at is not null"),
+    ),
+    Check(
+        _CONTACTS, "records_are_readable", "contacts that could not be read when last asked for", _UNREADABLE,
+        measures.unreadable("contact", "raw.simpletexting_contacts where not gone"),
+    ),
+    Check(
+        "staged/customers", "values_are_understood", "customers with a value that nobody can understand", _UNREAD,
+        measures.share_of("staged.customers", "unread is not null", sample=measures.CUSTOMERS),
+    ),
+    Check(
+        "staged/orders", "values_are_understood", "orders with a value that nobody can understand", _UNREAD,
+        measures.share_of("staged.orders", "unread is not null", sample=measures.ORDERS),
+    ),
+    Check(
         "staged/customers", "birth_dates_are_known", "customers read in detail who have no birth date",
         "Whether they are of age is not known. Ask for it in the shop, or set require_age_evidence to hold them back.",
-        measures.share_of("staged.customers", "birth_date is null", "has_detail", sample=measures.CUSTOMERS),
+        measures.share_of(
+            "staged.customers", "birth_date is null and birth_year is null", "has_detail", sample=measures.CUSTOMERS
+        ),
         percent=50,
     ),
     Check(
@@ -289,7 +320,8 @@ CHECKS = (
         "staged/orders", "orders_are_dated", "orders without a purchase date",
         "Such an order is never taken for the newest. Look at it in Vinoshipper.",
         measures.share_of(
-            "staged.orders", "purchased_at is null and status not in ('PENDING', 'DELETED')", sample=measures.ORDERS
+            "staged.orders", "purchased_at is null and unread is null and status not in ('PENDING', 'DELETED')",
+            sample=measures.ORDERS
         ),
     ),
     Check(

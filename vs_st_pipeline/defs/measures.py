@@ -16,6 +16,7 @@ from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
 from vs_st_pipeline.phone import mask_phone
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.text_forms import in_words
+from vs_st_pipeline.unreadable import read_unreadable
 
 NEWS_LASTS = timedelta(days=7)
 SAMPLED = 3
@@ -93,6 +94,18 @@ def unseen(kind: str) -> Callable[[Run, Db], Measure]:
     def find(run: Run, db: Db) -> Measure:
         found = [(spot, since) for spot, since in blind_spots.read_blind_spots(db) if spot.kind == kind]
         return Measure(len(found), of, "; ".join(f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in found))
+
+    return find
+
+
+def unreadable(kind: str, table_name: str) -> Callable[[Run, Db], Measure]:
+    """Records of one kind that could not be read when they were last asked for: since when, why, when they are next."""
+
+    def find(run: Run, db: Db) -> Measure:
+        rows = read_unreadable(db, kind)
+        of = int(db.value(f"select count(*) from {table_name}"))
+        some = ", ".join(f"{row.kind} {row.id}" for row in rows[:SAMPLED])
+        return Measure(len(rows), of, " | ".join(row.sentence for row in rows[:SAMPLED]), some)
 
     return find
 

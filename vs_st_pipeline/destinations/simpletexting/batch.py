@@ -27,6 +27,8 @@ LONGEST_POLL_SECONDS = 15.0
 IMPORT_LIMIT = "CONTACT_IMPORT_LIMIT_IS_REACHED"
 NOT_APPLIED = "NOT_APPLIED"  # ours: taken, no result ever came, and it is not to be seen
 
+WRITE_FAILS = "WRITE_FAILS"  # ours: its write fails as a whole, and those of others pass
+
 
 @dataclass(slots=True)
 class BatchOutcome:

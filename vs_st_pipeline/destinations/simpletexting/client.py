@@ -14,10 +14,12 @@ from urllib.parse import quote
 
 import msgspec
 
-from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer
+from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, BadRecord
 from vs_st_pipeline.http_client import Answer, Bearer, HttpClient, NoBody, Pace
 from vs_st_pipeline.merchants import Merchant
-from vs_st_pipeline.wire_forms import JSON
+from vs_st_pipeline.phone import nanp
+from vs_st_pipeline.records import RecordKind, id_text, is_hollow, prove
+from vs_st_pipeline.wire_forms import BEYOND, JSON, read_json
 
 PAGE_SIZE = 500  # documented maximum
 BATCH_SIZE = 500  # documented maximum
@@ -25,10 +27,15 @@ BATCH_SIZE = 500  # documented maximum
 T = TypeVar("T")
 
 
+CONTACT = RecordKind(
+    SIMPLETEXTING, "contact", id_keys=("contactId", "id"), always=("contactPhone", "subscriptionStatus")
+)
+
+
 class _Page(msgspec.Struct):
     content: list[msgspec.Raw]
-    totalPages: int | None = None  # noqa: N815 (the vendor's spelling)
-    totalElements: int | None = None  # noqa: N815
+    totalPages: msgspec.Raw = msgspec.Raw()  # noqa: N815 (the vendor's spelling)
+    totalElements: msgspec.Raw = msgspec.Raw()  # noqa: N815
 
 
 class _Id(msgspec.Struct):
@@ -43,11 +50,12 @@ class CustomFieldItem(msgspec.Struct):
     mergeTag: str | None = None  # noqa: N815
     type: str | None = None
 
-
-class _FieldPage(msgspec.Struct):
-    content: list[CustomFieldItem]
-    totalPages: int | None = None  # noqa: N815
-    totalElements: int | None = None  # noqa: N815
+    @classmethod
+    def read(cls, text: bytes) -> CustomFieldItem:
+        """What can be read of one; a row that is none has no label, and is nobody's field."""
+        row = _read(text)
+        names = [row.get(name) for name in cls.__struct_fields__] if isinstance(row, Mapping) else []
+        return cls(*(name if isinstance(name, str) else id_text(name) for name in names))
 
 
 class BatchItem(msgspec.Struct):
@@ -66,13 +74,64 @@ class BatchResult(msgspec.Struct):
     results: list[BatchItem] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ContactPage:
-    """One page of contacts: exact JSON texts, and totals where told."""
+def contact_id_in(body: object) -> str | None:
+    """The id that a contact's JSON names, None where it names none."""
+    if not isinstance(body, Mapping):
+        return None
+    return next((told for key in CONTACT.id_keys if (told := id_text(body.get(key))) is not None), None)
 
-    contacts: list[bytes]
+
+def _phone_text(body: Mapping[str, Any]) -> str:
+    return id_text(body.get("contactPhone")) or ""
+
+
+def _read(text: bytes) -> Any:
+    try:
+        return read_json(text)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list: exact JSON texts, and totals where a positive whole number was told.
+
+    A total proves that something is missing, and never that nothing is: it may count the page alone.
+    """
+
+    rows: list[bytes]
     total_pages: int | None
     total_elements: int | None
+
+
+def _page(found: _Page) -> Page:
+    return Page([bytes(row) for row in found.content], _count(found.totalPages), _count(found.totalElements))
+
+
+def _count(raw: msgspec.Raw) -> int | None:
+    try:
+        value = read_json(bytes(raw)) if bytes(raw) else None
+    except ValueError:
+        return None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63 else None
+
+
+def understood(body: object) -> bool:
+    """Whether all of a contact can be believed: what goes back with a write must not be lost or changed.
+
+    `customFields` of another shape than an object may hold fields that a write would take away, and a number that no
+    program can hold could not be told from another one.
+    """
+    if not isinstance(body, Mapping):
+        return False
+    fields = body.get("customFields")
+    return (isinstance(fields, Mapping) or is_hollow(fields)) and not _beyond(body)
+
+
+def _beyond(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(_beyond(part) for part in value.values())
+    return any(_beyond(part) for part in value) if isinstance(value, list) else value is BEYOND
 
 
 class SimpleTextingClient:
@@ -108,30 +167,55 @@ class SimpleTextingClient:
         answer: Answer[Any] = self.http.request("tenant", "GET", "/api/tenant", shape=JSON)
         return answer.value if isinstance(answer.value, dict) else {}
 
-    def list_contacts(self, page: int, *, since: str | None = None) -> ContactPage:
+    def list_contacts(self, page: int, *, since: str | None = None) -> Page:
         """`GET /contacts`, oldest update first; opted-out contacts are in it (seen in client code)."""
         params: dict[str, str | int] = {"page": page, "size": PAGE_SIZE, "direction": "ASC"}
         if since:
             params["since"] = since
         answer = self._heard(self.http.request("list_contacts", "GET", "/api/contacts", shape=_Page, params=params))
-        found = answer.value
-        return ContactPage([bytes(item) for item in found.content], found.totalPages, found.totalElements)
+        return _page(answer.value)
 
     def contact(self, contact_id: str) -> bytes:
-        """`GET /contacts/{id or phone}`: exact JSON text; `Refused` with 404 where it is gone."""
-        answer = self.http.request("contact", "GET", f"/api/contacts/{quote(contact_id, safe='')}", shape=msgspec.Raw)
-        return bytes(self._heard(answer).value)
+        """`GET /contacts/{id}`: the exact JSON text of that very contact.
 
-    def list_custom_fields(self, page: int) -> tuple[list[CustomFieldItem], int | None]:
-        """`GET /custom-fields`: one page and the number of pages if told."""
-        answer = self.http.request(
-            "list_custom_fields",
-            "GET",
-            "/api/custom-fields",
-            shape=_FieldPage,
-            params={"page": page, "size": PAGE_SIZE},
-        )
-        return answer.value.content, answer.value.totalPages
+        Raises:
+            Refused: with 404 where it is gone.
+            BadRecord: the answer is another contact, an error, or not enough of one to be believed.
+        """
+        text, body = self._single(contact_id)
+        prove(CONTACT, body, contact_id)
+        return text
+
+    def contact_by_phone(self, phone: str) -> tuple[str, bytes]:
+        """`GET /contacts/{phone}` (ten digits): id and exact JSON text of who has that phone; raises as above."""
+        text, body = self._single(phone)
+        own = contact_id_in(body)
+        prove(CONTACT, body, own or "")
+        if own is None or nanp(_phone_text(body)) != nanp(phone):
+            raise BadRecord(
+                "the answer to a read of one contact has another phone than the one that was asked for",
+                system=SIMPLETEXTING,
+                call="contact",
+            )
+        return own, text
+
+    def _single(self, key: str) -> tuple[bytes, Any]:
+        answer = self.http.request("contact", "GET", f"/api/contacts/{quote(key, safe='')}", shape=msgspec.Raw)
+        text = bytes(self._heard(answer).value)
+        body = _read(text)
+        if not understood(body):
+            raise BadRecord(
+                "the answer to a read of one contact cannot be understood; what is known stands",
+                system=SIMPLETEXTING,
+                call="contact",
+            )
+        return text, body
+
+    def list_custom_fields(self, page: int) -> Page:
+        """`GET /custom-fields`: one page."""
+        params = {"page": page, "size": PAGE_SIZE}
+        answer = self.http.request("list_custom_fields", "GET", "/api/custom-fields", shape=_Page, params=params)
+        return _page(self._heard(answer).value)
 
     def update_contact(self, contact_id: str, body: Mapping[str, Any]) -> str:
         """`PUT /contacts/{id}` with `upsert=false`: can change a contact, cannot make one; the id that was written."""

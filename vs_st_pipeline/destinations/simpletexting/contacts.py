@@ -9,32 +9,47 @@ complete only if it holds as many contacts as it says; only then is anybody take
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from vs_st_pipeline.account_fields import CustomField, ReadNames, resolve
+from vs_st_pipeline.account_fields import CUSTOMER_ID_LABEL, CustomField, ReadNames, live_text, resolve
 from vs_st_pipeline.database import Db
-from vs_st_pipeline.destinations.simpletexting.client import PAGE_SIZE, CustomFieldItem, SimpleTextingClient
+from vs_st_pipeline.destinations.simpletexting.client import (
+    CONTACT,
+    PAGE_SIZE,
+    CustomFieldItem,
+    SimpleTextingClient,
+    contact_id_in,
+    understood,
+)
 from vs_st_pipeline.drift import drift_of
-from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, Refused
+from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, BadRecord, Refused
 from vs_st_pipeline.field_map import FieldMap, MapField
-from vs_st_pipeline.forgotten import CONTACT, CUSTOMER, PHONE, admit, phone_name, read_forgotten
-from vs_st_pipeline.marks import is_due, read_mark, record_drift, write_mark
+from vs_st_pipeline.forgotten import CONTACT as CONTACTS
+from vs_st_pipeline.forgotten import CUSTOMER, PHONE, admit, phone_name, read_forgotten
+from vs_st_pipeline.marks import CLOCK_SLACK, is_due, read_mark, record_drift, write_mark
+from vs_st_pipeline.matching import carried_id
+from vs_st_pipeline.records import SingleReads
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.schema import utc_now_naive
 from vs_st_pipeline.text_forms import instant, parse_moment
+from vs_st_pipeline.unreadable import forget_unreadable, record_unreadable, unreadable_ids
+from vs_st_pipeline.wire_forms import BEYOND, read_json
 
 BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
-CUSTOMER_ID_LABEL = "VScustomerID"
 OUR_OWN_SOURCE = "PUBLIC_API"  # `updateSource` of a contact that was last touched through the API
 OVERLAP = timedelta(hours=1)  # rows may be shown late, and `since` may be exclusive
 OVERLAP_ROWS = PAGE_SIZE - 20  # room for what is new
-FULL, SINCE = "contacts_full", "contacts_since"
+FULL, SINCE, FIELDS, LONGEST = "contacts_full", "contacts_since", "custom_fields", "contacts_page"
+HEADER_STEP = timedelta(seconds=1)  # a `Date` is told in whole seconds
+MOST_WALKS, FRUITLESS_WALKS = 12, 2
+STALE_PAGES = 3  # pages in a row that brought nobody new: it goes round
+OF_ALL = 80  # per cent of the known contacts: what a listing of all has at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +62,7 @@ class LiveContact:
         status: `subscriptionStatus`, open set; empty if none was told.
         builtin: the contact's own fields as text, empty where blank, null or absent.
         custom: custom fields as text by the key that a write uses (merge tag where known).
-        odd: those of them that are no text, as they were read: they go back as they came.
+        odd: those of them that are no text, by their exact JSON text: they go back as they came.
         created, updated: SimpleTexting's own times as text, empty where absent.
         source: `updateSource`, by whom it was last touched; empty where absent.
         read_run: the run that read it last.
@@ -58,7 +73,7 @@ class LiveContact:
     status: str
     builtin: dict[str, str]
     custom: dict[str, str]
-    odd: dict[str, Any]
+    odd: dict[str, msgspec.Raw]
     created: str
     updated: str
     source: str
@@ -76,30 +91,48 @@ class LiveContact:
 
 def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
     """Read the account's custom fields anew; returns how many there are."""
-    fields = list_custom_fields(st)
-    rows = [(item.label.strip(), item.mergeTag) for item in fields if item.label and item.label.strip()]
     with run.open() as db:
-        if rows == db.rows("select label, merge_tag from raw.simpletexting_custom_fields order by rowid"):
-            return len(rows)
+        kept = db.rows("select label, merge_tag from raw.simpletexting_custom_fields order by rowid")
+        proved = read_mark(db, FIELDS) is not None and not run.full
+        proved = proved and not is_due(db, FIELDS, run.merchant.simpletexting.full_read, run.now())
+    rows = _labels(list_custom_fields(st, kept if proved else ()))
+    if rows == kept and proved:
+        return len(rows)
     columns: dict[str, list[str | None]] = {"label": [row[0] for row in rows], "merge_tag": [row[1] for row in rows]}
     with run.open() as db, db.transaction(), db.batch(columns) as batch:
-        db.execute("delete from raw.simpletexting_custom_fields")
-        db.execute(f"insert into raw.simpletexting_custom_fields select label, merge_tag from {batch}")
+        if rows != kept:
+            db.execute("delete from raw.simpletexting_custom_fields")
+            db.execute(f"insert into raw.simpletexting_custom_fields select label, merge_tag from {batch}")
+        write_mark(db, FIELDS, len(rows), run.now())
     return len(rows)
 
 
-def list_custom_fields(st: SimpleTextingClient) -> list[CustomFieldItem]:
-    """All custom fields of the account, page by page."""
-    fields: list[CustomFieldItem] = []
-    page = 0
+def list_custom_fields(st: SimpleTextingClient, known: Sequence[tuple[str, str | None]] = ()) -> list[CustomFieldItem]:
+    """All custom fields of the account, page by page.
+
+    Args:
+        known: labels and merge tags of a list that was read to its end not long ago: where the first page is all of it
+            again, and says of no more, the end is not asked for anew.
+    """
+    rows: list[bytes] = []
+    longest = pages = 0
     while True:
-        items, pages = st.list_custom_fields(page)
-        if page and items and items == fields[-len(items) :]:
-            return fields  # the same page again: all of it was on the first
-        fields += items
-        page += 1
-        if not items or (pages is not None and page >= pages):
-            return fields
+        page = st.list_custom_fields(pages)
+        if pages and page.rows and page.rows == rows[-len(page.rows) :]:
+            break  # the same page again: all of it was on the first
+        rows += page.rows
+        pages += 1
+        longest = max(longest, len(page.rows))
+        more = (page.total_elements or 0) > len(rows) or (page.total_pages or 0) > pages
+        if not page.rows or (len(page.rows) < longest and not more):
+            break
+        if pages == 1 and known and not more and _labels([CustomFieldItem.read(row) for row in rows]) == [*known]:
+            break
+    return [CustomFieldItem.read(row) for row in rows]
+
+
+def _labels(fields: Iterable[CustomFieldItem]) -> list[tuple[str, str | None]]:
+    return [(item.label.strip(), item.mergeTag) for item in fields if item.label and item.label.strip()]
 
 
 def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) -> int:
@@ -112,72 +145,126 @@ def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) ->
         How many distinct contacts were seen.
 
     Raises:
-        BadAnswer: the listing said more contacts than it gave, or paging had no effect, twice over.
+        BadAnswer: the listing said more contacts than it gave, however often it was walked; paging had no effect; or
+            too many of the contacts are of a shape that is not understood.
     """
     with run.open() as db:
         mark = read_mark(db, SINCE)
         full = fresh or run.full or mark is None or is_due(db, FULL, run.merchant.simpletexting.full_read, run.now())
-    if full:
+    if full or datetime.fromisoformat(mark) > _latest(st):  # a mark in the future has hidden whom nobody knows
         return _fetch_all(run, st, "before a batch" if fresh else "due")
     return _fetch_since(run, st, mark)
 
 
+def _latest(st: SimpleTextingClient) -> datetime:
+    """What no `updated` can rightly be after: SimpleTexting's own `Date`, where it says none the machine's clock."""
+    here = datetime.now(UTC)
+    if st.server_time is None:
+        return here
+    try:
+        return min(datetime.fromtimestamp(st.server_time, UTC) + HEADER_STEP, here + CLOCK_SLACK)
+    except (ValueError, OverflowError, OSError):
+        return here
+
+
 def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
     """A complete listing; those that it does not have are marked gone."""
-    listing = _list(run, st)
-    if listing.moved or listing.short:  # rows shift while they are read: together two walks miss nobody
-        listing = _list(run, st).with_those_of(listing)
+    listing = _walked(run, st, enough=lambda rows: _holds_all(run, rows))
     if listing.short:
         raise BadAnswer(
-            f"the contact list says it has {listing.told} but gave {len(listing.found)}; nothing is taken from it",
+            f"the contact list says it has {listing.told} but gave {listing.count}; nothing is taken from it",
             system=SIMPLETEXTING,
             call="list_contacts",
         )
-    _land_complete(run, listing)
-    run.asked.append(Asked("contact list", why, len(listing.found), f"{listing.pages} pages"))
-    return len(listing.found)
+    _judge_unusable(run, st, listing, of_all=True)
+    _land_complete(run, st, listing)
+    run.asked.append(Asked("contact list", why, listing.count, f"{listing.pages} pages"))
+    return listing.count
 
 
-def _land_complete(run: Run, listing: _Listing) -> None:
+def _holds_all(run: Run, rows: Sequence[bytes]) -> bool:
+    """Whether a page holds everybody who was in a whole listing of this run: then nobody is gone, whatever follows."""
+    ids = [contact_id_in(_decode(text)) or "" for text in rows]
+    with run.open() as db, db.batch({"contact_id": ids}) as batch:
+        whole = db.value("select count(*) from raw.reads where what = 'contacts' and run_id = ?", [run.run_id])
+        missing = db.value(
+            f"""select count(*) from raw.simpletexting_contacts
+                where not gone and contact_id not in (select contact_id from {batch})"""
+        )
+    return bool(whole) and not missing
+
+
+def _land_complete(run: Run, st: SimpleTextingClient, listing: _Listing) -> None:
     with run.open() as db, db.transaction():
         land_contacts(run, db, listing.found)
-        with db.batch({"contact_id": list(listing.found)}) as batch:
-            db.execute(
-                f"""update raw.simpletexting_contacts set gone = true
-                    where not gone and contact_id not in (select contact_id from {batch})"""
-            )
-        db.execute("delete from raw.reads where what = 'contacts'")
-        db.execute("insert into raw.reads values ('contacts', ?, ?, ?)", [run.run_id, len(listing.found), run.now()])
-        if not run.dry_run:
-            write_mark(db, FULL, run.run_id, run.now())
-        _move_mark(db, run, listing.newest, None)
+        _keep_unusable(run, db, listing)
+        if listing.proved and not listing.unusable:
+            with db.batch({"contact_id": list(listing.found)}) as batch:
+                db.execute(
+                    f"""update raw.simpletexting_contacts set gone = true
+                        where not gone and contact_id not in (select contact_id from {batch})"""
+                )
+        if listing.proved:
+            db.execute("delete from raw.reads where what = 'contacts'")
+            db.execute("insert into raw.reads values ('contacts', ?, ?, ?)", [run.run_id, listing.count, run.now()])
+            if not run.dry_run:
+                write_mark(db, FULL, run.run_id, run.now())
+                write_mark(db, LONGEST, listing.longest, run.now())
+        _move_mark(db, run, st, listing, None)
 
 
 def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
     """Contacts updated since the mark less an overlap; what does not keep to that is taken for what it is."""
     with run.open() as db:
         since = _overlapping(db, datetime.fromisoformat(mark))
-    listing = _list(run, st, since=since)
-    if listing.moved or listing.short:
-        listing = _list(run, st, since=since).with_those_of(listing)
-    if listing.short:  # it told more than it gave, twice: only a listing of all can tell what is not there
+        known = int(db.value("select count(*) from raw.simpletexting_contacts where not gone"))
+        longest = int(read_mark(db, LONGEST) or 0)
+    newest = datetime.fromisoformat(mark)
+
+    def enough(rows: Sequence[bytes]) -> bool:
+        """A page shorter than this account's pages are, with the newest known in it and no news, is all there is."""
+        with run.open() as db:
+            return len(rows) < longest and _no_news(db, rows, newest)
+
+    listing = _walked(run, st, since=since, enough=enough)
+    if listing.short:  # it told more than it gave, again and again: only a listing of all can tell what is not there
         return _fetch_all(run, st, "the list of updated contacts was not whole")
-    if listing.oldest is not None and listing.oldest < since - timedelta(seconds=1):
-        # `since` had no effect: then this is a listing of all, and is treated as one.
-        _land_complete(run, listing)
-        run.asked.append(Asked("contact list", "`since` has no effect here", len(listing.found), "all contacts"))
-        return len(listing.found)
+    if datetime.fromisoformat(mark) > _latest(st):
+        return _fetch_all(run, st, "the last look was dated in the future")
+    _judge_unusable(run, st, listing, of_all=False)
+    before = sum(moment < since - timedelta(seconds=1) for moment in listing.updated.values())
+    if before * 2 > listing.count and listing.count * 100 >= known * OF_ALL:
+        # `since` had no effect: then this is a listing of all, and is treated as one. One old row proves nothing.
+        _land_complete(run, st, listing)
+        run.asked.append(Asked("contact list", "`since` has no effect here", listing.count, "all contacts"))
+        return listing.count
     with run.open() as db, db.transaction():
         land_contacts(run, db, listing.found)
-        _move_mark(db, run, listing.newest, mark)
-    run.asked.append(Asked("contact list", "updated since the last look", len(listing.found), f"{listing.pages} pages"))
-    return len(listing.found)
+        _keep_unusable(run, db, listing)
+        _move_mark(db, run, st, listing, mark)
+    run.asked.append(Asked("contact list", "updated since the last look", listing.count, f"{listing.pages} pages"))
+    return listing.count
+
+
+def _no_news(db: Db, rows: Sequence[bytes], newest: datetime) -> bool:
+    """Whether these are stored as they are, and the newest that is known is among them."""
+    hashes = {contact_id_in(_decode(text)): md5(text, usedforsecurity=False).hexdigest() for text in rows}
+    with db.batch({"contact_id": [name or "" for name in hashes], "hash": list(hashes.values())}) as batch:
+        stored = db.value(
+            f"""select count(*) from {batch} as b join raw.simpletexting_contacts as c using (contact_id)
+                where c.body_hash = b.hash and not c.gone"""
+        )
+    if stored != len(rows):
+        return False
+    moments = [parse_moment(_decode(text).get("updated")) for text in rows]
+    return any(moment is not None and instant(moment) >= newest for moment in moments)
 
 
 def _overlapping(db: Db, mark: datetime) -> datetime:
     """Where to read from: an hour before the mark, or as far back as contacts fill most of a page.
 
-    Right after many were written the hour holds them all; a page is overlap enough, and one request.
+    Right after many were written the hour holds them all; a page is overlap enough, and one request. Contacts that say
+    to be newer than the mark take no place in it.
     """
     since = mark - OVERLAP
     if db.value("select count(*) from raw.simpletexting_contacts") <= OVERLAP_ROWS:
@@ -185,102 +272,234 @@ def _overlapping(db: Db, mark: datetime) -> datetime:
     row = db.row(
         """select updated from (select json_extract_string(body, '$.updated') as updated
                from raw.simpletexting_contacts where not gone)
-           where updated is not null order by updated desc limit 1 offset ?""",
-        [OVERLAP_ROWS],
+           where updated is not null and updated <= ? order by updated desc limit 1 offset ?""",
+        [f"{mark + timedelta(days=1):%Y-%m-%dT%H:%M:%S}", OVERLAP_ROWS],
     )
     moment = parse_moment(row[0]) if row else None
     return max(since, min(instant(moment), mark)) if moment is not None else since
 
 
-def _move_mark(db: Db, run: Run, newest: datetime | None, before: str | None) -> None:
-    """The greatest `updated` seen, in SimpleTexting's own time; it never goes back.
+def _move_mark(db: Db, run: Run, st: SimpleTextingClient, listing: _Listing, before: str | None) -> None:
+    """The greatest `updated` seen, in SimpleTexting's own time, and never later than its clock; it never goes back.
 
-    A rehearsal does not move it: the next sync shall list the same contacts itself, or it could not write them.
+    Who says to have been updated in the future is passed over. Where nobody says anything that can be read, it is
+    SimpleTexting's clock when the listing began. A rehearsal does not move it: the next sync shall list the same
+    contacts itself, or it could not write them.
     """
     if run.dry_run:
         return
-    known = [moment for moment in (newest, datetime.fromisoformat(before) if before else None) if moment]
+    latest = _latest(st)
+    known = [moment for moment in listing.updated.values() if moment <= latest]
+    if not known and listing.found and listing.began is not None:
+        known = [listing.began]
+    if before:
+        known.append(datetime.fromisoformat(before))
     if known:
-        write_mark(db, SINCE, max(known).isoformat(), run.now())
+        clock = latest if st.server_time is None else latest - HEADER_STEP
+        write_mark(db, SINCE, min(max(known), clock).isoformat(), run.now())
 
 
 @dataclass(slots=True)
 class _Listing:
-    """One walk over the pages: bodies by id, the total last told, whether it moved, and the updates' range."""
+    """One walk over the pages, or several joined.
+
+    Attributes:
+        found: bodies by id.
+        unusable: rows that cannot be believed, by id where they name one, else by number.
+        order: for each row in turn, what it is named by, so that it is known which follow one another.
+        updated: by id, what could be read of it.
+        told: the total last told, as far as it was not less than what had come already.
+        began: SimpleTexting's clock at the first page.
+        longest: rows of the longest page.
+        moved: the total changed, or a contact came twice: rows were moved while they were read.
+        proved: nothing shows that anybody was missed.
+    """
 
     found: dict[str, bytes] = field(default_factory=dict)
+    unusable: dict[str, bytes] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    updated: dict[str, datetime] = field(default_factory=dict)
     told: int | None = None
-    totals: set[int] = field(default_factory=set)
     pages: int = 0
-    oldest: datetime | None = None
-    newest: datetime | None = None
+    longest: int = 0
+    began: datetime | None = None
+    moved: bool = False
+    proved: bool = True
 
     @property
-    def moved(self) -> bool:
-        return len(self.totals) > 1
+    def count(self) -> int:
+        return len(self.found) + len(self.unusable)
+
+    @property
+    def names(self) -> set[str]:
+        return {*self.found, *self.unusable}
 
     @property
     def short(self) -> bool:
-        return self.told is not None and len(self.found) < self.told
+        return self.told is not None and self.count < self.told
 
-    def with_those_of(self, former: _Listing) -> _Listing:
-        """Add contacts that only the former walk met, a moment ago."""
-        for contact_id, text in former.found.items():
-            if contact_id not in self.found:
-                self.take(contact_id, text)
-        self.pages += former.pages
-        return self
+    def join(self, later: _Listing) -> bool:
+        """Add another walk, whose bodies are newer; whether it brought anybody new."""
+        new = bool(later.names - self.names)
+        for name in later.names:
+            self.found.pop(name, None)
+            self.unusable.pop(name, None)
+            self.updated.pop(name, None)
+        self.found |= later.found
+        self.unusable |= later.unusable
+        self.updated |= later.updated
+        self.order = later.order + [name for name in self.order if name not in set(later.order)]
+        self.told = later.told if later.told is not None else self.told
+        self.pages += later.pages
+        return new
 
-    def take(self, contact_id: str, text: bytes) -> None:
+    def take(self, text: bytes) -> str:
+        """Take a row; returns what it is named by."""
+        body = _decode(text)
+        contact_id = contact_id_in(body)
+        if contact_id is None or not understood(body):
+            name = contact_id or f"#{sum(one.startswith('#') for one in self.unusable)}"
+            if name not in self.found:
+                self.unusable[name] = text
+            return name
+        self.unusable.pop(contact_id, None)
         self.found[contact_id] = text
-        moment = parse_moment(_decode(text).get("updated"))
+        moment = parse_moment(body.get("updated"))
         if moment is not None:
-            at = instant(moment)
-            self.oldest = at if self.oldest is None else min(self.oldest, at)
-            self.newest = at if self.newest is None else max(self.newest, at)
+            self.updated[contact_id] = instant(moment)
+        return contact_id
 
 
-def _list(run: Run, st: SimpleTextingClient, *, since: datetime | None = None) -> _Listing:
+def _walked(
+    run: Run,
+    st: SimpleTextingClient,
+    *,
+    since: datetime | None = None,
+    enough: Callable[[Sequence[bytes]], bool] = lambda rows: False,
+) -> _Listing:
+    """Walk the list, again while rows move and each walk brings somebody new: together they miss nobody."""
+    listing = _list(run, st, since=since, enough=enough)
+    restless, fruitless = listing.moved or listing.short, 0
+    for _ in range(MOST_WALKS - 1):
+        if not restless or fruitless >= FRUITLESS_WALKS:
+            break
+        again = _list(run, st, since=since)
+        alone = not again.moved and not again.short and again.names >= listing.names
+        fruitless = 0 if listing.join(again) else fruitless + 1
+        # Whole is a walk in which nothing moved, or as many contacts together as the list says there are.
+        restless = not alone and listing.told != listing.count
+    listing.proved = not restless
+    return listing
+
+
+def _list(
+    run: Run,
+    st: SimpleTextingClient,
+    *,
+    since: datetime | None = None,
+    enough: Callable[[Sequence[bytes]], bool] = lambda rows: False,
+) -> _Listing:
+    """One walk. The end is an empty page, or one shorter than the longest where no total says that more is there.
+
+    No total says that this was all: some count the page alone.
+    """
     listing = _Listing()
     text_since = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{since.microsecond // 1000:03d}Z" if since else None
-    before: list[str] = []
+    before: list[bytes] = []
+    totals: set[int] = set()
+    longest = rows = stale = 0
     while True:
-        answer = st.list_contacts(listing.pages, since=text_since)
-        if answer.contacts and answer.total_elements is not None:  # past the end the totals may be missing
-            listing.told = answer.total_elements
-            listing.totals.add(listing.told)
-        ids = []
-        for text in answer.contacts:
-            contact_id = contact_id_of(text)
-            ids.append(contact_id)
-            listing.take(contact_id, text)
-        if listing.pages and ids and ids == before:
+        page = st.list_contacts(listing.pages, since=text_since)
+        if listing.began is None and st.server_time is not None:
+            listing.began = min(_latest(st), datetime.fromtimestamp(st.server_time, UTC)) if _sane(st) else None
+        if listing.pages and page.rows and page.rows == before:
+            if listing.told == listing.count and len(page.rows) < PAGE_SIZE and listing.pages == 1:
+                return listing  # it has but one page, shows it whatever is asked for, and says that this is all
             raise BadAnswer(
                 "the contact list gave the same page twice: paging has no effect",
                 system=SIMPLETEXTING,
                 call="list_contacts",
             )
+        known = listing.count
+        listing.order += [listing.take(text) for text in page.rows]
+        rows += len(page.rows)
+        stale = stale + 1 if page.rows and listing.count == known else 0
+        if page.rows and page.total_elements is not None and page.total_elements >= rows:
+            listing.told = page.total_elements  # past the end the totals may be missing
+            totals.add(listing.told)
         listing.pages += 1
-        run.progress(f"contacts {len(listing.found)}" + (f" of {listing.told}" if listing.told else ""))
-        if not ids or (answer.total_pages is not None and listing.pages >= answer.total_pages):
+        longest = max(longest, len(page.rows))
+        run.progress(f"contacts {listing.count}" + (f" of {listing.told}" if listing.told else ""))
+        more = (listing.told or 0) > rows or (page.total_pages or 0) > listing.pages
+        end = len(page.rows) < longest or (listing.pages == 1 and enough(page.rows))
+        if not page.rows or stale >= STALE_PAGES or (end and not more):
+            listing.longest = longest
+            listing.moved = len(totals) > 1 or rows > listing.count
             return listing
-        if answer.total_pages is None and listing.told is not None and not listing.short:
-            return listing
-        before = ids
+        before = page.rows
+
+
+def _sane(st: SimpleTextingClient) -> bool:
+    return st.server_time is not None and 0 <= st.server_time < 4e9
+
+
+def _judge_unusable(run: Run, st: SimpleTextingClient, listing: _Listing, *, of_all: bool) -> None:
+    """One contact that is not understood is left alone; many are another way of answering, and stop the sync.
+
+    Raises:
+        BadAnswer: all of them, five in a row, or more than a fifth of 25 or more are so.
+    """
+    if not listing.unusable:
+        return
+    error = BadAnswer(
+        "contacts came in a shape that is not understood: what they hold might be lost by a write, so none is made",
+        system=SIMPLETEXTING,
+        call="list_contacts",
+    )
+    with run.open() as db:
+        known = unreadable_ids(db, CONTACT.name)
+        row = db.row(
+            """select contact_id from raw.simpletexting_contacts anti join
+                   (select id as contact_id from raw.unreadable where kind = ?) using (contact_id)
+               where not gone order by read_at desc, contact_id limit 1""",
+            [CONTACT.name],
+        )
+    if not listing.found:
+        if of_all or row is None or row[0] in listing.unusable:
+            raise error
+        st.contact(row[0])  # of somebody who was read well before; if he cannot be read now, it is the system's trouble
+    reads = SingleReads(len(listing.order))
+    for name in listing.order:
+        if name in listing.unusable:
+            reads.went_wrong(name, error, known=name in known)
+        else:
+            reads.went_well()
+
+
+def _keep_unusable(run: Run, db: Db, listing: _Listing) -> None:
+    error = BadRecord("the contact stands in the list in a shape that cannot be understood", system=SIMPLETEXTING)
+    named = {name: error for name in listing.unusable if not name.startswith("#")}
+    record_unreadable(db, CONTACT.name, named, run.now(), dry_run=run.dry_run)
 
 
 def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
-    """Read one contact by itself and land it; one that answers 404 is marked gone."""
+    """Read one contact by itself and land it; one that answers 404 is marked gone.
+
+    Raises:
+        PipelineError: it could not be read; `records.is_of_one_record` says whose trouble that may be.
+    """
     try:
         text = st.contact(contact_id)
     except Refused as refused:
         if refused.http_status != 404:
             raise
-        with run.open() as db:
+        with run.open() as db, db.transaction():
             mark_gone(db, contact_id)
+            forget_unreadable(db, CONTACT.name, [contact_id])
         return
     with run.open() as db, db.transaction():
-        land_contacts(run, db, {contact_id_of(text): text})
+        land_contacts(run, db, {contact_id: text})
+        forget_unreadable(db, CONTACT.name, [contact_id])
 
 
 def mark_gone(db: Db, contact_id: str) -> None:
@@ -337,10 +556,11 @@ def _of_people_not_forgotten(run: Run, db: Db, contacts: Mapping[str, bytes]) ->
 
     def names(contact_id: str) -> tuple[str, list[tuple[str, object]], None]:
         contact = live_contact(contact_id, contacts[contact_id], "", read_names)
-        customer_id = contact.custom.get(key, "").strip()
+        carried = carried_id(contact.custom.get(key))
+        customer_id = contact.custom.get(key, "").strip() if carried is None else str(carried)
         return contact_id, [(PHONE, phone_name(contact.phone)), (CUSTOMER, customer_id)], None
 
-    admitted = admit(db, list(contacts), CONTACT, names, run.now())
+    admitted = admit(db, list(contacts), CONTACTS, names, run.now())
     return contacts if len(admitted) == len(contacts) else {name: contacts[name] for name in admitted}
 
 
@@ -378,13 +598,15 @@ def live_contact(contact_id: str, text: str | bytes, read_run: str, names: ReadN
     body = _decode(text)
     found = body.get("customFields")
     custom = found if isinstance(found, dict) else {}
+    odd = [name for name, value in custom.items() if value is not None and not isinstance(value, str)]
+    exact = _as_they_came(text) if odd else {}
     return LiveContact(
         contact_id=contact_id,
         phone=_text(body.get("contactPhone")),
         status=_text(body.get("subscriptionStatus")),
         builtin={name: _text(body.get(name)) for name in BUILTINS},
         custom=names.values(custom),
-        odd={names.key(k): v for k, v in custom.items() if v is not None and not isinstance(v, str)},
+        odd={names.key(name): exact[name] for name in odd},
         created=_text(body.get("created")),
         updated=_text(body.get("updated")),
         source=_text(body.get("updateSource")),
@@ -396,23 +618,33 @@ def contact_id_of(text: bytes) -> str:
     """The id of a contact's JSON.
 
     Raises:
-        BadAnswer: it is no object or names no id; without one nothing can be said about a whole listing.
+        BadRecord: it is no object or names no id.
     """
-    body = _decode(text)
-    contact_id = body.get("contactId") or body.get("id")
-    if not isinstance(contact_id, str) or not contact_id:
-        raise BadAnswer("a contact without an id came", system=SIMPLETEXTING, call="list_contacts")
+    contact_id = contact_id_in(_decode(text))
+    if contact_id is None:
+        raise BadRecord("a contact without an id came", system=SIMPLETEXTING, call="list_contacts")
     return contact_id
 
 
+class _Customs(msgspec.Struct):
+    customFields: dict[str, msgspec.Raw]  # noqa: N815
+
+
+def _as_they_came(text: str | bytes) -> dict[str, msgspec.Raw]:
+    """The exact text of each custom field's value; a float would change `1.10`, and what is longer than one."""
+    return {name: msgspec.Raw(bytes(raw)) for name, raw in _CUSTOMS.decode(text).customFields.items()}
+
+
+_CUSTOMS: Final = msgspec.json.Decoder(_Customs)
+
+
 def _decode(text: str | bytes) -> dict[str, Any]:
-    value = msgspec.json.decode(text)
+    try:
+        value = read_json(text)
+    except ValueError:
+        return {}
     return value if isinstance(value, dict) else {}
 
 
 def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return "" if value is BEYOND else live_text(value)

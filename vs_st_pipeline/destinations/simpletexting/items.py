@@ -78,8 +78,13 @@ def _with_reason(change: Change, why: tuple[str, str] | None) -> Change:
 
 def _without_taken_emails(run: Run, items: Sequence[Item]) -> list[Item]:
     """An e-mail that somebody else has by now is left out, as it would be in a plan: accounts may hold it only once."""
+    items = [
+        Item(item.contact, changes)
+        for item in items
+        if (changes := [change for change in item.changes if not _is_email(change) or is_address(change.new)])
+    ]
     if not any(_is_email(change) for item in items for change in item.changes):
-        return list(items)
+        return items
     owners: dict[str, set[str]] = {}
     with run.open() as db:
         emails = db.rows(
@@ -100,6 +105,12 @@ def _without_taken_emails(run: Run, items: Sequence[Item]) -> list[Item]:
         if changes:
             kept.append(Item(item.contact, changes))
     return kept
+
+
+def is_address(text: str) -> bool:
+    """Whether a text can be an e-mail address at all; `n/a`, `none` and the like have the whole contact refused."""
+    name, at, host = text.strip().rpartition("@")
+    return bool(name and at and host.strip(".")) and not any(char.isspace() for char in text.strip())
 
 
 def _is_email(change: Change) -> bool:

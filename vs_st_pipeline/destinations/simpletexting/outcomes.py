@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from vs_st_pipeline import ledger
 from vs_st_pipeline.account_fields import ReadNames
 from vs_st_pipeline.change import GONE, Change
 from vs_st_pipeline.destinations.simpletexting import contacts as reading
 from vs_st_pipeline.destinations.simpletexting.batch import NOT_APPLIED, BatchOutcome
-from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
+from vs_st_pipeline.destinations.simpletexting.client import CONTACT, SimpleTextingClient
 from vs_st_pipeline.destinations.simpletexting.strangers import (
     IN_DOUBT,
     MADE_AND_DELETED,
@@ -25,11 +25,13 @@ from vs_st_pipeline.destinations.simpletexting.strangers import (
     settle_stranger,
 )
 from vs_st_pipeline.diff import stored_form
-from vs_st_pipeline.errors import BadAnswer, Internal, Refused, TryLater
+from vs_st_pipeline.errors import BadAnswer, Forbidden, Internal, PipelineError, Refused, TryLater
 from vs_st_pipeline.gates import status_reason
 from vs_st_pipeline.ledger import Sent
 from vs_st_pipeline.phone import nanp
+from vs_st_pipeline.records import SingleReads
 from vs_st_pipeline.run import Run
+from vs_st_pipeline.unreadable import forget_unreadable, record_unreadable, unreadable_ids, waiting_ids
 
 READ_SINGLY_UP_TO = 20
 
@@ -47,11 +49,41 @@ class Pushed:
 
 @dataclass(slots=True)
 class Outcomes:
-    """Records what is sent and what became of it, and counts it in `pushed`."""
+    """Records what is sent and what became of it, and counts it in `pushed`.
+
+    Attributes:
+        reads: what became of the contacts that were read singly in this sync.
+        rejected: who was refused in an earlier one.
+    """
 
     run: Run
     st: SimpleTextingClient
     pushed: Pushed
+    reads: SingleReads = field(default_factory=SingleReads)
+    rejected: Mapping[str, ledger.Rejected] = field(default_factory=dict)
+
+    def read(self, contact_id: str) -> bool:
+        """Read one contact by itself; one that cannot be read is left for later, and stops nobody else.
+
+        Returns:
+            False: what it is now is not known in this sync.
+
+        Raises:
+            PipelineError: it is the system's trouble.
+        """
+        with self.run.open() as db:
+            if contact_id in waiting_ids(db, CONTACT.name, self.run.now()):
+                return False
+            known = contact_id in unreadable_ids(db, CONTACT.name)
+        try:
+            reading.fetch_contact(self.run, self.st, contact_id)
+        except PipelineError as error:
+            self.reads.went_wrong(contact_id, error, known=known)
+            with self.run.open() as db, db.transaction():
+                record_unreadable(db, CONTACT.name, {contact_id: error}, self.run.now(), dry_run=self.run.dry_run)
+            return False
+        self.reads.went_well()
+        return True
 
     def sending(self, contacts: Sequence[tuple[str, str, Sequence[Change]]], *, call: str) -> list[Sent]:
         """Store what is about to be sent in one request.
@@ -86,11 +118,23 @@ class Outcomes:
         with self.run.open() as db:
             ledger.record_not_sent(db, sending[0].send_id)
 
+    def accept_partly(self, sent: Sent, dropped: Sequence[Change], code: str | None, http_status: int | None) -> None:
+        """Written without what it was refused for: that goes on being wanted, and the contact counts as rejected."""
+        with self.run.open() as db, db.transaction():
+            ledger.record_partly(db, sent, dropped, code=code, http_status=http_status, at=self.run.now())
+        self.pushed.rejected += 1
+
+    def without_effect(self, sent: Sent) -> None:
+        """Refused as it was; it is sent otherwise at once."""
+        with self.run.open() as db, db.transaction():
+            ledger.record_refused(db, sent, at=self.run.now())
+
     def accept(self, sent: Sequence[Sent]) -> None:
         """The ledger moves."""
         if sent:
             with self.run.open() as db, db.transaction():
                 ledger.record_accepted(db, sent, at=self.run.now())
+                forget_unreadable(db, CONTACT.name, [one.contact_id for one in sent])
             self.pushed.accepted += len(sent)
 
     def reject(self, sent: Sent, code: str | None, http_status: int | None) -> None:
@@ -112,8 +156,10 @@ class Outcomes:
         """The write went to another contact than the one we know: ours had vanished; this one is new or came back."""
         met = settle_stranger(self.st, stranger_id, called)
         self.pushed.noted[met] += 1
+        still_there = self._is_there(sent.contact_id)
         with self.run.open() as db, db.transaction():
-            reading.mark_gone(db, sent.contact_id)
+            if not still_there:
+                reading.mark_gone(db, sent.contact_id)
             if met in (IN_DOUBT, MADE_NOT_DELETED):
                 ledger.record_doubted(db, stranger_id, met, at=self.run.now())
             if met == MADE_AND_DELETED:
@@ -122,12 +168,39 @@ class Outcomes:
             ledger.record_without_effect(db, [sent], "another contact", at=self.run.now())
         self.pushed.rejected += 1
 
-    def take_in(self, sending: Sequence[Sent], outcome: BatchOutcome) -> None:
-        """All outcomes of a batch."""
+    def _is_there(self, contact_id: str) -> bool:
+        """Whether the contact that we know is there by its own word; an answer about another one proves nothing."""
+        try:
+            self.st.contact(contact_id)
+        except (Refused, TryLater, BadAnswer, Forbidden) as error:
+            return error.http_status != 404
+        return True
+
+    def take_in(
+        self,
+        sending: Sequence[Sent],
+        outcome: BatchOutcome,
+        *,
+        dropped: Mapping[str, Refusal] | None = None,
+        again: Callable[[Sent, str | None], bool] = lambda sent, code: False,
+    ) -> None:
+        """All outcomes of a batch.
+
+        Args:
+            dropped: by contact id, what was left out of its item because it had been refused with it.
+            again: told of each refused item; whether that one is sent again in another form, at once.
+        """
         by_id = {sent.contact_id: sent for sent in sending}
-        self.accept([by_id[contact_id] for contact_id in outcome.accepted])
+        left_out = dropped or {}
+        self.accept([by_id[contact_id] for contact_id in outcome.accepted if contact_id not in left_out])
+        for contact_id in outcome.accepted:
+            if (refusal := left_out.get(contact_id)) is not None:
+                self.accept_partly(by_id[contact_id], refusal.changes, refusal.code, refusal.http_status)
         for contact_id, code in outcome.rejected.items():
-            self.reject(by_id[contact_id], code, None)
+            if again(by_id[contact_id], code):
+                self.without_effect(by_id[contact_id])
+            else:
+                self.reject(whole(by_id[contact_id], left_out.get(contact_id)), code, None)
         for contact_id, stranger_id in outcome.strangers.items():
             self.met_stranger(by_id[contact_id], stranger_id, outcome.called)
         if outcome.unknown:
@@ -143,7 +216,8 @@ class Outcomes:
         called: CalledAt | None = None,
         finally_: bool = False,
         may_come: bool = False,
-    ) -> bool:
+        anew: bool = False,
+    ) -> set[str]:
         """Read contacts whose outcome is unknown: what they show now is the outcome.
 
         A batch that nobody saw done, and whose values do not show, is given up by the next run, which writes the
@@ -156,17 +230,18 @@ class Outcomes:
             finally_: an earlier run sent it: what does not show was not applied, and is written anew if it is wanted.
             may_come: the batch may still be carried out, and then makes a contact where ours is gone. So a gone one
                 stays in the outbox, and its phone is looked at again.
+            anew: this run sends them again at once, so that what does not show now was not applied.
 
         Returns:
-            False: they cannot be read either.
+            The ids of those that cannot be read either.
         """
-        readable = self._read_again(sent, unless_read=finally_)
+        unread = self._read_again(sent, unless_read=finally_)
         with self.run.open() as db:
             live = reading.read_contacts(db, reading.read_custom_fields(db), [one.contact_id for one in sent])
         proved: list[Sent] = []
         for one in sent:
             contact = live.get(one.contact_id)
-            if not readable:
+            if one.contact_id in unread:
                 self.pushed.unknown += 1
             elif contact is None:
                 if called and self._stranger_under_its_phone(one, called):
@@ -177,12 +252,12 @@ class Outcomes:
                     self.pushed.noted[GONE] += 1
             elif _shows(contact.value, one.changes):
                 proved.append(one)
-            elif finally_:
+            elif finally_ or anew:
                 self._not_applied(one, may_come=may_come)
             else:
                 self.pushed.unknown += 1
         self.accept(proved)
-        return readable
+        return unread
 
     def look_late(self, sent: Sent, called: CalledAt) -> None:
         """A contact has vanished whose batch was given up, and may have come since: has it made another?
@@ -190,12 +265,12 @@ class Outcomes:
         That one would show what was sent; who has come back by himself, by whatever door, does not.
         """
         try:
-            text = self.st.contact(sent.phone or "")
-        except (Refused, TryLater, BadAnswer):
+            found_id, text = self.st.contact_by_phone(sent.phone or "")
+        except (Refused, TryLater, BadAnswer, Forbidden):
             return  # nobody there, as a rule; the next sync looks again
         with self.run.open() as db:
             names = ReadNames(reading.read_custom_fields(db))
-        found = reading.live_contact(reading.contact_id_of(text), text, "", names)
+        found = reading.live_contact(found_id, text, "", names)
         if found.contact_id != sent.contact_id and _shows(found.value, sent.changes):
             self.met_stranger(sent, found.contact_id, called)
 
@@ -206,7 +281,8 @@ class Outcomes:
                 ledger.record_rejected(db, sent, code=NOT_APPLIED, http_status=None, at=at)
             ledger.record_without_effect(db, [sent], "not applied", at=at, may_come=may_come)
 
-    def _read_again(self, sent: Sequence[Sent], *, unless_read: bool) -> bool:
+    def _read_again(self, sent: Sequence[Sent], *, unless_read: bool) -> set[str]:
+        """Read them as they are now; the ids of those that could not be read."""
         ids = [one.contact_id for one in sent]
         if unless_read:  # this run has read most of them already, and gone ones are known to be
             with self.run.open() as db, db.batch({"contact_id": ids}) as batch:
@@ -216,26 +292,47 @@ class Outcomes:
                     [self.run.run_id],
                 )
             ids = sorted(set(ids) - {row[0] for row in known})
+        unread: set[str] = set()
         try:
-            if len(ids) <= READ_SINGLY_UP_TO:
-                for contact_id in ids:
-                    reading.fetch_contact(self.run, self.st, contact_id)
-            else:
+            if len(ids) > READ_SINGLY_UP_TO:
                 reading.fetch_contacts(self.run, self.st, fresh=True)
-        except (TryLater, BadAnswer):
-            return False
-        return True
+                with self.run.open() as db:
+                    return set(ids) & unreadable_ids(db, CONTACT.name)
+            for contact_id in ids:
+                if not self.read(contact_id):
+                    unread.add(contact_id)
+        except (
+            TryLater,
+            BadAnswer,
+            Forbidden,
+        ):  # it is not one contact's trouble: of nobody after it is anything known
+            unread.update(ids[ids.index(contact_id) :] if len(ids) <= READ_SINGLY_UP_TO else ids)
+        return unread
 
     def _stranger_under_its_phone(self, sent: Sent, called: CalledAt) -> bool:
         """Whether a batch without a result met another contact under the phone of one that has vanished."""
         try:
-            found = reading.contact_id_of(self.st.contact(sent.phone)) if sent.phone else None
-        except (Refused, TryLater, BadAnswer):
+            found = self.st.contact_by_phone(sent.phone)[0] if sent.phone else None
+        except (Refused, TryLater, BadAnswer, Forbidden):
             return False
         if found is None or found == sent.contact_id:
             return False
         self.met_stranger(sent, found, called)
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a contact was refused with, and is tried without."""
+
+    changes: tuple[Change, ...]
+    code: str | None
+    http_status: int | None
+
+
+def whole(sent: Sent, refusal: Refusal | None) -> Sent:
+    """What was wanted of the contact, with what had been left out."""
+    return replace(sent, changes=(*sent.changes, *refusal.changes)) if refusal else sent
 
 
 def _shows(live: Callable[[str, str], str], changes: Sequence[Change]) -> bool:

@@ -9,14 +9,17 @@ a batch comes right after a fresh read and every result's contact id is compared
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from vs_st_pipeline import ledger
+from vs_st_pipeline.change import UNREADABLE
 from vs_st_pipeline.destinations.simpletexting import contacts as reading
-from vs_st_pipeline.destinations.simpletexting.batch import collect, write_body
-from vs_st_pipeline.destinations.simpletexting.client import BATCH_SIZE, SimpleTextingClient
+from vs_st_pipeline.destinations.simpletexting.batch import IMPORT_LIMIT, WRITE_FAILS, collect, write_body
+from vs_st_pipeline.destinations.simpletexting.client import BATCH_SIZE, CONTACT, SimpleTextingClient
+from vs_st_pipeline.destinations.simpletexting.contacts import LiveContact
 from vs_st_pipeline.destinations.simpletexting.items import (
     READ_AGAIN_AFTER,
     Item,
@@ -24,13 +27,18 @@ from vs_st_pipeline.destinations.simpletexting.items import (
     items_to_write,
     named_by_phone,
 )
-from vs_st_pipeline.destinations.simpletexting.outcomes import Outcomes, Pushed
+from vs_st_pipeline.destinations.simpletexting.outcomes import Outcomes, Pushed, Refusal, whole
 from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
 from vs_st_pipeline.destinations.simpletexting.strangers import CalledAt
-from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, Internal, Refused, TryLater, Unsafe
+from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, Internal, PipelineError, Refused, TryLater, Unsafe
+from vs_st_pipeline.ledger import Sent
 from vs_st_pipeline.run import Run
+from vs_st_pipeline.unreadable import forget_unreadable, unreadable_ids
 
-FAILURES_IN_A_ROW = 3
+FAILURES_IN_A_ROW, SUSPECTS_IN_A_ROW = 3, 5
+PARTS_IN_A_ROW = 2
+GONE_THERE, TOO_MANY = 404, 429
+NOT_FOR_A_VALUE = frozenset(["INVALID_CONTACT", "LOCAL_OPT_OUT", IMPORT_LIMIT])  # no field less would change these
 LIST_AGAIN_AFTER_SECONDS = 10.0
 WAIT_AGAIN_FOR = timedelta(minutes=15)
 LATEST_BATCH = timedelta(days=1)  # how long a batch that nobody saw done is believed to be possible still
@@ -58,17 +66,44 @@ def push(run: Run, st: SimpleTextingClient, pushed: Pushed) -> None:
             raise Unsafe(plan[0])
         with run.open() as db:
             ledger.record_allowed(db, plan[0], by=run.started_by, at=run.now(), run_id=run.run_id)
-    outcomes = Outcomes(run, st, pushed)
-    if len(wanted_ids) > run.merchant.simpletexting.write_one_by_one_up_to:
-        _push_by_batch(outcomes, wanted_ids)
-    elif wanted_ids:
-        _push_one_by_one(outcomes, wanted_ids)
+    with run.open() as db:
+        outcomes = Outcomes(run, st, pushed, rejected=ledger.read_rejected(db))
+    _forget_readable(run, wanted_ids)
+    try:
+        if len(wanted_ids) > run.merchant.simpletexting.write_one_by_one_up_to:
+            _push_by_batch(outcomes, wanted_ids)
+        elif wanted_ids:
+            _push_one_by_one(outcomes, wanted_ids)
+    finally:
+        _note_unreadable(run, pushed)
     with run.open() as db, db.transaction():
+        ledger.forget_suspects(db)
         ledger.forget_settled_rejects(db)
         ledger.record_learned(db, at=run.now(), run_id=run.run_id)
         ledger.record_links(db, at=run.now())
         ledger.record_passed(db, at=run.now())
         ledger.record_settled(db)
+
+
+def _forget_readable(run: Run, wanted_ids: Sequence[str]) -> None:
+    """Who was read in this run and has nothing to be written is not unreadable; of the others their read decides."""
+    with run.open() as db, db.transaction():
+        if known := unreadable_ids(db, CONTACT.name) - set(wanted_ids):
+            with db.batch({"contact_id": sorted(known)}) as batch:
+                read = db.rows(
+                    f"""select contact_id from raw.simpletexting_contacts semi join {batch} using (contact_id)
+                        where gone or read_run = ?""",
+                    [run.run_id],
+                )
+            forget_unreadable(db, CONTACT.name, [row[0] for row in read])
+
+
+def _note_unreadable(run: Run, pushed: Pushed) -> None:
+    """Contacts that cannot be read now; those of whom the plan says so already are counted there."""
+    with run.open() as db:
+        noted = {row[0] for row in db.rows("select contact_id from planned.notes where note = ?", [UNREADABLE])}
+        if count := len(unreadable_ids(db, CONTACT.name) - noted):
+            pushed.noted[UNREADABLE] += count
 
 
 def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: Pushed) -> None:
@@ -100,44 +135,137 @@ def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: Pushed) -> No
 
 
 def _push_one_by_one(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
-    run, pushed, failures = outcomes.run, outcomes.pushed, 0
-    for done, contact_id in enumerate(contact_ids, 1):
-        if not is_fresh(run, contact_id):
-            reading.fetch_contact(run, outcomes.st, contact_id)
+    """Write each by itself; who failed before goes last, so that he keeps nobody else from being written.
+
+    A write that fails in no clear way after all its tries is the contact's own trouble if others pass: then it counts
+    as refused. Where none passes, or too many fail in a row, it is the system's.
+    """
+    run, pushed = outcomes.run, outcomes.pushed
+    with run.open() as db:
+        suspects = ledger.read_suspects(db)
+    failed: list[tuple[Sent, PipelineError]] = []
+    in_a_row, passed = 0, pushed.accepted
+    for done, contact_id in enumerate(sorted(contact_ids, key=lambda one: one in suspects), 1):
+        if not is_fresh(run, contact_id) and not outcomes.read(contact_id):
+            continue
         # Not before: each write and each reading on the way may have changed what is known of the contacts after it.
         for item in items_to_write(run, [contact_id], pushed):
+            if lean := _lean_first(outcomes, item):
+                _write_lean(outcomes, *lean)
+                continue
             [sent] = outcomes.sending([(contact_id, item.contact.phone, item.changes)], call=UPDATE)
             try:
                 _write_one(outcomes, item, sent)
-                failures = 0
+                in_a_row = 0
             except Refused as refused:
                 outcomes.not_sent([sent])
                 raise _blocked(refused) from None
-            except (TryLater, BadAnswer):
+            except (TryLater, BadAnswer) as error:
                 # No clear answer: it may have been written. Reading tells; if not even that works, the next sync will.
-                accepted_before = pushed.accepted
-                readable = outcomes.settle([sent])
-                failures = 0 if pushed.accepted > accepted_before else failures + 1
-                if not readable or failures >= FAILURES_IN_A_ROW:
+                accepted, unknown = pushed.accepted, pushed.unknown
+                unread = outcomes.settle([sent])
+                if pushed.accepted > accepted:
+                    in_a_row = 0
+                    continue
+                in_a_row += 1
+                if pushed.unknown > unknown and not unread:
+                    failed.append((sent, error))
+                _remember_suspects(run, [contact_id], error)
+                known = contact_id in suspects and pushed.accepted > passed
+                if (unread and not _of_one(outcomes, unread)) or in_a_row >= (
+                    SUSPECTS_IN_A_ROW if known else FAILURES_IN_A_ROW
+                ):
+                    if known:
+                        _reject_failed(outcomes, [one for one in failed if one[0].contact_id in suspects])
                     raise
         run.progress(f"written {done} of {len(contact_ids)}")
+    if pushed.accepted > passed or (len(failed) == 1 and failed[0][0].contact_id in suspects):
+        _reject_failed(outcomes, failed)
 
 
-def _write_one(outcomes: Outcomes, item: Item, sent: ledger.Sent) -> None:
+def _of_one(outcomes: Outcomes, unread: set[str]) -> bool:
+    """Whether it is these contacts' own trouble that they cannot be read: then they are kept as unreadable."""
+    with outcomes.run.open() as db:
+        return unread <= unreadable_ids(db, CONTACT.name)
+
+
+def _remember_suspects(run: Run, contact_ids: Sequence[str], error: PipelineError) -> None:
+    """Who was in a request that failed as a whole goes apart from the others in the next sync."""
+    if isinstance(error, TryLater) and (error.call is None or error.http_status == TOO_MANY):
+        return
+    with run.open() as db, db.transaction():
+        ledger.record_suspects(db, contact_ids, at=run.now())
+
+
+def _reject_failed(outcomes: Outcomes, failed: Sequence[tuple[Sent, PipelineError]]) -> None:
+    for sent, error in failed:
+        outcomes.pushed.unknown -= 1  # it was read, and does not show
+        outcomes.reject(sent, WRITE_FAILS, error.http_status)
+
+
+def _write_one(outcomes: Outcomes, item: Item, sent: Sent) -> None:
+    """Write one contact; refused, it is tried once more without what is only to be filled in.
+
+    Raises:
+        Refused: it is about the account.
+        TryLater, BadAnswer: nobody knows what became of it.
+    """
     try:
-        written_id = outcomes.st.update_contact(sent.contact_id, write_body(item.contact, item.changes))
+        _update(outcomes, item.contact, sent)
     except Refused as refused:
         if meaning_of(refused.code).account_wide:
             raise
-        if refused.http_status == 404:
+        before = outcomes.rejected.get(sent.contact_id)
+        lean = _without_fill(item, refused.code, refused.http_status)
+        if refused.http_status == GONE_THERE:
             outcomes.gone(sent)
+        elif lean and (before is None or before.changes_hash == ledger.changes_hash(lean[1].changes)):
+            outcomes.without_effect(sent)
+            _write_lean(outcomes, *lean)
         else:
             outcomes.reject(sent, refused.code, refused.http_status)
         return
+    outcomes.accept([sent])
+
+
+def _write_lean(outcomes: Outcomes, item: Item, refusal: Refusal) -> None:
+    [sent] = outcomes.sending([(item.contact.contact_id, item.contact.phone, item.changes)], call=UPDATE)
+    try:
+        _update(outcomes, item.contact, sent)
+    except Refused as refused:
+        if meaning_of(refused.code).account_wide:
+            outcomes.not_sent([sent])
+            raise _blocked(refused) from None
+        if refused.http_status == GONE_THERE:
+            outcomes.gone(sent)
+        else:
+            outcomes.reject(whole(sent, refusal), refused.code, refused.http_status)
+        return
+    except (TryLater, BadAnswer):
+        outcomes.settle([sent])
+        return
+    outcomes.accept_partly(sent, refusal.changes, refusal.code, refusal.http_status)
+
+
+def _update(outcomes: Outcomes, contact: LiveContact, sent: Sent) -> None:
+    """Raises BadAnswer where another contact is named: this call creates none, so what became of ours is to be read."""
+    written_id = outcomes.st.update_contact(sent.contact_id, write_body(contact, sent.changes))
     if written_id != sent.contact_id:
-        outcomes.met_stranger(sent, written_id, CalledAt(sent.heard_before, outcomes.st.server_time))
-    else:
-        outcomes.accept([sent])
+        raise BadAnswer("the answer to a write names another contact", system=SIMPLETEXTING, call=UPDATE)
+
+
+def _without_fill(item: Item, code: str | None, http_status: int | None) -> tuple[Item, Refusal] | None:
+    """The item without the contact's own fields that are only filled in, if something is left then.
+
+    They come from whatever people type at the shop, and one that is refused keeps all the others away.
+    """
+    if code in NOT_FOR_A_VALUE:
+        return None
+    dropped = [change for change in item.changes if (change.kind, change.policy) == ("builtin", "fill")]
+    rest = [change for change in item.changes if change not in dropped]
+    if not dropped or not rest:
+        return None
+    return Item(item.contact, rest), Refusal(tuple(dropped), code, http_status)
 
 
 def _blocked(refused: Refused) -> TryLater:
@@ -151,14 +279,28 @@ def _blocked(refused: Refused) -> TryLater:
     )
 
 
+def _lean_first(outcomes: Outcomes, item: Item) -> tuple[Item, Refusal] | None:
+    """What is tried of a contact that was refused before in both forms: the one and the other in turn."""
+    before = outcomes.rejected.get(item.contact.contact_id)
+    if before is None or before.attempts % 2 or before.changes_hash != ledger.changes_hash(item.changes):
+        return None
+    return _without_fill(item, before.code, None)
+
+
 def _push_by_batch(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
     run = outcomes.run
     reading.fetch_contacts(run, outcomes.st, fresh=True)
+    with run.open() as db:
+        suspects = ledger.read_suspects(db)
     batches = _Batches(outcomes)
-    for start in range(0, len(contact_ids), BATCH_SIZE):
-        if not batches.send(contact_ids[start : start + BATCH_SIZE]):
+    clear = [contact_id for contact_id in contact_ids if contact_id not in suspects]
+    for start in range(0, len(clear), BATCH_SIZE):
+        if not batches.send(clear[start : start + BATCH_SIZE]):
             return
-        run.progress(f"written {min(start + BATCH_SIZE, len(contact_ids))} of {len(contact_ids)}")
+        run.progress(f"written {min(start + BATCH_SIZE, len(clear))} of {len(contact_ids)}")
+    doubtful = [contact_id for contact_id in contact_ids if contact_id in suspects]
+    if doubtful and not batches.send_suspects(doubtful):
+        return
     _push_one_by_one(outcomes, batches.alone)
 
 
@@ -168,16 +310,26 @@ class _Batches:
 
     Attributes:
         listed_at, all_listed_at: when contacts were last listed, and all of them (monotonic seconds).
-        alone: who cannot go by batch, which knows contacts by phone only: without a clear one, or one of his own.
+        alone: who cannot go by batch, which knows contacts by phone only: without a clear one, or one of his own; and
+            who was not to be read in the list, and is asked for singly.
+        lean: what contacts were refused with, and are sent without, by id.
     """
 
     outcomes: Outcomes
     listed_at: float = field(default_factory=time.monotonic)
     all_listed_at: float = field(default_factory=time.monotonic)
     alone: list[str] = field(default_factory=list)
+    lean: dict[str, Refusal] = field(default_factory=dict)
 
-    def send(self, contact_ids: Sequence[str]) -> bool:
-        """One batch; halved where it is refused as a whole. False: no more contacts may be sent in this run."""
+    def send(self, contact_ids: Sequence[str], *, suspects: bool = False) -> bool:
+        """One batch; halved where it is refused as a whole. False: no more contacts may be sent in this run.
+
+        Args:
+            suspects: if it fails, the caller tries its parts at once.
+
+        Raises:
+            TryLater, BadAnswer: it failed as a whole, after all its tries.
+        """
         outcomes, run, st = self.outcomes, self.outcomes.run, self.outcomes.st
         items = self._items(contact_ids)
         if not items:
@@ -191,21 +343,109 @@ class _Batches:
             if meaning_of(refused.code).account_wide:
                 outcomes.not_sent(sending)
                 raise _blocked(refused) from None
-            if len(items) == 1:
-                outcomes.reject(sending[0], refused.code, refused.http_status)
-                return True
-            outcomes.not_sent(sending)
             ids, middle = [item.contact.contact_id for item in items], len(items) // 2
-            return self.send(ids[:middle]) and self.send(ids[middle:])
-        except (TryLater, BadAnswer):
-            outcomes.settle(sending, called=CalledAt(sending[0].heard_before, None), may_come=True)
+            if len(items) > 1:
+                outcomes.not_sent(sending)
+                return self.send(ids[:middle], suspects=suspects) and self.send(ids[middle:], suspects=suspects)
+            if self._again(items[0], refused.code, refused.http_status):
+                outcomes.without_effect(sending[0])
+                return self.send(ids, suspects=suspects)
+            outcomes.reject(whole(sending[0], self.lean.get(ids[0])), refused.code, refused.http_status)
+            return True
+        except (TryLater, BadAnswer) as error:
+            called = CalledAt(sending[0].heard_before, None)
+            outcomes.settle(sending, called=called, may_come=True, anew=suspects)
+            if not suspects:
+                _remember_suspects(run, [item.contact.contact_id for item in items], error)
             raise
         outcomes.taken(sending, task_id)
         called = CalledAt(sending[0].heard_before, st.server_time)
         wait = run.merchant.simpletexting.batch_wait
         outcome = collect(st, task_id, sending, called, wait=wait, progress=run.progress)
-        outcomes.take_in(sending, outcome)
-        return not outcome.import_limit
+        by_id, again = {item.contact.contact_id: item for item in items}, list[str]()
+
+        def once_more(sent: Sent, code: str | None) -> bool:
+            if outcome.import_limit or not self._again(by_id[sent.contact_id], code, None):
+                return False
+            again.append(sent.contact_id)
+            return True
+
+        outcomes.take_in(sending, outcome, dropped=self.lean, again=once_more)
+        if outcome.import_limit:
+            return False
+        return not again or self.send(again, suspects=suspects)
+
+    def send_suspects(self, contact_ids: Sequence[str]) -> bool:
+        """Contacts whose batch failed as a whole in an earlier sync: in halves, down to the one that fails alone.
+
+        The others are written on the way. Where two parts in a row fail, one contact out of each of two others is
+        tried: if neither passes, it is no contact's trouble. False: no more contacts may be sent in this run.
+
+        Raises:
+            TryLater, BadAnswer: nothing passes.
+        """
+        outcomes = self.outcomes
+        middle = len(contact_ids) // 2
+        parts = deque(part for part in (list(contact_ids[:middle]), list(contact_ids[middle:])) if part)
+        failed: list[tuple[str, PipelineError]] = []
+        in_a_row, passed = 0, bool(outcomes.pushed.accepted)
+        while parts:
+            part = parts.popleft()
+            if not part:
+                continue
+            try:
+                if not self.send(part, suspects=True):
+                    return False
+                in_a_row, passed = 0, True
+                continue
+            except (TryLater, BadAnswer) as error:
+                if isinstance(error, TryLater) and (error.call is None or error.http_status == TOO_MANY):
+                    raise
+                in_a_row += 1
+                if len(part) == 1:
+                    failed.append((part[0], error))
+                else:
+                    parts += [part[: len(part) // 2], part[len(part) // 2 :]]
+                if in_a_row < PARTS_IN_A_ROW or not parts:
+                    continue
+                if not self._one_passes(parts):
+                    raise
+                in_a_row, passed = 0, True
+        if failed and not passed and len(contact_ids) > 1:
+            raise failed[-1][1]
+        for contact_id, why in failed:
+            self._reject_alone(contact_id, why)
+        return True
+
+    def _one_passes(self, parts: deque[list[str]]) -> bool:
+        """Whether any of two contacts of different parts can be written by itself."""
+        for contact_id in dict.fromkeys((parts[0][0], parts[-1][-1])):
+            accepted = self.outcomes.pushed.accepted
+            try:
+                self.send([contact_id], suspects=True)
+            except (TryLater, BadAnswer):
+                continue
+            if self.outcomes.pushed.accepted > accepted:
+                for part in parts:
+                    if contact_id in part:
+                        part.remove(contact_id)
+                return True
+        return False
+
+    def _reject_alone(self, contact_id: str, error: PipelineError) -> None:
+        for item in self._items([contact_id]):
+            [sent] = self.outcomes.sending([(contact_id, item.contact.phone, item.changes)], call=BATCH)
+            self.outcomes.reject(whole(sent, self.lean.get(contact_id)), WRITE_FAILS, error.http_status)
+
+    def _again(self, item: Item, code: str | None, http_status: int | None) -> bool:
+        """Whether a refused item is to be sent once more without what is only to be filled in."""
+        contact_id = item.contact.contact_id
+        lean = None if contact_id in self.lean else _without_fill(item, code, http_status)
+        before = self.outcomes.rejected.get(contact_id)
+        if lean is None or (before is not None and before.changes_hash != ledger.changes_hash(lean[1].changes)):
+            return False
+        self.lean[contact_id] = lean[1]
+        return True
 
     def _items(self, contact_ids: Sequence[str]) -> list[Item]:
         """What is to be written as it stands now; who cannot go by batch is put with those who go alone.
@@ -223,5 +463,16 @@ class _Batches:
         items = items_to_write(run, contact_ids, self.outcomes.pushed)
         with run.open() as db:
             named = named_by_phone(db, [item.contact for item in items])
+        named &= {item.contact.contact_id for item in items if item.contact.read_run == run.run_id}
         self.alone += [item.contact.contact_id for item in items if item.contact.contact_id not in named]
-        return [item for item in items if item.contact.contact_id in named]
+        return [self._lean(item) for item in items if item.contact.contact_id in named]
+
+    def _lean(self, item: Item) -> Item:
+        contact_id = item.contact.contact_id
+        if contact_id not in self.lean and (lean := _lean_first(self.outcomes, item)):
+            self.lean[contact_id] = lean[1]
+        refusal = self.lean.get(contact_id)
+        if refusal is None:
+            return item
+        dropped = {(change.kind, change.key) for change in refusal.changes}
+        return Item(item.contact, [change for change in item.changes if (change.kind, change.key) not in dropped])

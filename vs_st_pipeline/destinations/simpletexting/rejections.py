@@ -1,7 +1,7 @@
 """Every error code that SimpleTexting is known to answer: what it means, what a person should do, what we do about it.
 
 The codes are those of both error envelopes, of single items of a batch, of calls that are never made here (a person who
-meets one in a log should find it all the same), and two of our own. What is not known is told as such, never hidden.
+meets one in a log should find it all the same), and three of our own. What is not known is told as such, never hidden.
 
 Whatever the code says, a contact that was refused is tried at the next sync, then after growing gaps up to a day, and
 is never dropped (interface 7.8): what is refused today for a reason that nobody understands may pass tomorrow.
@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from vs_st_pipeline.destinations.simpletexting.batch import IMPORT_LIMIT, NOT_APPLIED
+from vs_st_pipeline.destinations.simpletexting.batch import IMPORT_LIMIT, NOT_APPLIED, WRITE_FAILS
 
 Then: TypeAlias = Literal["later", "at once", "after repair", "never", "not met"]
 
@@ -113,6 +113,13 @@ CATALOGUE: Final[dict[str, Meaning]] = {
             "did not show afterwards.",
             "Compare the contact in SimpleTexting with `vs-st why`: where it cuts long values, what was cut off cannot "
             "show; shorten it at Vinoshipper. Else nothing; if it lasts for days, tell their support the contact's id.",
+        ),
+        Meaning(
+            WRITE_FAILS,
+            "Ours, not SimpleTexting's: each write of this contact fails with an error or a block (500, or a page of "
+            "Cloudflare's), while those of others pass: something in a name or a value may look like an attack to it.",
+            "Look with `vs-st why` for odd signs in names and fields (quotes, semicolons, `<`, words of a program) and "
+            "correct them at Vinoshipper; if there are none, tell SimpleTexting's support the contact's id.",
         ),
         Meaning(
             "ENTITY_NOT_FOUND",

@@ -9,14 +9,15 @@ All times are SimpleTexting's own.
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.destinations.simpletexting.contacts import OUR_OWN_SOURCE
-from vs_st_pipeline.errors import BadAnswer, Refused, TryLater
+from vs_st_pipeline.errors import BadAnswer, Forbidden, Refused, TryLater
 from vs_st_pipeline.text_forms import parse_moment
+from vs_st_pipeline.wire_forms import read_json
 
 MADE_AND_DELETED = "created_and_deleted"
 MADE_NOT_DELETED = "created_not_deleted"
@@ -29,6 +30,8 @@ IN_DOUBT = "created_in_doubt"
 HEADER_SECONDS = 1.0
 SAME_MOMENT_SECONDS = 0.05
 LATER_SAME_SECONDS = 1.0
+FUTURE_SECONDS = 60.0  # some servers tell a `Date` that is a little old
+_ZONED = re.compile(r"[0-9] ?(Z|[+-][0-9]{2}:?([0-9]{2})?)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +54,15 @@ def settle_stranger(st: SimpleTextingClient, contact_id: str, called: CalledAt) 
         `created_in_doubt`; all are to be reported.
     """
     try:
-        body = json.loads(st.contact(contact_id))
+        body = read_json(st.contact(contact_id))
     except Refused as refused:
         return MADE_AND_DELETED if refused.http_status == 404 else IN_DOUBT
-    except (TryLater, BadAnswer):
+    except (TryLater, BadAnswer, Forbidden):  # not to be read, or another contact's body: nobody is deleted for that
         return IN_DOUBT
-    if not isinstance(body, dict):
-        return IN_DOUBT
-    made = made_by_us(_epoch(body.get("created")), _epoch(body.get("updated")), called)
+    created, updated = _epoch(body.get("created")), _epoch(body.get("updated"))
+    if created is not None and (st.server_time is None or created > st.server_time + FUTURE_SECONDS):
+        return IN_DOUBT  # made in a future that is wrong; it says nothing about our call
+    made = made_by_us(created, updated, called)
     # Ours would be of the API. This one was made by other means, after a call that did not meet it or never arrived.
     if made and body.get("updateSource") not in (None, "", OUR_OWN_SOURCE):
         return CAME_BACK
@@ -97,6 +101,9 @@ def made_by_us(created: float | None, updated: float | None, called: CalledAt) -
 
 
 def _epoch(text: object) -> float | None:
+    """Seconds since 1970. When a time without a zone was nobody knows, and a wrong guess would delete somebody."""
+    if not isinstance(text, str) or not _ZONED.search(text.strip()):
+        return None
     moment = parse_moment(text)
     if isinstance(moment, datetime):
         return moment.astimezone(UTC).timestamp()

@@ -20,7 +20,7 @@ from vs_st_pipeline import forgotten
 from vs_st_pipeline.customer import customer_from, listed_phone
 from vs_st_pipeline.database import Db
 from vs_st_pipeline.forgotten import EMAIL, PHONE, admit, email_name
-from vs_st_pipeline.records import Kept, RecordKind, believed, carry, may_lack, wants_another_read
+from vs_st_pipeline.records import Kept, RecordKind, believed, carry, is_given, may_lack, wants_another_read
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sources.vinoshipper.client import decode, whole_number
 from vs_st_pipeline.sources.vinoshipper.kinds import CUSTOMER, LISTED_CUSTOMER, ORDER
@@ -474,11 +474,16 @@ def _told(text: str | None) -> _Told:
 
 
 def _settled_since(body: _Told) -> str | None:
-    """The last date that a settled order tells (UTC); None while it is open or gone."""
+    """The last date that a settled order tells (UTC); None while it is open or gone, or a date cannot be understood.
+
+    Who is settled long since is not read again in turn, so nobody is by a date that was not read.
+    """
     settled = isinstance(body.stage, str) and body.stage in SETTLED  # a list has no hash
     if not settled and body.status != "DELETED":
         return None
     moments = [parse_moment(at) for at in body.moments]
+    if any(moment is None and is_given(at) for moment, at in zip(moments, body.moments, strict=True)):
+        return None
     known = [instant(moment).replace(tzinfo=None) for moment in moments if moment is not None]
     return max(known, default=datetime(1970, 1, 1)).isoformat(sep=" ")
 
