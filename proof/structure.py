@@ -188,6 +188,10 @@ def meet(world: World, figures: Structure, trial: Trial, number: int) -> None:
     wrong += _misled(world, trial, before, expected) + world.forbidden()
     world.later += 16 * 60  # a second absence sooner says nothing more
     turns, left = world.well_again(mode, expected)
+    if (
+        left and trial.is_statement()
+    ):  # what followed from it may stand, as it would for whoever knows nothing of before
+        left = world.settled(world.apart(mode))
     figures.right_after[f"{turns} syncs"] += not left
     wrong += left + world.forbidden()
     if wrong:
@@ -224,7 +228,7 @@ def _misled(world: World, trial: Trial, before: dict[str, Record], expected: Exp
     for phone, values in world.everybody().items():
         right, stood = expected.contacts.get(phone, {}), before.get(phone, {})
         for name, (_, now) in differences(stood, values).items():
-            if now == right.get(name) or (trial.is_statement() and name != "birthday"):
+            if now == right.get(name) or (trial.is_statement() and "dateOfBirth" not in trial.path):
                 continue
             wrong.append(f"{phone} {name}: {stood.get(name)!r} became {now!r}, right is {right.get(name)!r}")
     return wrong
