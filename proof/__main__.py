@@ -20,6 +20,7 @@ from proof.kills import opened
 from proof.units import Done, Memory, Proof, Unit, memory
 from proof.world import Finding, World
 
+MOST = 4000  # letters of a finding that are printed; all of it is in the file
 PROOFS: tuple[Proof, ...] = (
     slow.PROOF,
     kills.PROOF,
@@ -142,7 +143,7 @@ def _do(proof: Proof, unit: Unit, worlds: _Worlds) -> Done:
         figures, finding = {}, "".join([*said, *getattr(error, "__notes__", [])])[:20_000]
     seconds = time.monotonic() - began
     if finding:
-        print(f"FOUND in {proof.name}, {unit.name}: {finding}", flush=True)
+        print(f"FOUND in {proof.name}, {unit.name}: {finding[:MOST]}", flush=True)
     return Done(proof.name, unit.name, figures, finding, round(seconds, 1))
 
 

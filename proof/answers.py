@@ -17,7 +17,6 @@ from proof.world import BATCH, MODES, SINGLY, Expected, Finding, World, told
 
 SEEDS = 140  # some 20,000 answers
 ROUNDS = 40  # of all reading stops, in one process
-CLEAN_SYNCS = 3
 FITTING = {"ok", "partial", "bad_answer", "try_later", "auth", "unsafe"}
 
 
@@ -83,12 +82,7 @@ def syncing(world: World, figures: Spoilt, seed: int, expected: Expected, *, rat
 
 
 def _well_again(world: World, mode: str, trial: str, wrong: list[str], expected: Expected) -> None:
-    left: list[str] = []
-    for _ in range(CLEAN_SYNCS):
-        ended = world.sync(mode, allow_unsafe=True)
-        left = world.settled(expected) + ([] if ended.status == "ok" else [str(ended)])
-        if not left:
-            break
+    _, left = world.well_again(mode, expected)
     wrong = wrong + left + world.forbidden()
     if wrong:
         raise Finding(trial, wrong)

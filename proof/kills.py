@@ -22,6 +22,7 @@ from proof.units import Figures, Opener, Proof, Unit
 from proof.world import BATCH, LINNEA, MODES, SINGLY, Expected, Finding, Happening, World, happenings
 from vs_st_pipeline import fault_points
 from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline.sandbox.lies import LYING_FAULTS
 from vs_st_pipeline_tests.stories import BRAM, FFION, MARISOL, ODALYS, RENSKE, TEST, Record
 
 RANDOM_WORLDS, KILLS_IN_EACH, PARTS = 60, 5, 15
@@ -49,6 +50,18 @@ SWITCHES: dict[str, list[Any]] = {
 }
 # Under these a value is stored otherwise than it was sent, and what it was stored as is learnt by the next look.
 LEARNT = {"max_value_length", "trim_values", "empty_string_value"}
+
+LIES = (*LYING_FAULTS, "400", "403", "410", "422", "500")
+TOLD = (
+    "/customers/[0-9]+$",
+    "/customers/700101$",
+    "/orders/[^/]+$",
+    "/orders/90000000017$",
+    "/receipt$",
+    "/list$",
+    "/orders$",
+)
+"""Paths of the shop whose answers lie."""
 
 
 @dataclass
@@ -84,6 +97,7 @@ class Trial:
     disturbed: tuple[Record, ...]
     switches: Record = field(default_factory=dict)
     faults: tuple[Record, ...] = ()
+    lies: tuple[Record, ...] = ()  # of the shop
 
 
 def run(world: World, trial: Trial, expected: Expected, figures: Kills) -> None:
@@ -100,6 +114,8 @@ def run(world: World, trial: Trial, expected: Expected, figures: Kills) -> None:
     before = {contact["contactPhone"]: contact for contact in texting.contacts(TEST)}
     world.clear_journal()
     texting.set_switch("fault", list(trial.faults), TEST)
+    shop = world.box.vinoshipper.control
+    shop.set_switch("fault", list(trial.lies), TEST)
     wrong: list[str] = []
     for how in trial.disturbed:
         ended = world.sync(trial.mode, **how)
@@ -109,10 +125,15 @@ def run(world: World, trial: Trial, expected: Expected, figures: Kills) -> None:
             wrong.append(f"the disturbed sync ended with {ended.report['error']}")
         wrong += world.forbidden() if not ended.killed else []
     texting.clear_faults(TEST)
+    shop.clear_faults(TEST)
     vanishes = any(what[0] == "vanish" for what in trial.happenings)
-    ended = world.sync(trial.mode)
-    if ended.status not in ("ok", "partial" if vanishes else "ok"):
-        wrong.append(f"the undisturbed sync ended with {ended}")
+    fine = ("ok", "partial") if vanishes else ("ok",)
+    if trial.lies:
+        wrong += world.well_again(trial.mode, expected, fine)[1]
+    else:
+        ended = world.sync(trial.mode)
+        if ended.status not in fine:
+            wrong.append(f"the undisturbed sync ended with {ended}")
     sent = values_sent(texting.journal(TEST), before)
     for _ in range(2 if LEARNT & trial.switches.keys() else 1 if vanishes else 0):
         world.sync(trial.mode)
@@ -256,8 +277,10 @@ def at_random_moments(world: World, figures: Kills, seeds: Sequence[int], kills:
         for _ in range(kills):
             disturbed = tuple(_kill(chance, lasts) for _ in range(chance.choice((1, 1, 1, 2, 3))))
             faults = tuple(_fault(chance) for _ in range(chance.choice((0, 0, 1, 2))))
-            kind = f"at a moment ({'faults too' if faults else 'no faults'})"
-            trial = Trial(kind, mode, happened, disturbed, switches, faults)
+            lies = tuple(lie(chance) for _ in range(chance.choice((0, 0, 1, 3))))
+            more = [word for word, found in (("faults", faults), ("lies", lies)) if found]
+            kind = f"at a moment ({' and '.join(more) or 'no faults'})"
+            trial = Trial(kind, mode, happened, disturbed, switches, faults, lies)
             try:
                 run(world, trial, expected, figures)
             except Finding as finding:
@@ -280,6 +303,16 @@ def _fault(chance: random.Random) -> Record:
         "count": chance.choice((1, 1, 2)),
         "seconds": chance.choice((0.02, 0.2)),
         "when": chance.choice(("before", "after")),
+    }
+
+
+def lie(chance: random.Random) -> Record:
+    """A lie of the shop, or one record's trouble, as a fault."""
+    return {
+        "kind": chance.choice(LIES),
+        "path_regex": chance.choice(TOLD),
+        "skip": chance.randrange(3),
+        "count": chance.choice((1, 1, 2, None)),
     }
 
 

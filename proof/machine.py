@@ -22,8 +22,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from proof.kills import LIES, TOLD
 from proof.units import Figures, Opener, Proof, Unit
-from proof.world import CITIES, CLUBS, ID_OF, LINNEA, MODES, Finding, Happening, World, told
+from proof.world import CITIES, CLUBS, ID_OF, LINNEA, MODES, WAITS, Finding, Happening, World, told
 from vs_st_pipeline_tests.stories import TEST, Record
 
 SEEDS, EXAMPLES, STEPS = 40, 3, 30
@@ -45,7 +46,7 @@ def _at(name: str, turn: int) -> Record:
     return {"kill_at": f"{name}:{turn}"}
 
 
-# What a sync meets: nothing, a crash at a place, or answers that fail.
+# What a sync meets: nothing, a crash at a place, answers that fail, or answers that lie.
 MET: st.SearchStrategy[tuple[str, Record]] = st.one_of(
     st.tuples(st.just("crash"), st.builds(_at, st.just("any"), st.integers(90, 190))),
     st.just(("sync", {})),
@@ -62,6 +63,17 @@ MET: st.SearchStrategy[tuple[str, Record]] = st.one_of(
                 "count": st.sampled_from((1, 2, None)),
                 "seconds": st.just(0.05),
                 "when": st.sampled_from(("before", "after")),
+            }
+        ),
+    ),
+    st.tuples(
+        st.just("lie"),
+        st.fixed_dictionaries(
+            {
+                "kind": st.sampled_from(LIES),
+                "path_regex": st.sampled_from((*TOLD, "/contacts")),
+                "skip": st.integers(0, 2),
+                "count": st.sampled_from((1, 2, None)),
             }
         ),
     ),
@@ -88,6 +100,7 @@ def machine(world: World, figures: Steps) -> type[RuleBasedStateMachine]:
     class Winery(RuleBasedStateMachine):
         mode = MODES[0]
         orders = 0
+        lied = False  # some record may wait to be asked again
         new = False  # something has happened that no undisturbed sync has seen
 
         @initialize(mode=st.sampled_from(MODES), polls=st.sampled_from((0, 1, 3)))
@@ -103,7 +116,7 @@ def machine(world: World, figures: Steps) -> type[RuleBasedStateMachine]:
             outcome = "killed" if ended.killed else ended.kind or ended.status
             figures.steps[step] += 1
             figures.ended[outcome] += 1
-            self.new = step in ("crash", "fail")
+            self.new = step in ("crash", "fail", "lie")
             if outcome == "internal":
                 raise Finding(step, [str(ended)])
             return outcome
@@ -111,11 +124,17 @@ def machine(world: World, figures: Steps) -> type[RuleBasedStateMachine]:
         @precondition(lambda self: self.new)
         @rule(met=MET)
         def sync(self, met: tuple[str, Record]) -> None:
-            texting = world.box.simpletexting.control
+            shop, texting = world.box.vinoshipper.control, world.box.simpletexting.control
             if met[0] == "fail":
                 texting.set_switch("fault", met[1], TEST)
+            if met[0] == "lie" and met[1]["path_regex"] == "/contacts":
+                texting.set_switch("fault", {**met[1], "method": "GET"}, TEST)
+            elif met[0] == "lie":
+                shop.set_switch("fault", met[1], TEST)
             self._sync(met[0], **(met[1] if met[0] == "crash" else {}))
+            shop.clear_faults(TEST)
             texting.clear_faults(TEST)
+            self.lied = self.lied or met[0] == "lie"
 
         # What people do.
 
@@ -135,6 +154,10 @@ def machine(world: World, figures: Steps) -> type[RuleBasedStateMachine]:
         def resume(self) -> None:
             world.box.simpletexting.control.clear_hooks()
             outcome = self._sync("resume", allow_unsafe=True)
+            for waited in WAITS[1:] if self.lied else ():
+                world.later += waited
+                outcome = self._sync("resume after lies", allow_unsafe=True)
+            self.lied = False
             if outcome != "ok":
                 raise Finding("resume", [f"the undisturbed sync ended with {outcome}"])
             world.clear_journal()

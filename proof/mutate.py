@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 import requests
 import urllib3
 
-from proof.spoil import Between, body_of
-from vs_st_pipeline.sandbox.lies import Kind, shop_kind, texting_kind
+from proof.spoil import Between, body_of, kind_of
+from vs_st_pipeline.sandbox.lies import Kind
 
 EACH = "[]"
 """The part of a path that stands for each element of a list."""
@@ -92,14 +92,6 @@ class Mutator(Between):
 
 class _Exact(float):
     """A number that is written as it was read."""
-
-
-def kind_of(method: str, place: str) -> Kind | None:
-    """What an answer to this request is about."""
-    parts = [unquote(part) for part in place.strip("/").split("/")]
-    if parts[:3] == ["api", "v3", "p"]:
-        return shop_kind(method, parts[3:])
-    return texting_kind(method, parts[2:]) if parts[:2] == ["v2", "api"] else None
 
 
 def is_time(key: Any) -> bool:

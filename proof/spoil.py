@@ -11,10 +11,12 @@ import json
 import random
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import requests
 import urllib3
 
+from vs_st_pipeline.sandbox.lies import Kind, shop_kind, texting_kind
 from vs_st_pipeline.transport import Adapter
 
 Mutation = Callable[[random.Random, bytes], bytes]
@@ -111,6 +113,17 @@ def _walk(value: Any, found: list[tuple[Any, Any]]) -> None:
             _walk(value[key], found)
 
 
+def _lie(chance: random.Random, body: bytes) -> bytes:
+    """Well-formed, 200, and it says nothing."""
+    try:
+        found = json.loads(body, parse_float=_Exact)
+    except ValueError:
+        return body
+    keys = chance.sample(sorted(found), min(2, len(found))) if isinstance(found, dict) else []
+    few = {key: found[key] for key in keys}
+    return json.dumps(chance.choice(({}, {"error": "temporarily unavailable"}, few, {"data": None}))).encode()
+
+
 def _doubled_key(chance: random.Random, body: bytes) -> bytes:
     """A name that stands twice in one object, the second time without a value."""
     marks = [at for at in range(len(body)) if body[at : at + 2] == b'":']
@@ -129,8 +142,17 @@ MUTATIONS: dict[str, tuple[int, Mutation]] = {
     "around": (2, _around),
     "tree": (10, _tree),
     "doubled key": (1, _doubled_key),
+    "lie": (3, _lie),
 }
 STATUSES = (200, 201, 202, 204, 206, 299, 301, 302, 400, 404, 409, 410, 418, 422, 429, 500, 503)
+
+
+def kind_of(method: str, place: str) -> Kind | None:
+    """What an answer to this request is about."""
+    parts = [unquote(part) for part in place.strip("/").split("/")]
+    if parts[:3] == ["api", "v3", "p"]:
+        return shop_kind(method, parts[3:])
+    return texting_kind(method, parts[2:]) if parts[:2] == ["v2", "api"] else None
 
 
 class Between:
@@ -177,16 +199,24 @@ class Spoiler(Between):
         self.chance = random.Random(seed)
         self.rate = rate
         self.statuses = statuses
+        self._before: dict[str, bytes] = {}
 
     def spoilt(self, request: requests.PreparedRequest, response: Any) -> Any:
         """The answer, or another one in its place."""
         chance = self.chance
+        kind = kind_of(request.method or "", urlsplit(request.url or "").path)
         if chance.random() >= self.rate:
-            return response
+            if kind is None or kind.rows is not None or response.status != 200:
+                return response
+            body, headers = body_of(response)  # kept, to be told in the place of another record
+            self._before[kind.name] = body
+            return urllib3.HTTPResponse(io.BytesIO(body), headers, response.status, preload_content=False)
         status = response.status
         body, headers = body_of(response)
         name = chance.choices(list(MUTATIONS), [weight for weight, _ in MUTATIONS.values()])[0]
         spoilt = MUTATIONS[name][1](chance, body)
+        if kind is not None and kind.name in self._before and chance.random() < 0.2:
+            name, spoilt = "another record", self._before[kind.name]
         if chance.random() < 0.03:
             name, headers["Content-Encoding"] = f"{name}, not gzip", "gzip"
         if self.statuses and chance.random() < 0.1:

@@ -29,8 +29,6 @@ from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.stories import MARISOL, TEST, Record, differences
 
 ALL, ONE = "all", "one"
-LATER = (16 * 60, 26 * 3600, 54 * 3600)
-"""Seconds that the clock is ahead in the clean syncs: past a second absence, a second null, and growing gaps."""
 FITTING = {"ok", "partial", "bad_answer", "try_later", "auth", "unsafe"}
 CUSTOMER, ORDER = "700101", "90000000017"
 SAMPLE = 24
@@ -185,15 +183,16 @@ def meet(world: World, figures: Structure, trial: Trial, number: int) -> None:
     outcome = ended.kind or ended.status
     figures.ended[outcome] += 1
     wrong = [] if outcome in FITTING else [f"the mutated sync ended with {ended.report['error']}"]
-    wrong += [f"{phone} was written and may not be" for phone in world.written() if phone not in expected.writable]
+    if not trial.is_statement():  # whom no gate ever lets through is looked for in any case: `World.forbidden`
+        wrong += [f"{phone} was written and may not be" for phone in world.written() if phone not in expected.writable]
     wrong += _misled(world, trial, before, expected) + world.forbidden()
-    left: list[str] = []
-    for turn, later in enumerate(LATER, start=1):
-        again = world.sync(mode, allow_unsafe=True, later=later)
-        left = world.settled(expected) + ([] if again.status == "ok" else [str(again)])
-        if not left:
-            figures.right_after[f"{turn} syncs"] += 1
-            break
+    world.later += 16 * 60  # a second absence sooner says nothing more
+    turns, left = world.well_again(mode, expected)
+    if (
+        left and trial.is_statement()
+    ):  # what followed from it may stand, as it would for whoever knows nothing of before
+        left = world.settled(world.apart(mode))
+    figures.right_after[f"{turns} syncs"] += not left
     wrong += left + world.forbidden()
     if wrong:
         raise Finding(f"{trial}, {mode}", wrong)
@@ -229,7 +228,7 @@ def _misled(world: World, trial: Trial, before: dict[str, Record], expected: Exp
     for phone, values in world.everybody().items():
         right, stood = expected.contacts.get(phone, {}), before.get(phone, {})
         for name, (_, now) in differences(stood, values).items():
-            if now == right.get(name) or (trial.is_statement() and name != "birthday"):
+            if now == right.get(name) or (trial.is_statement() and "dateOfBirth" not in trial.path):
                 continue
             wrong.append(f"{phone} {name}: {stood.get(name)!r} became {now!r}, right is {right.get(name)!r}")
     return wrong
