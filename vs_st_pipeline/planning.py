@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import groupby
@@ -23,6 +23,7 @@ from typing import Any
 
 from vs_st_pipeline import brake, gates, ledger
 from vs_st_pipeline.account_fields import CustomField, ResolvedMap, resolve
+from vs_st_pipeline.blind_spots import newest_unseen
 from vs_st_pipeline.change import NOT_CONFIRMED, NOT_READ_YET, RECEIPT_UNREADABLE, WAITING_RETRY, Change, Wanted
 from vs_st_pipeline.customer import Customer
 from vs_st_pipeline.database import Db
@@ -168,6 +169,7 @@ def _people(
     read = {row[0] for row in db.rows("select customer_id from raw.vinoshipper_customers where detail_at is not null")}
     read -= {row[0] for row in db.rows("select customer_id from raw.vinoshipper_orders where detail_at is null")}
     doubted = ledger.read_doubted(db)
+    unseen_until = newest_unseen(db)
     people = []
     for contact_id, found in sorted(links.items()):
         customer_id = chosen_customer(found, customers, orders)
@@ -175,6 +177,8 @@ def _people(
         people.append(person)
         customer = customers.get(customer_id) if read.issuperset(found.candidates) else None
         _pass_gates(run, person, customer, orders.get(customer_id, []), history_complete)
+        if person.facts and unseen_until:
+            person.facts = replace(person.facts, unseen_until=unseen_until)
         if contact_id in doubted and not person.held and live[contact_id].may_be_ours:
             person.held, person.facts, person.notes = NOT_CONFIRMED, None, set()
     return people, len(live) - len(links)

@@ -154,6 +154,8 @@ union all
 select 8, count(*), 0 from raw.forgotten
 union all
 select 9, count(*), sum(hash(customer_id)) from staged.customers where birth_date > ?
+union all
+select 10, count(*), sum(hash(day)) from raw.unseen_windows where told
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 import secrets
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import Any
 
 from vs_st_pipeline.sandbox.core import NoSuchRecord, StandIn
 from vs_st_pipeline.sandbox.faults import LOGIN_PAGE, redirect_to_login
-from vs_st_pipeline.sandbox.vs_search import UI_OPTIONS, BadFilter, flat, number_of, search
+from vs_st_pipeline.sandbox.vs_search import UI_OPTIONS, BadFilter, flat, number_of, search, told_total
 from vs_st_pipeline.sandbox.vs_shop import Shop
 from vs_st_pipeline.sandbox.webhooks import VsHooks
 from vs_st_pipeline.sandbox.wire import HTML, Answer, Record, Request, json_answer, merged
@@ -139,8 +140,13 @@ class Vinoshipper(StandIn):
         total = len(ids)
         if switches["short_list"]:
             ids = ids[: total - max(1, total * 3 // 10)]
+        if switches["customers_order"] == "shuffled":
+            shop.lists_shown += 1
+            ids = random.Random(shop.lists_shown).sample(ids, len(ids))  # noqa: S311
+        if switches["customers_past_the_end"] == "last_page":
+            index = min(index, max(0, len(ids) - 1) // size)
         items = [shop.item(id) for id in ids[index * size : (index + 1) * size]]
-        return json_answer({"total": total, "items": items})
+        return json_answer({"total": told_total(switches["customers_total"], total, len(items)), "items": items})
 
     def _insert_first(self, shop: Shop) -> None:
         builder = Builder(shop.merchant, datetime.now(UTC), datetime.now(UTC))

@@ -26,7 +26,7 @@ TOTAL_KEYS = ("total", "totalResults", "totalCount", "totalElements")
 
 class _CustomerList(msgspec.Struct):
     items: list[msgspec.Raw]
-    total: int | None = None
+    total: msgspec.Raw = msgspec.Raw(b"null")  # what is no whole number says nothing, and spoils nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class VinoshipperClient:
             give_up_after=merchant.give_up_after.total_seconds(),
             trace_header="vs-trace-id",
         )
+        self.server_time: float | None = None  # Vinoshipper's clock at the last look at the feed (epoch seconds, whole)
 
     @property
     def sent(self) -> int:
@@ -89,7 +90,7 @@ class VinoshipperClient:
             shape=_CustomerList,
             json={"pageIndex": page_index, "pageSize": page_size},
         )
-        return CustomerPage(answer.value.total, [bytes(item) for item in answer.value.items])
+        return CustomerPage(_total({"total": answer.value.total}), [bytes(item) for item in answer.value.items])
 
     def search_customers(self, text: str) -> list[bytes]:
         """`GET /customers?q=`: free text over phones, names, e-mails (inferred); never to be trusted."""
@@ -107,6 +108,7 @@ class VinoshipperClient:
             shape=msgspec.Raw,
             params={"pageIndex": page_index, "pageSize": page_size},
         )
+        self.server_time = answer.server_time
         return self._rows("memberships", answer)[1]
 
     def customer(self, customer_id: int) -> Body:
