@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import groupby
@@ -24,6 +24,7 @@ from typing import Any
 from vs_st_pipeline import brake, gates, ledger
 from vs_st_pipeline.account_fields import CustomField, ResolvedMap, resolve
 from vs_st_pipeline.birth import NOT_GIVEN
+from vs_st_pipeline.blind_spots import newest_unseen
 from vs_st_pipeline.change import (
     NOT_CONFIRMED,
     NOT_READ_YET,
@@ -208,7 +209,7 @@ def _people(
         for customer_id in links[contact.contact_id].candidates
     }
     customers, orders = staged_customers(db, ids), staged_orders(db, ids)
-    stored, doubted = _stored(run, db), ledger.read_doubted(db)
+    stored, doubted, unseen_until = _stored(run, db), ledger.read_doubted(db), newest_unseen(db)
     people = []
     for contact_id, found in sorted(links.items()):
         customer_id = chosen_customer(found, customers, orders)
@@ -216,6 +217,8 @@ def _people(
         people.append(person)
         customer = customers.get(customer_id) if stored.read.issuperset(found.candidates) else None
         _pass_gates(run, person, customer, orders.get(customer_id, []), stored.history_complete)
+        if person.facts and unseen_until:
+            person.facts = replace(person.facts, unseen_until=unseen_until)
         if contact_id in stored.unreadable_contacts or not stored.unreadable.isdisjoint(found.candidates):
             person.unreadable = True
         if contact_id in doubted and not person.held and live[contact_id].may_be_ours:
