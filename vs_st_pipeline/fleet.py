@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from vs_st_pipeline import environment
+from vs_st_pipeline.change import UNREADABLE
 from vs_st_pipeline.due import intervals
 from vs_st_pipeline.environment import Misunderstood
 from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadAnswer, BadSettings, TryLater
@@ -31,7 +32,7 @@ STATES = {
     FAILING: "the last sync failed, and only a person can mend it",
     LATE: "there was no good sync for too long",
     RETRYING: "the last sync failed, and the next one may mend it",
-    REFUSED: "synced, but some contacts were refused, or what became of a write is not known",
+    REFUSED: "synced, but contacts were refused, records cannot be read, or what became of a write is not known",
     NEW: "not synced yet",
     FINE: "the last sync was good",
     OFF: "disabled in the merchants file",
@@ -52,6 +53,7 @@ WHAT_TO_DO = {
     "internal": "Report it; the message names the place in our code.",
 }
 _LATE_WITHOUT_ERROR = "See whether sync_schedule is switched on and its runs get through: nobody tried to sync him."
+_UNREAD_DO = "`vs-st check` names the records and what cannot be seen; `vs-st why` says what it means for a contact."
 _REFUSED_DO = "`vs-st why` says of a contact what was refused and what to do; `vs-st retry` tries at once."
 
 
@@ -287,8 +289,16 @@ def _told(state: str, error: Error | None, standing: Standing) -> tuple[str, str
     if state == LATE:
         return f"no sync since {standing.last_good_sync_at:%Y-%m-%d %H:%M} UTC", _LATE_WITHOUT_ERROR
     if state == REFUSED:
-        told = {"refused": standing.rejects, "of unknown outcome": standing.unknown}
-        return ", ".join(f"{count} contacts {name}" for name, count in told.items() if count), _REFUSED_DO
+        planned = (standing.last_run or {}).get("planned") or {}
+        unreadable = (planned.get("noted") or {}).get(UNREADABLE, 0)
+        told = {
+            "refused": standing.rejects,
+            "of unknown outcome": standing.unknown,
+            "of whom a record cannot be read": unreadable,
+        }
+        says = [f"{count} contacts {name}" for name, count in told.items() if count]
+        unseen = (standing.last_run or {}).get("unseen") or []
+        return ", ".join(says) or "; ".join(unseen), _REFUSED_DO if says[:1] and not unreadable else _UNREAD_DO
     return "", ""
 
 
