@@ -5,6 +5,7 @@ Data flow: FieldMap + Facts -> wanted values, and where they come from.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,7 +18,10 @@ from vs_st_pipeline.vocabulary import SOURCES, UNKNOWN, Facts, Source, view_of
 BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
 """The contact's own fields that a map may write. Phone, lists and subscription are nobody's business here."""
 
-_LONGEST = {"firstName": 100, "lastName": 100, "comment": 1000}  # characters; documented by SimpleTexting
+_LONGEST = {"firstName": 100, "lastName": 100, "comment": 1000}
+"""Characters as SimpleTexting documents them. It counts as Java does, in UTF-16 units: an emoji is two."""
+
+_JOINER = "\u200d"  # makes one sign of two, such as a family of its people
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,48 @@ def wanted_values(field_map: FieldMap, facts: Facts, zone: ZoneInfo) -> list[Wan
             if value is UNKNOWN:
                 continue
             text = "" if value is None else FORMS[field.form].write(value, zone)
-        if field.kind == "builtin":
-            text = text[: _LONGEST.get(field.to)]
+        if field.kind == "builtin" and field.to in _LONGEST:
+            text = cut(text, _LONGEST[field.to])
         wanted.append(WantedValue(field, text))
     return wanted
+
+
+def cut(text: str, longest: int) -> str:
+    """The beginning of a text that has at most `longest` UTF-16 units, cut where a character that people see ends.
+
+    Never half of a surrogate pair, nor a letter without its accent, nor half of a joined emoji or of a flag; only where
+    the first character alone is too long (a letter under a hundred accents) it is cut between code points.
+    """
+    if len(text) * 2 <= longest:
+        return text
+    units = 0
+    for whole, sign in enumerate(text):
+        units += 2 if sign > "\uffff" else 1
+        if units > longest:
+            end = whole
+            while end and _is_inside(text, end):
+                end -= 1
+            return text[: end or whole]
+    return text
+
+
+def _is_inside(text: str, at: int) -> bool:
+    """Whether what stands at a place belongs to the character before it."""
+    sign, before = text[at], text[at - 1]
+    if _JOINER in (sign, before) or unicodedata.category(sign) in ("Mn", "Mc", "Me") or _is_skin_or_tag(sign):
+        return True
+    if not _is_flag_letter(sign):
+        return False
+    letters = next((count for count in range(at) if not _is_flag_letter(text[at - 1 - count])), at)
+    return letters % 2 == 1
+
+
+def _is_skin_or_tag(sign: str) -> bool:
+    return "\U0001f3fb" <= sign <= "\U0001f3ff" or "\U000e0020" <= sign <= "\U000e007f"
+
+
+def _is_flag_letter(sign: str) -> bool:
+    return "\U0001f1e6" <= sign <= "\U0001f1ff"
 
 
 def explain(map_field: MapField, facts: Facts) -> list[Source]:

@@ -6,11 +6,52 @@ Both systems are matched through this one function (interface 7.3), so that a nu
 from __future__ import annotations
 
 import re
+import unicodedata
+from functools import lru_cache
 
 # A number that needs more than this is not one number. It also bounds the work of the patterns below.
 _LONGEST = 64
 
-_NANP_COUNTRIES = frozenset({"", "1", "+1", "001", "US", "USA", "CA", "CAN", "UNITED STATES", "CANADA"})
+# Who shares calling code 1, as ISO 3166 says it: alpha-2, alpha-3, numeric, and names that people write besides.
+# In names, order, accents, punctuation and the words of `_EMPTY_WORDS` mean nothing.
+_MEMBERS = (
+    ("US", "USA", "840", "United States", "United States of America", "America", "US of A", "Estados Unidos"),
+    ("CA", "CAN", "124", "Canada"),
+    ("AG", "ATG", "028", "Antigua and Barbuda", "Antigua", "Barbuda"),
+    ("AI", "AIA", "660", "Anguilla"),
+    ("AS", "ASM", "016", "American Samoa"),
+    ("BB", "BRB", "052", "Barbados"),
+    ("BM", "BMU", "060", "Bermuda"),
+    ("BS", "BHS", "044", "Bahamas", "Commonwealth Bahamas"),
+    ("DM", "DMA", "212", "Dominica", "Commonwealth Dominica"),
+    ("DO", "DOM", "214", "Dominican Republic", "Dominican Rep", "República Dominicana"),
+    ("GD", "GRD", "308", "Grenada"),
+    ("GU", "GUM", "316", "Guam"),
+    ("JM", "JAM", "388", "Jamaica"),
+    ("KN", "KNA", "659", "Saint Kitts and Nevis", "Saint Christopher and Nevis", "Saint Kitts", "Nevis"),
+    ("KY", "CYM", "136", "Cayman Islands"),
+    ("LC", "LCA", "662", "Saint Lucia"),
+    ("MP", "MNP", "580", "Northern Mariana Islands", "Northern Marianas", "Commonwealth Northern Mariana", "CNMI"),
+    ("MS", "MSR", "500", "Montserrat"),
+    ("PR", "PRI", "630", "Puerto Rico", "Commonwealth Puerto Rico", "Porto Rico"),
+    ("SX", "SXM", "534", "Sint Maarten", "Sint Maarten Dutch part", "Saint Maarten"),
+    ("TC", "TCA", "796", "Turks and Caicos Islands"),
+    ("TT", "TTO", "780", "Trinidad and Tobago", "Trinidad", "Tobago"),
+    ("VC", "VCT", "670", "Saint Vincent and the Grenadines", "Saint Vincent", "Grenadines"),
+    ("VG", "VGB", "092", "British Virgin Islands", "BVI", "UK Virgin Islands"),
+    (
+        "VI", "VIR", "850",
+        "US Virgin Islands", "United States Virgin Islands", "USA Virgin Islands", "Virgin Islands", "USVI",
+    ),
+)  # fmt: skip
+_EMPTY_WORDS = frozenset({"THE", "OF", "AND", "ISLAND", "ISLANDS", "IS"})
+# These are calling codes of others too (44 is the United Kingdom), and a calling code is what the field mostly holds.
+_OTHERS_CALLING_CODES = frozenset({"044", "052", "060", "092", "212", "500", "670", "850"})
+# `1` and an area code; N11 and N9X are none.
+_CODE_AND_AREA = re.compile(r"1(?:[2-9](?!11)[0-8][0-9])?")
+_LONGEST_COUNTRY = 100
+_WORD = re.compile(r"[^\W\d_]+")
+_INITIAL_DOT = re.compile(r"\b([A-Z])\.")
 
 # Address books paste numbers with typographic blanks, dashes and invisible direction marks. They mean nothing.
 _TYPOGRAPHY = (
@@ -33,7 +74,8 @@ def nanp(number: str | None, country: str | int | None = None, extension: object
 
     Args:
         number: as typed or as an API says it: punctuation, `+1`, a leading 1 of eleven and an extension are dropped.
-        country: Vinoshipper's `country` of a phone: a calling code or a country, text or number; empty means 1.
+        country: Vinoshipper's `country` of a phone: a calling code, `1` with an area code, or a country by name or ISO
+            code, text or number; empty means 1, and so does every member of the plan.
         extension: Vinoshipper's `extension`; taken so that a phone object can be passed whole, and never used.
 
     Only ASCII digits count: a number with any other digit or with letters inside is no number, not a shorter one.
@@ -80,6 +122,38 @@ def _initial(word: str) -> str:
 def _is_nanp_country(country: object) -> bool:
     if country is None:
         return True
-    if isinstance(country, str):
-        return country.strip().upper() in _NANP_COUNTRIES
-    return isinstance(country, int) and not isinstance(country, bool) and country == 1
+    if isinstance(country, float) and country.is_integer():
+        country = int(country)
+    if isinstance(country, int) and not isinstance(country, bool) and 0 < country < 10_000:  # greater ones are no code
+        country = str(country)
+    return isinstance(country, str) and _reads_as_nanp(country)
+
+
+@lru_cache(maxsize=1024)  # there are few, and they are asked about with every phone
+def _reads_as_nanp(country: str) -> bool:
+    """Whether a country as written is empty or shares code 1; what it says in words and in digits must both do so."""
+    if len(country) > _LONGEST_COUNTRY:
+        return False
+    words, parts = _words(country), re.split(r"[,;/&]|and", country.translate(_TYPOGRAPHY))
+    codes = [code for part in parts if (code := _NOT_DIGIT.sub("", part))]
+    if not words and not codes:
+        return not country.translate(_TYPOGRAPHY).strip()
+    if any(not sign.isascii() and sign.isnumeric() for sign in country):
+        return False
+    return (not words or words in _NAMES) and all(_is_nanp_code(code) for code in codes)
+
+
+def _is_nanp_code(digits: str) -> bool:
+    code = digits[2:] if digits.startswith("001") else digits  # 00: how most of the world dials out
+    return _CODE_AND_AREA.fullmatch(code) is not None or digits.zfill(3) in _NUMERIC
+
+
+def _words(text: str) -> frozenset[str]:
+    """The words of a country's name, in no order: `Virgin Islands, U.S.` is `US Virgin Islands`."""
+    plain = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+    found = _WORD.findall(_INITIAL_DOT.sub(r"\1", plain.upper()))
+    return frozenset("SAINT" if word == "ST" else word for word in found if word not in _EMPTY_WORDS)
+
+
+_NAMES = frozenset(_words(name) for member in _MEMBERS for name in member if not name.isdecimal())
+_NUMERIC = frozenset(member[2] for member in _MEMBERS) - _OTHERS_CALLING_CODES

@@ -20,7 +20,7 @@ from datetime import UTC
 from typing import Any
 
 from vs_st_pipeline import forgetting, planning, retention, staging
-from vs_st_pipeline.blind_spots import read_blind_spots
+from vs_st_pipeline.blind_spots import newest_unseen, read_blind_spots
 from vs_st_pipeline.change import UNREADABLE
 from vs_st_pipeline.database import Db
 from vs_st_pipeline.destinations.simpletexting import contacts as st_contacts
@@ -226,6 +226,7 @@ def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] =
                 on_stop(StopDone(name, time.monotonic() - started, dict(calls), run.asked[asked:]))
         with run.open() as db:
             visit.report.unseen = [spot.sentence for spot, _ in read_blind_spots(db)]
+            visit.report.orders_unseen = newest_unseen(db) is not None
             if visit.standing and whole:
                 visit.standing.tell(visit.report)
             else:
@@ -266,7 +267,7 @@ def rehearse(run: Run) -> tuple[Report, dict[str, list[dict[str, Any]]]]:
                 refused.extend(row[0] for row in db.rows("select unsafe from planned.plan where unsafe is not null"))
 
     report = walk(replace(run, dry_run=True), [name for name in STOPS if name != "synced"], look)
-    if report.status == OK and refused and not run.allow_unsafe:
+    if report.status != FAILED and refused and not run.allow_unsafe:
         report.status, report.error = FAILED, Unsafe(refused[0])
     return report, rows
 
@@ -302,7 +303,7 @@ def visiting(run: Run) -> Iterator[Visit]:
 
 
 def _is_partial(report: Report) -> bool:
-    return bool(report.rejected or report.unknown or report.noted[UNREADABLE])
+    return bool(report.rejected or report.unknown or report.noted[UNREADABLE] or report.orders_unseen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import groupby
@@ -24,6 +24,7 @@ from typing import Any
 from vs_st_pipeline import brake, gates, ledger
 from vs_st_pipeline.account_fields import CustomField, ResolvedMap, resolve
 from vs_st_pipeline.birth import NOT_GIVEN
+from vs_st_pipeline.blind_spots import newest_unseen
 from vs_st_pipeline.change import (
     NOT_CONFIRMED,
     NOT_READ_YET,
@@ -208,7 +209,7 @@ def _people(
         for customer_id in links[contact.contact_id].candidates
     }
     customers, orders = staged_customers(db, ids), staged_orders(db, ids)
-    stored, doubted = _stored(db), ledger.read_doubted(db)
+    stored, doubted, unseen_until = _stored(run, db), ledger.read_doubted(db), newest_unseen(db)
     people = []
     for contact_id, found in sorted(links.items()):
         customer_id = chosen_customer(found, customers, orders)
@@ -216,6 +217,8 @@ def _people(
         people.append(person)
         customer = customers.get(customer_id) if stored.read.issuperset(found.candidates) else None
         _pass_gates(run, person, customer, orders.get(customer_id, []), stored.history_complete)
+        if person.facts and unseen_until:
+            person.facts = replace(person.facts, unseen_until=unseen_until)
         if contact_id in stored.unreadable_contacts or not stored.unreadable.isdisjoint(found.candidates):
             person.unreadable = True
         if contact_id in doubted and not person.held and live[contact_id].may_be_ours:
@@ -223,7 +226,7 @@ def _people(
     return people, len(live) - len(links)
 
 
-def _stored(db: Db) -> _Stored:
+def _stored(run: Run, db: Db) -> _Stored:
     # Sums over orders that were never searched would say 0 to people who have ordered.
     history_complete = bool(db.value("select count(*) from raw.reads where what = 'orders'"))
     read = {row[0] for row in db.rows("select customer_id from raw.vinoshipper_customers where detail_at is not null")}
@@ -233,11 +236,13 @@ def _stored(db: Db) -> _Stored:
            from raw.unreadable as u
            left join raw.vinoshipper_orders as o on u.kind = 'order' and o.order_number = u.id"""
     )
+    read_now = db.rows("select contact_id from raw.simpletexting_contacts where read_run = ?", [run.run_id])
     return _Stored(
         history_complete,
         read,
         {row[1] if row[0] == "customer" else row[2] for row in unreadable if row[0] in ("customer", "order")},
-        {row[3] for row in unreadable if row[0] == "contact"},
+        # One that this run has read in a listing is read, whatever became of a single read before.
+        {row[3] for row in unreadable if row[0] == "contact"} - {row[0] for row in read_now},
     )
 
 

@@ -20,13 +20,14 @@ class Report:
 
     Attributes:
         merchant: id.
-        status: `ok`, `partial` (contacts rejected or unknown) or `failed`.
+        status: `ok`, `partial` (contacts rejected or unknown, or orders that cannot be seen) or `failed`.
         customers, orders, contacts: distinct records seen in this run.
         planned_contacts, planned_fields: contacts with something to write, and how many values.
         calls: requests sent, retries too, by system.
         waiting: contacts refused that wait for another try, and those of which it is not known what became of a write,
             over all runs so far; None where this one did not get so far.
         unseen: sentences about what the accounts do not let us see.
+        orders_unseen: whether there are days whose orders cannot all be seen, so that sums are not known.
         plan: the run that made the plan that now stands; `""` where this one did not get so far. As long as it is the
             same, nothing has changed that a plan or a check is made of.
         seconds: from start to end.
@@ -51,6 +52,7 @@ class Report:
     simpletexting_calls: Counter[str] = field(default_factory=Counter)
     waiting: tuple[int, int] | None = None
     unseen: list[str] = field(default_factory=list)
+    orders_unseen: bool = False
     plan: str = ""
     seconds: float = 0.0
 

@@ -164,6 +164,8 @@ select 11, count(*), $year from (select birth_year from staged.customers union a
 where birth_year is not null
 union all
 select 12, count(*), sum(hash(kind, id)) from raw.unreadable
+union all
+select 13, count(*), sum(hash(day)) from raw.unseen_windows where told
 """
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from vs_st_pipeline import order as purchases
 from vs_st_pipeline.customer import Customer
 from vs_st_pipeline.errors import VINOSHIPPER
 from vs_st_pipeline.order import Order
-from vs_st_pipeline.text_forms import SourceType, as_email
+from vs_st_pipeline.text_forms import SourceType, as_email, instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,13 @@ class Facts:
     Attributes:
         orders: all his orders that were read.
         history_complete: whether the merchant's whole order history was walked; until then sums and counts are unknown.
+        unseen_until: the newest day of which orders may be there that the shop does not show, None where there is none.
     """
 
     customer: Customer
     orders: Sequence[Order]
     history_complete: bool
+    unseen_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,16 @@ class _View(NamedTuple):
     newest_counted: Order | None
     newest_known: bool
     newest_counted_known: bool
+    unseen_until: date | None
+
+    def may_hide_newer(self, order: Order | None) -> bool:
+        """Whether an order that cannot be seen may be newer; a day is over everywhere twelve hours after UTC's."""
+        if self.unseen_until is None:
+            return False
+        if order is None or order.purchased_at is None:
+            return True
+        over = datetime.combine(self.unseen_until + timedelta(days=1), time(12), UTC)
+        return instant(order.purchased_at) < over
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +119,21 @@ def _of_customer(
 
 
 def _of_history(
-    type_: SourceType, description: str, read: Callable[[_View], object], origin: Callable[[_View], list[Source]]
+    type_: SourceType,
+    description: str,
+    read: Callable[[_View], object],
+    origin: Callable[[_View], list[Source]],
+    *,
+    of_all: bool = False,
 ) -> SourceName:
+    def is_known(view: _View) -> bool:
+        return view.complete and not (of_all and view.unseen_until is not None)
+
     return SourceName(
         type_,
         description,
-        lambda view: read(view) if view.complete else UNKNOWN,
-        lambda view: origin(view) if view.complete else [],
+        lambda view: read(view) if is_known(view) else UNKNOWN,
+        lambda view: origin(view) if is_known(view) else [],
     )
 
 
@@ -122,8 +142,8 @@ def _of_order(prefix: str, part: _OrderPart) -> SourceName:
 
     def known(view: _View) -> object:
         order = view.newest_counted if counted else view.newest
-        if not (view.newest_counted_known if counted else view.newest_known):
-            return UNKNOWN  # another one may be newer: its date is there, and nobody can read it
+        if view.may_hide_newer(order) or not (view.newest_counted_known if counted else view.newest_known):
+            return UNKNOWN  # another one may be newer: it cannot be seen, or its date is there and nobody can read it
         if order is None:
             # While history is still being walked, "no order found yet" is not "no order".
             return None if view.complete else UNKNOWN
@@ -131,7 +151,7 @@ def _of_order(prefix: str, part: _OrderPart) -> SourceName:
 
     def origin(view: _View) -> list[Source]:
         order = view.newest_counted if counted else view.newest
-        if order is None:
+        if order is None or view.may_hide_newer(order):
             return []
         evidence = part.evidence(order) if part.evidence else [(part.path, part.read(order))]
         return [source for path, value in evidence for source in _said(part.record, order.number, path, value)]
@@ -310,13 +330,18 @@ SOURCES: dict[str, SourceName] = {
         _signup_origin,
     ),
     "customer.order_count": _of_history(
-        "number", "how many counted orders", _order_count, _per_counted_order("status", "status")
+        "number",
+        "how many counted orders",
+        _order_count,
+        _per_counted_order("status", "status"),
+        of_all=True,
     ),
     "customer.lifetime_value": _of_history(
         "number",
         "dollars of all counted orders",
         _lifetime_value,
         _per_counted_order("total", "total"),
+        of_all=True,
     ),
     **{
         f"{prefix}.{name}": _of_order(prefix, part)
@@ -338,4 +363,5 @@ def view_of(facts: Facts) -> _View:
         purchases.newest_counted(counted),
         purchases.newest_is_known(orders),
         purchases.newest_counted_is_known(orders),
+        facts.unseen_until,
     )

@@ -9,12 +9,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import vs_st_pipeline
 from vs_st_pipeline.account_fields import CustomField, ReadNames, resolve
 from vs_st_pipeline.customer import Customer, Membership
 from vs_st_pipeline.errors import BadSettings
-from vs_st_pipeline.field_map import BUILTINS, FieldMap, explain, wanted_values
+from vs_st_pipeline.field_map import BUILTINS, FieldMap, cut, explain, wanted_values
 from vs_st_pipeline.field_map_file import read_field_map
 from vs_st_pipeline.order import Order, Package
 from vs_st_pipeline.text_forms import FORMS, parse_moment
@@ -536,3 +538,60 @@ def test_live_values_under_the_keys_we_write(live: dict[str, object], expected: 
 def test_a_merge_tag_beats_another_fields_label() -> None:
     account = [CustomField("City", "city_1"), CustomField("Town", "city")]
     assert ReadNames(account).values({"city": "a", "City": "b"}) == {"city": "a", "city_1": "b"}
+
+
+# --- where a text is cut ---
+
+GRAPE, FAMILY, FLAG = "\U0001f347", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f1fa\U0001f1f8"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("a" * 100, "a" * 100),
+        ("a" * 101, "a" * 100),
+        ("\u00e9" * 101, "\u00e9" * 100),
+        (GRAPE * 50, GRAPE * 50),
+        (GRAPE * 51, GRAPE * 50),
+        (GRAPE * 100, GRAPE * 50),
+        ("a" * 99 + GRAPE, "a" * 99),  # never half of a pair
+        ("a" * 98 + GRAPE, "a" * 98 + GRAPE),
+        ("a" * 99 + "e\u0301", "a" * 99),  # e and its accent
+        ("a" * 98 + "e\u0301", "a" * 98 + "e\u0301"),
+        ("a" * 98 + "e\u0301\u0323", "a" * 98),
+        ("a" * 95 + FAMILY, "a" * 95),
+        ("a" * 92 + FAMILY, "a" * 92 + FAMILY),
+        ("a" * 92 + FAMILY + "b", "a" * 92 + FAMILY),
+        ("a" * 98 + "\u2764\ufe0f", "a" * 98 + "\u2764\ufe0f"),
+        ("a" * 99 + "\u2764\ufe0f", "a" * 99),
+        ("a" * 98 + "\U0001f44d\U0001f3fd", "a" * 98),  # a thumb and its skin
+        ("a" * 98 + FLAG, "a" * 98),
+        ("a" * 92 + FLAG * 3, "a" * 92 + FLAG * 2),
+        ("a" + "\u0301" * 200, "a" + "\u0301" * 99),  # one character alone that is too long
+        ("\u200d" * 101, "\u200d" * 100),
+        ("", ""),
+    ],
+)
+def test_c36_a_text_is_cut_by_utf_16_units_at_a_whole_character(text: str, left: str) -> None:
+    assert cut(text, 100) == left
+
+
+@given(st.text(alphabet="ae\u0301\u200d\ufe0f\U0001f347\U0001f1fa\U0001f3fd", max_size=40), st.integers(1, 20))
+def test_c36_what_is_left_is_the_beginning_and_never_too_long(text: str, longest: int) -> None:
+    left = cut(text, longest)
+    assert text.startswith(left)
+    assert units(left) <= longest
+    assert left == text or units(text) > longest
+    assert cut(left, longest) == left
+
+
+def units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+def test_c36_names_and_a_comment_are_cut_so() -> None:
+    row = "{to: %s, kind: builtin, from: customer.first_name, policy: fill}"
+    rows = "\n".join(f"  - {row % name}" for name in ("firstName", "lastName", "comment"))
+    field_map = read_field_map(f"version: 1\nfields:\n{rows}\n", "cut.yaml")
+    told = values(field_map, Facts(replace(MARISOL, first_name=GRAPE * 600), [], True))
+    assert told == {"firstName": GRAPE * 50, "lastName": GRAPE * 50, "comment": GRAPE * 500}

@@ -19,6 +19,7 @@ class Pages:
     def __init__(self, rows: list[dict[str, Any]]) -> None:
         self.rows = [json.dumps(row).encode() for row in rows]
         self.asked = 0
+        self.server_time: float | None = None
 
     def memberships(self, page_index: int, page_size: int) -> list[bytes]:
         self.asked += 1

@@ -95,6 +95,47 @@ def test_a_number_of_another_country_matches_nothing(country: str | int) -> None
     assert nanp("+17075550142", country) is None
 
 
+ISO_CODES = """
+US CA AG AI AS BB BM BS DM DO GD GU JM KN KY LC MP MS PR SX TC TT VC VG VI
+USA CAN ATG AIA ASM BRB BMU BHS DMA DOM GRD GUM JAM KNA CYM LCA MNP MSR PRI SXM TCA TTO VCT VGB VIR
+840 124 660 028 016 136 214 308 316 388 630 659 662 534 580 780 796
+"""
+
+
+@pytest.mark.parametrize(
+    "country",
+    [
+        *ISO_CODES.split(), 840, 630, 124, 28, 840.0,
+        "1787", "+1787", "+1-787", "1 787", "1-787", "+1 (787)", 1787, 1787.0, "001787", "1-809, 1-829 and 1-849",
+        "Puerto Rico", "puerto rico ", "PUERTO RICO (+1-787)", "U.S.", "U.S.A.", "United States of America",
+        "The United States", "United States (+1)", "U.S. Virgin Islands", "Virgin Islands, U.S.",
+        "Virgin Islands (British)", "St. Lucia", "St.Lucia", "Saint Kitts & Nevis", "Bahamas, The", "The Bahamas",
+        "Rep\u00fablica Dominicana", "Turks & Caicos", "Sint Maarten (Dutch part)", "Trinidad and Tobago",
+        "Guam", "Jamaica", "Grenada", "Saint Kitts and Nevis +1-869",
+        "Northern Mariana Islands", "American Samoa", "Cayman Islands", "Bermuda", "Montserrat", "Antigua & Barbuda",
+        "St. Vincent and the Grenadines", "\u200e+1", "\u00a0",
+    ],
+)  # fmt: skip
+def test_ruling_1_every_member_of_the_plan_counts_as_1(country: str | float) -> None:
+    assert nanp("7875550142", country) == "7875550142"
+    assert nanp("+1 787 555 0142", country) == "7875550142"
+
+
+@pytest.mark.parametrize(
+    "country",
+    [
+        # Codes of the plan's members in ISO 3166 that are somebody else's calling codes: a calling code is what it is.
+        "44", "044", 44, "52", "60", "92", "212", 212, "500", "670", "850", "0044",
+        "1911", "1199", "1099", "178", "17875", "1 787 555 0142", 10, 1.5, float("nan"), float("inf"), 10**4000,
+        "MF", "Saint Martin", "UM", "United Mexican States", "Estados Unidos Mexicanos", "United Arab Emirates",
+        "United Kingdom", "Cuba", "CU", "Samoa", "WS", "Haiti", "Mexico", "MEX", "Georgia", "Canada 44", "UK +1",
+        "\u0661", "1\u0661", "\u00b2", "?", "n/a", "-", "1" * 1000, ["1"], {"code": "1"}, False,
+    ],
+)  # fmt: skip
+def test_ruling_1_another_country_still_matches_nothing(country: str | float) -> None:
+    assert nanp("7875550142", country) is None
+
+
 @given(digits=national, pieces=st.lists(glue, min_size=11, max_size=11), lead=st.sampled_from(["", "1", "+1"]))
 def test_punctuation_means_nothing(digits: str, pieces: list[str], lead: str) -> None:
     written = lead + "".join(piece + digit for piece, digit in zip(pieces, digits, strict=False)) + pieces[-1]

@@ -93,7 +93,11 @@ def unseen(kind: str) -> Callable[[Run, Db], Measure]:
 
     def find(run: Run, db: Db) -> Measure:
         found = [(spot, since) for spot, since in blind_spots.read_blind_spots(db) if spot.kind == kind]
-        return Measure(len(found), of, "; ".join(f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in found))
+        return Measure(
+            len(found),
+            max(of, len(found)),
+            "; ".join(f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in found),
+        )
 
     return find
 

@@ -5,7 +5,6 @@ A lie by switch is told in every answer of its kind; a lie by fault (`LYING_FAUL
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -162,15 +161,6 @@ class Liar:
                 row.pop(names[turn // every % len(names)], None)
 
 
-def shuffled(records: dict[Any, Any], switches: Record) -> dict[Any, Any]:
-    """The same records in another order, where the switches want another one with every request."""
-    if switches["customers_order"] != "shuffled":
-        return records
-    keys = list(records)
-    random.shuffle(keys)
-    return {key: records[key] for key in keys}
-
-
 def _total(key: str, of: Kind) -> Callable[[Kind, Any, Any], None]:
     def tell(kind: Kind, body: Any, how: Any) -> None:
         if kind is not of or not isinstance(body, dict):
@@ -278,7 +268,6 @@ def _chosen(id: Any) -> bool:
 
 
 _LIES: dict[str, Callable[[Kind, Any, Any], None]] = {
-    "customers_total": _total("total", CUSTOMERS),
     "memberships_total": _total("total", MEMBERSHIPS),
     "contacts_total_elements": _total("totalElements", CONTACTS),
     "contacts_total_pages": _total("totalPages", CONTACTS),

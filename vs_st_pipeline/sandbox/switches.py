@@ -23,7 +23,6 @@ NUMBERS = ["plain", "unread_exponent", "unread_digits", "read_exponent", "read_d
 # What the answers say is not so, or not in the form that the fact sheets know (`lies`); the records stay true.
 LIES: dict[str, dict[str, list[Any]]] = {
     "vinoshipper": {
-        "customers_total": TOTALS,
         "memberships_total": TOTALS,
         # {day, month, year} | [2010, 4, 17] | "2010-04-17" | at midnight, with a Z | 17.0 for 17 | "April 17, 2010"
         "birth_date_form": ["object", "list", "iso", "iso_zone", "float_object", "text"],
@@ -32,7 +31,6 @@ LIES: dict[str, dict[str, list[Any]]] = {
         "date_time_form": ["offset", "zulu", "zone_suffix", "no_offset"],
         "money_form": ["number", "text", "comma_text", "dollar_text"],  # 1200.00 | "1200.00" | "1,200.00" | "$1,200.00"
         "absent_keys": [0, 3, 2, 1],  # in every nth answer each record lacks a documented key, another one each time
-        "customers_order": ["fixed", "shuffled"],  # with every request anew
         "numbers": NUMBERS,
     },
     "simpletexting": {
@@ -56,9 +54,14 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
         "dup_rows": [False, True],
         "envelope": ["results", "items", "orders", "content", "data", "array"],
         "total_key": ["none", "total", "totalCount", "totalElements", "totalResults"],
+        "order_total": ["true", "page", "fewer", "zero", "negative", "null", "text", "huge", "beyond", "more"],
+        "order_sort": ["works", "ignored", "oldest_first", "shuffled"],
         "exists_answer": ["array", "object"],
         "customers_paging": ["works", "ignored"],
         "customers_page_cap": [500, 5],
+        "customers_past_the_end": ["empty", "last_page"],
+        "customers_total": ["true", "page", "fewer", "zero", "negative", "null", "text", "huge", "beyond", "more"],
+        "customers_order": ["same", "shuffled"],
         "unknown_status": [False, True],
         "list_changes_while_paged": [False, True],
         "orders_change_while_paged": [False, True],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 import secrets
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,8 +12,8 @@ from urllib.parse import quote
 
 from vs_st_pipeline.sandbox.core import NoSuchRecord, StandIn
 from vs_st_pipeline.sandbox.faults import LOGIN_PAGE, redirect_to_login
-from vs_st_pipeline.sandbox.lies import Kind, shop_kind, shuffled
-from vs_st_pipeline.sandbox.vs_search import UI_OPTIONS, BadFilter, flat, number_of, search
+from vs_st_pipeline.sandbox.lies import Kind, shop_kind
+from vs_st_pipeline.sandbox.vs_search import UI_OPTIONS, BadFilter, flat, number_of, search, told_total
 from vs_st_pipeline.sandbox.vs_shop import Shop
 from vs_st_pipeline.sandbox.webhooks import VsHooks
 from vs_st_pipeline.sandbox.wire import HTML, Answer, Record, Request, json_answer, merged
@@ -104,8 +105,6 @@ class Vinoshipper(StandIn):
             return failure(405, "SERVER_ERROR", "Method Not Allowed") if known else self._missing()
         rest = request.parts[3:]
         shop = self.shops[merchant.id]
-        if rest == ["customers", "list"]:
-            merchant.customers = shuffled(merchant.customers, switches)
         try:
             match rest[:1]:
                 case ["customers"]:
@@ -162,8 +161,13 @@ class Vinoshipper(StandIn):
         total = len(ids)
         if switches["short_list"]:
             ids = ids[: total - max(1, total * 3 // 10)]
+        if switches["customers_order"] == "shuffled":
+            shop.lists_shown += 1
+            ids = random.Random(shop.lists_shown).sample(ids, len(ids))  # noqa: S311
+        if switches["customers_past_the_end"] == "last_page":
+            index = min(index, max(0, len(ids) - 1) // size)
         items = [shop.item(id) for id in ids[index * size : (index + 1) * size]]
-        return json_answer({"total": total, "items": items})
+        return json_answer({"total": told_total(switches["customers_total"], total, len(items)), "items": items})
 
     def _insert_first(self, shop: Shop) -> None:
         builder = Builder(shop.merchant, datetime.now(UTC), datetime.now(UTC))

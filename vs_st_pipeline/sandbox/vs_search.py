@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from vs_st_pipeline.sandbox.lies import HUGE_TOTAL
 from vs_st_pipeline.sandbox.vs_shop import Shop
 from vs_st_pipeline.sandbox.wire import Record
 
@@ -47,14 +49,21 @@ def flat(body: Record, prefix: str = "") -> dict[str, str]:
     return found
 
 
+def told_total(how: str, there: int, shown: int) -> Any:
+    """The total as the switch has it tell: of all, of this page alone, or something that nobody can go by."""
+    told: Record = {"page": shown, "fewer": max(1, there - 3), "zero": 0, "negative": -1, "null": None}
+    told |= {"text": f"{shown} or so", "huge": HUGE_TOTAL, "beyond": 2**70, "more": there + 7}
+    return told.get(how, there)
+
+
 def search(shop: Shop, wanted: dict[str, str], switches: Record) -> Any:
     """One page of orders in the envelope that the switches ask for; unknown parameters have no effect."""
-    numbers = _sorted(shop, _filtered(shop, wanted, switches), wanted)
+    numbers = _sorted(shop, _filtered(shop, wanted, switches), wanted, switches)
     start, size = _page(wanted, switches)
     if switches["orders_change_while_paged"] and start > 0 and not shop.orders_moved and numbers:
         shop.orders_moved = True
         _new_arrival(shop, numbers[0])
-        numbers = _sorted(shop, _filtered(shop, wanted, switches), wanted)
+        numbers = _sorted(shop, _filtered(shop, wanted, switches), wanted, switches)
     if switches["dup_rows"]:
         numbers = [number for number in numbers for _ in shop.merchant.orders[number]["products"]]
     unknown = bool(switches["unknown_status"])
@@ -63,7 +72,7 @@ def search(shop: Shop, wanted: dict[str, str], switches: Record) -> Any:
         return rows
     page: Record = {switches["envelope"]: rows}
     if switches["total_key"] != "none":
-        page[switches["total_key"]] = len(numbers)
+        page[switches["total_key"]] = told_total(switches["order_total"], len(numbers), len(rows))
     return page
 
 
@@ -116,7 +125,12 @@ def _bound(name: str, text: str | None, switches: Record, days: int) -> float | 
     return (at if at.tzinfo else at.replace(tzinfo=zone)).timestamp()
 
 
-def _sorted(shop: Shop, numbers: list[str], wanted: dict[str, str]) -> list[str]:
+def _sorted(shop: Shop, numbers: list[str], wanted: dict[str, str], switches: Record) -> list[str]:
+    if switches["order_sort"] == "shuffled":
+        shop.lists_shown += 1
+        return random.Random(shop.lists_shown).sample(numbers, len(numbers))  # noqa: S311
+    if switches["order_sort"] != "works":
+        return numbers[::-1] if switches["order_sort"] == "oldest_first" else numbers
     field = wanted.get("sort[0].field", "ORDER_DATE")
     orders = shop.merchant.orders
     if field == "ORDER_NUMBER":

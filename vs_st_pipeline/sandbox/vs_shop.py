@@ -27,6 +27,7 @@ class Shop:
         self.changed()
         self.customers_moved = False
         self.orders_moved = False
+        self.lists_shown = 0
 
     def changed(self) -> None:
         """Forget everything derived."""

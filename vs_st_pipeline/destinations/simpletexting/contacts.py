@@ -247,17 +247,22 @@ def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
 
 
 def _no_news(db: Db, rows: Sequence[bytes], newest: datetime) -> bool:
-    """Whether these are stored as they are, and the newest that is known is among them."""
+    """Whether these are stored as they are, or were written by us since, and the newest that is known is among them."""
     hashes = {contact_id_in(_decode(text)): md5(text, usedforsecurity=False).hexdigest() for text in rows}
     with db.batch({"contact_id": [name or "" for name in hashes], "hash": list(hashes.values())}) as batch:
-        stored = db.value(
-            f"""select count(*) from {batch} as b join raw.simpletexting_contacts as c using (contact_id)
-                where c.body_hash = b.hash and not c.gone"""
-        )
-    if stored != len(rows):
+        known, ours, ours_in_all = db.rows(
+            f"""with ours as (
+                    select distinct contact_id from synced.writes as w join raw.simpletexting_contacts as c
+                    using (contact_id) where w.outcome = 'accepted' and w.run_id = c.read_run and not c.gone)
+                select count(*) filter (c.body_hash = b.hash or o.contact_id is not null), count(o.contact_id),
+                       (select count(*) from ours)
+                from {batch} as b join raw.simpletexting_contacts as c using (contact_id)
+                left join ours as o using (contact_id) where not c.gone"""
+        )[0]
+    if known != len(rows) or ours != ours_in_all:
         return False
     moments = [parse_moment(_decode(text).get("updated")) for text in rows]
-    return any(moment is not None and instant(moment) >= newest for moment in moments)
+    return bool(ours) or any(moment is not None and instant(moment) >= newest for moment in moments)
 
 
 def _overlapping(db: Db, mark: datetime) -> datetime:

@@ -71,6 +71,7 @@ class VinoshipperClient:
             give_up_after=merchant.give_up_after.total_seconds(),
             trace_header="vs-trace-id",
         )
+        self.server_time: float | None = None  # Vinoshipper's clock at the last look at the feed (epoch seconds, whole)
 
     @property
     def sent(self) -> int:
@@ -109,6 +110,7 @@ class VinoshipperClient:
             shape=msgspec.Raw,
             params={"pageIndex": page_index, "pageSize": page_size},
         )
+        self.server_time = answer.server_time
         return self._rows("memberships", answer)[1]
 
     def customer(self, customer_id: int) -> Body:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from vs_st_pipeline.blind_spots import CUSTOMER_SEARCH, MEMBERSHIP_FEED, tell
+from vs_st_pipeline.blind_spots import CUSTOMER_ORDER, CUSTOMER_PAGES, CUSTOMER_SEARCH, MEMBERSHIP_FEED, tell
 from vs_st_pipeline.customer import customer_from
 from vs_st_pipeline.database import Db
 from vs_st_pipeline.errors import PipelineError, Refused
@@ -18,7 +18,7 @@ from vs_st_pipeline.records import is_of_one_record
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.sources.vinoshipper import landing
 from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
-from vs_st_pipeline.sources.vinoshipper.customer_list import forget_walk, walk_customers
+from vs_st_pipeline.sources.vinoshipper.customer_list import forget_walk, keep_met, walk_customers
 from vs_st_pipeline.sources.vinoshipper.membership_feed import Feed, FeedMark, read_feed
 from vs_st_pipeline.sources.vinoshipper.order_passes import LEARN_AGAIN_AFTER
 from vs_st_pipeline.sources.vinoshipper.reading_order import hint
@@ -40,7 +40,7 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
         due = run.full or is_due(db, LIST, run.merchant.vinoshipper.refresh.customer_list, run.now())
         mark = read_mark(db, MEMBERSHIPS)
     if not due:
-        feed = read_feed(vs, FeedMark(mark["at"], tuple(mark["ids"])) if mark else None)
+        feed = read_feed(vs, FeedMark.from_json(mark) if mark else None)
         _land_feed(run, feed)
         if not feed.cut:
             return len(feed.moved)
@@ -50,8 +50,13 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
         due_because = "full" if run.full else "due"
     walk = walk_customers(run, vs, asdict(feed.mark) if feed.mark else None)
     with run.open() as db, db.transaction():
-        landing.land_complete_walk(run, db, walk.ids)
+        if walk.complete:
+            landing.land_complete_walk(run, db, walk.ids)
+        else:
+            keep_met(db, walk.ids)
         forget_walk(db)
+        tell(db, CUSTOMER_ORDER, not walk.complete, run.now())
+        tell(db, CUSTOMER_PAGES, walk.by_total, run.now())
         if not run.dry_run:  # the next sync shall walk by itself, and count who is missing
             write_mark(db, LIST, run.run_id, run.now())
             _remember(run, db, walk.feed_mark, feed.blind)

@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from vs_st_pipeline.blind_spots import ORDER_DATES, SHIPPED_DATES, tell
+from vs_st_pipeline.blind_spots import (
+    ORDER_DATES,
+    SHIPPED_DATES,
+    SHIPPED_DAYS,
+    days_to_ask_again,
+    keep_unseen,
+    tell,
+    tell_unseen,
+)
 from vs_st_pipeline.database import Db
 from vs_st_pipeline.forgotten import CUSTOMER, ORDER, read_forgotten
 from vs_st_pipeline.marks import (
@@ -56,7 +64,7 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
         How many distinct orders the searches showed.
 
     Raises:
-        BadAnswer: neither dates nor pages have an effect, or a day holds more than can be seen.
+        BadAnswer: neither dates nor pages have an effect.
     """
     with run.open() as db:
         if run.full and not run.dry_run:
@@ -75,6 +83,7 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
             _pass_shipped(run, search, numbers)
         if history.get("complete"):
             _reconcile(run, search, numbers)
+            _ask_unseen_again(run, search, numbers)
             with run.open() as db, db.transaction():
                 _count_read(db, run)
         else:
@@ -88,6 +97,8 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
             tell(db, ORDER_DATES, not search.can_filter, run.now())
             no_shipped = search.can_filter and read_mark(db, NO_SHIPPED_FILTER) is not None
             tell(db, SHIPPED_DATES, no_shipped, run.now())
+            if search.proved_cut_at is not None:
+                tell_unseen(db, search.proved_cut_at)
     return len(numbers)
 
 
@@ -126,12 +137,13 @@ def _walk_history(
         for window in search.history(reached, oldest, size):
             with run.open() as db, db.transaction():
                 landing.land_order_rows(db, window.rows, run.now())
+                _keep_unseen(run, db, search, window.start, reached)
                 done = {"reached": window.start.isoformat(), "size": window.next_size.days, "started": started}
                 write_mark(db, HISTORY, {**done, "complete": False}, run.now())
                 if not history:
                     write_mark(db, PROCESSED_MARK, started, run.now())
                     write_mark(db, SHIPPED_MARK, started, run.now())
-            history = done
+            history, reached = done, window.start
             numbers.update(row.number for row in window.rows)
             run.progress(f"order history back to {window.start}, {len(numbers)} orders")
             if run.spent(vs.sent) and window.start > oldest:
@@ -141,6 +153,8 @@ def _walk_history(
     except FilterIgnored:
         search.filter_works = False
         _land_all(run, search.unfiltered(), numbers)
+        with run.open() as db:
+            db.execute("delete from raw.unseen_windows")
     with run.open() as db, db.transaction():
         write_mark(db, HISTORY, {"reached": oldest.isoformat(), "started": started, "complete": True}, run.now())
         if not history:  # no window was walked
@@ -168,6 +182,8 @@ def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         why = "newest first, the date filter has no effect here"
     with run.open() as db, db.transaction():
         changed = landing.land_order_rows(db, rows, run.now())
+        if search.can_filter:
+            _keep_unseen(run, db, search, since, _newest_edge(run))
         write_mark(db, PROCESSED_MARK, _watermark(run), run.now())
     numbers.update(row.number for row in rows)
     run.asked.append(Asked("order search", why, len(rows), f"{changed} new or changed"))
@@ -205,6 +221,7 @@ def _pass_shipped(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         return
     with run.open() as db, db.transaction():
         changed = landing.land_order_rows(db, rows, run.now())
+        tell(db, SHIPPED_DAYS, search.shipped_cut, run.now())
         write_mark(db, SHIPPED_MARK, _watermark(run), run.now())
     numbers.update(row.number for row in rows)
     run.asked.append(Asked("order search", "newly shipped", len(rows), f"{changed} new or changed"))
@@ -234,6 +251,8 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         rows = _rows_of_stretch(run, search, first_day, end)
         with run.open() as db, db.transaction():
             found += landing.land_order_rows(db, rows, now)
+            if search.can_filter:
+                _keep_unseen(run, db, search, first_day, end)
             found += _want_those_not_shown(db, first_day, end, {row.number for row in rows})
             db.execute(
                 """insert or replace into raw.slices
@@ -249,6 +268,35 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
             db.execute("delete from raw.slices where day < ?", [today - timedelta(days=RECONCILED_DAYS)])
     if chosen:
         run.asked.append(Asked("order search", "reconciliation by days", len(chosen), f"{found} differ"))
+
+
+def _keep_unseen(run: Run, db: Db, search: OrderSearch, start: date, end: date) -> None:
+    keep_unseen(db, start, end, search.unseen_days, search.cut_at, run.now())
+
+
+def _ask_unseen_again(run: Run, search: OrderSearch, numbers: set[str]) -> None:
+    """Ask once a week for the days that could not be seen whole, whatever the pages obey by now."""
+    with run.open() as db:
+        days = days_to_ask_again(db, run.now())
+    for day in days:
+        rows: list[OrderRow] = []
+        try:
+            if not search.can_filter:
+                raise FilterIgnored
+            for page in search.window(day, day + timedelta(days=1), PROCESSED, _stored(run, day, day)):
+                rows += page
+        except FilterIgnored:
+            search.filter_works = False
+            _land_all(run, search.unfiltered(), numbers)
+            with run.open() as db:
+                db.execute("delete from raw.unseen_windows")
+            break
+        with run.open() as db, db.transaction():
+            landing.land_order_rows(db, rows, run.now())
+            _keep_unseen(run, db, search, day, day + timedelta(days=1))
+        numbers.update(row.number for row in rows)
+    if days:
+        run.asked.append(Asked("order search", "days that were not seen whole", len(days), "asked again"))
 
 
 def _rows_of_stretch(run: Run, search: OrderSearch, first_day: date, end: date) -> list[OrderRow]:
@@ -294,11 +342,15 @@ def _stretches(days: Iterable[date]) -> Iterator[tuple[date, date]]:
 
 
 def _want_those_not_shown(db: Db, first_day: date, end: date, shown: set[str]) -> int:
-    """Stored orders of these days which the shop does not show any more: their detail tells (404: gone)."""
+    """Stored orders of these days which the shop does not show any more: their detail tells (404: gone).
+
+    Of a day that is not shown whole, and of those beside it by another zone, that says nothing.
+    """
     with db.batch({"order_number": sorted(shown)}) as batch:
         missing = db.rows(
             f"""select order_number from raw.vinoshipper_orders
                 where purchased_on >= ? and purchased_on < ? and coalesce(detail_status, 200) <> 404
+                and not exists (from raw.unseen_windows where told and abs(day - purchased_on) <= 1)
                 and order_number not in (select order_number from {batch})""",
             [first_day, end],
         )

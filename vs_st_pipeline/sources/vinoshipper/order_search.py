@@ -3,17 +3,20 @@
 Known: `processed.start/.end` and the sort are documented; the names for paging are not, a page seems to hold 25
 rows whatever is asked, and unknown names are ignored with a 200. So nothing is believed without a look at the
 rows: rows outside the window mean the filter had no effect, the same page twice means the page step had none.
-Then the next way is tried (other paging names, the search by body, smaller windows, the other sort direction),
-and where none shows everything the answer is `BadAnswer`, never a shorter list.
+Then the next way is tried (other paging names, the search by body, smaller windows, the other sort direction).
+A total never ends anything, it only proves that something is missing. A day that holds more than any way shows is kept
+in `unseen_days`, to be told; where not even days can be asked for the answer is `BadAnswer`, never a shorter list.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
+from vs_st_pipeline.blind_spots import UnseenDay
 from vs_st_pipeline.errors import VINOSHIPPER, BadAnswer, Refused
 from vs_st_pipeline.sources.vinoshipper.client import OrderPage, VinoshipperClient, decode, whole_number
 from vs_st_pipeline.text_forms import instant, parse_moment
@@ -25,6 +28,8 @@ LARGEST_WINDOW = timedelta(days=2048)
 MANY_PAGES = 20  # what a run that is killed repeats; narrower windows would cost a part of a page each
 SLACK = timedelta(days=3)  # two days for zones and inclusive ends, one for the length of a day
 ONE_DAY = timedelta(days=1)
+FAR = timedelta(days=3650)
+MOST_READINGS = 6  # of a day whose pages shift while they are turned
 
 STYLES = ("pageIndex", "page", "offset")
 PROCESSED, SHIPPED = "processed", "shipped"
@@ -66,9 +71,14 @@ class _Page:
         return [row.number for row in self.rows]
 
     @property
-    def is_all(self) -> bool:
-        """Whether the total says that nothing else is there; it may count orders or rows of line items."""
-        return self.total is not None and (len(self.rows) >= self.total or self.lines >= self.total)
+    def told_more(self) -> bool:
+        """Whether the total proves that something is missing; it may count orders or rows of line items."""
+        return self.total is not None and len(self.rows) < self.total != self.lines
+
+    @property
+    def told_all(self) -> bool:
+        """Whether the total says that nothing is missing; it may count the rows of this page alone."""
+        return self.total is not None and not self.told_more
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +112,10 @@ class OrderSearch:
         style: paging names that had an effect, None until one did.
         paging_works: None until a second page was needed, then whether any style had an effect.
         filter_works: None until a window proved otherwise.
+        sort_works: None until the other direction was asked for, then whether it had an effect.
         by_body: whether the search with a JSON body is used, because the query string's filter had no effect.
+        unseen_days: days of which more orders may be there than were shown; judge them by `cut_at` at the end.
+        shipped_cut: whether more orders were shipped on some day than were shown.
     """
 
     def __init__(self, vs: VinoshipperClient, learnt: Mapping[str, Any] | None = None) -> None:
@@ -113,13 +126,23 @@ class OrderSearch:
         self.style: str | None = learnt.get("style")
         self.paging_works: bool | None = learnt.get("paging_works")
         self.filter_works: bool | None = learnt.get("filter_works")
+        self.sort_works: bool | None = learnt.get("sort_works")
         self.by_body: bool = bool(learnt.get("by_body"))
-        self._cap: int = learnt.get("cap") or CAP_SEEN
-        self._checked_cap: int = learnt.get("checked_cap") or 0
-        self._moved = False  # whether the total changed while pages were turned
+        self.unseen_days: dict[date, UnseenDay] = {}
+        self.shipped_cut = False
+        self._cut_at: int | None = learnt.get("cut_at")  # rows of the shortest page that was proved to be cut
+        # The longest page that was checked: what is shorter, in rows and in orders, is not cut.
+        self._checked_lines: int = learnt.get("checked_lines") or 0
+        self._checked_orders: int = learnt.get("checked_orders") or 0
         # Rows and orders of the smallest page that had another one after it: less than both is the last page.
         self._full_lines: int = learnt.get("full_lines") or 0
         self._full_orders: int = learnt.get("full_orders") or 0
+        # And of the longest page: the server's page is no smaller than that.
+        self._longest_lines: int = learnt.get("longest_lines") or 0
+        self._longest_orders: int = learnt.get("longest_orders") or 0
+        self._moved = False  # whether rows came, went or shifted while pages were turned
+        self._twice = False  # whether an order was on two of them
+        self._looked_far = False
 
     @property
     def can_filter(self) -> bool:
@@ -132,12 +155,26 @@ class OrderSearch:
             "style": self.style,
             "paging_works": self.paging_works,
             "filter_works": self.filter_works,
+            "sort_works": self.sort_works,
             "by_body": self.by_body,
-            "cap": self._cap,
-            "checked_cap": self._checked_cap,
+            "cut_at": self._cut_at,
+            "checked_lines": self._checked_lines,
+            "checked_orders": self._checked_orders,
             "full_lines": self._full_lines,
             "full_orders": self._full_orders,
+            "longest_lines": self._longest_lines,
+            "longest_orders": self._longest_orders,
         }
+
+    @property
+    def cut_at(self) -> int:
+        """From how many rows on a page may be cut, as far as is known."""
+        return self._cut_at or max(CAP_SEEN, self._longest_lines)
+
+    @property
+    def proved_cut_at(self) -> int | None:
+        """From how many rows on pages were proved to be cut, None where none was."""
+        return self._cut_at
 
     def history(self, newest: date, oldest: date, size: timedelta) -> Iterator[Window]:
         """All orders processed in [oldest, newest), newest first, a window at a time.
@@ -147,7 +184,7 @@ class OrderSearch:
 
         Raises:
             FilterIgnored: the date filter has no effect.
-            BadAnswer: not all orders of a day can be seen.
+            BadAnswer: an answer contradicts itself.
         """
         end = newest
         while end > oldest:
@@ -169,39 +206,65 @@ class OrderSearch:
             stored: what of the window is stored; without it a page as short as last pages are is taken for the last.
         """
         self._family = family
-        first = self._ask(start, end)
-        if not first.rows:
-            return
-        if first.is_all or (
-            first.total is None and self._is_last(first) and not (stored and stored.doubts(first.rows))
-        ):
-            yield first.rows
+        first = self._ask_window(start, end)
+        yield first.rows
+        if not first.lines or (self._is_last(first) and not (stored and stored.doubts(first.rows))):
             return
         if self.paging_works is not False:
-            yield first.rows
             found: list[list[OrderRow]] = []
             if self._page_on(first, start, end, found):
-                if self._moved:  # rows came or went while pages were turned, and one may have slipped from page to page
-                    found = []
-                    first = self._ask(start, end)
-                    yield first.rows
-                    self._page_on(first, start, end, found)
                 yield from found
+                if self._moved:
+                    yield from self._read_again(
+                        start, end, {row.number for rows in (first.rows, *found) for row in rows}
+                    )
                 return
-        if not self._may_be_cut(first, start, end):
-            yield first.rows
-            return
-        days = (end - start).days
-        if days > 1:
-            middle = start + timedelta(days=days // 2)
-            yield from self.window(middle, end, family)
-            yield from self.window(start, middle, family)
-            return
-        yield self._both_ends(first, start, end)
+        yield from self._by_days(first, start, end)
+
+    def _ask_window(self, start: date, end: date) -> _Page:
+        page = self._ask(start, end)
+        if not page.lines and page.told_more:
+            raise self._short(page.total, 0)
+        return page
+
+    def _read_again(self, start: date, end: date, met: set[str]) -> Iterator[list[OrderRow]]:
+        """A window whose rows came, went or shifted while its pages were turned: one may have slipped between them.
+
+        Where they shift each time, smaller windows are asked for, which have fewer pages.
+        """
+        told = None
+        for reading in range(MOST_READINGS):
+            first = self._ask_window(start, end)
+            found = [first.rows]
+            if not self._page_on(first, start, end, found):
+                break
+            yield from found
+            new = {row.number for rows in found for row in rows} - met
+            met |= new
+            told = first.total
+            if not self._twice:
+                return
+            if end - start > ONE_DAY:
+                middle = start + timedelta(days=(end - start).days // 2)
+                family = self._family
+                yield from self.window(middle, end, family)
+                yield from self.window(start, middle, family)
+                return
+            if not new and reading and (told is None or told <= len(met)):
+                return
+        self._keep_unseen(start, len(met), len(met), proved=True)
 
     def _is_last(self, page: _Page) -> bool:
-        """A first page that is smaller, in rows and in orders, than any first page that had another one after it."""
-        return page.lines < self._full_lines and len(page.rows) < self._full_orders
+        """Whether no page comes after this first one, by its length.
+
+        That is one smaller, in rows and in orders, than any first page that had another one after it. Where the total
+        says the same, it is enough that a longer page was seen.
+        """
+        if page.told_more:
+            return False
+        if page.lines < self._full_lines and len(page.rows) < self._full_orders:
+            return True
+        return page.told_all and page.lines < self._longest_lines and len(page.rows) < self._longest_orders
 
     def _had_a_next(self, page: _Page) -> None:
         self._full_lines = min(self._full_lines or page.lines, page.lines)
@@ -216,7 +279,7 @@ class OrderSearch:
         enough: Callable[[list[OrderRow]], bool] | None = None,
     ) -> bool:
         """Read the pages after the first into `found`; False where no paging style has an effect."""
-        self._moved = False
+        self._moved = self._twice = False
         learnt = [self.style] if self.style else []
         for style in [*learnt, *(style for style in STYLES if style not in learnt)]:
             # Whether a page is counted in orders or in rows (one order may have several) is unknown. Stepping by
@@ -237,6 +300,12 @@ class OrderSearch:
                 latest = page.total if page.total is not None else first.total
                 self._moved = self._moved or latest != first.total
                 self.style, self.paging_works = style, True
+                if (
+                    first.lines == len(first.rows)
+                    and page.lines == len(page.rows)
+                    and not seen.isdisjoint(page.numbers)
+                ):
+                    self._twice = self._moved = True
                 if page.rows:
                     if page_number == 1:
                         self._had_a_next(first)
@@ -245,13 +314,9 @@ class OrderSearch:
                     lines += page.lines
                 told = min(first.total, latest) if first.total is not None and latest is not None else 0
                 ended = page.lines < step  # however a page is counted, a full one has as many rows as were asked for
-                if ended and len(seen) < told and lines < told:
-                    raise BadAnswer(
-                        f"the order search says it has {told} but gave {len(seen)}; nothing is taken from it",
-                        system=VINOSHIPPER,
-                        call=self._call,
-                    )
-                if ended or (latest is not None and len(seen) >= latest):
+                if ended and len(seen) < told and lines < told and not self._twice:
+                    raise self._short(told, len(seen))
+                if ended:
                     return True
                 if enough is not None and enough(page.rows):
                     return True
@@ -264,60 +329,157 @@ class OrderSearch:
         self.style, self.paging_works = None, False
         return False
 
+    def _by_days(self, page: _Page, start: date, end: date) -> Iterator[list[OrderRow]]:
+        """Without paging: what a page that may be cut does not show, by halves of its window down to days."""
+        if not self._may_be_cut(page, start, end):
+            return
+        if end - start <= ONE_DAY:
+            yield self._one_day(page, start, end)
+            return
+        middle = start + timedelta(days=(end - start).days // 2)
+        found: set[str] = set()
+        for low, high in ((middle, end), (start, middle)):
+            part = self._ask_window(low, high)
+            for rows in [part.rows, *self._by_days(part, low, high)]:
+                found.update(row.number for row in rows)
+                yield rows
+        # What came in meanwhile is in the whole window too.
+        if not found.issubset(page.numbers) and page.lines < self.cut_at:
+            again = self._ask(start, end)
+            if not found.issubset(again.numbers):
+                self._cut_at = min(self.cut_at, again.lines)
+
     def _may_be_cut(self, page: _Page, start: date, end: date) -> bool:
         """Whether this single page may hold less than the window does."""
-        if page.total is not None:
-            return len(page.rows) < page.total and page.lines != page.total
-        if page.lines >= self._cap:
+        if not page.lines:
+            return False
+        if page.told_more or page.lines >= self.cut_at:
             return True
-        if page.lines >= self._checked_cap:
-            # The server's page may be smaller than was ever seen, and as large as the longest page so far: the other
-            # sort direction tells. Only a shorter page cannot be cut.
+        if page.lines < self._checked_lines and len(page.rows) < self._checked_orders:
+            return False
+        # The server's page may be smaller than was ever seen, and as large as the longest page so far: the other
+        # sort direction tells, or where it has no effect the halves of the window. A shorter page cannot be cut.
+        whole = None
+        if self.sort_works is not False:
             other = self._ask(start, end, direction="ASC")
-            self._checked_cap = page.lines
+            whole = self._shows_all(page, other)
             if set(other.numbers) != set(page.numbers):
-                self._cap = min(self._cap, page.lines, other.lines or page.lines)
+                self._cut_at = min(self.cut_at, page.lines, other.lines or page.lines)
                 return True
-        return False
+        self._checked_lines = max(self._checked_lines, page.lines)
+        self._checked_orders = max(self._checked_orders, len(page.rows))
+        return not whole and len(page.rows) > 1
 
-    def _both_ends(self, newest_first: _Page, start: date, end: date) -> list[OrderRow]:
-        """A day that overflows one page: newest and oldest page together, if they meet."""
-        oldest_first = self._ask(start, end, direction="ASC")
-        rows = {row.number: row for row in [*newest_first.rows, *oldest_first.rows]}
-        told = newest_first.total
-        met = set(newest_first.numbers) & set(oldest_first.numbers)
-        same = len(met) == len(rows) and newest_first.lines >= (told or 0)  # the total may count rows of line items
-        if (told is not None and len(rows) >= told) or (told is None and met) or same:
-            return list(rows.values())
-        raise BadAnswer(
-            f"orders of {start} cannot all be seen: paging has no effect and the day holds more than one page",
-            system=VINOSHIPPER,
-            call=self._call,
-        )
+    def _shows_all(self, newest_first: _Page, oldest_first: _Page) -> bool:
+        """Whether both directions together are proved to show everything; learns whether the sort has an effect."""
+        works = sort_has_effect(newest_first.rows, oldest_first.rows)
+        if works is not None:
+            self.sort_works = works
+        most = newest_first.lines + oldest_first.lines
+        return bool(works) and meet(newest_first.rows, oldest_first.rows) and (newest_first.total or 0) <= most
+
+    def _one_day(self, page: _Page, day: date, end: date) -> list[OrderRow]:
+        """A day that may overflow one page: both ends of it, and whether that is proved to be all."""
+        rows = {row.number: row for row in page.rows}
+        narrow = self._ask_alone(day)
+        if narrow is not None and narrow.rows:  # the end is a part of the window, and so was the next day
+            rows.update((row.number, row) for row in narrow.rows)
+            if narrow.lines < page.lines and len(narrow.rows) < len(page.rows) and not narrow.told_more:
+                return list(rows.values())
+            page, end = narrow, day
+            rows = {row.number: row for row in page.rows}
+        proved = page.told_more
+        if self.sort_works is not False:
+            other = self._ask(day, end, direction="ASC")
+            rows.update((row.number, row) for row in other.rows)
+            if self._shows_all(page, other):
+                return list(rows.values())
+            proved = proved or len(rows) > len(page.rows)
+        if not proved and self._cut_at is None and page.lines >= self.cut_at:
+            self._look_far(day)
+        self._keep_unseen(day, len(rows), page.lines, proved=proved)
+        return list(rows.values())
+
+    def _keep_unseen(self, day: date, shown: int, lines: int, *, proved: bool) -> None:
+        if self._family == PROCESSED:
+            self.unseen_days[day] = UnseenDay(shown, lines, proved)
+        elif proved or lines >= self.cut_at:
+            self.shipped_cut = True
+
+    def _ask_alone(self, day: date) -> _Page | None:
+        """The window that holds this day alone where the end is a part of it, and nothing where it is not."""
+        by_body = self.by_body
+        try:
+            return self._ask(day, day)
+        except (Refused, FilterIgnored):
+            return None
+        finally:
+            self.by_body = by_body
+
+    def _look_far(self, day: date) -> None:
+        """Whether a page can be longer than this day's: the widest window tells, once."""
+        if not self._looked_far:
+            self._looked_far = True
+            self._ask(day - FAR, day + FAR)
 
     def unfiltered(self, enough: Callable[[list[OrderRow]], bool] | None = None) -> Iterator[list[OrderRow]]:
         """Where the date filter has no effect: page through everything newest first, if pages at least work.
 
         Args:
-            enough: told of each page; True ends the walk (everything older is known).
+            enough: told of each page; True ends the walk (everything older is known), if it is newest first indeed.
 
         Raises:
             BadAnswer: paging has no effect either.
         """
         self._family = PROCESSED
+        before: list[datetime] = []
+        in_order = True
+
+        def is_enough(rows: list[OrderRow]) -> bool:
+            nonlocal in_order
+            before.extend(moment for row in rows if (moment := _bought(row)) is not None)
+            in_order = in_order and all(later >= earlier for later, earlier in pairwise(before))
+            del before[:-1]
+            return enough is not None and in_order and enough(rows)
+
         first = self._ask(None, None)
         yield first.rows
-        if not first.rows or self._is_last(first) or (enough is not None and enough(first.rows)):
+        if not first.lines and first.told_more:
+            raise self._short(first.total, 0)
+        if not first.lines or is_enough(first.rows) or self._is_last(first):
             return
-        if not (first.total is not None and len(first.rows) >= first.total):
-            found: list[list[OrderRow]] = []
-            if self.paging_works is False or not self._page_on(first, None, None, found, enough):
-                raise BadAnswer(
-                    "date filters and paging of the order search have no effect: only the newest orders can be seen",
-                    system=VINOSHIPPER,
-                    call=self._call,
-                )
+        found: list[list[OrderRow]] = []
+        if self.paging_works is not False and self._page_on(first, None, None, found, is_enough):
             yield from found
+            met = {row.number for rows in (first.rows, *found) for row in rows}
+            for _ in range(MOST_READINGS):
+                if not self._moved:
+                    return
+                found = []
+                first = self._ask(None, None)
+                yield first.rows
+                self._page_on(first, None, None, found)
+                yield from found
+                new = {row.number for rows in (first.rows, *found) for row in rows} - met
+                if not new and (first.total is None or first.total <= len(met)):
+                    return
+                met |= new
+            if first.total is not None and first.total > len(met):
+                raise self._short(first.total, len(met))
+            return
+        if first.told_more or not self._shows_all(first, self._ask(None, None, direction="ASC")):
+            raise BadAnswer(
+                "date filters and paging of the order search have no effect: only the newest orders can be seen",
+                system=VINOSHIPPER,
+                call=self._call,
+            )
+
+    def _short(self, told: int | None, seen: int) -> BadAnswer:
+        return BadAnswer(
+            f"the order search says it has {told} but gave {seen}; nothing is taken from it",
+            system=VINOSHIPPER,
+            call=self._call,
+        )
 
     @property
     def _call(self) -> str:
@@ -341,6 +503,13 @@ class OrderSearch:
                 "page": {"page": page_number, "size": size},
                 "offset": {"offset": offset, "limit": size},
             }[style or "pageIndex"]
+        page = self._asked(start, end, direction, paging)
+        if not page_number:
+            self._longest_lines = max(self._longest_lines, page.lines)
+            self._longest_orders = max(self._longest_orders, len(page.rows))
+        return page
+
+    def _asked(self, start: date | None, end: date | None, direction: str, paging: dict[str, int]) -> _Page:
         if not self.by_body:
             page = _page(self._vs.search_orders(_query(self._family, start, end, direction, paging)))
             if start is None or end is None or _inside(page, self._family, start, end):
@@ -402,3 +571,44 @@ def _inside(page: _Page, family: str, start: date, end: date) -> bool:
         if moment is not None and not start - SLACK <= instant(moment).date() <= end + SLACK:
             return False
     return True
+
+
+def _bought(row: OrderRow) -> datetime | None:
+    moment = parse_moment(row.purchased_at)
+    return instant(moment) if moment is not None else None
+
+
+def sort_has_effect(newest_first: Sequence[OrderRow], oldest_first: Sequence[OrderRow]) -> bool | None:
+    """Tell from the answers to both directions whether the sort has an effect; None where they cannot tell."""
+    down, up = [_bought(row) for row in newest_first], [_bought(row) for row in oldest_first]
+    told_down, told_up = [at for at in down if at is not None], [at for at in up if at is not None]
+    if len(told_down) == len(down) and len(told_up) == len(up) and len({*told_down, *told_up}) > 1:
+        return (
+            all(later >= earlier for later, earlier in pairwise(told_down))
+            and all(earlier <= later for earlier, later in pairwise(told_up))
+            and told_down[0] >= told_up[-1]
+            and told_up[0] <= told_down[-1]
+        )
+    there = {row.number for row in oldest_first}
+    common = [row.number for row in newest_first if row.number in there]
+    places = {row.number: place for place, row in enumerate(oldest_first)}
+    if len(common) < 2:
+        return None
+    steps = {places[later] < places[earlier] for earlier, later in pairwise(common)}
+    # The same order both times is what rows of one moment may have: that tells nothing of the sort.
+    return True if steps == {True} else None if len({*told_down, *told_up}) == 1 and steps == {False} else False
+
+
+def meet(newest_first: Sequence[OrderRow], oldest_first: Sequence[OrderRow]) -> bool:
+    """Whether two pages of one window, from its newest and from its oldest order on, leave no order between them."""
+    if not newest_first or not oldest_first:
+        return True
+    last_down, last_up = _bought(newest_first[-1]), _bought(oldest_first[-1])
+    down, up = [row.number for row in newest_first], [row.number for row in oldest_first]
+    if last_down is not None and last_up is not None:
+        if last_up != last_down:
+            return last_up > last_down
+        # Of one moment more may be there than both show, if it has the same order in both directions.
+        down = [row.number for row in newest_first if _bought(row) == last_down]
+        up = [row.number for row in oldest_first if _bought(row) == last_up]
+    return not set(down).isdisjoint(up) and (down[0] != up[0] or len(down) == len(up) == 1)

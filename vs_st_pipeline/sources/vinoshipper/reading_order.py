@@ -131,16 +131,21 @@ def order_turns(run: Run, db: Db, customer_ids: Sequence[int]) -> list[Turn]:
     refresh = run.merchant.vinoshipper.refresh
     with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
         rows = db.rows(
-            f"""select o.order_number, h.reason, o.detail_at is null, o.detail_wanted, o.detail_at, o.settled_at
+            f"""select o.order_number, h.reason, o.detail_at is null, o.detail_wanted, o.detail_at, o.settled_at,
+                       s.unread is not null
                 from raw.vinoshipper_orders as o semi join {batch} using (customer_id)
                 left join raw.hints as h on h.kind = 'order' and h.id = o.order_number
+                left join staged.orders as s on s.order_number = o.order_number
                 order by o.detail_at, o.order_number"""
         )
     young = run.now() - SETTLED_FOR
     opened = [row[:5] for row in rows if row[5] is None]
-    settled = [row[:5] for row in rows if row[5] is not None and row[5] >= young]
+    # What cannot be understood may be by the next time: such an order stays in turn, however long it is settled.
+    settled = [row[:5] for row in rows if row[5] is not None and (row[5] >= young or row[6])]
     # An order settled long ago is read again only for a reason, never in turn (but in a full run).
-    rest = [row[:5] for row in rows if row[5] is not None and row[5] < young and (run.full or any(row[1:4]))]
+    rest = [
+        row[:5] for row in rows if row[5] is not None and row[5] < young and not row[6] and (run.full or any(row[1:4]))
+    ]
     return _by_need(
         [
             *_turns(run, db, "open_orders", opened, refresh.open_orders),
