@@ -77,7 +77,10 @@ def main(arguments: list[str]) -> int:
     whole = {proof.name: proof.units() for proof in chosen}
     mine = whole if asked.report else {proof.name: proof.shared(asked.share) for proof in chosen}
     if asked.unit:
-        mine = {name: [unit for unit in units if fnmatch(unit.name, asked.unit)] for name, units in mine.items()}
+        mine = {
+            name: [unit for unit in units if unit.name == asked.unit or fnmatch(unit.name, asked.unit)]
+            for name, units in mine.items()
+        }
     left = 0
     if not asked.report:
 

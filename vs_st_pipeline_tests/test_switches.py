@@ -15,6 +15,7 @@ import pytest
 
 from vs_st_pipeline.sandbox import FAULT_KINDS, SWITCHES, Sandbox
 from vs_st_pipeline.sandbox.lies import LYING_FAULTS
+from vs_st_pipeline.sandbox.switches import NUMBERS
 from vs_st_pipeline_tests.pairs import SHOP, TEXTING
 from vs_st_pipeline_tests.stories import BRAM, MARISOL, ODALYS, OTHER, TEST, Ran, Record, Story, differences
 
@@ -86,9 +87,9 @@ MAY_LEAVE: dict[tuple[str, str], tuple[Any, ...]] = {
     ("vinoshipper", "absent_keys"): (1, 2, 3),
     ("vinoshipper", "birth_date_form"): ("text",),
     ("vinoshipper", "date_time_form"): ("no_offset",),
-    ("vinoshipper", "numbers"): ("read_exponent", "read_digits"),
+    ("vinoshipper", "numbers"): tuple(NUMBERS),
     ("simpletexting", "absent_keys"): (1, 2, 3),
-    ("simpletexting", "numbers"): ("read_exponent", "read_digits"),
+    ("simpletexting", "numbers"): tuple(NUMBERS),
 }
 # Kinds of failure that fit a fault of every request; None where the system itself says that a record is not there.
 FITS_FAULT: dict[str, set[str]] = {

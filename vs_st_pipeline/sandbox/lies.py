@@ -245,26 +245,27 @@ def _custom_fields_list(kind: Kind, body: Any, how: Any) -> None:
 
 
 def _numbers(kind: Kind, body: Any, how: Any) -> None:
-    """In a key that no source shows, in every record; or in one that is read, in some records."""
+    """In some records, always the same ones: in a key that no source shows, or in one that is read."""
     where, _, what = how.partition("_")
     number = EXPONENT if what == "exponent" else DIGITS
     for row in rows_of(kind, body):
+        if not _chosen(row.get(kind.id)):
+            continue
         if where == "unread":
             row["loyalty"] = {"points": number}
-        elif _chosen(row.get(kind.id)):
-            if kind is CUSTOMER:
-                row["dateOfBirth"] = {"day": 4, "month": 9, "year": number}
-            elif kind is ORDER:
-                row["total"] = number
-            elif kind is ORDERS:
-                row["saleAmount"] = number
-            elif kind in (CONTACT, CONTACTS) and isinstance(row.get("customFields"), dict):
-                row["customFields"] = {**row["customFields"], "lifetime_value": number}
+        elif kind is CUSTOMER:
+            row["dateOfBirth"] = {"day": 4, "month": 9, "year": number}
+        elif kind is ORDER:
+            row["total"] = number
+        elif kind is ORDERS:
+            row["saleAmount"] = number
+        elif kind in (CONTACT, CONTACTS) and isinstance(row.get("customFields"), dict):
+            row["customFields"] = {**row["customFields"], "lifetime_value": number}
 
 
 def _chosen(id: Any) -> bool:
     """Some records by their ids, always the same ones."""
-    return sum(map(ord, str(id))) % 5 == 0
+    return sum(map(ord, str(id))) % 3 == 0
 
 
 _LIES: dict[str, Callable[[Kind, Any, Any], None]] = {

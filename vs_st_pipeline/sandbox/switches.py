@@ -17,7 +17,7 @@ BOTH: dict[str, list[Any]] = {
 
 # A number that says how many there are, and what it is told as: the page's own count in the place of all, ...
 TOTALS = ["true", "page", "zero", "negative", "null", "text", "huge", "absent"]
-# Beyond all bounds: an exponent, or so many digits; in a key that nobody reads, or in one of some records that is read.
+# Beyond all bounds: an exponent, or so many digits; in some records, in a key that nobody reads or in one that is read.
 NUMBERS = ["plain", "unread_exponent", "unread_digits", "read_exponent", "read_digits"]
 
 # What the answers say is not so, or not in the form that the fact sheets know (`lies`); the records stay true.
