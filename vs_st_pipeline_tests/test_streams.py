@@ -103,9 +103,7 @@ def test_c31_all_is_synced_whatever_stream_is_closed(story: Story, streams: str)
 
 
 @pytest.mark.parametrize("streams", ["2>&-", ">&-", "<&- >&- 2>&-"])
-def test_c31_a_failure_is_one_though_it_can_be_told_to_nobody(
-    story: Story, receiver: Receiver, streams: str
-) -> None:
+def test_c31_a_failure_is_one_though_it_can_be_told_to_nobody(story: Story, receiver: Receiver, streams: str) -> None:
     done = shell(story, f'"$@" {streams}', "sync", "--all", **in_trouble(story, receiver))
     assert done.returncode == 1
     assert receiver.titles == ["Test Winery: failing (auth)"]
@@ -138,7 +136,9 @@ def test_c32_characters_that_act_or_hide_are_shown() -> None:
 
 def strange(story: Story) -> None:
     """A first name that would turn a terminal red and forge a line."""
-    customer = next(one for one in story.shop.customers(TEST) if "0142" in (one["primaryPhone"] or {}).get("number", ""))
+    customer = next(
+        one for one in story.shop.customers(TEST) if "0142" in (one["primaryPhone"] or {}).get("number", "")
+    )
     story.shop.change_customer(customer["id"], firstName=f"Mari{FORGED}sol")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
 import sys
 
@@ -15,7 +15,7 @@ from vs_st_pipeline.cli.explain import history, why
 from vs_st_pipeline.cli.keep import forget, offboard, rebuild
 from vs_st_pipeline.cli.look import check, merchants
 from vs_st_pipeline.cli.play import demo, sandbox
-from vs_st_pipeline.cli.terminal import NotPrinted, flush, make_ready, shown, tell
+from vs_st_pipeline.cli.terminal import NotPrinted, flush, make_ready, tell
 from vs_st_pipeline.cli.work import plan, sync
 from vs_st_pipeline.errors import BadSettings, PipelineError
 
@@ -73,10 +73,9 @@ def main() -> None:
 
 def _show(error: click.ClickException) -> None:
     """What click says of a wrong use, with what was typed shown and not acted on."""
-    error.message = "\n".join(shown(line) for line in error.message.split("\n"))
-    with contextlib.suppress(OSError, ValueError):
-        error.show(file=sys.stderr)
-    flush(sys.stderr)
+    said = io.StringIO()
+    error.show(file=said)
+    tell(*said.getvalue().rstrip("\n").split("\n"))
 
 
 if __name__ == "__main__":

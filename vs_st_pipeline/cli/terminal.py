@@ -1,4 +1,4 @@
-"""The command's one way to stdout and stderr: nothing that a stranger wrote acts on a terminal, and no stream stops work.
+"""The command's one way to stdout and stderr: no foreign text acts on a terminal, no stream stops work.
 
 Results are lines (`say`) or one JSON object (`say_json`) on stdout; whoever cannot be given them is told so on stderr,
 by `NotPrinted`. What goes to stderr (`tell`) is by the way: where it cannot be written, the work goes on without it.
@@ -24,7 +24,7 @@ class NotPrinted(Exception):
 
 
 def shown(text: str) -> str:
-    r"""A text on one line of a terminal, each character that would act there or hide as an escape: `\x1b`, `\n`, `\u202e`.
+    r"""A text on one line of a terminal; what would act there or hide is an escape such as `\x1b`, `\n` or `\u202e`.
 
     These are the Unicode categories Cc, Cf, Zl and Zp and lone surrogates; all else stays as it is.
     """
