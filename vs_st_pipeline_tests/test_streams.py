@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from vs_st_pipeline import environment
 from vs_st_pipeline.cli.terminal import shown
 from vs_st_pipeline_tests.stories import MARISOL, OTHER, TEST, Story
 from vs_st_pipeline_tests.test_alerts import Receiver
+from vs_st_pipeline_tests.test_reading_order import IGNORED
 
 ACTING = "\x1b[31m\n\r\t\x00\x07\x7f\x9b\u202e\u2066\u200b\u2028\u2029\ufeff\u00ad\U000e0041"
 ESCAPED = (
@@ -134,30 +135,117 @@ def test_c32_characters_that_act_or_hide_are_shown() -> None:
         assert shown(text) == text
 
 
-def strange(story: Story) -> None:
-    """A first name that would turn a terminal red and forge a line."""
-    customer = next(
-        one for one in story.shop.customers(TEST) if "0142" in (one["primaryPhone"] or {}).get("number", "")
-    )
-    story.shop.change_customer(customer["id"], firstName=f"Mari{FORGED}sol")
+FORGED = "\x1b[31m\n  7075550151 is held\u202e\u2066\u009b2J\u2028\U000e0041"
 
 
-FORGED = "\x1b[31m\u202e\u2066\u009b2J\U000e0041"
+def forge(story: Story) -> str:
+    """A first name that would turn a terminal red and forge a line; the same as it is to be shown."""
+    customer = next(one for one in story.shop.customers(TEST) if one["firstName"] == "Marisol")
+    story.shop.patch_customer(customer["id"], firstName=f"Mari{FORGED}sol")
+    return shown(f"Mari{FORGED}sol")
 
 
-@pytest.mark.parametrize("command", ["plan", "why", "history", "sync"])
-def test_c32_every_text_shows_what_would_act(story: Story, command: str) -> None:
-    strange(story)
-    arguments = {
-        "plan": ("plan", "--merchant", TEST),
-        "why": ("why", "--merchant", TEST, MARISOL),
-        "history": ("history", "--merchant", TEST, MARISOL),
-        "sync": ("sync", "--merchant", TEST, "--verbose"),
-    }[command]
-    if command != "plan":
-        story.sync()
-    done = story.run(*arguments)
-    acting = {char for char in done.out if char != "\n" and shown(char) != char}
-    assert not acting, acting
-    if command in ("plan", "why"):
-        assert shown(FORGED) in done.out or "Mari" not in done.out.replace("Marisol", "")
+def acting(text: str) -> set[str]:
+    return {char for char in text if char != "\n" and shown(char) != char}
+
+
+def test_c32_plan_why_and_history_show_what_would_act(story: Story) -> None:
+    named = forge(story)
+    planned = story.run("plan", "--merchant", TEST)
+    assert named in planned.out
+    story.synced()
+    why = story.run("why", "--merchant", TEST, MARISOL)
+    history = story.run("history", "--merchant", TEST, MARISOL)
+    at = story.run("history", "--merchant", TEST, "--at", "2100-01-01", MARISOL)
+    for done in (planned, why, history, at):
+        assert named in done.out, done.out
+        assert not acting(done.out)
+        assert not [line for line in done.out.split("\n") if line.startswith("  7075550151 is held\\")]
+
+
+def test_c32_json_is_the_same_value_and_harmless_too(story: Story) -> None:
+    forge(story)
+    done = story.run("plan", "--merchant", TEST, "--json")
+    assert not acting(done.out)
+    values = {change["new"] for contact in done.of()["contacts"] for change in contact["changes"]}
+    assert f"Mari{FORGED}sol" in values
+
+
+def test_c32_what_was_typed_and_what_a_file_says_is_shown_too(story: Story) -> None:
+    done = shell(story, '"$@"', "plan", "--merchant", "no\x1b[31mbody")
+    assert done.returncode == 2
+    assert rb"no\x1b[31mbody" in done.stderr
+    assert b"\x1b" not in done.stderr
+
+
+# --- C33: an encoding that lacks a character --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "latin-1:strict", "ascii:surrogateescape", "cp1252"])
+def test_c33_what_an_encoding_lacks_is_a_backslash_escape(story: Story, encoding: str) -> None:
+    customer = next(one for one in story.shop.customers(TEST) if one["firstName"] == "Marisol")
+    story.shop.patch_customer(customer["id"], firstName="Zoë Łucja 🍷")
+    text = shell(story, '"$@"', "plan", "--merchant", TEST, PYTHONIOENCODING=encoding)
+    assert (text.returncode, b"fault" in text.stderr) == (0, False), text.stderr
+    first = rb"Zo\xeb" if "ascii" in encoding else "Zoë".encode("latin-1")
+    assert first + rb" \u0141ucja \U0001f377" in text.stdout
+    given = shell(story, '"$@"', "plan", "--merchant", TEST, "--json", PYTHONIOENCODING=encoding)
+    rows = json.loads(given.stdout.decode(encoding.partition(":")[0]))["merchants"][0]["contacts"]
+    assert "Zoë Łucja 🍷" in {change["new"] for contact in rows for change in contact["changes"]}
+    wrong = shell(story, '"$@"', "plan", "--merchant", "Łucja", PYTHONIOENCODING=encoding)
+    assert (wrong.returncode, rb"'\u0141ucja'" in wrong.stderr) == (2, True), wrong.stderr
+
+
+# --- C34: settings as they stand in a .env file -----------------------------------------------------------------------
+
+
+def test_c34_a_home_folder_and_the_end_of_a_line_in_a_setting(story: Story) -> None:
+    done = shell(
+        story, '"$@"', "sync", "--merchant", TEST, "--json",
+        HOME=str(story.folder), VS_ST_DATA_DIR="~/state\r", VS_ST_MERCHANTS=" ~/merchants.yaml\r",
+        VS_ST_NOW="2026-01-31T12:00:00Z\r", VS_ST_VINOSHIPPER_RATE="200\r", VS_ST_ALERTS="\r",
+    )  # fmt: skip
+    assert done.returncode == 0, done
+    assert (story.folder / "state" / "merchants" / TEST / "warehouse.duckdb").exists()
+    assert sorted(path.name for path in story.folder.iterdir() if "state" in path.name) == ["state"]
+
+
+def test_c34_every_setting_is_stripped() -> None:
+    plain = {
+        "VS_ST_MERCHANTS": "m.yaml", "VS_ST_DATA_DIR": "d", "VS_ST_NOW": "2026-01-31T12:00:00Z",
+        "VS_ST_VINOSHIPPER_RATE": "3", "VS_ST_SIMPLETEXTING_RATE": "4", "VS_ST_SYNC_FASTEST": "6m",
+        "VS_ST_SYNC_SLOWEST": "2h", "VS_ST_KEEP_RUNS": "9d", "VS_ST_LATE_AFTER": "40m", "VS_ST_ALERTS": "env:NONE",
+    }  # fmt: skip
+    padded = {name: f"  {value} \r" for name, value in plain.items()}
+    blank = dict.fromkeys(plain, " \r")
+    readers = (
+        environment.settings_path, environment.data_dir, environment.fleet_rates, environment.sync_bounds,
+        environment.keep_runs, environment.late_after, environment.alert_addresses,
+    )  # fmt: skip
+    for read in (*readers, environment.now):
+        assert read(padded) == read(plain)
+    for read in readers:
+        assert read(blank) == read({})
+
+
+def test_c34_a_home_folder_that_is_not_known_is_refused_with_a_sentence(story: Story) -> None:
+    for name in ("VS_ST_DATA_DIR", "VS_ST_MERCHANTS"):
+        commands = [("sync", "--all"), ("merchants",), ("check", "--all")]
+        commands += [("alerts",)] * (name == "VS_ST_DATA_DIR")  # of a merchants file it says that it will be told
+        for command in commands:
+            known = {name: "~nobody-of-this-name/x", "VS_ST_ALERTS": "env:ALERT_URL", "ALERT_URL": "json://127.0.0.1:9"}
+            done = shell(story, '"$@"', *command, **known)
+            assert done.returncode == 2, (command, done)
+            assert f"{name} begins with a home folder that is not known".encode() in done.stderr, (command, done)
+
+
+# --- ruling 4 ---------------------------------------------------------------------------------------------------------
+
+
+def test_ruling_4_sync_says_what_it_cannot_see_beside_what_it_planned(story: Story) -> None:
+    report = story.synced()
+    assert report["unseen"] == []
+    assert list(report).index("unseen") == list(report).index("planned") + 1
+    story.shop.set_switch("date_filter", "ignored")
+    (sentence,) = story.sync("--full").of()["unseen"]
+    assert IGNORED in sentence

@@ -44,9 +44,7 @@ def main() -> None:
     faults.be_quiet()
     make_ready()
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        sys.exit(cli.main(standalone_mode=False))  # it returns the code of a `click.exceptions.Exit`, and else None
     except click.Abort:
         tell("stopped")
         sys.exit(1)
@@ -73,6 +71,8 @@ def main() -> None:
 
 def _show(error: click.ClickException) -> None:
     """What click says of a wrong use, with what was typed shown and not acted on."""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        error.ctx.color = True  # else click drops some of what would act, and says nothing of it
     said = io.StringIO()
     error.show(file=said)
     tell(*said.getvalue().rstrip("\n").split("\n"))
