@@ -29,13 +29,29 @@ NOBODY_IS_SYNCED = "nobody is synced"
 
 
 def settings_path(environ: Mapping[str, str]) -> Path:
-    """Where the merchants file is: `VS_ST_MERCHANTS`, else `./merchants.yaml`."""
-    return Path(environ.get("VS_ST_MERCHANTS") or "merchants.yaml")
+    """Where the merchants file is: `VS_ST_MERCHANTS`, else `./merchants.yaml`; `~` is a home folder.
+
+    Raises:
+        BadSettings: it begins with the home folder of somebody who has none.
+    """
+    return _path(environ, "VS_ST_MERCHANTS", "merchants.yaml")
 
 
 def data_dir(environ: Mapping[str, str]) -> Path:
-    """The folder of all state: `VS_ST_DATA_DIR`, else `./data`."""
-    return Path(environ.get("VS_ST_DATA_DIR") or "data")
+    """The folder of all state: `VS_ST_DATA_DIR`, else `./data`; `~` is a home folder.
+
+    Raises:
+        BadSettings: it begins with the home folder of somebody who has none.
+    """
+    return _path(environ, "VS_ST_DATA_DIR", "data")
+
+
+def _path(environ: Mapping[str, str], name: str, default: str) -> Path:
+    """A path as a shell would read it, since a `.env` file or a service manager hands `~` on as it is written."""
+    try:
+        return Path(environ.get(name, "").strip() or default).expanduser()
+    except RuntimeError:
+        raise BadSettings(f"{name} begins with a home folder that is not known; write the whole path") from None
 
 
 def fleet_rates(environ: Mapping[str, str]) -> dict[str, float]:

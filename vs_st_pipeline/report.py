@@ -70,6 +70,7 @@ class Report:
                 "held": _counts(self.held),
                 "noted": _counts(self.noted),
             },
+            "unseen": list(self.unseen),
             "synced": {"accepted": self.accepted, "rejected": self.rejected, "unknown": self.unknown},
             "calls": {
                 "vinoshipper": self.vinoshipper_calls.total(),

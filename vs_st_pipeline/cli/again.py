@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from vs_st_pipeline.cli.selection import json_option, merchant_options, read_settings, select
-from vs_st_pipeline.cli.work import JOBS, for_each, make_run, print_json, status_text, sync_text
+from vs_st_pipeline.cli.terminal import say, say_json
+from vs_st_pipeline.cli.work import JOBS, for_each, make_run, status_text, sync_lines
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.report import FAILED, OK, Report
 
@@ -37,13 +38,13 @@ def retry(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json:
     reports = [report for report, waited in found if waited]
     idle = [report.merchant for report, waited in found if not waited]
     if as_json:
-        print_json({"merchants": [report.as_json() for report in reports], "nothing_waits": idle})
+        say_json({"merchants": [report.as_json() for report in reports], "nothing_waits": idle})
     else:
         whose = "no refused contact with this phone waits" if phone else "no refused contact waits"
         for name in idle:
-            click.echo(f"{name}: {whose}, so nothing was tried and nobody was called")
+            say(f"{name}: {whose}, so nothing was tried and nobody was called")
         for report in reports:
-            click.echo(sync_text(report))
+            say(*sync_lines(report))
     sys.exit(0 if all(report.status == OK for report in reports) else 1)
 
 
@@ -85,10 +86,10 @@ def reconcile(
         )
     ]
     if as_json:
-        print_json({"merchants": [one.as_json() for one in found]})
+        say_json({"merchants": [one.as_json() for one in found]})
     else:
         for one in found:
-            click.echo("\n".join(_reconciled_lines(one)))
+            say(*_reconciled_lines(one))
     sys.exit(0 if all(one.status != FAILED and one.agrees for one in found) else 1)
 
 

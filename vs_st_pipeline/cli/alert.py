@@ -11,7 +11,7 @@ import click
 from vs_st_pipeline import alerts as alerting
 from vs_st_pipeline import fleet
 from vs_st_pipeline.cli.selection import json_option, settings_json, warn_of
-from vs_st_pipeline.cli.work import print_json
+from vs_st_pipeline.cli.terminal import say, say_json, tell
 from vs_st_pipeline.environment import ADDRESSES, alert_addresses
 
 
@@ -31,19 +31,19 @@ def alerts(test: bool, as_json: bool) -> None:
     if test:
         tried = alerting.try_addresses(known.urls)
         if as_json:
-            print_json({"addresses": [{"address": name, "problem": problem} for name, problem in tried.items()]})
+            say_json({"addresses": [{"address": name, "problem": problem} for name, problem in tried.items()]})
         else:
             for name, problem in tried.items():
-                click.echo(f"{name}: {problem or 'taken'}")
+                say(f"{name}: {problem or 'taken'}")
         sys.exit(2 if known.problems else 1 if any(tried.values()) else 0)
     if as_json:
-        print_json({"addresses": [_as_json(row) for row in rows], "settings": settings_json(found.misunderstood)})
+        say_json({"addresses": [_as_json(row) for row in rows], "settings": settings_json(found.misunderstood)})
     else:
         for row in rows:
             told = f"told of {', '.join(row.told) or 'nobody'}"
-            click.echo(f"{row.address}: {told}" if row.here else f"{row.address}, which {ADDRESSES} lacks here: {told}")
+            say(f"{row.address}: {told}" if row.here else f"{row.address}, which {ADDRESSES} lacks here: {told}")
             for one in row.next:
-                click.echo(f"  will be told  {one.title}")
+                say(f"  will be told  {one.title}")
     sys.exit(2 if known.problems else 0)
 
 
@@ -60,4 +60,4 @@ def tell_alerts() -> None:
     """After a sync of everybody: what is new goes to who is to be told; what goes wrong with it is a warning."""
     told = alerting.tell(os.environ)
     if told.problem:
-        click.echo(f"warning: {told.problem}", err=True)
+        tell(f"warning: {told.problem}")

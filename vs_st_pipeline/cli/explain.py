@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 import click
 
 from vs_st_pipeline.cli.selection import json_option, one_merchant
-from vs_st_pipeline.cli.work import make_run, print_json
+from vs_st_pipeline.cli.terminal import say, say_json
+from vs_st_pipeline.cli.work import make_run
 from vs_st_pipeline.merchants import Merchant
 from vs_st_pipeline.phone import nanp
 
@@ -42,9 +43,9 @@ def why(merchant_id: str, as_json: bool, phone: str, field: str | None) -> None:
         raise click.UsageError(f"there is no field '{field}' in the field map; there are {', '.join(names)}")
     answer = explaining.why(make_run(merchant), phone, field)
     if as_json:
-        print_json(answer)
+        say_json(answer)
     else:
-        click.echo("\n".join(_why_lines(answer, merchant)))
+        say(*_why_lines(answer, merchant))
 
 
 @click.command()
@@ -71,9 +72,9 @@ def history(merchant_id: str, at: str | None, as_json: bool, phone: str, field: 
     until = _moment(at, merchant.time_zone) if at else None
     answer = explaining.history(make_run(merchant), phone, field, at=until)
     if as_json:
-        print_json(answer)
+        say_json(answer)
     else:
-        click.echo("\n".join(_history_lines(answer, field, merchant)))
+        say(*_history_lines(answer, field, merchant))
 
 
 def _check_phone(phone: str) -> None:

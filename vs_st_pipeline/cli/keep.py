@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from vs_st_pipeline.cli.selection import json_option, one_merchant
-from vs_st_pipeline.cli.work import clock, make_run, print_json, sync_text
+from vs_st_pipeline.cli.terminal import is_terminal, say, say_json, tell
+from vs_st_pipeline.cli.work import clock, make_run, sync_lines
 from vs_st_pipeline.environment import data_dir, settings_path
 from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.merchants import is_enabled, read_merchants
@@ -50,16 +51,16 @@ def forget(merchant_id: str, yes: bool, as_json: bool, phone: str) -> None:
     confirm(f"{merchant_id}: {told} will be erased for good", yes)
     found = forgetting.forget(run, phone).as_json()
     if as_json:
-        print_json({"merchant": merchant_id, **found, "kept_out": True})
+        say_json({"merchant": merchant_id, **found, "kept_out": True})
         return
     if any(found[name] for name in ("contacts", "customers", "orders")):
-        click.echo(f"{merchant_id}: {_told(found)} erased, also from the file itself, and kept out from now on.")
+        say(f"{merchant_id}: {_told(found)} erased, also from the file itself, and kept out from now on.")
     else:
-        click.echo(f"{merchant_id}: nobody is stored under this phone; whoever has it is kept out from now on.")
+        say(f"{merchant_id}: nobody is stored under this phone; whoever has it is kept out from now on.")
     if found["unsettled_writes"]:
-        click.echo(f"{found['unsettled_writes']} writes had no outcome yet; nobody will ask for it any more.")
-    click.echo(NOT_CHANGED)
-    click.echo("Backups of the data folder still hold what was erased. So may Dagster's run history: ids, no names.")
+        say(f"{found['unsettled_writes']} writes had no outcome yet; nobody will ask for it any more.")
+    say(NOT_CHANGED)
+    say("Backups of the data folder still hold what was erased. So may Dagster's run history: ids, no names.")
 
 
 @click.command()
@@ -84,20 +85,18 @@ def rebuild(merchant_id: str, yes: bool, as_json: bool) -> None:
         confirm(f"{merchant_id}: {why}\n{UNREADABLE_WITH_COPY if has_copy else UNREADABLE}", yes)
     anew = rebuilding.start_anew(run)
     if anew.set_aside:
-        click.echo(f"{merchant_id}: the old file lies in {anew.set_aside} now; remove it when all is well", err=True)
-        click.echo("it still holds people; `vs-st forget` removes it", err=True)
+        tell(f"{merchant_id}: the old file lies in {anew.set_aside} now; remove it when all is well")
+        tell("it still holds people; `vs-st forget` removes it")
     if anew.unreadable:
-        click.echo(
-            f"{merchant_id}: the old file could not be read; whatever was under way is found by reading", err=True
-        )
+        tell(f"{merchant_id}: the old file could not be read; whatever was under way is found by reading")
     if anew.unsettled:
-        click.echo(f"{merchant_id}: {anew.unsettled} writes without an outcome were carried over", err=True)
+        tell(f"{merchant_id}: {anew.unsettled} writes without an outcome were carried over")
     report = pipeline.sync(run)
     if as_json:
         aside = str(anew.set_aside) if anew.set_aside else None
-        print_json({"merchants": [report.as_json()], "set_aside": aside, "unsettled_writes": anew.unsettled})
+        say_json({"merchants": [report.as_json()], "set_aside": aside, "unsettled_writes": anew.unsettled})
     else:
-        click.echo(sync_text(report, False))
+        say(*sync_lines(report))
     sys.exit(0 if report.status == OK else 1)
 
 
@@ -149,11 +148,11 @@ def offboard(merchant_id: str, yes: bool, as_json: bool) -> None:
         confirm(f"{merchant_id}: {_kept(kept)} will be removed for good", yes)
         removed = offboarding.offboard(warehouse, merchant_id, _turns(path, merchant_id))
     if as_json:
-        print_json({"merchant": merchant_id, "contacts": removed.contacts, "files": removed.files})
+        say_json({"merchant": merchant_id, "contacts": removed.contacts, "files": removed.files})
         return
-    click.echo(f"{merchant_id}: {_kept(removed)} removed, and with them who was to be kept out (`vs-st forget`).")
-    click.echo(NOT_CHANGED.partition(":")[0] + ".")
-    click.echo("Backups of the data folder and Dagster's run history may still tell of this merchant.")
+    say(f"{merchant_id}: {_kept(removed)} removed, and with them who was to be kept out (`vs-st forget`).")
+    say(NOT_CHANGED.partition(":")[0] + ".")
+    say("Backups of the data folder and Dagster's run history may still tell of this merchant.")
 
 
 def _turns(path: Path, merchant_id: str) -> set[Path]:
@@ -189,6 +188,6 @@ def confirm(question: str, yes: bool) -> None:
     """
     if yes:
         return
-    if not (sys.stdin.isatty() and os.isatty(2)):
+    if not (is_terminal(sys.stdin) and os.isatty(2)):
         raise click.UsageError(f"{question}; there is no terminal to ask at, so say --yes")
     click.confirm(f"{question}. Go on?", abort=True, err=True)

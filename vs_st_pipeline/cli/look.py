@@ -13,7 +13,8 @@ import msgspec
 
 from vs_st_pipeline import fleet
 from vs_st_pipeline.cli.selection import json_option, merchant_options, select, settings_json, warn_of
-from vs_st_pipeline.cli.work import JOBS, make_run, print_json
+from vs_st_pipeline.cli.terminal import say, say_json
+from vs_st_pipeline.cli.work import JOBS, make_run
 from vs_st_pipeline.environment import taken
 from vs_st_pipeline.fleet import Stand
 from vs_st_pipeline.text_forms import in_words
@@ -42,15 +43,15 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json:
     }
     if as_json:
         settings = settings_json(misunderstood)
-        print_json({"merchants": [checked.as_json() for checked in found], "field_map": names, "settings": settings})
+        say_json({"merchants": [checked.as_json() for checked in found], "field_map": names, "settings": settings})
     else:
         for checked in found:
-            click.echo("\n".join(_checked_lines(checked)))
-        click.echo("\nNames that a field map may use:")
+            say(*_checked_lines(checked))
+        say("", "Names that a field map may use:")
         for key, entries in names.items():
-            click.echo(f"  {key}:")
+            say(f"  {key}:")
             for name, description in entries.items():
-                click.echo(f"    {name:36} {description}")
+                say(f"    {name:36} {description}")
     sys.exit(1 if any(checked.errors for checked in found) else 0)
 
 
@@ -83,12 +84,12 @@ def merchants(as_json: bool) -> None:
         raise found.unreadable
     if as_json:
         settings = settings_json(found.misunderstood)
-        print_json({"merchants": [_standing_json(one) for one in found.stands], "settings": settings})
+        say_json({"merchants": [_standing_json(one) for one in found.stands], "settings": settings})
     else:
         width = max(len(one.merchant) for one in found.stands)
         for one in found.stands:
-            click.echo(f"{one.merchant:{width}}  {_standing_text(one, found.at)}")
-        click.echo(f"\n{found.sentence()}")
+            say(f"{one.merchant:{width}}  {_standing_text(one, found.at)}")
+        say("", found.sentence())
     sys.exit(2 if any(one.defaulted for one in found.misunderstood) else 0)
 
 

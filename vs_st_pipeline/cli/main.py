@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
 import sys
 
@@ -15,6 +15,7 @@ from vs_st_pipeline.cli.explain import history, why
 from vs_st_pipeline.cli.keep import forget, offboard, rebuild
 from vs_st_pipeline.cli.look import check, merchants
 from vs_st_pipeline.cli.play import demo, sandbox
+from vs_st_pipeline.cli.terminal import NotPrinted, flush, make_ready, tell
 from vs_st_pipeline.cli.work import plan, sync
 from vs_st_pipeline.errors import BadSettings, PipelineError
 
@@ -41,29 +42,40 @@ def main() -> None:
     """The console script."""
     os.umask(0o077)  # whatever is written here is about people
     faults.be_quiet()
+    make_ready()
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        sys.exit(cli.main(standalone_mode=False))  # it returns the code of a `click.exceptions.Exit`, and else None
     except click.Abort:
-        click.echo("stopped", err=True)
+        tell("stopped")
         sys.exit(1)
     except click.ClickException as error:
-        error.show()
+        _show(error)
         sys.exit(2)
     except BadSettings as error:
-        click.echo(f"vs-st: {error.message}", err=True)
+        tell(f"vs-st: {error.message}")
         sys.exit(2)
+    except NotPrinted as error:
+        tell(f"vs-st: {error}")
+        sys.exit(1)
     except PipelineError as error:
-        click.echo(f"vs-st: {error}", err=True)
+        tell(f"vs-st: {error}")
         sys.exit(1)
     except OSError as error:  # stdout closed or full, the data folder unusable
-        with contextlib.suppress(OSError):
-            click.echo(f"vs-st: {error.strerror or type(error).__name__}", err=True)
+        flush(sys.stdout)
+        tell(f"vs-st: {error.strerror or type(error).__name__}")
         sys.exit(1)
     except Exception as error:
-        click.echo(f"vs-st: {faults.told(error)}", err=True)
+        tell(f"vs-st: {faults.told(error)}")
         sys.exit(1)
+
+
+def _show(error: click.ClickException) -> None:
+    """What click says of a wrong use, with what was typed shown and not acted on."""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        error.ctx.color = True  # else click drops some of what would act, and says nothing of it
+    said = io.StringIO()
+    error.show(file=said)
+    tell(*said.getvalue().rstrip("\n").split("\n"))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import IO
 
 import click
 
+from vs_st_pipeline.cli.terminal import say
 from vs_st_pipeline.environment import data_dir
 
 
@@ -50,24 +51,24 @@ def demo() -> None:
         assert box.stdin is not None
         assert box.stdout is not None
         try:
-            click.echo("Starting stand-ins for Vinoshipper and SimpleTexting on this machine ...")
+            say("Starting stand-ins for Vinoshipper and SimpleTexting on this machine ...")
             _paragraph(box.stdout)
             environ = {**os.environ, "VS_ST_MERCHANTS": f"{folder}/merchants.yaml", "VS_ST_DATA_DIR": f"{folder}/data"}
             environ.pop("VS_ST_NOW", None)
-            click.echo("\n1. The first sync: everything is read, every opted-in customer gets his values.\n")
+            say("", "1. The first sync: everything is read, every opted-in customer gets his values.", "")
             _vs_st(environ, "sync", "--all")
             box.stdin.write("change\n")
             box.stdin.flush()
-            click.echo("\n2. Meanwhile, at the shop and on people's phones:\n")
+            say("", "2. Meanwhile, at the shop and on people's phones:", "")
             for sentence in _paragraph(box.stdout):
-                click.echo(f"  - {sentence}")
-            click.echo("\n3. What the second sync wrote, and whom it left alone (people masked):\n")
+                say(f"  - {sentence}")
+            say("", "3. What the second sync wrote, and whom it left alone (people masked):", "")
             _vs_st(environ, "sync", "--all")
             _show_outcome(environ)
         finally:
             box.stdin.close()
             box.wait(timeout=10)
-    click.echo("\nThe stand-ins are stopped and their data is gone. `make ui` opens fifty wineries in Dagster.")
+    say("", "The stand-ins are stopped and their data is gone. `make ui` opens fifty wineries in Dagster.")
 
 
 def _paragraph(stream: IO[str]) -> list[str]:
@@ -106,11 +107,9 @@ def _show_outcome(environ: dict[str, str]) -> None:
         changes = previews.accepted_changes(run, run_id, limit=40)
         held = previews.held_contacts(run, limit=8)
         if len(changes):
-            click.echo(f"\n{merchant.name}: accepted in the second sync")
+            say("", f"{merchant.name}: accepted in the second sync")
             for _, row in changes.iterrows():
-                click.echo(
-                    f"  {row['phone']}  {row['field']:22} {row['old'] or '(empty)'} -> {row['new'] or '(cleared)'}"
-                )
-        click.echo(f"\n{merchant.name}: left alone, for example")
+                say(f"  {row['phone']}  {row['field']:22} {row['old'] or '(empty)'} -> {row['new'] or '(cleared)'}")
+        say("", f"{merchant.name}: left alone, for example")
         for _, row in held.iterrows():
-            click.echo(f"  {row['phone']}  {row['reason']}")
+            say(f"  {row['phone']}  {row['reason']}")

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from functools import partial
 from types import TracebackType
 from typing import Any
 
-import click
+from vs_st_pipeline.cli.terminal import is_terminal, tell
+
+# A terminal that goes away while we work, or never took a line.
+_whatever_becomes_of_it = partial(contextlib.suppress, OSError, ValueError)
 
 
 class Progress:
-    """How far each merchant is; safe to call from many threads."""
+    """How far each merchant is; safe to call from many threads, and never in the way of the work that it tells of."""
 
     def __init__(self, merchant_ids: list[str]) -> None:
         self._tasks: dict[str, Any] = {}
         self._bars: Any = None
-        if sys.stderr.isatty() and merchant_ids:
+        if is_terminal(sys.stderr) and merchant_ids:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
             from rich.progress import Progress as Bars
@@ -28,23 +33,27 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self._bars is not None:
-            self._bars.start()
+            with _whatever_becomes_of_it():
+                self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bars is not None:
-            self._bars.stop()
+            with _whatever_becomes_of_it():
+                self._bars.stop()
 
     def say(self, merchant_id: str, said: str) -> None:
         """What is being done for a merchant; holds counts only, never a person."""
         if self._bars is not None:
-            self._bars.update(self._all, said=f"{merchant_id}: {said}")
+            with _whatever_becomes_of_it():
+                self._bars.update(self._all, said=f"{merchant_id}: {said}")
 
     def done(self, merchant_id: str, report: Any) -> None:
         """A merchant is through."""
         if self._bars is not None:
-            self._bars.advance(self._all)
+            with _whatever_becomes_of_it():
+                self._bars.advance(self._all)
         else:
-            click.echo(f"{merchant_id}: {report.status} after {report.seconds:.1f} s", err=True)
+            tell(f"{merchant_id}: {report.status} after {report.seconds:.1f} s")

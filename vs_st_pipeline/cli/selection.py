@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from vs_st_pipeline.cli.terminal import tell
 from vs_st_pipeline.environment import Misunderstood, settings_path
 from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.merchants import BadMerchant, Merchant, MerchantsFile, read_merchants
@@ -62,7 +63,7 @@ def read_settings() -> MerchantsFile:
 def warn_of(misunderstood: Iterable[Misunderstood]) -> None:
     """Say which settings of the environment are not understood, and what comes of it."""
     for one in misunderstood:
-        click.echo(f"warning: {one.sentence}", err=True)
+        tell(f"warning: {one.sentence}")
 
 
 def settings_json(misunderstood: Iterable[Misunderstood]) -> list[dict[str, str]]:
@@ -101,7 +102,7 @@ def _named(found: MerchantsFile, ids: list[str]) -> Selection:
         selection.bad.extend((merchant_id, entry.error) for entry in bad)
     for entry in found.bad:
         if entry.id not in ids:
-            click.echo(f"warning: {entry.error.message}", err=True)
+            tell(f"warning: {entry.error.message}")
     return selection
 
 

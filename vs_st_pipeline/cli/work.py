@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import sys
 import threading
@@ -16,6 +15,7 @@ import click
 
 from vs_st_pipeline.cli.progress import Progress
 from vs_st_pipeline.cli.selection import Selection, json_option, merchant_options, select
+from vs_st_pipeline.cli.terminal import say, say_json, tell
 from vs_st_pipeline.environment import data_dir, fleet_rates, now
 from vs_st_pipeline.merchants import Merchant
 from vs_st_pipeline.report import FAILED, OK, Report
@@ -60,13 +60,13 @@ def sync(
             make_run(merchant, full=full, allow_unsafe=allow_unsafe, budget=budget, progress=progress)
         )
     )  # fmt: skip
+    if every:  # the tick of those who have no Dagster; who names a merchant looks at him anyhow
+        tell_alerts()  # before anything is printed: whether the report can be is no matter of theirs
     if as_json:
-        print_json({"merchants": [report.as_json() for report in reports]})
+        say_json({"merchants": [report.as_json() for report in reports]})
     else:
         for report in reports:
-            click.echo(sync_text(report, verbose))
-    if every:  # the tick of those who have no Dagster; who names a merchant looks at him anyhow
-        tell_alerts()
+            say(*sync_lines(report, verbose))
     sys.exit(0 if all(report.status == OK for report in reports) else 1)
 
 
@@ -89,7 +89,7 @@ def plan(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: 
         result if isinstance(result, tuple) else (result, {"contacts": [], "held": [], "noted": []}) for result in found
     ]
     if as_json:
-        print_json(
+        say_json(
             {
                 "merchants": [
                     {
@@ -104,7 +104,7 @@ def plan(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: 
         )
     else:
         for report, rows in plans:
-            click.echo(_plan_text(report, rows))
+            say(*_plan_lines(report, rows))
     sys.exit(0 if all(report.status == OK for report, _ in plans) else 1)
 
 
@@ -156,7 +156,7 @@ def for_each(selection: Selection, jobs: int, work: Callable[[Merchant, Callable
                 results = [future.result() for future in futures]
             except KeyboardInterrupt:
                 _STOPPED.set()  # what is under way ends at its next request, and says how far it came
-                click.echo("stopping after the requests that are under way ...", err=True)
+                tell("stopping after the requests that are under way ...")
                 results = [future.result() for future in futures]
     return [*results, *(Report(name, status=FAILED, error=error) for name, error in selection.bad)]
 
@@ -166,12 +166,7 @@ def make_run_ready() -> None:
     from vs_st_pipeline import pipeline  # noqa: F401
 
 
-def print_json(value: Any) -> None:
-    """One JSON object on stdout."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def sync_text(report: Report, verbose: bool = False) -> str:
+def sync_lines(report: Report, verbose: bool = False) -> list[str]:
     """What a sync came to, in a few lines."""
     lines = [f"{report.merchant}: {status_text(report)}"]
     if report.error is None or report.contacts:
@@ -191,10 +186,10 @@ def sync_text(report: Report, verbose: bool = False) -> str:
     lines.append(f"  calls    {sum(calls.values())} in {report.seconds:.1f} s")
     if verbose:
         lines += [f"           {count:6} {name}" for name, count in calls.items()]
-    return "\n".join(lines)
+    return lines
 
 
-def _plan_text(report: Report, rows: dict[str, Any]) -> str:
+def _plan_lines(report: Report, rows: dict[str, Any]) -> list[str]:
     lines = [f"{report.merchant}: {status_text(report)}; {len(rows['contacts'])} contacts to write"]
     for contact in rows["contacts"]:
         lines.append(f"  {contact['phone'] or contact['contact_id']} is customer {contact['customer_id']}")
@@ -203,7 +198,7 @@ def _plan_text(report: Report, rows: dict[str, Any]) -> str:
             lines.append(f"      {change['field']:24} {old} -> {new}   [{change['policy']}]")
     lines += [f"  {row['phone'] or row['contact_id']} is held back: {row['reason']}" for row in rows["held"]]
     lines += [f"  {row['phone'] or row['contact_id']} is worth knowing: {row['reason']}" for row in rows["noted"]]
-    return "\n".join(lines)
+    return lines
 
 
 def status_text(report: Report) -> str:

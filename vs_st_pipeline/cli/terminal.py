@@ -1,0 +1,136 @@
+"""The command's one way to stdout and stderr: no foreign text acts on a terminal, no stream stops work.
+
+Results are lines (`say`) or one JSON object (`say_json`) on stdout; whoever cannot be given them is told so on stderr,
+by `NotPrinted`. What goes to stderr (`tell`) is by the way: where it cannot be written, the work goes on without it.
+
+Streams are written to directly and not by `click.echo`, which takes ASCII for a mistake and writes UTF-8 in its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+from typing import Any, TextIO
+from unicodedata import category
+
+_ACTING = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, invisible format marks, lone surrogates, line breaks
+
+
+class NotPrinted(Exception):
+    """A result that stdout did not take; the text says why."""
+
+
+def shown(text: str) -> str:
+    r"""A text on one line of a terminal; what would act there or hide is an escape such as `\x1b`, `\n` or `\u202e`.
+
+    These are the Unicode categories Cc, Cf, Zl and Zp and lone surrogates; all else stays as it is.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char.encode("unicode_escape").decode("ascii") if category(char) in _ACTING else char for char in text
+    )
+
+
+def say(*lines: str) -> None:
+    """Write these lines of a result on stdout; a line break within one is shown as any other character that acts.
+
+    Raises:
+        NotPrinted: stdout does not take them.
+    """
+    _result("".join(f"{shown(line)}\n" for line in lines))
+
+
+def say_json(value: Any) -> None:
+    """Write one JSON object on stdout: the same value to whoever parses it, and harmless to a terminal that shows it.
+
+    Raises:
+        NotPrinted: stdout does not take it.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8", "surrogatepass")
+    except UnicodeEncodeError:  # JSON's own escapes, since others would not be JSON
+        text = json.dumps(value, ensure_ascii=True, indent=2)
+    _result("\n".join(_json_line(line) for line in text.split("\n")) + "\n")
+
+
+def _json_line(line: str) -> str:
+    """The breaks between lines are all that acts outside a JSON string, so whatever is left stands within one."""
+    if line.isprintable():
+        return line
+    return "".join(json.dumps(char)[1:-1] if category(char) in _ACTING else char for char in line)
+
+
+def tell(*lines: str) -> None:
+    """Write these lines of progress, of a warning or of an error on stderr, if it can be written to."""
+    stream = sys.stderr
+    try:
+        if stream is not None:
+            stream.write("".join(f"{shown(line)}\n" for line in lines))
+            stream.flush()
+    except (OSError, ValueError):
+        _give_up_on(stream)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at it; a stream that is closed or not there is no terminal."""
+    try:
+        return stream is not None and stream.isatty()
+    except (OSError, ValueError):
+        return False
+
+
+def make_ready() -> None:
+    """For the console script, before anything else: make all three standard streams usable.
+
+    A character that an encoding lacks becomes a backslash escape. In the place of a stream that was closed by whoever
+    started us comes one that takes everything and gives nothing: else the next file opened, a database for one, would
+    get its number, and whatever writes to standard error by that number would write into the file.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if number == 0 else "w", encoding="utf-8"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def flush(stream: TextIO | None) -> None:
+    """Write what a stream still holds; what it does not take goes nowhere, else Python tries again when it ends."""
+    with contextlib.suppress(AttributeError):
+        try:
+            stream.flush()  # type: ignore[union-attr]
+        except (OSError, ValueError):
+            _give_up_on(stream)
+
+
+def _give_up_on(stream: TextIO | None) -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        number = stream.fileno()  # type: ignore[union-attr]
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+
+
+def _result(text: str) -> None:
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        _give_up_on(sys.stdout)
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise NotPrinted(f"the result could not be printed: {reason}") from None
