@@ -94,11 +94,15 @@ class Db:
             yield
             if self._begun:
                 self._write_what_waits()
-        except BaseException:
+        except BaseException as error:
             begun, self._in_transaction, self._begun = self._begun, False, False
             self._forget()
             if begun:
-                self._cursor.execute("rollback")
+                try:
+                    self._cursor.execute("rollback")
+                except duckdb.Error:
+                    if not isinstance(error, duckdb.Error):  # else that is what is to be told: the file is damaged
+                        raise
                 self._unregister_left()
             raise
         begun, self._in_transaction, self._begun = self._begun, False, False

@@ -5,6 +5,9 @@ One in-memory DuckDB instance per process attaches a merchant's file and detache
 a sync, which looks and writes dozens of times, keeps its file attached while it lasts (`keeping`). DuckDB lets one
 process hold a file at a time: who meets a held file waits and says so (`wishes`), and the sync lets it go as soon as it
 does not use it just then, so that `vs-st why` can look. Other programs say nothing, and get it where a sync waits long.
+
+A damaged file can stop the whole instance, which refuses every statement about every file from then on. Then a new one
+takes its place: one merchant's file is no trouble of the others.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -35,6 +38,27 @@ WATCH_SECONDS = 0.1  # how often it is asked who wishes for a kept file
 REST_SECONDS = 30.0  # a kept file that nobody used for so long is let go, wished for or not
 
 
+_INVALIDATED = "database has been invalidated"  # DuckDB's words for an instance that is stopped
+
+
+class _Instance:
+    """The in-memory DuckDB that files are attached to. Use it under the warehouse's guard."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self.files: set[Path] = set()  # attached to it, or about to be
+        self.stopped = False
+
+    def is_stopped(self) -> bool:
+        """Whether a damaged file has stopped it; asked after an error only."""
+        if not self.stopped:
+            try:
+                self.connection.execute("select 1").fetchall()
+            except duckdb.Error:
+                self.stopped = True
+        return self.stopped
+
+
 class _Held:
     """A merchant's file as this process holds it, or does not just now. Use it under its lock."""
 
@@ -47,6 +71,7 @@ class _Held:
         self.used_at = 0.0  # monotonic
         self.db: Db | None = None
         self.cursor: duckdb.DuckDBPyConnection | None = None
+        self.instance: _Instance | None = None
         self.alias = ""
         self.inode = self.log_inode = 0
         self.asked_at = 0.0  # monotonic; when it was last asked whether somebody else wishes for it
@@ -92,8 +117,10 @@ class Warehouse:
     def __init__(self, data_dir: Path, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> None:
         self.data_dir = data_dir
         self.wait_seconds = wait_seconds
-        self._instance: duckdb.DuckDBPyConnection | None = None
+        self._instance: _Instance | None = None
+        self._stopped: list[_Instance] = []  # and still with files attached
         self._scratch: int | None = None  # held open as long as this process lives
+        self._folder = data_dir
         self._guard = threading.Lock()
         self._files: dict[str, _Held] = {}
         self._watcher: _Watcher | None = None
@@ -160,13 +187,15 @@ class Warehouse:
         """The merchant's file, attached and at this version's schema; hold it briefly.
 
         Raises:
-            TryLater: another process held the file for `wait_seconds`.
-            BadSettings: the file cannot be opened, or comes from a newer version.
+            TryLater: another process held the file for `wait_seconds`, or another merchant's damaged file stopped
+                DuckDB while this one was in use.
+            BadSettings: the file is damaged or cannot be opened, or comes from a newer version.
         """
         held = self._held(merchant_id)
         path = held.path
         with held.locked():
-            if held.db is not None and held.inode != _inode(path):  # moved away or put back by somebody
+            moved = held.inode != _inode(path)  # away, or put back by somebody
+            if held.db is not None and (moved or (_is_lost(held) and not held.users)):
                 self._let_go(held, ignoring=True)
             db = held.db
             if db is None:
@@ -176,14 +205,12 @@ class Warehouse:
             broken = False
             try:
                 yield db
-            except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
-                broken = True
-                raise _unusable(path, error) from None
-            except duckdb.TransactionException as error:
-                if "Failed to commit: Could not" not in str(error):  # write the log, for want of room
+            except duckdb.Error as error:
+                told = self._told(held, error)
+                if told is None:
                     raise
                 broken = True
-                raise _unusable(path, error) from None
+                raise told from None
             finally:
                 held.users -= 1
                 held.used_at = time.monotonic()
@@ -191,7 +218,7 @@ class Warehouse:
                     held.log_inode = _inode(held.log)
                     reach("closed")
                     # Asked here too: of a file that is used without a pause the watcher never gets hold.
-                    if broken or not held.keepers or _is_wished(held):
+                    if broken or not held.keepers or _is_lost(held) or _is_wished(held):
                         self._let_go(held, ignoring=broken, broken=broken)
 
     def rewrite(self, merchant_id: str) -> None:
@@ -251,7 +278,7 @@ class Warehouse:
             if held.lock.acquire(blocking=False):  # else it is in use
                 try:
                     rested = time.monotonic() - held.used_at >= REST_SECONDS
-                    if held.db is not None and not held.users and (rested or _is_wished(held)):
+                    if held.db is not None and not held.users and (rested or _is_lost(held) or _is_wished(held)):
                         self._let_go(held, ignoring=True)
                 finally:
                     held.lock.release()
@@ -263,27 +290,78 @@ class Warehouse:
                 held = self._files[merchant_id] = _Held(self.file(merchant_id))
             return held
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
+    def _told(self, held: _Held, error: duckdb.Error) -> BadSettings | TryLater | None:
+        """What DuckDB's error means for who uses the file; None where the file has no part in it."""
+        if not _is_of_a_file(error):
+            return None
+        with self._guard:
+            if held.instance is not None:
+                self._retire(held.instance)
+        if _INVALIDATED in str(error):
+            return TryLater(
+                "the damaged file of another merchant stopped DuckDB in this process; this merchant's file has no part "
+                "in it, and the next try takes a new one"
+            )
+        return _unusable(held.path, error)
+
+    def _retire(self, instance: _Instance) -> None:
+        """Let nobody else attach to an instance that is stopped. Under the guard."""
+        if instance.is_stopped() and self._instance is instance:
+            self._instance = None
+            self._stopped.append(instance)
+
+    def _join(self, held: _Held) -> duckdb.DuckDBPyConnection:
+        """A cursor of the instance that files are attached to, made if need be."""
+        give_up_at = time.monotonic() + self.wait_seconds
+        while True:
+            with self._guard:
+                # A file is not attached to two instances: the old one's end would take the new one's lock from it.
+                if not any(held.path in old.files for old in self._stopped):
+                    instance = self._connect()
+                    cursor = instance.connection.cursor()
+                    instance.files.add(held.path)
+                    held.instance = instance
+                    return cursor
+            if time.monotonic() >= give_up_at:
+                raise TryLater("DuckDB was stopped in this process by a damaged file, and is still in use; try again")
+            with waiting():
+                time.sleep(POLL_SECONDS)
+
+    def _leave(self, held: _Held) -> None:
+        """The file is not attached any more; a stopped instance ends, files and all, when the last one has left."""
+        with self._guard:
+            instance, held.instance = held.instance, None
+            if instance is None:
+                return
+            instance.files.discard(held.path)
+            if instance.stopped and not instance.files:
+                instance.connection.close()
+                if instance in self._stopped:
+                    self._stopped.remove(instance)
+
+    def _connect(self) -> _Instance:
         if self._instance is None:
-            scratch.sweep(self.data_dir / "tmp")
-            folder, self._scratch = scratch.own_folder(self.data_dir / "tmp")
-            self._instance = duckdb.connect(
-                ":memory:",
-                config={
-                    "threads": 1,  # of its own; who calls works too, and many merchants call at once
-                    "memory_limit": "512MB",
-                    "temp_directory": str(folder),
-                    "autoinstall_known_extensions": False,
-                    "autoload_known_extensions": False,
-                    "checkpoint_threshold": "64MB",  # a checkpoint rewrites what changed since, row group by row group
-                },
+            if self._scratch is None:
+                scratch.sweep(self.data_dir / "tmp")
+                self._folder, self._scratch = scratch.own_folder(self.data_dir / "tmp")
+            self._instance = _Instance(
+                duckdb.connect(
+                    ":memory:",
+                    config={
+                        "threads": 1,  # of its own; who calls works too, and many merchants call at once
+                        "memory_limit": "512MB",
+                        "temp_directory": str(self._folder),
+                        "autoinstall_known_extensions": False,
+                        "autoload_known_extensions": False,
+                        "checkpoint_threshold": "64MB",  # a checkpoint rewrites what changed, row group by row group
+                    },
+                )
             )
         return self._instance
 
     def _attach(self, held: _Held, merchant_id: str) -> Db:
         path = held.path
-        with self._guard:
-            cursor = self._connect().cursor()
+        cursor = self._join(held)
         alias = f'"m_{merchant_id}"'
         try:
             if held.granted:  # whoever wished for it looks every so often whether it is free
@@ -300,13 +378,19 @@ class Warehouse:
                 db = Db(cursor)
                 migrate(db, path)
             except BaseException:
-                _detach(cursor, alias)
+                with suppress(duckdb.Error):  # what went wrong is to be told
+                    _detach(cursor, alias)
                 raise
-        except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
+        except duckdb.Error as error:
+            told = self._told(held, error)
             cursor.close()
-            raise _unusable(path, error) from None
+            self._leave(held)
+            if told is None:
+                raise
+            raise told from None
         except BaseException:
             cursor.close()
+            self._leave(held)
             raise
         held.db, held.cursor, held.alias, held.inode = db, cursor, alias, _inode(path)
         return db
@@ -319,7 +403,9 @@ class Warehouse:
             while not _attached(cursor, path, alias):
                 if time.monotonic() >= give_up_at:
                     raise TryLater(
-                        f"the file {path} has been held by another process for over {self.wait_seconds:.0f} s"
+                        f"the file {path} has been held by another process for over {self.wait_seconds:.0f} s: close "
+                        "the program that has it open (a DuckDB shell, an editor or a notebook), or let the other "
+                        "vs-st command end"
                     )
                 time.sleep(POLL_SECONDS)
 
@@ -330,6 +416,8 @@ class Warehouse:
         if cursor is None:
             return
         try:
+            if _is_lost(held):  # it refuses whatever it is told; what was committed stands in the file or its log
+                return
             try:
                 # A file that is not in its place any more is not written to: its log would have the new one's name.
                 in_place = held.inode == _inode(held.path)
@@ -340,10 +428,17 @@ class Warehouse:
             finally:  # else this process could never attach it again, and no other one either
                 _detach(cursor, alias)
         except duckdb.Error as error:
-            if not ignoring:
-                raise _unusable(held.path, error) from None
+            told = self._told(held, error) or _unusable(held.path, error)
+            if not ignoring and isinstance(told, BadSettings):
+                raise told from None
         finally:
             cursor.close()
+            self._leave(held)
+
+
+def _is_lost(held: _Held) -> bool:
+    """Whether the file is attached to an instance that is stopped."""
+    return held.instance is not None and held.instance.stopped
 
 
 def _is_wished(held: _Held) -> bool:
@@ -362,9 +457,11 @@ def _attached(cursor: duckdb.DuckDBPyConnection, path: Path, alias: str) -> bool
         cursor.execute(f"attach '{quoted}' as {alias}")
     except duckdb.IOException as error:
         if "Could not set lock on file" not in str(error):
-            raise _unusable(path, error) from None
+            raise
         return False
     except duckdb.Error as error:
+        if _is_of_a_file(error):
+            raise
         raise BadSettings(
             f"the file {path} cannot be opened ({type(error).__name__}): if a newer DuckDB wrote it, upgrade; "
             f"else start it anew with {remedy(path)}"
@@ -410,7 +507,40 @@ def _inode(path: Path) -> int:
         return 0
 
 
+def _is_of_a_file(error: duckdb.Error) -> bool:
+    """Whether an error says that a file cannot be read or written, and not that a statement of ours is wrong.
+
+    A block whose checksum is wrong is told as a plain `duckdb.Error` where it is read, and as any other where it is
+    met on the way to something else (a commit, a checkpoint, an index).
+    """
+    if type(error) is duckdb.Error or isinstance(error, _OF_A_FILE):
+        return True
+    return any(words in str(error) for words in _WORDS_OF_DAMAGE)
+
+
+_OF_A_FILE = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.OutOfMemoryException,
+    duckdb.InternalException,
+    duckdb.SerializationException,
+)
+_WORDS_OF_DAMAGE = (
+    "Corrupt",
+    "corrupt",
+    "checksum",
+    "Failed to commit: Could not",  # write the log, for want of room
+    "Failed to load metadata",
+    _INVALIDATED,
+)
+
+
 def _unusable(path: Path, error: Exception) -> BadSettings:
+    if "checksum" in str(error) or "orrupt" in str(error):
+        return BadSettings(
+            f"the file {path} is damaged (a part of it is not what was written there): start it anew with "
+            f"{remedy(path)}: what is there already is then recognised"
+        )
     return BadSettings(
         f"the file {path} cannot be read or written ({type(error).__name__}): is the disk full, the folder read-only "
         f"or the file damaged? Make room; a damaged file is started anew with {remedy(path)}: what is there "

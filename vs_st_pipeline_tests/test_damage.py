@@ -5,14 +5,18 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from vs_st_pipeline.errors import BadSettings, TryLater
 from vs_st_pipeline.warehouse import Warehouse
 from vs_st_pipeline_tests.stories import MARISOL, OTHER, PIPER, RENSKE, SYNCED, TEST, Ran, Story
 
@@ -84,6 +88,163 @@ def test_a_file_of_a_newer_version_is_left_alone_and_named(both: Story) -> None:
     before = file_of(both).read_bytes()
     failed_alone(both, both.sync(every=True), str(file_of(both)), "upgrade", "vs-st rebuild")
     assert file_of(both).read_bytes() == before
+
+
+# --- one flipped byte (C37) ---------------------------------------------------------------------------------------
+
+HEADERS, BLOCK = 3 * 4096, 256 * 1024  # DuckDB's file: three headers, then blocks, each with its checksum before it
+
+
+def flip(path: Path, at: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        was = file.read(1)
+        file.seek(at)
+        file.write(bytes([was[0] ^ 0x10]))
+
+
+def use_all_of(warehouse: Warehouse, merchant: str) -> None:
+    """Read, copy and delete whatever is in a file, and write it anew, so that each of its blocks is met."""
+    with warehouse.open(merchant) as db:
+        tables = db.rows("select schema_name, table_name from duckdb_tables() where database_name = current_database()")
+        for schema, table in tables:
+            db.rows(f'select * from "{schema}"."{table}"')
+        with db.transaction():
+            for schema, table in tables:
+                db.execute(f'create table "{schema}"."copy_{table}" as select * from "{schema}"."{table}"')
+                if table != "schema_version":
+                    db.execute(f'delete from "{schema}"."{table}"')
+    warehouse.rewrite(merchant)
+
+
+def write_to(warehouse: Warehouse, merchant: str) -> None:
+    with warehouse.open(merchant) as db, db.transaction():
+        tables = "duckdb_tables() where database_name = current_database() and schema_name = 'staged'"
+        for (table,) in db.rows(f"select table_name from {tables}"):
+            db.execute(f'delete from staged."{table}"')
+
+
+def error_of(use: Callable[[Warehouse, str], None], warehouse: Warehouse) -> BadSettings | None:
+    try:
+        use(warehouse, "hurt")
+    except BadSettings as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("lazily", [False, True], ids=["all is read", "it is only written to"])
+def test_c37_a_flipped_byte_anywhere_is_told_with_its_remedy_and_harms_nobody_else(story: Story, lazily: bool) -> None:
+    story.begin_synced()
+    whole = file_of(story)
+    blocks = range(HEADERS, whole.stat().st_size, BLOCK)
+    places = [0, 9, 13, 4096, 4096 + 20, 8192 + 3, *(at + 8 + 1000 for at in blocks), *(at + 3 for at in blocks[::5])]
+    warehouse = Warehouse(story.folder / "flipped", wait_seconds=5)
+    shutil.copy(whole, warehouse.folder("good") / whole.name)
+    told = 0
+    with warehouse.keeping("good"):
+        for at in places:
+            damaged = warehouse.folder("hurt") / whole.name
+            damaged.unlink(missing_ok=True)
+            damaged.with_name(damaged.name + ".wal").unlink(missing_ok=True)
+            shutil.copy(whole, damaged)
+            flip(damaged, at)
+            if (error := error_of(write_to if lazily else use_all_of, warehouse)) is not None:
+                told += 1
+                assert "`vs-st rebuild --merchant hurt`" in error.message, at
+                assert str(damaged) in error.message
+            with warehouse.open("good") as db, db.transaction():  # whatever became of DuckDB
+                assert db.value("select count(*) from staged.customers") > 0
+                db.execute("create or replace table works as select 1 as one")
+    assert told > (3 if lazily else len(blocks) // 2)
+
+
+def test_c37_a_merchant_whose_file_is_damaged_is_started_anew_and_made_good(both: Story) -> None:
+    whole = file_of(both).read_bytes()
+    failed = 0
+    for at in range(HEADERS + 5000, len(whole), 4 * BLOCK):
+        file_of(both).write_bytes(whole)
+        flip(file_of(both), at)
+        report = both.sync(every=True)
+        # Who is in the midst of something while DuckDB is stopped by the damaged file is to try again.
+        if (error := report.of(OTHER)["error"]) is not None:
+            assert error["kind"] == "try_later", at
+            assert both.run("sync", "--merchant", OTHER, "--json").of(OTHER)["status"] == "ok"
+        if (error := report.of(TEST)["error"]) is not None:
+            failed += 1
+            assert error["kind"] == "config", at
+            assert f"vs-st rebuild --merchant {TEST}" in error["message"]
+            assert "report it" not in error["message"].lower()
+            last = file_of(both).read_bytes()
+    assert failed, "no place was met"
+    file_of(both).write_bytes(last)
+    assert both.run("rebuild", "--merchant", TEST, "--yes").exit_code == 0
+    assert both.sync(every=True).exit_code == 0
+    made_good(both)
+
+
+def test_c37_who_uses_a_file_while_another_stops_duckdb_is_told_to_try_again(story: Story) -> None:
+    """DuckDB refuses everything after a fatal error, so the error is made here, as no damage makes it at will."""
+    story.begin_synced()
+    warehouse = Warehouse(story.data, wait_seconds=5)
+    at_it, stopped = threading.Event(), threading.Event()
+    told: list[BaseException] = []
+
+    def good() -> None:
+        try:
+            with warehouse.open("good") as db:
+                db.execute("create table mine as select 1 as one")
+                at_it.set()
+                stopped.wait(30)
+                db.rows("select * from mine")
+        except BaseException as error:
+            told.append(error)
+
+    other = threading.Thread(target=good)
+    other.start()
+    at_it.wait(30)
+    found = damaged_fatally(story, warehouse)
+    stopped.set()
+    other.join()
+    assert found
+    (error,) = told
+    assert isinstance(error, TryLater)
+    assert "another merchant" in error.message
+    with warehouse.open("good") as db:
+        assert db.value("select one from mine") == 1  # what was committed is there
+    with warehouse.open("fresh") as db:
+        assert db.value("select 1") == 1
+
+
+def damaged_fatally(story: Story, warehouse: Warehouse) -> bool:
+    """Damage copies of a file, one after the other, until one of them has stopped DuckDB."""
+    whole = file_of(story)
+    for number, at in enumerate(range(HEADERS + 1008, whole.stat().st_size, BLOCK)):
+        hurt = warehouse.folder(f"hurt{number}") / whole.name
+        shutil.copy(whole, hurt)
+        flip(hurt, at)
+        with suppress(BadSettings):
+            use_all_of(warehouse, f"hurt{number}")
+        if warehouse._stopped:
+            return True
+    return False
+
+
+def test_c37_a_file_held_by_another_program_says_to_close_that_program(story: Story) -> None:
+    story.begin_synced()
+    hold = (
+        f"import duckdb, sys; it = duckdb.connect({str(file_of(story))!r}); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(TryLater) as caught, Warehouse(story.data, wait_seconds=0).open(TEST):
+            pass
+        other.communicate("")
+    assert str(file_of(story)) in caught.value.message
+    assert "close the program" in caught.value.message
+    assert "vendor" not in caught.value.message
 
 
 # --- a disk and a folder ------------------------------------------------------------------------------------------
