@@ -194,7 +194,8 @@ def _total(found: Mapping[str, msgspec.Raw]) -> int | None:
     for key in TOTAL_KEYS:
         if key in found:
             try:
-                return msgspec.json.decode(found[key], type=int)
+                told = msgspec.json.decode(found[key], type=int)
+                return told if 0 <= told < 2**63 else None  # what no list can have says nothing
             except msgspec.DecodeError:
                 return None
     return None
