@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 from vs_st_pipeline.birth import Birth, read_birth
 from vs_st_pipeline.phone import nanp
@@ -170,11 +171,13 @@ def _memberships(listed: object, detailed: object, reading: Reading) -> tuple[Me
         name = reading.take("club_name", row.get("clubName"), as_text)
         name = name or reading.take("club_name", club.get("name"), as_text)
         membership_id = as_id(row.get("id"))
-        if name or membership_id:  # an empty object is no membership
+        if name or membership_id:
+            if name is None:  # by the vendor's word a club always has one
+                reading.unread.add("club_name")
             joined = reading.take("joined", row.get("dateJoined"), _joined)
             hold = reading.take("hold", row.get("hold"), as_flag)
             found.append(Membership(membership_id, name, joined, hold is True))
-        elif is_given(row.get("id")) or is_given(row.get("clubName")):
+        else:  # an element that names nothing is no membership, and no proof that there is none
             reading.unread.add("memberships")
     return tuple(found)
 
@@ -190,10 +193,14 @@ def _phone(raw: object, reading: Reading) -> str | None:
     number, country = phone.get("number"), phone.get("country")
     if is_given(number) and (isinstance(number, bool) or not isinstance(number, str | int)):
         reading.unread.add("phone")
-    # A country of another type says nothing, and the number stands for itself.
+    if isinstance(country, Decimal) and country == country.to_integral_value():
+        country = int(country)
+    if is_given(country) and (isinstance(country, bool) or not isinstance(country, str | int)):
+        reading.unread.add("phone")  # a number of another country would be taken for one of ours, and for its owner
+        return None
     return nanp(
         str(number) if isinstance(number, str | int) and not isinstance(number, bool) else None,
-        country if isinstance(country, str | int) and not isinstance(country, bool) else None,
+        country if isinstance(country, str | int) else None,
     )
 
 

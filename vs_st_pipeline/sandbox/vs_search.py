@@ -51,7 +51,7 @@ def flat(body: Record, prefix: str = "") -> dict[str, str]:
 
 def told_total(how: str, there: int, shown: int) -> Any:
     """The total as the switch has it tell: of all, of this page alone, or something that nobody can go by."""
-    told: Record = {"page": shown, "fewer": max(1, there - 3), "zero": 0, "negative": -1, "null": None}
+    told: Record = {"page": shown, "fewer": max(0, there - 3), "zero": 0, "negative": -1, "null": None}
     told |= {"text": f"{shown} or so", "huge": HUGE_TOTAL, "beyond": 2**70, "more": there + 7}
     return told.get(how, there)
 

@@ -17,9 +17,9 @@ CUSTOMER: Final = RecordKind(
     id_keys=("id",),
     always=("id", "lastName"),
     documented=(
-        *("firstName", "email", "primaryPhone", "primaryPhone.number"),
+        *("firstName", "email", "primaryPhone", "primaryPhone.number", "primaryPhone.country"),
         *("shippingAddress", "shippingAddress.city", "shippingAddress.stateCode"),
-        *(*_MEMBERSHIP, "memberships[].clubName|club"),
+        *(*_MEMBERSHIP, "memberships[].clubName!|club"),
     ),
     sticky={"dateOfBirth": says_a_birth},
 )
@@ -29,8 +29,8 @@ LISTED_CUSTOMER: Final = RecordKind(
     name="customer",
     id_keys=("id",),
     documented=(
-        *("firstName", "lastName", "email", "primaryPhone", "primaryPhone.number"),
-        *(*_MEMBERSHIP, "memberships[].clubName|club"),
+        *("firstName", "lastName", "email", "primaryPhone", "primaryPhone.number", "primaryPhone.country"),
+        *(*_MEMBERSHIP, "memberships[].clubName!|club"),
     ),
 )
 

@@ -143,6 +143,7 @@ class OrderSearch:
         self._moved = False  # whether rows came, went or shifted while pages were turned
         self._twice = False  # whether an order was on two of them
         self._looked_far = False
+        self._end_included: bool | None = None  # whether a window holds the day that it ends with; None: not known
 
     @property
     def can_filter(self) -> bool:
@@ -382,7 +383,10 @@ class OrderSearch:
         """A day that may overflow one page: both ends of it, and whether that is proved to be all."""
         rows = {row.number: row for row in page.rows}
         narrow = self._ask_alone(day)
+        if narrow is not None and not narrow.lines and not narrow.told_more and self._end_is_included(day):
+            return list(rows.values())  # all of them are of the next day
         if narrow is not None and narrow.rows:  # the end is a part of the window, and so was the next day
+            self._end_included = True
             rows.update((row.number, row) for row in narrow.rows)
             if narrow.lines < page.lines and len(narrow.rows) < len(page.rows) and not narrow.told_more:
                 return list(rows.values())
@@ -415,6 +419,13 @@ class OrderSearch:
             return None
         finally:
             self.by_body = by_body
+
+    def _end_is_included(self, day: date) -> bool:
+        """Whether a window holds the day that it ends with, so that a day by itself can be asked for."""
+        if self._end_included is None:
+            following = self._ask_alone(day + ONE_DAY)
+            self._end_included = True if following is not None and following.rows else None
+        return bool(self._end_included)
 
     def _look_far(self, day: date) -> None:
         """Whether a page can be longer than this day's: the widest window tells, once."""
