@@ -15,10 +15,10 @@ import ipaddress
 import re
 import zoneinfo
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -32,7 +32,12 @@ _LONGEST_DURATION = timedelta(days=36_500)  # a century: still safe to take from
 _DURATION_FORMS = "a duration: a whole number and s, m, h or d, such as 0s, 90s, 15m, 6h or 7d"
 SHORTEST_KEEPING = timedelta(days=90)
 FIRST_YEAR, LAST_YEAR = 1970, 2200  # of any date in the settings
-_ID = re.compile(r"[a-z0-9-]{1,63}")
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+SLOWEST_RATE, FASTEST_RATE = 0.001, 1_000_000.0  # requests a second; beyond these it is a slip of the decimal point
+_MOST_ONE_BY_ONE = 1_000_000
+# Beyond these a sync would wait for hours, or what it was to read again would never be read.
+_LONGEST_WAIT = timedelta(days=1)
+_LONGEST_REFRESH = timedelta(days=3660)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +94,12 @@ class Merchant:
     """One merchant as his entry and the defaults say.
 
     Attributes:
-        id: `[a-z0-9-]`, 1-63 characters; the partition key.
+        id: `[a-z0-9-]`, 1-63 characters, no `-` first; the partition key.
         enabled: if false he is never called, and his secrets are not read.
         give_up_after: all tries of one request together; above zero.
         keep_raw_bodies: how long raw bodies are kept whole that nothing needs any more; None: always.
         field_map: `default`, or the absolute path of a field map (whether it exists is for its reader to say).
+        field_map_said_in: file, line and key where that path is written, for messages; `""` if it is not.
     """
 
     id: str
@@ -107,6 +113,7 @@ class Merchant:
     on_ambiguous_phone: Literal["newest_order", "hold"]
     require_age_evidence: bool
     keep_raw_bodies: timedelta | None = None
+    field_map_said_in: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -180,7 +187,7 @@ def read_merchants(path: Path, environ: Mapping[str, str], *, all_secrets: bool 
 
     Args:
         path: the file; relative paths in it are relative to its folder.
-        environ: where `env:NAME` secrets are looked up.
+        environ: where `env:NAME` secrets are looked up, and `VS_ST_NOW`, by which no date may lie in the future.
         all_secrets: read those of disabled merchants too.
 
     Raises:
@@ -269,11 +276,14 @@ def _read_merchant(
         for key in keys:
             values[section][key] = _secret(entry, values, section, key, folder, environ, all_secrets)
     vinoshipper = values["vinoshipper"]
+    if isinstance(since := vinoshipper["history_from"], _PastDate):
+        vinoshipper["history_from"] = since.checked(_now(environ), values["time_zone"])
     vinoshipper["refresh"] = Refresh(**vinoshipper["refresh"])
     values["vinoshipper"] = VinoshipperSettings(**vinoshipper)
     values["simpletexting"] = SimpleTextingSettings(**values["simpletexting"])
-    if values["field_map"] != "default":
-        values["field_map"] = folder / values["field_map"]
+    if isinstance(own_map := values["field_map"], _MapPath):
+        values["field_map"] = folder / own_map.written
+        values["field_map_said_in"] = f"{own_map.node.file}, line {own_map.node.line}: field_map"
     values.setdefault("name", values["id"])
     return Merchant(**values)
 
@@ -320,7 +330,7 @@ def _secret(
 def _id(node: Node) -> str:
     written = node.text()
     if not _ID.fullmatch(written):
-        raise node.problem("an id is 1-63 of a-z, 0-9 and -, such as hillside-cellars")
+        raise node.problem("an id is 1-63 of a-z, 0-9 and -, no - first, such as hillside-cellars")
     return written
 
 
@@ -349,10 +359,29 @@ def _keeping(node: Node) -> timedelta | None:
     return duration
 
 
+def _wait(node: Node) -> timedelta:
+    """How long one request or batch is waited for."""
+    wait = _duration_above_zero(node)
+    if wait > _LONGEST_WAIT:
+        raise node.problem("too long; at most 1d, and some seconds or minutes are usual")
+    return wait
+
+
+def _refresh(node: Node) -> timedelta:
+    refresh = _duration(node)
+    if refresh > _LONGEST_REFRESH:
+        raise node.problem(f"too long; at most {_LONGEST_REFRESH.days}d, or what changes there is never seen")
+    return refresh
+
+
 def _rate(node: Node) -> float:
     rate = node.number()
     if rate <= 0:
         raise node.problem("must be a number above 0; a fraction such as 0.5 is fine")
+    if not SLOWEST_RATE <= rate <= FASTEST_RATE:
+        raise node.problem(
+            f"must be from {SLOWEST_RATE} (a request in 17 minutes) to {FASTEST_RATE:.0f} a second, such as 0.5"
+        )
     return rate
 
 
@@ -360,10 +389,49 @@ def _count(node: Node) -> int:
     count = node.integer()
     if count < 0:
         raise node.problem("must be a whole number, 0 or more")
+    if count > _MOST_ONE_BY_ONE:
+        raise node.problem(f"must be at most {_MOST_ONE_BY_ONE}")
     return count
 
 
-def _date(node: Node) -> date:
+class _PastDate(NamedTuple):
+    """A date that must not lie after today: whose today that is, is known when the merchant's zone is."""
+
+    day: date
+    node: Node
+
+    def checked(self, now: datetime, zone: ZoneInfo) -> date:
+        today = max(now.astimezone(UTC).date(), now.astimezone(zone).date())
+        if self.day > today:
+            raise self.node.problem(
+                f"this is after today ({today}): no order would be found; write a day that is past, such as 2005-01-01"
+            )
+        return self.day
+
+
+def _now(environ: Mapping[str, str]) -> datetime:
+    """`VS_ST_NOW`, else the clock; one that is no time is for `environment.now` to refuse."""
+    try:
+        moment = datetime.fromisoformat(environ.get("VS_ST_NOW", "").strip())
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return datetime.now(UTC)
+    return moment if FIRST_YEAR <= moment.year <= LAST_YEAR else datetime.now(UTC)
+
+
+class _MapPath(NamedTuple):
+    """The path of a field map as written, and where."""
+
+    written: str
+    node: Node
+
+
+def _field_map(node: Node) -> str | _MapPath:
+    written = node.text()
+    return written if written == "default" else _MapPath(written, node)
+
+
+def _date(node: Node) -> _PastDate:
     expected = "a date written YYYY-MM-DD, such as 2005-01-01"
     written = node.written(expected)
     try:
@@ -374,7 +442,7 @@ def _date(node: Node) -> date:
         raise node.problem(f"expected {expected}") from None
     if not FIRST_YEAR <= found.year <= LAST_YEAR:  # at the ends of the calendar no day can be added or taken away
         raise node.problem(f"expected a date between the years {FIRST_YEAR} and {LAST_YEAR}")
-    return found
+    return _PastDate(found, node)
 
 
 def _time_zone(node: Node) -> ZoneInfo:
@@ -393,9 +461,39 @@ def _zone(name: str) -> ZoneInfo | None:
         return None
 
 
+# What people write for a zone. The nearest name by its letters would be another zone, or one without summer time.
+_ZONES_BY_WORD = {
+    "America/Los_Angeles": "PT PST PDT PACIFIC PST8 CALIFORNIA OREGON WASHINGTON NEVADA NAPA SONOMA PORTLAND SEATTLE "
+    "SANFRANCISCO",
+    "America/Denver": "MT MST MDT MOUNTAIN MST7 COLORADO UTAH MONTANA WYOMING NEWMEXICO IDAHO SALTLAKECITY",
+    "America/Phoenix": "ARIZONA TUCSON",
+    "America/Chicago": "CT CST CDT CENTRAL CST6 TEXAS ILLINOIS MISSOURI MINNESOTA WISCONSIN AUSTIN DALLAS HOUSTON",
+    "America/New_York": "ET EST EDT EASTERN EST5 NEWYORK VIRGINIA FLORIDA PENNSYLVANIA OHIO BOSTON ATLANTA",
+    "America/Anchorage": "AKST AKDT AKT ALASKA",
+    "Pacific/Honolulu": "HST HAST HADT HAWAII HAWAIIAN",
+    "America/Halifax": "AST ADT AT ATLANTIC",
+    "America/St_Johns": "NST NDT NT NEWFOUNDLAND",
+    "America/Puerto_Rico": "PUERTORICO",
+    "Europe/London": "BST",
+    "Europe/Berlin": "CEST MESZ",
+    "Australia/Sydney": "AEST AEDT",
+    "Pacific/Auckland": "NZST NZDT",
+    "UTC": "Z GMT+0 UTC+0 UTC0",
+}
+_ZONE_OF_WORD = {word: zone for zone, words in _ZONES_BY_WORD.items() for word in words.split()}
+_ZONE_NOISE = re.compile(
+    r"(?:US(?:A)?/|AMERICA/|\b(?:STANDARD|DAYLIGHT|SUMMER|TIME|ZONE|US|USA|AND|CANADA)\b|[^A-Z0-9+])"
+)
+
+
 @functools.lru_cache(maxsize=64)
 def _nearest_zone(name: str) -> str:
-    near = difflib.get_close_matches(name, sorted(zoneinfo.available_timezones()), n=1)
+    upper = name.upper()
+    if (meant := _ZONE_OF_WORD.get(_ZONE_NOISE.sub("", upper)) or _ZONE_OF_WORD.get(upper)) is not None:
+        return meant
+    # Places only: `MST` and `Etc/GMT+8` have no summer time, and whoever errs by a letter means no such thing.
+    places = sorted(zone for zone in zoneinfo.available_timezones() if "/" in zone and not zone.startswith("Etc/"))
+    near = difflib.get_close_matches(name, places, n=1)
     return near[0] if near else "America/Los_Angeles"
 
 
@@ -463,23 +561,23 @@ _SHARED_KEYS: dict[str, Callable[[Node], object] | dict[str, Any]] = {
         "requests_per_second": _rate,
         "history_from": _date,
         "refresh": {
-            "customer_list": _duration,
-            "customer_details": _duration,
-            "open_orders": _duration,
-            "settled_orders": _duration,
-            "reconcile": _duration,
+            "customer_list": _refresh,
+            "customer_details": _refresh,
+            "open_orders": _refresh,
+            "settled_orders": _refresh,
+            "reconcile": _refresh,
         },
     },
     "simpletexting": {
         "base_url": _base_url,
         "api_token": read_reference,
         "requests_per_second": _rate,
-        "full_read": _duration,
+        "full_read": _refresh,
         "write_one_by_one_up_to": _count,
-        "batch_wait": _duration_above_zero,
+        "batch_wait": _wait,
     },
-    "give_up_after": _duration_above_zero,
-    "field_map": Node.text,
+    "give_up_after": _wait,
+    "field_map": _field_map,
     "on_ambiguous_phone": _on_ambiguous_phone,
     "require_age_evidence": Node.boolean,
     "keep_raw_bodies": _keeping,

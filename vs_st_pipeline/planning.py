@@ -117,12 +117,20 @@ def load_field_map(merchant: Merchant) -> FieldMap:
     Raises:
         BadSettings: the file cannot be read or is refused; the message names file and line.
     """
-    if isinstance(merchant.field_map, Path):
+    path = merchant.field_map
+    if isinstance(path, Path):
         try:
-            return _parsed(merchant.field_map.read_text(encoding="utf-8"), str(merchant.field_map))
-        except (OSError, UnicodeDecodeError) as error:
+            if path.exists() and not path.is_file():  # a pipe would be waited for
+                raise OSError(None, "Is a directory" if path.is_dir() else "not a regular file")
+            return _parsed(path.read_text(encoding="utf-8-sig"), str(path))
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or (
+                "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "not a path"
+            )
+            said_in = f"{merchant.field_map_said_in}: " if merchant.field_map_said_in else ""
             raise BadSettings(
-                f"the field map {merchant.field_map} of {merchant.id} cannot be read ({type(error).__name__})"
+                f"{said_in}the field map {path} of {merchant.id} cannot be read: {reason}; put the file there, "
+                "readable, or write `default`"
             ) from None
     return _parsed(_default_map(), "field_map.yaml")
 

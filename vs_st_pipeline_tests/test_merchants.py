@@ -28,6 +28,7 @@ from vs_st_pipeline.merchants import (
     parse_duration,
     read_merchants,
 )
+from vs_st_pipeline.planning import load_field_map
 from vs_st_pipeline.yaml_lines import Node, load_with_lines
 
 CLEAR = "zq8-Swordfish-77"  # a secret that must show nowhere
@@ -171,6 +172,90 @@ def test_a_value_is_taken(read: Read, added: str, where: str, value: object) -> 
 def test_history_from_with_and_without_quotes(read: Read, written: str) -> None:
     file = read(changed("      api_key", f"      history_from: {written}\n      api_key"))
     assert file.merchants[0].vinoshipper.history_from == date(2019, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("now", "zone", "day", "good"),
+    [
+        ("2026-05-31T12:00:00Z", "America/Los_Angeles", "2026-05-31", True),
+        ("2026-05-31T12:00:00Z", "America/Los_Angeles", "2026-06-01", False),
+        ("2026-05-31T12:00:00Z", "Pacific/Auckland", "2026-06-01", True),  # it is the first of June there
+        ("2026-05-31T03:00:00Z", "America/Los_Angeles", "2026-05-31", True),
+        ("2026-05-31", "UTC", "2036-01-01", False),
+        ("2040-05-31", "UTC", "2036-01-01", True),
+        ("", "UTC", "2196-01-01", False),
+        ("no time", "UTC", "2196-01-01", False),
+    ],
+)
+@pytest.mark.parametrize("place", ["its own", "defaults"])
+def test_c15_history_from_lies_not_after_today(
+    read: Read, now: str, zone: str, day: str, good: bool, place: str
+) -> None:
+    if place == "defaults":
+        line, text = 2, f"defaults:\n  vinoshipper: {{history_from: {day}}}\n" + ENTRY
+    else:
+        line, text = 5, changed("      api_key", f"      history_from: {day}\n      api_key")
+    text += f"    time_zone: {zone}\n"
+    own = "  - {id: own, vinoshipper: {api_key: env:KEY, api_secret: env:KEY, history_from: 2005-01-01}, "
+    file = read(text + own + "simpletexting: {api_token: env:KEY}}\n", ENV | {"VS_ST_NOW": now})
+    assert file.ids == (("hill", "own") if good else ("own",))
+    for bad in file.bad:
+        assert bad.error.message.startswith(f"merchants.yaml, line {line}: history_from: this is after today")
+
+
+@pytest.mark.parametrize(
+    ("written", "advised"),
+    [
+        *(
+            (name, "America/Los_Angeles")
+            for name in ("PST", "PDT", "pst", "Pacific", "Pacific Time", "PT", "US Pacific")
+        ),
+        *((name, "America/Denver") for name in ("MDT", "Mountain", "Mountain Standard Time", "MT")),
+        *((name, "America/Chicago") for name in ("CST", "CDT", "Central", "Central Daylight Time", "Texas")),
+        *((name, "America/New_York") for name in ("EDT", "Eastern", "Eastern Time (US and Canada)", "ET")),
+        ("AKST", "America/Anchorage"),
+        ("HAST", "Pacific/Honolulu"),
+        ("America/Los_Angles", "America/Los_Angeles"),
+        ("Nonsense", "America/Los_Angeles"),
+    ],
+)
+def test_c37_a_zone_in_common_words_is_advised_as_the_place_that_keeps_it(
+    read: Read, written: str, advised: str
+) -> None:
+    (bad,) = read(ENTRY + f"    time_zone: {written}\n" + entry_lines("good")).bad
+    assert bad.error.message == f"merchants.yaml, line 9: time_zone: no such time zone; write one such as {advised}"
+
+
+@pytest.mark.parametrize("name", ["MST", "EST", "HST", "UTC"])
+def test_c37_what_the_time_zone_database_has_is_taken(read: Read, name: str) -> None:
+    assert read(ENTRY + f"    time_zone: {name}\n").merchants[0].time_zone == ZoneInfo(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nowhere/map.yaml", "No such file"),
+        ("folder", "Is a directory"),
+        ("pipe", "not a regular file"),
+        ("latin", "it is not UTF-8"),
+        ("a" * 300, "File name too long"),
+        ('"a\\0b"', "not a path"),
+    ],
+)
+def test_c24_a_field_map_that_cannot_be_read_names_file_and_line(
+    read: Read, tmp_path: Path, name: str, reason: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "latin").write_bytes(b"version: 1 # Ch\xe2teau\n")
+    own, inherits = read(
+        f"defaults:\n  field_map: {name}\n" + ENTRY + f"    field_map: {name}\n" + entry_lines("dale")
+    ).merchants
+    for merchant, line in ((own, 11), (inherits, 2)):
+        with pytest.raises(BadSettings) as caught:
+            load_field_map(merchant)
+        assert caught.value.message.startswith(f"merchants.yaml, line {line}: field_map: the field map ")
+        assert reason in caught.value.message
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
@@ -358,6 +443,8 @@ BAD_ENTRIES: list[tuple[str, int, str]] = [
     (changed("id: hill", 'id: "hill\\nx"'), 2, "id: an id is 1-63 of a-z, 0-9 and -"),
     (changed("id: hill", "id: hügel"), 2, "id: an id is 1-63 of a-z, 0-9 and -"),
     (changed("id: hill", f"id: {'h' * 64}"), 2, "id: an id is 1-63 of a-z, 0-9 and -"),
+    (changed("id: hill", "id: --all"), 2, "id: an id is 1-63 of a-z, 0-9 and -, no - first"),  # C37
+    (changed("id: hill", "id: -hill"), 2, "id: an id is 1-63 of a-z, 0-9 and -, no - first"),
     (changed("name: Hill", "name: 1789"), 3, "name: expected a text, got a number; quote it"),
     (changed("name: Hill", "name: ~"), 3, "name: expected a text, got nothing"),
     (changed("name: Hill", "name: ' '"), 3, "name: expected a text, got an empty text"),
@@ -421,6 +508,10 @@ BAD_ENTRIES: list[tuple[str, int, str]] = [
     # numbers
     (ENTRY + "      requests_per_second: 0\n", 9, "requests_per_second: must be a number above 0"),
     (ENTRY + "      requests_per_second: -1.5\n", 9, "requests_per_second: must be a number above 0"),
+    *(
+        (ENTRY + f"      requests_per_second: {rate}\n", 9, "requests_per_second: must be from 0.001")  # C37
+        for rate in ("0.0000001", "1.0e-300", "0.00099", "1.0e+300", "9999999")
+    ),
     (ENTRY + "      requests_per_second: yes\n", 9, "requests_per_second: expected a number, got true or false"),
     (ENTRY + "      requests_per_second: fast\n", 9, "requests_per_second: expected a number, got a text"),
     (ENTRY + "      requests_per_second: .inf\n", 9, "requests_per_second: expected a finite number"),
@@ -438,6 +529,14 @@ BAD_ENTRIES: list[tuple[str, int, str]] = [
     (ENTRY + "    give_up_after: [60s]\n", 9, f"give_up_after: {DURATION_FORMS}, got a list"),
     (ENTRY + "    give_up_after:\n", 9, f"give_up_after: {DURATION_FORMS}, got nothing"),
     (ENTRY + "    give_up_after: 36501d\n", 9, "give_up_after: too long; the longest duration is 36500d"),
+    (ENTRY + "    give_up_after: 2d\n", 9, "give_up_after: too long; at most 1d"),  # C15: a typo that becomes data
+    (ENTRY + "      batch_wait: 1200h\n", 9, "batch_wait: too long; at most 1d"),
+    (ENTRY + "      full_read: 24000d\n", 9, "full_read: too long; at most 3660d"),
+    (ENTRY + "      write_one_by_one_up_to: 100000000\n", 9, "write_one_by_one_up_to: must be at most 1000000"),
+    *(
+        (changed("      api_key", f"      refresh: {{{key}: 36000d}}\n      api_key"), 5, f"{key}: too long; at most")
+        for key in ("customer_list", "customer_details", "open_orders", "settled_orders", "reconcile")
+    ),
     (changed("      api_key", "      refresh: {reconcile: 1w}\n      api_key"), 5, f"reconcile: {DURATION_FORMS}"),
     # dates
     *(
@@ -448,6 +547,8 @@ BAD_ENTRIES: list[tuple[str, int, str]] = [
             ("2005-02-30", "expected a date written YYYY-MM-DD"),
             ("2005-1-1", "expected a date written YYYY-MM-DD"),
             ("2005-01-01 12:00:00", "expected a date written YYYY-MM-DD"),
+            ("2196-01-01", "this is after today"),  # C15
+            ("9999-12-31", "expected a date between"),
             ("01/31/2005", "expected a date written YYYY-MM-DD"),
             ("", "expected a date written YYYY-MM-DD, such as 2005-01-01, got nothing"),
         )
