@@ -37,6 +37,7 @@ from vs_st_pipeline.unreadable import forget_unreadable, unreadable_ids
 
 FAILURES_IN_A_ROW, SUSPECTS_IN_A_ROW = 3, 5
 PARTS_IN_A_ROW = 2
+LEAN_EVERY = 3  # tries of a contact that is refused with and without what is only to be filled in
 GONE_THERE, TOO_MANY = 404, 429
 NOT_FOR_A_VALUE = frozenset(["INVALID_CONTACT", "LOCAL_OPT_OUT", IMPORT_LIMIT])  # no field less would change these
 LIST_AGAIN_AFTER_SECONDS = 10.0
@@ -150,9 +151,6 @@ def _push_one_by_one(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
             continue
         # Not before: each write and each reading on the way may have changed what is known of the contacts after it.
         for item in items_to_write(run, [contact_id], pushed):
-            if lean := _lean_first(outcomes, item):
-                _write_lean(outcomes, *lean)
-                continue
             [sent] = outcomes.sending([(contact_id, item.contact.phone, item.changes)], call=UPDATE)
             try:
                 _write_one(outcomes, item, sent)
@@ -215,11 +213,10 @@ def _write_one(outcomes: Outcomes, item: Item, sent: Sent) -> None:
     except Refused as refused:
         if meaning_of(refused.code).account_wide:
             raise
-        before = outcomes.rejected.get(sent.contact_id)
         lean = _without_fill(item, refused.code, refused.http_status)
         if refused.http_status == GONE_THERE:
             outcomes.gone(sent)
-        elif lean and (before is None or before.changes_hash == ledger.changes_hash(lean[1].changes)):
+        elif lean and _lean_is_due(outcomes, item, lean[1]):
             outcomes.without_effect(sent)
             _write_lean(outcomes, *lean)
         else:
@@ -279,12 +276,12 @@ def _blocked(refused: Refused) -> TryLater:
     )
 
 
-def _lean_first(outcomes: Outcomes, item: Item) -> tuple[Item, Refusal] | None:
-    """What is tried of a contact that was refused before in both forms: the one and the other in turn."""
+def _lean_is_due(outcomes: Outcomes, item: Item, dropped: Refusal) -> bool:
+    """Whether a refused contact is tried without these at once: not each time where it was refused so as well."""
     before = outcomes.rejected.get(item.contact.contact_id)
-    if before is None or before.attempts % 2 or before.changes_hash != ledger.changes_hash(item.changes):
-        return None
-    return _without_fill(item, before.code, None)
+    if before is None or before.changes_hash == ledger.changes_hash(dropped.changes):
+        return True
+    return before.changes_hash == ledger.changes_hash(item.changes) and before.attempts % LEAN_EVERY == 0
 
 
 def _push_by_batch(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
@@ -441,8 +438,7 @@ class _Batches:
         """Whether a refused item is to be sent once more without what is only to be filled in."""
         contact_id = item.contact.contact_id
         lean = None if contact_id in self.lean else _without_fill(item, code, http_status)
-        before = self.outcomes.rejected.get(contact_id)
-        if lean is None or (before is not None and before.changes_hash != ledger.changes_hash(lean[1].changes)):
+        if lean is None or not _lean_is_due(self.outcomes, item, lean[1]):
             return False
         self.lean[contact_id] = lean[1]
         return True
@@ -469,8 +465,6 @@ class _Batches:
 
     def _lean(self, item: Item) -> Item:
         contact_id = item.contact.contact_id
-        if contact_id not in self.lean and (lean := _lean_first(self.outcomes, item)):
-            self.lean[contact_id] = lean[1]
         refusal = self.lean.get(contact_id)
         if refusal is None:
             return item
