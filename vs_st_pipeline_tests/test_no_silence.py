@@ -299,6 +299,36 @@ def test_no_pair_of_switches_at_the_shop_hides_anything_silently(eye: Eye, switc
     assert [f"{when}: {wrong}" for when, silent in found.items() for wrong in silent] == []
 
 
+ENDS = (
+    ("paging", "page_cap", "dup_rows", "total_key", "order_total", "order_sort"),
+    ("customers_paging", "customers_page_cap", "customers_total", "customers_order", "customers_past_the_end"),
+)
+
+
+def ends() -> Iterator[Any]:
+    """All pairs but orders of several rows that shuffle: of these it cannot be told whether one was met twice."""
+    for names in ENDS:
+        for row in combinations("vinoshipper", names):
+            if not (row.values[0].get("dup_rows") and row.values[0]["order_sort"] == "shuffled"):
+                yield row
+
+
+@pytest.mark.parametrize("switches", list(ends()))
+def test_no_pair_of_what_tells_the_end_of_a_list_hides_anything_silently(eye: Eye, switches: Record) -> None:
+    """C10, C11, C22: totals, sorting, paging and shuffling, whatever they do together."""
+    totals = {switches.get("customers_total"): CUSTOMERS, switches.get("order_total"): ORDERS}
+
+    def may_fail(stop: str) -> bool:
+        lies = stop == CUSTOMERS and switches.get("customers_paging") == "ignored"
+        return totals.get("more") == stop or lies
+
+    eye.box.vinoshipper.control.set_switches(switches)
+    found = {"new account": eye.look((CONTACTS, CUSTOMERS, ORDERS), may_fail)}
+    eye.changes()
+    found["list due"] = eye.look((CONTACTS, CUSTOMERS, ORDERS), may_fail)
+    assert [f"{when}: {wrong}" for when, silent in found.items() for wrong in silent] == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("switches", combinations("vinoshipper", CHANGING))
 def test_a_shop_that_changes_its_ways_hides_nothing_silently(

@@ -29,6 +29,8 @@ MANY_PAGES = 20  # what a run that is killed repeats; narrower windows would cos
 SLACK = timedelta(days=3)  # two days for zones and inclusive ends, one for the length of a day
 ONE_DAY = timedelta(days=1)
 FAR = timedelta(days=3650)
+MOST_IN_VAIN = 50  # pages that bring no other order, where one order may have a row for each of its items
+CAME_IN = 3
 MOST_READINGS = 6  # of a day whose pages shift while they are turned
 
 STYLES = ("pageIndex", "page", "offset")
@@ -142,7 +144,8 @@ class OrderSearch:
         self._longest_orders: int = learnt.get("longest_orders") or 0
         self._moved = False  # whether rows came, went or shifted while pages were turned
         self._twice = False  # whether an order was on two of them
-        self._looked_far = False
+        self._far: _Page | None = None  # what the widest window shows
+        self._met: set[str] = set()
         self._end_included: bool | None = None  # whether a window holds the day that it ends with; None: not known
 
     @property
@@ -175,6 +178,9 @@ class OrderSearch:
     @property
     def proved_cut_at(self) -> int | None:
         """From how many rows on pages were proved to be cut, None where none was."""
+        # The widest window shows less than was met in others; a few may have come in since.
+        if self._far and len(self._met.difference(self._far.numbers)) > CAME_IN and self._far.lines < self.cut_at:
+            self._cut_at = self._far.lines
         return self._cut_at
 
     def history(self, newest: date, oldest: date, size: timedelta) -> Iterator[Window]:
@@ -286,7 +292,7 @@ class OrderSearch:
             # Whether a page is counted in orders or in rows (one order may have several) is unknown. Stepping by
             # orders, the smaller of the two, pages may overlap but never leave a gap.
             before, seen, lines, step = first, set(first.numbers), first.lines, max(1, len(first.rows))
-            page_number = 1
+            page_number, in_vain = 1, 0
             while True:
                 try:
                     page = self._ask(
@@ -301,12 +307,13 @@ class OrderSearch:
                 latest = page.total if page.total is not None else first.total
                 self._moved = self._moved or latest != first.total
                 self.style, self.paging_works = style, True
-                if (
-                    first.lines == len(first.rows)
-                    and page.lines == len(page.rows)
-                    and not seen.isdisjoint(page.numbers)
-                ):
+                plain = first.lines == len(first.rows) and page.lines == len(page.rows)
+                if plain and not seen.isdisjoint(page.numbers):
                     self._twice = self._moved = True
+                in_vain = in_vain + 1 if page.rows and seen.issuperset(page.numbers) else 0
+                if in_vain > (0 if plain else MOST_IN_VAIN):  # a search that shuffles, or begins again, has no end
+                    self._twice = self._moved = True
+                    return True
                 if page.rows:
                     if page_number == 1:
                         self._had_a_next(first)
@@ -399,7 +406,7 @@ class OrderSearch:
             if self._shows_all(page, other):
                 return list(rows.values())
             proved = proved or len(rows) > len(page.rows)
-        if not proved and self._cut_at is None and page.lines >= self.cut_at:
+        if not proved and self._cut_at is None:
             self._look_far(day)
         self._keep_unseen(day, len(rows), page.lines, proved=proved)
         return list(rows.values())
@@ -429,9 +436,8 @@ class OrderSearch:
 
     def _look_far(self, day: date) -> None:
         """Whether a page can be longer than this day's: the widest window tells, once."""
-        if not self._looked_far:
-            self._looked_far = True
-            self._ask(day - FAR, day + FAR)
+        if self._far is None:
+            self._far = self._ask(day - FAR, day + FAR)
 
     def unfiltered(self, enough: Callable[[list[OrderRow]], bool] | None = None) -> Iterator[list[OrderRow]]:
         """Where the date filter has no effect: page through everything newest first, if pages at least work.
@@ -515,6 +521,7 @@ class OrderSearch:
                 "offset": {"offset": offset, "limit": size},
             }[style or "pageIndex"]
         page = self._asked(start, end, direction, paging)
+        self._met.update(page.numbers)
         if not page_number:
             self._longest_lines = max(self._longest_lines, page.lines)
             self._longest_orders = max(self._longest_orders, len(page.rows))
