@@ -60,7 +60,7 @@ def test_c10_a_total_of_customers_ends_nothing(story: Story, told: str) -> None:
     """Smaller than what is there, of the page only, zero, negative, null, text, beyond int64: read to the end."""
     story.shop.set_switches({"customers_total": told, "customers_page_cap": 5})
     done = story.sync()
-    if told == "more":
+    if told in ("more", "huge"):
         assert done.of()["error"]["kind"] == "bad_answer"
         return
     assert done.of()["status"] == "ok", done
@@ -74,7 +74,7 @@ def test_c10_a_total_of_orders_ends_nothing(story: Story, told: str, paging: str
     release(story, 28, 700101, 700108)
     story.shop.set_switches({"total_key": "total", "order_total": told, "page_cap": 25, "paging": paging})
     done = story.sync()
-    if told == "more":
+    if told in ("more", "huge"):
         assert done.of()["error"]["kind"] == "bad_answer"
         return
     assert done.of()["status"] == "ok", done
@@ -101,7 +101,7 @@ def test_c10_an_empty_page_that_tells_of_orders_is_no_end(story: Story) -> None:
 
 def test_c10_a_list_that_shows_its_last_page_again_past_its_end_is_at_its_end(story: Story) -> None:
     story.shop.set_switch("customers_past_the_end", "last_page")
-    for told in ("all", "page", "zero"):
+    for told in ("true", "page", "zero"):
         story.shop.set_switch("customers_total", told)
         assert story.synced("--full")["raw"]["customers"] == 13
 
@@ -133,14 +133,14 @@ def test_c10_what_a_sync_costs(story: Story) -> None:
 # --- C22: a list that shuffles ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("told", ["all", "page", "fewer", "null"])
+@pytest.mark.parametrize("told", ["true", "page", "fewer", "null"])
 def test_c22_a_customer_list_that_shuffles_is_walked_until_nobody_new_comes(story: Story, told: str) -> None:
     story.shop.set_switches({"customers_order": "shuffled", "customers_page_cap": 5, "customers_total": told})
     for _ in range(3):
         assert story.synced()["raw"]["customers"] == 13
     assert rows(story, "select count(*) from raw.vinoshipper_customers where missing > 0") == [(0,)]
     unseen = story.run("sync", "--merchant", TEST).out
-    assert ("comes in another order" in unseen) is (told != "all")
+    assert ("comes in another order" in unseen) is (told != "true")
     story.clean()
 
 
@@ -150,7 +150,7 @@ def test_c22_nobody_is_missing_from_a_shuffled_list_that_is_not_known_to_be_comp
     story.shop.delete_customer(700126)
     story.synced()
     assert rows(story, "select count(*) from raw.vinoshipper_customers where missing > 0") == [(0,)]
-    story.shop.set_switch("customers_total", "all")
+    story.shop.set_switch("customers_total", "true")
     story.synced()
     assert rows(story, "select customer_id from raw.vinoshipper_customers where missing > 0") == [(700126,)]
 
