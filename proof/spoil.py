@@ -9,6 +9,7 @@ import codecs
 import io
 import json
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -155,7 +156,7 @@ def kind_of(method: str, place: str) -> Kind | None:
     return texting_kind(method, parts[2:]) if parts[:2] == ["v2", "api"] else None
 
 
-class Between:
+class Between(ABC):
     """Stands between the socket and every client of this process; `done` is what it did, a line for each answer."""
 
     def __init__(self) -> None:
@@ -170,9 +171,9 @@ class Between:
 
         Adapter.build_response = spoilt  # type: ignore[method-assign, assignment]
 
+    @abstractmethod
     def spoilt(self, request: requests.PreparedRequest, response: Any) -> Any:
         """The answer, or another one in its place."""
-        raise NotImplementedError
 
 
 def body_of(response: Any) -> tuple[bytes, dict[str, str]]:

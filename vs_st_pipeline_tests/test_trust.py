@@ -20,6 +20,7 @@ from vs_st_pipeline.transport import Adapter
 from vs_st_pipeline_tests.stories import BRAM, FFION, MARISOL, TEST, Record, Story
 
 ADULT_ID, MINOR_ID = 700101, 700106  # Marisol, Piper
+LINNEA, LINNEAS = "7075550152", "90000000016"  # a customer without a contact; an order settled long since
 OF_MARISOL = f"/customers/{ADULT_ID}$"
 OF_PIPER = f"/customers/{MINOR_ID}$"
 LATER, NEXT_DAY = timedelta(minutes=16), timedelta(days=1, minutes=1)
@@ -85,6 +86,20 @@ def test_c3_nobody_gets_another_ones_name_in_a_first_sync(story: Story) -> None:
 
 
 # --- R23: absent is no statement --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", ["shipping", "customer"])
+def test_r23_a_first_answer_that_lacks_a_part_is_read_again_however_long_the_order_is_settled(
+    story: Story, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    story.texting.add_contact(LINNEA, TEST)
+    with monkeypatch.context() as patch:
+        told_otherwise(patch, f"/orders/{LINNEAS}$", lambda body: body.pop(part, None))
+        story.sync()
+    story.sync()
+    assert story.contact(LINNEA)["Delivery Method"] == "UPS Ground"
+    since = story.shop.order(LINNEAS)["customer"]["customerSince"]
+    assert story.contact(LINNEA)["Signup Date"] == f"{since[5:7]}/{since[8:10]}/{since[:4]}"
 
 
 def _without(story: Story, customer_id: int, *keys: str) -> None:

@@ -386,12 +386,15 @@ def land_order_details(run: Run, details: Sequence[Detail]) -> None:
     with run.open() as db:
         columns["kept"] = _carried_in_details(run, db, ORDER, details)
         columns["again"] = _again(ORDER, columns["kept"])
-    types = {"status": "int", "customer_id": "int", "again": "bool"}
+    # A first answer has nothing before it to be held against, and who is settled long since is not read in turn.
+    columns["cut"] = [row.text is not None and not body.has_parts for row, body in zip(details, told, strict=True)]
+    types = {"status": "int", "customer_id": "int", "again": "bool", "cut": "bool"}
     with run.open() as db, db.transaction(), db.batch(columns, types) as batch:
         db.execute(
             f"""update raw.vinoshipper_orders as o
                 set detail_status = b.status, detail_at = $now,
-                    detail_wanted = b.again, settled_at = cast(b.settled_at as timestamp),
+                    detail_wanted = b.again or (b.cut and o.detail_at is null),
+                    settled_at = cast(b.settled_at as timestamp),
                     detail_kept = case when b.body is null then o.detail_kept else b.kept end,
                     customer_id = coalesce(o.customer_id, b.customer_id), owner_unknown = false
                 from {batch} as b where o.order_number = b.order_number""",
@@ -434,6 +437,7 @@ class _Told:
     stage: object = None
     customer: object = None
     moments: tuple[object, ...] = ()
+    has_parts: bool = False  # both objects that a whole order has are there
 
 
 def _phone(text: str | None) -> str | None:
@@ -470,7 +474,8 @@ def _told(text: str | None) -> _Told:
         return decode(bytes(found[name])) if name in found else None
 
     moments = tuple(field(name) for name in _MOMENTS)
-    return _Told(field("orderNumber"), field("status"), field("orderStatus"), field("customer"), moments)
+    has_parts = "customer" in found and "shipping" in found
+    return _Told(field("orderNumber"), field("status"), field("orderStatus"), field("customer"), moments, has_parts)
 
 
 def _settled_since(body: _Told) -> str | None:
