@@ -95,7 +95,8 @@ class Forks:
         Args:
             how: `kill_at` a place (`vs_st_pipeline.fault_points`), `kill_after` seconds, `spoil` what a
                 `Spoiler` takes, `mutate` what a `Mutator` takes, `later` seconds that the clock of all rules about
-                dates (`VS_ST_NOW`) is ahead, `rounds` of all stops but the last, one by one.
+                dates (`VS_ST_NOW`) is ahead, `rounds` of all stops but the last, one by one; `full`
+                reads everything again.
         """
         assert self._process is not None
         assert self._process.stdin is not None
@@ -154,7 +155,9 @@ def _sync(order: Record) -> Record:
     listed = {merchant.id: merchant for merchant in read_merchants(Path(order["settings"]), {}).merchants}
     warehouse, unsafe = Warehouse(Path(order["data"])), order.get("allow_unsafe", False)
     later = timedelta(seconds=order.get("later", 0))
-    run = Run(listed[order["merchant"]], warehouse, partial(_now, later), allow_unsafe=unsafe)
+    run = Run(
+        listed[order["merchant"]], warehouse, partial(_now, later), allow_unsafe=unsafe, full=bool(order.get("full"))
+    )
     if order.get("kill_at"):
         fault_points.arm(order["kill_at"])
     told = _read_over_and_over(run, order["rounds"]) if "rounds" in order else pipeline.sync(run).as_json()

@@ -40,23 +40,38 @@ def resolve(field_map: FieldMap, custom_fields: Sequence[CustomField]) -> Resolv
     The key is the merge tag, because reads are keyed by it; the label where the tag is blank. Where two rows of a map
     mean one field of the account (one by label, one by tag), the first has it and the second is missing.
     """
-    labels = [(field.label, _key(field)) for field in custom_fields]
-    ways = (
-        _first_wins(labels),
-        _first_wins((label.casefold(), key) for label, key in labels),
-        _first_wins((field.merge_tag.casefold(), _key(field)) for field in custom_fields if field.merge_tag.strip()),
-    )
+    keys = _Keys(custom_fields)
     resolved = ResolvedMap([], [])
     taken: set[tuple[str, str]] = set()
     for field in field_map.fields:
-        tries = zip(ways, (field.to, field.to.casefold(), field.to.casefold()), strict=True)
-        key = field.to if field.kind == "builtin" else next((way[name] for way, name in tries if name in way), None)
+        key = field.to if field.kind == "builtin" else keys.of(field.to)
         if key is None or (field.kind, key) in taken:
             resolved.missing.append(field)
         else:
             taken.add((field.kind, key))
             resolved.available.append((field, key))
     return resolved
+
+
+def customer_id_key(custom_fields: Sequence[CustomField]) -> str:
+    """Return the key under which contacts carry `VScustomerID` in this account."""
+    return _Keys(custom_fields).of(CUSTOMER_ID_LABEL) or CUSTOMER_ID_LABEL
+
+
+class _Keys:
+    """The account's custom fields by what a map may call them."""
+
+    def __init__(self, custom_fields: Sequence[CustomField]) -> None:
+        labels = [(field.label, _key(field)) for field in custom_fields]
+        tags = [(field.merge_tag, _key(field)) for field in custom_fields if field.merge_tag.strip()]
+        self._by_label = _first_wins(labels)
+        self._by_folded_label = _first_wins((label.casefold(), key) for label, key in labels)
+        self._by_folded_tag = _first_wins((tag.casefold(), key) for tag, key in tags)
+
+    def of(self, name: str) -> str | None:
+        """Return the key of a field by its label, its label in any case, or its merge tag in any case."""
+        folded = name.casefold()
+        return self._by_label.get(name) or self._by_folded_label.get(folded) or self._by_folded_tag.get(folded)
 
 
 class ReadNames:
@@ -71,8 +86,7 @@ class ReadNames:
         names = tags + [(field.label, _key(field)) for field in fields]
         self._exact = _first_wins(names)
         self._folded = _first_wins((name.casefold(), key) for name, key in names)
-        by_label = _first_wins((field.label.casefold(), _key(field)) for field in fields)
-        self._customer_id = by_label.get(CUSTOMER_ID_LABEL.casefold()) or self.key(CUSTOMER_ID_LABEL)
+        self.customer_id_key = customer_id_key(fields)
 
     def key(self, name: str) -> str:
         """The key under which this name is written; an unknown name stays as it is."""
@@ -92,9 +106,9 @@ class ReadNames:
             elif key in direct:
                 continue
             values[key] = live_text(value)
-        if text := values.get(self._customer_id):
+        if text := values.get(self.customer_id_key):
             number = carried_id(text)
-            values[self._customer_id] = text if number is None or text.strip().isdigit() else str(number)
+            values[self.customer_id_key] = text if number is None or text.strip().isdigit() else str(number)
         return values
 
 

@@ -14,20 +14,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vs_st_pipeline import ledger, planning
-from vs_st_pipeline.account_fields import CustomField, resolve
+from vs_st_pipeline.account_fields import resolve
 from vs_st_pipeline.change import EDITED_THERE, MEANINGS, NOT_READ_YET
 from vs_st_pipeline.database import Db
-from vs_st_pipeline.destinations.simpletexting.contacts import (
+from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
+from vs_st_pipeline.destinations.simpletexting.stored_contacts import (
     LiveContact,
-    customer_id_key,
     read_contacts,
     read_custom_fields,
+    read_linkables,
 )
-from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
 from vs_st_pipeline.diff import Accepted, decide
 from vs_st_pipeline.field_map import FieldMap, MapField, explain, rule_of, wanted_values
 from vs_st_pipeline.forgotten import PHONE, phone_name, read_forgotten
 from vs_st_pipeline.ledger import Rejected
+from vs_st_pipeline.linking import Linkable
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.planning import RECEIPT_SOURCE, Person
 from vs_st_pipeline.run import Run
@@ -61,8 +62,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
     digits = nanp(phone)
     with run.open() as db:
         custom_fields = read_custom_fields(db)
-        live = read_contacts(db, custom_fields)
-        found = sorted(contact_id for contact_id, row in live.items() if digits and nanp(row.phone) == digits)
+        found = [contact_id for contact_id, gone in _with_phone(db, digits) if not gone]
         answer: Record = {
             "merchant": run.merchant.id,
             "phone": digits or phone,
@@ -89,13 +89,14 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
         if not found:
             answer["because"] = _no_contact(db, phone, digits)
             return answer
-        contact = live[found[0]]
-        person = planning.person_of(run, db, contact.contact_id, live, custom_fields)
+        [contact] = read_linkables(db, found[:1])
+        live = read_contacts(db, custom_fields, found[:1])[contact.contact_id]
+        person = planning.person_of(run, db, contact, custom_fields)
         answer["rejected"] = _refusal(ledger.read_rejected(db).get(contact.contact_id))
         answer["notes"] = _notes(db, contact.contact_id, person)
         answer["evidence"] = _evidence(db, contact, person)
         if person is None:
-            answer["because"] = _no_customer(db, contact, custom_fields)
+            answer["because"] = _no_customer(db, contact)
             return answer
         answer.update(customer_id=person.customer_id, linked_by=person.link.by, held=person.held)
         answer["because"] = _not_written(db, person)
@@ -105,7 +106,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
     keys = {row.to: key for row, key in resolved.available}
     for row in field_map.fields:
         if field_name is None or row.to.casefold() == field_name.casefold():
-            field, says = _field(run, row, field_map, keys.get(row.to), person, known, bool(answer["rejected"]))
+            field, says = _field(run, row, field_map, keys.get(row.to), person, live, known, bool(answer["rejected"]))
             answer["fields"].append(field)
             answer["about"][row.to] = {"says": says, "written": known.written.get(row.to)}
     return answer
@@ -150,10 +151,17 @@ class _Known:
 
 
 def _field(
-    run: Run, row: MapField, field_map: FieldMap, key: str | None, person: Person, known: _Known, rejected: bool
+    run: Run,
+    row: MapField,
+    field_map: FieldMap,
+    key: str | None,
+    person: Person,
+    contact: LiveContact,
+    known: _Known,
+    rejected: bool,
 ) -> tuple[Record, str | None]:
     """One field as `why` tells it, and what there is to say of it in words."""
-    facts, contact = person.facts, person.contact
+    facts = person.facts
     wanted = wanted_values(FieldMap(1, (row,), "", ""), facts, run.merchant.time_zone) if facts else []
     value, rule = wanted[0].value if wanted else None, rule_of(row, field_map)
     taken = (
@@ -259,7 +267,7 @@ def _notes(db: Db, contact_id: str, person: Person | None) -> list[str]:
     return sorted(planned)
 
 
-def _evidence(db: Db, contact: LiveContact, person: Person | None) -> Record:
+def _evidence(db: Db, contact: Linkable, person: Person | None) -> Record:
     """On what a write would stand now, and on what the last one stood."""
     known = db.row(
         """select has_detail, coalesce(year(birth_date), birth_year) is not null from staged.customers
@@ -319,10 +327,9 @@ def _no_contact(db: Db, phone: str, digits: str | None) -> str:
     )
 
 
-def _no_customer(db: Db, contact: LiveContact, custom_fields: Sequence[CustomField]) -> str:
+def _no_customer(db: Db, contact: Linkable) -> str:
     """Why a contact stands for nobody."""
-    carried = contact.custom.get(customer_id_key(custom_fields), "").strip()
-    digits = nanp(contact.phone)
+    carried, digits = contact.vs_customer_id, contact.phone
     deleted = db.rows(
         """select customer_id, deleted_at from raw.vinoshipper_customers
            where deleted_at is not null and (phone = ? or customer_id::varchar = ?) order by 1""",
@@ -446,14 +453,24 @@ def _bearers(db: Db, digits: str | None) -> list[tuple[str, bool]]:
     The phone that a write was sent under is kept only while its outcome is open, so who had the phone earlier and has
     another one now is not found by it.
     """
-    rows = db.rows(
-        """select contact_id, gone, json_extract_string(body, '$.contactPhone') from raw.simpletexting_contacts"""
-    )
-    found = {row[0]: bool(row[1]) for row in rows if digits and nanp(row[2]) == digits}
-    gone = {row[0]: bool(row[1]) for row in rows}
-    for (contact_id,) in db.rows("select distinct contact_id from synced.writes where phone = ?", [digits]):
-        found.setdefault(contact_id, gone.get(contact_id, True))
+    found = dict(_with_phone(db, digits))
+    for contact_id, gone in db.rows(
+        """select distinct contact_id, coalesce(gone, true)
+           from synced.writes as w left join raw.simpletexting_contacts as c using (contact_id) where w.phone = ?""",
+        [digits],
+    ):
+        found.setdefault(contact_id, bool(gone))
     return sorted(found.items())
+
+
+def _with_phone(db: Db, digits: str | None) -> list[tuple[str, bool]]:
+    """Contacts with this phone when they were last read, by id, and whether each is gone."""
+    return [
+        (row[0], bool(row[1]))
+        for row in db.rows(
+            "select contact_id, gone from raw.simpletexting_contacts where phone = ? order by contact_id", [digits]
+        )
+    ]
 
 
 def _entry(**known: Any) -> Record:

@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from vs_st_pipeline.account_fields import ReadNames
 from vs_st_pipeline.customer import customer_from
 from vs_st_pipeline.database import Db
-from vs_st_pipeline.destinations.simpletexting.contacts import customer_id_key, live_contact, read_custom_fields
 from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.forgotten import (
     CONTACT,
@@ -214,15 +212,15 @@ def _find(db: Db, phone: str) -> Traces:
 
 def _contacts(db: Db) -> dict[str, tuple[str | None, str, str]]:
     """Every contact's phone, e-mail and the customer that it names."""
-    custom_fields = read_custom_fields(db)
-    key, names = customer_id_key(custom_fields), ReadNames(custom_fields)
-    found = {}
-    for contact_id, body in db.rows("select contact_id, body from raw.simpletexting_contacts"):
-        contact = live_contact(contact_id, body, "", names)
-        named = contact.custom.get(key, "").strip()
-        email = contact.builtin["email"].strip().casefold()
-        found[contact_id] = (phone_name(contact.phone), email, named if named.isascii() and named.isdigit() else "")
-    return found
+    rows = db.rows(
+        """select contact_id, coalesce(phone, json_extract_string(body, '$.contactPhone'), ''), coalesce(email, ''),
+                  coalesce(customer_id, '')
+           from raw.simpletexting_contacts"""
+    )
+    return {
+        contact_id: (phone_name(phone), email, named if named.isascii() and named.isdigit() else "")
+        for contact_id, phone, email, named in rows
+    }
 
 
 def _customers_of(db: Db, phone: str) -> list[str]:

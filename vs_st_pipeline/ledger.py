@@ -178,12 +178,12 @@ def record_sending(db: Db, sending: Sequence[Sent], *, at: datetime) -> None:
     with db.batch(columns) as batch:
         db.execute(
             f"""insert into synced.writes by name
-                select b.*, json_extract_string(c.body, '$.subscriptionStatus') as status, c.read_at, s.birth_date,
+                select b.*, coalesce(c.status, '') as status, c.read_at, s.birth_date,
                        $before::double as heard_before, $at::timestamp as sent_at
                 from {batch} as b
                 join raw.simpletexting_contacts as c using (contact_id)
                 left join planned.contacts as p using (contact_id)
-                left join staged.customers as s using (customer_id)""",
+                left join staged.customers as s on s.customer_id = p.customer_id""",
             {"at": at, "before": sending[0].heard_before if sending else None},
         )
         # Who is doubted is written only after a sign of his own; our write covers that sign, so it is remembered.

@@ -17,18 +17,31 @@ from vs_st_pipeline.database import Db
 from vs_st_pipeline.gates import status_reason
 from vs_st_pipeline.matching import Candidate, Contact, Link, carried_id, choose, link
 from vs_st_pipeline.order import Order, newest_counted
-from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.text_forms import instant
 
 
 @dataclass(frozen=True, slots=True)
 class Linkable:
-    """What linking needs of a contact: id, phone and `VScustomerID` as read, and its subscription status."""
+    """What linking needs of a contact.
+
+    Attributes:
+        phone: ten digits; None where it is no North American number.
+        vs_customer_id: what `VScustomerID` says, empty if nothing.
+        status: its subscription status, empty if none was told.
+    """
 
     contact_id: str
-    phone: str
+    phone: str | None
     vs_customer_id: str
     status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """All contacts that are there, by id in ascending order, and the links of those that stand for a customer."""
+
+    contacts: Sequence[Linkable]
+    links: Mapping[str, Link]
 
 
 def link_contacts(db: Db, contacts: Sequence[Linkable]) -> dict[str, Link]:
@@ -45,7 +58,7 @@ def link_contacts(db: Db, contacts: Sequence[Linkable]) -> dict[str, Link]:
         for contact_id, written in _written_ids(db).items()
         if contact_id in carried and carried[contact_id] != written
     }
-    phones = sorted({phone for row in contacts if (phone := nanp(row.phone))})
+    phones = sorted({row.phone for row in contacts if row.phone})
     ids = sorted({*(one for one in carried.values() if one is not None), *edited.values()})
     with db.batch({"phone": phones}) as by_number, db.batch({"id": ids}, {"id": "int"}) as named:
         # Most customers have no contact.
@@ -63,7 +76,7 @@ def link_contacts(db: Db, contacts: Sequence[Linkable]) -> dict[str, Link]:
     def kept(row: Linkable) -> int | None:
         written = edited.get(row.contact_id)
         phone = phone_of.get(written) if written is not None else None
-        return written if phone and phone == nanp(row.phone) else None
+        return written if phone and phone == row.phone else None
 
     return link(
         [Contact(row.contact_id, row.phone, row.vs_customer_id, kept(row)) for row in contacts], phone_of, by_phone
@@ -79,7 +92,8 @@ def _written_ids(db: Db) -> dict[str, int]:
 def links_key(db: Db) -> str:
     """A fingerprint of all that links are made of: while it and the program are the same, so are they."""
     rows = db.rows(
-        """select 1 as part, count(*), sum(hash(contact_id, body_hash, gone)) from raw.simpletexting_contacts
+        """select 1 as part, count(*), sum(hash(contact_id, phone, customer_id, status, gone))
+           from raw.simpletexting_contacts
            union all
            select 2, count(*), hash(list((label, merge_tag) order by rowid)) from raw.simpletexting_custom_fields
            union all

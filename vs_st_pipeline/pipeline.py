@@ -13,30 +13,27 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import Any
 
 from vs_st_pipeline import forgetting, planning, retention, staging
 from vs_st_pipeline.blind_spots import newest_unseen, read_blind_spots
 from vs_st_pipeline.change import UNREADABLE
-from vs_st_pipeline.database import Db
+from vs_st_pipeline.demand import Demand, demand_of, receipts_in_demand, wants_receipts
 from vs_st_pipeline.destinations.simpletexting import contacts as st_contacts
 from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.destinations.simpletexting.outcomes import Pushed
 from vs_st_pipeline.destinations.simpletexting.push import push as push_contacts
+from vs_st_pipeline.destinations.simpletexting.stored_contacts import read_custom_fields
 from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings, Internal, PipelineError, TryLater, Unsafe
 from vs_st_pipeline.faults import told
-from vs_st_pipeline.gates import status_reason
+from vs_st_pipeline.field_map import FieldMap
 from vs_st_pipeline.ledger import count_waiting
-from vs_st_pipeline.linking import Linkable, chosen_customer, customers_to_read, link_contacts, links_key
-from vs_st_pipeline.marks import LINKED, read_mark
-from vs_st_pipeline.matching import Link
-from vs_st_pipeline.order import COUNTED_STATUS
+from vs_st_pipeline.linking import Linked
 from vs_st_pipeline.pace import Pace, account_file
-from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.report import FAILED, OK, PARTIAL, Report
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.secret_values import Secret
@@ -44,9 +41,8 @@ from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.sources.vinoshipper.customer_passes import fetch_customers, look_up_newcomers
 from vs_st_pipeline.sources.vinoshipper.detail_reads import fetch_customer_details, fetch_order_details, fetch_receipts
 from vs_st_pipeline.sources.vinoshipper.order_passes import search_orders
-from vs_st_pipeline.sources.vinoshipper.reading_order import note_linked
 from vs_st_pipeline.standing import write_standing
-from vs_st_pipeline.unchanged import Standing, keep_standing, program, standing_plan
+from vs_st_pipeline.unchanged import Standing, keep_standing, standing_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +60,28 @@ class _Turns:
 
 @dataclass(slots=True)
 class Visit:
-    """One merchant's run under way: its clients, made when first needed, its report so far, and whom to link."""
+    """One merchant's run under way.
+
+    Attributes:
+        report: what it did so far.
+        demand, links: whose records are worth asking for, and all links, as far as they were worked out in this run.
+        staged: `staged` is in step with what this run has read.
+    """
 
     run: Run
     report: Report
-    contacts: list[Linkable] | None = None
-    linked: _Linked | None = None
-    receipts: list[str] = field(default_factory=list)
-    standing: Standing | None = None
+    demand: Demand | None = None
+    links: Linked | None = None
+    staged: bool = False
     _vinoshipper: VinoshipperClient | None = None
     _simpletexting: SimpleTextingClient | None = None
     _paces: list[Pace] = field(default_factory=list)
+
+    def in_demand(self) -> Demand:
+        """Whose records are worth asking for, by what is stored now."""
+        self.demand, links = demand_of(self.run, self.demand)
+        self.links = links or self.links
+        return self.demand
 
     @property
     def vinoshipper(self) -> VinoshipperClient:
@@ -104,6 +111,14 @@ class Visit:
         self._paces += [pace, *([fleet] if fleet else [])]
         return _Turns(pace, self.run.stop)
 
+    @contextmanager
+    def measured(self, name: str, on_stop: Callable[[StopDone], None]) -> Iterator[None]:
+        """Tell what a stop took and asked, once it is done."""
+        started, called, asked = time.monotonic(), Counter(self.report.calls_by_name()), len(self.run.asked)
+        yield
+        calls = Counter(self.report.calls_by_name()) - called
+        on_stop(StopDone(name, time.monotonic() - started, dict(calls), self.run.asked[asked:]))
+
     def close(self) -> None:
         for client in (self._vinoshipper, self._simpletexting):
             if client is not None:
@@ -119,20 +134,19 @@ def extract_contacts(visit: Visit) -> None:
     """raw: the account's custom fields and all its contacts."""
     st_contacts.fetch_custom_fields(visit.run, visit.simpletexting)
     visit.report.contacts = st_contacts.fetch_contacts(visit.run, visit.simpletexting)
-    visit.contacts = None
 
 
 def extract_customers(visit: Visit) -> None:
     """raw: all customers as the list shows them, and the details of those whom an opted-in contact may stand for."""
     visit.report.customers = fetch_customers(visit.run, visit.vinoshipper)
-    linked = _linked(visit)
-    if look_up_newcomers(visit.run, visit.vinoshipper, linked.unknown_phones):
-        linked = _linked(visit)
+    wanted = visit.in_demand()
+    if look_up_newcomers(visit.run, visit.vinoshipper, wanted.unknown_phones):
+        wanted = visit.in_demand()
     read: set[int] = set()
-    # A detail may prove a deletion, and the contact then falls to another customer: he is read before he is judged.
-    while new := set(linked.customer_ids) - read:
+    # A detail may prove a deletion, and the contact then falls to another customer, who is read before it is judged.
+    while new := set(wanted.customer_ids) - read:
         if fetch_customer_details(visit.run, visit.vinoshipper, sorted(new)):
-            linked = _linked(visit)
+            wanted = visit.in_demand()
         read |= new
 
 
@@ -140,23 +154,39 @@ def extract_orders(visit: Visit) -> None:
     """raw: all orders as the search shows them, and the details of the orders of those same customers."""
     visit.report.orders = search_orders(visit.run, visit.vinoshipper)
     # Orders link nobody, so what was found with the customers stands.
-    customer_ids = (visit.linked or _linked(visit)).customer_ids
-    fetch_order_details(visit.run, visit.vinoshipper, customer_ids)
+    fetch_order_details(visit.run, visit.vinoshipper, (visit.demand or visit.in_demand()).customer_ids)
+
+
+def receipts_to_read(visit: Visit, field_map: FieldMap) -> list[str]:
+    """The orders whose receipts the map wants: the newest of each customer that a contact stands for, as staged."""
     with visit.run.open() as db:
-        visit.standing = standing_plan(visit.run, db, planning.load_field_map(visit.run.merchant))
-        visit.receipts = visit.standing.receipts if visit.standing else _receipts_to_read(visit, db, customer_ids)
-    if fetch_receipts(visit.run, visit.vinoshipper, visit.receipts):
-        visit.standing = None  # they may say something new
+        if not wants_receipts(field_map, read_custom_fields(db)):
+            return []
+    stage(visit)
+    wanted = visit.demand or visit.in_demand()
+    with visit.run.open() as db:
+        visit.links = visit.links or planning.link_all(db)
+        return receipts_in_demand(db, visit.links, wanted.customer_ids, field_map)
 
 
-def stage(visit: Visit) -> dict[str, int]:
+def read_receipts(visit: Visit, numbers: Sequence[str]) -> bool:
+    """raw: the receipts of these orders; whether any was asked for, so that they may say something new."""
+    asked = fetch_receipts(visit.run, visit.vinoshipper, numbers)
+    if asked:
+        with visit.run.open() as db:
+            staging.copy_receipts(db)
+    return bool(asked)
+
+
+def stage(visit: Visit) -> None:
     """staged: one row per customer and one per order, in our words."""
-    return staging.stage(visit.run)
+    staging.stage(visit.run)
+    visit.staged = True
 
 
-def plan(visit: Visit) -> planning.Plan:
+def plan(visit: Visit, field_map: FieldMap) -> planning.Plan:
     """planned: what must change at SimpleTexting, who is held back and why; the brake's verdict is part of it."""
-    made = planning.make_plan(visit.run, planning.load_field_map(visit.run.merchant))
+    made = planning.make_plan(visit.run, field_map, visit.links)
     report = visit.report
     report.plan = visit.run.run_id
     report.planned_contacts, report.planned_fields = made.contacts, made.fields
@@ -177,16 +207,9 @@ def push(visit: Visit) -> Pushed:
 
 # --- the whole way ------------------------------------------------------------------------------------------------
 
-Stop = Callable[[Visit], object]
-
-STOPS: dict[str, Stop] = {
-    "raw/simpletexting/contacts": extract_contacts,
-    "raw/vinoshipper/customers": extract_customers,
-    "raw/vinoshipper/orders": extract_orders,
-    "staged": stage,
-    "planned": plan,
-    "synced": push,
-}
+CONTACTS, CUSTOMERS, ORDERS = "raw/simpletexting/contacts", "raw/vinoshipper/customers", "raw/vinoshipper/orders"
+STAGED, PLANNED, SYNCED = "staged", "planned", "synced"
+STOPS = (CONTACTS, CUSTOMERS, ORDERS, STAGED, PLANNED, SYNCED)
 """Every stop by name, in the order of the way."""
 
 
@@ -214,24 +237,44 @@ def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] =
         on_stop: told of each stop as it is done.
     """
     whole = set(stops) == set(STOPS)
+    unchanged: Standing | None = None
     with visiting(run) as visit, run.warehouse.sync_lock(run.merchant.id):
         field_map = planning.load_field_map(run.merchant)  # a map that cannot be read should cost no request
         forgetting.begin(run)
-        for name, make in STOPS.items():
-            if name in stops:
-                started, called, asked = time.monotonic(), Counter(visit.report.calls_by_name()), len(run.asked)
-                if visit.standing is None or not whole:
-                    make(visit)
-                calls = Counter(visit.report.calls_by_name()) - called
-                on_stop(StopDone(name, time.monotonic() - started, dict(calls), run.asked[asked:]))
+        receipts: list[str] = []
+        for name in STOPS:
+            if name not in stops:
+                continue
+            with visit.measured(name, on_stop):
+                if name == CONTACTS:
+                    extract_contacts(visit)
+                elif name == CUSTOMERS:
+                    extract_customers(visit)
+                elif name == ORDERS:
+                    extract_orders(visit)
+                    # Nothing that the former plan was made of has changed, and it had nothing to write.
+                    with run.open() as db:
+                        unchanged = standing_plan(run, db, field_map) if whole else None
+                    receipts = unchanged.receipts if unchanged else receipts_to_read(visit, field_map)
+                    if read_receipts(visit, receipts):
+                        unchanged = None
+                elif unchanged is not None:
+                    continue
+                elif name == STAGED:
+                    if not visit.staged:  # to know whose receipt to read, it was made already
+                        stage(visit)
+                elif name == PLANNED:
+                    plan(visit, field_map)
+                elif name == SYNCED:
+                    push(visit)
         with run.open() as db:
             visit.report.unseen = [spot.sentence for spot, _ in read_blind_spots(db)]
             visit.report.orders_unseen = newest_unseen(db) is not None
-            if visit.standing and whole:
-                visit.standing.tell(visit.report)
+            if unchanged is not None:
+                unchanged.tell(visit.report)
             else:
                 if whole:
-                    keep_standing(run, db, field_map, visit.report, visit.receipts)
+                    keep_standing(run, db, field_map, visit.report, receipts)
                 visit.report.waiting = count_waiting(db)
         retention.let_go(run)
         forgetting.finish(run)
@@ -304,71 +347,3 @@ def visiting(run: Run) -> Iterator[Visit]:
 
 def _is_partial(report: Report) -> bool:
     return bool(report.rejected or report.unknown or report.noted[UNREADABLE] or report.orders_unseen)
-
-
-@dataclass(frozen=True, slots=True)
-class _Linked:
-    """The customers whose details are worth asking for, and opted-in phones of nobody.
-
-    Attributes:
-        key: of what it was worked out from.
-    """
-
-    key: str
-    customer_ids: list[int]
-    unknown_phones: list[str]
-
-
-def _linked(visit: Visit) -> _Linked:
-    """Whom to read; noted, so that who is newly linked is read at once."""
-    with visit.run.open() as db:
-        key = f"{program()} {links_key(db)}"
-        if visit.linked is None:
-            visit.linked = _kept_linked(db)
-        if visit.linked is not None and visit.linked.key == key:
-            return visit.linked
-        links = _links(visit, db)
-    contacts = visit.contacts or []
-    unknown = {
-        phone
-        for contact in contacts
-        if contact.contact_id not in links and status_reason(contact.status) is None and (phone := nanp(contact.phone))
-    }
-    visit.linked = _Linked(key, customers_to_read(contacts, links), sorted(unknown))
-    note_linked(visit.run, visit.linked.customer_ids, asdict(visit.linked))
-    return visit.linked
-
-
-def _kept_linked(db: Db) -> _Linked | None:
-    kept = read_mark(db, LINKED)
-    try:
-        return _Linked(**kept) if kept else None
-    except TypeError:  # kept by another version
-        return None
-
-
-def _links(visit: Visit, db: Db) -> dict[str, Link]:
-    if visit.contacts is None:  # no stop at Vinoshipper changes them
-        custom_fields = st_contacts.read_custom_fields(db)
-        visit.contacts = planning.linkables(st_contacts.read_contacts(db, custom_fields).values(), custom_fields)
-    return link_contacts(db, visit.contacts)
-
-
-def _receipts_to_read(visit: Visit, db: Db, customer_ids: list[int]) -> list[str]:
-    """Order numbers of the orders of linked customers whose receipts the map wants, where they have one."""
-    run, links, read = visit.run, _links(visit, db), set(customer_ids)
-    wanted = planning.receipts_wanted(planning.load_field_map(run.merchant), st_contacts.read_custom_fields(db))
-    if not wanted:
-        return []
-    orders = staging.raw_orders(db, read, run.today())
-    customers = staging.raw_customers(db, read, run.today())
-    numbers = []
-    for found in links.values():
-        if not read.issuperset(found.candidates):
-            continue
-        of_customer = orders.get(chosen_customer(found, customers, orders), ())
-        for pick in wanted:
-            last = pick(of_customer)
-            if last and last.status == COUNTED_STATUS:
-                numbers.append(last.number)
-    return sorted(set(numbers))

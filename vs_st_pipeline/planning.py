@@ -36,20 +36,21 @@ from vs_st_pipeline.change import (
 )
 from vs_st_pipeline.customer import Customer
 from vs_st_pipeline.database import Db
-from vs_st_pipeline.destinations.simpletexting.contacts import (
+from vs_st_pipeline.destinations.simpletexting.emails import email_owners, is_email
+from vs_st_pipeline.destinations.simpletexting.stored_contacts import (
     LiveContact,
-    customer_id_key,
     read_contacts,
     read_custom_fields,
+    read_linkables,
 )
 from vs_st_pipeline.diff import Accepted, compare
 from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.field_map import FieldMap, records, rule_of, wanted_values
 from vs_st_pipeline.field_map_file import read_field_map
-from vs_st_pipeline.linking import Linkable, chosen_customer, link_contacts
+from vs_st_pipeline.linking import Linkable, Linked, chosen_customer, link_contacts
 from vs_st_pipeline.matching import Link, carried_id
 from vs_st_pipeline.merchants import Merchant
-from vs_st_pipeline.order import Order, newest, newest_counted
+from vs_st_pipeline.order import Order, newest
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.staging import staged_customers, staged_orders
 from vs_st_pipeline.text_forms import instant
@@ -98,11 +99,18 @@ class _Stored:
 
 @dataclass(slots=True)
 class Person:
-    """One linked contact on its way through the plan; `facts` is None where the contact is held back."""
+    """One linked contact on its way through the plan.
 
-    contact: LiveContact
+    Attributes:
+        contact: what it was linked by.
+        live: what it says, None where the contact is held back and so nobody looks.
+        facts: what is known of its customer; None where the contact is held back or not all was read yet.
+    """
+
+    contact: Linkable
     link: Link
     customer_id: int
+    live: LiveContact | None = None
     facts: Facts | None = None
     held: str | None = None
     unreadable: bool = False
@@ -145,24 +153,28 @@ def _parsed(text: str, name: str) -> FieldMap:
     return read_field_map(text, name)
 
 
-def make_plan(run: Run, field_map: FieldMap) -> Plan:
-    """Compare what every linked contact should say with what it says, and store the difference in `planned`."""
+def make_plan(run: Run, field_map: FieldMap, linked: Linked | None = None) -> Plan:
+    """Compare what every linked contact should say with what it says, and store the difference in `planned`.
+
+    Args:
+        linked: whom the contacts stand for, where that was worked out in this sync already.
+    """
     with run.open() as db:
         custom_fields = read_custom_fields(db)
         resolved = resolve(field_map, custom_fields)
-        live = read_contacts(db, custom_fields)
-        people, unmatched = _people(run, db, live, custom_fields)
+        linked = linked or link_all(db)
+        people = _people(run, db, linked, custom_fields)
         _say_what_is_wanted(people, resolved, run.merchant)
-        _share_out_emails(people, live)
+        _share_out_emails(db, people)
         plan = Plan(
-            unmatched=unmatched,
+            unmatched=len(linked.contacts) - len(linked.links),
             held=Counter(person.held for person in people if person.held),
             missing_fields=[row.to for row in resolved.missing],
         )
         with db.transaction():
-            _store_people(db, people, live, field_map, resolved)
+            _store_people(run, db, people, linked, field_map, resolved)
             rows = _compare(run, db, people)
-            plan.unsafe = _brake(db, people, live, custom_fields, field_map, rows)
+            plan.unsafe = _brake(db, people, linked, field_map, rows)
             _store_rows(run, db, plan, people, rows, field_map)
     plan.noted = Counter(note for person in people for note in noted(person))
     return plan
@@ -173,65 +185,51 @@ def noted(person: Person) -> list[str]:
     return [*([] if person.held else sorted(person.notes)), *[UNREADABLE] * person.unreadable]
 
 
-def receipts_wanted(
-    field_map: FieldMap, custom_fields: Sequence[CustomField]
-) -> list[Callable[[Sequence[Order]], Order | None]]:
-    """How the orders are picked whose receipts a map wants, and the account has a field for; none: nobody asks."""
-    sources = {row.source for row, _ in resolve(field_map, custom_fields).available}
-    return [pick for source, pick in _RECEIPT_SOURCES.items() if source in sources]
-
-
-_RECEIPT_SOURCES: dict[str, Callable[[Sequence[Order]], Order | None]] = {
-    RECEIPT_SOURCE: newest,
-    "last_counted_order.receipt_url": newest_counted,
-}
+def link_all(db: Db) -> Linked:
+    """Link all contacts that are there."""
+    contacts = read_linkables(db)
+    return Linked(contacts, link_contacts(db, contacts))
 
 
 def everybody(run: Run, db: Db, field_map: FieldMap) -> list[Person]:
-    """All linked contacts as a plan made now would see them, with what they should say; stores nothing."""
+    """Return all linked contacts as a plan made now would see them, with what they should say; store nothing."""
     custom_fields = read_custom_fields(db)
-    live = read_contacts(db, custom_fields)
-    people, _ = _people(run, db, live, custom_fields)
+    people = _people(run, db, link_all(db), custom_fields)
     _say_what_is_wanted(people, resolve(field_map, custom_fields), run.merchant)
-    _share_out_emails(people, live)
+    _share_out_emails(db, people)
     return people
 
 
-def person_of(
-    run: Run, db: Db, contact_id: str, live: Mapping[str, LiveContact], custom_fields: Sequence[CustomField]
-) -> Person | None:
-    """One contact as the plan sees it, None where it stands for no customer."""
-    people, _ = _people(run, db, {contact_id: live[contact_id]}, custom_fields)
+def person_of(run: Run, db: Db, contact: Linkable, custom_fields: Sequence[CustomField]) -> Person | None:
+    """Return one contact as the plan sees it, None where it stands for no customer."""
+    people = _people(run, db, Linked([contact], link_contacts(db, [contact])), custom_fields)
     return people[0] if people else None
 
 
-def _people(
-    run: Run, db: Db, live: Mapping[str, LiveContact], custom_fields: Sequence[CustomField]
-) -> tuple[list[Person], int]:
-    contacts = linkables(live.values(), custom_fields)
-    links = link_contacts(db, contacts)
-    ids = {
-        customer_id
-        for contact in contacts
-        if contact.contact_id in links
-        for customer_id in links[contact.contact_id].candidates
-    }
+def _people(run: Run, db: Db, linked: Linked, custom_fields: Sequence[CustomField]) -> list[Person]:
+    ids = {customer_id for found in linked.links.values() for customer_id in found.candidates}
     customers, orders = staged_customers(db, ids), staged_orders(db, ids)
     stored, doubted, unseen_until = _stored(run, db), ledger.read_doubted(db), newest_unseen(db)
     people = []
-    for contact_id, found in sorted(links.items()):
+    for contact in linked.contacts:
+        found = linked.links.get(contact.contact_id)
+        if found is None:
+            continue
         customer_id = chosen_customer(found, customers, orders)
-        person = Person(live[contact_id], found, customer_id)
+        person = Person(contact, found, customer_id)
         people.append(person)
         customer = customers.get(customer_id) if stored.read.issuperset(found.candidates) else None
         _pass_gates(run, person, customer, orders.get(customer_id, []), stored.history_complete)
         if person.facts and unseen_until:
             person.facts = replace(person.facts, unseen_until=unseen_until)
-        if contact_id in stored.unreadable_contacts or not stored.unreadable.isdisjoint(found.candidates):
+        if contact.contact_id in stored.unreadable_contacts or not stored.unreadable.isdisjoint(found.candidates):
             person.unreadable = True
-        if contact_id in doubted and not person.held and live[contact_id].may_be_ours:
+    live = read_contacts(db, custom_fields, [person.contact.contact_id for person in people if not person.held])
+    for person in people:
+        person.live = live.get(person.contact.contact_id)
+        if person.live and person.live.may_be_ours and person.contact.contact_id in doubted:
             person.held, person.facts, person.notes = NOT_CONFIRMED, None, set()
-    return people, len(live) - len(links)
+    return people
 
 
 def _stored(run: Run, db: Db) -> _Stored:
@@ -252,14 +250,6 @@ def _stored(run: Run, db: Db) -> _Stored:
         # One that this run has read in a listing is read, whatever became of a single read before.
         {row[3] for row in unreadable if row[0] == "contact"} - {row[0] for row in read_now},
     )
-
-
-def linkables(contacts: Any, custom_fields: Sequence[CustomField]) -> list[Linkable]:
-    """What linking needs of these contacts; `VScustomerID` is found as any custom field is."""
-    key = customer_id_key(custom_fields)
-    return [
-        Linkable(contact.contact_id, contact.phone, contact.custom.get(key, ""), contact.status) for contact in contacts
-    ]
 
 
 def _pass_gates(
@@ -305,31 +295,28 @@ def _say_what_is_wanted(people: Sequence[Person], resolved: ResolvedMap, merchan
             person.notes.discard(RECEIPT_UNREADABLE)
 
 
-def _share_out_emails(people: Sequence[Person], live: Mapping[str, LiveContact]) -> None:
+def _share_out_emails(db: Db, people: Sequence[Person]) -> None:
     """An e-mail that another contact has, or gets in this sync, is left out: accounts may hold it only once."""
-    owners: dict[str, set[str]] = {}
-    for contact in live.values():
-        if contact.builtin["email"].strip():
-            owners.setdefault(contact.builtin["email"].strip().casefold(), set()).add(contact.contact_id)
+    wanted = {want.value.strip().casefold() for person in people for want in person.wanted if is_email(want)}
+    owners = email_owners(db, wanted)
     for person in people:  # in the order of contact ids: the smallest gets it
         kept = []
         for want in person.wanted:
-            if want.kind == "builtin" and want.key == "email" and want.value:
+            if is_email(want) and person.live:
                 email = want.value.strip().casefold()
                 if owners.get(email, set()) - {person.contact.contact_id}:
                     continue
-                if want.policy == "mirror" or not person.contact.builtin["email"].strip():
+                if want.policy == "mirror" or not person.live.builtin["email"].strip():
                     owners.setdefault(email, set()).add(person.contact.contact_id)
             kept.append(want)
         person.wanted = kept
 
 
 def _store_people(
-    db: Db, people: Sequence[Person], live: Mapping[str, LiveContact], field_map: FieldMap, resolved: ResolvedMap
+    run: Run, db: Db, people: Sequence[Person], linked: Linked, field_map: FieldMap, resolved: ResolvedMap
 ) -> None:
     for table in ("contacts", "changes", "notes", "learned", "plan"):
         db.execute(f"delete from planned.{table}")
-    linked = {person.contact.contact_id for person in people}
     rows: list[tuple[Any, ...]] = [
         (
             person.contact.contact_id,
@@ -344,8 +331,8 @@ def _store_people(
     ]
     rows += [
         (contact.contact_id, contact.phone, None, None, None, None, None)
-        for contact in live.values()
-        if contact.contact_id not in linked
+        for contact in linked.contacts
+        if contact.contact_id not in linked.links
     ]
     names = ("contact_id", "phone", "customer_id", "linked_by", "held", "newest_order_at", "wanted")
     columns = {name: [row[index] for row in rows] for index, name in enumerate(names)}
@@ -353,12 +340,17 @@ def _store_people(
     meaning = hashlib.md5(
         json.dumps([field_map.fingerprint, [key for _, key in resolved.available]]).encode(), usedforsecurity=False
     ).hexdigest()
+    # Who has no North American number is shown with what stands there; else no body is looked at.
+    odd = any(row[1] is None for row in rows)
+    phone = "coalesce(b.phone, json_extract_string(c.body, '$.contactPhone'))" if odd else "b.phone"
     with db.batch(columns, {"customer_id": "int"}) as batch:
         db.execute(
             f"""insert into planned.contacts
-                select b.*, case when b.wanted is not null then md5(b.wanted || c.body_hash || $meaning) end
+                select b.* replace ({phone} as phone),
+                       case when b.wanted is not null then md5(b.wanted || c.body_hash || $meaning) end,
+                       case when c.read_run = $run then c.body_hash end
                 from {batch} as b join raw.simpletexting_contacts as c using (contact_id)""",
-            {"meaning": meaning},
+            {"meaning": meaning, "run": run.run_id},
         )
 
 
@@ -387,11 +379,14 @@ def _compare(run: Run, db: Db, people: Sequence[Person]) -> _Rows:
         if contact_id not in unsettled:
             continue
         accepted = rows.accepted.get(contact_id, {})
-        if person.contact.read_run == run.run_id:
-            found = compare(person.wanted, person.contact.value, accepted)
+        live = person.live
+        if live is None:  # held back
+            continue
+        if live.read_run == run.run_id:
+            found = compare(person.wanted, live.value, accepted)
             rows.learned += [(contact_id, *learned) for learned in found.learned]
         else:  # not read in this run: what was accepted is what is known, and nothing is proved
-            found = compare(person.wanted, as_accepted(person.contact, person.wanted, accepted), accepted)
+            found = compare(person.wanted, as_accepted(live, person.wanted, accepted), accepted)
         person.notes |= found.notes
         if not found.changes:
             continue
@@ -419,8 +414,7 @@ def as_accepted(
 def _brake(
     db: Db,
     people: Sequence[Person],
-    live: Mapping[str, LiveContact],
-    custom_fields: Sequence[CustomField],
+    linked: Linked,
     field_map: FieldMap,
     rows: _Rows,
 ) -> str | None:
@@ -429,22 +423,21 @@ def _brake(
         row[0]: (row[1], row[2]) for row in db.rows("select contact_id, customer_id, newest_order_at from synced.links")
     }
     if not synced:  # the ledger is lost (or this is the first sync): what contacts carry is all there is to go by
-        key = customer_id_key(custom_fields)
-        for contact in live.values():
-            carried = contact.custom.get(key, "").strip()
-            if carried:
+        for contact in linked.contacts:
+            if contact.vs_customer_id:
                 synced.add(contact.contact_id)
-                links[contact.contact_id] = (carried_id(carried) or -1, None)
+                links[contact.contact_id] = (carried_id(contact.vs_customer_id) or -1, None)
     sources = {row.to: row.source for row in field_map.fields}
     by_id = {person.contact.contact_id: person for person in people}
+    there = {contact.contact_id for contact in linked.contacts}
     losing = sum(
         1
         for contact_id in synced
-        if contact_id in live and _loses(by_id.get(contact_id), links.get(contact_id), contact_id, sources, rows)
+        if contact_id in there and _loses(by_id.get(contact_id), links.get(contact_id), contact_id, sources, rows)
     )
     last = {row[0]: row[1] for row in db.rows("select what, rows from synced.baseline")}
     these = {row[0]: row[1] for row in db.rows("select what, rows from raw.reads")}
-    return brake.verdict(len(synced), losing, len(synced & live.keys()), last, these)
+    return brake.verdict(len(synced), losing, len(synced & there), last, these)
 
 
 def _loses(

@@ -177,12 +177,14 @@ def _compare(db: Db, people: Sequence[Person], found: Reconciled) -> None:
     accepted = ledger.read_accepted(db, [person.contact.contact_id for person in people])
     for person in people:
         contact = person.contact
-        if person.facts is None:  # nothing is wanted of whom nothing may be written, or is known yet
+        if (
+            person.facts is None or person.live is None
+        ):  # nothing is wanted of whom nothing may be written, or is known yet
             found.left_out[person.held or NOT_READ_YET] += 1
             continue
         entries, sides = accepted.get(contact.contact_id, {}), {}
         for want in person.wanted:
-            stands = contact.value(want.kind, want.key)
+            stands = person.live.value(want.kind, want.key)
             sides[want.field] = whose(want.policy, want.value, stands, entries.get(want.field))
             found.fields.setdefault(want.field, Counter())[sides[want.field]] += 1
         found.contacts += 1

@@ -20,9 +20,9 @@ from typing import Any
 
 import msgspec
 
-from vs_st_pipeline.account_fields import ReadNames
+from vs_st_pipeline.account_fields import customer_id_key
 from vs_st_pipeline.database import Db
-from vs_st_pipeline.destinations.simpletexting.contacts import customer_id_key, live_contact, read_custom_fields
+from vs_st_pipeline.destinations.simpletexting.stored_contacts import read_contacts, read_custom_fields
 from vs_st_pipeline.marks import is_due, write_mark
 from vs_st_pipeline.order import ORDER_FIELDS, ORDER_PARTS
 from vs_st_pipeline.run import Run
@@ -54,13 +54,16 @@ def let_go(run: Run) -> None:
 
 def _gone_contacts(db: Db, before: datetime) -> None:
     custom_fields = read_custom_fields(db)
-    key, names = customer_id_key(custom_fields), ReadNames(custom_fields)
+    key = customer_id_key(custom_fields)
+    gone = [
+        row[0]
+        for row in db.rows(
+            "select contact_id from raw.simpletexting_contacts where gone and read_at < ? and body_hash <> ?",
+            [before, REDUCED],
+        )
+    ]
     rows = []
-    for contact_id, body in db.rows(
-        "select contact_id, body from raw.simpletexting_contacts where gone and read_at < ? and body_hash <> ?",
-        [before, REDUCED],
-    ):
-        contact = live_contact(contact_id, body, "", names)
+    for contact_id, contact in read_contacts(db, custom_fields, gone, also_gone=True).items():
         kept = {"contactId": contact_id, "contactPhone": contact.phone, "email": contact.builtin["email"]}
         rows.append((contact_id, json.dumps({**kept, "customFields": {key: contact.custom.get(key, "")}})))
     with db.batch({"contact_id": [row[0] for row in rows], "body": [row[1] for row in rows]}) as batch:

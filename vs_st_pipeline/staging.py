@@ -48,9 +48,10 @@ _CUSTOMER_HASH = (
     "md5(concat_ws('|', coalesce(r.list_hash, ''), coalesce(r.detail_hash, ''), r.detail_leads, "
     "coalesce(r.list_kept, ''), coalesce(r.detail_kept, '')))"
 )
-_ORDER_HASH = """md5(concat_ws('|', coalesce(r.detail_hash, ''), coalesce(r.receipt_url, ''),
-                              coalesce(r.receipt_state, ''), coalesce(cast(r.customer_id as varchar), ''),
+_ORDER_HASH = """md5(concat_ws('|', coalesce(r.detail_hash, ''), coalesce(cast(r.customer_id as varchar), ''),
                               coalesce(r.detail_kept, '')))"""
+# Only a submitted order has a receipt; for another one "none" is known without asking.
+_RECEIPT_KNOWN = f"(r.receipt_state in ('read', 'none') or s.status is distinct from '{COUNTED_STATUS}')"
 
 
 def stage(run: Run) -> dict[str, int]:
@@ -70,12 +71,12 @@ def _stage_customers(run: Run, db: Db) -> int:
         """delete from staged.customers where customer_id not in
            (select customer_id from raw.vinoshipper_customers where deleted_at is null)"""
     )
-    count, drift = 0, Counter[str]()
+    count, drift = _stage_unread_customers(db), Counter[str]()
     for rows in _stale(
         db,
         f"""select r.customer_id as key, {_CUSTOMER_HASH} as source_hash, s.source_hash as staged_hash
             from raw.vinoshipper_customers as r left join staged.customers as s using (customer_id)
-            where r.deleted_at is null""",
+            where r.deleted_at is null and not ({_UNREAD})""",
         """select r.customer_id, r.list_body, r.detail_body, r.detail_leads, r.list_kept, r.detail_kept,
                   stale.source_hash
            from raw.vinoshipper_customers as r join temp.stale on stale.key = r.customer_id
@@ -85,7 +86,6 @@ def _stage_customers(run: Run, db: Db) -> int:
         unusable: list[tuple[str, str]] = []
         for customer_id, list_body, detail_body, detail_leads, list_kept, detail_kept, source_hash in rows:
             listed, detail = as_object(list_body), as_object(detail_body)
-            drift.update(new_names("customer", listed))
             drift.update(new_names("customer", detail))
             customer = raw_customer(listed, detail, detail_leads, list_kept, detail_kept, run.today())
             customer = customer or Customer(customer_id=customer_id)
@@ -109,6 +109,33 @@ def _stage_customers(run: Run, db: Db) -> int:
             _name_unusable(db, "customer", [str(value) for value in columns["customer_id"]], unusable)
         count += len(rows)
     record_drift(db, VINOSHIPPER, drift, run.now())
+    return count
+
+
+# Nobody asked for the details of a customer whom no contact may stand for, and nothing is made of them.
+_UNREAD = "r.detail_at is null and r.phone is not null"
+
+
+def _stage_unread_customers(db: Db) -> int:
+    """Customers of whom the list alone speaks, most of a shop's: their id and phone, which stand in `raw` already."""
+    stale = f"""from raw.vinoshipper_customers as r left join staged.customers as s using (customer_id)
+                where r.deleted_at is null and {_UNREAD} and s.source_hash is distinct from {_CUSTOMER_HASH}"""
+    count = int(db.value(f"select count(*) {stale}"))
+    if count:
+        with db.transaction():
+            db.execute(f"create or replace temp table unread as select r.customer_id {stale}")
+            db.execute("delete from staged.customers where customer_id in (select customer_id from temp.unread)")
+            db.execute(
+                f"""insert into staged.customers by name
+                    select r.customer_id, r.phone, false as has_detail, '[]' as memberships, '' as club_names,
+                           '' as club_status, {_CUSTOMER_HASH} as source_hash
+                    from raw.vinoshipper_customers as r semi join temp.unread using (customer_id)"""
+            )
+            db.execute(
+                """delete from staged.unusable where kind = 'customer'
+                   and id in (select cast(customer_id as varchar) from temp.unread)"""
+            )
+            db.execute("drop table temp.unread")
     return count
 
 
@@ -198,17 +225,16 @@ def _stage_orders(run: Run, db: Db) -> int:
         f"""select r.order_number as key, {_ORDER_HASH} as source_hash, s.source_hash as staged_hash
             from raw.vinoshipper_orders as r left join staged.orders as s using (order_number)
             where r.detail_status = 200""",
-        """select r.order_number, r.customer_id, r.detail_body, r.receipt_url, r.receipt_state, r.detail_kept,
-                  stale.source_hash
+        """select r.order_number, r.customer_id, r.detail_body, r.detail_kept, stale.source_hash
            from raw.vinoshipper_orders as r join temp.stale on stale.key = r.order_number
            where r.order_number between $first and $last and stale.key between $first and $last""",
     ):
         columns: dict[str, list[Any]] = {name: [] for name in _ORDER_COLUMNS}
         unusable: list[tuple[str, str]] = []
-        for number, customer_id, body, receipt_url, receipt_state, kept, source_hash in rows:
+        for number, customer_id, body, kept, source_hash in rows:
             detail = _order_fields(body)
             drift.update(new_names("order", detail))
-            order = _order(number, detail or {}, receipt_url, receipt_state, kept, run.today())
+            order = _order(number, detail or {}, kept, run.today())
             unusable += [(number, not_understood(name)) for name in sorted(order.unread)]
             if (
                 order.purchased_at is None
@@ -228,7 +254,27 @@ def _stage_orders(run: Run, db: Db) -> int:
             _name_unusable(db, "order", columns["order_number"], unusable)
         count += len(rows)
     record_drift(db, VINOSHIPPER, drift, run.now())
+    copy_receipts(db)
     return count
+
+
+def copy_receipts(db: Db) -> None:
+    """Bring staged orders in step with the receipts that were read.
+
+    A receipt is asked for by what is staged, so it comes later; nothing else of its order changes with it."""
+    changed = db.rows(
+        f"""select s.order_number from staged.orders as s join raw.vinoshipper_orders as r using (order_number)
+            where s.receipt_url is distinct from r.receipt_url
+               or s.receipt_known is distinct from coalesce({_RECEIPT_KNOWN}, false)"""
+    )
+    if changed:
+        with db.transaction(), db.batch({"order_number": [row[0] for row in changed]}) as batch:
+            db.execute(
+                f"""update staged.orders as s
+                    set receipt_url = r.receipt_url, receipt_known = coalesce({_RECEIPT_KNOWN}, false)
+                    from raw.vinoshipper_orders as r semi join {batch} using (order_number)
+                    where r.order_number = s.order_number"""
+            )
 
 
 _ORDER_COLUMNS = (
@@ -296,54 +342,11 @@ def _name_unusable(db: Db, kind: str, looked_at: list[str], found: list[tuple[st
             db.execute(f"insert into staged.unusable select ?, id, reason from {batch}", [kind])
 
 
-def _order(
-    number: str,
-    detail: dict[str, Any],
-    receipt_url: str | None,
-    receipt_state: str | None,
-    kept: str | None,
-    today: date,
-) -> Order:
-    # Only a submitted order has a receipt; for another one "none" is known without asking.
-    known = receipt_state in ("read", "none") or detail.get("status") != COUNTED_STATUS
+def _order(number: str, detail: dict[str, Any], kept: str | None, today: date) -> Order:
     carried = kept_of(kept)
-    order = order_from(
-        believed(ORDER, detail, carried),
-        today=today,
-        receipt_url=receipt_url,
-        receipt_known=known,
-        known_birth=carried.get("customer.dateOfBirth", {}).get("value"),
-    )
-    return order if order and order.number == number else Order(number=number, receipt_known=known)
-
-
-def raw_orders(db: Db, customer_ids: Iterable[int], today: date) -> dict[int, list[Order]]:
-    """Orders of these customers straight from raw, for what must be known before staging (whose receipt to read)."""
-    found: dict[int, list[Order]] = {}
-    with db.batch({"customer_id": sorted(set(customer_ids))}, {"customer_id": "int"}) as batch:
-        rows = db.rows(
-            f"""select order_number, customer_id, detail_body, receipt_url, receipt_state, detail_kept
-                from raw.vinoshipper_orders semi join {batch} using (customer_id) where detail_status = 200"""
-        )
-    for number, customer_id, body, receipt_url, receipt_state, kept in rows:
-        order = _order(number, _order_fields(body) or {}, receipt_url, receipt_state, kept, today)
-        found.setdefault(customer_id, []).append(order)
-    return found
-
-
-def raw_customers(db: Db, customer_ids: Iterable[int], today: date) -> dict[int, Customer]:
-    """These customers straight from raw, likewise."""
-    found: dict[int, Customer] = {}
-    with db.batch({"customer_id": sorted(set(customer_ids))}, {"customer_id": "int"}) as batch:
-        rows = db.rows(
-            f"""select customer_id, list_body, detail_body, detail_leads, list_kept, detail_kept
-                from raw.vinoshipper_customers semi join {batch} using (customer_id) where deleted_at is null"""
-        )
-    for customer_id, list_body, detail_body, leads, list_kept, detail_kept in rows:
-        customer = raw_customer(as_object(list_body), as_object(detail_body), leads, list_kept, detail_kept, today)
-        if customer is not None:
-            found[customer_id] = customer
-    return found
+    known_birth = carried.get("customer.dateOfBirth", {}).get("value")
+    order = order_from(believed(ORDER, detail, carried), today=today, known_birth=known_birth)
+    return order if order and order.number == number else Order(number=number)
 
 
 def staged_customers(db: Db, customer_ids: Iterable[int]) -> dict[int, Customer]:

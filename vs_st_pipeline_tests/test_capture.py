@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline_tests.stories import MARISOL, RENSKE, TEST, Story, kill, wait_until
+from vs_st_pipeline_tests.stories import MARISOL, RENSKE, STRANGER, TEST, Story, kill, wait_until
 
 Change = Callable[[Story], None]
 LINNEA = "7075550152"
@@ -329,3 +329,16 @@ def test_two_processes_on_one_merchant_keep_the_rate_together(story: Story) -> N
     for index, start in enumerate(times):
         in_window = sum(1 for at in times[index:] if at < start + 1)
         assert in_window <= rate + max(1, round(rate * 0.2))
+
+
+def test_a_renamed_merge_tag_is_looked_for_in_all_contacts_though_none_of_them_was_updated(story: Story) -> None:
+    """By it each contact says whose it is; a list of what was updated shows nobody."""
+    story.settings(simpletexting={"full_read": "1d"})
+    story.begin_synced()
+    story.texting.delete_custom_field("VScustomerID")
+    story.texting.add_custom_field("VScustomerID", "shop_customer")
+    story.texting.patch_contact(STRANGER, touch=False, customFields={"shop_customer": "700107"})
+    story.synced()
+    with story.as_run().open() as db:
+        linked = "select customer_id, linked_by from planned.contacts where contact_id = ?"
+        assert db.rows(linked, [story.id_of(STRANGER)]) == [(700107, "VScustomerID")]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.account_fields import CustomField, ReadNames
-from vs_st_pipeline.destinations.simpletexting import items, push, strangers
+from vs_st_pipeline.destinations.simpletexting import emails, items, push, strangers
 from vs_st_pipeline.destinations.simpletexting.batch import write_body
-from vs_st_pipeline.destinations.simpletexting.contacts import live_contact
+from vs_st_pipeline.destinations.simpletexting.stored_contacts import live_contact
 from vs_st_pipeline.destinations.simpletexting.strangers import _epoch
 from vs_st_pipeline.wire_forms import encoded, read_json
 from vs_st_pipeline_tests.between import Between, Told, between
@@ -506,7 +506,7 @@ def test_c23_a_contact_refused_for_its_email_gets_all_other_fields(
 
 @pytest.mark.parametrize("text", ["n/a", "none", "a b@example.com", "@example.com", "me@", "me"])
 def test_c23_what_is_no_address_is_left_out(story: Story, wire: Between, text: str) -> None:
-    assert not items.is_address(text)
+    assert not emails.is_address(text)
     story.shop.patch_customer(700103, email=text)
     assert story.synced()["synced"]["accepted"] == len(SYNCED)
     assert "email" not in story.contact(BRAM)

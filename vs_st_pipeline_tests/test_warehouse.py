@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import stat
 import subprocess
@@ -327,3 +328,33 @@ def test_a_commit_that_finds_no_room_is_told_as_a_full_disk_and_another_as_what_
 
 def test_migrations_are_numbered_without_gaps() -> None:
     assert [number for number, _ in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+
+
+def test_contacts_of_the_release_before_are_found_by_what_stands_in_their_bodies(tmp_path: Path) -> None:
+    """Until the next sync lists all of them, which the migration makes due."""
+    with Warehouse(tmp_path).open("one") as db:
+        for column in ("phone", "email", "customer_id", "status"):
+            db.execute(f"alter table raw.simpletexting_contacts drop column {column}")
+        db.execute("alter table planned.contacts drop column compared")
+        db.execute("delete from schema_version where version >= 12")
+        db.execute("insert into raw.simpletexting_custom_fields values ('VScustomerID', 'vs_id')")
+        db.execute("insert into raw.marks values ('contacts_full', '1', timestamp '2026-01-01')")
+        for contact_id, body in (
+            ("c1", {"contactPhone": "7075550142", "email": " Mari@Example.COM", "subscriptionStatus": "OPT_IN",
+                    "customFields": {"vs_id": "700101"}}),
+            ("c2", {"contactPhone": "+44 20 7946 0958", "email": None, "customFields": None}),
+        ):  # fmt: skip
+            db.execute(
+                """insert into raw.simpletexting_contacts (contact_id, body, body_hash, read_at, read_run)
+                   values (?, ?, 'h', timestamp '2026-01-01', 'r')""",
+                [contact_id, json.dumps(body)],
+            )
+    with Warehouse(tmp_path).open("one") as db:
+        rows = db.rows(
+            "select contact_id, phone, email, customer_id, status from raw.simpletexting_contacts order by 1"
+        )
+        assert rows == [
+            ("c1", "7075550142", "mari@example.com", "700101", "OPT_IN"),
+            ("c2", None, None, None, ""),
+        ]
+        assert db.rows("select * from raw.marks where name = 'contacts_full'") == []

@@ -11,8 +11,8 @@ from typing import Any
 from vs_st_pipeline import blind_spots, brake, planning
 from vs_st_pipeline.account_fields import resolve
 from vs_st_pipeline.database import Db
-from vs_st_pipeline.destinations.simpletexting.contacts import read_custom_fields
 from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
+from vs_st_pipeline.destinations.simpletexting.stored_contacts import read_custom_fields
 from vs_st_pipeline.phone import mask_phone
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.text_forms import in_words

@@ -15,7 +15,7 @@ from typing import Any
 
 from vs_st_pipeline.change import Change
 from vs_st_pipeline.destinations.simpletexting.client import BatchItem, BatchResult, SimpleTextingClient
-from vs_st_pipeline.destinations.simpletexting.contacts import LiveContact
+from vs_st_pipeline.destinations.simpletexting.stored_contacts import LiveContact
 from vs_st_pipeline.destinations.simpletexting.strangers import CalledAt
 from vs_st_pipeline.errors import BadAnswer, BadKey, Refused, TryLater
 from vs_st_pipeline.ledger import Sent

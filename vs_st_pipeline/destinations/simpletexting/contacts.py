@@ -8,41 +8,28 @@ complete only if it holds as many contacts as it says; only then is anybody take
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from hashlib import md5
-from typing import Any, Final
 
-import msgspec
-
-from vs_st_pipeline.account_fields import CUSTOMER_ID_LABEL, CustomField, ReadNames, live_text, resolve
+from vs_st_pipeline.account_fields import ReadNames
 from vs_st_pipeline.database import Db
-from vs_st_pipeline.destinations.simpletexting.client import (
-    CONTACT,
-    PAGE_SIZE,
-    CustomFieldItem,
-    SimpleTextingClient,
-    contact_id_in,
-    understood,
+from vs_st_pipeline.destinations.simpletexting.client import CONTACT, PAGE_SIZE, CustomFieldItem, SimpleTextingClient
+from vs_st_pipeline.destinations.simpletexting.stored_contacts import (
+    ContactItem,
+    contact_item,
+    contact_item_of,
+    land_contacts,
+    mark_gone,
+    read_custom_fields,
 )
-from vs_st_pipeline.drift import drift_of
 from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, BadRecord, Refused
-from vs_st_pipeline.field_map import FieldMap, MapField
-from vs_st_pipeline.forgotten import CONTACT as CONTACTS
-from vs_st_pipeline.forgotten import CUSTOMER, PHONE, admit, phone_name, read_forgotten
-from vs_st_pipeline.marks import CLOCK_SLACK, is_due, read_mark, record_drift, write_mark
-from vs_st_pipeline.matching import carried_id
+from vs_st_pipeline.marks import CLOCK_SLACK, forget_mark, is_due, read_mark, write_mark
 from vs_st_pipeline.records import SingleReads
 from vs_st_pipeline.run import Asked, Run
-from vs_st_pipeline.schema import utc_now_naive
 from vs_st_pipeline.text_forms import instant, parse_moment
 from vs_st_pipeline.unreadable import forget_unreadable, record_unreadable, unreadable_ids
-from vs_st_pipeline.wire_forms import BEYOND, read_json
 
-BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
-OUR_OWN_SOURCE = "PUBLIC_API"  # `updateSource` of a contact that was last touched through the API
 OVERLAP = timedelta(hours=1)  # rows may be shown late, and `since` may be exclusive
 OVERLAP_ROWS = PAGE_SIZE - 20  # room for what is new
 FULL, SINCE, FIELDS, LONGEST = "contacts_full", "contacts_since", "custom_fields", "contacts_page"
@@ -50,43 +37,6 @@ HEADER_STEP = timedelta(seconds=1)  # a `Date` is told in whole seconds
 MOST_WALKS, FRUITLESS_WALKS = 12, 2
 STALE_PAGES = 3  # pages in a row that brought nobody new: it goes round
 OF_ALL = 80  # per cent of the known contacts: what a listing of all has at least
-
-
-@dataclass(frozen=True, slots=True)
-class LiveContact:
-    """A contact as it was last read.
-
-    Attributes:
-        contact_id: SimpleTexting's id.
-        phone: as it was read (ten digits as a rule).
-        status: `subscriptionStatus`, open set; empty if none was told.
-        builtin: the contact's own fields as text, empty where blank, null or absent.
-        custom: custom fields as text by the key that a write uses (merge tag where known).
-        odd: those of them that are no text, by their exact JSON text: they go back as they came.
-        created, updated: SimpleTexting's own times as text, empty where absent.
-        source: `updateSource`, by whom it was last touched; empty where absent.
-        read_run: the run that read it last.
-    """
-
-    contact_id: str
-    phone: str
-    status: str
-    builtin: dict[str, str]
-    custom: dict[str, str]
-    odd: dict[str, msgspec.Raw]
-    created: str
-    updated: str
-    source: str
-    read_run: str
-
-    def value(self, kind: str, key: str) -> str:
-        """The live text of a field; empty where there is none."""
-        return (self.builtin if kind == "builtin" else self.custom).get(key, "")
-
-    @property
-    def may_be_ours(self) -> bool:
-        """Whether it shows no sign that anybody but the API has touched it: what we made looks so."""
-        return self.source in ("", OUR_OWN_SOURCE)
 
 
 def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
@@ -103,6 +53,8 @@ def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
         if rows != kept:
             db.execute("delete from raw.simpletexting_custom_fields")
             db.execute(f"insert into raw.simpletexting_custom_fields select label, merge_tag from {batch}")
+            # A renamed merge tag moves no contact's `updated`, and is how each of them says whose it is.
+            forget_mark(db, FULL)
         write_mark(db, FIELDS, len(rows), run.now())
     return len(rows)
 
@@ -169,7 +121,7 @@ def _latest(st: SimpleTextingClient) -> datetime:
 
 def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
     """A complete listing; those that it does not have are marked gone."""
-    listing = _walked(run, st, enough=lambda rows: _holds_all(run, rows))
+    listing = _walked(run, st, enough=lambda page, _: _holds_all(run, page))
     if listing.short:
         raise BadAnswer(
             f"the contact list says it has {listing.told} but gave {listing.count}; nothing is taken from it",
@@ -182,10 +134,9 @@ def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
     return listing.count
 
 
-def _holds_all(run: Run, rows: Sequence[bytes]) -> bool:
+def _holds_all(run: Run, page: Sequence[str]) -> bool:
     """Whether a page holds everybody who was in a whole listing of this run: then nobody is gone, whatever follows."""
-    ids = [contact_id_in(_decode(text)) or "" for text in rows]
-    with run.open() as db, db.batch({"contact_id": ids}) as batch:
+    with run.open() as db, db.batch({"contact_id": page}) as batch:
         whole = db.value("select count(*) from raw.reads where what = 'contacts' and run_id = ?", [run.run_id])
         missing = db.value(
             f"""select count(*) from raw.simpletexting_contacts
@@ -196,7 +147,7 @@ def _holds_all(run: Run, rows: Sequence[bytes]) -> bool:
 
 def _land_complete(run: Run, st: SimpleTextingClient, listing: _Listing) -> None:
     with run.open() as db, db.transaction():
-        land_contacts(run, db, listing.found)
+        land_contacts(run, db, listing.found.values())
         _keep_unusable(run, db, listing)
         if listing.proved and not listing.unusable:
             with db.batch({"contact_id": list(listing.found)}) as batch:
@@ -221,10 +172,11 @@ def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
         longest = int(read_mark(db, LONGEST) or 0)
     newest = datetime.fromisoformat(mark)
 
-    def enough(rows: Sequence[bytes]) -> bool:
+    def enough(page: Sequence[str], listing: _Listing) -> bool:
         """A page shorter than this account's pages are, with the newest known in it and no news, is all there is."""
+        items = [listing.found[name] for name in page if name in listing.found]
         with run.open() as db:
-            return len(rows) < longest and _no_news(db, rows, newest)
+            return len(page) < longest and len(items) == len(page) and _no_news(db, items, newest)
 
     listing = _walked(run, st, since=since, enough=enough)
     if listing.short:  # it told more than it gave, again and again: only a listing of all can tell what is not there
@@ -232,24 +184,24 @@ def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
     if datetime.fromisoformat(mark) > _latest(st):
         return _fetch_all(run, st, "the last look was dated in the future")
     _judge_unusable(run, st, listing, of_all=False)
-    before = sum(moment < since - timedelta(seconds=1) for moment in listing.updated.values())
+    before = sum(moment < since - timedelta(seconds=1) for moment in listing.updated)
     if before * 2 > listing.count and listing.count * 100 >= known * OF_ALL:
         # `since` had no effect: then this is a listing of all, and is treated as one. One old row proves nothing.
         _land_complete(run, st, listing)
         run.asked.append(Asked("contact list", "`since` has no effect here", listing.count, "all contacts"))
         return listing.count
     with run.open() as db, db.transaction():
-        land_contacts(run, db, listing.found)
+        land_contacts(run, db, listing.found.values())
         _keep_unusable(run, db, listing)
         _move_mark(db, run, st, listing, mark)
     run.asked.append(Asked("contact list", "updated since the last look", listing.count, f"{listing.pages} pages"))
     return listing.count
 
 
-def _no_news(db: Db, rows: Sequence[bytes], newest: datetime) -> bool:
+def _no_news(db: Db, items: Sequence[ContactItem], newest: datetime) -> bool:
     """Whether these are stored as they are, or were written by us since, and the newest that is known is among them."""
-    hashes = {contact_id_in(_decode(text)): md5(text, usedforsecurity=False).hexdigest() for text in rows}
-    with db.batch({"contact_id": [name or "" for name in hashes], "hash": list(hashes.values())}) as batch:
+    columns = {"contact_id": [item.contact_id for item in items], "hash": [item.body_hash for item in items]}
+    with db.batch(columns) as batch:
         known, ours, ours_in_all = db.rows(
             f"""with ours as (
                     select distinct contact_id from synced.writes as w join raw.simpletexting_contacts as c
@@ -259,10 +211,9 @@ def _no_news(db: Db, rows: Sequence[bytes], newest: datetime) -> bool:
                 from {batch} as b join raw.simpletexting_contacts as c using (contact_id)
                 left join ours as o using (contact_id) where not c.gone"""
         )[0]
-    if known != len(rows) or ours != ours_in_all:
+    if known != len(items) or ours != ours_in_all:
         return False
-    moments = [parse_moment(_decode(text).get("updated")) for text in rows]
-    return bool(ours) or any(moment is not None and instant(moment) >= newest for moment in moments)
+    return bool(ours) or any(item.updated is not None and item.updated >= newest for item in items)
 
 
 def _overlapping(db: Db, mark: datetime) -> datetime:
@@ -294,7 +245,7 @@ def _move_mark(db: Db, run: Run, st: SimpleTextingClient, listing: _Listing, bef
     if run.dry_run:
         return
     latest = _latest(st)
-    known = [moment for moment in listing.updated.values() if moment <= latest]
+    known = [moment for moment in listing.updated if moment <= latest]
     if not known and listing.found and listing.began is not None:
         known = [listing.began]
     if before:
@@ -309,10 +260,10 @@ class _Listing:
     """One walk over the pages, or several joined.
 
     Attributes:
-        found: bodies by id.
+        names: the account's custom fields, as contacts name them.
+        found: contacts by id.
         unusable: rows that cannot be believed, by id where they name one, else by number.
         order: for each row in turn, what it is named by, so that it is known which follow one another.
-        updated: by id, what could be read of it.
         told: the total last told, as far as it was not less than what had come already.
         began: SimpleTexting's clock at the first page.
         longest: rows of the longest page.
@@ -320,10 +271,10 @@ class _Listing:
         proved: nothing shows that anybody was missed.
     """
 
-    found: dict[str, bytes] = field(default_factory=dict)
-    unusable: dict[str, bytes] = field(default_factory=dict)
+    names: ReadNames
+    found: dict[str, ContactItem] = field(default_factory=dict)
+    unusable: set[str] = field(default_factory=set)
     order: list[str] = field(default_factory=list)
-    updated: dict[str, datetime] = field(default_factory=dict)
     told: int | None = None
     pages: int = 0
     longest: int = 0
@@ -336,8 +287,12 @@ class _Listing:
         return len(self.found) + len(self.unusable)
 
     @property
-    def names(self) -> set[str]:
+    def ids(self) -> set[str]:
         return {*self.found, *self.unusable}
+
+    @property
+    def updated(self) -> list[datetime]:
+        return [item.updated for item in self.found.values() if item.updated is not None]
 
     @property
     def short(self) -> bool:
@@ -345,14 +300,12 @@ class _Listing:
 
     def join(self, later: _Listing) -> bool:
         """Add another walk, whose bodies are newer; whether it brought anybody new."""
-        new = bool(later.names - self.names)
-        for name in later.names:
+        new = bool(later.ids - self.ids)
+        for name in later.ids:
             self.found.pop(name, None)
-            self.unusable.pop(name, None)
-            self.updated.pop(name, None)
+            self.unusable.discard(name)
         self.found |= later.found
         self.unusable |= later.unusable
-        self.updated |= later.updated
         self.order = later.order + [name for name in self.order if name not in set(later.order)]
         self.told = later.told if later.told is not None else self.told
         self.pages += later.pages
@@ -360,19 +313,15 @@ class _Listing:
 
     def take(self, text: bytes) -> str:
         """Take a row; returns what it is named by."""
-        body = _decode(text)
-        contact_id = contact_id_in(body)
-        if contact_id is None or not understood(body):
-            name = contact_id or f"#{sum(one.startswith('#') for one in self.unusable)}"
+        item = contact_item(text, self.names)
+        if not isinstance(item, ContactItem):
+            name = item or f"#{sum(one.startswith('#') for one in self.unusable)}"
             if name not in self.found:
-                self.unusable[name] = text
+                self.unusable.add(name)
             return name
-        self.unusable.pop(contact_id, None)
-        self.found[contact_id] = text
-        moment = parse_moment(body.get("updated"))
-        if moment is not None:
-            self.updated[contact_id] = instant(moment)
-        return contact_id
+        self.unusable.discard(item.contact_id)
+        self.found[item.contact_id] = item
+        return item.contact_id
 
 
 def _walked(
@@ -380,7 +329,7 @@ def _walked(
     st: SimpleTextingClient,
     *,
     since: datetime | None = None,
-    enough: Callable[[Sequence[bytes]], bool] = lambda rows: False,
+    enough: Callable[[Sequence[str], _Listing], bool] = lambda page, listing: False,
 ) -> _Listing:
     """Walk the list, again while rows move and each walk brings somebody new: together they miss nobody."""
     listing = _list(run, st, since=since, enough=enough)
@@ -389,7 +338,7 @@ def _walked(
         if not restless or fruitless >= FRUITLESS_WALKS:
             break
         again = _list(run, st, since=since)
-        alone = not again.moved and not again.short and again.names >= listing.names
+        alone = not again.moved and not again.short and again.ids >= listing.ids
         fruitless = 0 if listing.join(again) else fruitless + 1
         # Whole is a walk in which nothing moved, or as many contacts together as the list says there are.
         restless = not alone and listing.told != listing.count
@@ -402,13 +351,14 @@ def _list(
     st: SimpleTextingClient,
     *,
     since: datetime | None = None,
-    enough: Callable[[Sequence[bytes]], bool] = lambda rows: False,
+    enough: Callable[[Sequence[str], _Listing], bool] = lambda page, listing: False,
 ) -> _Listing:
     """One walk. The end is an empty page, or one shorter than the longest where no total says that more is there.
 
     No total says that this was all: some count the page alone.
     """
-    listing = _Listing()
+    with run.open() as db:
+        listing = _Listing(ReadNames(read_custom_fields(db)))
     text_since = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{since.microsecond // 1000:03d}Z" if since else None
     before: list[bytes] = []
     totals: set[int] = set()
@@ -426,7 +376,8 @@ def _list(
                 call="list_contacts",
             )
         known = listing.count
-        listing.order += [listing.take(text) for text in page.rows]
+        named = [listing.take(text) for text in page.rows]
+        listing.order += named
         rows += len(page.rows)
         stale = stale + 1 if page.rows and listing.count == known else 0
         if page.rows and page.total_elements is not None and page.total_elements >= rows:
@@ -436,7 +387,7 @@ def _list(
         longest = max(longest, len(page.rows))
         run.progress(f"contacts {listing.count}" + (f" of {listing.told}" if listing.told else ""))
         more = (listing.told or 0) > rows or (page.total_pages or 0) > listing.pages
-        end = len(page.rows) < longest or (listing.pages == 1 and enough(page.rows))
+        end = len(page.rows) < longest or (listing.pages == 1 and enough(named, listing))
         if not page.rows or stale >= STALE_PAGES or (end and not more):
             listing.longest = longest
             listing.moved = len(totals) > 1 or rows > listing.count
@@ -470,7 +421,7 @@ def _judge_unusable(run: Run, st: SimpleTextingClient, listing: _Listing, *, of_
             [CONTACT.name],
         )
     # Who has no custom fields proves nothing of the form that they come in.
-    proved = {name for name, text in listing.found.items() if _decode(text).get("customFields")}
+    proved = {name for name, item in listing.found.items() if item.has_custom_fields}
     if not proved:
         if of_all or row is None or row[0] in listing.unusable:
             raise error
@@ -505,153 +456,5 @@ def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
             forget_unreadable(db, CONTACT.name, [contact_id])
         return
     with run.open() as db, db.transaction():
-        land_contacts(run, db, {contact_id: text})
+        land_contacts(run, db, [contact_item_of(text, ReadNames(read_custom_fields(db)))])
         forget_unreadable(db, CONTACT.name, [contact_id])
-
-
-def mark_gone(db: Db, contact_id: str) -> None:
-    """SimpleTexting does not have this contact any more."""
-    db.execute("update raw.simpletexting_contacts set gone = true where contact_id = ?", [contact_id])
-
-
-def land_contacts(run: Run, db: Db, contacts: Mapping[str, bytes]) -> None:
-    """Store these bodies as this run's reading; the source first seen stays, our own writes overwrite it there.
-
-    When they were read is a fact, not a rule about dates, so it is the machine's time and never `VS_ST_NOW`.
-    """
-    contacts = _of_people_not_forgotten(run, db, contacts)
-    if not contacts:
-        return
-    columns: dict[str, list[Any]] = {
-        "contact_id": list(contacts),
-        "body": [text.decode() for text in contacts.values()],
-        "body_hash": [md5(text, usedforsecurity=False).hexdigest() for text in contacts.values()],
-        "source": [_text(_decode(text).get("updateSource")) or None for text in contacts.values()],
-    }
-    with db.batch(columns) as batch:
-        new = db.rows(
-            f"""select b.body, c.contact_id is null
-                from {batch} as b left join raw.simpletexting_contacts as c using (contact_id)
-                where c.body_hash is distinct from b.body_hash"""
-        )
-        drift = sum((drift_of("contact", _decode(row[0])) for row in new), Counter[str]())
-        record_drift(db, SIMPLETEXTING, drift, run.now())
-        read = {"now": utc_now_naive(), "run": run.run_id}
-        body = "body = b.body, body_hash = b.body_hash," if new else ""  # to set what is there already costs as much
-        db.execute(
-            f"""update raw.simpletexting_contacts as c
-                set {body} read_at = $now, read_run = $run, gone = false
-                from {batch} as b where c.contact_id = b.contact_id""",
-            read,
-        )
-        if any(unknown for _, unknown in new):
-            db.execute(
-                f"""insert into raw.simpletexting_contacts
-                        (contact_id, body, body_hash, read_at, read_run, first_source)
-                    select b.contact_id, b.body, b.body_hash, $now, $run, b.source from {batch} as b
-                    anti join raw.simpletexting_contacts as c using (contact_id)""",
-                read,
-            )
-
-
-def _of_people_not_forgotten(run: Run, db: Db, contacts: Mapping[str, bytes]) -> Mapping[str, bytes]:
-    """A person is known by his contact, his phone, or the customer that the contact says he is."""
-    if not read_forgotten(db):
-        return contacts
-    custom_fields = read_custom_fields(db)
-    key, read_names = customer_id_key(custom_fields), ReadNames(custom_fields)
-
-    def names(contact_id: str) -> tuple[str, list[tuple[str, object]], None]:
-        contact = live_contact(contact_id, contacts[contact_id], "", read_names)
-        carried = carried_id(contact.custom.get(key))
-        customer_id = contact.custom.get(key, "").strip() if carried is None else str(carried)
-        return contact_id, [(PHONE, phone_name(contact.phone)), (CUSTOMER, customer_id)], None
-
-    admitted = admit(db, list(contacts), CONTACTS, names, run.now())
-    return contacts if len(admitted) == len(contacts) else {name: contacts[name] for name in admitted}
-
-
-def read_custom_fields(db: Db) -> list[CustomField]:
-    """The account's custom fields as last read."""
-    return [
-        CustomField(label, merge_tag or "")
-        for label, merge_tag in db.rows("select label, merge_tag from raw.simpletexting_custom_fields")
-    ]
-
-
-def read_contacts(
-    db: Db, custom_fields: Iterable[CustomField], contact_ids: Iterable[str] | None = None
-) -> dict[str, LiveContact]:
-    """Contacts as last read, gone ones left out; all of them, or these."""
-    names = ReadNames(custom_fields)
-    sql = "select contact_id, body, read_run from raw.simpletexting_contacts"
-    if contact_ids is None:
-        rows = db.rows(f"{sql} where not gone")
-    else:
-        with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
-            rows = db.rows(f"{sql} semi join {batch} using (contact_id) where not gone")
-    return {row[0]: live_contact(row[0], row[1], row[2], names) for row in rows}
-
-
-def customer_id_key(custom_fields: Sequence[CustomField]) -> str:
-    """The key under which contacts carry `VScustomerID` in this account."""
-    probe = FieldMap(1, (MapField(CUSTOMER_ID_LABEL, "custom", "mirror", "customer.id", None, "text", 0),), "", "")
-    available = resolve(probe, custom_fields).available
-    return available[0][1] if available else CUSTOMER_ID_LABEL
-
-
-def live_contact(contact_id: str, text: str | bytes, read_run: str, names: ReadNames) -> LiveContact:
-    """A contact from its JSON; absent, null and empty all read as empty."""
-    body = _decode(text)
-    found = body.get("customFields")
-    custom = found if isinstance(found, dict) else {}
-    odd = [name for name, value in custom.items() if value is not None and not isinstance(value, str)]
-    exact = _as_they_came(text) if odd else {}
-    return LiveContact(
-        contact_id=contact_id,
-        phone=_text(body.get("contactPhone")),
-        status=_text(body.get("subscriptionStatus")),
-        builtin={name: _text(body.get(name)) for name in BUILTINS},
-        custom=names.values(custom),
-        odd={names.key(name): exact[name] for name in odd},
-        created=_text(body.get("created")),
-        updated=_text(body.get("updated")),
-        source=_text(body.get("updateSource")),
-        read_run=read_run,
-    )
-
-
-def contact_id_of(text: bytes) -> str:
-    """The id of a contact's JSON.
-
-    Raises:
-        BadRecord: it is no object or names no id.
-    """
-    contact_id = contact_id_in(_decode(text))
-    if contact_id is None:
-        raise BadRecord("a contact without an id came", system=SIMPLETEXTING, call="list_contacts")
-    return contact_id
-
-
-class _Customs(msgspec.Struct):
-    customFields: dict[str, msgspec.Raw]  # noqa: N815
-
-
-def _as_they_came(text: str | bytes) -> dict[str, msgspec.Raw]:
-    """The exact text of each custom field's value; a float would change `1.10`, and what is longer than one."""
-    return {name: msgspec.Raw(bytes(raw)) for name, raw in _CUSTOMS.decode(text).customFields.items()}
-
-
-_CUSTOMS: Final = msgspec.json.Decoder(_Customs)
-
-
-def _decode(text: str | bytes) -> dict[str, Any]:
-    try:
-        value = read_json(text)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str:
-    return "" if value is BEYOND else live_text(value)

@@ -17,6 +17,12 @@ from vs_st_pipeline.change import GONE, Change
 from vs_st_pipeline.destinations.simpletexting import contacts as reading
 from vs_st_pipeline.destinations.simpletexting.batch import NOT_APPLIED, BatchOutcome
 from vs_st_pipeline.destinations.simpletexting.client import CONTACT, SimpleTextingClient
+from vs_st_pipeline.destinations.simpletexting.stored_contacts import (
+    live_contact,
+    mark_gone,
+    read_contacts,
+    read_custom_fields,
+)
 from vs_st_pipeline.destinations.simpletexting.strangers import (
     IN_DOUBT,
     MADE_AND_DELETED,
@@ -54,6 +60,7 @@ class Outcomes:
     Attributes:
         reads: what became of the contacts that were read singly in this sync.
         rejected: who was refused in an earlier one.
+        moved: contacts of which something was recorded, so that what was planned for them is compared again.
     """
 
     run: Run
@@ -61,6 +68,7 @@ class Outcomes:
     pushed: Pushed
     reads: SingleReads = field(default_factory=SingleReads)
     rejected: Mapping[str, ledger.Rejected] = field(default_factory=dict)
+    moved: set[str] = field(default_factory=set)
 
     def read(self, contact_id: str) -> bool:
         """Read one contact by itself; one that cannot be read is left for later, and stops nobody else.
@@ -96,6 +104,7 @@ class Outcomes:
                 before a write, on what is stored and not on what the caller believes; nothing is stored or sent.
         """
         send_id, run_id, heard = uuid.uuid4().hex, self.run.run_id, self.st.server_time
+        self.moved.update(contact_id for contact_id, _, _ in contacts)
         sending = [
             Sent(send_id, contact_id, run_id, call, nanp(phone), tuple(changes), heard_before=heard)
             for contact_id, phone, changes in contacts
@@ -148,7 +157,7 @@ class Outcomes:
     def gone(self, sent: Sent) -> None:
         """SimpleTexting does not have this contact any more."""
         with self.run.open() as db, db.transaction():
-            reading.mark_gone(db, sent.contact_id)
+            mark_gone(db, sent.contact_id)
             ledger.record_without_effect(db, [sent], "gone", at=self.run.now())
         self.pushed.noted[GONE] += 1
 
@@ -159,11 +168,11 @@ class Outcomes:
         still_there = self._is_there(sent.contact_id)
         with self.run.open() as db, db.transaction():
             if not still_there:
-                reading.mark_gone(db, sent.contact_id)
+                mark_gone(db, sent.contact_id)
             if met in (IN_DOUBT, MADE_NOT_DELETED):
                 ledger.record_doubted(db, stranger_id, met, at=self.run.now())
             if met == MADE_AND_DELETED:
-                reading.mark_gone(db, stranger_id)
+                mark_gone(db, stranger_id)
             ledger.record_rejected(db, sent, code="CONTACT_ID_DIFFERS", http_status=None, at=self.run.now())
             ledger.record_without_effect(db, [sent], "another contact", at=self.run.now())
         self.pushed.rejected += 1
@@ -237,7 +246,7 @@ class Outcomes:
         """
         unread = self._read_again(sent, unless_read=finally_)
         with self.run.open() as db:
-            live = reading.read_contacts(db, reading.read_custom_fields(db), [one.contact_id for one in sent])
+            live = read_contacts(db, read_custom_fields(db), [one.contact_id for one in sent])
         proved: list[Sent] = []
         for one in sent:
             contact = live.get(one.contact_id)
@@ -269,8 +278,8 @@ class Outcomes:
         except (Refused, TryLater, BadAnswer, Forbidden):
             return  # nobody there, as a rule; the next sync looks again
         with self.run.open() as db:
-            names = ReadNames(reading.read_custom_fields(db))
-        found = reading.live_contact(found_id, text, "", names)
+            names = ReadNames(read_custom_fields(db))
+        found = live_contact(found_id, text, "", names)
         if found.contact_id != sent.contact_id and _shows(found.value, sent.changes):
             self.met_stranger(sent, found.contact_id, called)
 

@@ -19,7 +19,6 @@ from vs_st_pipeline.change import UNREADABLE
 from vs_st_pipeline.destinations.simpletexting import contacts as reading
 from vs_st_pipeline.destinations.simpletexting.batch import IMPORT_LIMIT, WRITE_FAILS, collect, write_body
 from vs_st_pipeline.destinations.simpletexting.client import BATCH_SIZE, CONTACT, SimpleTextingClient
-from vs_st_pipeline.destinations.simpletexting.contacts import LiveContact
 from vs_st_pipeline.destinations.simpletexting.items import (
     READ_AGAIN_AFTER,
     Item,
@@ -29,6 +28,7 @@ from vs_st_pipeline.destinations.simpletexting.items import (
 )
 from vs_st_pipeline.destinations.simpletexting.outcomes import Outcomes, Pushed, Refusal, whole
 from vs_st_pipeline.destinations.simpletexting.rejections import meaning_of
+from vs_st_pipeline.destinations.simpletexting.stored_contacts import LiveContact
 from vs_st_pipeline.destinations.simpletexting.strangers import CalledAt
 from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, Internal, PipelineError, Refused, TryLater, Unsafe
 from vs_st_pipeline.ledger import Sent
@@ -56,7 +56,7 @@ def push(run: Run, st: SimpleTextingClient, pushed: Pushed) -> None:
         Unsafe: the plan was refused by the brake and this run does not allow it.
         TryLater, BadKey, BadAnswer: the account as a whole cannot be written now; what was accepted is remembered.
     """
-    _settle_outstanding(run, st, pushed)
+    moved = _settle_outstanding(run, st, pushed)
     with run.open() as db:
         plan = db.row("select unsafe from planned.plan")
         wanted_ids = [row[0] for row in db.rows("select distinct contact_id from planned.changes order by 1")]
@@ -68,7 +68,7 @@ def push(run: Run, st: SimpleTextingClient, pushed: Pushed) -> None:
         with run.open() as db:
             ledger.record_allowed(db, plan[0], by=run.started_by, at=run.now(), run_id=run.run_id)
     with run.open() as db:
-        outcomes = Outcomes(run, st, pushed, rejected=ledger.read_rejected(db))
+        outcomes = Outcomes(run, st, pushed, rejected=ledger.read_rejected(db), moved=moved)
     _forget_readable(run, wanted_ids)
     try:
         if len(wanted_ids) > run.merchant.simpletexting.write_one_by_one_up_to:
@@ -107,8 +107,12 @@ def _note_unreadable(run: Run, pushed: Pushed) -> None:
             pushed.noted[UNREADABLE] += count
 
 
-def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: Pushed) -> None:
-    """What a run that died had sent: its batch is asked, never sent again; the rest is settled by reading."""
+def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: Pushed) -> set[str]:
+    """What a run that died had sent: its batch is asked, never sent again; the rest is settled by reading.
+
+    Returns:
+        The ids of the contacts that were settled.
+    """
     with run.open() as db:
         outstanding = ledger.read_outstanding(db)
     before = Pushed()
@@ -133,6 +137,7 @@ def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: Pushed) -> No
     for sent in late:
         outcomes.look_late(sent, CalledAt(sent.heard_before, sent.heard_after))
     pushed.noted += before.noted  # its contacts are counted by what this run finds to be written
+    return {sent.contact_id for sent in [*late, *(sent for sending in outstanding.values() for sent in sending)]}
 
 
 def _push_one_by_one(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
@@ -147,11 +152,13 @@ def _push_one_by_one(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
     failed: list[tuple[Sent, PipelineError]] = []
     in_a_row, passed = 0, pushed.accepted
     for done, contact_id in enumerate(sorted(contact_ids, key=lambda one: one in suspects), 1):
-        if not is_fresh(run, contact_id) and not outcomes.read(contact_id):
-            continue
-        # Not before: each write and each reading on the way may have changed what is known of the contacts after it.
-        for item in items_to_write(run, [contact_id], pushed):
-            [sent] = outcomes.sending([(contact_id, item.contact.phone, item.changes)], call=UPDATE)
+        with run.open() as db:  # not before: each write on the way may change what is known of the contacts after it
+            fresh = is_fresh(run, db, contact_id)
+            written = _sending(outcomes, contact_id) if fresh else None
+        if not fresh and outcomes.read(contact_id):
+            written = _sending(outcomes, contact_id)
+        if written:
+            item, sent = written
             try:
                 _write_one(outcomes, item, sent)
                 in_a_row = 0
@@ -179,6 +186,16 @@ def _push_one_by_one(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
         run.progress(f"written {done} of {len(contact_ids)}")
     if pushed.accepted > passed or (len(failed) == 1 and failed[0][0].contact_id in suspects):
         _reject_failed(outcomes, failed)
+
+
+def _sending(outcomes: Outcomes, contact_id: str) -> tuple[Item, Sent] | None:
+    """What is to be written of one contact, stored as about to be sent; None where nothing is."""
+    run = outcomes.run
+    with run.open() as db:
+        for item in items_to_write(run, db, [contact_id], outcomes.pushed, outcomes.moved):
+            [sent] = outcomes.sending([(contact_id, item.contact.phone, item.changes)], call=UPDATE)
+            return item, sent
+    return None
 
 
 def _of_one(outcomes: Outcomes, unread: set[str]) -> bool:
@@ -456,8 +473,8 @@ class _Batches:
             reading.fetch_contacts(run, self.outcomes.st, fresh=all_of_them)
             self.listed_at = time.monotonic()
             self.all_listed_at = self.listed_at if all_of_them else self.all_listed_at
-        items = items_to_write(run, contact_ids, self.outcomes.pushed)
         with run.open() as db:
+            items = items_to_write(run, db, contact_ids, self.outcomes.pushed, self.outcomes.moved)
             named = named_by_phone(db, [item.contact for item in items])
         named &= {item.contact.contact_id for item in items if item.contact.read_run == run.run_id}
         self.alone += [item.contact.contact_id for item in items if item.contact.contact_id not in named]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
-from vs_st_pipeline.destinations.simpletexting.contacts import OUR_OWN_SOURCE
+from vs_st_pipeline.destinations.simpletexting.stored_contacts import OUR_OWN_SOURCE
 from vs_st_pipeline.errors import BadAnswer, Forbidden, Refused, TryLater
 from vs_st_pipeline.text_forms import parse_moment
 from vs_st_pipeline.wire_forms import read_json

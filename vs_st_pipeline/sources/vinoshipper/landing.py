@@ -8,6 +8,7 @@ mark away. Marks, not times, decide that: clocks jump, and rehearsals set them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,7 +20,10 @@ import msgspec
 from vs_st_pipeline import forgotten
 from vs_st_pipeline.customer import customer_from, listed_phone
 from vs_st_pipeline.database import Db
+from vs_st_pipeline.drift import new_names
+from vs_st_pipeline.errors import VINOSHIPPER
 from vs_st_pipeline.forgotten import EMAIL, PHONE, admit, email_name
+from vs_st_pipeline.marks import record_drift
 from vs_st_pipeline.records import Kept, RecordKind, believed, carry, is_given, may_lack, wants_another_read
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sources.vinoshipper.client import decode, whole_number
@@ -43,6 +47,7 @@ class CustomerItem:
     phone: str | None
     text: str
     in_doubt: bool = False  # it does not speak of all that is documented, or says what cannot be understood
+    drift: tuple[str, ...] = ()  # what in it nobody told us of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ def customer_item(text: bytes) -> CustomerItem | None:
         return None
     phone = listed_phone(body)
     in_doubt = (phone is None and body.get("primaryPhone") is not None) or may_lack(LISTED_CUSTOMER, body, _NO_DAY)
-    return CustomerItem(customer_id, phone, text.decode(), in_doubt)
+    return CustomerItem(customer_id, phone, text.decode(), in_doubt, tuple(new_names("customer", body)))
 
 
 def land_customers(run: Run, items: Sequence[CustomerItem]) -> None:
@@ -74,9 +79,12 @@ def land_customers(run: Run, items: Sequence[CustomerItem]) -> None:
         items = admit(
             db, items, forgotten.CUSTOMER, lambda item: _names(item.customer_id, item.phone, item.text), run.now()
         )
-    if not items:
-        return
-    kept, phones = _carried_in_list(run, items)
+        if items:
+            _store_items(run, db, items)
+
+
+def _store_items(run: Run, db: Db, items: Sequence[CustomerItem]) -> None:
+    kept, phones = _carried_in_list(run, db, items)
     columns: dict[str, list[object]] = {
         "customer_id": [item.customer_id for item in items],
         "phone": [phones.get(item.customer_id, item.phone) for item in items],
@@ -84,7 +92,17 @@ def land_customers(run: Run, items: Sequence[CustomerItem]) -> None:
         "hash": [md5(item.text.encode(), usedforsecurity=False).hexdigest() for item in items],
         "kept": [kept.get(item.customer_id) for item in items],
     }
-    with run.open() as db, db.transaction(), db.batch(columns, {"customer_id": "int"}) as batch:
+    with db.batch(columns, {"customer_id": "int"}) as batch:
+        if any(item.drift for item in items):
+            new = {
+                row[0]
+                for row in db.rows(
+                    f"""select customer_id from {batch} as b left join raw.vinoshipper_customers as c
+                        using (customer_id) where c.list_hash is distinct from b.hash"""
+                )
+            }
+            found = Counter(name for item in items if item.customer_id in new for name in item.drift)
+            record_drift(db, VINOSHIPPER, found, run.now())
         db.execute(
             f"""update raw.vinoshipper_customers as c
                 set phone = b.phone, list_body = b.body, list_hash = b.hash, list_kept = b.kept, listed_at = ?,
@@ -102,9 +120,9 @@ def land_customers(run: Run, items: Sequence[CustomerItem]) -> None:
         )
 
 
-def _carried_in_list(run: Run, items: Sequence[CustomerItem]) -> tuple[dict[int, str], dict[int, str | None]]:
+def _carried_in_list(run: Run, db: Db, items: Sequence[CustomerItem]) -> tuple[dict[int, str], dict[int, str | None]]:
     """What list items do not speak of, by customer, and the phones of those whose item gives none that can be read."""
-    with run.open() as db, db.batch({"customer_id": [item.customer_id for item in items]}, _INT) as batch:
+    with db.batch({"customer_id": [item.customer_id for item in items]}, _INT) as batch:
         stored = dict(
             db.rows(
                 f"""select customer_id, list_kept from raw.vinoshipper_customers semi join {batch} using (customer_id)
@@ -114,7 +132,7 @@ def _carried_in_list(run: Run, items: Sequence[CustomerItem]) -> tuple[dict[int,
     doubtful = [item for item in items if item.in_doubt or item.customer_id in stored]
     if not doubtful:
         return {}, {}
-    with run.open() as db, db.batch({"customer_id": [item.customer_id for item in doubtful]}, _INT) as batch:
+    with db.batch({"customer_id": [item.customer_id for item in doubtful]}, _INT) as batch:
         known = {
             row[0]: row[1:]
             for row in db.rows(
@@ -190,18 +208,22 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, after_walk: bo
         details = admit(
             db, details, forgotten.CUSTOMER, lambda row: _names(row.id, _phone(row.text), row.text), run.now()
         )
+        _store_customer_details(run, db, details, after_walk=after_walk)
+
+
+def _store_customer_details(run: Run, db: Db, details: Sequence[Detail], *, after_walk: bool) -> None:
+    kept = _carried_in_details(run, db, CUSTOMER, details)
     columns: dict[str, list[object]] = {
         "customer_id": [int(row.id) for row in details],
         "body": [row.text for row in details],
         "hash": [_hash(row.text) for row in details],
         "status": [row.status for row in details],
+        "leads": _other_memberships(run, db, details) if after_walk else [False] * len(details),
+        "kept": kept,
+        "again": _again(CUSTOMER, kept),
     }
-    with run.open() as db:
-        columns["leads"] = _other_memberships(run, db, details) if after_walk else [False] * len(details)
-        columns["kept"] = _carried_in_details(run, db, CUSTOMER, details)
-        columns["again"] = _again(CUSTOMER, columns["kept"])
     types = {"customer_id": "int", "status": "int", "leads": "bool", "again": "bool"}
-    with run.open() as db, db.transaction(), db.batch(columns, types) as batch:
+    with db.batch(columns, types) as batch:
         db.execute(
             f"""update raw.vinoshipper_customers as c
                 set detail_status = b.status, detail_at = $now, detail_wanted = b.again, detail_leads = b.leads,
@@ -374,7 +396,11 @@ def land_order_details(run: Run, details: Sequence[Detail]) -> None:
     """Store order details and whether more is to be expected of them; a 404 counts no more."""
     with run.open() as db, db.transaction():
         details = admit(db, details, forgotten.ORDER, lambda row: (row.id, _buyer(_told(row.text)), None), run.now())
-    told = [_told(row.text) for row in details]
+        _store_order_details(run, db, details)
+
+
+def _store_order_details(run: Run, db: Db, details: Sequence[Detail]) -> None:
+    told, kept = [_told(row.text) for row in details], _carried_in_details(run, db, ORDER, details)
     columns: dict[str, list[object]] = {
         "order_number": [row.id for row in details],
         "body": [row.text for row in details],
@@ -382,14 +408,13 @@ def land_order_details(run: Run, details: Sequence[Detail]) -> None:
         "status": [row.status for row in details],
         "settled_at": [_settled_since(body) for body in told],
         "customer_id": [_owner(body) for body in told],
+        "kept": kept,
+        "again": _again(ORDER, kept),
+        # A first answer has nothing before it to be held against, and one settled long since is not read in turn.
+        "cut": [row.text is not None and not body.has_parts for row, body in zip(details, told, strict=True)],
     }
-    with run.open() as db:
-        columns["kept"] = _carried_in_details(run, db, ORDER, details)
-        columns["again"] = _again(ORDER, columns["kept"])
-    # A first answer has nothing before it to be held against, and who is settled long since is not read in turn.
-    columns["cut"] = [row.text is not None and not body.has_parts for row, body in zip(details, told, strict=True)]
     types = {"status": "int", "customer_id": "int", "again": "bool", "cut": "bool"}
-    with run.open() as db, db.transaction(), db.batch(columns, types) as batch:
+    with db.batch(columns, types) as batch:
         db.execute(
             f"""update raw.vinoshipper_orders as o
                 set detail_status = b.status, detail_at = $now,
