@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.account_fields import CustomField, ReadNames
-from vs_st_pipeline.destinations.simpletexting import items, push, strangers
+from vs_st_pipeline.destinations.simpletexting import contacts, items, push, strangers
 from vs_st_pipeline.destinations.simpletexting.batch import write_body
 from vs_st_pipeline.destinations.simpletexting.contacts import live_contact
 from vs_st_pipeline.destinations.simpletexting.strangers import _epoch
@@ -107,6 +107,32 @@ def test_c10_what_a_quiet_and_a_first_sync_ask_for(story: Story, wire: Between) 
     story.clear_journals()
     story.synced()
     assert (requests_for(story, "/contacts"), requests_for(story, "/custom-fields")) == (1, 1)
+
+
+def test_contacts_written_in_one_moment_are_within_the_overlap_all_or_none(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.synced()
+    monkeypatch.setattr(contacts, "OVERLAP_ROWS", 4)
+    mark = datetime(2026, 6, 17, 19, tzinfo=UTC)
+
+    def overlap(*seconds_ago: float) -> float:
+        with story.as_run().open() as db:
+            db.execute("delete from raw.simpletexting_contacts")
+            for place, ago in enumerate(seconds_ago):
+                body = json.dumps({"contactId": str(place), "updated": (mark - timedelta(seconds=ago)).isoformat()})
+                db.execute(
+                    """insert into raw.simpletexting_contacts (contact_id, body, body_hash, read_at, read_run, gone)
+                       values (?, ?, '', now(), '', false)""",
+                    [str(place), body],
+                )
+            return (mark - contacts._overlapping(db, mark)).total_seconds()
+
+    assert overlap(0, 1, 2, 3) == 3600  # all of them are a page
+    assert overlap(0, 1, 2, 3, 4, 5) == 3
+    assert overlap(0, 1, 2, 2, 2, 2, 5) == 1  # six would be more than a page takes
+    assert overlap(0, 0, 0, 0, 0, 0, 5) == 0  # the mark's own moment is always asked for
+    assert overlap(1, 1, 1, 1, 1, 1, 5) == 1
 
 
 def test_c22_a_list_whose_order_changes_with_every_request_is_read_by_walks_that_are_joined(

@@ -269,19 +269,24 @@ def _overlapping(db: Db, mark: datetime) -> datetime:
     """Where to read from: an hour before the mark, or as far back as contacts fill most of a page.
 
     Right after many were written the hour holds them all; a page is overlap enough, and one request. Contacts that say
-    to be newer than the mark take no place in it.
+    to be newer than the mark take no place in it. Of those that were written in one moment, as by a batch, all are
+    within it or none: half of them cannot be asked for, and all might need another page.
     """
     since = mark - OVERLAP
     if db.value("select count(*) from raw.simpletexting_contacts") <= OVERLAP_ROWS:
         return since
-    row = db.row(
+    rows = db.rows(
         """select updated from (select json_extract_string(body, '$.updated') as updated
                from raw.simpletexting_contacts where not gone)
-           where updated is not null and updated <= ? order by updated desc limit 1 offset ?""",
-        [f"{mark + timedelta(days=1):%Y-%m-%dT%H:%M:%S}", OVERLAP_ROWS],
+           where updated is not null and updated <= ? order by updated desc limit ?""",
+        [f"{mark + timedelta(days=1):%Y-%m-%dT%H:%M:%S}", OVERLAP_ROWS + 1],
     )
-    moment = parse_moment(row[0]) if row else None
-    return max(since, min(instant(moment), mark)) if moment is not None else since
+    moments = [instant(moment) for row in rows if (moment := parse_moment(row[0])) is not None]
+    if len(rows) <= OVERLAP_ROWS or not moments:
+        return since
+    oldest = min(moments)
+    fitting = min((moment for moment in moments if oldest < moment < mark), default=oldest)
+    return max(since, min(fitting, mark))
 
 
 def _move_mark(db: Db, run: Run, st: SimpleTextingClient, listing: _Listing, before: str | None) -> None:
