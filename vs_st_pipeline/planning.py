@@ -39,6 +39,7 @@ from vs_st_pipeline.database import Db
 from vs_st_pipeline.destinations.simpletexting.contacts import (
     LiveContact,
     customer_id_key,
+    email_owners,
     read_contacts,
     read_custom_fields,
 )
@@ -153,7 +154,7 @@ def make_plan(run: Run, field_map: FieldMap) -> Plan:
         live = read_contacts(db, custom_fields)
         people, unmatched = _people(run, db, live, custom_fields)
         _say_what_is_wanted(people, resolved, run.merchant)
-        _share_out_emails(people, live)
+        _share_out_emails(db, people, live)
         plan = Plan(
             unmatched=unmatched,
             held=Counter(person.held for person in people if person.held),
@@ -193,7 +194,7 @@ def everybody(run: Run, db: Db, field_map: FieldMap) -> list[Person]:
     live = read_contacts(db, custom_fields)
     people, _ = _people(run, db, live, custom_fields)
     _say_what_is_wanted(people, resolve(field_map, custom_fields), run.merchant)
-    _share_out_emails(people, live)
+    _share_out_emails(db, people, live)
     return people
 
 
@@ -305,12 +306,9 @@ def _say_what_is_wanted(people: Sequence[Person], resolved: ResolvedMap, merchan
             person.notes.discard(RECEIPT_UNREADABLE)
 
 
-def _share_out_emails(people: Sequence[Person], live: Mapping[str, LiveContact]) -> None:
+def _share_out_emails(db: Db, people: Sequence[Person], live: Mapping[str, LiveContact]) -> None:
     """An e-mail that another contact has, or gets in this sync, is left out: accounts may hold it only once."""
-    owners: dict[str, set[str]] = {}
-    for contact in live.values():
-        if contact.builtin["email"].strip():
-            owners.setdefault(contact.builtin["email"].strip().casefold(), set()).add(contact.contact_id)
+    owners = email_owners(db, [(contact.contact_id, contact.builtin["email"]) for contact in live.values()])
     for person in people:  # in the order of contact ids: the smallest gets it
         kept = []
         for want in person.wanted:

@@ -189,6 +189,44 @@ def test_c13_a_contact_whose_custom_fields_are_not_understood_is_left_alone(
     story.clean()
 
 
+@pytest.mark.parametrize("with_id", [True, False])
+@pytest.mark.parametrize("singly", [True, False])
+def test_c13_the_email_of_a_contact_that_was_never_understood_is_taken(
+    story: Story, wire: Between, singly: bool, with_id: bool
+) -> None:
+    through(story, wire, write_one_by_one_up_to=100 if singly else 0)
+    email = story.shop.customer(700108)["email"]
+    taker = story.texting.contact(BRAM)["contactId"]
+    story.texting.patch_contact(RENSKE, email="")
+    story.texting.patch_contact(BRAM, email=email.upper())
+
+    def other_shape(told: Told) -> None:
+        if told.method == "GET" and "/api/contacts" in told.path:
+            body = told.json
+            for row in body.get("content", [body]):
+                if row.get("contactId") == taker:
+                    row["customFields"] = ["?"]
+                    if not with_id:
+                        del row["contactId"]
+            told.json = body
+
+    wire.rules.append(other_shape)
+    plan = story.run("plan", "--merchant", TEST, "--json").of()
+    assert "email" not in [change["field"] for row in plan["contacts"] for change in row["changes"]
+                           if row["customer_id"] == 700108]  # fmt: skip
+    done = story.sync()
+    assert done.of()["error"] is None, done
+    assert story.texting.contact(RENSKE)["email"] in ("", None)
+    assert story.contact(RENSKE)["VScustomerID"] == "700108", "the rest was written"
+    assert story.run("forget", "--merchant", TEST, "--yes", BRAM).exit_code == 0
+    assert email.upper() not in json.dumps(rows(story, "select value from raw.marks"))
+    wire.rules.clear()
+    story.texting.patch_contact(BRAM, email="")
+    story.sync()
+    assert story.texting.contact(RENSKE)["email"] == email
+    story.clean()
+
+
 @pytest.mark.parametrize("which", ["all of them", "five in a row"])
 def test_c13_where_many_are_so_nothing_is_written(story: Story, wire: Between, which: str) -> None:
     def other_shape(told: Told) -> None:

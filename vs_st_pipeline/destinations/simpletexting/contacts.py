@@ -32,7 +32,7 @@ from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, BadRecord, Refused
 from vs_st_pipeline.field_map import FieldMap, MapField
 from vs_st_pipeline.forgotten import CONTACT as CONTACTS
 from vs_st_pipeline.forgotten import CUSTOMER, PHONE, admit, phone_name, read_forgotten
-from vs_st_pipeline.marks import CLOCK_SLACK, is_due, read_mark, record_drift, write_mark
+from vs_st_pipeline.marks import CLOCK_SLACK, UNREAD_EMAILS, is_due, read_mark, record_drift, write_mark
 from vs_st_pipeline.matching import carried_id
 from vs_st_pipeline.records import SingleReads
 from vs_st_pipeline.run import Asked, Run
@@ -150,7 +150,8 @@ def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) ->
     """
     with run.open() as db:
         mark = read_mark(db, SINCE)
-        full = fresh or run.full or mark is None or is_due(db, FULL, run.merchant.simpletexting.full_read, run.now())
+        full = fresh or run.full or mark is None or read_mark(db, UNREAD_EMAILS) is None
+        full = full or is_due(db, FULL, run.merchant.simpletexting.full_read, run.now())
     if full or datetime.fromisoformat(mark) > _latest(st):  # a mark in the future has hidden whom nobody knows
         return _fetch_all(run, st, "before a batch" if fresh else "due")
     return _fetch_since(run, st, mark)
@@ -197,7 +198,7 @@ def _holds_all(run: Run, rows: Sequence[bytes]) -> bool:
 def _land_complete(run: Run, st: SimpleTextingClient, listing: _Listing) -> None:
     with run.open() as db, db.transaction():
         land_contacts(run, db, listing.found)
-        _keep_unusable(run, db, listing)
+        _keep_unusable(run, db, listing, of_all=listing.proved)
         if listing.proved and not listing.unusable:
             with db.batch({"contact_id": list(listing.found)}) as batch:
                 db.execute(
@@ -240,7 +241,7 @@ def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
         return listing.count
     with run.open() as db, db.transaction():
         land_contacts(run, db, listing.found)
-        _keep_unusable(run, db, listing)
+        _keep_unusable(run, db, listing, of_all=False)
         _move_mark(db, run, st, listing, mark)
     run.asked.append(Asked("contact list", "updated since the last look", listing.count, f"{listing.pages} pages"))
     return listing.count
@@ -488,10 +489,41 @@ def _judge_unusable(run: Run, st: SimpleTextingClient, listing: _Listing, *, of_
             reads.went_well()
 
 
-def _keep_unusable(run: Run, db: Db, listing: _Listing) -> None:
+def _keep_unusable(run: Run, db: Db, listing: _Listing, *, of_all: bool) -> None:
+    """Keep who cannot be understood, and which e-mail he has: nobody else may be given it."""
     error = BadRecord("the contact stands in the list in a shape that cannot be understood", system=SIMPLETEXTING)
     named = {name: error for name in listing.unusable if not name.startswith("#")}
     record_unreadable(db, CONTACT.name, named, run.now(), dry_run=run.dry_run)
+    known: dict[str, str] = {} if of_all else read_mark(db, UNREAD_EMAILS) or {}
+    emails = {name: email for name, email in known.items() if name not in listing.found}
+    for name, text in _of_people_not_forgotten(run, db, listing.unusable).items():
+        if email := _text(_decode(text).get("email")).strip():
+            # Of rows without an id, each has the place of its own e-mail: their numbers are those of one listing.
+            emails[f"# {email}" if name.startswith("#") else name] = email
+    if emails != read_mark(db, UNREAD_EMAILS):
+        write_mark(db, UNREAD_EMAILS, emails, run.now())
+
+
+def _understood_now(run: Run, db: Db, contact_id: str) -> None:
+    """He was read, or is gone: what was kept of him because he could not be understood is no longer needed."""
+    forget_unreadable(db, CONTACT.name, [contact_id])
+    emails: dict[str, str] = read_mark(db, UNREAD_EMAILS) or {}
+    if emails.pop(contact_id, None) is not None:
+        write_mark(db, UNREAD_EMAILS, emails, run.now())
+
+
+def email_owners(db: Db, read: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    """Whose an e-mail is, by the e-mail in one case: ids of contacts, also of those that are not understood.
+
+    Args:
+        read: id and e-mail of the contacts that are.
+    """
+    owners: dict[str, set[str]] = {}
+    unread: dict[str, str] = read_mark(db, UNREAD_EMAILS) or {}
+    for contact_id, email in (*read, *unread.items()):
+        if email.strip():
+            owners.setdefault(email.strip().casefold(), set()).add(contact_id)
+    return owners
 
 
 def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
@@ -507,11 +539,11 @@ def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
             raise
         with run.open() as db, db.transaction():
             mark_gone(db, contact_id)
-            forget_unreadable(db, CONTACT.name, [contact_id])
+            _understood_now(run, db, contact_id)
         return
     with run.open() as db, db.transaction():
         land_contacts(run, db, {contact_id: text})
-        forget_unreadable(db, CONTACT.name, [contact_id])
+        _understood_now(run, db, contact_id)
 
 
 def mark_gone(db: Db, contact_id: str) -> None:

@@ -85,15 +85,13 @@ def _without_taken_emails(run: Run, items: Sequence[Item]) -> list[Item]:
     ]
     if not any(_is_email(change) for item in items for change in item.changes):
         return items
-    owners: dict[str, set[str]] = {}
     with run.open() as db:
         emails = db.rows(
             """select contact_id, email
                from (select contact_id, json_extract_string(body, '$.email') as email
                      from raw.simpletexting_contacts where not gone) where email <> ''"""
         )
-    for contact_id, email in emails:
-        owners.setdefault(email.strip().casefold(), set()).add(contact_id)
+        owners = reading.email_owners(db, emails)
     kept = []
     for item in items:
         own = {item.contact.contact_id}
