@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings
-from vs_st_pipeline.merchants import FIRST_YEAR, LAST_YEAR, parse_duration
+from vs_st_pipeline.merchants import FASTEST_RATE, FIRST_YEAR, LAST_YEAR, SLOWEST_RATE, parse_duration
 from vs_st_pipeline.secret_values import CannotRead, Secret, checked, value_behind
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ def fleet_rates(environ: Mapping[str, str]) -> dict[str, float]:
     """Requests a second for all merchants of one system together: `VS_ST_VINOSHIPPER_RATE`, `VS_ST_SIMPLETEXTING_RATE`.
 
     Raises:
-        BadSettings: one is set and is no number above 0.
+        BadSettings: one is set and is no number above 0, or is beyond what can be meant.
     """
     rates: dict[str, float] = {}
     for system in (VINOSHIPPER, SIMPLETEXTING):
@@ -70,6 +70,11 @@ def fleet_rates(environ: Mapping[str, str]) -> dict[str, float]:
                 rates[system] = 0.0
             if not 0 < rates[system] < math.inf:
                 raise BadSettings(f"{name} must be a number of requests a second above 0, such as 20")
+            if not SLOWEST_RATE <= rates[system] <= FASTEST_RATE:
+                raise BadSettings(
+                    f"{name} must be from {SLOWEST_RATE} (a request in 17 minutes) to {FASTEST_RATE:.0f} requests a "
+                    "second, such as 20"
+                )
     return rates
 
 

@@ -73,6 +73,10 @@ class TryLater(PipelineError):
     kind = "try_later"
 
 
+class Interrupted(TryLater):
+    """Something that is no part of this merchant's stopped his run midway; he can be run again at once."""
+
+
 class GiveUp(PipelineError):
     """Trying again changes nothing until a person does something."""
 

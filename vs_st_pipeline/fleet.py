@@ -52,9 +52,20 @@ WHAT_TO_DO = {
     "config": "Put the setting right; the message names it.",
     "internal": "Report it; the message names the place in our code.",
 }
+_HELD_UP_HERE = (
+    "Nothing yet: every tick tries again. If it lasts, the cause is on this machine and no vendor's: close or end what "
+    "the message names."
+)
 _LATE_WITHOUT_ERROR = "See whether sync_schedule is switched on and its runs get through: nobody tried to sync him."
 _UNREAD_DO = "`vs-st check` names the records and what cannot be seen; `vs-st why` says what it means for a contact."
 _REFUSED_DO = "`vs-st why` says of a contact what was refused and what to do; `vs-st retry` tries at once."
+
+
+def what_to_do(error: Error) -> str:
+    """What a person should do about an error, `""` where nobody can say."""
+    if error.kind == TryLater.kind and error.system is None:  # a file or a lock that somebody holds
+        return _HELD_UP_HERE
+    return WHAT_TO_DO.get(error.kind, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +296,7 @@ def _told(state: str, error: Error | None, standing: Standing) -> tuple[str, str
     if error is not None:
         at = f" at {error.system}" if error.system else ""
         trace = f" (trace {error.trace_id})" if error.trace_id else ""
-        return f"{error.kind}{at}: {error.message}{trace}", WHAT_TO_DO.get(error.kind, "")
+        return f"{error.kind}{at}: {error.message}{trace}", what_to_do(error)
     if state == LATE:
         return f"no sync since {standing.last_good_sync_at:%Y-%m-%d %H:%M} UTC", _LATE_WITHOUT_ERROR
     if state == REFUSED:

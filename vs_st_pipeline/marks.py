@@ -17,6 +17,9 @@ from vs_st_pipeline.database import Db
 LINKED, NOTHING_TO_WRITE = "linked", "nothing_to_write"
 """Marks that only spare work: what was worked out, and from what. They name people, so forgetting takes them away."""
 
+UNREAD_EMAILS = "unread_emails"
+"""E-mails of contacts that are not understood, by contact. Forgetting takes it away, a listing of all makes it anew."""
+
 CLOCK_SLACK = timedelta(days=1)  # a mark further ahead than this comes from a clock that was wrong
 
 
@@ -57,8 +60,8 @@ def forget_mark(db: Db, name: str) -> None:
 
 
 def forget_memos(db: Db) -> None:
-    """Take away what only spares work; it is worked out anew."""
-    for name in (LINKED, NOTHING_TO_WRITE):
+    """Take away what names people; it is worked out or read anew."""
+    for name in (LINKED, NOTHING_TO_WRITE, UNREAD_EMAILS):
         forget_mark(db, name)
 
 

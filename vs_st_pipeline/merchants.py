@@ -32,7 +32,7 @@ _LONGEST_DURATION = timedelta(days=36_500)  # a century: still safe to take from
 _DURATION_FORMS = "a duration: a whole number and s, m, h or d, such as 0s, 90s, 15m, 6h or 7d"
 SHORTEST_KEEPING = timedelta(days=90)
 FIRST_YEAR, LAST_YEAR = 1970, 2200  # of any date in the settings
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+ID_FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 SLOWEST_RATE, FASTEST_RATE = 0.001, 1_000_000.0  # requests a second; beyond these it is a slip of the decimal point
 _MOST_ONE_BY_ONE = 1_000_000
 # Beyond these a sync would wait for hours, or what it was to read again would never be read.
@@ -329,7 +329,7 @@ def _secret(
 
 def _id(node: Node) -> str:
     written = node.text()
-    if not _ID.fullmatch(written):
+    if not ID_FORM.fullmatch(written):
         raise node.problem("an id is 1-63 of a-z, 0-9 and -, no - first, such as hillside-cellars")
     return written
 
@@ -447,6 +447,11 @@ def _date(node: Node) -> _PastDate:
 
 def _time_zone(node: Node) -> ZoneInfo:
     name = node.text()
+    if name in _WITHOUT_SUMMER_TIME:
+        raise node.problem(
+            f"{name} has no summer time, so that dates and ages would be an hour off for half of the year; write a "
+            f"place, such as {_nearest_zone(name)}"
+        )
     zone = _zone(name)
     if zone is None:
         raise node.problem(f"no such time zone; write one such as {_nearest_zone(name)}")
@@ -460,6 +465,9 @@ def _zone(name: str) -> ZoneInfo | None:
     except (KeyError, ValueError, OSError):  # OSError: the name of a folder, or one that is too long
         return None
 
+
+# The database has them, and whoever writes them means a place. (Phoenix and Honolulu have no summer time either.)
+_WITHOUT_SUMMER_TIME = ("EST", "MST", "HST")
 
 # What people write for a zone. The nearest name by its letters would be another zone, or one without summer time.
 _ZONES_BY_WORD = {

@@ -28,14 +28,23 @@ from vs_st_pipeline.destinations.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.destinations.simpletexting.outcomes import Pushed
 from vs_st_pipeline.destinations.simpletexting.push import push as push_contacts
 from vs_st_pipeline.destinations.simpletexting.stored_contacts import read_custom_fields
-from vs_st_pipeline.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings, Internal, PipelineError, TryLater, Unsafe
+from vs_st_pipeline.errors import (
+    SIMPLETEXTING,
+    VINOSHIPPER,
+    BadSettings,
+    Internal,
+    Interrupted,
+    PipelineError,
+    TryLater,
+    Unsafe,
+)
 from vs_st_pipeline.faults import told
 from vs_st_pipeline.field_map import FieldMap
 from vs_st_pipeline.ledger import count_waiting
 from vs_st_pipeline.linking import Linked
 from vs_st_pipeline.pace import Pace, account_file
 from vs_st_pipeline.report import FAILED, OK, PARTIAL, Report
-from vs_st_pipeline.run import Asked, Run
+from vs_st_pipeline.run import Asked, Run, new_run_id
 from vs_st_pipeline.secret_values import Secret
 from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.sources.vinoshipper.customer_passes import fetch_customers, look_up_newcomers
@@ -232,10 +241,37 @@ class StopDone:
 def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] = lambda _: None) -> Report:
     """Make these stops for one merchant, in the order of the way; never raises, what went wrong is in the report.
 
+    Where something that is no part of his stopped him midway, he is run again at once, and once.
+
     Args:
         stops: names in `STOPS`. Without `synced` it is a rehearsal of the others if the run says so.
         on_stop: told of each stop as it is done.
     """
+    report = _walk_once(run, stops, on_stop)
+    if isinstance(report.error, Interrupted) and not run.stop():
+        run = replace(run, run_id=new_run_id())
+        report = _joined(report, _walk_once(run, stops, on_stop))
+    if "synced" in stops:
+        now = run.clock().astimezone(UTC)
+        shown = {"run_id": run.run_id, **report.as_json()}
+        with suppress(OSError):  # a view for `vs-st merchants`; a disk that is full is in the report already
+            write_standing(
+                run.warehouse.data_dir, run.merchant.id, now, shown,
+                good=report.status != FAILED, waiting=report.waiting,
+            )  # fmt: skip
+    return report
+
+
+def _joined(first: Report, second: Report) -> Report:
+    """The report of a second try, with what the first one has done."""
+    second.accepted += first.accepted
+    second.vinoshipper_calls = first.vinoshipper_calls + second.vinoshipper_calls
+    second.simpletexting_calls = first.simpletexting_calls + second.simpletexting_calls
+    second.seconds += first.seconds
+    return second
+
+
+def _walk_once(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None]) -> Report:
     whole = set(stops) == set(STOPS)
     unchanged: Standing | None = None
     with visiting(run) as visit, run.warehouse.sync_lock(run.merchant.id):
@@ -278,14 +314,6 @@ def walk(run: Run, stops: Collection[str], on_stop: Callable[[StopDone], None] =
                 visit.report.waiting = count_waiting(db)
         retention.let_go(run)
         forgetting.finish(run)
-    if "synced" in stops:
-        now = run.clock().astimezone(UTC)
-        report = {"run_id": run.run_id, **visit.report.as_json()}
-        with suppress(OSError):  # a view for `vs-st merchants`; a disk that is full is in the report already
-            write_standing(
-                run.warehouse.data_dir, run.merchant.id, now, report,
-                good=visit.report.status != FAILED, waiting=visit.report.waiting,
-            )  # fmt: skip
     return visit.report
 
 

@@ -236,7 +236,10 @@ def _stored(run: Run, db: Db) -> _Stored:
     # Sums over orders that were never searched would say 0 to people who have ordered.
     history_complete = bool(db.value("select count(*) from raw.reads where what = 'orders'"))
     read = {row[0] for row in db.rows("select customer_id from raw.vinoshipper_customers where detail_at is not null")}
-    read -= {row[0] for row in db.rows("select customer_id from raw.vinoshipper_orders where detail_at is null")}
+    open_orders = db.rows(
+        "select customer_id from raw.vinoshipper_orders where detail_at is null or owner_unknown is true"
+    )
+    read -= {row[0] for row in open_orders}
     unreadable = db.rows(
         """select u.kind, coalesce(try_cast(u.id as bigint), 0), o.customer_id, u.id
            from raw.unreadable as u

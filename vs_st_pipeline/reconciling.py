@@ -18,17 +18,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from vs_st_pipeline import ledger, planning
-from vs_st_pipeline.change import GONE, NOT_READ_YET
+from vs_st_pipeline.change import GONE, NOT_READ_YET, UNREADABLE
 from vs_st_pipeline.database import Db
-from vs_st_pipeline.destinations.simpletexting.client import PAGE_SIZE, SimpleTextingClient
+from vs_st_pipeline.destinations.simpletexting.client import CONTACT, PAGE_SIZE, SimpleTextingClient
 from vs_st_pipeline.destinations.simpletexting.contacts import fetch_contact, fetch_contacts
 from vs_st_pipeline.diff import Side, whose
+from vs_st_pipeline.errors import PipelineError
 from vs_st_pipeline.marks import NOTHING_TO_WRITE, forget_mark
 from vs_st_pipeline.phone import mask_phone
 from vs_st_pipeline.pipeline import Visit, visiting
 from vs_st_pipeline.planning import Person
+from vs_st_pipeline.records import SingleReads
 from vs_st_pipeline.report import Report
 from vs_st_pipeline.run import Run
+from vs_st_pipeline.unreadable import unreadable_ids
 
 LISTING, SINGLE_READS = "listing", "single reads"
 SIDES: Final[tuple[Side, ...]] = ("same", "ours", "theirs", "both")
@@ -131,13 +134,19 @@ def _reconcile(visit: Visit, found: Reconciled, sample: int | None) -> None:
     if found.how == LISTING:
         # As a rehearsal reads: it moves no mark, so that the next sync reads what it would have read without us.
         fetch_contacts(replace(run, dry_run=True), visit.simpletexting, fresh=True)
+        with run.open() as db:
+            read = db.rows("select contact_id from raw.simpletexting_contacts where read_run = ?", [run.run_id])
+            unread = unreadable_ids(db, CONTACT.name).intersection(chosen) - {row[0] for row in read}
     else:
-        _read_singly(run, visit.simpletexting, chosen)
+        unread = _read_singly(run, visit.simpletexting, chosen)
+    if unread:  # what was last read of them may be long past, and proves nothing of now
+        found.left_out[UNREADABLE] = found.report.noted[UNREADABLE] = len(unread)
     with run.open() as db:
         people = planning.everybody(run, db, field_map)
+        people = [person for person in people if person.contact.contact_id not in unread]
         if found.how == SINGLE_READS:
             people = [person for person in people if person.contact.contact_id in set(chosen)]
-            found.left_out[GONE] += len(chosen) - len(people)
+            found.left_out[GONE] += len(chosen) - len(people) - len(unread)
         _compare(db, people, found)
         with db.transaction():
             _remember(run, db, found)
@@ -167,10 +176,41 @@ def _chosen(run: Run, ids: Sequence[str], sample: int | None) -> list[str]:
     return sorted(chance.sample(ids, sample))
 
 
-def _read_singly(run: Run, st: SimpleTextingClient, contact_ids: Sequence[str]) -> None:
+def _read_singly(run: Run, st: SimpleTextingClient, contact_ids: Sequence[str]) -> set[str]:
+    """Read each by itself; returns the ids of those that cannot be read: each one's trouble is its own.
+
+    Raises:
+        PipelineError: it is the system's trouble.
+    """
+    reads = SingleReads(len(contact_ids))
+    with run.open() as db:
+        known = unreadable_ids(db, CONTACT.name)
     for done, contact_id in enumerate(contact_ids, 1):
-        fetch_contact(run, st, contact_id)
+        try:
+            fetch_contact(run, st, contact_id)
+            reads.went_well()
+        except PipelineError as error:
+            reads.went_wrong(contact_id, error, known=contact_id in known)
         run.progress(f"contacts {done} of {len(contact_ids)}")
+    if reads.all_failed:
+        _ask_one_that_went_well(run, st, reads)
+    return set(reads.failed)
+
+
+def _ask_one_that_went_well(run: Run, st: SimpleTextingClient, reads: SingleReads) -> None:
+    """Not one read went well: whether it is these contacts or the system is told by one that was read well before."""
+    with run.open() as db, db.batch({"contact_id": list(reads.failed)}) as batch:
+        row = db.row(
+            f"""select contact_id from raw.simpletexting_contacts
+                where not gone and contact_id not in (select contact_id from {batch})
+                  and contact_id not in (select id from raw.unreadable where kind = ?)
+                order by read_at desc, contact_id limit 1""",
+            [CONTACT.name],
+        )
+    if row is not None:
+        fetch_contact(run, st, row[0])
+    elif reads.several:
+        raise next(iter(reads.failed.values()))
 
 
 def _compare(db: Db, people: Sequence[Person], found: Reconciled) -> None:

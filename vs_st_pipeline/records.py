@@ -18,6 +18,7 @@ from vs_st_pipeline.errors import BadAnswer, BadRecord, Forbidden, PipelineError
 
 CLEARS_AFTER = timedelta(minutes=15)  # R23: a second absence so long after the first is no slip any more
 NULL_CLEARS_AFTER = timedelta(days=1)  # R23: the same of a sticky value's explicit null
+NAMED = "="
 FIRST_GAP, LARGEST_GAP = timedelta(minutes=15), timedelta(days=1)
 IN_A_ROW = 5  # R40: so many unreadable records one after the other are the system's trouble
 MANY, ONE_IN = 25, 5  # R40: so is more than a fifth of so many
@@ -25,7 +26,11 @@ MANY, ONE_IN = 25, 5  # R40: so is more than a fifth of so many
 T = TypeVar("T")
 
 Kept: TypeAlias = dict[str, dict[str, Any]]
-"""What is carried over, by place in the record: its `value`, `since` when it is absent, `null_at` of a first null."""
+"""What is carried over, by place in the record: its `value`, `since` when it is absent, `null_at` of a first null.
+
+Of a part that names somebody (`=customer`): the `value` that is believed, who that `was`, and which `other` one an
+answer named `since` then.
+"""
 
 Says: TypeAlias = Callable[[object, date], bool]
 """Whether a value says something that may take a sticky value's place, on this day."""
@@ -47,6 +52,9 @@ class RecordKind:
             `memberships[].hold` (elements are told apart by their `id`, else by their place). `a|b`: one of them will
             do. A key with `!` is never null by the vendor's word, so that null is as good as absent.
         sticky: paths that no absence ever clears, and only an explicit null read twice, a day or more apart.
+        named: parts that say whose the record is, with the key that names him (`customer`: `id`). Another one than was
+            known is believed when a second read, 15 minutes or more after the first, names him again; until then the
+            whole part stays as it was.
     """
 
     system: str
@@ -56,6 +64,7 @@ class RecordKind:
     always: tuple[str, ...] = ()
     documented: tuple[str, ...] = ()
     sticky: Mapping[str, Says] = field(default_factory=dict)
+    named: Mapping[str, str] = field(default_factory=dict)
 
 
 # --- R22: is it that record? ----------------------------------------------------------------------------------------
@@ -123,6 +132,9 @@ def carry(kind: RecordKind, body: object, before: object, kept: Mapping[str, Any
     for path, says in kind.sticky.items():
         if (entry := _stuck(path, says, body, before, kept.get(path), now)) is not None:
             found[path] = entry
+    for path, key in kind.named.items():
+        if (entry := _still_his(path, key, body, before, kept.get(NAMED + path), now)) is not None:
+            found[NAMED + path] = entry
     return found
 
 
@@ -131,7 +143,12 @@ def believed(kind: RecordKind, body: object, kept: Mapping[str, Any]) -> Any:
     if not kept or not isinstance(body, Mapping):
         return body
     whole: Any = _copied(body)
+    for path in kind.named:
+        if (entry := kept.get(NAMED + path)) is not None:
+            _put(whole, path, _copied(entry["value"]), over=True)
     for place, entry in kept.items():
+        if place.startswith(NAMED):
+            continue
         if place in kind.sticky:
             if is_hollow(_at(whole, place)):
                 _put(whole, place, entry["value"], over=True)
@@ -185,6 +202,22 @@ def _stuck(
         elif now - datetime.fromisoformat(first) >= NULL_CLEARS_AFTER:
             return None
     return entry
+
+
+def _still_his(
+    path: str, key: str, body: object, before: object, former: Mapping[str, Any] | None, now: datetime
+) -> dict[str, Any] | None:
+    """A part that names somebody else than was known; what it was stays, unless a second read confirms the other."""
+    new = id_text(_at(body, f"{path}.{key}"))
+    if new is None:
+        return dict(former) if former else None
+    was = former["was"] if former else id_text(_at(before, f"{path}.{key}"))
+    if was is None or new == was:
+        return None
+    if former and former["other"] == new:
+        return None if now - datetime.fromisoformat(former["since"]) >= CLEARS_AFTER else dict(former)
+    value = former["value"] if former else _at(before, path)
+    return {"value": value, "was": was, "other": new, "since": now.isoformat()}
 
 
 def _absent(path: str, body: object, before: object, *, whatever: bool = False) -> Iterator[tuple[str, Any]]:

@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 
 from vs_st_pipeline import scratch
 from vs_st_pipeline.database import Db
-from vs_st_pipeline.errors import BadSettings, TryLater
+from vs_st_pipeline.errors import BadSettings, Interrupted, TryLater
 from vs_st_pipeline.fault_points import reach
 from vs_st_pipeline.schema import migrate, remedy
 from vs_st_pipeline.seats import waiting
@@ -187,8 +187,8 @@ class Warehouse:
         """The merchant's file, attached and at this version's schema; hold it briefly.
 
         Raises:
-            TryLater: another process held the file for `wait_seconds`, or another merchant's damaged file stopped
-                DuckDB while this one was in use.
+            TryLater: another process held the file for `wait_seconds`.
+            Interrupted: another merchant's damaged file stopped DuckDB while this one was in use.
             BadSettings: the file is damaged or cannot be opened, or comes from a newer version.
         """
         held = self._held(merchant_id)
@@ -298,7 +298,7 @@ class Warehouse:
             if held.instance is not None:
                 self._retire(held.instance)
         if _INVALIDATED in str(error):
-            return TryLater(
+            return Interrupted(
                 "the damaged file of another merchant stopped DuckDB in this process; this merchant's file has no part "
                 "in it, and the next try takes a new one"
             )

@@ -29,6 +29,8 @@ from vs_st_pipeline.errors import BadSettings
 _MERGE = "<<"
 _MOST_MERGED_KEYS = 1_000_000  # far above any honest file; stops a file made of merges of merges
 _DEEPEST = 100  # libyaml takes time with the square of the depth
+# Octal, binary, hexadecimal or in sixties.
+_OTHER_NUMBER = re.compile(r"[-+]?0[0-9_xXbBoO]|[^:]*:")
 _RESOLVER = yaml.resolver.Resolver()
 
 
@@ -152,6 +154,7 @@ class Node:
         value = self.scalar() if isinstance(self._value, str) else None
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._expected("a number")
+        self._check_plain()
         if not _finite(value):
             raise self.problem("expected a finite number")
         return float(value)
@@ -166,6 +169,7 @@ class Node:
         value = self.scalar() if isinstance(self._value, str) else None
         if isinstance(value, bool) or not isinstance(value, int):
             raise self._expected("a whole number")
+        self._check_plain()
         return value
 
     def choice(self, options: Iterable[str]) -> str:
@@ -180,6 +184,13 @@ class Node:
         if written not in options:
             raise self.problem(f"expected {expected}{_did_you_mean(written, options)}")
         return written
+
+    def _check_plain(self) -> None:
+        """A number in one of YAML's other forms is seldom meant: it takes `010` for 8 and `1:30` for 90."""
+        if isinstance(self._value, str) and _OTHER_NUMBER.match(self._value):
+            raise self.problem(
+                "YAML reads this as another number than it looks like; write it in plain digits, such as 10"
+            )
 
     def _check(self) -> None:
         if self._fault is not None:

@@ -36,7 +36,9 @@ class Files:
     def synced(self, merchant: str, ago: timedelta, kind: str | None = None, **told: Any) -> None:
         """A run so long ago; `kind` is that of its error."""
         error = (
-            {"kind": kind, "system": "vinoshipper", "message": "it went wrong", "http_status": None} if kind else None
+            {"kind": kind, "system": told.get("system", "vinoshipper"), "message": "it went wrong", "http_status": None}
+            if kind
+            else None
         )
         run = {
             "status": "failed" if kind else told.get("status", "ok"),

@@ -11,6 +11,7 @@ import pytest
 from vs_st_pipeline.defs import checks
 from vs_st_pipeline.diff import Accepted, Side, whose
 from vs_st_pipeline.sandbox.world import instant_text
+from vs_st_pipeline_tests.between import Told, between
 from vs_st_pipeline_tests.stories import (
     BRAM,
     MARISOL,
@@ -180,6 +181,48 @@ def test_a_sample_is_read_singly_where_that_is_cheaper_and_is_the_same_all_day(s
     reconciled(story, "--sample", "2")
     assert {entry["path"] for entry in story.texting.journal(TEST)} == read
     assert reconciled(story, "--sample", "3")["how"] == "listing"  # as dear as three pages, and shows all
+
+
+@pytest.mark.parametrize("fault", ["hollow", "other_record", "500_empty"])
+def test_one_contact_that_cannot_be_read_is_left_out_and_stops_nobody(story: Story, fault: str) -> None:
+    story.begin_synced()
+    story.settings(give_up_after="1s")
+    with story.as_run().open() as db:
+        db.execute(
+            """insert into raw.simpletexting_contacts (contact_id, body, body_hash, read_at, read_run)
+               select 'made-up-' || i, '{}', '', now()::timestamp, 'test' from range(1400) as r(i)"""
+        )
+    reconciled(story, "--sample", "2")
+    ids = [entry["path"].rpartition("/")[2] for entry in story.texting.journal(TEST)]
+    story.texting.set_fault(fault, path_regex=f"/contacts/{ids[0]}$")
+    found = reconciled(story, "--sample", "2", exit_code=1)
+    assert (found["status"], found["contacts"], found["left_out"]) == ("partial", 1, {"gone": 0, "unreadable": 1})
+    assert found["differing"] == []
+    story.texting.set_fault(fault, path_regex=f"/contacts/({ids[0]}|{ids[1]})$")
+    found = reconciled(story, "--sample", "2", exit_code=1)  # another one can be read, so it is these two
+    assert (found["status"], found["contacts"], found["left_out"]["unreadable"]) == ("partial", 0, 2)
+    story.texting.set_fault(fault, path_regex="/contacts/.+$")
+    done = story.run("reconcile", "--merchant", TEST, "--json", "--sample", "2")
+    assert (done.exit_code, done.of()["status"], done.of()["error"]["system"]) == (1, "failed", "simpletexting")
+
+
+def test_a_listing_leaves_out_who_is_not_understood(story: Story) -> None:
+    story.begin_synced()
+    with between(story.box.simpletexting.url) as wire:
+        story.settings({TEST: {"simpletexting": {"base_url": wire.url + "/v2"}}})
+
+        def other_shape(told: Told) -> None:
+            if told.ends("/api/contacts") and told.method == "GET":
+                body = told.json
+                for row in body["content"]:
+                    if row["contactId"] == story.id_of(MARISOL):
+                        row["customFields"] = ["?"]
+                told.json = body
+
+        wire.rules.append(other_shape)
+        found = reconciled(story, exit_code=1)
+    assert (found["status"], found["how"], found["contacts"]) == ("partial", "listing", len(SYNCED) - 1)
+    assert found["left_out"]["unreadable"] == 1
 
 
 def test_samples_of_many_days_meet_everybody(story: Story) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.account_fields import CustomField, ReadNames
-from vs_st_pipeline.destinations.simpletexting import emails, items, push, strangers
+from vs_st_pipeline.destinations.simpletexting import contacts, emails, items, push, strangers
 from vs_st_pipeline.destinations.simpletexting.batch import write_body
 from vs_st_pipeline.destinations.simpletexting.stored_contacts import live_contact
 from vs_st_pipeline.destinations.simpletexting.strangers import _epoch
@@ -109,6 +109,32 @@ def test_c10_what_a_quiet_and_a_first_sync_ask_for(story: Story, wire: Between) 
     assert (requests_for(story, "/contacts"), requests_for(story, "/custom-fields")) == (1, 1)
 
 
+def test_contacts_written_in_one_moment_are_within_the_overlap_all_or_none(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.synced()
+    monkeypatch.setattr(contacts, "OVERLAP_ROWS", 4)
+    mark = datetime(2026, 6, 17, 19, tzinfo=UTC)
+
+    def overlap(*seconds_ago: float) -> float:
+        with story.as_run().open() as db:
+            db.execute("delete from raw.simpletexting_contacts")
+            for place, ago in enumerate(seconds_ago):
+                body = json.dumps({"contactId": str(place), "updated": (mark - timedelta(seconds=ago)).isoformat()})
+                db.execute(
+                    """insert into raw.simpletexting_contacts (contact_id, body, body_hash, read_at, read_run, gone)
+                       values (?, ?, '', now(), '', false)""",
+                    [str(place), body],
+                )
+            return (mark - contacts._overlapping(db, mark)).total_seconds()
+
+    assert overlap(0, 1, 2, 3) == 3600  # all of them are a page
+    assert overlap(0, 1, 2, 3, 4, 5) == 3
+    assert overlap(0, 1, 2, 2, 2, 2, 5) == 1  # six would be more than a page takes
+    assert overlap(0, 0, 0, 0, 0, 0, 5) == 0  # the mark's own moment is always asked for
+    assert overlap(1, 1, 1, 1, 1, 1, 5) == 1
+
+
 def test_c22_a_list_whose_order_changes_with_every_request_is_read_by_walks_that_are_joined(
     story: Story, wire: Between
 ) -> None:
@@ -160,6 +186,44 @@ def test_c13_a_contact_whose_custom_fields_are_not_understood_is_left_alone(
     story.synced()
     assert rows(story, "select id from raw.unreadable where kind = 'contact'") == []
     assert written(story) == set(SYNCED)
+    story.clean()
+
+
+@pytest.mark.parametrize("with_id", [True, False])
+@pytest.mark.parametrize("singly", [True, False])
+def test_c13_the_email_of_a_contact_that_was_never_understood_is_taken(
+    story: Story, wire: Between, singly: bool, with_id: bool
+) -> None:
+    through(story, wire, write_one_by_one_up_to=100 if singly else 0)
+    email = story.shop.customer(700108)["email"]
+    taker = story.texting.contact(BRAM)["contactId"]
+    story.texting.patch_contact(RENSKE, email="")
+    story.texting.patch_contact(BRAM, email=email.upper())
+
+    def other_shape(told: Told) -> None:
+        if told.method == "GET" and "/api/contacts" in told.path:
+            body = told.json
+            for row in body.get("content", [body]):
+                if row.get("contactId") == taker:
+                    row["customFields"] = ["?"]
+                    if not with_id:
+                        del row["contactId"]
+            told.json = body
+
+    wire.rules.append(other_shape)
+    plan = story.run("plan", "--merchant", TEST, "--json").of()
+    assert "email" not in [change["field"] for row in plan["contacts"] for change in row["changes"]
+                           if row["customer_id"] == 700108]  # fmt: skip
+    done = story.sync()
+    assert done.of()["error"] is None, done
+    assert story.texting.contact(RENSKE)["email"] in ("", None)
+    assert story.contact(RENSKE)["VScustomerID"] == "700108", "the rest was written"
+    assert story.run("forget", "--merchant", TEST, "--yes", BRAM).exit_code == 0
+    assert email.upper() not in json.dumps(rows(story, "select value from raw.marks"))
+    wire.rules.clear()
+    story.texting.patch_contact(BRAM, email="")
+    story.sync()
+    assert story.texting.contact(RENSKE)["email"] == email
     story.clean()
 
 

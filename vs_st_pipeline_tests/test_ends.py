@@ -14,7 +14,7 @@ import pytest
 
 from vs_st_pipeline.defs import measures
 from vs_st_pipeline.sandbox import SWITCHES
-from vs_st_pipeline.sources.vinoshipper.order_search import OrderRow, meet, sort_has_effect
+from vs_st_pipeline.sources.vinoshipper.order_search import OrderRow, goes_on, meet, sort_has_effect
 from vs_st_pipeline_tests.stories import FFION, MARISOL, RENSKE, TEST, Ran, Record, Story
 
 TOTALS = SWITCHES["vinoshipper"]["order_total"][1:]
@@ -91,6 +91,25 @@ def test_c10_a_total_ends_nothing_where_the_dates_are_ignored(story: Story, told
     story.shop.add_order(700101, orderNumber="LATEST", purchasedAt=datetime.now(UTC).isoformat(), total="20.00")
     story.synced()
     assert story.contact(MARISOL)["Order Count"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("page", "whole"),
+    [
+        ("DE", True),  # the next page
+        ("CDE", True),  # an order begins on one page and ends on the next
+        ("BCD", True),  # pages overlap
+        ("BC", True),  # a part of what was met
+        ("", True),
+        ("AC", False),  # B should be between them
+        ("CB", False),
+        ("BD", False),  # C should be before anything new
+        ("DA", False),  # what was met comes first
+        ("CDA", False),
+    ],
+)
+def test_whether_a_page_goes_on_with_its_list(page: str, whole: bool) -> None:
+    assert goes_on("ABC", page) is whole
 
 
 def test_c10_an_empty_page_that_tells_of_orders_is_no_end(story: Story) -> None:

@@ -7,6 +7,7 @@ so the counts are too. The shop shows 25 orders a page.
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ pytestmark = pytest.mark.slow
 ESTATE = "estate-winery"
 DAY = datetime(2026, 6, 17, 19, tzinfo=UTC)
 WALKED_BACK_TO = "2019-03-01"
+# 40 full pages of 250, and an empty one: no total is the end of a list (C10), and the last of them is as long as any.
+WALK = 41
 LINKED = range(701000, 701800)
 BUYER, JOINS = LINKED[7], LINKED.stop + 100  # the first has a contact, the second has none
 
@@ -117,6 +120,9 @@ def costs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Costs]:
         box.write_settings(story.folder, vinoshipper=quick, simpletexting=quick)
         rows = begin(story)
         found = Costs(*[sync(story, 0)] * 7)
+        # SimpleTexting's `Date` tells whole seconds, and no mark goes past it (C14): one that is set within the
+        # second in which 800 were written lies before them all. The schedule never asks so soon.
+        time.sleep(1.1)
         sync(story, 0)  # the contacts come back as the first sync has written them
         found.at_once = sync(story, 0)
         found.quiet = sync(story, 5)
@@ -150,7 +156,7 @@ def asked_always(cost: Cost) -> Counter[str]:
 
 
 def test_the_first_sync_has_seen_the_whole_estate(costs: Costs) -> None:
-    assert costs.first.shop["POST customers/list"] == 40
+    assert costs.first.shop["POST customers/list"] == WALK
     assert costs.first.shop["GET customers/*"] == 800
     assert costs.first.shop["GET orders/*/receipt"] <= 800
     assert costs.first.texting.total() <= 20
@@ -169,7 +175,7 @@ def test_five_minutes_later_it_costs_the_share_of_details_more_whose_turn_it_is(
 
 
 def test_the_customer_list_costs_at_most_45_more(costs: Costs) -> None:
-    assert costs.list_due.shop["POST customers/list"] == 40
+    assert costs.list_due.shop["POST customers/list"] == WALK
     assert costs.list_due.shop.total() <= costs.quiet.shop.total() + 45, costs.list_due.shop
     assert costs.list_due.texting.total() <= costs.quiet.texting.total(), costs.list_due.texting
 

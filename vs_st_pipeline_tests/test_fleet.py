@@ -16,7 +16,7 @@ from dagster._serdes import serialize_value
 from vs_st_pipeline import fleet
 from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.definitions import defs
-from vs_st_pipeline.defs.fleet import CHECKS, KEY, fleet_checks, fleet_health, fleet_materialization
+from vs_st_pipeline.defs.fleet import CHECKS, KEY, _to_do, fleet_checks, fleet_health, fleet_materialization
 from vs_st_pipeline.defs.fleet_watch import fleet_watch
 from vs_st_pipeline.fleet import Fleet, Stand
 from vs_st_pipeline.standing import HOURS_KEPT, read_standing
@@ -41,6 +41,18 @@ def test_what_only_a_person_can_mend_is_failing_at_once_and_since_the_first_time
     files.synced("hill", 5 * MINUTE)
     one = files.one("hill")
     assert (one.state, one.since, one.says, one.do) == ("fine", NOW - 5 * MINUTE, "", "")
+
+
+def test_what_is_held_up_on_this_machine_is_no_vendors_business(files: Files) -> None:
+    files.merchant("hill")
+    files.synced("hill", 60 * MINUTE)
+    files.synced("hill", MINUTE, "try_later")
+    assert "ask the vendor" in files.one("hill").do
+    files.synced("hill", MINUTE, "try_later", system=None)
+    one = files.one("hill")
+    assert "vendor whether" not in one.do
+    assert "close or end what the message names" in one.do
+    assert "close or end what the message names" in _to_do([one])
 
 
 def test_what_the_next_sync_may_mend_is_told_as_late_if_none_mends_it(files: Files) -> None:

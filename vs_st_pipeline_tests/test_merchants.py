@@ -226,7 +226,18 @@ def test_c37_a_zone_in_common_words_is_advised_as_the_place_that_keeps_it(
     assert bad.error.message == f"merchants.yaml, line 9: time_zone: no such time zone; write one such as {advised}"
 
 
-@pytest.mark.parametrize("name", ["MST", "EST", "HST", "UTC"])
+@pytest.mark.parametrize(
+    ("name", "advised"), [("EST", "America/New_York"), ("MST", "America/Denver"), ("HST", "Pacific/Honolulu")]
+)
+def test_c37_a_zone_without_summer_time_is_refused_with_the_place_that_is_meant(
+    read: Read, name: str, advised: str
+) -> None:
+    (bad,) = read(ENTRY + f"    time_zone: {name}\n" + entry_lines("good")).bad
+    assert bad.error.message.startswith(f"merchants.yaml, line 9: time_zone: {name} has no summer time")
+    assert bad.error.message.endswith(f"; write a place, such as {advised}")
+
+
+@pytest.mark.parametrize("name", ["UTC", "EST5EDT", "America/Phoenix"])
 def test_c37_what_the_time_zone_database_has_is_taken(read: Read, name: str) -> None:
     assert read(ENTRY + f"    time_zone: {name}\n").merchants[0].time_zone == ZoneInfo(name)
 
@@ -513,6 +524,15 @@ BAD_ENTRIES: list[tuple[str, int, str]] = [
         for rate in ("0.0000001", "1.0e-300", "0.00099", "1.0e+300", "9999999")
     ),
     (ENTRY + "      requests_per_second: yes\n", 9, "requests_per_second: expected a number, got true or false"),
+    *(  # YAML's octal, sixties, hexadecimal and binary
+        (ENTRY + f"      requests_per_second: {number}\n", 9, "requests_per_second: YAML reads this as another number")
+        for number in ("010", "1:30", "0x1F", "0b11", "1:30.5", "00", "+010")
+    ),
+    *(
+        (ENTRY + f"      write_one_by_one_up_to: {number}\n", 9, "write_one_by_one_up_to: YAML reads this as another")
+        for number in ("010", "1:30", "0x1F")
+    ),
+    *((ENTRY + f"    field_map: {number}\n", 9, 'quote it ("...")') for number in ("010", "1:30")),
     (ENTRY + "      requests_per_second: fast\n", 9, "requests_per_second: expected a number, got a text"),
     (ENTRY + "      requests_per_second: .inf\n", 9, "requests_per_second: expected a finite number"),
     (ENTRY + "      requests_per_second: .nan\n", 9, "requests_per_second: expected a finite number"),

@@ -306,11 +306,14 @@ ENDS = (
 
 
 def ends() -> Iterator[Any]:
-    """All pairs but orders of several rows that shuffle: of these it cannot be told whether one was met twice."""
+    """All pairs, and orders of several rows that shuffle with all that such a list may tell and do else."""
     for names in ENDS:
-        for row in combinations("vinoshipper", names):
-            if not (row.values[0].get("dup_rows") and row.values[0]["order_sort"] == "shuffled"):
-                yield row
+        yield from combinations("vinoshipper", names)
+    for cap, key, total in ((5, "none", "true"), (25, "total", "true"), (5, "total", "page"), (25, "none", "true")):
+        yield pytest.param(
+            {"dup_rows": True, "order_sort": "shuffled", "page_cap": cap, "total_key": key, "order_total": total},
+            id=f"several rows, shuffled, pages of {cap}, {key}, {total}",
+        )
 
 
 @pytest.mark.parametrize("switches", list(ends()))

@@ -65,6 +65,13 @@ def test_an_enabled_merchant_is_not_removed(both: Story) -> None:
         assert folder(both).is_dir()
 
 
+@pytest.mark.parametrize("written", ["-", "-x", "--all", "a" * 64, "A", "../x"])
+def test_what_is_no_id_is_refused(both: Story, written: str) -> None:
+    done = both.run("offboard", f"--merchant={written}", "--yes")
+    assert done.exit_code == 2
+    assert "an id is 1-63 of a-z, 0-9 and -, no - first" in done.err
+
+
 def test_a_disabled_one_leaves_nothing_and_others_stay(both: Story) -> None:
     before, turns = rest(both), set((both.data / "pace").iterdir())
     leave(both)

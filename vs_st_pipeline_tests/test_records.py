@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -119,6 +120,31 @@ def test_r23_a_sticky_value_goes_by_another_one_or_by_a_null_twice_a_day_apart()
     assert believed(KIND, null, kept)["born"] == "1990-01-01"
     assert carry(KIND, null, believed(KIND, null, kept), kept, at + timedelta(days=1)) == {}
     assert carry(KIND, WHOLE | {"born": "2010-04-17"}, believed(KIND, null, kept), kept, at) == {}
+
+
+def test_another_owner_is_believed_when_a_second_read_confirms_him() -> None:
+    kind = replace(KIND, named={"buyer": "id"})
+
+    def told(buyer: Any) -> dict[str, Any]:
+        return WHOLE | {"buyer": buyer}
+
+    before = told({"id": 1, "since": "2020"})
+    other = told({"id": "2", "since": "1999"})
+    kept = carry(kind, other, before, {}, NOW)
+    assert believed(kind, other, kept) == before
+    assert wants_another_read(kind, kept)
+
+    def again(new: Any, minutes: int, known: Any = kept) -> Any:
+        return carry(kind, new, believed(kind, other, known), known, NOW + timedelta(minutes=minutes))
+
+    assert again(other, 14) == kept
+    assert again(other, 15) == {}
+    assert again(before, 15) == {}
+    third = told({"id": 3})
+    assert believed(kind, third, again(third, 15)) == before
+    assert again(third, 15)["=buyer"]["since"] == (NOW + timedelta(minutes=15)).isoformat()
+    assert again(told({"id": None}), 15) == kept
+    assert carry(kind, other, told(None), {}, NOW) == {}, "nobody is no owner that could be another one"
 
 
 def test_what_speaks_of_everything_need_not_be_held_against_what_was_stored() -> None:

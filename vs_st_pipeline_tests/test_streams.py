@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from vs_st_pipeline import environment
 from vs_st_pipeline.cli.terminal import shown
+from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline.secret_values import value_behind
 from vs_st_pipeline_tests.stories import MARISOL, OTHER, TEST, Story
 from vs_st_pipeline_tests.test_alerts import Receiver
 from vs_st_pipeline_tests.test_reading_order import IGNORED
@@ -208,6 +211,21 @@ def test_c34_a_home_folder_and_the_end_of_a_line_in_a_setting(story: Story) -> N
     assert done.returncode == 0, done
     assert (story.folder / "state" / "merchants" / TEST / "warehouse.duckdb").exists()
     assert sorted(path.name for path in story.folder.iterdir() if "state" in path.name) == ["state"]
+
+
+@pytest.mark.parametrize("system", ["VINOSHIPPER", "SIMPLETEXTING"])
+def test_c37_a_rate_for_all_that_cannot_be_meant_is_refused(system: str) -> None:
+    name = f"VS_ST_{system}_RATE"
+    for written in ("0.0000001", "0.00099", "1e300", "0", "-1", "nan", "inf", "many"):
+        with pytest.raises(BadSettings) as caught:
+            environment.fleet_rates({name: written})
+        assert caught.value.message.startswith(f"{name} must be ")
+        assert caught.value.message.endswith("such as 20")
+    assert environment.fleet_rates({name: "0.001"}) == {system.lower(): 0.001}
+
+
+def test_c34_the_end_of_a_line_in_a_secret() -> None:
+    assert value_behind("env:KEY", Path(), {"KEY": " value \r\n"}) == "value"
 
 
 def test_c34_every_setting_is_stripped() -> None:

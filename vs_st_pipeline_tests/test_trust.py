@@ -149,6 +149,70 @@ def told_otherwise(monkeypatch: pytest.MonkeyPatch, path: str, change: Callable[
     monkeypatch.setattr(Adapter, "build_response", changed)
 
 
+OTHER_ID = 700110  # Ffion
+
+
+def _of_another(body: Any) -> None:
+    for row in body.get("results", [body]):
+        if row.get("customer") and row["customer"]["id"] == ADULT_ID:
+            row["customer"]["id"] = OTHER_ID
+
+
+@pytest.mark.parametrize("where", [r"/orders/\d+$", r"/orders(\?|$)"], ids=["detail", "search row"])
+def test_an_order_that_names_another_owner_once_stays_whose_it_was(
+    synced: Story, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    before, start = synced.everybody(), datetime.now(UTC)
+    with monkeypatch.context() as patch:
+        told_otherwise(patch, where, _of_another)
+        synced.synced(now=start)
+        synced.synced(now=start + timedelta(minutes=14))
+        assert synced.everybody() == before
+    synced.synced(now=start + timedelta(minutes=15))
+    synced.synced("--full", now=start + timedelta(days=8))
+    assert synced.everybody() == before
+    assert synced.writes() == []
+
+
+def test_an_order_whose_detail_names_another_owner_again_later_is_his(
+    synced: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = datetime.now(UTC)
+    told_otherwise(monkeypatch, r"/orders(/\d+|\?.*)?$", _of_another)
+    had, has = (int(synced.contact(phone)["Order Count"]) for phone in (MARISOL, FFION))
+    synced.synced("--allow-unsafe", now=start)
+    assert synced.contact(MARISOL)["Order Count"] == str(had)
+    synced.synced("--allow-unsafe", now=start + LATER)
+    left, got = (int(synced.contact(phone)["Order Count"]) for phone in (MARISOL, FFION))
+    assert left < had, "those that were read again"
+    assert left + got == had + has
+
+
+@pytest.mark.parametrize("where", [r"/orders/\d+$", r"/orders(\?|$)"], ids=["detail", "search row"])
+def test_a_new_order_whose_row_and_detail_contradict_each_other_counts_for_nobody_yet(
+    synced: Story, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    before, start = synced.everybody(), datetime.now(UTC)
+    had = int(synced.contact(MARISOL)["Order Count"])
+    at = (start - timedelta(minutes=5)).isoformat()
+    number = synced.shop.add_order(ADULT_ID, purchasedAt=at, total="20.00")["orderNumber"]
+
+    def swapped(body: Any) -> None:
+        for row in body.get("results", [body]):
+            if row.get("orderNumber") == number:
+                row["customer"]["id"] = OTHER_ID
+
+    with monkeypatch.context() as patch:
+        told_otherwise(patch, where, swapped)
+        synced.synced(now=start)
+        synced.synced(now=start + timedelta(minutes=5))
+        assert synced.everybody() == before
+    synced.synced(now=start + LATER)
+    synced.synced(now=start + 2 * LATER)
+    assert synced.contact(MARISOL)["Order Count"] == str(had + 1)
+    assert synced.contact(FFION) == before[FFION]
+
+
 def _drop_memberships(body: Any) -> None:
     for row in body.get("items", [body]):
         row.pop("memberships", None)

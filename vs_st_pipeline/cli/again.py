@@ -11,7 +11,7 @@ from vs_st_pipeline.cli.selection import json_option, merchant_options, read_set
 from vs_st_pipeline.cli.terminal import say, say_json
 from vs_st_pipeline.cli.work import JOBS, for_each, make_run, status_text, sync_lines
 from vs_st_pipeline.phone import nanp
-from vs_st_pipeline.report import FAILED, OK, Report
+from vs_st_pipeline.report import OK, Report
 
 MOST_SHOWN = 20  # contacts that differ, in text; --json has all
 
@@ -72,8 +72,9 @@ def reconcile(
     """Compare what is wanted, what was accepted and what stands at SimpleTexting now. Writes nothing there.
 
     A value is `same`; `ours`: what is wanted has changed, the next sync writes it; `theirs`: it was edited there;
-    `both`. Asks SimpleTexting for one listing of all contacts (one request per 500), or for each contact by itself
-    where that takes fewer requests. Exit status 1 if anything is `theirs` or `both`. People are masked.
+    `both`. Who cannot be read is left out. Asks SimpleTexting for one listing of all contacts (one request per 500), or
+    for each contact by itself where that takes fewer requests. Exit status 1 if anything is `theirs` or `both`, or
+    somebody could not be read. People are masked.
     """
     from vs_st_pipeline.reconciling import Reconciled
     from vs_st_pipeline.reconciling import reconcile as compare
@@ -90,7 +91,7 @@ def reconcile(
     else:
         for one in found:
             say(*_reconciled_lines(one))
-    sys.exit(0 if all(one.status != FAILED and one.agrees for one in found) else 1)
+    sys.exit(0 if all(one.status == OK and one.agrees for one in found) else 1)
 
 
 def _reconciled_lines(found: Any) -> list[str]:

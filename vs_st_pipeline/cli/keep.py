@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +14,11 @@ from vs_st_pipeline.cli.terminal import is_terminal, say, say_json, tell
 from vs_st_pipeline.cli.work import clock, make_run, sync_lines
 from vs_st_pipeline.environment import data_dir, settings_path
 from vs_st_pipeline.errors import BadSettings
-from vs_st_pipeline.merchants import is_enabled, read_merchants
+from vs_st_pipeline.merchants import ID_FORM, is_enabled, read_merchants
 from vs_st_pipeline.report import OK
 
 if TYPE_CHECKING:
     from vs_st_pipeline.offboarding import Removed
-
-ID_FORM = r"[a-z0-9-]{1,63}"
 
 NOT_CHANGED = "Nothing at Vinoshipper or SimpleTexting was changed: who is to be forgotten there is deleted there."
 
@@ -130,8 +127,8 @@ def offboard(merchant_id: str, yes: bool, as_json: bool) -> None:
     from vs_st_pipeline import offboarding
     from vs_st_pipeline.warehouse import Warehouse
 
-    if not re.fullmatch(ID_FORM, merchant_id):
-        raise click.UsageError("an id is 1-63 of a-z, 0-9 and -")
+    if not ID_FORM.fullmatch(merchant_id):
+        raise click.UsageError("an id is 1-63 of a-z, 0-9 and -, no - first")
     path = settings_path(os.environ)
     enabled = is_enabled(path, merchant_id)
     if enabled:

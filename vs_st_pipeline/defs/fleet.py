@@ -162,7 +162,7 @@ def _to_do(bad: Sequence[Stand]) -> str:
         # Without the call, and where each one's key lies: that would be a line for each, and the table has it.
         why = re.sub(r" \(call \w+\)", "", one.error.message if one.error else one.says).rstrip(".")
         at = f" at {one.error.system}" if one.error and one.error.system else ""
-        do = fleet.WHAT_TO_DO.get(one.kind or "", one.do)
+        do = fleet.what_to_do(one.error) if one.error and one.kind in fleet.WHAT_TO_DO else one.do
         groups.setdefault(f"{one.in_words}{at}. {why}. → {do}", []).append(one.merchant)
     told, left, rest = "", len(bad), "\n\nand {} more: the table below has all of them."
     for said, names in groups.items():

@@ -21,10 +21,11 @@ from vs_st_pipeline.destinations.simpletexting.stored_contacts import (
     contact_item_of,
     land_contacts,
     mark_gone,
+    of_people_not_forgotten,
     read_custom_fields,
 )
 from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, BadRecord, Refused
-from vs_st_pipeline.marks import CLOCK_SLACK, forget_mark, is_due, read_mark, write_mark
+from vs_st_pipeline.marks import CLOCK_SLACK, UNREAD_EMAILS, forget_mark, is_due, read_mark, write_mark
 from vs_st_pipeline.records import SingleReads
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.text_forms import instant, parse_moment
@@ -102,7 +103,8 @@ def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) ->
     """
     with run.open() as db:
         mark = read_mark(db, SINCE)
-        full = fresh or run.full or mark is None or is_due(db, FULL, run.merchant.simpletexting.full_read, run.now())
+        full = fresh or run.full or mark is None or read_mark(db, UNREAD_EMAILS) is None
+        full = full or is_due(db, FULL, run.merchant.simpletexting.full_read, run.now())
     if full or datetime.fromisoformat(mark) > _latest(st):  # a mark in the future has hidden whom nobody knows
         return _fetch_all(run, st, "before a batch" if fresh else "due")
     return _fetch_since(run, st, mark)
@@ -148,7 +150,7 @@ def _holds_all(run: Run, page: Sequence[str]) -> bool:
 def _land_complete(run: Run, st: SimpleTextingClient, listing: _Listing) -> None:
     with run.open() as db, db.transaction():
         land_contacts(run, db, listing.found.values())
-        _keep_unusable(run, db, listing)
+        _keep_unusable(run, db, listing, of_all=listing.proved)
         if listing.proved and not listing.unusable:
             with db.batch({"contact_id": list(listing.found)}) as batch:
                 db.execute(
@@ -192,7 +194,7 @@ def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
         return listing.count
     with run.open() as db, db.transaction():
         land_contacts(run, db, listing.found.values())
-        _keep_unusable(run, db, listing)
+        _keep_unusable(run, db, listing, of_all=False)
         _move_mark(db, run, st, listing, mark)
     run.asked.append(Asked("contact list", "updated since the last look", listing.count, f"{listing.pages} pages"))
     return listing.count
@@ -220,19 +222,24 @@ def _overlapping(db: Db, mark: datetime) -> datetime:
     """Where to read from: an hour before the mark, or as far back as contacts fill most of a page.
 
     Right after many were written the hour holds them all; a page is overlap enough, and one request. Contacts that say
-    to be newer than the mark take no place in it.
+    to be newer than the mark take no place in it. Of those that were written in one moment, as by a batch, all are
+    within it or none: half of them cannot be asked for, and all might need another page.
     """
     since = mark - OVERLAP
     if db.value("select count(*) from raw.simpletexting_contacts") <= OVERLAP_ROWS:
         return since
-    row = db.row(
+    rows = db.rows(
         """select updated from (select json_extract_string(body, '$.updated') as updated
                from raw.simpletexting_contacts where not gone)
-           where updated is not null and updated <= ? order by updated desc limit 1 offset ?""",
-        [f"{mark + timedelta(days=1):%Y-%m-%dT%H:%M:%S}", OVERLAP_ROWS],
+           where updated is not null and updated <= ? order by updated desc limit ?""",
+        [f"{mark + timedelta(days=1):%Y-%m-%dT%H:%M:%S}", OVERLAP_ROWS + 1],
     )
-    moment = parse_moment(row[0]) if row else None
-    return max(since, min(instant(moment), mark)) if moment is not None else since
+    moments = [instant(moment) for row in rows if (moment := parse_moment(row[0])) is not None]
+    if len(rows) <= OVERLAP_ROWS or not moments:
+        return since
+    oldest = min(moments)
+    fitting = min((moment for moment in moments if oldest < moment < mark), default=oldest)
+    return max(since, min(fitting, mark))
 
 
 def _move_mark(db: Db, run: Run, st: SimpleTextingClient, listing: _Listing, before: str | None) -> None:
@@ -273,7 +280,7 @@ class _Listing:
 
     names: ReadNames
     found: dict[str, ContactItem] = field(default_factory=dict)
-    unusable: set[str] = field(default_factory=set)
+    unusable: dict[str, ContactItem] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     told: int | None = None
     pages: int = 0
@@ -303,7 +310,7 @@ class _Listing:
         new = bool(later.ids - self.ids)
         for name in later.ids:
             self.found.pop(name, None)
-            self.unusable.discard(name)
+            self.unusable.pop(name, None)
         self.found |= later.found
         self.unusable |= later.unusable
         self.order = later.order + [name for name in self.order if name not in set(later.order)]
@@ -314,12 +321,12 @@ class _Listing:
     def take(self, text: bytes) -> str:
         """Take a row; returns what it is named by."""
         item = contact_item(text, self.names)
-        if not isinstance(item, ContactItem):
-            name = item or f"#{sum(one.startswith('#') for one in self.unusable)}"
+        if not item.understood:
+            name = item.contact_id or f"#{sum(one.startswith('#') for one in self.unusable)}"
             if name not in self.found:
-                self.unusable.add(name)
+                self.unusable[name] = item
             return name
-        self.unusable.discard(item.contact_id)
+        self.unusable.pop(item.contact_id, None)
         self.found[item.contact_id] = item
         return item.contact_id
 
@@ -434,10 +441,27 @@ def _judge_unusable(run: Run, st: SimpleTextingClient, listing: _Listing, *, of_
             reads.went_well()
 
 
-def _keep_unusable(run: Run, db: Db, listing: _Listing) -> None:
+def _keep_unusable(run: Run, db: Db, listing: _Listing, *, of_all: bool) -> None:
+    """Keep who cannot be understood, and which e-mail he has: nobody else may be given it."""
     error = BadRecord("the contact stands in the list in a shape that cannot be understood", system=SIMPLETEXTING)
     named = {name: error for name in listing.unusable if not name.startswith("#")}
     record_unreadable(db, CONTACT.name, named, run.now(), dry_run=run.dry_run)
+    known: dict[str, str] = {} if of_all else read_mark(db, UNREAD_EMAILS) or {}
+    emails = {name: email for name, email in known.items() if name not in listing.found}
+    for item in of_people_not_forgotten(run, db, list(listing.unusable.values())):
+        if item.email:
+            # Of rows without an id, each has the place of its own e-mail: their numbers are those of one listing.
+            emails[item.contact_id or f"# {item.email}"] = item.email
+    if emails != read_mark(db, UNREAD_EMAILS):
+        write_mark(db, UNREAD_EMAILS, emails, run.now())
+
+
+def _understood_now(run: Run, db: Db, contact_id: str) -> None:
+    """He was read, or is gone: what was kept of him because he could not be understood is no longer needed."""
+    forget_unreadable(db, CONTACT.name, [contact_id])
+    emails: dict[str, str] = read_mark(db, UNREAD_EMAILS) or {}
+    if emails.pop(contact_id, None) is not None:
+        write_mark(db, UNREAD_EMAILS, emails, run.now())
 
 
 def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
@@ -453,8 +477,8 @@ def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
             raise
         with run.open() as db, db.transaction():
             mark_gone(db, contact_id)
-            forget_unreadable(db, CONTACT.name, [contact_id])
+            _understood_now(run, db, contact_id)
         return
     with run.open() as db, db.transaction():
         land_contacts(run, db, [contact_item_of(text, ReadNames(read_custom_fields(db)))])
-        forget_unreadable(db, CONTACT.name, [contact_id])
+        _understood_now(run, db, contact_id)

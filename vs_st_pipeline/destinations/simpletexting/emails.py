@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from vs_st_pipeline.change import Change, Wanted
 from vs_st_pipeline.database import Db
+from vs_st_pipeline.marks import UNREAD_EMAILS, read_mark
 
 
 def is_email(value: Wanted | Change) -> bool:
@@ -21,7 +22,10 @@ def is_address(text: str) -> bool:
 
 
 def email_owners(db: Db, emails: Iterable[str]) -> dict[str, set[str]]:
-    """Return the ids of the contacts that have these e-mails (in small letters), by e-mail."""
+    """Return the ids of the contacts that have these e-mails (in small letters), by e-mail.
+
+    Those that cannot be understood have theirs too: nobody else may be given it.
+    """
     owners: dict[str, set[str]] = {}
     asked = sorted(set(emails))
     if not asked:
@@ -32,4 +36,7 @@ def email_owners(db: Db, emails: Iterable[str]) -> dict[str, set[str]]:
                 where not gone"""
         ):
             owners.setdefault(email, set()).add(contact_id)
+    unread: dict[str, str] = read_mark(db, UNREAD_EMAILS) or {}
+    for contact_id, email in unread.items():
+        owners.setdefault(email.strip().casefold(), set()).add(contact_id)
     return owners

@@ -42,6 +42,8 @@ class ContactItem:
     """One contact as SimpleTexting told it: its exact JSON text, and what is taken from it to find it by.
 
     Attributes:
+        contact_id: empty where it names none.
+        understood: all of it can be believed, so that it may be stored and written back.
         phone: as it was told. email: in small letters, None where blank.
         customer_id: what `VScustomerID` says, as text, None where blank.
         status: `subscriptionStatus`, empty if none was told.
@@ -54,6 +56,7 @@ class ContactItem:
     contact_id: str
     text: bytes
     body_hash: str
+    understood: bool
     phone: str
     email: str | None
     customer_id: str | None
@@ -101,24 +104,19 @@ class LiveContact:
         return self.source in ("", OUR_OWN_SOURCE)
 
 
-def contact_item(text: bytes, names: ReadNames) -> ContactItem | str | None:
-    """Decode a contact's JSON and take its pointers.
-
-    Returns:
-        The item; of a contact that cannot be believed only its id, None where it names none.
-    """
+def contact_item(text: bytes, names: ReadNames) -> ContactItem:
+    """Decode a contact's JSON and take its pointers."""
     body = _decode(text)
     contact_id = contact_id_in(body)
-    if contact_id is None or not understood(body):
-        return contact_id
     phone, email = _text(body.get("contactPhone")), _text(body.get("email")).strip().casefold()
     moment = parse_moment(body.get("updated"))
     custom = body.get("customFields")
-    carried = names.values(custom).get(names.customer_id_key, "").strip() if custom else ""
+    carried = names.values(custom).get(names.customer_id_key, "").strip() if isinstance(custom, Mapping) else ""
     return ContactItem(
-        contact_id=contact_id,
+        contact_id=contact_id or "",
         text=text,
         body_hash=md5(text, usedforsecurity=False).hexdigest(),
+        understood=contact_id is not None and understood(body),
         phone=phone,
         email=email or None,
         customer_id=carried or None,
@@ -137,7 +135,7 @@ def contact_item_of(text: bytes, names: ReadNames) -> ContactItem:
         BadRecord: it is not, or names no id.
     """
     item = contact_item(text, names)
-    if not isinstance(item, ContactItem):
+    if not item.understood:
         raise BadRecord("a contact without an id came", system=SIMPLETEXTING, call="contact")
     return item
 
@@ -147,7 +145,7 @@ def land_contacts(run: Run, db: Db, items: Iterable[ContactItem]) -> None:
 
     When they were read is a fact, not a rule about dates, so it is the machine's time and never `VS_ST_NOW`.
     """
-    items = _of_people_not_forgotten(run, db, list(items))
+    items = of_people_not_forgotten(run, db, list(items))
     if not items:
         return
     columns: dict[str, list[Any]] = {
@@ -197,7 +195,7 @@ def land_contacts(run: Run, db: Db, items: Iterable[ContactItem]) -> None:
             )
 
 
-def _of_people_not_forgotten(run: Run, db: Db, items: list[ContactItem]) -> list[ContactItem]:
+def of_people_not_forgotten(run: Run, db: Db, items: list[ContactItem]) -> list[ContactItem]:
     """Leave out contacts of erased persons: known by the contact, its phone, or the customer whose id it carries."""
     if not read_forgotten(db):
         return items

@@ -45,6 +45,7 @@ ORDER: Final = RecordKind(
         *("shipping.packages[].carrier", "shipping.packages[].trackingNumber"),
     ),
     sticky={"customer.dateOfBirth": says_a_birth},
+    named={"customer": "id"},
 )
 
 # Its shape is not documented. One without a number is believed if it says anything at all.

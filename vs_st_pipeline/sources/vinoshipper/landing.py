@@ -24,7 +24,17 @@ from vs_st_pipeline.drift import new_names
 from vs_st_pipeline.errors import VINOSHIPPER
 from vs_st_pipeline.forgotten import EMAIL, PHONE, admit, email_name
 from vs_st_pipeline.marks import record_drift
-from vs_st_pipeline.records import Kept, RecordKind, believed, carry, is_given, may_lack, wants_another_read
+from vs_st_pipeline.records import (
+    NAMED,
+    Kept,
+    RecordKind,
+    believed,
+    carry,
+    id_text,
+    is_given,
+    may_lack,
+    wants_another_read,
+)
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sources.vinoshipper.client import decode, whole_number
 from vs_st_pipeline.sources.vinoshipper.kinds import CUSTOMER, LISTED_CUSTOMER, ORDER
@@ -250,8 +260,28 @@ def _store_customer_details(run: Run, db: Db, details: Sequence[Detail], *, afte
             )
 
 
-def _carried_in_details(run: Run, db: Db, kind: RecordKind, details: Sequence[Detail]) -> list[object]:
-    """Of each detail what is carried over, as JSON: old bodies are read only of those that leave something unsaid."""
+_OWNER = f"{NAMED}customer"
+_Owners = dict[str, tuple[int | None, int | None]]
+
+
+def _known_owners(db: Db, numbers: Sequence[object]) -> _Owners:
+    """Whose these orders are by the last search row or detail, and as they were staged."""
+    with db.batch({"order_number": numbers}) as batch:
+        rows = db.rows(
+            f"""select order_number, o.customer_id, s.customer_id from raw.vinoshipper_orders as o
+                semi join {batch} using (order_number) left join staged.orders as s using (order_number)"""
+        )
+    return {row[0]: row[1:] for row in rows}
+
+
+def _carried_in_details(
+    run: Run, db: Db, kind: RecordKind, details: Sequence[Detail], owners: _Owners | None = None
+) -> list[object]:
+    """Of each detail what is carried over, as JSON: old bodies are read only of those that leave something unsaid.
+
+    Args:
+        owners: of orders, whose they were known to be.
+    """
     table, key = _TABLES[kind.name]
     today = run.now().date()
     bodies = {row.id: _body(row.text) for row in details if row.text is not None}
@@ -263,7 +293,8 @@ def _carried_in_details(run: Run, db: Db, kind: RecordKind, details: Sequence[De
                     where detail_kept is not null and cast({key} as varchar) in (select id from {batch})"""
             )
         }
-    doubtful = [own for own, body in bodies.items() if own in stored or may_lack(kind, body, today)]
+    others = {own for own, body in bodies.items() if _is_anothers(body, (owners or {}).get(own, ()))}
+    doubtful = [own for own, body in bodies.items() if own in stored or own in others or may_lack(kind, body, today)]
     if not doubtful:
         return [None] * len(details)
     with db.batch({"id": doubtful}) as batch:
@@ -275,7 +306,17 @@ def _carried_in_details(run: Run, db: Db, kind: RecordKind, details: Sequence[De
             )
         }
     kept = {own: _carry(kind, bodies[own], known[own][0], known[own][1], run) for own in doubtful if own in known}
+    for own in others - set(known):  # a first detail and its search row contradict each other: neither is believed
+        row = {"customer": {"id": (owners or {})[own][0]}}
+        if (entry := carry(kind, bodies[own], row, {}, run.now()).get(_OWNER)) is not None:
+            kept[own] = {_OWNER: {**entry, "value": {}}}
     return [_dumped(kept[row.id]) if kept.get(row.id) else None for row in details]
+
+
+def _is_anothers(body: Mapping[str, Any] | None, known: Sequence[int | None]) -> bool:
+    """Whether an order's detail names another owner than is known."""
+    told = id_text(as_mapping((body or {}).get("customer")).get("id"))
+    return told is not None and any(owner is not None and told != str(owner) for owner in known)
 
 
 _TABLES = {
@@ -385,7 +426,8 @@ def _update_order_rows(db: Db, batch: str, changed: Sequence[str], now: datetime
                     set customer_id = coalesce(b.customer_id, o.customer_id), search_body = b.body,
                         search_hash = b.hash, searched_at = ?,
                         purchased_on = cast(b.purchased_on as date), detail_wanted = true,
-                        owner_unknown = b.owner_unknown and o.customer_id is null
+                        owner_unknown = (b.owner_unknown and o.customer_id is null)
+                            or (o.owner_unknown and o.detail_at is not null)
                     from {batch} as b semi join {numbers} using (order_number)
                     where o.order_number = b.order_number""",
                 [now],
@@ -400,7 +442,8 @@ def land_order_details(run: Run, details: Sequence[Detail]) -> None:
 
 
 def _store_order_details(run: Run, db: Db, details: Sequence[Detail]) -> None:
-    told, kept = [_told(row.text) for row in details], _carried_in_details(run, db, ORDER, details)
+    told = [_told(row.text) for row in details]
+    kept = _carried_in_details(run, db, ORDER, details, _known_owners(db, [row.id for row in details]))
     columns: dict[str, list[object]] = {
         "order_number": [row.id for row in details],
         "body": [row.text for row in details],
@@ -412,8 +455,14 @@ def _store_order_details(run: Run, db: Db, details: Sequence[Detail]) -> None:
         "again": _again(ORDER, kept),
         # A first answer has nothing before it to be held against, and one settled long since is not read in turn.
         "cut": [row.text is not None and not body.has_parts for row, body in zip(details, told, strict=True)],
+        "doubted": [],
     }
-    types = {"status": "int", "customer_id": "int", "again": "bool", "cut": "bool"}
+    for place, text in enumerate(kept):
+        entry = decode(str(text)).get(_OWNER) if text is not None else None
+        if entry is not None:  # not believed yet; whose it is stays, or is not known
+            columns["customer_id"][place] = _owner(_Told(customer=entry["value"]))
+        columns["doubted"].append(entry is not None and not entry["value"])
+    types = {"status": "int", "customer_id": "int", "again": "bool", "cut": "bool", "doubted": "bool"}
     with db.batch(columns, types) as batch:
         db.execute(
             f"""update raw.vinoshipper_orders as o
@@ -421,7 +470,7 @@ def _store_order_details(run: Run, db: Db, details: Sequence[Detail]) -> None:
                     detail_wanted = b.again or (b.cut and o.detail_at is null),
                     settled_at = cast(b.settled_at as timestamp),
                     detail_kept = case when b.body is null then o.detail_kept else b.kept end,
-                    customer_id = coalesce(o.customer_id, b.customer_id), owner_unknown = false
+                    customer_id = coalesce(b.customer_id, o.customer_id), owner_unknown = b.doubted
                 from {batch} as b where o.order_number = b.order_number""",
             {"now": run.now()},
         )

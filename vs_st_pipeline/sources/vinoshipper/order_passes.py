@@ -143,6 +143,8 @@ def _walk_history(
                 if not history:
                     write_mark(db, PROCESSED_MARK, started, run.now())
                     write_mark(db, SHIPPED_MARK, started, run.now())
+            with run.open() as db:
+                db.write_what_waits()  # an empty window writes nothing else, and would be walked again after a crash
             history, reached = done, window.start
             numbers.update(row.number for row in window.rows)
             run.progress(f"order history back to {window.start}, {len(numbers)} orders")

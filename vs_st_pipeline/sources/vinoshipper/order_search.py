@@ -31,7 +31,8 @@ ONE_DAY = timedelta(days=1)
 FAR = timedelta(days=3650)
 MOST_IN_VAIN = 50  # pages that bring no other order, where one order may have a row for each of its items
 CAME_IN = 3
-MOST_READINGS = 6  # of a day whose pages shift while they are turned
+MOST_READINGS = 20  # of a day whose pages shift while they are turned
+QUIET_READINGS = 5  # in a row that bring nothing new: where pages are shuffled, each misses up to a third of the orders
 
 STYLES = ("pageIndex", "page", "offset")
 PROCESSED, SHIPPED = "processed", "shipped"
@@ -144,6 +145,7 @@ class OrderSearch:
         self._longest_orders: int = learnt.get("longest_orders") or 0
         self._moved = False  # whether rows came, went or shifted while pages were turned
         self._twice = False  # whether an order was on two of them
+        self._lines = 0  # rows that the pages of the last reading had together
         self._far: _Page | None = None  # what the widest window shows
         self._met: set[str] = set()
         self._end_included: bool | None = None  # whether a window holds the day that it ends with; None: not known
@@ -239,8 +241,8 @@ class OrderSearch:
 
         Where they shift each time, smaller windows are asked for, which have fewer pages.
         """
-        told = None
-        for reading in range(MOST_READINGS):
+        quiet = 0
+        for _ in range(MOST_READINGS):
             first = self._ask_window(start, end)
             found = [first.rows]
             if not self._page_on(first, start, end, found):
@@ -248,7 +250,7 @@ class OrderSearch:
             yield from found
             new = {row.number for rows in found for row in rows} - met
             met |= new
-            told = first.total
+            quiet = 0 if new else quiet + 1
             if not self._twice:
                 return
             if end - start > ONE_DAY:
@@ -257,9 +259,22 @@ class OrderSearch:
                 yield from self.window(middle, end, family)
                 yield from self.window(start, middle, family)
                 return
-            if not new and reading and (told is None or told <= len(met)):
+            if self._is_settled(first, met, quiet):
                 return
         self._keep_unseen(start, len(met), len(met), proved=True)
+
+    def _is_settled(self, first: _Page, met: Collection[str], quiet: int) -> bool:
+        """Whether readings of pages that shift have shown everything.
+
+        Args:
+            first: the first page of the last reading.
+            met: all orders that were met.
+            quiet: how many readings in a row brought nothing new.
+        """
+        if first.total is not None and first.total == len(met) > first.lines:
+            return True  # more than a page, so it counts them all
+        counted = max(len(met), self._lines)  # a total may count rows, of which an order may have several
+        return quiet >= QUIET_READINGS and (first.total is None or first.total <= counted)
 
     def _is_last(self, page: _Page) -> bool:
         """Whether no page comes after this first one, by its length.
@@ -292,7 +307,7 @@ class OrderSearch:
             # Whether a page is counted in orders or in rows (one order may have several) is unknown. Stepping by
             # orders, the smaller of the two, pages may overlap but never leave a gap.
             before, seen, lines, step = first, set(first.numbers), first.lines, max(1, len(first.rows))
-            page_number, in_vain = 1, 0
+            page_number, in_vain, sequence = 1, 0, [*first.numbers]
             while True:
                 try:
                     page = self._ask(
@@ -302,14 +317,16 @@ class OrderSearch:
                     if first.total is not None and len(seen) < first.total and lines < first.total:
                         raise
                     page = _Page([], 0, None)  # asked past the end
-                if page.rows and page.numbers == before.numbers:
+                plain = first.lines == len(first.rows) and page.lines == len(page.rows)
+                # Later pages of one order with many rows may be the same, and small ones that are shuffled.
+                if page.rows and page.numbers == before.numbers and (plain or page_number == 1):
                     break  # this style has no effect (or no longer)
                 latest = page.total if page.total is not None else first.total
                 self._moved = self._moved or latest != first.total
                 self.style, self.paging_works = style, True
-                plain = first.lines == len(first.rows) and page.lines == len(page.rows)
-                if plain and not seen.isdisjoint(page.numbers):
+                if not (seen.isdisjoint(page.numbers) if plain else goes_on(sequence, page.numbers)):
                     self._twice = self._moved = True
+                sequence += [number for number in page.numbers if number not in seen]
                 in_vain = in_vain + 1 if page.rows and seen.issuperset(page.numbers) else 0
                 if in_vain > (0 if plain else MOST_IN_VAIN):  # a search that shuffles, or begins again, has no end
                     self._twice = self._moved = True
@@ -320,6 +337,7 @@ class OrderSearch:
                     found.append(page.rows)
                     seen.update(page.numbers)
                     lines += page.lines
+                    self._lines = lines
                 told = min(first.total, latest) if first.total is not None and latest is not None else 0
                 ended = page.lines < step  # however a page is counted, a full one has as many rows as were asked for
                 if ended and len(seen) < told and lines < told and not self._twice:
@@ -469,6 +487,7 @@ class OrderSearch:
         if self.paging_works is not False and self._page_on(first, None, None, found, is_enough):
             yield from found
             met = {row.number for rows in (first.rows, *found) for row in rows}
+            shifts, quiet = self._twice, 0
             for _ in range(MOST_READINGS):
                 if not self._moved:
                     return
@@ -478,12 +497,20 @@ class OrderSearch:
                 self._page_on(first, None, None, found)
                 yield from found
                 new = {row.number for rows in (first.rows, *found) for row in rows} - met
-                if not new and (first.total is None or first.total <= len(met)):
-                    return
                 met |= new
+                quiet, shifts = 0 if new else quiet + 1, shifts or self._twice
+                if not shifts and quiet and (first.total is None or first.total <= len(met)):
+                    return
+                if self._is_settled(first, met, quiet):
+                    return
             if first.total is not None and first.total > len(met):
                 raise self._short(first.total, len(met))
-            return
+            raise BadAnswer(
+                "the pages of the order search are shuffled, and its date filters have no effect: there is no telling "
+                "whether all orders were seen",
+                system=VINOSHIPPER,
+                call=self._call,
+            )
         if first.told_more or not self._shows_all(first, self._ask(None, None, direction="ASC")):
             raise BadAnswer(
                 "date filters and paging of the order search have no effect: only the newest orders can be seen",
@@ -615,6 +642,22 @@ def sort_has_effect(newest_first: Sequence[OrderRow], oldest_first: Sequence[Ord
     steps = {places[later] < places[earlier] for earlier, later in pairwise(common)}
     # The same order both times is what rows of one moment may have: that tells nothing of the sort.
     return True if steps == {True} else None if len({*told_down, *told_up}) == 1 and steps == {False} else False
+
+
+def goes_on(sequence: Sequence[str], page: Sequence[str]) -> bool:
+    """Whether a page goes on with a list, or shows a part of it again, where one order may have several rows.
+
+    Pages may overlap, and an order may begin on one and end on another. But what was met before comes first and in the
+    same order, up to the end of the list where anything new follows; a page that is otherwise is of another list.
+    """
+    if not page:
+        return True
+    known = set(sequence)
+    if page[0] not in known:
+        return known.isdisjoint(page)
+    start = sequence.index(page[0])
+    again = sequence[start : start + len(page)]
+    return [*page[: len(again)]] == [*again] and known.isdisjoint(page[len(again) :])
 
 
 def meet(newest_first: Sequence[OrderRow], oldest_first: Sequence[OrderRow]) -> bool:

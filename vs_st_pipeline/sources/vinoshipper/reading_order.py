@@ -133,9 +133,12 @@ def order_turns(run: Run, db: Db, customer_ids: Sequence[int]) -> list[Turn]:
         rows = db.rows(
             f"""select o.order_number, h.reason, o.detail_at is null, o.detail_wanted, o.detail_at, o.settled_at,
                        s.unread is not null
-                from raw.vinoshipper_orders as o semi join {batch} using (customer_id)
+                from raw.vinoshipper_orders as o
                 left join raw.hints as h on h.kind = 'order' and h.id = o.order_number
                 left join staged.orders as s on s.order_number = o.order_number
+                where o.customer_id in (select customer_id from {batch})
+                   -- The search names somebody else by now: it counts for the former one until the detail says so too.
+                   or (o.detail_wanted and s.customer_id in (select customer_id from {batch}))
                 order by o.detail_at, o.order_number"""
         )
     young = run.now() - SETTLED_FOR
