@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from vs_st_pipeline.birth import Birth, read_birth
+from vs_st_pipeline.birth import Birth, birth_in, read_birth
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.records import Reading, is_given
 from vs_st_pipeline.text_forms import (
@@ -102,7 +102,7 @@ def customer_from(
         return None
     reading, in_list = Reading(), isinstance(list_item, Mapping)
     address = reading.part(detailed.get("shippingAddress"), "city", "state")
-    birth = read_birth(detailed.get("dateOfBirth"), today)
+    birth = read_birth(birth_in(detailed), today)
     if birth.unread:
         reading.unread.add("birth_date")
     if not birth.known and known_birth is not None:

@@ -8,9 +8,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from urllib.parse import quote
 
-from vs_st_pipeline.birth import Birth, read_birth
+from vs_st_pipeline.birth import Birth, birth_in, read_birth
 from vs_st_pipeline.customer import Membership, earliest_membership
-from vs_st_pipeline.records import Reading, is_given
+from vs_st_pipeline.records import Reading, id_text, is_given
 from vs_st_pipeline.text_forms import (
     Moment,
     as_code,
@@ -123,13 +123,13 @@ def order_from(
     Wrong types never raise: they are not understood, which is never the same as not given.
     """
     raw = as_mapping(detail)
-    number = as_code(raw.get("orderNumber"))
+    number = as_code(raw.get("orderNumber")) or id_text(raw.get("orderNumber"))
     if number is None:
         return None
     reading = Reading()
     customer = reading.part(raw.get("customer"), "customer_id", "customer_since", "birth_date")
     shipping = reading.part(raw.get("shipping"), "rate_code", "rate_description", "carrier", "packages")
-    birth = read_birth(customer.get("dateOfBirth"), today)
+    birth = read_birth(birth_in(customer), today)
     unread = birth.unread
     if not birth.known and known_birth is not None:
         birth = read_birth(known_birth, today)
