@@ -80,7 +80,7 @@ def prove(kind: RecordKind, body: object, asked: str | int, *, answers_for: Coll
     if own is None:
         if kind.id_required or not body:
             raise _bad(kind, "does not say whose it is")
-    elif own != str(asked) and own not in answers_for:
+    elif own != str(asked).strip() and own not in answers_for:
         raise _bad(kind, "is another record than the one that was asked for")
     if any(key not in body for key in kind.always):
         raise _bad(kind, "lacks what is always there")

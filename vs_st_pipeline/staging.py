@@ -32,7 +32,7 @@ from vs_st_pipeline.order import (
     is_counted,
     order_from,
 )
-from vs_st_pipeline.records import Kept, believed
+from vs_st_pipeline.records import Kept, believed, id_text
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sources.vinoshipper.kinds import CUSTOMER, LISTED_CUSTOMER, ORDER
 from vs_st_pipeline.text_forms import Moment, as_mapping, parse_moment
@@ -307,8 +307,11 @@ def _order(
     # Only a submitted order has a receipt; for another one "none" is known without asking.
     known = receipt_state in ("read", "none") or detail.get("status") != COUNTED_STATUS
     carried = kept_of(kept)
+    body = believed(ORDER, detail, carried)
+    if id_text(detail.get("orderNumber")) == number.strip():  # the same number in another form is no other order
+        body = {**body, "orderNumber": number}
     order = order_from(
-        believed(ORDER, detail, carried),
+        body,
         today=today,
         receipt_url=receipt_url,
         receipt_known=known,

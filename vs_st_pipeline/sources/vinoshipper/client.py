@@ -16,7 +16,7 @@ import msgspec
 from vs_st_pipeline.errors import VINOSHIPPER, BadAnswer, BadRecord
 from vs_st_pipeline.http_client import Answer, Basic, HttpClient, Pace
 from vs_st_pipeline.merchants import Merchant
-from vs_st_pipeline.records import RecordKind, prove
+from vs_st_pipeline.records import RecordKind, id_text, prove
 from vs_st_pipeline.sources.vinoshipper.kinds import CUSTOMER, ORDER, RECEIPT
 from vs_st_pipeline.wire_forms import JSON, read_json
 
@@ -182,11 +182,9 @@ def decode(text: bytes | str) -> Any:
 
 def whole_number(value: object) -> int | None:
     """An id as the vendor may write it: a whole number above 0, or its digits as text; None for anything else."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 19:
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63:
-        return value
-    return None
+    told = id_text(value)  # 700103.0 is nobody else
+    number = int(told) if told is not None and told.isascii() and told.isdigit() and len(told) <= 19 else 0
+    return number if 0 < number < 2**63 else None
 
 
 def _total(found: Mapping[str, msgspec.Raw]) -> int | None:
