@@ -30,7 +30,7 @@ Kept: TypeAlias = dict[str, dict[str, Any]]
 Says: TypeAlias = Callable[[object, date], bool]
 """Whether a value says something that may take a sticky value's place, on this day."""
 
-_ERROR_KEYS = ("error", "errors", "errorCode")
+ERROR_KEYS = ("error", "errors", "errorCode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def prove(kind: RecordKind, body: object, asked: str | int, *, answers_for: Coll
     """
     if not isinstance(body, Mapping):
         raise _bad(kind, "is no object")
-    if any(body.get(key) for key in _ERROR_KEYS):
+    if is_error(body):
         raise _bad(kind, "is an error that calls itself a success")
     own = next((told for key in kind.id_keys if (told := id_text(body.get(key))) is not None), None)
     if own is None:
@@ -84,6 +84,11 @@ def prove(kind: RecordKind, body: object, asked: str | int, *, answers_for: Coll
         raise _bad(kind, "is another record than the one that was asked for")
     if any(key not in body for key in kind.always):
         raise _bad(kind, "lacks what is always there")
+
+
+def is_error(body: Mapping[str, Any]) -> bool:
+    """Whether an answer says of itself that it is none; what stands beside the error is no statement."""
+    return any(body.get(key) for key in ERROR_KEYS)
 
 
 def _bad(kind: RecordKind, what: str) -> BadRecord:

@@ -579,6 +579,8 @@ def _page(answer: OrderPage) -> _Page:
             text.decode(),
             isinstance(customer, dict) and "id" in customer,
         )
+    if answer.rows and not rows:
+        raise BadAnswer("the order search gave rows, and none of them is an order", system=VINOSHIPPER)
     return _Page(list(rows.values()), len(answer.rows), answer.total)
 
 
