@@ -29,6 +29,11 @@ UNCOUNTED_ORDER_STATUSES = frozenset({"CANCELLED", "RETURNED"})
 NEVER_NEWEST_STATUSES = frozenset({"PENDING", "DELETED"})
 AGE_FAILED_STATUSES = frozenset({"AGE_VERIFICATION_FAILED", "AGE_VERIFICATION_LOCKED"})
 
+_OUR_WORDS = (
+    UNCOUNTED_ORDER_STATUSES | NEVER_NEWEST_STATUSES | AGE_FAILED_STATUSES | {COUNTED_STATUS, "DELIVERED", "PICKED_UP"}
+)
+_SPELLINGS = {"CANCELED": "CANCELLED"}  # Vinoshipper itself writes `canceledAt`
+
 _DELIVERY_BY_RATE_CODE = {"PCKP": "Pickup", "LOCAL": "Local Delivery"}
 
 # Public pages of the carriers, as shops commonly link to them; none is an interface with a promise. GLS stands for
@@ -105,6 +110,14 @@ ORDER_PARTS = {
 """And what it looks at inside those of them that are objects."""
 
 
+def status_word(value: object) -> str | None:
+    """A status: one that means something here in our spelling, however its letters are; any other as it comes."""
+    text = as_text(value)
+    plain = "_".join(text.upper().replace("-", " ").replace("_", " ").split()) if text else ""
+    plain = _SPELLINGS.get(plain, plain)
+    return plain if plain in _OUR_WORDS else text
+
+
 def order_from(
     detail: Mapping[str, object],
     *,
@@ -144,8 +157,8 @@ def order_from(
     return Order(
         number=number,
         customer_id=reading.take("customer_id", customer.get("id"), as_id),
-        status=reading.take("status", raw.get("status"), as_text),
-        order_status=reading.take("order_status", raw.get("orderStatus"), as_text),
+        status=reading.take("status", raw.get("status"), status_word),
+        order_status=reading.take("order_status", raw.get("orderStatus"), status_word),
         purchased_at=reading.take("purchased_at", raw.get("purchasedAt"), parse_moment),
         shipped_at=reading.take("shipped_at", raw.get("shippedAt"), parse_moment),
         delivered_at=reading.take("delivered_at", raw.get("deliveredAt"), parse_moment),

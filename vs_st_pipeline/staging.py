@@ -31,6 +31,7 @@ from vs_st_pipeline.order import (
     Package,
     is_counted,
     order_from,
+    status_word,
 )
 from vs_st_pipeline.records import Kept, believed, id_text
 from vs_st_pipeline.run import Run
@@ -305,7 +306,7 @@ def _order(
     today: date,
 ) -> Order:
     # Only a submitted order has a receipt; for another one "none" is known without asking.
-    known = receipt_state in ("read", "none") or detail.get("status") != COUNTED_STATUS
+    known = receipt_state in ("read", "none") or status_word(detail.get("status")) != COUNTED_STATUS
     carried = kept_of(kept)
     body = believed(ORDER, detail, carried)
     if id_text(detail.get("orderNumber")) == number.strip():  # the same number in another form is no other order
