@@ -18,6 +18,7 @@ from vs_st_pipeline.text_forms import (
     as_mapping,
     as_text,
     calendar_date,
+    dated,
     instant,
     parse_moment,
 )
@@ -157,7 +158,7 @@ def _by_joining(row: Membership) -> tuple[datetime, bool, int]:
 def _memberships(listed: object, detailed: object, reading: Reading) -> tuple[Membership, ...]:
     rows = listed if isinstance(listed, list) else detailed
     if not isinstance(rows, list):
-        if is_given(listed) or is_given(detailed):
+        if listed is not None or detailed is not None:  # a blank text in the place of a list is no empty list
             reading.unread.add("memberships")
         return ()
     found = []
@@ -165,9 +166,8 @@ def _memberships(listed: object, detailed: object, reading: Reading) -> tuple[Me
         if not isinstance(row, Mapping):
             reading.unread.add("memberships")
             continue
-        club = reading.part(
-            row.get("club"), "club_name"
-        )  # the detail names the club in an object, the list in clubName
+        # The detail names the club in an object, the list in clubName.
+        club = reading.part(row.get("club") or None, "club_name")
         name = reading.take("club_name", row.get("clubName"), as_text)
         name = name or reading.take("club_name", club.get("name"), as_text)
         membership_id = as_id(row.get("id"))
@@ -184,7 +184,7 @@ def _memberships(listed: object, detailed: object, reading: Reading) -> tuple[Me
 
 def _joined(value: object) -> Moment | None:
     """A day as it stands where it is told with an empty time, as Java does; else the moment."""
-    moment = parse_moment(value)
+    moment = dated(parse_moment(value))
     return calendar_date(value) if moment is not None and _MIDNIGHT.search(str(value)) else moment
 
 

@@ -51,7 +51,7 @@ from vs_st_pipeline.matching import Link, carried_id
 from vs_st_pipeline.merchants import Merchant
 from vs_st_pipeline.order import Order, newest, newest_counted
 from vs_st_pipeline.run import Run
-from vs_st_pipeline.staging import staged_customers, staged_orders
+from vs_st_pipeline.staging import latest_date, staged_customers, staged_orders
 from vs_st_pipeline.text_forms import instant
 from vs_st_pipeline.vocabulary import Facts
 
@@ -216,7 +216,7 @@ def _people(
         if contact.contact_id in links
         for customer_id in links[contact.contact_id].candidates
     }
-    customers, orders = staged_customers(db, ids), staged_orders(db, ids)
+    customers, orders = staged_customers(db, ids), staged_orders(db, ids, latest_date(run))
     stored, doubted, unseen_until = _stored(run, db), ledger.read_doubted(db), newest_unseen(db)
     people = []
     for contact_id, found in sorted(links.items()):

@@ -299,7 +299,7 @@ class Reading:
         """An object inside the record; where something else stands there, all that is read of it is not understood."""
         if isinstance(value, Mapping):
             return value
-        if is_given(value):
+        if value is not None:  # a blank text in the place of an object is no empty object
             self.unread.update(names)
         return {}
 
