@@ -75,8 +75,35 @@ def read_birth(value: object, today: date) -> Birth:
     if isinstance(value, list):
         return _from_parts(value[0], value[1], value[2], today) if len(value) == 3 else UNREAD
     if isinstance(value, Mapping):
-        return _from_parts(value.get("year"), value.get("month"), value.get("day"), today)
+        year, month, day = (value.get(name) for name in ("year", "month", "day"))
+        # What says something under other names alone says a date that nobody has read: no proof that there is none.
+        if all(is_hollow(part) or _whole(part) == 0 for part in (year, month, day)) and not is_hollow(_others(value)):
+            return UNREAD
+        return _from_parts(year, month, day, today)
     return UNREAD
+
+
+def birth_in(record: Mapping[str, object]) -> object:
+    """The birth date that a record gives, under the documented name or under another one that can mean nothing else.
+
+    A key that was renamed, or is spelled in other letters, must not open the gate as an absence would.
+    """
+    told = record.get("dateOfBirth")
+    if not is_hollow(told):
+        return told
+    named = (value for key, value in record.items() if _plain(key) in _OTHER_NAMES and not is_hollow(value))
+    return next(named, told)
+
+
+_OTHER_NAMES: Final = frozenset({"dateofbirth", "birthdate", "birthday", "dob"})
+
+
+def _plain(key: object) -> str:
+    return re.sub("[^a-z]", "", str(key).lower())
+
+
+def _others(value: Mapping[str, object]) -> dict[str, object]:
+    return {key: part for key, part in value.items() if key not in ("year", "month", "day")}
 
 
 def says_a_birth(value: object, today: date) -> bool:
@@ -133,8 +160,8 @@ def _from_parts(year: object, month: object, day: object, today: date) -> Birth:
     born, in_month, on_day = (number or None for number in numbers)  # zeros stand for nothing
     if born is None:
         return UNREAD if in_month or on_day else NOT_GIVEN
-    if 1 < born < 1000:
-        return UNREAD  # a day that stands where a year is expected
+    if 1 < born < 1000 or born < 0:
+        return UNREAD  # a day that stands where a year is expected, or what no year can be
     if born < today.year - OLDEST:
         return NOT_GIVEN
     if in_month is None or on_day is None:

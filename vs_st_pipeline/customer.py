@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from vs_st_pipeline.birth import Birth, read_birth
+from vs_st_pipeline.birth import Birth, birth_in, read_birth
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.records import Reading, is_given
 from vs_st_pipeline.text_forms import (
@@ -18,6 +18,7 @@ from vs_st_pipeline.text_forms import (
     as_mapping,
     as_text,
     calendar_date,
+    dated,
     instant,
     parse_moment,
 )
@@ -102,7 +103,7 @@ def customer_from(
         return None
     reading, in_list = Reading(), isinstance(list_item, Mapping)
     address = reading.part(detailed.get("shippingAddress"), "city", "state")
-    birth = read_birth(detailed.get("dateOfBirth"), today)
+    birth = read_birth(birth_in(detailed), today)
     if birth.unread:
         reading.unread.add("birth_date")
     if not birth.known and known_birth is not None:
@@ -157,7 +158,7 @@ def _by_joining(row: Membership) -> tuple[datetime, bool, int]:
 def _memberships(listed: object, detailed: object, reading: Reading) -> tuple[Membership, ...]:
     rows = listed if isinstance(listed, list) else detailed
     if not isinstance(rows, list):
-        if is_given(listed) or is_given(detailed):
+        if listed is not None or detailed is not None:  # a blank text in the place of a list is no empty list
             reading.unread.add("memberships")
         return ()
     found = []
@@ -165,9 +166,8 @@ def _memberships(listed: object, detailed: object, reading: Reading) -> tuple[Me
         if not isinstance(row, Mapping):
             reading.unread.add("memberships")
             continue
-        club = reading.part(
-            row.get("club"), "club_name"
-        )  # the detail names the club in an object, the list in clubName
+        # The detail names the club in an object, the list in clubName.
+        club = reading.part(row.get("club") or None, "club_name")
         name = reading.take("club_name", row.get("clubName"), as_text)
         name = name or reading.take("club_name", club.get("name"), as_text)
         membership_id = as_id(row.get("id"))
@@ -184,7 +184,7 @@ def _memberships(listed: object, detailed: object, reading: Reading) -> tuple[Me
 
 def _joined(value: object) -> Moment | None:
     """A day as it stands where it is told with an empty time, as Java does; else the moment."""
-    moment = parse_moment(value)
+    moment = dated(parse_moment(value))
     return calendar_date(value) if moment is not None and _MIDNIGHT.search(str(value)) else moment
 
 

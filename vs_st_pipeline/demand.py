@@ -19,7 +19,7 @@ from vs_st_pipeline.order import COUNTED_STATUS, Order, newest, newest_counted
 from vs_st_pipeline.planning import link_all
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.sources.vinoshipper.reading_order import note_linked
-from vs_st_pipeline.staging import staged_customers, staged_orders
+from vs_st_pipeline.staging import latest_date, staged_customers, staged_orders
 from vs_st_pipeline.unchanged import program
 
 
@@ -80,7 +80,7 @@ def wants_receipts(field_map: FieldMap, custom_fields: Sequence[CustomField]) ->
     return any(row.source in _RECEIPT_OF for row, _ in resolve(field_map, custom_fields).available)
 
 
-def receipts_in_demand(db: Db, linked: Linked, read: Collection[int], field_map: FieldMap) -> list[str]:
+def receipts_in_demand(run: Run, db: Db, linked: Linked, read: Collection[int], field_map: FieldMap) -> list[str]:
     """Return the numbers of staged orders of linked customers whose receipts the map wants, where they have one.
 
     Args:
@@ -89,7 +89,7 @@ def receipts_in_demand(db: Db, linked: Linked, read: Collection[int], field_map:
     sources = {row.source for row, _ in resolve(field_map, read_custom_fields(db)).available}
     wanted = [pick for source, pick in _RECEIPT_OF.items() if source in sources]
     ids = set(read)
-    orders = staged_orders(db, ids)
+    orders = staged_orders(db, ids, latest_date(run))
     shared = {one for found in linked.links.values() if len(found.candidates) > 1 for one in found.candidates}
     customers = staged_customers(db, ids & shared)
     numbers = set()

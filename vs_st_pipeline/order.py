@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from urllib.parse import quote
 
-from vs_st_pipeline.birth import Birth, read_birth
+from vs_st_pipeline.birth import Birth, birth_in, read_birth
 from vs_st_pipeline.customer import Membership, earliest_membership
-from vs_st_pipeline.records import Reading, is_given
+from vs_st_pipeline.records import Reading, id_text, is_given
 from vs_st_pipeline.text_forms import (
     Moment,
     as_code,
@@ -19,6 +19,7 @@ from vs_st_pipeline.text_forms import (
     as_mapping,
     as_text,
     calendar_date,
+    dated,
     instant,
     parse_moment,
 )
@@ -28,6 +29,11 @@ COUNTED_STATUS = "SUCCESS"
 UNCOUNTED_ORDER_STATUSES = frozenset({"CANCELLED", "RETURNED"})
 NEVER_NEWEST_STATUSES = frozenset({"PENDING", "DELETED"})
 AGE_FAILED_STATUSES = frozenset({"AGE_VERIFICATION_FAILED", "AGE_VERIFICATION_LOCKED"})
+
+_OUR_WORDS = (
+    UNCOUNTED_ORDER_STATUSES | NEVER_NEWEST_STATUSES | AGE_FAILED_STATUSES | {COUNTED_STATUS, "DELIVERED", "PICKED_UP"}
+)
+_SPELLINGS = {"CANCELED": "CANCELLED"}  # Vinoshipper itself writes `canceledAt`
 
 _DELIVERY_BY_RATE_CODE = {"PCKP": "Pickup", "LOCAL": "Local Delivery"}
 
@@ -105,6 +111,14 @@ ORDER_PARTS = {
 """And what it looks at inside those of them that are objects."""
 
 
+def status_word(value: object) -> str | None:
+    """A status: one that means something here in our spelling, however its letters are; any other as it comes."""
+    text = as_text(value)
+    plain = "_".join(text.upper().replace("-", " ").replace("_", " ").split()) if text else ""
+    plain = _SPELLINGS.get(plain, plain)
+    return plain if plain in _OUR_WORDS else text
+
+
 def order_from(
     detail: Mapping[str, object],
     *,
@@ -123,13 +137,13 @@ def order_from(
     Wrong types never raise: they are not understood, which is never the same as not given.
     """
     raw = as_mapping(detail)
-    number = as_code(raw.get("orderNumber"))
+    number = as_code(raw.get("orderNumber")) or id_text(raw.get("orderNumber"))
     if number is None:
         return None
     reading = Reading()
     customer = reading.part(raw.get("customer"), "customer_id", "customer_since", "birth_date")
     shipping = reading.part(raw.get("shipping"), "rate_code", "rate_description", "carrier", "packages")
-    birth = read_birth(customer.get("dateOfBirth"), today)
+    birth = read_birth(birth_in(customer), today)
     unread = birth.unread
     if not birth.known and known_birth is not None:
         birth = read_birth(known_birth, today)
@@ -144,12 +158,12 @@ def order_from(
     return Order(
         number=number,
         customer_id=reading.take("customer_id", customer.get("id"), as_id),
-        status=reading.take("status", raw.get("status"), as_text),
-        order_status=reading.take("order_status", raw.get("orderStatus"), as_text),
-        purchased_at=reading.take("purchased_at", raw.get("purchasedAt"), parse_moment),
-        shipped_at=reading.take("shipped_at", raw.get("shippedAt"), parse_moment),
-        delivered_at=reading.take("delivered_at", raw.get("deliveredAt"), parse_moment),
-        customer_since=reading.take("customer_since", customer.get("customerSince"), calendar_date),
+        status=reading.take("status", raw.get("status"), status_word),
+        order_status=reading.take("order_status", raw.get("orderStatus"), status_word),
+        purchased_at=reading.take("purchased_at", raw.get("purchasedAt"), _moment),
+        shipped_at=reading.take("shipped_at", raw.get("shippedAt"), _moment),
+        delivered_at=reading.take("delivered_at", raw.get("deliveredAt"), _moment),
+        customer_since=reading.take("customer_since", customer.get("customerSince"), _day),
         cart_type=reading.take("cart_type", raw.get("cartType"), as_text),
         rate_code=reading.take("rate_code", shipping.get("rateCode"), as_text),
         rate_description=reading.take("rate_description", shipping.get("rateDescription"), as_text),
@@ -164,9 +178,28 @@ def order_from(
     )
 
 
+def _moment(value: object) -> Moment | None:
+    return dated(parse_moment(value))
+
+
+def _day(value: object) -> Moment | None:
+    return dated(calendar_date(value))
+
+
+def without_what_is_to_come(order: Order, latest: datetime) -> Order:
+    """The order with its dates after `latest` as not understood: a clock was wrong, and would make it the newest."""
+    ahead = [name for name in _DATES if (at := getattr(order, name)) is not None and instant(at) > latest]
+    if not ahead:
+        return order
+    return replace(order, unread=order.unread.union(ahead), **dict.fromkeys(ahead))
+
+
+_DATES = ("purchased_at", "shipped_at", "delivered_at", "customer_since")
+
+
 def _packages(rows: object, reading: Reading) -> tuple[Package, ...]:
     if not isinstance(rows, list):
-        if is_given(rows):
+        if rows is not None:
             reading.unread.add("packages")
         return ()
     found = []
@@ -196,8 +229,15 @@ def is_counted(order: Order) -> bool:
     return may_count(order) is True
 
 
+def is_correction(order: Order) -> bool:
+    """Whether this is no order but takes money back: its total is below nothing (routes.md R37)."""
+    return order.total is not None and order.total < 0
+
+
 def may_count(order: Order) -> bool | None:
     """Whether the order counts; None where what decides it is given and cannot be understood."""
+    if is_correction(order):
+        return False
     if order.order_status in UNCOUNTED_ORDER_STATUSES:
         return False
     if "status" in order.unread:
@@ -212,12 +252,16 @@ def newest(orders: Iterable[Order]) -> Order | None:
 
     It is the newest of what is known: whether it may be said to be the newest at all tells `newest_is_known`.
     """
-    return _latest(order for order in orders if order.status not in NEVER_NEWEST_STATUSES)
+    return _latest(order for order in orders if _may_be_newest(order))
+
+
+def _may_be_newest(order: Order) -> bool:
+    return order.status not in NEVER_NEWEST_STATUSES and not is_correction(order)
 
 
 def newest_is_known(orders: Sequence[Order]) -> bool:
     """Whether one order is surely the newest: of no other one the date, or whether it stands, cannot be understood."""
-    candidates = [order for order in orders if order.status not in NEVER_NEWEST_STATUSES]
+    candidates = [order for order in orders if _may_be_newest(order)]
     if any("purchased_at" in order.unread for order in candidates):
         return False
     last = _latest(candidates)

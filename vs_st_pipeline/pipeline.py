@@ -175,7 +175,7 @@ def receipts_to_read(visit: Visit, field_map: FieldMap) -> list[str]:
     wanted = visit.demand or visit.in_demand()
     with visit.run.open() as db:
         visit.links = visit.links or planning.link_all(db)
-        return receipts_in_demand(db, visit.links, wanted.customer_ids, field_map)
+        return receipts_in_demand(visit.run, db, visit.links, wanted.customer_ids, field_map)
 
 
 def read_receipts(visit: Visit, numbers: Sequence[str]) -> bool:

@@ -52,7 +52,7 @@ from vs_st_pipeline.matching import Link, carried_id
 from vs_st_pipeline.merchants import Merchant
 from vs_st_pipeline.order import Order, newest
 from vs_st_pipeline.run import Run
-from vs_st_pipeline.staging import staged_customers, staged_orders
+from vs_st_pipeline.staging import latest_date, staged_customers, staged_orders
 from vs_st_pipeline.text_forms import instant
 from vs_st_pipeline.vocabulary import Facts
 
@@ -208,7 +208,7 @@ def person_of(run: Run, db: Db, contact: Linkable, custom_fields: Sequence[Custo
 
 def _people(run: Run, db: Db, linked: Linked, custom_fields: Sequence[CustomField]) -> list[Person]:
     ids = {customer_id for found in linked.links.values() for customer_id in found.candidates}
-    customers, orders = staged_customers(db, ids), staged_orders(db, ids)
+    customers, orders = staged_customers(db, ids), staged_orders(db, ids, latest_date(run))
     stored, doubted, unseen_until = _stored(run, db), ledger.read_doubted(db), newest_unseen(db)
     people = []
     for contact in linked.contacts:

@@ -35,7 +35,7 @@ answer named `since` then.
 Says: TypeAlias = Callable[[object, date], bool]
 """Whether a value says something that may take a sticky value's place, on this day."""
 
-_ERROR_KEYS = ("error", "errors", "errorCode")
+ERROR_KEYS = ("error", "errors", "errorCode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +83,21 @@ def prove(kind: RecordKind, body: object, asked: str | int, *, answers_for: Coll
     """
     if not isinstance(body, Mapping):
         raise _bad(kind, "is no object")
-    if any(body.get(key) for key in _ERROR_KEYS):
+    if is_error(body):
         raise _bad(kind, "is an error that calls itself a success")
     own = next((told for key in kind.id_keys if (told := id_text(body.get(key))) is not None), None)
     if own is None:
         if kind.id_required or not body:
             raise _bad(kind, "does not say whose it is")
-    elif own != str(asked) and own not in answers_for:
+    elif own != str(asked).strip() and own not in answers_for:
         raise _bad(kind, "is another record than the one that was asked for")
     if any(key not in body for key in kind.always):
         raise _bad(kind, "lacks what is always there")
+
+
+def is_error(body: Mapping[str, Any]) -> bool:
+    """Whether an answer says of itself that it is none; what stands beside the error is no statement."""
+    return any(body.get(key) for key in ERROR_KEYS)
 
 
 def _bad(kind: RecordKind, what: str) -> BadRecord:
@@ -327,7 +332,7 @@ class Reading:
         """An object inside the record; where something else stands there, all that is read of it is not understood."""
         if isinstance(value, Mapping):
             return value
-        if is_given(value):
+        if value is not None:  # a blank text in the place of an object is no empty object
             self.unread.update(names)
         return {}
 

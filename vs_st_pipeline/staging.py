@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -31,14 +31,17 @@ from vs_st_pipeline.order import (
     Package,
     is_counted,
     order_from,
+    without_what_is_to_come,
 )
-from vs_st_pipeline.records import Kept, believed
+from vs_st_pipeline.records import Kept, believed, id_text
 from vs_st_pipeline.run import Run
+from vs_st_pipeline.schema import utc_now_naive
 from vs_st_pipeline.sources.vinoshipper.kinds import CUSTOMER, LISTED_CUSTOMER, ORDER
 from vs_st_pipeline.text_forms import Moment, as_mapping, parse_moment
 from vs_st_pipeline.wire_forms import read_json
 
 BATCH = 5_000
+CLOCKS_DIFFER = timedelta(days=2)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # What is looked at in an order; the rest of its body (most of it: products, addresses) need not become objects.
 _ORDER_FIELDS = frozenset(ORDER_FIELDS).union(LOOKED_AT["order"])
@@ -213,6 +216,11 @@ def _customer_row(customer: Customer, customer_id: int, source_hash: str) -> tup
     )
 
 
+def latest_date(run: Run) -> datetime:
+    """What no date of an order can rightly be after (UTC), whatever now is rehearsed and whoever's clock is ahead."""
+    return max(run.now(), utc_now_naive()).replace(tzinfo=UTC) + CLOCKS_DIFFER
+
+
 def _stage_orders(run: Run, db: Db) -> int:
     # An order that answers 404 counts no more; one without a detail is a pointer, not yet an order.
     db.execute(
@@ -235,7 +243,8 @@ def _stage_orders(run: Run, db: Db) -> int:
             detail = _order_fields(body)
             drift.update(new_names("order", detail))
             order = _order(number, detail or {}, kept, run.today())
-            unusable += [(number, not_understood(name)) for name in sorted(order.unread)]
+            known = without_what_is_to_come(order, latest_date(run))
+            unusable += [(number, not_understood(name)) for name in sorted(known.unread)]
             if (
                 order.purchased_at is None
                 and "purchased_at" not in order.unread
@@ -344,8 +353,11 @@ def _name_unusable(db: Db, kind: str, looked_at: list[str], found: list[tuple[st
 
 def _order(number: str, detail: dict[str, Any], kept: str | None, today: date) -> Order:
     carried = kept_of(kept)
+    body = believed(ORDER, detail, carried)
+    if id_text(detail.get("orderNumber")) == number.strip():  # the same number in another form is no other order
+        body = {**body, "orderNumber": number}
     known_birth = carried.get("customer.dateOfBirth", {}).get("value")
-    order = order_from(believed(ORDER, detail, carried), today=today, known_birth=known_birth)
+    order = order_from(body, today=today, known_birth=known_birth)
     return order if order and order.number == number else Order(number=number)
 
 
@@ -364,8 +376,8 @@ def staged_customers(db: Db, customer_ids: Iterable[int]) -> dict[int, Customer]
     return found
 
 
-def staged_orders(db: Db, customer_ids: Iterable[int]) -> dict[int, list[Order]]:
-    """All staged orders of these customers, by customer."""
+def staged_orders(db: Db, customer_ids: Iterable[int], latest: datetime) -> dict[int, list[Order]]:
+    """All staged orders of these customers, by customer; their dates after `latest` (UTC) are not understood."""
     found: dict[int, list[Order]] = {}
     with db.batch({"customer_id": sorted(set(customer_ids))}, {"customer_id": "int"}) as batch:
         rows = db.rows(
@@ -379,7 +391,7 @@ def staged_orders(db: Db, customer_ids: Iterable[int]) -> dict[int, list[Order]]
         packages = tuple(Package(item["carrier"], item["tracking_number"]) for item in json.loads(row[12]))
         total = Decimal(row[13]) if row[13] is not None else None
         values: list[Any] = [*row[:4], *moments, *row[8:12], packages, total, *row[14:18], _names_of(row[18])]
-        found.setdefault(row[1], []).append(Order(*values))
+        found.setdefault(row[1], []).append(without_what_is_to_come(Order(*values), latest))
     return found
 
 

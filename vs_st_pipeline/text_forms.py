@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 Moment: TypeAlias = date | datetime
 """A plain date, or an aware date-time in UTC. Which of the two is kept, because only the second has a zone."""
+
+T = TypeVar("T", bound=date)
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 """Vinoshipper's own zone. Inferred: its date-times were only ever seen with the Pacific offset of their season."""
@@ -27,10 +29,12 @@ _MOMENT = re.compile(
     r"(?:\[([A-Z][A-Z0-9_+/-]*)\])?)?"
 )
 _YEARS = range(1900, 3000)  # outside stand placeholders such as 0001-01-01 and 9999-12-31
+FIRST_YEAR = 1971  # before it no shop had anything of its own to date: 1900-01-01, 1970-01-01 are placeholders
 _CENT = Decimal("0.01")
 _WIDEST = 20  # digits before the point; nobody buys wine for more
 _EXACT = Context(prec=_WIDEST + 4, rounding=ROUND_HALF_UP)
 _DECIMAL = re.compile(r"[+-]?\$?(?:[0-9]{1,20}|[0-9]{1,3}(?:,[0-9]{3}){1,6})(?:\.[0-9]{1,20})?", re.ASCII)
+_THOUSANDS_OR_PARTS = re.compile(r"[+-]?\$?[1-9][0-9]{0,2}\.[0-9]{3}", re.ASCII)  # where the point may be a comma
 _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)+")
 _BREAKS = re.compile(r"[_\s]+")
@@ -92,6 +96,11 @@ def calendar_date(text: object) -> date | None:
     if parse_moment(text) is None:
         return None
     return date.fromisoformat(str(text).strip()[:10])
+
+
+def dated(moment: T | None) -> T | None:
+    """A date or moment of the shop's life, None where it is a placeholder."""
+    return moment if moment is not None and moment.year >= FIRST_YEAR else None
 
 
 def instant(moment: Moment) -> datetime:
@@ -226,10 +235,12 @@ def as_id(value: object) -> int | None:
 def as_decimal(value: object) -> Decimal | None:
     """An exact amount from Decimal, int or text (`1200.5`, `1,200.50`, `$1,200.50`), or None.
 
+    So is the text `1.200`, which much of the world reads as twelve hundred.
+
     A float can only come from a decoder that was not told better. It is read by its shortest text (128.71, not
     128.7099...), because a total left out would be a wrong sum.
     """
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (isinstance(value, str) and _THOUSANDS_OR_PARTS.fullmatch(value.strip())):
         return None
     if isinstance(value, float):
         value = Decimal(repr(value))

@@ -36,11 +36,17 @@ class _Page(msgspec.Struct):
     content: list[msgspec.Raw]
     totalPages: msgspec.Raw = msgspec.Raw()  # noqa: N815 (the vendor's spelling)
     totalElements: msgspec.Raw = msgspec.Raw()  # noqa: N815
+    error: Any = None
+    errors: Any = None
+    errorCode: Any = None  # noqa: N815
 
 
 class _Id(msgspec.Struct):
     id: str | None = None  # documented for every write
     contactId: str | None = None  # noqa: N815 (what reads say; some write may as well)
+    error: Any = None
+    errors: Any = None
+    errorCode: Any = None  # noqa: N815
 
 
 class CustomFieldItem(msgspec.Struct):
@@ -104,7 +110,14 @@ class Page:
     total_elements: int | None
 
 
-def _page(found: _Page) -> Page:
+def _page(answer: Answer[_Page]) -> Page:
+    found = answer.value
+    if found.error or found.errors or found.errorCode:
+        raise BadAnswer(
+            "an error came in place of a list; nothing is taken from it",
+            system=SIMPLETEXTING,
+            http_status=answer.status,
+        )
     return Page([bytes(row) for row in found.content], _count(found.totalPages), _count(found.totalElements))
 
 
@@ -157,7 +170,10 @@ class SimpleTextingClient:
 
     def _id(self, answer: Answer[_Id]) -> str:
         """The id that a write names; an answer without one says nothing about the write."""
-        written = self._heard(answer).value.id or answer.value.contactId
+        told = self._heard(answer).value
+        written = told.id or told.contactId
+        if told.error or told.errors or told.errorCode:
+            raise BadAnswer("the answer to a write is an error", system=SIMPLETEXTING, http_status=answer.status)
         if not written:
             raise BadAnswer("the answer to a write names no id", system=SIMPLETEXTING, http_status=answer.status)
         return written
@@ -173,7 +189,7 @@ class SimpleTextingClient:
         if since:
             params["since"] = since
         answer = self._heard(self.http.request("list_contacts", "GET", "/api/contacts", shape=_Page, params=params))
-        return _page(answer.value)
+        return _page(answer)
 
     def contact(self, contact_id: str) -> bytes:
         """`GET /contacts/{id}`: the exact JSON text of that very contact.
@@ -215,7 +231,7 @@ class SimpleTextingClient:
         """`GET /custom-fields`: one page."""
         params = {"page": page, "size": PAGE_SIZE}
         answer = self.http.request("list_custom_fields", "GET", "/api/custom-fields", shape=_Page, params=params)
-        return _page(self._heard(answer).value)
+        return _page(self._heard(answer))
 
     def update_contact(self, contact_id: str, body: Mapping[str, Any]) -> str:
         """`PUT /contacts/{id}` with `upsert=false`: can change a contact, cannot make one; the id that was written."""

@@ -16,7 +16,7 @@ import msgspec
 from vs_st_pipeline.errors import VINOSHIPPER, BadAnswer, BadRecord
 from vs_st_pipeline.http_client import Answer, Basic, HttpClient, Pace
 from vs_st_pipeline.merchants import Merchant
-from vs_st_pipeline.records import RecordKind, prove
+from vs_st_pipeline.records import ERROR_KEYS, RecordKind, id_text, prove
 from vs_st_pipeline.sources.vinoshipper.kinds import CUSTOMER, ORDER, RECEIPT
 from vs_st_pipeline.wire_forms import JSON, read_json
 
@@ -28,6 +28,9 @@ TOTAL_KEYS = ("total", "totalResults", "totalCount", "totalElements")
 class _CustomerList(msgspec.Struct):
     items: list[msgspec.Raw]
     total: Any = None
+    error: Any = None
+    errors: Any = None
+    errorCode: Any = None  # noqa: N815 (the vendor's spelling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,10 @@ class VinoshipperClient:
             shape=_CustomerList,
             json={"pageIndex": page_index, "pageSize": page_size},
         )
-        return CustomerPage(_count(answer.value.total), [bytes(item) for item in answer.value.items])
+        found = answer.value
+        if found.error or found.errors or found.errorCode:
+            raise _no_list("list_customers", answer)
+        return CustomerPage(_count(found.total), [bytes(item) for item in found.items])
 
     def search_customers(self, text: str) -> list[bytes]:
         """`GET /customers?q=`: free text over phones, names, e-mails (inferred); never to be trusted."""
@@ -157,19 +163,25 @@ class VinoshipperClient:
             found = msgspec.json.decode(answer.value, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
             if isinstance(found, list):
                 return None, [bytes(row) for row in found]
-            for key in ROW_KEYS:
+            error = any(decode(bytes(found[key])) for key in ERROR_KEYS if key in found)
+            for key in () if error else ROW_KEYS:
                 if key in found:
                     rows = msgspec.json.decode(found[key], type=list[msgspec.Raw])
                     return _total(found), [bytes(row) for row in rows]
         except msgspec.DecodeError:
             pass
-        raise BadAnswer(
-            "no list of records was found in the answer",
-            system=VINOSHIPPER,
-            call=call,
-            http_status=answer.status,
-            trace_id=answer.trace_id,
-        )
+        raise _no_list(call, answer)
+
+
+def _no_list(call: str, answer: Answer[Any]) -> BadAnswer:
+    """An answer without a list, or with an error beside one: an empty list would say that there is nobody."""
+    return BadAnswer(
+        "no list of records was found in the answer",
+        system=VINOSHIPPER,
+        call=call,
+        http_status=answer.status,
+        trace_id=answer.trace_id,
+    )
 
 
 def decode(text: bytes | str) -> Any:
@@ -182,11 +194,9 @@ def decode(text: bytes | str) -> Any:
 
 def whole_number(value: object) -> int | None:
     """An id as the vendor may write it: a whole number above 0, or its digits as text; None for anything else."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 19:
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63:
-        return value
-    return None
+    told = id_text(value)  # 700103.0 is nobody else
+    number = int(told) if told is not None and told.isascii() and told.isdigit() and len(told) <= 19 else 0
+    return number if 0 < number < 2**63 else None
 
 
 def _total(found: Mapping[str, msgspec.Raw]) -> int | None:

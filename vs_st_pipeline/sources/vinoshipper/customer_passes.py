@@ -51,7 +51,7 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
     walk = walk_customers(run, vs, asdict(feed.mark) if feed.mark else None)
     with run.open() as db, db.transaction():
         if walk.complete:
-            landing.land_complete_walk(run, db, walk.ids)
+            landing.land_complete_walk(run, db, walk.ids, unusable=walk.unusable)
         else:
             keep_met(db, walk.ids)
         forget_walk(db)

@@ -183,8 +183,12 @@ def _dumped(kept: Kept) -> str:
         return "{}"
 
 
-def land_complete_walk(run: Run, db: Db, ids: set[int]) -> None:
-    """A complete list says who is missing; a rehearsal says it to nobody: it brings no one nearer to deletion."""
+def land_complete_walk(run: Run, db: Db, ids: set[int], *, unusable: int = 0) -> None:
+    """A complete list says who is missing; a rehearsal says it to nobody: it brings no one nearer to deletion.
+
+    Args:
+        unusable: rows that name nobody. Whoever is not met may be behind one of them, so nobody is missing then.
+    """
     db.execute("delete from raw.reads where what = 'customers'")
     db.execute("insert into raw.reads values ('customers', ?, ?, ?)", [run.run_id, len(ids), run.now()])
     db.execute("update raw.vinoshipper_customers set detail_leads = false where detail_leads")
@@ -198,7 +202,7 @@ def land_complete_walk(run: Run, db: Db, ids: set[int]) -> None:
             f"""update raw.vinoshipper_customers set missing = 0, deleted_at = null
                 where (missing > 0 or deleted_at is not null) and customer_id in (select customer_id from {batch})"""
         )
-        if not shrunk:  # a list that lost a fifth is the brake's business, not a proof of deletions
+        if not shrunk and not unusable:  # a list that lost a fifth is the brake's business, not a proof of deletions
             db.execute(
                 f"""update raw.vinoshipper_customers
                     set missing = missing + 1, detail_wanted = true,

@@ -18,6 +18,7 @@ from typing import Any
 
 from vs_st_pipeline.blind_spots import UnseenDay
 from vs_st_pipeline.errors import VINOSHIPPER, BadAnswer, Refused
+from vs_st_pipeline.records import id_text
 from vs_st_pipeline.sources.vinoshipper.client import OrderPage, VinoshipperClient, decode, whole_number
 from vs_st_pipeline.text_forms import instant, parse_moment
 
@@ -591,10 +592,9 @@ def _page(answer: OrderPage) -> _Page:
     rows: dict[str, OrderRow] = {}
     for text in answer.rows:
         body = decode(text)
-        number = body.get("orderNumber") if isinstance(body, dict) else None
-        if isinstance(number, int) and not isinstance(number, bool):
-            number = str(number)
-        if not isinstance(number, str) or not number:
+        told = body.get("orderNumber") if isinstance(body, dict) else None
+        number = told if isinstance(told, str) else id_text(told)
+        if not number or not number.strip():
             continue
         customer = body.get("customer")
         purchased_at, shipped_at = body.get("purchasedAt"), body.get("shippedAt")
@@ -606,6 +606,8 @@ def _page(answer: OrderPage) -> _Page:
             text.decode(),
             isinstance(customer, dict) and "id" in customer,
         )
+    if answer.rows and not rows:
+        raise BadAnswer("the order search gave rows, and none of them is an order", system=VINOSHIPPER)
     return _Page(list(rows.values()), len(answer.rows), answer.total)
 
 
