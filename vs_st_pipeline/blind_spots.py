@@ -123,13 +123,29 @@ def read_blind_spots(db: Db) -> list[tuple[BlindSpot, datetime]]:
     if older := rows[SAID_ONE_BY_ONE:]:
         unseen = f"so it is with {len(older)} more days between {older[-1][0]} and {older[0][0]}"
         days.append((BlindSpot("unseen_days", "order", unseen, _ASKED_AGAIN), min(since for _, _, since in older)))
+    lost = db.rows(f"select first_at {_OF_NOBODY}")
+    if lost:
+        unseen = f"{len(lost)} orders cannot be read, and the order search does not say whose they are"
+        days.append((BlindSpot("orders_of_nobody", "order", unseen, _READ_AGAIN), min(row[0] for row in lost)))
     return [*ways, *days]
 
 
 def newest_unseen(db: Db) -> date | None:
     """The newest day of which orders may be there that cannot be seen, None where everything is seen."""
-    found: date | None = db.value("select max(day) from raw.unseen_windows where told")
+    found: date | None = db.value(
+        f"""select max(day) from (
+                select day from raw.unseen_windows where told
+                union all
+                select coalesce(purchased_on, cast(last_at as date)) {_OF_NOBODY}
+                and last_at - first_at < interval 1 day
+            )"""
+    )
     return found
+
+
+# It may be anybody's. One that cannot be read for a day is the others' trouble no longer (routes.md R40).
+_OF_NOBODY = """from raw.unreadable as u join raw.vinoshipper_orders as o on o.order_number = u.id
+                where u.kind = 'order' and o.customer_id is null and o.detail_at is null"""
 
 
 def keep_unseen(db: Db, start: date, end: date, found: Mapping[date, UnseenDay], cut_at: int, now: datetime) -> None:
@@ -171,6 +187,12 @@ def days_to_ask_again(db: Db, now: datetime) -> list[date]:
 _ASKED_AGAIN = (
     "Order Count and Lifetime Value are left as they are for everybody, other fields of orders where that day is not "
     "older than the newest order known; it is asked for again every week"
+)
+
+
+_READ_AGAIN = (
+    "what orders say is left as it is for everybody, as for a day that cannot be seen; after a day it is told without "
+    "them, and they are read again with growing gaps"
 )
 
 

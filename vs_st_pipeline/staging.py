@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -52,7 +53,7 @@ _CUSTOMER_HASH = (
     "coalesce(r.list_kept, ''), coalesce(r.detail_kept, '')))"
 )
 _ORDER_HASH = """md5(concat_ws('|', coalesce(r.detail_hash, ''), coalesce(cast(r.customer_id as varchar), ''),
-                              coalesce(r.detail_kept, '')))"""
+                              coalesce(r.detail_kept, ''), r.detail_wanted))"""
 # Only a submitted order has a receipt; for another one "none" is known without asking.
 _RECEIPT_KNOWN = f"(r.receipt_state in ('read', 'none') or s.status is distinct from '{COUNTED_STATUS}')"
 
@@ -233,16 +234,16 @@ def _stage_orders(run: Run, db: Db) -> int:
         f"""select r.order_number as key, {_ORDER_HASH} as source_hash, s.source_hash as staged_hash
             from raw.vinoshipper_orders as r left join staged.orders as s using (order_number)
             where r.detail_status = 200""",
-        """select r.order_number, r.customer_id, r.detail_body, r.detail_kept, stale.source_hash
+        """select r.order_number, r.customer_id, r.detail_body, r.detail_kept, r.detail_wanted, stale.source_hash
            from raw.vinoshipper_orders as r join temp.stale on stale.key = r.order_number
            where r.order_number between $first and $last and stale.key between $first and $last""",
     ):
         columns: dict[str, list[Any]] = {name: [] for name in _ORDER_COLUMNS}
         unusable: list[tuple[str, str]] = []
-        for number, customer_id, body, kept, source_hash in rows:
+        for number, customer_id, body, kept, wanted, source_hash in rows:
             detail = _order_fields(body)
             drift.update(new_names("order", detail))
-            order = _order(number, detail or {}, kept, run.today())
+            order = _order(number, detail or {}, kept, run.today(), read_again=wanted)
             known = without_what_is_to_come(order, latest_date(run))
             unusable += [(number, not_understood(name)) for name in sorted(known.unread)]
             if (
@@ -351,14 +352,26 @@ def _name_unusable(db: Db, kind: str, looked_at: list[str], found: list[tuple[st
             db.execute(f"insert into staged.unusable select ?, id, reason from {batch}", [kind])
 
 
-def _order(number: str, detail: dict[str, Any], kept: str | None, today: date) -> Order:
+# What hangs on a part of an order's answer; while a first answer that lacks it waits to be read once more, none is
+# known (afterwards `records.carry` says what was known before).
+_PARTS = {
+    "purchasedAt": ("purchased_at",),
+    "shipping": ("rate_code", "rate_description", "carrier", "packages"),
+    "customer": ("customer_since",),
+}
+
+
+def _order(number: str, detail: dict[str, Any], kept: str | None, today: date, *, read_again: bool) -> Order:
     carried = kept_of(kept)
     body = believed(ORDER, detail, carried)
     if id_text(detail.get("orderNumber")) == number.strip():  # the same number in another form is no other order
         body = {**body, "orderNumber": number}
     known_birth = carried.get("customer.dateOfBirth", {}).get("value")
     order = order_from(body, today=today, known_birth=known_birth)
-    return order if order and order.number == number else Order(number=number)
+    if order is None or order.number != number:
+        return Order(number=number)
+    lacking = {name for part, names in _PARTS.items() if read_again and part not in body for name in names}
+    return replace(order, unread=order.unread | lacking) if lacking else order
 
 
 def staged_customers(db: Db, customer_ids: Iterable[int]) -> dict[int, Customer]:

@@ -142,7 +142,8 @@ select 1 as part, count(*), sum(hash(customer_id, phone, list_hash, detail_hash,
 from raw.vinoshipper_customers
 union all
 select 2, count(*), sum(hash(order_number, customer_id, detail_hash, detail_status, detail_at is null,
-                             receipt_url, receipt_state, detail_kept)) from raw.vinoshipper_orders
+                             receipt_url, receipt_state, detail_kept, detail_wanted))
+from raw.vinoshipper_orders
 union all
 select 3, count(*), sum(hash(contact_id, body_hash, gone, first_source)) from raw.simpletexting_contacts
 union all

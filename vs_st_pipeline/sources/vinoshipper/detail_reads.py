@@ -30,6 +30,7 @@ from vs_st_pipeline.sources.vinoshipper.reading_order import (
 from vs_st_pipeline.unreadable import record_unreadable, unreadable_ids, waiting_ids
 
 LAND_DETAILS_EVERY = 200
+CUT_SHORT = "the first answer was cut short"
 RECEIPT_FAILURES_IN_A_ROW = 3
 
 
@@ -53,16 +54,19 @@ def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequen
 
 
 def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -> None:
-    """Read the details of these customers' orders whose turn it is."""
+    """Read the details of these customers' orders whose turn it is; one whose first answer was cut is read again."""
+    cut: list[str] = []
 
     def land(details: list[Detail]) -> None:
-        landing.land_order_details(run, details)
+        cut.extend(landing.land_order_details(run, details))
 
     # Rows that do not say whose they are would silently be nobody's, so their details are read whoever's they are.
     for find in (owner_turns, lambda run, db: order_turns(run, db, customer_ids)):
         with run.open() as db:
             turns = _asked_now(run, db, ORDER, find(run, db))
         _read(run, ORDER, turns, affordable(run, turns, vs.sent), lambda own: vs.order(own).text, land)
+    once_more = affordable(run, [Turn(number, CUT_SHORT) for number in cut], vs.sent) if cut else []
+    _read(run, ORDER, once_more, once_more, lambda own: vs.order(own).text, land)
     with run.open() as db, db.transaction():
         _let_go_of_others(db, customer_ids)
 

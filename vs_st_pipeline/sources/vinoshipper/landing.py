@@ -438,14 +438,19 @@ def _update_order_rows(db: Db, batch: str, changed: Sequence[str], now: datetime
             )
 
 
-def land_order_details(run: Run, details: Sequence[Detail]) -> None:
-    """Store order details and whether more is to be expected of them; a 404 counts no more."""
+def land_order_details(run: Run, details: Sequence[Detail]) -> list[str]:
+    """Store order details and whether more is to be expected of them; a 404 counts no more.
+
+    Returns:
+        The numbers of those whose first answer lacked a part that every order has: nothing before it says what is
+        missing, so they are to be read once more.
+    """
     with run.open() as db, db.transaction():
         details = admit(db, details, forgotten.ORDER, lambda row: (row.id, _buyer(_told(row.text)), None), run.now())
-        _store_order_details(run, db, details)
+        return _store_order_details(run, db, details)
 
 
-def _store_order_details(run: Run, db: Db, details: Sequence[Detail]) -> None:
+def _store_order_details(run: Run, db: Db, details: Sequence[Detail]) -> list[str]:
     told = [_told(row.text) for row in details]
     kept = _carried_in_details(run, db, ORDER, details, _known_owners(db, [row.id for row in details]))
     columns: dict[str, list[object]] = {
@@ -468,6 +473,10 @@ def _store_order_details(run: Run, db: Db, details: Sequence[Detail]) -> None:
         columns["doubted"].append(entry is not None and not entry["value"])
     types = {"status": "int", "customer_id": "int", "again": "bool", "cut": "bool", "doubted": "bool"}
     with db.batch(columns, types) as batch:
+        cut = db.rows(
+            f"""select order_number from {batch} as b join raw.vinoshipper_orders as o using (order_number)
+                where b.cut and o.detail_at is null"""
+        )
         db.execute(
             f"""update raw.vinoshipper_orders as o
                 set detail_status = b.status, detail_at = $now,
@@ -485,6 +494,7 @@ def _store_order_details(run: Run, db: Db, details: Sequence[Detail]) -> None:
         )
         db.execute(f"delete from raw.hints where kind = 'order' and id in (select order_number from {batch})")
         forget_unreadable(db, ORDER.name, [row.id for row in details])
+    return [row[0] for row in cut]
 
 
 def land_receipts(run: Run, receipts: Sequence[tuple[str, str | None, str]]) -> None:
@@ -515,7 +525,7 @@ class _Told:
     stage: object = None
     customer: object = None
     moments: tuple[object, ...] = ()
-    has_parts: bool = False  # both objects that a whole order has are there
+    has_parts: bool = False  # what a whole order has, and much hangs on, is there
 
 
 def _phone(text: str | None) -> str | None:
@@ -539,6 +549,7 @@ def _buyer(body: _Told) -> list[tuple[str, object]]:
 
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_PARTS = ("customer", "shipping", "purchasedAt")
 _MOMENTS = ("deliveredAt", "canceledAt", "shippedAt", "purchasedAt")
 
 
@@ -552,7 +563,7 @@ def _told(text: str | None) -> _Told:
         return decode(bytes(found[name])) if name in found else None
 
     moments = tuple(field(name) for name in _MOMENTS)
-    has_parts = "customer" in found and "shipping" in found
+    has_parts = all(name in found for name in _PARTS)
     return _Told(field("orderNumber"), field("status"), field("orderStatus"), field("customer"), moments, has_parts)
 
 
