@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from urllib.parse import quote
 
 from vs_st_pipeline.birth import Birth, birth_in, read_birth
@@ -191,7 +192,8 @@ def without_what_is_to_come(order: Order, latest: datetime) -> Order:
     ahead = [name for name in _DATES if (at := getattr(order, name)) is not None and instant(at) > latest]
     if not ahead:
         return order
-    return replace(order, unread=order.unread.union(ahead), **dict.fromkeys(ahead))
+    changed: dict[str, Any] = {**dict.fromkeys(ahead), "unread": order.unread.union(ahead)}
+    return replace(order, **changed)
 
 
 _DATES = ("purchased_at", "shipped_at", "delivered_at", "customer_since")

@@ -41,6 +41,7 @@ from vs_st_pipeline.destinations.simpletexting.contacts import (
     customer_id_key,
     read_contacts,
     read_custom_fields,
+    shows_customer_ids,
 )
 from vs_st_pipeline.diff import Accepted, compare
 from vs_st_pipeline.errors import BadSettings
@@ -256,9 +257,10 @@ def _stored(run: Run, db: Db) -> _Stored:
 
 def linkables(contacts: Any, custom_fields: Sequence[CustomField]) -> list[Linkable]:
     """What linking needs of these contacts; `VScustomerID` is found as any custom field is."""
-    key = customer_id_key(custom_fields)
+    key, shown = customer_id_key(custom_fields), shows_customer_ids(custom_fields)
     return [
-        Linkable(contact.contact_id, contact.phone, contact.custom.get(key, ""), contact.status) for contact in contacts
+        Linkable(contact.contact_id, contact.phone, contact.custom.get(key, "") if shown else None, contact.status)
+        for contact in contacts
     ]
 
 

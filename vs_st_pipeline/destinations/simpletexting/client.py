@@ -18,7 +18,7 @@ from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, BadRecord
 from vs_st_pipeline.http_client import Answer, Bearer, HttpClient, NoBody, Pace
 from vs_st_pipeline.merchants import Merchant
 from vs_st_pipeline.phone import nanp
-from vs_st_pipeline.records import RecordKind, id_text, is_hollow, prove
+from vs_st_pipeline.records import RecordKind, id_text, is_error, is_hollow, prove
 from vs_st_pipeline.wire_forms import BEYOND, JSON, read_json
 
 PAGE_SIZE = 500  # documented maximum
@@ -139,6 +139,11 @@ def understood(body: object) -> bool:
         return False
     fields = body.get("customFields")
     return (isinstance(fields, Mapping) or is_hollow(fields)) and not _beyond(body)
+
+
+def is_whole(body: Mapping[str, Any]) -> bool:
+    """Whether a contact of a list is more than an id or an error: who has neither phone nor status is not told of."""
+    return not is_error(body) and any(not is_hollow(body.get(key)) for key in CONTACT.always)
 
 
 def _beyond(value: object) -> bool:

@@ -25,6 +25,7 @@ from vs_st_pipeline.destinations.simpletexting.client import (
     CustomFieldItem,
     SimpleTextingClient,
     contact_id_in,
+    is_whole,
     understood,
 )
 from vs_st_pipeline.drift import drift_of
@@ -32,6 +33,7 @@ from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, BadRecord, Refused
 from vs_st_pipeline.field_map import FieldMap, MapField
 from vs_st_pipeline.forgotten import CONTACT as CONTACTS
 from vs_st_pipeline.forgotten import CUSTOMER, PHONE, admit, phone_name, read_forgotten
+from vs_st_pipeline.gates import status_reason
 from vs_st_pipeline.marks import CLOCK_SLACK, is_due, read_mark, record_drift, write_mark
 from vs_st_pipeline.matching import carried_id
 from vs_st_pipeline.records import SingleReads
@@ -96,6 +98,13 @@ def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
         proved = read_mark(db, FIELDS) is not None and not run.full
         proved = proved and not is_due(db, FIELDS, run.merchant.simpletexting.full_read, run.now())
     rows = _labels(list_custom_fields(st, kept if proved else ()))
+    if kept and not rows and not run.full:
+        raise BadAnswer(
+            f"the list of custom fields names none, where there were {len(kept)}; nothing is taken from it. If they "
+            "were all deleted there, a full sync (`--full`) believes it",
+            system=SIMPLETEXTING,
+            call="list_custom_fields",
+        )
     if rows == kept and proved:
         return len(rows)
     columns: dict[str, list[str | None]] = {"label": [row[0] for row in rows], "merge_tag": [row[1] for row in rows]}
@@ -362,17 +371,33 @@ class _Listing:
         """Take a row; returns what it is named by."""
         body = _decode(text)
         contact_id = contact_id_in(body)
-        if contact_id is None or not understood(body):
+        if contact_id is None or not understood(body) or not is_whole(body):
             name = contact_id or f"#{sum(one.startswith('#') for one in self.unusable)}"
             if name not in self.found:
                 self.unusable[name] = text
             return name
         self.unusable.pop(contact_id, None)
+        if contact_id in self.found and not _takes_its_place(_decode(self.found[contact_id]), body):
+            return contact_id
         self.found[contact_id] = text
         moment = parse_moment(body.get("updated"))
         if moment is not None:
             self.updated[contact_id] = instant(moment)
         return contact_id
+
+
+def _takes_its_place(before: Mapping[str, Any], later: Mapping[str, Any]) -> bool:
+    """Whether a row takes the place of one of the same contact that came before it.
+
+    Where they differ in consent it is by when they were updated, and where that does not tell no consent is believed.
+    """
+    consented, consents = (status_reason(_text(row.get("subscriptionStatus"))) is None for row in (before, later))
+    if consented == consents:
+        return True
+    first, second = (parse_moment(row.get("updated")) for row in (before, later))
+    if first is not None and second is not None and instant(first) != instant(second):
+        return instant(second) > instant(first)
+    return consented
 
 
 def _walked(
@@ -591,6 +616,12 @@ def read_contacts(
         with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
             rows = db.rows(f"{sql} semi join {batch} using (contact_id) where not gone")
     return {row[0]: live_contact(row[0], row[1], row[2], names) for row in rows}
+
+
+def shows_customer_ids(custom_fields: Sequence[CustomField]) -> bool:
+    """Whether the account's list of custom fields has the one that carries the customer's id."""
+    probe = FieldMap(1, (MapField(CUSTOMER_ID_LABEL, "custom", "mirror", "customer.id", None, "text", 0),), "", "")
+    return bool(resolve(probe, custom_fields).available)
 
 
 def customer_id_key(custom_fields: Sequence[CustomField]) -> str:
