@@ -132,13 +132,16 @@ def _count(raw: msgspec.Raw) -> int | None:
 def understood(body: object) -> bool:
     """Whether all of a contact can be believed: what goes back with a write must not be lost or changed.
 
-    `customFields` of another shape than an object may hold fields that a write would take away, and a number that no
-    program can hold could not be told from another one.
+    `customFields` of another shape than an object may hold fields that a write would take away, and so may one whose
+    values are all wrapped in something: they would go back wrapped. A number that no program can hold could not be told
+    from another one.
     """
     if not isinstance(body, Mapping):
         return False
     fields = body.get("customFields")
-    return (isinstance(fields, Mapping) or is_hollow(fields)) and not _beyond(body)
+    values = [value for value in fields.values() if value is not None] if isinstance(fields, Mapping) else []
+    wrapped = bool(values) and all(isinstance(value, Mapping | list) for value in values)
+    return (isinstance(fields, Mapping) or is_hollow(fields)) and not wrapped and not _beyond(body)
 
 
 def is_whole(body: Mapping[str, Any]) -> bool:
