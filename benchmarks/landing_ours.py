@@ -81,7 +81,8 @@ def land(run: Run, folder: Path, how: str) -> None:
         details = msgspec.json.decode(file.read_bytes(), type=list[msgspec.Raw])
         files.then("order", details)
         numbers = [msgspec.json.decode(detail, type=Numbered).orderNumber for detail in details]
-        landing.land_order_details(run, [landing.Detail(number, vs.order(number).text) for number in numbers])
+        details = [landing.Detail(number, vs.order(number).text) for number in numbers]
+        landing.land_order_details(run, details, run.now())
 
 
 class Numbered(msgspec.Struct):

@@ -58,6 +58,11 @@ def customer_id_key(custom_fields: Sequence[CustomField]) -> str:
     return _Keys(custom_fields).of(CUSTOMER_ID_LABEL) or CUSTOMER_ID_LABEL
 
 
+def shows_customer_ids(custom_fields: Sequence[CustomField]) -> bool:
+    """Say whether the account's list of custom fields has the one that carries the customer's id."""
+    return _Keys(custom_fields).of(CUSTOMER_ID_LABEL) is not None
+
+
 class _Keys:
     """The account's custom fields by what a map may call them."""
 

@@ -26,13 +26,14 @@ class Linkable:
 
     Attributes:
         phone: ten digits; None where it is no North American number.
-        vs_customer_id: what `VScustomerID` says, empty if nothing.
+        vs_customer_id: what `VScustomerID` says, empty if nothing; None where the account's list of custom fields
+            shows no such field.
         status: its subscription status, empty if none was told.
     """
 
     contact_id: str
     phone: str | None
-    vs_customer_id: str
+    vs_customer_id: str | None
     status: str
 
 
@@ -48,7 +49,8 @@ def link_contacts(db: Db, contacts: Sequence[Linkable]) -> dict[str, Link]:
     """Links of all contacts to customers that exist (deleted ones do not).
 
     Where the ledger says that we wrote another id than a contact carries now, somebody has edited the field. As long as
-    that customer exists and has the contact's phone, the contact is still his, and the plan puts the id back.
+    that customer exists and has the contact's phone, the contact is still his, and the plan puts the id back. A field
+    that the account does not show at all was edited by nobody: then he need not have the phone.
     """
     phone_of: dict[int, str | None] = {}
     by_phone: dict[str, list[int]] = {}
@@ -75,6 +77,8 @@ def link_contacts(db: Db, contacts: Sequence[Linkable]) -> dict[str, Link]:
 
     def kept(row: Linkable) -> int | None:
         written = edited.get(row.contact_id)
+        if row.vs_customer_id is None:
+            return written if written in phone_of else None
         phone = phone_of.get(written) if written is not None else None
         return written if phone and phone == row.phone else None
 

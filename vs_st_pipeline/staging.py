@@ -243,8 +243,9 @@ def _stage_orders(run: Run, db: Db) -> int:
         for number, customer_id, body, kept, wanted, source_hash in rows:
             detail = _order_fields(body)
             drift.update(new_names("order", detail))
-            order = _order(number, detail or {}, kept, run.today(), read_again=wanted)
+            order, lacking = _order(number, detail or {}, kept, run.today(), read_again=wanted)
             known = without_what_is_to_come(order, latest_date(run))
+            order = replace(order, unread=order.unread | lacking)
             unusable += [(number, not_understood(name)) for name in sorted(known.unread)]
             if (
                 order.purchased_at is None
@@ -361,7 +362,10 @@ _PARTS = {
 }
 
 
-def _order(number: str, detail: dict[str, Any], kept: str | None, today: date, *, read_again: bool) -> Order:
+def _order(
+    number: str, detail: dict[str, Any], kept: str | None, today: date, *, read_again: bool
+) -> tuple[Order, frozenset[str]]:
+    """The order, and the names of what is not known because a part of its answer is missing."""
     carried = kept_of(kept)
     body = believed(ORDER, detail, carried)
     if id_text(detail.get("orderNumber")) == number.strip():  # the same number in another form is no other order
@@ -369,9 +373,8 @@ def _order(number: str, detail: dict[str, Any], kept: str | None, today: date, *
     known_birth = carried.get("customer.dateOfBirth", {}).get("value")
     order = order_from(body, today=today, known_birth=known_birth)
     if order is None or order.number != number:
-        return Order(number=number)
-    lacking = {name for part, names in _PARTS.items() if read_again and part not in body for name in names}
-    return replace(order, unread=order.unread | lacking) if lacking else order
+        return Order(number=number), frozenset()
+    return order, frozenset(name for part, names in _PARTS.items() if read_again and part not in body for name in names)
 
 
 def staged_customers(db: Db, customer_ids: Iterable[int]) -> dict[int, Customer]:

@@ -301,6 +301,20 @@ def test_a_contact_that_is_hollow_in_the_list_replaces_nothing(
     assert "unreadable" not in synced.synced()["planned"]["noted"]
 
 
+@pytest.mark.parametrize("wrap", [lambda value: {"value": value}, lambda value: [value]], ids=["object", "list"])
+def test_custom_fields_whose_values_are_wrapped_go_back_to_nobody(synced: Story, wrap: Change) -> None:
+    def wrapped(body: Record) -> None:
+        for row in body["content"]:
+            row["customFields"] = {key: wrap(value) for key, value in (row.get("customFields") or {}).items()}
+
+    before = synced.everybody()
+    synced.shop.patch_customer(ADULT_ID, shippingAddress={"city": "Occidental"})
+    with texting_telling(synced, CONTACTS, wrapped):
+        synced.failed("bad_answer", system="simpletexting")
+    assert synced.everybody() == before
+    assert synced.writes() == []
+
+
 @pytest.mark.parametrize("first", ["OPT_OUT", "OPT_IN"])
 def test_a_contact_that_comes_twice_with_two_consents_is_not_written(synced: Story, first: str) -> None:
     second = {"OPT_OUT": "OPT_IN", "OPT_IN": "OPT_OUT"}[first]

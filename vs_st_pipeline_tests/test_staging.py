@@ -38,7 +38,8 @@ def _land(run: Run, number: int, **fields: object) -> None:
     row = OrderRow(f"A{number}", 7, "2026-01-02", None, json.dumps({"orderNumber": f"A{number}"}))
     with run.open() as db, db.transaction():
         landing.land_order_rows(db, [row], run.now())
-    landing.land_order_details(run, [landing.Detail(row.number, json.dumps({"orderNumber": row.number, **fields}))])
+    text = json.dumps({"orderNumber": row.number, "purchasedAt": None, "shipping": {}, "customer": {}, **fields})
+    landing.land_order_details(run, [landing.Detail(row.number, text)], run.now())
 
 
 def test_more_rows_than_a_batch_are_all_staged_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +58,7 @@ def test_more_rows_than_a_batch_are_all_staged_once(run: Run, monkeypatch: pytes
 
 def test_a_detail_that_is_gone_keeps_the_body_that_was_known(run: Run) -> None:
     _land(run, 1, status="SUCCESS", customer={"id": 9})
-    landing.land_order_details(run, [landing.Detail("A1", None)])
+    landing.land_order_details(run, [landing.Detail("A1", None)], run.now())
     with run.open() as db:
         row = db.row("select detail_status, detail_body is not null, customer_id from raw.vinoshipper_orders")
     assert row == (404, True, 7)

@@ -18,7 +18,7 @@ from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, BadRecord
 from vs_st_pipeline.http_client import Answer, Bearer, HttpClient, NoBody, Pace
 from vs_st_pipeline.merchants import Merchant
 from vs_st_pipeline.phone import nanp
-from vs_st_pipeline.records import RecordKind, id_text, is_hollow, prove
+from vs_st_pipeline.records import RecordKind, id_text, is_error, is_hollow, prove
 from vs_st_pipeline.wire_forms import BEYOND, JSON, read_json
 
 PAGE_SIZE = 500  # documented maximum
@@ -132,13 +132,21 @@ def _count(raw: msgspec.Raw) -> int | None:
 def understood(body: object) -> bool:
     """Whether all of a contact can be believed: what goes back with a write must not be lost or changed.
 
-    `customFields` of another shape than an object may hold fields that a write would take away, and a number that no
-    program can hold could not be told from another one.
+    `customFields` of another shape than an object may hold fields that a write would take away, and so may one whose
+    values are all wrapped in something: they would go back wrapped. A number that no program can hold could not be told
+    from another one.
     """
     if not isinstance(body, Mapping):
         return False
     fields = body.get("customFields")
-    return (isinstance(fields, Mapping) or is_hollow(fields)) and not _beyond(body)
+    values = [value for value in fields.values() if value is not None] if isinstance(fields, Mapping) else []
+    wrapped = bool(values) and all(isinstance(value, Mapping | list) for value in values)
+    return (isinstance(fields, Mapping) or is_hollow(fields)) and not wrapped and not _beyond(body)
+
+
+def is_whole(body: Mapping[str, Any]) -> bool:
+    """Whether a contact of a list is more than an id or an error: who has neither phone nor status is not told of."""
+    return not is_error(body) and any(not is_hollow(body.get(key)) for key in CONTACT.always)
 
 
 def _beyond(value: object) -> bool:

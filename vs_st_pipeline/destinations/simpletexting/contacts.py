@@ -25,6 +25,7 @@ from vs_st_pipeline.destinations.simpletexting.stored_contacts import (
     read_custom_fields,
 )
 from vs_st_pipeline.errors import SIMPLETEXTING, BadAnswer, BadRecord, Refused
+from vs_st_pipeline.gates import status_reason
 from vs_st_pipeline.marks import CLOCK_SLACK, UNREAD_EMAILS, forget_mark, is_due, read_mark, write_mark
 from vs_st_pipeline.records import SingleReads
 from vs_st_pipeline.run import Asked, Run
@@ -47,6 +48,13 @@ def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
         proved = read_mark(db, FIELDS) is not None and not run.full
         proved = proved and not is_due(db, FIELDS, run.merchant.simpletexting.full_read, run.now())
     rows = _labels(list_custom_fields(st, kept if proved else ()))
+    if kept and not rows and not run.full:
+        raise BadAnswer(
+            f"the list of custom fields names none, where there were {len(kept)}; nothing is taken from it. If they "
+            "were all deleted there, a full sync (`--full`) believes it",
+            system=SIMPLETEXTING,
+            call="list_custom_fields",
+        )
     if rows == kept and proved:
         return len(rows)
     columns: dict[str, list[str | None]] = {"label": [row[0] for row in rows], "merge_tag": [row[1] for row in rows]}
@@ -327,8 +335,23 @@ class _Listing:
                 self.unusable[name] = item
             return name
         self.unusable.pop(item.contact_id, None)
-        self.found[item.contact_id] = item
+        known = self.found.get(item.contact_id)
+        if known is None or _takes_its_place(known, item):
+            self.found[item.contact_id] = item
         return item.contact_id
+
+
+def _takes_its_place(before: ContactItem, later: ContactItem) -> bool:
+    """Whether a row takes the place of one of the same contact that came before it.
+
+    Where they differ in consent it is by when they were updated, and where that does not tell no consent is believed.
+    """
+    consented, consents = (status_reason(row.status) is None for row in (before, later))
+    if consented == consents:
+        return True
+    if before.updated is not None and later.updated is not None and before.updated != later.updated:
+        return later.updated > before.updated
+    return consented
 
 
 def _walked(

@@ -18,9 +18,9 @@ from typing import Any, Final
 
 import msgspec
 
-from vs_st_pipeline.account_fields import CustomField, ReadNames, live_text
+from vs_st_pipeline.account_fields import CustomField, ReadNames, live_text, shows_customer_ids
 from vs_st_pipeline.database import Db
-from vs_st_pipeline.destinations.simpletexting.client import contact_id_in, understood
+from vs_st_pipeline.destinations.simpletexting.client import contact_id_in, is_whole, understood
 from vs_st_pipeline.drift import new_names
 from vs_st_pipeline.errors import SIMPLETEXTING, BadRecord
 from vs_st_pipeline.forgotten import CONTACT, CUSTOMER, PHONE, admit, phone_name, read_forgotten
@@ -116,7 +116,7 @@ def contact_item(text: bytes, names: ReadNames) -> ContactItem:
         contact_id=contact_id or "",
         text=text,
         body_hash=md5(text, usedforsecurity=False).hexdigest(),
-        understood=contact_id is not None and understood(body),
+        understood=contact_id is not None and understood(body) and is_whole(body),
         phone=phone,
         email=email or None,
         customer_id=carried or None,
@@ -223,7 +223,8 @@ def read_custom_fields(db: Db) -> list[CustomField]:
 
 def read_linkables(db: Db, contact_ids: Iterable[str] | None = None) -> list[Linkable]:
     """Return what linking needs of all contacts that are there, or of these; no body is decoded."""
-    sql = "select contact_id, phone, coalesce(customer_id, ''), status from raw.simpletexting_contacts"
+    carried = "coalesce(customer_id, '')" if shows_customer_ids(read_custom_fields(db)) else "null"
+    sql = f"select contact_id, phone, {carried}, status from raw.simpletexting_contacts"
     if contact_ids is None:
         rows = db.rows(f"{sql} where not gone order by contact_id")
     else:

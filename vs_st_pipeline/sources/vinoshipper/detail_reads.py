@@ -56,9 +56,10 @@ def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequen
 def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -> None:
     """Read the details of these customers' orders whose turn it is; one whose first answer was cut is read again."""
     cut: list[str] = []
+    began = run.now()
 
     def land(details: list[Detail]) -> None:
-        cut.extend(landing.land_order_details(run, details))
+        cut.extend(landing.land_order_details(run, details, began))
 
     # Rows that do not say whose they are would silently be nobody's, so their details are read whoever's they are.
     for find in (owner_turns, lambda run, db: order_turns(run, db, customer_ids)):

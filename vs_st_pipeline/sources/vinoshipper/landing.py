@@ -438,8 +438,11 @@ def _update_order_rows(db: Db, batch: str, changed: Sequence[str], now: datetime
             )
 
 
-def land_order_details(run: Run, details: Sequence[Detail]) -> list[str]:
+def land_order_details(run: Run, details: Sequence[Detail], began: datetime) -> list[str]:
     """Store order details and whether more is to be expected of them; a 404 counts no more.
+
+    Args:
+        began: when this run began to read details (UTC without zone): what it read since then was no second answer.
 
     Returns:
         The numbers of those whose first answer lacked a part that every order has: nothing before it says what is
@@ -447,10 +450,10 @@ def land_order_details(run: Run, details: Sequence[Detail]) -> list[str]:
     """
     with run.open() as db, db.transaction():
         details = admit(db, details, forgotten.ORDER, lambda row: (row.id, _buyer(_told(row.text)), None), run.now())
-        return _store_order_details(run, db, details)
+        return _store_order_details(run, db, details, began)
 
 
-def _store_order_details(run: Run, db: Db, details: Sequence[Detail]) -> list[str]:
+def _store_order_details(run: Run, db: Db, details: Sequence[Detail], began: datetime) -> list[str]:
     told = [_told(row.text) for row in details]
     kept = _carried_in_details(run, db, ORDER, details, _known_owners(db, [row.id for row in details]))
     columns: dict[str, list[object]] = {
@@ -480,12 +483,12 @@ def _store_order_details(run: Run, db: Db, details: Sequence[Detail]) -> list[st
         db.execute(
             f"""update raw.vinoshipper_orders as o
                 set detail_status = b.status, detail_at = $now,
-                    detail_wanted = b.again or (b.cut and o.detail_at is null),
+                    detail_wanted = b.again or (b.cut and coalesce(o.detail_at >= $began, true)),
                     settled_at = cast(b.settled_at as timestamp),
                     detail_kept = case when b.body is null then o.detail_kept else b.kept end,
                     customer_id = coalesce(b.customer_id, o.customer_id), owner_unknown = b.doubted
                 from {batch} as b where o.order_number = b.order_number""",
-            {"now": run.now()},
+            {"now": run.now(), "began": began},
         )
         db.execute(  # by itself, as with customers
             f"""update raw.vinoshipper_orders as o set detail_body = b.body, detail_hash = b.hash
