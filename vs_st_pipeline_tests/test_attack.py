@@ -144,6 +144,7 @@ def test_ids_as_floats_are_those_ids(story: Story, where: str) -> None:
 
 # --- lists that say nothing -----------------------------------------------------------------------------------------
 
+NEWEST = "90000000017"  # of Marisol
 UNAVAILABLE = {"error": "temporarily unavailable"}
 
 
@@ -161,10 +162,30 @@ def test_a_search_whose_rows_are_all_no_orders_counts_nobodys_orders(story: Stor
     def spoilt(body: Record) -> Record:
         return {key: [None] * len(value) if isinstance(value, list) else value for key, value in body.items()}
 
-    before = story.everybody()
     with shop_telling(story, SEARCH, spoilt):
-        story.failed("bad_answer", system="vinoshipper")
-    assert story.everybody() == before
+        assert story.sync().of()["status"] in ("partial", "failed")
+    assert "Order Count" not in story.contact(MARISOL)
+    story.synced("--full")
+    assert story.contact(MARISOL)["Order Count"] == "3"
+
+
+@pytest.mark.parametrize("row", [None, 7, {}, UNAVAILABLE, {"orderNumber": None}], ids=str)
+def test_a_row_of_the_search_that_is_no_order_takes_nothing_from_any_sum(story: Story, row: Any) -> None:
+    def spoilt(body: Record) -> Record:
+        def rows_of(value: Any) -> Any:
+            return [row if one["orderNumber"] == NEWEST else one for one in value] if isinstance(value, list) else value
+
+        return {key: rows_of(value) for key, value in body.items()}
+
+    with shop_telling(story, SEARCH, spoilt):
+        report = story.sync().of()
+    assert (report["status"], report["error"]) == ("partial", None)
+    assert report["unseen"]
+    told = story.contact(MARISOL)
+    assert not {"Order Count", "Lifetime Value", "VS Last Order Number"} & told.keys()
+    assert told["City"] == "Sebastopol"
+    story.synced(now=datetime.now(UTC) + timedelta(days=8))
+    assert story.contact(MARISOL)["Order Count"] == "3"
 
 
 def test_a_customer_list_that_is_an_error_beside_an_empty_list_is_bad_answer(synced: Story) -> None:
@@ -204,6 +225,22 @@ def test_custom_fields_that_are_all_gone_at_once_are_no_statement(synced: Story,
         synced.failed("bad_answer", system="simpletexting")
     synced.synced()
     assert synced.contact(MARISOL)["City"] == "Occidental"
+
+
+@pytest.mark.parametrize("body", [b"{}", b"<html>Not Found</html>"], ids=["json", "page"])
+def test_orders_that_all_answer_404_at_once_are_the_systems_trouble(synced: Story, body: bytes) -> None:
+    def not_there(told: Told) -> None:
+        if re.search(ORDER, told.path):
+            told.status, told.body = 404, body
+
+    before = synced.everybody()
+    with shop_telling(synced, "^$", lambda body: None) as wire:
+        wire.before.append(not_there)
+        for arguments in ((), ("--full",)):
+            synced.failed("bad_answer", *arguments, system="vinoshipper")
+    assert synced.everybody() == before
+    synced.synced()
+    assert synced.everybody() == before
 
 
 # --- values in other forms ------------------------------------------------------------------------------------------

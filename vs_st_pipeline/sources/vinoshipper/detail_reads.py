@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from vs_st_pipeline.database import Db
-from vs_st_pipeline.errors import PipelineError, Refused, TryLater
+from vs_st_pipeline.errors import VINOSHIPPER, BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.marks import CLOCK_SLACK
 from vs_st_pipeline.order import receipt_url_from
-from vs_st_pipeline.records import RecordKind, SingleReads, is_of_one_record
+from vs_st_pipeline.records import IN_A_ROW, RecordKind, SingleReads, is_of_one_record
 from vs_st_pipeline.run import Asked, Run
 from vs_st_pipeline.sources.vinoshipper import landing
 from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
@@ -105,12 +105,14 @@ def _read(
     what, done, reads = f"{kind.name} details", 0, SingleReads(len(now))
     with run.open() as db:
         known = unreadable_ids(db, kind.name)
+    gone: list[Detail] = []  # not landed before it is known that the system does not say so of everybody
     for chunk in _chunks(now, LAND_DETAILS_EVERY):
         details: list[Detail] = []
         try:
             for turn in chunk:
                 try:
-                    details.append(Detail(turn.id, _text_or_gone(fetch, turn.id)))
+                    detail = Detail(turn.id, _text_or_gone(fetch, turn.id))
+                    (gone if detail.text is None else details).append(detail)
                     reads.went_well()
                 except PipelineError as error:
                     reads.went_wrong(turn.id, error, known=turn.id in known)
@@ -119,6 +121,10 @@ def _read(
                 land(details)
         done += len(chunk)
         run.progress(f"{what} {done} of {len(now)}")
+    if gone:
+        if kind is ORDER and len(gone) + len(reads.failed) == len(now) and not run.allow_unsafe:
+            _ask_whether_any_is_there(run, gone, fetch)
+        land(gone)
     if reads.failed:
         if reads.all_failed:
             _ask_one_that_went_well(run, kind, reads, fetch)
@@ -159,6 +165,33 @@ def _ask_one_that_went_well(run: Run, kind: RecordKind, reads: SingleReads, fetc
         _text_or_gone(fetch, found[0])
     elif reads.several:
         raise next(iter(reads.failed.values()))
+
+
+def _ask_whether_any_is_there(run: Run, gone: Sequence[Detail], fetch: Callable[[str], str]) -> None:
+    """Not one order is there: whether they are gone, or the way to orders is, is told by others that were read well.
+
+    Raises:
+        BadAnswer: so many orders that were there answer 404, and not one does not.
+    """
+    with run.open() as db, db.batch({"id": [row.id for row in gone]}) as batch:
+        there = "select order_number from raw.vinoshipper_orders where detail_status = 200 and order_number"
+        lost = [row[0] for row in db.rows(f"{there} in (select id from {batch})")]
+        others = [
+            row[0]
+            for row in db.rows(f"{there} not in (select id from {batch}) order by detail_at desc limit ?", [IN_A_ROW])
+        ]
+    if not lost or len(lost) + len(others) < IN_A_ROW:
+        return
+    for number in others[: max(0, IN_A_ROW - len(lost))]:
+        if _text_or_gone(fetch, number) is not None:
+            return
+    raise BadAnswer(
+        "the orders that were there all answer 404 now, one after the other: no order is taken for gone. If they were "
+        "all deleted, a sync with --allow-unsafe believes it",
+        system=VINOSHIPPER,
+        call=ORDER.name,
+        http_status=404,
+    )
 
 
 _TABLE = {CUSTOMER.name: "raw.vinoshipper_customers", ORDER.name: "raw.vinoshipper_orders"}

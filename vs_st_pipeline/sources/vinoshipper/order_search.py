@@ -18,7 +18,7 @@ from typing import Any
 
 from vs_st_pipeline.blind_spots import UnseenDay
 from vs_st_pipeline.errors import VINOSHIPPER, BadAnswer, Refused
-from vs_st_pipeline.records import id_text
+from vs_st_pipeline.records import IN_A_ROW, id_text
 from vs_st_pipeline.sources.vinoshipper.client import OrderPage, VinoshipperClient, decode, whole_number
 from vs_st_pipeline.text_forms import instant, parse_moment
 
@@ -69,6 +69,7 @@ class _Page:
     rows: list[OrderRow]
     lines: int  # rows as they came: one order may have several
     total: int | None
+    spoilt: int = 0  # rows that name no order: one may stand behind each
 
     @property
     def numbers(self) -> list[str]:
@@ -147,6 +148,7 @@ class OrderSearch:
         self._moved = False  # whether rows came, went or shifted while pages were turned
         self._twice = False  # whether an order was on two of them
         self._lines = 0  # rows that the pages of the last reading had together
+        self._spoilt = False  # whether a row of this window named no order
         self._far: _Page | None = None  # what the widest window shows
         self._met: set[str] = set()
         self._end_included: bool | None = None  # whether a window holds the day that it ends with; None: not known
@@ -215,7 +217,22 @@ class OrderSearch:
         Args:
             stored: what of the window is stored; without it a page as short as last pages are is taken for the last.
         """
-        self._family = family
+        self._family, self._spoilt = family, False
+        shown: set[str] = set()
+        for rows in self._window(start, end, stored):
+            shown.update(row.number for row in rows)
+            yield rows
+        if not self._spoilt:
+            return
+        # Behind a row that names no order one may stand: smaller windows show of which day it is, or show it after all.
+        if end - start > ONE_DAY:
+            middle = start + timedelta(days=(end - start).days // 2)
+            yield from self.window(middle, end, family)
+            yield from self.window(start, middle, family)
+        else:
+            self._keep_unseen(start, len(shown), len(shown), proved=True)
+
+    def _window(self, start: date, end: date, stored: Stored | None) -> Iterator[list[OrderRow]]:
         first = self._ask_window(start, end)
         yield first.rows
         if not first.lines or (self._is_last(first) and not (stored and stored.doubts(first.rows))):
@@ -550,6 +567,7 @@ class OrderSearch:
             }[style or "pageIndex"]
         page = self._asked(start, end, direction, paging)
         self._met.update(page.numbers)
+        self._spoilt = self._spoilt or page.spoilt > 0
         if not page_number:
             self._longest_lines = max(self._longest_lines, page.lines)
             self._longest_orders = max(self._longest_orders, len(page.rows))
@@ -590,11 +608,13 @@ def _body(family: str, start: date | None, end: date | None, direction: str, pag
 
 def _page(answer: OrderPage) -> _Page:
     rows: dict[str, OrderRow] = {}
+    spoilt = 0
     for text in answer.rows:
         body = decode(text)
         told = body.get("orderNumber") if isinstance(body, dict) else None
         number = told if isinstance(told, str) else id_text(told)
         if not number or not number.strip():
+            spoilt += 1
             continue
         customer = body.get("customer")
         purchased_at, shipped_at = body.get("purchasedAt"), body.get("shippedAt")
@@ -606,9 +626,9 @@ def _page(answer: OrderPage) -> _Page:
             text.decode(),
             isinstance(customer, dict) and "id" in customer,
         )
-    if answer.rows and not rows:
+    if spoilt >= IN_A_ROW and not rows:
         raise BadAnswer("the order search gave rows, and none of them is an order", system=VINOSHIPPER)
-    return _Page(list(rows.values()), len(answer.rows), answer.total)
+    return _Page(list(rows.values()), len(answer.rows), answer.total, spoilt)
 
 
 def _inside(page: _Page, family: str, start: date, end: date) -> bool:
