@@ -9,12 +9,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
 
 from vs_st_pipeline.field_map import FieldMap, MapField
-from vs_st_pipeline.matching import carried_id
+from vs_st_pipeline.matching import CUSTOMER_ID_LABEL, carried_id
 
-CUSTOMER_ID_LABEL: Final = "VScustomerID"
 _WIDEST = 40  # digits that are written out; what is longer is nobody's number
 
 

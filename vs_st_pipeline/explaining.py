@@ -22,13 +22,13 @@ from vs_st_pipeline.destinations.simpletexting.stored_contacts import (
     LiveContact,
     read_contacts,
     read_custom_fields,
-    read_linkables,
+    read_identities,
 )
 from vs_st_pipeline.diff import Accepted, decide
 from vs_st_pipeline.field_map import FieldMap, MapField, explain, rule_of, wanted_values
 from vs_st_pipeline.forgotten import PHONE, phone_name, read_forgotten
 from vs_st_pipeline.ledger import Rejected
-from vs_st_pipeline.linking import Linkable
+from vs_st_pipeline.matching import ContactIdentity
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.planning import RECEIPT_SOURCE, Person
 from vs_st_pipeline.run import Run
@@ -89,7 +89,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
         if not found:
             answer["because"] = _no_contact(db, phone, digits)
             return answer
-        [contact] = read_linkables(db, found[:1])
+        [contact] = read_identities(db, found[:1])
         live = read_contacts(db, custom_fields, found[:1])[contact.contact_id]
         person = planning.person_of(run, db, contact, custom_fields)
         answer["rejected"] = _refusal(ledger.read_rejected(db).get(contact.contact_id))
@@ -267,7 +267,7 @@ def _notes(db: Db, contact_id: str, person: Person | None) -> list[str]:
     return sorted(planned)
 
 
-def _evidence(db: Db, contact: Linkable, person: Person | None) -> Record:
+def _evidence(db: Db, contact: ContactIdentity, person: Person | None) -> Record:
     """On what a write would stand now, and on what the last one stood."""
     known = db.row(
         """select has_detail, coalesce(year(birth_date), birth_year) is not null from staged.customers
@@ -327,7 +327,7 @@ def _no_contact(db: Db, phone: str, digits: str | None) -> str:
     )
 
 
-def _no_customer(db: Db, contact: Linkable) -> str:
+def _no_customer(db: Db, contact: ContactIdentity) -> str:
     """Why a contact stands for nobody."""
     carried, digits = contact.vs_customer_id, contact.phone
     deleted = db.rows(

@@ -11,41 +11,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from vs_st_pipeline.account_fields import CUSTOMER_ID_LABEL
 from vs_st_pipeline.customer import Customer, earliest_membership
 from vs_st_pipeline.database import Db
 from vs_st_pipeline.gates import status_reason
-from vs_st_pipeline.matching import Candidate, Contact, Link, carried_id, choose, link
+from vs_st_pipeline.matching import CUSTOMER_ID_LABEL, Candidate, ContactIdentity, Link, carried_id, choose, link
 from vs_st_pipeline.order import Order, newest_counted
 from vs_st_pipeline.text_forms import instant
-
-
-@dataclass(frozen=True, slots=True)
-class Linkable:
-    """What linking needs of a contact.
-
-    Attributes:
-        phone: ten digits; None where it is no North American number.
-        vs_customer_id: what `VScustomerID` says, empty if nothing; None where the account's list of custom fields
-            shows no such field.
-        status: its subscription status, empty if none was told.
-    """
-
-    contact_id: str
-    phone: str | None
-    vs_customer_id: str | None
-    status: str
 
 
 @dataclass(frozen=True, slots=True)
 class Linked:
     """All contacts that are there, by id in ascending order, and the links of those that stand for a customer."""
 
-    contacts: Sequence[Linkable]
+    contacts: Sequence[ContactIdentity]
     links: Mapping[str, Link]
 
 
-def link_contacts(db: Db, contacts: Sequence[Linkable]) -> dict[str, Link]:
+def link_contacts(db: Db, contacts: Sequence[ContactIdentity]) -> dict[str, Link]:
     """Links of all contacts to customers that exist (deleted ones do not).
 
     Where the ledger says that we wrote another id than a contact carries now, somebody has edited the field. As long as
@@ -75,16 +57,15 @@ def link_contacts(db: Db, contacts: Sequence[Linkable]) -> dict[str, Link]:
         if phone:
             by_phone.setdefault(phone, []).append(customer_id)
 
-    def kept(row: Linkable) -> int | None:
+    def kept(row: ContactIdentity) -> int | None:
         written = edited.get(row.contact_id)
         if row.vs_customer_id is None:
             return written if written in phone_of else None
         phone = phone_of.get(written) if written is not None else None
         return written if phone and phone == row.phone else None
 
-    return link(
-        [Contact(row.contact_id, row.phone, row.vs_customer_id, kept(row)) for row in contacts], phone_of, by_phone
-    )
+    ledger_ids = {row.contact_id: customer_id for row in contacts if (customer_id := kept(row)) is not None}
+    return link(contacts, phone_of, by_phone, ledger_ids)
 
 
 def _written_ids(db: Db) -> dict[str, int]:
@@ -109,7 +90,7 @@ def links_key(db: Db) -> str:
     return str(sorted(rows))
 
 
-def customers_to_read(contacts: Iterable[Linkable], links: Mapping[str, Link]) -> list[int]:
+def customers_to_read(contacts: Iterable[ContactIdentity], links: Mapping[str, Link]) -> list[int]:
     """Customers whose details are worth asking for: all candidates of every contact that has opted in."""
     wanted = {
         customer_id

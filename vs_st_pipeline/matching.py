@@ -10,11 +10,12 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from vs_st_pipeline.phone import nanp
 
 By: TypeAlias = Literal["VScustomerID", "phone"]
+CUSTOMER_ID_LABEL: Final = "VScustomerID"
 
 _CUSTOMER_ID = re.compile(r"[0-9]{1,18}")
 _FLOAT_ID = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE]\+?[0-9]{1,2})?")
@@ -23,19 +24,20 @@ _NONE = (False, timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)
-class Contact:
-    """What matching needs of a SimpleTexting contact.
+class ContactIdentity:
+    """What a contact is matched by.
 
     Attributes:
-        phone: as it was read.
-        vs_customer_id: the live text of `VScustomerID`.
-        ledger_id: the customer whom we had named there, where that link stays though somebody has edited the field.
+        phone: as it was read, or its ten digits.
+        vs_customer_id: what `VScustomerID` says, empty if nothing; None where the account's list of custom fields
+            shows no such field.
+        status: its subscription status, empty if none was told.
     """
 
     contact_id: str
     phone: str | None = None
     vs_customer_id: str | None = None
-    ledger_id: int | None = None
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,10 @@ class Candidate:
 
 
 def link(
-    contacts: Iterable[Contact], customers_by_id: Container[int], ids_by_phone: Mapping[str, Sequence[int]]
+    contacts: Iterable[ContactIdentity],
+    customers_by_id: Container[int],
+    ids_by_phone: Mapping[str, Sequence[int]],
+    ledger_ids: Mapping[str, int] | None = None,
 ) -> dict[str, Link]:
     """Links by contact id; contacts without a customer are absent. Two contacts may be linked to one customer.
 
@@ -65,10 +70,12 @@ def link(
         contacts: of the account, in any order.
         customers_by_id: says whether a customer exists (a mapping or a set of ids).
         ids_by_phone: customers by the ten NANP digits of their `primaryPhone`.
+        ledger_ids: by contact id, the customer whom we had named there, where that link stays though somebody has
+            edited the field.
     """
-    links = {}
+    links, ledger_ids = {}, ledger_ids or {}
     for contact in contacts:
-        customer_id = contact.ledger_id if contact.ledger_id is not None else carried_id(contact.vs_customer_id)
+        customer_id = ledger_ids.get(contact.contact_id, carried_id(contact.vs_customer_id))
         # A carried id beats the phones: people share phones and change them, the id stays.
         if customer_id is not None and customer_id in customers_by_id:
             links[contact.contact_id] = Link(contact.contact_id, (customer_id,), "VScustomerID")

@@ -41,14 +41,14 @@ from vs_st_pipeline.destinations.simpletexting.stored_contacts import (
     LiveContact,
     read_contacts,
     read_custom_fields,
-    read_linkables,
+    read_identities,
 )
 from vs_st_pipeline.diff import Accepted, compare
 from vs_st_pipeline.errors import BadSettings
 from vs_st_pipeline.field_map import FieldMap, records, rule_of, wanted_values
 from vs_st_pipeline.field_map_file import read_field_map
-from vs_st_pipeline.linking import Linkable, Linked, chosen_customer, link_contacts
-from vs_st_pipeline.matching import Link, carried_id
+from vs_st_pipeline.linking import Linked, chosen_customer, link_contacts
+from vs_st_pipeline.matching import ContactIdentity, Link, carried_id
 from vs_st_pipeline.merchants import Merchant
 from vs_st_pipeline.order import Order, newest
 from vs_st_pipeline.run import Run
@@ -107,7 +107,7 @@ class Person:
         facts: what is known of its customer; None where the contact is held back or not all was read yet.
     """
 
-    contact: Linkable
+    contact: ContactIdentity
     link: Link
     customer_id: int
     live: LiveContact | None = None
@@ -187,7 +187,7 @@ def noted(person: Person) -> list[str]:
 
 def link_all(db: Db) -> Linked:
     """Link all contacts that are there."""
-    contacts = read_linkables(db)
+    contacts = read_identities(db)
     return Linked(contacts, link_contacts(db, contacts))
 
 
@@ -200,7 +200,7 @@ def everybody(run: Run, db: Db, field_map: FieldMap) -> list[Person]:
     return people
 
 
-def person_of(run: Run, db: Db, contact: Linkable, custom_fields: Sequence[CustomField]) -> Person | None:
+def person_of(run: Run, db: Db, contact: ContactIdentity, custom_fields: Sequence[CustomField]) -> Person | None:
     """Return one contact as the plan sees it, None where it stands for no customer."""
     people = _people(run, db, Linked([contact], link_contacts(db, [contact])), custom_fields)
     return people[0] if people else None

@@ -6,7 +6,7 @@ Setting a gap aside is all that is special; what follows is a sync like any othe
 from __future__ import annotations
 
 from vs_st_pipeline import ledger
-from vs_st_pipeline.destinations.simpletexting.stored_contacts import read_linkables
+from vs_st_pipeline.destinations.simpletexting.stored_contacts import read_identities
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.pipeline import sync, visiting
 from vs_st_pipeline.report import FAILED, Report
@@ -37,6 +37,6 @@ def _set_gaps_aside(run: Run, digits: str | None) -> bool:
     with run.open() as db, db.transaction():
         waiting = set(ledger.read_rejected(db))
         if digits is not None:
-            waiting = {contact.contact_id for contact in read_linkables(db, waiting) if contact.phone == digits}
+            waiting = {contact.contact_id for contact in read_identities(db, waiting) if contact.phone == digits}
         ledger.set_gaps_aside(db, waiting, at=run.now())
     return bool(waiting)

@@ -7,7 +7,7 @@ from itertools import permutations
 
 import pytest
 
-from vs_st_pipeline.matching import Candidate, Contact, Link, choose, link
+from vs_st_pipeline.matching import Candidate, ContactIdentity, Link, choose, link
 
 CUSTOMERS = {700101, 700102, 700103}
 BY_PHONE = {"7075550142": [700103, 700102], "4155550199": [700101]}
@@ -38,7 +38,7 @@ def at(day: int) -> datetime:
     ],
 )
 def test_linked(phone: str | None, carried: str | None, candidates: tuple[int, ...], by: str) -> None:
-    links = link([Contact("c1", phone, carried)], CUSTOMERS, BY_PHONE)
+    links = link([ContactIdentity("c1", phone, carried)], CUSTOMERS, BY_PHONE)
     assert links == {"c1": Link("c1", candidates, by)}  # type: ignore[arg-type]
 
 
@@ -47,16 +47,20 @@ def test_linked(phone: str | None, carried: str | None, candidates: tuple[int, .
     [(None, None), ("", " "), ("2125550100", None), ("+44 4155550199", None), ("x", "999999"), ("2125550100", "0")],
 )
 def test_not_linked(phone: str | None, carried: str | None) -> None:
-    assert link([Contact("c1", phone, carried)], CUSTOMERS, BY_PHONE) == {}
+    assert link([ContactIdentity("c1", phone, carried)], CUSTOMERS, BY_PHONE) == {}
 
 
 def test_two_contacts_may_stand_for_one_customer() -> None:
-    links = link([Contact("a", "4155550199"), Contact("b", None, "700101"), Contact("c")], CUSTOMERS, BY_PHONE)
+    links = link(
+        [ContactIdentity("a", "4155550199"), ContactIdentity("b", None, "700101"), ContactIdentity("c")],
+        CUSTOMERS,
+        BY_PHONE,
+    )
     assert {name: found.candidates for name, found in links.items()} == {"a": (700101,), "b": (700101,)}
 
 
 def test_a_customer_named_twice_under_a_phone_is_one_candidate() -> None:
-    assert link([Contact("a", "2125550100")], CUSTOMERS, {"2125550100": [2, 1, 2]})["a"].candidates == (1, 2)
+    assert link([ContactIdentity("a", "2125550100")], CUSTOMERS, {"2125550100": [2, 1, 2]})["a"].candidates == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,8 @@ from vs_st_pipeline.destinations.simpletexting.client import contact_id_in, is_w
 from vs_st_pipeline.drift import new_names
 from vs_st_pipeline.errors import SIMPLETEXTING, BadRecord
 from vs_st_pipeline.forgotten import CONTACT, CUSTOMER, PHONE, admit, phone_name, read_forgotten
-from vs_st_pipeline.linking import Linkable
 from vs_st_pipeline.marks import record_drift
-from vs_st_pipeline.matching import carried_id
+from vs_st_pipeline.matching import ContactIdentity, carried_id
 from vs_st_pipeline.phone import nanp
 from vs_st_pipeline.run import Run
 from vs_st_pipeline.schema import utc_now_naive
@@ -221,7 +220,7 @@ def read_custom_fields(db: Db) -> list[CustomField]:
     ]
 
 
-def read_linkables(db: Db, contact_ids: Iterable[str] | None = None) -> list[Linkable]:
+def read_identities(db: Db, contact_ids: Iterable[str] | None = None) -> list[ContactIdentity]:
     """Return what linking needs of all contacts that are there, or of these; no body is decoded."""
     carried = "coalesce(customer_id, '')" if shows_customer_ids(read_custom_fields(db)) else "null"
     sql = f"select contact_id, phone, {carried}, status from raw.simpletexting_contacts"
@@ -230,7 +229,7 @@ def read_linkables(db: Db, contact_ids: Iterable[str] | None = None) -> list[Lin
     else:
         with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
             rows = db.rows(f"{sql} semi join {batch} using (contact_id) where not gone order by contact_id")
-    return [Linkable(*row) for row in rows]
+    return [ContactIdentity(*row) for row in rows]
 
 
 def read_contacts(
