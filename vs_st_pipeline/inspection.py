@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vs_st_pipeline import planning
-from vs_st_pipeline.account_fields import CUSTOMER_ID_LABEL, CustomField, resolve
+from vs_st_pipeline.account_fields import CustomField, resolve
 from vs_st_pipeline.blind_spots import read_blind_spots
 from vs_st_pipeline.destinations.simpletexting.contacts import list_custom_fields
 from vs_st_pipeline.errors import PipelineError
+from vs_st_pipeline.matching import CUSTOMER_ID_LABEL
 from vs_st_pipeline.pipeline import Visit, visiting
 from vs_st_pipeline.report import FAILED
 from vs_st_pipeline.run import Run
