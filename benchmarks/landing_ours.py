@@ -17,15 +17,15 @@ from typing import Any
 
 import msgspec
 
-from vs_st_pipeline import staging
-from vs_st_pipeline.http_client import Answer
-from vs_st_pipeline.merchants import read_merchants
-from vs_st_pipeline.run import Run
-from vs_st_pipeline.sources.vinoshipper import landing
-from vs_st_pipeline.sources.vinoshipper.client import VinoshipperClient
-from vs_st_pipeline.sources.vinoshipper.customer_list import walk_customers
-from vs_st_pipeline.sources.vinoshipper.order_search import OrderSearch
-from vs_st_pipeline.warehouse import Warehouse
+from vs_st_pipeline.connectors.vinoshipper import landing
+from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
+from vs_st_pipeline.connectors.vinoshipper.customer_list import walk_customers
+from vs_st_pipeline.connectors.vinoshipper.order_search import OrderSearch
+from vs_st_pipeline.pipeline import staging
+from vs_st_pipeline.platform.http.client import Answer
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.settings.merchants import read_merchants
+from vs_st_pipeline.platform.warehouse.files import Warehouse
 
 SETTINGS = """
 merchants:

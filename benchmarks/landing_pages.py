@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vs_st_pipeline.sandbox.bulk import AREAS, Crowd
-from vs_st_pipeline.sandbox.vs_shop import Shop
-from vs_st_pipeline.sandbox.wire import dumps
-from vs_st_pipeline.sandbox.world import Builder, Merchant
+from vs_st_pipeline.sandbox.core.asgi import dumps
+from vs_st_pipeline.sandbox.scenarios.bulk import AREAS, Crowd
+from vs_st_pipeline.sandbox.scenarios.fixtures import Builder, Merchant
+from vs_st_pipeline.sandbox.vinoshipper.shop import Shop
 
 NOW = datetime(2026, 3, 1, 18, tzinfo=UTC)
 PEOPLE_PAGE, ORDER_PAGE = 250, 200  # as the product asks for the list, and as it lands details

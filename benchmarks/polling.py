@@ -18,7 +18,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from vs_st_pipeline.polling import DAY, History, intervals, observe, rate
+from vs_st_pipeline.domain.poll_intervals import DAY, History, intervals, observe, rate
 
 WINERIES = 3_000
 DAYS = 14

@@ -23,11 +23,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from vs_st_pipeline import pipeline
-from vs_st_pipeline.merchants import read_merchants
-from vs_st_pipeline.run import Run
+from vs_st_pipeline.pipeline import sync as pipeline
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.settings.merchants import read_merchants
+from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.sandbox import Sandbox
-from vs_st_pipeline.warehouse import Warehouse
 
 SIZES = [int(size) for size in os.environ.get("BENCH_FLEETS", "100,300").split(",")]
 CHANGED_SHARE = 0.01

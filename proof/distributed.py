@@ -59,7 +59,7 @@ RUNS = """query($id: String!) { runsOrError(filter: {tags: [{key: "dagster/backf
 DELETE_RUNS = """
 from datetime import UTC, datetime
 from dagster import DagsterInstance
-from vs_st_pipeline.defs.retention import delete_runs
+from vs_st_pipeline.defs.storage.run_retention import delete_runs
 with DagsterInstance.get() as instance:
     done = delete_runs(instance, datetime.now(UTC))
     print(done.runs, done.kept)

@@ -27,12 +27,13 @@ from typing import Any
 
 from proof.mutate import Mutator
 from proof.spoil import Between, Spoiler
-from vs_st_pipeline import fault_points, pipeline
-from vs_st_pipeline.destinations.simpletexting import batch
-from vs_st_pipeline.http_client import HttpClient
-from vs_st_pipeline.merchants import read_merchants
-from vs_st_pipeline.run import Run, new_run_id
-from vs_st_pipeline.warehouse import Warehouse
+from vs_st_pipeline.connectors.simpletexting import batch
+from vs_st_pipeline.pipeline import sync as pipeline
+from vs_st_pipeline.platform import failpoints
+from vs_st_pipeline.platform.http.client import HttpClient
+from vs_st_pipeline.platform.run import Run, new_run_id
+from vs_st_pipeline.platform.settings.merchants import read_merchants
+from vs_st_pipeline.platform.warehouse.files import Warehouse
 
 Record = dict[str, Any]
 
@@ -93,7 +94,7 @@ class Forks:
         """One sync of one merchant.
 
         Args:
-            how: `kill_at` a place (`vs_st_pipeline.fault_points`), `kill_after` seconds, `spoil` what a
+            how: `kill_at` a place (`vs_st_pipeline.platform.failpoints`), `kill_after` seconds, `spoil` what a
                 `Spoiler` takes, `mutate` what a `Mutator` takes, `later` seconds that the clock of all rules about
                 dates (`VS_ST_NOW`) is ahead, `rounds` of all stops but the last, one by one; `full`
                 reads everything again.
@@ -159,9 +160,9 @@ def _sync(order: Record) -> Record:
         listed[order["merchant"]], warehouse, partial(_now, later), allow_unsafe=unsafe, full=bool(order.get("full"))
     )
     if order.get("kill_at"):
-        fault_points.arm(order["kill_at"])
+        failpoints.arm(order["kill_at"])
     told = _read_over_and_over(run, order["rounds"]) if "rounds" in order else pipeline.sync(run).as_json()
-    return {"report": told, "reached": dict(fault_points.reached), "mutated": spoiler.done if spoiler else []}
+    return {"report": told, "reached": dict(failpoints.reached), "mutated": spoiler.done if spoiler else []}
 
 
 def _read_over_and_over(run: Run, rounds: int) -> Record:

@@ -20,10 +20,10 @@ from typing import Any
 from proof.forks import Forks
 from proof.units import Figures, Opener, Proof, Unit
 from proof.world import BATCH, LINNEA, MODES, SINGLY, Expected, Finding, Happening, World, happenings
-from vs_st_pipeline import fault_points
+from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline.sandbox import Sandbox
-from vs_st_pipeline.sandbox.lies import LYING_FAULTS
-from vs_st_pipeline_tests.stories import BRAM, FFION, MARISOL, ODALYS, RENSKE, TEST, Record
+from vs_st_pipeline.sandbox.core.lies import LYING_FAULTS
+from vs_st_pipeline_tests.support.story import BRAM, FFION, MARISOL, ODALYS, RENSKE, TEST, Record
 
 RANDOM_WORLDS, KILLS_IN_EACH, PARTS = 60, 5, 15
 SHORT_PLACES = {SINGLY: (101, 117, 136), BATCH: (112, 118, 122, 127)}
@@ -221,8 +221,8 @@ def at_a_few_places(world: World, figures: Kills) -> None:
     expected = world.expected(SINGLY, {}, list(happened))
     for mode, turns in SHORT_PLACES.items():
         for turn in turns:
-            figures.places.add((mode, fault_points.ANY, turn))
-            how = ({"kill_at": f"{fault_points.ANY}:{turn}"},)
+            figures.places.add((mode, failpoints.ANY, turn))
+            how = ({"kill_at": f"{failpoints.ANY}:{turn}"},)
             run(world, Trial("at a place", mode, happened, how), expected, figures)
 
 
@@ -232,8 +232,8 @@ def places(world: World, mode: str, happened: Sequence[Happening], switches: Rec
     world.box.simpletexting.control.set_switches(switches)
     for what in happened:
         world.happen(what)
-    reached = world.sync(mode, kill_at=f"{fault_points.ANY}:0").reached
-    return [(name, turn) for name in fault_points.NAMES for turn in range(1, reached.get(name, 0) + 1)]
+    reached = world.sync(mode, kill_at=f"{failpoints.ANY}:0").reached
+    return [(name, turn) for name in failpoints.NAMES for turn in range(1, reached.get(name, 0) + 1)]
 
 
 def the_first_sync_at_places(world: World, figures: Kills, mode: str, *, first: int, every: int) -> None:
@@ -241,10 +241,10 @@ def the_first_sync_at_places(world: World, figures: Kills, mode: str, *, first: 
     world.begin_anew()
     expected = world.reached_from_scratch(mode)
     world.begin_anew()
-    reached = world.sync(mode, kill_at=f"{fault_points.ANY}:0").reached[fault_points.ANY]
+    reached = world.sync(mode, kill_at=f"{failpoints.ANY}:0").reached[failpoints.ANY]
     for turn in range(first, reached + 1, every):
         world.begin_anew()
-        how = {"kill_at": f"{fault_points.ANY}:{turn}"}
+        how = {"kill_at": f"{failpoints.ANY}:{turn}"}
         figures.killed += world.sync(mode, **how).killed
         ended = world.sync(mode)
         wrong = [] if ended.status == "ok" else [str(ended)]
@@ -290,7 +290,7 @@ def at_random_moments(world: World, figures: Kills, seeds: Sequence[int], kills:
 
 def _kill(chance: random.Random, lasts: float) -> Record:
     if chance.random() < 0.25:
-        return {"kill_at": f"{fault_points.ANY}:{chance.randrange(60, 180)}"}
+        return {"kill_at": f"{failpoints.ANY}:{chance.randrange(60, 180)}"}
     return {"kill_after": chance.uniform(0.3, 1.05) * lasts}
 
 

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from proof.kills import LIES, TOLD
 from proof.units import Figures, Opener, Proof, Unit
 from proof.world import CITIES, CLUBS, ID_OF, LINNEA, MODES, WAITS, Finding, Happening, World, told
-from vs_st_pipeline_tests.stories import TEST, Record
+from vs_st_pipeline_tests.support.story import TEST, Record
 
 SEEDS, EXAMPLES, STEPS = 40, 3, 30
 SHORT_EXAMPLES, SHORT_STEPS = 3, 7

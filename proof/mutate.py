@@ -12,7 +12,7 @@ import requests
 import urllib3
 
 from proof.spoil import Between, body_of, kind_of
-from vs_st_pipeline.sandbox.lies import Kind
+from vs_st_pipeline.sandbox.core.lies import Kind
 
 EACH = "[]"
 """The part of a path that stands for each element of a list."""

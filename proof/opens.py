@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vs_st_pipeline.database import Db
-from vs_st_pipeline.warehouse import Warehouse
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.files import Warehouse
 
 JOURNAL, WORKER = "VS_ST_PROOF_OPENS", "VS_ST_PROOF_WORKER"
 

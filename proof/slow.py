@@ -14,7 +14,7 @@ from proof.units import ROOT, Figures, Opener, Proof, Unit
 from proof.world import Finding, told
 
 TESTS = ROOT / "vs_st_pipeline_tests"
-LARGE = {"test_switches.py": 6, "test_no_silence.py": 4}
+LARGE = {"sandbox/test_switches.py": 6, "stories/test_no_silence.py": 4}
 """Files whose slow tests take minutes: cut into so many units, by the tests' places in the file."""
 _COUNTED = re.compile(r"(\d+) (passed|failed|skipped|error|xfailed|xpassed)")
 
@@ -58,7 +58,11 @@ def _unit(file: str, part: int, parts: int) -> Unit:
 
 def units() -> list[Unit]:
     """All files with slow tests."""
-    files = sorted(path.name for path in TESTS.glob("test_*.py") if "mark.slow" in path.read_text(encoding="utf-8"))
+    files = sorted(
+        path.relative_to(TESTS).as_posix()
+        for path in TESTS.rglob("test_*.py")
+        if "mark.slow" in path.read_text(encoding="utf-8")
+    )
     return [_unit(file, part, LARGE.get(file, 1)) for file in files for part in range(LARGE.get(file, 1))]
 
 

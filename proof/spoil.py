@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 import requests
 import urllib3
 
-from vs_st_pipeline.sandbox.lies import Kind, shop_kind, texting_kind
-from vs_st_pipeline.transport import Adapter
+from vs_st_pipeline.platform.http.deadline import Adapter
+from vs_st_pipeline.sandbox.core.lies import Kind, shop_kind, texting_kind
 
 Mutation = Callable[[random.Random, bytes], bytes]
 

@@ -26,7 +26,7 @@ from proof.mutate import EACH, ERROR, HOLLOW, KEY_OPS, OTHER, RECORD_OPS, REMOVE
 from proof.units import Figures, Proof, Unit
 from proof.world import BATCH, MODES, Expected, Finding, World, told
 from vs_st_pipeline.sandbox import Sandbox
-from vs_st_pipeline_tests.stories import MARISOL, TEST, Record, differences
+from vs_st_pipeline_tests.support.story import MARISOL, TEST, Record, differences
 
 ALL, ONE = "all", "one"
 FITTING = {"ok", "partial", "bad_answer", "try_later", "auth", "unsafe"}

@@ -19,9 +19,9 @@ from proof.kills import busy
 from proof.units import Figures, Proof, Unit
 from proof.world import MODES, Expected, Finding, World
 from vs_st_pipeline.sandbox import SWITCHES
-from vs_st_pipeline.sandbox.switches import LIES
-from vs_st_pipeline_tests.pairs import all_pairs
-from vs_st_pipeline_tests.stories import TEST, Record, differences
+from vs_st_pipeline.sandbox.core.switches import LIES
+from vs_st_pipeline_tests.support.pairs import all_pairs
+from vs_st_pipeline_tests.support.story import TEST, Record, differences
 
 # Never asked for, no way that the service goes on its own, or tried by itself (`short_list`).
 LEFT_OUT = {

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from proof.forks import Ended, Forks
-from vs_st_pipeline import ledger
-from vs_st_pipeline.destinations.simpletexting.batch import NOT_APPLIED
-from vs_st_pipeline.diff import Accepted, stored_form
-from vs_st_pipeline.field_map import MapField
-from vs_st_pipeline.merchants import read_merchants
-from vs_st_pipeline.planning import load_field_map
+from vs_st_pipeline.connectors.simpletexting.batch import NOT_APPLIED
+from vs_st_pipeline.domain.diff import Accepted, stored_form
+from vs_st_pipeline.domain.field_map import MapField
+from vs_st_pipeline.pipeline.planning import load_field_map
+from vs_st_pipeline.platform.settings.merchants import read_merchants
+from vs_st_pipeline.platform.warehouse import ledger
+from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.sandbox import Sandbox
-from vs_st_pipeline.warehouse import Warehouse
-from vs_st_pipeline_tests.stories import (
+from vs_st_pipeline_tests.support.story import (
     BRAM,
     FFION,
     FFION_AGAIN,

@@ -25,9 +25,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from vs_st_pipeline.merchants import read_merchants
-from vs_st_pipeline.sandbox import Sandbox, fleet
-from vs_st_pipeline.sandbox.fifty import STORIES
+from vs_st_pipeline.platform.settings.merchants import read_merchants
+from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline.sandbox.scenarios import fleet
+from vs_st_pipeline.sandbox.scenarios.fifty import STORIES
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS, LOG = ("dagster", "state"), "dagster.log"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dagster import Definitions, in_process_executor
 
 from vs_st_pipeline.defs.assets import walk
-from vs_st_pipeline.defs.fleet import fleet_health
+from vs_st_pipeline.defs.fleet_health import fleet_health
 from vs_st_pipeline.defs.fleet_watch import fleet_watch
 from vs_st_pipeline.defs.jobs import sync
-from vs_st_pipeline.defs.orphans import orphaned_runs_sensor
 from vs_st_pipeline.defs.resources import Settings
-from vs_st_pipeline.defs.retention import retention, retention_schedule
 from vs_st_pipeline.defs.schedules import sync_schedule
 from vs_st_pipeline.defs.sensors import merchants_sensor
+from vs_st_pipeline.defs.storage.dead_runs import orphaned_runs_sensor
+from vs_st_pipeline.defs.storage.run_retention import retention, retention_schedule
 
 defs = Definitions(
     assets=[walk, fleet_health],

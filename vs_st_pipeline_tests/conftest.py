@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from vs_st_pipeline import pipeline, planning, staging
-from vs_st_pipeline.cli import work
-from vs_st_pipeline.database import Db
-from vs_st_pipeline.field_map import FieldMap
-from vs_st_pipeline.run import Run
+from vs_st_pipeline.cli import sync as cli_sync
+from vs_st_pipeline.domain.field_map import FieldMap
+from vs_st_pipeline.pipeline import planning, staging
+from vs_st_pipeline.pipeline import sync as pipeline
+from vs_st_pipeline.pipeline.plan_cache import Standing, standing_plan
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.sandbox import Sandbox
-from vs_st_pipeline.unchanged import Standing, standing_plan
-from vs_st_pipeline_tests.stories import Story
+from vs_st_pipeline_tests.support.story import Story
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +30,7 @@ def story(small_world: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """A fresh world, a merchants file and an empty data folder of its own."""
     small_world.reset()
     # The command keeps the data folder that it met first, for the process; each test has another one.
-    monkeypatch.setattr(work, "_warehouse", None)
+    monkeypatch.setattr(cli_sync, "_warehouse", None)
     yield Story(small_world, tmp_path)
     small_world.reset()
 

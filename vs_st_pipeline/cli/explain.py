@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from vs_st_pipeline.cli.selection import json_option, one_merchant
-from vs_st_pipeline.cli.terminal import say, say_json
-from vs_st_pipeline.cli.work import make_run
-from vs_st_pipeline.merchants import Merchant
-from vs_st_pipeline.phone import nanp
+from vs_st_pipeline.cli.options import json_option, one_merchant
+from vs_st_pipeline.cli.output import say, say_json
+from vs_st_pipeline.cli.sync import make_run
+from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.platform.settings.merchants import Merchant
 
 Record = dict[str, Any]
 
@@ -33,15 +33,15 @@ def why(merchant_id: str, as_json: bool, phone: str, field: str | None) -> None:
 
     Told from what the last sync has stored; nobody is asked. Shows the phone, the e-mail and all values in full.
     """
-    from vs_st_pipeline import explaining
-    from vs_st_pipeline.planning import load_field_map
+    from vs_st_pipeline.operations import explain
+    from vs_st_pipeline.pipeline.planning import load_field_map
 
     merchant = one_merchant(merchant_id)
     _check_phone(phone)
     names = [row.to for row in load_field_map(merchant).fields]
     if field is not None and field.casefold() not in {name.casefold() for name in names}:
         raise click.UsageError(f"there is no field '{field}' in the field map; there are {', '.join(names)}")
-    answer = explaining.why(make_run(merchant), phone, field)
+    answer = explain.why(make_run(merchant), phone, field)
     if as_json:
         say_json(answer)
     else:
@@ -65,12 +65,12 @@ def history(merchant_id: str, at: str | None, as_json: bool, phone: str, field: 
     Told of all contacts that bear the phone, or bore it when they were last read; FIELD for one field alone. Shows the
     phone and all values in full: who asks has the person on the line.
     """
-    from vs_st_pipeline import explaining
+    from vs_st_pipeline.operations import explain
 
     merchant = one_merchant(merchant_id)
     _check_phone(phone)
     until = _moment(at, merchant.time_zone) if at else None
-    answer = explaining.history(make_run(merchant), phone, field, at=until)
+    answer = explain.history(make_run(merchant), phone, field, at=until)
     if as_json:
         say_json(answer)
     else:
@@ -175,7 +175,7 @@ def _refusal_lines(rejected: Record | None, zone: ZoneInfo) -> list[str]:
 
 
 def _note_lines(answer: Record) -> list[str]:
-    from vs_st_pipeline.change import MEANINGS, NOT_READ_YET, WAITING_RETRY
+    from vs_st_pipeline.domain.plan import MEANINGS, NOT_READ_YET, WAITING_RETRY
 
     if answer["held"]:
         return []

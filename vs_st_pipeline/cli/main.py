@@ -8,16 +8,16 @@ import sys
 
 import click
 
-from vs_st_pipeline import faults
-from vs_st_pipeline.cli.again import reconcile, retry
-from vs_st_pipeline.cli.alert import alerts
+from vs_st_pipeline.cli.alerts import alerts
+from vs_st_pipeline.cli.demo import demo, sandbox
 from vs_st_pipeline.cli.explain import history, why
-from vs_st_pipeline.cli.keep import forget, offboard, rebuild
-from vs_st_pipeline.cli.look import check, merchants
-from vs_st_pipeline.cli.play import demo, sandbox
-from vs_st_pipeline.cli.terminal import NotPrinted, flush, make_ready, tell
-from vs_st_pipeline.cli.work import plan, sync
-from vs_st_pipeline.errors import BadSettings, PipelineError
+from vs_st_pipeline.cli.output import NotPrinted, flush, make_ready, tell
+from vs_st_pipeline.cli.privacy import forget, offboard, rebuild
+from vs_st_pipeline.cli.repair import reconcile, retry
+from vs_st_pipeline.cli.status import check, merchants
+from vs_st_pipeline.cli.sync import plan, sync
+from vs_st_pipeline.domain.errors import BadSettings, PipelineError
+from vs_st_pipeline.platform import crash_reports
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -41,7 +41,7 @@ for command in COMMANDS:
 def main() -> None:
     """The console script."""
     os.umask(0o077)  # whatever is written here is about people
-    faults.be_quiet()
+    crash_reports.be_quiet()
     make_ready()
     try:
         sys.exit(cli.main(standalone_mode=False))  # it returns the code of a `click.exceptions.Exit`, and else None
@@ -65,7 +65,7 @@ def main() -> None:
         tell(f"vs-st: {error.strerror or type(error).__name__}")
         sys.exit(1)
     except Exception as error:
-        tell(f"vs-st: {faults.told(error)}")
+        tell(f"vs-st: {crash_reports.told(error)}")
         sys.exit(1)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from vs_st_pipeline.cli.terminal import is_terminal, tell
+from vs_st_pipeline.cli.output import is_terminal, tell
 
 # A terminal that goes away while we work, or never took a line.
 _whatever_becomes_of_it = partial(contextlib.suppress, OSError, ValueError)

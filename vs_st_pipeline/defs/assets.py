@@ -37,18 +37,19 @@ from dagster import (
 from dagster._core.events import AssetMaterializationPlannedData
 from pydantic import Field
 
-from vs_st_pipeline.defs import checks, orphans, partitions
-from vs_st_pipeline.defs.findings import merge_findings
-from vs_st_pipeline.defs.fleet import refreshed
+from vs_st_pipeline.defs import checks, partitions
+from vs_st_pipeline.defs.check_results import merge_findings
+from vs_st_pipeline.defs.fleet_health import refreshed
+from vs_st_pipeline.defs.merchant_pool import Walked, threads_for, walk_all
 from vs_st_pipeline.defs.metadata import sentence, table
-from vs_st_pipeline.defs.news import News, Worth
+from vs_st_pipeline.defs.reporting import News, Worth
 from vs_st_pipeline.defs.resources import Settings, broken, due_now, merchant_of
 from vs_st_pipeline.defs.stops import stops_for
-from vs_st_pipeline.defs.walks import Walked, threads_for, walk_all
-from vs_st_pipeline.errors import BadSettings
-from vs_st_pipeline.merchants import MerchantsFile
-from vs_st_pipeline.pipeline import STOPS
-from vs_st_pipeline.run import Run
+from vs_st_pipeline.defs.storage import dead_runs
+from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.pipeline.sync import STOPS
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
 MOST_NAMED = 20
 
@@ -137,7 +138,7 @@ def walk(
 ) -> Iterator[AssetMaterialization | AssetCheckResult | AssetCheckEvaluation]:
     """Walk the selected stops for every merchant of the run."""
     file, data_dir, run_of = _settings(context, config, settings)
-    orphans.hold_lock(data_dir, context.run.run_id)
+    dead_runs.hold_lock(data_dir, context.run.run_id)
     selected = {"/".join(key.path) for key in context.selected_asset_keys}
     wanted_checks = [check for check in checks.CHECKS if check.key in context.selected_asset_check_keys]
     stops = stops_for(selected, dry_run=config.dry_run)

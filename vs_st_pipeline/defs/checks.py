@@ -24,15 +24,15 @@ from dagster import (
     AssetKey,
 )
 
-from vs_st_pipeline import brake
-from vs_st_pipeline.change import AGE_UNKNOWN, AMBIGUOUS_PHONE, EDITED_THERE
-from vs_st_pipeline.database import Db
-from vs_st_pipeline.defs import measures
-from vs_st_pipeline.defs.findings import Finding, Findings
-from vs_st_pipeline.defs.measures import Measure
+from vs_st_pipeline.defs import metrics
+from vs_st_pipeline.defs.check_results import Finding, Findings
 from vs_st_pipeline.defs.metadata import table
-from vs_st_pipeline.run import Run
-from vs_st_pipeline.text_forms import in_words
+from vs_st_pipeline.defs.metrics import Measure
+from vs_st_pipeline.domain import brake
+from vs_st_pipeline.domain.formats import in_words
+from vs_st_pipeline.domain.plan import AGE_UNKNOWN, AMBIGUOUS_PHONE, EDITED_THERE
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
 
 MOST_SHOWN = 50  # merchants in a result's table, the bad ones first
 BAD = "look at this"
@@ -209,182 +209,182 @@ CHECKS = (
     Check(
         _CONTACTS, "has_rows", "complete reads that came back empty",
         "SimpleTexting says that the account has no contacts: is it the right account's token?",
-        measures.empty_read("contacts"),
+        metrics.empty_read("contacts"),
     ),
     Check(
         _CONTACTS, "has_not_shrunk", "contacts fewer than at the last sync", _SHRUNK,
-        measures.missing_rows("contacts"),
+        metrics.missing_rows("contacts"),
         percent=100 - brake.SHRUNK_BELOW, blocking=True,
     ),
     Check(
         _CONTACTS, "answers_are_as_known", "names in contacts that nobody told us of", _DRIFT,
-        measures.new_drift("contact"),
+        metrics.new_drift("contact"),
     ),
     Check(
         _CUSTOMERS, "has_rows", "complete reads that came back empty",
         "Vinoshipper says that the shop has no customers: is it the right shop's key?",
-        measures.empty_read("customers"),
+        metrics.empty_read("customers"),
     ),
     Check(
         _CUSTOMERS, "has_not_shrunk", "customers fewer than at the last sync", _SHRUNK,
-        measures.missing_rows("customers"),
+        metrics.missing_rows("customers"),
         percent=100 - brake.SHRUNK_BELOW, blocking=True,
     ),
     Check(
         _CUSTOMERS, "phones_are_usable", "customers whose phone is not a North American number",
         "Nobody can be matched by such a phone. Correct the phones at Vinoshipper.",
-        measures.share_of(
+        metrics.share_of(
             "raw.vinoshipper_customers",
             "phone is null",
             "deleted_at is null and trim(coalesce(json_extract_string(list_body, '$.primaryPhone.number'), '')) <> ''",
-            sample=measures.CUSTOMERS,
+            sample=metrics.CUSTOMERS,
         ),
         percent=5,
     ),
     Check(
         _CUSTOMERS, "everything_can_be_seen", "ways of asking for customers that have no effect", _UNSEEN,
-        measures.unseen("customer"),
+        metrics.unseen("customer"),
     ),
     Check(
         _CUSTOMERS, "answers_are_as_known", "names in customers that nobody told us of", _DRIFT,
-        measures.new_drift("customer"),
+        metrics.new_drift("customer"),
     ),
     Check(
         _ORDERS, "everything_can_be_seen", "ways of asking for orders that have no effect", _UNSEEN,
-        measures.unseen("order"),
+        metrics.unseen("order"),
     ),
     Check(
         _ORDERS, "answers_are_as_known", "names in orders that nobody told us of", _DRIFT,
-        measures.new_drift("order"),
+        metrics.new_drift("order"),
     ),
     Check(
         _ORDERS, "receipts_are_readable", "receipts that could not be read",
         "The receipt link of these people is left as it is and asked for again; if it lasts, ask Vinoshipper.",
-        measures.share_of(
+        metrics.share_of(
             "raw.vinoshipper_orders", "receipt_state = 'unreadable'", "receipt_state is not null",
-            sample=measures.ORDERS,
+            sample=metrics.ORDERS,
         ),
         percent=5,
     ),
     Check(
         "staged/customers", "is_complete", "customers of the shop that are not staged",
         "Nobody can be written for a customer who is not staged. Materialize staged again; if it lasts, report it.",
-        measures.share_of(
+        metrics.share_of(
             "raw.vinoshipper_customers",
             "customer_id not in (select customer_id from staged.customers)",
             "deleted_at is null",
-            sample=measures.CUSTOMERS,
+            sample=metrics.CUSTOMERS,
         ),
         blocking=True,
     ),
     Check(
         _CUSTOMERS, "records_are_readable", "customers who could not be read when last asked for", _UNREADABLE,
-        measures.unreadable("customer", "raw.vinoshipper_customers where detail_at is not null"),
+        metrics.unreadable("customer", "raw.vinoshipper_customers where detail_at is not null"),
     ),
     Check(
         _ORDERS, "records_are_readable", "orders that could not be read when last asked for", _UNREADABLE,
-        measures.unreadable("order", "raw.vinoshipper_orders where detail_at is not null"),
+        metrics.unreadable("order", "raw.vinoshipper_orders where detail_at is not null"),
     ),
     Check(
         _CONTACTS, "records_are_readable", "contacts that could not be read when last asked for", _UNREADABLE,
-        measures.unreadable("contact", "raw.simpletexting_contacts where not gone"),
+        metrics.unreadable("contact", "raw.simpletexting_contacts where not gone"),
     ),
     Check(
         "staged/customers", "values_are_understood", "customers with a value that nobody can understand", _UNREAD,
-        measures.share_of("staged.customers", "unread is not null", sample=measures.CUSTOMERS),
+        metrics.share_of("staged.customers", "unread is not null", sample=metrics.CUSTOMERS),
     ),
     Check(
         "staged/orders", "values_are_understood", "orders with a value that nobody can understand", _UNREAD,
-        measures.share_of("staged.orders", "unread is not null", sample=measures.ORDERS),
+        metrics.share_of("staged.orders", "unread is not null", sample=metrics.ORDERS),
     ),
     Check(
         "staged/customers", "birth_dates_are_known", "customers read in detail who have no birth date",
         "Whether they are of age is not known. Ask for it in the shop, or set require_age_evidence to hold them back.",
-        measures.share_of(
-            "staged.customers", "birth_date is null and birth_year is null", "has_detail", sample=measures.CUSTOMERS
+        metrics.share_of(
+            "staged.customers", "birth_date is null and birth_year is null", "has_detail", sample=metrics.CUSTOMERS
         ),
         percent=50,
     ),
     Check(
         "staged/orders", "is_complete", "orders read in detail that are not staged",
         "Counts and sums would be too low. Materialize staged again; if it lasts, report it.",
-        measures.share_of(
+        metrics.share_of(
             "raw.vinoshipper_orders",
             "order_number not in (select order_number from staged.orders)",
             "detail_status = 200",
-            sample=measures.ORDERS,
+            sample=metrics.ORDERS,
         ),
         blocking=True,
     ),
     Check(
         "staged/orders", "orders_are_dated", "orders without a purchase date",
         "Such an order is never taken for the newest. Look at it in Vinoshipper.",
-        measures.share_of(
+        metrics.share_of(
             "staged.orders", "purchased_at is null and unread is null and status not in ('PENDING', 'DELETED')",
-            sample=measures.ORDERS
+            sample=metrics.ORDERS
         ),
     ),
     Check(
         _PLANNED, "brake_is_not_tripped", "plans that the brake refuses",
         "Many contacts would lose something, so nothing of this plan is written. Look at what changes; if it is right, "
         "run once with allow_unsafe.",
-        measures.brake_tripped, blocking=True,
+        metrics.brake_tripped, blocking=True,
     ),
     Check(
         _PLANNED, "custom_fields_exist", "fields of the field map that the SimpleTexting account lacks",
         "These are left out, everything else is written. Add them at SimpleTexting, or take them out of the field map.",
-        measures.missing_custom_fields,
+        metrics.missing_custom_fields,
     ),
     Check(
         _PLANNED, "somebody_is_matched", "contacts that are no customer of this shop",
         "Not one contact is a customer: the key and the token may belong to different wineries.",
-        measures.share_of("planned.contacts", "customer_id is null", sample=measures.CONTACTS), percent=99,
+        metrics.share_of("planned.contacts", "customer_id is null", sample=metrics.CONTACTS), percent=99,
     ),
     Check(
         _PLANNED, "phones_are_clear", "contacts whose phone several customers share",
         "The one with the newest order is taken, or none (on_ambiguous_phone). Correct the phones at Vinoshipper.",
-        measures.of_linked(AMBIGUOUS_PHONE), percent=5,
+        metrics.of_linked(AMBIGUOUS_PHONE), percent=5,
     ),
     Check(
         _PLANNED, "ages_are_known", "linked contacts whose age is not known",
         "They are written unless require_age_evidence says otherwise. Ask for birth dates in the shop.",
-        measures.of_linked(AGE_UNKNOWN), percent=25,
+        metrics.of_linked(AGE_UNKNOWN), percent=25,
     ),
     Check(
         _PLANNED, "most_are_not_held", "linked contacts that are held back",
         "More than half may not be written. The detail says why: consent and age are theirs, the rest is your setting.",
-        measures.held, percent=50,
+        metrics.held, percent=50,
     ),
     Check(
         _PLANNED, "fields_are_not_edited_there", "linked contacts whose fields somebody edits at SimpleTexting",
         "The pipeline owns these fields and puts them back. Find out who edits them, or take them out of the map.",
-        measures.of_linked(EDITED_THERE), percent=5,
+        metrics.of_linked(EDITED_THERE), percent=5,
     ),
     Check(
         _SYNCED, "only_linked_people_were_written", "contacts written that the plan holds back",
         "Nobody may be written without consent, age and a link. Stop the schedule and report it at once.",
-        measures.written_though_held, blocking=True,
+        metrics.written_though_held, blocking=True,
     ),
     Check(
         _SYNCED, "nothing_is_rejected", "contacts that SimpleTexting refuses",
         "They are tried again with growing gaps and never dropped. The detail says by code what it means and what to "
         "do; `vs-st why` shows one contact, `vs-st retry` tries them now.",
-        measures.rejected,
+        metrics.rejected,
     ),
     Check(
         _SYNCED, "nothing_is_unknown", "contacts of which it is not known whether the write was taken",
-        "The next sync reads them and settles it. If it lasts, SimpleTexting is in trouble.", measures.unknown,
+        "The next sync reads them and settles it. If it lasts, SimpleTexting is in trouble.", metrics.unknown,
     ),
     Check(
         _SYNCED, "ledger_matches_live", "values that stood otherwise than they were accepted, when last compared",
         "Somebody or something edits our fields at SimpleTexting. Fields that the pipeline owns are put back by the "
         "next sync; find out who edits them, or take them out of the field map. `vs-st reconcile` compares anew.",
-        measures.not_as_left,
+        metrics.not_as_left,
     ),
     Check(
         _SYNCED, "brake_was_not_passed_by_name", "times that somebody let a refused sync pass within a week",
         "The detail says who, when, and what the brake had refused. If nobody meant it, look at what was written: "
         "`vs-st history` shows one contact.",
-        measures.brake_passed,
+        metrics.brake_passed,
     ),
 )  # fmt: skip

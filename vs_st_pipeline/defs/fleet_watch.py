@@ -13,10 +13,10 @@ from datetime import timedelta
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
 
-from vs_st_pipeline.defs.fleet import KEY, refreshed
+from vs_st_pipeline.defs.fleet_health import KEY, refreshed
 from vs_st_pipeline.defs.partitions import merchants
-from vs_st_pipeline.environment import taken
-from vs_st_pipeline.text_forms import in_words
+from vs_st_pipeline.domain.formats import in_words
+from vs_st_pipeline.platform.settings.environment import taken
 
 OLD = timedelta(minutes=15)
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord, TableSchema
 
-from vs_st_pipeline import previews
-from vs_st_pipeline.change import MEANINGS
 from vs_st_pipeline.defs.stops import ASSETS_OF_STOP
-from vs_st_pipeline.errors import PipelineError
-from vs_st_pipeline.pipeline import StopDone
-from vs_st_pipeline.report import Report
-from vs_st_pipeline.run import Run
+from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.plan import MEANINGS
+from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.operations import tables
+from vs_st_pipeline.pipeline.sync import StopDone
+from vs_st_pipeline.platform.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,13 +116,13 @@ def _views(run: Run, asset: str) -> dict[str, Any]:
 
 
 def _unusable(run: Run, kind: str) -> pd.DataFrame:
-    found = previews.unusable_records(run, limit=ROWS * 10)
+    found = tables.unusable_records(run, limit=ROWS * 10)
     return found[found["kind"] == kind].head(ROWS)
 
 
 def _rejected(run: Run) -> pd.DataFrame:
     """In few columns: what it means and what to do needs room."""
-    found = previews.rejected_contacts(run, limit=ROWS)
+    found = tables.rejected_contacts(run, limit=ROWS)
     told = zip(found["means"], found["do"], found["then"], strict=True)
     found["what it means, what to do"] = [f"{means} → {do} It is {then}." for means, do, then in told]
     return found[["phone", "code", "for", "what it means, what to do"]]
@@ -143,19 +143,19 @@ _TABLES: dict[str, tuple[tuple[str, str, Callable[[Run], pd.DataFrame]], ...]] =
     ),
     "staged/orders": (("unusable", "staged.unusable where kind = 'order'", lambda run: _unusable(run, "order")),),
     _PLANNED: (
-        ("what changes", "planned.changes", lambda run: previews.planned_changes(run, limit=ROWS)),
+        ("what changes", "planned.changes", lambda run: tables.planned_changes(run, limit=ROWS)),
         (
             "who is held back",
             "planned.contacts where held is not null",
-            lambda run: previews.held_contacts(run, limit=ROWS),
+            lambda run: tables.held_contacts(run, limit=ROWS),
         ),
-        ("who is worth knowing", "planned.notes", lambda run: previews.noted_contacts(run, limit=ROWS)),
+        ("who is worth knowing", "planned.notes", lambda run: tables.noted_contacts(run, limit=ROWS)),
     ),
     _SYNCED: (
         (
             "what was accepted",
             "synced.history where event = 'accepted'",
-            lambda run: previews.accepted_changes(run, run.run_id, limit=ROWS),
+            lambda run: tables.accepted_changes(run, run.run_id, limit=ROWS),
         ),
         ("rejected, tried again later", "synced.rejects", lambda run: _rejected(run)),
     ),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from datetime import datetime, timedelta
 
-from vs_st_pipeline import environment, merchants
-from vs_st_pipeline.due import due_merchants
-from vs_st_pipeline.errors import VINOSHIPPER, BadSettings
-from vs_st_pipeline.merchants import Merchant, MerchantsFile
-from vs_st_pipeline.run import Run
-from vs_st_pipeline.warehouse import Warehouse
+from vs_st_pipeline.domain.errors import VINOSHIPPER, BadSettings
+from vs_st_pipeline.operations.fleet.schedule import due_merchants
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.settings import environment, merchants
+from vs_st_pipeline.platform.settings.merchants import Merchant, MerchantsFile
+from vs_st_pipeline.platform.warehouse.files import Warehouse
 
 TICK = timedelta(minutes=5)  # the schedule's
 

@@ -16,7 +16,7 @@ from dagster import (
 from vs_st_pipeline.defs.jobs import sync
 from vs_st_pipeline.defs.metadata import sentence
 from vs_st_pipeline.defs.resources import TICK, Settings, due_now
-from vs_st_pipeline.errors import BadSettings
+from vs_st_pipeline.domain.errors import BadSettings
 
 UNFINISHED = [
     DagsterRunStatus.QUEUED,

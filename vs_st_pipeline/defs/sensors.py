@@ -8,9 +8,9 @@ from collections.abc import Collection
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
 from vs_st_pipeline.defs.partitions import merchants
-from vs_st_pipeline.environment import settings_path
-from vs_st_pipeline.errors import BadSettings
-from vs_st_pipeline.merchants import MerchantsFile, read_merchants
+from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.platform.settings.environment import settings_path
+from vs_st_pipeline.platform.settings.merchants import MerchantsFile, read_merchants
 
 
 def wanted_keys(file: MerchantsFile, known: Collection[str]) -> list[str]:

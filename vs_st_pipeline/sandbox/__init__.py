@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vs_st_pipeline.sandbox.switches import SWITCHES
+from vs_st_pipeline.sandbox.core.switches import SWITCHES
 
 if TYPE_CHECKING:
-    from vs_st_pipeline.sandbox.changes import shop_changes
-    from vs_st_pipeline.sandbox.faults import FAULT_KINDS
-    from vs_st_pipeline.sandbox.foreground import run_foreground
-    from vs_st_pipeline.sandbox.handle import Sandbox, SandboxMerchant
+    from vs_st_pipeline.sandbox.core.faults import FAULT_KINDS
+    from vs_st_pipeline.sandbox.core.foreground import run_foreground
+    from vs_st_pipeline.sandbox.core.process import Sandbox, SandboxMerchant
+    from vs_st_pipeline.sandbox.scenarios.changes import shop_changes
 
 __all__ = ["FAULT_KINDS", "SWITCHES", "Sandbox", "SandboxMerchant", "run_foreground", "shop_changes"]
 
 _HOMES = {
-    "FAULT_KINDS": "faults",
-    "Sandbox": "handle",
-    "SandboxMerchant": "handle",
-    "run_foreground": "foreground",
-    "shop_changes": "changes",
+    "FAULT_KINDS": "core.faults",
+    "Sandbox": "core.process",
+    "SandboxMerchant": "core.process",
+    "run_foreground": "core.foreground",
+    "shop_changes": "scenarios.changes",
 }
 
 

@@ -10,9 +10,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from vs_st_pipeline.sandbox.changes import shop_changes
-from vs_st_pipeline.sandbox.foreground import run_foreground, welcome
-from vs_st_pipeline.sandbox.handle import Sandbox
+from vs_st_pipeline.sandbox.core.foreground import run_foreground, welcome
+from vs_st_pipeline.sandbox.core.process import Sandbox
+from vs_st_pipeline.sandbox.scenarios.changes import shop_changes
 
 
 def main() -> None:

@@ -1,0 +1,115 @@
+"""`vs-st sandbox` and `vs-st demo`: the stand-ins to try everything on, started as processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO
+
+import click
+
+from vs_st_pipeline.cli.output import say
+from vs_st_pipeline.platform.settings.environment import data_dir
+
+
+@click.command()
+@click.option("--port-vinoshipper", type=int, default=0, help="0: any free port.")
+@click.option("--port-simpletexting", type=int, default=0, help="0: any free port.")
+@click.option(
+    "--scenario",
+    default="demo",
+    show_default=True,
+    metavar="NAME",
+    help="demo, small, big, estate, fleet, mailing:N or fleet:N.",
+)
+def sandbox(port_vinoshipper: int, port_simpletexting: int, scenario: str) -> None:
+    """Stand-ins for Vinoshipper and SimpleTexting on loopback, in the foreground; all people are made up."""
+    folder = data_dir(os.environ) / "sandbox"
+    command = [
+        *_sandbox_command(folder, scenario),
+        *("--port-vinoshipper", str(port_vinoshipper), "--port-simpletexting", str(port_simpletexting)),
+    ]
+    sys.stdout.flush()
+    os.execv(sys.executable, command)
+
+
+def _sandbox_command(folder: Path, scenario: str) -> list[str]:
+    return [sys.executable, "-m", "vs_st_pipeline.sandbox", "--scenario", scenario, "--data-dir", str(folder)]
+
+
+@click.command()
+def demo() -> None:
+    """Sync three made-up wineries, change some things at the shop, sync again, and say what changed for whom."""
+    with tempfile.TemporaryDirectory(prefix="vs-st-demo-") as folder:
+        box = subprocess.Popen(
+            [*_sandbox_command(Path(folder), "demo"), "--on-stdin"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert box.stdin is not None
+        assert box.stdout is not None
+        try:
+            say("Starting stand-ins for Vinoshipper and SimpleTexting on this machine ...")
+            _paragraph(box.stdout)
+            environ = {**os.environ, "VS_ST_MERCHANTS": f"{folder}/merchants.yaml", "VS_ST_DATA_DIR": f"{folder}/data"}
+            environ.pop("VS_ST_NOW", None)
+            say("", "1. The first sync: everything is read, every opted-in customer gets his values.", "")
+            _vs_st(environ, "sync", "--all")
+            box.stdin.write("change\n")
+            box.stdin.flush()
+            say("", "2. Meanwhile, at the shop and on people's phones:", "")
+            for sentence in _paragraph(box.stdout):
+                say(f"  - {sentence}")
+            say("", "3. What the second sync wrote, and whom it left alone (people masked):", "")
+            _vs_st(environ, "sync", "--all")
+            _show_outcome(environ)
+        finally:
+            box.stdin.close()
+            box.wait(timeout=10)
+    say("", "The stand-ins are stopped and their data is gone. `make ui` opens fifty wineries in Dagster.")
+
+
+def _paragraph(stream: IO[str]) -> list[str]:
+    """Lines up to the next blank line but for those of the welcome, which ends with one blank line of its own."""
+    lines: list[str] = []
+    for line in stream:
+        text = line.rstrip("\n")
+        if not text and (not lines or lines[-1].endswith((".", "both."))):
+            if lines:
+                return lines
+            continue
+        lines.append(text)
+    raise click.ClickException("the sandbox ended early; see its message above")
+
+
+def _vs_st(environ: dict[str, str], *arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "vs_st_pipeline.cli.main", *arguments], env=environ, check=False)
+    if done.returncode:
+        raise click.exceptions.Exit(1)
+
+
+def _show_outcome(environ: dict[str, str]) -> None:
+    from vs_st_pipeline.cli.sync import clock
+    from vs_st_pipeline.operations import tables
+    from vs_st_pipeline.pipeline.status_file import read_standing
+    from vs_st_pipeline.platform.run import Run
+    from vs_st_pipeline.platform.settings.merchants import read_merchants
+    from vs_st_pipeline.platform.warehouse.files import Warehouse
+
+    folder = Path(environ["VS_ST_DATA_DIR"])
+    warehouse = Warehouse(folder)
+    for merchant in read_merchants(Path(environ["VS_ST_MERCHANTS"]), environ).merchants:
+        run = Run(merchant, warehouse, clock)
+        last = read_standing(folder, merchant.id).last
+        run_id = last.run_id if last else ""
+        changes = tables.accepted_changes(run, run_id, limit=40)
+        held = tables.held_contacts(run, limit=8)
+        if len(changes):
+            say("", f"{merchant.name}: accepted in the second sync")
+            for _, row in changes.iterrows():
+                say(f"  {row['phone']}  {row['field']:22} {row['old'] or '(empty)'} -> {row['new'] or '(cleared)'}")
+        say("", f"{merchant.name}: left alone, for example")
+        for _, row in held.iterrows():
+            say(f"  {row['phone']}  {row['reason']}")

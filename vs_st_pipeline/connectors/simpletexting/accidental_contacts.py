@@ -1,0 +1,110 @@
+"""A write that met another contact than the one we know: did we make it, or did a person come back by himself?
+
+A batch upserts by phone: where our contact vanished between reading and writing, it makes a new one, and a contact
+made through the API is opted in, without anybody having asked for it. Such a one is deleted again at once. One that
+was there before our call is a person who came back by himself, and is left alone; so is one that leaves a doubt, and
+one that SimpleTexting says was made otherwise than through the API.
+All times are SimpleTexting's own.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import OUR_OWN_SOURCE
+from vs_st_pipeline.domain.codec import read_json
+from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Refused, TryLater
+from vs_st_pipeline.domain.formats import parse_moment
+
+MADE_AND_DELETED = "created_and_deleted"
+MADE_NOT_DELETED = "created_not_deleted"
+CAME_BACK = "came_back"
+IN_DOUBT = "created_in_doubt"
+
+# SimpleTexting tells its clock in whole seconds, and a call may have been sent several times before it was answered.
+# So between the last answer before our call and the answer to it, only the contact itself can tell: one that our
+# write made was last updated when it was created; one that was there and got our values was updated after.
+HEADER_SECONDS = 1.0
+SAME_MOMENT_SECONDS = 0.05
+LATER_SAME_SECONDS = 1.0
+FUTURE_SECONDS = 60.0  # some servers tell a `Date` that is a little old
+_ZONED = re.compile(r"[0-9] ?(Z|[+-][0-9]{2}:?([0-9]{2})?)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class CalledAt:
+    """SimpleTexting's clock around a call of ours (epoch seconds, whole): the last answer before it, and its own."""
+
+    before: float | None
+    answered: float | None
+
+
+def settle_stranger(st: SimpleTextingClient, contact_id: str, called: CalledAt) -> str:
+    """Read the contact that a write met, and delete it if our write made it.
+
+    Args:
+        contact_id: of the stranger.
+        called: when the call was made that met it.
+
+    Returns:
+        `created_and_deleted`, `created_not_deleted` (we made it, and deleting failed), `came_back` or
+        `created_in_doubt`; all are to be reported.
+    """
+    try:
+        body = read_json(st.contact(contact_id))
+    except Refused as refused:
+        return MADE_AND_DELETED if refused.http_status == 404 else IN_DOUBT
+    except (TryLater, BadAnswer, Forbidden):  # not to be read, or another contact's body: nobody is deleted for that
+        return IN_DOUBT
+    created, updated = _epoch(body.get("created")), _epoch(body.get("updated"))
+    if created is not None and (st.server_time is None or created > st.server_time + FUTURE_SECONDS):
+        return IN_DOUBT  # made in a future that is wrong; it says nothing about our call
+    made = made_by_us(created, updated, called)
+    # Ours would be of the API. This one was made by other means, after a call that did not meet it or never arrived.
+    if made and body.get("updateSource") not in (None, "", OUR_OWN_SOURCE):
+        return CAME_BACK
+    if made is None:
+        return IN_DOUBT
+    if not made:
+        return CAME_BACK
+    try:
+        st.delete_contact(contact_id)
+    except Refused as refused:
+        return MADE_AND_DELETED if refused.http_status == 404 else MADE_NOT_DELETED
+    except (TryLater, BadAnswer):
+        return MADE_NOT_DELETED
+    return MADE_AND_DELETED
+
+
+def made_by_us(created: float | None, updated: float | None, called: CalledAt) -> bool | None:
+    """True: by our call. False: it is older than our call. None: nobody can say.
+
+    Args:
+        created, updated: of the contact, epoch seconds.
+    """
+    earliest = called.before if called.before is not None else called.answered
+    if created is None or earliest is None:
+        return None
+    if created < earliest:
+        return False
+    if updated is None:
+        return None
+    surely_after = called.answered is not None and created >= called.answered + HEADER_SECONDS
+    same = LATER_SAME_SECONDS if surely_after else SAME_MOMENT_SECONDS
+    if abs(updated - created) <= same:
+        return True
+    # It was there before it got our values: if it is older than the call as it was answered, it came by itself.
+    return False if called.answered is not None and created < called.answered else None
+
+
+def _epoch(text: object) -> float | None:
+    """Seconds since 1970. When a time without a zone was nobody knows, and a wrong guess would delete somebody."""
+    if not isinstance(text, str) or not _ZONED.search(text.strip()):
+        return None
+    moment = parse_moment(text)
+    if isinstance(moment, datetime):
+        return moment.astimezone(UTC).timestamp()
+    return None

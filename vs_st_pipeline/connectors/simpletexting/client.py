@@ -1,0 +1,274 @@
+"""SimpleTexting's API v2: one method per call that is used.
+
+Facts that shape it: `upsert` and `listsReplacement` default to true, so both are always sent as false; reads
+say `contactId` where writes answer `id`; a batch answers before it has done anything; there is no way here to
+create, subscribe or unlist a contact, and none to message one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from vs_st_pipeline.domain.codec import BEYOND, JSON, read_json
+from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, BadRecord
+from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.records import RecordKind, id_text, is_error, is_hollow, prove
+from vs_st_pipeline.platform.http.client import Answer, Bearer, HttpClient, NoBody, Pace
+from vs_st_pipeline.platform.settings.merchants import Merchant
+
+PAGE_SIZE = 500  # documented maximum
+BATCH_SIZE = 500  # documented maximum
+
+T = TypeVar("T")
+
+
+CONTACT = RecordKind(
+    SIMPLETEXTING, "contact", id_keys=("contactId", "id"), always=("contactPhone", "subscriptionStatus")
+)
+
+
+class _Page(msgspec.Struct):
+    content: list[msgspec.Raw]
+    totalPages: msgspec.Raw = msgspec.Raw()  # noqa: N815 (the vendor's spelling)
+    totalElements: msgspec.Raw = msgspec.Raw()  # noqa: N815
+    error: Any = None
+    errors: Any = None
+    errorCode: Any = None  # noqa: N815
+
+
+class _Id(msgspec.Struct):
+    id: str | None = None  # documented for every write
+    contactId: str | None = None  # noqa: N815 (what reads say; some write may as well)
+    error: Any = None
+    errors: Any = None
+    errorCode: Any = None  # noqa: N815
+
+
+class CustomFieldItem(msgspec.Struct):
+    """One custom field of the account; the API can only list them, people make them in the dashboard."""
+
+    label: str | None = None
+    mergeTag: str | None = None  # noqa: N815
+    type: str | None = None
+
+    @classmethod
+    def read(cls, text: bytes) -> CustomFieldItem:
+        """What can be read of one; a row that is none has no label, and is nobody's field."""
+        row = _read(text)
+        names = [row.get(name) for name in cls.__struct_fields__] if isinstance(row, Mapping) else []
+        return cls(*(name if isinstance(name, str) else id_text(name) for name in names))
+
+
+class BatchItem(msgspec.Struct):
+    """What became of one contact of a batch."""
+
+    done: bool | None = None
+    contactPhone: str | None = None  # noqa: N815
+    contactId: str | None = None  # noqa: N815
+    errorCode: str | None = None  # noqa: N815
+
+
+class BatchResult(msgspec.Struct):
+    """The state of a batch; `results` may be absent, empty or partial while it is in progress."""
+
+    status: str | None = None
+    results: list[BatchItem] | None = None
+
+
+def contact_id_in(body: object) -> str | None:
+    """The id that a contact's JSON names, None where it names none."""
+    if not isinstance(body, Mapping):
+        return None
+    return next((told for key in CONTACT.id_keys if (told := id_text(body.get(key))) is not None), None)
+
+
+def _phone_text(body: Mapping[str, Any]) -> str:
+    return id_text(body.get("contactPhone")) or ""
+
+
+def _read(text: bytes) -> Any:
+    try:
+        return read_json(text)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list: exact JSON texts, and totals where a positive whole number was told.
+
+    A total proves that something is missing, and never that nothing is: it may count the page alone.
+    """
+
+    rows: list[bytes]
+    total_pages: int | None
+    total_elements: int | None
+
+
+def _page(answer: Answer[_Page]) -> Page:
+    found = answer.value
+    if found.error or found.errors or found.errorCode:
+        raise BadAnswer(
+            "an error came in place of a list; nothing is taken from it",
+            system=SIMPLETEXTING,
+            http_status=answer.status,
+        )
+    return Page([bytes(row) for row in found.content], _count(found.totalPages), _count(found.totalElements))
+
+
+def _count(raw: msgspec.Raw) -> int | None:
+    try:
+        value = read_json(bytes(raw)) if bytes(raw) else None
+    except ValueError:
+        return None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63 else None
+
+
+def understood(body: object) -> bool:
+    """Whether all of a contact can be believed: what goes back with a write must not be lost or changed.
+
+    `customFields` of another shape than an object may hold fields that a write would take away, and so may one whose
+    values are all wrapped in something: they would go back wrapped. A number that no program can hold could not be told
+    from another one.
+    """
+    if not isinstance(body, Mapping):
+        return False
+    fields = body.get("customFields")
+    values = [value for value in fields.values() if value is not None] if isinstance(fields, Mapping) else []
+    wrapped = bool(values) and all(isinstance(value, Mapping | list) for value in values)
+    return (isinstance(fields, Mapping) or is_hollow(fields)) and not wrapped and not _beyond(body)
+
+
+def is_whole(body: Mapping[str, Any]) -> bool:
+    """Whether a contact of a list is more than an id or an error: who has neither phone nor status is not told of."""
+    return not is_error(body) and any(not is_hollow(body.get(key)) for key in CONTACT.always)
+
+
+def _beyond(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(_beyond(part) for part in value.values())
+    return any(_beyond(part) for part in value) if isinstance(value, list) else value is BEYOND
+
+
+class SimpleTextingClient:
+    """Speaks for one merchant; every method sends one request (and its retries).
+
+    Raises (every method): `TryLater`, `BadKey`, `BadAnswer`; `Refused` for other 4xx of that one request.
+    """
+
+    def __init__(self, merchant: Merchant, pace: Pace) -> None:
+        settings = merchant.simpletexting
+        self.http = HttpClient(
+            system=SIMPLETEXTING,
+            base_url=settings.base_url,
+            auth=Bearer(settings.api_token.reveal()),
+            pace=pace,
+            give_up_after=merchant.give_up_after.total_seconds(),
+        )
+        self.server_time: float | None = None  # SimpleTexting's clock at its last answer (epoch seconds, whole)
+
+    def _heard(self, answer: Answer[T]) -> Answer[T]:
+        self.server_time = answer.server_time or self.server_time
+        return answer
+
+    def _id(self, answer: Answer[_Id]) -> str:
+        """The id that a write names; an answer without one says nothing about the write."""
+        told = self._heard(answer).value
+        written = told.id or told.contactId
+        if told.error or told.errors or told.errorCode:
+            raise BadAnswer("the answer to a write is an error", system=SIMPLETEXTING, http_status=answer.status)
+        if not written:
+            raise BadAnswer("the answer to a write names no id", system=SIMPLETEXTING, http_status=answer.status)
+        return written
+
+    def tenant(self) -> dict[str, Any]:
+        """`GET /tenant`, the cheapest proof that the token is good (documented)."""
+        answer: Answer[Any] = self.http.request("tenant", "GET", "/api/tenant", shape=JSON)
+        return answer.value if isinstance(answer.value, dict) else {}
+
+    def list_contacts(self, page: int, *, since: str | None = None) -> Page:
+        """`GET /contacts`, oldest update first; opted-out contacts are in it (seen in client code)."""
+        params: dict[str, str | int] = {"page": page, "size": PAGE_SIZE, "direction": "ASC"}
+        if since:
+            params["since"] = since
+        answer = self._heard(self.http.request("list_contacts", "GET", "/api/contacts", shape=_Page, params=params))
+        return _page(answer)
+
+    def contact(self, contact_id: str) -> bytes:
+        """`GET /contacts/{id}`: the exact JSON text of that very contact.
+
+        Raises:
+            Refused: with 404 where it is gone.
+            BadRecord: the answer is another contact, an error, or not enough of one to be believed.
+        """
+        text, body = self._single(contact_id)
+        prove(CONTACT, body, contact_id)
+        return text
+
+    def contact_by_phone(self, phone: str) -> tuple[str, bytes]:
+        """`GET /contacts/{phone}` (ten digits): id and exact JSON text of who has that phone; raises as above."""
+        text, body = self._single(phone)
+        own = contact_id_in(body)
+        prove(CONTACT, body, own or "")
+        if own is None or nanp(_phone_text(body)) != nanp(phone):
+            raise BadRecord(
+                "the answer to a read of one contact has another phone than the one that was asked for",
+                system=SIMPLETEXTING,
+                call="contact",
+            )
+        return own, text
+
+    def _single(self, key: str) -> tuple[bytes, Any]:
+        answer = self.http.request("contact", "GET", f"/api/contacts/{quote(key, safe='')}", shape=msgspec.Raw)
+        text = bytes(self._heard(answer).value)
+        body = _read(text)
+        if not understood(body):
+            raise BadRecord(
+                "the answer to a read of one contact cannot be understood; what is known stands",
+                system=SIMPLETEXTING,
+                call="contact",
+            )
+        return text, body
+
+    def list_custom_fields(self, page: int) -> Page:
+        """`GET /custom-fields`: one page."""
+        params = {"page": page, "size": PAGE_SIZE}
+        answer = self.http.request("list_custom_fields", "GET", "/api/custom-fields", shape=_Page, params=params)
+        return _page(self._heard(answer))
+
+    def update_contact(self, contact_id: str, body: Mapping[str, Any]) -> str:
+        """`PUT /contacts/{id}` with `upsert=false`: can change a contact, cannot make one; the id that was written."""
+        answer = self.http.request(
+            "update_contact",
+            "PUT",
+            f"/api/contacts/{quote(contact_id, safe='')}",
+            shape=_Id,
+            params={"upsert": False, "listsReplacement": False},
+            json=body,
+        )
+        return self._id(answer)
+
+    def batch_update(self, updates: Sequence[Mapping[str, Any]]) -> str:
+        """`POST /contacts-batch/batch-update`: accepted is not applied; the id is a task's."""
+        answer = self.http.request(
+            "batch_update",
+            "POST",
+            "/api/contacts-batch/batch-update",
+            shape=_Id,
+            json={"listsReplacement": False, "updates": list(updates)},
+        )
+        return self._id(answer)
+
+    def batch_result(self, task_id: str) -> BatchResult:
+        """`GET /contacts-batch/batch-update/{task}` (its success status is documented as 201)."""
+        path = f"/api/contacts-batch/batch-update/{quote(task_id, safe='')}"
+        return self.http.request("batch_result", "GET", path, shape=BatchResult).value
+
+    def delete_contact(self, contact_id: str) -> None:
+        """`DELETE /contacts/{id}`: only for a contact that our own batch has just made by accident."""
+        self.http.request("delete_contact", "DELETE", f"/api/contacts/{quote(contact_id, safe='')}", shape=NoBody)

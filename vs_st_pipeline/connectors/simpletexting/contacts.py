@@ -1,0 +1,514 @@
+"""Reads the account's own contacts and custom fields, and lands them in raw.
+
+Data flow: API pages -> raw.simpletexting_contacts, raw.simpletexting_custom_fields.
+
+The listing is no snapshot: rows shift while it is read, and nothing reports a deletion. So a listing counts as
+complete only if it holds as many contacts as it says; only then is anybody taken for gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from vs_st_pipeline.connectors.simpletexting.client import CONTACT, PAGE_SIZE, CustomFieldItem, SimpleTextingClient
+from vs_st_pipeline.connectors.simpletexting.custom_fields import ReadNames
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
+    ContactItem,
+    contact_item,
+    contact_item_of,
+    land_contacts,
+    mark_gone,
+    of_people_not_forgotten,
+    read_custom_fields,
+)
+from vs_st_pipeline.domain.eligibility import status_reason
+from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, BadRecord, Refused
+from vs_st_pipeline.domain.formats import instant, parse_moment
+from vs_st_pipeline.domain.records import SingleReads
+from vs_st_pipeline.platform.run import Asked, Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.state import (
+    CLOCK_SLACK,
+    UNREAD_EMAILS,
+    forget_mark,
+    is_due,
+    read_mark,
+    write_mark,
+)
+from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, record_unreadable, unreadable_ids
+
+OVERLAP = timedelta(hours=1)  # rows may be shown late, and `since` may be exclusive
+OVERLAP_ROWS = PAGE_SIZE - 20  # room for what is new
+FULL, SINCE, FIELDS, LONGEST = "contacts_full", "contacts_since", "custom_fields", "contacts_page"
+HEADER_STEP = timedelta(seconds=1)  # a `Date` is told in whole seconds
+MOST_WALKS, FRUITLESS_WALKS = 12, 2
+STALE_PAGES = 3  # pages in a row that brought nobody new: it goes round
+OF_ALL = 80  # per cent of the known contacts: what a listing of all has at least
+
+
+def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
+    """Read the account's custom fields anew; returns how many there are."""
+    with run.open() as db:
+        kept = db.rows("select label, merge_tag from raw.simpletexting_custom_fields order by rowid")
+        proved = read_mark(db, FIELDS) is not None and not run.full
+        proved = proved and not is_due(db, FIELDS, run.merchant.simpletexting.full_read, run.now())
+    rows = _labels(list_custom_fields(st, kept if proved else ()))
+    if kept and not rows and not run.full:
+        raise BadAnswer(
+            f"the list of custom fields names none, where there were {len(kept)}; nothing is taken from it. If they "
+            "were all deleted there, a full sync (`--full`) believes it",
+            system=SIMPLETEXTING,
+            call="list_custom_fields",
+        )
+    if rows == kept and proved:
+        return len(rows)
+    columns: dict[str, list[str | None]] = {"label": [row[0] for row in rows], "merge_tag": [row[1] for row in rows]}
+    with run.open() as db, db.transaction(), db.batch(columns) as batch:
+        if rows != kept:
+            db.execute("delete from raw.simpletexting_custom_fields")
+            db.execute(f"insert into raw.simpletexting_custom_fields select label, merge_tag from {batch}")
+            # A renamed merge tag moves no contact's `updated`, and is how each of them says whose it is.
+            forget_mark(db, FULL)
+        write_mark(db, FIELDS, len(rows), run.now())
+    return len(rows)
+
+
+def list_custom_fields(st: SimpleTextingClient, known: Sequence[tuple[str, str | None]] = ()) -> list[CustomFieldItem]:
+    """All custom fields of the account, page by page.
+
+    Args:
+        known: labels and merge tags of a list that was read to its end not long ago: where the first page is all of it
+            again, and says of no more, the end is not asked for anew.
+    """
+    rows: list[bytes] = []
+    longest = pages = 0
+    while True:
+        page = st.list_custom_fields(pages)
+        if pages and page.rows and page.rows == rows[-len(page.rows) :]:
+            break  # the same page again: all of it was on the first
+        rows += page.rows
+        pages += 1
+        longest = max(longest, len(page.rows))
+        more = (page.total_elements or 0) > len(rows) or (page.total_pages or 0) > pages
+        if not page.rows or (len(page.rows) < longest and not more):
+            break
+        if pages == 1 and known and not more and _labels([CustomFieldItem.read(row) for row in rows]) == [*known]:
+            break
+    return [CustomFieldItem.read(row) for row in rows]
+
+
+def _labels(fields: Iterable[CustomFieldItem]) -> list[tuple[str, str | None]]:
+    return [(item.label.strip(), item.mergeTag) for item in fields if item.label and item.label.strip()]
+
+
+def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) -> int:
+    """Read the contacts that were updated since the last look, or all of them where that is due.
+
+    Args:
+        fresh: read all, whatever is due: right before a batch, and to settle what a batch left unknown.
+
+    Returns:
+        How many distinct contacts were seen.
+
+    Raises:
+        BadAnswer: the listing said more contacts than it gave, however often it was walked; paging had no effect; or
+            too many of the contacts are of a shape that is not understood.
+    """
+    with run.open() as db:
+        mark = read_mark(db, SINCE)
+        full = fresh or run.full or mark is None or read_mark(db, UNREAD_EMAILS) is None
+        full = full or is_due(db, FULL, run.merchant.simpletexting.full_read, run.now())
+    if full or datetime.fromisoformat(mark) > _latest(st):  # a mark in the future has hidden whom nobody knows
+        return _fetch_all(run, st, "before a batch" if fresh else "due")
+    return _fetch_since(run, st, mark)
+
+
+def _latest(st: SimpleTextingClient) -> datetime:
+    """What no `updated` can rightly be after: SimpleTexting's own `Date`, where it says none the machine's clock."""
+    here = datetime.now(UTC)
+    if st.server_time is None:
+        return here
+    try:
+        return min(datetime.fromtimestamp(st.server_time, UTC) + HEADER_STEP, here + CLOCK_SLACK)
+    except (ValueError, OverflowError, OSError):
+        return here
+
+
+def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
+    """A complete listing; those that it does not have are marked gone."""
+    listing = _walked(run, st, enough=lambda page, _: _holds_all(run, page))
+    if listing.short:
+        raise BadAnswer(
+            f"the contact list says it has {listing.told} but gave {listing.count}; nothing is taken from it",
+            system=SIMPLETEXTING,
+            call="list_contacts",
+        )
+    _judge_unusable(run, st, listing, of_all=True)
+    _land_complete(run, st, listing)
+    run.asked.append(Asked("contact list", why, listing.count, f"{listing.pages} pages"))
+    return listing.count
+
+
+def _holds_all(run: Run, page: Sequence[str]) -> bool:
+    """Whether a page holds everybody who was in a whole listing of this run: then nobody is gone, whatever follows."""
+    with run.open() as db, db.batch({"contact_id": page}) as batch:
+        whole = db.value("select count(*) from raw.reads where what = 'contacts' and run_id = ?", [run.run_id])
+        missing = db.value(
+            f"""select count(*) from raw.simpletexting_contacts
+                where not gone and contact_id not in (select contact_id from {batch})"""
+        )
+    return bool(whole) and not missing
+
+
+def _land_complete(run: Run, st: SimpleTextingClient, listing: _Listing) -> None:
+    with run.open() as db, db.transaction():
+        land_contacts(run, db, listing.found.values())
+        _keep_unusable(run, db, listing, of_all=listing.proved)
+        if listing.proved and not listing.unusable:
+            with db.batch({"contact_id": list(listing.found)}) as batch:
+                db.execute(
+                    f"""update raw.simpletexting_contacts set gone = true
+                        where not gone and contact_id not in (select contact_id from {batch})"""
+                )
+        if listing.proved:
+            db.execute("delete from raw.reads where what = 'contacts'")
+            db.execute("insert into raw.reads values ('contacts', ?, ?, ?)", [run.run_id, listing.count, run.now()])
+            if not run.dry_run:
+                write_mark(db, FULL, run.run_id, run.now())
+                write_mark(db, LONGEST, listing.longest, run.now())
+        _move_mark(db, run, st, listing, None)
+
+
+def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
+    """Contacts updated since the mark less an overlap; what does not keep to that is taken for what it is."""
+    with run.open() as db:
+        since = _overlapping(db, datetime.fromisoformat(mark))
+        known = int(db.value("select count(*) from raw.simpletexting_contacts where not gone"))
+        longest = int(read_mark(db, LONGEST) or 0)
+    newest = datetime.fromisoformat(mark)
+
+    def enough(page: Sequence[str], listing: _Listing) -> bool:
+        """A page shorter than this account's pages are, with the newest known in it and no news, is all there is."""
+        items = [listing.found[name] for name in page if name in listing.found]
+        with run.open() as db:
+            return len(page) < longest and len(items) == len(page) and _no_news(db, items, newest)
+
+    listing = _walked(run, st, since=since, enough=enough)
+    if listing.short:  # it told more than it gave, again and again: only a listing of all can tell what is not there
+        return _fetch_all(run, st, "the list of updated contacts was not whole")
+    if datetime.fromisoformat(mark) > _latest(st):
+        return _fetch_all(run, st, "the last look was dated in the future")
+    _judge_unusable(run, st, listing, of_all=False)
+    before = sum(moment < since - timedelta(seconds=1) for moment in listing.updated)
+    if before * 2 > listing.count and listing.count * 100 >= known * OF_ALL:
+        # `since` had no effect: then this is a listing of all, and is treated as one. One old row proves nothing.
+        _land_complete(run, st, listing)
+        run.asked.append(Asked("contact list", "`since` has no effect here", listing.count, "all contacts"))
+        return listing.count
+    with run.open() as db, db.transaction():
+        land_contacts(run, db, listing.found.values())
+        _keep_unusable(run, db, listing, of_all=False)
+        _move_mark(db, run, st, listing, mark)
+    run.asked.append(Asked("contact list", "updated since the last look", listing.count, f"{listing.pages} pages"))
+    return listing.count
+
+
+def _no_news(db: Db, items: Sequence[ContactItem], newest: datetime) -> bool:
+    """Whether these are stored as they are, or were written by us since, and the newest that is known is among them."""
+    columns = {"contact_id": [item.contact_id for item in items], "hash": [item.body_hash for item in items]}
+    with db.batch(columns) as batch:
+        known, ours, ours_in_all = db.rows(
+            f"""with ours as (
+                    select distinct contact_id from synced.writes as w join raw.simpletexting_contacts as c
+                    using (contact_id) where w.outcome = 'accepted' and w.run_id = c.read_run and not c.gone)
+                select count(*) filter (c.body_hash = b.hash or o.contact_id is not null), count(o.contact_id),
+                       (select count(*) from ours)
+                from {batch} as b join raw.simpletexting_contacts as c using (contact_id)
+                left join ours as o using (contact_id) where not c.gone"""
+        )[0]
+    if known != len(items) or ours != ours_in_all:
+        return False
+    return bool(ours) or any(item.updated is not None and item.updated >= newest for item in items)
+
+
+def _overlapping(db: Db, mark: datetime) -> datetime:
+    """Where to read from: an hour before the mark, or as far back as contacts fill most of a page.
+
+    Right after many were written the hour holds them all; a page is overlap enough, and one request. Contacts that say
+    to be newer than the mark take no place in it. Of those that were written in one moment, as by a batch, all are
+    within it or none: half of them cannot be asked for, and all might need another page.
+    """
+    since = mark - OVERLAP
+    if db.value("select count(*) from raw.simpletexting_contacts") <= OVERLAP_ROWS:
+        return since
+    rows = db.rows(
+        """select updated from (select json_extract_string(body, '$.updated') as updated
+               from raw.simpletexting_contacts where not gone)
+           where updated is not null and updated <= ? order by updated desc limit ?""",
+        [f"{mark + timedelta(days=1):%Y-%m-%dT%H:%M:%S}", OVERLAP_ROWS + 1],
+    )
+    moments = [instant(moment) for row in rows if (moment := parse_moment(row[0])) is not None]
+    if len(rows) <= OVERLAP_ROWS or not moments:
+        return since
+    oldest = min(moments)
+    fitting = min((moment for moment in moments if oldest < moment < mark), default=oldest)
+    return max(since, min(fitting, mark))
+
+
+def _move_mark(db: Db, run: Run, st: SimpleTextingClient, listing: _Listing, before: str | None) -> None:
+    """The greatest `updated` seen, in SimpleTexting's own time, and never later than its clock; it never goes back.
+
+    Who says to have been updated in the future is passed over. Where nobody says anything that can be read, it is
+    SimpleTexting's clock when the listing began. A rehearsal does not move it: the next sync shall list the same
+    contacts itself, or it could not write them.
+    """
+    if run.dry_run:
+        return
+    latest = _latest(st)
+    known = [moment for moment in listing.updated if moment <= latest]
+    if not known and listing.found and listing.began is not None:
+        known = [listing.began]
+    if before:
+        known.append(datetime.fromisoformat(before))
+    if known:
+        clock = latest if st.server_time is None else latest - HEADER_STEP
+        write_mark(db, SINCE, min(max(known), clock).isoformat(), run.now())
+
+
+@dataclass(slots=True)
+class _Listing:
+    """One walk over the pages, or several joined.
+
+    Attributes:
+        names: the account's custom fields, as contacts name them.
+        found: contacts by id.
+        unusable: rows that cannot be believed, by id where they name one, else by number.
+        order: for each row in turn, what it is named by, so that it is known which follow one another.
+        told: the total last told, as far as it was not less than what had come already.
+        began: SimpleTexting's clock at the first page.
+        longest: rows of the longest page.
+        moved: the total changed, or a contact came twice: rows were moved while they were read.
+        proved: nothing shows that anybody was missed.
+    """
+
+    names: ReadNames
+    found: dict[str, ContactItem] = field(default_factory=dict)
+    unusable: dict[str, ContactItem] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    told: int | None = None
+    pages: int = 0
+    longest: int = 0
+    began: datetime | None = None
+    moved: bool = False
+    proved: bool = True
+
+    @property
+    def count(self) -> int:
+        return len(self.found) + len(self.unusable)
+
+    @property
+    def ids(self) -> set[str]:
+        return {*self.found, *self.unusable}
+
+    @property
+    def updated(self) -> list[datetime]:
+        return [item.updated for item in self.found.values() if item.updated is not None]
+
+    @property
+    def short(self) -> bool:
+        return self.told is not None and self.count < self.told
+
+    def join(self, later: _Listing) -> bool:
+        """Add another walk, whose bodies are newer; whether it brought anybody new."""
+        new = bool(later.ids - self.ids)
+        for name in later.ids:
+            self.found.pop(name, None)
+            self.unusable.pop(name, None)
+        self.found |= later.found
+        self.unusable |= later.unusable
+        self.order = later.order + [name for name in self.order if name not in set(later.order)]
+        self.told = later.told if later.told is not None else self.told
+        self.pages += later.pages
+        return new
+
+    def take(self, text: bytes) -> str:
+        """Take a row; returns what it is named by."""
+        item = contact_item(text, self.names)
+        if not item.understood:
+            name = item.contact_id or f"#{sum(one.startswith('#') for one in self.unusable)}"
+            if name not in self.found:
+                self.unusable[name] = item
+            return name
+        self.unusable.pop(item.contact_id, None)
+        known = self.found.get(item.contact_id)
+        if known is None or _takes_its_place(known, item):
+            self.found[item.contact_id] = item
+        return item.contact_id
+
+
+def _takes_its_place(before: ContactItem, later: ContactItem) -> bool:
+    """Whether a row takes the place of one of the same contact that came before it.
+
+    Where they differ in consent it is by when they were updated, and where that does not tell no consent is believed.
+    """
+    consented, consents = (status_reason(row.status) is None for row in (before, later))
+    if consented == consents:
+        return True
+    if before.updated is not None and later.updated is not None and before.updated != later.updated:
+        return later.updated > before.updated
+    return consented
+
+
+def _walked(
+    run: Run,
+    st: SimpleTextingClient,
+    *,
+    since: datetime | None = None,
+    enough: Callable[[Sequence[str], _Listing], bool] = lambda page, listing: False,
+) -> _Listing:
+    """Walk the list, again while rows move and each walk brings somebody new: together they miss nobody."""
+    listing = _list(run, st, since=since, enough=enough)
+    restless, fruitless = listing.moved or listing.short, 0
+    for _ in range(MOST_WALKS - 1):
+        if not restless or fruitless >= FRUITLESS_WALKS:
+            break
+        again = _list(run, st, since=since)
+        alone = not again.moved and not again.short and again.ids >= listing.ids
+        fruitless = 0 if listing.join(again) else fruitless + 1
+        # Whole is a walk in which nothing moved, or as many contacts together as the list says there are.
+        restless = not alone and listing.told != listing.count
+    listing.proved = not restless
+    return listing
+
+
+def _list(
+    run: Run,
+    st: SimpleTextingClient,
+    *,
+    since: datetime | None = None,
+    enough: Callable[[Sequence[str], _Listing], bool] = lambda page, listing: False,
+) -> _Listing:
+    """One walk. The end is an empty page, or one shorter than the longest where no total says that more is there.
+
+    No total says that this was all: some count the page alone.
+    """
+    with run.open() as db:
+        listing = _Listing(ReadNames(read_custom_fields(db)))
+    text_since = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{since.microsecond // 1000:03d}Z" if since else None
+    before: list[bytes] = []
+    totals: set[int] = set()
+    longest = rows = stale = 0
+    while True:
+        page = st.list_contacts(listing.pages, since=text_since)
+        if listing.began is None and st.server_time is not None:
+            listing.began = min(_latest(st), datetime.fromtimestamp(st.server_time, UTC)) if _sane(st) else None
+        if listing.pages and page.rows and page.rows == before:
+            if listing.told == listing.count and len(page.rows) < PAGE_SIZE and listing.pages == 1:
+                return listing  # it has but one page, shows it whatever is asked for, and says that this is all
+            raise BadAnswer(
+                "the contact list gave the same page twice: paging has no effect",
+                system=SIMPLETEXTING,
+                call="list_contacts",
+            )
+        known = listing.count
+        named = [listing.take(text) for text in page.rows]
+        listing.order += named
+        rows += len(page.rows)
+        stale = stale + 1 if page.rows and listing.count == known else 0
+        if page.rows and page.total_elements is not None and page.total_elements >= rows:
+            listing.told = page.total_elements  # past the end the totals may be missing
+            totals.add(listing.told)
+        listing.pages += 1
+        longest = max(longest, len(page.rows))
+        run.progress(f"contacts {listing.count}" + (f" of {listing.told}" if listing.told else ""))
+        more = (listing.told or 0) > rows or (page.total_pages or 0) > listing.pages
+        end = len(page.rows) < longest or (listing.pages == 1 and enough(named, listing))
+        if not page.rows or stale >= STALE_PAGES or (end and not more):
+            listing.longest = longest
+            listing.moved = len(totals) > 1 or rows > listing.count
+            return listing
+        before = page.rows
+
+
+def _sane(st: SimpleTextingClient) -> bool:
+    return st.server_time is not None and 0 <= st.server_time < 4e9
+
+
+def _judge_unusable(run: Run, st: SimpleTextingClient, listing: _Listing, *, of_all: bool) -> None:
+    """One contact that is not understood is left alone; many are another way of answering, and stop the sync.
+
+    Raises:
+        BadAnswer: all of them, five in a row, or more than a fifth of 25 or more are so.
+    """
+    if not listing.unusable:
+        return
+    error = BadAnswer(
+        "contacts came in a shape that is not understood: what they hold might be lost by a write, so none is made",
+        system=SIMPLETEXTING,
+        call="list_contacts",
+    )
+    with run.open() as db:
+        known = unreadable_ids(db, CONTACT.name)
+        row = db.row(
+            """select contact_id from raw.simpletexting_contacts anti join
+                   (select id as contact_id from raw.unreadable where kind = ?) using (contact_id)
+               where not gone order by read_at desc, contact_id limit 1""",
+            [CONTACT.name],
+        )
+    # Who has no custom fields proves nothing of the form that they come in.
+    proved = {name for name, item in listing.found.items() if item.has_custom_fields}
+    if not proved:
+        if of_all or row is None or row[0] in listing.unusable:
+            raise error
+        st.contact(row[0])  # of somebody who was read well before; if he cannot be read now, it is the system's trouble
+    reads = SingleReads(len(listing.order))
+    for name in listing.order:
+        if name in listing.unusable:
+            reads.went_wrong(name, error, known=name in known)
+        elif name in proved:
+            reads.went_well()
+
+
+def _keep_unusable(run: Run, db: Db, listing: _Listing, *, of_all: bool) -> None:
+    """Keep who cannot be understood, and which e-mail he has: nobody else may be given it."""
+    error = BadRecord("the contact stands in the list in a shape that cannot be understood", system=SIMPLETEXTING)
+    named = {name: error for name in listing.unusable if not name.startswith("#")}
+    record_unreadable(db, CONTACT.name, named, run.now(), dry_run=run.dry_run)
+    known: dict[str, str] = {} if of_all else read_mark(db, UNREAD_EMAILS) or {}
+    emails = {name: email for name, email in known.items() if name not in listing.found}
+    for item in of_people_not_forgotten(run, db, list(listing.unusable.values())):
+        if item.email:
+            # Of rows without an id, each has the place of its own e-mail: their numbers are those of one listing.
+            emails[item.contact_id or f"# {item.email}"] = item.email
+    if emails != read_mark(db, UNREAD_EMAILS):
+        write_mark(db, UNREAD_EMAILS, emails, run.now())
+
+
+def _understood_now(run: Run, db: Db, contact_id: str) -> None:
+    """He was read, or is gone: what was kept of him because he could not be understood is no longer needed."""
+    forget_unreadable(db, CONTACT.name, [contact_id])
+    emails: dict[str, str] = read_mark(db, UNREAD_EMAILS) or {}
+    if emails.pop(contact_id, None) is not None:
+        write_mark(db, UNREAD_EMAILS, emails, run.now())
+
+
+def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
+    """Read one contact by itself and land it; one that answers 404 is marked gone.
+
+    Raises:
+        PipelineError: it could not be read; `records.is_of_one_record` says whose trouble that may be.
+    """
+    try:
+        text = st.contact(contact_id)
+    except Refused as refused:
+        if refused.http_status != 404:
+            raise
+        with run.open() as db, db.transaction():
+            mark_gone(db, contact_id)
+            _understood_now(run, db, contact_id)
+        return
+    with run.open() as db, db.transaction():
+        land_contacts(run, db, [contact_item_of(text, ReadNames(read_custom_fields(db)))])
+        _understood_now(run, db, contact_id)

@@ -1,0 +1,359 @@
+"""What became of what was sent: each outcome is recorded in one transaction, with the ledger that it moves.
+
+Whatever has no clear answer is settled by reading the contact, not by hoping. What a crash left without an outcome is
+in the outbox, and is settled the same way by the next run before it writes anything.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from vs_st_pipeline.connectors.simpletexting import contacts as reading
+from vs_st_pipeline.connectors.simpletexting.accidental_contacts import (
+    IN_DOUBT,
+    MADE_AND_DELETED,
+    MADE_NOT_DELETED,
+    CalledAt,
+    settle_stranger,
+)
+from vs_st_pipeline.connectors.simpletexting.batch import NOT_APPLIED, BatchOutcome
+from vs_st_pipeline.connectors.simpletexting.client import CONTACT, SimpleTextingClient
+from vs_st_pipeline.connectors.simpletexting.custom_fields import ReadNames
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
+    live_contact,
+    mark_gone,
+    read_contacts,
+    read_custom_fields,
+)
+from vs_st_pipeline.domain.diff import stored_form
+from vs_st_pipeline.domain.eligibility import status_reason
+from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Internal, PipelineError, Refused, TryLater
+from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.plan import GONE, Change
+from vs_st_pipeline.domain.records import SingleReads
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse import ledger
+from vs_st_pipeline.platform.warehouse.ledger import Sent
+from vs_st_pipeline.platform.warehouse.unreadable import (
+    forget_unreadable,
+    record_unreadable,
+    unreadable_ids,
+    waiting_ids,
+)
+
+READ_SINGLY_UP_TO = 20
+
+
+@dataclass(slots=True)
+class Pushed:
+    """What became of the plan, in contacts."""
+
+    accepted: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    held: Counter[str] = field(default_factory=Counter)  # who was found to be held at the fresh read
+    noted: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """Records what is sent and what became of it, and counts it in `pushed`.
+
+    Attributes:
+        reads: what became of the contacts that were read singly in this sync.
+        rejected: who was refused in an earlier one.
+        moved: contacts of which something was recorded, so that what was planned for them is compared again.
+    """
+
+    run: Run
+    st: SimpleTextingClient
+    pushed: Pushed
+    reads: SingleReads = field(default_factory=SingleReads)
+    rejected: Mapping[str, ledger.Rejected] = field(default_factory=dict)
+    moved: set[str] = field(default_factory=set)
+
+    def read(self, contact_id: str) -> bool:
+        """Read one contact by itself; one that cannot be read is left for later, and stops nobody else.
+
+        Returns:
+            False: what it is now is not known in this sync.
+
+        Raises:
+            PipelineError: it is the system's trouble.
+        """
+        with self.run.open() as db:
+            if contact_id in waiting_ids(db, CONTACT.name, self.run.now()):
+                return False
+            known = contact_id in unreadable_ids(db, CONTACT.name)
+        try:
+            reading.fetch_contact(self.run, self.st, contact_id)
+        except PipelineError as error:
+            self.reads.went_wrong(contact_id, error, known=known)
+            with self.run.open() as db, db.transaction():
+                record_unreadable(db, CONTACT.name, {contact_id: error}, self.run.now(), dry_run=self.run.dry_run)
+            return False
+        self.reads.went_well()
+        return True
+
+    def sending(self, contacts: Sequence[tuple[str, str, Sequence[Change]]], *, call: str) -> list[Sent]:
+        """Store what is about to be sent in one request.
+
+        Args:
+            contacts: contact id, phone as it was read, and what is to change.
+
+        Raises:
+            Internal: somebody among them is not known as opted in by a reading of this very run. This is the last line
+                before a write, on what is stored and not on what the caller believes; nothing is stored or sent.
+        """
+        send_id, run_id, heard = uuid.uuid4().hex, self.run.run_id, self.st.server_time
+        self.moved.update(contact_id for contact_id, _, _ in contacts)
+        sending = [
+            Sent(send_id, contact_id, run_id, call, nanp(phone), tuple(changes), heard_before=heard)
+            for contact_id, phone, changes in contacts
+        ]
+        with self.run.open() as db, db.transaction():
+            ledger.record_sending(db, sending, at=self.run.now())
+            if [status_reason(status) for status in ledger.read_consents(db, send_id)] != [None] * len(sending):
+                raise Internal(
+                    "a contact was about to be written that this run has not read as opted in; nothing was sent"
+                )
+        return sending
+
+    def taken(self, sending: Sequence[Sent], task_id: str) -> None:
+        """A batch was taken; its task can be asked from here on."""
+        with self.run.open() as db:
+            ledger.record_taken(db, sending[0].send_id, task_id, self.st.server_time)
+
+    def not_sent(self, sending: Sequence[Sent]) -> None:
+        """The request was refused as a whole: nothing of it was done."""
+        with self.run.open() as db:
+            ledger.record_not_sent(db, sending[0].send_id)
+
+    def accept_partly(self, sent: Sent, dropped: Sequence[Change], code: str | None, http_status: int | None) -> None:
+        """Written without what it was refused for: that goes on being wanted, and the contact counts as rejected."""
+        with self.run.open() as db, db.transaction():
+            ledger.record_partly(db, sent, dropped, code=code, http_status=http_status, at=self.run.now())
+        self.pushed.rejected += 1
+
+    def without_effect(self, sent: Sent) -> None:
+        """Refused as it was; it is sent otherwise at once."""
+        with self.run.open() as db, db.transaction():
+            ledger.record_refused(db, sent, at=self.run.now())
+
+    def accept(self, sent: Sequence[Sent]) -> None:
+        """The ledger moves."""
+        if sent:
+            with self.run.open() as db, db.transaction():
+                ledger.record_accepted(db, sent, at=self.run.now())
+                forget_unreadable(db, CONTACT.name, [one.contact_id for one in sent])
+            self.pushed.accepted += len(sent)
+
+    def reject(self, sent: Sent, code: str | None, http_status: int | None) -> None:
+        """Refused: tried again later, never dropped."""
+        at = self.run.now()  # one moment: by it the history knows which refusal the code is of
+        with self.run.open() as db, db.transaction():
+            ledger.record_rejected(db, sent, code=code, http_status=http_status, at=at)
+            ledger.record_refused(db, sent, at=at)
+        self.pushed.rejected += 1
+
+    def gone(self, sent: Sent) -> None:
+        """SimpleTexting does not have this contact any more."""
+        with self.run.open() as db, db.transaction():
+            mark_gone(db, sent.contact_id)
+            ledger.record_without_effect(db, [sent], "gone", at=self.run.now())
+        self.pushed.noted[GONE] += 1
+
+    def met_stranger(self, sent: Sent, stranger_id: str, called: CalledAt) -> None:
+        """The write went to another contact than the one we know: ours had vanished; this one is new or came back."""
+        met = settle_stranger(self.st, stranger_id, called)
+        self.pushed.noted[met] += 1
+        still_there = self._is_there(sent.contact_id)
+        with self.run.open() as db, db.transaction():
+            if not still_there:
+                mark_gone(db, sent.contact_id)
+            if met in (IN_DOUBT, MADE_NOT_DELETED):
+                ledger.record_doubted(db, stranger_id, met, at=self.run.now())
+            if met == MADE_AND_DELETED:
+                mark_gone(db, stranger_id)
+            ledger.record_rejected(db, sent, code="CONTACT_ID_DIFFERS", http_status=None, at=self.run.now())
+            ledger.record_without_effect(db, [sent], "another contact", at=self.run.now())
+        self.pushed.rejected += 1
+
+    def _is_there(self, contact_id: str) -> bool:
+        """Whether the contact that we know is there by its own word; an answer about another one proves nothing."""
+        try:
+            self.st.contact(contact_id)
+        except (Refused, TryLater, BadAnswer, Forbidden) as error:
+            return error.http_status != 404
+        return True
+
+    def take_in(
+        self,
+        sending: Sequence[Sent],
+        outcome: BatchOutcome,
+        *,
+        dropped: Mapping[str, Refusal] | None = None,
+        again: Callable[[Sent, str | None], bool] = lambda sent, code: False,
+    ) -> None:
+        """All outcomes of a batch.
+
+        Args:
+            dropped: by contact id, what was left out of its item because it had been refused with it.
+            again: told of each refused item; whether that one is sent again in another form, at once.
+        """
+        by_id = {sent.contact_id: sent for sent in sending}
+        left_out = dropped or {}
+        self.accept([by_id[contact_id] for contact_id in outcome.accepted if contact_id not in left_out])
+        for contact_id in outcome.accepted:
+            if (refusal := left_out.get(contact_id)) is not None:
+                self.accept_partly(by_id[contact_id], refusal.changes, refusal.code, refusal.http_status)
+        for contact_id, code in outcome.rejected.items():
+            if again(by_id[contact_id], code):
+                self.without_effect(by_id[contact_id])
+            else:
+                self.reject(whole(by_id[contact_id], left_out.get(contact_id)), code, None)
+        for contact_id, stranger_id in outcome.strangers.items():
+            self.met_stranger(by_id[contact_id], stranger_id, outcome.called)
+        if outcome.unknown:
+            unknown = [by_id[contact_id] for contact_id in outcome.unknown]
+            self.settle(unknown, called=outcome.called, may_come=not outcome.done)
+        if outcome.import_limit:
+            self.pushed.noted["import_limit_reached"] += 1
+
+    def settle(
+        self,
+        sent: Sequence[Sent],
+        *,
+        called: CalledAt | None = None,
+        finally_: bool = False,
+        may_come: bool = False,
+        anew: bool = False,
+    ) -> set[str]:
+        """Read contacts whose outcome is unknown: what they show now is the outcome.
+
+        A batch that nobody saw done, and whose values do not show, is given up by the next run, which writes the
+        contact anew if that is wanted: waiting for it would leave the contact wrong for a day. If it comes all the same
+        it puts older values over newer ones; the next sync finds that as an edit, and puts it right. What it must not
+        do unseen is make a contact where ours has vanished since: its phone is looked at again (`look_late`).
+
+        Args:
+            called: when the batch was sent that left them unknown; None for a single write, which cannot create.
+            finally_: an earlier run sent it: what does not show was not applied, and is written anew if it is wanted.
+            may_come: the batch may still be carried out, and then makes a contact where ours is gone. So a gone one
+                stays in the outbox, and its phone is looked at again.
+            anew: this run sends them again at once, so that what does not show now was not applied.
+
+        Returns:
+            The ids of those that cannot be read either.
+        """
+        unread = self._read_again(sent, unless_read=finally_)
+        with self.run.open() as db:
+            live = read_contacts(db, read_custom_fields(db), [one.contact_id for one in sent])
+        proved: list[Sent] = []
+        for one in sent:
+            contact = live.get(one.contact_id)
+            if one.contact_id in unread:
+                self.pushed.unknown += 1
+            elif contact is None:
+                if called and self._stranger_under_its_phone(one, called):
+                    continue
+                if not may_come:
+                    self.gone(one)
+                elif not finally_:
+                    self.pushed.noted[GONE] += 1
+            elif _shows(contact.value, one.changes):
+                proved.append(one)
+            elif finally_ or anew:
+                self._not_applied(one, may_come=may_come)
+            else:
+                self.pushed.unknown += 1
+        self.accept(proved)
+        return unread
+
+    def look_late(self, sent: Sent, called: CalledAt) -> None:
+        """A contact has vanished whose batch was given up, and may have come since: has it made another?
+
+        That one would show what was sent; who has come back by himself, by whatever door, does not.
+        """
+        try:
+            found_id, text = self.st.contact_by_phone(sent.phone or "")
+        except (Refused, TryLater, BadAnswer, Forbidden):
+            return  # nobody there, as a rule; the next sync looks again
+        with self.run.open() as db:
+            names = ReadNames(read_custom_fields(db))
+        found = live_contact(found_id, text, "", names)
+        if found.contact_id != sent.contact_id and _shows(found.value, sent.changes):
+            self.met_stranger(sent, found.contact_id, called)
+
+    def _not_applied(self, sent: Sent, *, may_come: bool) -> None:
+        at = self.run.now()
+        with self.run.open() as db, db.transaction():
+            if sent.task_id:  # SimpleTexting had taken it: to send the same in every sync would come to the same
+                ledger.record_rejected(db, sent, code=NOT_APPLIED, http_status=None, at=at)
+            ledger.record_without_effect(db, [sent], "not applied", at=at, may_come=may_come)
+
+    def _read_again(self, sent: Sequence[Sent], *, unless_read: bool) -> set[str]:
+        """Read them as they are now; the ids of those that could not be read."""
+        ids = [one.contact_id for one in sent]
+        if unless_read:  # this run has read most of them already, and gone ones are known to be
+            with self.run.open() as db, db.batch({"contact_id": ids}) as batch:
+                known = db.rows(
+                    f"""select contact_id from raw.simpletexting_contacts semi join {batch} using (contact_id)
+                        where gone or read_run = ?""",
+                    [self.run.run_id],
+                )
+            ids = sorted(set(ids) - {row[0] for row in known})
+        unread: set[str] = set()
+        try:
+            if len(ids) > READ_SINGLY_UP_TO:
+                reading.fetch_contacts(self.run, self.st, fresh=True)
+                with self.run.open() as db:
+                    return set(ids) & unreadable_ids(db, CONTACT.name)
+            for contact_id in ids:
+                if not self.read(contact_id):
+                    unread.add(contact_id)
+        except (
+            TryLater,
+            BadAnswer,
+            Forbidden,
+        ):  # it is not one contact's trouble: of nobody after it is anything known
+            unread.update(ids[ids.index(contact_id) :] if len(ids) <= READ_SINGLY_UP_TO else ids)
+        return unread
+
+    def _stranger_under_its_phone(self, sent: Sent, called: CalledAt) -> bool:
+        """Whether a batch without a result met another contact under the phone of one that has vanished."""
+        try:
+            found = self.st.contact_by_phone(sent.phone)[0] if sent.phone else None
+        except (Refused, TryLater, BadAnswer, Forbidden):
+            return False
+        if found is None or found == sent.contact_id:
+            return False
+        self.met_stranger(sent, found, called)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a contact was refused with, and is tried without."""
+
+    changes: tuple[Change, ...]
+    code: str | None
+    http_status: int | None
+
+
+def whole(sent: Sent, refusal: Refusal | None) -> Sent:
+    """What was wanted of the contact, with what had been left out."""
+    return replace(sent, changes=(*sent.changes, *refusal.changes)) if refusal else sent
+
+
+def _shows(live: Callable[[str, str], str], changes: Sequence[Change]) -> bool:
+    return all(_shown(live(change.kind, change.key), change) for change in changes)
+
+
+def _shown(now: str, change: Change) -> bool:
+    # What stood there before proves nothing, even where it is how the new one begins (`Six`, then `Six, Reserve`).
+    cut = bool(change.new) and now != (change.old or "") and stored_form(change.new, now)
+    return now == change.new or cut

@@ -1,0 +1,291 @@
+"""Stores the account's contacts as they were read, with the pointers that name a person, and reads them back.
+
+Data flow: JSON of contacts -> raw.simpletexting_contacts -> ContactPointers (no body is decoded), LiveContact (one is).
+
+Each contact is decoded once on its way in (`contact_item`). What links, planning and a person's question need to find
+it by (phone, e-mail, carried customer id, status) is stored beside the body, so that nobody decodes all bodies to find
+one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import md5
+from typing import Any, Final
+
+import msgspec
+
+from vs_st_pipeline.connectors.simpletexting.client import contact_id_in, is_whole, understood
+from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, ReadNames, live_text, shows_customer_ids
+from vs_st_pipeline.domain.codec import BEYOND, read_json
+from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadRecord
+from vs_st_pipeline.domain.formats import instant, parse_moment
+from vs_st_pipeline.domain.matching import ContactIdentity, carried_id
+from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
+from vs_st_pipeline.platform.warehouse.schema_drift import new_names
+from vs_st_pipeline.platform.warehouse.state import record_drift
+from vs_st_pipeline.platform.warehouse.suppression import CONTACT, CUSTOMER, PHONE, admit, phone_name, read_forgotten
+
+BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
+OUR_OWN_SOURCE = "PUBLIC_API"  # `updateSource` of a contact that was last touched through the API
+
+
+@dataclass(frozen=True, slots=True)
+class ContactItem:
+    """One contact as SimpleTexting told it: its exact JSON text, and what is taken from it to find it by.
+
+    Attributes:
+        contact_id: empty where it names none.
+        understood: all of it can be believed, so that it may be stored and written back.
+        phone: as it was told. email: in small letters, None where blank.
+        customer_id: what `VScustomerID` says, as text, None where blank.
+        status: `subscriptionStatus`, empty if none was told.
+        source: `updateSource`, None where absent.
+        updated: None where it cannot be read.
+        has_custom_fields: it shows in which form custom fields come.
+        drift: what in it nobody told us of.
+    """
+
+    contact_id: str
+    text: bytes
+    body_hash: str
+    understood: bool
+    phone: str
+    email: str | None
+    customer_id: str | None
+    status: str
+    source: str | None
+    updated: datetime | None
+    has_custom_fields: bool
+    drift: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveContact:
+    """A contact as it was last read.
+
+    Attributes:
+        contact_id: SimpleTexting's id.
+        phone: as it was read (ten digits as a rule).
+        status: `subscriptionStatus`, open set; empty if none was told.
+        builtin: the contact's own fields as text, empty where blank, null or absent.
+        custom: custom fields as text by the key that a write uses (merge tag where known).
+        odd: those of them that are no text, by their exact JSON text: they go back as they came.
+        created, updated: SimpleTexting's own times as text, empty where absent.
+        source: `updateSource`, by whom it was last touched; empty where absent.
+        read_run: the run that read it last.
+    """
+
+    contact_id: str
+    phone: str
+    status: str
+    builtin: dict[str, str]
+    custom: dict[str, str]
+    odd: dict[str, msgspec.Raw]
+    created: str
+    updated: str
+    source: str
+    read_run: str
+
+    def value(self, kind: str, key: str) -> str:
+        """Return the live text of a field; empty where there is none."""
+        return (self.builtin if kind == "builtin" else self.custom).get(key, "")
+
+    @property
+    def may_be_ours(self) -> bool:
+        """Say whether it shows no sign that anybody but the API has touched it: what we made looks so."""
+        return self.source in ("", OUR_OWN_SOURCE)
+
+
+def contact_item(text: bytes, names: ReadNames) -> ContactItem:
+    """Decode a contact's JSON and take its pointers."""
+    body = _decode(text)
+    contact_id = contact_id_in(body)
+    phone, email = _text(body.get("contactPhone")), _text(body.get("email")).strip().casefold()
+    moment = parse_moment(body.get("updated"))
+    custom = body.get("customFields")
+    carried = names.values(custom).get(names.customer_id_key, "").strip() if isinstance(custom, Mapping) else ""
+    return ContactItem(
+        contact_id=contact_id or "",
+        text=text,
+        body_hash=md5(text, usedforsecurity=False).hexdigest(),
+        understood=contact_id is not None and understood(body) and is_whole(body),
+        phone=phone,
+        email=email or None,
+        customer_id=carried or None,
+        status=_text(body.get("subscriptionStatus")),
+        source=_text(body.get("updateSource")) or None,
+        updated=instant(moment) if moment is not None else None,
+        has_custom_fields=bool(custom),
+        drift=tuple(new_names("contact", body)),
+    )
+
+
+def contact_item_of(text: bytes, names: ReadNames) -> ContactItem:
+    """Decode a contact that was proved to be understood when it was read.
+
+    Raises:
+        BadRecord: it is not, or names no id.
+    """
+    item = contact_item(text, names)
+    if not item.understood:
+        raise BadRecord("a contact without an id came", system=SIMPLETEXTING, call="contact")
+    return item
+
+
+def land_contacts(run: Run, db: Db, items: Iterable[ContactItem]) -> None:
+    """Store these bodies as this run's reading; the source first seen stays, our own writes overwrite it there.
+
+    When they were read is a fact, not a rule about dates, so it is the machine's time and never `VS_ST_NOW`.
+    """
+    items = of_people_not_forgotten(run, db, list(items))
+    if not items:
+        return
+    columns: dict[str, list[Any]] = {
+        "contact_id": [item.contact_id for item in items],
+        "body": [item.text.decode() for item in items],
+        "body_hash": [item.body_hash for item in items],
+        "phone": [nanp(item.phone) for item in items],
+        "email": [item.email for item in items],
+        "customer_id": [item.customer_id for item in items],
+        "status": [item.status for item in items],
+        "source": [item.source for item in items],
+    }
+    with db.batch(columns) as batch:
+        new = db.rows(
+            f"""select b.contact_id, c.contact_id is null
+                from {batch} as b left join raw.simpletexting_contacts as c using (contact_id)
+                where c.body_hash is distinct from b.body_hash or c.phone is distinct from b.phone
+                   or c.email is distinct from b.email or c.customer_id is distinct from b.customer_id
+                   or c.status is distinct from b.status"""
+        )
+        ids = {row[0] for row in new}
+        record_drift(
+            db,
+            SIMPLETEXTING,
+            Counter(name for item in items if item.drift and item.contact_id in ids for name in item.drift),
+            run.now(),
+        )
+        read = {"now": utc_now_naive(), "run": run.run_id}
+        # To set what is there already costs as much.
+        told = ["body", "body_hash", "phone", "email", "customer_id", "status"] if new else []
+        db.execute(
+            f"""update raw.simpletexting_contacts as c
+                set {"".join(f"{name} = b.{name}, " for name in told)}
+                    read_at = $now, read_run = $run, gone = false
+                from {batch} as b where c.contact_id = b.contact_id""",
+            read,
+        )
+        if any(unknown for _, unknown in new):
+            db.execute(
+                f"""insert into raw.simpletexting_contacts
+                        (contact_id, body, body_hash, phone, email, customer_id, status, read_at, read_run,
+                         first_source)
+                    select b.contact_id, b.body, b.body_hash, b.phone, b.email, b.customer_id, b.status, $now, $run,
+                           b.source
+                    from {batch} as b anti join raw.simpletexting_contacts as c using (contact_id)""",
+                read,
+            )
+
+
+def of_people_not_forgotten(run: Run, db: Db, items: list[ContactItem]) -> list[ContactItem]:
+    """Leave out contacts of erased persons: known by the contact, its phone, or the customer whose id it carries."""
+    if not read_forgotten(db):
+        return items
+
+    def names(item: ContactItem) -> tuple[str, list[tuple[str, object]], None]:
+        carried = carried_id(item.customer_id)
+        customer_id = item.customer_id if carried is None else str(carried)
+        return item.contact_id, [(PHONE, phone_name(item.phone)), (CUSTOMER, customer_id)], None
+
+    return admit(db, items, CONTACT, names, run.now())
+
+
+def mark_gone(db: Db, contact_id: str) -> None:
+    """Record that SimpleTexting does not have this contact any more."""
+    db.execute("update raw.simpletexting_contacts set gone = true where contact_id = ?", [contact_id])
+
+
+def read_custom_fields(db: Db) -> list[CustomField]:
+    """Return the account's custom fields as last read."""
+    return [
+        CustomField(label, merge_tag or "")
+        for label, merge_tag in db.rows("select label, merge_tag from raw.simpletexting_custom_fields")
+    ]
+
+
+def read_identities(db: Db, contact_ids: Iterable[str] | None = None) -> list[ContactIdentity]:
+    """Return what linking needs of all contacts that are there, or of these; no body is decoded."""
+    carried = "coalesce(customer_id, '')" if shows_customer_ids(read_custom_fields(db)) else "null"
+    sql = f"select contact_id, phone, {carried}, status from raw.simpletexting_contacts"
+    if contact_ids is None:
+        rows = db.rows(f"{sql} where not gone order by contact_id")
+    else:
+        with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
+            rows = db.rows(f"{sql} semi join {batch} using (contact_id) where not gone order by contact_id")
+    return [ContactIdentity(*row) for row in rows]
+
+
+def read_contacts(
+    db: Db, custom_fields: Iterable[CustomField], contact_ids: Iterable[str], *, also_gone: bool = False
+) -> dict[str, LiveContact]:
+    """Return these contacts as last read; those that are gone are left out."""
+    names = ReadNames(custom_fields)
+    with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
+        rows = db.rows(
+            f"""select contact_id, body, read_run from raw.simpletexting_contacts semi join {batch} using (contact_id)
+                where not gone or ?""",
+            [also_gone],
+        )
+    return {row[0]: live_contact(row[0], row[1], row[2], names) for row in rows}
+
+
+def live_contact(contact_id: str, text: str | bytes, read_run: str, names: ReadNames) -> LiveContact:
+    """Return a contact from its JSON; absent, null and empty all read as empty."""
+    body = _decode(text)
+    found = body.get("customFields")
+    custom = found if isinstance(found, dict) else {}
+    odd = [name for name, value in custom.items() if value is not None and not isinstance(value, str)]
+    exact = _as_they_came(text) if odd else {}
+    return LiveContact(
+        contact_id=contact_id,
+        phone=_text(body.get("contactPhone")),
+        status=_text(body.get("subscriptionStatus")),
+        builtin={name: _text(body.get(name)) for name in BUILTINS},
+        custom=names.values(custom),
+        odd={names.key(name): exact[name] for name in odd},
+        created=_text(body.get("created")),
+        updated=_text(body.get("updated")),
+        source=_text(body.get("updateSource")),
+        read_run=read_run,
+    )
+
+
+class _Customs(msgspec.Struct):
+    customFields: dict[str, msgspec.Raw]  # noqa: N815
+
+
+def _as_they_came(text: str | bytes) -> dict[str, msgspec.Raw]:
+    """The exact text of each custom field's value; a float would change `1.10`, and what is longer than one."""
+    return {name: msgspec.Raw(bytes(raw)) for name, raw in _CUSTOMS.decode(text).customFields.items()}
+
+
+_CUSTOMS: Final = msgspec.json.Decoder(_Customs)
+
+
+def _decode(text: str | bytes) -> Mapping[str, Any]:
+    try:
+        value = read_json(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return "" if value is BEYOND else live_text(value)

@@ -1,0 +1,133 @@
+"""Who is written now: planned contacts as they were last read, compared anew, under the same gates again.
+
+A plan is a moment old when it is pushed. So each contact is looked at once more in the form in which it is about to be
+written: whoever is gone, has opted out or may be of our own making is left out, and so is what stands there by now.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from vs_st_pipeline.connectors.simpletexting.emails import email_owners, is_address, is_email
+from vs_st_pipeline.connectors.simpletexting.outcomes import Pushed
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact, read_contacts, read_custom_fields
+from vs_st_pipeline.domain.diff import compare
+from vs_st_pipeline.domain.eligibility import status_reason
+from vs_st_pipeline.domain.plan import GONE, NOT_CONFIRMED, Change, Wanted
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse import ledger
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
+
+READ_AGAIN_AFTER = timedelta(seconds=60)  # a listing older than this is no ground to write on
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One contact to write: as it was last read, and what is to change."""
+
+    contact: LiveContact
+    changes: list[Change]
+
+
+def items_to_write(run: Run, db: Db, contact_ids: Sequence[str], pushed: Pushed, moved: Container[str]) -> list[Item]:
+    """These contacts as they were last read, with what is still to change; who may not be written is counted.
+
+    What this run has compared already is not compared again while the contact still says what it said then.
+
+    Args:
+        moved: contacts of which something was recorded since the plan was made.
+    """
+    live = read_contacts(db, read_custom_fields(db), contact_ids)
+    accepted = ledger.read_accepted(db, contact_ids)
+    doubted = ledger.read_doubted(db)
+    with db.batch({"contact_id": list(contact_ids)}) as batch:
+        wanted = {
+            row[0]: row[1:]
+            for row in db.rows(
+                f"""select contact_id, wanted, compared = body_hash and run_id = ?
+                    from planned.contacts semi join {batch} using (contact_id)
+                    join raw.simpletexting_contacts using (contact_id), planned.plan""",
+                [run.run_id],
+            )
+        }
+        planned: dict[str, list[Change]] = {}
+        for contact_id, *change in db.rows(
+            f"""select contact_id, field, key, kind, policy, old, new, coalesce(rule, ''), coalesce(sources, '')
+                from planned.changes semi join {batch} using (contact_id) order by contact_id, position"""
+        ):
+            planned.setdefault(contact_id, []).append(Change(*change))
+    items = []
+    for contact_id in contact_ids:
+        contact = live.get(contact_id)
+        if contact is None:
+            pushed.noted[GONE] += 1
+            continue
+        doubt = contact_id in doubted and contact.may_be_ours
+        reason = status_reason(contact.status) or (NOT_CONFIRMED if doubt else None)
+        if reason:
+            pushed.held[reason] += 1
+            continue
+        text, as_compared = wanted[contact_id]
+        changes = planned.get(contact_id, [])
+        if not as_compared or contact_id in moved:
+            rows = [Wanted(*row) for row in json.loads(text)]
+            why = {change.field: change for change in changes}
+            changes = [
+                _with_reason(change, why.get(change.field))
+                for change in compare(rows, contact.value, accepted.get(contact_id, {})).changes
+            ]
+        if changes:
+            items.append(Item(contact, changes))
+    return _without_taken_emails(db, items)
+
+
+def _with_reason(change: Change, planned: Change | None) -> Change:
+    return replace(change, rule=planned.rule, sources=planned.sources) if planned else change
+
+
+def _without_taken_emails(db: Db, items: Sequence[Item]) -> list[Item]:
+    """An e-mail that somebody else has by now is left out, as it would be in a plan: accounts may hold it only once."""
+    items = [
+        Item(item.contact, changes)
+        for item in items
+        if (changes := [change for change in item.changes if not is_email(change) or is_address(change.new)])
+    ]
+    owners = email_owners(
+        db, (change.new.strip().casefold() for item in items for change in item.changes if is_email(change))
+    )
+    kept = []
+    for item in items:
+        own = {item.contact.contact_id}
+        changes = [
+            change
+            for change in item.changes
+            if not is_email(change) or not owners.get(change.new.strip().casefold(), own) - own
+        ]
+        if changes:
+            kept.append(Item(item.contact, changes))
+    return kept
+
+
+def named_by_phone(db: Db, contacts: Sequence[LiveContact]) -> set[str]:
+    """Return the ids of those whose phone names them and nobody else in the account: only they can go by batch."""
+    with db.batch({"contact_id": [contact.contact_id for contact in contacts]}) as batch:
+        rows = db.rows(
+            f"""select any_value(contact_id) from raw.simpletexting_contacts
+                where not gone and phone in
+                      (select phone from raw.simpletexting_contacts semi join {batch} using (contact_id))
+                group by phone having count(*) = 1"""
+        )
+    return {row[0] for row in rows}
+
+
+def is_fresh(run: Run, db: Db, contact_id: str) -> bool:
+    """Say whether this run has read the contact not too long ago to write on it; a gone one need not be read again."""
+    row = db.row(
+        "select gone or (read_run = ? and read_at >= ?) from raw.simpletexting_contacts where contact_id = ?",
+        [run.run_id, utc_now_naive() - READ_AGAIN_AFTER, contact_id],
+    )
+    return row is not None and bool(row[0])

@@ -1,0 +1,210 @@
+"""Vinoshipper's API: one method per call that is used, answers typed as far as the vendor is known to keep to them.
+
+Items of a list stay exact JSON text (`msgspec.Raw`), because raw rows are what the system said and money must
+never pass through a float. Anything but an id may be null, missing or new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, ORDER, RECEIPT
+from vs_st_pipeline.domain.codec import JSON, read_json
+from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, BadRecord
+from vs_st_pipeline.domain.records import ERROR_KEYS, RecordKind, id_text, prove
+from vs_st_pipeline.platform.http.client import Answer, Basic, HttpClient, Pace
+from vs_st_pipeline.platform.settings.merchants import Merchant
+
+PREFIX = "/api/v3/p"
+ROW_KEYS = ("results", "items", "orders", "memberships", "customers", "content", "data")
+TOTAL_KEYS = ("total", "totalResults", "totalCount", "totalElements")
+
+
+class _CustomerList(msgspec.Struct):
+    items: list[msgspec.Raw]
+    total: Any = None
+    error: Any = None
+    errors: Any = None
+    errorCode: Any = None  # noqa: N815 (the vendor's spelling)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerPage:
+    """One page of the customer list: `total` of all pages if told, and each item's exact JSON text."""
+
+    total: int | None
+    items: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    """One page of an order search: `total` of all pages if told, and each row's exact JSON text."""
+
+    total: int | None
+    rows: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One record: its exact JSON text and the same decoded (numbers with a point are Decimal)."""
+
+    text: str
+    value: Any
+
+
+class VinoshipperClient:
+    """Speaks for one merchant; every method sends one request (and its retries).
+
+    Raises (every method): `TryLater`, `BadKey`, `BadAnswer`; `Refused` for other 4xx of that one request. A read of one
+    record raises `BadRecord` where the answer is not that record.
+    """
+
+    def __init__(self, merchant: Merchant, pace: Pace) -> None:
+        settings = merchant.vinoshipper
+        self.http = HttpClient(
+            system=VINOSHIPPER,
+            base_url=settings.base_url,
+            auth=Basic(settings.api_key.reveal(), settings.api_secret.reveal()),
+            pace=pace,
+            give_up_after=merchant.give_up_after.total_seconds(),
+            trace_header="vs-trace-id",
+        )
+        self.server_time: float | None = None  # Vinoshipper's clock at the last look at the feed (epoch seconds, whole)
+
+    @property
+    def sent(self) -> int:
+        """Requests sent so far, retries too."""
+        return self.http.calls.total()
+
+    def profile(self) -> dict[str, Any]:
+        """`GET /profile`, the cheapest proof that the key is good (seen in client code)."""
+        answer: Answer[Any] = self.http.request("profile", "GET", f"{PREFIX}/profile", shape=JSON)
+        return answer.value if isinstance(answer.value, dict) else {}
+
+    def list_customers(self, page_index: int, page_size: int) -> CustomerPage:
+        """`POST /customers/list`, zero-based pages (seen in client code; sort order unknown)."""
+        answer = self.http.request(
+            "list_customers",
+            "POST",
+            f"{PREFIX}/customers/list",
+            shape=_CustomerList,
+            json={"pageIndex": page_index, "pageSize": page_size},
+        )
+        found = answer.value
+        if found.error or found.errors or found.errorCode:
+            raise _no_list("list_customers", answer)
+        return CustomerPage(_count(found.total), [bytes(item) for item in found.items])
+
+    def search_customers(self, text: str) -> list[bytes]:
+        """`GET /customers?q=`: free text over phones, names, e-mails (inferred); never to be trusted."""
+        answer = self.http.request(
+            "search_customers", "GET", f"{PREFIX}/customers", shape=msgspec.Raw, params={"q": text}
+        )
+        return self._rows("search_customers", answer)[1]
+
+    def memberships(self, page_index: int, page_size: int) -> list[bytes]:
+        """`GET /clubs/memberships`: documented as newest modification first; paging names as on the customer list."""
+        answer = self.http.request(
+            "memberships",
+            "GET",
+            f"{PREFIX}/clubs/memberships",
+            shape=msgspec.Raw,
+            params={"pageIndex": page_index, "pageSize": page_size},
+        )
+        self.server_time = answer.server_time
+        return self._rows("memberships", answer)[1]
+
+    def customer(self, customer_id: int) -> Body:
+        """`GET /customers/{id}`; `Refused` with 404 where the customer is gone."""
+        return self._record(CUSTOMER, customer_id, f"{PREFIX}/customers/{customer_id}")
+
+    def search_orders(self, params: Mapping[str, str | int]) -> OrderPage:
+        """`GET /orders` with the documented query string; unknown names are ignored by the server."""
+        answer = self.http.request("search_orders", "GET", f"{PREFIX}/orders", shape=msgspec.Raw, params=params)
+        return self._order_page("search_orders", answer)
+
+    def search_orders_by_body(self, body: Mapping[str, Any]) -> OrderPage:
+        """`POST /orders/search`, the same search with a JSON body (seen in client code)."""
+        answer = self.http.request(
+            "search_orders_by_body", "POST", f"{PREFIX}/orders/search", shape=msgspec.Raw, json=body
+        )
+        return self._order_page("search_orders_by_body", answer)
+
+    def order(self, order_number: str) -> Body:
+        """`GET /orders/{number}`; the number is free text and is percent-encoded."""
+        return self._record(ORDER, order_number, f"{PREFIX}/orders/{quote(order_number, safe='')}")
+
+    def receipt(self, order_number: str) -> Body:
+        """`GET /orders/{number}/receipt`; only for successfully submitted orders, else a 4xx."""
+        return self._record(RECEIPT, order_number, f"{PREFIX}/orders/{quote(order_number, safe='')}/receipt")
+
+    def _record(self, kind: RecordKind, asked: str | int, path: str) -> Body:
+        answer = self.http.request(kind.name, "GET", path, shape=msgspec.Raw)
+        raw = bytes(answer.value)
+        value = decode(raw)
+        try:
+            prove(kind, value, asked)
+        except BadRecord as error:
+            error.call, error.http_status, error.trace_id = kind.name, answer.status, answer.trace_id
+            raise
+        return Body(raw.decode(), value)
+
+    def _order_page(self, call: str, answer: Answer[msgspec.Raw]) -> OrderPage:
+        return OrderPage(*self._rows(call, answer))
+
+    def _rows(self, call: str, answer: Answer[msgspec.Raw]) -> tuple[int | None, list[bytes]]:
+        # The container's name differs by endpoint and is documented for none of them.
+        try:
+            found = msgspec.json.decode(answer.value, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
+            if isinstance(found, list):
+                return None, [bytes(row) for row in found]
+            error = any(decode(bytes(found[key])) for key in ERROR_KEYS if key in found)
+            for key in () if error else ROW_KEYS:
+                if key in found:
+                    rows = msgspec.json.decode(found[key], type=list[msgspec.Raw])
+                    return _total(found), [bytes(row) for row in rows]
+        except msgspec.DecodeError:
+            pass
+        raise _no_list(call, answer)
+
+
+def _no_list(call: str, answer: Answer[Any]) -> BadAnswer:
+    """An answer without a list, or with an error beside one: an empty list would say that there is nobody."""
+    return BadAnswer(
+        "no list of records was found in the answer",
+        system=VINOSHIPPER,
+        call=call,
+        http_status=answer.status,
+        trace_id=answer.trace_id,
+    )
+
+
+def decode(text: bytes | str) -> Any:
+    """JSON text with every fractional number as Decimal, straight from its digits; what is no JSON is None."""
+    try:
+        return read_json(text)
+    except ValueError:
+        return None
+
+
+def whole_number(value: object) -> int | None:
+    """An id as the vendor may write it: a whole number above 0, or its digits as text; None for anything else."""
+    told = id_text(value)  # 700103.0 is nobody else
+    number = int(told) if told is not None and told.isascii() and told.isdigit() and len(told) <= 19 else 0
+    return number if 0 < number < 2**63 else None
+
+
+def _total(found: Mapping[str, msgspec.Raw]) -> int | None:
+    return next((_count(decode(bytes(found[key]))) for key in TOTAL_KEYS if key in found), None)
+
+
+def _count(value: object) -> int | None:
+    """How many the other side says there are; None where it says no such number."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) <= 19:
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None

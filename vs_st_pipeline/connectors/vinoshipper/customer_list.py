@@ -1,0 +1,274 @@
+"""The walk over the whole customer list: pages that may shift, be cut short or be ignored, until it is complete.
+
+The end is an empty page, or one shorter than the longest of the walk; a total never ends it, it only proves that
+somebody is missing. A list that moved under our feet or gave less than it told is walked once more from the start.
+One whose order changes all the time is walked as long as that brings somebody new; it marks nobody as missing unless
+it is known to be complete. What gives less than it told is not taken for complete: `BadAnswer`. A walk that was cut
+off goes on at the page where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from vs_st_pipeline.connectors.vinoshipper.client import CustomerPage, VinoshipperClient
+from vs_st_pipeline.connectors.vinoshipper.landing import CustomerItem, customer_item, land_customers
+from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, Refused
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.state import forget_mark, is_due, read_mark, write_mark
+
+PAGE_SIZE = 250  # used by public client code in production; the maximum is unknown
+WALK = "customer_walk"
+GO_ON_WITHIN = timedelta(hours=1)  # what was read longer ago is read again
+MOST_WALKS, MOST_PAGES = 12, 600  # over a list whose order changes all the time
+QUIET_WALKS = 3  # so many in a row that bring nobody new: more walks are not worth their requests
+ANYBODY = "@"  # stands in nearly every customer's e-mail
+
+
+@dataclass(slots=True)
+class CustomerWalk:
+    """One walk over the customer list: distinct ids met, the totals told on the way, and how far it is.
+
+    Attributes:
+        lines: items as they came, whoever they are.
+        longest: items of the longest page.
+        twice: whether a customer was met twice, so that another one may have slipped from page to page.
+        page_totals: whether each total counted its own page, so that they need not be the same.
+        feed_mark: where the membership feed stood when the walk began, as JSON; None where it says nothing.
+        complete: whether who was not met is not in the list.
+        by_total: whether only the total says that this is all.
+    """
+
+    ids: set[int] = field(default_factory=set)
+    unusable: int = 0
+    pages: int = 0
+    lines: int = 0
+    longest: int = 0
+    twice: bool = False
+    page_totals: bool = True
+    first_total: int | None = None
+    last_total: int | None = None
+    next_page: int = 0
+    feed_mark: Mapping[str, Any] | None = None
+    complete: bool = True
+    by_total: bool = False
+
+    @property
+    def seen(self) -> int:
+        return len(self.ids) + self.unusable
+
+    @property
+    def moved(self) -> bool:
+        return self.twice or (self.first_total != self.last_total and not self.page_totals)
+
+    def add(self, page: CustomerPage, ids: list[int]) -> None:
+        """Take a page in."""
+        self.twice = self.twice or len(set(ids)) < len(ids) or not self.ids.isdisjoint(ids)
+        self.ids.update(ids)
+        self.unusable += len(page.items) - len(ids)
+        self.lines += len(page.items)
+        self.longest = max(self.longest, len(page.items))
+
+    def begin_again(self) -> None:
+        """Nothing counts that was met so far."""
+        self.ids.clear()
+        self.unusable = self.next_page = self.lines = self.longest = 0
+        self.twice, self.page_totals = False, True
+
+    @property
+    def short(self) -> bool:
+        return self.last_total is not None and self.seen < self.last_total
+
+
+def walk_customers(run: Run, vs: VinoshipperClient, feed_mark: Mapping[str, Any] | None = None) -> CustomerWalk:
+    """Walk the whole list and land its items, page by page; a walk that a run left goes on where it was.
+
+    Args:
+        feed_mark: where the membership feed stands now; kept with the walk, whose pages are as old as its beginning.
+
+    Raises:
+        BadAnswer: the list told more customers than it gave, or paging had no effect, twice over.
+    """
+    walk = _walk_and_land(run, vs, _left(run) or CustomerWalk(feed_mark=feed_mark))
+    joined, quiet, pages = set(walk.ids), 0, walk.pages
+    for _ in range(MOST_WALKS):
+        if not walk.moved and not walk.short:
+            return walk
+        # It changed under our feet: once more from the start, and again as long as it shuffles.
+        walk = _walk_and_land(run, vs, CustomerWalk(feed_mark=feed_mark))
+        pages += walk.pages
+        new = walk.ids - joined
+        joined |= new
+        quiet = 0 if new else quiet + 1
+        if not walk.twice:
+            break
+        told = walk.last_total if walk.first_total == walk.last_total else None
+        if not new and told == len(joined) + walk.unusable and told > walk.longest:
+            walk.ids, walk.pages = joined, pages
+            return walk
+        if quiet >= QUIET_WALKS or pages > MOST_PAGES:
+            break
+    if walk.twice:
+        walk.ids, walk.pages, walk.complete = joined, pages, False
+        return walk
+    if walk.short:
+        with run.open() as db, db.transaction():
+            forget_walk(db)
+        raise BadAnswer(
+            f"the customer list says it has {walk.last_total} but gave {walk.seen}; nothing is taken from it",
+            system=VINOSHIPPER,
+            call="list_customers",
+        )
+    return walk
+
+
+def keep_met(db: Db, ids: set[int]) -> None:
+    """A list that is not known to be complete says who is there, and nothing of anybody else."""
+    with db.batch({"customer_id": sorted(ids)}, {"customer_id": "int"}) as batch:
+        db.execute(
+            f"""update raw.vinoshipper_customers set missing = 0, deleted_at = null
+                where (missing > 0 or deleted_at is not null) and customer_id in (select customer_id from {batch})"""
+        )
+        db.execute(
+            f"""update raw.vinoshipper_customers set detail_leads = false
+                where detail_leads and customer_id in (select customer_id from {batch})"""
+        )
+    db.execute("delete from raw.lookups")
+
+
+def forget_walk(db: Db) -> None:
+    """A walk is at its end; the next one begins at the first page."""
+    forget_mark(db, WALK)
+    db.execute("delete from raw.walked")
+
+
+def _left(run: Run) -> CustomerWalk | None:
+    with run.open() as db:
+        mark = read_mark(db, WALK)
+        if run.full or mark is None or not mark["page"] or is_due(db, WALK, GO_ON_WITHIN, run.now()):
+            return None
+        ids = {row[0] for row in db.rows("select customer_id from raw.walked")}
+    if "longest" not in mark:  # kept by an earlier version, which did not need it to know the end
+        return None
+    return CustomerWalk(
+        ids=ids,
+        unusable=mark["unusable"],
+        lines=mark["lines"],
+        longest=mark["longest"],
+        twice=mark["twice"],
+        page_totals=mark["page_totals"],
+        first_total=mark["total"],
+        last_total=mark["total"],
+        next_page=mark["page"],
+        feed_mark=mark["feed"],
+    )
+
+
+def _walk_and_land(run: Run, vs: VinoshipperClient, walk: CustomerWalk) -> CustomerWalk:
+    if not walk.next_page:
+        with run.open() as db, db.transaction():
+            forget_walk(db)
+    for items in _pages(vs, walk):
+        land_customers(run, list({item.customer_id: item for item in items}.values()))
+        _keep(run, walk, [item.customer_id for item in items])
+        run.progress(f"customers {walk.seen}" + (f" of {walk.last_total}" if walk.last_total else ""))
+    return walk
+
+
+def _keep(run: Run, walk: CustomerWalk, ids: list[int]) -> None:
+    """How far the walk is, once the page is landed: who dies in between repeats that page."""
+    mark = {
+        "page": walk.next_page,
+        "total": walk.first_total,
+        "unusable": walk.unusable,
+        "lines": walk.lines,
+        "longest": walk.longest,
+        "twice": walk.twice,
+        "page_totals": walk.page_totals,
+        "feed": walk.feed_mark,
+    }
+    with run.open() as db, db.transaction(), db.batch({"customer_id": ids}, {"customer_id": "int"}) as batch:
+        if walk.next_page <= 1:  # the first page, perhaps of a walk that had to begin again
+            db.execute("delete from raw.walked")
+        db.execute(f"insert into raw.walked select customer_id from {batch}")
+        write_mark(db, WALK, mark, run.now())
+
+
+def _pages(vs: VinoshipperClient, walk: CustomerWalk) -> Iterator[list[CustomerItem]]:
+    before: Sequence[object] = []
+    left = walk.next_page > 0
+    while True:
+        page = vs.list_customers(walk.next_page, PAGE_SIZE)
+        walk.pages += 1
+        own_total = page.total == len(page.items)
+        if left and page.total != walk.first_total and not (walk.page_totals and own_total):
+            left = False
+            walk.begin_again()  # it was left while the list had another length
+            continue
+        left = False
+        if walk.next_page == 0:
+            walk.first_total = page.total
+        walk.last_total = page.total if page.total is not None else walk.last_total
+        walk.page_totals = walk.page_totals and own_total
+        items = _usable(page)
+        ids = [item.customer_id for item in items]
+        told: Sequence[object] = ids or page.items
+        if told and told == before:
+            yield from _the_same_again(vs, walk, page)
+            return
+        walk.next_page += 1
+        brings_nobody = bool(ids) and walk.ids.issuperset(ids)
+        walk.add(page, ids)
+        yield items
+        if not page.items or brings_nobody or (len(page.items) < walk.longest and not walk.short):
+            return
+        before = told
+
+
+def _the_same_again(vs: VinoshipperClient, walk: CustomerWalk, page: CustomerPage) -> Iterator[list[CustomerItem]]:
+    """The same page twice: past its end the list may show its last page again, or page steps have no effect.
+
+    Items asked for one by one tell the one from the other. Where pages have no effect, the only other documented way
+    is one page that holds all, and nothing but its total says that it does.
+    """
+    if not walk.short and walk.lines > 1:
+        last, beyond = (vs.list_customers(index, 1) for index in (walk.lines - 1, walk.lines))
+        walk.pages += 2
+        if len(last.items) == 1 and last.items[0] == page.items[-1] and beyond.items in ([], last.items):
+            return
+    told = walk.last_total
+    size = 1 + max(told or 0, 2 * len(page.items))
+    if told is not None and (told > PAGE_SIZE or len(page.items) >= PAGE_SIZE):
+        walk.begin_again()
+        page = vs.list_customers(0, size)
+        walk.pages += 1
+        walk.last_total = page.total if page.total is not None else told
+        items = _usable(page)
+        walk.add(page, [item.customer_id for item in items])
+        yield items
+        if walk.short:
+            return
+    if walk.last_total != walk.seen or len(page.items) >= size or _finds_another(vs, walk):
+        raise BadAnswer(
+            "the customer list gave the same page twice: paging has no effect",
+            system=VINOSHIPPER,
+            call="list_customers",
+        )
+    walk.by_total = True
+
+
+def _finds_another(vs: VinoshipperClient, walk: CustomerWalk) -> bool:
+    """Whether the free-text search shows a customer whom the list did not."""
+    try:
+        found = vs.search_customers(ANYBODY)
+    except Refused:
+        return False
+    return any((item := customer_item(text)) is not None and item.customer_id not in walk.ids for text in found)
+
+
+def _usable(page: CustomerPage) -> list[CustomerItem]:
+    return [item for text in page.items if (item := customer_item(text)) is not None]

@@ -1,0 +1,164 @@
+"""The passes over customers: the whole list where it is due, else the memberships that moved; newcomers by phone.
+
+Data flow: pages of the customer list, the membership feed and the customer search -> raw.vinoshipper_customers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from vs_st_pipeline.connectors.vinoshipper import landing
+from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
+from vs_st_pipeline.connectors.vinoshipper.customer_list import forget_walk, keep_met, walk_customers
+from vs_st_pipeline.connectors.vinoshipper.membership_feed import Feed, FeedMark, read_feed
+from vs_st_pipeline.connectors.vinoshipper.orders import LEARN_AGAIN_AFTER
+from vs_st_pipeline.connectors.vinoshipper.read_queue import hint
+from vs_st_pipeline.domain.customer import customer_from
+from vs_st_pipeline.domain.errors import PipelineError, Refused
+from vs_st_pipeline.domain.records import is_of_one_record
+from vs_st_pipeline.platform.run import Asked, Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.limitations import (
+    CUSTOMER_ORDER,
+    CUSTOMER_PAGES,
+    CUSTOMER_SEARCH,
+    MEMBERSHIP_FEED,
+    tell,
+)
+from vs_st_pipeline.platform.warehouse.state import is_due, read_mark, write_mark
+
+DETAILS_OF_A_LOOK_UP = 3  # an ignored search answers with anybody
+LIST, MEMBERSHIPS, SEARCH_WORKS = "customer_list", "memberships", "customer_search"
+
+
+def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
+    """The customer list where it is due, else the memberships that moved since the last look.
+
+    Returns:
+        How many distinct customers were seen.
+
+    Raises:
+        BadAnswer: the list told more customers than it gave, or paging had no effect, twice over.
+    """
+    with run.open() as db:
+        due = run.full or is_due(db, LIST, run.merchant.vinoshipper.refresh.customer_list, run.now())
+        mark = read_mark(db, MEMBERSHIPS)
+    if not due:
+        feed = read_feed(vs, FeedMark.from_json(mark) if mark else None)
+        _land_feed(run, feed)
+        if not feed.cut:
+            return len(feed.moved)
+        due_because = "more memberships moved than the feed shows"
+    else:
+        feed = read_feed(vs, None)  # before the walk: what moves from here on is shown by the feed or by the walk
+        due_because = "full" if run.full else "due"
+    walk = walk_customers(run, vs, asdict(feed.mark) if feed.mark else None)
+    with run.open() as db, db.transaction():
+        if walk.complete:
+            landing.land_complete_walk(run, db, walk.ids, unusable=walk.unusable)
+        else:
+            keep_met(db, walk.ids)
+        forget_walk(db)
+        tell(db, CUSTOMER_ORDER, not walk.complete, run.now())
+        tell(db, CUSTOMER_PAGES, walk.by_total, run.now())
+        if not run.dry_run:  # the next sync shall walk by itself, and count who is missing
+            write_mark(db, LIST, run.run_id, run.now())
+            _remember(run, db, walk.feed_mark, feed.blind)
+    run.asked.append(Asked("customer list", due_because, len(walk.ids), f"{walk.pages} pages"))
+    return len(walk.ids)
+
+
+def _land_feed(run: Run, feed: Feed) -> None:
+    with run.open() as db, db.transaction():
+        hint(db, "customer", [str(customer_id) for customer_id in feed.moved], "a membership moved", run.now())
+        _remember(run, db, asdict(feed.mark) if feed.mark else None, feed.blind)
+    found = feed.blind or f"{len(feed.moved)} customers to read"
+    run.asked.append(Asked("membership feed", "every sync", len(feed.moved), found))
+
+
+def _remember(run: Run, db: Db, mark: Mapping[str, Any] | None, blind: str | None) -> None:
+    if mark is not None:
+        write_mark(db, MEMBERSHIPS, mark, run.now())
+    tell(db, MEMBERSHIP_FEED, blind is not None, run.now())
+
+
+def listed_in_this_run(run: Run, db: Db) -> bool:
+    """Whether the whole customer list was walked by this very run."""
+    return bool(read_mark(db, LIST) == run.run_id)
+
+
+def look_up_newcomers(run: Run, vs: VinoshipperClient, phones: Sequence[str]) -> int:
+    """Ask the shop for opted-in phones that no listed customer has; each once between two list walks.
+
+    The search is free text and may be ignored altogether, so only a detail that shows the phone is believed.
+
+    Returns:
+        How many customers were found.
+    """
+    with run.open() as db, db.batch({"phone": sorted(set(phones))}) as batch:
+        new = [row[0] for row in db.rows(f"select phone from {batch} anti join raw.lookups using (phone) order by 1")]
+        if listed_in_this_run(run, db):  # the list has just been walked: who is not in it is no customer
+            db.execute(f"insert or replace into raw.lookups select phone, ?::timestamp from {batch}", [run.now()])
+            return 0
+    if new and not _search_works(run, vs):
+        return 0  # the next list walk finds them
+    found = 0
+    for phone in new:
+        try:
+            rows = vs.search_customers(phone)
+        except Refused:
+            break
+        candidates = [item for text in rows if (item := landing.customer_item(text)) and item.phone in (phone, None)]
+        for item in candidates[:DETAILS_OF_A_LOOK_UP]:
+            found += _prove(run, vs, item.customer_id, phone)
+        with run.open() as db:
+            db.execute("insert or replace into raw.lookups values (?, ?)", [phone, run.now()])
+    if new:
+        run.asked.append(Asked("customer search by phone", "new opt-ins not in the list", len(new), f"{found} found"))
+    return found
+
+
+def _prove(run: Run, vs: VinoshipperClient, customer_id: int, phone: str) -> bool:
+    try:
+        body = vs.customer(customer_id)
+    except PipelineError as error:
+        if not is_of_one_record(error) and not isinstance(error, Refused):
+            raise
+        return False  # nobody is linked by a doubt; the next list walk finds the customer
+    customer = customer_from(None, body.value, run.today())
+    if customer is None or customer.phone != phone:
+        return False
+    with run.open() as db:
+        held = db.row("select 1 from raw.vinoshipper_customers where customer_id = ?", [customer_id])
+    if held is None:
+        landing.land_newcomer(run, customer_id, phone, body.text)
+    else:
+        landing.land_new_phone(run, customer_id, phone, body.text)
+    return True
+
+
+def _search_works(run: Run, vs: VinoshipperClient) -> bool:
+    """Whether the free-text search finds a customer by his phone: tried with one who is known, once a week."""
+    with run.open() as db:
+        if not is_due(db, SEARCH_WORKS, LEARN_AGAIN_AFTER, run.now()):
+            return bool(read_mark(db, SEARCH_WORKS))
+        known = db.row(
+            """select min(customer_id), phone from raw.vinoshipper_customers
+               where phone is not null and deleted_at is null and listed_at is not null
+               group by phone having count(*) = 1 order by 1 limit 1"""
+        )
+    if known is None:
+        return True  # nobody to try it with
+    try:
+        found = [item for text in vs.search_customers(known[1]) if (item := landing.customer_item(text))]
+        # A search that is ignored answers with anybody, him too.
+        others = sum(item.phone not in (known[1], None) for item in found)
+        works = any(item.customer_id == known[0] for item in found) and others <= DETAILS_OF_A_LOOK_UP
+    except Refused:
+        works = False
+    with run.open() as db, db.transaction():
+        write_mark(db, SEARCH_WORKS, works, run.now())
+        tell(db, CUSTOMER_SEARCH, not works, run.now())
+    return works

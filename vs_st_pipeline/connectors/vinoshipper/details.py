@@ -1,0 +1,254 @@
+"""Reads the details and receipts whose turn it is, the most needed first and no more than the run may ask.
+
+Data flow: one record at a time -> raw.vinoshipper_customers, raw.vinoshipper_orders.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from vs_st_pipeline.connectors.vinoshipper import landing
+from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
+from vs_st_pipeline.connectors.vinoshipper.customers import listed_in_this_run
+from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, ORDER
+from vs_st_pipeline.connectors.vinoshipper.landing import Detail
+from vs_st_pipeline.connectors.vinoshipper.read_queue import (
+    Turn,
+    affordable,
+    customer_turns,
+    order_turns,
+    orders_in_need,
+    owner_turns,
+)
+from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, PipelineError, Refused, TryLater
+from vs_st_pipeline.domain.order import receipt_url_from
+from vs_st_pipeline.domain.records import IN_A_ROW, RecordKind, SingleReads, is_of_one_record
+from vs_st_pipeline.platform.run import Asked, Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK
+from vs_st_pipeline.platform.warehouse.unreadable import record_unreadable, unreadable_ids, waiting_ids
+
+LAND_DETAILS_EVERY = 200
+CUT_SHORT = "the first answer was cut short"
+RECEIPT_FAILURES_IN_A_ROW = 3
+
+
+def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -> int:
+    """Read the details of these customers whose turn it is; orders that are known to be needed keep their share.
+
+    Returns:
+        How many were read.
+    """
+    with run.open() as db:
+        turns = _asked_now(run, db, CUSTOMER, customer_turns(run, db, customer_ids))
+        reserved = orders_in_need(run, db, customer_ids) if run.budget is not None else 0
+        now = affordable(run, turns, vs.sent, reserved=reserved)
+        walked_now = listed_in_this_run(run, db)
+
+    def land(details: list[Detail]) -> None:
+        landing.land_customer_details(run, details, after_walk=not walked_now)
+
+    _read(run, CUSTOMER, turns, now, lambda own: vs.customer(int(own)).text, land)
+    return len(now)
+
+
+def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -> None:
+    """Read the details of these customers' orders whose turn it is; one whose first answer was cut is read again."""
+    cut: list[str] = []
+    began = run.now()
+
+    def land(details: list[Detail]) -> None:
+        cut.extend(landing.land_order_details(run, details, began))
+
+    # Rows that do not say whose they are would silently be nobody's, so their details are read whoever's they are.
+    for find in (owner_turns, lambda run, db: order_turns(run, db, customer_ids)):
+        with run.open() as db:
+            turns = _asked_now(run, db, ORDER, find(run, db))
+        _read(run, ORDER, turns, affordable(run, turns, vs.sent), lambda own: vs.order(own).text, land)
+    once_more = affordable(run, [Turn(number, CUT_SHORT) for number in cut], vs.sent) if cut else []
+    _read(run, ORDER, once_more, once_more, lambda own: vs.order(own).text, land)
+    with run.open() as db, db.transaction():
+        _let_go_of_others(db, customer_ids)
+
+
+def _asked_now(run: Run, db: Db, kind: RecordKind, turns: list[Turn]) -> list[Turn]:
+    """Without those that could not be read and wait for their next try; a full run asks for them too."""
+    waiting = set() if run.full else waiting_ids(db, kind.name, run.now())
+    return [turn for turn in turns if turn.id not in waiting]
+
+
+def _let_go_of_others(db: Db, customer_ids: Sequence[int]) -> None:
+    """Who is not read any more, because no contact stands for it, is nobody's trouble."""
+    with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
+        for kind, wanted in (
+            (CUSTOMER, f"select cast(customer_id as varchar) from {batch}"),
+            (
+                ORDER,
+                f"""select order_number from raw.vinoshipper_orders
+                    where customer_id is null or customer_id in (select customer_id from {batch})""",
+            ),
+        ):
+            if unreadable_ids(db, kind.name):
+                db.execute(f"delete from raw.unreadable where kind = ? and id not in ({wanted})", [kind.name])
+
+
+def _read(
+    run: Run,
+    kind: RecordKind,
+    turns: Sequence[Turn],
+    now: Sequence[Turn],
+    fetch: Callable[[str], str],
+    land: Callable[[list[Detail]], None],
+) -> None:
+    """Read these records; one that cannot be read stops nobody, unless it is the system's trouble (routes.md R40)."""
+    what, done, reads = f"{kind.name} details", 0, SingleReads(len(now))
+    with run.open() as db:
+        known = unreadable_ids(db, kind.name)
+    gone: list[Detail] = []  # not landed before it is known that the system does not say so of everybody
+    for chunk in _chunks(now, LAND_DETAILS_EVERY):
+        details: list[Detail] = []
+        try:
+            for turn in chunk:
+                try:
+                    detail = Detail(turn.id, _text_or_gone(fetch, turn.id))
+                    (gone if detail.text is None else details).append(detail)
+                    reads.went_well()
+                except PipelineError as error:
+                    reads.went_wrong(turn.id, error, known=turn.id in known)
+        finally:
+            if details:  # what was read before something went wrong need not be read again
+                land(details)
+        done += len(chunk)
+        run.progress(f"{what} {done} of {len(now)}")
+    if gone:
+        if kind is ORDER and len(gone) + len(reads.failed) == len(now) and not run.allow_unsafe:
+            _ask_whether_any_is_there(run, gone, fetch)
+        land(gone)
+    if reads.failed:
+        if reads.all_failed:
+            _ask_one_that_went_well(run, kind, reads, fetch)
+        with run.open() as db, db.transaction():
+            record_unreadable(db, kind.name, reads.failed, run.now(), dry_run=run.dry_run)
+    read, all_of_them = Counter(turn.why for turn in now), Counter(turn.why for turn in turns)
+    for why, count in all_of_them.items():
+        later = f", {count - read[why]} left for later" if count > read[why] else ""
+        run.asked.append(Asked(what, why, count, f"{read[why]} read{later}"))
+    if reads.failed:
+        run.asked.append(
+            Asked(what, "cannot be read", len(reads.failed), "what was last read stands; asked again later")
+        )
+
+
+def _text_or_gone(fetch: Callable[[str], str], record_id: str) -> str | None:
+    try:
+        return fetch(record_id)
+    except Refused as refused:
+        if refused.http_status != 404:
+            raise
+        return None
+
+
+def _ask_one_that_went_well(run: Run, kind: RecordKind, reads: SingleReads, fetch: Callable[[str], str]) -> None:
+    """Not one read went well: whether it is these records or the system is told by one that was read well before.
+
+    Raises:
+        PipelineError: it cannot be read either, or there is none and several have failed: it is the system's trouble.
+    """
+    with run.open() as db, db.batch({"id": list(reads.failed)}) as batch:
+        found = db.row(
+            f"""select cast({_KEY[kind.name]} as varchar) from {_TABLE[kind.name]}
+                where detail_status = 200 and cast({_KEY[kind.name]} as varchar) not in (select id from {batch})
+                order by detail_at desc limit 1"""
+        )
+    if found is not None:
+        _text_or_gone(fetch, found[0])
+    elif reads.several:
+        raise next(iter(reads.failed.values()))
+
+
+def _ask_whether_any_is_there(run: Run, gone: Sequence[Detail], fetch: Callable[[str], str]) -> None:
+    """Not one order is there: whether they are gone, or the way to orders is, is told by others that were read well.
+
+    Raises:
+        BadAnswer: so many orders that were there answer 404, and not one does not.
+    """
+    with run.open() as db, db.batch({"id": [row.id for row in gone]}) as batch:
+        there = "select order_number from raw.vinoshipper_orders where detail_status = 200 and order_number"
+        lost = [row[0] for row in db.rows(f"{there} in (select id from {batch})")]
+        others = [
+            row[0]
+            for row in db.rows(f"{there} not in (select id from {batch}) order by detail_at desc limit ?", [IN_A_ROW])
+        ]
+    if not lost or len(lost) + len(others) < IN_A_ROW:
+        return
+    for number in others[: max(0, IN_A_ROW - len(lost))]:
+        if _text_or_gone(fetch, number) is not None:
+            return
+    raise BadAnswer(
+        "the orders that were there all answer 404 now, one after the other: no order is taken for gone. If they were "
+        "all deleted, a sync with --allow-unsafe believes it",
+        system=VINOSHIPPER,
+        call=ORDER.name,
+        http_status=404,
+    )
+
+
+_TABLE = {CUSTOMER.name: "raw.vinoshipper_customers", ORDER.name: "raw.vinoshipper_orders"}
+_KEY = {CUSTOMER.name: "customer_id", ORDER.name: "order_number"}
+
+
+def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]) -> int:
+    """Read the receipts of these orders; one that cannot be read now is marked so and stops nothing.
+
+    A receipt that was read once is not asked for again unless the run is full: it belongs to a placed order.
+    After a few failures in a row the rest is left for the next sync, or a broken endpoint would cost
+    `give_up_after` for each of them.
+
+    Returns:
+        How many were asked for.
+    """
+    with run.open() as db:
+        read = {
+            row[0]
+            for row in db.rows(
+                """select order_number from raw.vinoshipper_orders
+                   where receipt_state = 'read'
+                      or (receipt_state = 'none' and receipt_at > ? and receipt_at <= ?)""",
+                [run.now() - run.merchant.vinoshipper.refresh.open_orders, run.now() + CLOCK_SLACK],
+            )
+        }
+    failures, states = 0, Counter[str]()
+    receipts: list[tuple[str, str | None, str]] = []
+    for number in order_numbers:
+        if number in read and not run.full:
+            continue
+        if run.spent(vs.sent):
+            break
+        url, state = None, "unreadable"
+        if failures < RECEIPT_FAILURES_IN_A_ROW:
+            try:
+                url = receipt_url_from(vs.receipt(number).value)
+                state = "read" if url else "none"
+                failures = 0
+            except PipelineError as error:
+                if isinstance(error, Refused) and error.http_status == 404:
+                    state, failures = "none", 0
+                elif is_of_one_record(error) or isinstance(error, TryLater):
+                    failures += 1
+                else:  # the key itself, or a log-in page
+                    raise
+        receipts.append((number, url, state))
+        states[state] += 1
+        if len(receipts) >= LAND_DETAILS_EVERY:
+            landing.land_receipts(run, receipts)
+            receipts = []
+    landing.land_receipts(run, receipts)
+    if states:
+        run.asked.append(Asked("receipts", "newest orders", states.total(), f"{states['read']} read"))
+    return states.total()
+
+
+def _chunks(turns: Sequence[Turn], size: int) -> Iterator[Sequence[Turn]]:
+    for start in range(0, len(turns), size):
+        yield turns[start : start + size]

@@ -1,0 +1,390 @@
+"""The passes over orders: history once, then newly processed, newly shipped, and a slice of reconciliation.
+
+Data flow: pages of the order search -> raw.vinoshipper_orders.
+
+Vinoshipper has no "modified since", so each pass asks for what a window of days shows, and moves its watermark in the
+transaction that stores it. What an account's search turned out to obey is remembered for a week.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, timedelta
+from typing import Any
+
+from vs_st_pipeline.connectors.vinoshipper import landing
+from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
+from vs_st_pipeline.connectors.vinoshipper.order_search import (
+    FIRST_WINDOW,
+    PROCESSED,
+    SHIPPED,
+    FilterIgnored,
+    OrderRow,
+    OrderSearch,
+    Stored,
+)
+from vs_st_pipeline.platform.run import Asked, Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.limitations import (
+    ORDER_DATES,
+    SHIPPED_DATES,
+    SHIPPED_DAYS,
+    days_to_ask_again,
+    keep_unseen,
+    tell,
+    tell_unseen,
+)
+from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
+from vs_st_pipeline.platform.warehouse.state import (
+    CLOCK_SLACK,
+    change_mark,
+    forget_mark,
+    is_due,
+    marked_at,
+    read_mark,
+    share,
+    write_mark,
+)
+from vs_st_pipeline.platform.warehouse.suppression import CUSTOMER, ORDER, read_forgotten
+
+LAND_ROWS_EVERY = 2_000
+OVERLAP = timedelta(days=2)  # both bounds' zone and inclusiveness are unknown
+RECONCILED_DAYS = 90
+LONGEST_STRETCH = 31
+LEARN_AGAIN_AFTER = timedelta(days=7)
+
+HISTORY, SEARCH = "order_history", "order_search"
+PROCESSED_MARK, SHIPPED_MARK, NO_SHIPPED_FILTER = "orders_processed", "orders_shipped", "no_shipped_filter"
+
+
+def search_orders(run: Run, vs: VinoshipperClient) -> int:
+    """Make the passes that this run needs.
+
+    Returns:
+        How many distinct orders the searches showed.
+
+    Raises:
+        BadAnswer: neither dates nor pages have an effect.
+    """
+    with run.open() as db:
+        if run.full and not run.dry_run:
+            for name in (HISTORY, SEARCH, NO_SHIPPED_FILTER):
+                forget_mark(db, name)
+        stale = is_due(db, SEARCH, LEARN_AGAIN_AFTER, run.now())
+        search = OrderSearch(vs, None if stale or run.full else read_mark(db, SEARCH))
+        history = {} if run.full else read_mark(db, HISTORY) or {}
+        for name in (PROCESSED_MARK, SHIPPED_MARK):  # a walk begun by an earlier version set them at its end only
+            if history and read_mark(db, name) is None:
+                write_mark(db, name, history["started"], run.now())
+    numbers: set[str] = set()
+    try:
+        if history:  # what came since the walk began does not wait for its end
+            _pass_processed(run, search, numbers)
+            _pass_shipped(run, search, numbers)
+        if history.get("complete"):
+            _reconcile(run, search, numbers)
+            _ask_unseen_again(run, search, numbers)
+            with run.open() as db, db.transaction():
+                _count_read(db, run)
+        else:
+            _walk_history(run, vs, search, history, numbers)
+    finally:
+        with run.open() as db, db.transaction():
+            if stale:
+                write_mark(db, SEARCH, search.as_learnt(), run.now())
+            else:  # what is learnt on the way is kept, but it is all asked again a week after the first time
+                change_mark(db, SEARCH, search.as_learnt())
+            tell(db, ORDER_DATES, not search.can_filter, run.now())
+            no_shipped = search.can_filter and read_mark(db, NO_SHIPPED_FILTER) is not None
+            tell(db, SHIPPED_DATES, no_shipped, run.now())
+            if search.proved_cut_at is not None:
+                tell_unseen(db, search.proved_cut_at)
+    return len(numbers)
+
+
+def _newest_edge(run: Run) -> date:
+    # No zone on earth is further ahead than that. A rehearsed now must not hide orders that are there already.
+    return max(run.today(), _machine_today()) + timedelta(days=2)
+
+
+def _machine_today() -> date:
+    return utc_now_naive().date()
+
+
+def _watermark(run: Run) -> str:
+    """Up to which day everything is stored now; never ahead of the machine's clock, whatever now is rehearsed."""
+    return min(run.today(), _machine_today()).isoformat()
+
+
+def _since(run: Run, mark: str) -> date:
+    """Where a pass begins: at its mark less the overlap, and never ahead of today."""
+    return min(date.fromisoformat(mark), run.today(), _machine_today()) - OVERLAP
+
+
+def _walk_history(
+    run: Run, vs: VinoshipperClient, search: OrderSearch, history: dict[str, Any], numbers: set[str]
+) -> None:
+    """Back from where the last run got to; each window and how far it is are stored together.
+
+    What comes while history is walked is younger than its start, which is where the other passes begin.
+    """
+    oldest = run.merchant.vinoshipper.history_from - OVERLAP
+    reached = date.fromisoformat(history["reached"]) if history else _newest_edge(run)
+    size = timedelta(days=history.get("size") or FIRST_WINDOW.days)
+    started = history.get("started") or _watermark(run)
+    before = len(numbers)
+    try:
+        for window in search.history(reached, oldest, size):
+            with run.open() as db, db.transaction():
+                landing.land_order_rows(db, window.rows, run.now())
+                _keep_unseen(run, db, search, window.start, reached)
+                done = {"reached": window.start.isoformat(), "size": window.next_size.days, "started": started}
+                write_mark(db, HISTORY, {**done, "complete": False}, run.now())
+                if not history:
+                    write_mark(db, PROCESSED_MARK, started, run.now())
+                    write_mark(db, SHIPPED_MARK, started, run.now())
+            with run.open() as db:
+                db.write_what_waits()  # an empty window writes nothing else, and would be walked again after a crash
+            history, reached = done, window.start
+            numbers.update(row.number for row in window.rows)
+            run.progress(f"order history back to {window.start}, {len(numbers)} orders")
+            if run.spent(vs.sent) and window.start > oldest:
+                asked = Asked("order history", "not complete", len(numbers) - before, f"back to {window.start} so far")
+                run.asked.append(asked)
+                return
+    except FilterIgnored:
+        search.filter_works = False
+        _land_all(run, search.unfiltered(), numbers)
+        with run.open() as db:
+            db.execute("delete from raw.unseen_windows")
+    with run.open() as db, db.transaction():
+        write_mark(db, HISTORY, {"reached": oldest.isoformat(), "started": started, "complete": True}, run.now())
+        if not history:  # no window was walked
+            write_mark(db, PROCESSED_MARK, started, run.now())
+            write_mark(db, SHIPPED_MARK, started, run.now())
+        _count_read(db, run)
+    run.asked.append(Asked("order history", "full" if run.full else "not complete", len(numbers) - before, "complete"))
+
+
+def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
+    with run.open() as db:
+        since = _since(run, read_mark(db, PROCESSED_MARK))
+    rows: list[OrderRow] = []
+    try:
+        if not search.can_filter:
+            raise FilterIgnored
+        for page in search.window(since, _newest_edge(run), PROCESSED, _stored(run, since, _newest_edge(run))):
+            rows += page
+        why = "newly processed"
+    except FilterIgnored:
+        search.filter_works = False
+        with run.open() as db:
+            known = _known_older_than(db, since)
+        rows = [row for page in search.unfiltered(known) for row in page]
+        why = "newest first, the date filter has no effect here"
+    with run.open() as db, db.transaction():
+        changed = landing.land_order_rows(db, rows, run.now())
+        if search.can_filter:
+            _keep_unseen(run, db, search, since, _newest_edge(run))
+        write_mark(db, PROCESSED_MARK, _watermark(run), run.now())
+    numbers.update(row.number for row in rows)
+    run.asked.append(Asked("order search", why, len(rows), f"{changed} new or changed"))
+
+
+def _known_older_than(db: Db, day: date) -> Callable[[list[OrderRow]], bool]:
+    known = {row[0] for row in db.rows("select order_number from raw.vinoshipper_orders where purchased_on < ?", [day])}
+    forgotten = read_forgotten(db)  # their orders are not stored, and must not keep a look from ending
+
+    def all_known(rows: list[OrderRow]) -> bool:
+        new = [row for row in rows if row.number not in known]
+        unwanted = forgotten and all(
+            forgotten.knows(ORDER, row.number) or forgotten.knows(CUSTOMER, row.customer_id) for row in new
+        )
+        return len(new) < len(rows) and (not new or bool(unwanted))
+
+    return all_known
+
+
+def _pass_shipped(run: Run, search: OrderSearch, numbers: set[str]) -> None:
+    with run.open() as db:
+        if not search.can_filter or not is_due(db, NO_SHIPPED_FILTER, LEARN_AGAIN_AFTER, run.now()):
+            run.asked.append(
+                Asked("order search", "newly shipped", 0, "not possible here: open orders show it in turn")
+            )
+            return
+        since = _since(run, read_mark(db, SHIPPED_MARK))
+    rows: list[OrderRow] = []
+    try:
+        for page in search.window(since, _newest_edge(run), SHIPPED, _stored(run)):
+            rows += page
+    except FilterIgnored:
+        with run.open() as db:
+            write_mark(db, NO_SHIPPED_FILTER, True, run.now())
+        return
+    with run.open() as db, db.transaction():
+        changed = landing.land_order_rows(db, rows, run.now())
+        tell(db, SHIPPED_DAYS, search.shipped_cut, run.now())
+        write_mark(db, SHIPPED_MARK, _watermark(run), run.now())
+    numbers.update(row.number for row in rows)
+    run.asked.append(Asked("order search", "newly shipped", len(rows), f"{changed} new or changed"))
+
+
+def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
+    """Compare one-day slices of the last 90 days with what is stored, spread evenly over the period."""
+    if not search.can_filter:
+        return  # there is no asking for a day here
+    every = run.merchant.vinoshipper.refresh.reconcile
+    today, now = run.today(), run.now()
+    days = [today - timedelta(days=back) for back in range(RECONCILED_DAYS)]
+    with run.open() as db:
+        compared = dict(db.rows("select day, compared_at from raw.slices"))
+        finished = read_mark(db, HISTORY)
+        first = date.fromisoformat(finished["started"]) if finished else today
+        # A day that the history walk has seen whole counts as compared then; the walk is what the slices keep true.
+        at = marked_at(db, HISTORY) or now
+        age = {day: now - compared.get(day, at if day < first else now) for day in days}
+        # Compared in a future that is wrong counts as never.
+        overdue = [day for day in days if run.full or age[day] >= every or age[day] < -CLOCK_SLACK]
+        turns = share(db, "reconcile", len(days), every, now)
+        in_turn = sorted((day for day in days if day not in overdue), key=lambda day: (-age[day], day))
+    found = 0
+    chosen = [*overdue, *in_turn[: max(0, turns - len(overdue))]]
+    for first_day, end in _stretches(chosen):
+        rows = _rows_of_stretch(run, search, first_day, end)
+        with run.open() as db, db.transaction():
+            found += landing.land_order_rows(db, rows, now)
+            if search.can_filter:
+                _keep_unseen(run, db, search, first_day, end)
+            found += _want_those_not_shown(db, first_day, end, {row.number for row in rows})
+            db.execute(
+                """insert or replace into raw.slices
+                   select cast(day as date), $now::timestamp
+                   from range($start::timestamp, $end::timestamp, interval 1 day) as days(day)""",
+                {"now": now, "start": first_day, "end": end},
+            )
+        numbers.update(row.number for row in rows)
+        if not search.can_filter:
+            break  # there is no asking for a day any more
+    if any(day < today - timedelta(days=RECONCILED_DAYS) for day in compared):
+        with run.open() as db:
+            db.execute("delete from raw.slices where day < ?", [today - timedelta(days=RECONCILED_DAYS)])
+    if chosen:
+        run.asked.append(Asked("order search", "reconciliation by days", len(chosen), f"{found} differ"))
+
+
+def _keep_unseen(run: Run, db: Db, search: OrderSearch, start: date, end: date) -> None:
+    keep_unseen(db, start, end, search.unseen_days, search.cut_at, run.now())
+
+
+def _ask_unseen_again(run: Run, search: OrderSearch, numbers: set[str]) -> None:
+    """Ask once a week for the days that could not be seen whole, whatever the pages obey by now."""
+    with run.open() as db:
+        days = days_to_ask_again(db, run.now())
+    for day in days:
+        rows: list[OrderRow] = []
+        try:
+            if not search.can_filter:
+                raise FilterIgnored
+            for page in search.window(day, day + timedelta(days=1), PROCESSED, _stored(run, day, day)):
+                rows += page
+        except FilterIgnored:
+            search.filter_works = False
+            _land_all(run, search.unfiltered(), numbers)
+            with run.open() as db:
+                db.execute("delete from raw.unseen_windows")
+            break
+        with run.open() as db, db.transaction():
+            landing.land_order_rows(db, rows, run.now())
+            _keep_unseen(run, db, search, day, day + timedelta(days=1))
+        numbers.update(row.number for row in rows)
+    if days:
+        run.asked.append(Asked("order search", "days that were not seen whole", len(days), "asked again"))
+
+
+def _rows_of_stretch(run: Run, search: OrderSearch, first_day: date, end: date) -> list[OrderRow]:
+    try:
+        stored = _stored(run, first_day, end)
+        return [row for page in search.window(first_day, end, PROCESSED, stored) for row in page]
+    except FilterIgnored:  # since this very sync: what is newest was seen through a filter that is none
+        search.filter_works = False
+        with run.open() as db:
+            known = _known_older_than(db, first_day)
+        return [row for page in search.unfiltered(known) for row in page]
+
+
+def _stored(run: Run, start: date | None = None, end: date | None = None) -> Stored:
+    """What is stored of the orders in [start, end), less a day at both ends for zones; for no window: of none."""
+
+    def is_known(row: OrderRow) -> bool:
+        with run.open() as db:
+            body = db.value("select search_body from raw.vinoshipper_orders where order_number = ?", [row.number])
+        return bool(body == row.text)
+
+    if start is None or end is None:
+        return Stored((), is_known)
+    with run.open() as db:
+        expected = db.rows(
+            """select order_number from raw.vinoshipper_orders
+               where purchased_on > ? and purchased_on < ? and coalesce(detail_status, 200) <> 404""",
+            [start, end - timedelta(days=1)],
+        )
+    return Stored([row[0] for row in expected], is_known)
+
+
+def _stretches(days: Iterable[date]) -> Iterator[tuple[date, date]]:
+    """Days that follow each other, asked for together: (first day, day after the last), a month at the most."""
+    stretch: list[date] = []
+    for day in sorted(days):
+        if stretch and (day - stretch[-1] != timedelta(days=1) or len(stretch) >= LONGEST_STRETCH):
+            yield stretch[0], stretch[-1] + timedelta(days=1)
+            stretch = []
+        stretch.append(day)
+    if stretch:
+        yield stretch[0], stretch[-1] + timedelta(days=1)
+
+
+def _want_those_not_shown(db: Db, first_day: date, end: date, shown: set[str]) -> int:
+    """Stored orders of these days which the shop does not show any more: their detail tells (404: gone).
+
+    Of a day that is not shown whole, and of those beside it by another zone, that says nothing.
+    """
+    with db.batch({"order_number": sorted(shown)}) as batch:
+        missing = db.rows(
+            f"""select order_number from raw.vinoshipper_orders
+                where purchased_on >= ? and purchased_on < ? and coalesce(detail_status, 200) <> 404
+                and not exists (from raw.unseen_windows where told and abs(day - purchased_on) <= 1)
+                and order_number not in (select order_number from {batch})""",
+            [first_day, end],
+        )
+    with db.batch({"order_number": [row[0] for row in missing]}) as batch:
+        db.execute(
+            f"""update raw.vinoshipper_orders set detail_wanted = true
+                where order_number in (select order_number from {batch})"""
+        )
+    return len(missing)
+
+
+def _land_all(run: Run, pages: Iterable[list[OrderRow]], numbers: set[str]) -> None:
+    waiting: list[OrderRow] = []
+    for rows in pages:
+        waiting += rows
+        numbers.update(row.number for row in rows)
+        run.progress(f"orders {len(numbers)}")
+        if len(waiting) >= LAND_ROWS_EVERY:
+            with run.open() as db, db.transaction():
+                landing.land_order_rows(db, waiting, run.now())
+            waiting = []
+    with run.open() as db, db.transaction():
+        landing.land_order_rows(db, waiting, run.now())
+
+
+def _count_read(db: Db, run: Run) -> None:
+    counts = db.rows(
+        "select count(*) from raw.vinoshipper_orders union all select rows from raw.reads where what = 'orders'"
+    )
+    if len(counts) == 2 and counts[0] == counts[1]:
+        return
+    db.execute("delete from raw.reads where what = 'orders'")
+    db.execute(
+        "insert into raw.reads select 'orders', ?, count(*), ? from raw.vinoshipper_orders", [run.run_id, run.now()]
+    )

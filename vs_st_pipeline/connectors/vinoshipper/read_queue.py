@@ -1,0 +1,208 @@
+"""What to read next, one order of need for everything: hinted, never read, newly linked, changed, overdue, rotation.
+
+Every run reads all but the last two whole; of the rest (records whose turn comes within the period) it reads the share
+that the time since the last run asks for, oldest first, so that reading is spread evenly. What an outage left overdue
+is made good in several runs, so that what is new does not wait behind it. A run with a small budget takes the head of
+the same queue, and the records that it leaves are at its head the next time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK, LINKED, share, write_mark
+from vs_st_pipeline.platform.warehouse.suppression import admit
+
+HINTED, NEVER_READ, NEWLY_LINKED, CHANGED = "hinted", "never read", "newly linked", "changed"
+OVERDUE, ROTATION, OWNER_UNKNOWN = "overdue", "rotation", "owner unknown"
+NEEDS = (HINTED, NEVER_READ, NEWLY_LINKED, CHANGED, OVERDUE, ROTATION)
+IN_TURN = (OVERDUE, ROTATION)
+SETTLED_FOR = timedelta(days=60)
+CATCH_UP_SECONDS = 300  # of the merchant's own rate, for what is overdue in one run
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A record whose detail is to be read, and why.
+
+    Attributes:
+        in_every_run: it is read as often as there are runs, by the settings (`0s`) or in a full run.
+    """
+
+    id: str
+    why: str
+    in_every_run: bool = False
+
+
+def hint(db: Db, kind: str, ids: Iterable[str], reason: str, now: datetime) -> None:
+    """Put records at the head of the queue: the way in for whatever knows of a change (a feed, later a webhook).
+
+    Args:
+        kind: `customer` or `order`; only those that a contact stands for will be read.
+    """
+    columns = {"id": admit(db, sorted(set(ids)), kind, lambda own: (own, (), None), now)}
+    if columns["id"]:
+        with db.batch(columns) as batch:
+            db.execute(
+                f"insert or replace into raw.hints select ?, id, ?, ?::timestamp from {batch}", [kind, reason, now]
+            )
+
+
+def note_linked(run: Run, customer_ids: Sequence[int], memo: object) -> None:
+    """Remember whom contacts stand for; who is newly among them is to be read, with all of his orders.
+
+    Nothing of them was read again while nobody needed it. That they are to be read is kept until it is done, however
+    often a run is cut short.
+
+    Args:
+        memo: kept with it as the mark `LINKED`: while that is there, this has been done.
+    """
+    with (
+        run.open() as db,
+        db.transaction(),
+        db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as linked,
+    ):
+        db.execute(
+            f"""update raw.vinoshipper_customers set linked_run = null
+                where linked_run is not null and customer_id not in (select customer_id from {linked})"""
+        )
+        new = f"""select customer_id from raw.vinoshipper_customers semi join {linked} using (customer_id)
+                  where linked_run is null"""
+        for kind, table, key in (
+            ("customer", "raw.vinoshipper_customers", "customer_id"),
+            ("order", "raw.vinoshipper_orders", "order_number"),
+        ):
+            db.execute(
+                f"""insert or ignore into raw.hints select ?, cast({key} as varchar), ?, ?::timestamp from {table}
+                    where detail_at is not null and customer_id in ({new})""",
+                [kind, NEWLY_LINKED, run.now()],
+            )
+        db.execute(f"update raw.vinoshipper_customers set linked_run = ? where customer_id in ({new})", [run.run_id])
+        write_mark(db, LINKED, memo, run.now())
+
+
+def affordable(run: Run, turns: Sequence[Turn], sent: int, *, reserved: int = 0) -> list[Turn]:
+    """The turns that this run takes: what is needed as far as the budget goes, then what is in turn, as is left.
+
+    Args:
+        turns: by need.
+        sent: requests that the run has made so far.
+        reserved: requests that other records in need will take.
+    """
+    # One at least: where the lists alone take the budget up, nothing would ever be read.
+    left = math.inf if run.budget is None else max(1, run.budget - sent)
+    needed = [turn for turn in turns if turn.why not in IN_TURN]
+    taken = needed if len(needed) <= left else needed[: int(left)]
+    # Half of what is left: the other half is for what this run has yet to find out.
+    spare = max(0.0, left - len(taken) - reserved) / 2
+    overdue = CATCH_UP_SECONDS * run.merchant.vinoshipper.requests_per_second
+    in_turn: list[Turn] = []
+    for turn in turns:
+        if turn.why not in IN_TURN or len(in_turn) >= spare:
+            continue
+        if turn.why == OVERDUE and not turn.in_every_run:
+            overdue -= 1
+            if overdue < 0:
+                continue
+        in_turn.append(turn)
+    return [*taken, *in_turn]
+
+
+def customer_turns(run: Run, db: Db, customer_ids: Sequence[int]) -> list[Turn]:
+    """Which of these customers to read now, by need."""
+    with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
+        rows = db.rows(
+            f"""select cast(c.customer_id as varchar), h.reason, c.detail_at is null, c.detail_wanted, c.detail_at
+                from raw.vinoshipper_customers as c semi join {batch} using (customer_id)
+                left join raw.hints as h on h.kind = 'customer' and h.id = cast(c.customer_id as varchar)
+                where c.deleted_at is null
+                order by c.detail_at, c.customer_id"""
+        )
+    return _by_need(_turns(run, db, "customer_details", rows, run.merchant.vinoshipper.refresh.customer_details))
+
+
+def order_turns(run: Run, db: Db, customer_ids: Sequence[int]) -> list[Turn]:
+    """Which orders of these customers to read now, by need: open ones often, settled ones seldom and for 60 days."""
+    refresh = run.merchant.vinoshipper.refresh
+    with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
+        rows = db.rows(
+            f"""select o.order_number, h.reason, o.detail_at is null, o.detail_wanted, o.detail_at, o.settled_at,
+                       s.unread is not null
+                from raw.vinoshipper_orders as o
+                left join raw.hints as h on h.kind = 'order' and h.id = o.order_number
+                left join staged.orders as s on s.order_number = o.order_number
+                where o.customer_id in (select customer_id from {batch})
+                   -- The search names somebody else by now: it counts for the former one until the detail says so too.
+                   or (o.detail_wanted and s.customer_id in (select customer_id from {batch}))
+                order by o.detail_at, o.order_number"""
+        )
+    young = run.now() - SETTLED_FOR
+    opened = [row[:5] for row in rows if row[5] is None]
+    # What cannot be understood may be by the next time: such an order stays in turn, however long it is settled.
+    settled = [row[:5] for row in rows if row[5] is not None and (row[5] >= young or row[6])]
+    # An order settled long ago is read again only for a reason, never in turn (but in a full run).
+    rest = [
+        row[:5] for row in rows if row[5] is not None and row[5] < young and not row[6] and (run.full or any(row[1:4]))
+    ]
+    return _by_need(
+        [
+            *_turns(run, db, "open_orders", opened, refresh.open_orders),
+            *_turns(run, db, "settled_orders", settled, refresh.settled_orders),
+            *_turns(run, db, "old_orders", rest, timedelta.max),
+        ]
+    )
+
+
+def orders_in_need(run: Run, db: Db, customer_ids: Sequence[int]) -> int:
+    """How many orders of these customers are known to need a reading that no turn will bring."""
+    with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
+        return int(
+            db.value(
+                f"""select count(*) from raw.vinoshipper_orders as o semi join {batch} using (customer_id)
+                    left join raw.hints as h on h.kind = 'order' and h.id = o.order_number
+                    where o.detail_at is null or o.detail_wanted or h.id is not null"""
+            )
+        )
+
+
+def owner_turns(run: Run, db: Db) -> list[Turn]:
+    """Orders whose search row did not say whose they are, and whose detail has not been asked yet."""
+    rows = db.rows(
+        "select order_number from raw.vinoshipper_orders where owner_unknown and detail_at is null order by 1"
+    )
+    return [Turn(row[0], OWNER_UNKNOWN) for row in rows]
+
+
+def _by_need(turns: Iterable[Turn]) -> list[Turn]:
+    return sorted(turns, key=lambda turn: NEEDS.index(turn.why))
+
+
+def _turns(run: Run, db: Db, name: str, rows: Sequence[tuple[object, ...]], every: timedelta) -> list[Turn]:
+    """Rows are (id, reason of its hint, never read, changed, read at), oldest first."""
+    now, always = run.now(), run.full or every <= timedelta(0)
+    needed: list[Turn] = []
+    rotation: list[object] = []  # ids: it is most of them, and few will be read
+    overdue = 0
+    for record_id, hinted, never, changed, read_at in rows:
+        if hinted is not None:
+            why = NEWLY_LINKED if hinted == NEWLY_LINKED else HINTED
+        elif never:
+            why = NEVER_READ
+        elif changed:
+            why = CHANGED
+        else:
+            age = now - read_at if read_at is not None else every  # type: ignore[operator]
+            if not run.full and -CLOCK_SLACK <= age < every:
+                rotation.append(record_id)
+                continue
+            why = OVERDUE
+            overdue += 1
+        needed.append(Turn(str(record_id), why, always))
+    due = share(db, name, overdue + len(rotation), every, now) if every < timedelta.max else 0
+    in_turn = [Turn(str(record_id), ROTATION, always) for record_id in rotation[: max(0, due - overdue)]]
+    return [*needed, *in_turn]

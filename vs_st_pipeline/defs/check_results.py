@@ -1,0 +1,83 @@
+"""What each check last found of each merchant, kept in the merchant's own folder.
+
+Data flow: the measures of a run -> findings.json of its merchants -> the results of checks, which stand for everybody.
+
+A tick looks at few merchants; a result that spoke of those alone would flicker from tick to tick and could not be
+trusted as a dashboard. Nothing but numbers and masked words is kept; it goes with the merchant (`vs-st offboard`) and
+with whoever is forgotten (`vs-st forget`), and losing it costs a page some rows until the merchant is looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from vs_st_pipeline.defs.metrics import Measure
+from vs_st_pipeline.pipeline.erasure import FINDINGS
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One merchant's measure and when it was taken (epoch seconds)."""
+
+    count: int
+    of: int
+    detail: str
+    sample: str
+    at: float
+
+
+Findings = dict[str, dict[str, Finding]]
+"""Check (`asset:name`) -> merchant -> finding."""
+
+_DECODER = msgspec.json.Decoder(dict[str, Finding])
+
+
+def merge_findings(
+    data_dir: Path,
+    measured: Mapping[str, Mapping[str, Measure]],
+    merchant_ids: Collection[str],
+    now: datetime,
+) -> Findings:
+    """Put what was measured just now over what was found before, and tell all that is known of these merchants.
+
+    Args:
+        data_dir: `VS_ST_DATA_DIR`.
+        measured: merchant -> check -> measure.
+        merchant_ids: of whom to tell.
+        now: aware time.
+    """
+    for merchant_id, by_check in measured.items():
+        if by_check:
+            _write(_file(data_dir, merchant_id), by_check, now)
+    found: Findings = {}
+    for merchant_id in merchant_ids:
+        for check, one in _read(_file(data_dir, merchant_id)).items():
+            found.setdefault(check, {})[merchant_id] = one
+    return found
+
+
+def _file(data_dir: Path, merchant_id: str) -> Path:
+    return data_dir / "merchants" / merchant_id / FINDINGS
+
+
+def _write(path: Path, by_check: Mapping[str, Measure], now: datetime) -> None:
+    """Whole or not at all; a merchant whose folder was removed meanwhile has nothing kept of him."""
+    new = {
+        check: Finding(one.count, one.of, one.detail, one.sample, now.timestamp()) for check, one in by_check.items()
+    }
+    draft = path.with_suffix(".new")
+    with suppress(OSError):
+        draft.touch(mode=0o600)
+        draft.write_bytes(msgspec.json.encode(_read(path) | new))
+        draft.replace(path)
+
+
+def _read(path: Path) -> dict[str, Finding]:
+    try:
+        return _DECODER.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return {}

@@ -1,0 +1,223 @@
+"""What the checks measure: for one merchant, so many of so many, from the tables that are stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve
+from vs_st_pipeline.connectors.simpletexting.error_codes import meaning_of
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_custom_fields
+from vs_st_pipeline.domain import brake
+from vs_st_pipeline.domain.formats import in_words
+from vs_st_pipeline.domain.phone import mask_phone
+from vs_st_pipeline.pipeline import planning
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse import limitations
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
+
+NEWS_LASTS = timedelta(days=7)
+SAMPLED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One merchant's finding: so many of so many, and in words what they are where a number does not say it.
+
+    Attributes:
+        sample: some of them, masked, so that a person knows where to begin to look.
+    """
+
+    count: int
+    of: int
+    detail: str = ""
+    sample: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How records of a kind are named in a sample: a column, and what to do with it."""
+
+    column: str
+    named: Callable[[Any], str]
+
+
+CUSTOMERS = Sample("customer_id", lambda key: f"customer {key}")
+ORDERS = Sample("order_number", lambda key: f"order {key}")
+CONTACTS = Sample("phone", mask_phone)
+
+
+def share_of(
+    table_name: str, condition: str, among: str = "true", *, sample: Sample | None = None
+) -> Callable[[Run, Db], Measure]:
+    sql = f"select count(*) filter ({condition}), count(*) from {table_name} where {among}"
+
+    def find(run: Run, db: Db) -> Measure:
+        row = db.row(sql) or (0, 0)
+        some = _some(db, sample, f"{table_name} where ({condition}) and ({among})") if sample and row[0] else ""
+        return Measure(int(row[0]), int(row[1]), sample=some)
+
+    return find
+
+
+def _some(db: Db, sample: Sample, rows: str, params: Mapping[str, Any] | None = None) -> str:
+    found = db.rows(f"select {sample.column} from {rows} order by 1 limit {SAMPLED}", params)
+    return ", ".join(sample.named(row[0]) for row in found)
+
+
+def missing_rows(what: str) -> Callable[[Run, Db], Measure]:
+    def find(run: Run, db: Db) -> Measure:
+        now = db.value("select rows from raw.reads where what = ?", [what])
+        before = db.value("select rows from synced.baseline where what = ?", [what])
+        synced = int(db.value("select count(distinct contact_id) from synced.ledger"))
+        if now is None or before is None or synced < brake.FEWEST:
+            return Measure(0, int(before or now or 0), "nothing to compare with yet")
+        return Measure(max(0, before - now), before, f"{now} rows now, {before} at the last sync")
+
+    return find
+
+
+def empty_read(what: str) -> Callable[[Run, Db], Measure]:
+    def find(run: Run, db: Db) -> Measure:
+        rows = db.value("select rows from raw.reads where what = ?", [what])
+        return Measure(int(rows == 0), 1, "not read completely yet" if rows is None else f"{rows} rows")
+
+    return find
+
+
+def unseen(kind: str) -> Callable[[Run, Db], Measure]:
+    """Ways of asking that have no effect in this account, so that something is seen late or not at all."""
+    of = sum(spot.kind == kind for spot in limitations.ALL.values())
+
+    def find(run: Run, db: Db) -> Measure:
+        found = [(spot, since) for spot, since in limitations.read_blind_spots(db) if spot.kind == kind]
+        return Measure(
+            len(found),
+            max(of, len(found)),
+            "; ".join(f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in found),
+        )
+
+    return find
+
+
+def unreadable(kind: str, table_name: str) -> Callable[[Run, Db], Measure]:
+    """Records of one kind that could not be read when they were last asked for: since when, why, when they are next."""
+
+    def find(run: Run, db: Db) -> Measure:
+        rows = read_unreadable(db, kind)
+        of = int(db.value(f"select count(*) from {table_name}"))
+        some = ", ".join(f"{row.kind} {row.id}" for row in rows[:SAMPLED])
+        return Measure(len(rows), of, " | ".join(row.sentence for row in rows[:SAMPLED]), some)
+
+    return find
+
+
+def new_drift(kind: str) -> Callable[[Run, Db], Measure]:
+    """What came up in answers within a week that nobody told us of; what is older has been seen by somebody."""
+
+    def find(run: Run, db: Db) -> Measure:
+        rows = db.rows(
+            "select what, seen, first_at from raw.drift where what like ? order by first_at desc, what", [f"% {kind}.%"]
+        )
+        new = [f"{what} ({seen} times)" for what, seen, first_at in rows if run.now() - first_at < NEWS_LASTS]
+        return Measure(len(new), len(rows), ", ".join(new))
+
+    return find
+
+
+def brake_tripped(run: Run, db: Db) -> Measure:
+    refused = db.value("select unsafe from planned.plan")
+    return Measure(int(bool(refused)), 1, refused or "")
+
+
+def missing_custom_fields(run: Run, db: Db) -> Measure:
+    field_map = planning.load_field_map(run.merchant)
+    missing = [field.to for field in resolve(field_map, read_custom_fields(db)).missing]
+    return Measure(len(missing), len(field_map.fields), ", ".join(missing))
+
+
+def of_linked(reason: str) -> Callable[[Run, Db], Measure]:
+    """Linked contacts that are held or noted for one reason."""
+
+    def find(run: Run, db: Db) -> Measure:
+        rows = """planned.contacts where customer_id is not null and (held = $reason or contact_id in
+                  (select contact_id from planned.notes where note = $reason))"""
+        count = db.value(f"select count(*) from {rows}", {"reason": reason})
+        linked = db.value("select count(*) from planned.contacts where customer_id is not null")
+        return Measure(int(count), int(linked), sample=_some(db, CONTACTS, rows, {"reason": reason}) if count else "")
+
+    return find
+
+
+def held(run: Run, db: Db) -> Measure:
+    reasons = db.rows("select held, count(*) from planned.contacts where held is not null group by 1 order by 1")
+    linked = db.value("select count(*) from planned.contacts where customer_id is not null")
+    told = ", ".join(f"{row[0]} {row[1]}" for row in reasons)
+    some = _some(db, CONTACTS, "planned.contacts where held is not null") if reasons else ""
+    return Measure(sum(row[1] for row in reasons), int(linked), told, some)
+
+
+def rejected(run: Run, db: Db) -> Measure:
+    """Contacts that SimpleTexting refuses; in words by code how many, for how long, what it means, what to do."""
+    codes = db.rows("select code, count(*), min(first_at) from synced.rejects group by 1 order by 3, 1 nulls last")
+    written = db.value(
+        "select count(*) from (select contact_id from synced.ledger union select contact_id from synced.rejects)"
+    )
+    told = []
+    for code, count, since in codes:
+        meaning = meaning_of(code)
+        told.append(f"{meaning.code} {count}, for up to {in_words(run.now() - since)}: {meaning.means} {meaning.do}")
+    some = _some(db, CONTACTS, "planned.contacts semi join synced.rejects using (contact_id)") if codes else ""
+    return Measure(sum(row[1] for row in codes), int(written), " | ".join(told), some)
+
+
+def unknown(run: Run, db: Db) -> Measure:
+    """Contacts that something was sent to, or may have been, without an answer that says what became of it."""
+    row = db.row(
+        """select count(distinct contact_id) filter (outcome is null), count(distinct contact_id),
+                  min(sent_at) filter (outcome is null) from synced.writes"""
+    ) or (0, 0, None)
+    detail = f"the oldest was sent {in_words(run.now() - row[2])} ago" if row[2] else ""
+    some = _some(db, CONTACTS, "synced.writes where outcome is null") if row[0] else ""
+    return Measure(int(row[0]), int(row[1]), detail, some)
+
+
+def brake_passed(run: Run, db: Db) -> Measure:
+    """How often somebody let a sync pass within a week that the brake had refused: who, when, and what it had said."""
+    rows = [
+        row
+        for row in db.rows("select allowed_at, allowed_by, refused from synced.allowed order by allowed_at desc")
+        if run.now() - row[0] < NEWS_LASTS
+    ]
+    told = [f"{by} at {at:%Y-%m-%d %H:%M} UTC, though: {refused}" for at, by, refused in rows]
+    return Measure(len(rows), len(rows), " | ".join(told))
+
+
+def not_as_left(run: Run, db: Db) -> Measure:
+    """Values that stood otherwise than they were accepted, when all sides were last compared (`vs-st reconcile`)."""
+    row = db.row(
+        """select made_at, how, contacts, same + ours + theirs + both_sides, theirs + both_sides, fields
+           from synced.reconciled order by made_at desc, run_id desc limit 1"""
+    )
+    if row is None:
+        return Measure(0, 0, "never compared; vs-st reconcile does it")
+    made_at, how, contacts, values, edited, fields = row
+    counts = {name: sides.get("theirs", 0) + sides.get("both", 0) for name, sides in json.loads(fields).items()}
+    where = "".join(f", {name} {count}" for name, count in counts.items() if count)
+    # A time and no age: it is told as it was measured, which may be hours ago.
+    return Measure(int(edited), int(values), f"{made_at:%Y-%m-%d %H:%M} UTC, {how}, {contacts} contacts{where}")
+
+
+def written_though_held(run: Run, db: Db) -> Measure:
+    """Contacts that the last plan's run wrote although that plan holds them back or links them to nobody."""
+    written = """select distinct h.contact_id from synced.history as h join planned.plan as p using (run_id)
+                 where event = 'accepted'"""
+    row = db.row(
+        f"""select count(*) filter (c.held is not null or c.customer_id is null), count(*)
+            from ({written}) join planned.contacts as c using (contact_id)"""
+    ) or (0, 0)
+    return Measure(int(row[0]), int(row[1]))

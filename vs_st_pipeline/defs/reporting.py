@@ -1,0 +1,166 @@
+"""Of which merchants a tick tells Dagster: of whom there is news, and of everybody once in a while.
+
+Data flow: a merchant's report + what was told of him last (reported.json) -> tell, measure for the checks, or not.
+
+Every five minutes seven materializations for each of thousands of merchants would be millions of rows a day, at some
+15 ms of CPU each with the stock SQLite log. So a tick is silent about whom nothing has changed, good or bad: the page
+of his partition then still shows what is true. Runs that somebody starts for partitions tell of each of them.
+The checks' results are logged in every tick in any case, so they follow sooner: a merchant is measured again as soon as
+another plan stands for him than when he was measured last, since as long as a plan stands nothing has changed of what
+it, and the checks, are made of (`unchanged`). It costs a quiet merchant nothing.
+What was told is forgotten with the Dagster storage that it was told to; if the data folder is lost, all is told anew.
+
+Of whom a run begins to tell is noted first, in a file of the run's own. Where such a file is left (the run was killed,
+or it made a part of the way only), nobody knows what their pages show by now: the next run tells of them in any case.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from enum import IntEnum
+from pathlib import Path
+
+from filelock import FileLock
+
+from vs_st_pipeline.domain.report import FAILED, Report
+
+TOLD_AGAIN_AFTER = timedelta(hours=6)
+SPREAD = timedelta(hours=1)  # so that those who were told of together are not all told of again in one tick
+
+
+class Worth(IntEnum):
+    """What of a report is worth telling: nothing, what the checks measure, or that and the pages of the partitions."""
+
+    NOTHING = 0
+    CHECKS = 1
+    PAGES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What Dagster was last told of a merchant.
+
+    Attributes:
+        at: epoch seconds.
+        state: what a person would want to hear of if it became another one; see `state_of`.
+        plan: the run whose plan stood when he was last measured.
+    """
+
+    at: float
+    state: str
+    plan: str = ""
+
+
+def state_of(report: Report) -> str:
+    """What is worth telling once: the kind of failure, or who is held back, refused, waiting or in doubt, as counts."""
+    if report.status == FAILED:
+        return f"failed {report.error.kind if report.error else ''}"
+    counts = [report.unmatched, sorted(report.held.items()), sorted(report.noted.items())]
+    return json.dumps([report.status, *counts, report.rejected, report.unknown, report.unseen])
+
+
+class News:
+    """What was told to one Dagster instance, in a file of the data folder.
+
+    Args:
+        path: the file; one that cannot be read is taken for one that was never there.
+        instance_id: of the Dagster storage; what another one was told is not known to this one.
+        run_id: of the run that tells.
+    """
+
+    def __init__(self, path: Path, instance_id: str, run_id: str) -> None:
+        self._path, self._instance_id = path, instance_id
+        self._telling = path.with_name(f"{path.stem}.{run_id}.telling")
+        self._forget_half_told()
+        self._told = self._read()
+
+    def of(self, report: Report, now: datetime) -> Worth:
+        """What there is to tell of this merchant."""
+        last = self._told.get(report.merchant)
+        if last is None or report.accepted or last.state != state_of(report):
+            return Worth.PAGES
+        # The same part of the spread for a merchant each time: a checksum is as good as chance, and repeatable.
+        early = SPREAD * ((zlib.crc32(report.merchant.encode()) % 1000) / 1000)
+        if abs(now.timestamp() - last.at) >= (TOLD_AGAIN_AFTER - early).total_seconds():
+            return Worth.PAGES
+        # A failure that was told fails no further run, as a check that blocks would; its reason is in fleet/health.
+        another_plan = report.plan not in ("", last.plan) and report.status != FAILED
+        return Worth.CHECKS if another_plan else Worth.NOTHING
+
+    def tells(self, merchant_id: str) -> None:
+        """Note that the run begins to tell of this merchant; what was told of him before holds no more."""
+        with suppress(OSError), self._telling.open("a", encoding="utf-8") as file:  # a full disk is told by others
+            file.write(f"{merchant_id}\n")
+
+    def remember(
+        self,
+        reports: Collection[Report],
+        now: datetime,
+        *,
+        measured: Collection[Report] = (),
+        gone: Collection[str] = (),
+    ) -> None:
+        """Keep that these were told, and forget the gone and of whom the run has only begun to tell.
+
+        Args:
+            measured: reports of those whom all checks have measured.
+
+        Two runs may do this at once. A crash before it repeats what was told, and loses nothing.
+        """
+        with self._lock():
+            told = self._read()
+            for merchant_id in (*_named_in(self._telling), *gone):
+                told.pop(merchant_id, None)
+            told |= {report.merchant: Told(now.timestamp(), state_of(report)) for report in reports}
+            for report in measured:
+                if report.merchant in told:
+                    told[report.merchant] = replace(told[report.merchant], plan=report.plan)
+            self._write(told)
+            self._told = told
+            self._telling.unlink(missing_ok=True)
+
+    def _forget_half_told(self) -> None:
+        """Forget of whom runs began to tell that did not remember it. One that lives still remembers it at its end."""
+        left = list(self._path.parent.glob(f"{self._path.stem}.*.telling"))
+        if not left:
+            return
+        with self._lock():
+            told = self._read()
+            for merchant_id in (name for file in left for name in _named_in(file)):
+                told.pop(merchant_id, None)
+            self._write(told)
+            for file in left:
+                file.unlink(missing_ok=True)
+
+    def _lock(self) -> FileLock:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return FileLock(self._path.with_suffix(".lock"), mode=0o600, timeout=30)
+
+    def _write(self, told: Mapping[str, Told]) -> None:
+        merchants = {merchant_id: asdict(one) for merchant_id, one in told.items()}
+        draft = self._path.with_suffix(".new")
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps({"instance": self._instance_id, "merchants": merchants}), encoding="utf-8")
+        draft.replace(self._path)
+
+    def known(self) -> Mapping[str, Told]:
+        """All that was told, by merchant."""
+        return self._told
+
+    def _read(self) -> dict[str, Told]:
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            whole = json.loads(self._path.read_text(encoding="utf-8"))
+            if whole["instance"] == self._instance_id:
+                return {merchant_id: Told(**one) for merchant_id, one in whole["merchants"].items()}
+        return {}
+
+
+def _named_in(file: Path) -> list[str]:
+    with suppress(FileNotFoundError):  # the run has begun to tell of nobody, or another one was faster
+        return file.read_text(encoding="utf-8").split()
+    return []

@@ -1,0 +1,1 @@
+"""Housekeeping in Dagster's own storage: the one room that uses its private modules."""

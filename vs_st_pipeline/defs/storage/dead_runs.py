@@ -1,0 +1,146 @@
+"""Runs whose process has died are ended as failed, so that nothing waits for them for ever.
+
+Dagster's stock launcher cannot be asked whether a run's process lives. If the machine, or the web server and daemon
+with all their children, are killed, a run stays "started" in the storage: no schedule overtakes it, and its backfill
+never ends. So a run of ours holds a file lock from its first step to the end of its process; the kernel lets go of it
+with the process. Not only while it works: between its last merchant and the word that it has ended a run can die too.
+Whose lock is free, and who has not said by then that it ended, never will.
+
+A run that died before it came to its lock has left none; it is known by having started long ago.
+What such a run had done stands, value by value; what it had not is done by the next.
+"""
+
+# No `from __future__ import annotations`: Dagster looks at the function's annotations.
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from dagster import (
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    RunsFilter,
+    SensorEvaluationContext,
+    SkipReason,
+    sensor,
+)
+from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
+from filelock import FileLock, Timeout
+
+from vs_st_pipeline.platform.settings import environment
+
+AT_WORK = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+DIED = "the process of this run has died; what it had done stands, and the next run does the rest"
+# From "started" to the lock it takes a run a second. This is what `start_timeout_seconds` gives it to get that far.
+LOCKED_AFTER = 300.0  # seconds
+LEFT_OVER_AFTER = 86_400.0  # seconds
+
+_held: list[FileLock] = []  # of the run that this process works on; whoever runs several has ended those before
+
+
+def hold_lock(data_dir: Path, run_id: str) -> None:
+    """From now until this process ends everybody who can see the data folder can see that the run lives."""
+    path = _lock_of(data_dir, run_id)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    draft = path.with_suffix(".new")
+    lock = FileLock(draft, mode=0o600, is_singleton=False)
+    lock.acquire()
+    draft.rename(path)  # so it is held from the moment on at which anybody can see it
+    _held[:] = [lock]
+
+
+@sensor(
+    minimum_interval_seconds=30,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Ends runs whose process was killed, so that the schedule and backfills do not wait for them.",
+)
+def orphaned_runs_sensor(context: SensorEvaluationContext) -> SkipReason:
+    """Look at the runs under way. Starts none."""
+    location = context.code_location_origin
+    ours = f"{context.repository_name}@{location.location_name}" if location else None
+    ended = end_orphans(context.instance, environment.data_dir(os.environ), ours=ours)
+    return SkipReason(f"ended {len(ended)} runs that had died: {', '.join(ended)}" if ended else "no run has died")
+
+
+def end_orphans(
+    instance: DagsterInstance, data_dir: Path, *, ours: str | None = None, now: float | None = None
+) -> list[str]:
+    """End the runs that have died, as failed or as cancelled, and remove the locks of all that are over.
+
+    Args:
+        ours: `repository@location`, whose runs hold locks; None where that is not known: a run without one is let be.
+        now: epoch seconds, None for the clock's.
+
+    Returns:
+        Ids of those that had died.
+    """
+    now = time.time() if now is None else now
+    # Where Dagster itself sees who has died, on whatever machine that was, nothing is ended here.
+    watched = instance.run_launcher.supports_check_run_worker_health
+    ended = []
+    for path in _free_locks(data_dir):
+        run = instance.get_run_by_id(path.stem)  # asked for after the look at the lock: this is its last word
+        if run is None and not _is_old(path, now):
+            continue  # it may be known to another Dagster that shares the folder
+        if run is not None and run.status in AT_WORK:
+            if watched:
+                continue
+            ended.append(_end(instance, run))
+        path.unlink(missing_ok=True)
+    for draft in _folder(data_dir).glob("*.new"):  # of a run that died before its lock could be seen
+        if _is_old(draft, now):
+            draft.unlink(missing_ok=True)
+    if not watched and ours:
+        ended += [_end(instance, run) for run in _never_locked(instance, data_dir, ours, now)]
+    return ended
+
+
+def _free_locks(data_dir: Path) -> Iterator[Path]:
+    """Locks that no process holds."""
+    for path in _folder(data_dir).glob("*.lock"):
+        lock = FileLock(path, mode=0o600, is_singleton=False)
+        with suppress(Timeout):
+            lock.acquire(timeout=0)
+            lock.release()
+            yield path
+
+
+def _never_locked(instance: DagsterInstance, data_dir: Path, ours: str, now: float) -> list[DagsterRun]:
+    """Runs of ours that started so long ago that they must have died before they came to their lock.
+
+    Whatever of ours may take minutes holds one.
+    """
+    found = instance.get_run_records(RunsFilter(statuses=AT_WORK, tags={REPOSITORY_LABEL_TAG: ours}))
+    return [
+        record.dagster_run
+        for record in found
+        if now - (record.start_time or now) > LOCKED_AFTER
+        and not _lock_of(data_dir, record.dagster_run.run_id).exists()
+    ]
+
+
+def _end(instance: DagsterInstance, run: DagsterRun) -> str:
+    if run.status == DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run, DIED)
+    else:
+        instance.report_run_failed(run, DIED)
+    return run.run_id
+
+
+def _is_old(path: Path, now: float) -> bool:
+    with suppress(FileNotFoundError):  # a draft that has just become a lock
+        return now - path.stat().st_mtime > LEFT_OVER_AFTER
+    return False
+
+
+def _folder(data_dir: Path) -> Path:
+    return data_dir / "runs"
+
+
+def _lock_of(data_dir: Path, run_id: str) -> Path:
+    return _folder(data_dir) / f"{run_id}.lock"

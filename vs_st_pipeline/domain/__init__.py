@@ -1,0 +1,1 @@
+"""Words and rules of the house; no clock, no file, no network."""

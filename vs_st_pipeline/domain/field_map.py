@@ -1,0 +1,138 @@
+"""Which SimpleTexting field says what: the field map as data, and the values that it gives for a contact.
+
+Data flow: FieldMap + Facts -> wanted values, and where they come from.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from vs_st_pipeline.domain.attributes import SOURCES, UNKNOWN, Facts, Source, view_of
+from vs_st_pipeline.domain.formats import FORMS
+from vs_st_pipeline.domain.plan import Kind, Policy
+
+BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
+"""The contact's own fields that a map may write. Phone, lists and subscription are nobody's business here."""
+
+_LONGEST = {"firstName": 100, "lastName": 100, "comment": 1000}
+"""Characters as SimpleTexting documents them. It counts as Java does, in UTF-16 units: an emoji is two."""
+
+_JOINER = "\u200d"  # makes one sign of two, such as a family of its people
+
+
+@dataclass(frozen=True, slots=True)
+class MapField:
+    """One row of a map; exactly one of `source` (a name in `SOURCES`) and `value` (a constant) is set."""
+
+    to: str
+    kind: Kind
+    policy: Policy
+    source: str | None
+    value: str | None
+    form: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMap:
+    """A checked map; `fingerprint` changes with what the map means, not with comments or the order of rows."""
+
+    version: int
+    fields: tuple[MapField, ...]
+    name: str
+    fingerprint: str
+
+
+class WantedValue(NamedTuple):
+    """The text that a field should have, empty where there is known to be nothing; a tuple, as there are millions."""
+
+    map_field: MapField
+    value: str
+
+
+def wanted_values(field_map: FieldMap, facts: Facts, zone: ZoneInfo) -> list[WantedValue]:
+    """The value of every field of the map that can be said now, in the map's order.
+
+    Left out, never blank, is what is unknown now: sums while the history is not complete (and the newest order while
+    none was found in it), what only a customer detail says before one was read, a receipt that cannot be read.
+    """
+    view = view_of(facts)
+    wanted = []
+    for field in field_map.fields:
+        if field.source is None:
+            text = field.value or ""
+        else:
+            value = SOURCES[field.source].read(view)
+            if value is UNKNOWN:
+                continue
+            text = "" if value is None else FORMS[field.form].write(value, zone)
+        if field.kind == "builtin" and field.to in _LONGEST:
+            text = cut(text, _LONGEST[field.to])
+        wanted.append(WantedValue(field, text))
+    return wanted
+
+
+def cut(text: str, longest: int) -> str:
+    """The beginning of a text that has at most `longest` UTF-16 units, cut where a character that people see ends.
+
+    Never half of a surrogate pair, nor a letter without its accent, nor half of a joined emoji or of a flag; only where
+    the first character alone is too long (a letter under a hundred accents) it is cut between code points.
+    """
+    if len(text) * 2 <= longest:
+        return text
+    units = 0
+    for whole, sign in enumerate(text):
+        units += 2 if sign > "\uffff" else 1
+        if units > longest:
+            end = whole
+            while end and _is_inside(text, end):
+                end -= 1
+            return text[: end or whole]
+    return text
+
+
+def _is_inside(text: str, at: int) -> bool:
+    """Whether what stands at a place belongs to the character before it."""
+    sign, before = text[at], text[at - 1]
+    if _JOINER in (sign, before) or unicodedata.category(sign) in ("Mn", "Mc", "Me") or _is_skin_or_tag(sign):
+        return True
+    if not _is_flag_letter(sign):
+        return False
+    letters = next((count for count in range(at) if not _is_flag_letter(text[at - 1 - count])), at)
+    return letters % 2 == 1
+
+
+def _is_skin_or_tag(sign: str) -> bool:
+    return "\U0001f3fb" <= sign <= "\U0001f3ff" or "\U000e0020" <= sign <= "\U000e007f"
+
+
+def _is_flag_letter(sign: str) -> bool:
+    return "\U0001f1e6" <= sign <= "\U0001f1ff"
+
+
+def explain(map_field: MapField, facts: Facts) -> list[Source]:
+    """The source records that the field's value comes from, one entry per record for counts and sums; [] for none."""
+    if map_field.source is None:
+        return [Source("field_map", "constant", map_field.to, "value", map_field.value or "")]
+    return SOURCES[map_field.source].origin(view_of(facts))
+
+
+def records(fields: Iterable[MapField], facts: Facts) -> dict[str, str]:
+    """By field the records that its value was made from, in short: `customer 700101; order 9000, 9001`."""
+    view, told = view_of(facts), {}
+    for field in fields:
+        ids: dict[str, list[str]] = {}
+        for source in SOURCES[field.source].origin(view) if field.source is not None else ():
+            ids.setdefault(source.kind, []).append(source.id)
+        told[field.to] = "; ".join(f"{kind} {', '.join(dict.fromkeys(found))}" for kind, found in ids.items())
+    return told
+
+
+def rule_of(field: MapField, field_map: FieldMap) -> str:
+    """The line of the map that wants a field's value, in words."""
+    what = f"from {field.source} as {field.form}" if field.source else f"constant '{field.value}'"
+    return f"{what}, {field.policy} ({field_map.name}, line {field.line})"

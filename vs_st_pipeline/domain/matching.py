@@ -1,0 +1,120 @@
+"""Which customer a contact stands for: by the customer id it already carries, else by phone.
+
+Data flow: contacts + customers -> links; several customers on one phone -> one chosen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final, Literal, TypeAlias
+
+from vs_st_pipeline.domain.phone import nanp
+
+By: TypeAlias = Literal["VScustomerID", "phone"]
+CUSTOMER_ID_LABEL: Final = "VScustomerID"
+
+_CUSTOMER_ID = re.compile(r"[0-9]{1,18}")
+_FLOAT_ID = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE]\+?[0-9]{1,2})?")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NONE = (False, timedelta(0))
+
+
+@dataclass(frozen=True, slots=True)
+class ContactIdentity:
+    """What a contact is matched by.
+
+    Attributes:
+        phone: as it was read, or its ten digits.
+        vs_customer_id: what `VScustomerID` says, empty if nothing; None where the account's list of custom fields
+            shows no such field.
+        status: its subscription status, empty if none was told.
+    """
+
+    contact_id: str
+    phone: str | None = None
+    vs_customer_id: str | None = None
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A contact and the Vinoshipper customers it may stand for, ascending; more than one is an ambiguous phone."""
+
+    contact_id: str
+    candidates: tuple[int, ...]
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What decides between customers on one phone; both moments are aware instants, None where there is none."""
+
+    customer_id: int
+    newest_counted_at: datetime | None = None
+    earliest_membership: datetime | None = None
+
+
+def link(
+    contacts: Iterable[ContactIdentity],
+    customers_by_id: Container[int],
+    ids_by_phone: Mapping[str, Sequence[int]],
+    ledger_ids: Mapping[str, int] | None = None,
+) -> dict[str, Link]:
+    """Links by contact id; contacts without a customer are absent. Two contacts may be linked to one customer.
+
+    Args:
+        contacts: of the account, in any order.
+        customers_by_id: says whether a customer exists (a mapping or a set of ids).
+        ids_by_phone: customers by the ten NANP digits of their `primaryPhone`.
+        ledger_ids: by contact id, the customer whom we had named there, where that link stays though somebody has
+            edited the field.
+    """
+    links, ledger_ids = {}, ledger_ids or {}
+    for contact in contacts:
+        customer_id = ledger_ids.get(contact.contact_id, carried_id(contact.vs_customer_id))
+        # A carried id beats the phones: people share phones and change them, the id stays.
+        if customer_id is not None and customer_id in customers_by_id:
+            links[contact.contact_id] = Link(contact.contact_id, (customer_id,), "VScustomerID")
+            continue
+        phone = nanp(contact.phone)
+        candidates = ids_by_phone.get(phone, ()) if phone else ()
+        if candidates:
+            links[contact.contact_id] = Link(contact.contact_id, tuple(sorted(set(candidates))), "phone")
+    return links
+
+
+def choose(candidates: Sequence[Candidate]) -> int:
+    """The customer id with the newest counted order, then the earliest membership, then the greatest id.
+
+    Raises:
+        ValueError: there is no candidate.
+    """
+    return max(candidates, key=_rank).customer_id
+
+
+def _rank(candidate: Candidate) -> tuple[bool, timedelta, bool, timedelta, int]:
+    bought, joined = candidate.newest_counted_at, candidate.earliest_membership
+    return (
+        *(_NONE if bought is None else (True, bought - _EPOCH)),
+        *(_NONE if joined is None else (True, _EPOCH - joined)),  # the other way round: the earlier the better
+        candidate.customer_id,
+    )
+
+
+def carried_id(text: str | None) -> int | None:
+    """The customer id that a text names, None where it names none.
+
+    A number field or a spreadsheet turns `700103` into `700103.0` or `7.00103e5`, which are no other customer's.
+    """
+    digits = text.strip() if isinstance(text, str) else ""
+    if _CUSTOMER_ID.fullmatch(digits):
+        return int(digits)
+    if not _FLOAT_ID.fullmatch(digits):
+        return None
+    number = Decimal(digits)
+    whole = number.adjusted() < 18 and number == number.to_integral_value()
+    return int(number) if whole else None

@@ -1,0 +1,376 @@
+"""An order in our words, made from Vinoshipper's order detail, and what several orders of one customer say together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+from vs_st_pipeline.domain.birth import Birth, birth_in, read_birth
+from vs_st_pipeline.domain.customer import Membership, earliest_membership
+from vs_st_pipeline.domain.formats import (
+    Moment,
+    as_code,
+    as_decimal,
+    as_id,
+    as_mapping,
+    as_text,
+    calendar_date,
+    dated,
+    instant,
+    parse_moment,
+)
+from vs_st_pipeline.domain.records import Reading, id_text, is_given
+
+# `status` and `orderStatus` are open sets: Vinoshipper documents no full list, so only these words mean something here.
+COUNTED_STATUS = "SUCCESS"
+UNCOUNTED_ORDER_STATUSES = frozenset({"CANCELLED", "RETURNED"})
+NEVER_NEWEST_STATUSES = frozenset({"PENDING", "DELETED"})
+AGE_FAILED_STATUSES = frozenset({"AGE_VERIFICATION_FAILED", "AGE_VERIFICATION_LOCKED"})
+
+_OUR_WORDS = (
+    UNCOUNTED_ORDER_STATUSES | NEVER_NEWEST_STATUSES | AGE_FAILED_STATUSES | {COUNTED_STATUS, "DELIVERED", "PICKED_UP"}
+)
+_SPELLINGS = {"CANCELED": "CANCELLED"}  # Vinoshipper itself writes `canceledAt`
+
+_DELIVERY_BY_RATE_CODE = {"PCKP": "Pickup", "LOCAL": "Local Delivery"}
+
+# Public pages of the carriers, as shops commonly link to them; none is an interface with a promise. GLS stands for
+# GLS US (formerly GSO), the one that ships wine for Vinoshipper's producers.
+_TRACKING_PAGES = {
+    "UPS": "https://www.ups.com/track?tracknum=",
+    "FEDEX": "https://www.fedex.com/fedextrack/?trknbr=",
+    "GLS": "https://www.gls-us.com/track-and-trace?TrackingNumbers=",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One box of a shipment; `carrier` is None where only the shipping as a whole names one."""
+
+    carrier: str | None = None
+    tracking_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the pipeline knows of one order.
+
+    Attributes:
+        number: Vinoshipper's `orderNumber`, an opaque text.
+        customer_id: None on some pending orders; such an order belongs to nobody.
+        status: whether it was accepted and paid. order_status: how far fulfilment is. Both open sets, raw.
+        purchased_at, shipped_at, delivered_at: a date, or an instant in UTC.
+        customer_since: a day of the calendar.
+        cart_type, rate_code, rate_description, carrier: raw, None where blank.
+        packages: in the shop's order.
+        total: dollars, exact; None where it is not known, which is not nought.
+        receipt_url: page of the receipt. receipt_known: whether the receipt could be asked; if not, the URL is unknown.
+        birth_date, birth_year: of the copy of the customer in the order.
+        unread: names of the attributes above that are given and cannot be understood, and so are unknown.
+    """
+
+    number: str
+    customer_id: int | None = None
+    status: str | None = None
+    order_status: str | None = None
+    purchased_at: Moment | None = None
+    shipped_at: Moment | None = None
+    delivered_at: Moment | None = None
+    customer_since: Moment | None = None
+    cart_type: str | None = None
+    rate_code: str | None = None
+    rate_description: str | None = None
+    carrier: str | None = None
+    packages: tuple[Package, ...] = ()
+    total: Decimal | None = None
+    receipt_url: str | None = None
+    receipt_known: bool = False
+    birth_date: date | None = None
+    birth_year: int | None = None
+    unread: frozenset[str] = frozenset()
+
+    @property
+    def birth(self) -> Birth:
+        """What the order's copy of the customer says of the birth date."""
+        return Birth(self.birth_date, self.birth_year, "birth_date" in self.unread)
+
+
+ORDER_FIELDS = (
+    "orderNumber", "customer", "shipping", "status", "orderStatus", "purchasedAt", "shippedAt", "deliveredAt",
+    "cartType", "total",
+)  # fmt: skip
+"""The fields of an order detail that `order_from` looks at."""
+
+ORDER_PARTS = {
+    "customer": ("id", "customerSince", "dateOfBirth"),
+    "shipping": ("rateCode", "rateDescription", "carrier", "packages"),
+}
+"""And what it looks at inside those of them that are objects."""
+
+
+def status_word(value: object) -> str | None:
+    """A status: one that means something here in our spelling, however its letters are; any other as it comes."""
+    text = as_text(value)
+    plain = "_".join(text.upper().replace("-", " ").replace("_", " ").split()) if text else ""
+    plain = _SPELLINGS.get(plain, plain)
+    return plain if plain in _OUR_WORDS else text
+
+
+def order_from(
+    detail: Mapping[str, object],
+    *,
+    today: date,
+    receipt_url: str | None = None,
+    receipt_known: bool = False,
+    known_birth: object = None,
+) -> Order | None:
+    """An order from the answer of `GET /orders/{orderNumber}`, or None where it has no number.
+
+    Args:
+        detail: decoded with money as Decimal.
+        today: the merchant's local date, for telling placeholders of birth dates.
+        known_birth: a birth date that an earlier answer told and this one must not take away (routes.md R23).
+
+    Wrong types never raise: they are not understood, which is never the same as not given.
+    """
+    raw = as_mapping(detail)
+    number = as_code(raw.get("orderNumber")) or id_text(raw.get("orderNumber"))
+    if number is None:
+        return None
+    reading = Reading()
+    customer = reading.part(raw.get("customer"), "customer_id", "customer_since", "birth_date")
+    shipping = reading.part(raw.get("shipping"), "rate_code", "rate_description", "carrier", "packages")
+    birth = read_birth(birth_in(customer), today)
+    unread = birth.unread
+    if not birth.known and known_birth is not None:
+        birth = read_birth(known_birth, today)
+    if unread or birth.unread:
+        reading.unread.add("birth_date")
+    # By the vendor's word these are never null: a null is no statement either.
+    reading.unread.update(
+        name
+        for name, key in (("status", "status"), ("order_status", "orderStatus"), ("total", "total"))
+        if key in raw and not is_given(raw[key])
+    )
+    return Order(
+        number=number,
+        customer_id=reading.take("customer_id", customer.get("id"), as_id),
+        status=reading.take("status", raw.get("status"), status_word),
+        order_status=reading.take("order_status", raw.get("orderStatus"), status_word),
+        purchased_at=reading.take("purchased_at", raw.get("purchasedAt"), _moment),
+        shipped_at=reading.take("shipped_at", raw.get("shippedAt"), _moment),
+        delivered_at=reading.take("delivered_at", raw.get("deliveredAt"), _moment),
+        customer_since=reading.take("customer_since", customer.get("customerSince"), _day),
+        cart_type=reading.take("cart_type", raw.get("cartType"), as_text),
+        rate_code=reading.take("rate_code", shipping.get("rateCode"), as_text),
+        rate_description=reading.take("rate_description", shipping.get("rateDescription"), as_text),
+        carrier=reading.take("carrier", shipping.get("carrier"), as_text),
+        packages=_packages(shipping.get("packages"), reading),
+        total=reading.take("total", raw.get("total"), as_decimal),
+        receipt_url=receipt_url,
+        receipt_known=receipt_known,
+        birth_date=birth.day,
+        birth_year=birth.year,
+        unread=frozenset(reading.unread),
+    )
+
+
+def _moment(value: object) -> Moment | None:
+    return dated(parse_moment(value))
+
+
+def _day(value: object) -> Moment | None:
+    return dated(calendar_date(value))
+
+
+def without_what_is_to_come(order: Order, latest: datetime) -> Order:
+    """The order with its dates after `latest` as not understood: a clock was wrong, and would make it the newest."""
+    ahead = [name for name in _DATES if (at := getattr(order, name)) is not None and instant(at) > latest]
+    if not ahead:
+        return order
+    unknown: dict[str, Any] = dict.fromkeys(ahead)
+    return replace(order, unread=order.unread.union(ahead), **unknown)
+
+
+_DATES = ("purchased_at", "shipped_at", "delivered_at", "customer_since")
+
+
+def _packages(rows: object, reading: Reading) -> tuple[Package, ...]:
+    if not isinstance(rows, list):
+        if rows is not None:
+            reading.unread.add("packages")
+        return ()
+    found = []
+    for row in rows:
+        package = reading.part(row, "packages")
+        found.append(
+            Package(
+                reading.take("packages", package.get("carrier"), as_text),
+                reading.take("packages", package.get("trackingNumber"), as_code),
+            )
+        )
+    return tuple(found)
+
+
+def receipt_url_from(receipt: object) -> str | None:
+    """The web address in a receipt's answer, whose shape is not documented: `receiptUrl`, `url` or `receipt.url`."""
+    raw = as_mapping(receipt)
+    for value in (raw.get("receiptUrl"), raw.get("url"), as_mapping(raw.get("receipt")).get("url")):
+        url = (as_text(value) or "").strip()
+        if url.lower().startswith(("https://", "http://")):
+            return url
+    return None
+
+
+def is_counted(order: Order) -> bool:
+    """Whether the order surely counts for order count, lifetime value and last order date."""
+    return may_count(order) is True
+
+
+def is_correction(order: Order) -> bool:
+    """Whether this is no order but takes money back: its total is below nothing (routes.md R37)."""
+    return order.total is not None and order.total < 0
+
+
+def may_count(order: Order) -> bool | None:
+    """Whether the order counts; None where what decides it is given and cannot be understood."""
+    if is_correction(order):
+        return False
+    if order.order_status in UNCOUNTED_ORDER_STATUSES:
+        return False
+    if "status" in order.unread:
+        return None
+    if order.status != COUNTED_STATUS:
+        return False
+    return None if "order_status" in order.unread else True
+
+
+def newest(orders: Iterable[Order]) -> Order | None:
+    """The order bought last, pending and deleted ones aside; one without a purchase date is never the newest.
+
+    It is the newest of what is known: whether it may be said to be the newest at all tells `newest_is_known`.
+    """
+    return _latest(order for order in orders if _may_be_newest(order))
+
+
+def _may_be_newest(order: Order) -> bool:
+    return order.status not in NEVER_NEWEST_STATUSES and not is_correction(order)
+
+
+def newest_is_known(orders: Sequence[Order]) -> bool:
+    """Whether one order is surely the newest: of no other one the date, or whether it stands, cannot be understood."""
+    candidates = [order for order in orders if _may_be_newest(order)]
+    if any("purchased_at" in order.unread for order in candidates):
+        return False
+    last = _latest(candidates)
+    return last is None or "status" not in last.unread
+
+
+def newest_counted(orders: Iterable[Order]) -> Order | None:
+    """The counted order bought last, of those that surely count."""
+    return _latest(order for order in orders if is_counted(order))
+
+
+def newest_counted_is_known(orders: Sequence[Order]) -> bool:
+    """Whether one order is surely the newest counted one; with the newest order both are unknown together."""
+    if not newest_is_known(orders):
+        return False
+    last = _latest(order for order in orders if may_count(order) is not False)
+    return last is None or is_counted(last)
+
+
+def count_is_known(orders: Iterable[Order]) -> bool:
+    """Whether of every order it is known if it counts."""
+    return all(may_count(order) is not None for order in orders)
+
+
+def lifetime_value(orders: Iterable[Order]) -> Decimal | None:
+    """Dollars of all counted orders, exact; None where it, or the total of one that counts, is not known."""
+    amount = Decimal(0)
+    for order in orders:
+        counts = may_count(order)
+        if counts is None or (counts and (order.total is None or "total" in order.unread)):
+            return None
+        amount += (order.total or Decimal(0)) if counts else Decimal(0)
+    return amount
+
+
+def signup_order(orders: Iterable[Order]) -> Order | None:
+    """The order that says the earliest `customerSince`; the smaller number where several say the same."""
+    best: tuple[datetime, str] | None = None
+    found = None
+    for order in orders:
+        if order.customer_since is not None:
+            rank = (instant(order.customer_since), order.number)
+            if best is None or rank < best:
+                best, found = rank, order
+    return found
+
+
+def signup_date(orders: Iterable[Order], memberships: Iterable[Membership]) -> Moment | None:
+    """The earliest `customerSince` in the customer's orders, else when he first joined a club.
+
+    Only orders carry `customerSince`; neither the customer list nor the customer detail has it.
+    """
+    order = signup_order(orders)
+    return order.customer_since if order else earliest_membership(memberships)
+
+
+def delivery_method(order: Order) -> str:
+    """`Pickup`, `Local Delivery`, or the shop's own description of the rate, such as `UPS Ground`."""
+    code = (order.rate_code or "").strip().upper()
+    return _DELIVERY_BY_RATE_CODE.get(code) or order.rate_description or ""
+
+
+def tracking_numbers(order: Order) -> list[str]:
+    """Numbers of the packages in their order, blanks skipped."""
+    return [number for package in order.packages if (number := (package.tracking_number or "").strip())]
+
+
+def tracking_url(order: Order) -> str:
+    """The carrier's public page for the first tracking number; empty where there is none or for another carrier."""
+    for package in order.packages:
+        number = (package.tracking_number or "").strip()
+        if number:
+            carrier = (package.carrier or order.carrier or "").strip().upper()
+            page = _TRACKING_PAGES.get(carrier)
+            return f"{page}{quote(number, safe='')}" if page else ""
+    return ""
+
+
+def _latest(orders: Iterable[Order]) -> Order | None:
+    """The greatest instant; among several the greatest number, as numbers if all are digits, else as text.
+
+    Deciding for the whole tie at once keeps the answer independent of the order of the rows: pair by pair,
+    9 < 10 < 1a < 9 would go round in a circle.
+    """
+    tied: list[Order] = []
+    latest: datetime | None = None
+    for order in orders:
+        if order.purchased_at is None:
+            continue
+        at = instant(order.purchased_at)
+        if latest is None or at > latest:
+            latest, tied = at, [order]
+        elif at == latest:
+            tied.append(order)
+    if len(tied) < 2:
+        return tied[0] if tied else None
+    return max(tied, key=_as_number if _all_digits(tied) else _as_text)
+
+
+def _all_digits(orders: Sequence[Order]) -> bool:
+    return all(order.number.isascii() and order.number.isdigit() for order in orders)
+
+
+def _as_number(order: Order) -> tuple[int, str, str]:
+    significant = order.number.lstrip("0")
+    return (len(significant), significant, order.number)  # compares like the number, however long it is
+
+
+def _as_text(order: Order) -> tuple[int, str, str]:
+    return (0, "", order.number)

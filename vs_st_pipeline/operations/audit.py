@@ -1,0 +1,248 @@
+"""Compares three sides of every value: what is wanted, what SimpleTexting has accepted, and what stands there now.
+
+Data flow: SimpleTexting -> raw.simpletexting_contacts; that, staged.* and synced.ledger -> synced.reconciled.
+
+It proves that the ledger tells the truth, or shows where somebody edited our fields. It writes nothing at
+SimpleTexting, and remembers nothing but its own result and what it has read, as a plan does. It reads as a
+rehearsal, which moves none of the marks by which contacts are read: the next sync reads what it would have read
+without this.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from vs_st_pipeline.connectors.simpletexting.client import CONTACT, PAGE_SIZE, SimpleTextingClient
+from vs_st_pipeline.connectors.simpletexting.contacts import fetch_contact, fetch_contacts
+from vs_st_pipeline.domain.diff import Side, whose
+from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.phone import mask_phone
+from vs_st_pipeline.domain.plan import GONE, NOT_READ_YET, UNREADABLE
+from vs_st_pipeline.domain.records import SingleReads
+from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.pipeline import planning
+from vs_st_pipeline.pipeline.planning import Person
+from vs_st_pipeline.pipeline.sync import Visit, visiting
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse import ledger
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.state import NOTHING_TO_WRITE, forget_mark
+from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
+
+LISTING, SINGLE_READS = "listing", "single reads"
+SIDES: Final[tuple[Side, ...]] = ("same", "ours", "theirs", "both")
+ALARMING: Final[tuple[Side, ...]] = ("theirs", "both")
+
+
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """A contact of which not all values are the same on all sides; its phone is masked."""
+
+    contact_id: str
+    phone: str
+    customer_id: int
+    fields: dict[str, Side]
+
+
+@dataclass(slots=True)
+class Reconciled:
+    """What a comparison found.
+
+    Attributes:
+        report: status, error and seconds.
+        how: `listing` or `single reads`; None where nothing was there to compare.
+        contacts: that were compared. left_out: linked ones that were not, by reason.
+        fields: values by field and side.
+        differing: contacts that are not the same all through, by id.
+    """
+
+    report: Report
+    how: str | None = None
+    contacts: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    fields: dict[str, Counter[Side]] = field(default_factory=dict)
+    differing: list[Differing] = field(default_factory=list)
+
+    def count(self, side: Side) -> int:
+        """Values on this side, of all fields."""
+        return sum(sides[side] for sides in self.fields.values())
+
+    @property
+    def requests(self) -> int:
+        """Sent to SimpleTexting, retries too."""
+        return self.report.simpletexting_calls.total()
+
+    @property
+    def status(self) -> str:
+        return self.report.status
+
+    @property
+    def seconds(self) -> float:
+        return self.report.seconds
+
+    @property
+    def agrees(self) -> bool:
+        """Nothing stands there that was not accepted, or was accepted and is not wanted."""
+        return not any(self.count(side) for side in ALARMING)
+
+    def as_json(self) -> dict[str, Any]:
+        error = self.report.error
+        return {
+            "merchant": self.report.merchant,
+            "status": self.status,
+            "error": error.as_report() if error else None,
+            "how": self.how,
+            "requests": self.requests,
+            "contacts": self.contacts,
+            "left_out": dict(sorted(self.left_out.items())),
+            "values": {side: self.count(side) for side in SIDES},
+            "fields": {name: {side: sides[side] for side in SIDES} for name, sides in self.fields.items()},
+            "differing": [
+                {"contact_id": row.contact_id, "phone": row.phone, "customer_id": row.customer_id, "fields": row.fields}
+                for row in self.differing
+            ],
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def reconcile(run: Run, sample: int | None = None) -> Reconciled:
+    """Read contacts anew and compare; never raises, what went wrong is in the report.
+
+    Args:
+        sample: about so many contacts, chosen evenly at random, the same ones all day; None for all. If a listing of
+            all costs no more requests than reading them singly, all are listed and compared.
+    """
+    with visiting(run) as visit:
+        found = Reconciled(visit.report)
+        with run.warehouse.sync_lock(run.merchant.id):  # it reads contacts anew, which nobody may do within a sync
+            _reconcile(visit, found, sample)
+    return found
+
+
+def _reconcile(visit: Visit, found: Reconciled, sample: int | None) -> None:
+    run, field_map = visit.run, planning.load_field_map(visit.run.merchant)
+    with run.open() as db:
+        ids, pages = _linked_and_written(db), _pages(db)
+    chosen = _chosen(run, ids, sample)
+    if not chosen:
+        return
+    found.how = SINGLE_READS if len(chosen) < pages else LISTING
+    if found.how == LISTING:
+        # As a rehearsal reads: it moves no mark, so that the next sync reads what it would have read without us.
+        fetch_contacts(replace(run, dry_run=True), visit.simpletexting, fresh=True)
+        with run.open() as db:
+            read = db.rows("select contact_id from raw.simpletexting_contacts where read_run = ?", [run.run_id])
+            unread = unreadable_ids(db, CONTACT.name).intersection(chosen) - {row[0] for row in read}
+    else:
+        unread = _read_singly(run, visit.simpletexting, chosen)
+    if unread:  # what was last read of them may be long past, and proves nothing of now
+        found.left_out[UNREADABLE] = found.report.noted[UNREADABLE] = len(unread)
+    with run.open() as db:
+        people = planning.everybody(run, db, field_map)
+        people = [person for person in people if person.contact.contact_id not in unread]
+        if found.how == SINGLE_READS:
+            people = [person for person in people if person.contact.contact_id in set(chosen)]
+            found.left_out[GONE] += len(chosen) - len(people) - len(unread)
+        _compare(db, people, found)
+        with db.transaction():
+            _remember(run, db, found)
+            forget_mark(db, NOTHING_TO_WRITE)  # the next sync makes its plan anew, so that checks tell what was found
+
+
+def _linked_and_written(db: Db) -> list[str]:
+    """Contacts that stood for a customer at the last plan and that the ledger knows."""
+    rows = db.rows(
+        """select distinct contact_id from synced.ledger
+           semi join (select contact_id from planned.contacts where customer_id is not null) using (contact_id)
+           semi join (select contact_id from raw.simpletexting_contacts where not gone) using (contact_id)"""
+    )
+    return sorted(row[0] for row in rows)
+
+
+def _pages(db: Db) -> int:
+    """What a listing of all costs, in requests."""
+    contacts = int(db.value("select count(*) from raw.simpletexting_contacts where not gone"))
+    return max(1, -(-contacts // PAGE_SIZE))
+
+
+def _chosen(run: Run, ids: Sequence[str], sample: int | None) -> list[str]:
+    if sample is None or sample >= len(ids):
+        return list(ids)
+    chance = random.Random(f"{run.merchant.id} {run.today()}")  # no secret: it is to be the same all day
+    return sorted(chance.sample(ids, sample))
+
+
+def _read_singly(run: Run, st: SimpleTextingClient, contact_ids: Sequence[str]) -> set[str]:
+    """Read each by itself; returns the ids of those that cannot be read: each one's trouble is its own.
+
+    Raises:
+        PipelineError: it is the system's trouble.
+    """
+    reads = SingleReads(len(contact_ids))
+    with run.open() as db:
+        known = unreadable_ids(db, CONTACT.name)
+    for done, contact_id in enumerate(contact_ids, 1):
+        try:
+            fetch_contact(run, st, contact_id)
+            reads.went_well()
+        except PipelineError as error:
+            reads.went_wrong(contact_id, error, known=contact_id in known)
+        run.progress(f"contacts {done} of {len(contact_ids)}")
+    if reads.all_failed:
+        _ask_one_that_went_well(run, st, reads)
+    return set(reads.failed)
+
+
+def _ask_one_that_went_well(run: Run, st: SimpleTextingClient, reads: SingleReads) -> None:
+    """Not one read went well: whether it is these contacts or the system is told by one that was read well before."""
+    with run.open() as db, db.batch({"contact_id": list(reads.failed)}) as batch:
+        row = db.row(
+            f"""select contact_id from raw.simpletexting_contacts
+                where not gone and contact_id not in (select contact_id from {batch})
+                  and contact_id not in (select id from raw.unreadable where kind = ?)
+                order by read_at desc, contact_id limit 1""",
+            [CONTACT.name],
+        )
+    if row is not None:
+        fetch_contact(run, st, row[0])
+    elif reads.several:
+        raise next(iter(reads.failed.values()))
+
+
+def _compare(db: Db, people: Sequence[Person], found: Reconciled) -> None:
+    accepted = ledger.read_accepted(db, [person.contact.contact_id for person in people])
+    for person in people:
+        contact = person.contact
+        if (
+            person.facts is None or person.live is None
+        ):  # nothing is wanted of whom nothing may be written, or is known yet
+            found.left_out[person.held or NOT_READ_YET] += 1
+            continue
+        entries, sides = accepted.get(contact.contact_id, {}), {}
+        for want in person.wanted:
+            stands = person.live.value(want.kind, want.key)
+            sides[want.field] = whose(want.policy, want.value, stands, entries.get(want.field))
+            found.fields.setdefault(want.field, Counter())[sides[want.field]] += 1
+        found.contacts += 1
+        differing: dict[str, Side] = {name: side for name, side in sides.items() if side != "same"}
+        if differing:
+            found.differing.append(
+                Differing(contact.contact_id, mask_phone(contact.phone), person.customer_id, differing)
+            )
+
+
+def _remember(run: Run, db: Db, found: Reconciled) -> None:
+    counts = {name: dict(sorted(sides.items())) for name, sides in found.fields.items()}
+    db.execute(
+        "insert into synced.reconciled values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            *(run.run_id, run.now(), found.how, found.requests, found.contacts),
+            *(found.count(side) for side in SIDES),
+            json.dumps(counts, ensure_ascii=False),
+        ],
+    )

@@ -1,0 +1,107 @@
+"""Looks without touching: are the keys good, which custom fields does the account lack, what else is doubtful.
+
+It asks both systems a few cheap questions and stores nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from vs_st_pipeline.connectors.simpletexting.contacts import list_custom_fields
+from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, resolve
+from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.matching import CUSTOMER_ID_LABEL
+from vs_st_pipeline.domain.report import FAILED
+from vs_st_pipeline.pipeline import planning
+from vs_st_pipeline.pipeline.sync import Visit, visiting
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.limitations import read_blind_spots
+from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
+
+
+@dataclass(slots=True)
+class Checked:
+    """What `check` found of one merchant.
+
+    Attributes:
+        errors: why a system cannot be used; empty where both keys are good.
+        missing_fields: fields of the map that the account lacks; somebody must make them in the dashboard.
+        doubts: sentences about what works but may not be meant.
+        unreadable: records that could not be read when they were last asked for: kind, id, and a sentence.
+        not_understood: values that are given and that nobody can read: kind and id of the record, and a sentence.
+    """
+
+    merchant: str
+    errors: list[PipelineError] = field(default_factory=list)
+    missing_fields: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    unreadable: list[dict[str, str]] = field(default_factory=list)
+    not_understood: list[dict[str, str]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "merchant": self.merchant,
+            "status": "failed" if self.errors else "ok",
+            "error": self.errors[0].as_report() if self.errors else None,
+            "errors": [error.as_report() for error in self.errors],
+            "missing_fields": self.missing_fields,
+            "doubts": self.doubts,
+            "unreadable": self.unreadable,
+            "not_understood": self.not_understood,
+        }
+
+
+def check(run: Run) -> Checked:
+    """Ask both systems whether the keys are good, and compare the field map with the account; writes nothing."""
+    checked = Checked(run.merchant.id)
+    for question in (_ask_map, _look_at_what_is_stored, _ask_vinoshipper, _ask_simpletexting):
+        with visiting(run) as visit:
+            question(visit, checked)
+        if visit.report.status == FAILED and visit.report.error:
+            checked.errors.append(visit.report.error)
+    return checked
+
+
+def _ask_map(visit: Visit, checked: Checked) -> None:
+    planning.load_field_map(visit.run.merchant)
+
+
+def _look_at_what_is_stored(visit: Visit, checked: Checked) -> None:
+    if not visit.run.warehouse.file(visit.run.merchant.id).exists():
+        return
+    with visit.run.open() as db:
+        checked.doubts += [f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in read_blind_spots(db)]
+        checked.unreadable = [{"kind": row.kind, "id": row.id, "why": row.sentence} for row in read_unreadable(db)]
+        checked.not_understood = [
+            {"kind": row[0], "id": row[1], "why": row[2]}
+            for row in db.rows("select kind, id, reason from staged.unusable order by kind, id, reason")
+        ]
+
+
+def _ask_vinoshipper(visit: Visit, checked: Checked) -> None:
+    visit.vinoshipper.profile()
+
+
+def _ask_simpletexting(visit: Visit, checked: Checked) -> None:
+    visit.simpletexting.tenant()
+    items = list_custom_fields(visit.simpletexting)
+    fields = [
+        CustomField(item.label.strip(), item.mergeTag or "") for item in items if item.label and item.label.strip()
+    ]
+    resolved = resolve(planning.load_field_map(visit.run.merchant), fields)
+    checked.missing_fields = [row.to for row in resolved.missing]
+    if CUSTOMER_ID_LABEL in checked.missing_fields:
+        checked.doubts.append(
+            f"without the custom field {CUSTOMER_ID_LABEL} contacts are matched by phone alone, in every sync anew"
+        )
+    wanted = {key for _, key in resolved.available}
+    for item in items:
+        if (item.mergeTag in wanted or item.label in wanted) and (item.type or "text").lower() != "text":
+            checked.doubts.append(
+                f"the custom field '{item.label}' has type {item.type}: SimpleTexting may refuse or change what is "
+                "written; a field of type text takes everything"
+            )
+    labels = [item.label.strip().casefold() for item in items if item.label]
+    for label in sorted({name for name in labels if labels.count(name) > 1}):
+        checked.doubts.append(f"two custom fields are labelled '{label}' (in any case): the first is used")

@@ -1,0 +1,527 @@
+"""Why a contact says what it says, and what has happened to it: told from what is stored, nobody is asked.
+
+`why` looks at now, field by field: value, rule, source records, run and call, or the reason why it is not there.
+`history` looks back: every value that moved, every refusal, and the ledger as it was at a time.
+Both show phones and values in full, for they are asked by somebody who has the person on the line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve
+from vs_st_pipeline.connectors.simpletexting.error_codes import meaning_of
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
+    LiveContact,
+    read_contacts,
+    read_custom_fields,
+    read_identities,
+)
+from vs_st_pipeline.domain.diff import Accepted, decide
+from vs_st_pipeline.domain.field_map import FieldMap, MapField, explain, rule_of, wanted_values
+from vs_st_pipeline.domain.matching import ContactIdentity
+from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.plan import EDITED_THERE, MEANINGS, NOT_READ_YET
+from vs_st_pipeline.pipeline import planning
+from vs_st_pipeline.pipeline.planning import RECEIPT_SOURCE, Person
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse import ledger
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.ledger import Rejected
+from vs_st_pipeline.platform.warehouse.suppression import PHONE, phone_name, read_forgotten
+from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
+
+Record = dict[str, Any]
+
+_TAKEN_EMAIL = "left out: another contact of the account has this e-mail, or gets it"
+
+
+# --- why ----------------------------------------------------------------------------------------------------------
+
+
+def why(run: Run, phone: str, field_name: str | None = None) -> Record:
+    """Where the values of one contact come from, or why they are not there, as far as the last sync knows.
+
+    Args:
+        phone: in any form that reduces to ten NANP digits.
+        field_name: one field of the map (any case), None for all.
+
+    Returns:
+        The object of `vs-st why --json`; `contact_id` is None where no contact has this phone. Beside the fields it
+        says `because` (a sentence, where nothing can be written), `rejected`, `notes`, `evidence` (status and birth
+        date now, and those of the last write), `map`, `more_contacts` (others with this phone) and `about` (by field,
+        what there is to say of it and when and how it was last written, by the history).
+
+    Raises:
+        BadSettings: the field map or the merchant's file cannot be used.
+    """
+    field_map = planning.load_field_map(run.merchant)
+    digits = nanp(phone)
+    with run.open() as db:
+        custom_fields = read_custom_fields(db)
+        found = [contact_id for contact_id, gone in _with_phone(db, digits) if not gone]
+        answer: Record = {
+            "merchant": run.merchant.id,
+            "phone": digits or phone,
+            "contact_id": found[0] if found else None,
+            "customer_id": None,
+            "linked_by": None,
+            "held": None,
+            "fields": [],
+            "because": None,
+            "rejected": None,
+            "notes": [],
+            "evidence": None,
+            "map": {
+                "name": field_map.name,
+                "version": field_map.version,
+                "fingerprint": field_map.fingerprint,
+                "last_planned_with": db.value("select map_fingerprint from planned.plan"),
+            },
+            "more_contacts": found[1:],
+            "about": {},
+            "unreadable": [],
+            "not_understood": [],
+        }
+        if not found:
+            answer["because"] = _no_contact(db, phone, digits)
+            return answer
+        [contact] = read_identities(db, found[:1])
+        live = read_contacts(db, custom_fields, found[:1])[contact.contact_id]
+        person = planning.person_of(run, db, contact, custom_fields)
+        answer["rejected"] = _refusal(ledger.read_rejected(db).get(contact.contact_id))
+        answer["notes"] = _notes(db, contact.contact_id, person)
+        answer["evidence"] = _evidence(db, contact, person)
+        if person is None:
+            answer["because"] = _no_customer(db, contact)
+            return answer
+        answer.update(customer_id=person.customer_id, linked_by=person.link.by, held=person.held)
+        answer["because"] = _not_written(db, person)
+        answer.update(_not_readable(db, person))
+        known = _Known.read(db, contact.contact_id)
+    resolved = resolve(field_map, custom_fields)
+    keys = {row.to: key for row, key in resolved.available}
+    for row in field_map.fields:
+        if field_name is None or row.to.casefold() == field_name.casefold():
+            field, says = _field(run, row, field_map, keys.get(row.to), person, live, known, bool(answer["rejected"]))
+            answer["fields"].append(field)
+            answer["about"][row.to] = {"says": says, "written": known.written.get(row.to)}
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is stored of one contact's values.
+
+    Attributes:
+        accepted: its ledger. when: time and run of each entry.
+        written: how each field's entry came to be, by its history.
+        shared_out: fields that the last plan wants; None where it wanted none.
+    """
+
+    accepted: Mapping[str, Accepted]
+    when: Mapping[str, tuple[datetime, str]]
+    written: Mapping[str, Record]
+    shared_out: set[str] | None
+
+    @classmethod
+    def read(cls, db: Db, contact_id: str) -> _Known:
+        when = {
+            row[0]: (row[1], row[2])
+            for row in db.rows(
+                "select field, accepted_at, run_id from synced.ledger where contact_id = ?", [contact_id]
+            )
+        }
+        written = {
+            row[0]: dict(
+                zip(("at", "event", "call", "run_id", "rule", "sources"), (told(row[1]), *row[2:]), strict=True)
+            )
+            for row in db.rows(
+                """select field, written_at, event, call, run_id, rule, sources from synced.history
+                   where contact_id = ? and event <> 'stored' order by seq""",
+                [contact_id],
+            )
+        }
+        planned = db.value("select wanted from planned.contacts where contact_id = ?", [contact_id])
+        shared_out = {entry[0] for entry in json.loads(planned)} if planned else None
+        return cls(ledger.read_accepted(db, [contact_id]).get(contact_id, {}), when, written, shared_out)
+
+
+def _field(
+    run: Run,
+    row: MapField,
+    field_map: FieldMap,
+    key: str | None,
+    person: Person,
+    contact: LiveContact,
+    known: _Known,
+    rejected: bool,
+) -> tuple[Record, str | None]:
+    """One field as `why` tells it, and what there is to say of it in words."""
+    facts = person.facts
+    wanted = wanted_values(FieldMap(1, (row,), "", ""), facts, run.merchant.time_zone) if facts else []
+    value, rule = wanted[0].value if wanted else None, rule_of(row, field_map)
+    taken = (
+        (row.kind, key) == ("builtin", "email")
+        and bool(value)
+        and known.shared_out is not None
+        and row.to not in known.shared_out
+    )
+    if taken:
+        value, rule = None, f"{rule}; {_TAKEN_EMAIL}"
+    entry = known.accepted.get(row.to)
+    stands = contact.value(row.kind, key) if key else None
+    accepted_at, run_id = known.when.get(row.to, (None, None))
+    if entry is not None and entry.stored is None and run_id == contact.read_run:
+        stands = entry.sent  # the run that wrote it had read the contact before, nobody has since
+    state = _state(row, key, value, stands, person.held, rejected, entry)
+    field = {
+        "field": row.to,
+        "value": value,
+        "live": stands,
+        "rule": rule,
+        "sources": [
+            {"system": s.system, "kind": s.kind, "id": s.id, "path": s.path, "value": s.value}
+            for s in (explain(row, facts) if facts else [])
+        ],
+        "accepted_at": told(accepted_at),
+        "run_id": run_id,
+        "state": state,
+    }
+    return field, _TAKEN_EMAIL if taken else _says(row, state, value, stands, person)
+
+
+def _state(
+    row: MapField, key: str | None, value: str | None, live: str | None, held: str | None, rejected: bool, entry: Any
+) -> str:
+    if key is None:
+        return "missing_field"
+    if held:
+        return "held"
+    if value is None:
+        return "waiting"
+    decision = decide(row.policy, value, live or "", entry)
+    if not decision.write:
+        return "synced"
+    if rejected:
+        return "rejected"
+    return "edited_there" if decision.note == EDITED_THERE else "waiting"
+
+
+_STATES = {
+    "missing_field": "the account has no custom field of this name: make it in SimpleTexting's dashboard (type text)",
+    "rejected": "SimpleTexting refused this contact, see above",
+    "edited_there": "somebody changed it at SimpleTexting; the next sync puts it back",
+    "waiting": "the next sync writes it",
+}
+
+
+def _says(row: MapField, state: str, value: str | None, live: str | None, person: Person) -> str | None:
+    if state == "held":
+        return None
+    if state != "missing_field" and value is None:
+        if person.facts is None:
+            return "not known yet, see above"
+        if row.source == RECEIPT_SOURCE:
+            return MEANINGS["receipt_unreadable"]
+        if not person.facts.history_complete:
+            return "not known yet: the shop's order history is still being read; the field is left as it is"
+        if person.facts.customer.has_detail:
+            return (
+                "not known: something that it is made of is given and cannot be understood, see above; the field is "
+                "left as it is"
+            )
+        return "not known yet: the customer's details wait to be read; the field is left as it is"
+    if state != "synced":
+        return _STATES[state]
+    if value == (live or ""):
+        return None if value else "Vinoshipper says nothing here, so it is empty"
+    if row.policy == "fill":
+        return "filled only where it is empty: what stands there is kept"
+    return "this is what SimpleTexting made of it" if value else MEANINGS["cannot_clear"]
+
+
+def _refusal(rejected: Rejected | None) -> Record | None:
+    if rejected is None:
+        return None
+    meaning = meaning_of(rejected.code)
+    return {
+        "code": rejected.code,
+        "means": meaning.means,
+        "do": meaning.do,
+        "then": meaning.what_then,
+        "first_at": told(rejected.first_at),
+        "attempts": rejected.attempts,
+        "next_at": told(rejected.next_at),
+    }
+
+
+def _notes(db: Db, contact_id: str, person: Person | None) -> list[str]:
+    planned = {row[0] for row in db.rows("select note from planned.notes where contact_id = ?", [contact_id])}
+    if person is not None:  # what is known now; the plan's word may be older
+        planned.discard(NOT_READ_YET)
+        planned |= person.notes
+    return sorted(planned)
+
+
+def _evidence(db: Db, contact: ContactIdentity, person: Person | None) -> Record:
+    """On what a write would stand now, and on what the last one stood."""
+    known = db.row(
+        """select has_detail, coalesce(year(birth_date), birth_year) is not null from staged.customers
+           where customer_id = ?""",
+        [person.customer_id if person else None],
+    )
+    last = db.row(
+        """select call, run_id, sent_at, status, read_at, birth_date is not null, outcome from synced.writes
+           where contact_id = ? order by sent_at desc, send_id desc limit 1""",
+        [contact.contact_id],
+    )
+    names = ("call", "run_id", "sent_at", "status", "read_at", "birth_date_known", "outcome")
+    return {
+        "status": contact.status or None,
+        "read_at": told(
+            db.value("select read_at from raw.simpletexting_contacts where contact_id = ?", [contact.contact_id])
+        ),
+        "birth_date_known": bool(known[1]) if known and known[0] else None,
+        "last_write": {
+            name: told(value) if isinstance(value, datetime) else value for name, value in zip(names, last, strict=True)
+        }
+        if last
+        else None,
+    }
+
+
+def _no_contact(db: Db, phone: str, digits: str | None) -> str:
+    """Why there is no contact with this phone."""
+    if read_forgotten(db).knows(PHONE, phone_name(phone)):
+        return (
+            "whoever has this phone was forgotten here (vs-st forget): nothing is kept of him, and nothing that comes "
+            "under this phone is stored or written any more"
+        )
+    read_at = db.value("select max(finished_at) from raw.reads where what = 'contacts'")
+    if read_at is None:
+        return "the contacts of this merchant were never read: run vs-st sync first"
+    if gone := [row[0] for row in _bearers(db, digits) if row[1]]:
+        return (
+            f"contact {', '.join(gone)} had this phone, but SimpleTexting has it no more: it was deleted there; "
+            "vs-st history tells what was written to it"
+        )
+    customers = [
+        str(row[0])
+        for row in db.rows(
+            "select customer_id from raw.vinoshipper_customers where phone = ? and deleted_at is null order by 1",
+            [digits],
+        )
+    ]
+    if customers:
+        return (
+            f"customer {', '.join(customers)} has this phone at Vinoshipper, but nobody has signed up with it at "
+            "SimpleTexting, and nothing here signs anybody up"
+        )
+    return (
+        "no contact had this phone when contacts were last read, and no customer has it; who was deleted there before "
+        "anybody looked is the same"
+    )
+
+
+def _no_customer(db: Db, contact: ContactIdentity) -> str:
+    """Why a contact stands for nobody."""
+    carried, digits = contact.vs_customer_id, contact.phone
+    deleted = db.rows(
+        """select customer_id, deleted_at from raw.vinoshipper_customers
+           where deleted_at is not null and (phone = ? or customer_id::varchar = ?) order by 1""",
+        [digits, carried],
+    )
+    if deleted:
+        return (
+            f"customer {deleted[0][0]} was deleted at Vinoshipper (seen {deleted[0][1]:%Y-%m-%d}): the contact keeps "
+            "its last values, and nothing is written any more"
+        )
+    by_id = f"its VScustomerID ({carried}) names no customer that exists" if carried else "it carries no VScustomerID"
+    by_phone = "no customer has its phone" if digits else "its phone is no North American number"
+    asked_at = db.value("select asked_at from raw.lookups where phone = ?", [digits])
+    asked = f" (Vinoshipper was asked for it on {asked_at:%Y-%m-%d})" if asked_at else ""
+    return f"{by_id}, and {by_phone}{asked}; it is linked as soon as one of them is true"
+
+
+def _not_readable(db: Db, person: Person) -> dict[str, list[Record]]:
+    """Records of this contact that cannot be read now, and values of them that are given and not understood."""
+    with db.batch({"customer_id": list(person.link.candidates)}, {"customer_id": "int"}) as batch:
+        rows = db.rows(
+            f"""select 'customer', cast(customer_id as varchar) from {batch}
+                union all
+                select 'order', order_number from raw.vinoshipper_orders semi join {batch} using (customer_id)"""
+        )
+    records = {*rows, ("contact", person.contact.contact_id)}
+    return {
+        "unreadable": [
+            {"kind": row.kind, "id": row.id, "why": row.sentence}
+            for row in read_unreadable(db)
+            if (row.kind, row.id) in records
+        ],
+        "not_understood": [
+            {"kind": row[0], "id": row[1], "why": row[2]}
+            for row in db.rows("select kind, id, reason from staged.unusable order by kind, id, reason")
+            if (row[0], row[1]) in records
+        ],
+    }
+
+
+def _not_written(db: Db, person: Person) -> str | None:
+    """Why nothing is written to a linked contact, None where it is."""
+    if person.held:
+        doubted = db.value("select met_at from synced.doubted where contact_id = ?", [person.contact.contact_id])
+        if doubted is not None and person.contact.status == "OPT_IN":
+            return "a write of ours may have made this contact, so its consent is not believed until it shows a sign"
+        return MEANINGS[person.held]
+    if NOT_READ_YET not in person.notes:
+        return None
+    with db.batch({"customer_id": list(person.link.candidates)}, {"customer_id": "int"}) as batch:
+        customers = db.value(
+            f"""select count(*) from raw.vinoshipper_customers semi join {batch} using (customer_id)
+                where detail_at is null"""
+        )
+        orders, of = db.row(
+            f"""select count(*) filter (detail_at is null), count(*) from raw.vinoshipper_orders
+                semi join {batch} using (customer_id)"""
+        ) or (0, 0)
+    waits = [f"{customers} of {len(person.link.candidates)} customers' details"] * bool(customers)
+    waits += [f"{orders} of {of} orders"] * bool(orders)
+    what = " and ".join(waits) or "the customer's record"
+    return (
+        f"{what} wait to be read at Vinoshipper, so age and sums are not known; nothing is written before. The next "
+        "syncs read them, the most needed first"
+    )
+
+
+# --- history ------------------------------------------------------------------------------------------------------
+
+REJECTED, UNANSWERED, WITHOUT_EFFECT = "rejected", "unanswered", "without_effect"
+
+
+def history(run: Run, phone: str, field_name: str | None = None, *, at: datetime | None = None) -> Record:
+    """What has happened to all contacts that bear this phone, or bore it when they were last read; newest last.
+
+    Args:
+        phone: in any form that reduces to ten NANP digits.
+        field_name: one field (any case), None for all; what concerns the whole contact is told all the same.
+        at: show what was known at this time (aware), and the ledger as it was then.
+
+    Returns:
+        The object of `vs-st history --json`: `contacts`, `entries` (each with time, event, field, old and new, what
+        was stored, call, run, rule, source records, code and its meaning) and `ledger` (None without `at`).
+
+    Raises:
+        BadSettings: the merchant's file cannot be used.
+    """
+    until = at.astimezone(UTC).replace(tzinfo=None) if at else None
+    with run.open() as db:
+        contacts = _bearers(db, nanp(phone))
+        ids = [row[0] for row in contacts]
+        entries = [*_values_that_moved(db, ids), *_writes_without_values(db, ids)]
+        replayed = ledger.replay(db, until) if until else {}
+    meant = field_name.casefold() if field_name else None
+    entries = [
+        entry
+        for entry in entries
+        if (meant is None or entry["field"] is None or entry["field"].casefold() == meant)
+        and (until is None or entry["at"] <= until)
+    ]
+    entries.sort(key=lambda entry: entry["at"])  # stable: events of one moment stay in their order
+    return {
+        "merchant": run.merchant.id,
+        "phone": nanp(phone) or phone,
+        "contacts": [{"contact_id": contact_id, "gone": gone} for contact_id, gone in contacts],
+        "at": told(until),
+        "entries": [{**entry, "at": told(entry["at"])} for entry in entries],
+        "ledger": [
+            {"contact_id": contact_id, "field": field, "sent": entry.sent, "stored": entry.stored}
+            for (contact_id, field), entry in sorted(replayed.items())
+            if contact_id in ids and (meant is None or field.casefold() == meant)
+        ]
+        if until
+        else None,
+    }
+
+
+def _bearers(db: Db, digits: str | None) -> list[tuple[str, bool]]:
+    """Contacts with this phone when they were last read, or under which something may still come; and who is gone.
+
+    The phone that a write was sent under is kept only while its outcome is open, so who had the phone earlier and has
+    another one now is not found by it.
+    """
+    found = dict(_with_phone(db, digits))
+    for contact_id, gone in db.rows(
+        """select distinct contact_id, coalesce(gone, true)
+           from synced.writes as w left join raw.simpletexting_contacts as c using (contact_id) where w.phone = ?""",
+        [digits],
+    ):
+        found.setdefault(contact_id, bool(gone))
+    return sorted(found.items())
+
+
+def _with_phone(db: Db, digits: str | None) -> list[tuple[str, bool]]:
+    """Contacts with this phone when they were last read, by id, and whether each is gone."""
+    return [
+        (row[0], bool(row[1]))
+        for row in db.rows(
+            "select contact_id, gone from raw.simpletexting_contacts where phone = ? order by contact_id", [digits]
+        )
+    ]
+
+
+def _entry(**known: Any) -> Record:
+    names = ("at", "contact_id", "event", "field", "old", "new", "stored", "call", "run_id", "rule", "sources")
+    return {**dict.fromkeys((*names, "code", "means")), **known}
+
+
+def _values_that_moved(db: Db, contact_ids: Sequence[str]) -> list[Record]:
+    with db.batch({"contact_id": list(contact_ids)}) as batch:
+        columns, rows = db.columns(
+            f"""select written_at as at, contact_id, event, field, old, new, stored, call, run_id, rule, sources
+                from synced.history semi join {batch} using (contact_id) order by seq"""
+        )
+    return [_entry(**dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def _writes_without_values(db: Db, contact_ids: Sequence[str]) -> list[Record]:
+    """Refusals, writes that had no effect, and writes of which nobody knows yet."""
+    with db.batch({"contact_id": list(contact_ids)}) as batch:
+        rows = db.rows(
+            f"""select coalesce(w.settled_at, w.sent_at), w.contact_id, w.outcome, w.call, w.run_id, w.changes,
+                       r.code, r.last_at is not null and r.last_at = w.settled_at
+                from synced.writes as w semi join {batch} using (contact_id)
+                left join synced.rejects as r using (contact_id)
+                where w.outcome is distinct from 'accepted' order by w.sent_at, w.send_id"""
+        )
+    entries = []
+    for at, contact_id, outcome, call, run_id, changes, code, is_last in rows:
+        of_write = {"at": at, "contact_id": contact_id, "call": call, "run_id": run_id}
+        if outcome == "rejected":
+            # Only the last refusal's code is kept, while the contact waits for its next try.
+            meaning = {"code": code, "means": meaning_of(code).means} if is_last else {}
+            entries.append(_entry(event=REJECTED, **of_write, **meaning))
+        elif outcome is not None:
+            entries.append(_entry(event=WITHOUT_EFFECT, **of_write, means=_OUTCOMES.get(outcome, outcome)))
+        else:
+            for field, _, _, _, old, new, rule, sources in json.loads(changes or "[]"):
+                values = {"field": field, "old": old, "new": new, "rule": rule, "sources": sources}
+                entries.append(_entry(event=UNANSWERED, **of_write, **values, means=_OUTCOMES[None]))
+    return entries
+
+
+_OUTCOMES = {
+    "gone": "SimpleTexting did not have the contact any more",
+    "another contact": "the write met another contact than the one we know, which had vanished",
+    "not applied": "it was read afterwards, and the values were not there",
+    None: "sent, or about to be, and no answer says what became of it; the next sync reads the contact",
+}
+
+
+def told(moment: datetime | None) -> str | None:
+    """A time of the tables (UTC without zone) as reports tell it."""
+    return moment.isoformat() + "Z" if moment else None

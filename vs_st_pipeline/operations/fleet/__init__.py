@@ -1,0 +1,1 @@
+"""How all merchants are, when each is due, and who is told."""

@@ -1,0 +1,238 @@
+"""Tells people when a merchant gets into trouble, and when he is out of it again: once per change, to every address.
+
+Data flow: `Fleet` + what was told before (`alerts.json`) -> news -> `notifier` -> `alerts.json`.
+
+What was told is written after each message and before the next one is sent, so a crash repeats one message at most and
+loses none; what could not be sent is sent next time. Every address has its own memory, so that one that is down
+neither holds up another nor makes it hear things twice, and a new one begins with whoever is in trouble now.
+
+Trouble is an episode: each kind of it is told once, until a good sync ends it. Whoever is between the two (`retrying`,
+or not synced yet) is neither.
+
+Addresses are in the environment and not in the merchants file, because a merchants file that cannot be read is the
+first thing that has to be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.formats import in_words
+from vs_st_pipeline.operations.fleet import health
+from vs_st_pipeline.operations.fleet.alert_state import Memory, read_addresses
+from vs_st_pipeline.operations.fleet.health import BROKEN, FINE, LATE, NEW, OFF, REFUSED, TROUBLE, Fleet, Stand
+from vs_st_pipeline.operations.fleet.notifier import Notifier, UnknownAddress
+from vs_st_pipeline.platform.crash_reports import told as told_fault
+from vs_st_pipeline.platform.settings.environment import alert_addresses, data_dir
+from vs_st_pipeline.platform.settings.secrets import Secret
+
+THE_FILE = "(the merchants file)"
+MOST_APART = 10  # more news than this at once are summed up in one message: then it is not theirs, but a vendor's
+MOST_NAMED = 20
+SECONDS = 20.0  # for all messages to one address; a run waits so long at most
+MEMORY = "alerts.json"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What an address is to be told of a merchant.
+
+    Attributes:
+        trouble: in words, such as `failing (auth)`; None: he is out of it again, or need not be spoken of any more.
+        title, body: `""` where there is nothing to say.
+    """
+
+    merchant: str
+    trouble: str | None
+    title: str = ""
+    body: str = ""
+
+
+@dataclass(slots=True)
+class Told:
+    """What came of telling.
+
+    Attributes:
+        sent: messages taken by a service.
+        failed: addresses that did not take everything; what is left is sent next time.
+        problem: why, in one sentence without any address's URL; `""` where all is well.
+    """
+
+    sent: int = 0
+    failed: int = 0
+    problem: str = ""
+
+
+def tell(environ: Mapping[str, str], look: Callable[[], Fleet] | None = None, *, seconds: float = SECONDS) -> Told:
+    """Tell every address what is new; never raises, and takes no longer than `seconds`.
+
+    Args:
+        look: how all stand now; asked only where somebody is to be told.
+        seconds: for all messages to one address; addresses are told side by side.
+    """
+    try:
+        known = alert_addresses(environ)
+        found = (look() if look else health.look(environ)) if known.urls else None
+        told = _tell_all(data_dir(environ), known.urls, known.references, found, seconds) if found else Told()
+        if known.problems:  # the others are told all the same
+            told.failed += len(known.problems)
+            told.problem = "; ".join(
+                ["some alerts are not sent", *known.problems, *[told.problem] * bool(told.problem)]
+            )
+        return told
+    except PipelineError as error:
+        return Told(failed=1, problem=f"alerts are not sent: {error.message}")
+    except Timeout:
+        return Told(problem="alerts are being sent by somebody else")
+    except OSError as error:
+        return Told(failed=1, problem=f"alerts are not sent: {error.strerror or type(error).__name__}")
+    except Exception as error:  # whatever it is, it must not fail a sync
+        return Told(failed=1, problem=f"alerts are not sent: {told_fault(error)}")
+
+
+def try_addresses(urls: Mapping[str, Secret], *, seconds: float = SECONDS) -> dict[str, str]:
+    """Send a message to every address that says it is a test; address -> what went wrong, `""` where nothing did.
+
+    Args:
+        urls: by reference, as `alert_addresses` has them.
+    """
+    body = (
+        "This is a test: alerts of vs-st arrive here.\nYou will hear of a winery in trouble, and when it is well again."
+    )
+    return {
+        name: _sent(url, lambda notifier: notifier.send("vs-st: a test message", body, bad=False), seconds)
+        for name, url in urls.items()
+    }
+
+
+def _sent(url: Secret, send: Callable[[Notifier], bool], seconds: float) -> str:
+    """What went wrong, `""` where nothing did."""
+    try:
+        with Notifier(url.reveal(), seconds) as notifier:
+            return "" if send(notifier) else "the service did not take it; see whether the URL is right and it is up"
+    except UnknownAddress:
+        return "what stands there is no URL that apprise knows; its forms are at https://github.com/caronc/apprise"
+
+
+# --- what is new --------------------------------------------------------------------------------------------------
+
+
+def news(found: Fleet, told: Mapping[str, list[str]]) -> list[News]:
+    """What is new of whom, the worst first, after what was told of them."""
+    if found.unreadable is not None:  # nothing is known of anybody
+        if BROKEN in told.get(THE_FILE, ()):
+            return []
+        body = f"Nobody is synced: {found.unreadable.message}\nWhat to do: {health.WHAT_TO_DO['config']}"
+        return [News(THE_FILE, BROKEN, "The merchants file cannot be used", body)]
+    new = []
+    if THE_FILE in told:
+        new.append(News(THE_FILE, None, "The merchants file can be used again", found.sentence()))
+    for one in found.worst_first:
+        before = told.get(one.merchant, [])
+        if one.state in TROUBLE:
+            trouble = one.state if one.state == LATE else one.in_words  # late is late, whatever is in the way today
+            if trouble not in before:
+                new.append(News(one.merchant, trouble, f"{_name(one)}: {one.in_words}", _trouble(one)))
+        elif before and one.state == OFF:
+            new.append(News(one.merchant, None))  # somebody did that, and knows
+        elif before and (one.state in (FINE, REFUSED) or (one.state == NEW and before == [BROKEN])):
+            new.append(News(one.merchant, None, f"{_name(one)}: well again", _recovery(one, before)))
+    gone = told.keys() - {one.merchant for one in found.stands} - {THE_FILE}
+    return [*new, *(News(merchant, None) for merchant in sorted(gone))]
+
+
+def _name(one: Stand) -> str:
+    return one.name or one.merchant
+
+
+def _trouble(one: Stand) -> str:
+    good = f"{one.last_good_sync_at:%Y-%m-%d %H:%M} UTC" if one.last_good_sync_at else "never"
+    age = f" ({in_words(one.age)} ago)" if one.age is not None else ""
+    lines = [f"{one.merchant}: {health.STATES[one.state]}.", f"{one.says}", f"What to do: {one.do}"]
+    return "\n".join(lines if one.state == BROKEN else [*lines, f"Last good sync: {good}{age}."])
+
+
+def _recovery(one: Stand, before: list[str]) -> str:
+    lines = [f"{one.merchant} was: {', '.join(before)}. Now: {one.in_words}."]
+    return "\n".join([*lines, f"{one.says}. {one.do}"] if one.says else lines)
+
+
+def _summed_up(new: list[News], found: Fleet) -> News:
+    """Many at once as one message."""
+    bad, well = [one for one in new if one.trouble], [one for one in new if not one.trouble]
+    counts = [f"{len(bad)} in trouble"] * bool(bad) + [f"{len(well)} well again"] * bool(well)
+    lines = [found.sentence(), "", *(one.title for one in new[:MOST_NAMED])]
+    lines += [f"and {len(new) - MOST_NAMED} more"] * (len(new) > MOST_NAMED)
+    lines += ["", "What to do: if most have the same, look at what they share: a vendor that is down, our own network."]
+    lines += ["fleet/health in Dagster, or `vs-st merchants`, says it for each."]
+    return News("", "many" if bad else None, f"vs-st: {', '.join(counts)}", "\n".join(lines))
+
+
+# --- telling it ---------------------------------------------------------------------------------------------------
+
+
+def _tell_all(folder: Path, urls: Mapping[str, Secret], names: Collection[str], found: Fleet, seconds: float) -> Told:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock(folder / "alerts.lock", mode=0o600, timeout=0):
+        memory = Memory(folder / MEMORY, names)
+        with ThreadPoolExecutor(max_workers=len(urls)) as pool:
+            told = list(pool.map(lambda name: _tell_one(memory, name, urls[name], found, seconds), urls))
+        memory.keep()
+    problems = [f"{name}: {one.problem}" for name, one in zip(urls, told, strict=True) if one.problem]
+    return Told(sum(one.sent for one in told), len(problems), "; ".join(problems))
+
+
+def _tell_one(memory: Memory, name: str, url: Secret, found: Fleet, seconds: float) -> Told:
+    new, done = news(found, memory.of(name)), Told()
+    if silent := [one for one in new if not one.title]:
+        memory.remember(name, _told(silent))
+    new = [one for one in new if one.title]
+    if not new:
+        return done
+    messages = [(one, [one]) for one in new] if len(new) <= MOST_APART else [(_summed_up(new, found), new)]
+
+    def send(notifier: Notifier) -> bool:
+        for message, about in messages:
+            if notifier.send(message.title, message.body, bad=message.trouble is not None):
+                memory.remember(name, _told(about))
+                done.sent += 1
+        return done.sent == len(messages)
+
+    done.problem = _sent(url, send, seconds)
+    return done
+
+
+def _told(about: list[News]) -> Iterator[tuple[str, str | None]]:
+    return ((one.merchant, one.trouble) for one in about)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What an address was told, and what comes next.
+
+    Attributes:
+        told: merchants that it was told to be in trouble.
+        next: what it will be told next.
+        here: this process's environment names it; another's does where not, and what comes next is not known here.
+    """
+
+    address: str
+    told: list[str]
+    next: list[News]
+    here: bool = True
+
+
+def waiting(environ: Mapping[str, str], found: Fleet) -> Iterator[Waiting]:
+    """Of each address whom it was told to be in trouble, and what it will be told next; those known elsewhere last."""
+    remembered, known = read_addresses(data_dir(environ) / MEMORY), alert_addresses(environ)
+    for name in known.urls:
+        told = remembered[name].told if name in remembered else {}
+        yield Waiting(name, sorted(told), [one for one in news(found, told) if one.title])
+    for name in sorted(remembered.keys() - known.references):
+        yield Waiting(name, sorted(remembered[name].told), [], here=False)

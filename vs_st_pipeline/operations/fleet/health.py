@@ -1,0 +1,325 @@
+"""How all merchants stand, the worst first: who is in trouble, since when, why, and what to do.
+
+Data flow: merchants file + every `standing.json` -> `Fleet`. It is read in every tick, so it opens no database.
+
+A state says what a person has to do about it. A sync that failed in a way which the next one may mend (`try_later`,
+`bad_answer`) is no trouble by itself: it becomes `late` if none of the next ones mends it. What only a person can mend
+is `failing` at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from vs_st_pipeline.domain.errors import SIMPLETEXTING, VINOSHIPPER, BadAnswer, BadSettings, TryLater
+from vs_st_pipeline.domain.plan import UNREADABLE
+from vs_st_pipeline.domain.report import FAILED, PARTIAL
+from vs_st_pipeline.operations.fleet.schedule import intervals
+from vs_st_pipeline.pipeline.status_file import (
+    HOURS_KEPT,
+    Error,
+    Hour,
+    Standing,
+    good_sync_age,
+    pulse_of,
+    read_standing,
+)
+from vs_st_pipeline.platform.settings import environment
+from vs_st_pipeline.platform.settings.environment import Misunderstood
+from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile, read_merchants
+
+BROKEN, FAILING, LATE, RETRYING = "broken settings", "failing", "late", "retrying"
+REFUSED, NEW, FINE, OFF = "partial", "new", "fine", "off"
+
+STATES = {
+    BROKEN: "the entry in the merchants file cannot be used, so nothing is called",
+    FAILING: "the last sync failed, and only a person can mend it",
+    LATE: "there was no good sync for too long",
+    RETRYING: "the last sync failed, and the next one may mend it",
+    REFUSED: "synced, but contacts were refused, records cannot be read, or what became of a write is not known",
+    NEW: "not synced yet",
+    FINE: "the last sync was good",
+    OFF: "disabled in the merchants file",
+}
+"""Every state and what it means, the worst first."""
+
+TROUBLE = (BROKEN, FAILING, LATE)
+_MENDS_ITSELF = (TryLater.kind, BadAnswer.kind)
+_MISSED = 3  # so many syncs of his own interval may be missed before he is late, whatever the setting says
+
+_KEYS_PLACE = "where the merchants file says"
+WHAT_TO_DO = {
+    "auth": f"Renew the key and put it {_KEYS_PLACE}; nothing was lost.",
+    "try_later": "Nothing yet: every tick tries again. If it lasts, ask the vendor whether it is down or blocks us.",
+    "bad_answer": "Nothing yet: every tick tries again. If it lasts, report the trace id to the vendor.",
+    "unsafe": "Ask the winery whether it is right. If not, repair the shop; nothing was written.",
+    "config": "Put the setting right; the message names it.",
+    "internal": "Report it; the message names the place in our code.",
+}
+_HELD_UP_HERE = (
+    "Nothing yet: every tick tries again. If it lasts, the cause is on this machine and no vendor's: close or end what "
+    "the message names."
+)
+_LATE_WITHOUT_ERROR = "See whether sync_schedule is switched on and its runs get through: nobody tried to sync him."
+_UNREAD_DO = "`vs-st check` names the records and what cannot be seen; `vs-st why` says what it means for a contact."
+_REFUSED_DO = "`vs-st why` says of a contact what was refused and what to do; `vs-st retry` tries at once."
+
+
+def what_to_do(error: Error) -> str:
+    """What a person should do about an error, `""` where nobody can say."""
+    if error.kind == TryLater.kind and error.system is None:  # a file or a lock that somebody holds
+        return _HELD_UP_HERE
+    return WHAT_TO_DO.get(error.kind, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """How one merchant stands.
+
+    Attributes:
+        merchant: id; of a bad entry without one, its line in brackets.
+        name: None where the entry has none.
+        state: one of `STATES`.
+        kind: of the last run's error, None where it had none.
+        since: when he came to be in this state, None where nobody can say.
+        says: what is the matter, `""` where nothing is.
+        do: what a person should do, `""` where nothing is to be done.
+        age: since the last good sync, None where there was none.
+        stale: no good sync for too long, whatever else is the matter.
+        status, error, last_run_at: of the last run; None where there was none.
+        rejects: contacts refused that wait for another try.
+        unknown: contacts of whom it is not known what became of a write.
+        calls: requests of the last run.
+        changes: contacts accepted within the last 24 hours.
+        hours: what came of his runs by the hour.
+    """
+
+    merchant: str
+    name: str | None
+    state: str
+    kind: str | None = None
+    since: datetime | None = None
+    says: str = ""
+    do: str = ""
+    last_good_sync_at: datetime | None = None
+    age: timedelta | None = None
+    stale: bool = False
+    status: str | None = None
+    error: Error | None = None
+    last_run_at: datetime | None = None
+    rejects: int = 0
+    unknown: int = 0
+    calls: int = 0
+    changes: int = 0
+    hours: tuple[Hour, ...] = field(default=(), repr=False)
+
+    @property
+    def in_words(self) -> str:
+        """The state, and of what kind: `failing (auth)`."""
+        return f"{self.state} ({self.kind})" if self.kind and self.state in (FAILING, LATE, RETRYING) else self.state
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All merchants in the file's order, bad entries last.
+
+    Attributes:
+        at: now, aware UTC.
+        late_after: how long nobody may be without a good sync.
+        unreadable: why the merchants file cannot be used at all; nothing is known then of whom it names.
+        misunderstood: settings of the environment that are not understood.
+    """
+
+    at: datetime
+    late_after: timedelta
+    stands: tuple[Stand, ...] = ()
+    unreadable: BadSettings | None = None
+    misunderstood: tuple[Misunderstood, ...] = ()
+
+    @property
+    def worst_first(self) -> list[Stand]:
+        """By state; those longest in it first, and by id."""
+        order = {state: place for place, state in enumerate(STATES)}
+        return sorted(self.stands, key=lambda one: (order[one.state], one.since or self.at, one.merchant))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Merchants by state, all states, the worst first."""
+        found = Counter(one.state for one in self.stands)
+        return {state: found[state] for state in STATES}
+
+    @property
+    def enabled(self) -> int:
+        """Merchants that are meant to be synced, broken entries too."""
+        return sum(one.state != OFF for one in self.stands)
+
+    def of(self, *states: str) -> list[Stand]:
+        """Merchants in these states, the worst first."""
+        return [one for one in self.worst_first if one.state in states]
+
+    @property
+    def hours(self) -> list[Hour]:
+        """What came of all merchants' runs in each of the last 48 hours, the oldest first, empty hours too."""
+        changes: Counter[int] = Counter()
+        errors: dict[int, Counter[str]] = {}
+        for one in (hour for stand in self.stands for hour in stand.hours):
+            changes[one.hour] += one.changes
+            if one.errors:
+                errors.setdefault(one.hour, Counter()).update(one.errors)
+        last = _hour(self.at)
+        return [Hour(hour, changes[hour], errors.get(hour, {})) for hour in range(last - HOURS_KEPT + 1, last + 1)]
+
+    def sentence(self, named: int = 3) -> str:
+        """`47 of 50 fine; 1 failing: hillside-cellars (auth); ...`; of each state at most so many are named."""
+        wrong = [f"not understood: {one.sentence}" for one in self.misunderstood]
+        if self.unreadable is not None:
+            return "; ".join([f"nobody is synced: {self.unreadable.message}", *wrong])
+        told = [f"{self.counts[FINE]} of {self.enabled} fine"]
+        for state, count in self.counts.items():
+            if count and state in (*TROUBLE, RETRYING, REFUSED):
+                his = [f"{one.merchant}{f' ({one.kind})' if one.kind else ''}" for one in self.of(state)]
+                more = f" and {count - named} more" if count > named else ""
+                told.append(f"{count} {state}: {', '.join(his[:named])}{more}")
+            elif count and state != FINE:
+                told.append(f"{count} {state}")
+        return "; ".join([*told, *wrong])
+
+
+def look(environ: Mapping[str, str], file: MerchantsFile | None = None) -> Fleet:
+    """How all stand now, by the settings of the environment; what cannot be used of these, or at all, is told in it.
+
+    Args:
+        file: the merchants file, where it has been read already.
+    """
+    by = environment.taken(environ)
+    try:
+        file = file or read_merchants(environment.settings_path(environ), environ)
+    except BadSettings as error:
+        return Fleet(by.now, by.late_after, unreadable=error.with_traceback(None), misunderstood=by.misunderstood)
+    found = read_fleet(
+        file, environment.data_dir(environ), by.now,
+        late_after=by.late_after, bounds=by.bounds, requests_per_second=by.rates.get(VINOSHIPPER),
+    )  # fmt: skip
+    return replace(found, misunderstood=by.misunderstood)
+
+
+def read_fleet(
+    file: MerchantsFile,
+    data_dir: Path,
+    now: datetime,
+    *,
+    late_after: timedelta,
+    bounds: tuple[timedelta, timedelta],
+    requests_per_second: float | None = None,
+) -> Fleet:
+    """How all merchants of the file stand.
+
+    Args:
+        now: aware UTC.
+        late_after: a merchant without a good sync for longer is late; three of his own intervals where that is longer.
+        bounds: shortest and longest time between two syncs of a merchant.
+        requests_per_second: of the whole fleet at Vinoshipper, None for no limit.
+    """
+    standings = {merchant.id: read_standing(data_dir, merchant.id) for merchant in file.merchants}
+    pulses = {merchant.id: pulse_of(standings[merchant.id]) for merchant in file.enabled}
+    every = intervals(pulses, bounds=bounds, requests_per_second=requests_per_second)
+    least = late_after.total_seconds()
+    stands = [
+        _stand(merchant, standings[merchant.id], now, max(least, _MISSED * every.get(merchant.id, 0.0)))
+        for merchant in file.merchants
+    ]
+    return Fleet(now, late_after, (*stands, *(_broken(file, bad) for bad in file.bad)))
+
+
+def _broken(file: MerchantsFile, bad: BadMerchant) -> Stand:
+    name = bad.id or f"(line {bad.line})"
+    if bad.id and file.get(bad.id):
+        name = f"{bad.id} (line {bad.line})"  # the id is there twice, and the other entry is good
+    error = Error(BadSettings.kind, bad.error.message)
+    return Stand(name, bad.name, BROKEN, says=error.message, do=WHAT_TO_DO[error.kind], status=FAILED, error=error)
+
+
+def _stand(merchant: Merchant, standing: Standing, now: datetime, late_after: float) -> Stand:
+    last, error = standing.last, standing.last.error if standing.last else None
+    seconds, since = good_sync_age(standing, now), standing.ended.since if standing.ended else None
+    # Who never had a good sync is late by the time for which he has tried. A good sync in the future is of a clock that
+    # was wrong: to wait until it is past could take years.
+    waited = abs(seconds) if seconds is not None else (now - since).total_seconds() if since and error else 0.0
+    state = _state(merchant, standing, late=waited > late_after)
+    if state == LATE:
+        since = (standing.last_good_sync_at or since or now) + timedelta(seconds=late_after)
+    elif state in (NEW, OFF):
+        since = None
+    failed = error if state in (FAILING, LATE, RETRYING) else None
+    says, do = _told(state, failed, standing)
+    if failed and failed.kind == "auth":
+        do = do.replace(_KEYS_PLACE, f"{_KEYS_PLACE} ({_keys_of(merchant, failed.system)})")
+    yesterday = _hour(now) - 24
+    return Stand(
+        merchant.id, merchant.name, state, failed.kind if failed else None, since, says, do,
+        last_good_sync_at=standing.last_good_sync_at,
+        age=timedelta(seconds=seconds) if seconds is not None else None,
+        stale=merchant.enabled and waited > late_after,
+        status=last.status if last else None,
+        error=error,
+        last_run_at=last.at if last else None,
+        rejects=standing.rejects,
+        unknown=standing.unknown,
+        calls=sum(last.calls.values()) if last else 0,
+        changes=sum(one.changes for one in standing.hours if one.hour > yesterday),
+        hours=tuple(standing.hours),
+    )  # fmt: skip
+
+
+def _state(merchant: Merchant, standing: Standing, *, late: bool) -> str:
+    if not merchant.enabled:
+        return OFF
+    last = standing.last
+    failed = last is not None and last.status == FAILED
+    if failed and not (last and last.error and last.error.kind in _MENDS_ITSELF):
+        return FAILING
+    if late:
+        return LATE
+    if failed:
+        return RETRYING
+    if last is None:
+        return NEW
+    return REFUSED if last.status == PARTIAL or standing.rejects or standing.unknown else FINE
+
+
+def _keys_of(merchant: Merchant, system: str | None) -> str:
+    """Where the keys of a system come from: what the entry says, no value."""
+    shop, texting = merchant.vinoshipper, merchant.simpletexting
+    keys = {VINOSHIPPER: (shop.api_key, shop.api_secret), SIMPLETEXTING: (texting.api_token,)}
+    found = keys.get(system or "", (*keys[VINOSHIPPER], *keys[SIMPLETEXTING]))
+    return ", ".join(dict.fromkeys(key.reference for key in found))
+
+
+def _told(state: str, error: Error | None, standing: Standing) -> tuple[str, str]:
+    """What is the matter, and what to do."""
+    if error is not None:
+        at = f" at {error.system}" if error.system else ""
+        trace = f" (trace {error.trace_id})" if error.trace_id else ""
+        return f"{error.kind}{at}: {error.message}{trace}", what_to_do(error)
+    if state == LATE:
+        return f"no sync since {standing.last_good_sync_at:%Y-%m-%d %H:%M} UTC", _LATE_WITHOUT_ERROR
+    if state == REFUSED:
+        planned = (standing.last_run or {}).get("planned") or {}
+        unreadable = (planned.get("noted") or {}).get(UNREADABLE, 0)
+        told = {
+            "refused": standing.rejects,
+            "of unknown outcome": standing.unknown,
+            "of whom a record cannot be read": unreadable,
+        }
+        says = [f"{count} contacts {name}" for name, count in told.items() if count]
+        unseen = (standing.last_run or {}).get("unseen") or []
+        return ", ".join(says) or "; ".join(unseen), _REFUSED_DO if says[:1] and not unreadable else _UNREAD_DO
+    return "", ""
+
+
+def _hour(moment: datetime) -> int:
+    return int(moment.timestamp() // 3600)

@@ -1,0 +1,55 @@
+"""Which merchants to sync now: who changes often is asked often, as far as the fleet's requests go.
+
+Data flow: standing.json of every merchant -> `polling` -> ids of those who are due.
+
+The budget is the fleet's own rate at Vinoshipper, where one is set; a fifth of it is left for what changed. Without
+one nothing is scarce but the merchants' own rates, and everybody is synced as often as the settings allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from vs_st_pipeline.domain import poll_intervals
+from vs_st_pipeline.pipeline.status_file import Pulse, read_pulse
+
+SHARE_FOR_LOOKING = 0.8
+
+
+def due_merchants(
+    data_dir: Path,
+    merchant_ids: Collection[str],
+    now: datetime,
+    *,
+    bounds: tuple[timedelta, timedelta],
+    requests_per_second: float | None = None,
+) -> list[str]:
+    """Ids of the merchants who are due, the longest overdue first.
+
+    Args:
+        now: aware time.
+        bounds: shortest and longest time between two syncs of a merchant.
+        requests_per_second: of the whole fleet at Vinoshipper, None for no limit.
+    """
+    pulses = {merchant_id: read_pulse(data_dir, merchant_id) for merchant_id in merchant_ids}
+    every = intervals(pulses, bounds=bounds, requests_per_second=requests_per_second)
+    last = {merchant_id: pulse.last_run_at for merchant_id, pulse in pulses.items()}
+    return poll_intervals.due(every, last, now.timestamp())
+
+
+def intervals(
+    pulses: Mapping[str, Pulse], *, bounds: tuple[timedelta, timedelta], requests_per_second: float | None
+) -> dict[str, float]:
+    """Seconds between two syncs of each merchant."""
+    lowest, highest = (bound.total_seconds() for bound in bounds)
+    if requests_per_second is None:
+        return dict.fromkeys(pulses, lowest)
+    return poll_intervals.intervals(
+        {merchant_id: poll_intervals.rate(pulse.history) for merchant_id, pulse in pulses.items()},
+        budget_per_second=requests_per_second * SHARE_FOR_LOOKING,
+        lowest=lowest,
+        highest=highest,
+        costs={merchant_id: pulse.quiet_calls for merchant_id, pulse in pulses.items()},
+    )

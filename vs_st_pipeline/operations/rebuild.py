@@ -1,0 +1,108 @@
+"""Starts a merchant's file anew: the old one is set aside, and what neither system can tell again is carried over.
+
+Data flow: the old file -> its forgotten hashes, its outbox and whom it doubted -> a new file; a sync reads the rest.
+
+Whatever happens on the way, one of the two files stands whole in its place: the old one gets a second name first, and
+then the new one takes over the first.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.pipeline import erasure
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.files import Warehouse, log_of, put_in_place
+from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
+
+# Sent, or about to be, with no outcome known: a sync settles it by reading. Batches that may come still, and contacts
+# that we may have made.
+CARRIED = {"synced.writes": "outcome is null or phone is not null", "synced.doubted": "true"}
+
+
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """What became of the old file.
+
+    Attributes:
+        set_aside: where it lies now, None where there was none.
+        unsettled: writes without an outcome that were carried over.
+        unreadable: why nothing could be carried over but the copy of the forgotten hashes; None where all was.
+    """
+
+    set_aside: Path | None
+    unsettled: int = 0
+    unreadable: str | None = None
+
+
+def why_unreadable(run: Run) -> str | None:
+    """Why the merchant's file cannot be read, None where it can or there is none.
+
+    Raises:
+        TryLater: another process holds the file.
+    """
+    if not run.warehouse.file(run.merchant.id).exists():
+        return None
+    try:
+        _read_carried(run)
+    except BadSettings as error:
+        return error.message
+    return None
+
+
+def start_anew(run: Run) -> Anew:
+    """Put an empty file in the place of the merchant's own, with what is carried over.
+
+    Raises:
+        TryLater: a sync is running, or another process holds the file.
+        BadSettings: the folder cannot be written, or the copy of the forgotten hashes is damaged.
+    """
+    with run.warehouse.sync_lock(run.merchant.id):
+        path = run.warehouse.file(run.merchant.id)
+        if not path.exists():
+            return Anew(None)
+        carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {}
+        unreadable = why_unreadable(run)
+        if unreadable is None:
+            # The copy of the hashes beside the file is whole then, and will be put into the new one. A damaged copy is
+            # no reason to throw away a good file, which has the same.
+            erasure.begin(run)
+            carried = _read_carried(run)
+        draft = _draft(run, carried)
+        stamp = f"{utc_now_naive():%Y%m%dT%H%M%S%f}"
+        aside = path.with_name(f"{path.name}.{stamp}.bak")
+        if log_of(path).exists():  # of a file that could not be opened; it must not be read into the new one
+            log_of(path).rename(log_of(aside))
+        _give_second_name(path, aside)
+        put_in_place(draft, path)
+        shutil.rmtree(erasure.workshop(run), ignore_errors=True)
+    return Anew(aside, len(carried.get("synced.writes", ([], []))[1]), unreadable)
+
+
+def _read_carried(run: Run) -> dict[str, tuple[list[str], list[tuple[Any, ...]]]]:
+    with run.open() as db:
+        return {table: db.columns(f"select * from {table} where {which}") for table, which in CARRIED.items()}
+
+
+def _draft(run: Run, carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]]) -> Path:
+    workshop = erasure.workshop(run)
+    shutil.rmtree(workshop, ignore_errors=True)
+    warehouse = Warehouse(workshop, wait_seconds=run.warehouse.wait_seconds)
+    with warehouse.open(run.merchant.id) as db, db.transaction():
+        for table, (names, rows) in carried.items():
+            places = ", ".join("?" for _ in names)
+            for row in rows:
+                db.execute(f"insert into {table} ({', '.join(names)}) values ({places})", list(row))
+    return warehouse.file(run.merchant.id)
+
+
+def _give_second_name(path: Path, aside: Path) -> None:
+    try:
+        os.link(path, aside)
+    except OSError:  # a file system without links
+        shutil.copy2(path, aside)

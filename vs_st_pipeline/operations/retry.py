@@ -1,0 +1,42 @@
+"""Tries refused contacts now, whatever their gap: for who has just put right what they were refused for.
+
+Setting a gap aside is all that is special; what follows is a sync like any other, with its gates and its brake.
+"""
+
+from __future__ import annotations
+
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_identities
+from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.report import FAILED, Report
+from vs_st_pipeline.pipeline.sync import sync, visiting
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse import ledger
+
+
+def retry(run: Run, phone: str | None = None) -> Report | None:
+    """Set the gaps of refused contacts aside and sync; never raises, what went wrong is in the report.
+
+    Args:
+        phone: only contacts with this phone (in any form that reduces to ten NANP digits); None for all.
+
+    Returns:
+        The report of the sync; None where nothing waits, and then nobody was called.
+    """
+    waits = True
+    with visiting(run) as visit:
+        waits = _set_gaps_aside(run, nanp(phone) if phone else None)
+    if visit.report.status == FAILED:
+        return visit.report
+    return sync(run) if waits else None
+
+
+def _set_gaps_aside(run: Run, digits: str | None) -> bool:
+    """Whether anybody waits."""
+    if not run.warehouse.file(run.merchant.id).exists():
+        return False
+    with run.open() as db, db.transaction():
+        waiting = set(ledger.read_rejected(db))
+        if digits is not None:
+            waiting = {contact.contact_id for contact in read_identities(db, waiting) if contact.phone == digits}
+        ledger.set_gaps_aside(db, waiting, at=run.now())
+    return bool(waiting)

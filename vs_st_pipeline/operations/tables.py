@@ -1,0 +1,140 @@
+"""Small tables for people: what changed, who is held back, what could not be used. Here, and only here, is pandas.
+
+People are masked: these tables go to logs, to the Dagster UI and to terminals. Only `plan` and `why` show a phone
+in full, and they ask for it by name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vs_st_pipeline.connectors.simpletexting.error_codes import meaning_of
+from vs_st_pipeline.domain.formats import in_words
+from vs_st_pipeline.domain.phone import mask_email, mask_phone
+from vs_st_pipeline.platform.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Shown as they are; whatever else a merchant's own map may write could describe a person, and is masked.
+PLAIN_FIELDS = frozenset(
+    {
+        *(
+            "VScustomerID",
+            "State",
+            "Source",
+            "Club Name",
+            "Club Status",
+            "Signup Date",
+            "Order Count",
+            "Lifetime Value",
+        ),
+        *("Last Order Date", "VS Last Order Number", "Order Status", "Payment Status", "Channel", "Delivery Method"),
+        *("Order Total", "Shipped Date", "Delivered Date", "Receipt URL"),
+    }
+)
+
+
+def planned_changes(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+    """Field by field what the last plan changes: contact, phone, field, old, new, policy."""
+    return _table(
+        run,
+        """select c.contact_id, p.phone, c.field, c.old, c.new, c.policy
+           from planned.changes as c join planned.contacts as p using (contact_id)
+           order by c.contact_id, c.position limit ?""",
+        [limit],
+        masked,
+    )
+
+
+def accepted_changes(run: Run, run_id: str, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+    """Value by value what SimpleTexting accepted in one run."""
+    return _table(
+        run,
+        """select h.contact_id, p.phone, h.field, h.old, h.new, h.call
+           from synced.history as h left join planned.contacts as p using (contact_id)
+           where h.run_id = ? and h.event = 'accepted' order by h.contact_id, h.field limit ?""",
+        [run_id, limit],
+        masked,
+    )
+
+
+def held_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+    """Who the last plan holds back, and why."""
+    return _table(
+        run,
+        """select contact_id, phone, held as reason from planned.contacts where held is not null
+           order by row_number() over (partition by held order by contact_id), held limit ?""",
+        [limit],
+        masked,
+    )
+
+
+def noted_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+    """Who is written all the same, or left for now, but is worth knowing."""
+    return _table(
+        run,
+        """select n.contact_id, p.phone, n.note as reason
+           from planned.notes as n join planned.contacts as p using (contact_id)
+           order by n.note, n.contact_id limit ?""",
+        [limit],
+        masked,
+    )
+
+
+def rejected_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+    """Whom SimpleTexting refused, the longest waiting first: why, since when, what to do, what happens then."""
+    table = _table(
+        run,
+        """select r.contact_id, p.phone, r.code, r.http_status, r.attempts, r.first_at, r.next_at
+           from synced.rejects as r left join planned.contacts as p using (contact_id)
+           order by r.first_at, r.contact_id limit ?""",
+        [limit],
+        masked,
+    )
+    now = run.now()
+    table.insert(4, "for", [in_words(now - first_at) for first_at in table["first_at"]])
+    meanings = [meaning_of(code if isinstance(code, str) else None) for code in table["code"]]
+    table["means"] = [meaning.means for meaning in meanings]
+    table["do"] = [meaning.do for meaning in meanings]
+    table["then"] = [meaning.what_then for meaning in meanings]
+    return table
+
+
+def unusable_records(run: Run, *, limit: int = 20) -> pd.DataFrame:
+    """Records that could not be used as they are, and why."""
+    return _table(run, "select kind, id, reason from staged.unusable order by kind, id limit ?", [limit], True)
+
+
+def count(run: Run, what: str) -> int:
+    """Rows of a table such as `staged.customers`."""
+    with run.open() as db:
+        return int(db.value(f"select count(*) from {what}"))
+
+
+def _table(run: Run, sql: str, params: list[Any], masked: bool) -> pd.DataFrame:
+    import pandas as pd  # half a second to import: only when somebody looks
+
+    with run.open() as db:
+        names, rows = db.columns(sql, params)
+    table = pd.DataFrame(rows, columns=names)
+    if masked:
+        if "phone" in table:
+            table["phone"] = [mask_phone(value) for value in table["phone"]]
+        for column in ("old", "new"):
+            if column in table:
+                table[column] = [
+                    mask_value(str(field), value) for field, value in zip(table["field"], table[column], strict=True)
+                ]
+    return table
+
+
+def mask_value(field: str, value: str) -> str:
+    """A value as it may be shown to anybody: e-mails and what describes a person are masked, the rest stands."""
+    if not value:
+        return ""
+    if "@" in value:
+        return mask_email(value)
+    if field in ("Tracking Number", "Tracking URL"):
+        return f"***{value[-4:]}"
+    return value if field in PLAIN_FIELDS else f"{value[0]}***"

@@ -1,0 +1,1 @@
+"""The stages: raw, staged, planned, synced."""

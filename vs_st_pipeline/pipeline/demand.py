@@ -1,0 +1,104 @@
+"""Decides whose records are worth asking Vinoshipper for: those of customers for whom an opted-in contact may stand.
+
+Data flow: raw.simpletexting_contacts, raw.vinoshipper_customers, staged.* -> customer ids, phones, order numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+
+from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, resolve
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_custom_fields
+from vs_st_pipeline.connectors.vinoshipper.read_queue import note_linked
+from vs_st_pipeline.domain.eligibility import status_reason
+from vs_st_pipeline.domain.field_map import FieldMap
+from vs_st_pipeline.domain.order import COUNTED_STATUS, Order, newest, newest_counted
+from vs_st_pipeline.pipeline.plan_cache import program
+from vs_st_pipeline.pipeline.planning import link_all
+from vs_st_pipeline.pipeline.staging import latest_date, staged_customers, staged_orders
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.state import LINKED, read_mark
+from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, customers_to_read, links_key
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """The customers whose details are worth asking for, and opted-in phones of nobody.
+
+    Attributes:
+        key: of what it was worked out from.
+    """
+
+    key: str
+    customer_ids: list[int]
+    unknown_phones: list[str]
+
+
+def demand_of(run: Run, known: Demand | None) -> tuple[Demand, Linked | None]:
+    """Work out whom to read, and note it, so that who is newly linked is read at once.
+
+    Args:
+        known: what was worked out before in this sync; it stands while what it was made of does.
+
+    Returns:
+        The demand, and all links where they had to be made for it.
+    """
+    with run.open() as db:
+        key = f"{program()} {links_key(db)}"
+        known = known or _kept(db)
+        if known is not None and known.key == key:
+            return known, None
+        linked = link_all(db)
+        unknown = {
+            contact.phone
+            for contact in linked.contacts
+            if contact.phone and contact.contact_id not in linked.links and status_reason(contact.status) is None
+        }
+        made = Demand(key, customers_to_read(linked.contacts, linked.links), sorted(unknown))
+        note_linked(run, made.customer_ids, asdict(made))
+    return made, linked
+
+
+def _kept(db: Db) -> Demand | None:
+    kept = read_mark(db, LINKED)
+    try:
+        return Demand(**kept) if kept else None
+    except TypeError:  # kept by another version
+        return None
+
+
+_RECEIPT_OF: dict[str, Callable[[Sequence[Order]], Order | None]] = {
+    "newest_order.receipt_url": newest,
+    "last_counted_order.receipt_url": newest_counted,
+}
+
+
+def wants_receipts(field_map: FieldMap, custom_fields: Sequence[CustomField]) -> bool:
+    """Say whether a map wants receipts and the account has a field for them; else nobody asks for one."""
+    return any(row.source in _RECEIPT_OF for row, _ in resolve(field_map, custom_fields).available)
+
+
+def receipts_in_demand(run: Run, db: Db, linked: Linked, read: Collection[int], field_map: FieldMap) -> list[str]:
+    """Return the numbers of staged orders of linked customers whose receipts the map wants, where they have one.
+
+    Args:
+        read: customers whose details are worth asking for.
+    """
+    sources = {row.source for row, _ in resolve(field_map, read_custom_fields(db)).available}
+    wanted = [pick for source, pick in _RECEIPT_OF.items() if source in sources]
+    ids = set(read)
+    orders = staged_orders(db, ids, latest_date(run))
+    shared = {one for found in linked.links.values() if len(found.candidates) > 1 for one in found.candidates}
+    customers = staged_customers(db, ids & shared)
+    numbers = set()
+    for found in linked.links.values():
+        if not ids.issuperset(found.candidates):
+            continue
+        of_customer = orders.get(chosen_customer(found, customers, orders), ())
+        for pick in wanted:
+            last = pick(of_customer)
+            if last and last.status == COUNTED_STATUS:
+                numbers.add(last.number)
+    return sorted(numbers)

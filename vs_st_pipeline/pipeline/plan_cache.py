@@ -1,0 +1,203 @@
+"""Knows whether anything that a plan is made of has changed since syncs that found nothing to write.
+
+Data flow: raw.*, settings, map, date and code -> one fingerprint -> the former plan stands, or a new one is made.
+
+Most syncs find nothing, and working that out anew for every contact costs many times what asking both systems does.
+So a sync that found nothing to write keeps the fingerprint of all that it went by. It is believed from the second
+such sync in a row on (the first may itself have changed what it went by), and never by a run that is full, rehearsed
+or of one stop. Whoever changes what a plan depends on need not know of this: what is stored is compared, not reported.
+Of the date it is part who is under age. A plan stands for a day, more or less, so that not all merchants plan anew at
+once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from functools import cache
+from hashlib import blake2b
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from vs_st_pipeline.domain.birth import last_birth_date
+from vs_st_pipeline.domain.field_map import FieldMap
+from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK, NOTHING_TO_WRITE, read_mark, write_mark
+
+STANDS_FOR = timedelta(days=1)  # half of it to half as much again
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A plan with nothing to write, and what it was made of.
+
+    Attributes:
+        fingerprint: of all that it depends on.
+        plan_run: the run that made it; another one's plan stands there for another reason.
+        made_at: when (ISO, UTC).
+        confirmed: a second sync went by the same and came to the same.
+        unmatched, held, noted: its numbers, as a report tells them.
+        receipts: orders whose receipts it needs.
+    """
+
+    fingerprint: str
+    plan_run: str
+    made_at: str
+    confirmed: bool
+    unmatched: int
+    held: dict[str, int]
+    noted: dict[str, int]
+    receipts: list[str]
+
+    def tell(self, report: Report) -> None:
+        """Say in a report what this plan says."""
+        report.plan = self.plan_run
+        report.unmatched, report.held, report.noted = self.unmatched, Counter(self.held), Counter(self.noted)
+        report.waiting = (0, 0)
+
+
+def standing_plan(run: Run, db: Db, field_map: FieldMap) -> Standing | None:
+    """The former plan, if a plan made now would be the same and have nothing to write."""
+    if run.full or run.dry_run or run.allow_unsafe:
+        return None
+    kept = _read(db)
+    if kept is None or not kept.confirmed or kept.plan_run != _plan_run(db) or not _stands_at(kept, run.now()):
+        return None
+    if kept.fingerprint != _fingerprint(run, db, field_map):
+        return None
+    return None if _something_open(run, db) else kept
+
+
+def keep_standing(run: Run, db: Db, field_map: FieldMap, report: Report, receipts: Sequence[str]) -> None:
+    """After a whole sync: keep its plan, if it had nothing to write and left nothing open."""
+    if run.full or run.dry_run or run.allow_unsafe:
+        return
+    if report.planned_contacts or report.rejected or report.unknown or _something_open(run, db):
+        return
+    made = Standing(
+        _fingerprint(run, db, field_map),
+        _plan_run(db),
+        run.now().isoformat(),
+        confirmed=False,
+        unmatched=report.unmatched,
+        held=dict(report.held),
+        noted=dict(report.noted),
+        receipts=sorted(receipts),
+    )
+    kept = _read(db)
+    if kept is not None and replace(kept, plan_run=made.plan_run, made_at=made.made_at, confirmed=False) == made:
+        made = replace(made, confirmed=True)
+    if made != kept:
+        write_mark(db, NOTHING_TO_WRITE, asdict(made), run.now())
+
+
+def _read(db: Db) -> Standing | None:
+    found: dict[str, Any] | None = read_mark(db, NOTHING_TO_WRITE)
+    try:
+        return Standing(**found) if found else None
+    except TypeError:  # kept by another version
+        return None
+
+
+def _stands_at(kept: Standing, now: datetime) -> bool:
+    """Whether its time is not over; what was made in a future that is wrong does not stand."""
+    digest = blake2b(kept.plan_run.encode(), digest_size=2).digest()
+    spread = int.from_bytes(digest) / 2**16  # plans that were made at the same moment do not end so
+    age = now - datetime.fromisoformat(kept.made_at)
+    return -CLOCK_SLACK <= age < STANDS_FOR * (0.5 + spread)
+
+
+def _plan_run(db: Db) -> str:
+    return db.value("select run_id from planned.plan where unsafe is null") or ""
+
+
+def _something_open(run: Run, db: Db) -> bool:
+    """Whether something waits for an answer or another try, or was read just now that was never found settled."""
+    counts = db.rows(
+        """select count(*) from synced.rejects
+           union all
+           select count(*) from synced.writes where outcome is null or phone is not null
+           union all
+           select count(*) from raw.unreadable where kind = 'contact'
+           union all
+           select count(*) from raw.simpletexting_contacts as c
+           join planned.contacts as p using (contact_id) left join synced.settled as s using (contact_id)
+           where c.read_run = ? and p.fingerprint is not null and s.fingerprint is distinct from p.fingerprint""",
+        [run.run_id],
+    )
+    return any(count for (count,) in counts)
+
+
+# Columns that are not here (when a record was read, whether it is to be read again) decide what is asked, not what is
+# planned. Bodies are there by their hashes, so that a quiet sync reads none of them from the disk.
+# One union: as subqueries of one row the same costs three times as much, all of it for planning the query.
+_INPUTS = """
+select 1 as part, count(*), sum(hash(customer_id, phone, list_hash, detail_hash, detail_leads, detail_status,
+                                     detail_at is null, deleted_at, list_kept, detail_kept))
+from raw.vinoshipper_customers
+union all
+select 2, count(*), sum(hash(order_number, customer_id, detail_hash, detail_status, detail_at is null,
+                             receipt_url, receipt_state, detail_kept, detail_wanted))
+from raw.vinoshipper_orders
+union all
+select 3, count(*), sum(hash(contact_id, body_hash, gone, first_source)) from raw.simpletexting_contacts
+union all
+select 4, count(*), hash(list((label, merge_tag) order by rowid)) from raw.simpletexting_custom_fields
+union all
+select 5, count(*), sum(hash(what, rows)) from raw.reads
+union all
+select 6, count(*), sum(hash(contact_id)) from synced.doubted
+union all
+select 7, count(*), max(seq) from synced.history
+union all
+select 8, count(*), 0 from raw.forgotten
+union all
+select 9, count(*), sum(hash(customer_id)) from staged.customers where birth_date > $born
+union all
+select 10, count(*), sum(hash(order_number)) from staged.orders where birth_date > $born
+union all
+select 11, count(*), $year from (select birth_year from staged.customers union all select birth_year from staged.orders)
+where birth_year is not null
+union all
+select 12, count(*), sum(hash(kind, id)) from raw.unreadable
+union all
+select 13, count(*), sum(hash(day)) from raw.unseen_windows where told
+"""
+
+
+def _fingerprint(run: Run, db: Db, field_map: FieldMap) -> str:
+    merchant = run.merchant
+    settings = (
+        merchant.on_ambiguous_phone,
+        merchant.require_age_evidence,
+        str(merchant.time_zone),
+        field_map.fields,  # not its fingerprint: of two rows that mean one field of the account the first has it
+        program(),
+    )
+    today = run.today()
+    stored = sorted(db.rows(_INPUTS, {"born": last_birth_date(today), "year": today.year}))
+    return blake2b(repr((settings, stored)).encode(), digest_size=16).hexdigest()
+
+
+@cache
+def program() -> str:
+    """A fingerprint of the program itself: another version may work out something else from the same."""
+    found = blake2b(digest_size=16)
+    for entry in _files(resources.files("vs_st_pipeline")):
+        found.update(entry.read_bytes())
+    return found.hexdigest()
+
+
+def _files(folder: Traversable) -> list[Traversable]:
+    found: list[Traversable] = []
+    for entry in sorted(folder.iterdir(), key=lambda one: one.name):
+        if entry.is_dir() and entry.name != "sandbox":
+            found += _files(entry)
+        elif entry.name.endswith((".py", ".sql", ".yaml")):
+            found.append(entry)
+    return found

@@ -1,0 +1,561 @@
+"""Works out what must change at SimpleTexting, who is held back and why, and whether that is safe.
+
+Data flow: staged.*, raw.simpletexting_contacts, synced.* -> planned.*
+
+Planning writes nothing but `planned`: what it learns on the way (a value found there already, a value stored
+in another form) waits in `planned.learned` until a sync pushes, so that a dry run moves nothing.
+Contacts whose wanted values and live body are the same as when they were last found settled are not compared again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
+from importlib import resources
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, ResolvedMap, resolve
+from vs_st_pipeline.connectors.simpletexting.emails import email_owners, is_email
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
+    LiveContact,
+    read_contacts,
+    read_custom_fields,
+    read_identities,
+)
+from vs_st_pipeline.domain import brake, eligibility
+from vs_st_pipeline.domain.attributes import Facts
+from vs_st_pipeline.domain.birth import NOT_GIVEN
+from vs_st_pipeline.domain.customer import Customer
+from vs_st_pipeline.domain.diff import Accepted, compare
+from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.domain.field_map import FieldMap, records, rule_of, wanted_values
+from vs_st_pipeline.domain.formats import instant
+from vs_st_pipeline.domain.matching import ContactIdentity, Link, carried_id
+from vs_st_pipeline.domain.order import Order, newest
+from vs_st_pipeline.domain.plan import (
+    NOT_CONFIRMED,
+    NOT_READ_YET,
+    RECEIPT_UNREADABLE,
+    UNREADABLE,
+    WAITING_RETRY,
+    Change,
+    Wanted,
+)
+from vs_st_pipeline.pipeline.staging import latest_date, staged_customers, staged_orders
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.settings.field_map_yaml import read_field_map
+from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.warehouse import ledger
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.limitations import newest_unseen
+from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, link_contacts
+
+RECEIPT_SOURCE = "newest_order.receipt_url"
+NEWEST_NUMBER_SOURCE = "newest_order.number"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a plan comes to, in numbers; the rows are in `planned`.
+
+    Attributes:
+        contacts: contacts with something to write. fields: how many values that is.
+        unmatched: contacts that stand for no customer.
+        held, noted: contacts by reason.
+        missing_fields: fields of the map that the account lacks.
+        unsafe: the brake's sentence, None if it did not trip.
+    """
+
+    contacts: int = 0
+    fields: int = 0
+    unmatched: int = 0
+    held: Counter[str] = field(default_factory=Counter)
+    noted: Counter[str] = field(default_factory=Counter)
+    missing_fields: list[str] = field(default_factory=list)
+    unsafe: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a plan needs to know of what was read and what was not.
+
+    Attributes:
+        history_complete: the merchant's whole order history was walked.
+        read: customers of whom all was read at least once.
+        unreadable: customers of whom something cannot be read now, their orders included; contacts likewise.
+    """
+
+    history_complete: bool
+    read: set[int]
+    unreadable: set[int]
+    unreadable_contacts: set[str]
+
+
+@dataclass(slots=True)
+class Person:
+    """One linked contact on its way through the plan.
+
+    Attributes:
+        contact: what it was linked by.
+        live: what it says, None where the contact is held back and so nobody looks.
+        facts: what is known of its customer; None where the contact is held back or not all was read yet.
+    """
+
+    contact: ContactIdentity
+    link: Link
+    customer_id: int
+    live: LiveContact | None = None
+    facts: Facts | None = None
+    held: str | None = None
+    unreadable: bool = False
+    notes: set[str] = field(default_factory=set)
+    newest_order_at: str | None = None
+    wanted: list[Wanted] = field(default_factory=list)
+
+
+def load_field_map(merchant: Merchant) -> FieldMap:
+    """The merchant's field map, checked.
+
+    Raises:
+        BadSettings: the file cannot be read or is refused; the message names file and line.
+    """
+    path = merchant.field_map
+    if isinstance(path, Path):
+        try:
+            if path.exists() and not path.is_file():  # a pipe would be waited for
+                raise OSError(None, "Is a directory" if path.is_dir() else "not a regular file")
+            return _parsed(path.read_text(encoding="utf-8-sig"), str(path))
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or (
+                "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "not a path"
+            )
+            said_in = f"{merchant.field_map_said_in}: " if merchant.field_map_said_in else ""
+            raise BadSettings(
+                f"{said_in}the field map {path} of {merchant.id} cannot be read: {reason}; put the file there, "
+                "readable, or write `default`"
+            ) from None
+    return _parsed(_default_map(), "field_map.yaml")
+
+
+@cache
+def _default_map() -> str:
+    return (resources.files("vs_st_pipeline.routes.contacts") / "field_map.yaml").read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=64)  # parsing costs more than the rest of a quiet plan, and most merchants share a map
+def _parsed(text: str, name: str) -> FieldMap:
+    return read_field_map(text, name)
+
+
+def make_plan(run: Run, field_map: FieldMap, linked: Linked | None = None) -> Plan:
+    """Compare what every linked contact should say with what it says, and store the difference in `planned`.
+
+    Args:
+        linked: whom the contacts stand for, where that was worked out in this sync already.
+    """
+    with run.open() as db:
+        custom_fields = read_custom_fields(db)
+        resolved = resolve(field_map, custom_fields)
+        linked = linked or link_all(db)
+        people = _people(run, db, linked, custom_fields)
+        _say_what_is_wanted(people, resolved, run.merchant)
+        _share_out_emails(db, people)
+        plan = Plan(
+            unmatched=len(linked.contacts) - len(linked.links),
+            held=Counter(person.held for person in people if person.held),
+            missing_fields=[row.to for row in resolved.missing],
+        )
+        with db.transaction():
+            _store_people(run, db, people, linked, field_map, resolved)
+            rows = _compare(run, db, people)
+            plan.unsafe = _brake(db, people, linked, field_map, rows)
+            _store_rows(run, db, plan, people, rows, field_map)
+    plan.noted = Counter(note for person in people for note in noted(person))
+    return plan
+
+
+def noted(person: Person) -> list[str]:
+    """What is worth knowing of a linked contact; of one that is held back only that a record of it cannot be read."""
+    return [*([] if person.held else sorted(person.notes)), *[UNREADABLE] * person.unreadable]
+
+
+def link_all(db: Db) -> Linked:
+    """Link all contacts that are there."""
+    contacts = read_identities(db)
+    return Linked(contacts, link_contacts(db, contacts))
+
+
+def everybody(run: Run, db: Db, field_map: FieldMap) -> list[Person]:
+    """Return all linked contacts as a plan made now would see them, with what they should say; store nothing."""
+    custom_fields = read_custom_fields(db)
+    people = _people(run, db, link_all(db), custom_fields)
+    _say_what_is_wanted(people, resolve(field_map, custom_fields), run.merchant)
+    _share_out_emails(db, people)
+    return people
+
+
+def person_of(run: Run, db: Db, contact: ContactIdentity, custom_fields: Sequence[CustomField]) -> Person | None:
+    """Return one contact as the plan sees it, None where it stands for no customer."""
+    people = _people(run, db, Linked([contact], link_contacts(db, [contact])), custom_fields)
+    return people[0] if people else None
+
+
+def _people(run: Run, db: Db, linked: Linked, custom_fields: Sequence[CustomField]) -> list[Person]:
+    ids = {customer_id for found in linked.links.values() for customer_id in found.candidates}
+    customers, orders = staged_customers(db, ids), staged_orders(db, ids, latest_date(run))
+    stored, doubted, unseen_until = _stored(run, db), ledger.read_doubted(db), newest_unseen(db)
+    people = []
+    for contact in linked.contacts:
+        found = linked.links.get(contact.contact_id)
+        if found is None:
+            continue
+        customer_id = chosen_customer(found, customers, orders)
+        person = Person(contact, found, customer_id)
+        people.append(person)
+        customer = customers.get(customer_id) if stored.read.issuperset(found.candidates) else None
+        _pass_gates(run, person, customer, orders.get(customer_id, []), stored.history_complete)
+        if person.facts and unseen_until:
+            person.facts = replace(person.facts, unseen_until=unseen_until)
+        if contact.contact_id in stored.unreadable_contacts or not stored.unreadable.isdisjoint(found.candidates):
+            person.unreadable = True
+    live = read_contacts(db, custom_fields, [person.contact.contact_id for person in people if not person.held])
+    for person in people:
+        person.live = live.get(person.contact.contact_id)
+        if person.live and person.live.may_be_ours and person.contact.contact_id in doubted:
+            person.held, person.facts, person.notes = NOT_CONFIRMED, None, set()
+    return people
+
+
+def _stored(run: Run, db: Db) -> _Stored:
+    # Sums over orders that were never searched would say 0 to people who have ordered.
+    history_complete = bool(db.value("select count(*) from raw.reads where what = 'orders'"))
+    read = {row[0] for row in db.rows("select customer_id from raw.vinoshipper_customers where detail_at is not null")}
+    open_orders = db.rows(
+        "select customer_id from raw.vinoshipper_orders where detail_at is null or owner_unknown is true"
+    )
+    read -= {row[0] for row in open_orders}
+    unreadable = db.rows(
+        """select u.kind, coalesce(try_cast(u.id as bigint), 0), o.customer_id, u.id
+           from raw.unreadable as u
+           left join raw.vinoshipper_orders as o on u.kind = 'order' and o.order_number = u.id"""
+    )
+    read_now = db.rows("select contact_id from raw.simpletexting_contacts where read_run = ?", [run.run_id])
+    return _Stored(
+        history_complete,
+        read,
+        {row[1] if row[0] == "customer" else row[2] for row in unreadable if row[0] in ("customer", "order")},
+        # One that this run has read in a listing is read, whatever became of a single read before.
+        {row[3] for row in unreadable if row[0] == "contact"} - {row[0] for row in read_now},
+    )
+
+
+def _pass_gates(
+    run: Run, person: Person, customer: Customer | None, orders: Sequence[Order], history_complete: bool
+) -> None:
+    merchant, ambiguous = run.merchant, len(person.link.candidates) > 1
+    last = newest(orders)
+    age = eligibility.age_of(
+        customer.birth if customer else NOT_GIVEN,
+        [order.birth for order in orders],
+        last.status if last else None,
+        run.today(),
+    )
+    person.held = eligibility.hold_reason(
+        person.contact.status, ambiguous, merchant.on_ambiguous_phone, age, merchant.require_age_evidence
+    )
+    if person.held:
+        return
+    if (
+        customer is None
+    ):  # his detail or one of his orders waits to be read, so age and sums are not known: left for now
+        person.notes.add(NOT_READ_YET)
+        return
+    person.notes.update(eligibility.notes(ambiguous, age))
+    person.facts = Facts(customer, orders, history_complete)
+    if last and last.purchased_at:
+        person.newest_order_at = instant(last.purchased_at).isoformat()
+    if last and not last.receipt_known:
+        person.notes.add(RECEIPT_UNREADABLE)
+
+
+def _say_what_is_wanted(people: Sequence[Person], resolved: ResolvedMap, merchant: Merchant) -> None:
+    keys = {row.to: key for row, key in resolved.available}
+    available = FieldMap(1, tuple(row for row, _ in resolved.available), "", "")
+    with_receipt = any(row.source == RECEIPT_SOURCE for row in available.fields)
+    for person in people:
+        if person.facts:
+            person.wanted = [
+                Wanted(row.map_field.to, keys[row.map_field.to], row.map_field.kind, row.map_field.policy, row.value)
+                for row in wanted_values(available, person.facts, merchant.time_zone)
+            ]
+        if not with_receipt:
+            person.notes.discard(RECEIPT_UNREADABLE)
+
+
+def _share_out_emails(db: Db, people: Sequence[Person]) -> None:
+    """An e-mail that another contact has, or gets in this sync, is left out: accounts may hold it only once."""
+    wanted = {want.value.strip().casefold() for person in people for want in person.wanted if is_email(want)}
+    owners = email_owners(db, wanted)
+    for person in people:  # in the order of contact ids: the smallest gets it
+        kept = []
+        for want in person.wanted:
+            if is_email(want) and person.live:
+                email = want.value.strip().casefold()
+                if owners.get(email, set()) - {person.contact.contact_id}:
+                    continue
+                if want.policy == "mirror" or not person.live.builtin["email"].strip():
+                    owners.setdefault(email, set()).add(person.contact.contact_id)
+            kept.append(want)
+        person.wanted = kept
+
+
+def _store_people(
+    run: Run, db: Db, people: Sequence[Person], linked: Linked, field_map: FieldMap, resolved: ResolvedMap
+) -> None:
+    for table in ("contacts", "changes", "notes", "learned", "plan"):
+        db.execute(f"delete from planned.{table}")
+    rows: list[tuple[Any, ...]] = [
+        (
+            person.contact.contact_id,
+            person.contact.phone,
+            person.customer_id,
+            person.link.by,
+            person.held,
+            person.newest_order_at,
+            dump_wanted(person.wanted) if person.facts else None,
+        )
+        for person in people
+    ]
+    rows += [
+        (contact.contact_id, contact.phone, None, None, None, None, None)
+        for contact in linked.contacts
+        if contact.contact_id not in linked.links
+    ]
+    names = ("contact_id", "phone", "customer_id", "linked_by", "held", "newest_order_at", "wanted")
+    columns = {name: [row[index] for row in rows] for index, name in enumerate(names)}
+    # Keys are part of it: an account that renames a merge tag must be compared again.
+    meaning = hashlib.md5(
+        json.dumps([field_map.fingerprint, [key for _, key in resolved.available]]).encode(), usedforsecurity=False
+    ).hexdigest()
+    # Who has no North American number is shown with what stands there; else no body is looked at.
+    odd = any(row[1] is None for row in rows)
+    phone = "coalesce(b.phone, json_extract_string(c.body, '$.contactPhone'))" if odd else "b.phone"
+    with db.batch(columns, {"customer_id": "int"}) as batch:
+        db.execute(
+            f"""insert into planned.contacts
+                select b.* replace ({phone} as phone),
+                       case when b.wanted is not null then md5(b.wanted || c.body_hash || $meaning) end,
+                       case when c.read_run = $run then c.body_hash end
+                from {batch} as b join raw.simpletexting_contacts as c using (contact_id)""",
+            {"meaning": meaning, "run": run.run_id},
+        )
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What the comparison found, by contact id."""
+
+    changes: dict[str, list[Change]] = field(default_factory=dict)
+    would_change: dict[str, list[Change]] = field(default_factory=dict)  # also those that wait for another try
+    learned: list[tuple[str, str, str, str]] = field(default_factory=list)
+    accepted: dict[str, dict[str, Accepted]] = field(default_factory=dict)
+
+
+def _compare(run: Run, db: Db, people: Sequence[Person]) -> _Rows:
+    unsettled = {
+        row[0]
+        for row in db.rows(
+            """select contact_id from planned.contacts as p left join synced.settled as s using (contact_id)
+               where p.fingerprint is not null and s.fingerprint is distinct from p.fingerprint"""
+        )
+    }
+    rows = _Rows(accepted=ledger.read_accepted(db, unsettled))
+    rejected = ledger.read_rejected(db)
+    for person in people:
+        contact_id = person.contact.contact_id
+        if contact_id not in unsettled:
+            continue
+        accepted = rows.accepted.get(contact_id, {})
+        live = person.live
+        if live is None:  # held back
+            continue
+        if live.read_run == run.run_id:
+            found = compare(person.wanted, live.value, accepted)
+            rows.learned += [(contact_id, *learned) for learned in found.learned]
+        else:  # not read in this run: what was accepted is what is known, and nothing is proved
+            found = compare(person.wanted, as_accepted(live, person.wanted, accepted), accepted)
+        person.notes |= found.notes
+        if not found.changes:
+            continue
+        rows.would_change[contact_id] = found.changes
+        waiting = rejected.get(contact_id)
+        if waiting and waiting.changes_hash == ledger.changes_hash(found.changes) and waiting.waits_at(run.now()):
+            person.notes.add(WAITING_RETRY)
+        else:
+            rows.changes[contact_id] = found.changes
+    return rows
+
+
+def as_accepted(
+    contact: LiveContact, wanted: Sequence[Wanted], accepted: Mapping[str, Accepted]
+) -> Callable[[str, str], str]:
+    """What stands there as far as the ledger knows, and else as it was last read."""
+    known: dict[tuple[str, str], str] = {
+        (want.kind, want.key): entry.sent if entry.stored is None else entry.stored
+        for want in wanted
+        if (entry := accepted.get(want.field)) is not None
+    }
+    return lambda kind, key: known[kind, key] if (kind, key) in known else contact.value(kind, key)
+
+
+def _brake(
+    db: Db,
+    people: Sequence[Person],
+    linked: Linked,
+    field_map: FieldMap,
+    rows: _Rows,
+) -> str | None:
+    synced = {row[0] for row in db.rows("select distinct contact_id from synced.ledger")}
+    links = {
+        row[0]: (row[1], row[2]) for row in db.rows("select contact_id, customer_id, newest_order_at from synced.links")
+    }
+    if not synced:  # the ledger is lost (or this is the first sync): what contacts carry is all there is to go by
+        for contact in linked.contacts:
+            if contact.vs_customer_id:
+                synced.add(contact.contact_id)
+                links[contact.contact_id] = (carried_id(contact.vs_customer_id) or -1, None)
+    sources = {row.to: row.source for row in field_map.fields}
+    by_id = {person.contact.contact_id: person for person in people}
+    there = {contact.contact_id for contact in linked.contacts}
+    losing = sum(
+        1
+        for contact_id in synced
+        if contact_id in there and _loses(by_id.get(contact_id), links.get(contact_id), contact_id, sources, rows)
+    )
+    last = {row[0]: row[1] for row in db.rows("select what, rows from synced.baseline")}
+    these = {row[0]: row[1] for row in db.rows("select what, rows from raw.reads")}
+    return brake.verdict(len(synced), losing, len(synced & there), last, these)
+
+
+def _loses(
+    person: Person | None,
+    linked_before: tuple[int, str | None] | None,
+    contact_id: str,
+    sources: Mapping[str, str | None],
+    rows: _Rows,
+) -> bool:
+    if linked_before:
+        if person is None:
+            return True
+        # Nobody's details are read for held people, so of several candidates none is chosen: any may be the old one.
+        same = linked_before[0] in person.link.candidates if person.held else linked_before[0] == person.customer_id
+        if not same:
+            return True
+    changes = rows.would_change.get(contact_id)
+    if person is None or not changes:
+        return False
+    accepted = {name: entry.sent for name, entry in rows.accepted.get(contact_id, {}).items()}
+    return brake.any_loss(
+        changes, sources, accepted, has_newer_order=_has_newer_order(person, linked_before, changes, sources)
+    )
+
+
+def _has_newer_order(
+    person: Person,
+    linked_before: tuple[int, str | None] | None,
+    changes: Sequence[Change],
+    sources: Mapping[str, str | None],
+) -> bool:
+    if person.newest_order_at is None:
+        return False
+    if linked_before and linked_before[1]:
+        return person.newest_order_at > linked_before[1]
+    return any(sources.get(change.field) == NEWEST_NUMBER_SOURCE and change.new for change in changes)
+
+
+def _store_rows(run: Run, db: Db, plan: Plan, people: Sequence[Person], rows: _Rows, field_map: FieldMap) -> None:
+    changes = [
+        (contact_id, position, change)
+        for contact_id, found in sorted(rows.changes.items())
+        for position, change in enumerate(found)
+    ]
+    plan.contacts, plan.fields = len(rows.changes), len(changes)
+    columns: dict[str, list[Any]] = {
+        "contact_id": [row[0] for row in changes],
+        "position": [row[1] for row in changes],
+        "field": [row[2].field for row in changes],
+        "key": [row[2].key for row in changes],
+        "kind": [row[2].kind for row in changes],
+        "policy": [row[2].policy for row in changes],
+        "old": [row[2].old or "" for row in changes],
+        "new": [row[2].new for row in changes],
+        **_reasons(people, changes, field_map),
+    }
+    with db.batch(columns, {"position": "int"}) as batch:
+        db.execute(f"insert into planned.changes by name select * from {batch}")
+    notes = [(person.contact.contact_id, note) for person in people for note in noted(person)]
+    with db.batch({"contact_id": [row[0] for row in notes], "note": [row[1] for row in notes]}) as batch:
+        db.execute(f"insert into planned.notes select * from {batch}")
+    names = ("contact_id", "field", "sent", "stored")
+    with db.batch({name: [row[index] for row in rows.learned] for index, name in enumerate(names)}) as batch:
+        db.execute(f"insert into planned.learned select * from {batch}")
+    reads = {row[0]: row[1] for row in db.rows("select what, rows from raw.reads")}
+    db.execute(
+        "insert into planned.plan values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            *(run.run_id, run.now(), field_map.fingerprint, plan.contacts, plan.fields, plan.unmatched, plan.unsafe),
+            *(reads.get("customers"), reads.get("contacts")),
+        ],
+    )
+
+
+def _reasons(
+    people: Sequence[Person], changes: Sequence[tuple[str, int, Change]], field_map: FieldMap
+) -> dict[str, list[str]]:
+    """By which line of the map each change is wanted, and from which records."""
+    facts = {person.contact.contact_id: person.facts for person in people}
+    fields = {row.to: row for row in field_map.fields}
+    rules = {row.to: rule_of(row, field_map) for row in field_map.fields}
+    sources: dict[str, dict[str, str]] = {}
+    for contact_id, found in groupby(changes, key=itemgetter(0)):
+        if known := facts[contact_id]:
+            sources[contact_id] = records([fields[change.field] for _, _, change in found], known)
+    return {
+        "rule": [rules[change.field] for _, _, change in changes],
+        "sources": [sources.get(contact_id, {}).get(change.field, "") for contact_id, _, change in changes],
+    }
+
+
+def dump_wanted(wanted: Sequence[Wanted]) -> str:
+    """Wanted values as the JSON text that `planned.contacts` holds; push compares again with it after a fresh read."""
+    return json.dumps([[row.field, row.key, row.kind, row.policy, row.value] for row in wanted], ensure_ascii=False)
+
+
+def planned_rows(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """The plan row by row, with phones and values in full: for a person who asked for it, never for a log."""
+    with run.open() as db:
+        people = db.rows("select contact_id, phone, customer_id, held from planned.contacts order by contact_id")
+        changes = db.rows(
+            "select contact_id, field, old, new, policy from planned.changes order by contact_id, position"
+        )
+        notes = db.rows("select contact_id, note from planned.notes order by contact_id, note")
+    phones = {row[0]: row[1] for row in people}
+    by_contact: dict[str, list[dict[str, str]]] = {}
+    for contact_id, name, old, new, policy in changes:
+        by_contact.setdefault(contact_id, []).append({"field": name, "old": old, "new": new, "policy": policy})
+    return {
+        "contacts": [
+            {"contact_id": row[0], "phone": row[1], "customer_id": row[2], "changes": by_contact[row[0]]}
+            for row in people
+            if row[0] in by_contact
+        ],
+        "held": [{"contact_id": row[0], "phone": row[1], "reason": row[3]} for row in people if row[3]],
+        "noted": [{"contact_id": row[0], "phone": phones.get(row[0]), "reason": row[1]} for row in notes],
+    }

@@ -1,0 +1,159 @@
+"""Lets go of raw bodies that nothing needs any more, where the merchant says how long they are kept.
+
+Data flow: raw.vinoshipper_customers, raw.vinoshipper_orders, raw.simpletexting_contacts -> the same, with less in them.
+
+Nothing that the plan reads is lost: of settled orders that still count, what staging reads of them stays; of records
+that nobody is linked to, and of those that are gone, the row stays with the pointers by which it is found, linked and
+forgotten. Such a record is "never read" again, so that whatever changes (somebody signs up, comes back, the setting is
+taken away) has it read before anybody is written. A customer's list item stays while the shop lists it: it is what
+the shop says now, not what it once said.
+
+Here alone a stored body is not what a system said. What was let go leaves the tables at once, and the file's free
+blocks when they are used again, or with the next `vs-st forget`.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from vs_st_pipeline.connectors.simpletexting.custom_fields import customer_id_key
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_contacts, read_custom_fields
+from vs_st_pipeline.domain.order import ORDER_FIELDS, ORDER_PARTS
+from vs_st_pipeline.pipeline.staging import as_object
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.state import is_due, write_mark
+
+EVERY, MARK = timedelta(days=1), "retention"
+SLACK = timedelta(days=7)  # beyond the 90 days of orders that are compared with the shop's again and again
+REDUCED = "reduced"  # in the place of a body's hash: whatever comes in next differs from it, and is stored
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def let_go(run: Run) -> None:
+    """Once a day, if the merchant has set `keep_raw_bodies`; a rehearsal lets nothing go."""
+    keep = run.merchant.keep_raw_bodies
+    if keep is None or run.dry_run:
+        return
+    with run.open() as db:
+        if not is_due(db, MARK, EVERY, run.now()):
+            return
+        before = run.now() - keep
+        with db.transaction():
+            _gone_contacts(db, before)
+            _deleted_customers(db, before)
+            _customers_of_nobody(db, before)
+            _orders_of_nobody(db, before - SLACK)
+            _settled_orders(db, before - SLACK)
+            write_mark(db, MARK, True, run.now())
+
+
+def _gone_contacts(db: Db, before: datetime) -> None:
+    custom_fields = read_custom_fields(db)
+    key = customer_id_key(custom_fields)
+    gone = [
+        row[0]
+        for row in db.rows(
+            "select contact_id from raw.simpletexting_contacts where gone and read_at < ? and body_hash <> ?",
+            [before, REDUCED],
+        )
+    ]
+    rows = []
+    for contact_id, contact in read_contacts(db, custom_fields, gone, also_gone=True).items():
+        kept = {"contactId": contact_id, "contactPhone": contact.phone, "email": contact.builtin["email"]}
+        rows.append((contact_id, json.dumps({**kept, "customFields": {key: contact.custom.get(key, "")}})))
+    with db.batch({"contact_id": [row[0] for row in rows], "body": [row[1] for row in rows]}) as batch:
+        db.execute(
+            f"""update raw.simpletexting_contacts as c set body = b.body, body_hash = ?
+                from {batch} as b where c.contact_id = b.contact_id""",
+            [REDUCED],
+        )
+
+
+_UNREAD = (
+    "detail_body = null, detail_hash = null, detail_kept = null, detail_at = null, detail_status = null, "
+    "detail_wanted = true"
+)
+
+
+def _deleted_customers(db: Db, before: datetime) -> None:
+    rows = []
+    for customer_id, listed, detail in db.rows(
+        """select customer_id, list_body, detail_body from raw.vinoshipper_customers
+           where deleted_at < ? and list_hash is distinct from ?""",
+        [before, REDUCED],
+    ):
+        known: dict[str, Any] = {**(as_object(detail) or {}), **(as_object(listed) or {})}
+        kept = {name: known[name] for name in ("id", "email", "primaryPhone") if name in known}
+        rows.append((customer_id, json.dumps(kept, default=str)))
+    columns = {"customer_id": [row[0] for row in rows], "body": [row[1] for row in rows]}
+    with db.batch(columns, {"customer_id": "int"}) as batch:
+        db.execute(
+            f"""update raw.vinoshipper_customers as c set list_body = b.body, list_hash = ?, list_kept = null, {_UNREAD}
+                from {batch} as b where c.customer_id = b.customer_id""",
+            [REDUCED],
+        )
+
+
+def _customers_of_nobody(db: Db, before: datetime) -> None:
+    db.execute(
+        f"""update raw.vinoshipper_customers set {_UNREAD}, detail_leads = false
+            where linked_run is null and deleted_at is null and list_body is not null and detail_at < ?""",
+        [before],
+    )
+
+
+def _orders_of_nobody(db: Db, before: datetime) -> None:
+    """An order that is gone (404) stays so; one whose owner nobody has told yet waits to be read."""
+    db.execute(
+        f"""update raw.vinoshipper_orders
+            set search_body = null, search_hash = null, receipt_url = null, receipt_state = null, receipt_at = null,
+                {_UNREAD}
+            where coalesce(purchased_on, searched_at) < ? and coalesce(detail_at, searched_at) < ?
+              and (search_body is not null or detail_body is not null)
+              and detail_status is distinct from 404 and not owner_unknown
+              and (customer_id is null or customer_id not in
+                   (select customer_id from raw.vinoshipper_customers where linked_run is not null))""",
+        [before, before],
+    )
+    db.execute(
+        """update raw.vinoshipper_orders
+           set search_body = null, search_hash = null, detail_body = null, detail_hash = null, detail_kept = null
+           where detail_status = 404 and detail_at < ? and (search_body is not null or detail_body is not null)""",
+        [before],
+    )
+
+
+def _settled_orders(db: Db, before: datetime) -> None:
+    """Orders of linked people that are long done: they count for ever, but only by what staging reads of them."""
+    rows = db.rows(
+        """select order_number, detail_body from raw.vinoshipper_orders
+           where settled_at < $before and coalesce(purchased_on, searched_at) < $before
+             and search_body is not null and detail_body is not null""",
+        {"before": before},
+    )
+    columns = {"order_number": [row[0] for row in rows], "body": [reduced_order(row[1]) for row in rows]}
+    with db.batch(columns) as batch:
+        db.execute(
+            f"""update raw.vinoshipper_orders as o
+                set search_body = null, search_hash = null, detail_body = b.body, detail_hash = md5(b.body)
+                from {batch} as b where o.order_number = b.order_number"""
+        )
+
+
+def reduced_order(text: str) -> str:
+    """The same order to `order_from`, byte for byte in every value, without what nobody reads of it."""
+    try:
+        body = _OBJECT.decode(text)
+        kept: dict[str, Any] = {name: body[name] for name in ORDER_FIELDS if name in body}
+        for name, parts in ORDER_PARTS.items():
+            if bytes(kept.get(name, b"")).lstrip().startswith(b"{"):
+                inner = _OBJECT.decode(kept[name])
+                kept[name] = {part: inner[part] for part in parts if part in inner}
+    except msgspec.ValidationError:  # JSON, but no object
+        return text
+    return msgspec.json.encode(kept).decode()

@@ -1,0 +1,1 @@
+"""The machine room: settings, HTTP, the warehouse, locks and limits."""

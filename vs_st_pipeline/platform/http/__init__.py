@@ -1,0 +1,1 @@
+"""Requests to any vendor: timeouts, tries, pace, kinds of error."""

@@ -1,0 +1,406 @@
+"""Ask a vendor's HTTP interface and give back a checked answer, or an error named by what to do next.
+
+Requests go through requests' transport adapter without a Session around it. A Session would follow netrc, cookies and
+redirects, quote paths again (an order number may hold `%2F`), read the body of a redirect without limit, and cost CPU;
+what it knows of the environment (proxies, CA bundle) is asked of it once. Failures travel as values and are raised
+outside any `except`, so that no chain carries requests' messages: they hold URLs, and URLs hold phones.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import logging
+import os
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from urllib.parse import quote, urlencode, urlsplit
+
+import requests
+import urllib3
+from requests.auth import AuthBase
+from tenacity import RetryCallState, Retrying, retry_if_result, wait_exponential_jitter
+
+from vs_st_pipeline.domain.codec import decoded, encoded, epoch_seconds, error_code, plain_word, retry_after
+from vs_st_pipeline.domain.errors import (
+    BadAnswer,
+    BadKey,
+    BadSettings,
+    Forbidden,
+    Internal,
+    PipelineError,
+    Refused,
+    TryLater,
+)
+from vs_st_pipeline.platform.cpu_slots import waiting, while_waiting
+from vs_st_pipeline.platform.failpoints import reach
+from vs_st_pipeline.platform.http.deadline import Adapter, begin_try
+
+T = TypeVar("T")
+NoBody: Final = type(None)
+"""Shape: any 2xx will do, its body (if any) is not looked at, and `value` is None."""
+
+CONNECT_SECONDS: Final = 5.0
+TRY_SECONDS: Final = 30.0
+MAX_BODY: Final = 64 * 2**20  # bytes, unpacked
+_MAX_ERROR_BODY: Final = 2**18  # enough to see a code or a password field
+_PASSWORD_FIELD: Final = re.compile(rb"""<input\b[^>]*\btype\s*=\s*["']?\s*password""", re.IGNORECASE)
+_LOGIN_PLACE: Final = re.compile(
+    r"login|(?<![a-z])(log[-_]in(?![a-z])|sign[-_]?in(?!g)|sso(?![a-z])|o?auth(?!or))", re.IGNORECASE
+)
+_CLOUDFLARE_TEXT: Final = re.compile(rb"\s*error code: 1\d{3}\b")  # its block page for those who do not ask for HTML
+
+# urllib3 writes the paths of requests to its log (at DEBUG, and at WARNING where an answer's headers are odd).
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+
+
+class Pace(Protocol):
+    """What is needed of `pace.Pace`, which stands on the same floor and so is not imported."""
+
+    def wait(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """A 2xx answer.
+
+    Attributes:
+        value: the body in the shape asked for.
+        status: HTTP status.
+        server_time: the `Date` header as epoch seconds (UTC, whole), or None.
+        trace_id: the vendor's id of the request, or None.
+    """
+
+    value: T = field(repr=False)
+    status: int
+    server_time: float | None
+    trace_id: str | None
+
+
+class _Auth(AuthBase):
+    """Sets the header; a repr that shows nothing."""
+
+    def __init__(self, header: str) -> None:
+        self._header = header
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class Basic(_Auth):
+    """HTTP Basic. Raises BadSettings where user or password cannot be sent."""
+
+    def __init__(self, user: str, password: str) -> None:
+        _require_sendable(user.replace(":", "\0"), password)  # a colon would end the user's name early
+        super().__init__("Basic " + base64.b64encode(f"{user}:{password}".encode("latin-1")).decode("ascii"))
+
+
+class Bearer(_Auth):
+    """A bearer token. Raises BadSettings where it cannot be sent."""
+
+    def __init__(self, token: str) -> None:
+        _require_sendable(token)
+        super().__init__(f"Bearer {token}")
+
+
+def _require_sendable(*secrets: str) -> None:
+    for secret in secrets:
+        if any(ord(c) > 0xFF or not c.isprintable() for c in secret):
+            raise BadSettings("The key holds a character that cannot be sent")
+
+
+@dataclass(slots=True)
+class _Ask:
+    """One request, over all its tries. `spent`: seconds in tries and between them, without waits for our own pace."""
+
+    call: str
+    prepared: requests.PreparedRequest = field(repr=False)
+    shape: Any
+    spent: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What came back, judged by nobody yet. `cut`: the body ended before its end."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    cut: bool = False
+    too_long: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: PipelineError
+    again: bool = False
+    after: float | None = None  # Retry-After, seconds from now
+
+
+class HttpClient:
+    """Calls of one merchant to one system; a few threads may share it.
+
+    Attributes:
+        calls: tries so far by call name, retries and those that found no connection included.
+    """
+
+    def __init__(
+        self,
+        *,
+        system: str,
+        base_url: str,
+        auth: Basic | Bearer,
+        pace: Pace,
+        give_up_after: float,
+        trace_header: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Args:
+        system: name for errors, `vinoshipper` or `simpletexting`.
+        base_url: what every path is appended to.
+        pace: asked before every try.
+        give_up_after: seconds for all tries of one request, without the waits for `pace`; one try is always made.
+        trace_header: the answer's header that names the request, e.g. `vs-trace-id`.
+        sleep: waits between tries, in seconds; another one in tests.
+        """
+        self.calls: Counter[str] = Counter()
+        self._system = system
+        self._base_url = base_url.rstrip("/")
+        self._auth = auth
+        self._pace = pace
+        self._give_up_after = give_up_after
+        self._trace_header = trace_header
+        self._guard = threading.Lock()
+        self._adapter = Adapter(pool_connections=2, pool_maxsize=4)
+        environment = _environment(self._base_url)
+        if environment is None:
+            raise BadSettings("base_url cannot be used", system=system)
+        self._proxies, self._verify = dict(environment[0]), environment[1]
+        self._backoff = wait_exponential_jitter(multiplier=0.5, max=20, jitter=0.5)
+        self._retrying = Retrying(
+            retry=retry_if_result(lambda outcome: isinstance(outcome, _Failed) and outcome.again),
+            wait=self._wait_seconds,
+            stop=lambda state: state.args[0].spent + state.upcoming_sleep >= self._give_up_after,
+            before_sleep=_count_sleep,
+            sleep=while_waiting(sleep),
+            retry_error_callback=_last_outcome,
+        )
+
+    def request(
+        self,
+        call: str,
+        method: str,
+        path: str,
+        *,
+        shape: type[T],
+        params: Mapping[str, str | int | bool] | None = None,
+        json: object = None,
+    ) -> Answer[T]:
+        """Ask once, and again while that may help.
+
+        Args:
+            call: name of the call, for counts and errors.
+            path: percent-encoded already; appended to `base_url` as it is.
+            shape: what msgspec shall make of the body, or `JSON`, or `NoBody`.
+            params: query; booleans are sent as `true` and `false`.
+            json: body, where not None.
+
+        Raises:
+            TryLater: no connection, no answer in time, busy, down, blocked, or a web page; after all tries.
+            BadKey: 401, or a log-in; Forbidden, which is one: 403.
+            Refused: any other 4xx.
+            BadAnswer: a redirect elsewhere, a body that is too long, cut short, not JSON, or of another shape.
+            BadSettings: base_url or the CA bundle cannot be used.
+        """
+        outcome = self._retrying(self._try, _Ask(call, self._prepare(call, method, path, params, json), shape))
+        if isinstance(outcome, _Failed):
+            raise outcome.error
+        return cast("Answer[T]", outcome)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._adapter.close()
+
+    def _prepare(
+        self, call: str, method: str, path: str, params: Mapping[str, str | int | bool] | None, json: object
+    ) -> requests.PreparedRequest:
+        url = self._base_url + path
+        if params:
+            pairs = {k: str(v).lower() if isinstance(v, bool) else v for k, v in params.items()}
+            url += ("&" if "?" in path else "?") + urlencode(pairs, quote_via=quote)
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url = method, url
+        prepared.headers = requests.structures.CaseInsensitiveDict(_HEADERS)
+        if json is not None:
+            body = encoded(json)
+            if body is None:
+                raise Internal("The request holds text that cannot be sent", system=self._system, call=call)
+            prepared.body = body
+            prepared.headers["Content-Type"] = "application/json"
+            prepared.headers["Content-Length"] = str(len(body))
+        return self._auth(prepared)
+
+    def _wait_seconds(self, state: RetryCallState) -> float:
+        after: float | None = _last_outcome(state).after
+        return after if after is not None and after > 0 else self._backoff(state)
+
+    def _try(self, ask: _Ask) -> Answer[Any] | _Failed:
+        with waiting():  # all of it one wait: a turn that is kept until a seat is free would leave with many others
+            self._pace.wait()
+            with self._guard:
+                self.calls[ask.call] += 1
+            began = time.monotonic()
+            left = self._give_up_after - ask.spent
+            reach("request")
+            heard = self._exchange(ask.prepared, min(left, TRY_SECONDS) if left > 0 else TRY_SECONDS)
+            reach("answer")
+            ask.spent += time.monotonic() - began
+        if isinstance(heard, _Heard):
+            return self._judge(ask, heard)
+        kind, sentence = heard
+        return _Failed(kind(sentence, system=self._system, call=ask.call), again=kind is TryLater)
+
+    def _exchange(self, prepared: requests.PreparedRequest, seconds: float) -> _Heard | tuple[type[PipelineError], str]:
+        """Send, and read the answer to its end; a failure comes as the kind of error and a sentence."""
+        begin_try(seconds)
+        timeout: Any = urllib3.Timeout(total=seconds, connect=CONNECT_SECONDS)
+        try:
+            response = self._adapter.send(prepared, True, timeout, self._verify, None, self._proxies)
+        except requests.exceptions.InvalidHeader:
+            return TryLater, "The answer's headers contradict each other"
+        except requests.exceptions.SSLError:
+            return TryLater, "No secure connection could be made"
+        except requests.Timeout:
+            return TryLater, "No answer came in time"
+        except requests.ConnectionError:
+            return TryLater, "The connection failed or was broken off"
+        except (requests.RequestException, urllib3.exceptions.LocationParseError):
+            return BadSettings, "base_url, or a proxy of the environment, cannot be used"
+        except OSError:
+            return BadSettings, "The CA bundle that the environment names cannot be used"
+        except (urllib3.exceptions.HTTPError, http.client.HTTPException, ValueError):
+            return Internal, "The request could not be built"
+        try:
+            return _read(response)
+        finally:
+            response.close()
+
+    def _judge(self, ask: _Ask, heard: _Heard) -> Answer[Any] | _Failed:
+        status, headers, body = heard.status, heard.headers, heard.body
+        # An answer that never reached the vendor's own server has Cloudflare's name of it, if any.
+        trace_id = plain_word(headers.get(self._trace_header)) if self._trace_header else None
+        trace_id = trace_id or plain_word(headers.get("cf-ray"))
+        server_time = epoch_seconds(headers.get("Date"))
+
+        def failed(kind: type[PipelineError], sentence: str, **more: Any) -> _Failed:
+            error = kind(sentence, system=self._system, call=ask.call, http_status=status, trace_id=trace_id, **more)
+            return _Failed(error)
+
+        def again(kind: type[PipelineError], sentence: str) -> _Failed:
+            return _Failed(failed(kind, sentence).error, True, retry_after(headers.get("Retry-After"), server_time))
+
+        is_page = bool(body) and ("text/html" in headers.get("Content-Type", "").lower() or body.lstrip()[:1] == b"<")
+        is_cloudflare = "cf-ray" in headers or headers.get("Server", "").lower().startswith("cloudflare")
+        if 300 <= status < 400:
+            return failed(*_redirected(headers.get("Location")))
+        if status in (408, 425, 429) or status >= 500:
+            return again(TryLater, "The system is busy or down")
+        if status == 401:
+            return failed(BadKey, "The system does not accept the key")
+        if is_page and _PASSWORD_FIELD.search(body):
+            return failed(BadKey, "The system answered with its log-in page, so it does not accept the key")
+        if is_cloudflare and (is_page or (status == 403 and _CLOUDFLARE_TEXT.match(body))):
+            return again(TryLater, "Cloudflare, in front of the system, blocked the request")
+        # "Not there" is said in any form; another page in place of data says nothing about the record.
+        if is_page and status not in NOT_THERE:
+            return again(TryLater, "The system answered with a web page instead of data")
+        if status == 403:
+            return failed(Forbidden, "The key does not have the right to do this")
+        if status >= 400:
+            return failed(Refused, "The system refused the request", code=error_code(body), server_time=server_time)
+        if ask.shape is NoBody:
+            return Answer(None, status, server_time, trace_id)
+        if heard.too_long:
+            return failed(BadAnswer, "The answer is longer than 64 MB")
+        value, fault = (None, "") if heard.cut else decoded(body, ask.shape)
+        if fault == "":
+            return again(BadAnswer, "The answer is cut short or not JSON")
+        if fault is not None:
+            return failed(BadAnswer, f"The answer is of another shape than expected: {fault}")
+        return Answer(value, status, server_time, trace_id)
+
+
+NOT_THERE: Final = (404, 410)
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "vs-st-pipeline"}
+
+
+def _environment(base_url: str) -> tuple[dict[str, str], bool | str] | None:
+    """Proxies and CA bundle (True: requests' own) that the environment names for the URL; None where it is no URL."""
+    asked = tuple(sorted((name, value) for name, value in os.environ.items() if _LOOKED_AT.search(name)))
+    return _environment_of(base_url, asked)
+
+
+_LOOKED_AT: Final = re.compile("_proxy$|^(REQUESTS|CURL)_CA_BUNDLE$", re.IGNORECASE)
+
+
+@lru_cache(maxsize=16)  # a fleet asks for each of its merchants, and it is always the same
+def _environment_of(base_url: str, environ: tuple[tuple[str, str], ...]) -> tuple[dict[str, str], bool | str] | None:
+    try:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            return None
+        with requests.Session() as session:
+            found = session.merge_environment_settings(base_url, {}, True, None, None)
+        return dict(found["proxies"]), True if found["verify"] is None else found["verify"]
+    except ValueError:
+        return None
+
+
+def _last_outcome(state: RetryCallState) -> Any:
+    return state.outcome.result() if state.outcome else None
+
+
+def _count_sleep(state: RetryCallState) -> None:
+    state.args[0].spent += state.upcoming_sleep
+
+
+def _read(response: requests.Response) -> _Heard | tuple[type[PipelineError], str]:
+    raw = response.raw
+    good = 200 <= raw.status < 300
+    limit = MAX_BODY if good else _MAX_ERROR_BODY
+    chunks: list[bytes] = []
+    size = 0
+    cut = False
+    try:
+        for chunk in raw.stream(2**16, decode_content=True):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                break
+    except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+        cut = True
+        if good and isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError)):
+            return TryLater, "The answer did not end in time"
+        if good and isinstance(error.__cause__ or error, OSError):
+            return TryLater, "The connection was broken off in the middle of an answer"
+    return _Heard(raw.status, raw.headers, b"".join(chunks), cut, too_long=size > limit)
+
+
+def _redirected(location: str | None) -> tuple[type[PipelineError], str]:
+    if location and _LOGIN_PLACE.search(location):
+        return BadKey, "The system sent us to a log-in, so it does not accept the key"
+    try:
+        host = plain_word(urlsplit(location or "").hostname)
+    except ValueError:
+        host = None
+    return BadAnswer, f"The system sent us elsewhere ({host or 'the same host'}); base_url may be wrong"

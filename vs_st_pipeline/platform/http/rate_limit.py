@@ -1,0 +1,196 @@
+"""Hold back requests so that one merchant never asks one system more often than the settings allow.
+
+The rule (GCRA, a leaky bucket kept as one number) is pyrate-limiter's; where that number lies is ours. The library's
+shared bucket, SQLite behind a file lock, takes 0.3 to 0.4 ms of CPU a turn and grows by a row each time; a few bytes
+in a file under `flock` take 0.01 ms, and the kernel takes the lock from a process that was killed. Turns are spaced
+evenly: a window that is counted and then emptied would let two bursts meet at its edge. Waiting threads do not queue; a
+free turn goes to whoever asks first.
+
+The clock is the monotonic one: all processes of a machine share it, and nobody sets it back. Another machine (or this
+one before it was started anew) has another, so a turn is kept by the wall clock as well, which whoever meets a foreign
+turn reads it by. Between machines the rate is thus as true as their clocks agree: where they take turns, a turn may be
+shorter by as much as the clocks differ.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import math
+import os
+import platform
+import struct
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from pyrate_limiter import GCRA, Rate
+
+from vs_st_pipeline.domain.errors import TryLater
+from vs_st_pipeline.platform.cpu_slots import waiting
+
+_RULE: Final = GCRA()
+# Until when turns are given away, in microseconds: by this machine's monotonic clock, and by the wall's; which machine.
+_TURN: Final = struct.Struct("<qq16s")
+# One second may hold 20 % more than the rate. A tenth of that margin goes to catching up after a late wake-up, which
+# high rates need (a turn is shorter than a sleep is exact); the rest is for what delays a request after its turn.
+_BURST_SHARE: Final = 0.02
+_BUSY_SECONDS: Final = 0.0005  # another process holds the file: it does so for microseconds
+_STOP_SECONDS: Final = 0.2  # how often `stop` is asked
+
+
+def _machine() -> bytes:
+    """Names the monotonic clock that this process reads: the same for all that read it, another after a restart."""
+    told = []
+    with suppress(OSError):
+        told.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
+    with suppress(OSError):
+        told.append(os.readlink("/proc/self/ns/time"))  # a container may have a clock of its own
+    return hashlib.sha256("".join(told or [platform.node()]).encode()).digest()[:16]
+
+
+_MACHINE: Final = _machine()
+
+
+def account_file(folder: Path, system: str, base_url: str, key: str) -> Path:
+    """The file of the turns that all share who speak to a system with this key, under whatever name."""
+    return folder / f"{system}-{hashlib.sha256(f'{system} {base_url} {key}'.encode()).hexdigest()[:24]}"
+
+
+class Pace:
+    """At most so many requests a second, over all threads and processes that share a file.
+
+    Over t seconds at most `requests_per_second` x t + 1 turns are given (+ 2 % of the rate, where that is more than 1).
+    Objects are cheap until the first `wait`, which opens the file; one file handle each from then until `close`.
+    """
+
+    def __init__(self, path: Path | None, requests_per_second: float, *, fleet: Pace | None = None) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            path: file that holds the turn, made with mode 0600; None: in memory, for this process alone.
+            requests_per_second: more than 0; a fraction is fine.
+            fleet: a pace shared by several merchants; a turn is taken from both at once or from neither.
+
+        Raises:
+            ValueError: the rate is not a positive number.
+        """
+        if not 0 < requests_per_second < math.inf:
+            raise ValueError("requests_per_second must be more than 0")
+        # A thousand turns in so many milliseconds, rounded to the slower side: the library's rates are whole numbers.
+        burst = max(1, int(requests_per_second * _BURST_SHARE))
+        self._rate = Rate(1000, math.ceil(1_000_000 / requests_per_second), burst=burst)
+        self._furthest = burst * self._rate.interval  # microseconds from now that the next free turn can lie ahead
+        self._path = path
+        self._machine = _MACHINE
+        self._fleet = fleet
+        self._guard = threading.Lock()
+        self._memory = 0
+        self._file: int | None = None
+        self._pid = os.getpid()
+
+    def wait(self, stop: Callable[[], bool] | None = None) -> float:
+        """Wait until a request may leave.
+
+        Args:
+            stop: asked about every 0.2 s while waiting; once it answers True the wait is given up.
+
+        Returns:
+            Seconds waited; 0.0 where a turn was free.
+
+        Raises:
+            TryLater: `stop` answered True; no turn was taken.
+            OSError: the file cannot be opened or written.
+        """
+        wake_at = self._take()
+        if wake_at is None:
+            return 0.0
+        began = time.monotonic()
+        with waiting():
+            while wake_at is not None:
+                left = wake_at - time.monotonic()
+                if stop is not None:
+                    if stop():
+                        raise TryLater("Stopped while waiting for a turn to send a request")
+                    left = min(left, _STOP_SECONDS)
+                if left > 0:
+                    time.sleep(left)
+                if wake_at <= time.monotonic():
+                    wake_at = self._take()
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        """Close the file. A later `wait` opens it again; the fleet's pace is its owner's to close."""
+        with self._guard:
+            self._close_file()
+
+    def _take(self) -> float | None:
+        """Take a turn: None where one was free, else the monotonic time (seconds) at which to ask again."""
+        if self._pid != os.getpid():
+            self._after_fork()
+        with self._guard:
+            if self._path is None:
+                self._memory, wake_at = self._step(self._memory)
+                return wake_at
+            file = self._open_file(self._path)
+            try:
+                # Not the blocking call: a process stopped (Ctrl-Z) with the lock held must not hold us for ever.
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return time.monotonic() + _BUSY_SECONDS
+            try:
+                before = self._as_written(os.pread(file, _TURN.size, 0))
+                after, wake_at = self._step(before)
+                if after != before:
+                    os.pwrite(file, _TURN.pack(after, after + _wall_ahead(), self._machine), 0)
+                return wake_at
+            finally:
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+    def _as_written(self, found: bytes) -> int:
+        """The number that was stored, by this machine's monotonic clock; what cannot be read is a turn that is free."""
+        if len(found) != _TURN.size:
+            return 0
+        number: int
+        by_wall: int
+        number, by_wall, machine = _TURN.unpack(found)
+        return max(0, number if machine == self._machine else by_wall - _wall_ahead())
+
+    def _step(self, before: int) -> tuple[int, float | None]:
+        """From the number that was stored, the number to store and when to ask again (None: the turn is ours)."""
+        now = time.monotonic_ns() // 1_000_000
+        # Further ahead than this rate can put it: written at a slower rate, or by a machine whose clock is wrong.
+        before = min(before, now * 1000 + self._furthest)
+        state, decision = _RULE.step([self._rate], (before,), now, 1)
+        if not decision.allowed:
+            return before, (now + (decision.retry_after_ms or 0)) / 1000
+        if self._fleet is not None:
+            wake_at = self._fleet._take()
+            if wake_at is not None:
+                return before, wake_at
+        return int(state[0]), None
+
+    def _open_file(self, path: Path) -> int:
+        if self._file is None:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return self._file
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _after_fork(self) -> None:
+        """A forked child shares its parent's open file, and with it the lock; it needs one of its own."""
+        self._guard = threading.Lock()
+        self._pid = os.getpid()
+        self._close_file()
+
+
+def _wall_ahead() -> int:
+    """By how many microseconds the wall clock is ahead of the monotonic one."""
+    return (time.time_ns() - time.monotonic_ns()) // 1000

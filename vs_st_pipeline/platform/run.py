@@ -1,0 +1,83 @@
+"""One run for one merchant: who, when, how far, and where it keeps what it learns.
+
+Every stop takes a Run and nothing global, so that the command line, a schedule, a backfill and a test walk alike.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.files import Warehouse
+
+
+def new_run_id() -> str:
+    """Sortable by time, unique without asking anybody."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One kind of question of a run: what was asked, why, how many records it was about, and what it found."""
+
+    what: str
+    why: str
+    records: int
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What every stop of one merchant's way needs to know.
+
+    Attributes:
+        merchant: whose accounts.
+        warehouse: where the merchant's file is.
+        clock: now, aware UTC; `VS_ST_NOW` where that is set.
+        run_id: names this run in every table that it writes.
+        started_by: who let it run, for what is remembered by name.
+        full: read everything again.
+        allow_unsafe: let the brake pass once.
+        dry_run: nothing that a later sync would decide upon may change.
+        progress: told one short sentence now and then.
+        budget: requests to Vinoshipper after which what can wait is left for the next run; None: no end. Lists and
+            searches are always made whole, so a run may take somewhat more.
+        stop: asked before every request; True ends the run with what it has done so far (somebody pressed Ctrl-C).
+        fleet_rates: requests a second for all merchants together, by system; a system that is not in it has none.
+        asked: what was asked so far and why, for people who look at the run.
+    """
+
+    merchant: Merchant
+    warehouse: Warehouse
+    clock: Callable[[], datetime]
+    run_id: str = field(default_factory=new_run_id)
+    started_by: str = "vs-st"
+    full: bool = False
+    allow_unsafe: bool = False
+    dry_run: bool = False
+    budget: int | None = None
+    progress: Callable[[str], None] = lambda _: None
+    stop: Callable[[], bool] = lambda: False
+    fleet_rates: Mapping[str, float] = field(default_factory=dict)
+    asked: list[Asked] = field(default_factory=list)
+
+    def open(self) -> AbstractContextManager[Db]:
+        """The merchant's file; hold it for a moment, never while waiting for an answer."""
+        return self.warehouse.open(self.merchant.id)
+
+    def now(self) -> datetime:
+        """Now as the tables hold it: UTC without zone."""
+        return self.clock().astimezone(UTC).replace(tzinfo=None)
+
+    def today(self) -> date:
+        """The merchant's own date, by which people come of age."""
+        return self.clock().astimezone(self.merchant.time_zone).date()
+
+    def spent(self, sent: int) -> bool:
+        """Whether a run that has sent so many requests to Vinoshipper is to leave the rest for the next one."""
+        return self.budget is not None and sent >= self.budget

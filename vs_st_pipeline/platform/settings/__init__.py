@@ -1,0 +1,1 @@
+"""Merchants file, environment and secrets, read and checked."""

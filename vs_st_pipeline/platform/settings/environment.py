@@ -1,0 +1,234 @@
+"""The settings of the environment: where things are, what time it is taken to be, and what the whole fleet keeps to.
+
+Who does something refuses a setting that is not understood (`BadSettings`). Who looks how all stand does not: a page
+that stays as it was, because of a slip in one setting, would hide what it is there to show. He takes the default, and
+tells of the slip (`taken`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from vs_st_pipeline.domain.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings
+from vs_st_pipeline.platform.settings.merchants import FASTEST_RATE, FIRST_YEAR, LAST_YEAR, SLOWEST_RATE, parse_duration
+from vs_st_pipeline.platform.settings.secrets import CannotRead, Secret, checked, value_behind
+
+T = TypeVar("T")
+
+ADDRESSES = "VS_ST_ALERTS"
+FASTEST, SLOWEST = "VS_ST_SYNC_FASTEST", "VS_ST_SYNC_SLOWEST"
+KEEP_RUNS = "VS_ST_KEEP_RUNS"
+LATE_AFTER, LATE_DEFAULT = "VS_ST_LATE_AFTER", "30m"
+
+NOBODY_IS_SYNCED = "nobody is synced"
+
+
+def settings_path(environ: Mapping[str, str]) -> Path:
+    """Where the merchants file is: `VS_ST_MERCHANTS`, else `./merchants.yaml`; `~` is a home folder.
+
+    Raises:
+        BadSettings: it begins with the home folder of somebody who has none.
+    """
+    return _path(environ, "VS_ST_MERCHANTS", "merchants.yaml")
+
+
+def data_dir(environ: Mapping[str, str]) -> Path:
+    """The folder of all state: `VS_ST_DATA_DIR`, else `./data`; `~` is a home folder.
+
+    Raises:
+        BadSettings: it begins with the home folder of somebody who has none.
+    """
+    return _path(environ, "VS_ST_DATA_DIR", "data")
+
+
+def _path(environ: Mapping[str, str], name: str, default: str) -> Path:
+    """A path as a shell would read it, since a `.env` file or a service manager hands `~` on as it is written."""
+    try:
+        return Path(environ.get(name, "").strip() or default).expanduser()
+    except RuntimeError:
+        raise BadSettings(f"{name} begins with a home folder that is not known; write the whole path") from None
+
+
+def fleet_rates(environ: Mapping[str, str]) -> dict[str, float]:
+    """Requests a second for all merchants of one system together: `VS_ST_VINOSHIPPER_RATE`, `VS_ST_SIMPLETEXTING_RATE`.
+
+    Raises:
+        BadSettings: one is set and is no number above 0, or is beyond what can be meant.
+    """
+    rates: dict[str, float] = {}
+    for system in (VINOSHIPPER, SIMPLETEXTING):
+        name = f"VS_ST_{system.upper()}_RATE"
+        if text := environ.get(name, "").strip():
+            try:
+                rates[system] = float(text)
+            except ValueError:
+                rates[system] = 0.0
+            if not 0 < rates[system] < math.inf:
+                raise BadSettings(f"{name} must be a number of requests a second above 0, such as 20")
+            if not SLOWEST_RATE <= rates[system] <= FASTEST_RATE:
+                raise BadSettings(
+                    f"{name} must be from {SLOWEST_RATE} (a request in 17 minutes) to {FASTEST_RATE:.0f} requests a "
+                    "second, such as 20"
+                )
+    return rates
+
+
+def now(environ: Mapping[str, str]) -> datetime:
+    """The time that every rule about dates and ages takes for now, in UTC: `VS_ST_NOW`, else the clock.
+
+    A time without an offset is taken as UTC.
+
+    Raises:
+        BadSettings: `VS_ST_NOW` is not an ISO time.
+    """
+    written = environ.get("VS_ST_NOW", "").strip()
+    if not written:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(written)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadSettings("VS_ST_NOW is not an ISO time; write it such as 2026-01-31T12:00:00Z, or unset it") from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:  # at the ends of the calendar no day can be added or taken away
+        raise BadSettings(f"VS_ST_NOW must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return moment
+
+
+def sync_bounds(environ: Mapping[str, str]) -> tuple[timedelta, timedelta]:
+    """How often a merchant is synced at most and at least by the schedule: `VS_ST_SYNC_FASTEST`, `VS_ST_SYNC_SLOWEST`.
+
+    Raises:
+        BadSettings: one is no duration above 0, or the fastest is longer than the slowest.
+    """
+    fastest, slowest = _duration(environ, FASTEST, "5m"), _duration(environ, SLOWEST, "1h")
+    if not timedelta(0) < fastest <= slowest:
+        raise BadSettings(f"{FASTEST} must be above 0 and no longer than {SLOWEST}")
+    return fastest, slowest
+
+
+def keep_runs(environ: Mapping[str, str]) -> timedelta:
+    """For how long Dagster's runs and their events are kept: `VS_ST_KEEP_RUNS`, else 30 days.
+
+    Raises:
+        BadSettings: it is no duration above 0.
+    """
+    return _above_zero(environ, KEEP_RUNS, "30d")
+
+
+def late_after(environ: Mapping[str, str]) -> timedelta:
+    """How long a merchant may be without a good sync before he is called late: `VS_ST_LATE_AFTER`.
+
+    Raises:
+        BadSettings: it is no duration above 0.
+    """
+    return _above_zero(environ, LATE_AFTER, LATE_DEFAULT)
+
+
+def _above_zero(environ: Mapping[str, str], name: str, default: str) -> timedelta:
+    found = _duration(environ, name, default)
+    if not found:
+        raise BadSettings(f"{name} must be above 0, such as {default}")
+    return found
+
+
+def _duration(environ: Mapping[str, str], name: str, default: str) -> timedelta:
+    try:
+        return parse_duration(environ.get(name, "").strip() or default)
+    except BadSettings as error:
+        raise BadSettings(f"{name}: {error.message}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Who is to be told of trouble.
+
+    Attributes:
+        urls: by reference (`env:NAME`, `file:PATH`).
+        problems: what is wrong with those that cannot be read, in sentences without any URL.
+        references: all that are some, also those that cannot be read.
+    """
+
+    urls: dict[str, Secret]
+    problems: list[str]
+    references: set[str]
+
+
+def alert_addresses(environ: Mapping[str, str]) -> Addresses:
+    """The URLs that `VS_ST_ALERTS` names, by references apart by blanks."""
+    found = Addresses({}, [], set())
+    for place, written in enumerate(environ.get(ADDRESSES, "").split(), 1):
+        try:
+            reference = checked(written)
+            found.references.add(reference)
+            found.urls[reference] = Secret(value_behind(reference, Path.cwd(), environ), reference)
+        except CannotRead as error:
+            found.problems.append(f"{ADDRESSES}, address {place}: {error}")
+    return found
+
+
+# --- what is taken where a setting is not understood -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Misunderstood:
+    """A setting that is not understood.
+
+    Attributes:
+        says: which one, what is wrong with it and how to write it; never a secret.
+        meanwhile: what comes of it until it is put right.
+        defaulted: who looks at the merchants goes by the default in its place.
+    """
+
+    says: str
+    meanwhile: str
+    defaulted: bool = True
+
+    @property
+    def stops_all(self) -> bool:
+        return self.meanwhile == NOBODY_IS_SYNCED
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.says}; until then {self.meanwhile}"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The settings that say how merchants stand; of those that are not understood, the defaults.
+
+    Attributes:
+        now: aware UTC.
+        rates: requests a second for all merchants together, by system.
+        misunderstood: of all settings of the environment, those that nobody here goes by too.
+    """
+
+    now: datetime
+    late_after: timedelta
+    bounds: tuple[timedelta, timedelta]
+    rates: dict[str, float]
+    misunderstood: tuple[Misunderstood, ...]
+
+
+def taken(environ: Mapping[str, str]) -> Taken:
+    """Read all settings; never raises, what is not understood is in the result."""
+    wrong: list[Misunderstood] = []
+
+    def read(setting: Callable[[Mapping[str, str]], T], meanwhile: str, *, defaulted: bool = True) -> T:
+        try:
+            return setting(environ)
+        except BadSettings as error:
+            wrong.append(Misunderstood(error.message, meanwhile, defaulted))
+            return setting({})
+
+    at, rates = read(now, NOBODY_IS_SYNCED), read(fleet_rates, NOBODY_IS_SYNCED)
+    bounds = read(sync_bounds, NOBODY_IS_SYNCED)
+    late = read(late_after, f"a merchant is late after {LATE_DEFAULT}")
+    read(keep_runs, "no old run of Dagster is deleted", defaulted=False)
+    problems = alert_addresses(environ).problems
+    wrong += [Misunderstood(problem, "nobody is told of trouble there", False) for problem in problems]
+    return Taken(at, late, bounds, rates, tuple(wrong))

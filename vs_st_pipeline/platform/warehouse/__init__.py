@@ -1,0 +1,1 @@
+"""One DuckDB file per merchant, and the tables that every room may use."""

@@ -1,0 +1,548 @@
+"""The one door to DuckDB: one file per merchant, opened for moments, migrated forward, locked per sync.
+
+One in-memory DuckDB instance per process attaches a merchant's file and detaches it again after use: attaching costs
+4 ms where an instance of its own costs 20 ms and 8 threads. Detaching after a write costs another 9 (a checkpoint), so
+a sync, which looks and writes dozens of times, keeps its file attached while it lasts (`keeping`). DuckDB lets one
+process hold a file at a time: who meets a held file waits and says so (`wishes`), and the sync lets it go as soon as it
+does not use it just then, so that `vs-st why` can look. Other programs say nothing, and get it where a sync waits long.
+
+A damaged file can stop the whole instance, which refuses every statement about every file from then on. Then a new one
+takes its place: one merchant's file is no trouble of the others.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from vs_st_pipeline.domain.errors import BadSettings, Interrupted, TryLater
+from vs_st_pipeline.platform.cpu_slots import waiting
+from vs_st_pipeline.platform.failpoints import reach
+from vs_st_pipeline.platform.warehouse import spill
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.lock_requests import is_wished, wishing
+from vs_st_pipeline.platform.warehouse.migrations import migrate, remedy
+
+LOCK_WAIT_SECONDS = 60.0
+POLL_SECONDS = 0.05
+WATCH_SECONDS = 0.1  # how often it is asked who wishes for a kept file
+REST_SECONDS = 30.0  # a kept file that nobody used for so long is let go, wished for or not
+
+
+_INVALIDATED = "database has been invalidated"  # DuckDB's words for an instance that is stopped
+
+
+class _Instance:
+    """The in-memory DuckDB that files are attached to. Use it under the warehouse's guard."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self.files: set[Path] = set()  # attached to it, or about to be
+        self.stopped = False
+
+    def is_stopped(self) -> bool:
+        """Whether a damaged file has stopped it; asked after an error only."""
+        if not self.stopped:
+            try:
+                self.connection.execute("select 1").fetchall()
+            except duckdb.Error:
+                self.stopped = True
+        return self.stopped
+
+
+class _Held:
+    """A merchant's file as this process holds it, or does not just now. Use it under its lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path  # kept: to put it together costs more than many a use
+        self.log = log_of(path)
+        self.lock = threading.RLock()
+        self.keepers = 0  # who wants it to stay attached between two uses
+        self.users = 0
+        self.used_at = 0.0  # monotonic
+        self.db: Db | None = None
+        self.cursor: duckdb.DuckDBPyConnection | None = None
+        self.instance: _Instance | None = None
+        self.alias = ""
+        self.inode = self.log_inode = 0
+        self.asked_at = 0.0  # monotonic; when it was last asked whether somebody else wishes for it
+        self.granted = False  # it was let go for somebody who did
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock; who waits for it leaves his seat, which the one who has it may be in need of."""
+        if not self.lock.acquire(blocking=False):
+            with waiting():
+                self.lock.acquire()
+        try:
+            yield
+        finally:
+            self.lock.release()
+
+
+class _Watcher:
+    """Does something every now and then on a thread of its own, until it is ended: none is left when Python exits."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=[work], name="vs-st-files", daemon=True)
+        self._thread.start()
+
+    def _run(self, work: Callable[[], None]) -> None:
+        while not self._ended.wait(WATCH_SECONDS):
+            work()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+class Warehouse:
+    """All merchants' files below one data folder.
+
+    Args:
+        data_dir: `VS_ST_DATA_DIR`; made with mode 0700 if it is not there.
+        wait_seconds: how long a file or sync lock held by somebody else is waited for.
+    """
+
+    def __init__(self, data_dir: Path, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> None:
+        self.data_dir = data_dir
+        self.wait_seconds = wait_seconds
+        self._instance: _Instance | None = None
+        self._stopped: list[_Instance] = []  # and still with files attached
+        self._scratch: int | None = None  # held open as long as this process lives
+        self._folder = data_dir
+        self._guard = threading.Lock()
+        self._files: dict[str, _Held] = {}
+        self._watcher: _Watcher | None = None
+
+    def folder(self, merchant_id: str) -> Path:
+        """The merchant's own folder (0700), made if need be.
+
+        Raises:
+            BadSettings: the data folder cannot be made or written.
+        """
+        folder = self.data_dir / "merchants" / merchant_id
+        try:
+            for path in (self.data_dir, folder.parent, folder):
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if stat.S_IMODE(self.data_dir.stat().st_mode) & 0o077:  # made by somebody else, a checkout for one
+                self.data_dir.chmod(0o700)
+        except OSError as error:
+            raise BadSettings(
+                f"the data folder {self.data_dir} cannot be used ({error.strerror}): "
+                "make it writable or set VS_ST_DATA_DIR"
+            ) from None
+        return folder
+
+    def file(self, merchant_id: str) -> Path:
+        """Where the merchant's DuckDB file is or would be."""
+        return self.data_dir / "merchants" / merchant_id / "warehouse.duckdb"
+
+    @contextmanager
+    def sync_lock(self, merchant_id: str) -> Iterator[None]:
+        """One sync of a merchant at a time on this machine.
+
+        Raises:
+            TryLater: another sync held it for `wait_seconds`.
+        """
+        folder = self.folder(merchant_id)
+        before = _inode(folder)
+        lock = FileLock(folder / "sync.lock", mode=0o600, thread_local=False, is_singleton=False)
+        try:
+            self._acquire(lock)
+        except FileNotFoundError:
+            raise TryLater("the merchant's folder was removed just now; try again") from None
+        except Timeout:
+            raise TryLater(
+                f"another sync of this merchant has been running for over {self.wait_seconds:.0f} s; "
+                "try again when it is done"
+            ) from None
+        try:
+            if _inode(folder) != before:  # removed while we waited, and made again by the lock
+                shutil.rmtree(folder, ignore_errors=True)
+                raise TryLater("what was kept of this merchant has just been removed; nothing was done")
+            yield
+        finally:
+            lock.release()
+
+    def _acquire(self, lock: FileLock) -> None:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            with waiting():
+                lock.acquire(timeout=self.wait_seconds, poll_interval=POLL_SECONDS)
+
+    @contextmanager
+    def open(self, merchant_id: str) -> Iterator[Db]:
+        """The merchant's file, attached and at this version's schema; hold it briefly.
+
+        Raises:
+            TryLater: another process held the file for `wait_seconds`.
+            Interrupted: another merchant's damaged file stopped DuckDB while this one was in use.
+            BadSettings: the file is damaged or cannot be opened, or comes from a newer version.
+        """
+        held = self._held(merchant_id)
+        path = held.path
+        with held.locked():
+            moved = held.inode != _inode(path)  # away, or put back by somebody
+            if held.db is not None and (moved or (_is_lost(held) and not held.users)):
+                self._let_go(held, ignoring=True)
+            db = held.db
+            if db is None:
+                self.folder(merchant_id)
+                db = self._attach(held, merchant_id)
+            held.users += 1
+            broken = False
+            try:
+                yield db
+            except duckdb.Error as error:
+                told = self._told(held, error)
+                if told is None:
+                    raise
+                broken = True
+                raise told from None
+            finally:
+                held.users -= 1
+                held.used_at = time.monotonic()
+                if not held.users:
+                    held.log_inode = _inode(held.log)
+                    reach("closed")
+                    # Asked here too: of a file that is used without a pause the watcher never gets hold.
+                    if broken or not held.keepers or _is_lost(held) or _is_wished(held):
+                        self._let_go(held, ignoring=broken, broken=broken)
+
+    def rewrite(self, merchant_id: str) -> None:
+        """Copy all rows into a new file that takes the old one's place, so that what was deleted leaves the disk.
+
+        DuckDB keeps deleted rows in free blocks and in its log. Under the sync lock only: whoever writes to the old
+        file meanwhile writes for nobody. If the power goes on the way, the old file stands as it was.
+
+        Raises:
+            BadSettings: there is no room for a second file, or the old one's log could not be taken in.
+        """
+        path, held = self.file(merchant_id), self._held(merchant_id)
+        draft = drafted(path)
+        with held.locked():
+            with self.open(merchant_id) as db:
+                db.write_what_waits()
+                quoted, copy = str(draft).replace("'", "''"), f'"new_{merchant_id}"'
+                db.execute(f"attach '{quoted}' as {copy}")
+                try:
+                    draft.chmod(0o600)
+                    db.execute(f"copy from database {held.alias} to {copy}")
+                finally:
+                    db.execute(f"detach {copy}")
+            self._let_go(held)
+            if logs := [log.name for log in (log_of(path), log_of(draft)) if log.exists()]:
+                # It would be read into the new file the next time.
+                raise BadSettings(f"the log {logs[0]} beside {path} was not taken in: close whatever has the file open")
+            put_in_place(draft, path)
+
+    @contextmanager
+    def keeping(self, merchant_id: str) -> Iterator[None]:
+        """While the block lasts the file stays attached between two uses, unless somebody else wishes for it."""
+        held = self._held(merchant_id)
+        with self._guard:
+            held.keepers += 1
+            if self._watcher is None:
+                self._watcher = _Watcher(self._rest)
+        try:
+            yield
+        finally:
+            watcher = None
+            with self._guard:
+                held.keepers -= 1
+                if not any(other.keepers for other in self._files.values()):
+                    watcher, self._watcher = self._watcher, None
+            if watcher:
+                watcher.end()
+            with held.locked():
+                if not held.keepers and not held.users:
+                    self._let_go(held)
+
+    def _rest(self) -> None:
+        """Let go of kept files that somebody else wishes for, or that nobody used for a while."""
+        with self._guard:
+            kept = [held for held in self._files.values() if held.keepers]
+        for held in kept:
+            if held.lock.acquire(blocking=False):  # else it is in use
+                try:
+                    rested = time.monotonic() - held.used_at >= REST_SECONDS
+                    if held.db is not None and not held.users and (rested or _is_lost(held) or _is_wished(held)):
+                        self._let_go(held, ignoring=True)
+                finally:
+                    held.lock.release()
+
+    def _held(self, merchant_id: str) -> _Held:
+        with self._guard:
+            held = self._files.get(merchant_id)
+            if held is None:
+                held = self._files[merchant_id] = _Held(self.file(merchant_id))
+            return held
+
+    def _told(self, held: _Held, error: duckdb.Error) -> BadSettings | TryLater | None:
+        """What DuckDB's error means for who uses the file; None where the file has no part in it."""
+        if not _is_of_a_file(error):
+            return None
+        with self._guard:
+            if held.instance is not None:
+                self._retire(held.instance)
+        if _INVALIDATED in str(error):
+            return Interrupted(
+                "the damaged file of another merchant stopped DuckDB in this process; this merchant's file has no part "
+                "in it, and the next try takes a new one"
+            )
+        return _unusable(held.path, error)
+
+    def _retire(self, instance: _Instance) -> None:
+        """Let nobody else attach to an instance that is stopped. Under the guard."""
+        if instance.is_stopped() and self._instance is instance:
+            self._instance = None
+            self._stopped.append(instance)
+
+    def _join(self, held: _Held) -> duckdb.DuckDBPyConnection:
+        """A cursor of the instance that files are attached to, made if need be."""
+        give_up_at = time.monotonic() + self.wait_seconds
+        while True:
+            with self._guard:
+                # A file is not attached to two instances: the old one's end would take the new one's lock from it.
+                if not any(held.path in old.files for old in self._stopped):
+                    instance = self._connect()
+                    cursor = instance.connection.cursor()
+                    instance.files.add(held.path)
+                    held.instance = instance
+                    return cursor
+            if time.monotonic() >= give_up_at:
+                raise TryLater("DuckDB was stopped in this process by a damaged file, and is still in use; try again")
+            with waiting():
+                time.sleep(POLL_SECONDS)
+
+    def _leave(self, held: _Held) -> None:
+        """The file is not attached any more; a stopped instance ends, files and all, when the last one has left."""
+        with self._guard:
+            instance, held.instance = held.instance, None
+            if instance is None:
+                return
+            instance.files.discard(held.path)
+            if instance.stopped and not instance.files:
+                instance.connection.close()
+                if instance in self._stopped:
+                    self._stopped.remove(instance)
+
+    def _connect(self) -> _Instance:
+        if self._instance is None:
+            if self._scratch is None:
+                spill.sweep(self.data_dir / "tmp")
+                self._folder, self._scratch = spill.own_folder(self.data_dir / "tmp")
+            self._instance = _Instance(
+                duckdb.connect(
+                    ":memory:",
+                    config={
+                        "threads": 1,  # of its own; who calls works too, and many merchants call at once
+                        "memory_limit": "512MB",
+                        "temp_directory": str(self._folder),
+                        "autoinstall_known_extensions": False,
+                        "autoload_known_extensions": False,
+                        "checkpoint_threshold": "64MB",  # a checkpoint rewrites what changed, row group by row group
+                    },
+                )
+            )
+        return self._instance
+
+    def _attach(self, held: _Held, merchant_id: str) -> Db:
+        path = held.path
+        cursor = self._join(held)
+        alias = f'"m_{merchant_id}"'
+        try:
+            if held.granted:  # whoever wished for it looks every so often whether it is free
+                held.granted = False
+                with waiting():
+                    time.sleep(2 * POLL_SECONDS)
+            self._attach_when_free(cursor, path, alias)
+            try:
+                # DuckDB makes it by the process's umask. A process that was killed before this line has left an empty
+                # file so, and one that was put back from a backup may be anything.
+                if stat.S_IMODE(path.stat().st_mode) & 0o077:
+                    path.chmod(0o600)
+                cursor.execute(f"use {alias}")
+                db = Db(cursor)
+                migrate(db, path)
+            except BaseException:
+                with suppress(duckdb.Error):  # what went wrong is to be told
+                    _detach(cursor, alias)
+                raise
+        except duckdb.Error as error:
+            told = self._told(held, error)
+            cursor.close()
+            self._leave(held)
+            if told is None:
+                raise
+            raise told from None
+        except BaseException:
+            cursor.close()
+            self._leave(held)
+            raise
+        held.db, held.cursor, held.alias, held.inode = db, cursor, alias, _inode(path)
+        return db
+
+    def _attach_when_free(self, cursor: duckdb.DuckDBPyConnection, path: Path, alias: str) -> None:
+        if _attached(cursor, path, alias):
+            return
+        give_up_at = time.monotonic() + self.wait_seconds
+        with waiting(), wishing(path):
+            while not _attached(cursor, path, alias):
+                if time.monotonic() >= give_up_at:
+                    raise TryLater(
+                        f"the file {path} has been held by another process for over {self.wait_seconds:.0f} s: close "
+                        "the program that has it open (a DuckDB shell, an editor or a notebook), or let the other "
+                        "vs-st command end"
+                    )
+                time.sleep(POLL_SECONDS)
+
+    def _let_go(self, held: _Held, *, ignoring: bool = False, broken: bool = False) -> None:
+        """Detach the file. What cannot be checkpointed now stays in its log, which the next attaching reads."""
+        db, cursor, alias = held.db, held.cursor, held.alias
+        held.db = held.cursor = None
+        if cursor is None:
+            return
+        try:
+            if _is_lost(held):  # it refuses whatever it is told; what was committed stands in the file or its log
+                return
+            try:
+                # A file that is not in its place any more is not written to: its log would have the new one's name.
+                in_place = held.inode == _inode(held.path)
+                if in_place and db is not None and not broken:
+                    db.write_what_waits()
+                elif not in_place and _inode(held.log) not in (0, held.log_inode):  # nor is the new one's log removed
+                    cursor.execute("set session checkpoint_on_detach = 'DISABLED'")
+            finally:  # else this process could never attach it again, and no other one either
+                _detach(cursor, alias)
+        except duckdb.Error as error:
+            told = self._told(held, error) or _unusable(held.path, error)
+            if not ignoring and isinstance(told, BadSettings):
+                raise told from None
+        finally:
+            cursor.close()
+            self._leave(held)
+
+
+def _is_lost(held: _Held) -> bool:
+    """Whether the file is attached to an instance that is stopped."""
+    return held.instance is not None and held.instance.stopped
+
+
+def _is_wished(held: _Held) -> bool:
+    """Whether somebody else wishes for the file; asked every now and then."""
+    now = time.monotonic()
+    if now - held.asked_at < WATCH_SECONDS:
+        return False
+    held.asked_at, held.granted = now, is_wished(held.path)
+    return held.granted
+
+
+def _attached(cursor: duckdb.DuckDBPyConnection, path: Path, alias: str) -> bool:
+    """Attach the file; False where another process holds it."""
+    quoted = str(path).replace("'", "''")
+    try:
+        cursor.execute(f"attach '{quoted}' as {alias}")
+    except duckdb.IOException as error:
+        if "Could not set lock on file" not in str(error):
+            raise
+        return False
+    except duckdb.Error as error:
+        if _is_of_a_file(error):
+            raise
+        raise BadSettings(
+            f"the file {path} cannot be opened ({type(error).__name__}): if a newer DuckDB wrote it, upgrade; "
+            f"else start it anew with {remedy(path)}"
+        ) from None
+    return True
+
+
+def _detach(cursor: duckdb.DuckDBPyConnection, alias: str) -> None:
+    cursor.execute("use memory")
+    cursor.execute(f"detach {alias}")
+    reach("detached")
+
+
+def drafted(path: Path) -> Path:
+    """Where a file that is to take the place of `path` is made; what an interrupted run left there is removed."""
+    draft = path.with_name(path.name + ".new")
+    for leftover in (draft, log_of(draft)):
+        leftover.unlink(missing_ok=True)
+    return draft
+
+
+def put_in_place(draft: Path, path: Path) -> None:
+    """Let `draft` take the place of `path`: at any moment, power or not, one of the two is there whole."""
+    for name in (draft, path.parent):
+        handle = os.open(name, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if name is draft:
+            draft.replace(path)
+
+
+def log_of(path: Path) -> Path:
+    """Where DuckDB keeps what is not in the file yet."""
+    return path.with_name(path.name + ".wal")
+
+
+def _inode(path: Path) -> int:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return 0
+
+
+def _is_of_a_file(error: duckdb.Error) -> bool:
+    """Whether an error says that a file cannot be read or written, and not that a statement of ours is wrong.
+
+    A block whose checksum is wrong is told as a plain `duckdb.Error` where it is read, and as any other where it is
+    met on the way to something else (a commit, a checkpoint, an index).
+    """
+    if type(error) is duckdb.Error or isinstance(error, _OF_A_FILE):
+        return True
+    return any(words in str(error) for words in _WORDS_OF_DAMAGE)
+
+
+_OF_A_FILE = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.OutOfMemoryException,
+    duckdb.InternalException,
+    duckdb.SerializationException,
+)
+_WORDS_OF_DAMAGE = (
+    "Corrupt",
+    "corrupt",
+    "checksum",
+    "Failed to commit: Could not",  # write the log, for want of room
+    "Failed to load metadata",
+    _INVALIDATED,
+)
+
+
+def _unusable(path: Path, error: Exception) -> BadSettings:
+    if "checksum" in str(error) or "orrupt" in str(error):
+        return BadSettings(
+            f"the file {path} is damaged (a part of it is not what was written there): start it anew with "
+            f"{remedy(path)}: what is there already is then recognised"
+        )
+    return BadSettings(
+        f"the file {path} cannot be read or written ({type(error).__name__}): is the disk full, the folder read-only "
+        f"or the file damaged? Make room; a damaged file is started anew with {remedy(path)}: what is there "
+        "already is then recognised"
+    )

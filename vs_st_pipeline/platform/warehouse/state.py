@@ -1,0 +1,133 @@
+"""How far each way of reading has come: watermarks, rotations and learnt capabilities, in the merchant's own file.
+
+A mark moves only with the transaction that stores what it promises or after it, so that a run that dies repeats a
+little and skips nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from vs_st_pipeline.platform.warehouse.connection import Db
+
+LINKED, NOTHING_TO_WRITE = "linked", "nothing_to_write"
+"""Marks that only spare work: what was worked out, and from what. They name people, so forgetting takes them away."""
+
+UNREAD_EMAILS = "unread_emails"
+"""E-mails of contacts that are not understood, by contact. Forgetting takes it away, a listing of all makes it anew."""
+
+CLOCK_SLACK = timedelta(days=1)  # a mark further ahead than this comes from a clock that was wrong
+
+
+def read_mark(db: Db, name: str) -> Any:
+    """The mark's JSON value, None where there is none."""
+    found = _marks(db).found.get(name)
+    return json.loads(found[0]) if found is not None else None
+
+
+def marked_at(db: Db, name: str) -> datetime | None:
+    """When the mark was set, None where there is none."""
+    found = _marks(db).found.get(name)
+    return found[1] if found is not None else None
+
+
+def write_mark(db: Db, name: str, value: Any, at: datetime) -> None:
+    """Set a mark (any JSON value); in a transaction that writes anything, together with that, else a little later."""
+    marks = _marks(db)
+    marks.found[name] = (json.dumps(value), at)
+    marks.changed.add(name)
+    db.later("marks", lambda: _store(db))
+
+
+def change_mark(db: Db, name: str, value: Any) -> None:
+    """Another value for a mark that is there; when it was set stays."""
+    at = marked_at(db, name)
+    if at is not None and read_mark(db, name) != value:
+        write_mark(db, name, value, at)
+
+
+def forget_mark(db: Db, name: str) -> None:
+    """Take a mark away."""
+    marks = _marks(db)
+    marks.changed.discard(name)
+    if marks.found.pop(name, None) is not None and name in marks.stored:
+        marks.stored.discard(name)
+        db.execute("delete from raw.marks where name = ?", [name])
+
+
+def forget_memos(db: Db) -> None:
+    """Take away what names people; it is worked out or read anew."""
+    for name in (LINKED, NOTHING_TO_WRITE, UNREAD_EMAILS):
+        forget_mark(db, name)
+
+
+@dataclass(slots=True)
+class _Marks:
+    """All marks, read once while the file is attached: a sync asks for some twenty, and sets eight.
+
+    Attributes:
+        found: name -> value as JSON, and when it was set.
+        stored: names that are in the table.
+        changed: names whose value is not in the table yet.
+    """
+
+    found: dict[str, tuple[str, datetime]]
+    stored: set[str]
+    changed: set[str] = field(default_factory=set)
+
+
+def _marks(db: Db) -> _Marks:
+    def read() -> _Marks:
+        found = {row[0]: (row[1], row[2]) for row in db.rows("select name, value, marked_at from raw.marks")}
+        return _Marks(found, set(found))
+
+    return db.memo("marks", read)
+
+
+def _store(db: Db) -> None:
+    marks = _marks(db)
+    new, known = sorted(marks.changed - marks.stored), sorted(marks.changed & marks.stored)
+    for names, sql in (
+        (new, "insert into raw.marks select * from {values}"),
+        (known, "update raw.marks as m set value = v.value, marked_at = v.moment from {values} where m.name = v.name"),
+    ):
+        if names:  # all at once: a statement for each costs three times as much
+            places = ", ".join(["(?, ?, ?::timestamp)"] * len(names))
+            params = [part for name in names for part in (name, *marks.found[name])]
+            db.execute(sql.format(values=f"(values {places}) as v(name, value, moment)"), params)
+    marks.stored |= marks.changed
+    marks.changed.clear()
+
+
+def is_due(db: Db, name: str, every: timedelta, now: datetime) -> bool:
+    """Whether something that is done every so often is due: never done, long ago, or done in a future that is wrong."""
+    at = marked_at(db, name)
+    return at is None or every <= timedelta(0) or now - at >= every or at - now > CLOCK_SLACK
+
+
+def record_drift(db: Db, system: str, found: Mapping[str, int], now: datetime) -> None:
+    """Count what answers held that nobody told us of, by its name."""
+    for what, seen in sorted(found.items()):
+        db.execute(
+            """insert into raw.drift values ($system, $what, $seen, $now, $now)
+               on conflict do update set seen = raw.drift.seen + $seen, last_at = $now""",
+            {"system": system, "what": what, "seen": seen, "now": now},
+        )
+
+
+def share(db: Db, name: str, count: int, every: timedelta, now: datetime) -> int:
+    """How many of `count` things are to be read again now, so that all are within `every`, spread evenly.
+
+    What is left of a whole number is kept, so that many short steps come to the same as one long one.
+    """
+    mark = read_mark(db, f"rotation:{name}") or {"at": now.isoformat(), "left": 0.0}
+    elapsed = max(0.0, (now - datetime.fromisoformat(mark["at"])).total_seconds())
+    seconds = every.total_seconds()
+    earned = count * min(1.0, elapsed / seconds) if seconds > 0 else float(count)
+    total = min(float(count), float(mark["left"]) + earned)
+    write_mark(db, f"rotation:{name}", {"at": now.isoformat(), "left": total - int(total)}, now)
+    return int(total)

@@ -1,0 +1,250 @@
+"""Who was forgotten: hashes that keep him out, and the one place that knows how to erase a person from every table.
+
+Data flow: what names a person (phone, e-mail, ids) -> raw.forgotten; whatever is about to be stored -> `admit`.
+
+The hashes are salted, so that they say nothing to who meets them alone. Who has the whole file can still try all ten
+digits against a phone's hash: they keep a person out, they do not hide that he was asked for.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+from vs_st_pipeline.domain.formats import as_mapping
+from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.state import forget_memos, write_mark
+
+PHONE, EMAIL, CUSTOMER, CONTACT, ORDER = "phone", "email", "customer", "contact", "order"
+REWRITE = "rewrite"  # the mark that erased rows may still lie in free blocks of the file
+_KEYS = {"contact_id": CONTACT, "customer_id": CUSTOMER, "order_number": ORDER, "phone": PHONE}
+_STORED = {
+    CUSTOMER: ("raw.vinoshipper_customers", "customer_id"),
+    CONTACT: ("raw.simpletexting_contacts", "contact_id"),
+    ORDER: ("raw.vinoshipper_orders", "order_number"),
+}
+
+_MEMO = "forgotten"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """All that names one person: ten-digit phones, e-mails in small letters, and the ids of his records as text."""
+
+    phones: set[str] = field(default_factory=set)
+    emails: set[str] = field(default_factory=set)
+    customers: set[str] = field(default_factory=set)
+    contacts: set[str] = field(default_factory=set)
+    orders: set[str] = field(default_factory=set)
+
+    def names(self) -> list[tuple[str, str]]:
+        """(kind, value) of each."""
+        kinds = ((PHONE, self.phones), (EMAIL, self.emails), (CUSTOMER, self.customers), (CONTACT, self.contacts))
+        return [(kind, value) for kind, values in (*kinds, (ORDER, self.orders)) for value in sorted(values)]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The kept hashes, by salt; false where nobody was forgotten."""
+
+    by_salt: dict[str, set[str]]
+
+    def __bool__(self) -> bool:
+        return bool(self.by_salt)
+
+    def knows(self, kind: str, value: object) -> bool:
+        """Whether this names somebody who was forgotten; None and blanks name nobody."""
+        return value not in (None, "") and any(
+            hash_of(salt, kind, value) in hashes for salt, hashes in self.by_salt.items()
+        )
+
+
+def phone_name(text: str) -> str | None:
+    """A phone as it is hashed: ten NANP digits, of any other number its digits; None where it has hardly any."""
+    return nanp(text) or (digits if len(digits := re.sub(r"[^0-9]", "", text)) >= 7 else None)
+
+
+def email_name(record: object) -> str | None:
+    """The e-mail of a record as it is hashed, None where it has none."""
+    email = as_mapping(record).get("email")
+    return email.strip().casefold() or None if isinstance(email, str) else None
+
+
+def hash_of(salt: str, kind: str, value: object) -> str:
+    """What is kept of a name."""
+    return blake2b(f"{kind} {value}".encode(), key=bytes.fromhex(salt), digest_size=16).hexdigest()
+
+
+def read_forgotten(db: Db) -> Forgotten:
+    """Everybody's hashes."""
+
+    by_salt: dict[str, set[str]] = {}
+    for hashed, salt, _ in kept_hashes(db):
+        by_salt.setdefault(salt, set()).add(hashed)
+    return Forgotten(by_salt)
+
+
+def kept_hashes(db: Db) -> set[tuple[str, str, str]]:
+    """Every hash, with its salt and the day since when it is kept."""
+    return db.memo(
+        _MEMO, lambda: {(row[0], row[1], row[2].isoformat()) for row in db.rows("select * from raw.forgotten")}
+    )
+
+
+def copy_in(db: Db, rows: Sequence[tuple[str, str, str]]) -> None:
+    """Put in hashes that another copy has: (hash, salt, day)."""
+    columns = {name: [row[index] for row in rows] for index, name in enumerate(("hash", "salt", "day"))}
+    with db.batch(columns) as batch:
+        db.execute(f"insert or ignore into raw.forgotten select hash, salt, cast(day as date) from {batch}")
+    db.forget_memo(_MEMO)
+
+
+def keep_out(db: Db, names: Iterable[tuple[str, str]], now: datetime) -> None:
+    """Keep the hashes of these names, inside the caller's transaction; what is known already stays as it is."""
+    forgotten = read_forgotten(db)
+    salt = min(forgotten.by_salt, default=None) or secrets.token_hex(16)
+    hashes = [hash_of(salt, kind, value) for kind, value in names if not forgotten.knows(kind, value)]
+    with db.batch({"hash": sorted(set(hashes))}) as batch:
+        db.execute(f"insert or ignore into raw.forgotten select hash, ?, ? from {batch}", [salt, now.date()])
+    db.forget_memo(_MEMO)
+
+
+def admit(
+    db: Db,
+    records: Sequence[T],
+    kind: str,
+    names_of: Callable[[T], tuple[object, Iterable[tuple[str, object]], str | None]],
+    now: datetime,
+) -> list[T]:
+    """Those of the records that may be stored: all but the records of people who were forgotten.
+
+    A record that is shut out for one name (a new customer under a forgotten phone) is known by its own id from then
+    on, and what was stored under that id before anybody could know is erased.
+
+    Args:
+        kind: of the records: `customer`, `contact` or `order`.
+        names_of: a record's own id, what else may name its person, and the e-mail that is his as well if he is.
+    """
+    forgotten = read_forgotten(db)
+    if not forgotten:
+        return list(records)
+    admitted: list[T] = []
+    shut_out: list[str] = []
+    new: list[tuple[str, str]] = []
+    for record in records:
+        own, others, email = names_of(record)
+        known = forgotten.knows(kind, own)
+        if not known and not any(forgotten.knows(*name) for name in others):
+            admitted.append(record)
+            continue
+        shut_out.append(str(own))
+        new += [] if known else [(kind, str(own))]
+        new += [(EMAIL, email)] if email and not forgotten.knows(EMAIL, email) else []
+    if new:
+        keep_out(db, new, now)
+    if shut_out and _is_stored(db, kind, shut_out):  # he was not known for him before, or an old file was put back
+        erase(db, [(kind, own) for own in shut_out], now)
+    return admitted
+
+
+def _is_stored(db: Db, kind: str, ids: Sequence[str]) -> bool:
+    table, key = _STORED[kind]
+    with db.batch({"id": ids}) as batch:
+        return bool(db.rows(f"select 1 from {table} where cast({key} as varchar) in (select id from {batch}) limit 1"))
+
+
+# --- erasing ------------------------------------------------------------------------------------------------------
+
+
+def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
+    """Delete every row of every table that is about these names, inside the caller's transaction.
+
+    Tables are found by the names of their columns, so that a table of a later version is not forgotten: `contact_id`,
+    `customer_id`, `order_number`, `phone`, and `kind` with `id`. Values that somebody else was given from his records
+    (a contact that once stood for him) go too, with all that is remembered of that field.
+
+    Returns:
+        How many rows that was; the file is marked to be rewritten where it was any.
+    """
+    tables = _tables(db)
+    names = [*names, *_orders_of(db, [value for kind, value in names if kind == CUSTOMER])]
+    gone = 0
+    with db.batch({"kind": [name[0] for name in names], "value": [name[1] for name in names]}) as batch:
+        gone += _erase_what_was_made_of_it(db, tables, names)
+        for table, columns in tables.items():
+            found = [
+                f"cast({column} as varchar) in (select value from {batch} where kind = '{kind}')"
+                for column, kind in _KEYS.items()
+                if column in columns
+            ]
+            if {"kind", "id"} <= columns:
+                found.append(f"(kind, id) in (select (kind, value) from {batch})")
+            if found:
+                gone += len(db.rows(f"delete from {table} where {' or '.join(found)} returning 1"))
+    forget_memos(db)
+    if gone:
+        write_mark(db, REWRITE, True, now)
+    return gone
+
+
+def known_names(db: Db, forgotten: Forgotten) -> list[tuple[str, str]]:
+    """What stands in any table, in columns that `erase` goes by, and names somebody who was forgotten."""
+    found: set[tuple[str, str]] = set()
+    for table, columns in _tables(db).items():
+        stored = [(f"'{kind}'", key) for key, kind in _KEYS.items() if key in columns]
+        stored += [("kind", "id")] * ({"kind", "id"} <= columns)
+        for named_as, key in stored:
+            for kind, value in db.rows(f"select distinct {named_as}, cast({key} as varchar) from {table}"):
+                if forgotten.knows(kind, phone_name(value or "") if kind == PHONE else value):
+                    found.add((kind, value))
+    return sorted(found)
+
+
+def _tables(db: Db) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for schema, table, column in db.rows(
+        """select c.schema_name, c.table_name, c.column_name from duckdb_columns() as c
+           join duckdb_tables() as t using (database_name, schema_name, table_name)
+           where database_name = current_database()"""
+    ):
+        found.setdefault(f'"{schema}"."{table}"', set()).add(column)
+    return found
+
+
+def _orders_of(db: Db, customers: Sequence[str]) -> list[tuple[str, str]]:
+    with db.batch({"customer_id": customers}) as batch:
+        rows = db.rows(
+            f"""select order_number from raw.vinoshipper_orders
+                where cast(customer_id as varchar) in (select customer_id from {batch})"""
+        )
+    return [(ORDER, row[0]) for row in rows]
+
+
+def _erase_what_was_made_of_it(db: Db, tables: dict[str, set[str]], names: Sequence[tuple[str, str]]) -> int:
+    """`sources` say from which records a value was made: `customer 700101; order 9000, 9001`."""
+    patterns = [
+        f"(^|; ){kind} ([^;]*, )?({'|'.join(values)})(,|;|$)"
+        for kind in (CUSTOMER, ORDER)
+        if (values := [re.escape(value) for named, value in names if named == kind])
+    ]
+    pairs: list[Any] = []
+    for table, columns in tables.items():
+        if {"contact_id", "field", "sources"} <= columns:
+            for pattern in patterns:
+                pairs += db.rows(f"select contact_id, field from {table} where regexp_matches(sources, ?)", [pattern])
+    gone = 0
+    if pairs:
+        with db.batch({"contact_id": [row[0] for row in pairs], "field": [row[1] for row in pairs]}) as batch:
+            for table, columns in tables.items():
+                if {"contact_id", "field"} <= columns:
+                    of_these = f"(contact_id, field) in (select (contact_id, field) from {batch})"
+                    gone += len(db.rows(f"delete from {table} where {of_these} returning 1"))
+    return gone

@@ -1,0 +1,92 @@
+"""Records that could not be read: kept apart with growing gaps, so that they stop nobody else (routes.md R40).
+
+Data flow: what single reads came to -> raw.unreadable -> who is not asked just now, `check`, `why`, the dashboard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.records import LARGEST_GAP, gap_after
+from vs_st_pipeline.platform.warehouse.connection import Db
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that could not be read when it was last asked for; times are UTC without zone.
+
+    Attributes:
+        kind: `customer`, `order` or `contact`.
+        why: the error in a fixed sentence.
+        error: its kind, such as `try_later`.
+    """
+
+    kind: str
+    id: str
+    error: str
+    why: str
+    http_status: int | None
+    attempts: int
+    first_at: datetime
+    last_at: datetime
+    next_at: datetime
+
+    @property
+    def sentence(self) -> str:
+        """What a person is told: which record, since when, why, and what comes next."""
+        status = f", HTTP {self.http_status}" if self.http_status else ""
+        return (
+            f"{self.kind} {self.id} cannot be read since {self.first_at:%Y-%m-%d %H:%M} UTC ({self.why}{status}; "
+            f"{self.attempts} tries): what was last read stands, and it is asked for again after "
+            f"{self.next_at:%Y-%m-%d %H:%M} UTC"
+        )
+
+
+def read_unreadable(db: Db, kind: str | None = None) -> list[Unreadable]:
+    """All records that could not be read, or those of one kind."""
+    rows = db.rows(
+        """select kind, id, error, why, http_status, attempts, first_at, last_at, next_at from raw.unreadable
+           where kind = coalesce(?, kind) order by kind, id""",
+        [kind],
+    )
+    return [Unreadable(*row) for row in rows]
+
+
+def unreadable_ids(db: Db, kind: str) -> set[str]:
+    """Ids of the records of this kind that could not be read."""
+    return {row[0] for row in db.rows("select id from raw.unreadable where kind = ?", [kind])}
+
+
+def waiting_ids(db: Db, kind: str, now: datetime) -> set[str]:
+    """Ids of those whose next try is still to come; one further off than any gap was set by a clock that was wrong."""
+    rows = db.rows("select id, next_at from raw.unreadable where kind = ?", [kind])
+    return {row[0] for row in rows if timedelta(0) < row[1] - now <= LARGEST_GAP}
+
+
+def record_unreadable(
+    db: Db, kind: str, failed: Mapping[str, PipelineError], now: datetime, *, dry_run: bool = False
+) -> None:
+    """Keep that these could not be read; a dry run brings nobody nearer to a longer gap."""
+    for record_id, error in failed.items():
+        known = db.row("select attempts, first_at from raw.unreadable where kind = ? and id = ?", [kind, record_id])
+        if dry_run and known:
+            continue
+        attempts = (known[0] if known else 0) + (0 if dry_run else 1)
+        first_at = known[1] if known else now
+        db.execute(
+            "insert or replace into raw.unreadable values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                *(kind, record_id, error.kind, error.message, error.http_status, attempts),
+                *(first_at, now, now + gap_after(attempts)),
+            ],
+        )
+
+
+def forget_unreadable(db: Db, kind: str, ids: Iterable[str]) -> None:
+    """These were read, or are gone."""
+    if known := unreadable_ids(db, kind) & set(ids):
+        with db.batch({"id": sorted(known)}) as batch:
+            db.execute(f"delete from raw.unreadable where kind = ? and id in (select id from {batch})", [kind])

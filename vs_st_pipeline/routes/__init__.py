@@ -1,0 +1,1 @@
+"""One folder per route: what joins two systems, and nothing else."""

@@ -1,0 +1,1 @@
+"""Vinoshipper customers and orders -> SimpleTexting contacts."""

@@ -1,0 +1,119 @@
+"""Which contact is which customer, from what raw knows; and which of several customers on one phone it is.
+
+Data flow: raw.simpletexting_contacts, raw.vinoshipper_customers -> Link per contact.
+
+Both the readers (whose details to ask for) and the planner (whom to write) need the same answer, so it is made
+here once, below them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from vs_st_pipeline.domain.customer import Customer, earliest_membership
+from vs_st_pipeline.domain.eligibility import status_reason
+from vs_st_pipeline.domain.formats import instant
+from vs_st_pipeline.domain.matching import CUSTOMER_ID_LABEL, Candidate, ContactIdentity, Link, carried_id, choose, link
+from vs_st_pipeline.domain.order import Order, newest_counted
+from vs_st_pipeline.platform.warehouse.connection import Db
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """All contacts that are there, by id in ascending order, and the links of those that stand for a customer."""
+
+    contacts: Sequence[ContactIdentity]
+    links: Mapping[str, Link]
+
+
+def link_contacts(db: Db, contacts: Sequence[ContactIdentity]) -> dict[str, Link]:
+    """Links of all contacts to customers that exist (deleted ones do not).
+
+    Where the ledger says that we wrote another id than a contact carries now, somebody has edited the field. As long as
+    that customer exists and has the contact's phone, the contact is still his, and the plan puts the id back. A field
+    that the account does not show at all was edited by nobody: then he need not have the phone.
+    """
+    phone_of: dict[int, str | None] = {}
+    by_phone: dict[str, list[int]] = {}
+    carried = {row.contact_id: carried_id(row.vs_customer_id) for row in contacts}
+    edited = {
+        contact_id: written
+        for contact_id, written in _written_ids(db).items()
+        if contact_id in carried and carried[contact_id] != written
+    }
+    phones = sorted({row.phone for row in contacts if row.phone})
+    ids = sorted({*(one for one in carried.values() if one is not None), *edited.values()})
+    with db.batch({"phone": phones}) as by_number, db.batch({"id": ids}, {"id": "int"}) as named:
+        # Most customers have no contact.
+        rows = db.rows(
+            f"""select customer_id, phone from raw.vinoshipper_customers
+                where deleted_at is null
+                  and (phone in (select phone from {by_number})
+                       or customer_id in (select id from {named}))"""
+        )
+    for customer_id, phone in rows:
+        phone_of[customer_id] = phone
+        if phone:
+            by_phone.setdefault(phone, []).append(customer_id)
+
+    def kept(row: ContactIdentity) -> int | None:
+        written = edited.get(row.contact_id)
+        if row.vs_customer_id is None:
+            return written if written in phone_of else None
+        phone = phone_of.get(written) if written is not None else None
+        return written if phone and phone == row.phone else None
+
+    ledger_ids = {row.contact_id: customer_id for row in contacts if (customer_id := kept(row)) is not None}
+    return link(contacts, phone_of, by_phone, ledger_ids)
+
+
+def _written_ids(db: Db) -> dict[str, int]:
+    """Customer ids that the ledger says stand in contacts, by contact id."""
+    rows = db.rows("select contact_id, sent from synced.ledger where field = ?", [CUSTOMER_ID_LABEL])
+    return {contact_id: written for contact_id, sent in rows if (written := carried_id(sent)) is not None}
+
+
+def links_key(db: Db) -> str:
+    """A fingerprint of all that links are made of: while it and the program are the same, so are they."""
+    rows = db.rows(
+        """select 1 as part, count(*), sum(hash(contact_id, phone, customer_id, status, gone))
+           from raw.simpletexting_contacts
+           union all
+           select 2, count(*), hash(list((label, merge_tag) order by rowid)) from raw.simpletexting_custom_fields
+           union all
+           select 3, count(*), sum(hash(customer_id, phone)) from raw.vinoshipper_customers where deleted_at is null
+           union all
+           select 4, count(*), sum(hash(contact_id, sent)) from synced.ledger where field = ?""",
+        [CUSTOMER_ID_LABEL],
+    )
+    return str(sorted(rows))
+
+
+def customers_to_read(contacts: Iterable[ContactIdentity], links: Mapping[str, Link]) -> list[int]:
+    """Customers whose details are worth asking for: all candidates of every contact that has opted in."""
+    wanted = {
+        customer_id
+        for contact in contacts
+        if contact.contact_id in links and status_reason(contact.status) is None
+        for customer_id in links[contact.contact_id].candidates
+    }
+    return sorted(wanted)
+
+
+def chosen_customer(found: Link, customers: Mapping[int, Customer], orders: Mapping[int, Sequence[Order]]) -> int:
+    """The one customer that the contact stands for (interface 7.4)."""
+    if len(found.candidates) == 1:
+        return found.candidates[0]
+    return choose([_candidate(customer_id, customers, orders) for customer_id in found.candidates])
+
+
+def _candidate(customer_id: int, customers: Mapping[int, Customer], orders: Mapping[int, Sequence[Order]]) -> Candidate:
+    counted = newest_counted(orders.get(customer_id, ()))
+    customer = customers.get(customer_id)
+    joined = earliest_membership(customer.memberships) if customer else None
+    return Candidate(
+        customer_id,
+        instant(counted.purchased_at) if counted and counted.purchased_at else None,
+        instant(joined) if joined else None,
+    )

@@ -1,0 +1,287 @@
+"""Small clients of the control API, for tests and the demo; they stand on the standard library alone."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from vs_st_pipeline.sandbox.scenarios.fixtures import LABELS, merge_tag
+
+Record = dict[str, Any]
+
+OURS = {merge_tag(label) for label in LABELS}
+
+
+class ControlError(Exception):
+    """The stand-in refused a control request; the text is its own."""
+
+
+class Control:
+    """What both systems' controls can do; `merchant=None` means all for switches and journal, else the first one."""
+
+    def __init__(self, url: str, first_merchant: str) -> None:
+        self.url = url
+        self.first_merchant = first_merchant
+        self._lock = threading.Lock()
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+
+    def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        """One control request, for what has no method of its own here."""
+        asked = {key: str(value) for key, value in query.items() if value is not None}
+        target = f"/__control__/{path}" + (f"?{urlencode(asked)}" if asked else "")
+        payload = None if body is None else json.dumps(body, default=str)
+        with self._lock:
+            try:
+                status, text = self._exchange(method, target, payload)
+            except (http.client.HTTPException, ConnectionError):
+                # The server closed a connection that stood idle.
+                self._connection.close()
+                status, text = self._exchange(method, target, payload)
+        answer = json.loads(text) if text else None
+        if status >= 400:
+            raise ControlError(f"{status} {answer['error'] if isinstance(answer, dict) else text!r}")
+        return answer
+
+    def _exchange(self, method: str, target: str, payload: str | None) -> tuple[int, bytes]:
+        self._connection.request(method, target, payload, {"Content-Type": "application/json"})
+        response = self._connection.getresponse()
+        return response.status, response.read()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    # Behaviour.
+
+    def set_switch(self, name: str, value: Any, merchant: str | None = None) -> None:
+        """Set one switch for a merchant, or for all."""
+        self.set_switches({name: value}, merchant)
+
+    def set_switches(self, values: Record, merchant: str | None = None) -> None:
+        """Set several switches for a merchant, or for all."""
+        self.call("PUT", "switches", values, merchant=merchant)
+
+    def switches(self, merchant: str | None = None) -> Record:
+        """The switches as they stand."""
+        found: Record = self.call("GET", "switches", merchant=merchant)["switches"]
+        return found
+
+    def set_fault(self, kind: str, merchant: str | None = None, **fields: Any) -> None:
+        """Make requests fail: path_regex, method, skip, count, seconds, status, retry_after, when."""
+        self.set_switch("fault", {"kind": kind, **fields}, merchant)
+
+    def clear_faults(self, merchant: str | None = None) -> None:
+        """No faults any more (of the merchant, or of those set for all)."""
+        self.set_switch("fault", None, merchant)
+
+    def add_hook(
+        self,
+        change: Record | list[Record],
+        on: str = "write",
+        nth: int = 1,
+        merchant: str | None = None,
+        method: str | None = None,
+        path_regex: str | None = None,
+    ) -> None:
+        """Apply {kind, op, id, fields} right before the nth matching request, write or batch_apply."""
+        hook = {
+            "change": change,
+            "on": on,
+            "nth": nth,
+            "merchant": merchant,
+            "method": method,
+            "path_regex": path_regex,
+        }
+        self.call("POST", "hooks", hook)
+
+    def hooks(self) -> list[Record]:
+        """All hooks; `left` is 0 for those that have been carried out."""
+        found: list[Record] = self.call("GET", "hooks")
+        return found
+
+    def clear_hooks(self) -> None:
+        """No hooks any more."""
+        self.call("DELETE", "hooks")
+
+    def journal(self, merchant: str | None = None, since: int = 0) -> list[Record]:
+        """Requests after that number: seq, time, merchant, method, path, query, body, status, answered, fault."""
+        found: list[Record] = self.call("GET", "journal", merchant=merchant, since=since)
+        return found
+
+    def clear_journal(self) -> None:
+        """Forget all requests."""
+        self.call("POST", "journal/clear")
+
+    def reset(self) -> None:
+        """Records, switches, faults, hooks, journal and counters as at the start."""
+        self.call("POST", "reset")
+
+    def stop(self) -> None:
+        """Stop the server."""
+        self.call("POST", "stop")
+
+    def send_webhooks(self, events: list[Record], merchant: str | None = None) -> int:
+        """Send webhook calls for these events; the number of calls."""
+        body = {"events": events}
+        return int(self.call("POST", "webhooks/send", body, merchant=merchant or self.first_merchant)["calls"])
+
+    # Records.
+
+    def all(self, kind: str, merchant: str | None = None) -> list[Record]:
+        """All records of a kind."""
+        found: list[Record] = self.call("GET", f"records/{kind}", merchant=merchant or self.first_merchant)
+        return found
+
+    def one(self, kind: str, id: int | str, merchant: str | None = None) -> Record:
+        """One record."""
+        path = f"records/{kind}/{quote(str(id), safe='')}"
+        found: Record = self.call("GET", path, merchant=merchant or self.first_merchant)
+        return found
+
+    def add(self, kind: str, fields: Record, merchant: str | None = None) -> Record:
+        """Add a record; what is not given is filled in."""
+        found: Record = self.call("POST", f"records/{kind}", fields, merchant=merchant or self.first_merchant)
+        return found
+
+    def patch(
+        self, kind: str, id: int | str, fields: Record, merchant: str | None = None, touch: bool = True
+    ) -> Record:
+        """Change some fields of a record: objects are merged, null is stored as null."""
+        path = f"records/{kind}/{quote(str(id), safe='')}"
+        quiet = None if touch else "false"
+        found: Record = self.call("PATCH", path, fields, merchant=merchant or self.first_merchant, touch=quiet)
+        return found
+
+    def delete(self, kind: str, id: int | str, merchant: str | None = None) -> None:
+        """Delete a record."""
+        self.call("DELETE", f"records/{kind}/{quote(str(id), safe='')}", merchant=merchant or self.first_merchant)
+
+
+class VinoshipperControl(Control):
+    """Control of the shop's stand-in; customers come as details with their memberships."""
+
+    def customers(self, merchant: str | None = None) -> list[Record]:
+        """All customers."""
+        return self.all("customers", merchant)
+
+    def customer(self, id: int | str, merchant: str | None = None) -> Record:
+        """One customer."""
+        return self.one("customers", id, merchant)
+
+    def add_customer(self, merchant: str | None = None, **fields: Any) -> Record:
+        """A new customer."""
+        return self.add("customers", fields, merchant)
+
+    def patch_customer(self, id: int | str, merchant: str | None = None, **fields: Any) -> Record:
+        """Change a customer."""
+        return self.patch("customers", id, fields, merchant)
+
+    def delete_customer(self, id: int | str, merchant: str | None = None) -> None:
+        """Delete a customer and his memberships."""
+        self.delete("customers", id, merchant)
+
+    def orders(self, merchant: str | None = None) -> list[Record]:
+        """All orders."""
+        return self.all("orders", merchant)
+
+    def order(self, number: str, merchant: str | None = None) -> Record:
+        """One order."""
+        return self.one("orders", number, merchant)
+
+    def add_order(self, customer_id: int | None, merchant: str | None = None, **fields: Any) -> Record:
+        """A new order of a customer, placed now unless `purchasedAt` says otherwise."""
+        return self.add("orders", {"customer": {"id": customer_id}, **fields}, merchant)
+
+    def patch_order(self, number: str, merchant: str | None = None, **fields: Any) -> Record:
+        """Change an order."""
+        return self.patch("orders", number, fields, merchant)
+
+    def delete_order(self, number: str, merchant: str | None = None) -> None:
+        """Delete an order."""
+        self.delete("orders", number, merchant)
+
+    def memberships(self, merchant: str | None = None) -> list[Record]:
+        """All memberships, cancelled ones too: id, customerId, clubName, dateJoined, hold, cancelled, modified."""
+        return self.all("memberships", merchant)
+
+    def add_membership(self, customer_id: int, merchant: str | None = None, **fields: Any) -> Record:
+        """A new membership."""
+        return self.add("memberships", {"customerId": customer_id, **fields}, merchant)
+
+    def patch_membership(self, id: int | str, merchant: str | None = None, **fields: Any) -> Record:
+        """Change a membership: hold=True, cancelled=True, ..."""
+        return self.patch("memberships", id, fields, merchant)
+
+
+class SimpleTextingControl(Control):
+    """Control of the texting service's stand-in; contacts are named by id or by phone."""
+
+    def contacts(self, merchant: str | None = None) -> list[Record]:
+        """All contacts, custom fields by merge tag."""
+        return self.all("contacts", merchant)
+
+    def contact(self, id_or_phone: str, merchant: str | None = None) -> Record:
+        """One contact."""
+        return self.one("contacts", id_or_phone, merchant)
+
+    def add_contact(self, phone: str, merchant: str | None = None, **fields: Any) -> Record:
+        """Somebody signs up: OPT_IN unless `subscriptionStatus` says otherwise."""
+        return self.add("contacts", {"contactPhone": phone, **fields}, merchant)
+
+    def patch_contact(self, id_or_phone: str, merchant: str | None = None, touch: bool = True, **fields: Any) -> Record:
+        """Somebody edits a contact in the web app; without `touch` its `updated` stays."""
+        return self.patch("contacts", id_or_phone, fields, merchant, touch)
+
+    def opt_out(self, id_or_phone: str, merchant: str | None = None) -> Record:
+        """Somebody texts STOP."""
+        return self.patch_contact(id_or_phone, merchant, subscriptionStatus="OPT_OUT")
+
+    def delete_contact(self, id_or_phone: str, merchant: str | None = None) -> None:
+        """Somebody deletes a contact in the web app."""
+        self.delete("contacts", id_or_phone, merchant)
+
+    def custom_fields(self, merchant: str | None = None) -> list[Record]:
+        """The account's custom fields."""
+        return self.all("custom_fields", merchant)
+
+    def add_custom_field(self, label: str, merge_tag: str, merchant: str | None = None) -> Record:
+        """A new custom field."""
+        return self.add("custom_fields", {"label": label, "mergeTag": merge_tag}, merchant)
+
+    def delete_custom_field(self, label_or_tag: str, merchant: str | None = None) -> None:
+        """Delete a custom field."""
+        self.delete("custom_fields", label_or_tag, merchant)
+
+    def violations(self, merchant: str | None = None) -> list[Record]:
+        """What no client may do: {what, contact_id, status, told, via, seq, time, merchant}."""
+        found: list[Record] = self.call("GET", "violations", merchant=merchant)
+        return found
+
+    def created(self, merchant: str | None = None) -> list[Record]:
+        """Contacts that the API created: {contact_id, phone, via, seq, at, merchant}."""
+        found: list[Record] = self.call("GET", "created", merchant=merchant)
+        return found
+
+    def baseline(self, merchant: str | None = None) -> dict[str, list[Record]]:
+        """The contacts of each merchant as they were at the start."""
+        found: dict[str, list[Record]] = self.call("GET", "baseline", merchant=merchant)
+        return found
+
+    def lost(self, merchant: str | None = None) -> list[str]:
+        """What contacts had at the start in fields that are not the pipeline's, and have no more."""
+        losses = []
+        for id, before in self.baseline(merchant).items():
+            now = {contact["contactId"]: contact for contact in self.contacts(id)}
+            for old in before:
+                new = now.get(old["contactId"])
+                if new is None:
+                    losses.append(f"{id} {old['contactId']}: contact")
+                    continue
+                foreign = {k: v for k, v in old["customFields"].items() if k not in OURS}
+                losses += [f"{id} {old['contactId']}: {k}" for k in foreign if new["customFields"].get(k) != foreign[k]]
+                kept = ("comment", "lists", "contactPhone", "created")
+                losses += [f"{id} {old['contactId']}: {k}" for k in kept if new[k] != old[k]]
+        return losses

@@ -1,0 +1,50 @@
+"""Runs the sandbox in the foreground for a person at a terminal, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+from vs_st_pipeline.sandbox.core.process import Sandbox
+
+
+def run_foreground(port_vinoshipper: int, port_simpletexting: int, scenario: str, data_dir: Path | str) -> None:
+    """Start both stand-ins, write a merchants file into data_dir, say what to paste, and wait."""
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with Sandbox(scenario, None, port_vinoshipper, port_simpletexting) as box:
+            settings = box.write_settings(data_dir)
+            print(welcome(box, settings), flush=True)
+            # In steps, since a wait without end may keep a signal handler from running on some platforms.
+            while not ended.wait(0.5):
+                pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def welcome(box: Sandbox, settings: Path) -> str:
+    """What a newcomer reads: the addresses, the merchants, and the lines to paste into another terminal."""
+    names = "\n".join(f"  {merchant.id:24} {merchant.name}" for merchant in box.merchants[:10])
+    more = f"\n  ... and {len(box.merchants) - 10} more" if len(box.merchants) > 10 else ""
+    return f"""\
+Vinoshipper stand-in:    {box.vinoshipper.url}
+SimpleTexting stand-in:  {box.simpletexting.url}
+Merchants file:          {settings}
+{names}{more}
+
+In another terminal:
+
+  export VS_ST_MERCHANTS={settings.resolve()}
+  vs-st check --all
+  vs-st plan --all
+  vs-st sync --all
+
+All people are made up. Ctrl-C stops both."""

@@ -1,0 +1,183 @@
+"""The Python handle: starts both stand-ins as processes, gives their addresses and controls, and stops them again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+import yaml
+
+from vs_st_pipeline.sandbox.core.asgi import merged
+from vs_st_pipeline.sandbox.core.clients import Control, SimpleTextingControl, VinoshipperControl
+from vs_st_pipeline.sandbox.core.switches import Switches
+from vs_st_pipeline.sandbox.scenarios.index import merchants_of
+
+C = TypeVar("C", bound=Control)
+
+
+@dataclass(frozen=True)
+class SandboxMerchant:
+    """A merchant and his keys."""
+
+    id: str
+    name: str
+    vs_key: str
+    vs_secret: str
+    st_token: str
+
+
+@dataclass(frozen=True)
+class StandInHandle(Generic[C]):
+    """One running stand-in: `url` stands before /api/v3/p at the shop, before /v2/api at the texting service."""
+
+    url: str
+    control: C
+
+
+class Sandbox:
+    """Both stand-ins, running; a context manager. `switches` is {"vinoshipper": {...}, "simpletexting": {...}}."""
+
+    vinoshipper: StandInHandle[VinoshipperControl]
+    simpletexting: StandInHandle[SimpleTextingControl]
+
+    def __init__(
+        self,
+        scenario: str = "demo",
+        switches: dict[str, dict[str, Any]] | None = None,
+        port_vinoshipper: int = 0,
+        port_simpletexting: int = 0,
+        now: datetime | None = None,
+    ) -> None:
+        self.scenario = scenario
+        self.switches = switches or {}
+        for system, values in self.switches.items():
+            Switches(system, values)  # refuses a bad one here, where the caller sees it
+        self.now = now or _now()
+        self.merchants = [
+            SandboxMerchant(m.id, m.name, m.vs_key, m.vs_secret, m.st_token) for m in merchants_of(scenario)
+        ]
+        self._ports = {"vinoshipper": port_vinoshipper, "simpletexting": port_simpletexting}
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> Sandbox:
+        """Start both; their ports are bound when this returns."""
+        try:
+            started = [self._launch(system) for system in self._ports]
+            shop, texting = (self._url(process) for process in started)
+        except BaseException:
+            self.close()
+            raise
+        first = self.merchants[0].id
+        self.vinoshipper = StandInHandle(shop, VinoshipperControl(shop, first))
+        self.simpletexting = StandInHandle(texting, SimpleTextingControl(texting, first))
+        return self
+
+    def close(self) -> None:
+        """Stop both and wait until they are gone."""
+        for name in ("vinoshipper", "simpletexting"):
+            handle: StandInHandle[Any] | None = self.__dict__.pop(name, None)
+            if handle is not None:
+                handle.control.close()
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+        self._processes.clear()
+
+    def __enter__(self) -> Sandbox:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def reset(self) -> None:
+        """Both as at the start: records, switches, faults, hooks, journals, counters."""
+        self.vinoshipper.control.reset()
+        self.simpletexting.control.reset()
+
+    def write_settings(
+        self, folder: Path | str, merchants: dict[str, dict[str, Any]] | None = None, **overrides: Any
+    ) -> Path:
+        """Write merchants.yaml and key files; overrides go into `defaults`, those of `merchants` into single ones."""
+        folder = Path(folder)
+        keys = folder / "keys"
+        keys.mkdir(parents=True, exist_ok=True)
+        keys.chmod(0o700)
+        defaults = {
+            "time_zone": "America/Los_Angeles",
+            "vinoshipper": {"requests_per_second": 500},
+            "simpletexting": {"requests_per_second": 500},
+        }
+        listed = []
+        for merchant in self.merchants:
+            entry = {
+                "id": merchant.id,
+                "name": merchant.name,
+                "vinoshipper": {
+                    "base_url": self.vinoshipper.url,
+                    "api_key": _kept(keys / f"{merchant.id}.vs_key", merchant.vs_key),
+                    "api_secret": _kept(keys / f"{merchant.id}.vs_secret", merchant.vs_secret),
+                },
+                "simpletexting": {
+                    "base_url": self.simpletexting.url + "/v2",
+                    "api_token": _kept(keys / f"{merchant.id}.st_token", merchant.st_token),
+                },
+            }
+            listed.append(merged(entry, (merchants or {}).get(merchant.id, {})))
+        path = folder / "merchants.yaml"
+        whole = {"defaults": merged(defaults, overrides), "merchants": listed}
+        path.write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
+        return path
+
+    def _launch(self, system: str) -> subprocess.Popen[bytes]:
+        environment = dict(os.environ)
+        root = str(Path(__file__).resolve().parents[3])
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
+        command = [sys.executable, "-m", f"vs_st_pipeline.sandbox.{system}"]
+        command += ["--port", str(self._ports[system]), "--scenario", self.scenario]
+        command += ["--now", self.now.isoformat(), "--switches", json.dumps(self.switches.get(system, {}))]
+        # A session of their own: Ctrl-C is the parent's to handle, and the children see its end by the pipe.
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
+        )
+        self._processes.append(process)
+        return process
+
+    def _url(self, process: subprocess.Popen[bytes]) -> str:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        told = json.loads(line) if line else {"error": f"the stand-in ended with {process.wait()}"}
+        if "error" in told:
+            raise RuntimeError(f"sandbox: {told['error']}")
+        return f"http://127.0.0.1:{told['port']}"
+
+
+def _now() -> datetime:
+    text = os.environ.get("VS_ST_NOW")
+    at = datetime.fromisoformat(text) if text else datetime.now(UTC)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _kept(path: Path, secret: str) -> str:
+    """Write a secret for its owner only and return the reference to it, relative to the merchants file."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(secret + "\n")
+    return f"file:{path.parent.name}/{path.name}"

@@ -1,0 +1,320 @@
+"""What both stand-ins share: who calls, the journal, switches, faults and hooks around the system's own answers."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import pickle
+import re
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from vs_st_pipeline.sandbox.core import control
+from vs_st_pipeline.sandbox.core.asgi import Answer, BadJson, Record, Request, read_body, send_answer
+from vs_st_pipeline.sandbox.core.faults import OWN_WORDS, Fault, Faults, cloudflare_block, cut_connection
+from vs_st_pipeline.sandbox.core.lies import LYING_FAULTS, Kind, Liar, by_fault
+from vs_st_pipeline.sandbox.core.switches import Switches
+from vs_st_pipeline.sandbox.scenarios.fixtures import Merchant
+
+
+class NoSuchRecord(Exception):
+    """Control asked for a record that is not there."""
+
+
+class Hook:
+    """A change of a record that waits for the Nth matching moment: a request, a write, or a batch being applied."""
+
+    def __init__(self, fields: Record) -> None:
+        self.fields = fields
+        self.on: str = fields.get("on", "request")
+        if self.on not in ("request", "write", "batch_apply"):
+            raise ValueError("a hook is on request, write or batch_apply")
+        self.merchant: str | None = fields.get("merchant")
+        self.method: str | None = fields.get("method")
+        self.path = re.compile(fields.get("path_regex") or "")
+        self.left = int(fields.get("nth") or 1)
+        changes = fields["change"]
+        self.changes: list[Record] = changes if isinstance(changes, list) else [changes]
+
+    def due(self, on: str, merchant: str, method: str, path: str) -> bool:
+        """Whether this is the moment; counts it."""
+        if on != self.on or self.left <= 0 or self.merchant not in (None, merchant):
+            return False
+        if (self.method and self.method != method) or not self.path.search(path):
+            return False
+        self.left -= 1
+        return self.left == 0
+
+
+class StandIn(ABC):
+    """An ASGI application for one system; the subclass knows the system."""
+
+    system = ""
+    kinds: tuple[str, ...] = ()
+    not_mine: tuple[str, ...] = ()
+    sequence = 0
+
+    def __init__(self, load: Callable[[], list[Merchant]], switches: Record | None = None) -> None:
+        world = load()
+        for merchant in world:
+            for name in self.not_mine:
+                getattr(merchant, name).clear()
+        # Pickled once, so that a reset costs milliseconds and never shares a record with the run before.
+        self._pristine = pickle.dumps(world, protocol=pickle.HIGHEST_PROTOCOL)
+        self.switches = Switches(self.system, switches)
+        self.faults = Faults()
+        self.stop: Callable[[], None] = lambda: None
+        self._background: set[asyncio.Task[None]] = set()
+        self._open(world)
+
+    def pristine(self) -> list[Merchant]:
+        """The world as it was at the start."""
+        gc.disable()
+        try:
+            merchants: list[Merchant] = pickle.loads(self._pristine)
+        finally:
+            gc.enable()
+        return merchants
+
+    def reset(self) -> None:
+        """Records, switches, faults, hooks, counters and journal as at the start."""
+        self._open(self.pristine())
+
+    def _open(self, world: list[Merchant]) -> None:
+        self.merchants = {merchant.id: merchant for merchant in world}
+        self.switches.reset()
+        self.faults.clear()
+        for merchant_id in (None, *self.merchants):
+            self._set_faults(merchant_id, merchant_id)
+        self.hooks: list[Hook] = []
+        self.clear_journal()
+        self.liar = Liar(self.system)
+        self.opened()
+
+    @abstractmethod
+    def opened(self) -> None:
+        """Build what is derived from the records."""
+
+    def clear_journal(self) -> None:
+        """Forget all requests; the numbering goes on."""
+        self.journal: list[Record] = []
+
+    def set_switches(self, values: Record, merchant: str | None) -> None:
+        """Set switches for one merchant, or for all."""
+        if merchant is not None and merchant not in self.merchants:
+            raise NoSuchRecord(merchant)
+        if "fault" in values:
+            Faults().set(values["fault"], merchant)  # refuses a bad one before anything is changed
+        self.switches.update(values, merchant)
+        if "fault" in values:
+            self.faults.set(values["fault"], merchant)
+        self.switched(values, merchant)
+
+    @abstractmethod
+    def switched(self, values: Record, merchant: str | None) -> None:
+        """Switches have changed."""
+
+    def _set_faults(self, merchant: str | None, scope: str | None) -> None:
+        own = self.switches.for_all if merchant is None else self.switches.for_one.get(merchant, {})
+        if own.get("fault"):
+            self.faults.set(own["fault"], scope)
+
+    # The way of a request.
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, time.time())
+        if request.method != "GET":
+            request.body = await read_body(receive)
+        if request.path.startswith("/__control__/"):
+            await send_answer(send, control.answer(self, request))
+            return
+        merchant = self.caller(request)
+        merchant_id = merchant.id if merchant else None
+        entry = self._entered(request, merchant_id)
+        switches = self.switches.of(merchant_id)
+        if switches["latency_seconds"]:
+            await asyncio.sleep(float(switches["latency_seconds"]))
+        most = switches["block_after_per_second"]
+        if most is not None and self.faults.blocked(merchant_id, int(most)):
+            answer = cloudflare_block(int(switches["block_status"]))
+        else:
+            fault = self.faults.of(request, merchant_id)
+            if fault is None:
+                answer = self.guarded(request, merchant, switches)
+            else:
+                entry["fault"] = fault.kind
+                spoilt = await self._spoilt(fault, request, merchant, switches, send)
+                if spoilt is None:
+                    return
+                answer = spoilt
+        entry["status"] = answer.status
+        entry["answered"] = time.time()
+        await send_answer(send, answer)
+
+    async def _spoilt(
+        self, fault: Fault, request: Request, merchant: Merchant | None, switches: Record, send: Send
+    ) -> Answer | None:
+        if fault.kind == "slow":
+            early = self.guarded(request, merchant, switches) if fault.after else None
+            await asyncio.sleep(fault.seconds)
+            return early or self.guarded(request, merchant, switches)
+        needs_good = fault.after or fault.kind in ("truncated", *LYING_FAULTS)
+        good = self.guarded(request, merchant, switches) if needs_good else None
+        if fault.kind == "reset":
+            await cut_connection(send)
+            return None
+        if fault.kind in LYING_FAULTS and good is not None:
+            lie = by_fault(fault.kind, self.kind_of(request), good, lambda: self._other(request, merchant, switches))
+            return self.dressed(lie, request, switches)
+        if fault.kind in OWN_WORDS:
+            return self.dressed(self.denied(request, int(fault.kind)), request, switches)
+        return self.dressed(fault.answer(request, good), request, switches)
+
+    def guarded(self, request: Request, merchant: Merchant | None, switches: Record) -> Answer:
+        """The answer of the system, hooks first."""
+        if merchant is None:
+            answer = self.refuse(request, switches)
+        else:
+            self.fire("request", merchant, request)
+            try:
+                answer = self.respond(request, merchant, switches)
+                answer = self.liar.told(self.kind_of(request), answer, switches, merchant.id)
+            except BadJson:
+                answer = self.bad_json(request)
+        return self.dressed(answer, request, switches)
+
+    def _other(self, request: Request, merchant: Merchant | None, switches: Record) -> Answer | None:
+        """What the same call answers about another record."""
+        path = None if merchant is None else self.path_of_another(request, merchant)
+        if merchant is None or path is None:
+            return None
+        scope = {"method": request.method, "raw_path": path.encode(), "query_string": b"", "headers": []}
+        asked = Request(scope, request.at)
+        asked.seq = request.seq
+        return self.respond(asked, merchant, switches)
+
+    def fire(self, on: str, merchant: Merchant, request: Request) -> None:
+        """Carry out the hooks whose moment this is."""
+        for hook in self.hooks:
+            if hook.due(on, merchant.id, request.method, request.path):
+                for change in hook.changes:
+                    try:
+                        self.apply_change(merchant, change)
+                    except (NoSuchRecord, ValueError, KeyError) as error:
+                        # Seen by whoever reads the hooks; the request itself is not to blame.
+                        hook.fields["error"] = f"{type(error).__name__}: {error}"
+
+    def apply_change(self, merchant: Merchant, change: Record) -> Any:
+        """One change of one record: {kind, op: add|put|patch|delete, id, fields, touch}."""
+        op, kind = change.get("op", "patch"), change["kind"]
+        if kind not in self.kinds:
+            raise ValueError(f"no records {kind!r} at {self.system}; there are {', '.join(self.kinds)}")
+        touch = bool(change.get("touch", True))
+        if op == "add":
+            return self.add_record(merchant, kind, change.get("fields") or {})
+        id = str(change["id"])
+        if op == "delete":
+            return self.delete_record(merchant, kind, id)
+        if op in ("patch", "put"):
+            return self.change_record(merchant, kind, id, change.get("fields") or {}, op == "put", touch)
+        raise ValueError("op is add, put, patch or delete")
+
+    def _entered(self, request: Request, merchant: str | None) -> Record:
+        self.sequence += 1
+        request.seq = self.sequence
+        body: Any = None
+        if request.body:
+            try:
+                body = request.json()
+            except BadJson:
+                body = request.body.decode("utf-8", "replace")
+        entry: Record = {
+            "seq": request.seq,
+            "time": request.at,
+            "merchant": merchant,
+            "method": request.method,
+            "path": request.path,
+            "query": request.query,
+            "body": body,
+            "status": None,
+            "answered": None,
+            "fault": None,
+        }
+        self.journal.append(entry)
+        return entry
+
+    def in_background(self, work: Callable[[], None]) -> None:
+        """Run blocking work beside the server, in a thread."""
+        task = asyncio.get_running_loop().create_task(asyncio.to_thread(work))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    # What a system has to say for itself.
+
+    @abstractmethod
+    def caller(self, request: Request) -> Merchant | None:
+        """Whose key this is."""
+
+    @abstractmethod
+    def refuse(self, request: Request, switches: Record) -> Answer:
+        """The answer to a caller without a good key."""
+
+    @abstractmethod
+    def denied(self, request: Request, status: int) -> Answer:
+        """An error status in the system's own words, for a request that was good."""
+
+    @abstractmethod
+    def kind_of(self, request: Request) -> Kind | None:
+        """What the answer to this request is about."""
+
+    @abstractmethod
+    def path_of_another(self, request: Request, merchant: Merchant) -> str | None:
+        """The same path with another record's id in it; None where there is no other."""
+
+    @abstractmethod
+    def respond(self, request: Request, merchant: Merchant, switches: Record) -> Answer:
+        """The answer to a caller with a good key."""
+
+    @abstractmethod
+    def bad_json(self, request: Request) -> Answer:
+        """The answer to a body that is no JSON."""
+
+    def dressed(self, answer: Answer, request: Request, switches: Record) -> Answer:
+        """Headers that every answer carries."""
+        return answer
+
+    @abstractmethod
+    def records(self, merchant: Merchant, kind: str) -> list[Record]:
+        """All records of a kind, as the system shows them in full."""
+
+    @abstractmethod
+    def record(self, merchant: Merchant, kind: str, id: str) -> Record:
+        """One record."""
+
+    @abstractmethod
+    def add_record(self, merchant: Merchant, kind: str, fields: Record) -> Record:
+        """Add a record as somebody at the system itself would."""
+
+    @abstractmethod
+    def change_record(
+        self, merchant: Merchant, kind: str, id: str, fields: Record, replace: bool, touch: bool
+    ) -> Record:
+        """Change a record as somebody at the system itself would; without `touch` its time stays."""
+
+    @abstractmethod
+    def delete_record(self, merchant: Merchant, kind: str, id: str) -> None:
+        """Delete a record as somebody at the system itself would."""
+
+    def report(self, name: str, merchant: str | None) -> Any:
+        """Counters and other findings, by name."""
+        raise NoSuchRecord(name)
+
+    @abstractmethod
+    def send_webhooks(self, merchant: Merchant, body: Record) -> Any:
+        """Send webhook calls to whoever registered for them."""

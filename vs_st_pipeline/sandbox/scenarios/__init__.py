@@ -1,0 +1,1 @@
+"""The worlds that the stand-ins begin with."""

@@ -1,0 +1,60 @@
+"""What happens at the shop and on people's phones between the two syncs of the demo."""
+
+from __future__ import annotations
+
+import re
+
+from vs_st_pipeline.sandbox.core.clients import Record
+from vs_st_pipeline.sandbox.core.process import Sandbox
+from vs_st_pipeline.sandbox.scenarios.fixtures import PACIFIC
+
+
+def shop_changes(box: Sandbox) -> list[str]:
+    """Change five things at the first merchant and say in plain sentences what changed, for whom (masked)."""
+    merchant = box.merchants[0]
+    shop, texting = box.vinoshipper.control, box.simpletexting.control
+    now = box.now.astimezone(PACIFIC)
+    said = []
+
+    renske = shop.customer(700108)
+    shop.patch_order(
+        "TW 2026/0007",
+        orderStatus="SHIPPED",
+        shippedAt=now.isoformat(timespec="seconds"),
+        shipping={"packages": [{"carrier": "UPS", "trackingNumber": "1ZEXAMPLE0000000021"}]},
+    )
+    said.append(f"The parcel of {masked(renske)} has left with UPS under a new tracking number.")
+
+    bram = shop.customer(700103)
+    order = shop.add_order(700103, purchasedAt=now.isoformat(timespec="seconds"), total="88.40", cartType="WEB")
+    said.append(f"{masked(bram)} has placed a new order over ${order['total']:.2f}.")
+
+    marisol = shop.customer(700101)
+    membership = marisol["memberships"][0]
+    shop.patch_membership(membership["id"], hold=True, holdReason="travelling")
+    said.append(f"{masked(marisol)} has put the membership of {membership['clubName']} on hold.")
+
+    newcomer, phone = _without_contact(shop.customers(), texting.contacts())
+    texting.add_contact(phone)
+    said.append(f"{masked(newcomer)}, already a customer, has joined by texting the keyword.")
+
+    texting.opt_out("7075550149")
+    said.append(f"{masked(shop.customer(700110))} has texted STOP on one of her two phones.")
+    return [f"{merchant.name}: {sentence}" for sentence in said]
+
+
+def masked(customer: Record) -> str:
+    """A person's first name, initial and the last two digits of the phone."""
+    number = re.sub(r"\D", "", (customer.get("primaryPhone") or {}).get("number") or "")
+    return f"{customer['firstName'] or '?'} {customer['lastName'][:1]}. (phone ending {number[-2:] or '--'})"
+
+
+def _without_contact(customers: list[Record], contacts: list[Record]) -> tuple[Record, str]:
+    known = {contact["contactPhone"] for contact in contacts}
+    # From the back: ordinary people stand behind the awkward ones.
+    for customer in reversed(customers):
+        digits = re.sub(r"\D", "", (customer["primaryPhone"] or {}).get("number") or "")
+        phone = digits[1:] if len(digits) == 11 and digits.startswith("1") else digits
+        if len(phone) == 10 and phone[0] not in "01" and phone not in known:
+            return customer, phone
+    raise LookupError("every customer has a contact already")

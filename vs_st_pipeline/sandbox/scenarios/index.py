@@ -1,0 +1,89 @@
+"""Which scenarios there are, and the merchants of each; the same name, seed and day always give the same world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+from functools import partial
+
+from vs_st_pipeline.sandbox.scenarios.bulk import (
+    fill_blue_oak,
+    fill_estate,
+    fill_hillside,
+    fill_linked_only,
+    fill_mailing,
+    fill_three_rivers,
+    fill_tiny,
+    fill_valley,
+)
+from vs_st_pipeline.sandbox.scenarios.fifty import wineries
+from vs_st_pipeline.sandbox.scenarios.fixtures import Builder, Merchant
+from vs_st_pipeline.sandbox.scenarios.small import fill_other_winery, fill_test_winery
+
+Fill = Callable[[Builder], None]
+
+
+def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
+    if scenario == "demo":
+        return [
+            ("hillside-cellars", "Hillside Cellars", fill_hillside),
+            ("blue-oak-vineyards", "Blue Oak Vineyards", fill_blue_oak),
+            ("three-rivers-winery", "Three Rivers Winery", fill_three_rivers),
+        ]
+    if scenario == "small":
+        return [("test-winery", "Test Winery", fill_test_winery), ("other-winery", "Other Winery", fill_other_winery)]
+    if scenario == "big":
+        return [("big-winery", "Big Winery", fill_linked_only)]
+    if scenario == "estate":
+        return [("estate-winery", "Estate Winery", fill_estate)]
+    if scenario == "fleet":
+        return wineries()
+    kind, _, number = scenario.partition(":")
+    if kind == "mailing" and number.isdigit() and int(number) > 0:
+        return [("mailing-winery", "Mailing Winery", partial(fill_mailing, people=int(number)))]
+    if kind == "fleet" and number.isdigit() and int(number) > 0:
+        return [(f"winery-{i:04d}", f"Winery {i}", fill_tiny) for i in range(1, int(number) + 1)]
+    if kind == "valley" and number.isdigit() and int(number) > 0:
+        fills: list[Fill] = [fill_valley, *[_same] * (int(number) - 1)]
+        return [(f"winery-{i:04d}", f"Winery {i}", fill) for i, fill in enumerate(fills, 1)]
+    raise ValueError(
+        f"no scenario {scenario!r}; there are demo, small, big, estate, fleet, mailing:N, fleet:N and valley:N"
+    )
+
+
+def _same(b: Builder) -> None:
+    """Records are those of the winery before; see `load`."""
+
+
+def merchants_of(scenario: str) -> list[Merchant]:
+    """The merchants with their keys, still without records."""
+    return [
+        Merchant(id, name, 340 + i, f"{340 + i}.SANDBOX", f"vs-secret-of-{id}", f"st-token-of-{id}")
+        for i, (id, name, _) in enumerate(_listed(scenario), 2)
+    ]
+
+
+def load(scenario: str, now: datetime, without: Collection[str] = ()) -> list[Merchant]:
+    """The whole world of a scenario; kinds of records that are not wanted may be left out where that saves time."""
+    merchants = merchants_of(scenario)
+    # Contacts carry the texting service's own time, which is the real clock's: never later than that.
+    until = min(now, datetime.now(UTC))
+    for index, (merchant, (_, _, fill)) in enumerate(zip(merchants, _listed(scenario), strict=True)):
+        if fill is _same:
+            _share(merchants[index - 1], merchant)
+        else:
+            fill(Builder(merchant, now, until, without))
+    return merchants
+
+
+def _share(known: Merchant, merchant: Merchant) -> None:
+    """The same records for another winery, to the last word: thousands of them would not fit into memory.
+
+    Who copies the first one's warehouse for the others finds nothing changed in any of them. A change of a record of
+    the shop makes a new object; a contact is changed in place, but never deeper than itself.
+    """
+    merchant.producer = known.producer
+    merchant.customers, merchant.memberships = dict(known.customers), dict(known.memberships)
+    merchant.orders, merchant.lists = dict(known.orders), dict(known.lists)
+    merchant.contacts = {id: dict(contact) for id, contact in known.contacts.items()}
+    merchant.custom_fields = [dict(entry) for entry in known.custom_fields]

@@ -1,0 +1,358 @@
+"""The stand-in for Vinoshipper: run as `python -m vs_st_pipeline.sandbox.vinoshipper.server`."""
+
+from __future__ import annotations
+
+import base64
+import random
+import secrets
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+from vs_st_pipeline.sandbox.core.asgi import HTML, Answer, Record, Request, json_answer, merged
+from vs_st_pipeline.sandbox.core.faults import LOGIN_PAGE, redirect_to_login
+from vs_st_pipeline.sandbox.core.lies import Kind, shop_kind
+from vs_st_pipeline.sandbox.core.server import NoSuchRecord, StandIn
+from vs_st_pipeline.sandbox.core.webhooks import VsHooks
+from vs_st_pipeline.sandbox.scenarios.fixtures import PACIFIC, Builder, Merchant
+from vs_st_pipeline.sandbox.vinoshipper.search import UI_OPTIONS, BadFilter, flat, number_of, search, told_total
+from vs_st_pipeline.sandbox.vinoshipper.shop import Shop
+
+
+def failure(status: int, type: str, text: str, field: str | None = None) -> Answer:
+    """The error body of the shop."""
+    error = {"description": text, "code": type.lower(), "field": field, "shortDescription": None}
+    return json_answer({"error": {"status": status, "type": type, "errors": [error]}}, status)
+
+
+NOT_FOUND = "Not Found"
+WORDS = {
+    400: ("VALIDATION", "The request is not valid"),
+    410: ("SERVER_ERROR", "Gone"),
+    422: ("VALIDATION", "The record cannot be processed"),
+    500: ("SERVER_ERROR", "Internal error"),
+}
+
+
+class Vinoshipper(StandIn):
+    """Answers /api/v3/p/... for several wineries, each under its own key."""
+
+    system = "vinoshipper"
+    kinds = ("customers", "orders", "memberships")
+    not_mine = ("contacts", "custom_fields", "lists")
+
+    def opened(self) -> None:
+        self.shops = {merchant.id: Shop(merchant) for merchant in self.merchants.values()}
+        self.webhooks = {merchant.id: VsHooks() for merchant in self.merchants.values()}
+        self.callers: dict[bytes, Merchant] = {}
+        for merchant in self.merchants.values():
+            pair = f"{merchant.vs_key}:{merchant.vs_secret}".encode()
+            self.callers[b"Basic " + base64.b64encode(pair)] = merchant
+
+    def switched(self, values: Record, merchant: str | None) -> None:
+        for shop in self.shops.values():
+            shop.customers_moved = shop.customers_moved and "list_changes_while_paged" not in values
+            shop.orders_moved = shop.orders_moved and "orders_change_while_paged" not in values
+
+    def caller(self, request: Request) -> Merchant | None:
+        return self.callers.get(request.authorization or b"")
+
+    def refuse(self, request: Request, switches: Record) -> Answer:
+        if request.parts[:2] != ["api", "v3"]:
+            return failure(404, "SERVER_ERROR", NOT_FOUND)
+        if switches["bad_credentials"] == 302:
+            return redirect_to_login()
+        if switches["bad_credentials"] == "login_page":
+            return Answer(200, LOGIN_PAGE, HTML)
+        return self.denied(request, 401)
+
+    def denied(self, request: Request, status: int) -> Answer:
+        if status == 404:
+            return self._missing()
+        if status in WORDS:
+            return failure(status, *WORDS[status])
+        return failure(status, "ACCESS_DENIED", "Authentication failed" if status == 401 else "Insufficient permission")
+
+    def kind_of(self, request: Request) -> Kind | None:
+        return shop_kind(request.method, request.parts[3:])
+
+    def path_of_another(self, request: Request, merchant: Merchant) -> str | None:
+        *before, kind, id = request.parts[:5]
+        others = [str(key) for key in (merchant.customers if kind == "customers" else merchant.orders)]
+        if id not in others or len(others) < 2:
+            return None
+        other = others[others.index(id) - 1]
+        return "/" + "/".join(quote(part, safe="") for part in (*before, kind, other, *request.parts[5:]))
+
+    def bad_json(self, request: Request) -> Answer:
+        return failure(400, "VALIDATION", "The body could not be read")
+
+    def dressed(self, answer: Answer, request: Request, switches: Record) -> Answer:
+        names = [name for name, _ in answer.headers]
+        if b"cf-ray" not in names:
+            # Cloudflare's own pages never reached the shop, so they carry no trace id.
+            answer.headers.append((b"vs-trace-id", f"{request.seq:08x}{secrets.token_hex(4)}".encode()))
+            if switches["cf_ray_on_all"]:
+                answer.headers += [(b"server", b"cloudflare"), (b"cf-ray", f"{request.seq:016x}-SJC".encode())]
+        return answer
+
+    def respond(self, request: Request, merchant: Merchant, switches: Record) -> Answer:
+        if request.parts[:2] != ["api", "v3"] or len(request.parts) < 3:
+            return failure(404, "SERVER_ERROR", NOT_FOUND)
+        if request.parts[2] != "p":
+            known = request.parts[2:] in (["customers"], ["orders"])
+            return failure(405, "SERVER_ERROR", "Method Not Allowed") if known else self._missing()
+        rest = request.parts[3:]
+        shop = self.shops[merchant.id]
+        try:
+            match rest[:1]:
+                case ["customers"]:
+                    return self._customers(request, rest[1:], shop, switches)
+                case ["orders"]:
+                    return self._orders(request, rest[1:], shop, switches)
+                case ["clubs"]:
+                    return self._clubs(request, rest[1:], shop, switches)
+                case ["profile"]:
+                    return self._profile(request, rest[1:], merchant)
+                case ["shippers"] if rest == ["shippers", "active"]:
+                    return json_answer([{"id": 5001, "name": "Example Fulfillment", "isFulfillmentCenter": True}])
+        except (KeyError, ValueError, NoSuchRecord):
+            return self._missing()
+        except BadFilter as error:
+            return failure(400, "VALIDATION", f"not a date: {error.args[1]}", error.args[0])
+        return self._missing()
+
+    def _missing(self) -> Answer:
+        return failure(404, "SERVER_ERROR", NOT_FOUND)
+
+    # Customers and memberships.
+
+    def _customers(self, request: Request, rest: list[str], shop: Shop, switches: Record) -> Answer:
+        customers = shop.merchant.customers
+        match request.method, rest:
+            case "POST", ["list"]:
+                return self._customer_list(request.json_object(), shop, switches)
+            case "POST", ["exists"]:
+                email = str(request.json_object().get("email") or "").lower()
+                found = [shop.detail(c["id"]) for c in customers.values() if (c["email"] or "").lower() == email]
+                if switches["exists_answer"] == "array":
+                    return json_answer(found)
+                return json_answer(found[0]) if found else self._missing()
+            case "GET", []:
+                return self._customer_search(request, shop, switches)
+            case "GET", [id]:
+                return json_answer(shop.detail(int(id))) if id.isdigit() else self._missing()
+            case "GET", [id, "memberships"]:
+                return json_answer(shop.detail(int(id))["memberships"])
+            case _, [id, "memberships", membership_id, *action]:
+                return self._membership(request, shop, int(id), int(membership_id), action)
+        return self._missing() if rest[1:] else failure(405, "SERVER_ERROR", "Method Not Allowed")
+
+    def _customer_list(self, form: Record, shop: Shop, switches: Record) -> Answer:
+        size = max(1, min(number_of(form.get("pageSize"), 25), int(switches["customers_page_cap"])))
+        index = 0 if switches["customers_paging"] == "ignored" else number_of(form.get("pageIndex"), 0)
+        if switches["list_changes_while_paged"] and index > 0 and not shop.customers_moved:
+            shop.customers_moved = True
+            self._insert_first(shop)
+        ids = list(shop.merchant.customers)
+        if form.get("clubsOnly"):
+            ids = [id for id in ids if shop.memberships_of(id)]
+        total = len(ids)
+        if switches["short_list"]:
+            ids = ids[: total - max(1, total * 3 // 10)]
+        if switches["customers_order"] == "shuffled":
+            shop.lists_shown += 1
+            ids = random.Random(shop.lists_shown).sample(ids, len(ids))  # noqa: S311
+        if switches["customers_past_the_end"] == "last_page":
+            index = min(index, max(0, len(ids) - 1) // size)
+        items = [shop.item(id) for id in ids[index * size : (index + 1) * size]]
+        return json_answer({"total": told_total(switches["customers_total"], total, len(items)), "items": items})
+
+    def _insert_first(self, shop: Shop) -> None:
+        builder = Builder(shop.merchant, datetime.now(UTC), datetime.now(UTC))
+        before = dict(shop.merchant.customers)
+        newcomer = builder.customer(max(before, default=1) + 1, "Late", "Arrival", None, None)
+        shop.merchant.customers = {newcomer["id"]: newcomer, **before}
+        shop.changed()
+
+    def _customer_search(self, request: Request, shop: Shop, switches: Record) -> Answer:
+        if switches["customer_search"] == 404:
+            return self._missing()
+        wanted = request.query.get("q", "").lower()
+        found = list(shop.merchant.customers.values())
+        if switches["customer_search"] == "works" and wanted:
+            found = [customer for customer in found if wanted in _searchable(customer)]
+        return json_answer({"total": len(found), "items": [shop.item(c["id"]) for c in found[:25]]})
+
+    def _membership(self, request: Request, shop: Shop, id: int, membership_id: int, action: list[str]) -> Answer:
+        record = shop.merchant.memberships[membership_id]
+        if record["customerId"] != id or record["cancelled"]:
+            return self._missing()
+        now = datetime.now(PACIFIC).isoformat(timespec="seconds")
+        match request.method, action:
+            case "GET", []:
+                return json_answer(next(m for m in shop.memberships_of(id) if m["id"] == membership_id))
+            case "DELETE", []:
+                record.update(cancelled=True, modified=now)
+            case "POST", ["remove-hold"]:
+                record.update(hold=False, holdReason=None, modified=now)
+            case _:
+                return self._missing()
+        shop.changed()
+        return json_answer({})
+
+    def _clubs(self, request: Request, rest: list[str], shop: Shop, switches: Record) -> Answer:
+        if not rest:
+            clubs = {m["clubId"]: m["clubName"] for m in shop.merchant.memberships.values()}
+            return json_answer([{"id": id, "name": name} for id, name in clubs.items()])
+        if rest[-1] != "memberships" or len(rest) > 2:
+            return self._missing()
+        club = int(rest[0]) if rest[1:] else None
+        records = shop.feed(club, switches["membership_modified_key"])
+        size = max(1, min(number_of(request.query.get("pageSize"), 25), 100))
+        start = number_of(request.query.get("pageIndex"), 0) * size
+        return json_answer({"total": len(records), "items": records[start : start + size]})
+
+    # Orders.
+
+    def _orders(self, request: Request, rest: list[str], shop: Shop, switches: Record) -> Answer:
+        orders = shop.merchant.orders
+        match request.method, rest:
+            case "GET", []:
+                return json_answer(search(shop, request.query, switches))
+            case "POST", ["search"]:
+                return json_answer(search(shop, flat(request.json_object()), switches))
+            case "GET", ["search", "ui-options"]:
+                return json_answer(UI_OPTIONS)
+            case "POST", ["check-compliance"]:
+                return json_answer({"isCompliant": True, "orderProblems": []})
+            case "GET", [number]:
+                order = orders[number]
+                return json_answer({**order, "orderStatus": shop.stage(order, bool(switches["unknown_status"]))})
+            case "GET", [number, "receipt"]:
+                return self._receipt(orders[number], switches["receipt"])
+            case "POST", [number, "shipped"]:
+                now = datetime.now(PACIFIC).isoformat(timespec="seconds")
+                orders[number].update(orderStatus="SHIPPED", shippedAt=now)
+                shop.changed()
+                return json_answer({})
+            case "POST", [number, "cancel"]:
+                now = datetime.now(PACIFIC).isoformat(timespec="seconds")
+                reason = request.json_object().get("reason")
+                orders[number].update(orderStatus="CANCELLED", canceledAt=now, cancelReason=reason)
+                shop.changed()
+                return json_answer({})
+        return self._missing() if rest[1:] else failure(405, "SERVER_ERROR", "Method Not Allowed")
+
+    def _receipt(self, order: Record, how: Any) -> Answer:
+        if how == 500:
+            return failure(500, "SERVER_ERROR", "Internal error")
+        if how == 404 or order["status"] != "SUCCESS":
+            return self._missing()
+        url = f"https://receipts.example.com/{''.join(c for c in order['orderNumber'] if c.isalnum())}"
+        place: Record = {"nested": {"receipt": {"url": url}}, "none": {}}.get(str(how), {str(how): url})
+        return json_answer({"orderNumber": order["orderNumber"], "total": order["total"], **place})
+
+    # The account.
+
+    def _profile(self, request: Request, rest: list[str], merchant: Merchant) -> Answer:
+        hooks = self.webhooks[merchant.id]
+        match request.method, rest:
+            case "GET", []:
+                return json_answer({"id": merchant.account, "name": merchant.name, "allowsPickup": True})
+            case "GET", ["webhooks"]:
+                return json_answer(list(hooks.registered.values()))
+            case "POST", ["webhooks"]:
+                form = request.json_object()
+                if not form.get("url") or not form.get("subject"):
+                    return failure(400, "VALIDATION", "must not be blank", "subject" if form.get("url") else "url")
+                return json_answer(hooks.register(form))
+            case "DELETE", ["webhooks", id]:
+                del hooks.registered[id]
+                return Answer(204)
+            case "GET", ["webhooks", id, "logs"]:
+                return json_answer({"items": hooks.logs_of(id)})
+        return self._missing()
+
+    def send_webhooks(self, merchant: Merchant, body: Record) -> Any:
+        style = str(self.switches.of(merchant.id)["webhook_style"])
+        calls = self.webhooks[merchant.id].calls(body.get("events") or [body], style)
+        self.in_background(lambda: self.webhooks[merchant.id].deliver(calls))
+        return {"calls": len(calls)}
+
+    # Control.
+
+    def records(self, merchant: Merchant, kind: str) -> list[Record]:
+        if kind == "customers":
+            return [self.shops[merchant.id].detail(id) for id in merchant.customers]
+        return list(merchant.orders.values() if kind == "orders" else merchant.memberships.values())
+
+    def _table(self, merchant: Merchant, kind: str) -> dict[Any, Record]:
+        tables: dict[str, dict[Any, Record]] = {
+            "customers": merchant.customers,
+            "orders": merchant.orders,
+            "memberships": merchant.memberships,
+        }
+        return tables[kind]
+
+    def _key(self, merchant: Merchant, kind: str, id: str) -> Any:
+        key: Any = id if kind == "orders" else int(id) if id.isdigit() else None
+        if key not in self._table(merchant, kind):
+            raise NoSuchRecord(f"{kind} {id}")
+        return key
+
+    def record(self, merchant: Merchant, kind: str, id: str) -> Record:
+        key = self._key(merchant, kind, id)
+        return self.shops[merchant.id].detail(key) if kind == "customers" else self._table(merchant, kind)[key]
+
+    def add_record(self, merchant: Merchant, kind: str, fields: Record) -> Record:
+        builder = Builder(merchant, datetime.now(UTC), datetime.now(UTC))
+        if kind == "customers":
+            id = str(fields.get("id") or max(merchant.customers, default=700000) + 1)
+            blank = builder.customer(int(id), None, "", None, None)
+            merchant.customers[int(id)] = merged(
+                blank, {k: v for k, v in fields.items() if k not in ("id", "memberships")}
+            )
+        elif kind == "orders":
+            id = str(fields.get("orderNumber") or f"95{len(merchant.orders) + 1:09d}")
+            who: Any = (fields.get("customer") or {}).get("id")
+            at = datetime.now(PACIFIC)
+            total = Decimal(str(fields.get("total") or "50.00"))
+            owner = merchant.customers.get(who)
+            blank = builder.order(id, owner, at, str(total), stage="OPEN", since=at.date().isoformat())
+            merchant.orders[id] = merged(blank, {**fields, "orderNumber": id, "total": total})
+        else:
+            member = merchant.customers[fields["customerId"]]
+            blank = builder.membership(member, str(fields.get("clubName") or "New Club"), None)
+            id = str(blank["id"])
+            blank["modified"] = datetime.now(PACIFIC).isoformat()
+            merchant.memberships[blank["id"]] = merged(blank, fields)
+        self.shops[merchant.id].changed()
+        return self.record(merchant, kind, id)
+
+    def change_record(
+        self, merchant: Merchant, kind: str, id: str, fields: Record, replace: bool, touch: bool
+    ) -> Record:
+        key = self._key(merchant, kind, id)
+        table = self._table(merchant, kind)
+        table[key] = fields if replace else merged(table[key], fields)
+        if kind == "memberships" and touch and "modified" not in fields:
+            table[key]["modified"] = datetime.now(PACIFIC).isoformat()
+        self.shops[merchant.id].changed()
+        return self.record(merchant, kind, id)
+
+    def delete_record(self, merchant: Merchant, kind: str, id: str) -> None:
+        key = self._key(merchant, kind, id)
+        del self._table(merchant, kind)[key]
+        if kind == "customers":
+            for membership in [m for m in merchant.memberships.values() if m["customerId"] == key]:
+                del merchant.memberships[membership["id"]]
+        self.shops[merchant.id].changed()
+
+
+def _searchable(customer: Record) -> str:
+    number = (customer["primaryPhone"] or {}).get("number") or ""
+    digits = "".join(c for c in number if c.isdigit())
+    words = (customer["firstName"], customer["lastName"], customer["email"], number, digits)
+    return " ".join(str(word) for word in words if word).lower()

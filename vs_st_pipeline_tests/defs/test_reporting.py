@@ -1,0 +1,75 @@
+"""What a tick tells of a merchant of whom there is no news: what the checks look at, once it changes, and no more."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from vs_st_pipeline.defs.checks import CHECKS
+from vs_st_pipeline.defs.merchant_pool import walk_one
+from vs_st_pipeline.defs.metrics import Measure
+from vs_st_pipeline.defs.reporting import News, Worth
+from vs_st_pipeline.domain.report import FAILED, Report
+from vs_st_pipeline.operations.audit import reconcile
+from vs_st_pipeline.pipeline.sync import STOPS
+from vs_st_pipeline_tests.support.story import NOW_AND_ALWAYS, TEST, Story
+
+pytestmark = pytest.mark.unproved  # it is about a plan that stands
+
+FIELDS, DRIFT = "planned/simpletexting/contacts:custom_fields_exist", "raw/vinoshipper/customers:answers_are_as_known"
+LIVE = "synced/simpletexting/contacts:ledger_matches_live"
+
+
+class Ticks:
+    """The merchant's part of one tick after another, five minutes apart."""
+
+    def __init__(self, story: Story) -> None:
+        self.story, self.now = story, datetime.now(UTC)
+
+    def tick(self) -> tuple[bool, dict[str, Measure]]:
+        """Whether his pages were told anew, and what the checks found; nothing where they did not look."""
+        self.now += timedelta(minutes=5)
+        news = News(self.story.data / "reported.json", "storage", f"run at {self.now:%H.%M}")
+        walked = walk_one(
+            TEST, lambda _: self.story.as_run(self.now), list(STOPS), CHECKS, threading.Event(),
+            lambda report: news.of(report, self.now),
+        )  # fmt: skip
+        assert walked.report is not None
+        told, measured = [walked.report] * walked.told, [walked.report] * bool(walked.measures)
+        news.remember(told, self.now, measured=measured)
+        return walked.told, walked.measures
+
+
+def test_what_the_checks_look_at_is_told_by_the_next_tick_and_nothing_is_looked_at_without_need(story: Story) -> None:
+    story.settings(vinoshipper={"refresh": {**NOW_AND_ALWAYS, "reconcile": "7d"}})
+    story.begin_synced()
+    ticks = Ticks(story)
+    for _ in range(3):
+        last = ticks.tick()
+    assert last == (False, {}), "he was told of, nothing has changed since, and his plan stands"
+
+    assert reconcile(story.as_run(ticks.now)).how == "listing"
+    pages, found = ticks.tick()
+    assert not pages
+    assert found[LIVE].detail.startswith(f"{ticks.now - timedelta(minutes=5):%Y-%m-%d %H:%M} UTC, listing, ")
+
+    story.texting.delete_custom_field("City")
+    story.shop.patch_customer(700101, loyaltyTier="gold")
+    for _ in range(2):  # somebody syncs by hand until all is quiet again, so the tick itself finds nothing new
+        story.synced()
+    pages, found = ticks.tick()
+    assert not pages, "nobody is held back, refused or written otherwise than before"
+    assert "City" in found[FIELDS].detail
+    assert found[DRIFT].detail.startswith("unknown field customer.loyaltyTier (")
+
+
+def test_a_refused_plan_that_was_told_is_not_measured_in_every_tick(tmp_path: Path) -> None:
+    """It is made anew each time, and the check that it fails blocks: every tick would fail because of one winery."""
+    now = datetime.now(UTC)
+    News(tmp_path / "reported.json", "storage", "first").remember([Report(TEST, status=FAILED, plan="first")], now)
+    news = News(tmp_path / "reported.json", "storage", "second")
+    assert news.of(Report(TEST, status=FAILED, plan="second"), now) == Worth.NOTHING
+    assert news.of(Report(TEST, plan="second"), now) == Worth.PAGES
