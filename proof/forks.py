@@ -160,7 +160,7 @@ def _sync(order: Record) -> Record:
         listed[order["merchant"]], warehouse, partial(_now, later), allow_unsafe=unsafe, full=bool(order.get("full"))
     )
     if order.get("kill_at"):
-        failpoints.arm(order["kill_at"])
+        failpoints.enable(order["kill_at"])
     told = _read_over_and_over(run, order["rounds"]) if "rounds" in order else pipeline.sync(run).as_json()
     return {"report": told, "reached": dict(failpoints.reached), "mutated": spoiler.done if spoiler else []}
 
@@ -171,8 +171,8 @@ def _read_over_and_over(run: Run, rounds: int) -> Record:
     unfit = []
     for _ in range(rounds):
         again = replace(run, run_id=new_run_id())
-        for stop in [name for name in pipeline.STOPS if name != "synced"]:
-            report = pipeline.walk(again, [stop])
+        for stop in [name for name in pipeline.STAGES if name != "synced"]:
+            report = pipeline.run_stages(again, [stop])
             outcome = report.error.kind if report.error else report.status
             ended[outcome] += 1
             if outcome in ("internal", "config"):

@@ -41,7 +41,7 @@ def _note(what: str, merchant_id: str) -> None:
 
 
 def _watch() -> None:
-    attach, let_go = Warehouse._attach, Warehouse._let_go
+    attach, let_go = Warehouse._attach, Warehouse._detach
 
     def watched_attach(self: Warehouse, held: Any, merchant_id: str) -> Db:
         _note("wants", merchant_id)
@@ -59,7 +59,7 @@ def _watch() -> None:
             if had:
                 _note("left", held.path.parent.name)
 
-    Warehouse._attach, Warehouse._let_go = watched_attach, watched_let_go  # type: ignore[method-assign]
+    Warehouse._attach, Warehouse._detach = watched_attach, watched_let_go  # type: ignore[method-assign]
 
 
 def read(journal: Path) -> list[Span]:

@@ -65,7 +65,7 @@ class Unit:
 
     Attributes:
         name: tells it from the others of its proof, and stays the same as long as the code does.
-        run: does it; what must not be is raised, as a `Finding` or any other exception.
+        run: does it; what must not be is raised, as a `StoredResult` or any other exception.
     """
 
     name: str

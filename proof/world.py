@@ -14,7 +14,7 @@ from typing import Any
 
 from proof.forks import Ended, Forks
 from vs_st_pipeline.connectors.simpletexting.batch import NOT_APPLIED
-from vs_st_pipeline.domain.diff import Accepted, stored_form
+from vs_st_pipeline.domain.diff import LedgerEntry, is_normalized_form
 from vs_st_pipeline.domain.field_map import MapField
 from vs_st_pipeline.pipeline.planning import load_field_map
 from vs_st_pipeline.platform.settings.merchants import read_merchants
@@ -325,10 +325,10 @@ class World:
             rows = db.rows("select contact_id from synced.rejects where code = ? and next_at > last_at", [NOT_APPLIED])
         return {there[row[0]] for row in rows if row[0] in there}
 
-    def _ledger(self) -> dict[tuple[str, str], Accepted]:
+    def _ledger(self) -> dict[tuple[str, str], LedgerEntry]:
         with Warehouse(self.data).open(TEST) as db:
             rows = db.rows("select contact_id, field, sent, stored, before, resent from synced.ledger")
-        return {(row[0], row[1]): Accepted(row[2], row[3], row[4] or "", row[5]) for row in rows}
+        return {(row[0], row[1]): LedgerEntry(row[2], row[3], row[4] or "", row[5]) for row in rows}
 
     def unlike_history(self) -> list[str]:
         """Where the ledger is not what its history tells."""
@@ -355,7 +355,7 @@ class World:
                 continue  # edited and then held: nobody may put it back
             stands = contact[name] if row.kind == "builtin" else contact["customFields"].get(tags[name])
             same = stands == entry.stored if entry.stored else (stands or "") in (entry.sent, entry.stored or "")
-            if not same and not (entry.stored is None and stands and stored_form(entry.sent, stands)):
+            if not same and not (entry.stored is None and stands and is_normalized_form(entry.sent, stands)):
                 wrong.append(f"the ledger has {entry} of {phone} {name!r}, there stands {stands!r}")
         return wrong
 

@@ -11,7 +11,7 @@ from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.pipeline import planning, staging
 from vs_st_pipeline.pipeline import sync as pipeline
-from vs_st_pipeline.pipeline.plan_cache import Standing, standing_plan
+from vs_st_pipeline.pipeline.plan_cache import CachedPlan, load_cached_plan
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.sandbox import Sandbox
@@ -39,8 +39,8 @@ def story(small_world: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def _every_standing_plan_is_proved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """In all stories: wherever a sync says that the former plan stands, it is made anew, and must say the same."""
 
-    def proved(run: Run, db: Db, field_map: FieldMap) -> Standing | None:
-        kept = standing_plan(run, db, field_map)
+    def proved(run: Run, db: Db, field_map: FieldMap) -> CachedPlan | None:
+        kept = load_cached_plan(run, db, field_map)
         if kept is not None:
             for table, body in (("customers", "detail"), ("orders", "detail"), ("orders", "search")):
                 odd = f"raw.vinoshipper_{table} where {body}_hash is distinct from md5({body}_body)"
@@ -52,4 +52,4 @@ def _every_standing_plan_is_proved(request: pytest.FixtureRequest, monkeypatch: 
         return kept
 
     if "unproved" not in request.keywords:
-        monkeypatch.setattr(pipeline, "standing_plan", proved)
+        monkeypatch.setattr(pipeline, "load_cached_plan", proved)

@@ -20,8 +20,8 @@ from vs_st_pipeline.platform.settings.environment import ADDRESSES, alert_addres
 @json_option
 def alerts(test: bool, as_json: bool) -> None:
     """Who is told when a winery gets into trouble, and what they will hear next. Sends nothing without --test."""
-    known, found = alert_addresses(os.environ), health.look(os.environ)
-    rows = list(alerting.waiting(os.environ, found))
+    known, found = alert_addresses(os.environ), health.fleet_health(os.environ)
+    rows = list(alerting.pending(os.environ, found))
     if not known.references and not known.problems:
         elsewhere = f" (another process tells {', '.join(row.address for row in rows)})" if rows else ""
         raise click.UsageError(
@@ -47,7 +47,7 @@ def alerts(test: bool, as_json: bool) -> None:
     sys.exit(2 if known.problems else 0)
 
 
-def _as_json(row: alerting.Waiting) -> dict[str, Any]:
+def _as_json(row: alerting.Pending) -> dict[str, Any]:
     return {
         "address": row.address,
         "known_here": row.here,
@@ -58,6 +58,6 @@ def _as_json(row: alerting.Waiting) -> dict[str, Any]:
 
 def tell_alerts() -> None:
     """After a sync of everybody: what is new goes to who is to be told; what goes wrong with it is a warning."""
-    told = alerting.tell(os.environ)
+    told = alerting.send_alerts(os.environ)
     if told.problem:
         tell(f"warning: {told.problem}")

@@ -93,7 +93,7 @@ def _vs_st(environ: dict[str, str], *arguments: str) -> None:
 def _show_outcome(environ: dict[str, str]) -> None:
     from vs_st_pipeline.cli.sync import clock
     from vs_st_pipeline.operations import tables
-    from vs_st_pipeline.pipeline.status_file import read_standing
+    from vs_st_pipeline.pipeline.status_file import read_status
     from vs_st_pipeline.platform.run import Run
     from vs_st_pipeline.platform.settings.merchants import read_merchants
     from vs_st_pipeline.platform.warehouse.files import Warehouse
@@ -102,7 +102,7 @@ def _show_outcome(environ: dict[str, str]) -> None:
     warehouse = Warehouse(folder)
     for merchant in read_merchants(Path(environ["VS_ST_MERCHANTS"]), environ).merchants:
         run = Run(merchant, warehouse, clock)
-        last = read_standing(folder, merchant.id).last
+        last = read_status(folder, merchant.id).last
         run_id = last.run_id if last else ""
         changes = tables.accepted_changes(run, run_id, limit=40)
         held = tables.held_contacts(run, limit=8)

@@ -17,7 +17,7 @@ import click
 from vs_st_pipeline.cli.options import json_option, one_merchant
 from vs_st_pipeline.cli.output import say, say_json
 from vs_st_pipeline.cli.sync import make_run
-from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
 Record = dict[str, Any]
@@ -78,7 +78,7 @@ def history(merchant_id: str, at: str | None, as_json: bool, phone: str, field: 
 
 
 def _check_phone(phone: str) -> None:
-    if nanp(phone) is None:
+    if parse_nanp(phone) is None:
         # Not repeated: whatever was typed instead may be a person's.
         raise click.UsageError("this is no North American phone number: give its ten digits")
 

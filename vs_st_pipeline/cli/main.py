@@ -41,7 +41,7 @@ for command in COMMANDS:
 def main() -> None:
     """The console script."""
     os.umask(0o077)  # whatever is written here is about people
-    crash_reports.be_quiet()
+    crash_reports.install()
     make_ready()
     try:
         sys.exit(cli.main(standalone_mode=False))  # it returns the code of a `click.exceptions.Exit`, and else None
@@ -65,7 +65,7 @@ def main() -> None:
         tell(f"vs-st: {error.strerror or type(error).__name__}")
         sys.exit(1)
     except Exception as error:
-        tell(f"vs-st: {crash_reports.told(error)}")
+        tell(f"vs-st: {crash_reports.describe(error)}")
         sys.exit(1)
 
 

@@ -12,7 +12,7 @@ import click
 
 from vs_st_pipeline.cli.output import tell
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.platform.settings.environment import Misunderstood, settings_path
+from vs_st_pipeline.platform.settings.environment import InvalidSetting, settings_path
 from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile, read_merchants
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,13 +60,13 @@ def read_settings() -> MerchantsFile:
     return read_merchants(settings_path(os.environ), os.environ)
 
 
-def warn_of(misunderstood: Iterable[Misunderstood]) -> None:
+def warn_of(misunderstood: Iterable[InvalidSetting]) -> None:
     """Say which settings of the environment are not understood, and what comes of it."""
     for one in misunderstood:
         tell(f"warning: {one.sentence}")
 
 
-def settings_json(misunderstood: Iterable[Misunderstood]) -> list[dict[str, str]]:
+def settings_json(misunderstood: Iterable[InvalidSetting]) -> list[dict[str, str]]:
     """The same for `--json`."""
     return [{"not_understood": one.says, "meanwhile": one.meanwhile} for one in misunderstood]
 

@@ -81,7 +81,7 @@ def rebuild(merchant_id: str, yes: bool, as_json: bool) -> None:
     if (why := rebuild.why_unreadable(run)) is not None:
         has_copy = (run.warehouse.folder(merchant_id) / forgetting_copy()).exists()
         confirm(f"{merchant_id}: {why}\n{UNREADABLE_WITH_COPY if has_copy else UNREADABLE}", yes)
-    anew = rebuild.start_anew(run)
+    anew = rebuild.rebuild(run)
     if anew.set_aside:
         tell(f"{merchant_id}: the old file lies in {anew.set_aside} now; remove it when all is well")
         tell("it still holds people; `vs-st forget` removes it")
@@ -137,7 +137,7 @@ def offboard(merchant_id: str, yes: bool, as_json: bool) -> None:
             f"{merchant_id} is still enabled in {path}: take the entry out or set enabled: false, and try again"
         )
     warehouse = Warehouse(data_dir(os.environ))
-    kept = offboard.kept_of(warehouse, merchant_id)
+    kept = offboard.stored_files(warehouse, merchant_id)
     if kept is None:
         if enabled is None:
             raise click.UsageError(f"there is no merchant '{merchant_id}' in {path}, and nothing is kept of one")
@@ -155,15 +155,15 @@ def offboard(merchant_id: str, yes: bool, as_json: bool) -> None:
 
 def _turns(path: Path, merchant_id: str) -> set[Path]:
     """Turns of his keys, as far as those can be read; not those that another merchant shares."""
-    from vs_st_pipeline.operations.offboard import turns_of
+    from vs_st_pipeline.operations.offboard import limiter_files
 
     try:
         found = read_merchants(path, os.environ, all_secrets=True)
     except BadSettings:  # no merchant of the file is usable any more
         return set()
     folder, his = data_dir(os.environ), found.get(merchant_id)
-    others = [turns_of(folder, merchant) for merchant in found.merchants if merchant.id != merchant_id]
-    return turns_of(folder, his) - set().union(*others) if his else set()
+    others = [limiter_files(folder, merchant) for merchant in found.merchants if merchant.id != merchant_id]
+    return limiter_files(folder, his) - set().union(*others) if his else set()
 
 
 def _kept(removed: Removed) -> str:

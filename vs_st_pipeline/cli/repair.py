@@ -10,7 +10,7 @@ import click
 from vs_st_pipeline.cli.options import json_option, merchant_options, read_settings, select
 from vs_st_pipeline.cli.output import say, say_json
 from vs_st_pipeline.cli.sync import JOBS, for_each, make_run, status_text, sync_lines
-from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.report import OK, Report
 
 MOST_SHOWN = 20  # contacts that differ, in text; --json has all
@@ -50,7 +50,7 @@ def retry(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json:
 
 def _phone_of(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     """The phone that stands last among the ids, if one does; a merchant may be named by ten digits as well."""
-    if not words or nanp(words[-1]) is None or words[-1] in read_settings().ids:
+    if not words or parse_nanp(words[-1]) is None or words[-1] in read_settings().ids:
         return None, words
     return words[-1], words[:-1]
 
@@ -76,12 +76,12 @@ def reconcile(
     for each contact by itself where that takes fewer requests. Exit status 1 if anything is `theirs` or `both`, or
     somebody could not be read. People are masked.
     """
-    from vs_st_pipeline.operations.audit import Reconciled
-    from vs_st_pipeline.operations.audit import reconcile as compare
+    from vs_st_pipeline.operations.audit import AuditResult
+    from vs_st_pipeline.operations.audit import audit as compare
 
     selection = select(ids, more_ids, every)
-    found: list[Reconciled] = [
-        Reconciled(result) if isinstance(result, Report) else result
+    found: list[AuditResult] = [
+        AuditResult(result) if isinstance(result, Report) else result
         for result in for_each(
             selection, jobs, lambda merchant, progress: compare(make_run(merchant, progress=progress), sample)
         )

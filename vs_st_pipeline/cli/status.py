@@ -14,9 +14,9 @@ import msgspec
 from vs_st_pipeline.cli.options import json_option, merchant_options, select, settings_json, warn_of
 from vs_st_pipeline.cli.output import say, say_json
 from vs_st_pipeline.cli.sync import JOBS, make_run
-from vs_st_pipeline.domain.formats import in_words
+from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import health
-from vs_st_pipeline.operations.fleet.health import Stand
+from vs_st_pipeline.operations.fleet.health import MerchantHealth
 from vs_st_pipeline.platform.settings.environment import taken
 
 MOST_RECORDS_SHOWN = 20  # per merchant, of what cannot be understood
@@ -27,8 +27,8 @@ MOST_RECORDS_SHOWN = 20  # per merchant, of what cannot be understood
 @json_option
 def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: bool) -> None:
     """Are the keys good (exit 1 if not)? Which custom fields does the account lack, and what else is doubtful?"""
-    from vs_st_pipeline.domain.attributes import SOURCES
-    from vs_st_pipeline.domain.formats import FORMS
+    from vs_st_pipeline.domain.attributes import ATTRIBUTES
+    from vs_st_pipeline.domain.formats import FORMATS
     from vs_st_pipeline.operations import check
 
     selection = select(ids, more_ids, every)
@@ -36,10 +36,10 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json:
     warn_of(misunderstood)
     with ThreadPoolExecutor(max_workers=JOBS) as pool:
         found = list(pool.map(lambda merchant: check.check(make_run(merchant)), selection.merchants))
-    found += [check.Checked(name, errors=[error]) for name, error in selection.bad]
+    found += [check.CheckResult(name, errors=[error]) for name, error in selection.bad]
     names = {
-        "from": {name: source.description for name, source in SOURCES.items()},
-        "as": {name: form.description for name, form in FORMS.items()},
+        "from": {name: source.description for name, source in ATTRIBUTES.items()},
+        "as": {name: form.description for name, form in FORMATS.items()},
     }
     if as_json:
         settings = settings_json(misunderstood)
@@ -78,7 +78,7 @@ def _checked_lines(checked: Any) -> list[str]:
 @json_option
 def merchants(as_json: bool) -> None:
     """The merchants, and how each stands: what is the matter, since when, and what to do."""
-    found = health.look(os.environ)
+    found = health.fleet_health(os.environ)
     warn_of(found.misunderstood)
     if found.unreadable is not None:
         raise found.unreadable
@@ -93,7 +93,7 @@ def merchants(as_json: bool) -> None:
     sys.exit(2 if any(one.defaulted for one in found.misunderstood) else 0)
 
 
-def _standing_json(one: Stand) -> dict[str, Any]:
+def _standing_json(one: MerchantHealth) -> dict[str, Any]:
     return {
         "merchant": one.merchant,
         "name": one.name,
@@ -112,14 +112,14 @@ def _standing_json(one: Stand) -> dict[str, Any]:
     }
 
 
-def _standing_text(one: Stand, now: datetime) -> str:
+def _standing_text(one: MerchantHealth, now: datetime) -> str:
     if one.state == health.OFF:
         return "disabled"
     told = one.in_words
     if one.since and one.state != health.FINE:
-        told += f" for {in_words(now - one.since)}"
+        told += f" for {humanize(now - one.since)}"
     if one.age is not None:
-        told += f"; last good sync {in_words(one.age)} ago"
+        told += f"; last good sync {humanize(one.age)} ago"
     elif one.state != health.BROKEN:
         told += "; never synced well"
     return f"{told}; {one.says} {one.do}" if one.says else told

@@ -17,7 +17,7 @@ from vs_st_pipeline.cli.options import Selection, json_option, merchant_options,
 from vs_st_pipeline.cli.output import say, say_json, tell
 from vs_st_pipeline.cli.progress import Progress
 from vs_st_pipeline.domain.report import FAILED, OK, Report
-from vs_st_pipeline.platform.cpu_slots import Seats
+from vs_st_pipeline.platform.cpu_slots import CpuSlots
 from vs_st_pipeline.platform.settings.environment import data_dir, fleet_rates, now
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
@@ -83,7 +83,7 @@ def plan(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: 
 
     found = for_each(
         select(ids, more_ids, every), jobs,
-        lambda merchant, progress: pipeline.rehearse(make_run(merchant, progress=progress, dry_run=True)),
+        lambda merchant, progress: pipeline.dry_run(make_run(merchant, progress=progress, dry_run=True)),
     )  # fmt: skip
     plans = [
         result if isinstance(result, tuple) else (result, {"contacts": [], "held": [], "noted": []}) for result in found
@@ -140,8 +140,8 @@ def clock() -> datetime:
 def for_each(selection: Selection, jobs: int, work: Callable[[Merchant, Callable[[str], None]], Any]) -> list[Any]:
     """Many merchants at once in this process, results in the file's order; one merchant's failure is his own."""
     clock()  # a VS_ST_NOW that is no time is found before anything is called
-    make_run_ready()
-    seats = Seats()
+    preload()
+    seats = CpuSlots()
     with Progress([merchant.id for merchant in selection.merchants]) as progress:
 
         def one(merchant: Merchant) -> Any:
@@ -161,7 +161,7 @@ def for_each(selection: Selection, jobs: int, work: Callable[[Merchant, Callable
     return [*results, *(Report(name, status=FAILED, error=error) for name, error in selection.bad)]
 
 
-def make_run_ready() -> None:
+def preload() -> None:
     """Import what the threads need before they start, so that none of them waits for another's import lock."""
     from vs_st_pipeline.pipeline import sync as pipeline  # noqa: F401
 

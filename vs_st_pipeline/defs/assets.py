@@ -15,7 +15,6 @@ more than a hundred with it.
 
 # No `from __future__ import annotations`: Dagster takes config and resources of an asset function from its annotations.
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -29,25 +28,24 @@ from dagster import (
     AssetSpec,
     BackfillPolicy,
     Config,
-    DagsterEvent,
     Failure,
     ResourceParam,
     multi_asset,
 )
-from dagster._core.events import AssetMaterializationPlannedData
 from pydantic import Field
 
 from vs_st_pipeline.defs import checks, partitions
-from vs_st_pipeline.defs.check_results import merge_findings
+from vs_st_pipeline.defs.check_results import merge_results
 from vs_st_pipeline.defs.fleet_health import refreshed
-from vs_st_pipeline.defs.merchant_pool import Walked, threads_for, walk_all
+from vs_st_pipeline.defs.merchant_pool import MerchantResult, run_all, threads_for
 from vs_st_pipeline.defs.metadata import sentence, table
-from vs_st_pipeline.defs.reporting import News, Worth
+from vs_st_pipeline.defs.reporting import Detail, ReportLog
 from vs_st_pipeline.defs.resources import Settings, broken, due_now, merchant_of
 from vs_st_pipeline.defs.stops import stops_for
 from vs_st_pipeline.defs.storage import dead_runs
+from vs_st_pipeline.defs.storage.planned_events import log_planned
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.pipeline.sync import STOPS
+from vs_st_pipeline.pipeline.sync import STAGES
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
@@ -147,14 +145,14 @@ def walk(
     merchant_ids, in_the_file = _whom(file, list(context.partition_keys) if partitioned else None, config)
     now = settings.now()
     storage_id = str(context.instance.run_storage.get_run_storage_id())
-    news = News(data_dir / "reported.json", storage_id, context.run.run_id)
-    walking = walk_all(
+    news = ReportLog(data_dir / "reported.json", storage_id, context.run.run_id)
+    walking = run_all(
         merchant_ids,
         run_of,
         stops,
         wanted_checks,
         jobs=config.jobs or threads_for(len(merchant_ids)),
-        is_news=(lambda report: news.of(report, now)) if config.due_only else (lambda _: Worth.PAGES),
+        is_news=(lambda report: news.of(report, now)) if config.due_only else (lambda _: Detail.PAGES),
     )
     told, failed, looked_at, measured, to_the_end = [], [], [], {}, False
     try:
@@ -182,9 +180,9 @@ def walk(
                 walked.made = {}  # thousands of them would be held to the end
         to_the_end = True
     finally:  # also of a run that is stopped: what was told was told
-        findings = merge_findings(data_dir, measured, in_the_file, now)
+        findings = merge_results(data_dir, measured, in_the_file, now)
         # A run of some stops says nothing of the others' pages: the next tick tells of all, whatever was told before.
-        if set(stops) == set(STOPS):
+        if set(stops) == set(STAGES):
             # What a run that is cancelled did not make is not shown as failed, so it is not told.
             reports = [walked.report for walked in told if walked.report and (to_the_end or not walked.failed)]
             news.remember(reports, now, measured=looked_at, gone=news.known().keys() - {*in_the_file, *merchant_ids})
@@ -212,12 +210,10 @@ def _whom(file: MerchantsFile, partition_keys: list[str] | None, config: WalkCon
     return wanted, [*everybody, *entries_broken]
 
 
-def _plan_partitions(context: AssetExecutionContext, walked: Walked, selected: set[str]) -> None:
+def _plan_partitions(context: AssetExecutionContext, walked: MerchantResult, selected: set[str]) -> None:
     """Log that the stops which failed were to be made: a planned one that a failed run did not make shows as failed."""
     for asset in sorted(selected - walked.made.keys()):
-        planned = AssetMaterializationPlannedData(AssetKey(asset.split("/")), partition=walked.merchant_id)
-        event = DagsterEvent.build_asset_materialization_planned_event(context.run.job_name, "walk", planned)
-        context.instance.report_dagster_event(event, context.run.run_id, logging.DEBUG)
+        log_planned(context, "walk", asset, walked.merchant_id)
 
 
 def _settings(
@@ -244,18 +240,18 @@ def _settings(
     return file, warehouse.data_dir, run_of
 
 
-def _line(walked: Walked) -> str:
+def _line(walked: MerchantResult) -> str:
     assert walked.report is not None
     assert walked.report.error is not None
     return f"{walked.merchant_id}: {sentence(walked.report.error)}"
 
 
-def _names(walked: Sequence[Walked]) -> str:
+def _names(walked: Sequence[MerchantResult]) -> str:
     names = sorted(one.merchant_id for one in walked)
     return ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
 
 
-def _failure(failed: Sequence[Walked], of: int, as_before: int) -> Failure:
+def _failure(failed: Sequence[MerchantResult], of: int, as_before: int) -> Failure:
     failed = sorted(failed, key=lambda walked: walked.merchant_id)
     others = of - len(failed) - as_before
     lines = [_line(walked) for walked in failed]

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import msgspec
 
-from vs_st_pipeline.defs.metrics import Measure
+from vs_st_pipeline.defs.metrics import Metric
 from vs_st_pipeline.pipeline.erasure import FINDINGS
 
 
-class Finding(msgspec.Struct, frozen=True):
+class StoredResult(msgspec.Struct, frozen=True):
     """One merchant's measure and when it was taken (epoch seconds)."""
 
     count: int
@@ -30,18 +30,18 @@ class Finding(msgspec.Struct, frozen=True):
     at: float
 
 
-Findings = dict[str, dict[str, Finding]]
+StoredResults = dict[str, dict[str, StoredResult]]
 """Check (`asset:name`) -> merchant -> finding."""
 
-_DECODER = msgspec.json.Decoder(dict[str, Finding])
+_DECODER = msgspec.json.Decoder(dict[str, StoredResult])
 
 
-def merge_findings(
+def merge_results(
     data_dir: Path,
-    measured: Mapping[str, Mapping[str, Measure]],
+    measured: Mapping[str, Mapping[str, Metric]],
     merchant_ids: Collection[str],
     now: datetime,
-) -> Findings:
+) -> StoredResults:
     """Put what was measured just now over what was found before, and tell all that is known of these merchants.
 
     Args:
@@ -53,7 +53,7 @@ def merge_findings(
     for merchant_id, by_check in measured.items():
         if by_check:
             _write(_file(data_dir, merchant_id), by_check, now)
-    found: Findings = {}
+    found: StoredResults = {}
     for merchant_id in merchant_ids:
         for check, one in _read(_file(data_dir, merchant_id)).items():
             found.setdefault(check, {})[merchant_id] = one
@@ -64,10 +64,11 @@ def _file(data_dir: Path, merchant_id: str) -> Path:
     return data_dir / "merchants" / merchant_id / FINDINGS
 
 
-def _write(path: Path, by_check: Mapping[str, Measure], now: datetime) -> None:
+def _write(path: Path, by_check: Mapping[str, Metric], now: datetime) -> None:
     """Whole or not at all; a merchant whose folder was removed meanwhile has nothing kept of him."""
     new = {
-        check: Finding(one.count, one.of, one.detail, one.sample, now.timestamp()) for check, one in by_check.items()
+        check: StoredResult(one.count, one.of, one.detail, one.sample, now.timestamp())
+        for check, one in by_check.items()
     }
     draft = path.with_suffix(".new")
     with suppress(OSError):
@@ -76,7 +77,7 @@ def _write(path: Path, by_check: Mapping[str, Measure], now: datetime) -> None:
         draft.replace(path)
 
 
-def _read(path: Path) -> dict[str, Finding]:
+def _read(path: Path) -> dict[str, StoredResult]:
     try:
         return _DECODER.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError):

@@ -25,11 +25,11 @@ from dagster import (
 )
 
 from vs_st_pipeline.defs import metrics
-from vs_st_pipeline.defs.check_results import Finding, Findings
+from vs_st_pipeline.defs.check_results import StoredResult, StoredResults
 from vs_st_pipeline.defs.metadata import table
-from vs_st_pipeline.defs.metrics import Measure
+from vs_st_pipeline.defs.metrics import Metric
 from vs_st_pipeline.domain import brake
-from vs_st_pipeline.domain.formats import in_words
+from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.domain.plan import AGE_UNKNOWN, AMBIGUOUS_PHONE, EDITED_THERE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -54,7 +54,7 @@ class Check:
     name: str
     counted: str
     means: str
-    find: Callable[[Run, Db], Measure]
+    find: Callable[[Run, Db], Metric]
     percent: int = 0
     blocking: bool = False
 
@@ -67,7 +67,7 @@ class Check:
         """The name under which findings are kept."""
         return f"{self.asset}:{self.name}"
 
-    def fails(self, found: Measure | Finding) -> bool:
+    def fails(self, found: Metric | StoredResult) -> bool:
         return found.count * 100 > found.of * self.percent
 
     def spec(self) -> AssetCheckSpec:
@@ -80,7 +80,7 @@ class Check:
         )
 
 
-def measure(run: Run, checks: Iterable[Check]) -> dict[str, Measure]:
+def measure(run: Run, checks: Iterable[Check]) -> dict[str, Metric]:
     """These checks for one merchant, from what is stored; a merchant of whom nothing is stored has nothing to check."""
     if not run.warehouse.file(run.merchant.id).exists():
         return {}
@@ -91,7 +91,7 @@ def measure(run: Run, checks: Iterable[Check]) -> dict[str, Measure]:
 def results(
     checks: Iterable[Check],
     measured: Mapping[str, Collection[str]],
-    findings: Findings,
+    findings: StoredResults,
     now: datetime,
     *,
     allow_unsafe: bool,
@@ -132,7 +132,7 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in _COLUMNS if name not in ("detail", "sample") or any(row[name] for row in rows)]
 
 
-def _row(check: Check, merchant_id: str, one: Finding, here: Collection[str], now: datetime) -> dict[str, Any]:
+def _row(check: Check, merchant_id: str, one: StoredResult, here: Collection[str], now: datetime) -> dict[str, Any]:
     age = now - datetime.fromtimestamp(one.at, now.tzinfo)
     return {
         "merchant": merchant_id,
@@ -142,12 +142,12 @@ def _row(check: Check, merchant_id: str, one: Finding, here: Collection[str], no
         "share": _share(one.count, one.of),
         "detail": one.detail,
         "sample": one.sample,
-        "checked": "in this run" if merchant_id in here else f"{in_words(age)} ago",
+        "checked": "in this run" if merchant_id in here else f"{humanize(age)} ago",
     }
 
 
 def _result(
-    check: Check, found: Mapping[str, Finding], here: Collection[str], now: datetime, allow_unsafe: bool
+    check: Check, found: Mapping[str, StoredResult], here: Collection[str], now: datetime, allow_unsafe: bool
 ) -> AssetCheckResult:
     bad = sorted(merchant_id for merchant_id, one in found.items() if check.fails(one))
     fine = sorted(found.keys() - set(bad), key=lambda merchant_id: (merchant_id not in here, merchant_id))

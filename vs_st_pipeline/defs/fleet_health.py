@@ -33,9 +33,9 @@ from dagster import (
 
 from vs_st_pipeline.defs.charts import SHORTEST, by_hour, distribution
 from vs_st_pipeline.defs.metadata import table
-from vs_st_pipeline.domain.formats import in_words
+from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import alerts, health
-from vs_st_pipeline.operations.fleet.health import BROKEN, FAILING, FINE, OFF, TROUBLE, Fleet, Stand
+from vs_st_pipeline.operations.fleet.health import BROKEN, FAILING, FINE, OFF, TROUBLE, Fleet, MerchantHealth
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
 KEY = AssetKey(["fleet", "health"])
@@ -95,7 +95,7 @@ CHECKS = (FRESH, HEALTHY, WHOLE, UNDERSTOOD)
 )
 def fleet_health() -> MaterializeResult:
     """Look at all merchants now; calls nobody."""
-    found = health.look(os.environ)
+    found = health.fleet_health(os.environ)
     return MaterializeResult(
         metadata=_metadata(found),
         check_results=[AssetCheckResult(check_name=check.name, **_result(check, found)) for check in CHECKS],
@@ -108,12 +108,12 @@ def refreshed(log: DagsterLogManager | Logger, file: MerchantsFile | None = None
     Args:
         file: the merchants file, where it has been read already.
     """
-    found = health.look(os.environ, file)
+    found = health.fleet_health(os.environ, file)
     for one in found.misunderstood:
         log.warning(one.sentence)
     yield fleet_materialization(found)
     yield from fleet_checks(found)
-    told = alerts.tell(os.environ, lambda: found)
+    told = alerts.send_alerts(os.environ, lambda: found)
     if told.sent:
         log.info(f"{told.sent} alerts sent")
     if told.problem:
@@ -155,7 +155,7 @@ def _metadata(found: Fleet) -> dict[str, Any]:
     return shown
 
 
-def _to_do(bad: Sequence[Stand]) -> str:
+def _to_do(bad: Sequence[MerchantHealth]) -> str:
     """Who is in trouble, why, and what to do, together who has the same; as many as the UI shows in place."""
     groups: dict[str, list[str]] = {}
     for one in bad:
@@ -182,16 +182,16 @@ _ON_THE_PAGE = ("merchant", "state", "why, what to do")
 _NUMBERS = ("merchant", "good sync", "refused", "unknown", "calls", "changes")
 
 
-def _shown(stands: Sequence[Stand]) -> list[Stand]:
+def _shown(stands: Sequence[MerchantHealth]) -> list[MerchantHealth]:
     bad = [one for one in stands if one.state not in (FINE, OFF)][:MOST_SHOWN]
     return [*bad, *[one for one in stands if one.state in (FINE, OFF)][: max(0, MOST_FINE - len(bad))]]
 
 
-def _rows(stands: Iterable[Stand], now: datetime) -> list[Mapping[str, Any]]:
+def _rows(stands: Iterable[MerchantHealth], now: datetime) -> list[Mapping[str, Any]]:
     return [
         {
             "merchant": one.merchant,
-            "state": f"{one.in_words}, for {in_words(now - one.since)}" if one.since and one.says else one.in_words,
+            "state": f"{one.in_words}, for {humanize(now - one.since)}" if one.since and one.says else one.in_words,
             "good sync": _good_sync(one),
             "why, what to do": f"{one.says} → {one.do}" if one.says else "",
         }
@@ -199,7 +199,7 @@ def _rows(stands: Iterable[Stand], now: datetime) -> list[Mapping[str, Any]]:
     ]
 
 
-def _numbers(stands: Iterable[Stand]) -> list[Mapping[str, Any]]:
+def _numbers(stands: Iterable[MerchantHealth]) -> list[Mapping[str, Any]]:
     return [
         dict(
             zip(
@@ -210,8 +210,8 @@ def _numbers(stands: Iterable[Stand]) -> list[Mapping[str, Any]]:
     ]
 
 
-def _good_sync(one: Stand) -> str:
-    return f"{in_words(one.age)} ago" if one.age is not None else "never"
+def _good_sync(one: MerchantHealth) -> str:
+    return f"{humanize(one.age)} ago" if one.age is not None else "never"
 
 
 # --- the pictures -------------------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ def _ages(found: Fleet) -> str:
             counts[-1 if age is None else sum(age > limit for limit in limits)] += 1
     names = [*(f"up to {name}" for name in _AGES), "older", "never"]
     late = sum(one.stale for one in found.stands)
-    limit = f"{in_words(found.late_after)}, or 3 of their intervals"
+    limit = f"{humanize(found.late_after)}, or 3 of their intervals"
     says = f"{late} of {found.enabled} merchants had no good sync for over {limit}, whatever is in the way."
     return distribution(says, dict(zip(names, counts, strict=True)))
 

@@ -16,13 +16,14 @@ from typing import Any
 
 from vs_st_pipeline.defs import metadata
 from vs_st_pipeline.defs.checks import Check, measure
-from vs_st_pipeline.defs.metrics import Measure
-from vs_st_pipeline.defs.reporting import Worth
+from vs_st_pipeline.defs.metrics import Metric
+from vs_st_pipeline.defs.reporting import Detail
 from vs_st_pipeline.defs.stops import ASSETS_OF_STOP
 from vs_st_pipeline.domain.errors import Internal, PipelineError, TryLater
 from vs_st_pipeline.domain.report import FAILED, Report
-from vs_st_pipeline.pipeline import sync as pipeline
-from vs_st_pipeline.platform.cpu_slots import Seats
+from vs_st_pipeline.pipeline.session import StageDone
+from vs_st_pipeline.pipeline.sync import run_stages
+from vs_st_pipeline.platform.cpu_slots import CpuSlots
 from vs_st_pipeline.platform.run import Run
 
 FEWEST_JOBS, MOST_JOBS = 8, 128
@@ -30,7 +31,7 @@ PER_JOB = 8  # merchants that one thread takes one after another before another 
 
 
 @dataclass(slots=True)
-class Walked:
+class MerchantResult:
     """What one merchant's walk came to.
 
     Attributes:
@@ -44,7 +45,7 @@ class Walked:
     report: Report | None = None
     told: bool = False
     made: dict[str, dict[str, Any]] = field(default_factory=dict)
-    measures: dict[str, Measure] = field(default_factory=dict)
+    measures: dict[str, Metric] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -56,39 +57,39 @@ def threads_for(merchants: int) -> int:
     return min(MOST_JOBS, max(FEWEST_JOBS, merchants // PER_JOB))
 
 
-def walk_one(
+def run_one(
     merchant_id: str,
     run_of: Callable[[str], Run],
     stops: Collection[str],
     checks: Sequence[Check],
     stopping: threading.Event,
-    is_news: Callable[[Report], Worth] = lambda _: Worth.PAGES,
-) -> Walked:
+    is_news: Callable[[Report], Detail] = lambda _: Detail.PAGES,
+) -> MerchantResult:
     """Make these stops for one merchant and measure what came of it; never raises.
 
     Args:
         is_news: whether the report is worth the tables that people look at: they cost more than a quiet sync. So do
             the checks, a little less.
     """
-    walked, done = Walked(merchant_id), list[pipeline.StopDone]()
+    walked, done = MerchantResult(merchant_id), dict[str, StageDone]()
     try:
         run = replace(run_of(merchant_id), stop=stopping.is_set)
         if not run.merchant.enabled:
             return walked
 
-        def on_stop(made: pipeline.StopDone) -> None:
-            done.append(made)
+        def on_stage(made: StageDone) -> None:
+            done[made.name] = made
             if stopping.is_set():
                 raise TryLater("the run was stopped before this merchant was done; what is done stands")
 
-        walked.report = pipeline.walk(run, stops, on_stop) if stops else Report(merchant_id, run.run_id)
+        walked.report = run_stages(run, stops, on_stage) if stops else Report(merchant_id, run.run_id)
         news = is_news(walked.report)
-        walked.told = news == Worth.PAGES
+        walked.told = news == Detail.PAGES
         if walked.told:
-            made = {asset: shown for stop in done for asset, shown in metadata.of_stop(run, stop).items()}
+            made = {asset: shown for stop in done.values() for asset, shown in metadata.of_stage(run, stop).items()}
             walked.made = metadata.with_report(made, walked.report)
-        if news != Worth.NOTHING:
-            reached = {asset for stop in done for asset in ASSETS_OF_STOP[stop.name]}
+        if news != Detail.NOTHING:
+            reached = {asset for stop in done for asset in ASSETS_OF_STOP[stop]}
             walked.measures = measure(run, [check for check in checks if not stops or check.asset in reached])
     except PipelineError as error:
         walked.report = walked.report or Report(merchant_id)
@@ -98,32 +99,32 @@ def walk_one(
         walked.report = walked.report or Report(merchant_id)
         walked.report.status, walked.report.error = FAILED, Internal(f"a fault of ours: {type(error).__name__}")
     if walked.report is not None and walked.report.status == FAILED:
-        walked.told = is_news(walked.report) == Worth.PAGES
+        walked.told = is_news(walked.report) == Detail.PAGES
     return walked
 
 
-def walk_all(
+def run_all(
     merchant_ids: Sequence[str],
     run_of: Callable[[str], Run],
     stops: Collection[str],
     checks: Sequence[Check],
     *,
     jobs: int,
-    is_news: Callable[[Report], Worth] = lambda _: Worth.PAGES,
-) -> Generator[Walked]:
+    is_news: Callable[[Report], Detail] = lambda _: Detail.PAGES,
+) -> Generator[MerchantResult]:
     """All these merchants, at most `jobs` at once, in the order in which they are done.
 
     Closing the iterator (a run that is stopped) begins no further merchant, and ends the others before their next
     request.
     """
-    stopping, waiting, seats = threading.Event(), deque(merchant_ids), Seats()
+    stopping, waiting, seats = threading.Event(), deque(merchant_ids), CpuSlots()
 
-    def walk_seated(merchant_id: str) -> Walked:
+    def walk_seated(merchant_id: str) -> MerchantResult:
         with seats.taken():
-            return walk_one(merchant_id, run_of, stops, checks, stopping, is_news)
+            return run_one(merchant_id, run_of, stops, checks, stopping, is_news)
 
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="merchant")
-    at_work: set[Future[Walked]] = set()
+    at_work: set[Future[MerchantResult]] = set()
     try:
         while waiting or at_work:
             more = bool(waiting) and len(at_work) < jobs

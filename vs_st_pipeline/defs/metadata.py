@@ -12,7 +12,7 @@ from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.plan import MEANINGS
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.operations import tables
-from vs_st_pipeline.pipeline.sync import StopDone
+from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.platform.run import Run
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _COUNTS = {
 }
 
 
-def of_stop(run: Run, done: StopDone) -> dict[str, dict[str, Any]]:
+def of_stage(run: Run, done: StageDone) -> dict[str, dict[str, Any]]:
     """Asset -> what its tables show of a stop just made; a view that fails is named and spoils nothing."""
     found = {}
     for asset in ASSETS_OF_STOP[done.name]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve
-from vs_st_pipeline.connectors.simpletexting.error_codes import meaning_of
+from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve_fields
+from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_custom_fields
 from vs_st_pipeline.domain import brake
-from vs_st_pipeline.domain.formats import in_words
+from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.pipeline import planning
 from vs_st_pipeline.platform.run import Run
@@ -25,7 +25,7 @@ SAMPLED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class Metric:
     """One merchant's finding: so many of so many, and in words what they are where a number does not say it.
 
     Attributes:
@@ -53,13 +53,13 @@ CONTACTS = Sample("phone", mask_phone)
 
 def share_of(
     table_name: str, condition: str, among: str = "true", *, sample: Sample | None = None
-) -> Callable[[Run, Db], Measure]:
+) -> Callable[[Run, Db], Metric]:
     sql = f"select count(*) filter ({condition}), count(*) from {table_name} where {among}"
 
-    def find(run: Run, db: Db) -> Measure:
+    def find(run: Run, db: Db) -> Metric:
         row = db.row(sql) or (0, 0)
         some = _some(db, sample, f"{table_name} where ({condition}) and ({among})") if sample and row[0] else ""
-        return Measure(int(row[0]), int(row[1]), sample=some)
+        return Metric(int(row[0]), int(row[1]), sample=some)
 
     return find
 
@@ -69,33 +69,33 @@ def _some(db: Db, sample: Sample, rows: str, params: Mapping[str, Any] | None = 
     return ", ".join(sample.named(row[0]) for row in found)
 
 
-def missing_rows(what: str) -> Callable[[Run, Db], Measure]:
-    def find(run: Run, db: Db) -> Measure:
+def missing_rows(what: str) -> Callable[[Run, Db], Metric]:
+    def find(run: Run, db: Db) -> Metric:
         now = db.value("select rows from raw.reads where what = ?", [what])
         before = db.value("select rows from synced.baseline where what = ?", [what])
         synced = int(db.value("select count(distinct contact_id) from synced.ledger"))
         if now is None or before is None or synced < brake.FEWEST:
-            return Measure(0, int(before or now or 0), "nothing to compare with yet")
-        return Measure(max(0, before - now), before, f"{now} rows now, {before} at the last sync")
+            return Metric(0, int(before or now or 0), "nothing to compare with yet")
+        return Metric(max(0, before - now), before, f"{now} rows now, {before} at the last sync")
 
     return find
 
 
-def empty_read(what: str) -> Callable[[Run, Db], Measure]:
-    def find(run: Run, db: Db) -> Measure:
+def empty_read(what: str) -> Callable[[Run, Db], Metric]:
+    def find(run: Run, db: Db) -> Metric:
         rows = db.value("select rows from raw.reads where what = ?", [what])
-        return Measure(int(rows == 0), 1, "not read completely yet" if rows is None else f"{rows} rows")
+        return Metric(int(rows == 0), 1, "not read completely yet" if rows is None else f"{rows} rows")
 
     return find
 
 
-def unseen(kind: str) -> Callable[[Run, Db], Measure]:
+def unseen(kind: str) -> Callable[[Run, Db], Metric]:
     """Ways of asking that have no effect in this account, so that something is seen late or not at all."""
     of = sum(spot.kind == kind for spot in limitations.ALL.values())
 
-    def find(run: Run, db: Db) -> Measure:
-        found = [(spot, since) for spot, since in limitations.read_blind_spots(db) if spot.kind == kind]
-        return Measure(
+    def find(run: Run, db: Db) -> Metric:
+        found = [(spot, since) for spot, since in limitations.read_limitations(db) if spot.kind == kind]
+        return Metric(
             len(found),
             max(of, len(found)),
             "; ".join(f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in found),
@@ -104,64 +104,64 @@ def unseen(kind: str) -> Callable[[Run, Db], Measure]:
     return find
 
 
-def unreadable(kind: str, table_name: str) -> Callable[[Run, Db], Measure]:
+def unreadable(kind: str, table_name: str) -> Callable[[Run, Db], Metric]:
     """Records of one kind that could not be read when they were last asked for: since when, why, when they are next."""
 
-    def find(run: Run, db: Db) -> Measure:
+    def find(run: Run, db: Db) -> Metric:
         rows = read_unreadable(db, kind)
         of = int(db.value(f"select count(*) from {table_name}"))
         some = ", ".join(f"{row.kind} {row.id}" for row in rows[:SAMPLED])
-        return Measure(len(rows), of, " | ".join(row.sentence for row in rows[:SAMPLED]), some)
+        return Metric(len(rows), of, " | ".join(row.sentence for row in rows[:SAMPLED]), some)
 
     return find
 
 
-def new_drift(kind: str) -> Callable[[Run, Db], Measure]:
+def new_drift(kind: str) -> Callable[[Run, Db], Metric]:
     """What came up in answers within a week that nobody told us of; what is older has been seen by somebody."""
 
-    def find(run: Run, db: Db) -> Measure:
+    def find(run: Run, db: Db) -> Metric:
         rows = db.rows(
             "select what, seen, first_at from raw.drift where what like ? order by first_at desc, what", [f"% {kind}.%"]
         )
         new = [f"{what} ({seen} times)" for what, seen, first_at in rows if run.now() - first_at < NEWS_LASTS]
-        return Measure(len(new), len(rows), ", ".join(new))
+        return Metric(len(new), len(rows), ", ".join(new))
 
     return find
 
 
-def brake_tripped(run: Run, db: Db) -> Measure:
+def brake_tripped(run: Run, db: Db) -> Metric:
     refused = db.value("select unsafe from planned.plan")
-    return Measure(int(bool(refused)), 1, refused or "")
+    return Metric(int(bool(refused)), 1, refused or "")
 
 
-def missing_custom_fields(run: Run, db: Db) -> Measure:
+def missing_custom_fields(run: Run, db: Db) -> Metric:
     field_map = planning.load_field_map(run.merchant)
-    missing = [field.to for field in resolve(field_map, read_custom_fields(db)).missing]
-    return Measure(len(missing), len(field_map.fields), ", ".join(missing))
+    missing = [field.to for field in resolve_fields(field_map, read_custom_fields(db)).missing]
+    return Metric(len(missing), len(field_map.fields), ", ".join(missing))
 
 
-def of_linked(reason: str) -> Callable[[Run, Db], Measure]:
+def of_linked(reason: str) -> Callable[[Run, Db], Metric]:
     """Linked contacts that are held or noted for one reason."""
 
-    def find(run: Run, db: Db) -> Measure:
+    def find(run: Run, db: Db) -> Metric:
         rows = """planned.contacts where customer_id is not null and (held = $reason or contact_id in
                   (select contact_id from planned.notes where note = $reason))"""
         count = db.value(f"select count(*) from {rows}", {"reason": reason})
         linked = db.value("select count(*) from planned.contacts where customer_id is not null")
-        return Measure(int(count), int(linked), sample=_some(db, CONTACTS, rows, {"reason": reason}) if count else "")
+        return Metric(int(count), int(linked), sample=_some(db, CONTACTS, rows, {"reason": reason}) if count else "")
 
     return find
 
 
-def held(run: Run, db: Db) -> Measure:
+def held(run: Run, db: Db) -> Metric:
     reasons = db.rows("select held, count(*) from planned.contacts where held is not null group by 1 order by 1")
     linked = db.value("select count(*) from planned.contacts where customer_id is not null")
     told = ", ".join(f"{row[0]} {row[1]}" for row in reasons)
     some = _some(db, CONTACTS, "planned.contacts where held is not null") if reasons else ""
-    return Measure(sum(row[1] for row in reasons), int(linked), told, some)
+    return Metric(sum(row[1] for row in reasons), int(linked), told, some)
 
 
-def rejected(run: Run, db: Db) -> Measure:
+def rejected(run: Run, db: Db) -> Metric:
     """Contacts that SimpleTexting refuses; in words by code how many, for how long, what it means, what to do."""
     codes = db.rows("select code, count(*), min(first_at) from synced.rejects group by 1 order by 3, 1 nulls last")
     written = db.value(
@@ -169,24 +169,24 @@ def rejected(run: Run, db: Db) -> Measure:
     )
     told = []
     for code, count, since in codes:
-        meaning = meaning_of(code)
-        told.append(f"{meaning.code} {count}, for up to {in_words(run.now() - since)}: {meaning.means} {meaning.do}")
+        meaning = describe_code(code)
+        told.append(f"{meaning.code} {count}, for up to {humanize(run.now() - since)}: {meaning.means} {meaning.do}")
     some = _some(db, CONTACTS, "planned.contacts semi join synced.rejects using (contact_id)") if codes else ""
-    return Measure(sum(row[1] for row in codes), int(written), " | ".join(told), some)
+    return Metric(sum(row[1] for row in codes), int(written), " | ".join(told), some)
 
 
-def unknown(run: Run, db: Db) -> Measure:
+def unknown(run: Run, db: Db) -> Metric:
     """Contacts that something was sent to, or may have been, without an answer that says what became of it."""
     row = db.row(
         """select count(distinct contact_id) filter (outcome is null), count(distinct contact_id),
                   min(sent_at) filter (outcome is null) from synced.writes"""
     ) or (0, 0, None)
-    detail = f"the oldest was sent {in_words(run.now() - row[2])} ago" if row[2] else ""
+    detail = f"the oldest was sent {humanize(run.now() - row[2])} ago" if row[2] else ""
     some = _some(db, CONTACTS, "synced.writes where outcome is null") if row[0] else ""
-    return Measure(int(row[0]), int(row[1]), detail, some)
+    return Metric(int(row[0]), int(row[1]), detail, some)
 
 
-def brake_passed(run: Run, db: Db) -> Measure:
+def brake_passed(run: Run, db: Db) -> Metric:
     """How often somebody let a sync pass within a week that the brake had refused: who, when, and what it had said."""
     rows = [
         row
@@ -194,25 +194,25 @@ def brake_passed(run: Run, db: Db) -> Measure:
         if run.now() - row[0] < NEWS_LASTS
     ]
     told = [f"{by} at {at:%Y-%m-%d %H:%M} UTC, though: {refused}" for at, by, refused in rows]
-    return Measure(len(rows), len(rows), " | ".join(told))
+    return Metric(len(rows), len(rows), " | ".join(told))
 
 
-def not_as_left(run: Run, db: Db) -> Measure:
+def not_as_left(run: Run, db: Db) -> Metric:
     """Values that stood otherwise than they were accepted, when all sides were last compared (`vs-st reconcile`)."""
     row = db.row(
         """select made_at, how, contacts, same + ours + theirs + both_sides, theirs + both_sides, fields
            from synced.reconciled order by made_at desc, run_id desc limit 1"""
     )
     if row is None:
-        return Measure(0, 0, "never compared; vs-st reconcile does it")
+        return Metric(0, 0, "never compared; vs-st reconcile does it")
     made_at, how, contacts, values, edited, fields = row
     counts = {name: sides.get("theirs", 0) + sides.get("both", 0) for name, sides in json.loads(fields).items()}
     where = "".join(f", {name} {count}" for name, count in counts.items() if count)
     # A time and no age: it is told as it was measured, which may be hours ago.
-    return Measure(int(edited), int(values), f"{made_at:%Y-%m-%d %H:%M} UTC, {how}, {contacts} contacts{where}")
+    return Metric(int(edited), int(values), f"{made_at:%Y-%m-%d %H:%M} UTC, {how}, {contacts} contacts{where}")
 
 
-def written_though_held(run: Run, db: Db) -> Measure:
+def written_though_held(run: Run, db: Db) -> Metric:
     """Contacts that the last plan's run wrote although that plan holds them back or links them to nobody."""
     written = """select distinct h.contact_id from synced.history as h join planned.plan as p using (run_id)
                  where event = 'accepted'"""
@@ -220,4 +220,4 @@ def written_though_held(run: Run, db: Db) -> Measure:
         f"""select count(*) filter (c.held is not null or c.customer_id is null), count(*)
             from ({written}) join planned.contacts as c using (contact_id)"""
     ) or (0, 0)
-    return Measure(int(row[0]), int(row[1]))
+    return Metric(int(row[0]), int(row[1]))

@@ -33,7 +33,7 @@ TOLD_AGAIN_AFTER = timedelta(hours=6)
 SPREAD = timedelta(hours=1)  # so that those who were told of together are not all told of again in one tick
 
 
-class Worth(IntEnum):
+class Detail(IntEnum):
     """What of a report is worth telling: nothing, what the checks measure, or that and the pages of the partitions."""
 
     NOTHING = 0
@@ -42,7 +42,7 @@ class Worth(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Reported:
     """What Dagster was last told of a merchant.
 
     Attributes:
@@ -64,7 +64,7 @@ def state_of(report: Report) -> str:
     return json.dumps([report.status, *counts, report.rejected, report.unknown, report.unseen])
 
 
-class News:
+class ReportLog:
     """What was told to one Dagster instance, in a file of the data folder.
 
     Args:
@@ -79,18 +79,18 @@ class News:
         self._forget_half_told()
         self._told = self._read()
 
-    def of(self, report: Report, now: datetime) -> Worth:
+    def of(self, report: Report, now: datetime) -> Detail:
         """What there is to tell of this merchant."""
         last = self._told.get(report.merchant)
         if last is None or report.accepted or last.state != state_of(report):
-            return Worth.PAGES
+            return Detail.PAGES
         # The same part of the spread for a merchant each time: a checksum is as good as chance, and repeatable.
         early = SPREAD * ((zlib.crc32(report.merchant.encode()) % 1000) / 1000)
         if abs(now.timestamp() - last.at) >= (TOLD_AGAIN_AFTER - early).total_seconds():
-            return Worth.PAGES
+            return Detail.PAGES
         # A failure that was told fails no further run, as a check that blocks would; its reason is in fleet/health.
         another_plan = report.plan not in ("", last.plan) and report.status != FAILED
-        return Worth.CHECKS if another_plan else Worth.NOTHING
+        return Detail.CHECKS if another_plan else Detail.NOTHING
 
     def tells(self, merchant_id: str) -> None:
         """Note that the run begins to tell of this merchant; what was told of him before holds no more."""
@@ -116,7 +116,7 @@ class News:
             told = self._read()
             for merchant_id in (*_named_in(self._telling), *gone):
                 told.pop(merchant_id, None)
-            told |= {report.merchant: Told(now.timestamp(), state_of(report)) for report in reports}
+            told |= {report.merchant: Reported(now.timestamp(), state_of(report)) for report in reports}
             for report in measured:
                 if report.merchant in told:
                     told[report.merchant] = replace(told[report.merchant], plan=report.plan)
@@ -141,22 +141,22 @@ class News:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return FileLock(self._path.with_suffix(".lock"), mode=0o600, timeout=30)
 
-    def _write(self, told: Mapping[str, Told]) -> None:
+    def _write(self, told: Mapping[str, Reported]) -> None:
         merchants = {merchant_id: asdict(one) for merchant_id, one in told.items()}
         draft = self._path.with_suffix(".new")
         draft.touch(mode=0o600)
         draft.write_text(json.dumps({"instance": self._instance_id, "merchants": merchants}), encoding="utf-8")
         draft.replace(self._path)
 
-    def known(self) -> Mapping[str, Told]:
+    def known(self) -> Mapping[str, Reported]:
         """All that was told, by merchant."""
         return self._told
 
-    def _read(self) -> dict[str, Told]:
+    def _read(self) -> dict[str, Reported]:
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             whole = json.loads(self._path.read_text(encoding="utf-8"))
             if whole["instance"] == self._instance_id:
-                return {merchant_id: Told(**one) for merchant_id, one in whole["merchants"].items()}
+                return {merchant_id: Reported(**one) for merchant_id, one in whole["merchants"].items()}
         return {}
 
 

@@ -1,16 +1,27 @@
-"""The sensor that keeps the partitions in step with the merchants file."""
+"""The sensors that keep the partitions in step with the merchants file, and `fleet/health` true while no tick does it.
+
+A tick refreshes the page when it ends. One that takes long (first syncs take hours), hangs or never starts would leave
+it as it was, and nobody would hear that all are late. Some settings that are not understood keep ticks from starting;
+so where these have become other ones, the page is refreshed at once.
+"""
 
 # No `from __future__ import annotations`: Dagster looks at the function's annotations.
 
 import os
+import time
 from collections.abc import Collection
+from datetime import timedelta
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
+from vs_st_pipeline.defs.fleet_health import KEY, refreshed
 from vs_st_pipeline.defs.partitions import merchants
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.platform.settings.environment import settings_path
+from vs_st_pipeline.domain.formats import humanize
+from vs_st_pipeline.platform.settings.environment import settings_path, taken
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile, read_merchants
+
+OLD = timedelta(minutes=15)
 
 
 def wanted_keys(file: MerchantsFile, known: Collection[str]) -> list[str]:
@@ -37,3 +48,24 @@ def merchants_sensor(context: SensorEvaluationContext) -> SensorResult | SkipRea
         return SkipReason(f"nothing has changed: {len(known)} merchants")
     requests = [merchants.build_add_request(new)] * bool(new) + [merchants.build_delete_request(gone)] * bool(gone)
     return SensorResult(dynamic_partitions_requests=requests)
+
+
+@sensor(
+    minimum_interval_seconds=300,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Refreshes fleet/health and sends alerts where no run has done so for 15 minutes, or a setting has "
+    "become wrong or right. Starts no run.",
+)
+def fleet_watch(context: SensorEvaluationContext) -> SkipReason:
+    """Look whether the page is old; a look at the merchants costs no request."""
+    if not merchants.get_partition_keys(dynamic_partitions_store=context.instance):
+        return SkipReason("there are no merchants yet")
+    wrong = "; ".join(one.says for one in taken(os.environ).misunderstood)
+    changed = wrong != (context.cursor or "")
+    last = context.instance.get_latest_materialization_event(KEY)
+    if last is not None and (age := timedelta(seconds=time.time() - last.timestamp)) < OLD and not changed:
+        return SkipReason(f"fleet/health was refreshed {humanize(age)} ago")
+    for event in refreshed(context.log):
+        context.instance.report_runless_asset_event(event)
+    context.update_cursor(wrong)
+    return SkipReason(f"fleet/health is refreshed: {'settings have changed' if changed else 'no run had done it'}")

@@ -16,12 +16,12 @@ from vs_st_pipeline.domain import customer as customers
 from vs_st_pipeline.domain import order as purchases
 from vs_st_pipeline.domain.customer import Customer
 from vs_st_pipeline.domain.errors import VINOSHIPPER
-from vs_st_pipeline.domain.formats import SourceType, as_email, instant
+from vs_st_pipeline.domain.formats import ValueType, as_email, instant
 from vs_st_pipeline.domain.order import Order
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class CustomerProfile:
     """What is known of one customer.
 
     Attributes:
@@ -37,7 +37,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class LineageEntry:
     """A value in a source record: `kind` customer, order, receipt or constant; `id` of that record."""
 
     system: str
@@ -75,13 +75,13 @@ class _View(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class SourceName:
+class AttributeName:
     """A name usable in `from`: `read` gives its value (None: known to be empty), `origin` the records it came from."""
 
-    type: SourceType
+    type: ValueType
     description: str
     read: Callable[[_View], object]
-    origin: Callable[[_View], list[Source]]
+    origin: Callable[[_View], list[LineageEntry]]
 
 
 class _OrderPart(NamedTuple):
@@ -91,7 +91,7 @@ class _OrderPart(NamedTuple):
     order that must be understood for it.
     """
 
-    type: SourceType
+    type: ValueType
     description: str
     path: str
     read: Callable[[Order], object]
@@ -101,35 +101,35 @@ class _OrderPart(NamedTuple):
 
 
 def _of_customer(
-    type_: SourceType,
+    type_: ValueType,
     path: str,
     description: str,
     read: Callable[[Customer], object],
     in_detail: bool = False,
     needs: str = "",
-) -> SourceName:
+) -> AttributeName:
     def known(view: _View) -> object:
         if needs in view.customer.unread or (in_detail and not view.customer.has_detail):
             return UNKNOWN
         return read(view.customer)
 
-    return SourceName(
+    return AttributeName(
         type_, description, known, lambda view: _said("customer", view.customer.customer_id, path, known(view))
     )
 
 
 def _of_history(
-    type_: SourceType,
+    type_: ValueType,
     description: str,
     read: Callable[[_View], object],
-    origin: Callable[[_View], list[Source]],
+    origin: Callable[[_View], list[LineageEntry]],
     *,
     of_all: bool = False,
-) -> SourceName:
+) -> AttributeName:
     def is_known(view: _View) -> bool:
         return view.complete and not (of_all and view.unseen_until is not None)
 
-    return SourceName(
+    return AttributeName(
         type_,
         description,
         lambda view: read(view) if is_known(view) else UNKNOWN,
@@ -137,7 +137,7 @@ def _of_history(
     )
 
 
-def _of_order(prefix: str, part: _OrderPart) -> SourceName:
+def _of_order(prefix: str, part: _OrderPart) -> AttributeName:
     counted = prefix == "last_counted_order"
 
     def known(view: _View) -> object:
@@ -149,7 +149,7 @@ def _of_order(prefix: str, part: _OrderPart) -> SourceName:
             return None if view.complete else UNKNOWN
         return UNKNOWN if order.unread.intersection(part.needs) else part.read(order)
 
-    def origin(view: _View) -> list[Source]:
+    def origin(view: _View) -> list[LineageEntry]:
         order = view.newest_counted if counted else view.newest
         if order is None or view.may_hide_newer(order):
             return []
@@ -157,13 +157,13 @@ def _of_order(prefix: str, part: _OrderPart) -> SourceName:
         return [source for path, value in evidence for source in _said(part.record, order.number, path, value)]
 
     which = "newest counted" if counted else "newest"
-    return SourceName(part.type, f"{which} order: {part.description}", known, origin)
+    return AttributeName(part.type, f"{which} order: {part.description}", known, origin)
 
 
-def _said(kind: str, record_id: object, path: str, value: object) -> list[Source]:
+def _said(kind: str, record_id: object, path: str, value: object) -> list[LineageEntry]:
     if value is None or value is UNKNOWN or value == "":
         return []
-    return [Source(VINOSHIPPER, kind, str(record_id), path, _plain(value))]
+    return [LineageEntry(VINOSHIPPER, kind, str(record_id), path, _plain(value))]
 
 
 def _plain(value: object) -> str:
@@ -174,8 +174,8 @@ def _plain(value: object) -> str:
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
-def _membership_origin(path: str, attribute: str) -> Callable[[_View], list[Source]]:
-    def origin(view: _View) -> list[Source]:
+def _membership_origin(path: str, attribute: str) -> Callable[[_View], list[LineageEntry]]:
+    def origin(view: _View) -> list[LineageEntry]:
         rows = view.customer.memberships
         said = (
             _said("customer", view.customer.customer_id, f"memberships[].{path}", getattr(row, attribute))
@@ -215,7 +215,7 @@ def _lifetime_value(view: _View) -> object:
     return UNKNOWN if amount is None else amount
 
 
-def _signup_origin(view: _View) -> list[Source]:
+def _signup_origin(view: _View) -> list[LineageEntry]:
     order = purchases.signup_order(view.orders)
     if order is not None:
         return _said("order", order.number, "customer.customerSince", order.customer_since)
@@ -223,7 +223,7 @@ def _signup_origin(view: _View) -> list[Source]:
     return _said("customer", view.customer.customer_id, "memberships[].dateJoined", joined)
 
 
-def _per_counted_order(path: str, attribute: str) -> Callable[[_View], list[Source]]:
+def _per_counted_order(path: str, attribute: str) -> Callable[[_View], list[LineageEntry]]:
     return lambda view: [
         source for order in view.counted for source in _said("order", order.number, path, getattr(order, attribute))
     ]
@@ -288,7 +288,7 @@ _ORDER_PARTS = {
     ),
 }
 
-SOURCES: dict[str, SourceName] = {
+ATTRIBUTES: dict[str, AttributeName] = {
     "customer.id": _of_customer("number", "id", "Vinoshipper's id of the customer", lambda c: c.customer_id),
     "customer.first_name": _of_customer("text", "firstName", "first name", lambda c: c.first_name, needs="first_name"),
     "customer.last_name": _of_customer("text", "lastName", "last name", lambda c: c.last_name, needs="last_name"),
@@ -307,13 +307,13 @@ SOURCES: dict[str, SourceName] = {
         in_detail=True,
         needs="state",
     ),
-    "customer.club_names": SourceName(
+    "customer.club_names": AttributeName(
         "list",
         "names of the clubs the customer is in",
         _club_names,
         _membership_origin("clubName", "club_name"),
     ),
-    "customer.club_status": SourceName(
+    "customer.club_status": AttributeName(
         "text",
         "Active, On Hold, or empty without a club",
         lambda view: (
@@ -351,7 +351,7 @@ SOURCES: dict[str, SourceName] = {
 }
 
 
-def view_of(facts: Facts) -> _View:
+def view_of(facts: CustomerProfile) -> _View:
     orders = facts.orders
     counted = [order for order in orders if purchases.is_counted(order)]
     return _View(

@@ -17,7 +17,7 @@ LOSING_ABOVE = 30  # per cent of the contacts synced before
 NEVER_FALLING = frozenset({"customer.order_count", "customer.lifetime_value"})
 
 
-def loses(change: Change, source: str | None, accepted: str | None, *, has_newer_order: bool) -> bool:
+def is_loss(change: Change, source: str | None, accepted: str | None, *, has_newer_order: bool) -> bool:
     """Whether this change takes something away.
 
     Args:
@@ -34,7 +34,7 @@ def loses(change: Change, source: str | None, accepted: str | None, *, has_newer
     return change.policy == "mirror" and not change.new and bool(old.strip()) and not has_newer_order
 
 
-def verdict(
+def check_plan(
     synced_before: int, losing: int, still_there: int, last_reads: Mapping[str, int], these_reads: Mapping[str, int]
 ) -> str | None:
     """Why this sync is refused, or None.
@@ -74,7 +74,7 @@ def any_loss(
 ) -> bool:
     """Whether any of one contact's changes takes something away."""
     return any(
-        loses(change, sources.get(change.field), accepted.get(change.field), has_newer_order=has_newer_order)
+        is_loss(change, sources.get(change.field), accepted.get(change.field), has_newer_order=has_newer_order)
         for change in changes
     )
 

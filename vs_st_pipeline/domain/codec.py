@@ -69,7 +69,7 @@ def _exact_integer(text: str) -> int | Beyond:
     return int(text) if len(text) <= _MOST_DIGITS else BEYOND
 
 
-def encoded(value: object) -> bytes | None:
+def encode(value: object) -> bytes | None:
     """JSON, None where it holds what no text can."""
     try:
         return msgspec.json.encode(value)
@@ -87,7 +87,7 @@ _ESCAPES: Final = re.compile(
 )
 
 
-def _mended(body: bytes) -> bytes:
+def _replace_lone_surrogates(body: bytes) -> bytes:
     """Half an emoji (a lone surrogate escape, as a text cut by its code units has) read as the replacement character.
 
     One such name would otherwise make the whole answer unreadable, at every sync.
@@ -97,10 +97,10 @@ def _mended(body: bytes) -> bytes:
     return _ESCAPES.sub(lambda found: b"\\ufffd" if found[1] else found[0], body)
 
 
-def decoded(body: bytes, shape: Any) -> tuple[Any, str | None]:
+def decode(body: bytes, shape: Any) -> tuple[Any, str | None]:
     """The value and None; or None and what is wrong with its shape, `""` where it is no JSON at all."""
     try:
-        body = _mended(body.removeprefix(b"\xef\xbb\xbf"))
+        body = _replace_lone_surrogates(body.removeprefix(b"\xef\xbb\xbf"))
         if not body.isascii():
             body.decode()  # msgspec does not look into what a shape skips or keeps raw
         return (read_json(body) if shape is JSON else _decoder(shape).decode(body)), None
@@ -124,12 +124,12 @@ def error_code(body: bytes) -> str | None:
     if isinstance(error, dict):
         errors = error.get("errors")
         first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-        return plain_word(error.get("type")) or plain_word(first.get("code"))
-    code = plain_word(found.get("errorCode"))
-    return code if code and code != "UNKNOWN_ERR" else plain_word(found.get("code"))
+        return safe_token(error.get("type")) or safe_token(first.get("code"))
+    code = safe_token(found.get("errorCode"))
+    return code if code and code != "UNKNOWN_ERR" else safe_token(found.get("code"))
 
 
-def plain_word(text: object) -> str | None:
+def safe_token(text: object) -> str | None:
     """Only a word may go into errors: whatever else stands there may be about a person."""
     return text if isinstance(text, str) and _PLAIN_WORD.fullmatch(text) else None
 

@@ -20,7 +20,7 @@ from vs_st_pipeline.domain.formats import (
     instant,
     parse_moment,
 )
-from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.records import Reading, is_given
 
 _MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:[.,]0+)?)?(?![0-9:.,])", re.IGNORECASE)
@@ -198,7 +198,7 @@ def _phone(raw: object, reading: Reading) -> str | None:
     if is_given(country) and (isinstance(country, bool) or not isinstance(country, str | int)):
         reading.unread.add("phone")  # a number of another country would be taken for one of ours, and for its owner
         return None
-    return nanp(
+    return parse_nanp(
         str(number) if isinstance(number, str | int) and not isinstance(number, bool) else None,
         country if isinstance(country, str | int) else None,
     )

@@ -17,7 +17,7 @@ from vs_st_pipeline.domain.plan import CANNOT_CLEAR, EDITED_THERE, Change, Polic
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class LedgerEntry:
     """What the ledger knows of one contact's field.
 
     Attributes:
@@ -61,7 +61,9 @@ LEAVE = Decision(False)
 WRITE = Decision(True)
 
 
-def compare(wanted: Iterable[Wanted], live: Callable[[str, str], str], accepted: Mapping[str, Accepted]) -> Comparison:
+def compare(
+    wanted: Iterable[Wanted], live: Callable[[str, str], str], accepted: Mapping[str, LedgerEntry]
+) -> Comparison:
     """Decide every wanted value of one contact.
 
     Args:
@@ -82,7 +84,7 @@ def compare(wanted: Iterable[Wanted], live: Callable[[str, str], str], accepted:
     return found
 
 
-def decide(policy: Policy, wanted: str, live: str, accepted: Accepted | None) -> Decision:
+def decide(policy: Policy, wanted: str, live: str, accepted: LedgerEntry | None) -> Decision:
     """Compare one wanted value with the live one.
 
     Args:
@@ -96,7 +98,7 @@ def decide(policy: Policy, wanted: str, live: str, accepted: Accepted | None) ->
     return _mirror(wanted, live, accepted)
 
 
-def _fill(wanted: str, live: str, accepted: Accepted | None) -> Decision:
+def _fill(wanted: str, live: str, accepted: LedgerEntry | None) -> Decision:
     if live.strip() or not wanted.strip():
         if accepted and accepted.sent == wanted and accepted.stored is None:
             return Decision(False, learned=live)
@@ -109,7 +111,7 @@ def _fill(wanted: str, live: str, accepted: Accepted | None) -> Decision:
     return Decision(False, learned=live) if accepted.resent else WRITE
 
 
-def _mirror(wanted: str, live: str, accepted: Accepted | None) -> Decision:
+def _mirror(wanted: str, live: str, accepted: LedgerEntry | None) -> Decision:
     if live == wanted:
         known = accepted is not None and accepted.sent == wanted and accepted.stored == live
         return LEAVE if known else Decision(False, learned=live)
@@ -122,17 +124,17 @@ def _mirror(wanted: str, live: str, accepted: Accepted | None) -> Decision:
     if accepted.stored is not None:
         return Decision(False, note=stuck) if live == accepted.stored else Decision(True, note=EDITED_THERE)
     if wanted:
-        as_stored = stored_form(wanted, live) or (accepted.resent and live == accepted.before)
+        as_stored = is_normalized_form(wanted, live) or (accepted.resent and live == accepted.before)
     else:
         as_stored = live == accepted.before  # the clearing was accepted and had no effect
     return Decision(False, note=stuck, learned=live) if as_stored else Decision(True, note=EDITED_THERE)
 
 
-Side: TypeAlias = Literal["same", "ours", "theirs", "both"]
+Drift: TypeAlias = Literal["same", "ours", "theirs", "both"]
 """Who has moved since a value was accepted: nobody, we (what is wanted), they (what stands there), or both."""
 
 
-def whose(policy: Policy, wanted: str, live: str, accepted: Accepted | None) -> Side:
+def classify_drift(policy: Policy, wanted: str, live: str, accepted: LedgerEntry | None) -> Drift:
     """Compare three sides of one value; what needs no write is `same`, though a `fill` field may say something else.
 
     Args:
@@ -147,13 +149,13 @@ def whose(policy: Policy, wanted: str, live: str, accepted: Accepted | None) -> 
     return "both" if _edited(live, accepted) else "ours"
 
 
-def _edited(live: str, accepted: Accepted) -> bool:
+def _edited(live: str, accepted: LedgerEntry) -> bool:
     if accepted.stored is not None:
         return live != accepted.stored
-    return live not in (accepted.sent, accepted.before) and not stored_form(accepted.sent, live)
+    return live not in (accepted.sent, accepted.before) and not is_normalized_form(accepted.sent, live)
 
 
-def stored_form(sent: str, live: str) -> bool:
+def is_normalized_form(sent: str, live: str) -> bool:
     """Whether `live` is what a system makes of `sent` when it cuts, trims, recases or strips punctuation."""
     plain_sent, plain_live = _plain(sent), _plain(live)
     return bool(plain_live) and plain_sent.startswith(plain_live)

@@ -17,7 +17,7 @@ _OPT_IN = "OPT_IN"
 _OPT_OUT = "OPT_OUT"
 
 
-def status_reason(subscription_status: object) -> str | None:
+def consent_reason(subscription_status: object) -> str | None:
     """Why SimpleTexting's `subscriptionStatus` forbids a write, or None where it is exactly `OPT_IN`.
 
     The set of states may grow, so whatever is not known to be a consent is not one.
@@ -27,7 +27,7 @@ def status_reason(subscription_status: object) -> str | None:
     return OPTED_OUT if subscription_status == _OPT_OUT else NOT_CONFIRMED
 
 
-def hold_reason(
+def ineligible_reason(
     status: object,
     ambiguous: bool,
     on_ambiguous_phone: OnAmbiguousPhone,
@@ -42,7 +42,7 @@ def hold_reason(
         on_ambiguous_phone, require_age_evidence: the merchant's settings.
         age: what is known of the linked customer's age.
     """
-    reason = status_reason(status)
+    reason = consent_reason(status)
     if reason is not None:
         return reason
     if ambiguous and on_ambiguous_phone == "hold":

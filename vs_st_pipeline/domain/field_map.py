@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from vs_st_pipeline.domain.attributes import SOURCES, UNKNOWN, Facts, Source, view_of
-from vs_st_pipeline.domain.formats import FORMS
+from vs_st_pipeline.domain.attributes import ATTRIBUTES, UNKNOWN, CustomerProfile, LineageEntry, view_of
+from vs_st_pipeline.domain.formats import FORMATS
 from vs_st_pipeline.domain.plan import Kind, Policy
 
 BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
@@ -26,7 +26,7 @@ _JOINER = "\u200d"  # makes one sign of two, such as a family of its people
 
 @dataclass(frozen=True, slots=True)
 class MapField:
-    """One row of a map; exactly one of `source` (a name in `SOURCES`) and `value` (a constant) is set."""
+    """One row of a map; exactly one of `source` (a name in `ATTRIBUTES`) and `value` (a constant) is set."""
 
     to: str
     kind: Kind
@@ -54,7 +54,7 @@ class WantedValue(NamedTuple):
     value: str
 
 
-def wanted_values(field_map: FieldMap, facts: Facts, zone: ZoneInfo) -> list[WantedValue]:
+def wanted_values(field_map: FieldMap, facts: CustomerProfile, zone: ZoneInfo) -> list[WantedValue]:
     """The value of every field of the map that can be said now, in the map's order.
 
     Left out, never blank, is what is unknown now: sums while the history is not complete (and the newest order while
@@ -66,10 +66,10 @@ def wanted_values(field_map: FieldMap, facts: Facts, zone: ZoneInfo) -> list[Wan
         if field.source is None:
             text = field.value or ""
         else:
-            value = SOURCES[field.source].read(view)
+            value = ATTRIBUTES[field.source].read(view)
             if value is UNKNOWN:
                 continue
-            text = "" if value is None else FORMS[field.form].write(value, zone)
+            text = "" if value is None else FORMATS[field.form].write(value, zone)
         if field.kind == "builtin" and field.to in _LONGEST:
             text = cut(text, _LONGEST[field.to])
         wanted.append(WantedValue(field, text))
@@ -114,19 +114,19 @@ def _is_flag_letter(sign: str) -> bool:
     return "\U0001f1e6" <= sign <= "\U0001f1ff"
 
 
-def explain(map_field: MapField, facts: Facts) -> list[Source]:
+def explain(map_field: MapField, facts: CustomerProfile) -> list[LineageEntry]:
     """The source records that the field's value comes from, one entry per record for counts and sums; [] for none."""
     if map_field.source is None:
-        return [Source("field_map", "constant", map_field.to, "value", map_field.value or "")]
-    return SOURCES[map_field.source].origin(view_of(facts))
+        return [LineageEntry("field_map", "constant", map_field.to, "value", map_field.value or "")]
+    return ATTRIBUTES[map_field.source].origin(view_of(facts))
 
 
-def records(fields: Iterable[MapField], facts: Facts) -> dict[str, str]:
+def records(fields: Iterable[MapField], facts: CustomerProfile) -> dict[str, str]:
     """By field the records that its value was made from, in short: `customer 700101; order 9000, 9001`."""
     view, told = view_of(facts), {}
     for field in fields:
         ids: dict[str, list[str]] = {}
-        for source in SOURCES[field.source].origin(view) if field.source is not None else ():
+        for source in ATTRIBUTES[field.source].origin(view) if field.source is not None else ():
             ids.setdefault(source.kind, []).append(source.id)
         told[field.to] = "; ".join(f"{kind} {', '.join(dict.fromkeys(found))}" for kind, found in ids.items())
     return told

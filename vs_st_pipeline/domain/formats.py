@@ -40,7 +40,7 @@ _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)+")
 _BREAKS = re.compile(r"[_\s]+")
 
 
-def in_words(span: timedelta) -> str:
+def humanize(span: timedelta) -> str:
     """A span of time in its largest fitting unit, such as `3 d`, `5 h`, `40 min` or `12 s`; none is negative."""
     seconds = max(span.total_seconds(), 0.0)
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
@@ -143,20 +143,20 @@ def money(amount: Decimal | int | None) -> str | None:
     return f"{rounded:f}" if rounded else "0.00"  # no "-0.00"
 
 
-def words(code: str) -> str:
+def title_case(code: str) -> str:
     """`LABELS_GENERATED` as `Labels Generated`; a value that nobody has seen yet reads well the same way."""
     return " ".join(word.capitalize() for word in _BREAKS.split(code) if word)
 
 
-SourceType: TypeAlias = Literal["text", "number", "date", "list"]
+ValueType: TypeAlias = Literal["text", "number", "date", "list"]
 """What a value is, whatever it is about; decides in which forms it can be written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Format:
     """A way to write a value that is not missing: `types` are those it suits, `write` takes the merchant's zone."""
 
-    types: tuple[SourceType, ...]
+    types: tuple[ValueType, ...]
     description: str
     write: Callable[[Any, ZoneInfo], str]
 
@@ -176,14 +176,14 @@ def _integer(value: Decimal | int, zone: ZoneInfo) -> str:
     return f"{Decimal(value).to_integral_value(ROUND_HALF_UP) + 0:f}"  # + 0: no "-0"
 
 
-FORMS: dict[str, Form] = {
-    "text": Form(("text", "number", "date", "list"), "as it comes; several joined by ', '", _text),
-    "date": Form(("date",), "MM/DD/YYYY in the merchant's time zone", lambda at, zone: us_date(local_date(at, zone))),
-    "iso_date": Form(("date",), "YYYY-MM-DD in the merchant's time zone", _text),
-    "money": Form(("number",), "two places, half up: 1234.50", lambda amount, zone: money(amount) or ""),
-    "integer": Form(("number",), "whole number, half up: 7", _integer),
-    "words": Form(("text",), "LABELS_GENERATED as Labels Generated", lambda code, zone: words(code)),
-    "list": Form(("list",), "joined by ', '", _text),
+FORMATS: dict[str, Format] = {
+    "text": Format(("text", "number", "date", "list"), "as it comes; several joined by ', '", _text),
+    "date": Format(("date",), "MM/DD/YYYY in the merchant's time zone", lambda at, zone: us_date(local_date(at, zone))),
+    "iso_date": Format(("date",), "YYYY-MM-DD in the merchant's time zone", _text),
+    "money": Format(("number",), "two places, half up: 1234.50", lambda amount, zone: money(amount) or ""),
+    "integer": Format(("number",), "whole number, half up: 7", _integer),
+    "words": Format(("text",), "LABELS_GENERATED as Labels Generated", lambda code, zone: title_case(code)),
+    "list": Format(("list",), "joined by ', '", _text),
 }
 """The names that a field map may use in `as`."""
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
-from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.phone import parse_nanp
 
 By: TypeAlias = Literal["VScustomerID", "phone"]
 CUSTOMER_ID_LABEL: Final = "VScustomerID"
@@ -80,7 +80,7 @@ def link(
         if customer_id is not None and customer_id in customers_by_id:
             links[contact.contact_id] = Link(contact.contact_id, (customer_id,), "VScustomerID")
             continue
-        phone = nanp(contact.phone)
+        phone = parse_nanp(contact.phone)
         candidates = ids_by_phone.get(phone, ()) if phone else ()
         if candidates:
             links[contact.contact_id] = Link(contact.contact_id, tuple(sorted(set(candidates))), "phone")

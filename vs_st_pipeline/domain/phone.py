@@ -69,7 +69,7 @@ _NOT_DIGIT = re.compile(r"[^0-9]")
 _NATIONAL = re.compile(r"1?([2-9][0-9]{2}[2-9][0-9]{6})")
 
 
-def nanp(number: str | None, country: str | int | None = None, extension: object = None) -> str | None:
+def parse_nanp(number: str | None, country: str | int | None = None, extension: object = None) -> str | None:
     """Ten digits of the North American Numbering Plan, or None where the number is not one.
 
     Args:
@@ -100,7 +100,7 @@ def nanp(number: str | None, country: str | int | None = None, extension: object
 
 def mask_phone(text: str | None) -> str:
     """`***-***-0142`: the last four digits, or none of them where there are fewer than ten to hide them among."""
-    digits = nanp(text) or _NOT_DIGIT.sub("", text or "")
+    digits = parse_nanp(text) or _NOT_DIGIT.sub("", text or "")
     return f"***-***-{digits[-4:]}" if len(digits) >= 10 else "***-***-****"
 
 

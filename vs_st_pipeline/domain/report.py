@@ -56,6 +56,13 @@ class Report:
     plan: str = ""
     seconds: float = 0.0
 
+    def add_earlier_try(self, first: Report) -> None:
+        """Add what an earlier try of the same run has done, and what it cost."""
+        self.accepted += first.accepted
+        self.vinoshipper_calls = first.vinoshipper_calls + self.vinoshipper_calls
+        self.simpletexting_calls = first.simpletexting_calls + self.simpletexting_calls
+        self.seconds += first.seconds
+
     def as_json(self) -> dict[str, Any]:
         """The report object; every key is always there, reasons that do not occur are left out."""
         return {

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, PAGE_SIZE, SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.contacts import fetch_contact, fetch_contacts
-from vs_st_pipeline.domain.diff import Side, whose
+from vs_st_pipeline.domain.diff import Drift, classify_drift
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.domain.plan import GONE, NOT_READ_YET, UNREADABLE
@@ -27,16 +27,16 @@ from vs_st_pipeline.domain.records import SingleReads
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline import planning
 from vs_st_pipeline.pipeline.planning import Person
-from vs_st_pipeline.pipeline.sync import Visit, visiting
+from vs_st_pipeline.pipeline.session import Session, open_session
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.state import NOTHING_TO_WRITE, forget_mark
+from vs_st_pipeline.platform.warehouse.state import NOTHING_TO_WRITE, clear_state
 from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
 
 LISTING, SINGLE_READS = "listing", "single reads"
-SIDES: Final[tuple[Side, ...]] = ("same", "ours", "theirs", "both")
-ALARMING: Final[tuple[Side, ...]] = ("theirs", "both")
+SIDES: Final[tuple[Drift, ...]] = ("same", "ours", "theirs", "both")
+ALARMING: Final[tuple[Drift, ...]] = ("theirs", "both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class Differing:
     contact_id: str
     phone: str
     customer_id: int
-    fields: dict[str, Side]
+    fields: dict[str, Drift]
 
 
 @dataclass(slots=True)
-class Reconciled:
+class AuditResult:
     """What a comparison found.
 
     Attributes:
@@ -65,10 +65,10 @@ class Reconciled:
     how: str | None = None
     contacts: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
-    fields: dict[str, Counter[Side]] = field(default_factory=dict)
+    fields: dict[str, Counter[Drift]] = field(default_factory=dict)
     differing: list[Differing] = field(default_factory=list)
 
-    def count(self, side: Side) -> int:
+    def count(self, side: Drift) -> int:
         """Values on this side, of all fields."""
         return sum(sides[side] for sides in self.fields.values())
 
@@ -110,21 +110,21 @@ class Reconciled:
         }
 
 
-def reconcile(run: Run, sample: int | None = None) -> Reconciled:
+def audit(run: Run, sample: int | None = None) -> AuditResult:
     """Read contacts anew and compare; never raises, what went wrong is in the report.
 
     Args:
         sample: about so many contacts, chosen evenly at random, the same ones all day; None for all. If a listing of
             all costs no more requests than reading them singly, all are listed and compared.
     """
-    with visiting(run) as visit:
-        found = Reconciled(visit.report)
+    with open_session(run) as visit:
+        found = AuditResult(visit.report)
         with run.warehouse.sync_lock(run.merchant.id):  # it reads contacts anew, which nobody may do within a sync
-            _reconcile(visit, found, sample)
+            _audit(visit, found, sample)
     return found
 
 
-def _reconcile(visit: Visit, found: Reconciled, sample: int | None) -> None:
+def _audit(visit: Session, found: AuditResult, sample: int | None) -> None:
     run, field_map = visit.run, planning.load_field_map(visit.run.merchant)
     with run.open() as db:
         ids, pages = _linked_and_written(db), _pages(db)
@@ -151,7 +151,7 @@ def _reconcile(visit: Visit, found: Reconciled, sample: int | None) -> None:
         _compare(db, people, found)
         with db.transaction():
             _remember(run, db, found)
-            forget_mark(db, NOTHING_TO_WRITE)  # the next sync makes its plan anew, so that checks tell what was found
+            clear_state(db, NOTHING_TO_WRITE)  # the next sync makes its plan anew, so that checks tell what was found
 
 
 def _linked_and_written(db: Db) -> list[str]:
@@ -214,7 +214,7 @@ def _ask_one_that_went_well(run: Run, st: SimpleTextingClient, reads: SingleRead
         raise next(iter(reads.failed.values()))
 
 
-def _compare(db: Db, people: Sequence[Person], found: Reconciled) -> None:
+def _compare(db: Db, people: Sequence[Person], found: AuditResult) -> None:
     accepted = ledger.read_accepted(db, [person.contact.contact_id for person in people])
     for person in people:
         contact = person.contact
@@ -226,17 +226,17 @@ def _compare(db: Db, people: Sequence[Person], found: Reconciled) -> None:
         entries, sides = accepted.get(contact.contact_id, {}), {}
         for want in person.wanted:
             stands = person.live.value(want.kind, want.key)
-            sides[want.field] = whose(want.policy, want.value, stands, entries.get(want.field))
+            sides[want.field] = classify_drift(want.policy, want.value, stands, entries.get(want.field))
             found.fields.setdefault(want.field, Counter())[sides[want.field]] += 1
         found.contacts += 1
-        differing: dict[str, Side] = {name: side for name, side in sides.items() if side != "same"}
+        differing: dict[str, Drift] = {name: side for name, side in sides.items() if side != "same"}
         if differing:
             found.differing.append(
                 Differing(contact.contact_id, mask_phone(contact.phone), person.customer_id, differing)
             )
 
 
-def _remember(run: Run, db: Db, found: Reconciled) -> None:
+def _remember(run: Run, db: Db, found: AuditResult) -> None:
     counts = {name: dict(sorted(sides.items())) for name, sides in found.fields.items()}
     db.execute(
         "insert into synced.reconciled values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vs_st_pipeline.connectors.simpletexting.contacts import list_custom_fields
-from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, resolve
+from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, resolve_fields
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.matching import CUSTOMER_ID_LABEL
 from vs_st_pipeline.domain.report import FAILED
 from vs_st_pipeline.pipeline import planning
-from vs_st_pipeline.pipeline.sync import Visit, visiting
+from vs_st_pipeline.pipeline.session import Session, open_session
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse.limitations import read_blind_spots
+from vs_st_pipeline.platform.warehouse.limitations import read_limitations
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
 
 
 @dataclass(slots=True)
-class Checked:
+class CheckResult:
     """What `check` found of one merchant.
 
     Attributes:
@@ -52,26 +52,26 @@ class Checked:
         }
 
 
-def check(run: Run) -> Checked:
+def check(run: Run) -> CheckResult:
     """Ask both systems whether the keys are good, and compare the field map with the account; writes nothing."""
-    checked = Checked(run.merchant.id)
+    checked = CheckResult(run.merchant.id)
     for question in (_ask_map, _look_at_what_is_stored, _ask_vinoshipper, _ask_simpletexting):
-        with visiting(run) as visit:
+        with open_session(run) as visit:
             question(visit, checked)
         if visit.report.status == FAILED and visit.report.error:
             checked.errors.append(visit.report.error)
     return checked
 
 
-def _ask_map(visit: Visit, checked: Checked) -> None:
+def _ask_map(visit: Session, checked: CheckResult) -> None:
     planning.load_field_map(visit.run.merchant)
 
 
-def _look_at_what_is_stored(visit: Visit, checked: Checked) -> None:
+def _look_at_what_is_stored(visit: Session, checked: CheckResult) -> None:
     if not visit.run.warehouse.file(visit.run.merchant.id).exists():
         return
     with visit.run.open() as db:
-        checked.doubts += [f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in read_blind_spots(db)]
+        checked.doubts += [f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in read_limitations(db)]
         checked.unreadable = [{"kind": row.kind, "id": row.id, "why": row.sentence} for row in read_unreadable(db)]
         checked.not_understood = [
             {"kind": row[0], "id": row[1], "why": row[2]}
@@ -79,17 +79,17 @@ def _look_at_what_is_stored(visit: Visit, checked: Checked) -> None:
         ]
 
 
-def _ask_vinoshipper(visit: Visit, checked: Checked) -> None:
+def _ask_vinoshipper(visit: Session, checked: CheckResult) -> None:
     visit.vinoshipper.profile()
 
 
-def _ask_simpletexting(visit: Visit, checked: Checked) -> None:
+def _ask_simpletexting(visit: Session, checked: CheckResult) -> None:
     visit.simpletexting.tenant()
     items = list_custom_fields(visit.simpletexting)
     fields = [
         CustomField(item.label.strip(), item.mergeTag or "") for item in items if item.label and item.label.strip()
     ]
-    resolved = resolve(planning.load_field_map(visit.run.merchant), fields)
+    resolved = resolve_fields(planning.load_field_map(visit.run.merchant), fields)
     checked.missing_fields = [row.to for row in resolved.missing]
     if CUSTOMER_ID_LABEL in checked.missing_fields:
         checked.doubts.append(

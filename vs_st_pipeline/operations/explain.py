@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve
-from vs_st_pipeline.connectors.simpletexting.error_codes import meaning_of
+from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve_fields
+from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     LiveContact,
     read_contacts,
     read_custom_fields,
     read_identities,
 )
-from vs_st_pipeline.domain.diff import Accepted, decide
+from vs_st_pipeline.domain.diff import LedgerEntry, decide
 from vs_st_pipeline.domain.field_map import FieldMap, MapField, explain, rule_of, wanted_values
 from vs_st_pipeline.domain.matching import ContactIdentity
-from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.plan import EDITED_THERE, MEANINGS, NOT_READ_YET
 from vs_st_pipeline.pipeline import planning
 from vs_st_pipeline.pipeline.planning import RECEIPT_SOURCE, Person
@@ -32,7 +32,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.ledger import Rejected
-from vs_st_pipeline.platform.warehouse.suppression import PHONE, phone_name, read_forgotten
+from vs_st_pipeline.platform.warehouse.suppression import PHONE, phone_name, read_suppressed
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
 
 Record = dict[str, Any]
@@ -60,7 +60,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
         BadSettings: the field map or the merchant's file cannot be used.
     """
     field_map = planning.load_field_map(run.merchant)
-    digits = nanp(phone)
+    digits = parse_nanp(phone)
     with run.open() as db:
         custom_fields = read_custom_fields(db)
         found = [contact_id for contact_id, gone in _with_phone(db, digits) if not gone]
@@ -103,7 +103,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
         answer["because"] = _not_written(db, person)
         answer.update(_not_readable(db, person))
         known = _Known.read(db, contact.contact_id)
-    resolved = resolve(field_map, custom_fields)
+    resolved = resolve_fields(field_map, custom_fields)
     keys = {row.to: key for row, key in resolved.available}
     for row in field_map.fields:
         if field_name is None or row.to.casefold() == field_name.casefold():
@@ -123,7 +123,7 @@ class _Known:
         shared_out: fields that the last plan wants; None where it wanted none.
     """
 
-    accepted: Mapping[str, Accepted]
+    accepted: Mapping[str, LedgerEntry]
     when: Mapping[str, tuple[datetime, str]]
     written: Mapping[str, Record]
     shared_out: set[str] | None
@@ -248,12 +248,12 @@ def _says(row: MapField, state: str, value: str | None, live: str | None, person
 def _refusal(rejected: Rejected | None) -> Record | None:
     if rejected is None:
         return None
-    meaning = meaning_of(rejected.code)
+    meaning = describe_code(rejected.code)
     return {
         "code": rejected.code,
         "means": meaning.means,
         "do": meaning.do,
-        "then": meaning.what_then,
+        "then": meaning.next_step,
         "first_at": told(rejected.first_at),
         "attempts": rejected.attempts,
         "next_at": told(rejected.next_at),
@@ -297,7 +297,7 @@ def _evidence(db: Db, contact: ContactIdentity, person: Person | None) -> Record
 
 def _no_contact(db: Db, phone: str, digits: str | None) -> str:
     """Why there is no contact with this phone."""
-    if read_forgotten(db).knows(PHONE, phone_name(phone)):
+    if read_suppressed(db).knows(PHONE, phone_name(phone)):
         return (
             "whoever has this phone was forgotten here (vs-st forget): nothing is kept of him, and nothing that comes "
             "under this phone is stored or written any more"
@@ -420,7 +420,7 @@ def history(run: Run, phone: str, field_name: str | None = None, *, at: datetime
     """
     until = at.astimezone(UTC).replace(tzinfo=None) if at else None
     with run.open() as db:
-        contacts = _bearers(db, nanp(phone))
+        contacts = _bearers(db, parse_nanp(phone))
         ids = [row[0] for row in contacts]
         entries = [*_values_that_moved(db, ids), *_writes_without_values(db, ids)]
         replayed = ledger.replay(db, until) if until else {}
@@ -434,7 +434,7 @@ def history(run: Run, phone: str, field_name: str | None = None, *, at: datetime
     entries.sort(key=lambda entry: entry["at"])  # stable: events of one moment stay in their order
     return {
         "merchant": run.merchant.id,
-        "phone": nanp(phone) or phone,
+        "phone": parse_nanp(phone) or phone,
         "contacts": [{"contact_id": contact_id, "gone": gone} for contact_id, gone in contacts],
         "at": told(until),
         "entries": [{**entry, "at": told(entry["at"])} for entry in entries],
@@ -503,7 +503,7 @@ def _writes_without_values(db: Db, contact_ids: Sequence[str]) -> list[Record]:
         of_write = {"at": at, "contact_id": contact_id, "call": call, "run_id": run_id}
         if outcome == "rejected":
             # Only the last refusal's code is kept, while the contact waits for its next try.
-            meaning = {"code": code, "means": meaning_of(code).means} if is_last else {}
+            meaning = {"code": code, "means": describe_code(code).means} if is_last else {}
             entries.append(_entry(event=REJECTED, **of_write, **meaning))
         elif outcome is not None:
             entries.append(_entry(event=WITHOUT_EFFECT, **of_write, means=_OUTCOMES.get(outcome, outcome)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, VINOSHIPPER, PipelineError
-from vs_st_pipeline.platform.http.rate_limit import account_file
+from vs_st_pipeline.platform.http.rate_limit import limiter_path
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 
@@ -26,7 +26,7 @@ class Removed:
     files: int
 
 
-def kept_of(warehouse: Warehouse, merchant_id: str) -> Removed | None:
+def stored_files(warehouse: Warehouse, merchant_id: str) -> Removed | None:
     """What is kept of a merchant, None where nothing is."""
     folders = (_folder(warehouse, merchant_id), _leaving(warehouse, merchant_id))
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
@@ -51,7 +51,7 @@ def offboard(warehouse: Warehouse, merchant_id: str, turns: Iterable[Path] = ())
     """
     leaving = _leaving(warehouse, merchant_id)
     with warehouse.sync_lock(merchant_id):
-        removed = kept_of(warehouse, merchant_id) or Removed(0, 0)
+        removed = stored_files(warehouse, merchant_id) or Removed(0, 0)
         shutil.rmtree(leaving, ignore_errors=True)
         _folder(warehouse, merchant_id).rename(leaving)
     shutil.rmtree(leaving)
@@ -60,12 +60,12 @@ def offboard(warehouse: Warehouse, merchant_id: str, turns: Iterable[Path] = ())
     return removed
 
 
-def turns_of(data_dir: Path, merchant: Merchant) -> set[Path]:
+def limiter_files(data_dir: Path, merchant: Merchant) -> set[Path]:
     """The files that hold the turns of this merchant's keys."""
     vinoshipper, simpletexting = merchant.vinoshipper, merchant.simpletexting
     return {
-        account_file(data_dir / "pace", VINOSHIPPER, vinoshipper.base_url, vinoshipper.api_key.reveal()),
-        account_file(data_dir / "pace", SIMPLETEXTING, simpletexting.base_url, simpletexting.api_token.reveal()),
+        limiter_path(data_dir / "pace", VINOSHIPPER, vinoshipper.base_url, vinoshipper.api_key.reveal()),
+        limiter_path(data_dir / "pace", SIMPLETEXTING, simpletexting.base_url, simpletexting.api_token.reveal()),
     }
 
 

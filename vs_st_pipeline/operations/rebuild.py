@@ -26,7 +26,7 @@ CARRIED = {"synced.writes": "outcome is null or phone is not null", "synced.doub
 
 
 @dataclass(frozen=True, slots=True)
-class Anew:
+class RebuildResult:
     """What became of the old file.
 
     Attributes:
@@ -55,7 +55,7 @@ def why_unreadable(run: Run) -> str | None:
     return None
 
 
-def start_anew(run: Run) -> Anew:
+def rebuild(run: Run) -> RebuildResult:
     """Put an empty file in the place of the merchant's own, with what is carried over.
 
     Raises:
@@ -65,7 +65,7 @@ def start_anew(run: Run) -> Anew:
     with run.warehouse.sync_lock(run.merchant.id):
         path = run.warehouse.file(run.merchant.id)
         if not path.exists():
-            return Anew(None)
+            return RebuildResult(None)
         carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {}
         unreadable = why_unreadable(run)
         if unreadable is None:
@@ -80,8 +80,8 @@ def start_anew(run: Run) -> Anew:
             log_of(path).rename(log_of(aside))
         _give_second_name(path, aside)
         put_in_place(draft, path)
-        shutil.rmtree(erasure.workshop(run), ignore_errors=True)
-    return Anew(aside, len(carried.get("synced.writes", ([], []))[1]), unreadable)
+        shutil.rmtree(erasure.work_dir(run), ignore_errors=True)
+    return RebuildResult(aside, len(carried.get("synced.writes", ([], []))[1]), unreadable)
 
 
 def _read_carried(run: Run) -> dict[str, tuple[list[str], list[tuple[Any, ...]]]]:
@@ -90,7 +90,7 @@ def _read_carried(run: Run) -> dict[str, tuple[list[str], list[tuple[Any, ...]]]
 
 
 def _draft(run: Run, carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]]) -> Path:
-    workshop = erasure.workshop(run)
+    workshop = erasure.work_dir(run)
     shutil.rmtree(workshop, ignore_errors=True)
     warehouse = Warehouse(workshop, wait_seconds=run.warehouse.wait_seconds)
     with warehouse.open(run.merchant.id) as db, db.transaction():

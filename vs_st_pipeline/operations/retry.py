@@ -6,9 +6,10 @@ Setting a gap aside is all that is special; what follows is a sync like any othe
 from __future__ import annotations
 
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_identities
-from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.report import FAILED, Report
-from vs_st_pipeline.pipeline.sync import sync, visiting
+from vs_st_pipeline.pipeline.session import open_session
+from vs_st_pipeline.pipeline.sync import sync
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
 
@@ -23,8 +24,8 @@ def retry(run: Run, phone: str | None = None) -> Report | None:
         The report of the sync; None where nothing waits, and then nobody was called.
     """
     waits = True
-    with visiting(run) as visit:
-        waits = _set_gaps_aside(run, nanp(phone) if phone else None)
+    with open_session(run) as visit:
+        waits = _set_gaps_aside(run, parse_nanp(phone) if phone else None)
     if visit.report.status == FAILED:
         return visit.report
     return sync(run) if waits else None

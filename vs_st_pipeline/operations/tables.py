@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vs_st_pipeline.connectors.simpletexting.error_codes import meaning_of
-from vs_st_pipeline.domain.formats import in_words
+from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
+from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.domain.phone import mask_email, mask_phone
 from vs_st_pipeline.platform.run import Run
 
@@ -93,11 +93,11 @@ def rejected_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.D
         masked,
     )
     now = run.now()
-    table.insert(4, "for", [in_words(now - first_at) for first_at in table["first_at"]])
-    meanings = [meaning_of(code if isinstance(code, str) else None) for code in table["code"]]
+    table.insert(4, "for", [humanize(now - first_at) for first_at in table["first_at"]])
+    meanings = [describe_code(code if isinstance(code, str) else None) for code in table["code"]]
     table["means"] = [meaning.means for meaning in meanings]
     table["do"] = [meaning.do for meaning in meanings]
-    table["then"] = [meaning.what_then for meaning in meanings]
+    table["then"] = [meaning.next_step for meaning in meanings]
     return table
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 
-from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, resolve
+from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, resolve_fields
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_custom_fields
-from vs_st_pipeline.connectors.vinoshipper.read_queue import note_linked
-from vs_st_pipeline.domain.eligibility import status_reason
+from vs_st_pipeline.connectors.vinoshipper.read_queue import mark_linked
+from vs_st_pipeline.domain.eligibility import consent_reason
 from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.domain.order import COUNTED_STATUS, Order, newest, newest_counted
 from vs_st_pipeline.pipeline.plan_cache import program
@@ -19,7 +19,7 @@ from vs_st_pipeline.pipeline.planning import link_all
 from vs_st_pipeline.pipeline.staging import latest_date, staged_customers, staged_orders
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.state import LINKED, read_mark
+from vs_st_pipeline.platform.warehouse.state import LINKED, get_state
 from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, customers_to_read, links_key
 
 
@@ -54,15 +54,15 @@ def demand_of(run: Run, known: Demand | None) -> tuple[Demand, Linked | None]:
         unknown = {
             contact.phone
             for contact in linked.contacts
-            if contact.phone and contact.contact_id not in linked.links and status_reason(contact.status) is None
+            if contact.phone and contact.contact_id not in linked.links and consent_reason(contact.status) is None
         }
         made = Demand(key, customers_to_read(linked.contacts, linked.links), sorted(unknown))
-        note_linked(run, made.customer_ids, asdict(made))
+        mark_linked(run, made.customer_ids, asdict(made))
     return made, linked
 
 
 def _kept(db: Db) -> Demand | None:
-    kept = read_mark(db, LINKED)
+    kept = get_state(db, LINKED)
     try:
         return Demand(**kept) if kept else None
     except TypeError:  # kept by another version
@@ -77,7 +77,7 @@ _RECEIPT_OF: dict[str, Callable[[Sequence[Order]], Order | None]] = {
 
 def wants_receipts(field_map: FieldMap, custom_fields: Sequence[CustomField]) -> bool:
     """Say whether a map wants receipts and the account has a field for them; else nobody asks for one."""
-    return any(row.source in _RECEIPT_OF for row, _ in resolve(field_map, custom_fields).available)
+    return any(row.source in _RECEIPT_OF for row, _ in resolve_fields(field_map, custom_fields).available)
 
 
 def receipts_in_demand(run: Run, db: Db, linked: Linked, read: Collection[int], field_map: FieldMap) -> list[str]:
@@ -86,7 +86,7 @@ def receipts_in_demand(run: Run, db: Db, linked: Linked, read: Collection[int], 
     Args:
         read: customers whose details are worth asking for.
     """
-    sources = {row.source for row, _ in resolve(field_map, read_custom_fields(db)).available}
+    sources = {row.source for row, _ in resolve_fields(field_map, read_custom_fields(db)).available}
     wanted = [pick for source, pick in _RECEIPT_OF.items() if source in sources]
     ids = set(read)
     orders = staged_orders(db, ids, latest_date(run))

@@ -1,6 +1,6 @@
 """Forgets a person: finds all that is his, erases it, keeps him out, and lets the bytes leave the disk.
 
-Data flow: a phone -> `Traces` -> raw.forgotten, every table, and a file without what was deleted.
+Data flow: a phone -> `Identifiers` -> raw.forgotten, every table, and a file without what was deleted.
 
 Each step may be the last one before the power goes: the hashes and the deletions are one transaction, which also
 marks the file; as long as the mark stands, the next sync or the next `vs-st forget` makes the rest good. A copy of
@@ -21,22 +21,22 @@ from vs_st_pipeline.pipeline.staging import as_object
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import put_in_place
-from vs_st_pipeline.platform.warehouse.spill import sweep
-from vs_st_pipeline.platform.warehouse.state import forget_mark, read_mark, write_mark
+from vs_st_pipeline.platform.warehouse.spill import remove_stale
+from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, set_state
 from vs_st_pipeline.platform.warehouse.suppression import (
     CONTACT,
     CUSTOMER,
     PHONE,
     REWRITE,
-    Traces,
-    copy_in,
+    Identifiers,
+    copy_hashes,
     email_name,
     erase,
-    keep_out,
-    kept_hashes,
     known_names,
     phone_name,
-    read_forgotten,
+    read_suppressed,
+    suppress,
+    suppressed_hashes,
 )
 
 COPY = "forgotten.json"
@@ -54,7 +54,7 @@ class Stored:
         set_aside: files that `vs-st rebuild` has set aside: they hold him too, and are removed.
     """
 
-    traces: Traces
+    traces: Identifiers
     unsettled: int
     set_aside: list[Path]
 
@@ -81,7 +81,7 @@ def find(run: Run, phone: str) -> Stored:
             unsettled = db.value(
                 f"select count(*) from synced.writes semi join {batch} using (contact_id) where outcome is null"
             )
-    return Stored(traces, int(unsettled), set_aside(run.warehouse.file(run.merchant.id)))
+    return Stored(traces, int(unsettled), quarantined_files(run.warehouse.file(run.merchant.id)))
 
 
 def forget(run: Run, phone: str) -> Stored:
@@ -95,10 +95,10 @@ def forget(run: Run, phone: str) -> Stored:
         begin(run)
         found = find(run, phone)
         with run.open() as db, db.transaction():
-            keep_out(db, found.traces.names(), run.now())
+            suppress(db, found.traces.names(), run.now())
             erase(db, found.traces.names(), run.now())
             # Also where nothing was found: an earlier sync may have deleted rows of his.
-            write_mark(db, REWRITE, True, run.now())
+            set_state(db, REWRITE, True, run.now())
         begin(run)
     return found
 
@@ -112,25 +112,25 @@ def begin(run: Run) -> None:
 def finish(run: Run) -> None:
     """What was erased leaves the disk: from the file, and from what a rebuild has set aside."""
     with run.open() as db:
-        wanted = read_mark(db, REWRITE)
+        wanted = get_state(db, REWRITE)
     if wanted:
-        for path in set_aside(run.warehouse.file(run.merchant.id)):
+        for path in quarantined_files(run.warehouse.file(run.merchant.id)):
             path.unlink(missing_ok=True)
-        shutil.rmtree(workshop(run), ignore_errors=True)
+        shutil.rmtree(work_dir(run), ignore_errors=True)
         for name in (FINDINGS, "findings.new"):
             (run.warehouse.folder(run.merchant.id) / name).unlink(missing_ok=True)
-        sweep(run.warehouse.data_dir / "tmp")
+        remove_stale(run.warehouse.data_dir / "tmp")
         run.warehouse.rewrite(run.merchant.id)
         with run.open() as db:
-            forget_mark(db, REWRITE)
+            clear_state(db, REWRITE)
 
 
-def set_aside(path: Path) -> list[Path]:
+def quarantined_files(path: Path) -> list[Path]:
     """What `vs-st rebuild` has set aside beside this file, logs included."""
     return sorted(path.parent.glob(f"{path.name}.*.bak*"))
 
 
-def workshop(run: Run) -> Path:
+def work_dir(run: Run) -> Path:
     """Where `vs-st rebuild` makes a new file; one that was killed leaves it there, with what it had carried over."""
     return run.warehouse.folder(run.merchant.id) / "rebuild.new"
 
@@ -139,10 +139,10 @@ def _keep_two_copies(run: Run) -> None:
     copy = run.warehouse.folder(run.merchant.id) / COPY
     copied = _read_copy(copy)
     with run.open() as db:
-        stored = kept_hashes(db)
+        stored = suppressed_hashes(db)
         if missing := sorted(copied - stored):
             with db.transaction():
-                copy_in(db, missing)
+                copy_hashes(db, missing)
                 _erase_again(db, run)
     if stored - copied:
         draft = copy.with_name(copy.name + ".new")
@@ -154,7 +154,7 @@ def _keep_two_copies(run: Run) -> None:
 def _erase_again(db: Db, run: Run) -> None:
     """An older file was put back: who was forgotten may stand in it, and who is deleted at both systems by now is in no
     answer that comes in, so that nothing else would meet him."""
-    forgotten = read_forgotten(db)
+    forgotten = read_suppressed(db)
     names = known_names(db, forgotten)
     names += [
         (CONTACT, contact_id)
@@ -166,7 +166,7 @@ def _erase_again(db: Db, run: Run) -> None:
         for customer_id, phone in db.rows("select customer_id, phone from raw.vinoshipper_customers")
         if forgotten.knows(PHONE, phone)
     ]
-    keep_out(db, names, run.now())
+    suppress(db, names, run.now())
     erase(db, names, run.now())
 
 
@@ -183,8 +183,8 @@ def _read_copy(path: Path) -> set[tuple[str, str, str]]:
         ) from None
 
 
-def _find(db: Db, phone: str) -> Traces:
-    traces = Traces(phones={phone})
+def _find(db: Db, phone: str) -> Identifiers:
+    traces = Identifiers(phones={phone})
     contacts = _contacts(db)
     for contact_id, (his_phone, _, names) in contacts.items():
         if his_phone == phone:

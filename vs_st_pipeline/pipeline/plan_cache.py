@@ -27,13 +27,13 @@ from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK, NOTHING_TO_WRITE, read_mark, write_mark
+from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK, NOTHING_TO_WRITE, get_state, set_state
 
 STANDS_FOR = timedelta(days=1)  # half of it to half as much again
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CachedPlan:
     """A plan with nothing to write, and what it was made of.
 
     Attributes:
@@ -54,32 +54,32 @@ class Standing:
     noted: dict[str, int]
     receipts: list[str]
 
-    def tell(self, report: Report) -> None:
+    def apply_to(self, report: Report) -> None:
         """Say in a report what this plan says."""
         report.plan = self.plan_run
         report.unmatched, report.held, report.noted = self.unmatched, Counter(self.held), Counter(self.noted)
         report.waiting = (0, 0)
 
 
-def standing_plan(run: Run, db: Db, field_map: FieldMap) -> Standing | None:
+def load_cached_plan(run: Run, db: Db, field_map: FieldMap) -> CachedPlan | None:
     """The former plan, if a plan made now would be the same and have nothing to write."""
     if run.full or run.dry_run or run.allow_unsafe:
         return None
     kept = _read(db)
-    if kept is None or not kept.confirmed or kept.plan_run != _plan_run(db) or not _stands_at(kept, run.now()):
+    if kept is None or not kept.confirmed or kept.plan_run != _plan_run(db) or not _is_current(kept, run.now()):
         return None
     if kept.fingerprint != _fingerprint(run, db, field_map):
         return None
     return None if _something_open(run, db) else kept
 
 
-def keep_standing(run: Run, db: Db, field_map: FieldMap, report: Report, receipts: Sequence[str]) -> None:
+def save_cached_plan(run: Run, db: Db, field_map: FieldMap, report: Report, receipts: Sequence[str]) -> None:
     """After a whole sync: keep its plan, if it had nothing to write and left nothing open."""
     if run.full or run.dry_run or run.allow_unsafe:
         return
     if report.planned_contacts or report.rejected or report.unknown or _something_open(run, db):
         return
-    made = Standing(
+    made = CachedPlan(
         _fingerprint(run, db, field_map),
         _plan_run(db),
         run.now().isoformat(),
@@ -93,18 +93,18 @@ def keep_standing(run: Run, db: Db, field_map: FieldMap, report: Report, receipt
     if kept is not None and replace(kept, plan_run=made.plan_run, made_at=made.made_at, confirmed=False) == made:
         made = replace(made, confirmed=True)
     if made != kept:
-        write_mark(db, NOTHING_TO_WRITE, asdict(made), run.now())
+        set_state(db, NOTHING_TO_WRITE, asdict(made), run.now())
 
 
-def _read(db: Db) -> Standing | None:
-    found: dict[str, Any] | None = read_mark(db, NOTHING_TO_WRITE)
+def _read(db: Db) -> CachedPlan | None:
+    found: dict[str, Any] | None = get_state(db, NOTHING_TO_WRITE)
     try:
-        return Standing(**found) if found else None
+        return CachedPlan(**found) if found else None
     except TypeError:  # kept by another version
         return None
 
 
-def _stands_at(kept: Standing, now: datetime) -> bool:
+def _is_current(kept: CachedPlan, now: datetime) -> bool:
     """Whether its time is not over; what was made in a future that is wrong does not stand."""
     digest = blake2b(kept.plan_run.encode(), digest_size=2).digest()
     spread = int.from_bytes(digest) / 2**16  # plans that were made at the same moment do not end so

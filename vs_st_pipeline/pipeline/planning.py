@@ -21,7 +21,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, ResolvedMap, resolve
+from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, ResolvedMap, resolve_fields
 from vs_st_pipeline.connectors.simpletexting.emails import email_owners, is_email
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     LiveContact,
@@ -30,10 +30,10 @@ from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     read_identities,
 )
 from vs_st_pipeline.domain import brake, eligibility
-from vs_st_pipeline.domain.attributes import Facts
+from vs_st_pipeline.domain.attributes import CustomerProfile
 from vs_st_pipeline.domain.birth import NOT_GIVEN
 from vs_st_pipeline.domain.customer import Customer
-from vs_st_pipeline.domain.diff import Accepted, compare
+from vs_st_pipeline.domain.diff import LedgerEntry, compare
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.field_map import FieldMap, records, rule_of, wanted_values
 from vs_st_pipeline.domain.formats import instant
@@ -112,7 +112,7 @@ class Person:
     link: Link
     customer_id: int
     live: LiveContact | None = None
-    facts: Facts | None = None
+    facts: CustomerProfile | None = None
     held: str | None = None
     unreadable: bool = False
     notes: set[str] = field(default_factory=set)
@@ -162,7 +162,7 @@ def make_plan(run: Run, field_map: FieldMap, linked: Linked | None = None) -> Pl
     """
     with run.open() as db:
         custom_fields = read_custom_fields(db)
-        resolved = resolve(field_map, custom_fields)
+        resolved = resolve_fields(field_map, custom_fields)
         linked = linked or link_all(db)
         people = _people(run, db, linked, custom_fields)
         _say_what_is_wanted(people, resolved, run.merchant)
@@ -196,7 +196,7 @@ def everybody(run: Run, db: Db, field_map: FieldMap) -> list[Person]:
     """Return all linked contacts as a plan made now would see them, with what they should say; store nothing."""
     custom_fields = read_custom_fields(db)
     people = _people(run, db, link_all(db), custom_fields)
-    _say_what_is_wanted(people, resolve(field_map, custom_fields), run.merchant)
+    _say_what_is_wanted(people, resolve_fields(field_map, custom_fields), run.merchant)
     _share_out_emails(db, people)
     return people
 
@@ -267,7 +267,7 @@ def _pass_gates(
         last.status if last else None,
         run.today(),
     )
-    person.held = eligibility.hold_reason(
+    person.held = eligibility.ineligible_reason(
         person.contact.status, ambiguous, merchant.on_ambiguous_phone, age, merchant.require_age_evidence
     )
     if person.held:
@@ -278,7 +278,7 @@ def _pass_gates(
         person.notes.add(NOT_READ_YET)
         return
     person.notes.update(eligibility.notes(ambiguous, age))
-    person.facts = Facts(customer, orders, history_complete)
+    person.facts = CustomerProfile(customer, orders, history_complete)
     if last and last.purchased_at:
         person.newest_order_at = instant(last.purchased_at).isoformat()
     if last and not last.receipt_known:
@@ -365,7 +365,7 @@ class _Rows:
     changes: dict[str, list[Change]] = field(default_factory=dict)
     would_change: dict[str, list[Change]] = field(default_factory=dict)  # also those that wait for another try
     learned: list[tuple[str, str, str, str]] = field(default_factory=list)
-    accepted: dict[str, dict[str, Accepted]] = field(default_factory=dict)
+    accepted: dict[str, dict[str, LedgerEntry]] = field(default_factory=dict)
 
 
 def _compare(run: Run, db: Db, people: Sequence[Person]) -> _Rows:
@@ -396,7 +396,7 @@ def _compare(run: Run, db: Db, people: Sequence[Person]) -> _Rows:
             continue
         rows.would_change[contact_id] = found.changes
         waiting = rejected.get(contact_id)
-        if waiting and waiting.changes_hash == ledger.changes_hash(found.changes) and waiting.waits_at(run.now()):
+        if waiting and waiting.changes_hash == ledger.request_hash(found.changes) and waiting.waits_at(run.now()):
             person.notes.add(WAITING_RETRY)
         else:
             rows.changes[contact_id] = found.changes
@@ -404,7 +404,7 @@ def _compare(run: Run, db: Db, people: Sequence[Person]) -> _Rows:
 
 
 def as_accepted(
-    contact: LiveContact, wanted: Sequence[Wanted], accepted: Mapping[str, Accepted]
+    contact: LiveContact, wanted: Sequence[Wanted], accepted: Mapping[str, LedgerEntry]
 ) -> Callable[[str, str], str]:
     """What stands there as far as the ledger knows, and else as it was last read."""
     known: dict[tuple[str, str], str] = {
@@ -441,7 +441,7 @@ def _brake(
     )
     last = {row[0]: row[1] for row in db.rows("select what, rows from synced.baseline")}
     these = {row[0]: row[1] for row in db.rows("select what, rows from raw.reads")}
-    return brake.verdict(len(synced), losing, len(synced & there), last, these)
+    return brake.check_plan(len(synced), losing, len(synced & there), last, these)
 
 
 def _loses(

@@ -26,7 +26,7 @@ from vs_st_pipeline.domain.order import ORDER_FIELDS, ORDER_PARTS
 from vs_st_pipeline.pipeline.staging import as_object
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.state import is_due, write_mark
+from vs_st_pipeline.platform.warehouse.state import is_due, set_state
 
 EVERY, MARK = timedelta(days=1), "retention"
 SLACK = timedelta(days=7)  # beyond the 90 days of orders that are compared with the shop's again and again
@@ -34,7 +34,7 @@ REDUCED = "reduced"  # in the place of a body's hash: whatever comes in next dif
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def let_go(run: Run) -> None:
+def prune_raw(run: Run) -> None:
     """Once a day, if the merchant has set `keep_raw_bodies`; a rehearsal lets nothing go."""
     keep = run.merchant.keep_raw_bodies
     if keep is None or run.dry_run:
@@ -49,7 +49,7 @@ def let_go(run: Run) -> None:
             _customers_of_nobody(db, before)
             _orders_of_nobody(db, before - SLACK)
             _settled_orders(db, before - SLACK)
-            write_mark(db, MARK, True, run.now())
+            set_state(db, MARK, True, run.now())
 
 
 def _gone_contacts(db: Db, before: datetime) -> None:
@@ -136,7 +136,7 @@ def _settled_orders(db: Db, before: datetime) -> None:
              and search_body is not null and detail_body is not null""",
         {"before": before},
     )
-    columns = {"order_number": [row[0] for row in rows], "body": [reduced_order(row[1]) for row in rows]}
+    columns = {"order_number": [row[0] for row in rows], "body": [minimal_order(row[1]) for row in rows]}
     with db.batch(columns) as batch:
         db.execute(
             f"""update raw.vinoshipper_orders as o
@@ -145,7 +145,7 @@ def _settled_orders(db: Db, before: datetime) -> None:
         )
 
 
-def reduced_order(text: str) -> str:
+def minimal_order(text: str) -> str:
     """The same order to `order_from`, byte for byte in every value, without what nobody reads of it."""
     try:
         body = _OBJECT.decode(text)

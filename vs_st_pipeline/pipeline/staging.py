@@ -38,14 +38,14 @@ from vs_st_pipeline.domain.records import Kept, believed, id_text
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
-from vs_st_pipeline.platform.warehouse.schema_drift import LOOKED_AT, new_names
+from vs_st_pipeline.platform.warehouse.schema_drift import INSPECTED, unexpected_names
 from vs_st_pipeline.platform.warehouse.state import record_drift
 
 BATCH = 5_000
 CLOCKS_DIFFER = timedelta(days=2)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # What is looked at in an order; the rest of its body (most of it: products, addresses) need not become objects.
-_ORDER_FIELDS = frozenset(ORDER_FIELDS).union(LOOKED_AT["order"])
+_ORDER_FIELDS = frozenset(ORDER_FIELDS).union(INSPECTED["order"])
 
 # The stored hashes stand for the bodies: to hash every body anew cost more than all the rest of a stage without news.
 _CUSTOMER_HASH = (
@@ -90,7 +90,7 @@ def _stage_customers(run: Run, db: Db) -> int:
         unusable: list[tuple[str, str]] = []
         for customer_id, list_body, detail_body, detail_leads, list_kept, detail_kept, source_hash in rows:
             listed, detail = as_object(list_body), as_object(detail_body)
-            drift.update(new_names("customer", detail))
+            drift.update(unexpected_names("customer", detail))
             customer = raw_customer(listed, detail, detail_leads, list_kept, detail_kept, run.today())
             customer = customer or Customer(customer_id=customer_id)
             unusable += [(str(customer_id), not_understood(name)) for name in sorted(customer.unread)]
@@ -242,7 +242,7 @@ def _stage_orders(run: Run, db: Db) -> int:
         unusable: list[tuple[str, str]] = []
         for number, customer_id, body, kept, wanted, source_hash in rows:
             detail = _order_fields(body)
-            drift.update(new_names("order", detail))
+            drift.update(unexpected_names("order", detail))
             order, lacking = _order(number, detail or {}, kept, run.today(), read_again=wanted)
             known = without_what_is_to_come(order, latest_date(run))
             order = replace(order, unread=order.unread | lacking)

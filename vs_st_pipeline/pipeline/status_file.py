@@ -18,15 +18,15 @@ from filelock import FileLock
 from vs_st_pipeline.domain.poll_intervals import History, observe
 from vs_st_pipeline.domain.report import OK, PARTIAL
 
-QUIET_CALLS = 6.0  # requests to Vinoshipper that a sync takes of which nothing is known yet
-LEARN = 0.2  # how much of what the last sync took goes into what the next is believed to take
+BASE_CALLS = 6.0  # requests to Vinoshipper that a sync takes of which nothing is known yet
+SMOOTHING = 0.2  # how much of what the last sync took goes into what the next is believed to take
 HOURS_KEPT = 48
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class PollStats:
     """What says when to look at a merchant again.
 
     Attributes:
@@ -37,7 +37,7 @@ class Pulse:
 
     last_run_at: float | None = None
     history: History = History()
-    quiet_calls: float = QUIET_CALLS
+    quiet_calls: float = BASE_CALLS
 
 
 class Error(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ class LastRun(msgspec.Struct, frozen=True):
     calls: dict[str, int] = {}
 
 
-class Ended(msgspec.Struct, frozen=True, rename={"how": "as"}):
+class OutcomeSince(msgspec.Struct, frozen=True, rename={"how": "as"}):
     """How the last run ended, and since when his runs end so."""
 
     how: str
@@ -81,14 +81,14 @@ class Hour(msgspec.Struct, frozen=True, array_like=True, gc=False):
     errors: dict[str, int] = {}
 
 
-class Learnt(msgspec.Struct, frozen=True):
+class StoredPollStats(msgspec.Struct, frozen=True):
     """A pulse as it is kept."""
 
     history: History
     quiet_calls: float
 
 
-class Standing(msgspec.Struct):
+class MerchantStatus(msgspec.Struct):
     """A merchant's `standing.json`; a stranger's is empty.
 
     Attributes:
@@ -99,10 +99,10 @@ class Standing(msgspec.Struct):
     """
 
     last_good_sync_at: Moment | None = None
-    pulse: Learnt | None = None
+    pulse: StoredPollStats | None = None
     rejects: int = 0
     unknown: int = 0
-    ended: Ended | None = None
+    ended: OutcomeSince | None = None
     hours: list[Hour] = []
     last_run: dict[str, Any] | None = None
 
@@ -114,10 +114,10 @@ class Standing(msgspec.Struct):
             return None
 
 
-_DECODER = msgspec.json.Decoder(Standing)
+_DECODER = msgspec.json.Decoder(MerchantStatus)
 
 
-def write_standing(
+def write_status(
     data_dir: Path,
     merchant_id: str,
     now: datetime,
@@ -138,7 +138,7 @@ def write_standing(
         return  # removed while we were at work; nothing is to be kept of him
     # A lock of its own: a run that never got the sync lock has something to say as well.
     with FileLock(folder / "standing.lock", mode=0o600, timeout=10):
-        standing = read_standing(data_dir, merchant_id)
+        standing = read_status(data_dir, merchant_id)
         if good:
             standing.pulse = _learnt(standing, now, report)
             standing.last_good_sync_at = now
@@ -146,7 +146,7 @@ def write_standing(
             standing.rejects, standing.unknown = waiting
         ended = _ended(standing, report)
         if standing.ended is None or standing.ended.how != ended:
-            standing.ended = Ended(ended, now)
+            standing.ended = OutcomeSince(ended, now)
         standing.hours = _counted(standing, now, report)
         standing.last_run = {"at": now.isoformat(), **report}
         draft = folder / "standing.json.new"
@@ -155,14 +155,14 @@ def write_standing(
         draft.replace(folder / "standing.json")  # whole or not at all, also if the power goes here
 
 
-def _ended(standing: Standing, report: dict[str, Any]) -> str:
+def _ended(standing: MerchantStatus, report: dict[str, Any]) -> str:
     """How the run ended. Somebody refused waits longer from try to try, and is no less refused in between."""
     if report.get("status") == OK and (standing.rejects or standing.unknown):
         return PARTIAL
     return str(report.get("status"))
 
 
-def _counted(standing: Standing, now: datetime, report: dict[str, Any]) -> list[Hour]:
+def _counted(standing: MerchantStatus, now: datetime, report: dict[str, Any]) -> list[Hour]:
     """The last hours in which something happened, this run included."""
     this = int(now.timestamp() // 3600)
     kept = {one.hour: one for one in standing.hours if this - HOURS_KEPT < one.hour <= this}
@@ -174,38 +174,38 @@ def _counted(standing: Standing, now: datetime, report: dict[str, Any]) -> list[
     return list(kept.values())
 
 
-def _learnt(standing: Standing, now: datetime, report: dict[str, Any]) -> Learnt:
-    pulse, elapsed = pulse_of(standing), good_sync_age(standing, now)
+def _learnt(standing: MerchantStatus, now: datetime, report: dict[str, Any]) -> StoredPollStats:
+    pulse, elapsed = poll_stats_of(standing), good_sync_age(standing, now)
     if elapsed is None:  # a first sync: its changes are a backlog and its requests are history's
-        return Learnt(pulse.history, pulse.quiet_calls)
+        return StoredPollStats(pulse.history, pulse.quiet_calls)
     history = observe(pulse.history, elapsed, report["planned"]["contacts"])
-    calls = max(1.0, pulse.quiet_calls + LEARN * (report["calls"]["vinoshipper"] - pulse.quiet_calls))
-    return Learnt(history, round(calls, 3))
+    calls = max(1.0, pulse.quiet_calls + SMOOTHING * (report["calls"]["vinoshipper"] - pulse.quiet_calls))
+    return StoredPollStats(history, round(calls, 3))
 
 
-def read_standing(data_dir: Path, merchant_id: str) -> Standing:
+def read_status(data_dir: Path, merchant_id: str) -> MerchantStatus:
     """A merchant's standing; that of a stranger where there is none or it cannot be read."""
     try:
         # Without `pathlib`, which would take half of the time where thousands are read.
         with open(os.path.join(data_dir, "merchants", merchant_id, "standing.json"), "rb", buffering=0) as file:
             return _DECODER.decode(file.read())
     except (OSError, msgspec.DecodeError):
-        return Standing()
+        return MerchantStatus()
 
 
-def read_pulse(data_dir: Path, merchant_id: str) -> Pulse:
+def read_poll_stats(data_dir: Path, merchant_id: str) -> PollStats:
     """A merchant's pulse; that of a stranger where nothing is known."""
-    return pulse_of(read_standing(data_dir, merchant_id))
+    return poll_stats_of(read_status(data_dir, merchant_id))
 
 
-def pulse_of(standing: Standing) -> Pulse:
+def poll_stats_of(standing: MerchantStatus) -> PollStats:
     last = standing.last
     last_run_at = last.at.timestamp() if last else None
     if standing.pulse is None:
-        return Pulse(last_run_at)
-    return Pulse(last_run_at, standing.pulse.history, max(1.0, standing.pulse.quiet_calls))
+        return PollStats(last_run_at)
+    return PollStats(last_run_at, standing.pulse.history, max(1.0, standing.pulse.quiet_calls))
 
 
-def good_sync_age(standing: Standing, now: datetime) -> float | None:
+def good_sync_age(standing: MerchantStatus, now: datetime) -> float | None:
     """Seconds since the last good sync; None where there was none."""
     return (now - standing.last_good_sync_at).total_seconds() if standing.last_good_sync_at else None

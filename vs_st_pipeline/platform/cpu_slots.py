@@ -4,7 +4,7 @@ A hundred threads that compute by turns of a few milliseconds cost half as much 
 each waits for Python's lock at every step. A sync waits most of its time (for an answer, for its turn to ask, for a
 file that somebody holds), so there are many threads, but hardly more seats than processors.
 
-Who waits says so where it waits (`waiting`), deep inside; outside of a seat that means nothing.
+Who waits says so where it waits (`pending`), deep inside; outside of a seat that means nothing.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class _Seated(threading.local):
-    seats: Seats | None = None
+class _Holder(threading.local):
+    seats: CpuSlots | None = None
 
 
-_THREAD = _Seated()
+_THREAD = _Holder()
 
 
-class Seats:
+class CpuSlots:
     """So many threads compute at once.
 
     Args:
@@ -39,7 +39,7 @@ class Seats:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Wait for a seat, and keep it while the block lasts, but for what is inside of `waiting`."""
+        """Wait for a seat, and keep it while the block lasts, but for what is inside of `pending`."""
         self._sit_down()
         try:
             yield
@@ -69,7 +69,7 @@ def waiting() -> Iterator[None]:
         seats._sit_down()
 
 
-def while_waiting(wait: Callable[P, T]) -> Callable[P, T]:
+def releasing(wait: Callable[P, T]) -> Callable[P, T]:
     """A function that waits, made one that leaves its seat meanwhile."""
 
     @wraps(wait)

@@ -1,7 +1,7 @@
 """How a fault of ours is told: by type and place, never by its text, which may hold a person's data or a key.
 
 Python prints the text of an error that nobody caught, and the system may write the whole memory to a core file; both
-end in logs. `be_quiet` replaces the one and switches off the other, for programs of ours (a library must not).
+end in logs. `install` replaces the one and switches off the other, for programs of ours (a library must not).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import traceback
 from types import TracebackType
 
 
-def where(error: BaseException) -> str:
+def location(error: BaseException) -> str:
     """Type and place of an error: the last few lines of ours that it came through."""
     return _where(type(error), error.__traceback__)
 
@@ -29,12 +29,12 @@ def _where(kind: type[BaseException], trace: TracebackType | None) -> str:
     return f"{kind.__name__} at {' > '.join(frames[-4:]) or 'a place outside our code'}"
 
 
-def told(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """The sentence for people."""
-    return f"a fault of ours: {where(error)}; please report it"
+    return f"a fault of ours: {location(error)}; please report it"
 
 
-def be_quiet() -> None:
+def install() -> None:
     """From here on errors that nobody catches, in whatever thread, are told by type and place; no core is written."""
     sys.excepthook = lambda kind, _, trace: _tell(kind, trace)
     threading.excepthook = lambda args: _tell(args.exc_type, args.exc_traceback)

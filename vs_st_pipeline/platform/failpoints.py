@@ -23,7 +23,7 @@ _armed = False
 _name, _turn = "", 0
 
 
-def arm(at: str) -> None:
+def enable(at: str) -> None:
     """From here on count, and die at this place; `any:0` counts only.
 
     Raises:
@@ -37,7 +37,7 @@ def arm(at: str) -> None:
     _armed, _name, _turn = True, name, int(turn)
 
 
-def reach(name: str) -> None:
+def failpoint(name: str) -> None:
     """This place has been reached."""
     if _armed:
         reached.update((name, ANY))
@@ -46,4 +46,4 @@ def reach(name: str) -> None:
 
 
 if VARIABLE in os.environ:
-    arm(os.environ[VARIABLE])
+    enable(os.environ[VARIABLE])

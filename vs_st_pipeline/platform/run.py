@@ -22,7 +22,7 @@ def new_run_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestLogEntry:
     """One kind of question of a run: what was asked, why, how many records it was about, and what it found."""
 
     what: str
@@ -49,7 +49,7 @@ class Run:
             searches are always made whole, so a run may take somewhat more.
         stop: asked before every request; True ends the run with what it has done so far (somebody pressed Ctrl-C).
         fleet_rates: requests a second for all merchants together, by system; a system that is not in it has none.
-        asked: what was asked so far and why, for people who look at the run.
+        request_log: what was asked so far and why, for people who look at the run.
     """
 
     merchant: Merchant
@@ -64,7 +64,7 @@ class Run:
     progress: Callable[[str], None] = lambda _: None
     stop: Callable[[], bool] = lambda: False
     fleet_rates: Mapping[str, float] = field(default_factory=dict)
-    asked: list[Asked] = field(default_factory=list)
+    request_log: list[RequestLogEntry] = field(default_factory=list)
 
     def open(self) -> AbstractContextManager[Db]:
         """The merchant's file; hold it for a moment, never while waiting for an answer."""
@@ -78,6 +78,6 @@ class Run:
         """The merchant's own date, by which people come of age."""
         return self.clock().astimezone(self.merchant.time_zone).date()
 
-    def spent(self, sent: int) -> bool:
+    def over_budget(self, sent: int) -> bool:
         """Whether a run that has sent so many requests to Vinoshipper is to leave the rest for the next one."""
         return self.budget is not None and sent >= self.budget

@@ -14,7 +14,7 @@ import pytest
 from vs_st_pipeline.cli.output import shown
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.settings import environment
-from vs_st_pipeline.platform.settings.secrets import value_behind
+from vs_st_pipeline.platform.settings.secrets import resolve_secret
 from vs_st_pipeline_tests.connectors.vinoshipper.test_read_queue import IGNORED
 from vs_st_pipeline_tests.operations.fleet.test_alerts import Receiver
 from vs_st_pipeline_tests.support.story import MARISOL, OTHER, TEST, Story
@@ -225,7 +225,7 @@ def test_c37_a_rate_for_all_that_cannot_be_meant_is_refused(system: str) -> None
 
 
 def test_c34_the_end_of_a_line_in_a_secret() -> None:
-    assert value_behind("env:KEY", Path(), {"KEY": " value \r\n"}) == "value"
+    assert resolve_secret("env:KEY", Path(), {"KEY": " value \r\n"}) == "value"
 
 
 def test_c34_every_setting_is_stripped() -> None:

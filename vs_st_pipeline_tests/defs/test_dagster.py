@@ -29,15 +29,15 @@ from dagster._serdes import serialize_value
 
 from vs_st_pipeline.definitions import defs
 from vs_st_pipeline.defs import checks, fleet_health, partitions, stops
-from vs_st_pipeline.defs.merchant_pool import walk_one
-from vs_st_pipeline.defs.reporting import News
+from vs_st_pipeline.defs.merchant_pool import run_one
+from vs_st_pipeline.defs.reporting import ReportLog
 from vs_st_pipeline.defs.resources import Settings, merchant_of
 from vs_st_pipeline.defs.schedules import sync_schedule
 from vs_st_pipeline.defs.sensors import merchants_sensor
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.erasure import forget
-from vs_st_pipeline.pipeline.status_file import write_standing
-from vs_st_pipeline.pipeline.sync import STOPS
+from vs_st_pipeline.pipeline.status_file import write_status
+from vs_st_pipeline.pipeline.sync import STAGES
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.sandbox import Sandbox
 
@@ -162,7 +162,7 @@ class TestDefinitions:
             assert graph.get(key).partitions_def.name == "merchants"
 
     def test_every_stop_of_the_way_makes_assets(self):
-        assert list(stops.ASSETS_OF_STOP) == list(STOPS)
+        assert list(stops.ASSETS_OF_STOP) == list(STAGES)
         assert {asset for made in stops.ASSETS_OF_STOP.values() for asset in made} == ALL
 
     def test_job_sync_takes_everything(self):
@@ -231,7 +231,7 @@ class TestRuns:
         def run_of(merchant_id: str) -> Run:
             return settings.run(merchant_of(settings.merchants_file(), merchant_id), settings.warehouse(), "stopped")
 
-        walked = walk_one(OTHER, run_of, list(STOPS), (), stopping)
+        walked = run_one(OTHER, run_of, list(STAGES), (), stopping)
         assert list(walked.made) == []
         assert walked.report
         assert walked.report.error
@@ -501,18 +501,18 @@ class TestTick:
     def test_what_a_run_began_to_tell_and_did_not_remember_is_told_again(self, tmp_path: Path):
         """A tick that was killed has shown somebody as failed, and he is now as he was before it."""
         now, well, bad = datetime.now(UTC), Report(TEST), Report(TEST, status="failed")
-        News(tmp_path / "reported.json", "storage", "first").remember([well], now)
+        ReportLog(tmp_path / "reported.json", "storage", "first").remember([well], now)
 
-        killed = News(tmp_path / "reported.json", "storage", "killed")
+        killed = ReportLog(tmp_path / "reported.json", "storage", "killed")
         assert not killed.of(well, now)
         killed.tells(TEST)
-        assert News(tmp_path / "reported.json", "storage", "next").of(well, now)
+        assert ReportLog(tmp_path / "reported.json", "storage", "next").of(well, now)
 
-        stopped = News(tmp_path / "reported.json", "storage", "stopped")
+        stopped = ReportLog(tmp_path / "reported.json", "storage", "stopped")
         stopped.remember([bad], now)
         stopped.tells(TEST)
         stopped.remember([], now)
-        assert News(tmp_path / "reported.json", "storage", "next").of(bad, now)
+        assert ReportLog(tmp_path / "reported.json", "storage", "next").of(bad, now)
         assert [file.name for file in tmp_path.glob("*.telling")] == []
 
 
@@ -565,7 +565,7 @@ class TestSchedule:
             (folder / "data" / "merchants" / merchant).mkdir(parents=True)
         ended = {TEST: tick_at + timedelta(minutes=2), OTHER: tick_at + timedelta(minutes=4)}
         for merchant, at in ended.items():
-            write_standing(folder / "data", merchant, at, Report(merchant).as_json() | {"run_id": "one"}, good=True)
+            write_status(folder / "data", merchant, at, Report(merchant).as_json() | {"run_id": "one"}, good=True)
         monkeypatch.setenv("VS_ST_NOW", (tick_at + timedelta(minutes=5)).isoformat())
         assert self.tick(instance).tags == {"vs-st/due": "1 of 2"}
 

@@ -14,7 +14,7 @@ from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 from dagster._core.test_utils import create_run_for_test
 
 from vs_st_pipeline.definitions import defs
-from vs_st_pipeline.defs.storage.dead_runs import LEFT_OVER_AFTER, LOCKED_AFTER, end_orphans, hold_lock
+from vs_st_pipeline.defs.storage.dead_runs import LEFT_OVER_AFTER, LOCKED_AFTER, end_dead_runs, hold_lock
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support.story import OTHER
 
@@ -62,11 +62,11 @@ time.sleep(600)
     with subprocess.Popen([sys.executable, "-c", at_work], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "at work\n"
-        assert end_orphans(instance, tmp_path) == [], "it lives"
+        assert end_dead_runs(instance, tmp_path) == [], "it lives"
         process.kill()
-    assert end_orphans(instance, tmp_path) == [dagster_run.run_id]
+    assert end_dead_runs(instance, tmp_path) == [dagster_run.run_id]
     assert instance.get_run_by_id(dagster_run.run_id).status == ended
-    assert end_orphans(instance, tmp_path) == []
+    assert end_dead_runs(instance, tmp_path) == []
     assert locks(tmp_path) == []
 
 
@@ -81,10 +81,10 @@ def test_a_run_holds_its_lock_beyond_its_walk(
     walked = defs.resolve_job_def("sync").execute_in_process(
         instance=instance, partition_key=OTHER, asset_selection=[AssetKey(["raw", "simpletexting", "contacts"])]
     )
-    assert end_orphans(instance, tmp_path / "data") == []
+    assert end_dead_runs(instance, tmp_path / "data") == []
     assert locks(tmp_path / "data") == [walked.run_id], "this process, which is the run's, lives"
     hold_lock(tmp_path / "data", "next")  # a process that begins another run has ended the one before
-    assert end_orphans(instance, tmp_path / "data") == []
+    assert end_dead_runs(instance, tmp_path / "data") == []
     assert locks(tmp_path / "data") == ["next"]
 
 
@@ -93,10 +93,10 @@ def test_a_run_that_started_long_ago_and_never_came_to_its_lock_has_died(
 ) -> None:
     died, lives, strangers = started(instance), started(instance), started(instance, "another@location")
     hold_lock(tmp_path, lives.run_id)
-    assert end_orphans(instance, tmp_path, ours=OURS) == [], "it may be about to"
+    assert end_dead_runs(instance, tmp_path, ours=OURS) == [], "it may be about to"
     long_after = time.time() + LOCKED_AFTER + 1
-    assert end_orphans(instance, tmp_path, now=long_after) == [], "nobody knows which runs are ours"
-    assert end_orphans(instance, tmp_path, ours=OURS, now=long_after) == [died.run_id]
+    assert end_dead_runs(instance, tmp_path, now=long_after) == [], "nobody knows which runs are ours"
+    assert end_dead_runs(instance, tmp_path, ours=OURS, now=long_after) == [died.run_id]
     status = {run.run_id: run.status for run in instance.get_runs()}
     assert status == {
         died.run_id: DagsterRunStatus.FAILURE,
@@ -109,9 +109,9 @@ def test_what_runs_of_nobody_left_is_kept_for_a_day(instance: DagsterInstance, t
     hold_lock(tmp_path, "of-another-dagster")
     (tmp_path / "runs" / "died-before-its-lock-was-seen.new").touch()
     hold_lock(tmp_path, "lives")
-    assert end_orphans(instance, tmp_path) == []
+    assert end_dead_runs(instance, tmp_path) == []
     assert len(locks(tmp_path)) == 3
-    assert end_orphans(instance, tmp_path, now=time.time() + LEFT_OVER_AFTER + 1) == []
+    assert end_dead_runs(instance, tmp_path, now=time.time() + LEFT_OVER_AFTER + 1) == []
     assert locks(tmp_path) == ["lives"]
 
 
@@ -154,5 +154,5 @@ def test_a_run_that_is_killed_in_the_split_second_beside_its_work_is_ended(
     with DagsterInstance.get() as instance:
         [run] = instance.get_runs()
         assert run.status == DagsterRunStatus.STARTED
-        assert end_orphans(instance, tmp_path / "data", ours=OURS, now=time.time() + found_after) == [run.run_id]
+        assert end_dead_runs(instance, tmp_path / "data", ours=OURS, now=time.time() + found_after) == [run.run_id]
         assert instance.get_run_by_id(run.run_id).status == DagsterRunStatus.FAILURE

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.defs.checks import CHECKS
-from vs_st_pipeline.defs.merchant_pool import walk_one
-from vs_st_pipeline.defs.metrics import Measure
-from vs_st_pipeline.defs.reporting import News, Worth
+from vs_st_pipeline.defs.merchant_pool import run_one
+from vs_st_pipeline.defs.metrics import Metric
+from vs_st_pipeline.defs.reporting import Detail, ReportLog
 from vs_st_pipeline.domain.report import FAILED, Report
-from vs_st_pipeline.operations.audit import reconcile
-from vs_st_pipeline.pipeline.sync import STOPS
+from vs_st_pipeline.operations.audit import audit
+from vs_st_pipeline.pipeline.sync import STAGES
 from vs_st_pipeline_tests.support.story import NOW_AND_ALWAYS, TEST, Story
 
 pytestmark = pytest.mark.unproved  # it is about a plan that stands
@@ -29,12 +29,12 @@ class Ticks:
     def __init__(self, story: Story) -> None:
         self.story, self.now = story, datetime.now(UTC)
 
-    def tick(self) -> tuple[bool, dict[str, Measure]]:
+    def tick(self) -> tuple[bool, dict[str, Metric]]:
         """Whether his pages were told anew, and what the checks found; nothing where they did not look."""
         self.now += timedelta(minutes=5)
-        news = News(self.story.data / "reported.json", "storage", f"run at {self.now:%H.%M}")
-        walked = walk_one(
-            TEST, lambda _: self.story.as_run(self.now), list(STOPS), CHECKS, threading.Event(),
+        news = ReportLog(self.story.data / "reported.json", "storage", f"run at {self.now:%H.%M}")
+        walked = run_one(
+            TEST, lambda _: self.story.as_run(self.now), list(STAGES), CHECKS, threading.Event(),
             lambda report: news.of(report, self.now),
         )  # fmt: skip
         assert walked.report is not None
@@ -51,7 +51,7 @@ def test_what_the_checks_look_at_is_told_by_the_next_tick_and_nothing_is_looked_
         last = ticks.tick()
     assert last == (False, {}), "he was told of, nothing has changed since, and his plan stands"
 
-    assert reconcile(story.as_run(ticks.now)).how == "listing"
+    assert audit(story.as_run(ticks.now)).how == "listing"
     pages, found = ticks.tick()
     assert not pages
     assert found[LIVE].detail.startswith(f"{ticks.now - timedelta(minutes=5):%Y-%m-%d %H:%M} UTC, listing, ")
@@ -69,7 +69,7 @@ def test_what_the_checks_look_at_is_told_by_the_next_tick_and_nothing_is_looked_
 def test_a_refused_plan_that_was_told_is_not_measured_in_every_tick(tmp_path: Path) -> None:
     """It is made anew each time, and the check that it fails blocks: every tick would fail because of one winery."""
     now = datetime.now(UTC)
-    News(tmp_path / "reported.json", "storage", "first").remember([Report(TEST, status=FAILED, plan="first")], now)
-    news = News(tmp_path / "reported.json", "storage", "second")
-    assert news.of(Report(TEST, status=FAILED, plan="second"), now) == Worth.NOTHING
-    assert news.of(Report(TEST, plan="second"), now) == Worth.PAGES
+    ReportLog(tmp_path / "reported.json", "storage", "first").remember([Report(TEST, status=FAILED, plan="first")], now)
+    news = ReportLog(tmp_path / "reported.json", "storage", "second")
+    assert news.of(Report(TEST, status=FAILED, plan="second"), now) == Detail.NOTHING
+    assert news.of(Report(TEST, plan="second"), now) == Detail.PAGES

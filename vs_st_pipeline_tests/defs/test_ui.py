@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.sandbox.scenarios import fifty
 from vs_st_pipeline.sandbox.scenarios.fixtures import LABELS
 from vs_st_pipeline.sandbox.scenarios.index import load
@@ -34,7 +34,7 @@ def test_fifty_wineries_are_there_and_each_story_has_its_winery() -> None:
     assert sum(len(merchant.customers) for merchant in fleet.values()) < 500, "small enough to sync in half a minute"
     labels = {field["label"] for field in fleet[fifty.LACKING].custom_fields}
     assert len(set(LABELS) - labels) == 4
-    phones = [nanp(customer["primaryPhone"]["number"]) for customer in fleet[fifty.SHARED].customers.values()]
+    phones = [parse_nanp(customer["primaryPhone"]["number"]) for customer in fleet[fifty.SHARED].customers.values()]
     assert len(phones) - len(set(phones)) == 2
     unknown = [customer["dateOfBirth"] is None for customer in fleet[fifty.AGELESS].customers.values()]
     assert sum(unknown) >= 4

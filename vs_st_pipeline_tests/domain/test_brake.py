@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vs_st_pipeline.domain.brake import loses, verdict
+from vs_st_pipeline.domain.brake import check_plan, is_loss
 from vs_st_pipeline.domain.plan import Change
 
 
@@ -30,7 +30,7 @@ def change(old: str, new: str, *, policy: str = "mirror") -> Change:
     ],
 )
 def test_loss(case: str, source: str, old: str, new: str, accepted: str | None, newer: bool, expected: bool) -> None:
-    assert loses(change(old, new), source, accepted, has_newer_order=newer) is expected, case
+    assert is_loss(change(old, new), source, accepted, has_newer_order=newer) is expected, case
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,12 @@ def test_loss(case: str, source: str, old: str, new: str, accepted: str | None, 
     ],
 )
 def test_verdict(synced: int, losing: int, last: dict[str, int], these: dict[str, int], refused: bool) -> None:
-    said = verdict(synced, losing, synced, last, these)
+    said = check_plan(synced, losing, synced, last, these)
     assert (said is not None) is refused
     if said:
         assert "--allow-unsafe" in said
 
 
 def test_contacts_that_are_long_gone_do_not_dilute_a_loss() -> None:
-    assert verdict(1000, 299, 1000, {}, {}) is None
-    assert verdict(1000, 299, 400, {}, {}) is not None
+    assert check_plan(1000, 299, 1000, {}, {}) is None
+    assert check_plan(1000, 299, 400, {}, {}) is not None

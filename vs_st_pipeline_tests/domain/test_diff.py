@@ -6,40 +6,40 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vs_st_pipeline.domain.diff import Accepted, compare, decide, stored_form
+from vs_st_pipeline.domain.diff import LedgerEntry, compare, decide, is_normalized_form
 from vs_st_pipeline.domain.plan import Wanted
 
 TEXT = st.text(alphabet="aAbB 1.é", max_size=6)
-LEDGER = st.none() | st.builds(Accepted, sent=TEXT, stored=st.none() | TEXT, before=TEXT, resent=st.booleans())
+LEDGER = st.none() | st.builds(LedgerEntry, sent=TEXT, stored=st.none() | TEXT, before=TEXT, resent=st.booleans())
 
 
 @pytest.mark.parametrize(
     ("case", "wanted", "live", "accepted", "write", "note", "learned"),
     [
         ("equal and unknown to the ledger", "7", "7", None, False, None, "7"),
-        ("equal and known", "7", "7", Accepted("7", "7"), False, None, None),
+        ("equal and known", "7", "7", LedgerEntry("7", "7"), False, None, None),
         ("never written", "7", "", None, True, None, None),
-        ("changed at the shop", "8", "7", Accepted("7", "7"), True, None, None),
-        ("changed at the shop before it was read back", "8", "7", Accepted("7"), True, None, None),
-        ("cleared at the shop", "", "7", Accepted("7", "7"), True, None, None),
-        ("edited there", "7", "9", Accepted("7", "7"), True, "edited_there", None),
-        ("edited there before it was read back", "7", "nine", Accepted("7"), True, "edited_there", None),
-        ("edited there and changed at the shop", "8", "9", Accepted("7", "7"), True, "edited_there", None),
-        ("edited back to what stood before us", "7", "5", Accepted("7", None, "5"), True, "edited_there", None),
-        ("stored cut", "Hillside Six, Reserve", "Hillside Six", Accepted("Hillside Six, Reserve"), False, None,
+        ("changed at the shop", "8", "7", LedgerEntry("7", "7"), True, None, None),
+        ("changed at the shop before it was read back", "8", "7", LedgerEntry("7"), True, None, None),
+        ("cleared at the shop", "", "7", LedgerEntry("7", "7"), True, None, None),
+        ("edited there", "7", "9", LedgerEntry("7", "7"), True, "edited_there", None),
+        ("edited there before it was read back", "7", "nine", LedgerEntry("7"), True, "edited_there", None),
+        ("edited there and changed at the shop", "8", "9", LedgerEntry("7", "7"), True, "edited_there", None),
+        ("edited back to what stood before us", "7", "5", LedgerEntry("7", None, "5"), True, "edited_there", None),
+        ("stored cut", "Hillside Six, Reserve", "Hillside Six", LedgerEntry("Hillside Six, Reserve"), False, None,
          "Hillside Six"),
-        ("stored recased", "WEB", "web", Accepted("WEB"), False, None, "web"),
-        ("stored trimmed", "Napa ", "Napa", Accepted("Napa "), False, None, "Napa"),
-        ("stored cut, and known to be", "abcdef", "abc", Accepted("abcdef", "abc"), False, None, None),
-        ("stored cut, then edited", "abcdef", "xyz", Accepted("abcdef", "abc"), True, "edited_there", None),
-        ("put back once and still insisting", "1.50", "3/2", Accepted("1.50", None, "3/2", True), False, None, "3/2"),
-        ("clearing had no effect", "", "7", Accepted("", None, "7"), False, "cannot_clear", "7"),
-        ("clearing had no effect, and that is known", "", "7", Accepted("", "7", "7"), False, "cannot_clear", None),
-        ("cleared, then filled in there", "", "9", Accepted("", None, "7"), True, "edited_there", None),
+        ("stored recased", "WEB", "web", LedgerEntry("WEB"), False, None, "web"),
+        ("stored trimmed", "Napa ", "Napa", LedgerEntry("Napa "), False, None, "Napa"),
+        ("stored cut, and known to be", "abcdef", "abc", LedgerEntry("abcdef", "abc"), False, None, None),
+        ("stored cut, then edited", "abcdef", "xyz", LedgerEntry("abcdef", "abc"), True, "edited_there", None),
+        ("put back once, still insisting", "1.50", "3/2", LedgerEntry("1.50", None, "3/2", True), False, None, "3/2"),
+        ("clearing had no effect", "", "7", LedgerEntry("", None, "7"), False, "cannot_clear", "7"),
+        ("clearing had no effect, and that is known", "", "7", LedgerEntry("", "7", "7"), False, "cannot_clear", None),
+        ("cleared, then filled in there", "", "9", LedgerEntry("", None, "7"), True, "edited_there", None),
     ],
 )  # fmt: skip
 def test_mirror(
-    case: str, wanted: str, live: str, accepted: Accepted | None, write: bool, note: str | None, learned: str | None
+    case: str, wanted: str, live: str, accepted: LedgerEntry | None, write: bool, note: str | None, learned: str | None
 ) -> None:
     decision = decide("mirror", wanted, live, accepted)
     assert (decision.write, decision.note, decision.learned) == (write, note, learned), case
@@ -53,20 +53,20 @@ def test_mirror(
         ("somebody wrote something", "Ann", "Annie", None, False),
         ("nothing to say", "", "", None, False),
         ("a blank says nothing", " ", "", None, False),
-        ("never cleared", "", "Annie", Accepted("Annie", "Annie"), False),
-        ("emptied there after we filled it", "Ann", "", Accepted("Ann", "Ann"), True),
-        ("filling had no effect once", "Ann", "", Accepted("Ann"), True),
-        ("filling had no effect twice", "Ann", "", Accepted("Ann", None, "", True), False),
-        ("filling is known to have no effect", "Ann", "", Accepted("Ann", ""), False),
-        ("a new wish after one that had no effect", "Bea", "", Accepted("Ann", ""), True),
+        ("never cleared", "", "Annie", LedgerEntry("Annie", "Annie"), False),
+        ("emptied there after we filled it", "Ann", "", LedgerEntry("Ann", "Ann"), True),
+        ("filling had no effect once", "Ann", "", LedgerEntry("Ann"), True),
+        ("filling had no effect twice", "Ann", "", LedgerEntry("Ann", None, "", True), False),
+        ("filling is known to have no effect", "Ann", "", LedgerEntry("Ann", ""), False),
+        ("a new wish after one that had no effect", "Bea", "", LedgerEntry("Ann", ""), True),
     ],
 )
-def test_fill(case: str, wanted: str, live: str, accepted: Accepted | None, write: bool) -> None:
+def test_fill(case: str, wanted: str, live: str, accepted: LedgerEntry | None, write: bool) -> None:
     assert decide("fill", wanted, live, accepted).write is write, case
 
 
 @given(wanted=TEXT, live=TEXT, accepted=LEDGER)
-def test_fill_never_overwrites_and_never_clears(wanted: str, live: str, accepted: Accepted | None) -> None:
+def test_fill_never_overwrites_and_never_clears(wanted: str, live: str, accepted: LedgerEntry | None) -> None:
     if decide("fill", wanted, live, accepted).write:
         assert not live.strip()
         assert wanted
@@ -75,7 +75,7 @@ def test_fill_never_overwrites_and_never_clears(wanted: str, live: str, accepted
 @example(wanted=" ", live=" ", accepted=None, policy="fill")
 @given(wanted=TEXT, live=TEXT, accepted=LEDGER, policy=st.sampled_from(["fill", "mirror"]))
 def test_what_stands_there_already_is_never_written(
-    wanted: str, live: str, accepted: Accepted | None, policy: str
+    wanted: str, live: str, accepted: LedgerEntry | None, policy: str
 ) -> None:
     if wanted == live:
         assert not decide(policy, wanted, live, accepted).write  # type: ignore[arg-type]
@@ -101,10 +101,10 @@ def test_whatever_a_destination_stores_instead_writing_comes_to_rest(
     for _ in range(6):
         decision = decide(policy, wanted, live, accepted)  # type: ignore[arg-type]
         if decision.learned is not None:
-            accepted = Accepted(wanted, decision.learned, live)
+            accepted = LedgerEntry(wanted, decision.learned, live)
         if decision.write:
             writes += 1
-            accepted = Accepted(wanted, None, live, accepted is not None and accepted.sent == wanted)
+            accepted = LedgerEntry(wanted, None, live, accepted is not None and accepted.sent == wanted)
             live = store(wanted)  # type: ignore[operator]
     assert writes <= 2
     assert not decide(policy, wanted, live, accepted).write  # type: ignore[arg-type]
@@ -112,7 +112,7 @@ def test_whatever_a_destination_stores_instead_writing_comes_to_rest(
 
 @given(sent=TEXT, live=TEXT)
 def test_a_stored_form_holds_nothing_that_was_not_sent(sent: str, live: str) -> None:
-    if stored_form(sent, live):
+    if is_normalized_form(sent, live):
         letters = [char for char in live.casefold() if char.isalnum()]
         assert letters
         assert "".join(char for char in sent.casefold() if char.isalnum()).startswith("".join(letters))
@@ -126,7 +126,7 @@ def test_compare_keeps_the_order_of_the_map_and_gathers_what_was_learned() -> No
         Wanted("State", "state", "custom", "mirror", ""),
     ]
     live = {("custom", "order_count"): "7", ("custom", "city"): "Napa", ("custom", "state"): "CA"}
-    found = compare(wanted, lambda kind, key: live.get((kind, key), ""), {"State": Accepted("", None, "CA")})
+    found = compare(wanted, lambda kind, key: live.get((kind, key), ""), {"State": LedgerEntry("", None, "CA")})
     assert [(row.field, row.old, row.new) for row in found.changes] == [
         ("Order Count", "7", "8"),
         ("firstName", "", "Ann"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.domain.birth import NOT_GIVEN, UNREAD, Birth
-from vs_st_pipeline.domain.eligibility import age_of, hold_reason, notes, status_reason
+from vs_st_pipeline.domain.eligibility import age_of, consent_reason, ineligible_reason, notes
 from vs_st_pipeline.domain.plan import HELD_REASONS
 
 TODAY = date(2026, 6, 1)
@@ -32,7 +32,7 @@ ADULT, MINOR = date(1981, 9, 4), date(2010, 1, 1)
     ],
 )
 def test_only_an_exact_opt_in_is_a_consent(status: object, reason: str | None) -> None:
-    assert status_reason(status) == reason
+    assert consent_reason(status) == reason
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_the_first_reason_holds(case: dict[str, Any], reason: str | None) -> Non
         "born": ADULT,
     } | case
     assert (
-        hold_reason(
+        ineligible_reason(
             given["status"],
             given["ambiguous"],
             given["on_ambiguous"],
@@ -115,5 +115,5 @@ def test_c5_and_ruling_3_who_is_of_age(
     own: Birth, copies: list[Birth], status: str, evidence: bool, reason: str | None, noted: list[str]
 ) -> None:
     age = age_of(own, copies, status, TODAY)
-    assert hold_reason("OPT_IN", False, "newest_order", age, evidence) == reason
+    assert ineligible_reason("OPT_IN", False, "newest_order", age, evidence) == reason
     assert notes(False, age) == noted

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vs_st_pipeline
-from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, ReadNames, resolve
-from vs_st_pipeline.domain.attributes import SOURCES, Facts, Source
+from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, FieldKeys, resolve_fields
+from vs_st_pipeline.domain.attributes import ATTRIBUTES, CustomerProfile, LineageEntry
 from vs_st_pipeline.domain.customer import Customer, Membership
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.field_map import BUILTINS, FieldMap, cut, explain, wanted_values
-from vs_st_pipeline.domain.formats import FORMS, parse_moment
+from vs_st_pipeline.domain.formats import FORMATS, parse_moment
 from vs_st_pipeline.domain.order import Order, Package
 from vs_st_pipeline.platform.settings.field_map_yaml import read_field_map
 
@@ -74,11 +74,11 @@ def one_row(row: str) -> str:
     return f"version: 1\nfields:\n  - {{to: Fine, value: x, policy: fill}}\n  - {row}\n"
 
 
-def values(field_map: FieldMap, facts: Facts) -> dict[str, str]:
+def values(field_map: FieldMap, facts: CustomerProfile) -> dict[str, str]:
     return {wanted.map_field.to: wanted.value for wanted in wanted_values(field_map, facts, PACIFIC)}
 
 
-def value_of(row: str, facts: Facts) -> str | None:
+def value_of(row: str, facts: CustomerProfile) -> str | None:
     return values(read_field_map(f"version: 1\nfields: [{row}]", "one.yaml"), facts).get("X")
 
 
@@ -102,7 +102,7 @@ def test_the_default_map_has_every_row_in_order(default_map: FieldMap) -> None:
 
 
 def test_a_whole_contact(default_map: FieldMap) -> None:
-    assert values(default_map, Facts(MARISOL, [OLD, CANCELLED, NEW], True)) == {
+    assert values(default_map, CustomerProfile(MARISOL, [OLD, CANCELLED, NEW], True)) == {
         "firstName": "Marisol",
         "lastName": "Vantongeren",
         "email": "marisol@example.com",
@@ -132,14 +132,14 @@ def test_a_whole_contact(default_map: FieldMap) -> None:
 
 
 def test_a_customer_without_anything_is_known_to_have_nothing(default_map: FieldMap) -> None:
-    found = values(default_map, Facts(Customer(7, has_detail=True), [], True))
+    found = values(default_map, CustomerProfile(Customer(7, has_detail=True), [], True))
     said = {"Source": "Vinoshipper", "VScustomerID": "7", "Order Count": "0", "Lifetime Value": "0.00"}
     assert {name: value for name, value in found.items() if value} == said
     assert len(found) == len(default_map.fields)
 
 
 def test_values_come_in_the_order_of_the_map(default_map: FieldMap) -> None:
-    wanted = wanted_values(default_map, Facts(MARISOL, [NEW], True), PACIFIC)
+    wanted = wanted_values(default_map, CustomerProfile(MARISOL, [NEW], True), PACIFIC)
     assert tuple(value.map_field for value in wanted) == default_map.fields
 
 
@@ -162,22 +162,24 @@ FROM_NEWEST = {
 @pytest.mark.parametrize(
     ("facts", "unknown"),
     [
-        (Facts(MARISOL, [NEW], True), set()),
-        (Facts(MARISOL, [NEW], False), SUMS),
-        (Facts(MARISOL, [CANCELLED], False), SUMS | {"Last Order Date"}),
-        (Facts(MARISOL, [], False), SUMS | FROM_NEWEST | {"Last Order Date"}),
-        (Facts(MARISOL, [], True), set()),
-        (Facts(replace(MARISOL, has_detail=False), [NEW], True), {"City", "State", "birthday"}),
-        (Facts(MARISOL, [replace(NEW, receipt_known=False)], True), {"Receipt URL"}),
-        (Facts(MARISOL, [replace(NEW, receipt_url=None)], True), set()),
+        (CustomerProfile(MARISOL, [NEW], True), set()),
+        (CustomerProfile(MARISOL, [NEW], False), SUMS),
+        (CustomerProfile(MARISOL, [CANCELLED], False), SUMS | {"Last Order Date"}),
+        (CustomerProfile(MARISOL, [], False), SUMS | FROM_NEWEST | {"Last Order Date"}),
+        (CustomerProfile(MARISOL, [], True), set()),
+        (CustomerProfile(replace(MARISOL, has_detail=False), [NEW], True), {"City", "State", "birthday"}),
+        (CustomerProfile(MARISOL, [replace(NEW, receipt_known=False)], True), {"Receipt URL"}),
+        (CustomerProfile(MARISOL, [replace(NEW, receipt_url=None)], True), set()),
     ],
 )
-def test_what_is_unknown_is_left_out_and_never_blanked(default_map: FieldMap, facts: Facts, unknown: set[str]) -> None:
+def test_what_is_unknown_is_left_out_and_never_blanked(
+    default_map: FieldMap, facts: CustomerProfile, unknown: set[str]
+) -> None:
     assert {field.to for field in default_map.fields} - set(values(default_map, facts)) == unknown
 
 
 def test_an_empty_receipt_is_known_to_be_empty(default_map: FieldMap) -> None:
-    assert values(default_map, Facts(MARISOL, [replace(NEW, receipt_url=None)], True))["Receipt URL"] == ""
+    assert values(default_map, CustomerProfile(MARISOL, [replace(NEW, receipt_url=None)], True))["Receipt URL"] == ""
 
 
 # --- single values
@@ -201,14 +203,14 @@ def test_an_empty_receipt_is_known_to_be_empty(default_map: FieldMap) -> None:
     ],
 )
 def test_forms_of_sources(row: str, value: str) -> None:
-    assert value_of(row, Facts(MARISOL, [OLD, NEW], True)) == value
+    assert value_of(row, CustomerProfile(MARISOL, [OLD, NEW], True)) == value
 
 
 @pytest.mark.parametrize(
     ("zone", "day"), [("America/Los_Angeles", "05/28/2026"), ("America/New_York", "05/28/2026"), ("UTC", "05/29/2026")]
 )
 def test_dates_are_in_the_merchants_zone(default_map: FieldMap, zone: str, day: str) -> None:
-    wanted = wanted_values(default_map, Facts(MARISOL, [NEW], True), ZoneInfo(zone))
+    wanted = wanted_values(default_map, CustomerProfile(MARISOL, [NEW], True), ZoneInfo(zone))
     assert {value.map_field.to: value.value for value in wanted}["Last Order Date"] == day
 
 
@@ -224,7 +226,7 @@ def test_builtin_texts_are_cut_where_simpletexting_ends() -> None:
     long = replace(
         MARISOL, first_name="a" * 101, last_name="é" * 100, city="c" * 1001, email="e" * 108 + "@example.com"
     )
-    found = values(read_field_map(text, "m.yaml"), Facts(long, [], True))
+    found = values(read_field_map(text, "m.yaml"), CustomerProfile(long, [], True))
     assert {name: len(value) for name, value in found.items()} == {
         "firstName": 100,
         "lastName": 100,
@@ -279,36 +281,39 @@ def test_builtin_texts_are_cut_where_simpletexting_ends() -> None:
 )
 def test_explained(default_map: FieldMap, to: str, sources: list[tuple[str, str, str, str]]) -> None:
     field = next(field for field in default_map.fields if field.to == to)
-    expected = [Source("vinoshipper", *source) for source in sources]
-    assert explain(field, Facts(MARISOL, [OLD, CANCELLED, NEW], True)) == expected
+    expected = [LineageEntry("vinoshipper", *source) for source in sources]
+    assert explain(field, CustomerProfile(MARISOL, [OLD, CANCELLED, NEW], True)) == expected
 
 
 def test_a_pickup_is_explained_by_its_rate_code(default_map: FieldMap) -> None:
     field = next(field for field in default_map.fields if field.to == "Delivery Method")
     pickup = replace(NEW, rate_code="PCKP")
-    expected = [Source("vinoshipper", "order", "90000000017", "shipping.rateCode", "PCKP")]
-    assert explain(field, Facts(MARISOL, [pickup], True)) == expected
+    expected = [LineageEntry("vinoshipper", "order", "90000000017", "shipping.rateCode", "PCKP")]
+    assert explain(field, CustomerProfile(MARISOL, [pickup], True)) == expected
 
 
 def test_a_signup_without_orders_is_explained_by_the_club(default_map: FieldMap) -> None:
     field = next(field for field in default_map.fields if field.to == "Signup Date")
-    expected = [Source("vinoshipper", "customer", "700101", "memberships[].dateJoined", "2025-02-11")]
-    assert explain(field, Facts(MARISOL, [], True)) == expected
+    expected = [LineageEntry("vinoshipper", "customer", "700101", "memberships[].dateJoined", "2025-02-11")]
+    assert explain(field, CustomerProfile(MARISOL, [], True)) == expected
 
 
 def test_a_constant_is_explained_by_the_map(default_map: FieldMap) -> None:
     field = next(field for field in default_map.fields if field.to == "Source")
-    assert explain(field, Facts(MARISOL, [], True)) == [
-        Source("field_map", "constant", "Source", "value", "Vinoshipper")
+    assert explain(field, CustomerProfile(MARISOL, [], True)) == [
+        LineageEntry("field_map", "constant", "Source", "value", "Vinoshipper")
     ]
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", ATTRIBUTES)
 def test_a_value_has_sources_and_an_unknown_one_has_none(name: str) -> None:
     field = read_field_map(f"version: 1\nfields: [{{to: X, from: {name}, policy: mirror}}]", "m.yaml").fields[0]
     delivered = replace(NEW, delivered_at=parse_moment("2026-06-02"), customer_since=parse_moment("2026-01-01"))
     row = f"{{to: X, from: {name}, policy: mirror}}"
-    known, nothing = Facts(MARISOL, [delivered], True), Facts(replace(MARISOL, has_detail=False), [], False)
+    known, nothing = (
+        CustomerProfile(MARISOL, [delivered], True),
+        CustomerProfile(replace(MARISOL, has_detail=False), [], False),
+    )
     assert value_of(row, known)
     assert explain(field, known)
     if value_of(row, nothing) is None:
@@ -412,7 +417,7 @@ def test_every_name_that_exists_is_told(key: str) -> None:
     ]
     with pytest.raises(BadSettings) as refused:
         read_field_map(one_row(row), "m.yaml")
-    assert all(name in refused.value.message for name in (SOURCES if key == "from" else FORMS))
+    assert all(name in refused.value.message for name in (ATTRIBUTES if key == "from" else FORMATS))
 
 
 FITS = {
@@ -424,7 +429,7 @@ FITS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("source", FITS)
 def test_a_form_must_suit_the_source(source: str, form: str) -> None:
     text = f"version: 1\nfields: [{{to: A, from: {source}, as: {form}, policy: fill}}]"
@@ -466,7 +471,7 @@ def test_the_fingerprint_is_of_the_meaning() -> None:
 
 def resolved(to: list[str], *custom_fields: CustomField) -> tuple[dict[str, str], list[str]]:
     rows = ", ".join(f"{{to: {name}, value: x, policy: fill}}" for name in to)
-    found = resolve(read_field_map(f"version: 1\nfields: [{rows}]", "m.yaml"), custom_fields)
+    found = resolve_fields(read_field_map(f"version: 1\nfields: [{rows}]", "m.yaml"), custom_fields)
     return {field.to: key for field, key in found.available}, [field.to for field in found.missing]
 
 
@@ -502,7 +507,7 @@ def test_two_rows_for_one_field_of_the_account() -> None:
 
 
 def test_builtins_are_always_there_and_beside_custom_fields_of_their_name(default_map: FieldMap) -> None:
-    found = resolve(default_map, [CustomField("Email", "email"), CustomField("City", "city")])
+    found = resolve_fields(default_map, [CustomField("Email", "email"), CustomField("City", "city")])
     assert {field.to: key for field, key in found.available} == {
         "firstName": "firstName",
         "lastName": "lastName",
@@ -532,12 +537,12 @@ ACCOUNT = [CustomField("City", "city_1"), CustomField("Order Count", "order_coun
     ],
 )
 def test_live_values_under_the_keys_we_write(live: dict[str, object], expected: dict[str, str]) -> None:
-    assert ReadNames(ACCOUNT).values(live) == expected
+    assert FieldKeys(ACCOUNT).values(live) == expected
 
 
 def test_a_merge_tag_beats_another_fields_label() -> None:
     account = [CustomField("City", "city_1"), CustomField("Town", "city")]
-    assert ReadNames(account).values({"city": "a", "City": "b"}) == {"city": "a", "city_1": "b"}
+    assert FieldKeys(account).values({"city": "a", "City": "b"}) == {"city": "a", "city_1": "b"}
 
 
 # --- where a text is cut ---
@@ -593,5 +598,5 @@ def test_c36_names_and_a_comment_are_cut_so() -> None:
     row = "{to: %s, kind: builtin, from: customer.first_name, policy: fill}"
     rows = "\n".join(f"  - {row % name}" for name in ("firstName", "lastName", "comment"))
     field_map = read_field_map(f"version: 1\nfields:\n{rows}\n", "cut.yaml")
-    told = values(field_map, Facts(replace(MARISOL, first_name=GRAPE * 600), [], True))
+    told = values(field_map, CustomerProfile(replace(MARISOL, first_name=GRAPE * 600), [], True))
     assert told == {"firstName": GRAPE * 50, "lastName": GRAPE * 50, "comment": GRAPE * 500}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vs_st_pipeline.domain.formats import (
-    FORMS,
+    FORMATS,
     as_code,
     as_decimal,
     as_id,
@@ -23,8 +23,8 @@ from vs_st_pipeline.domain.formats import (
     local_date,
     money,
     parse_moment,
+    title_case,
     us_date,
-    words,
 )
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
@@ -226,15 +226,15 @@ def test_money_never_shows_an_exponent(amount: Decimal) -> None:
     ],
 )
 def test_words(code: str, text: str) -> None:
-    assert words(code) == text
+    assert title_case(code) == text
 
 
 @given(st.lists(st.from_regex(r"[A-Z]{1,9}", fullmatch=True), min_size=1, max_size=5))
 def test_words_keep_every_letter(parts: list[str]) -> None:
-    text = words("_".join(parts))
+    text = title_case("_".join(parts))
     assert text.upper().split(" ") == parts
     assert all(word[0].isupper() and not word[1:].isupper() for word in text.split(" "))
-    assert words(text) == text
+    assert title_case(text) == text
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_words_keep_every_letter(parts: list[str]) -> None:
     ],
 )
 def test_forms(form: str, value: object, text: str) -> None:
-    assert FORMS[form].write(value, PACIFIC) == text
+    assert FORMATS[form].write(value, PACIFIC) == text
 
 
 def test_readers_take_what_has_the_right_type_and_nothing_else() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vs_st_pipeline.domain.phone import mask_email, mask_phone, nanp
+from vs_st_pipeline.domain.phone import mask_email, mask_phone, parse_nanp
 
 national = st.from_regex(r"[2-9][0-9]{2}[2-9][0-9]{6}", fullmatch=True)
 glue = st.text(alphabet=" -.()/\t\u00a0\u2011", max_size=3)
@@ -38,7 +38,7 @@ glue = st.text(alphabet=" -.()/\t\u00a0\u2011", max_size=3)
     ],
 )
 def test_one_number_however_it_is_written(number: str) -> None:
-    assert nanp(number) == "7075550142"
+    assert parse_nanp(number) == "7075550142"
 
 
 @pytest.mark.parametrize(
@@ -81,18 +81,18 @@ def test_one_number_however_it_is_written(number: str) -> None:
     ],
 )
 def test_what_is_no_north_american_number(number: str) -> None:
-    assert nanp(number) is None
+    assert parse_nanp(number) is None
 
 
 @pytest.mark.parametrize("country", [None, "", "  ", "1", "+1", "001", 1, "US", "us", "USA", "CA", "Canada"])
 def test_countries_of_the_numbering_plan(country: str | int | None) -> None:
-    assert nanp("7075550142", country, "12") == "7075550142"
+    assert parse_nanp("7075550142", country, "12") == "7075550142"
 
 
 @pytest.mark.parametrize("country", ["44", 44, "+44", "GB", "MX", "011", "0", 0, "11", "Deutschland", True])
 def test_a_number_of_another_country_matches_nothing(country: str | int) -> None:
-    assert nanp("7075550142", country) is None
-    assert nanp("+17075550142", country) is None
+    assert parse_nanp("7075550142", country) is None
+    assert parse_nanp("+17075550142", country) is None
 
 
 ISO_CODES = """
@@ -117,8 +117,8 @@ USA CAN ATG AIA ASM BRB BMU BHS DMA DOM GRD GUM JAM KNA CYM LCA MNP MSR PRI SXM 
     ],
 )  # fmt: skip
 def test_ruling_1_every_member_of_the_plan_counts_as_1(country: str | float) -> None:
-    assert nanp("7875550142", country) == "7875550142"
-    assert nanp("+1 787 555 0142", country) == "7875550142"
+    assert parse_nanp("7875550142", country) == "7875550142"
+    assert parse_nanp("+1 787 555 0142", country) == "7875550142"
 
 
 @pytest.mark.parametrize(
@@ -133,38 +133,38 @@ def test_ruling_1_every_member_of_the_plan_counts_as_1(country: str | float) -> 
     ],
 )  # fmt: skip
 def test_ruling_1_another_country_still_matches_nothing(country: str | float) -> None:
-    assert nanp("7875550142", country) is None
+    assert parse_nanp("7875550142", country) is None
 
 
 @given(digits=national, pieces=st.lists(glue, min_size=11, max_size=11), lead=st.sampled_from(["", "1", "+1"]))
 def test_punctuation_means_nothing(digits: str, pieces: list[str], lead: str) -> None:
     written = lead + "".join(piece + digit for piece, digit in zip(pieces, digits, strict=False)) + pieces[-1]
-    assert nanp(written) == digits
+    assert parse_nanp(written) == digits
 
 
 @given(
     digits=national, extension=st.from_regex(r"[0-9]{1,6}", fullmatch=True), word=st.sampled_from(["x", " ext. ", "#"])
 )
 def test_an_extension_is_dropped(digits: str, extension: str, word: str) -> None:
-    assert nanp(f"{digits}{word}{extension}") == digits
+    assert parse_nanp(f"{digits}{word}{extension}") == digits
 
 
 @given(st.text(alphabet="0123456789+()-. x#\uff11\u0661abc", max_size=24))
 def test_the_answer_is_ten_digits_found_in_the_text_or_nothing(text: str) -> None:
-    answer = nanp(text)
+    answer = parse_nanp(text)
     if answer is None:
         return
     assert len(answer) == 10
     assert answer.isascii()
     assert answer.isdigit()
     assert answer in "".join(sign for sign in text if sign in "0123456789")
-    assert nanp(answer) == answer
-    assert nanp(f"+1{answer}") == answer
+    assert parse_nanp(answer) == answer
+    assert parse_nanp(f"+1{answer}") == answer
 
 
 @given(digits=national, more=st.from_regex(r"[0-9]{1,5}", fullmatch=True))
 def test_a_longer_number_is_never_cut(digits: str, more: str) -> None:
-    assert nanp(digits + more) is None
+    assert parse_nanp(digits + more) is None
 
 
 @pytest.mark.parametrize(

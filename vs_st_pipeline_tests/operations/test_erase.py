@@ -365,7 +365,7 @@ def test_a_damaged_copy_of_the_hashes_is_named_and_nothing_is_called(story: Stor
 @pytest.mark.slow
 def test_what_a_process_that_died_could_not_keep_in_memory_is_removed(story: Story) -> None:
     story.begin_synced()
-    living, handle = spill.own_folder(story.data / "tmp")
+    living, handle = spill.claim_dir(story.data / "tmp")
     dead = story.data / "tmp" / "dead"
     dead.mkdir(parents=True)
     (dead / "duckdb_temp_storage-0.tmp").write_bytes(b"Vantongeren")
@@ -377,7 +377,7 @@ def test_what_a_process_that_died_could_not_keep_in_memory_is_removed(story: Sto
     assert (living / "mine.tmp").exists()
     assert handle is not None
     os.close(handle)
-    spill.sweep(story.data / "tmp")
+    spill.remove_stale(story.data / "tmp")
     assert not living.exists()
 
 

@@ -102,14 +102,14 @@ def test_a_refusal_is_told_with_its_meaning_and_what_to_do(story: Story) -> None
         "code": "INVALID_CONTACT",
         "means": meaning.means,
         "do": meaning.do,
-        "then": meaning.what_then,
+        "then": meaning.next_step,
         "first_at": start.replace(tzinfo=None).isoformat() + "Z",
         "attempts": 2,
         "next_at": (start + timedelta(minutes=16)).replace(tzinfo=None).isoformat() + "Z",
     }
     text = told(story, "why", RENSKE)
     assert meaning.do in text
-    assert meaning.what_then in text
+    assert meaning.next_step in text
     assert "2 times (INVALID_CONTACT)" in text
     story.texting.set_switch("reject", {})
     story.sync(now=(start + timedelta(days=2)).isoformat())

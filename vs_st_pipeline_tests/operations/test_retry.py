@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.defs import checks
-from vs_st_pipeline.domain.diff import Accepted, Side, whose
+from vs_st_pipeline.domain.diff import Drift, LedgerEntry, classify_drift
 from vs_st_pipeline.sandbox.scenarios.fixtures import instant_text
 from vs_st_pipeline_tests.support.between import Told, between
 from vs_st_pipeline_tests.support.story import (
@@ -90,14 +90,14 @@ def test_retry_without_a_merchant_or_with_an_unknown_one_ends_with_2(story: Stor
 
 # --- three sides of one value -------------------------------------------------------------------------------------
 
-SENT = Accepted("Fulton", stored="Fulton")
+SENT = LedgerEntry("Fulton", stored="Fulton")
 
 
 @pytest.mark.parametrize(
     ("wanted", "live", "accepted", "side"),
     [
         ("Fulton", "Fulton", SENT, "same"),
-        ("Fulton", "Ful", Accepted("Fulton", stored="Ful"), "same"),  # what SimpleTexting made of it
+        ("Fulton", "Ful", LedgerEntry("Fulton", stored="Ful"), "same"),  # what SimpleTexting made of it
         ("Fulton", "", None, "ours"),
         ("Graton", "Fulton", SENT, "ours"),
         ("Graton", "Graton", SENT, "same"),  # somebody was faster, with the right value
@@ -107,14 +107,14 @@ SENT = Accepted("Fulton", stored="Fulton")
         ("", "Edited", SENT, "both"),
     ],
 )
-def test_who_has_moved(wanted: str, live: str, accepted: Accepted | None, side: Side) -> None:
-    assert whose("mirror", wanted, live, accepted) == side
+def test_who_has_moved(wanted: str, live: str, accepted: LedgerEntry | None, side: Drift) -> None:
+    assert classify_drift("mirror", wanted, live, accepted) == side
 
 
 def test_a_filled_field_that_somebody_changed_is_his_right_and_one_that_was_emptied_is_not_as_left() -> None:
-    assert whose("fill", "Fulton", "Edited", SENT) == "same"
-    assert whose("fill", "Fulton", "", SENT) == "theirs"
-    assert whose("fill", "Fulton", "", None) == "ours"
+    assert classify_drift("fill", "Fulton", "Edited", SENT) == "same"
+    assert classify_drift("fill", "Fulton", "", SENT) == "theirs"
+    assert classify_drift("fill", "Fulton", "", None) == "ours"
 
 
 # --- reconcile ----------------------------------------------------------------------------------------------------

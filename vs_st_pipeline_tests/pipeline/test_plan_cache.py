@@ -133,7 +133,7 @@ def test_one_stop_alone_is_made_whatever_is_known(quiet: Story) -> None:
     from vs_st_pipeline.pipeline import sync as pipeline
 
     plan = planned_by(quiet)
-    assert pipeline.walk(quiet.as_run(), ["planned"]).status == "ok"
+    assert pipeline.run_stages(quiet.as_run(), ["planned"]).status == "ok"
     assert planned_by(quiet) != plan
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from vs_st_pipeline.domain.order import order_from
-from vs_st_pipeline.pipeline.raw_retention import reduced_order
+from vs_st_pipeline.pipeline.raw_retention import minimal_order
 from vs_st_pipeline.pipeline.staging import as_object
 from vs_st_pipeline_tests.support.story import BRAM, MARISOL, TEST, Story
 
@@ -108,13 +108,13 @@ def test_of_who_is_gone_only_that_stays_by_which_he_is_found_and_he_may_come_bac
 @pytest.mark.parametrize("text", ["[]", '"text"', "{}", '{"orderNumber": "1", "customer": null, "shipping": 3}'])
 def test_whatever_a_body_is_less_of_it_means_the_same(text: str) -> None:
     today = date(2026, 6, 1)
-    reduced, whole = as_object(reduced_order(text)) or {}, as_object(text) or {}
+    reduced, whole = as_object(minimal_order(text)) or {}, as_object(text) or {}
     assert order_from(reduced, today=today) == order_from(whole, today=today)
 
 
 def test_money_stays_as_it_came() -> None:
     text = '{"orderNumber": "1", "total": 12345678901234567.890, "products": [1], "customer": {"id": 7, "email": "x"}}'
-    kept = reduced_order(text)
+    kept = minimal_order(text)
     assert '"total":12345678901234567.890' in kept
     assert msgspec.json.decode(kept).keys() == {"orderNumber", "total", "customer"}
     assert "email" not in kept

@@ -18,7 +18,7 @@ from vs_st_pipeline.pipeline import staging
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.platform.warehouse.files import Warehouse
-from vs_st_pipeline.platform.warehouse.schema_drift import drift_of, new_names
+from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_counts, unexpected_names
 
 SETTINGS = """
 merchants:
@@ -99,8 +99,8 @@ def test_a_part_of_an_order_says_what_the_whole_says(text: str) -> None:
     part = staging._order_fields(text)
     assert part is not None
     assert order_from(part, today=date(2026, 6, 1)) == order_from(whole, today=date(2026, 6, 1))
-    assert new_names("order", part) == new_names("order", whole)
-    assert drift_of("order", whole).total() == len(new_names("order", whole))
+    assert unexpected_names("order", part) == unexpected_names("order", whole)
+    assert unexpected_counts("order", whole).total() == len(unexpected_names("order", whole))
 
 
 @pytest.mark.parametrize("text", ["[1]", "null", '"x"', None])

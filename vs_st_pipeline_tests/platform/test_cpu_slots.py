@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from vs_st_pipeline.platform.cpu_slots import Seats, waiting, while_waiting
+from vs_st_pipeline.platform.cpu_slots import CpuSlots, releasing, waiting
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 
 
 def test_no_more_compute_than_there_are_seats_and_all_come_to_their_turn() -> None:
-    seats, guard, done = Seats(2), threading.Lock(), threading.Event()
+    seats, guard, done = CpuSlots(2), threading.Lock(), threading.Event()
     seated, most = 0, 0
 
     def compute(change: int) -> None:
@@ -38,7 +38,7 @@ def test_no_more_compute_than_there_are_seats_and_all_come_to_their_turn() -> No
 
 
 def test_who_waits_leaves_the_only_seat_to_another() -> None:
-    seats, sat = Seats(1), threading.Event()
+    seats, sat = CpuSlots(1), threading.Event()
 
     def other() -> None:
         with seats.taken():
@@ -47,12 +47,12 @@ def test_who_waits_leaves_the_only_seat_to_another() -> None:
     with ThreadPoolExecutor(1) as pool, seats.taken():
         begun = pool.submit(other)
         assert not sat.is_set()
-        assert while_waiting(sat.wait)(20)
+        assert releasing(sat.wait)(20)
         begun.result(20)
 
 
 def test_a_seat_is_free_again_after_whatever_went_wrong() -> None:
-    seats = Seats(1)
+    seats = CpuSlots(1)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), seats.taken(), waiting():
             raise ZeroDivisionError
@@ -64,7 +64,7 @@ def test_a_seat_is_free_again_after_whatever_went_wrong() -> None:
 
 def test_who_waits_for_a_file_that_another_thread_uses_leaves_his_seat_to_it(tmp_path: Path) -> None:
     """Else that one, who has the file and waits for a seat, and this one would wait for each other."""
-    seats, warehouse, used, wanted = Seats(1), Warehouse(tmp_path), threading.Event(), threading.Event()
+    seats, warehouse, used, wanted = CpuSlots(1), Warehouse(tmp_path), threading.Event(), threading.Event()
 
     def use() -> None:
         with seats.taken(), warehouse.open("one"):
@@ -91,5 +91,5 @@ def test_there_are_seats_where_the_system_does_not_say_which_processors_are_ours
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    with Seats().taken():
+    with CpuSlots().taken():
         pass

@@ -12,9 +12,9 @@ import pytest
 from vs_st_pipeline.connectors.simpletexting import accidental_contacts, contacts, emails, push, write_set
 from vs_st_pipeline.connectors.simpletexting.accidental_contacts import _epoch
 from vs_st_pipeline.connectors.simpletexting.batch import write_body
-from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, ReadNames
+from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, FieldKeys
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import live_contact
-from vs_st_pipeline.domain.codec import encoded, read_json
+from vs_st_pipeline.domain.codec import encode, read_json
 from vs_st_pipeline_tests.support.between import Between, Told, between
 from vs_st_pipeline_tests.support.story import (
     BRAM,
@@ -283,10 +283,10 @@ def test_c21_a_number_beyond_all_bounds_spoils_one_contact(story: Story, wire: B
 def test_c35_foreign_values_go_back_as_they_came_and_whole_floats_read_as_whole_numbers() -> None:
     odd = '{"a": 1.10, "b": 1e5, "c": 123456789012345678901234567890, "d": {"e": [1.0]}, "f": true, "g": 7.0}'
     text = f'{{"contactPhone": "7075550142", "customFields": {{"vscustomerid": 7.00103e5, {odd[1:]}}}'
-    contact = live_contact("c", text, "", ReadNames([CustomField("VScustomerID", "vscustomerid")]))
+    contact = live_contact("c", text, "", FieldKeys([CustomField("VScustomerID", "vscustomerid")]))
     assert contact.custom["vscustomerid"] == "700103"
     assert contact.custom["g"] == "7"
-    body = encoded({"x": write_body(contact, [])["contactPhone"], "y": contact.odd})
+    body = encode({"x": write_body(contact, [])["contactPhone"], "y": contact.odd})
     assert body is not None
     for part in ('"a":1.10', '"b":1e5', '"c":123456789012345678901234567890', '{"e": [1.0]}', '"g":7.0'):
         assert part in body.decode()

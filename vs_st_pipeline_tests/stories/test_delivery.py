@@ -11,7 +11,7 @@ import pytest
 
 from vs_st_pipeline.connectors.simpletexting import batch
 from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
-from vs_st_pipeline.domain.diff import Accepted
+from vs_st_pipeline.domain.diff import LedgerEntry
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import Warehouse
@@ -33,13 +33,13 @@ def batches_sent(story: Story) -> int:
     return sum(entry["path"].endswith("batch-update") for entry in story.writes())
 
 
-def ledger_now(story: Story) -> dict[tuple[str, str], Accepted]:
+def ledger_now(story: Story) -> dict[tuple[str, str], LedgerEntry]:
     with opened(story) as db:
         found = db.rows("select contact_id, field, sent, stored, before, resent from synced.ledger")
-    return {(row[0], row[1]): Accepted(row[2], row[3], row[4] or "", row[5]) for row in found}
+    return {(row[0], row[1]): LedgerEntry(row[2], row[3], row[4] or "", row[5]) for row in found}
 
 
-def replayed(story: Story, until: datetime | None = None) -> dict[tuple[str, str], Accepted]:
+def replayed(story: Story, until: datetime | None = None) -> dict[tuple[str, str], LedgerEntry]:
     with opened(story) as db:
         return ledger.replay(db, until)
 

@@ -19,11 +19,11 @@ import pytest
 from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.connectors.vinoshipper.landing import land_order_rows
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
-from vs_st_pipeline.pipeline import sync as pipeline
+from vs_st_pipeline.pipeline.session import open_session
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.platform.warehouse.files import Warehouse
-from vs_st_pipeline.platform.warehouse.state import write_mark
+from vs_st_pipeline.platform.warehouse.state import set_state
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support.story import Story
 
@@ -94,7 +94,7 @@ def begin(story: Story) -> list[OrderRow]:
     run = Run(merchant, Warehouse(story.data), lambda: DAY)
     rows: list[OrderRow] = []
     story.shop.set_switch("page_cap", 10_000)
-    with pipeline.visiting(run) as visit:
+    with open_session(run) as visit:
         for page in range(7):
             wanted = {"processed.start": WALKED_BACK_TO, "pageIndex": page, "pageSize": 10_000}
             for text in visit.vinoshipper.search_orders(wanted).rows:
@@ -104,7 +104,7 @@ def begin(story: Story) -> list[OrderRow]:
         with run.open() as db, db.transaction():
             land_order_rows(db, rows, run.now())
             reached = {"reached": WALKED_BACK_TO, "size": 32, "started": run.today().isoformat(), "complete": False}
-            write_mark(db, "order_history", reached, run.now())
+            set_state(db, "order_history", reached, run.now())
     assert visit.report.error is None
     story.shop.set_switch("page_cap", 25)
     return rows

@@ -244,7 +244,7 @@ def test_whose_phone_changes_to_that_of_another_goes_alone_and_gets_his_own_valu
 def test_no_contact_is_sent_that_is_not_stored_as_opted_in_whoever_says_so(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write_set, "status_reason", lambda _: None)  # as if the look before the write were blind
+    monkeypatch.setattr(write_set, "consent_reason", lambda _: None)  # as if the look before the write were blind
     monkeypatch.setattr(write_set, "READ_AGAIN_AFTER", timedelta(0))
     stops(story, MARISOL, on="request", method="GET", path_regex="/v2/api/contacts/.+")
     story.failed("internal")

@@ -30,7 +30,7 @@ from vs_st_pipeline_tests.support.story import NOW_AND_ALWAYS, ODALYS, TEST
 
 Record = dict[str, Any]
 
-CONTACTS, CUSTOMERS, ORDERS = (name for name in pipeline.STOPS if name.startswith("raw/"))
+CONTACTS, CUSTOMERS, ORDERS = (name for name in pipeline.STAGES if name.startswith("raw/"))
 EVERY_STOP = (CONTACTS, CUSTOMERS, ORDERS)
 LINNEA, NEWCOMER, JUST_JOINED = "7075550152", "7075550177", 700300
 FULL_DAY = 28  # more than a page of 25
@@ -236,7 +236,7 @@ class Eye:
         for number in [number for number in before.orders if number.endswith(unseen[1])]:
             del before.orders[number]
         errors = {
-            stop: pipeline.walk(Run(merchant, self.warehouse, lambda: datetime.now(UTC)), [stop]).error
+            stop: pipeline.run_stages(Run(merchant, self.warehouse, lambda: datetime.now(UTC)), [stop]).error
             for stop in stops
         }
         after, silent = self.world(), []

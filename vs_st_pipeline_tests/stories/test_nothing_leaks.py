@@ -179,7 +179,7 @@ def crashed(story: Story, where: str, how: str, *options: str) -> subprocess.Com
     [
         ("planning.make_plan", RAISES),
         ("pipeline.sync", RAISES),
-        ("pipeline.write_standing", RAISES),
+        ("pipeline.write_status", RAISES),
         ("pipeline.sync", "t = threading.Thread(target=lambda: [][person]); t.start(); t.join(); os._exit(1)"),
         ("pipeline.sync", "type('Odd', (), {'__del__': lambda self: [][person]})(); os._exit(1)"),
         ("main.cli.main", RAISES),
@@ -203,7 +203,7 @@ def test_a_crash_of_the_interpreter_leaves_no_person_and_no_core(story: Story) -
 
 def test_no_core_may_be_written() -> None:
     code = (
-        "import resource; from vs_st_pipeline.platform.crash_reports import be_quiet; be_quiet(); "
+        "import resource; from vs_st_pipeline.platform.crash_reports import install; install(); "
         "print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "0\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vs_st_pipeline.operations.fleet import health
-from vs_st_pipeline.operations.fleet.health import Fleet, Stand
-from vs_st_pipeline.pipeline.status_file import write_standing
+from vs_st_pipeline.operations.fleet.health import Fleet, MerchantHealth
+from vs_st_pipeline.pipeline.status_file import write_status
 
 NOW = datetime(2026, 11, 3, 12, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -47,12 +47,10 @@ class Files:
             "synced": {"accepted": told.get("accepted", 0)},
             "calls": {"vinoshipper": 5, "simpletexting": 2},
         }
-        write_standing(
-            self.folder / "data", merchant, NOW - ago, run, good=not kind, waiting=told.get("waiting", (0, 0))
-        )
+        write_status(self.folder / "data", merchant, NOW - ago, run, good=not kind, waiting=told.get("waiting", (0, 0)))
 
     def look(self, **environ: str) -> Fleet:
-        return health.look({**self.environ, **environ})
+        return health.fleet_health({**self.environ, **environ})
 
-    def one(self, merchant: str, **environ: str) -> Stand:
+    def one(self, merchant: str, **environ: str) -> MerchantHealth:
         return next(one for one in self.look(**environ).stands if one.merchant == merchant)

@@ -35,14 +35,14 @@ _ZONED = re.compile(r"[0-9] ?(Z|[+-][0-9]{2}:?([0-9]{2})?)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class CalledAt:
+class CallWindow:
     """SimpleTexting's clock around a call of ours (epoch seconds, whole): the last answer before it, and its own."""
 
     before: float | None
     answered: float | None
 
 
-def settle_stranger(st: SimpleTextingClient, contact_id: str, called: CalledAt) -> str:
+def settle_accidental(st: SimpleTextingClient, contact_id: str, called: CallWindow) -> str:
     """Read the contact that a write met, and delete it if our write made it.
 
     Args:
@@ -62,7 +62,7 @@ def settle_stranger(st: SimpleTextingClient, contact_id: str, called: CalledAt) 
     created, updated = _epoch(body.get("created")), _epoch(body.get("updated"))
     if created is not None and (st.server_time is None or created > st.server_time + FUTURE_SECONDS):
         return IN_DOUBT  # made in a future that is wrong; it says nothing about our call
-    made = made_by_us(created, updated, called)
+    made = created_by_us(created, updated, called)
     # Ours would be of the API. This one was made by other means, after a call that did not meet it or never arrived.
     if made and body.get("updateSource") not in (None, "", OUR_OWN_SOURCE):
         return CAME_BACK
@@ -79,7 +79,7 @@ def settle_stranger(st: SimpleTextingClient, contact_id: str, called: CalledAt) 
     return MADE_AND_DELETED
 
 
-def made_by_us(created: float | None, updated: float | None, called: CalledAt) -> bool | None:
+def created_by_us(created: float | None, updated: float | None, called: CallWindow) -> bool | None:
     """True: by our call. False: it is older than our call. None: nobody can say.
 
     Args:

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from vs_st_pipeline.connectors.simpletexting.accidental_contacts import CalledAt
+from vs_st_pipeline.connectors.simpletexting.accidental_contacts import CallWindow
 from vs_st_pipeline.connectors.simpletexting.client import BatchItem, BatchResult, SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, Refused, TryLater
-from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.plan import Change
-from vs_st_pipeline.platform.cpu_slots import while_waiting
-from vs_st_pipeline.platform.warehouse.ledger import Sent
+from vs_st_pipeline.platform.cpu_slots import releasing
+from vs_st_pipeline.platform.warehouse.ledger import OutboxEntry
 
 FIRST_POLL_SECONDS = 0.5
 LONGEST_POLL_SECONDS = 15.0
@@ -50,7 +50,7 @@ class BatchOutcome:
     unknown: list[str] = field(default_factory=list)
     import_limit: bool = False
     done: bool = False
-    called: CalledAt = CalledAt(None, None)
+    called: CallWindow = CallWindow(None, None)
 
 
 def write_body(contact: LiveContact, changes: Sequence[Change]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def write_body(contact: LiveContact, changes: Sequence[Change]) -> dict[str, Any
     just read and what is ours; then both end alike. The phone is sent as the contact's own, because a blank one is
     refused.
     """
-    body: dict[str, Any] = {"contactPhone": nanp(contact.phone) or contact.phone}
+    body: dict[str, Any] = {"contactPhone": parse_nanp(contact.phone) or contact.phone}
     body.update({change.key: change.new for change in changes if change.kind == "builtin"})
     custom = {change.key: change.new for change in changes if change.kind == "custom"}
     if custom:
@@ -72,8 +72,8 @@ def write_body(contact: LiveContact, changes: Sequence[Change]) -> dict[str, Any
 def collect(
     st: SimpleTextingClient,
     task_id: str,
-    sending: Sequence[Sent],
-    called: CalledAt,
+    sending: Sequence[OutboxEntry],
+    called: CallWindow,
     *,
     wait: timedelta,
     progress: Callable[[str], None],
@@ -91,9 +91,9 @@ def collect(
     outcome = BatchOutcome(called=called)
     shared = Counter(sent.phone for sent in sending)
     told: dict[str, BatchItem] = {}
-    results, outcome.done = _poll(st, task_id, wait, progress, while_waiting(sleep))
+    results, outcome.done = _poll(st, task_id, wait, progress, releasing(sleep))
     for result in results:
-        phone = nanp(result.contactPhone)
+        phone = parse_nanp(result.contactPhone)
         if phone and (phone not in told or result.done):
             told[phone] = result
     for sent in sending:

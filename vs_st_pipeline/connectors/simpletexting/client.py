@@ -16,7 +16,7 @@ import msgspec
 
 from vs_st_pipeline.domain.codec import BEYOND, JSON, read_json
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, BadRecord
-from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.records import RecordKind, id_text, is_error, is_hollow, prove
 from vs_st_pipeline.platform.http.client import Answer, Bearer, HttpClient, NoBody, Pace
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -215,7 +215,7 @@ class SimpleTextingClient:
         text, body = self._single(phone)
         own = contact_id_in(body)
         prove(CONTACT, body, own or "")
-        if own is None or nanp(_phone_text(body)) != nanp(phone):
+        if own is None or parse_nanp(_phone_text(body)) != parse_nanp(phone):
             raise BadRecord(
                 "the answer to a read of one contact has another phone than the one that was asked for",
                 system=SIMPLETEXTING,

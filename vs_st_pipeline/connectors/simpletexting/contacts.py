@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, PAGE_SIZE, CustomFieldItem, SimpleTextingClient
-from vs_st_pipeline.connectors.simpletexting.custom_fields import ReadNames
+from vs_st_pipeline.connectors.simpletexting.custom_fields import FieldKeys
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     ContactItem,
     contact_item,
@@ -23,19 +23,19 @@ from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     of_people_not_forgotten,
     read_custom_fields,
 )
-from vs_st_pipeline.domain.eligibility import status_reason
+from vs_st_pipeline.domain.eligibility import consent_reason
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, BadRecord, Refused
 from vs_st_pipeline.domain.formats import instant, parse_moment
 from vs_st_pipeline.domain.records import SingleReads
-from vs_st_pipeline.platform.run import Asked, Run
+from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import (
     CLOCK_SLACK,
     UNREAD_EMAILS,
-    forget_mark,
+    clear_state,
+    get_state,
     is_due,
-    read_mark,
-    write_mark,
+    set_state,
 )
 from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, record_unreadable, unreadable_ids
 
@@ -52,7 +52,7 @@ def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
     """Read the account's custom fields anew; returns how many there are."""
     with run.open() as db:
         kept = db.rows("select label, merge_tag from raw.simpletexting_custom_fields order by rowid")
-        proved = read_mark(db, FIELDS) is not None and not run.full
+        proved = get_state(db, FIELDS) is not None and not run.full
         proved = proved and not is_due(db, FIELDS, run.merchant.simpletexting.full_read, run.now())
     rows = _labels(list_custom_fields(st, kept if proved else ()))
     if kept and not rows and not run.full:
@@ -70,8 +70,8 @@ def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
             db.execute("delete from raw.simpletexting_custom_fields")
             db.execute(f"insert into raw.simpletexting_custom_fields select label, merge_tag from {batch}")
             # A renamed merge tag moves no contact's `updated`, and is how each of them says whose it is.
-            forget_mark(db, FULL)
-        write_mark(db, FIELDS, len(rows), run.now())
+            clear_state(db, FULL)
+        set_state(db, FIELDS, len(rows), run.now())
     return len(rows)
 
 
@@ -117,8 +117,8 @@ def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) ->
             too many of the contacts are of a shape that is not understood.
     """
     with run.open() as db:
-        mark = read_mark(db, SINCE)
-        full = fresh or run.full or mark is None or read_mark(db, UNREAD_EMAILS) is None
+        mark = get_state(db, SINCE)
+        full = fresh or run.full or mark is None or get_state(db, UNREAD_EMAILS) is None
         full = full or is_due(db, FULL, run.merchant.simpletexting.full_read, run.now())
     if full or datetime.fromisoformat(mark) > _latest(st):  # a mark in the future has hidden whom nobody knows
         return _fetch_all(run, st, "before a batch" if fresh else "due")
@@ -147,7 +147,7 @@ def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
         )
     _judge_unusable(run, st, listing, of_all=True)
     _land_complete(run, st, listing)
-    run.asked.append(Asked("contact list", why, listing.count, f"{listing.pages} pages"))
+    run.request_log.append(RequestLogEntry("contact list", why, listing.count, f"{listing.pages} pages"))
     return listing.count
 
 
@@ -176,8 +176,8 @@ def _land_complete(run: Run, st: SimpleTextingClient, listing: _Listing) -> None
             db.execute("delete from raw.reads where what = 'contacts'")
             db.execute("insert into raw.reads values ('contacts', ?, ?, ?)", [run.run_id, listing.count, run.now()])
             if not run.dry_run:
-                write_mark(db, FULL, run.run_id, run.now())
-                write_mark(db, LONGEST, listing.longest, run.now())
+                set_state(db, FULL, run.run_id, run.now())
+                set_state(db, LONGEST, listing.longest, run.now())
         _move_mark(db, run, st, listing, None)
 
 
@@ -186,7 +186,7 @@ def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
     with run.open() as db:
         since = _overlapping(db, datetime.fromisoformat(mark))
         known = int(db.value("select count(*) from raw.simpletexting_contacts where not gone"))
-        longest = int(read_mark(db, LONGEST) or 0)
+        longest = int(get_state(db, LONGEST) or 0)
     newest = datetime.fromisoformat(mark)
 
     def enough(page: Sequence[str], listing: _Listing) -> bool:
@@ -205,13 +205,17 @@ def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
     if before * 2 > listing.count and listing.count * 100 >= known * OF_ALL:
         # `since` had no effect: then this is a listing of all, and is treated as one. One old row proves nothing.
         _land_complete(run, st, listing)
-        run.asked.append(Asked("contact list", "`since` has no effect here", listing.count, "all contacts"))
+        run.request_log.append(
+            RequestLogEntry("contact list", "`since` has no effect here", listing.count, "all contacts")
+        )
         return listing.count
     with run.open() as db, db.transaction():
         land_contacts(run, db, listing.found.values())
         _keep_unusable(run, db, listing, of_all=False)
         _move_mark(db, run, st, listing, mark)
-    run.asked.append(Asked("contact list", "updated since the last look", listing.count, f"{listing.pages} pages"))
+    run.request_log.append(
+        RequestLogEntry("contact list", "updated since the last look", listing.count, f"{listing.pages} pages")
+    )
     return listing.count
 
 
@@ -274,7 +278,7 @@ def _move_mark(db: Db, run: Run, st: SimpleTextingClient, listing: _Listing, bef
         known.append(datetime.fromisoformat(before))
     if known:
         clock = latest if st.server_time is None else latest - HEADER_STEP
-        write_mark(db, SINCE, min(max(known), clock).isoformat(), run.now())
+        set_state(db, SINCE, min(max(known), clock).isoformat(), run.now())
 
 
 @dataclass(slots=True)
@@ -293,7 +297,7 @@ class _Listing:
         proved: nothing shows that anybody was missed.
     """
 
-    names: ReadNames
+    names: FieldKeys
     found: dict[str, ContactItem] = field(default_factory=dict)
     unusable: dict[str, ContactItem] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
@@ -353,7 +357,7 @@ def _takes_its_place(before: ContactItem, later: ContactItem) -> bool:
 
     Where they differ in consent it is by when they were updated, and where that does not tell no consent is believed.
     """
-    consented, consents = (status_reason(row.status) is None for row in (before, later))
+    consented, consents = (consent_reason(row.status) is None for row in (before, later))
     if consented == consents:
         return True
     if before.updated is not None and later.updated is not None and before.updated != later.updated:
@@ -395,7 +399,7 @@ def _list(
     No total says that this was all: some count the page alone.
     """
     with run.open() as db:
-        listing = _Listing(ReadNames(read_custom_fields(db)))
+        listing = _Listing(FieldKeys(read_custom_fields(db)))
     text_since = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{since.microsecond // 1000:03d}Z" if since else None
     before: list[bytes] = []
     totals: set[int] = set()
@@ -476,22 +480,22 @@ def _keep_unusable(run: Run, db: Db, listing: _Listing, *, of_all: bool) -> None
     error = BadRecord("the contact stands in the list in a shape that cannot be understood", system=SIMPLETEXTING)
     named = {name: error for name in listing.unusable if not name.startswith("#")}
     record_unreadable(db, CONTACT.name, named, run.now(), dry_run=run.dry_run)
-    known: dict[str, str] = {} if of_all else read_mark(db, UNREAD_EMAILS) or {}
+    known: dict[str, str] = {} if of_all else get_state(db, UNREAD_EMAILS) or {}
     emails = {name: email for name, email in known.items() if name not in listing.found}
     for item in of_people_not_forgotten(run, db, list(listing.unusable.values())):
         if item.email:
             # Of rows without an id, each has the place of its own e-mail: their numbers are those of one listing.
             emails[item.contact_id or f"# {item.email}"] = item.email
-    if emails != read_mark(db, UNREAD_EMAILS):
-        write_mark(db, UNREAD_EMAILS, emails, run.now())
+    if emails != get_state(db, UNREAD_EMAILS):
+        set_state(db, UNREAD_EMAILS, emails, run.now())
 
 
 def _understood_now(run: Run, db: Db, contact_id: str) -> None:
     """He was read, or is gone: what was kept of him because he could not be understood is no longer needed."""
     forget_unreadable(db, CONTACT.name, [contact_id])
-    emails: dict[str, str] = read_mark(db, UNREAD_EMAILS) or {}
+    emails: dict[str, str] = get_state(db, UNREAD_EMAILS) or {}
     if emails.pop(contact_id, None) is not None:
-        write_mark(db, UNREAD_EMAILS, emails, run.now())
+        set_state(db, UNREAD_EMAILS, emails, run.now())
 
 
 def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
@@ -510,5 +514,5 @@ def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
             _understood_now(run, db, contact_id)
         return
     with run.open() as db, db.transaction():
-        land_contacts(run, db, [contact_item_of(text, ReadNames(read_custom_fields(db)))])
+        land_contacts(run, db, [contact_item_of(text, FieldKeys(read_custom_fields(db)))])
         _understood_now(run, db, contact_id)

@@ -32,7 +32,7 @@ class ResolvedMap:
     missing: list[MapField]
 
 
-def resolve(field_map: FieldMap, custom_fields: Sequence[CustomField]) -> ResolvedMap:
+def resolve_fields(field_map: FieldMap, custom_fields: Sequence[CustomField]) -> ResolvedMap:
     """Finds each field in the account: by exact label, then label in any case, then merge tag in any case.
 
     The key is the merge tag, because reads are keyed by it; the label where the tag is blank. Where two rows of a map
@@ -77,7 +77,7 @@ class _Keys:
         return self._by_label.get(name) or self._by_folded_label.get(folded) or self._by_folded_tag.get(folded)
 
 
-class ReadNames:
+class FieldKeys:
     """How an account's custom fields are named in what is read, made once for all of its contacts.
 
     Reads are keyed by merge tag, seldom by label (not documented), so a value under the tag beats one under the label.

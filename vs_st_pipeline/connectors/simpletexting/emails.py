@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from vs_st_pipeline.domain.plan import Change, Wanted
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.state import UNREAD_EMAILS, read_mark
+from vs_st_pipeline.platform.warehouse.state import UNREAD_EMAILS, get_state
 
 
 def is_email(value: Wanted | Change) -> bool:
@@ -36,7 +36,7 @@ def email_owners(db: Db, emails: Iterable[str]) -> dict[str, set[str]]:
                 where not gone"""
         ):
             owners.setdefault(email, set()).add(contact_id)
-    unread: dict[str, str] = read_mark(db, UNREAD_EMAILS) or {}
+    unread: dict[str, str] = get_state(db, UNREAD_EMAILS) or {}
     for contact_id, email in unread.items():
         owners.setdefault(email.strip().casefold(), set()).add(contact_id)
     return owners

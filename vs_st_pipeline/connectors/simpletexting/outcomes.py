@@ -16,27 +16,27 @@ from vs_st_pipeline.connectors.simpletexting.accidental_contacts import (
     IN_DOUBT,
     MADE_AND_DELETED,
     MADE_NOT_DELETED,
-    CalledAt,
-    settle_stranger,
+    CallWindow,
+    settle_accidental,
 )
 from vs_st_pipeline.connectors.simpletexting.batch import NOT_APPLIED, BatchOutcome
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, SimpleTextingClient
-from vs_st_pipeline.connectors.simpletexting.custom_fields import ReadNames
+from vs_st_pipeline.connectors.simpletexting.custom_fields import FieldKeys
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     live_contact,
     mark_gone,
     read_contacts,
     read_custom_fields,
 )
-from vs_st_pipeline.domain.diff import stored_form
-from vs_st_pipeline.domain.eligibility import status_reason
+from vs_st_pipeline.domain.diff import is_normalized_form
+from vs_st_pipeline.domain.eligibility import consent_reason
 from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Internal, PipelineError, Refused, TryLater
-from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.plan import GONE, Change
 from vs_st_pipeline.domain.records import SingleReads
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
-from vs_st_pipeline.platform.warehouse.ledger import Sent
+from vs_st_pipeline.platform.warehouse.ledger import OutboxEntry
 from vs_st_pipeline.platform.warehouse.unreadable import (
     forget_unreadable,
     record_unreadable,
@@ -48,7 +48,7 @@ READ_SINGLY_UP_TO = 20
 
 
 @dataclass(slots=True)
-class Pushed:
+class PushCounts:
     """What became of the plan, in contacts."""
 
     accepted: int = 0
@@ -59,7 +59,7 @@ class Pushed:
 
 
 @dataclass(slots=True)
-class Outcomes:
+class OutcomeRecorder:
     """Records what is sent and what became of it, and counts it in `pushed`.
 
     Attributes:
@@ -70,7 +70,7 @@ class Outcomes:
 
     run: Run
     st: SimpleTextingClient
-    pushed: Pushed
+    pushed: PushCounts
     reads: SingleReads = field(default_factory=SingleReads)
     rejected: Mapping[str, ledger.Rejected] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
@@ -98,7 +98,7 @@ class Outcomes:
         self.reads.went_well()
         return True
 
-    def sending(self, contacts: Sequence[tuple[str, str, Sequence[Change]]], *, call: str) -> list[Sent]:
+    def sending(self, contacts: Sequence[tuple[str, str, Sequence[Change]]], *, call: str) -> list[OutboxEntry]:
         """Store what is about to be sent in one request.
 
         Args:
@@ -111,39 +111,41 @@ class Outcomes:
         send_id, run_id, heard = uuid.uuid4().hex, self.run.run_id, self.st.server_time
         self.moved.update(contact_id for contact_id, _, _ in contacts)
         sending = [
-            Sent(send_id, contact_id, run_id, call, nanp(phone), tuple(changes), heard_before=heard)
+            OutboxEntry(send_id, contact_id, run_id, call, parse_nanp(phone), tuple(changes), heard_before=heard)
             for contact_id, phone, changes in contacts
         ]
         with self.run.open() as db, db.transaction():
-            ledger.record_sending(db, sending, at=self.run.now())
-            if [status_reason(status) for status in ledger.read_consents(db, send_id)] != [None] * len(sending):
+            ledger.enqueue(db, sending, at=self.run.now())
+            if [consent_reason(status) for status in ledger.read_consents(db, send_id)] != [None] * len(sending):
                 raise Internal(
                     "a contact was about to be written that this run has not read as opted in; nothing was sent"
                 )
         return sending
 
-    def taken(self, sending: Sequence[Sent], task_id: str) -> None:
+    def taken(self, sending: Sequence[OutboxEntry], task_id: str) -> None:
         """A batch was taken; its task can be asked from here on."""
         with self.run.open() as db:
-            ledger.record_taken(db, sending[0].send_id, task_id, self.st.server_time)
+            ledger.record_acknowledged(db, sending[0].send_id, task_id, self.st.server_time)
 
-    def not_sent(self, sending: Sequence[Sent]) -> None:
+    def not_sent(self, sending: Sequence[OutboxEntry]) -> None:
         """The request was refused as a whole: nothing of it was done."""
         with self.run.open() as db:
             ledger.record_not_sent(db, sending[0].send_id)
 
-    def accept_partly(self, sent: Sent, dropped: Sequence[Change], code: str | None, http_status: int | None) -> None:
+    def accept_partly(
+        self, sent: OutboxEntry, dropped: Sequence[Change], code: str | None, http_status: int | None
+    ) -> None:
         """Written without what it was refused for: that goes on being wanted, and the contact counts as rejected."""
         with self.run.open() as db, db.transaction():
             ledger.record_partly(db, sent, dropped, code=code, http_status=http_status, at=self.run.now())
         self.pushed.rejected += 1
 
-    def without_effect(self, sent: Sent) -> None:
+    def without_effect(self, sent: OutboxEntry) -> None:
         """Refused as it was; it is sent otherwise at once."""
         with self.run.open() as db, db.transaction():
             ledger.record_refused(db, sent, at=self.run.now())
 
-    def accept(self, sent: Sequence[Sent]) -> None:
+    def accept(self, sent: Sequence[OutboxEntry]) -> None:
         """The ledger moves."""
         if sent:
             with self.run.open() as db, db.transaction():
@@ -151,7 +153,7 @@ class Outcomes:
                 forget_unreadable(db, CONTACT.name, [one.contact_id for one in sent])
             self.pushed.accepted += len(sent)
 
-    def reject(self, sent: Sent, code: str | None, http_status: int | None) -> None:
+    def reject(self, sent: OutboxEntry, code: str | None, http_status: int | None) -> None:
         """Refused: tried again later, never dropped."""
         at = self.run.now()  # one moment: by it the history knows which refusal the code is of
         with self.run.open() as db, db.transaction():
@@ -159,16 +161,16 @@ class Outcomes:
             ledger.record_refused(db, sent, at=at)
         self.pushed.rejected += 1
 
-    def gone(self, sent: Sent) -> None:
+    def gone(self, sent: OutboxEntry) -> None:
         """SimpleTexting does not have this contact any more."""
         with self.run.open() as db, db.transaction():
             mark_gone(db, sent.contact_id)
             ledger.record_without_effect(db, [sent], "gone", at=self.run.now())
         self.pushed.noted[GONE] += 1
 
-    def met_stranger(self, sent: Sent, stranger_id: str, called: CalledAt) -> None:
+    def resolve_mismatch(self, sent: OutboxEntry, stranger_id: str, called: CallWindow) -> None:
         """The write went to another contact than the one we know: ours had vanished; this one is new or came back."""
-        met = settle_stranger(self.st, stranger_id, called)
+        met = settle_accidental(self.st, stranger_id, called)
         self.pushed.noted[met] += 1
         still_there = self._is_there(sent.contact_id)
         with self.run.open() as db, db.transaction():
@@ -190,13 +192,13 @@ class Outcomes:
             return error.http_status != 404
         return True
 
-    def take_in(
+    def apply_results(
         self,
-        sending: Sequence[Sent],
+        sending: Sequence[OutboxEntry],
         outcome: BatchOutcome,
         *,
         dropped: Mapping[str, Refusal] | None = None,
-        again: Callable[[Sent, str | None], bool] = lambda sent, code: False,
+        again: Callable[[OutboxEntry, str | None], bool] = lambda sent, code: False,
     ) -> None:
         """All outcomes of a batch.
 
@@ -216,7 +218,7 @@ class Outcomes:
             else:
                 self.reject(whole(by_id[contact_id], left_out.get(contact_id)), code, None)
         for contact_id, stranger_id in outcome.strangers.items():
-            self.met_stranger(by_id[contact_id], stranger_id, outcome.called)
+            self.resolve_mismatch(by_id[contact_id], stranger_id, outcome.called)
         if outcome.unknown:
             unknown = [by_id[contact_id] for contact_id in outcome.unknown]
             self.settle(unknown, called=outcome.called, may_come=not outcome.done)
@@ -225,9 +227,9 @@ class Outcomes:
 
     def settle(
         self,
-        sent: Sequence[Sent],
+        sent: Sequence[OutboxEntry],
         *,
-        called: CalledAt | None = None,
+        called: CallWindow | None = None,
         finally_: bool = False,
         may_come: bool = False,
         anew: bool = False,
@@ -252,7 +254,7 @@ class Outcomes:
         unread = self._read_again(sent, unless_read=finally_)
         with self.run.open() as db:
             live = read_contacts(db, read_custom_fields(db), [one.contact_id for one in sent])
-        proved: list[Sent] = []
+        proved: list[OutboxEntry] = []
         for one in sent:
             contact = live.get(one.contact_id)
             if one.contact_id in unread:
@@ -273,7 +275,7 @@ class Outcomes:
         self.accept(proved)
         return unread
 
-    def look_late(self, sent: Sent, called: CalledAt) -> None:
+    def check_late(self, sent: OutboxEntry, called: CallWindow) -> None:
         """A contact has vanished whose batch was given up, and may have come since: has it made another?
 
         That one would show what was sent; who has come back by himself, by whatever door, does not.
@@ -283,19 +285,19 @@ class Outcomes:
         except (Refused, TryLater, BadAnswer, Forbidden):
             return  # nobody there, as a rule; the next sync looks again
         with self.run.open() as db:
-            names = ReadNames(read_custom_fields(db))
+            names = FieldKeys(read_custom_fields(db))
         found = live_contact(found_id, text, "", names)
         if found.contact_id != sent.contact_id and _shows(found.value, sent.changes):
-            self.met_stranger(sent, found.contact_id, called)
+            self.resolve_mismatch(sent, found.contact_id, called)
 
-    def _not_applied(self, sent: Sent, *, may_come: bool) -> None:
+    def _not_applied(self, sent: OutboxEntry, *, may_come: bool) -> None:
         at = self.run.now()
         with self.run.open() as db, db.transaction():
             if sent.task_id:  # SimpleTexting had taken it: to send the same in every sync would come to the same
                 ledger.record_rejected(db, sent, code=NOT_APPLIED, http_status=None, at=at)
             ledger.record_without_effect(db, [sent], "not applied", at=at, may_come=may_come)
 
-    def _read_again(self, sent: Sequence[Sent], *, unless_read: bool) -> set[str]:
+    def _read_again(self, sent: Sequence[OutboxEntry], *, unless_read: bool) -> set[str]:
         """Read them as they are now; the ids of those that could not be read."""
         ids = [one.contact_id for one in sent]
         if unless_read:  # this run has read most of them already, and gone ones are known to be
@@ -323,7 +325,7 @@ class Outcomes:
             unread.update(ids[ids.index(contact_id) :] if len(ids) <= READ_SINGLY_UP_TO else ids)
         return unread
 
-    def _stranger_under_its_phone(self, sent: Sent, called: CalledAt) -> bool:
+    def _stranger_under_its_phone(self, sent: OutboxEntry, called: CallWindow) -> bool:
         """Whether a batch without a result met another contact under the phone of one that has vanished."""
         try:
             found = self.st.contact_by_phone(sent.phone)[0] if sent.phone else None
@@ -331,7 +333,7 @@ class Outcomes:
             return False
         if found is None or found == sent.contact_id:
             return False
-        self.met_stranger(sent, found, called)
+        self.resolve_mismatch(sent, found, called)
         return True
 
 
@@ -344,7 +346,7 @@ class Refusal:
     http_status: int | None
 
 
-def whole(sent: Sent, refusal: Refusal | None) -> Sent:
+def whole(sent: OutboxEntry, refusal: Refusal | None) -> OutboxEntry:
     """What was wanted of the contact, with what had been left out."""
     return replace(sent, changes=(*sent.changes, *refusal.changes)) if refusal else sent
 
@@ -355,5 +357,5 @@ def _shows(live: Callable[[str, str], str], changes: Sequence[Change]) -> bool:
 
 def _shown(now: str, change: Change) -> bool:
     # What stood there before proves nothing, even where it is how the new one begins (`Six`, then `Six, Reserve`).
-    cut = bool(change.new) and now != (change.old or "") and stored_form(change.new, now)
+    cut = bool(change.new) and now != (change.old or "") and is_normalized_form(change.new, now)
     return now == change.new or cut

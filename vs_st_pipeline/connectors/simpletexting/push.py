@@ -15,24 +15,24 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from vs_st_pipeline.connectors.simpletexting import contacts as reading
-from vs_st_pipeline.connectors.simpletexting.accidental_contacts import CalledAt
+from vs_st_pipeline.connectors.simpletexting.accidental_contacts import CallWindow
 from vs_st_pipeline.connectors.simpletexting.batch import IMPORT_LIMIT, WRITE_FAILS, collect, write_body
 from vs_st_pipeline.connectors.simpletexting.client import BATCH_SIZE, CONTACT, SimpleTextingClient
-from vs_st_pipeline.connectors.simpletexting.error_codes import meaning_of
-from vs_st_pipeline.connectors.simpletexting.outcomes import Outcomes, Pushed, Refusal, whole
+from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
+from vs_st_pipeline.connectors.simpletexting.outcomes import OutcomeRecorder, PushCounts, Refusal, whole
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact
 from vs_st_pipeline.connectors.simpletexting.write_set import (
     READ_AGAIN_AFTER,
-    Item,
+    WriteItem,
+    build_write_set,
     is_fresh,
-    items_to_write,
-    named_by_phone,
+    uniquely_by_phone,
 )
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, Internal, PipelineError, Refused, TryLater, Unsafe
 from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
-from vs_st_pipeline.platform.warehouse.ledger import Sent
+from vs_st_pipeline.platform.warehouse.ledger import OutboxEntry
 from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, unreadable_ids
 
 FAILURES_IN_A_ROW, SUSPECTS_IN_A_ROW = 3, 5
@@ -46,7 +46,7 @@ LATEST_BATCH = timedelta(days=1)  # how long a batch that nobody saw done is bel
 UPDATE, BATCH = "update_contact", "batch_update"
 
 
-def push(run: Run, st: SimpleTextingClient, pushed: Pushed) -> None:
+def push(run: Run, st: SimpleTextingClient, pushed: PushCounts) -> None:
     """Settle what an earlier run left open, then write what is planned, and move the ledger outcome by outcome.
 
     Args:
@@ -68,7 +68,7 @@ def push(run: Run, st: SimpleTextingClient, pushed: Pushed) -> None:
         with run.open() as db:
             ledger.record_allowed(db, plan[0], by=run.started_by, at=run.now(), run_id=run.run_id)
     with run.open() as db:
-        outcomes = Outcomes(run, st, pushed, rejected=ledger.read_rejected(db), moved=moved)
+        outcomes = OutcomeRecorder(run, st, pushed, rejected=ledger.read_rejected(db), moved=moved)
     _forget_readable(run, wanted_ids)
     try:
         if len(wanted_ids) > run.merchant.simpletexting.write_one_by_one_up_to:
@@ -80,9 +80,9 @@ def push(run: Run, st: SimpleTextingClient, pushed: Pushed) -> None:
     with run.open() as db, db.transaction():
         ledger.forget_suspects(db)
         ledger.forget_settled_rejects(db)
-        ledger.record_learned(db, at=run.now(), run_id=run.run_id)
+        ledger.record_observed(db, at=run.now(), run_id=run.run_id)
         ledger.record_links(db, at=run.now())
-        ledger.record_passed(db, at=run.now())
+        ledger.record_baseline(db, at=run.now())
         ledger.record_settled(db)
 
 
@@ -99,7 +99,7 @@ def _forget_readable(run: Run, wanted_ids: Sequence[str]) -> None:
             forget_unreadable(db, CONTACT.name, [row[0] for row in read])
 
 
-def _note_unreadable(run: Run, pushed: Pushed) -> None:
+def _note_unreadable(run: Run, pushed: PushCounts) -> None:
     """Contacts that cannot be read now; those of whom the plan says so already are counted there."""
     with run.open() as db:
         noted = {row[0] for row in db.rows("select contact_id from planned.notes where note = ?", [UNREADABLE])}
@@ -107,26 +107,26 @@ def _note_unreadable(run: Run, pushed: Pushed) -> None:
             pushed.noted[UNREADABLE] += count
 
 
-def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: Pushed) -> set[str]:
+def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: PushCounts) -> set[str]:
     """What a run that died had sent: its batch is asked, never sent again; the rest is settled by reading.
 
     Returns:
         The ids of the contacts that were settled.
     """
     with run.open() as db:
-        outstanding = ledger.read_outstanding(db)
-    before = Pushed()
-    outcomes = Outcomes(run, st, before)
+        outstanding = ledger.read_open(db)
+    before = PushCounts()
+    outcomes = OutcomeRecorder(run, st, before)
     for sending in outstanding.values():
         first = sending[0]
-        called = CalledAt(first.heard_before, first.heard_after) if first.call == BATCH else None
+        called = CallWindow(first.heard_before, first.heard_after) if first.call == BATCH else None
         age, done = abs(run.now() - (first.sent_at or run.now())), False
         if first.task_id and called:
             # It may not have begun before we died; what is not done long after is not waited for again.
             wait = run.merchant.simpletexting.batch_wait if age <= WAIT_AGAIN_FOR else timedelta(0)
             outcome = collect(st, first.task_id, sending, called, wait=wait, progress=run.progress)
             unknown, outcome.unknown = outcome.unknown, []
-            outcomes.take_in(sending, outcome)
+            outcomes.apply_results(sending, outcome)
             sending, done = [sent for sent in sending if sent.contact_id in unknown], outcome.done
         if sending:
             may_come = called is not None and not done and age < LATEST_BATCH
@@ -135,12 +135,12 @@ def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: Pushed) -> se
         late = ledger.read_late(db, at=run.now(), within=LATEST_BATCH)
         ledger.forget_late(db, at=run.now(), within=LATEST_BATCH)
     for sent in late:
-        outcomes.look_late(sent, CalledAt(sent.heard_before, sent.heard_after))
+        outcomes.check_late(sent, CallWindow(sent.heard_before, sent.heard_after))
     pushed.noted += before.noted  # its contacts are counted by what this run finds to be written
     return {sent.contact_id for sent in [*late, *(sent for sending in outstanding.values() for sent in sending)]}
 
 
-def _push_one_by_one(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
+def _push_one_by_one(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> None:
     """Write each by itself; who failed before goes last, so that he keeps nobody else from being written.
 
     A write that fails in no clear way after all its tries is the contact's own trouble if others pass: then it counts
@@ -149,7 +149,7 @@ def _push_one_by_one(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
     run, pushed = outcomes.run, outcomes.pushed
     with run.open() as db:
         suspects = ledger.read_suspects(db)
-    failed: list[tuple[Sent, PipelineError]] = []
+    failed: list[tuple[OutboxEntry, PipelineError]] = []
     in_a_row, passed = 0, pushed.accepted
     for done, contact_id in enumerate(sorted(contact_ids, key=lambda one: one in suspects), 1):
         with run.open() as db:  # not before: each write on the way may change what is known of the contacts after it
@@ -188,17 +188,17 @@ def _push_one_by_one(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
         _reject_failed(outcomes, failed)
 
 
-def _sending(outcomes: Outcomes, contact_id: str) -> tuple[Item, Sent] | None:
+def _sending(outcomes: OutcomeRecorder, contact_id: str) -> tuple[WriteItem, OutboxEntry] | None:
     """What is to be written of one contact, stored as about to be sent; None where nothing is."""
     run = outcomes.run
     with run.open() as db:
-        for item in items_to_write(run, db, [contact_id], outcomes.pushed, outcomes.moved):
+        for item in build_write_set(run, db, [contact_id], outcomes.pushed, outcomes.moved):
             [sent] = outcomes.sending([(contact_id, item.contact.phone, item.changes)], call=UPDATE)
             return item, sent
     return None
 
 
-def _of_one(outcomes: Outcomes, unread: set[str]) -> bool:
+def _of_one(outcomes: OutcomeRecorder, unread: set[str]) -> bool:
     """Whether it is these contacts' own trouble that they cannot be read: then they are kept as unreadable."""
     with outcomes.run.open() as db:
         return unread <= unreadable_ids(db, CONTACT.name)
@@ -212,13 +212,13 @@ def _remember_suspects(run: Run, contact_ids: Sequence[str], error: PipelineErro
         ledger.record_suspects(db, contact_ids, at=run.now())
 
 
-def _reject_failed(outcomes: Outcomes, failed: Sequence[tuple[Sent, PipelineError]]) -> None:
+def _reject_failed(outcomes: OutcomeRecorder, failed: Sequence[tuple[OutboxEntry, PipelineError]]) -> None:
     for sent, error in failed:
         outcomes.pushed.unknown -= 1  # it was read, and does not show
         outcomes.reject(sent, WRITE_FAILS, error.http_status)
 
 
-def _write_one(outcomes: Outcomes, item: Item, sent: Sent) -> None:
+def _write_one(outcomes: OutcomeRecorder, item: WriteItem, sent: OutboxEntry) -> None:
     """Write one contact; refused, it is tried once more without what is only to be filled in.
 
     Raises:
@@ -228,7 +228,7 @@ def _write_one(outcomes: Outcomes, item: Item, sent: Sent) -> None:
     try:
         _update(outcomes, item.contact, sent)
     except Refused as refused:
-        if meaning_of(refused.code).account_wide:
+        if describe_code(refused.code).account_wide:
             raise
         lean = _without_fill(item, refused.code, refused.http_status)
         if refused.http_status == GONE_THERE:
@@ -242,12 +242,12 @@ def _write_one(outcomes: Outcomes, item: Item, sent: Sent) -> None:
     outcomes.accept([sent])
 
 
-def _write_lean(outcomes: Outcomes, item: Item, refusal: Refusal) -> None:
+def _write_lean(outcomes: OutcomeRecorder, item: WriteItem, refusal: Refusal) -> None:
     [sent] = outcomes.sending([(item.contact.contact_id, item.contact.phone, item.changes)], call=UPDATE)
     try:
         _update(outcomes, item.contact, sent)
     except Refused as refused:
-        if meaning_of(refused.code).account_wide:
+        if describe_code(refused.code).account_wide:
             outcomes.not_sent([sent])
             raise _blocked(refused) from None
         if refused.http_status == GONE_THERE:
@@ -261,14 +261,14 @@ def _write_lean(outcomes: Outcomes, item: Item, refusal: Refusal) -> None:
     outcomes.accept_partly(sent, refusal.changes, refusal.code, refusal.http_status)
 
 
-def _update(outcomes: Outcomes, contact: LiveContact, sent: Sent) -> None:
+def _update(outcomes: OutcomeRecorder, contact: LiveContact, sent: OutboxEntry) -> None:
     """Raises BadAnswer where another contact is named: this call creates none, so what became of ours is to be read."""
     written_id = outcomes.st.update_contact(sent.contact_id, write_body(contact, sent.changes))
     if written_id != sent.contact_id:
         raise BadAnswer("the answer to a write names another contact", system=SIMPLETEXTING, call=UPDATE)
 
 
-def _without_fill(item: Item, code: str | None, http_status: int | None) -> tuple[Item, Refusal] | None:
+def _without_fill(item: WriteItem, code: str | None, http_status: int | None) -> tuple[WriteItem, Refusal] | None:
     """The item without the contact's own fields that are only filled in, if something is left then.
 
     They come from whatever people type at the shop, and one that is refused keeps all the others away.
@@ -279,12 +279,12 @@ def _without_fill(item: Item, code: str | None, http_status: int | None) -> tupl
     rest = [change for change in item.changes if change not in dropped]
     if not dropped or not rest:
         return None
-    return Item(item.contact, rest), Refusal(tuple(dropped), code, http_status)
+    return WriteItem(item.contact, rest), Refusal(tuple(dropped), code, http_status)
 
 
 def _blocked(refused: Refused) -> TryLater:
     """It is about the account, not about who was to be written: to try the others would refuse each of them as well."""
-    meaning = meaning_of(refused.code)
+    meaning = describe_code(refused.code)
     return TryLater(
         f"{meaning.means} {meaning.do} What was to be written is written by the next sync after that",
         system=SIMPLETEXTING,
@@ -293,15 +293,15 @@ def _blocked(refused: Refused) -> TryLater:
     )
 
 
-def _lean_is_due(outcomes: Outcomes, item: Item, dropped: Refusal) -> bool:
+def _lean_is_due(outcomes: OutcomeRecorder, item: WriteItem, dropped: Refusal) -> bool:
     """Whether a refused contact is tried without these at once: not each time where it was refused so as well."""
     before = outcomes.rejected.get(item.contact.contact_id)
-    if before is None or before.changes_hash == ledger.changes_hash(dropped.changes):
+    if before is None or before.changes_hash == ledger.request_hash(dropped.changes):
         return True
-    return before.changes_hash == ledger.changes_hash(item.changes) and before.attempts % LEAN_EVERY == 0
+    return before.changes_hash == ledger.request_hash(item.changes) and before.attempts % LEAN_EVERY == 0
 
 
-def _push_by_batch(outcomes: Outcomes, contact_ids: Sequence[str]) -> None:
+def _push_by_batch(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> None:
     run = outcomes.run
     reading.fetch_contacts(run, outcomes.st, fresh=True)
     with run.open() as db:
@@ -329,7 +329,7 @@ class _Batches:
         lean: what contacts were refused with, and are sent without, by id.
     """
 
-    outcomes: Outcomes
+    outcomes: OutcomeRecorder
     listed_at: float = field(default_factory=time.monotonic)
     all_listed_at: float = field(default_factory=time.monotonic)
     alone: list[str] = field(default_factory=list)
@@ -354,7 +354,7 @@ class _Batches:
         try:
             task_id = st.batch_update([write_body(item.contact, item.changes) for item in items])
         except Refused as refused:
-            if meaning_of(refused.code).account_wide:
+            if describe_code(refused.code).account_wide:
                 outcomes.not_sent(sending)
                 raise _blocked(refused) from None
             ids, middle = [item.contact.contact_id for item in items], len(items) // 2
@@ -367,24 +367,24 @@ class _Batches:
             outcomes.reject(whole(sending[0], self.lean.get(ids[0])), refused.code, refused.http_status)
             return True
         except (TryLater, BadAnswer) as error:
-            called = CalledAt(sending[0].heard_before, None)
+            called = CallWindow(sending[0].heard_before, None)
             outcomes.settle(sending, called=called, may_come=True, anew=suspects)
             if not suspects:
                 _remember_suspects(run, [item.contact.contact_id for item in items], error)
             raise
         outcomes.taken(sending, task_id)
-        called = CalledAt(sending[0].heard_before, st.server_time)
+        called = CallWindow(sending[0].heard_before, st.server_time)
         wait = run.merchant.simpletexting.batch_wait
         outcome = collect(st, task_id, sending, called, wait=wait, progress=run.progress)
         by_id, again = {item.contact.contact_id: item for item in items}, list[str]()
 
-        def once_more(sent: Sent, code: str | None) -> bool:
+        def once_more(sent: OutboxEntry, code: str | None) -> bool:
             if outcome.import_limit or not self._again(by_id[sent.contact_id], code, None):
                 return False
             again.append(sent.contact_id)
             return True
 
-        outcomes.take_in(sending, outcome, dropped=self.lean, again=once_more)
+        outcomes.apply_results(sending, outcome, dropped=self.lean, again=once_more)
         if outcome.import_limit:
             return False
         return not again or self.send(again, suspects=suspects)
@@ -451,7 +451,7 @@ class _Batches:
             [sent] = self.outcomes.sending([(contact_id, item.contact.phone, item.changes)], call=BATCH)
             self.outcomes.reject(whole(sent, self.lean.get(contact_id)), WRITE_FAILS, error.http_status)
 
-    def _again(self, item: Item, code: str | None, http_status: int | None) -> bool:
+    def _again(self, item: WriteItem, code: str | None, http_status: int | None) -> bool:
         """Whether a refused item is to be sent once more without what is only to be filled in."""
         contact_id = item.contact.contact_id
         lean = None if contact_id in self.lean else _without_fill(item, code, http_status)
@@ -460,7 +460,7 @@ class _Batches:
         self.lean[contact_id] = lean[1]
         return True
 
-    def _items(self, contact_ids: Sequence[str]) -> list[Item]:
+    def _items(self, contact_ids: Sequence[str]) -> list[WriteItem]:
         """What is to be written as it stands now; who cannot go by batch is put with those who go alone.
 
         A batch comes right after a reading: where the last one is too old it is read again who has moved since. What
@@ -474,16 +474,16 @@ class _Batches:
             self.listed_at = time.monotonic()
             self.all_listed_at = self.listed_at if all_of_them else self.all_listed_at
         with run.open() as db:
-            items = items_to_write(run, db, contact_ids, self.outcomes.pushed, self.outcomes.moved)
-            named = named_by_phone(db, [item.contact for item in items])
+            items = build_write_set(run, db, contact_ids, self.outcomes.pushed, self.outcomes.moved)
+            named = uniquely_by_phone(db, [item.contact for item in items])
         named &= {item.contact.contact_id for item in items if item.contact.read_run == run.run_id}
         self.alone += [item.contact.contact_id for item in items if item.contact.contact_id not in named]
         return [self._lean(item) for item in items if item.contact.contact_id in named]
 
-    def _lean(self, item: Item) -> Item:
+    def _lean(self, item: WriteItem) -> WriteItem:
         contact_id = item.contact.contact_id
         refusal = self.lean.get(contact_id)
         if refusal is None:
             return item
         dropped = {(change.kind, change.key) for change in refusal.changes}
-        return Item(item.contact, [change for change in item.changes if (change.kind, change.key) not in dropped])
+        return WriteItem(item.contact, [change for change in item.changes if (change.kind, change.key) not in dropped])

@@ -19,18 +19,25 @@ from typing import Any, Final
 import msgspec
 
 from vs_st_pipeline.connectors.simpletexting.client import contact_id_in, is_whole, understood
-from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, ReadNames, live_text, shows_customer_ids
+from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, FieldKeys, live_text, shows_customer_ids
 from vs_st_pipeline.domain.codec import BEYOND, read_json
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadRecord
 from vs_st_pipeline.domain.formats import instant, parse_moment
 from vs_st_pipeline.domain.matching import ContactIdentity, carried_id
-from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
-from vs_st_pipeline.platform.warehouse.schema_drift import new_names
+from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.state import record_drift
-from vs_st_pipeline.platform.warehouse.suppression import CONTACT, CUSTOMER, PHONE, admit, phone_name, read_forgotten
+from vs_st_pipeline.platform.warehouse.suppression import (
+    CONTACT,
+    CUSTOMER,
+    PHONE,
+    filter_suppressed,
+    phone_name,
+    read_suppressed,
+)
 
 BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
 OUR_OWN_SOURCE = "PUBLIC_API"  # `updateSource` of a contact that was last touched through the API
@@ -103,7 +110,7 @@ class LiveContact:
         return self.source in ("", OUR_OWN_SOURCE)
 
 
-def contact_item(text: bytes, names: ReadNames) -> ContactItem:
+def contact_item(text: bytes, names: FieldKeys) -> ContactItem:
     """Decode a contact's JSON and take its pointers."""
     body = _decode(text)
     contact_id = contact_id_in(body)
@@ -123,11 +130,11 @@ def contact_item(text: bytes, names: ReadNames) -> ContactItem:
         source=_text(body.get("updateSource")) or None,
         updated=instant(moment) if moment is not None else None,
         has_custom_fields=bool(custom),
-        drift=tuple(new_names("contact", body)),
+        drift=tuple(unexpected_names("contact", body)),
     )
 
 
-def contact_item_of(text: bytes, names: ReadNames) -> ContactItem:
+def contact_item_of(text: bytes, names: FieldKeys) -> ContactItem:
     """Decode a contact that was proved to be understood when it was read.
 
     Raises:
@@ -151,7 +158,7 @@ def land_contacts(run: Run, db: Db, items: Iterable[ContactItem]) -> None:
         "contact_id": [item.contact_id for item in items],
         "body": [item.text.decode() for item in items],
         "body_hash": [item.body_hash for item in items],
-        "phone": [nanp(item.phone) for item in items],
+        "phone": [parse_nanp(item.phone) for item in items],
         "email": [item.email for item in items],
         "customer_id": [item.customer_id for item in items],
         "status": [item.status for item in items],
@@ -196,7 +203,7 @@ def land_contacts(run: Run, db: Db, items: Iterable[ContactItem]) -> None:
 
 def of_people_not_forgotten(run: Run, db: Db, items: list[ContactItem]) -> list[ContactItem]:
     """Leave out contacts of erased persons: known by the contact, its phone, or the customer whose id it carries."""
-    if not read_forgotten(db):
+    if not read_suppressed(db):
         return items
 
     def names(item: ContactItem) -> tuple[str, list[tuple[str, object]], None]:
@@ -204,7 +211,7 @@ def of_people_not_forgotten(run: Run, db: Db, items: list[ContactItem]) -> list[
         customer_id = item.customer_id if carried is None else str(carried)
         return item.contact_id, [(PHONE, phone_name(item.phone)), (CUSTOMER, customer_id)], None
 
-    return admit(db, items, CONTACT, names, run.now())
+    return filter_suppressed(db, items, CONTACT, names, run.now())
 
 
 def mark_gone(db: Db, contact_id: str) -> None:
@@ -236,7 +243,7 @@ def read_contacts(
     db: Db, custom_fields: Iterable[CustomField], contact_ids: Iterable[str], *, also_gone: bool = False
 ) -> dict[str, LiveContact]:
     """Return these contacts as last read; those that are gone are left out."""
-    names = ReadNames(custom_fields)
+    names = FieldKeys(custom_fields)
     with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
         rows = db.rows(
             f"""select contact_id, body, read_run from raw.simpletexting_contacts semi join {batch} using (contact_id)
@@ -246,7 +253,7 @@ def read_contacts(
     return {row[0]: live_contact(row[0], row[1], row[2], names) for row in rows}
 
 
-def live_contact(contact_id: str, text: str | bytes, read_run: str, names: ReadNames) -> LiveContact:
+def live_contact(contact_id: str, text: str | bytes, read_run: str, names: FieldKeys) -> LiveContact:
     """Return a contact from its JSON; absent, null and empty all read as empty."""
     body = _decode(text)
     found = body.get("customFields")

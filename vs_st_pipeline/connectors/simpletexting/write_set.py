@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from vs_st_pipeline.connectors.simpletexting.emails import email_owners, is_address, is_email
-from vs_st_pipeline.connectors.simpletexting.outcomes import Pushed
+from vs_st_pipeline.connectors.simpletexting.outcomes import PushCounts
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact, read_contacts, read_custom_fields
 from vs_st_pipeline.domain.diff import compare
-from vs_st_pipeline.domain.eligibility import status_reason
+from vs_st_pipeline.domain.eligibility import consent_reason
 from vs_st_pipeline.domain.plan import GONE, NOT_CONFIRMED, Change, Wanted
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
@@ -26,14 +26,16 @@ READ_AGAIN_AFTER = timedelta(seconds=60)  # a listing older than this is no grou
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class WriteItem:
     """One contact to write: as it was last read, and what is to change."""
 
     contact: LiveContact
     changes: list[Change]
 
 
-def items_to_write(run: Run, db: Db, contact_ids: Sequence[str], pushed: Pushed, moved: Container[str]) -> list[Item]:
+def build_write_set(
+    run: Run, db: Db, contact_ids: Sequence[str], pushed: PushCounts, moved: Container[str]
+) -> list[WriteItem]:
     """These contacts as they were last read, with what is still to change; who may not be written is counted.
 
     What this run has compared already is not compared again while the contact still says what it said then.
@@ -67,7 +69,7 @@ def items_to_write(run: Run, db: Db, contact_ids: Sequence[str], pushed: Pushed,
             pushed.noted[GONE] += 1
             continue
         doubt = contact_id in doubted and contact.may_be_ours
-        reason = status_reason(contact.status) or (NOT_CONFIRMED if doubt else None)
+        reason = consent_reason(contact.status) or (NOT_CONFIRMED if doubt else None)
         if reason:
             pushed.held[reason] += 1
             continue
@@ -81,7 +83,7 @@ def items_to_write(run: Run, db: Db, contact_ids: Sequence[str], pushed: Pushed,
                 for change in compare(rows, contact.value, accepted.get(contact_id, {})).changes
             ]
         if changes:
-            items.append(Item(contact, changes))
+            items.append(WriteItem(contact, changes))
     return _without_taken_emails(db, items)
 
 
@@ -89,10 +91,10 @@ def _with_reason(change: Change, planned: Change | None) -> Change:
     return replace(change, rule=planned.rule, sources=planned.sources) if planned else change
 
 
-def _without_taken_emails(db: Db, items: Sequence[Item]) -> list[Item]:
+def _without_taken_emails(db: Db, items: Sequence[WriteItem]) -> list[WriteItem]:
     """An e-mail that somebody else has by now is left out, as it would be in a plan: accounts may hold it only once."""
     items = [
-        Item(item.contact, changes)
+        WriteItem(item.contact, changes)
         for item in items
         if (changes := [change for change in item.changes if not is_email(change) or is_address(change.new)])
     ]
@@ -108,11 +110,11 @@ def _without_taken_emails(db: Db, items: Sequence[Item]) -> list[Item]:
             if not is_email(change) or not owners.get(change.new.strip().casefold(), own) - own
         ]
         if changes:
-            kept.append(Item(item.contact, changes))
+            kept.append(WriteItem(item.contact, changes))
     return kept
 
 
-def named_by_phone(db: Db, contacts: Sequence[LiveContact]) -> set[str]:
+def uniquely_by_phone(db: Db, contacts: Sequence[LiveContact]) -> set[str]:
     """Return the ids of those whose phone names them and nobody else in the account: only they can go by batch."""
     with db.batch({"contact_id": [contact.contact_id for contact in contacts]}) as batch:
         rows = db.rows(

@@ -19,7 +19,7 @@ from vs_st_pipeline.connectors.vinoshipper.landing import CustomerItem, customer
 from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, Refused
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.state import forget_mark, is_due, read_mark, write_mark
+from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, is_due, set_state
 
 PAGE_SIZE = 250  # used by public client code in production; the maximum is unknown
 WALK = "customer_walk"
@@ -142,13 +142,13 @@ def keep_met(db: Db, ids: set[int]) -> None:
 
 def forget_walk(db: Db) -> None:
     """A walk is at its end; the next one begins at the first page."""
-    forget_mark(db, WALK)
+    clear_state(db, WALK)
     db.execute("delete from raw.walked")
 
 
 def _left(run: Run) -> CustomerWalk | None:
     with run.open() as db:
-        mark = read_mark(db, WALK)
+        mark = get_state(db, WALK)
         if run.full or mark is None or not mark["page"] or is_due(db, WALK, GO_ON_WITHIN, run.now()):
             return None
         ids = {row[0] for row in db.rows("select customer_id from raw.walked")}
@@ -195,7 +195,7 @@ def _keep(run: Run, walk: CustomerWalk, ids: list[int]) -> None:
         if walk.next_page <= 1:  # the first page, perhaps of a walk that had to begin again
             db.execute("delete from raw.walked")
         db.execute(f"insert into raw.walked select customer_id from {batch}")
-        write_mark(db, WALK, mark, run.now())
+        set_state(db, WALK, mark, run.now())
 
 
 def _pages(vs: VinoshipperClient, walk: CustomerWalk) -> Iterator[list[CustomerItem]]:

@@ -18,16 +18,16 @@ from vs_st_pipeline.connectors.vinoshipper.read_queue import hint
 from vs_st_pipeline.domain.customer import customer_from
 from vs_st_pipeline.domain.errors import PipelineError, Refused
 from vs_st_pipeline.domain.records import is_of_one_record
-from vs_st_pipeline.platform.run import Asked, Run
+from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.limitations import (
     CUSTOMER_ORDER,
     CUSTOMER_PAGES,
     CUSTOMER_SEARCH,
     MEMBERSHIP_FEED,
-    tell,
+    set_limitation,
 )
-from vs_st_pipeline.platform.warehouse.state import is_due, read_mark, write_mark
+from vs_st_pipeline.platform.warehouse.state import get_state, is_due, set_state
 
 DETAILS_OF_A_LOOK_UP = 3  # an ignored search answers with anybody
 LIST, MEMBERSHIPS, SEARCH_WORKS = "customer_list", "memberships", "customer_search"
@@ -44,7 +44,7 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
     """
     with run.open() as db:
         due = run.full or is_due(db, LIST, run.merchant.vinoshipper.refresh.customer_list, run.now())
-        mark = read_mark(db, MEMBERSHIPS)
+        mark = get_state(db, MEMBERSHIPS)
     if not due:
         feed = read_feed(vs, FeedMark.from_json(mark) if mark else None)
         _land_feed(run, feed)
@@ -61,12 +61,12 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
         else:
             keep_met(db, walk.ids)
         forget_walk(db)
-        tell(db, CUSTOMER_ORDER, not walk.complete, run.now())
-        tell(db, CUSTOMER_PAGES, walk.by_total, run.now())
+        set_limitation(db, CUSTOMER_ORDER, not walk.complete, run.now())
+        set_limitation(db, CUSTOMER_PAGES, walk.by_total, run.now())
         if not run.dry_run:  # the next sync shall walk by itself, and count who is missing
-            write_mark(db, LIST, run.run_id, run.now())
+            set_state(db, LIST, run.run_id, run.now())
             _remember(run, db, walk.feed_mark, feed.blind)
-    run.asked.append(Asked("customer list", due_because, len(walk.ids), f"{walk.pages} pages"))
+    run.request_log.append(RequestLogEntry("customer list", due_because, len(walk.ids), f"{walk.pages} pages"))
     return len(walk.ids)
 
 
@@ -75,18 +75,18 @@ def _land_feed(run: Run, feed: Feed) -> None:
         hint(db, "customer", [str(customer_id) for customer_id in feed.moved], "a membership moved", run.now())
         _remember(run, db, asdict(feed.mark) if feed.mark else None, feed.blind)
     found = feed.blind or f"{len(feed.moved)} customers to read"
-    run.asked.append(Asked("membership feed", "every sync", len(feed.moved), found))
+    run.request_log.append(RequestLogEntry("membership feed", "every sync", len(feed.moved), found))
 
 
 def _remember(run: Run, db: Db, mark: Mapping[str, Any] | None, blind: str | None) -> None:
     if mark is not None:
-        write_mark(db, MEMBERSHIPS, mark, run.now())
-    tell(db, MEMBERSHIP_FEED, blind is not None, run.now())
+        set_state(db, MEMBERSHIPS, mark, run.now())
+    set_limitation(db, MEMBERSHIP_FEED, blind is not None, run.now())
 
 
 def listed_in_this_run(run: Run, db: Db) -> bool:
     """Whether the whole customer list was walked by this very run."""
-    return bool(read_mark(db, LIST) == run.run_id)
+    return bool(get_state(db, LIST) == run.run_id)
 
 
 def look_up_newcomers(run: Run, vs: VinoshipperClient, phones: Sequence[str]) -> int:
@@ -116,7 +116,9 @@ def look_up_newcomers(run: Run, vs: VinoshipperClient, phones: Sequence[str]) ->
         with run.open() as db:
             db.execute("insert or replace into raw.lookups values (?, ?)", [phone, run.now()])
     if new:
-        run.asked.append(Asked("customer search by phone", "new opt-ins not in the list", len(new), f"{found} found"))
+        run.request_log.append(
+            RequestLogEntry("customer search by phone", "new opt-ins not in the list", len(new), f"{found} found")
+        )
     return found
 
 
@@ -143,7 +145,7 @@ def _search_works(run: Run, vs: VinoshipperClient) -> bool:
     """Whether the free-text search finds a customer by his phone: tried with one who is known, once a week."""
     with run.open() as db:
         if not is_due(db, SEARCH_WORKS, LEARN_AGAIN_AFTER, run.now()):
-            return bool(read_mark(db, SEARCH_WORKS))
+            return bool(get_state(db, SEARCH_WORKS))
         known = db.row(
             """select min(customer_id), phone from raw.vinoshipper_customers
                where phone is not null and deleted_at is null and listed_at is not null
@@ -159,6 +161,6 @@ def _search_works(run: Run, vs: VinoshipperClient) -> bool:
     except Refused:
         works = False
     with run.open() as db, db.transaction():
-        write_mark(db, SEARCH_WORKS, works, run.now())
-        tell(db, CUSTOMER_SEARCH, not works, run.now())
+        set_state(db, SEARCH_WORKS, works, run.now())
+        set_limitation(db, CUSTOMER_SEARCH, not works, run.now())
     return works

@@ -14,17 +14,17 @@ from vs_st_pipeline.connectors.vinoshipper.customers import listed_in_this_run
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, ORDER
 from vs_st_pipeline.connectors.vinoshipper.landing import Detail
 from vs_st_pipeline.connectors.vinoshipper.read_queue import (
-    Turn,
-    affordable,
-    customer_turns,
-    order_turns,
+    ReadTask,
+    customer_tasks,
+    order_tasks,
     orders_in_need,
-    owner_turns,
+    owner_tasks,
+    within_budget,
 )
 from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.order import receipt_url_from
 from vs_st_pipeline.domain.records import IN_A_ROW, RecordKind, SingleReads, is_of_one_record
-from vs_st_pipeline.platform.run import Asked, Run
+from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK
 from vs_st_pipeline.platform.warehouse.unreadable import record_unreadable, unreadable_ids, waiting_ids
@@ -41,9 +41,9 @@ def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequen
         How many were read.
     """
     with run.open() as db:
-        turns = _asked_now(run, db, CUSTOMER, customer_turns(run, db, customer_ids))
+        turns = _asked_now(run, db, CUSTOMER, customer_tasks(run, db, customer_ids))
         reserved = orders_in_need(run, db, customer_ids) if run.budget is not None else 0
-        now = affordable(run, turns, vs.sent, reserved=reserved)
+        now = within_budget(run, turns, vs.sent, reserved=reserved)
         walked_now = listed_in_this_run(run, db)
 
     def land(details: list[Detail]) -> None:
@@ -62,17 +62,17 @@ def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[
         cut.extend(landing.land_order_details(run, details, began))
 
     # Rows that do not say whose they are would silently be nobody's, so their details are read whoever's they are.
-    for find in (owner_turns, lambda run, db: order_turns(run, db, customer_ids)):
+    for find in (owner_tasks, lambda run, db: order_tasks(run, db, customer_ids)):
         with run.open() as db:
             turns = _asked_now(run, db, ORDER, find(run, db))
-        _read(run, ORDER, turns, affordable(run, turns, vs.sent), lambda own: vs.order(own).text, land)
-    once_more = affordable(run, [Turn(number, CUT_SHORT) for number in cut], vs.sent) if cut else []
+        _read(run, ORDER, turns, within_budget(run, turns, vs.sent), lambda own: vs.order(own).text, land)
+    once_more = within_budget(run, [ReadTask(number, CUT_SHORT) for number in cut], vs.sent) if cut else []
     _read(run, ORDER, once_more, once_more, lambda own: vs.order(own).text, land)
     with run.open() as db, db.transaction():
         _let_go_of_others(db, customer_ids)
 
 
-def _asked_now(run: Run, db: Db, kind: RecordKind, turns: list[Turn]) -> list[Turn]:
+def _asked_now(run: Run, db: Db, kind: RecordKind, turns: list[ReadTask]) -> list[ReadTask]:
     """Without those that could not be read and wait for their next try; a full run asks for them too."""
     waiting = set() if run.full else waiting_ids(db, kind.name, run.now())
     return [turn for turn in turns if turn.id not in waiting]
@@ -96,8 +96,8 @@ def _let_go_of_others(db: Db, customer_ids: Sequence[int]) -> None:
 def _read(
     run: Run,
     kind: RecordKind,
-    turns: Sequence[Turn],
-    now: Sequence[Turn],
+    turns: Sequence[ReadTask],
+    now: Sequence[ReadTask],
     fetch: Callable[[str], str],
     land: Callable[[list[Detail]], None],
 ) -> None:
@@ -133,10 +133,10 @@ def _read(
     read, all_of_them = Counter(turn.why for turn in now), Counter(turn.why for turn in turns)
     for why, count in all_of_them.items():
         later = f", {count - read[why]} left for later" if count > read[why] else ""
-        run.asked.append(Asked(what, why, count, f"{read[why]} read{later}"))
+        run.request_log.append(RequestLogEntry(what, why, count, f"{read[why]} read{later}"))
     if reads.failed:
-        run.asked.append(
-            Asked(what, "cannot be read", len(reads.failed), "what was last read stands; asked again later")
+        run.request_log.append(
+            RequestLogEntry(what, "cannot be read", len(reads.failed), "what was last read stands; asked again later")
         )
 
 
@@ -223,7 +223,7 @@ def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]
     for number in order_numbers:
         if number in read and not run.full:
             continue
-        if run.spent(vs.sent):
+        if run.over_budget(vs.sent):
             break
         url, state = None, "unreadable"
         if failures < RECEIPT_FAILURES_IN_A_ROW:
@@ -245,10 +245,10 @@ def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]
             receipts = []
     landing.land_receipts(run, receipts)
     if states:
-        run.asked.append(Asked("receipts", "newest orders", states.total(), f"{states['read']} read"))
+        run.request_log.append(RequestLogEntry("receipts", "newest orders", states.total(), f"{states['read']} read"))
     return states.total()
 
 
-def _chunks(turns: Sequence[Turn], size: int) -> Iterator[Sequence[Turn]]:
+def _chunks(turns: Sequence[ReadTask], size: int) -> Iterator[Sequence[ReadTask]]:
     for start in range(0, len(turns), size):
         yield turns[start : start + size]

@@ -37,9 +37,9 @@ from vs_st_pipeline.domain.records import (
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import suppression
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.schema_drift import new_names
+from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.state import record_drift
-from vs_st_pipeline.platform.warehouse.suppression import EMAIL, PHONE, admit, email_name
+from vs_st_pipeline.platform.warehouse.suppression import EMAIL, PHONE, email_name, filter_suppressed
 from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable
 
 SHRUNK = 0.8
@@ -80,13 +80,13 @@ def customer_item(text: bytes) -> CustomerItem | None:
         return None
     phone = listed_phone(body)
     in_doubt = (phone is None and body.get("primaryPhone") is not None) or may_lack(LISTED_CUSTOMER, body, _NO_DAY)
-    return CustomerItem(customer_id, phone, text.decode(), in_doubt, tuple(new_names("customer", body)))
+    return CustomerItem(customer_id, phone, text.decode(), in_doubt, tuple(unexpected_names("customer", body)))
 
 
 def land_customers(run: Run, items: Sequence[CustomerItem]) -> None:
     """Store list items; those that are new or changed want their detail read."""
     with run.open() as db, db.transaction():
-        items = admit(
+        items = filter_suppressed(
             db, items, suppression.CUSTOMER, lambda item: _names(item.customer_id, item.phone, item.text), run.now()
         )
         if items:
@@ -219,7 +219,7 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, after_walk: bo
         after_walk: they are newer than what the list shows; where their memberships differ, the details' count.
     """
     with run.open() as db, db.transaction():
-        details = admit(
+        details = filter_suppressed(
             db, details, suppression.CUSTOMER, lambda row: _names(row.id, _phone(row.text), row.text), run.now()
         )
         _store_customer_details(run, db, details, after_walk=after_walk)
@@ -363,7 +363,9 @@ def _body(text: str | None) -> Mapping[str, Any] | None:
 def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
     """Store a customer whom no list walk has met yet, found by his phone and proved by his detail."""
     with run.open() as db, db.transaction():
-        if not admit(db, [customer_id], suppression.CUSTOMER, lambda own: _names(own, phone, text), run.now()):
+        if not filter_suppressed(
+            db, [customer_id], suppression.CUSTOMER, lambda own: _names(own, phone, text), run.now()
+        ):
             return
         db.execute(
             """insert or replace into raw.vinoshipper_customers
@@ -376,7 +378,9 @@ def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
 def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
     """Store that a customer whom the list held under another phone has this one now, as his detail proves."""
     with run.open() as db, db.transaction():
-        if not admit(db, [customer_id], suppression.CUSTOMER, lambda own: _names(own, phone, text), run.now()):
+        if not filter_suppressed(
+            db, [customer_id], suppression.CUSTOMER, lambda own: _names(own, phone, text), run.now()
+        ):
             return
         [kept] = _carried_in_details(run, db, CUSTOMER, [Detail(str(customer_id), text)])
         db.execute(
@@ -390,7 +394,7 @@ def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
 
 def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
     """Store search rows inside the caller's transaction; returns how many are new or changed and so want a detail."""
-    rows = admit(db, rows, suppression.ORDER, lambda row: (row.number, _buyer(_told(row.text)), None), now)
+    rows = filter_suppressed(db, rows, suppression.ORDER, lambda row: (row.number, _buyer(_told(row.text)), None), now)
     if not rows:
         return 0
     unique = {row.number: row for row in rows}
@@ -449,7 +453,9 @@ def land_order_details(run: Run, details: Sequence[Detail], began: datetime) -> 
         missing, so they are to be read once more.
     """
     with run.open() as db, db.transaction():
-        details = admit(db, details, suppression.ORDER, lambda row: (row.id, _buyer(_told(row.text)), None), run.now())
+        details = filter_suppressed(
+            db, details, suppression.ORDER, lambda row: (row.id, _buyer(_told(row.text)), None), run.now()
+        )
         return _store_order_details(run, db, details, began)
 
 

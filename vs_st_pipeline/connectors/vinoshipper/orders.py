@@ -23,7 +23,7 @@ from vs_st_pipeline.connectors.vinoshipper.order_search import (
     OrderSearch,
     Stored,
 )
-from vs_st_pipeline.platform.run import Asked, Run
+from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.limitations import (
     ORDER_DATES,
@@ -31,21 +31,21 @@ from vs_st_pipeline.platform.warehouse.limitations import (
     SHIPPED_DAYS,
     days_to_ask_again,
     keep_unseen,
-    tell,
+    set_limitation,
     tell_unseen,
 )
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.state import (
     CLOCK_SLACK,
-    change_mark,
-    forget_mark,
+    change_state,
+    clear_state,
+    get_state,
     is_due,
-    marked_at,
-    read_mark,
-    share,
-    write_mark,
+    rotation_quota,
+    set_state,
+    state_set_at,
 )
-from vs_st_pipeline.platform.warehouse.suppression import CUSTOMER, ORDER, read_forgotten
+from vs_st_pipeline.platform.warehouse.suppression import CUSTOMER, ORDER, read_suppressed
 
 LAND_ROWS_EVERY = 2_000
 OVERLAP = timedelta(days=2)  # both bounds' zone and inclusiveness are unknown
@@ -69,13 +69,13 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
     with run.open() as db:
         if run.full and not run.dry_run:
             for name in (HISTORY, SEARCH, NO_SHIPPED_FILTER):
-                forget_mark(db, name)
+                clear_state(db, name)
         stale = is_due(db, SEARCH, LEARN_AGAIN_AFTER, run.now())
-        search = OrderSearch(vs, None if stale or run.full else read_mark(db, SEARCH))
-        history = {} if run.full else read_mark(db, HISTORY) or {}
+        search = OrderSearch(vs, None if stale or run.full else get_state(db, SEARCH))
+        history = {} if run.full else get_state(db, HISTORY) or {}
         for name in (PROCESSED_MARK, SHIPPED_MARK):  # a walk begun by an earlier version set them at its end only
-            if history and read_mark(db, name) is None:
-                write_mark(db, name, history["started"], run.now())
+            if history and get_state(db, name) is None:
+                set_state(db, name, history["started"], run.now())
     numbers: set[str] = set()
     try:
         if history:  # what came since the walk began does not wait for its end
@@ -91,12 +91,12 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
     finally:
         with run.open() as db, db.transaction():
             if stale:
-                write_mark(db, SEARCH, search.as_learnt(), run.now())
+                set_state(db, SEARCH, search.as_learnt(), run.now())
             else:  # what is learnt on the way is kept, but it is all asked again a week after the first time
-                change_mark(db, SEARCH, search.as_learnt())
-            tell(db, ORDER_DATES, not search.can_filter, run.now())
-            no_shipped = search.can_filter and read_mark(db, NO_SHIPPED_FILTER) is not None
-            tell(db, SHIPPED_DATES, no_shipped, run.now())
+                change_state(db, SEARCH, search.as_learnt())
+            set_limitation(db, ORDER_DATES, not search.can_filter, run.now())
+            no_shipped = search.can_filter and get_state(db, NO_SHIPPED_FILTER) is not None
+            set_limitation(db, SHIPPED_DATES, no_shipped, run.now())
             if search.proved_cut_at is not None:
                 tell_unseen(db, search.proved_cut_at)
     return len(numbers)
@@ -139,18 +139,20 @@ def _walk_history(
                 landing.land_order_rows(db, window.rows, run.now())
                 _keep_unseen(run, db, search, window.start, reached)
                 done = {"reached": window.start.isoformat(), "size": window.next_size.days, "started": started}
-                write_mark(db, HISTORY, {**done, "complete": False}, run.now())
+                set_state(db, HISTORY, {**done, "complete": False}, run.now())
                 if not history:
-                    write_mark(db, PROCESSED_MARK, started, run.now())
-                    write_mark(db, SHIPPED_MARK, started, run.now())
+                    set_state(db, PROCESSED_MARK, started, run.now())
+                    set_state(db, SHIPPED_MARK, started, run.now())
             with run.open() as db:
-                db.write_what_waits()  # an empty window writes nothing else, and would be walked again after a crash
+                db.flush()  # an empty window writes nothing else, and would be walked again after a crash
             history, reached = done, window.start
             numbers.update(row.number for row in window.rows)
             run.progress(f"order history back to {window.start}, {len(numbers)} orders")
-            if run.spent(vs.sent) and window.start > oldest:
-                asked = Asked("order history", "not complete", len(numbers) - before, f"back to {window.start} so far")
-                run.asked.append(asked)
+            if run.over_budget(vs.sent) and window.start > oldest:
+                asked = RequestLogEntry(
+                    "order history", "not complete", len(numbers) - before, f"back to {window.start} so far"
+                )
+                run.request_log.append(asked)
                 return
     except FilterIgnored:
         search.filter_works = False
@@ -158,17 +160,19 @@ def _walk_history(
         with run.open() as db:
             db.execute("delete from raw.unseen_windows")
     with run.open() as db, db.transaction():
-        write_mark(db, HISTORY, {"reached": oldest.isoformat(), "started": started, "complete": True}, run.now())
+        set_state(db, HISTORY, {"reached": oldest.isoformat(), "started": started, "complete": True}, run.now())
         if not history:  # no window was walked
-            write_mark(db, PROCESSED_MARK, started, run.now())
-            write_mark(db, SHIPPED_MARK, started, run.now())
+            set_state(db, PROCESSED_MARK, started, run.now())
+            set_state(db, SHIPPED_MARK, started, run.now())
         _count_read(db, run)
-    run.asked.append(Asked("order history", "full" if run.full else "not complete", len(numbers) - before, "complete"))
+    run.request_log.append(
+        RequestLogEntry("order history", "full" if run.full else "not complete", len(numbers) - before, "complete")
+    )
 
 
 def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     with run.open() as db:
-        since = _since(run, read_mark(db, PROCESSED_MARK))
+        since = _since(run, get_state(db, PROCESSED_MARK))
     rows: list[OrderRow] = []
     try:
         if not search.can_filter:
@@ -186,14 +190,14 @@ def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         changed = landing.land_order_rows(db, rows, run.now())
         if search.can_filter:
             _keep_unseen(run, db, search, since, _newest_edge(run))
-        write_mark(db, PROCESSED_MARK, _watermark(run), run.now())
+        set_state(db, PROCESSED_MARK, _watermark(run), run.now())
     numbers.update(row.number for row in rows)
-    run.asked.append(Asked("order search", why, len(rows), f"{changed} new or changed"))
+    run.request_log.append(RequestLogEntry("order search", why, len(rows), f"{changed} new or changed"))
 
 
 def _known_older_than(db: Db, day: date) -> Callable[[list[OrderRow]], bool]:
     known = {row[0] for row in db.rows("select order_number from raw.vinoshipper_orders where purchased_on < ?", [day])}
-    forgotten = read_forgotten(db)  # their orders are not stored, and must not keep a look from ending
+    forgotten = read_suppressed(db)  # their orders are not stored, and must not keep a look from ending
 
     def all_known(rows: list[OrderRow]) -> bool:
         new = [row for row in rows if row.number not in known]
@@ -208,25 +212,25 @@ def _known_older_than(db: Db, day: date) -> Callable[[list[OrderRow]], bool]:
 def _pass_shipped(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     with run.open() as db:
         if not search.can_filter or not is_due(db, NO_SHIPPED_FILTER, LEARN_AGAIN_AFTER, run.now()):
-            run.asked.append(
-                Asked("order search", "newly shipped", 0, "not possible here: open orders show it in turn")
+            run.request_log.append(
+                RequestLogEntry("order search", "newly shipped", 0, "not possible here: open orders show it in turn")
             )
             return
-        since = _since(run, read_mark(db, SHIPPED_MARK))
+        since = _since(run, get_state(db, SHIPPED_MARK))
     rows: list[OrderRow] = []
     try:
         for page in search.window(since, _newest_edge(run), SHIPPED, _stored(run)):
             rows += page
     except FilterIgnored:
         with run.open() as db:
-            write_mark(db, NO_SHIPPED_FILTER, True, run.now())
+            set_state(db, NO_SHIPPED_FILTER, True, run.now())
         return
     with run.open() as db, db.transaction():
         changed = landing.land_order_rows(db, rows, run.now())
-        tell(db, SHIPPED_DAYS, search.shipped_cut, run.now())
-        write_mark(db, SHIPPED_MARK, _watermark(run), run.now())
+        set_limitation(db, SHIPPED_DAYS, search.shipped_cut, run.now())
+        set_state(db, SHIPPED_MARK, _watermark(run), run.now())
     numbers.update(row.number for row in rows)
-    run.asked.append(Asked("order search", "newly shipped", len(rows), f"{changed} new or changed"))
+    run.request_log.append(RequestLogEntry("order search", "newly shipped", len(rows), f"{changed} new or changed"))
 
 
 def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
@@ -238,14 +242,14 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     days = [today - timedelta(days=back) for back in range(RECONCILED_DAYS)]
     with run.open() as db:
         compared = dict(db.rows("select day, compared_at from raw.slices"))
-        finished = read_mark(db, HISTORY)
+        finished = get_state(db, HISTORY)
         first = date.fromisoformat(finished["started"]) if finished else today
         # A day that the history walk has seen whole counts as compared then; the walk is what the slices keep true.
-        at = marked_at(db, HISTORY) or now
+        at = state_set_at(db, HISTORY) or now
         age = {day: now - compared.get(day, at if day < first else now) for day in days}
         # Compared in a future that is wrong counts as never.
         overdue = [day for day in days if run.full or age[day] >= every or age[day] < -CLOCK_SLACK]
-        turns = share(db, "reconcile", len(days), every, now)
+        turns = rotation_quota(db, "reconcile", len(days), every, now)
         in_turn = sorted((day for day in days if day not in overdue), key=lambda day: (-age[day], day))
     found = 0
     chosen = [*overdue, *in_turn[: max(0, turns - len(overdue))]]
@@ -269,7 +273,9 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         with run.open() as db:
             db.execute("delete from raw.slices where day < ?", [today - timedelta(days=RECONCILED_DAYS)])
     if chosen:
-        run.asked.append(Asked("order search", "reconciliation by days", len(chosen), f"{found} differ"))
+        run.request_log.append(
+            RequestLogEntry("order search", "reconciliation by days", len(chosen), f"{found} differ")
+        )
 
 
 def _keep_unseen(run: Run, db: Db, search: OrderSearch, start: date, end: date) -> None:
@@ -298,7 +304,9 @@ def _ask_unseen_again(run: Run, search: OrderSearch, numbers: set[str]) -> None:
             _keep_unseen(run, db, search, day, day + timedelta(days=1))
         numbers.update(row.number for row in rows)
     if days:
-        run.asked.append(Asked("order search", "days that were not seen whole", len(days), "asked again"))
+        run.request_log.append(
+            RequestLogEntry("order search", "days that were not seen whole", len(days), "asked again")
+        )
 
 
 def _rows_of_stretch(run: Run, search: OrderSearch, first_day: date, end: date) -> list[OrderRow]:

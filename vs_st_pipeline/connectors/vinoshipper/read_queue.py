@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK, LINKED, share, write_mark
-from vs_st_pipeline.platform.warehouse.suppression import admit
+from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK, LINKED, rotation_quota, set_state
+from vs_st_pipeline.platform.warehouse.suppression import filter_suppressed
 
 HINTED, NEVER_READ, NEWLY_LINKED, CHANGED = "hinted", "never read", "newly linked", "changed"
 OVERDUE, ROTATION, OWNER_UNKNOWN = "overdue", "rotation", "owner unknown"
@@ -27,7 +27,7 @@ CATCH_UP_SECONDS = 300  # of the merchant's own rate, for what is overdue in one
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ReadTask:
     """A record whose detail is to be read, and why.
 
     Attributes:
@@ -45,7 +45,7 @@ def hint(db: Db, kind: str, ids: Iterable[str], reason: str, now: datetime) -> N
     Args:
         kind: `customer` or `order`; only those that a contact stands for will be read.
     """
-    columns = {"id": admit(db, sorted(set(ids)), kind, lambda own: (own, (), None), now)}
+    columns = {"id": filter_suppressed(db, sorted(set(ids)), kind, lambda own: (own, (), None), now)}
     if columns["id"]:
         with db.batch(columns) as batch:
             db.execute(
@@ -53,7 +53,7 @@ def hint(db: Db, kind: str, ids: Iterable[str], reason: str, now: datetime) -> N
             )
 
 
-def note_linked(run: Run, customer_ids: Sequence[int], memo: object) -> None:
+def mark_linked(run: Run, customer_ids: Sequence[int], memo: object) -> None:
     """Remember whom contacts stand for; who is newly among them is to be read, with all of his orders.
 
     Nothing of them was read again while nobody needed it. That they are to be read is kept until it is done, however
@@ -83,10 +83,10 @@ def note_linked(run: Run, customer_ids: Sequence[int], memo: object) -> None:
                 [kind, NEWLY_LINKED, run.now()],
             )
         db.execute(f"update raw.vinoshipper_customers set linked_run = ? where customer_id in ({new})", [run.run_id])
-        write_mark(db, LINKED, memo, run.now())
+        set_state(db, LINKED, memo, run.now())
 
 
-def affordable(run: Run, turns: Sequence[Turn], sent: int, *, reserved: int = 0) -> list[Turn]:
+def within_budget(run: Run, turns: Sequence[ReadTask], sent: int, *, reserved: int = 0) -> list[ReadTask]:
     """The turns that this run takes: what is needed as far as the budget goes, then what is in turn, as is left.
 
     Args:
@@ -101,7 +101,7 @@ def affordable(run: Run, turns: Sequence[Turn], sent: int, *, reserved: int = 0)
     # Half of what is left: the other half is for what this run has yet to find out.
     spare = max(0.0, left - len(taken) - reserved) / 2
     overdue = CATCH_UP_SECONDS * run.merchant.vinoshipper.requests_per_second
-    in_turn: list[Turn] = []
+    in_turn: list[ReadTask] = []
     for turn in turns:
         if turn.why not in IN_TURN or len(in_turn) >= spare:
             continue
@@ -113,7 +113,7 @@ def affordable(run: Run, turns: Sequence[Turn], sent: int, *, reserved: int = 0)
     return [*taken, *in_turn]
 
 
-def customer_turns(run: Run, db: Db, customer_ids: Sequence[int]) -> list[Turn]:
+def customer_tasks(run: Run, db: Db, customer_ids: Sequence[int]) -> list[ReadTask]:
     """Which of these customers to read now, by need."""
     with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
         rows = db.rows(
@@ -123,10 +123,10 @@ def customer_turns(run: Run, db: Db, customer_ids: Sequence[int]) -> list[Turn]:
                 where c.deleted_at is null
                 order by c.detail_at, c.customer_id"""
         )
-    return _by_need(_turns(run, db, "customer_details", rows, run.merchant.vinoshipper.refresh.customer_details))
+    return _by_need(_tasks(run, db, "customer_details", rows, run.merchant.vinoshipper.refresh.customer_details))
 
 
-def order_turns(run: Run, db: Db, customer_ids: Sequence[int]) -> list[Turn]:
+def order_tasks(run: Run, db: Db, customer_ids: Sequence[int]) -> list[ReadTask]:
     """Which orders of these customers to read now, by need: open ones often, settled ones seldom and for 60 days."""
     refresh = run.merchant.vinoshipper.refresh
     with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
@@ -151,9 +151,9 @@ def order_turns(run: Run, db: Db, customer_ids: Sequence[int]) -> list[Turn]:
     ]
     return _by_need(
         [
-            *_turns(run, db, "open_orders", opened, refresh.open_orders),
-            *_turns(run, db, "settled_orders", settled, refresh.settled_orders),
-            *_turns(run, db, "old_orders", rest, timedelta.max),
+            *_tasks(run, db, "open_orders", opened, refresh.open_orders),
+            *_tasks(run, db, "settled_orders", settled, refresh.settled_orders),
+            *_tasks(run, db, "old_orders", rest, timedelta.max),
         ]
     )
 
@@ -170,22 +170,22 @@ def orders_in_need(run: Run, db: Db, customer_ids: Sequence[int]) -> int:
         )
 
 
-def owner_turns(run: Run, db: Db) -> list[Turn]:
+def owner_tasks(run: Run, db: Db) -> list[ReadTask]:
     """Orders whose search row did not say whose they are, and whose detail has not been asked yet."""
     rows = db.rows(
         "select order_number from raw.vinoshipper_orders where owner_unknown and detail_at is null order by 1"
     )
-    return [Turn(row[0], OWNER_UNKNOWN) for row in rows]
+    return [ReadTask(row[0], OWNER_UNKNOWN) for row in rows]
 
 
-def _by_need(turns: Iterable[Turn]) -> list[Turn]:
+def _by_need(turns: Iterable[ReadTask]) -> list[ReadTask]:
     return sorted(turns, key=lambda turn: NEEDS.index(turn.why))
 
 
-def _turns(run: Run, db: Db, name: str, rows: Sequence[tuple[object, ...]], every: timedelta) -> list[Turn]:
+def _tasks(run: Run, db: Db, name: str, rows: Sequence[tuple[object, ...]], every: timedelta) -> list[ReadTask]:
     """Rows are (id, reason of its hint, never read, changed, read at), oldest first."""
     now, always = run.now(), run.full or every <= timedelta(0)
-    needed: list[Turn] = []
+    needed: list[ReadTask] = []
     rotation: list[object] = []  # ids: it is most of them, and few will be read
     overdue = 0
     for record_id, hinted, never, changed, read_at in rows:
@@ -202,7 +202,7 @@ def _turns(run: Run, db: Db, name: str, rows: Sequence[tuple[object, ...]], ever
                 continue
             why = OVERDUE
             overdue += 1
-        needed.append(Turn(str(record_id), why, always))
-    due = share(db, name, overdue + len(rotation), every, now) if every < timedelta.max else 0
-    in_turn = [Turn(str(record_id), ROTATION, always) for record_id in rotation[: max(0, due - overdue)]]
+        needed.append(ReadTask(str(record_id), why, always))
+    due = rotation_quota(db, name, overdue + len(rotation), every, now) if every < timedelta.max else 0
+    in_turn = [ReadTask(str(record_id), ROTATION, always) for record_id in rotation[: max(0, due - overdue)]]
     return [*needed, *in_turn]

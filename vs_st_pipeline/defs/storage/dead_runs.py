@@ -59,15 +59,15 @@ def hold_lock(data_dir: Path, run_id: str) -> None:
     default_status=DefaultSensorStatus.RUNNING,
     description="Ends runs whose process was killed, so that the schedule and backfills do not wait for them.",
 )
-def orphaned_runs_sensor(context: SensorEvaluationContext) -> SkipReason:
+def dead_runs_sensor(context: SensorEvaluationContext) -> SkipReason:
     """Look at the runs under way. Starts none."""
     location = context.code_location_origin
     ours = f"{context.repository_name}@{location.location_name}" if location else None
-    ended = end_orphans(context.instance, environment.data_dir(os.environ), ours=ours)
+    ended = end_dead_runs(context.instance, environment.data_dir(os.environ), ours=ours)
     return SkipReason(f"ended {len(ended)} runs that had died: {', '.join(ended)}" if ended else "no run has died")
 
 
-def end_orphans(
+def end_dead_runs(
     instance: DagsterInstance, data_dir: Path, *, ours: str | None = None, now: float | None = None
 ) -> list[str]:
     """End the runs that have died, as failed or as cancelled, and remove the locks of all that are over.

@@ -35,7 +35,7 @@ class Address(msgspec.Struct, forbid_unknown_fields=True):
 _DECODER = msgspec.json.Decoder(dict[str, Address])
 
 
-class Memory:
+class AlertState:
     """What was told, to be added to while the alerts' lock is held.
 
     Args:

@@ -23,12 +23,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vs_st_pipeline.domain.errors import PipelineError
-from vs_st_pipeline.domain.formats import in_words
+from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import health
-from vs_st_pipeline.operations.fleet.alert_state import Memory, read_addresses
-from vs_st_pipeline.operations.fleet.health import BROKEN, FINE, LATE, NEW, OFF, REFUSED, TROUBLE, Fleet, Stand
+from vs_st_pipeline.operations.fleet.alert_state import AlertState, read_addresses
+from vs_st_pipeline.operations.fleet.health import BROKEN, FINE, LATE, NEW, OFF, REFUSED, TROUBLE, Fleet, MerchantHealth
 from vs_st_pipeline.operations.fleet.notifier import Notifier, UnknownAddress
-from vs_st_pipeline.platform.crash_reports import told as told_fault
+from vs_st_pipeline.platform.crash_reports import describe as told_fault
 from vs_st_pipeline.platform.settings.environment import alert_addresses, data_dir
 from vs_st_pipeline.platform.settings.secrets import Secret
 
@@ -40,7 +40,7 @@ MEMORY = "alerts.json"
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class Alert:
     """What an address is to be told of a merchant.
 
     Attributes:
@@ -55,7 +55,7 @@ class News:
 
 
 @dataclass(slots=True)
-class Told:
+class DeliveryResult:
     """What came of telling.
 
     Attributes:
@@ -69,7 +69,9 @@ class Told:
     problem: str = ""
 
 
-def tell(environ: Mapping[str, str], look: Callable[[], Fleet] | None = None, *, seconds: float = SECONDS) -> Told:
+def send_alerts(
+    environ: Mapping[str, str], look: Callable[[], Fleet] | None = None, *, seconds: float = SECONDS
+) -> DeliveryResult:
     """Tell every address what is new; never raises, and takes no longer than `seconds`.
 
     Args:
@@ -78,8 +80,8 @@ def tell(environ: Mapping[str, str], look: Callable[[], Fleet] | None = None, *,
     """
     try:
         known = alert_addresses(environ)
-        found = (look() if look else health.look(environ)) if known.urls else None
-        told = _tell_all(data_dir(environ), known.urls, known.references, found, seconds) if found else Told()
+        found = (look() if look else health.fleet_health(environ)) if known.urls else None
+        told = _tell_all(data_dir(environ), known.urls, known.references, found, seconds) if found else DeliveryResult()
         if known.problems:  # the others are told all the same
             told.failed += len(known.problems)
             told.problem = "; ".join(
@@ -87,13 +89,13 @@ def tell(environ: Mapping[str, str], look: Callable[[], Fleet] | None = None, *,
             )
         return told
     except PipelineError as error:
-        return Told(failed=1, problem=f"alerts are not sent: {error.message}")
+        return DeliveryResult(failed=1, problem=f"alerts are not sent: {error.message}")
     except Timeout:
-        return Told(problem="alerts are being sent by somebody else")
+        return DeliveryResult(problem="alerts are being sent by somebody else")
     except OSError as error:
-        return Told(failed=1, problem=f"alerts are not sent: {error.strerror or type(error).__name__}")
+        return DeliveryResult(failed=1, problem=f"alerts are not sent: {error.strerror or type(error).__name__}")
     except Exception as error:  # whatever it is, it must not fail a sync
-        return Told(failed=1, problem=f"alerts are not sent: {told_fault(error)}")
+        return DeliveryResult(failed=1, problem=f"alerts are not sent: {told_fault(error)}")
 
 
 def try_addresses(urls: Mapping[str, Secret], *, seconds: float = SECONDS) -> dict[str, str]:
@@ -123,47 +125,47 @@ def _sent(url: Secret, send: Callable[[Notifier], bool], seconds: float) -> str:
 # --- what is new --------------------------------------------------------------------------------------------------
 
 
-def news(found: Fleet, told: Mapping[str, list[str]]) -> list[News]:
+def news(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
     """What is new of whom, the worst first, after what was told of them."""
     if found.unreadable is not None:  # nothing is known of anybody
         if BROKEN in told.get(THE_FILE, ()):
             return []
         body = f"Nobody is synced: {found.unreadable.message}\nWhat to do: {health.WHAT_TO_DO['config']}"
-        return [News(THE_FILE, BROKEN, "The merchants file cannot be used", body)]
+        return [Alert(THE_FILE, BROKEN, "The merchants file cannot be used", body)]
     new = []
     if THE_FILE in told:
-        new.append(News(THE_FILE, None, "The merchants file can be used again", found.sentence()))
+        new.append(Alert(THE_FILE, None, "The merchants file can be used again", found.sentence()))
     for one in found.worst_first:
         before = told.get(one.merchant, [])
         if one.state in TROUBLE:
             trouble = one.state if one.state == LATE else one.in_words  # late is late, whatever is in the way today
             if trouble not in before:
-                new.append(News(one.merchant, trouble, f"{_name(one)}: {one.in_words}", _trouble(one)))
+                new.append(Alert(one.merchant, trouble, f"{_name(one)}: {one.in_words}", _trouble(one)))
         elif before and one.state == OFF:
-            new.append(News(one.merchant, None))  # somebody did that, and knows
+            new.append(Alert(one.merchant, None))  # somebody did that, and knows
         elif before and (one.state in (FINE, REFUSED) or (one.state == NEW and before == [BROKEN])):
-            new.append(News(one.merchant, None, f"{_name(one)}: well again", _recovery(one, before)))
+            new.append(Alert(one.merchant, None, f"{_name(one)}: well again", _recovery(one, before)))
     gone = told.keys() - {one.merchant for one in found.stands} - {THE_FILE}
-    return [*new, *(News(merchant, None) for merchant in sorted(gone))]
+    return [*new, *(Alert(merchant, None) for merchant in sorted(gone))]
 
 
-def _name(one: Stand) -> str:
+def _name(one: MerchantHealth) -> str:
     return one.name or one.merchant
 
 
-def _trouble(one: Stand) -> str:
+def _trouble(one: MerchantHealth) -> str:
     good = f"{one.last_good_sync_at:%Y-%m-%d %H:%M} UTC" if one.last_good_sync_at else "never"
-    age = f" ({in_words(one.age)} ago)" if one.age is not None else ""
+    age = f" ({humanize(one.age)} ago)" if one.age is not None else ""
     lines = [f"{one.merchant}: {health.STATES[one.state]}.", f"{one.says}", f"What to do: {one.do}"]
     return "\n".join(lines if one.state == BROKEN else [*lines, f"Last good sync: {good}{age}."])
 
 
-def _recovery(one: Stand, before: list[str]) -> str:
+def _recovery(one: MerchantHealth, before: list[str]) -> str:
     lines = [f"{one.merchant} was: {', '.join(before)}. Now: {one.in_words}."]
     return "\n".join([*lines, f"{one.says}. {one.do}"] if one.says else lines)
 
 
-def _summed_up(new: list[News], found: Fleet) -> News:
+def _summed_up(new: list[Alert], found: Fleet) -> Alert:
     """Many at once as one message."""
     bad, well = [one for one in new if one.trouble], [one for one in new if not one.trouble]
     counts = [f"{len(bad)} in trouble"] * bool(bad) + [f"{len(well)} well again"] * bool(well)
@@ -171,25 +173,27 @@ def _summed_up(new: list[News], found: Fleet) -> News:
     lines += [f"and {len(new) - MOST_NAMED} more"] * (len(new) > MOST_NAMED)
     lines += ["", "What to do: if most have the same, look at what they share: a vendor that is down, our own network."]
     lines += ["fleet/health in Dagster, or `vs-st merchants`, says it for each."]
-    return News("", "many" if bad else None, f"vs-st: {', '.join(counts)}", "\n".join(lines))
+    return Alert("", "many" if bad else None, f"vs-st: {', '.join(counts)}", "\n".join(lines))
 
 
 # --- telling it ---------------------------------------------------------------------------------------------------
 
 
-def _tell_all(folder: Path, urls: Mapping[str, Secret], names: Collection[str], found: Fleet, seconds: float) -> Told:
+def _tell_all(
+    folder: Path, urls: Mapping[str, Secret], names: Collection[str], found: Fleet, seconds: float
+) -> DeliveryResult:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(folder / "alerts.lock", mode=0o600, timeout=0):
-        memory = Memory(folder / MEMORY, names)
+        memory = AlertState(folder / MEMORY, names)
         with ThreadPoolExecutor(max_workers=len(urls)) as pool:
             told = list(pool.map(lambda name: _tell_one(memory, name, urls[name], found, seconds), urls))
         memory.keep()
     problems = [f"{name}: {one.problem}" for name, one in zip(urls, told, strict=True) if one.problem]
-    return Told(sum(one.sent for one in told), len(problems), "; ".join(problems))
+    return DeliveryResult(sum(one.sent for one in told), len(problems), "; ".join(problems))
 
 
-def _tell_one(memory: Memory, name: str, url: Secret, found: Fleet, seconds: float) -> Told:
-    new, done = news(found, memory.of(name)), Told()
+def _tell_one(memory: AlertState, name: str, url: Secret, found: Fleet, seconds: float) -> DeliveryResult:
+    new, done = news(found, memory.of(name)), DeliveryResult()
     if silent := [one for one in new if not one.title]:
         memory.remember(name, _told(silent))
     new = [one for one in new if one.title]
@@ -208,12 +212,12 @@ def _tell_one(memory: Memory, name: str, url: Secret, found: Fleet, seconds: flo
     return done
 
 
-def _told(about: list[News]) -> Iterator[tuple[str, str | None]]:
+def _told(about: list[Alert]) -> Iterator[tuple[str, str | None]]:
     return ((one.merchant, one.trouble) for one in about)
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Pending:
     """What an address was told, and what comes next.
 
     Attributes:
@@ -224,15 +228,15 @@ class Waiting:
 
     address: str
     told: list[str]
-    next: list[News]
+    next: list[Alert]
     here: bool = True
 
 
-def waiting(environ: Mapping[str, str], found: Fleet) -> Iterator[Waiting]:
+def pending(environ: Mapping[str, str], found: Fleet) -> Iterator[Pending]:
     """Of each address whom it was told to be in trouble, and what it will be told next; those known elsewhere last."""
     remembered, known = read_addresses(data_dir(environ) / MEMORY), alert_addresses(environ)
     for name in known.urls:
         told = remembered[name].told if name in remembered else {}
-        yield Waiting(name, sorted(told), [one for one in news(found, told) if one.title])
+        yield Pending(name, sorted(told), [one for one in news(found, told) if one.title])
     for name in sorted(remembered.keys() - known.references):
-        yield Waiting(name, sorted(remembered[name].told), [], here=False)
+        yield Pending(name, sorted(remembered[name].told), [], here=False)

@@ -23,13 +23,13 @@ from vs_st_pipeline.pipeline.status_file import (
     HOURS_KEPT,
     Error,
     Hour,
-    Standing,
+    MerchantStatus,
     good_sync_age,
-    pulse_of,
-    read_standing,
+    poll_stats_of,
+    read_status,
 )
 from vs_st_pipeline.platform.settings import environment
-from vs_st_pipeline.platform.settings.environment import Misunderstood
+from vs_st_pipeline.platform.settings.environment import InvalidSetting
 from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile, read_merchants
 
 BROKEN, FAILING, LATE, RETRYING = "broken settings", "failing", "late", "retrying"
@@ -77,7 +77,7 @@ def what_to_do(error: Error) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
+class MerchantHealth:
     """How one merchant stands.
 
     Attributes:
@@ -136,12 +136,12 @@ class Fleet:
 
     at: datetime
     late_after: timedelta
-    stands: tuple[Stand, ...] = ()
+    stands: tuple[MerchantHealth, ...] = ()
     unreadable: BadSettings | None = None
-    misunderstood: tuple[Misunderstood, ...] = ()
+    misunderstood: tuple[InvalidSetting, ...] = ()
 
     @property
-    def worst_first(self) -> list[Stand]:
+    def worst_first(self) -> list[MerchantHealth]:
         """By state; those longest in it first, and by id."""
         order = {state: place for place, state in enumerate(STATES)}
         return sorted(self.stands, key=lambda one: (order[one.state], one.since or self.at, one.merchant))
@@ -157,7 +157,7 @@ class Fleet:
         """Merchants that are meant to be synced, broken entries too."""
         return sum(one.state != OFF for one in self.stands)
 
-    def of(self, *states: str) -> list[Stand]:
+    def of(self, *states: str) -> list[MerchantHealth]:
         """Merchants in these states, the worst first."""
         return [one for one in self.worst_first if one.state in states]
 
@@ -189,7 +189,7 @@ class Fleet:
         return "; ".join([*told, *wrong])
 
 
-def look(environ: Mapping[str, str], file: MerchantsFile | None = None) -> Fleet:
+def fleet_health(environ: Mapping[str, str], file: MerchantsFile | None = None) -> Fleet:
     """How all stand now, by the settings of the environment; what cannot be used of these, or at all, is told in it.
 
     Args:
@@ -224,26 +224,28 @@ def read_fleet(
         bounds: shortest and longest time between two syncs of a merchant.
         requests_per_second: of the whole fleet at Vinoshipper, None for no limit.
     """
-    standings = {merchant.id: read_standing(data_dir, merchant.id) for merchant in file.merchants}
-    pulses = {merchant.id: pulse_of(standings[merchant.id]) for merchant in file.enabled}
+    standings = {merchant.id: read_status(data_dir, merchant.id) for merchant in file.merchants}
+    pulses = {merchant.id: poll_stats_of(standings[merchant.id]) for merchant in file.enabled}
     every = intervals(pulses, bounds=bounds, requests_per_second=requests_per_second)
     least = late_after.total_seconds()
     stands = [
-        _stand(merchant, standings[merchant.id], now, max(least, _MISSED * every.get(merchant.id, 0.0)))
+        _health_of(merchant, standings[merchant.id], now, max(least, _MISSED * every.get(merchant.id, 0.0)))
         for merchant in file.merchants
     ]
     return Fleet(now, late_after, (*stands, *(_broken(file, bad) for bad in file.bad)))
 
 
-def _broken(file: MerchantsFile, bad: BadMerchant) -> Stand:
+def _broken(file: MerchantsFile, bad: BadMerchant) -> MerchantHealth:
     name = bad.id or f"(line {bad.line})"
     if bad.id and file.get(bad.id):
         name = f"{bad.id} (line {bad.line})"  # the id is there twice, and the other entry is good
     error = Error(BadSettings.kind, bad.error.message)
-    return Stand(name, bad.name, BROKEN, says=error.message, do=WHAT_TO_DO[error.kind], status=FAILED, error=error)
+    return MerchantHealth(
+        name, bad.name, BROKEN, says=error.message, do=WHAT_TO_DO[error.kind], status=FAILED, error=error
+    )
 
 
-def _stand(merchant: Merchant, standing: Standing, now: datetime, late_after: float) -> Stand:
+def _health_of(merchant: Merchant, standing: MerchantStatus, now: datetime, late_after: float) -> MerchantHealth:
     last, error = standing.last, standing.last.error if standing.last else None
     seconds, since = good_sync_age(standing, now), standing.ended.since if standing.ended else None
     # Who never had a good sync is late by the time for which he has tried. A good sync in the future is of a clock that
@@ -259,7 +261,7 @@ def _stand(merchant: Merchant, standing: Standing, now: datetime, late_after: fl
     if failed and failed.kind == "auth":
         do = do.replace(_KEYS_PLACE, f"{_KEYS_PLACE} ({_keys_of(merchant, failed.system)})")
     yesterday = _hour(now) - 24
-    return Stand(
+    return MerchantHealth(
         merchant.id, merchant.name, state, failed.kind if failed else None, since, says, do,
         last_good_sync_at=standing.last_good_sync_at,
         age=timedelta(seconds=seconds) if seconds is not None else None,
@@ -275,7 +277,7 @@ def _stand(merchant: Merchant, standing: Standing, now: datetime, late_after: fl
     )  # fmt: skip
 
 
-def _state(merchant: Merchant, standing: Standing, *, late: bool) -> str:
+def _state(merchant: Merchant, standing: MerchantStatus, *, late: bool) -> str:
     if not merchant.enabled:
         return OFF
     last = standing.last
@@ -299,7 +301,7 @@ def _keys_of(merchant: Merchant, system: str | None) -> str:
     return ", ".join(dict.fromkeys(key.reference for key in found))
 
 
-def _told(state: str, error: Error | None, standing: Standing) -> tuple[str, str]:
+def _told(state: str, error: Error | None, standing: MerchantStatus) -> tuple[str, str]:
     """What is the matter, and what to do."""
     if error is not None:
         at = f" at {error.system}" if error.system else ""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from vs_st_pipeline.domain import poll_intervals
-from vs_st_pipeline.pipeline.status_file import Pulse, read_pulse
+from vs_st_pipeline.pipeline.status_file import PollStats, read_poll_stats
 
 SHARE_FOR_LOOKING = 0.8
 
@@ -33,14 +33,14 @@ def due_merchants(
         bounds: shortest and longest time between two syncs of a merchant.
         requests_per_second: of the whole fleet at Vinoshipper, None for no limit.
     """
-    pulses = {merchant_id: read_pulse(data_dir, merchant_id) for merchant_id in merchant_ids}
+    pulses = {merchant_id: read_poll_stats(data_dir, merchant_id) for merchant_id in merchant_ids}
     every = intervals(pulses, bounds=bounds, requests_per_second=requests_per_second)
     last = {merchant_id: pulse.last_run_at for merchant_id, pulse in pulses.items()}
     return poll_intervals.due(every, last, now.timestamp())
 
 
 def intervals(
-    pulses: Mapping[str, Pulse], *, bounds: tuple[timedelta, timedelta], requests_per_second: float | None
+    pulses: Mapping[str, PollStats], *, bounds: tuple[timedelta, timedelta], requests_per_second: float | None
 ) -> dict[str, float]:
     """Seconds between two syncs of each merchant."""
     lowest, highest = (bound.total_seconds() for bound in bounds)

@@ -27,7 +27,7 @@ import urllib3
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_exponential_jitter
 
-from vs_st_pipeline.domain.codec import decoded, encoded, epoch_seconds, error_code, plain_word, retry_after
+from vs_st_pipeline.domain.codec import decode, encode, epoch_seconds, error_code, retry_after, safe_token
 from vs_st_pipeline.domain.errors import (
     BadAnswer,
     BadKey,
@@ -38,9 +38,9 @@ from vs_st_pipeline.domain.errors import (
     Refused,
     TryLater,
 )
-from vs_st_pipeline.platform.cpu_slots import waiting, while_waiting
-from vs_st_pipeline.platform.failpoints import reach
-from vs_st_pipeline.platform.http.deadline import Adapter, begin_try
+from vs_st_pipeline.platform.cpu_slots import releasing, waiting
+from vs_st_pipeline.platform.failpoints import failpoint
+from vs_st_pipeline.platform.http.deadline import Adapter, start_deadline
 
 T = TypeVar("T")
 NoBody: Final = type(None)
@@ -120,7 +120,7 @@ def _require_sendable(*secrets: str) -> None:
 
 
 @dataclass(slots=True)
-class _Ask:
+class _Request:
     """One request, over all its tries. `spent`: seconds in tries and between them, without waits for our own pace."""
 
     call: str
@@ -192,7 +192,7 @@ class HttpClient:
             wait=self._wait_seconds,
             stop=lambda state: state.args[0].spent + state.upcoming_sleep >= self._give_up_after,
             before_sleep=_count_sleep,
-            sleep=while_waiting(sleep),
+            sleep=releasing(sleep),
             retry_error_callback=_last_outcome,
         )
 
@@ -222,7 +222,7 @@ class HttpClient:
             BadAnswer: a redirect elsewhere, a body that is too long, cut short, not JSON, or of another shape.
             BadSettings: base_url or the CA bundle cannot be used.
         """
-        outcome = self._retrying(self._try, _Ask(call, self._prepare(call, method, path, params, json), shape))
+        outcome = self._retrying(self._try, _Request(call, self._prepare(call, method, path, params, json), shape))
         if isinstance(outcome, _Failed):
             raise outcome.error
         return cast("Answer[T]", outcome)
@@ -242,7 +242,7 @@ class HttpClient:
         prepared.method, prepared.url = method, url
         prepared.headers = requests.structures.CaseInsensitiveDict(_HEADERS)
         if json is not None:
-            body = encoded(json)
+            body = encode(json)
             if body is None:
                 raise Internal("The request holds text that cannot be sent", system=self._system, call=call)
             prepared.body = body
@@ -254,16 +254,16 @@ class HttpClient:
         after: float | None = _last_outcome(state).after
         return after if after is not None and after > 0 else self._backoff(state)
 
-    def _try(self, ask: _Ask) -> Answer[Any] | _Failed:
+    def _try(self, ask: _Request) -> Answer[Any] | _Failed:
         with waiting():  # all of it one wait: a turn that is kept until a seat is free would leave with many others
             self._pace.wait()
             with self._guard:
                 self.calls[ask.call] += 1
             began = time.monotonic()
             left = self._give_up_after - ask.spent
-            reach("request")
+            failpoint("request")
             heard = self._exchange(ask.prepared, min(left, TRY_SECONDS) if left > 0 else TRY_SECONDS)
-            reach("answer")
+            failpoint("answer")
             ask.spent += time.monotonic() - began
         if isinstance(heard, _Heard):
             return self._judge(ask, heard)
@@ -272,7 +272,7 @@ class HttpClient:
 
     def _exchange(self, prepared: requests.PreparedRequest, seconds: float) -> _Heard | tuple[type[PipelineError], str]:
         """Send, and read the answer to its end; a failure comes as the kind of error and a sentence."""
-        begin_try(seconds)
+        start_deadline(seconds)
         timeout: Any = urllib3.Timeout(total=seconds, connect=CONNECT_SECONDS)
         try:
             response = self._adapter.send(prepared, True, timeout, self._verify, None, self._proxies)
@@ -295,11 +295,11 @@ class HttpClient:
         finally:
             response.close()
 
-    def _judge(self, ask: _Ask, heard: _Heard) -> Answer[Any] | _Failed:
+    def _judge(self, ask: _Request, heard: _Heard) -> Answer[Any] | _Failed:
         status, headers, body = heard.status, heard.headers, heard.body
         # An answer that never reached the vendor's own server has Cloudflare's name of it, if any.
-        trace_id = plain_word(headers.get(self._trace_header)) if self._trace_header else None
-        trace_id = trace_id or plain_word(headers.get("cf-ray"))
+        trace_id = safe_token(headers.get(self._trace_header)) if self._trace_header else None
+        trace_id = trace_id or safe_token(headers.get("cf-ray"))
         server_time = epoch_seconds(headers.get("Date"))
 
         def failed(kind: type[PipelineError], sentence: str, **more: Any) -> _Failed:
@@ -332,7 +332,7 @@ class HttpClient:
             return Answer(None, status, server_time, trace_id)
         if heard.too_long:
             return failed(BadAnswer, "The answer is longer than 64 MB")
-        value, fault = (None, "") if heard.cut else decoded(body, ask.shape)
+        value, fault = (None, "") if heard.cut else decode(body, ask.shape)
         if fault == "":
             return again(BadAnswer, "The answer is cut short or not JSON")
         if fault is not None:
@@ -400,7 +400,7 @@ def _redirected(location: str | None) -> tuple[type[PipelineError], str]:
     if location and _LOGIN_PLACE.search(location):
         return BadKey, "The system sent us to a log-in, so it does not accept the key"
     try:
-        host = plain_word(urlsplit(location or "").hostname)
+        host = safe_token(urlsplit(location or "").hostname)
     except ValueError:
         host = None
     return BadAnswer, f"The system sent us elsewhere ({host or 'the same host'}); base_url may be wrong"

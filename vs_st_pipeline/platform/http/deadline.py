@@ -24,12 +24,12 @@ class _Try(threading.local):
 _TRY: Final = _Try()
 
 
-def begin_try(seconds: float) -> None:
+def start_deadline(seconds: float) -> None:
     """From now on this thread's sending and reading ends after so many seconds."""
     _TRY.until = time.monotonic() + seconds
 
 
-def _left() -> float:
+def _remaining() -> float:
     left = _TRY.until - time.monotonic()
     if left <= 0:
         raise TimeoutError("timed out")
@@ -44,7 +44,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_left())
+        self._sock.settimeout(_remaining())
         return cast("int | None", self._raw.readinto(buffer))
 
     def close(self) -> None:
@@ -63,11 +63,11 @@ class _Connection(urllib3.connection.HTTPConnection):
 
     def connect(self) -> None:
         super().connect()
-        self.sock.settimeout(_left())
+        self.sock.settimeout(_remaining())
 
     def send(self, data: Any) -> None:
         if self.sock is not None:
-            self.sock.settimeout(_left())
+            self.sock.settimeout(_remaining())
         super().send(data)
 
 

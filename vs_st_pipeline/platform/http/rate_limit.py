@@ -55,19 +55,19 @@ def _machine() -> bytes:
 _MACHINE: Final = _machine()
 
 
-def account_file(folder: Path, system: str, base_url: str, key: str) -> Path:
+def limiter_path(folder: Path, system: str, base_url: str, key: str) -> Path:
     """The file of the turns that all share who speak to a system with this key, under whatever name."""
     return folder / f"{system}-{hashlib.sha256(f'{system} {base_url} {key}'.encode()).hexdigest()[:24]}"
 
 
-class Pace:
+class RateLimiter:
     """At most so many requests a second, over all threads and processes that share a file.
 
     Over t seconds at most `requests_per_second` x t + 1 turns are given (+ 2 % of the rate, where that is more than 1).
     Objects are cheap until the first `wait`, which opens the file; one file handle each from then until `close`.
     """
 
-    def __init__(self, path: Path | None, requests_per_second: float, *, fleet: Pace | None = None) -> None:
+    def __init__(self, path: Path | None, requests_per_second: float, *, fleet: RateLimiter | None = None) -> None:
         """Nothing is opened yet.
 
         Args:

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings
 from vs_st_pipeline.platform.settings.merchants import FASTEST_RATE, FIRST_YEAR, LAST_YEAR, SLOWEST_RATE, parse_duration
-from vs_st_pipeline.platform.settings.secrets import CannotRead, Secret, checked, value_behind
+from vs_st_pipeline.platform.settings.secrets import Secret, SecretError, parse_reference, resolve_secret
 
 T = TypeVar("T")
 
@@ -163,10 +163,10 @@ def alert_addresses(environ: Mapping[str, str]) -> Addresses:
     found = Addresses({}, [], set())
     for place, written in enumerate(environ.get(ADDRESSES, "").split(), 1):
         try:
-            reference = checked(written)
+            reference = parse_reference(written)
             found.references.add(reference)
-            found.urls[reference] = Secret(value_behind(reference, Path.cwd(), environ), reference)
-        except CannotRead as error:
+            found.urls[reference] = Secret(resolve_secret(reference, Path.cwd(), environ), reference)
+        except SecretError as error:
             found.problems.append(f"{ADDRESSES}, address {place}: {error}")
     return found
 
@@ -175,7 +175,7 @@ def alert_addresses(environ: Mapping[str, str]) -> Addresses:
 
 
 @dataclass(frozen=True, slots=True)
-class Misunderstood:
+class InvalidSetting:
     """A setting that is not understood.
 
     Attributes:
@@ -198,7 +198,7 @@ class Misunderstood:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Loaded:
     """The settings that say how merchants stand; of those that are not understood, the defaults.
 
     Attributes:
@@ -211,18 +211,18 @@ class Taken:
     late_after: timedelta
     bounds: tuple[timedelta, timedelta]
     rates: dict[str, float]
-    misunderstood: tuple[Misunderstood, ...]
+    misunderstood: tuple[InvalidSetting, ...]
 
 
-def taken(environ: Mapping[str, str]) -> Taken:
+def taken(environ: Mapping[str, str]) -> Loaded:
     """Read all settings; never raises, what is not understood is in the result."""
-    wrong: list[Misunderstood] = []
+    wrong: list[InvalidSetting] = []
 
     def read(setting: Callable[[Mapping[str, str]], T], meanwhile: str, *, defaulted: bool = True) -> T:
         try:
             return setting(environ)
         except BadSettings as error:
-            wrong.append(Misunderstood(error.message, meanwhile, defaulted))
+            wrong.append(InvalidSetting(error.message, meanwhile, defaulted))
             return setting({})
 
     at, rates = read(now, NOBODY_IS_SYNCED), read(fleet_rates, NOBODY_IS_SYNCED)
@@ -230,5 +230,5 @@ def taken(environ: Mapping[str, str]) -> Taken:
     late = read(late_after, f"a merchant is late after {LATE_DEFAULT}")
     read(keep_runs, "no old run of Dagster is deleted", defaulted=False)
     problems = alert_addresses(environ).problems
-    wrong += [Misunderstood(problem, "nobody is told of trouble there", False) for problem in problems]
-    return Taken(at, late, bounds, rates, tuple(wrong))
+    wrong += [InvalidSetting(problem, "nobody is told of trouble there", False) for problem in problems]
+    return Loaded(at, late, bounds, rates, tuple(wrong))

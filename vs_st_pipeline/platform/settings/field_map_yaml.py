@@ -14,10 +14,10 @@ import yaml
 from yaml.events import CollectionEndEvent, CollectionStartEvent, Event
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from vs_st_pipeline.domain.attributes import SOURCES
+from vs_st_pipeline.domain.attributes import ATTRIBUTES
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadSettings
 from vs_st_pipeline.domain.field_map import BUILTINS, FieldMap, MapField
-from vs_st_pipeline.domain.formats import FORMS
+from vs_st_pipeline.domain.formats import FORMATS
 from vs_st_pipeline.domain.plan import Kind, Policy
 
 VERSION = 1
@@ -122,11 +122,11 @@ class _File:
             if "as" in row:
                 self.refuse(row["as"], "'as' goes with 'from'; a constant is written as it stands")
             return MapField(to, kind, policy, None, self.scalar(row["value"], "value"), "text", line)
-        source = self.choice(row, "from", SOURCES, "")
-        form = self.choice(row, "as", FORMS, "text")
-        given = SOURCES[source].type
-        if given not in FORMS[form].types:
-            fitting = ", ".join(name for name, other in FORMS.items() if given in other.types)
+        source = self.choice(row, "from", ATTRIBUTES, "")
+        form = self.choice(row, "as", FORMATS, "text")
+        given = ATTRIBUTES[source].type
+        if given not in FORMATS[form].types:
+            fitting = ", ".join(name for name, other in FORMATS.items() if given in other.types)
             self.refuse(row["as"], f"{source} is a {given} and cannot be written as '{form}'; it can as {fitting}")
         if kind == "builtin" and to == "birthday" and (given != "date" or form == "date"):
             self.refuse(row.get("as", row["from"]), f"birthday at {SIMPLETEXTING} is a date, written as iso_date")

@@ -74,12 +74,12 @@ class Reference(NamedTuple):
     written: str
 
 
-class CannotRead(Exception):
+class SecretError(Exception):
     """Why a secret cannot be read, in words that hold nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class SecretContext:
     """What a scheme may look at: the environment, and the folder that relative paths start from."""
 
     environ: Mapping[str, str]
@@ -87,17 +87,17 @@ class Around:
 
 
 @dataclass(frozen=True, slots=True)
-class Scheme:
+class Provider:
     """One way of keeping secrets.
 
     Attributes:
         fault: what is wrong with the words after the colon, None where nothing is. It must not repeat them: somebody
             may have put the secret itself there.
-        read: the value behind these words; raises `CannotRead`.
+        read: the value behind these words; raises `SecretError`.
     """
 
     fault: Callable[[str], str | None]
-    read: Callable[[str, Around], str]
+    read: Callable[[str, SecretContext], str]
 
 
 def read_reference(node: Node) -> Reference:
@@ -107,8 +107,8 @@ def read_reference(node: Node) -> Reference:
         BadSettings: it is none; the message names file and line, and never what is written there.
     """
     try:
-        return Reference(node, checked(node.written(FORMS)))
-    except CannotRead as error:
+        return Reference(node, parse_reference(node.written(FORMS)))
+    except SecretError as error:
         raise node.problem(str(error)) from None
 
 
@@ -120,12 +120,12 @@ def read_secret(reference: Reference, folder: Path, environ: Mapping[str, str]) 
     """
     node, written = reference
     try:
-        return value_behind(written, folder, environ)
-    except CannotRead as error:
+        return resolve_secret(written, folder, environ)
+    except SecretError as error:
         raise node.problem(str(error)) from None
 
 
-def checked(written: str) -> str:
+def parse_reference(written: str) -> str:
     """A reference in its plain form, outer blanks stripped; nothing is read.
 
     Raises:
@@ -134,14 +134,14 @@ def checked(written: str) -> str:
     kind, _, rest = written.strip().partition(":")
     scheme, rest = _scheme(kind), rest.strip()
     if scheme is None:
-        raise CannotRead(f"a secret in clear is refused; write {FORMS}")
+        raise SecretError(f"a secret in clear is refused; write {FORMS}")
     if (fault := scheme.fault(rest)) is not None:
-        raise CannotRead(fault)
+        raise SecretError(fault)
     return f"{kind}:{rest}"
 
 
-def value_behind(written: str, folder: Path, environ: Mapping[str, str]) -> str:
-    """The value behind a reference that is `checked`: one line of plain ASCII.
+def resolve_secret(written: str, folder: Path, environ: Mapping[str, str]) -> str:
+    """The value behind a reference that is `parse_reference`: one line of plain ASCII.
 
     Args:
         folder: where relative paths start from.
@@ -152,11 +152,11 @@ def value_behind(written: str, folder: Path, environ: Mapping[str, str]) -> str:
     kind, _, rest = written.partition(":")
     scheme = _scheme(kind)
     assert scheme is not None, "its form was checked"
-    value = scheme.read(rest, Around(environ, folder)).strip()
+    value = scheme.read(rest, SecretContext(environ, folder)).strip()
     if not value:
-        raise CannotRead(f"the secret {written} is empty; put the key there")
+        raise SecretError(f"the secret {written} is empty; put the key there")
     if not (value.isascii() and value.isprintable()):
-        raise CannotRead(f"the secret {written} must be one line of plain ASCII; put the key alone there")
+        raise SecretError(f"the secret {written} must be one line of plain ASCII; put the key alone there")
     return value
 
 
@@ -169,13 +169,13 @@ def _env_fault(name: str) -> str | None:
     return "what follows env: is not the name of an environment variable (letters, digits and _)"
 
 
-def _from_env(name: str, around: Around) -> str:
+def _from_env(name: str, around: SecretContext) -> str:
     if name not in around.environ:
-        raise CannotRead(f"the environment variable {name} is not set; set it")
+        raise SecretError(f"the environment variable {name} is not set; set it")
     return around.environ[name]
 
 
-def _from_file(name: str, around: Around) -> str:
+def _from_file(name: str, around: SecretContext) -> str:
     """The file's text; by `os`, because thousands of merchants are twice as slow by `pathlib`."""
     try:
         # Does not wait for whoever might write to a pipe.
@@ -188,35 +188,35 @@ def _from_file(name: str, around: Around) -> str:
             os.close(handle)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
-        raise CannotRead(f"the secret file:{name} cannot be read: {reason}; put the key there, readable") from None
+        raise SecretError(f"the secret file:{name} cannot be read: {reason}; put the key there, readable") from None
     # A strict decode would raise an error that carries the bytes; what is not ASCII is refused by the caller anyhow.
     return data.decode("utf-8-sig", errors="replace")
 
 
 _SCHEMES = {
-    "env": Scheme(_env_fault, _from_env),
-    "file": Scheme(lambda path: None if path else "the path after file: is missing; write file:PATH", _from_file),
+    "env": Provider(_env_fault, _from_env),
+    "file": Provider(lambda path: None if path else "the path after file: is missing; write file:PATH", _from_file),
 }
 """Every scheme that is built in; others come by entry points."""
 
 
 @functools.lru_cache(maxsize=64)
-def _scheme(kind: str) -> Scheme | None:
+def _scheme(kind: str) -> Provider | None:
     """The scheme of this name; looked for among installed packages only where it has the form of one."""
     if kind in _SCHEMES or not re.fullmatch(r"[a-z][a-z0-9+-]{1,30}", kind):
         return _SCHEMES.get(kind)
     for found in entry_points(group=GROUP, name=kind):
-        return Scheme(
+        return Provider(
             lambda rest: None if rest else f"nothing follows {kind}:", functools.partial(_from_outside, found)
         )
     return None
 
 
-def _from_outside(found: EntryPoint, name: str, around: Around) -> str:
+def _from_outside(found: EntryPoint, name: str, around: SecretContext) -> str:
     try:
         value = found.load()(name)
     except Exception as error:
-        raise CannotRead(f"the secret {found.name}:{name} cannot be read ({type(error).__name__})") from None
+        raise SecretError(f"the secret {found.name}:{name} cannot be read ({type(error).__name__})") from None
     if not isinstance(value, str):
-        raise CannotRead(f"the reader of {found.name}: gave no text")
+        raise SecretError(f"the reader of {found.name}: gave no text")
     return value

@@ -353,7 +353,7 @@ class _Tree:
             self._blame(top.node, node.line, "a key must be a word, not a list, a mapping or an alias")
         else:
             if top.key in top.children:
-                twice = f"{_shown(top.key)} is here twice (first on line {top.children[top.key].line})"
+                twice = f"{_printable(top.key)} is here twice (first on line {top.children[top.key].line})"
                 self._blame(top.node, top.key_line, f"{twice}; delete one of them")
             else:
                 top.children[top.key] = node
@@ -416,7 +416,7 @@ def _finite(number: float) -> bool:
         return False
 
 
-def _shown(key: str) -> str:
+def _printable(key: str) -> str:
     """A key for a message; what does not look like a word may be a secret that slipped out of its value."""
     return f"`{key}`" if re.fullmatch(r"[A-Za-z_ -]{1,40}", key) else "this key"
 
@@ -424,7 +424,7 @@ def _shown(key: str) -> str:
 @functools.lru_cache(maxsize=1024)
 def _unknown_key(key: str, known: tuple[str, ...]) -> str:
     hint = _did_you_mean(key, known)
-    shown = f"`{key}`" if hint else _shown(key)
+    shown = f"`{key}`" if hint else _printable(key)
     return f"{shown} is not a key that is known here{hint or '; known: ' + ', '.join(known)}"
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import duckdb
 import pyarrow as pa
 
-from vs_st_pipeline.platform.failpoints import reach
+from vs_st_pipeline.platform.failpoints import failpoint
 
 _BATCHES = itertools.count()
 _READS = re.compile(r"\s*select\b", re.IGNORECASE)
@@ -31,7 +31,7 @@ class Db:
         self._in_transaction = self._begun = False
         self._left: list[str] = []  # batches of a transaction that failed
 
-    def memo(self, name: str, read: Callable[[], T]) -> T:
+    def cached(self, name: str, read: Callable[[], T]) -> T:
         """What was read of a small table, once while the file is attached; nobody else can write to it meanwhile.
 
         Whoever writes to the table changes the memo, or lets it be read anew with `forget_memo`. A transaction that is
@@ -42,17 +42,17 @@ class Db:
         found: T = self._memo[name]
         return found
 
-    def forget_memo(self, name: str) -> None:
+    def uncache(self, name: str) -> None:
         self._memo.pop(name, None)
 
-    def later(self, name: str, write: Callable[[], None]) -> None:
+    def defer(self, name: str, write: Callable[[], None]) -> None:
         """Write something with the next transaction that writes anything, at the latest before the file is let go.
 
         For what may be lost: a crash before then loses it, and so does a transaction that is rolled back.
         """
         self._later[name] = write
 
-    def write_what_waits(self) -> None:
+    def flush(self) -> None:
         """Write what was to be written later."""
         if self._later:
             with self.transaction():
@@ -112,13 +112,13 @@ class Db:
             except BaseException:
                 self._forget()
                 raise
-            reach("committed")
+            failpoint("committed")
 
     def _run(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
         if self._in_transaction and not self._begun and not _READS.match(sql):
             self._cursor.execute("begin transaction")
             self._begun = True
-            reach("begun")
+            failpoint("begun")
         return self._cursor.execute(sql, params)
 
     def _write_what_waits(self) -> None:

@@ -26,10 +26,10 @@ from filelock import FileLock, Timeout
 
 from vs_st_pipeline.domain.errors import BadSettings, Interrupted, TryLater
 from vs_st_pipeline.platform.cpu_slots import waiting
-from vs_st_pipeline.platform.failpoints import reach
+from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.warehouse import spill
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.lock_requests import is_wished, wishing
+from vs_st_pipeline.platform.warehouse.lock_requests import is_release_requested, requesting_release
 from vs_st_pipeline.platform.warehouse.migrations import migrate, remedy
 
 LOCK_WAIT_SECONDS = 60.0
@@ -196,7 +196,7 @@ class Warehouse:
         with held.locked():
             moved = held.inode != _inode(path)  # away, or put back by somebody
             if held.db is not None and (moved or (_is_lost(held) and not held.users)):
-                self._let_go(held, ignoring=True)
+                self._detach(held, ignoring=True)
             db = held.db
             if db is None:
                 self.folder(merchant_id)
@@ -216,10 +216,10 @@ class Warehouse:
                 held.used_at = time.monotonic()
                 if not held.users:
                     held.log_inode = _inode(held.log)
-                    reach("closed")
+                    failpoint("closed")
                     # Asked here too: of a file that is used without a pause the watcher never gets hold.
                     if broken or not held.keepers or _is_lost(held) or _is_wished(held):
-                        self._let_go(held, ignoring=broken, broken=broken)
+                        self._detach(held, ignoring=broken, broken=broken)
 
     def rewrite(self, merchant_id: str) -> None:
         """Copy all rows into a new file that takes the old one's place, so that what was deleted leaves the disk.
@@ -234,7 +234,7 @@ class Warehouse:
         draft = drafted(path)
         with held.locked():
             with self.open(merchant_id) as db:
-                db.write_what_waits()
+                db.flush()
                 quoted, copy = str(draft).replace("'", "''"), f'"new_{merchant_id}"'
                 db.execute(f"attach '{quoted}' as {copy}")
                 try:
@@ -242,7 +242,7 @@ class Warehouse:
                     db.execute(f"copy from database {held.alias} to {copy}")
                 finally:
                     db.execute(f"detach {copy}")
-            self._let_go(held)
+            self._detach(held)
             if logs := [log.name for log in (log_of(path), log_of(draft)) if log.exists()]:
                 # It would be read into the new file the next time.
                 raise BadSettings(f"the log {logs[0]} beside {path} was not taken in: close whatever has the file open")
@@ -255,7 +255,7 @@ class Warehouse:
         with self._guard:
             held.keepers += 1
             if self._watcher is None:
-                self._watcher = _Watcher(self._rest)
+                self._watcher = _Watcher(self._idle_check)
         try:
             yield
         finally:
@@ -268,9 +268,9 @@ class Warehouse:
                 watcher.end()
             with held.locked():
                 if not held.keepers and not held.users:
-                    self._let_go(held)
+                    self._detach(held)
 
-    def _rest(self) -> None:
+    def _idle_check(self) -> None:
         """Let go of kept files that somebody else wishes for, or that nobody used for a while."""
         with self._guard:
             kept = [held for held in self._files.values() if held.keepers]
@@ -279,7 +279,7 @@ class Warehouse:
                 try:
                     rested = time.monotonic() - held.used_at >= REST_SECONDS
                     if held.db is not None and not held.users and (rested or _is_lost(held) or _is_wished(held)):
-                        self._let_go(held, ignoring=True)
+                        self._detach(held, ignoring=True)
                 finally:
                     held.lock.release()
 
@@ -342,8 +342,8 @@ class Warehouse:
     def _connect(self) -> _Instance:
         if self._instance is None:
             if self._scratch is None:
-                spill.sweep(self.data_dir / "tmp")
-                self._folder, self._scratch = spill.own_folder(self.data_dir / "tmp")
+                spill.remove_stale(self.data_dir / "tmp")
+                self._folder, self._scratch = spill.claim_dir(self.data_dir / "tmp")
             self._instance = _Instance(
                 duckdb.connect(
                     ":memory:",
@@ -399,7 +399,7 @@ class Warehouse:
         if _attached(cursor, path, alias):
             return
         give_up_at = time.monotonic() + self.wait_seconds
-        with waiting(), wishing(path):
+        with waiting(), requesting_release(path):
             while not _attached(cursor, path, alias):
                 if time.monotonic() >= give_up_at:
                     raise TryLater(
@@ -409,7 +409,7 @@ class Warehouse:
                     )
                 time.sleep(POLL_SECONDS)
 
-    def _let_go(self, held: _Held, *, ignoring: bool = False, broken: bool = False) -> None:
+    def _detach(self, held: _Held, *, ignoring: bool = False, broken: bool = False) -> None:
         """Detach the file. What cannot be checkpointed now stays in its log, which the next attaching reads."""
         db, cursor, alias = held.db, held.cursor, held.alias
         held.db = held.cursor = None
@@ -422,7 +422,7 @@ class Warehouse:
                 # A file that is not in its place any more is not written to: its log would have the new one's name.
                 in_place = held.inode == _inode(held.path)
                 if in_place and db is not None and not broken:
-                    db.write_what_waits()
+                    db.flush()
                 elif not in_place and _inode(held.log) not in (0, held.log_inode):  # nor is the new one's log removed
                     cursor.execute("set session checkpoint_on_detach = 'DISABLED'")
             finally:  # else this process could never attach it again, and no other one either
@@ -446,7 +446,7 @@ def _is_wished(held: _Held) -> bool:
     now = time.monotonic()
     if now - held.asked_at < WATCH_SECONDS:
         return False
-    held.asked_at, held.granted = now, is_wished(held.path)
+    held.asked_at, held.granted = now, is_release_requested(held.path)
     return held.granted
 
 
@@ -472,7 +472,7 @@ def _attached(cursor: duckdb.DuckDBPyConnection, path: Path, alias: str) -> bool
 def _detach(cursor: duckdb.DuckDBPyConnection, alias: str) -> None:
     cursor.execute("use memory")
     cursor.execute(f"detach {alias}")
-    reach("detached")
+    failpoint("detached")
 
 
 def drafted(path: Path) -> Path:

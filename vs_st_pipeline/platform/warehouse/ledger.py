@@ -1,6 +1,6 @@
 """What the destination has accepted, value by value: read it, and record an outcome in one transaction with its proof.
 
-What is sent is stored before it is sent (`record_sending`), and the ledger moves only after the answer. Whatever moves
+What is sent is stored before it is sent (`enqueue`), and the ledger moves only after the answer. Whatever moves
 it is in the append-only history as well, so that the ledger of any time can be made again from it (`replay`).
 Everything here runs inside the caller's transaction, so that an outcome is remembered whole or not at all.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from vs_st_pipeline.domain.diff import Accepted
+from vs_st_pipeline.domain.diff import LedgerEntry
 from vs_st_pipeline.domain.plan import Change
 from vs_st_pipeline.domain.records import LARGEST_GAP, gap_after
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -38,7 +38,7 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class OutboxEntry:
     """One contact's part of a request, as it was stored before it was sent.
 
     Attributes:
@@ -63,7 +63,7 @@ class Sent:
     sent_at: datetime | None = None
 
 
-def changes_hash(changes: Iterable[Change]) -> str:
+def request_hash(changes: Iterable[Change]) -> str:
     """Names a wish: equal for the same values of the same fields, whatever stands there now."""
     return hashlib.md5(
         json.dumps(sorted((change.field, change.new) for change in changes)).encode(), usedforsecurity=False
@@ -73,22 +73,22 @@ def changes_hash(changes: Iterable[Change]) -> str:
 # --- the ledger and its history -----------------------------------------------------------------------------------
 
 
-def read_accepted(db: Db, contact_ids: Iterable[str]) -> dict[str, dict[str, Accepted]]:
+def read_accepted(db: Db, contact_ids: Iterable[str]) -> dict[str, dict[str, LedgerEntry]]:
     """The ledger of these contacts: contact id -> field -> entry."""
-    found: dict[str, dict[str, Accepted]] = {}
+    found: dict[str, dict[str, LedgerEntry]] = {}
     with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
         rows = db.rows(
             f"""select contact_id, field, sent, stored, before, resent
                 from synced.ledger semi join {batch} using (contact_id)"""
         )
     for contact_id, field, sent, stored, before, resent in rows:
-        found.setdefault(contact_id, {})[field] = Accepted(sent, stored, before or "", resent)
+        found.setdefault(contact_id, {})[field] = LedgerEntry(sent, stored, before or "", resent)
     return found
 
 
-def replay(db: Db, until: datetime | None = None) -> dict[tuple[str, str], Accepted]:
+def replay(db: Db, until: datetime | None = None) -> dict[tuple[str, str], LedgerEntry]:
     """The ledger as the history tells it, by contact id and field: as it is now, or as it was at a time (UTC)."""
-    ledger: dict[tuple[str, str], Accepted] = {}
+    ledger: dict[tuple[str, str], LedgerEntry] = {}
     for contact_id, field, event, old, new, stored in db.rows(
         """select contact_id, field, event, old, new, stored from synced.history
            where $until is null or written_at <= $until order by seq""",
@@ -97,9 +97,9 @@ def replay(db: Db, until: datetime | None = None) -> dict[tuple[str, str], Accep
         key = contact_id, field
         before = ledger.get(key)
         if event == ACCEPTED:
-            ledger[key] = Accepted(new, None, old or "", before is not None and before.sent == new)
+            ledger[key] = LedgerEntry(new, None, old or "", before is not None and before.sent == new)
         elif event == FOUND:
-            ledger[key] = Accepted(new, stored, stored or "", False)
+            ledger[key] = LedgerEntry(new, stored, stored or "", False)
         elif before is not None and before.sent == new:
             ledger[key] = replace(before, stored=stored)
     return ledger
@@ -108,7 +108,7 @@ def replay(db: Db, until: datetime | None = None) -> dict[tuple[str, str], Accep
 _NEXT = "(select coalesce(max(seq), 0) from synced.history) + row_number() over ()"
 
 
-def record_accepted(db: Db, accepted: Sequence[Sent], *, at: datetime) -> None:
+def record_accepted(db: Db, accepted: Sequence[OutboxEntry], *, at: datetime) -> None:
     """These contacts' changes were accepted: ledger, history, and no reject or settled mark is left of them."""
     names = ("contact_id", "field", "old", "new", "rule", "sources", "send_id", "run_id", "call")
     rows = [
@@ -139,7 +139,7 @@ def record_accepted(db: Db, accepted: Sequence[Sent], *, at: datetime) -> None:
     _record_outcome(db, accepted, "accepted", at)
 
 
-def record_learned(db: Db, *, at: datetime, run_id: str) -> None:
+def record_observed(db: Db, *, at: datetime, run_id: str) -> None:
     """What planning saw proved: the stored form of a value that we sent, or a wanted value found there already."""
     values = {"at": at, "run": run_id}
     db.execute(
@@ -168,7 +168,7 @@ def record_learned(db: Db, *, at: datetime, run_id: str) -> None:
 # --- what is under way --------------------------------------------------------------------------------------------
 
 
-def record_sending(db: Db, sending: Sequence[Sent], *, at: datetime) -> None:
+def enqueue(db: Db, sending: Sequence[OutboxEntry], *, at: datetime) -> None:
     """What is about to be sent, with the evidence that it may be: status as read and when, and the birth date."""
     names = ("send_id", "contact_id", "run_id", "call", "phone", "changes")
     rows = [
@@ -202,7 +202,7 @@ def read_consents(db: Db, send_id: str) -> list[str]:
     ]
 
 
-def record_taken(db: Db, send_id: str, task_id: str, heard_after: float | None) -> None:
+def record_acknowledged(db: Db, send_id: str, task_id: str, heard_after: float | None) -> None:
     """A batch was taken: from here on its task can be asked, whatever becomes of us."""
     db.execute(
         "update synced.writes set task_id = ?, heard_after = ? where send_id = ?", [task_id, heard_after, send_id]
@@ -214,22 +214,22 @@ def record_not_sent(db: Db, send_id: str) -> None:
     db.execute("delete from synced.writes where send_id = ? and outcome is null", [send_id])
 
 
-def read_outstanding(db: Db) -> dict[str, list[Sent]]:
+def read_open(db: Db) -> dict[str, list[OutboxEntry]]:
     """What was sent, or may have been, and has no outcome yet: by request, oldest first."""
-    found: dict[str, list[Sent]] = {}
+    found: dict[str, list[OutboxEntry]] = {}
     for send_id, contact_id, run_id, call, phone, changes, task_id, before, after, at in db.rows(
         """select send_id, contact_id, run_id, call, phone, changes, task_id, heard_before, heard_after, sent_at
            from synced.writes where outcome is null order by sent_at, send_id, contact_id"""
     ):
-        sent = Sent(send_id, contact_id, run_id, call, phone, _load(changes), task_id, before, after, at)
+        sent = OutboxEntry(send_id, contact_id, run_id, call, phone, _load(changes), task_id, before, after, at)
         found.setdefault(send_id, []).append(sent)
     return found
 
 
-def read_late(db: Db, *, at: datetime, within: timedelta) -> list[Sent]:
+def read_late(db: Db, *, at: datetime, within: timedelta) -> list[OutboxEntry]:
     """Contacts of batches that were given up but may come still (`may_come`), as far as they are gone by now."""
     return [
-        Sent(send_id, contact_id, run_id, call, phone, _load(changes), task_id, before, after, sent_at)
+        OutboxEntry(send_id, contact_id, run_id, call, phone, _load(changes), task_id, before, after, sent_at)
         for send_id, contact_id, run_id, call, phone, changes, task_id, before, after, sent_at in db.rows(
             """select send_id, contact_id, w.run_id, call, w.phone, changes, task_id, heard_before, heard_after, sent_at
                from synced.writes as w join raw.simpletexting_contacts as c using (contact_id)
@@ -260,7 +260,9 @@ def count_waiting(db: Db) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _record_outcome(db: Db, settled: Sequence[Sent], outcome: str, at: datetime, *, may_come: bool = False) -> None:
+def _record_outcome(
+    db: Db, settled: Sequence[OutboxEntry], outcome: str, at: datetime, *, may_come: bool = False
+) -> None:
     columns = {"send_id": [sent.send_id for sent in settled], "contact_id": [sent.contact_id for sent in settled]}
     with db.batch(columns) as batch:
         db.execute(
@@ -273,7 +275,7 @@ def _record_outcome(db: Db, settled: Sequence[Sent], outcome: str, at: datetime,
 
 
 def record_without_effect(
-    db: Db, settled: Sequence[Sent], outcome: str, *, at: datetime, may_come: bool = False
+    db: Db, settled: Sequence[OutboxEntry], outcome: str, *, at: datetime, may_come: bool = False
 ) -> None:
     """These were not written: `gone`, `another contact` or `not applied`.
 
@@ -304,14 +306,14 @@ def read_rejected(db: Db) -> dict[str, Rejected]:
     }
 
 
-def record_refused(db: Db, sent: Sent, *, at: datetime) -> None:
+def record_refused(db: Db, sent: OutboxEntry, *, at: datetime) -> None:
     """That is what became of the request; `record_rejected` says when its wish is tried again."""
     _record_outcome(db, [sent], "rejected", at)
 
 
-def record_rejected(db: Db, sent: Sent, *, code: str | None, http_status: int | None, at: datetime) -> None:
+def record_rejected(db: Db, sent: OutboxEntry, *, code: str | None, http_status: int | None, at: datetime) -> None:
     """This wish was refused: tried again at the next sync, then after growing gaps up to a day, never dropped."""
-    wish = changes_hash(sent.changes)
+    wish = request_hash(sent.changes)
     row = db.row("select changes_hash, attempts, first_at from synced.rejects where contact_id = ?", [sent.contact_id])
     attempts, first_at = (row[1] + 1, row[2]) if row and row[0] == wish else (1, at)
     gap = gap_after(attempts)
@@ -322,11 +324,11 @@ def record_rejected(db: Db, sent: Sent, *, code: str | None, http_status: int | 
 
 
 def record_partly(
-    db: Db, accepted: Sent, dropped: Sequence[Change], *, code: str | None, http_status: int | None, at: datetime
+    db: Db, accepted: OutboxEntry, dropped: Sequence[Change], *, code: str | None, http_status: int | None, at: datetime
 ) -> None:
     """A contact was accepted without some of its changes: the ledger moves, and the rest waits for another try."""
     rest = replace(accepted, changes=tuple(dropped))
-    wish = changes_hash(dropped)
+    wish = request_hash(dropped)
     before = db.rows(
         "select * from synced.rejects where contact_id = ? and changes_hash = ?", [accepted.contact_id, wish]
     )
@@ -392,7 +394,7 @@ def record_links(db: Db, *, at: datetime) -> None:
     )
 
 
-def record_passed(db: Db, *, at: datetime) -> None:
+def record_baseline(db: Db, *, at: datetime) -> None:
     """The brake let this sync through: its complete reads are what the next one is measured by."""
     for what in ("customers", "contacts"):
         db.execute(

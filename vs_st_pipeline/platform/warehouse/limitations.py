@@ -16,7 +16,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 
 
 @dataclass(frozen=True, slots=True)
-class BlindSpot:
+class Limitation:
     """Something that cannot be seen.
 
     Attributes:
@@ -36,43 +36,43 @@ class BlindSpot:
         return f"{self.unseen}; {self.instead}"
 
 
-ORDER_DATES = BlindSpot(
+ORDER_DATES = Limitation(
     "order_dates",
     "order",
     "the order search ignores its dates, so past orders cannot be compared with what is stored",
     "new orders are found from the newest down, and a deleted or changed one when its detail's turn comes",
 )
-SHIPPED_DATES = BlindSpot(
+SHIPPED_DATES = Limitation(
     "shipped_dates",
     "order",
     "the order search ignores the dates of shipping, so a shipment does not show by itself",
     "open orders are read again every refresh.open_orders",
 )
-SHIPPED_DAYS = BlindSpot(
+SHIPPED_DAYS = Limitation(
     "shipped_days",
     "order",
     "more orders were shipped on one day than the order search shows, so not every shipment shows by itself",
     "open orders are read again every refresh.open_orders",
 )
-CUSTOMER_ORDER = BlindSpot(
+CUSTOMER_ORDER = Limitation(
     "customer_order",
     "customer",
     "the customer list comes in another order with every request, so it is not known whether it showed everybody",
     "all whom several walks showed are known, nobody is taken for deleted, and the next list is walked the same way",
 )
-CUSTOMER_PAGES = BlindSpot(
+CUSTOMER_PAGES = Limitation(
     "customer_pages",
     "customer",
     "the customer list ignores its pages, so only its total says that it showed everybody",
     "it is believed while no search finds anybody else",
 )
-MEMBERSHIP_FEED = BlindSpot(
+MEMBERSHIP_FEED = Limitation(
     "membership_feed",
     "customer",
     "the list of memberships does not tell which of them moved",
     "a membership is seen with the customer list (refresh.customer_list) or the customer's detail",
 )
-CUSTOMER_SEARCH = BlindSpot(
+CUSTOMER_SEARCH = Limitation(
     "customer_search",
     "customer",
     "the search for customers does not find them by phone, so a customer who joined since the last list is not known",
@@ -104,7 +104,7 @@ class UnseenDay:
     proved: bool
 
 
-def tell(db: Db, spot: BlindSpot, there: bool, now: datetime) -> None:
+def set_limitation(db: Db, spot: Limitation, there: bool, now: datetime) -> None:
     """Keep that this cannot be seen, since when; or that it can be seen again."""
     known = _known(db)
     if there and spot.name not in known:
@@ -115,18 +115,18 @@ def tell(db: Db, spot: BlindSpot, there: bool, now: datetime) -> None:
         del known[spot.name]
 
 
-def read_blind_spots(db: Db) -> list[tuple[BlindSpot, datetime]]:
+def read_limitations(db: Db) -> list[tuple[Limitation, datetime]]:
     """What cannot be seen now, and since when (UTC without zone); spots of a newer version are left out."""
     ways = [(ALL[name], since) for name, since in sorted(_known(db).items()) if name in ALL]
     rows = db.rows("select day, shown, since from raw.unseen_windows where told order by day desc")
     days = [(_of_day(day, shown), since) for day, shown, since in rows[:SAID_ONE_BY_ONE]]
     if older := rows[SAID_ONE_BY_ONE:]:
         unseen = f"so it is with {len(older)} more days between {older[-1][0]} and {older[0][0]}"
-        days.append((BlindSpot("unseen_days", "order", unseen, _ASKED_AGAIN), min(since for _, _, since in older)))
+        days.append((Limitation("unseen_days", "order", unseen, _ASKED_AGAIN), min(since for _, _, since in older)))
     lost = db.rows(f"select first_at {_OF_NOBODY}")
     if lost:
         unseen = f"{len(lost)} orders cannot be read, and the order search does not say whose they are"
-        days.append((BlindSpot("orders_of_nobody", "order", unseen, _READ_AGAIN), min(row[0] for row in lost)))
+        days.append((Limitation("orders_of_nobody", "order", unseen, _READ_AGAIN), min(row[0] for row in lost)))
     return [*ways, *days]
 
 
@@ -196,13 +196,13 @@ _READ_AGAIN = (
 )
 
 
-def _of_day(day: date, shown: int) -> BlindSpot:
+def _of_day(day: date, shown: int) -> Limitation:
     unseen = f"the order search shows {shown} orders of {day} and no way to see whether that is all"
-    return BlindSpot("unseen_days", "order", unseen, _ASKED_AGAIN)
+    return Limitation("unseen_days", "order", unseen, _ASKED_AGAIN)
 
 
 def _known(db: Db) -> dict[str, datetime]:
-    found: dict[str, datetime] = db.memo(
+    found: dict[str, datetime] = db.cached(
         "blind_spots", lambda: dict(db.rows("select name, since from raw.blind_spots"))
     )
     return found

@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 @contextmanager
-def wishing(path: Path) -> Iterator[None]:
+def requesting_release(path: Path) -> Iterator[None]:
     """While the block lasts, whoever holds the file at `path` knows that somebody waits for it."""
     try:
         handle = os.open(_beside(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -29,7 +29,7 @@ def wishing(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def is_wished(path: Path) -> bool:
+def is_release_requested(path: Path) -> bool:
     """Whether somebody waits for the file at `path`."""
     try:
         handle = os.open(_beside(path), os.O_RDWR | os.O_CLOEXEC)

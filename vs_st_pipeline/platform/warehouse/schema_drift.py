@@ -99,7 +99,7 @@ CONTACT = frozenset(
         "updateSource",
     ]
 )
-WORDS: Mapping[str, frozenset[str]] = {
+ENUMS: Mapping[str, frozenset[str]] = {
     "order.status": frozenset(
         [
             "PENDING",
@@ -149,17 +149,17 @@ OBJECTS = {
     "contact": ("customFields",),
 }
 _FIELDS = {"customer": CUSTOMER, "order": ORDER, "contact": CONTACT}
-_WORDS = {kind: [(path, path.split(".")[1]) for path in WORDS if path.startswith(f"{kind}.")] for kind in _FIELDS}
-LOOKED_AT = {kind: (*OBJECTS[kind], *(name for _, name in _WORDS[kind])) for kind in _FIELDS}
+_WORDS = {kind: [(path, path.split(".")[1]) for path in ENUMS if path.startswith(f"{kind}.")] for kind in _FIELDS}
+INSPECTED = {kind: (*OBJECTS[kind], *(name for _, name in _WORDS[kind])) for kind in _FIELDS}
 """The fields whose values count here; of all others only the names do."""
 
 
-def drift_of(kind: str, body: object) -> Counter[str]:
+def unexpected_counts(kind: str, body: object) -> Counter[str]:
     """What is new in one body of this kind (`customer`, `order`, `contact`), by name."""
-    return Counter(new_names(kind, body))
+    return Counter(unexpected_names(kind, body))
 
 
-def new_names(kind: str, body: object) -> list[str]:
+def unexpected_names(kind: str, body: object) -> list[str]:
     """The same as a list, for callers with many bodies: a Counter for each costs more than the look itself."""
     found: list[str] = []
     raw = as_mapping(body)
@@ -172,7 +172,7 @@ def new_names(kind: str, body: object) -> list[str]:
             found.append(f"wrong type {kind}.{name}: {type(value).__name__}")
     for path, name in _WORDS[kind]:
         value = raw.get(name)
-        if value is not None and not (isinstance(value, str) and value in WORDS[path]):  # a list has no hash
+        if value is not None and not (isinstance(value, str) and value in ENUMS[path]):  # a list has no hash
             word = value if isinstance(value, str) and _WORD.fullmatch(value) else f"({type(value).__name__})"
             found.append(f"unknown word {path}: {word}")
     return found

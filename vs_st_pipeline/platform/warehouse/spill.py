@@ -16,7 +16,7 @@ from pathlib import Path
 LIVES = "lives.lock"
 
 
-def own_folder(tmp: Path) -> tuple[Path, int | None]:
+def claim_dir(tmp: Path) -> tuple[Path, int | None]:
     """A folder for this process below `tmp`, and the handle whose lock says that it lives; None: not to be had."""
     folder = tmp / uuid.uuid4().hex
     try:
@@ -28,7 +28,7 @@ def own_folder(tmp: Path) -> tuple[Path, int | None]:
     return folder, handle
 
 
-def sweep(tmp: Path) -> None:
+def remove_stale(tmp: Path) -> None:
     """Remove what processes left that live no more; folders of living ones are locked and stay."""
     for folder in tmp.iterdir() if tmp.is_dir() else ():
         with suppress(OSError):

@@ -23,34 +23,34 @@ UNREAD_EMAILS = "unread_emails"
 CLOCK_SLACK = timedelta(days=1)  # a mark further ahead than this comes from a clock that was wrong
 
 
-def read_mark(db: Db, name: str) -> Any:
+def get_state(db: Db, name: str) -> Any:
     """The mark's JSON value, None where there is none."""
     found = _marks(db).found.get(name)
     return json.loads(found[0]) if found is not None else None
 
 
-def marked_at(db: Db, name: str) -> datetime | None:
+def state_set_at(db: Db, name: str) -> datetime | None:
     """When the mark was set, None where there is none."""
     found = _marks(db).found.get(name)
     return found[1] if found is not None else None
 
 
-def write_mark(db: Db, name: str, value: Any, at: datetime) -> None:
+def set_state(db: Db, name: str, value: Any, at: datetime) -> None:
     """Set a mark (any JSON value); in a transaction that writes anything, together with that, else a little later."""
     marks = _marks(db)
     marks.found[name] = (json.dumps(value), at)
     marks.changed.add(name)
-    db.later("marks", lambda: _store(db))
+    db.defer("marks", lambda: _store(db))
 
 
-def change_mark(db: Db, name: str, value: Any) -> None:
+def change_state(db: Db, name: str, value: Any) -> None:
     """Another value for a mark that is there; when it was set stays."""
-    at = marked_at(db, name)
-    if at is not None and read_mark(db, name) != value:
-        write_mark(db, name, value, at)
+    at = state_set_at(db, name)
+    if at is not None and get_state(db, name) != value:
+        set_state(db, name, value, at)
 
 
-def forget_mark(db: Db, name: str) -> None:
+def clear_state(db: Db, name: str) -> None:
     """Take a mark away."""
     marks = _marks(db)
     marks.changed.discard(name)
@@ -59,10 +59,10 @@ def forget_mark(db: Db, name: str) -> None:
         db.execute("delete from raw.marks where name = ?", [name])
 
 
-def forget_memos(db: Db) -> None:
+def clear_cached(db: Db) -> None:
     """Take away what names people; it is worked out or read anew."""
     for name in (LINKED, NOTHING_TO_WRITE, UNREAD_EMAILS):
-        forget_mark(db, name)
+        clear_state(db, name)
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ def _marks(db: Db) -> _Marks:
         found = {row[0]: (row[1], row[2]) for row in db.rows("select name, value, marked_at from raw.marks")}
         return _Marks(found, set(found))
 
-    return db.memo("marks", read)
+    return db.cached("marks", read)
 
 
 def _store(db: Db) -> None:
@@ -105,7 +105,7 @@ def _store(db: Db) -> None:
 
 def is_due(db: Db, name: str, every: timedelta, now: datetime) -> bool:
     """Whether something that is done every so often is due: never done, long ago, or done in a future that is wrong."""
-    at = marked_at(db, name)
+    at = state_set_at(db, name)
     return at is None or every <= timedelta(0) or now - at >= every or at - now > CLOCK_SLACK
 
 
@@ -119,15 +119,15 @@ def record_drift(db: Db, system: str, found: Mapping[str, int], now: datetime) -
         )
 
 
-def share(db: Db, name: str, count: int, every: timedelta, now: datetime) -> int:
+def rotation_quota(db: Db, name: str, count: int, every: timedelta, now: datetime) -> int:
     """How many of `count` things are to be read again now, so that all are within `every`, spread evenly.
 
     What is left of a whole number is kept, so that many short steps come to the same as one long one.
     """
-    mark = read_mark(db, f"rotation:{name}") or {"at": now.isoformat(), "left": 0.0}
+    mark = get_state(db, f"rotation:{name}") or {"at": now.isoformat(), "left": 0.0}
     elapsed = max(0.0, (now - datetime.fromisoformat(mark["at"])).total_seconds())
     seconds = every.total_seconds()
     earned = count * min(1.0, elapsed / seconds) if seconds > 0 else float(count)
     total = min(float(count), float(mark["left"]) + earned)
-    write_mark(db, f"rotation:{name}", {"at": now.isoformat(), "left": total - int(total)}, now)
+    set_state(db, f"rotation:{name}", {"at": now.isoformat(), "left": total - int(total)}, now)
     return int(total)

@@ -17,9 +17,9 @@ from hashlib import blake2b
 from typing import Any, TypeVar
 
 from vs_st_pipeline.domain.formats import as_mapping
-from vs_st_pipeline.domain.phone import nanp
+from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.state import forget_memos, write_mark
+from vs_st_pipeline.platform.warehouse.state import clear_cached, set_state
 
 PHONE, EMAIL, CUSTOMER, CONTACT, ORDER = "phone", "email", "customer", "contact", "order"
 REWRITE = "rewrite"  # the mark that erased rows may still lie in free blocks of the file
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Traces:
+class Identifiers:
     """All that names one person: ten-digit phones, e-mails in small letters, and the ids of his records as text."""
 
     phones: set[str] = field(default_factory=set)
@@ -52,7 +52,7 @@ class Traces:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class Suppressed:
     """The kept hashes, by salt; false where nobody was forgotten."""
 
     by_salt: dict[str, set[str]]
@@ -69,7 +69,7 @@ class Forgotten:
 
 def phone_name(text: str) -> str | None:
     """A phone as it is hashed: ten NANP digits, of any other number its digits; None where it has hardly any."""
-    return nanp(text) or (digits if len(digits := re.sub(r"[^0-9]", "", text)) >= 7 else None)
+    return parse_nanp(text) or (digits if len(digits := re.sub(r"[^0-9]", "", text)) >= 7 else None)
 
 
 def email_name(record: object) -> str | None:
@@ -83,41 +83,41 @@ def hash_of(salt: str, kind: str, value: object) -> str:
     return blake2b(f"{kind} {value}".encode(), key=bytes.fromhex(salt), digest_size=16).hexdigest()
 
 
-def read_forgotten(db: Db) -> Forgotten:
+def read_suppressed(db: Db) -> Suppressed:
     """Everybody's hashes."""
 
     by_salt: dict[str, set[str]] = {}
-    for hashed, salt, _ in kept_hashes(db):
+    for hashed, salt, _ in suppressed_hashes(db):
         by_salt.setdefault(salt, set()).add(hashed)
-    return Forgotten(by_salt)
+    return Suppressed(by_salt)
 
 
-def kept_hashes(db: Db) -> set[tuple[str, str, str]]:
+def suppressed_hashes(db: Db) -> set[tuple[str, str, str]]:
     """Every hash, with its salt and the day since when it is kept."""
-    return db.memo(
+    return db.cached(
         _MEMO, lambda: {(row[0], row[1], row[2].isoformat()) for row in db.rows("select * from raw.forgotten")}
     )
 
 
-def copy_in(db: Db, rows: Sequence[tuple[str, str, str]]) -> None:
+def copy_hashes(db: Db, rows: Sequence[tuple[str, str, str]]) -> None:
     """Put in hashes that another copy has: (hash, salt, day)."""
     columns = {name: [row[index] for row in rows] for index, name in enumerate(("hash", "salt", "day"))}
     with db.batch(columns) as batch:
         db.execute(f"insert or ignore into raw.forgotten select hash, salt, cast(day as date) from {batch}")
-    db.forget_memo(_MEMO)
+    db.uncache(_MEMO)
 
 
-def keep_out(db: Db, names: Iterable[tuple[str, str]], now: datetime) -> None:
+def suppress(db: Db, names: Iterable[tuple[str, str]], now: datetime) -> None:
     """Keep the hashes of these names, inside the caller's transaction; what is known already stays as it is."""
-    forgotten = read_forgotten(db)
+    forgotten = read_suppressed(db)
     salt = min(forgotten.by_salt, default=None) or secrets.token_hex(16)
     hashes = [hash_of(salt, kind, value) for kind, value in names if not forgotten.knows(kind, value)]
     with db.batch({"hash": sorted(set(hashes))}) as batch:
         db.execute(f"insert or ignore into raw.forgotten select hash, ?, ? from {batch}", [salt, now.date()])
-    db.forget_memo(_MEMO)
+    db.uncache(_MEMO)
 
 
-def admit(
+def filter_suppressed(
     db: Db,
     records: Sequence[T],
     kind: str,
@@ -133,7 +133,7 @@ def admit(
         kind: of the records: `customer`, `contact` or `order`.
         names_of: a record's own id, what else may name its person, and the e-mail that is his as well if he is.
     """
-    forgotten = read_forgotten(db)
+    forgotten = read_suppressed(db)
     if not forgotten:
         return list(records)
     admitted: list[T] = []
@@ -149,7 +149,7 @@ def admit(
         new += [] if known else [(kind, str(own))]
         new += [(EMAIL, email)] if email and not forgotten.knows(EMAIL, email) else []
     if new:
-        keep_out(db, new, now)
+        suppress(db, new, now)
     if shut_out and _is_stored(db, kind, shut_out):  # he was not known for him before, or an old file was put back
         erase(db, [(kind, own) for own in shut_out], now)
     return admitted
@@ -189,13 +189,13 @@ def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
                 found.append(f"(kind, id) in (select (kind, value) from {batch})")
             if found:
                 gone += len(db.rows(f"delete from {table} where {' or '.join(found)} returning 1"))
-    forget_memos(db)
+    clear_cached(db)
     if gone:
-        write_mark(db, REWRITE, True, now)
+        set_state(db, REWRITE, True, now)
     return gone
 
 
-def known_names(db: Db, forgotten: Forgotten) -> list[tuple[str, str]]:
+def known_names(db: Db, forgotten: Suppressed) -> list[tuple[str, str]]:
     """What stands in any table, in columns that `erase` goes by, and names somebody who was forgotten."""
     found: set[tuple[str, str]] = set()
     for table, columns in _tables(db).items():

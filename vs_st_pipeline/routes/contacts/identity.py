@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vs_st_pipeline.domain.customer import Customer, earliest_membership
-from vs_st_pipeline.domain.eligibility import status_reason
+from vs_st_pipeline.domain.eligibility import consent_reason
 from vs_st_pipeline.domain.formats import instant
 from vs_st_pipeline.domain.matching import CUSTOMER_ID_LABEL, Candidate, ContactIdentity, Link, carried_id, choose, link
 from vs_st_pipeline.domain.order import Order, newest_counted
@@ -95,7 +95,7 @@ def customers_to_read(contacts: Iterable[ContactIdentity], links: Mapping[str, L
     wanted = {
         customer_id
         for contact in contacts
-        if contact.contact_id in links and status_reason(contact.status) is None
+        if contact.contact_id in links and consent_reason(contact.status) is None
         for customer_id in links[contact.contact_id].candidates
     }
     return sorted(wanted)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline import sandbox
-from vs_st_pipeline.connectors.simpletexting.error_codes import CATALOGUE, NO_CODE, WHAT_THEN, meaning_of
+from vs_st_pipeline.connectors.simpletexting.error_codes import CATALOGUE, NEXT_STEPS, NO_CODE, describe_code
 from vs_st_pipeline.defs import checks
-from vs_st_pipeline.defs.metrics import Measure
+from vs_st_pipeline.defs.metrics import Metric
 from vs_st_pipeline.operations import tables
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline_tests.support.story import BRAM, RENSKE, SYNCED, Story
@@ -69,16 +69,16 @@ def test_whatever_the_sandbox_can_answer_has_a_meaning() -> None:
 
 @pytest.mark.parametrize("code", FACTS)
 def test_whatever_the_facts_name_has_a_meaning(code: str) -> None:
-    meaning = meaning_of(code)
+    meaning = describe_code(code)
     assert meaning is CATALOGUE[code]
     assert meaning.means.endswith(".")
     assert meaning.do.endswith(".")
-    assert meaning.then in WHAT_THEN
+    assert meaning.then in NEXT_STEPS
 
 
 def test_a_code_that_nobody_told_us_of_and_none_at_all_are_told_as_such() -> None:
-    assert meaning_of(None) is meaning_of("") is NO_CODE
-    unknown = meaning_of("A_NEW_ONE")
+    assert describe_code(None) is describe_code("") is NO_CODE
+    unknown = describe_code("A_NEW_ONE")
     assert unknown.code == "A_NEW_ONE"
     assert "nobody" in unknown.means
     assert unknown.then == "later"
@@ -110,7 +110,7 @@ def test_a_refused_contact_is_told_with_reason_and_age(story: Story) -> None:
     assert (row["phone"], row["for"], row["attempts"]) == ("***-***-0147", "5 h", 1)
     assert row["means"] == CATALOGUE["INVALID_CONTACT"].means
     assert row["do"] == CATALOGUE["INVALID_CONTACT"].do
-    assert row["then"] == WHAT_THEN["later"]
+    assert row["then"] == NEXT_STEPS["later"]
 
 
 @pytest.mark.slow
@@ -143,7 +143,7 @@ def test_who_passed_the_brake_is_told_for_a_week(story: Story) -> None:
     assert measured(week_later, "brake_was_not_passed_by_name").count == 0
 
 
-def measured(run: Run, name: str) -> Measure:
+def measured(run: Run, name: str) -> Metric:
     """What a data-quality check finds of the test winery."""
     [found] = checks.measure(run, [check for check in checks.CHECKS if check.name == name]).values()
     return found

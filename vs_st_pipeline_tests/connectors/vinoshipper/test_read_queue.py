@@ -16,11 +16,11 @@ from vs_st_pipeline.connectors.vinoshipper.read_queue import (
     NEVER_READ,
     OVERDUE,
     ROTATION,
-    Turn,
-    affordable,
+    ReadTask,
+    within_budget,
 )
 from vs_st_pipeline.defs import metrics
-from vs_st_pipeline.defs.metrics import Measure
+from vs_st_pipeline.defs.metrics import Metric
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -31,7 +31,7 @@ LISTS_AND_SEARCHES = 6
 IGNORED = "the order search ignores its dates"
 
 
-def measured(story: Story, find: Callable[[Run, Db], Measure]) -> Measure:
+def measured(story: Story, find: Callable[[Run, Db], Metric]) -> Metric:
     merchant = next(one for one in read_merchants(story.folder / "merchants.yaml", {}).merchants if one.id == TEST)
     run = Run(merchant, Warehouse(story.data), lambda: datetime.now(UTC))
     with run.open() as db:
@@ -91,23 +91,23 @@ def run_with(rate: float = 1.0, budget: int | None = None) -> Any:
     return SimpleNamespace(budget=budget, merchant=SimpleNamespace(vinoshipper=vinoshipper))
 
 
-def turns(**counts: int) -> list[Turn]:
-    return [Turn(f"{why} {i}", why.replace("_", " ")) for why, count in counts.items() for i in range(count)]
+def turns(**counts: int) -> list[ReadTask]:
+    return [ReadTask(f"{why} {i}", why.replace("_", " ")) for why, count in counts.items() for i in range(count)]
 
 
-def whys(taken: list[Turn]) -> list[str]:
+def whys(taken: list[ReadTask]) -> list[str]:
     return [turn.why for turn in taken]
 
 
 def test_without_a_budget_all_is_read_but_for_what_an_outage_left_overdue() -> None:
     waiting = turns(hinted=2, never_read=900, overdue=5000, rotation=4)
-    taken = affordable(run_with(rate=2), waiting, sent=7)
+    taken = within_budget(run_with(rate=2), waiting, sent=7)
     assert whys(taken) == [HINTED] * 2 + [NEVER_READ] * 900 + [OVERDUE] * 2 * CATCH_UP_SECONDS + [ROTATION] * 4
 
 
 def test_what_the_settings_want_in_every_run_is_no_outage() -> None:
-    waiting = [Turn(str(i), OVERDUE, in_every_run=True) for i in range(5000)]
-    assert affordable(run_with(rate=0.1), waiting, sent=0) == waiting
+    waiting = [ReadTask(str(i), OVERDUE, in_every_run=True) for i in range(5000)]
+    assert within_budget(run_with(rate=0.1), waiting, sent=0) == waiting
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_what_the_settings_want_in_every_run_is_no_outage() -> None:
 )
 def test_a_budget_goes_to_the_most_needed_first(budget: int, sent: int, reserved: int, taken: list[str]) -> None:
     waiting = turns(hinted=3, overdue=4, rotation=2)
-    assert whys(affordable(run_with(budget=budget), waiting, sent, reserved=reserved)) == taken
+    assert whys(within_budget(run_with(budget=budget), waiting, sent, reserved=reserved)) == taken
 
 
 # --- what cannot be seen ------------------------------------------------------------------------------------------

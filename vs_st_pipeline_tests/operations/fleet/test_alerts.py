@@ -16,7 +16,7 @@ from dagster import DagsterInstance, build_sensor_context
 
 from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.defs.fleet_health import KEY, refreshed
-from vs_st_pipeline.defs.fleet_watch import fleet_watch
+from vs_st_pipeline.defs.sensors import fleet_watch
 from vs_st_pipeline.operations.fleet import alerts
 from vs_st_pipeline.platform.settings.environment import alert_addresses
 from vs_st_pipeline_tests.support.statuses import MINUTE, NOW, Files
@@ -80,8 +80,8 @@ def files(tmp_path: Path, receiver: Receiver) -> Files:
     return made
 
 
-def tell(files: Files, **environ: str) -> alerts.Told:
-    return alerts.tell({**files.environ, **environ})
+def tell(files: Files, **environ: str) -> alerts.DeliveryResult:
+    return alerts.send_alerts({**files.environ, **environ})
 
 
 def test_a_key_that_goes_bad_is_told_once_and_so_is_its_end(
@@ -121,7 +121,7 @@ def test_one_address_that_is_down_is_told_later_and_the_other_hears_nothing_twic
         other.answers = 200
         assert tell(files, **both).sent == 1
         assert receiver.titles == other.titles == ["Hill: failing (auth)"]
-        assert tell(files, **both) == alerts.Told()
+        assert tell(files, **both) == alerts.DeliveryResult()
     finally:
         other.close()
 
@@ -130,7 +130,7 @@ def test_a_receiver_that_takes_the_message_and_says_nothing_holds_nobody_up(file
     files.merchant("hill")
     files.synced("hill", MINUTE, "auth")
     receiver.answers = 0
-    told = alerts.tell({**files.environ, "ALERT_URL": f"{receiver.url}?rto=600"}, seconds=2)
+    told = alerts.send_alerts({**files.environ, "ALERT_URL": f"{receiver.url}?rto=600"}, seconds=2)
     assert (told.sent, told.failed) == (0, 1)
     receiver.answers = 200
     assert tell(files).sent == 1
@@ -149,7 +149,7 @@ def test_what_was_sent_and_could_not_be_remembered_is_repeated_and_nothing_is_lo
     in_the_way.rmdir()
     assert tell(files).sent == 3
     assert receiver.titles[1:] == [f"{name}: failing (auth)" for name in ("Hill", "Oak", "Vale")]
-    assert tell(files) == alerts.Told()
+    assert tell(files) == alerts.DeliveryResult()
 
 
 def test_many_at_once_are_one_message_and_so_is_their_end(files: Files, receiver: Receiver) -> None:
@@ -160,7 +160,7 @@ def test_many_at_once_are_one_message_and_so_is_their_end(files: Files, receiver
     tell(files)
     assert receiver.titles == ["vs-st: 11 in trouble"]
     assert "0 of 11 fine; 11 late: " in receiver.messages[0]["message"]
-    assert tell(files) == alerts.Told()
+    assert tell(files) == alerts.DeliveryResult()
     for name in names:
         files.synced(name, MINUTE)
     tell(files)
@@ -275,8 +275,8 @@ def test_a_process_that_lacks_an_address_forgets_nothing_of_it(files: Files, rec
         files.synced("hill", 3 * MINUTE, "auth")
         assert tell(files).sent == 1
         assert tell(files, **shell).sent == 1
-        assert tell(files, VS_ST_ALERTS="") == alerts.Told()
-        assert tell(files) == alerts.Told(), "the daemon says nothing twice"
+        assert tell(files, VS_ST_ALERTS="") == alerts.DeliveryResult()
+        assert tell(files) == alerts.DeliveryResult(), "the daemon says nothing twice"
         listed = CliRunner().invoke(cli, ["alerts"], env={**files.environ, **shell}).stdout
         assert "env:ALERT_URL, which VS_ST_ALERTS lacks here: told of hill\n" in listed
         nobody = CliRunner().invoke(cli, ["alerts"], env={**files.environ, "VS_ST_ALERTS": ""})
@@ -301,7 +301,7 @@ def test_an_address_that_nobody_has_known_for_thirty_days_is_let_go(files: Files
     forgotten, remembered = ({"seen_at": now - days * 86_400, "told": {"hill": ["late"]}} for days in (31, 29))
     written["env:ALERT_URL"]["seen_at"] = now - 40 * 86_400
     memory.write_text(json.dumps({**written, "env:FORGOTTEN": forgotten, "env:REMEMBERED": remembered}))
-    assert tell(files) == alerts.Told(), "who is known here is not forgotten, however long nobody looked"
+    assert tell(files) == alerts.DeliveryResult(), "who is known here is not forgotten, however long nobody looked"
     kept = json.loads(memory.read_text())
     assert kept.keys() == {"env:ALERT_URL", "env:REMEMBERED"}
     assert kept["env:ALERT_URL"]["seen_at"] >= now
@@ -311,7 +311,7 @@ def test_nobody_to_tell_costs_no_look_at_anybody(files: Files) -> None:
     def look() -> None:
         raise AssertionError("asked for nothing")
 
-    assert alerts.tell({}, look) == alerts.Told()  # type: ignore[arg-type]
+    assert alerts.send_alerts({}, look) == alerts.DeliveryResult()  # type: ignore[arg-type]
 
 
 def test_the_command_tries_the_addresses_and_says_what_comes_next(files: Files, receiver: Receiver) -> None:

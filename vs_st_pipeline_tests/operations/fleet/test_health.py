@@ -16,10 +16,10 @@ from dagster._serdes import serialize_value
 from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.definitions import defs
 from vs_st_pipeline.defs.fleet_health import CHECKS, KEY, _to_do, fleet_checks, fleet_health, fleet_materialization
-from vs_st_pipeline.defs.fleet_watch import fleet_watch
+from vs_st_pipeline.defs.sensors import fleet_watch
 from vs_st_pipeline.operations.fleet import health
-from vs_st_pipeline.operations.fleet.health import Fleet, Stand
-from vs_st_pipeline.pipeline.status_file import HOURS_KEPT, read_standing
+from vs_st_pipeline.operations.fleet.health import Fleet, MerchantHealth
+from vs_st_pipeline.pipeline.status_file import HOURS_KEPT, read_status
 from vs_st_pipeline_tests.support.statuses import MINUTE, NOW, Files
 from vs_st_pipeline_tests.support.story import OTHER, RENSKE, TEST, Story
 
@@ -144,7 +144,7 @@ def test_two_days_are_counted_by_the_hour_and_no_more_is_kept(files: Files) -> N
         (3, 3),
     ]
     assert hours[-4].errors == {"try_later": 1, "auth": 1}
-    assert len(read_standing(files.folder / "data", "hill").hours) == 2
+    assert len(read_status(files.folder / "data", "hill").hours) == 2
 
 
 def test_a_clock_that_was_ahead_and_comes_back_leaves_no_hours_of_the_future(files: Files) -> None:
@@ -237,8 +237,10 @@ def latest_checks(instance: DagsterInstance) -> dict[str, tuple[bool, str]]:
 
 @pages
 def test_three_thousand_merchants_make_an_event_no_larger_than_a_hundred() -> None:
-    stands = [Stand(f"winery-{i}", "W", health.FAILING, "auth", NOW, "says", "do", stale=True) for i in range(2000)]
-    stands += [Stand(f"fine-{i}", "W", health.FINE, since=NOW, age=MINUTE) for i in range(1000)]
+    stands = [
+        MerchantHealth(f"winery-{i}", "W", health.FAILING, "auth", NOW, "says", "do", stale=True) for i in range(2000)
+    ]
+    stands += [MerchantHealth(f"fine-{i}", "W", health.FINE, since=NOW, age=MINUTE) for i in range(1000)]
     found = Fleet(NOW, timedelta(minutes=30), tuple(stands))
     shown = fleet_materialization(found)
     assert len(shown.metadata["merchants, the worst first"].value.records) == 100
@@ -273,7 +275,7 @@ def test_a_setting_that_is_not_understood_is_told_where_people_look(
         assert "settings have changed" in str(fleet_watch(sensed).skip_message)
         page = instance.get_latest_materialization_event(KEY).asset_materialization.metadata
         assert "0 of 1 fine; 1 late: hill; not understood: VS_ST_LATE_AFTER: " in page["in short"].value
-        told = list(fleet_checks(health.look({**files.environ, **SLIPS})))[-1]
+        told = list(fleet_checks(health.fleet_health({**files.environ, **SLIPS})))[-1]
         assert (told.check_name, told.passed, told.severity) == (
             "settings_are_understood", False, AssetCheckSeverity.WARN,
         )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 
 from vs_st_pipeline.domain.poll_intervals import History
 from vs_st_pipeline.operations.fleet.schedule import due_merchants, intervals
-from vs_st_pipeline.pipeline.status_file import Pulse, read_pulse, write_standing
+from vs_st_pipeline.pipeline.status_file import PollStats, read_poll_stats, write_status
 from vs_st_pipeline_tests.support.story import TEST, Story
 
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
@@ -23,7 +23,7 @@ def report(contacts: int = 0, calls: int = 5) -> dict[str, Any]:
 
 def synced_before(folder: Path, merchant: str, ago: timedelta, **told: int) -> None:
     (folder / "merchants" / merchant).mkdir(parents=True, exist_ok=True)
-    write_standing(folder, merchant, NOW - ago, report(**told), good=True)
+    write_status(folder, merchant, NOW - ago, report(**told), good=True)
 
 
 def test_without_a_fleet_rate_everybody_is_due_as_often_as_may_be(tmp_path: Path) -> None:
@@ -37,9 +37,9 @@ def test_without_a_fleet_rate_everybody_is_due_as_often_as_may_be(tmp_path: Path
 def test_with_one_those_who_change_more_are_looked_at_more_often_within_the_bounds() -> None:
     day = 86_400.0
     pulses = {
-        "busy": Pulse(0, History(changes=400, seconds=day)),
-        "calm": Pulse(0, History(changes=4, seconds=day)),
-        "asleep": Pulse(0, History(changes=0, seconds=day)),
+        "busy": PollStats(0, History(changes=400, seconds=day)),
+        "calm": PollStats(0, History(changes=4, seconds=day)),
+        "asleep": PollStats(0, History(changes=0, seconds=day)),
     }
     every = intervals(pulses, bounds=(BOUNDS[0], timedelta(hours=6)), requests_per_second=3 * 6 / 1200 / 0.8)
     assert 300 <= every["busy"] < 1200 < every["calm"] < every["asleep"] <= 21_600
@@ -47,26 +47,26 @@ def test_with_one_those_who_change_more_are_looked_at_more_often_within_the_boun
 
 
 def test_a_merchant_whose_looks_cost_more_is_looked_at_less() -> None:
-    pulses = {"cheap": Pulse(0, quiet_calls=4), "dear": Pulse(0, quiet_calls=40)}
+    pulses = {"cheap": PollStats(0, quiet_calls=4), "dear": PollStats(0, quiet_calls=40)}
     every = intervals(pulses, bounds=BOUNDS, requests_per_second=0.05)
     assert every["cheap"] < every["dear"]
 
 
 def test_what_a_first_sync_takes_and_changes_is_no_sign_of_what_comes(tmp_path: Path) -> None:
     synced_before(tmp_path, "new", timedelta(hours=2), contacts=800, calls=9000)
-    assert read_pulse(tmp_path, "new").history == History()
-    quiet = read_pulse(tmp_path, "new").quiet_calls
+    assert read_poll_stats(tmp_path, "new").history == History()
+    quiet = read_poll_stats(tmp_path, "new").quiet_calls
     synced_before(tmp_path, "new", timedelta(hours=1), contacts=6, calls=16)
-    learnt = read_pulse(tmp_path, "new")
+    learnt = read_poll_stats(tmp_path, "new")
     assert learnt.history.changes == pytest.approx(6, rel=0.05)
     assert quiet < learnt.quiet_calls < 16
 
 
 def test_a_failed_run_waits_for_its_turn_and_teaches_nothing(tmp_path: Path) -> None:
     synced_before(tmp_path, "one", timedelta(hours=2))
-    before = read_pulse(tmp_path, "one")
-    write_standing(tmp_path, "one", NOW - timedelta(minutes=1), report(), good=False)
-    assert read_pulse(tmp_path, "one").history == before.history
+    before = read_poll_stats(tmp_path, "one")
+    write_status(tmp_path, "one", NOW - timedelta(minutes=1), report(), good=False)
+    assert read_poll_stats(tmp_path, "one").history == before.history
     assert due_merchants(tmp_path, ["one"], NOW, bounds=BOUNDS) == []
 
 
@@ -74,14 +74,14 @@ def test_a_failed_run_waits_for_its_turn_and_teaches_nothing(tmp_path: Path) -> 
 def test_a_standing_that_cannot_be_read_is_that_of_a_stranger(tmp_path: Path, text: str) -> None:
     (tmp_path / "merchants" / "odd").mkdir(parents=True)
     (tmp_path / "merchants" / "odd" / "standing.json").write_text(text)
-    assert read_pulse(tmp_path, "odd") == Pulse()
+    assert read_poll_stats(tmp_path, "odd") == PollStats()
 
 
 def test_a_real_sync_leaves_what_is_needed(story: Story) -> None:
     story.begin_synced()
     story.shop.add_order(700101, total="20.00", purchasedAt=datetime.now(UTC).isoformat(timespec="seconds"))
     story.synced()
-    pulse = read_pulse(story.data, TEST)
+    pulse = read_poll_stats(story.data, TEST)
     assert pulse.history.changes == pytest.approx(1, rel=0.01)
     assert pulse.last_run_at is not None
     assert due_merchants(story.data, [TEST], datetime.now(UTC), bounds=BOUNDS) == []

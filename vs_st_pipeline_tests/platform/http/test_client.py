@@ -30,7 +30,7 @@ from vs_st_pipeline.domain.errors import (
     Refused,
     TryLater,
 )
-from vs_st_pipeline.platform.cpu_slots import Seats, while_waiting
+from vs_st_pipeline.platform.cpu_slots import CpuSlots, releasing
 from vs_st_pipeline.platform.http import client
 from vs_st_pipeline.platform.http.client import Basic, Bearer, HttpClient, NoBody
 
@@ -461,7 +461,7 @@ def test_waiting_for_our_own_pace_does_not_count(server: Server) -> None:
 
 def test_a_request_whose_turn_it_is_leaves_whoever_computes(server: Server) -> None:
     """Turns are given evenly. If who has one had to wait for a seat, many would leave at once when seats are free."""
-    seats, seated, asked = Seats(1), threading.Event(), threading.Event()
+    seats, seated, asked = CpuSlots(1), threading.Event(), threading.Event()
 
     def answer(conn: socket.socket) -> None:
         asked.set()
@@ -474,7 +474,7 @@ def test_a_request_whose_turn_it_is_leaves_whoever_computes(server: Server) -> N
 
     server.acts = [answer]
     rig = Rig(server.url)
-    rig.pace.wait = while_waiting(lambda: 0.0 * seated.wait(20))  # type: ignore[method-assign]
+    rig.pace.wait = releasing(lambda: 0.0 * seated.wait(20))  # type: ignore[method-assign]
     with ThreadPoolExecutor(1) as threads, seats.taken():
         computed = threads.submit(compute)
         assert rig.ask().status == 200

@@ -17,13 +17,13 @@ import pytest
 
 from vs_st_pipeline.domain.errors import TryLater
 from vs_st_pipeline.platform.http import rate_limit as pace_module
-from vs_st_pipeline.platform.http.rate_limit import Pace
+from vs_st_pipeline.platform.http.rate_limit import RateLimiter
 
 ASK = """
 import sys, time
 from pathlib import Path
-from vs_st_pipeline.platform.http.rate_limit import Pace
-pace = Pace(Path(sys.argv[1]), float(sys.argv[2]))
+from vs_st_pipeline.platform.http.rate_limit import RateLimiter
+pace = RateLimiter(Path(sys.argv[1]), float(sys.argv[2]))
 until = time.monotonic() + float(sys.argv[3])
 while time.monotonic() < until:
     pace.wait()
@@ -43,7 +43,7 @@ def start(script: str, *args: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3])
 
 
-def ask_for(pace: Pace, seconds: float) -> list[float]:
+def ask_for(pace: RateLimiter, seconds: float) -> list[float]:
     until = time.monotonic() + seconds
     times = []
     while time.monotonic() < until:
@@ -61,7 +61,7 @@ def assert_promise(times: list[float], rate: float) -> None:
 
 @pytest.mark.parametrize("rate", [20, 300])
 def test_threads_of_one_pace_and_of_two(tmp_path: Path, rate: float) -> None:
-    paces = [Pace(tmp_path / "pace", rate), Pace(tmp_path / "pace", rate)]
+    paces = [RateLimiter(tmp_path / "pace", rate), RateLimiter(tmp_path / "pace", rate)]
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda pace: ask_for(pace, 1.2), paces * 2))
     assert_promise([at for times in found for at in times], rate)
@@ -87,7 +87,7 @@ def test_a_killed_holder_blocks_nobody(tmp_path: Path) -> None:
     holder = start(HOLD, path)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    pace = Pace(path, 1000)
+    pace = RateLimiter(path, 1000)
     tries: list[int] = []
     with pytest.raises(TryLater):
         pace.wait(lambda: len(tries) > 3 or tries.append(1) is not None)  # type: ignore[func-returns-value]
@@ -129,7 +129,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.mark.parametrize("in_memory", [True, False])
 @pytest.mark.parametrize("rate", [0.1, 0.5, 1, 2, 3, 7.5, 20, 999, 2000])
 def test_long_run(clock: Clock, tmp_path: Path, rate: float, in_memory: bool) -> None:
-    pace = Pace(None if in_memory else tmp_path / "pace", rate)
+    pace = RateLimiter(None if in_memory else tmp_path / "pace", rate)
     began = clock.monotonic()
     times: list[float] = []
     while len(times) < 2 * rate + 20:
@@ -141,7 +141,7 @@ def test_long_run(clock: Clock, tmp_path: Path, rate: float, in_memory: bool) ->
 
 
 def test_says_how_long_it_waited(clock: Clock) -> None:
-    pace = Pace(None, 0.5)
+    pace = RateLimiter(None, 0.5)
     assert pace.wait() == 0.0
     assert pace.wait() == pytest.approx(2, abs=0.01)
     clock.sleep(60)
@@ -152,7 +152,7 @@ def test_says_how_long_it_waited(clock: Clock) -> None:
 @pytest.mark.parametrize("found", [b"", b"eight: b", b"\xff" * 32, (b"\xff" * 7 + b"\x7f") * 4, b"\x00" * 32])
 def test_whatever_the_file_holds_one_turn_is_the_longest_wait(clock: Clock, tmp_path: Path, found: bytes) -> None:
     (tmp_path / "pace").write_bytes(found)
-    pace = Pace(tmp_path / "pace", 2)
+    pace = RateLimiter(tmp_path / "pace", 2)
     assert pace.wait() <= 0.51
     assert pace.wait() == pytest.approx(0.5, abs=0.01)
     pace.close()
@@ -167,7 +167,7 @@ def test_machines_whose_monotonic_clocks_differ_share_a_file(
     clock: Clock, tmp_path: Path, since_boot: int, wrong_ms: int, rate: float
 ) -> None:
     """Turns are shorter by what the wall clocks differ; if that is minutes, each machine by itself keeps the rate."""
-    here, there = Pace(tmp_path / "pace", rate), Pace(tmp_path / "pace", rate)
+    here, there = RateLimiter(tmp_path / "pace", rate), RateLimiter(tmp_path / "pace", rate)
     there._machine = b"another machine."
     times: list[list[int]] = [[], []]
     clock.ns += 100 * MINUTE
@@ -187,7 +187,7 @@ def test_machines_whose_monotonic_clocks_differ_share_a_file(
 
 
 def test_stop_ends_the_wait_without_a_turn(clock: Clock) -> None:
-    pace = Pace(None, 0.1)
+    pace = RateLimiter(None, 0.1)
     pace.wait()
     answers = iter([False, False, True])
     with pytest.raises(TryLater):
@@ -196,8 +196,8 @@ def test_stop_ends_the_wait_without_a_turn(clock: Clock) -> None:
 
 
 def test_fleet(clock: Clock) -> None:
-    fleet = Pace(None, 3)
-    merchants = [Pace(None, 2, fleet=fleet) for _ in range(3)]
+    fleet = RateLimiter(None, 3)
+    merchants = [RateLimiter(None, 2, fleet=fleet) for _ in range(3)]
     found: list[list[float]] = [[], [], []]
     for turn in range(60):
         merchants[turn % 3].wait()
@@ -210,11 +210,11 @@ def test_fleet(clock: Clock) -> None:
 @pytest.mark.parametrize("rate", [0, -1, math.nan, math.inf])
 def test_rate_that_is_none(rate: float) -> None:
     with pytest.raises(ValueError, match="requests_per_second"):
-        Pace(None, rate)
+        RateLimiter(None, rate)
 
 
 def test_nothing_is_open_before_the_first_wait_and_after_close(tmp_path: Path) -> None:
-    pace = Pace(tmp_path / "pace", 1000)
+    pace = RateLimiter(tmp_path / "pace", 1000)
     assert not (tmp_path / "pace").exists()
     for _ in range(2):
         pace.wait()
@@ -225,7 +225,7 @@ def test_nothing_is_open_before_the_first_wait_and_after_close(tmp_path: Path) -
 
 
 def test_a_forked_child_takes_the_lock_for_itself(tmp_path: Path) -> None:
-    pace = Pace(tmp_path / "pace", 1000)
+    pace = RateLimiter(tmp_path / "pace", 1000)
     pace.wait()
     with (tmp_path / "pace").open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.domain.errors import BadSettings, Interrupted, TryLater
-from vs_st_pipeline.pipeline import sync as pipeline
+from vs_st_pipeline.pipeline import stages
+from vs_st_pipeline.pipeline.session import Session
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline_tests.support.story import MARISOL, OTHER, PIPER, RENSKE, SYNCED, TEST, Ran, Story
 
@@ -219,15 +220,15 @@ def test_c37_who_was_interrupted_by_anothers_damage_is_run_again_once(
 ) -> None:
     """Whether and when damage stops DuckDB is by chance, so what then comes of it is said here."""
     interrupted: list[str] = []
-    stages = pipeline.stage
+    real = stages.stage
 
-    def stage(visit: pipeline.Visit) -> None:
+    def stage(visit: Session) -> None:
         if visit.run.merchant.id == OTHER and len(interrupted) < most:
             interrupted.append(visit.run.run_id)
             raise Interrupted("the damaged file of another merchant stopped DuckDB in this process")
-        stages(visit)
+        real(visit)
 
-    monkeypatch.setattr(pipeline, "stage", stage)
+    monkeypatch.setattr(stages, "stage", stage)
     most = 1
     done = both.sync(every=True)
     assert (done.exit_code, len(interrupted)) == (0, 1)

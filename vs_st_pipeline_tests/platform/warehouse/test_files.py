@@ -15,12 +15,12 @@ import duckdb
 import pytest
 
 from vs_st_pipeline.domain.errors import BadSettings, TryLater
-from vs_st_pipeline.platform.failpoints import arm, reached
+from vs_st_pipeline.platform.failpoints import enable, reached
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import REST_SECONDS, Warehouse, log_of
-from vs_st_pipeline.platform.warehouse.lock_requests import is_wished
+from vs_st_pipeline.platform.warehouse.lock_requests import is_release_requested
 from vs_st_pipeline.platform.warehouse.migrations import MIGRATIONS
-from vs_st_pipeline.platform.warehouse.state import forget_mark, read_mark, write_mark
+from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, set_state
 
 NOON = datetime(2026, 3, 1, 12)
 HOLDER = """
@@ -75,8 +75,8 @@ with Warehouse(Path(sys.argv[1]), wait_seconds=float(sys.argv[2])).open("one") a
 WISHER = """
 import sys, time
 from pathlib import Path
-from vs_st_pipeline.platform.warehouse.lock_requests import wishing
-with wishing(Path(sys.argv[1])):
+from vs_st_pipeline.platform.warehouse.lock_requests import requesting_release
+with requesting_release(Path(sys.argv[1])):
     print("wished", flush=True)
     time.sleep(60)
 """
@@ -118,13 +118,13 @@ def test_who_wishes_for_a_file_gets_it_from_one_who_uses_it_all_the_time(tmp_pat
 
 def test_the_wish_of_a_process_that_was_killed_is_none(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
-    assert not is_wished(path)
+    assert not is_release_requested(path)
     with subprocess.Popen([sys.executable, "-c", WISHER, str(path)], stdout=subprocess.PIPE, text=True) as wisher:
         assert wisher.stdout
         assert wisher.stdout.readline() == "wished\n"
-        assert is_wished(path)
+        assert is_release_requested(path)
         wisher.kill()
-    assert not is_wished(path)
+    assert not is_release_requested(path)
 
 
 def test_a_kept_file_that_is_moved_away_is_not_written_any_more(tmp_path: Path) -> None:
@@ -152,20 +152,20 @@ def test_a_backup_that_is_put_back_while_a_file_is_kept_is_found_whole(tmp_path:
         with warehouse.open("one") as db:
             db.execute("checkpoint")
             if waiting == "a mark":
-                write_mark(db, "how far", 1, NOON)
+                set_state(db, "how far", 1, NOON)
             else:
                 db.execute("insert into synced.baseline values ('customers', 8, now()::timestamp)")
         for name in (path, log_of(path)):
             (tmp_path / name.name).replace(name)
     with warehouse.open("one") as db:
         assert db.value("select rows from synced.baseline") == 7
-        assert read_mark(db, "how far") is None
+        assert get_state(db, "how far") is None
 
 
 def test_a_file_whose_waiting_marks_cannot_be_written_is_let_go_all_the_same(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path)
     with pytest.raises(BadSettings, match="is the disk full"), warehouse.keeping("one"), warehouse.open("one") as db:
-        db.later("marks", lambda: db.execute("insert into raw.nowhere values (1)"))
+        db.defer("marks", lambda: db.execute("insert into raw.nowhere values (1)"))
     with warehouse.open("one") as db:  # somebody has made room
         assert db.value("select count(*) from raw.marks") == 0
 
@@ -205,22 +205,22 @@ def test_marks_wait_for_the_next_writing_transaction_or_for_the_file_to_be_let_g
     warehouse = Warehouse(tmp_path)
     with warehouse.open("one"):
         pass
-    arm("any:0")
+    enable("any:0")
     with warehouse.keeping("one"), warehouse.open("one") as db:
         with db.transaction():
-            write_mark(db, "first", 1, NOON)
+            set_state(db, "first", 1, NOON)
         assert not reached["begun"]  # alone it is not worth a transaction
-        assert read_mark(db, "first") == 1
+        assert get_state(db, "first") == 1
         with db.transaction():
             assert db.value("select count(*) from raw.marks") == 0
             assert not reached["begun"]  # nor is reading
             db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
-            write_mark(db, "second", 2, NOON)
+            set_state(db, "second", 2, NOON)
         assert reached["committed"] == 1
         assert db.value("select count(*) from raw.marks") == 2
-        write_mark(db, "first", 3, NOON)
-        write_mark(db, "third", 3, NOON)
-        forget_mark(db, "second")
+        set_state(db, "first", 3, NOON)
+        set_state(db, "third", 3, NOON)
+        clear_state(db, "second")
     assert stored_marks(tmp_path) == {"first": "3", "third": "3"}
 
 
@@ -229,20 +229,20 @@ def test_a_mark_of_a_transaction_that_fails_is_not_kept_and_the_older_one_counts
 
     def dies_midway(db: Db, *statements: str) -> None:
         with db.transaction():
-            write_mark(db, "how far", 2, NOON)
+            set_state(db, "how far", 2, NOON)
             for statement in statements:
                 db.execute(statement)
             raise ZeroDivisionError
 
     with warehouse.keeping("one"), warehouse.open("one") as db:
         with db.transaction():
-            write_mark(db, "how far", 1, NOON)
+            set_state(db, "how far", 1, NOON)
             db.execute("delete from synced.baseline")
         with pytest.raises(ZeroDivisionError):
             dies_midway(db, "insert into synced.baseline values ('customers', 7, now()::timestamp)")
         with pytest.raises(ZeroDivisionError):
             dies_midway(db)
-        assert read_mark(db, "how far") == 1
+        assert get_state(db, "how far") == 1
     assert stored_marks(tmp_path) == {"how far": "1"}
 
 

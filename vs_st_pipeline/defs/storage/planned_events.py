@@ -1,0 +1,19 @@
+"""Logs that a partition was to be materialized: one that a failed run did not make then shows as failed."""
+
+from __future__ import annotations
+
+import logging
+
+from dagster import AssetExecutionContext, AssetKey, DagsterEvent
+from dagster._core.events import AssetMaterializationPlannedData
+
+
+def log_planned(context: AssetExecutionContext, step: str, asset: str, partition: str) -> None:
+    """Log the event that Dagster logs itself where a run is asked for by its partitions.
+
+    Args:
+        step: name of the op. asset: its key as text (`raw/vinoshipper/orders`).
+    """
+    planned = AssetMaterializationPlannedData(AssetKey(asset.split("/")), partition=partition)
+    event = DagsterEvent.build_asset_materialization_planned_event(context.run.job_name, step, planned)
+    context.instance.report_dagster_event(event, context.run.run_id, logging.DEBUG)

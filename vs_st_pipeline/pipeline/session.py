@@ -1,0 +1,183 @@
+"""Holds what one merchant's run shares: its clients, made when first needed, its report so far, and whom it links.
+
+Whatever goes wrong inside a session becomes the report's error (`open_session`): one merchant's trouble is its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
+from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
+from vs_st_pipeline.domain.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings, Internal, PipelineError, TryLater
+from vs_st_pipeline.domain.plan import UNREADABLE
+from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report
+from vs_st_pipeline.pipeline.demand import Demand, demand_of
+from vs_st_pipeline.platform.crash_reports import describe
+from vs_st_pipeline.platform.http.rate_limit import RateLimiter, limiter_path
+from vs_st_pipeline.platform.run import RequestLogEntry, Run
+from vs_st_pipeline.platform.settings.secrets import Secret
+from vs_st_pipeline.routes.contacts.identity import Linked
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CancellableLimiter:
+    """A rate limiter that ends when the run is to stop."""
+
+    limiter: RateLimiter
+    stop: Callable[[], bool]
+
+    def wait(self) -> float:
+        """Wait for a permit; returns the seconds waited.
+
+        Raises:
+            TryLater: the run was stopped.
+        """
+        if self.stop():
+            raise TryLater("stopped by hand; the next sync goes on where this one was")
+        return self.limiter.wait(self.stop)
+
+
+@dataclass(slots=True)
+class StageDone:
+    """A stage that has just been made, or a part of it.
+
+    Attributes:
+        seconds: how long it took so far.
+        calls: requests sent for it, by system and call name.
+        asked: what was asked for it, why, and what it found.
+    """
+
+    name: str
+    seconds: float = 0.0
+    calls: Counter[str] = field(default_factory=Counter)
+    asked: list[RequestLogEntry] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Session:
+    """One merchant's run under way.
+
+    Attributes:
+        report: what it did so far.
+        selected: names of the stages that are to be made.
+        on_stage: told of each stage as it is done; of one that is done in two parts twice, with the sum.
+        demand, links: whose records are worth asking for, and all links, as far as they were worked out in this run.
+    """
+
+    run: Run
+    report: Report
+    selected: Collection[str] = ()
+    on_stage: Callable[[StageDone], None] = lambda _: None
+    demand: Demand | None = None
+    links: Linked | None = None
+    _done: dict[str, StageDone] = field(default_factory=dict)
+    _vinoshipper: VinoshipperClient | None = None
+    _simpletexting: SimpleTextingClient | None = None
+    _limiters: list[RateLimiter] = field(default_factory=list)
+
+    def do(self, stage: str, make: Callable[..., T], *arguments: Any) -> T | None:
+        """Make a stage, or a part of it, if it is selected; returns what `make` returns."""
+        if stage not in self.selected:
+            return None
+        started, called, asked = time.monotonic(), Counter(self.report.calls_by_name()), len(self.run.request_log)
+        made = make(self, *arguments)
+        done = self._done.setdefault(stage, StageDone(stage))
+        done.seconds += time.monotonic() - started
+        done.calls += Counter(self.report.calls_by_name()) - called
+        done.asked += self.run.request_log[asked:]
+        self.on_stage(done)
+        return made
+
+    def keep(self, *stages: str) -> None:
+        """Say of stages that they stand as they were made by an earlier run."""
+        for stage in stages:
+            self.do(stage, lambda _: None)
+
+    def in_demand(self) -> Demand:
+        """Work out whose records are worth asking for, by what is stored now."""
+        self.demand, links = demand_of(self.run, self.demand)
+        self.links = links or self.links
+        return self.demand
+
+    @property
+    def vinoshipper(self) -> VinoshipperClient:
+        """The shop's client."""
+        if self._vinoshipper is None:
+            settings = self.run.merchant.vinoshipper
+            limiter = self._limiter(VINOSHIPPER, settings.base_url, settings.api_key, settings.requests_per_second)
+            self._vinoshipper = VinoshipperClient(self.run.merchant, limiter)
+            self.report.vinoshipper_calls = self._vinoshipper.http.calls  # counted on by the client
+        return self._vinoshipper
+
+    @property
+    def simpletexting(self) -> SimpleTextingClient:
+        """The texting account's client."""
+        if self._simpletexting is None:
+            settings = self.run.merchant.simpletexting
+            limiter = self._limiter(SIMPLETEXTING, settings.base_url, settings.api_token, settings.requests_per_second)
+            self._simpletexting = SimpleTextingClient(self.run.merchant, limiter)
+            self.report.simpletexting_calls = self._simpletexting.http.calls
+        return self._simpletexting
+
+    def _limiter(self, system: str, base_url: str, key: Secret, rate: float) -> CancellableLimiter:
+        """What all processes share that speak with this key, under whatever name; and the fleet's, if any."""
+        self.run.warehouse.folder(self.run.merchant.id)  # makes the data folder, with its mode
+        folder = self.run.warehouse.data_dir / "pace"
+        fleet_rate = self.run.fleet_rates.get(system)
+        fleet = RateLimiter(folder / f"{system}-fleet", fleet_rate) if fleet_rate else None
+        limiter = RateLimiter(limiter_path(folder, system, base_url, key.reveal()), rate, fleet=fleet)
+        self._limiters += [limiter, *([fleet] if fleet else [])]
+        return CancellableLimiter(limiter, self.run.stop)
+
+    def close(self) -> None:
+        """Close the clients and limiters that were made."""
+        for client in (self._vinoshipper, self._simpletexting):
+            if client is not None:
+                client.http.close()
+        for limiter in self._limiters:
+            limiter.close()
+
+
+@contextmanager
+def open_session(
+    run: Run, selected: Collection[str] = (), on_stage: Callable[[StageDone], None] = lambda _: None
+) -> Iterator[Session]:
+    """Open a session; whatever goes wrong inside becomes its report's error, and its clients are closed.
+
+    Args:
+        selected, on_stage: as in `Session`.
+    """
+    session = Session(run, Report(run.merchant.id, run.run_id), selected, on_stage)
+    report, started = session.report, time.monotonic()
+    try:
+        with run.warehouse.keeping(run.merchant.id):
+            yield session
+        report.status = PARTIAL if _is_partial(report) else OK
+    except PipelineError as error:
+        report.status, report.error = FAILED, error
+    except OSError as error:
+        report.status = FAILED
+        report.error = BadSettings(
+            f"the file {error.filename or f'below {run.warehouse.data_dir}'} cannot be used "
+            f"({error.strerror or 'no reason told'}): is the disk full or the folder read-only? Make room or make it "
+            "writable, and sync again"
+        )
+    except Exception as error:
+        # The text of a foreign exception may hold a person's data; its type and place are enough to find it.
+        report.status, report.error = FAILED, Internal(describe(error))
+    finally:
+        session.close()
+        report.seconds = time.monotonic() - started
+
+
+def _is_partial(report: Report) -> bool:
+    # A contact that our own batch made and that was deleted again was not accepted, whatever the counts say.
+    return bool(report.rejected or report.unknown or report.noted[UNREADABLE] or report.orders_unseen)

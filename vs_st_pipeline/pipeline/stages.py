@@ -1,0 +1,95 @@
+"""Makes each stage of route `contacts` for one merchant; `sync` tells in which order, and what is skipped.
+
+Data flow: SimpleTexting, Vinoshipper -> raw -> staged -> planned -> SimpleTexting -> synced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vs_st_pipeline.connectors.simpletexting import contacts, push
+from vs_st_pipeline.connectors.simpletexting.outcomes import PushCounts
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_custom_fields
+from vs_st_pipeline.connectors.vinoshipper.customers import fetch_customers, look_up_newcomers
+from vs_st_pipeline.connectors.vinoshipper.details import fetch_customer_details, fetch_order_details, fetch_receipts
+from vs_st_pipeline.connectors.vinoshipper.orders import search_orders
+from vs_st_pipeline.domain.field_map import FieldMap
+from vs_st_pipeline.pipeline import planning, staging
+from vs_st_pipeline.pipeline.demand import receipts_in_demand, wants_receipts
+from vs_st_pipeline.pipeline.session import Session
+
+
+def read_contacts(session: Session) -> None:
+    """Read the account's custom fields and all its contacts into raw."""
+    contacts.fetch_custom_fields(session.run, session.simpletexting)
+    session.report.contacts = contacts.fetch_contacts(session.run, session.simpletexting)
+
+
+def read_customers(session: Session) -> None:
+    """Read all customers as the list shows them, and the details of those whom an opted-in contact may stand for."""
+    run, shop = session.run, session.vinoshipper
+    session.report.customers = fetch_customers(run, shop)
+    wanted = session.in_demand()
+    if look_up_newcomers(run, shop, wanted.unknown_phones):
+        wanted = session.in_demand()
+    read: set[int] = set()
+    # A detail may prove a deletion, and the contact then falls to another customer, who is read before it is judged.
+    while new := set(wanted.customer_ids) - read:
+        if fetch_customer_details(run, shop, sorted(new)):
+            wanted = session.in_demand()
+        read |= new
+
+
+def read_orders(session: Session) -> None:
+    """Read all orders as the search shows them, and the details of the orders of those same customers."""
+    session.report.orders = search_orders(session.run, session.vinoshipper)
+    # Orders link nobody, so what was found with the customers stands.
+    wanted = session.demand or session.in_demand()
+    fetch_order_details(session.run, session.vinoshipper, wanted.customer_ids)
+
+
+def wants_any_receipt(session: Session, field_map: FieldMap) -> bool:
+    """Say whether the map wants receipts, and the account has a field for them; else nobody asks for one."""
+    with session.run.open() as db:
+        return wants_receipts(field_map, read_custom_fields(db))
+
+
+def receipts_to_read(session: Session, field_map: FieldMap) -> list[str]:
+    """Return the numbers of the orders whose receipts the map wants, by what is staged."""
+    wanted = session.demand or session.in_demand()
+    with session.run.open() as db:
+        session.links = session.links or planning.link_all(db)
+        return receipts_in_demand(session.run, db, session.links, wanted.customer_ids, field_map)
+
+
+def read_receipts(session: Session, numbers: Sequence[str]) -> bool:
+    """Read the receipts of these orders into raw and staged; returns whether any was asked for."""
+    asked = fetch_receipts(session.run, session.vinoshipper, numbers)
+    if asked:
+        with session.run.open() as db:
+            staging.copy_receipts(db)
+    return bool(asked)
+
+
+def stage(session: Session) -> None:
+    """Bring staged in step with raw: one row per customer and one per order, in our words."""
+    staging.stage(session.run)
+
+
+def plan(session: Session, field_map: FieldMap) -> None:
+    """Plan what must change at SimpleTexting, and who is held back and why; the brake's verdict is part of it."""
+    made = planning.make_plan(session.run, field_map, session.links)
+    report = session.report
+    report.plan = session.run.run_id
+    report.planned_contacts, report.planned_fields = made.contacts, made.fields
+    report.unmatched, report.held, report.noted = made.unmatched, made.held, made.noted
+
+
+def push_plan(session: Session) -> None:
+    """Write the difference, and remember in synced only what was accepted."""
+    pushed, report = PushCounts(), session.report
+    try:
+        push.push(session.run, session.simpletexting, pushed)
+    finally:
+        report.accepted, report.rejected, report.unknown = pushed.accepted, pushed.rejected, pushed.unknown
+        report.noted, report.held = report.noted + pushed.noted, report.held + pushed.held
