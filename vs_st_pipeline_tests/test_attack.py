@@ -169,21 +169,63 @@ def test_a_search_whose_rows_are_all_no_orders_counts_nobodys_orders(story: Stor
     assert story.contact(MARISOL)["Order Count"] == "3"
 
 
-@pytest.mark.parametrize("row", [None, 7, {}, UNAVAILABLE, {"orderNumber": None}], ids=str)
-def test_a_row_of_the_search_that_is_no_order_takes_nothing_from_any_sum(story: Story, row: Any) -> None:
+def without_order(number: str, row: Any) -> Change:
+    """Answers of the search with this row where the order's was."""
+
     def spoilt(body: Record) -> Record:
         def rows_of(value: Any) -> Any:
-            return [row if one["orderNumber"] == NEWEST else one for one in value] if isinstance(value, list) else value
+            return [row if one["orderNumber"] == number else one for one in value] if isinstance(value, list) else value
 
         return {key: rows_of(value) for key, value in body.items()}
 
-    with shop_telling(story, SEARCH, spoilt):
+    return spoilt
+
+
+@pytest.mark.parametrize("row", [None, 7, {}, UNAVAILABLE, {"orderNumber": None}], ids=str)
+def test_a_row_of_the_search_that_is_no_order_takes_nothing_from_any_sum(story: Story, row: Any) -> None:
+    with shop_telling(story, SEARCH, without_order(NEWEST, row)):
         report = story.sync().of()
     assert (report["status"], report["error"]) == ("partial", None)
     assert report["unseen"]
     told = story.contact(MARISOL)
     assert not {"Order Count", "Lifetime Value", "VS Last Order Number"} & told.keys()
     assert told["City"] == "Sebastopol"
+    story.synced(now=datetime.now(UTC) + timedelta(days=8))
+    assert story.contact(MARISOL)["Order Count"] == "3"
+
+
+@pytest.mark.parametrize("row", [None, {}, UNAVAILABLE], ids=str)
+@pytest.mark.parametrize("paging", ["page", "none"])
+def test_a_row_that_is_no_order_takes_nothing_from_any_sum_where_dates_are_ignored(
+    story: Story, row: Any, paging: str
+) -> None:
+    story.shop.set_switches({"date_filter": "ignored", "paging": paging})
+    with shop_telling(story, SEARCH, without_order(NEWEST, row)):
+        for _ in range(2):  # the second looks from the newest down to what it knows
+            report = story.sync().of()
+            assert (report["status"], report["error"]) == ("partial", None)
+            assert any("no way to see whether that is all" in sentence for sentence in report["unseen"])
+            told = story.contact(MARISOL)
+            assert not {"Order Count", "Lifetime Value", "VS Last Order Number"} & told.keys()
+            assert told["City"] == "Sebastopol"
+    story.synced()
+    assert story.contact(MARISOL)["Order Count"] == "3"
+    assert story.contact(MARISOL)["VS Last Order Number"] == NEWEST
+
+
+def test_where_dates_are_ignored_a_row_that_is_no_order_hides_none_that_is_newer(story: Story) -> None:
+    story.shop.set_switches({"date_filter": "ignored", "page_cap": 5})
+    oldest = min(story.shop.orders(TEST), key=lambda order: str(order["purchasedAt"]))["orderNumber"]
+    with shop_telling(story, SEARCH, without_order(oldest, UNAVAILABLE)):
+        assert story.sync().of()["status"] == "partial"
+    told = story.contact(MARISOL)
+    assert told["VS Last Order Number"] == NEWEST
+    assert "Order Count" not in told
+    # A look that ends where all is known does not get as far: what was not seen stays told, until all is read again.
+    report = story.sync().of()
+    assert report["status"] == "partial"
+    assert len(report["unseen"]) == 2
+    assert "Order Count" not in story.contact(MARISOL)
     story.synced(now=datetime.now(UTC) + timedelta(days=8))
     assert story.contact(MARISOL)["Order Count"] == "3"
 
