@@ -5,6 +5,7 @@ Each is a whole sync against the sandbox over a real socket, with a server betwe
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -145,6 +146,7 @@ def test_ids_as_floats_are_those_ids(story: Story, where: str) -> None:
 # --- lists that say nothing -----------------------------------------------------------------------------------------
 
 NEWEST = "90000000017"  # of Marisol
+BRAM_ID = 700103
 UNAVAILABLE = {"error": "temporarily unavailable"}
 
 
@@ -247,6 +249,41 @@ def test_a_row_of_the_customer_list_that_is_nobody_makes_nobody_missing(synced: 
     synced.shop.patch_customer(ADULT_ID, shippingAddress={"city": "Occidental"})
     synced.synced()
     assert synced.contact(MARISOL)["City"] == "Occidental"
+
+
+@pytest.mark.parametrize(
+    "spoilt", ["[" * 5000 + "]" * 5000, "NaN", "-Infinity", "01", '"\\x"'], ids=lambda text: text[:9]
+)
+def test_an_item_of_the_customer_list_that_is_no_json_is_its_own_trouble(synced: Story, spoilt: str) -> None:
+    def rule(told: Told) -> None:
+        if re.search(LIST, told.path):
+            body = told.json
+            for item in body["items"]:
+                if item["id"] == ADULT_ID:
+                    item["loyaltyPoints"] = "SPOILT"
+            told.body = json.dumps(body).replace('"SPOILT"', spoilt).encode()
+
+    synced.shop.patch_customer(BRAM_ID, shippingAddress={"city": "Occidental"})
+    with shop_telling(synced, "^$", lambda body: None) as wire:
+        wire.rules.append(rule)
+        for days in range(3):
+            assert synced.sync(now=datetime.now(UTC) + timedelta(days=days)).of()["error"] is None
+    assert synced.contact(BRAM)["City"] == "Occidental"
+    assert rows(synced, "select count(*) from raw.vinoshipper_customers where deleted_at is not null") == [(0,)]
+    synced.shop.patch_customer(ADULT_ID, shippingAddress={"city": "Occidental"})
+    synced.synced()
+    assert synced.contact(MARISOL)["City"] == "Occidental"
+
+
+@pytest.mark.parametrize("body", ['{"items": [{"id": 1}, {"id": 2', '{"items": [], "total": NaN}', '{"items": [NaN}]}'])
+def test_a_customer_list_that_is_no_json_outside_of_its_items_is_bad_answer(synced: Story, body: str) -> None:
+    def rule(told: Told) -> None:
+        if re.search(LIST, told.path):
+            told.body = body.encode()
+
+    with shop_telling(synced, "^$", lambda body: None) as wire:
+        wire.rules.append(rule)
+        synced.failed("bad_answer", system="vinoshipper")
 
 
 @pytest.mark.parametrize("path", [CONTACTS, FIELDS])
