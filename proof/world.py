@@ -50,6 +50,7 @@ CLUBS = ("Hillside Six", "Reserve", "Hillside Six Magnum")
 CITIES = ("Sebastopol", "Sebastopol West", "Napa", "Elk", "")
 WAITS = (0, 16 * 60, 26 * 3600, 28 * 3600)
 """Seconds between the syncs that put all right: `World.well_again`."""
+IN_OUTBOX = "in the outbox still"
 SIGNED_UP = ("created_in_doubt", "created_not_deleted")
 
 Happening = tuple[str, ...]
@@ -309,7 +310,7 @@ class World:
                    from synced.writes left join raw.simpletexting_contacts using (contact_id)
                    where outcome is null and not (call = 'batch_update' and coalesce(gone, false))"""
             )
-        wrong += [f"in the outbox still {row}" for row in outstanding]
+        wrong += [f"{IN_OUTBOX} {row}" for row in outstanding]
         return wrong + self.unlike_history() + self._unlike_ledger(expected)
 
     def _doubted(self) -> set[str]:

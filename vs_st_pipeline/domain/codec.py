@@ -97,8 +97,53 @@ def _replace_lone_surrogates(body: bytes) -> bytes:
     return _ESCAPES.sub(lambda found: b"\\ufffd" if found[1] else found[0], body)
 
 
+_BRACKETS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+
+
+def _apart(body: bytes) -> bytes:
+    """A list in an object, with null for each item in brackets that is no JSON or nested too deeply to be read.
+
+    Whose item that is nobody can say; but all the others, and that there is one more, are as good as ever.
+    """
+    outer, depth, start, end = b"", 0, 0, 0
+    kept: list[bytes] = []
+    for token in _BRACKETS.finditer(body):
+        if token[0] in b"[{":
+            if depth < 2:
+                outer = outer[:depth] + token[0]
+            elif depth == 2:
+                start = token.start()
+            depth += 1
+        elif token[0] in b"]}":
+            depth -= 1
+            if depth == 2 and outer == b"{[" and not _is_json(body[start : token.end()]):
+                kept += [body[end:start], b"null"]
+                end = token.end()
+    return b"".join([*kept, body[end:]])
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        text.decode()
+        _decoder(msgspec.Raw).decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def decode(body: bytes, shape: Any) -> tuple[Any, str | None]:
-    """The value and None; or None and what is wrong with its shape, `""` where it is no JSON at all."""
+    """The value and None; or None and what is wrong with its shape, `""` where it is no JSON at all.
+
+    Args:
+        shape: `JSON` or a type; one whose `items_apart` is true is read without the items that are no JSON (`_apart`).
+    """
+    value, fault = _decoded(body, shape)
+    if fault == "" and getattr(shape, "items_apart", False):
+        return _decoded(_apart(_replace_lone_surrogates(body)), shape)
+    return value, fault
+
+
+def _decoded(body: bytes, shape: Any) -> tuple[Any, str | None]:
     try:
         body = _replace_lone_surrogates(body.removeprefix(b"\xef\xbb\xbf"))
         if not body.isascii():

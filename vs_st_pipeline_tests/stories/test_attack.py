@@ -5,6 +5,7 @@ Each is a whole sync against the sandbox over a real socket, with a server betwe
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -145,6 +146,7 @@ def test_ids_as_floats_are_those_ids(story: Story, where: str) -> None:
 # --- lists that say nothing -----------------------------------------------------------------------------------------
 
 NEWEST = "90000000017"  # of Marisol
+BRAM_ID = 700103
 UNAVAILABLE = {"error": "temporarily unavailable"}
 
 
@@ -169,21 +171,63 @@ def test_a_search_whose_rows_are_all_no_orders_counts_nobodys_orders(story: Stor
     assert story.contact(MARISOL)["Order Count"] == "3"
 
 
-@pytest.mark.parametrize("row", [None, 7, {}, UNAVAILABLE, {"orderNumber": None}], ids=str)
-def test_a_row_of_the_search_that_is_no_order_takes_nothing_from_any_sum(story: Story, row: Any) -> None:
+def without_order(number: str, row: Any) -> Change:
+    """Answers of the search with this row where the order's was."""
+
     def spoilt(body: Record) -> Record:
         def rows_of(value: Any) -> Any:
-            return [row if one["orderNumber"] == NEWEST else one for one in value] if isinstance(value, list) else value
+            return [row if one["orderNumber"] == number else one for one in value] if isinstance(value, list) else value
 
         return {key: rows_of(value) for key, value in body.items()}
 
-    with shop_telling(story, SEARCH, spoilt):
+    return spoilt
+
+
+@pytest.mark.parametrize("row", [None, 7, {}, UNAVAILABLE, {"orderNumber": None}], ids=str)
+def test_a_row_of_the_search_that_is_no_order_takes_nothing_from_any_sum(story: Story, row: Any) -> None:
+    with shop_telling(story, SEARCH, without_order(NEWEST, row)):
         report = story.sync().of()
     assert (report["status"], report["error"]) == ("partial", None)
     assert report["unseen"]
     told = story.contact(MARISOL)
     assert not {"Order Count", "Lifetime Value", "VS Last Order Number"} & told.keys()
     assert told["City"] == "Sebastopol"
+    story.synced(now=datetime.now(UTC) + timedelta(days=8))
+    assert story.contact(MARISOL)["Order Count"] == "3"
+
+
+@pytest.mark.parametrize("row", [None, {}, UNAVAILABLE], ids=str)
+@pytest.mark.parametrize("paging", ["page", "none"])
+def test_a_row_that_is_no_order_takes_nothing_from_any_sum_where_dates_are_ignored(
+    story: Story, row: Any, paging: str
+) -> None:
+    story.shop.set_switches({"date_filter": "ignored", "paging": paging})
+    with shop_telling(story, SEARCH, without_order(NEWEST, row)):
+        for _ in range(2):  # the second looks from the newest down to what it knows
+            report = story.sync().of()
+            assert (report["status"], report["error"]) == ("partial", None)
+            assert any("no way to see whether that is all" in sentence for sentence in report["unseen"])
+            told = story.contact(MARISOL)
+            assert not {"Order Count", "Lifetime Value", "VS Last Order Number"} & told.keys()
+            assert told["City"] == "Sebastopol"
+    story.synced()
+    assert story.contact(MARISOL)["Order Count"] == "3"
+    assert story.contact(MARISOL)["VS Last Order Number"] == NEWEST
+
+
+def test_where_dates_are_ignored_a_row_that_is_no_order_hides_none_that_is_newer(story: Story) -> None:
+    story.shop.set_switches({"date_filter": "ignored", "page_cap": 5})
+    oldest = min(story.shop.orders(TEST), key=lambda order: str(order["purchasedAt"]))["orderNumber"]
+    with shop_telling(story, SEARCH, without_order(oldest, UNAVAILABLE)):
+        assert story.sync().of()["status"] == "partial"
+    told = story.contact(MARISOL)
+    assert told["VS Last Order Number"] == NEWEST
+    assert "Order Count" not in told
+    # A look that ends where all is known does not get as far: what was not seen stays told, until all is read again.
+    report = story.sync().of()
+    assert report["status"] == "partial"
+    assert len(report["unseen"]) == 2
+    assert "Order Count" not in story.contact(MARISOL)
     story.synced(now=datetime.now(UTC) + timedelta(days=8))
     assert story.contact(MARISOL)["Order Count"] == "3"
 
@@ -205,6 +249,41 @@ def test_a_row_of_the_customer_list_that_is_nobody_makes_nobody_missing(synced: 
     synced.shop.patch_customer(ADULT_ID, shippingAddress={"city": "Occidental"})
     synced.synced()
     assert synced.contact(MARISOL)["City"] == "Occidental"
+
+
+@pytest.mark.parametrize(
+    "spoilt", ["[" * 5000 + "]" * 5000, "NaN", "-Infinity", "01", '"\\x"'], ids=lambda text: text[:9]
+)
+def test_an_item_of_the_customer_list_that_is_no_json_is_its_own_trouble(synced: Story, spoilt: str) -> None:
+    def rule(told: Told) -> None:
+        if re.search(LIST, told.path):
+            body = told.json
+            for item in body["items"]:
+                if item["id"] == ADULT_ID:
+                    item["loyaltyPoints"] = "SPOILT"
+            told.body = json.dumps(body).replace('"SPOILT"', spoilt).encode()
+
+    synced.shop.patch_customer(BRAM_ID, shippingAddress={"city": "Occidental"})
+    with shop_telling(synced, "^$", lambda body: None) as wire:
+        wire.rules.append(rule)
+        for days in range(3):
+            assert synced.sync(now=datetime.now(UTC) + timedelta(days=days)).of()["error"] is None
+    assert synced.contact(BRAM)["City"] == "Occidental"
+    assert rows(synced, "select count(*) from raw.vinoshipper_customers where deleted_at is not null") == [(0,)]
+    synced.shop.patch_customer(ADULT_ID, shippingAddress={"city": "Occidental"})
+    synced.synced()
+    assert synced.contact(MARISOL)["City"] == "Occidental"
+
+
+@pytest.mark.parametrize("body", ['{"items": [{"id": 1}, {"id": 2', '{"items": [], "total": NaN}', '{"items": [NaN}]}'])
+def test_a_customer_list_that_is_no_json_outside_of_its_items_is_bad_answer(synced: Story, body: str) -> None:
+    def rule(told: Told) -> None:
+        if re.search(LIST, told.path):
+            told.body = body.encode()
+
+    with shop_telling(synced, "^$", lambda body: None) as wire:
+        wire.rules.append(rule)
+        synced.failed("bad_answer", system="vinoshipper")
 
 
 @pytest.mark.parametrize("path", [CONTACTS, FIELDS])

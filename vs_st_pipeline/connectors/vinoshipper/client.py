@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import msgspec
@@ -26,6 +26,7 @@ TOTAL_KEYS = ("total", "totalResults", "totalCount", "totalElements")
 
 
 class _CustomerList(msgspec.Struct):
+    items_apart: ClassVar[bool] = True
     items: list[msgspec.Raw]
     total: Any = None
     error: Any = None

@@ -10,8 +10,9 @@ in `unseen_days`, to be told; where not even days can be asked for the answer is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -69,7 +70,7 @@ class _Page:
     rows: list[OrderRow]
     lines: int  # rows as they came: one order may have several
     total: int | None
-    spoilt: int = 0  # rows that name no order: one may stand behind each
+    places: Sequence[OrderRow | None] = ()  # as they came; None names no order, and one may stand behind it
 
     @property
     def numbers(self) -> list[str]:
@@ -110,6 +111,56 @@ class Stored:
         return self.lacks(rows) or (len(rows) > 1 and not self.is_known(rows[-1]))
 
 
+@dataclass(slots=True)
+class Walk:
+    """A walk from the newest order down, and where in it rows stood that name no order.
+
+    Such a row is of no newer day than the one above it, if the walk is newest first indeed. So it is told like a day
+    that cannot be seen whole.
+
+    Attributes:
+        unnamed: the day of the order above each such row, None where none is.
+        days: of the orders that were met, by number, None where they do not tell it.
+        in_order: whether none was newer than the one above it.
+        whole: whether the walk went down to the oldest order.
+    """
+
+    unnamed: set[date | None] = field(default_factory=set)
+    days: dict[str, date | None] = field(default_factory=dict)
+    in_order: bool = True
+    whole: bool = True
+    _above: datetime | None = None
+
+    def begin(self, places: Sequence[OrderRow | None]) -> None:
+        """The first page, or that of another look at the same orders."""
+        self._above = None
+        self.go_on(places)
+
+    def go_on(self, places: Sequence[OrderRow | None]) -> None:
+        """The page after it."""
+        for row in places:
+            if row is None:
+                self.unnamed.add(self._above.date() if self._above else None)
+                continue
+            moment = _bought(row)
+            self.days[row.number] = moment.date() if moment else None
+            if moment is not None:
+                self.in_order = self.in_order and (self._above is None or moment <= self._above)
+                self._above = moment
+
+    def unseen(self, today: date) -> dict[date, UnseenDay]:
+        """The newest day that each row may be of that names no order."""
+        days = {min(day, today) if day and self.in_order else today for day in self.unnamed}
+        shown = Counter(self.days.values())
+        return {day: UnseenDay(shown[day], shown[day], True) for day in days}
+
+    def seen_from(self, today: date) -> date:
+        """The oldest day that the walk has passed as a whole; a list without any order has shown none."""
+        if self.whole and self.days:
+            return date.min
+        return min(self._above.date(), today) + ONE_DAY if self._above else date.max
+
+
 class OrderSearch:
     """Searches one merchant's orders and learns, while doing so, what this account's search obeys.
 
@@ -121,6 +172,7 @@ class OrderSearch:
         by_body: whether the search with a JSON body is used, because the query string's filter had no effect.
         unseen_days: days of which more orders may be there than were shown; judge them by `cut_at` at the end.
         shipped_cut: whether more orders were shipped on some day than were shown.
+        walk: what became of the last walk without dates (`unfiltered`).
     """
 
     def __init__(self, vs: VinoshipperClient, learnt: Mapping[str, Any] | None = None) -> None:
@@ -135,6 +187,7 @@ class OrderSearch:
         self.by_body: bool = bool(learnt.get("by_body"))
         self.unseen_days: dict[date, UnseenDay] = {}
         self.shipped_cut = False
+        self.walk = Walk()
         self._cut_at: int | None = learnt.get("cut_at")  # rows of the shortest page that was proved to be cut
         # The longest page that was checked: what is shorter, in rows and in orders, is not cut.
         self._checked_lines: int = learnt.get("checked_lines") or 0
@@ -342,6 +395,7 @@ class OrderSearch:
                 latest = page.total if page.total is not None else first.total
                 self._moved = self._moved or latest != first.total
                 self.style, self.paging_works = style, True
+                self.walk.go_on(page.places)
                 if not (seen.isdisjoint(page.numbers) if plain else goes_on(sequence, page.numbers)):
                     self._twice = self._moved = True
                 sequence += [number for number in page.numbers if number not in seen]
@@ -478,6 +532,8 @@ class OrderSearch:
     def unfiltered(self, enough: Callable[[list[OrderRow]], bool] | None = None) -> Iterator[list[OrderRow]]:
         """Where the date filter has no effect: page through everything newest first, if pages at least work.
 
+        What rows that name no order leave open is in `walk`, as soon as all is read.
+
         Args:
             enough: told of each page; True ends the walk (everything older is known), if it is newest first indeed.
 
@@ -493,9 +549,12 @@ class OrderSearch:
             before.extend(moment for row in rows if (moment := _bought(row)) is not None)
             in_order = in_order and all(later >= earlier for later, earlier in pairwise(before))
             del before[:-1]
-            return enough is not None and in_order and enough(rows)
+            self.walk.whole = not (enough is not None and in_order and enough(rows))
+            return not self.walk.whole
 
+        self.walk = Walk()
         first = self._ask(None, None)
+        self.walk.begin(first.places)
         yield first.rows
         if not first.lines and first.told_more:
             raise self._short(first.total, 0)
@@ -511,6 +570,8 @@ class OrderSearch:
                     return
                 found = []
                 first = self._ask(None, None)
+                self.walk.whole = True
+                self.walk.begin(first.places)
                 yield first.rows
                 self._page_on(first, None, None, found)
                 yield from found
@@ -529,7 +590,10 @@ class OrderSearch:
                 system=VINOSHIPPER,
                 call=self._call,
             )
-        if first.told_more or not self._shows_all(first, self._ask(None, None, direction="ASC")):
+        if not first.told_more:
+            oldest_first = self._ask(None, None, direction="ASC")
+            self.walk.begin(oldest_first.places[::-1])
+        if first.told_more or not self._shows_all(first, oldest_first):
             raise BadAnswer(
                 "date filters and paging of the order search have no effect: only the newest orders can be seen",
                 system=VINOSHIPPER,
@@ -567,7 +631,7 @@ class OrderSearch:
             }[style or "pageIndex"]
         page = self._asked(start, end, direction, paging)
         self._met.update(page.numbers)
-        self._spoilt = self._spoilt or page.spoilt > 0
+        self._spoilt = self._spoilt or None in page.places
         if not page_number:
             self._longest_lines = max(self._longest_lines, page.lines)
             self._longest_orders = max(self._longest_orders, len(page.rows))
@@ -608,13 +672,13 @@ def _body(family: str, start: date | None, end: date | None, direction: str, pag
 
 def _page(answer: OrderPage) -> _Page:
     rows: dict[str, OrderRow] = {}
-    spoilt = 0
+    places: list[OrderRow | None] = []
     for text in answer.rows:
         body = decode(text)
         told = body.get("orderNumber") if isinstance(body, dict) else None
         number = told if isinstance(told, str) else id_text(told)
         if not number or not number.strip():
-            spoilt += 1
+            places.append(None)
             continue
         customer = body.get("customer")
         purchased_at, shipped_at = body.get("purchasedAt"), body.get("shippedAt")
@@ -626,9 +690,10 @@ def _page(answer: OrderPage) -> _Page:
             text.decode(),
             isinstance(customer, dict) and "id" in customer,
         )
-    if spoilt >= IN_A_ROW and not rows:
+        places.append(rows[number])
+    if len(places) >= IN_A_ROW and not rows:
         raise BadAnswer("the order search gave rows, and none of them is an order", system=VINOSHIPPER)
-    return _Page(list(rows.values()), len(answer.rows), answer.total, spoilt)
+    return _Page(list(rows.values()), len(answer.rows), answer.total, places)
 
 
 def _inside(page: _Page, family: str, start: date, end: date) -> bool:

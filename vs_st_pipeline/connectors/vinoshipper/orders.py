@@ -157,8 +157,8 @@ def _walk_history(
     except FilterIgnored:
         search.filter_works = False
         _land_all(run, search.unfiltered(), numbers)
-        with run.open() as db:
-            db.execute("delete from raw.unseen_windows")
+        with run.open() as db, db.transaction():
+            _keep_unnamed(run, db, search)
     with run.open() as db, db.transaction():
         set_state(db, HISTORY, {"reached": oldest.isoformat(), "started": started, "complete": True}, run.now())
         if not history:  # no window was walked
@@ -190,6 +190,8 @@ def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         changed = landing.land_order_rows(db, rows, run.now())
         if search.can_filter:
             _keep_unseen(run, db, search, since, _newest_edge(run))
+        else:
+            _keep_unnamed(run, db, search)
         set_state(db, PROCESSED_MARK, _watermark(run), run.now())
     numbers.update(row.number for row in rows)
     run.request_log.append(RequestLogEntry("order search", why, len(rows), f"{changed} new or changed"))
@@ -259,6 +261,8 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
             found += landing.land_order_rows(db, rows, now)
             if search.can_filter:
                 _keep_unseen(run, db, search, first_day, end)
+            else:
+                _keep_unnamed(run, db, search)
             found += _want_those_not_shown(db, first_day, end, {row.number for row in rows})
             db.execute(
                 """insert or replace into raw.slices
@@ -282,6 +286,13 @@ def _keep_unseen(run: Run, db: Db, search: OrderSearch, start: date, end: date) 
     keep_unseen(db, start, end, search.unseen_days, search.cut_at, run.now())
 
 
+def _keep_unnamed(run: Run, db: Db, search: OrderSearch) -> None:
+    """Where there is no asking for a day, a row that names no order is told with the newest day it may be of."""
+    today = max(run.today(), _machine_today())
+    found = search.walk.unseen(today)
+    keep_unseen(db, min(search.walk.seen_from(today), *found, date.max), date.max, found, search.cut_at, run.now())
+
+
 def _ask_unseen_again(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     """Ask once a week for the days that could not be seen whole, whatever the pages obey by now."""
     with run.open() as db:
@@ -296,8 +307,8 @@ def _ask_unseen_again(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         except FilterIgnored:
             search.filter_works = False
             _land_all(run, search.unfiltered(), numbers)
-            with run.open() as db:
-                db.execute("delete from raw.unseen_windows")
+            with run.open() as db, db.transaction():
+                _keep_unnamed(run, db, search)
             break
         with run.open() as db, db.transaction():
             landing.land_order_rows(db, rows, run.now())

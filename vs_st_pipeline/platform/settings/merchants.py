@@ -38,6 +38,8 @@ _MOST_ONE_BY_ONE = 1_000_000
 # Beyond these a sync would wait for hours, or what it was to read again would never be read.
 _LONGEST_WAIT = timedelta(days=1)
 _LONGEST_REFRESH = timedelta(days=3660)
+VINOSHIPPER_URL = "https://vinoshipper.com"
+SIMPLETEXTING_URL = "https://api-app2.simpletexting.com/v2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -505,11 +507,37 @@ def _nearest_zone(name: str) -> str:
     return near[0] if near else "America/Los_Angeles"
 
 
-def _base_url(node: Node) -> str:
+def _vinoshipper_url(node: Node) -> str:
+    return _base_url(node, added="/api/v3/p", after="", usual=VINOSHIPPER_URL)
+
+
+def _simpletexting_url(node: Node) -> str:
+    return _base_url(node, added="/api", after="/v2", usual=SIMPLETEXTING_URL)
+
+
+def _base_url(node: Node, *, added: str, after: str, usual: str) -> str:
     url = node.text()
     if (fault := _url_fault(url)) is not None:
         raise node.problem(fault)
+    if twice := _would_be_twice(urlsplit(url).path, added, after):
+        raise node.problem(
+            f"leave out {twice} and what follows, because every call adds {added} by itself; the usual one is {usual}"
+        )
     return url.rstrip("/")
+
+
+def _would_be_twice(path: str, added: str, after: str) -> str:
+    """What of the path each call adds once more, "" for nothing: all of it anywhere, or the first of it at the end.
+
+    Args:
+        after: what stands before it at the system itself; a gateway may have a path that holds `added` alone.
+    """
+    there = [word for word in path.casefold().split("/") if word]
+    if f"{after}{added}/" in f"/{'/'.join(there)}/":
+        return added
+    words = added.strip("/").split("/")
+    first = (words[:count] for count in range(len(words), 0, -1))
+    return next((f"/{'/'.join(some)}" for some in first if there[-len(some) :] == some), "")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -563,7 +591,7 @@ _SHARED_KEYS: dict[str, Callable[[Node], object] | dict[str, Any]] = {
     "enabled": Node.boolean,
     "time_zone": _time_zone,
     "vinoshipper": {
-        "base_url": _base_url,
+        "base_url": _vinoshipper_url,
         "api_key": read_reference,
         "api_secret": read_reference,
         "requests_per_second": _rate,
@@ -577,7 +605,7 @@ _SHARED_KEYS: dict[str, Callable[[Node], object] | dict[str, Any]] = {
         },
     },
     "simpletexting": {
-        "base_url": _base_url,
+        "base_url": _simpletexting_url,
         "api_token": read_reference,
         "requests_per_second": _rate,
         "full_read": _refresh,
@@ -596,7 +624,7 @@ _BUILT_IN: dict[str, Any] = {
     "enabled": True,
     "time_zone": ZoneInfo("America/Los_Angeles"),
     "vinoshipper": {
-        "base_url": "https://vinoshipper.com",
+        "base_url": VINOSHIPPER_URL,
         "requests_per_second": 1.0,
         "history_from": date(2005, 1, 1),
         "refresh": {
@@ -608,7 +636,7 @@ _BUILT_IN: dict[str, Any] = {
         },
     },
     "simpletexting": {
-        "base_url": "https://api-app2.simpletexting.com/v2",
+        "base_url": SIMPLETEXTING_URL,
         "requests_per_second": 2.0,
         "full_read": timedelta(hours=24),
         "write_one_by_one_up_to": 100,

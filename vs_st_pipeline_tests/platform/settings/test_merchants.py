@@ -157,6 +157,7 @@ def without_secrets(merchant: Merchant) -> dict[str, object]:
         ("  base_url: https://example.com/v2///", "simpletexting.base_url", "https://example.com/v2"),
         ("  base_url: http://localhost:8080/", "simpletexting.base_url", "http://localhost:8080"),
         ("  base_url: http://127.9.0.1/x", "simpletexting.base_url", "http://127.9.0.1/x"),
+        ("  base_url: https://api.example.com/apis", "simpletexting.base_url", "https://api.example.com/apis"),
         ('  base_url: "http://[::1]:9"', "simpletexting.base_url", "http://[::1]:9"),
     ],
 )
@@ -595,6 +596,27 @@ BAD_ENTRIES: list[tuple[str, int, str]] = [
             ("https://example.com:port", "this is not a URL"),
             ("https://example.com:99999", "this is not a URL"),
             ("'https://[::1'", "this is not a URL"),
+        )
+    ),
+    # A base URL that holds what every call adds: each path would be there twice.
+    *(
+        (changed("      api_key", f"      base_url: {url}\n      api_key"), 5, f"base_url: leave out {part} and what")
+        for url, part in (
+            ("https://vinoshipper.com/api/v3/p", "/api/v3/p"),
+            ("https://vinoshipper.com/api/v3/p/", "/api/v3/p"),
+            ("https://vinoshipper.com/API//v3/p", "/api/v3/p"),
+            ("https://vinoshipper.com/api/v3/p/customers/list", "/api/v3/p"),
+            ("https://gateway.example.com/shop/api/v3/p", "/api/v3/p"),
+            ("https://vinoshipper.com/api/v3", "/api/v3"),
+            ("https://vinoshipper.com/api", "/api"),
+        )
+    ),
+    *(
+        (ENTRY + f"      base_url: {url}\n", 9, "base_url: leave out /api and what")
+        for url in (
+            "https://api-app2.simpletexting.com/v2/api",
+            "https://api-app2.simpletexting.com/v2/api/",
+            "https://api-app2.simpletexting.com/v2/api/contacts",
         )
     ),
     # entries that are no entries, and YAML's own ways
