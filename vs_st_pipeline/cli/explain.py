@@ -18,6 +18,7 @@ from vs_st_pipeline.cli.options import json_option, one_merchant
 from vs_st_pipeline.cli.output import say, say_json
 from vs_st_pipeline.cli.sync import make_run
 from vs_st_pipeline.domain.phone import parse_nanp
+from vs_st_pipeline.operations import contact_history
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
 Record = dict[str, Any]
@@ -65,12 +66,11 @@ def history(merchant_id: str, at: str | None, as_json: bool, phone: str, field: 
     Told of all contacts that bear the phone, or bore it when they were last read; FIELD for one field alone. Shows the
     phone and all values in full: who asks has the person on the line.
     """
-    from vs_st_pipeline.operations import explain
 
     merchant = one_merchant(merchant_id)
     _check_phone(phone)
     until = _moment(at, merchant.time_zone) if at else None
-    answer = explain.history(make_run(merchant), phone, field, at=until)
+    answer = contact_history.history(make_run(merchant), phone, field, at=until)
     if as_json:
         say_json(answer)
     else:

@@ -34,7 +34,7 @@ from dagster import (
 from vs_st_pipeline.defs.charts import SHORTEST, by_hour, distribution
 from vs_st_pipeline.defs.metadata import table
 from vs_st_pipeline.domain.formats import humanize
-from vs_st_pipeline.operations.fleet import alerts, health
+from vs_st_pipeline.operations.fleet import advice, alerts, health
 from vs_st_pipeline.operations.fleet.health import BROKEN, FAILING, FINE, OFF, TROUBLE, Fleet, MerchantHealth
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
@@ -162,7 +162,7 @@ def _to_do(bad: Sequence[MerchantHealth]) -> str:
         # Without the call, and where each one's key lies: that would be a line for each, and the table has it.
         why = re.sub(r" \(call \w+\)", "", one.error.message if one.error else one.says).rstrip(".")
         at = f" at {one.error.system}" if one.error and one.error.system else ""
-        do = health.what_to_do(one.error) if one.error and one.kind in health.WHAT_TO_DO else one.do
+        do = advice.what_to_do(one.error) if one.error and one.kind in advice.WHAT_TO_DO else one.do
         groups.setdefault(f"{one.in_words}{at}. {why}. → {do}", []).append(one.merchant)
     told, left, rest = "", len(bad), "\n\nand {} more: the table below has all of them."
     for said, names in groups.items():

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from vs_st_pipeline.domain import customer as customers
 from vs_st_pipeline.domain import order as purchases
+from vs_st_pipeline.domain import order_history
 from vs_st_pipeline.domain.customer import Customer
 from vs_st_pipeline.domain.errors import VINOSHIPPER
 from vs_st_pipeline.domain.formats import ValueType, as_email, instant
@@ -201,22 +202,22 @@ def _club_names(view: _View) -> object:
 def _signup_date(view: _View) -> object:
     if any("customer_since" in order.unread for order in view.orders):
         return UNKNOWN
-    if purchases.signup_order(view.orders) is None and view.customer.unread & {"memberships", "joined"}:
+    if order_history.signup_order(view.orders) is None and view.customer.unread & {"memberships", "joined"}:
         return UNKNOWN
-    return purchases.signup_date(view.orders, view.customer.memberships)
+    return order_history.signup_date(view.orders, view.customer.memberships)
 
 
 def _order_count(view: _View) -> object:
-    return len(view.counted) if purchases.count_is_known(view.orders) else UNKNOWN
+    return len(view.counted) if order_history.count_is_known(view.orders) else UNKNOWN
 
 
 def _lifetime_value(view: _View) -> object:
-    amount = purchases.lifetime_value(view.orders)
+    amount = order_history.lifetime_value(view.orders)
     return UNKNOWN if amount is None else amount
 
 
 def _signup_origin(view: _View) -> list[LineageEntry]:
-    order = purchases.signup_order(view.orders)
+    order = order_history.signup_order(view.orders)
     if order is not None:
         return _said("order", order.number, "customer.customerSince", order.customer_since)
     joined = customers.earliest_membership(view.customer.memberships)
@@ -353,15 +354,15 @@ ATTRIBUTES: dict[str, AttributeName] = {
 
 def view_of(facts: CustomerProfile) -> _View:
     orders = facts.orders
-    counted = [order for order in orders if purchases.is_counted(order)]
+    counted = [order for order in orders if order_history.is_counted(order)]
     return _View(
         facts.customer,
         orders,
         facts.history_complete,
         counted,
-        purchases.newest(orders),
-        purchases.newest_counted(counted),
-        purchases.newest_is_known(orders),
-        purchases.newest_counted_is_known(orders),
+        order_history.newest(orders),
+        order_history.newest_counted(counted),
+        order_history.newest_is_known(orders),
+        order_history.newest_counted_is_known(orders),
         facts.unseen_until,
     )

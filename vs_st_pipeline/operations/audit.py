@@ -23,10 +23,10 @@ from vs_st_pipeline.domain.diff import Drift, classify_drift
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.domain.plan import GONE, NOT_READ_YET, UNREADABLE
-from vs_st_pipeline.domain.records import SingleReads
 from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline import planning
-from vs_st_pipeline.pipeline.planning import Person
+from vs_st_pipeline.pipeline.plan_rows import Person
 from vs_st_pipeline.pipeline.session import Session, open_session
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger

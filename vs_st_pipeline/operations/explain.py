@@ -8,9 +8,9 @@ Both show phones and values in full, for they are asked by somebody who has the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve_fields
@@ -27,11 +27,12 @@ from vs_st_pipeline.domain.matching import ContactIdentity
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.plan import EDITED_THERE, MEANINGS, NOT_READ_YET
 from vs_st_pipeline.pipeline import planning
-from vs_st_pipeline.pipeline.planning import RECEIPT_SOURCE, Person
+from vs_st_pipeline.pipeline.plan_rows import Person
+from vs_st_pipeline.pipeline.planning import RECEIPT_SOURCE
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse import ledger
+from vs_st_pipeline.platform.warehouse import ledger, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.ledger import Rejected
+from vs_st_pipeline.platform.warehouse.retries import Rejected
 from vs_st_pipeline.platform.warehouse.suppression import PHONE, phone_name, read_suppressed
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
 
@@ -93,7 +94,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
         [contact] = read_identities(db, found[:1])
         live = read_contacts(db, custom_fields, found[:1])[contact.contact_id]
         person = planning.person_of(run, db, contact, custom_fields)
-        answer["rejected"] = _refusal(ledger.read_rejected(db).get(contact.contact_id))
+        answer["rejected"] = _refusal(retries.read_rejected(db).get(contact.contact_id))
         answer["notes"] = _notes(db, contact.contact_id, person)
         answer["evidence"] = _evidence(db, contact, person)
         if person is None:
@@ -305,7 +306,7 @@ def _no_contact(db: Db, phone: str, digits: str | None) -> str:
     read_at = db.value("select max(finished_at) from raw.reads where what = 'contacts'")
     if read_at is None:
         return "the contacts of this merchant were never read: run vs-st sync first"
-    if gone := [row[0] for row in _bearers(db, digits) if row[1]]:
+    if gone := [row[0] for row in contacts_with_phone(db, digits) if row[1]]:
         return (
             f"contact {', '.join(gone)} had this phone, but SimpleTexting has it no more: it was deleted there; "
             "vs-st history tells what was written to it"
@@ -403,52 +404,7 @@ def _not_written(db: Db, person: Person) -> str | None:
 REJECTED, UNANSWERED, WITHOUT_EFFECT = "rejected", "unanswered", "without_effect"
 
 
-def history(run: Run, phone: str, field_name: str | None = None, *, at: datetime | None = None) -> Record:
-    """What has happened to all contacts that bear this phone, or bore it when they were last read; newest last.
-
-    Args:
-        phone: in any form that reduces to ten NANP digits.
-        field_name: one field (any case), None for all; what concerns the whole contact is told all the same.
-        at: show what was known at this time (aware), and the ledger as it was then.
-
-    Returns:
-        The object of `vs-st history --json`: `contacts`, `entries` (each with time, event, field, old and new, what
-        was stored, call, run, rule, source records, code and its meaning) and `ledger` (None without `at`).
-
-    Raises:
-        BadSettings: the merchant's file cannot be used.
-    """
-    until = at.astimezone(UTC).replace(tzinfo=None) if at else None
-    with run.open() as db:
-        contacts = _bearers(db, parse_nanp(phone))
-        ids = [row[0] for row in contacts]
-        entries = [*_values_that_moved(db, ids), *_writes_without_values(db, ids)]
-        replayed = ledger.replay(db, until) if until else {}
-    meant = field_name.casefold() if field_name else None
-    entries = [
-        entry
-        for entry in entries
-        if (meant is None or entry["field"] is None or entry["field"].casefold() == meant)
-        and (until is None or entry["at"] <= until)
-    ]
-    entries.sort(key=lambda entry: entry["at"])  # stable: events of one moment stay in their order
-    return {
-        "merchant": run.merchant.id,
-        "phone": parse_nanp(phone) or phone,
-        "contacts": [{"contact_id": contact_id, "gone": gone} for contact_id, gone in contacts],
-        "at": told(until),
-        "entries": [{**entry, "at": told(entry["at"])} for entry in entries],
-        "ledger": [
-            {"contact_id": contact_id, "field": field, "sent": entry.sent, "stored": entry.stored}
-            for (contact_id, field), entry in sorted(replayed.items())
-            if contact_id in ids and (meant is None or field.casefold() == meant)
-        ]
-        if until
-        else None,
-    }
-
-
-def _bearers(db: Db, digits: str | None) -> list[tuple[str, bool]]:
+def contacts_with_phone(db: Db, digits: str | None) -> list[tuple[str, bool]]:
     """Contacts with this phone when they were last read, or under which something may still come; and who is gone.
 
     The phone that a write was sent under is kept only while its outcome is open, so who had the phone earlier and has
@@ -472,54 +428,6 @@ def _with_phone(db: Db, digits: str | None) -> list[tuple[str, bool]]:
             "select contact_id, gone from raw.simpletexting_contacts where phone = ? order by contact_id", [digits]
         )
     ]
-
-
-def _entry(**known: Any) -> Record:
-    names = ("at", "contact_id", "event", "field", "old", "new", "stored", "call", "run_id", "rule", "sources")
-    return {**dict.fromkeys((*names, "code", "means")), **known}
-
-
-def _values_that_moved(db: Db, contact_ids: Sequence[str]) -> list[Record]:
-    with db.batch({"contact_id": list(contact_ids)}) as batch:
-        columns, rows = db.columns(
-            f"""select written_at as at, contact_id, event, field, old, new, stored, call, run_id, rule, sources
-                from synced.history semi join {batch} using (contact_id) order by seq"""
-        )
-    return [_entry(**dict(zip(columns, row, strict=True))) for row in rows]
-
-
-def _writes_without_values(db: Db, contact_ids: Sequence[str]) -> list[Record]:
-    """Refusals, writes that had no effect, and writes of which nobody knows yet."""
-    with db.batch({"contact_id": list(contact_ids)}) as batch:
-        rows = db.rows(
-            f"""select coalesce(w.settled_at, w.sent_at), w.contact_id, w.outcome, w.call, w.run_id, w.changes,
-                       r.code, r.last_at is not null and r.last_at = w.settled_at
-                from synced.writes as w semi join {batch} using (contact_id)
-                left join synced.rejects as r using (contact_id)
-                where w.outcome is distinct from 'accepted' order by w.sent_at, w.send_id"""
-        )
-    entries = []
-    for at, contact_id, outcome, call, run_id, changes, code, is_last in rows:
-        of_write = {"at": at, "contact_id": contact_id, "call": call, "run_id": run_id}
-        if outcome == "rejected":
-            # Only the last refusal's code is kept, while the contact waits for its next try.
-            meaning = {"code": code, "means": describe_code(code).means} if is_last else {}
-            entries.append(_entry(event=REJECTED, **of_write, **meaning))
-        elif outcome is not None:
-            entries.append(_entry(event=WITHOUT_EFFECT, **of_write, means=_OUTCOMES.get(outcome, outcome)))
-        else:
-            for field, _, _, _, old, new, rule, sources in json.loads(changes or "[]"):
-                values = {"field": field, "old": old, "new": new, "rule": rule, "sources": sources}
-                entries.append(_entry(event=UNANSWERED, **of_write, **values, means=_OUTCOMES[None]))
-    return entries
-
-
-_OUTCOMES = {
-    "gone": "SimpleTexting did not have the contact any more",
-    "another contact": "the write met another contact than the one we know, which had vanished",
-    "not applied": "it was read afterwards, and the values were not there",
-    None: "sent, or about to be, and no answer says what became of it; the next sync reads the contact",
-}
 
 
 def told(moment: datetime | None) -> str | None:

@@ -11,7 +11,7 @@ from vs_st_pipeline.domain.report import FAILED, Report
 from vs_st_pipeline.pipeline.session import open_session
 from vs_st_pipeline.pipeline.sync import sync
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse import ledger
+from vs_st_pipeline.platform.warehouse import retries
 
 
 def retry(run: Run, phone: str | None = None) -> Report | None:
@@ -36,8 +36,8 @@ def _set_gaps_aside(run: Run, digits: str | None) -> bool:
     if not run.warehouse.file(run.merchant.id).exists():
         return False
     with run.open() as db, db.transaction():
-        waiting = set(ledger.read_rejected(db))
+        waiting = set(retries.read_rejected(db))
         if digits is not None:
             waiting = {contact.contact_id for contact in read_identities(db, waiting) if contact.phone == digits}
-        ledger.set_gaps_aside(db, waiting, at=run.now())
+        retries.set_gaps_aside(db, waiting, at=run.now())
     return bool(waiting)

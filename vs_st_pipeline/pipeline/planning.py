@@ -9,17 +9,12 @@ Contacts whose wanted values and live body are the same as when they were last f
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib import resources
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, ResolvedMap, resolve_fields
 from vs_st_pipeline.connectors.simpletexting.emails import email_owners, is_email
@@ -29,57 +24,38 @@ from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     read_custom_fields,
     read_identities,
 )
-from vs_st_pipeline.domain import brake, eligibility
+from vs_st_pipeline.domain import eligibility
 from vs_st_pipeline.domain.attributes import CustomerProfile
 from vs_st_pipeline.domain.birth import NOT_GIVEN
 from vs_st_pipeline.domain.customer import Customer
 from vs_st_pipeline.domain.diff import LedgerEntry, compare
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.domain.field_map import FieldMap, records, rule_of, wanted_values
+from vs_st_pipeline.domain.field_map import FieldMap, wanted_values
 from vs_st_pipeline.domain.formats import instant
-from vs_st_pipeline.domain.matching import ContactIdentity, Link, carried_id
-from vs_st_pipeline.domain.order import Order, newest
+from vs_st_pipeline.domain.matching import ContactIdentity
+from vs_st_pipeline.domain.order import Order
+from vs_st_pipeline.domain.order_history import newest
 from vs_st_pipeline.domain.plan import (
     NOT_CONFIRMED,
     NOT_READ_YET,
     RECEIPT_UNREADABLE,
-    UNREADABLE,
     WAITING_RETRY,
-    Change,
     Wanted,
 )
-from vs_st_pipeline.pipeline.staging import latest_date, staged_customers, staged_orders
+from vs_st_pipeline.pipeline.plan_rows import Differences, Person, Plan, noted
+from vs_st_pipeline.pipeline.plan_store import store_changes, store_people
+from vs_st_pipeline.pipeline.safety import check_safety
+from vs_st_pipeline.pipeline.staged_records import staged_customers, staged_orders
+from vs_st_pipeline.pipeline.staging import latest_date
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.field_map_yaml import read_field_map
 from vs_st_pipeline.platform.settings.merchants import Merchant
-from vs_st_pipeline.platform.warehouse import ledger
+from vs_st_pipeline.platform.warehouse import ledger, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.limitations import newest_unseen
 from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, link_contacts
 
 RECEIPT_SOURCE = "newest_order.receipt_url"
-NEWEST_NUMBER_SOURCE = "newest_order.number"
-
-
-@dataclass(slots=True)
-class Plan:
-    """What a plan comes to, in numbers; the rows are in `planned`.
-
-    Attributes:
-        contacts: contacts with something to write. fields: how many values that is.
-        unmatched: contacts that stand for no customer.
-        held, noted: contacts by reason.
-        missing_fields: fields of the map that the account lacks.
-        unsafe: the brake's sentence, None if it did not trip.
-    """
-
-    contacts: int = 0
-    fields: int = 0
-    unmatched: int = 0
-    held: Counter[str] = field(default_factory=Counter)
-    noted: Counter[str] = field(default_factory=Counter)
-    missing_fields: list[str] = field(default_factory=list)
-    unsafe: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,28 +72,6 @@ class _Stored:
     read: set[int]
     unreadable: set[int]
     unreadable_contacts: set[str]
-
-
-@dataclass(slots=True)
-class Person:
-    """One linked contact on its way through the plan.
-
-    Attributes:
-        contact: what it was linked by.
-        live: what it says, None where the contact is held back and so nobody looks.
-        facts: what is known of its customer; None where the contact is held back or not all was read yet.
-    """
-
-    contact: ContactIdentity
-    link: Link
-    customer_id: int
-    live: LiveContact | None = None
-    facts: CustomerProfile | None = None
-    held: str | None = None
-    unreadable: bool = False
-    notes: set[str] = field(default_factory=set)
-    newest_order_at: str | None = None
-    wanted: list[Wanted] = field(default_factory=list)
 
 
 def load_field_map(merchant: Merchant) -> FieldMap:
@@ -173,17 +127,12 @@ def make_plan(run: Run, field_map: FieldMap, linked: Linked | None = None) -> Pl
             missing_fields=[row.to for row in resolved.missing],
         )
         with db.transaction():
-            _store_people(run, db, people, linked, field_map, resolved)
+            store_people(run, db, people, linked, field_map, resolved)
             rows = _compare(run, db, people)
-            plan.unsafe = _brake(db, people, linked, field_map, rows)
-            _store_rows(run, db, plan, people, rows, field_map)
+            plan.unsafe = check_safety(db, people, linked, field_map, rows)
+            store_changes(run, db, plan, people, rows, field_map)
     plan.noted = Counter(note for person in people for note in noted(person))
     return plan
-
-
-def noted(person: Person) -> list[str]:
-    """What is worth knowing of a linked contact; of one that is held back only that a record of it cannot be read."""
-    return [*([] if person.held else sorted(person.notes)), *[UNREADABLE] * person.unreadable]
 
 
 def link_all(db: Db) -> Linked:
@@ -316,59 +265,7 @@ def _share_out_emails(db: Db, people: Sequence[Person]) -> None:
         person.wanted = kept
 
 
-def _store_people(
-    run: Run, db: Db, people: Sequence[Person], linked: Linked, field_map: FieldMap, resolved: ResolvedMap
-) -> None:
-    for table in ("contacts", "changes", "notes", "learned", "plan"):
-        db.execute(f"delete from planned.{table}")
-    rows: list[tuple[Any, ...]] = [
-        (
-            person.contact.contact_id,
-            person.contact.phone,
-            person.customer_id,
-            person.link.by,
-            person.held,
-            person.newest_order_at,
-            dump_wanted(person.wanted) if person.facts else None,
-        )
-        for person in people
-    ]
-    rows += [
-        (contact.contact_id, contact.phone, None, None, None, None, None)
-        for contact in linked.contacts
-        if contact.contact_id not in linked.links
-    ]
-    names = ("contact_id", "phone", "customer_id", "linked_by", "held", "newest_order_at", "wanted")
-    columns = {name: [row[index] for row in rows] for index, name in enumerate(names)}
-    # Keys are part of it: an account that renames a merge tag must be compared again.
-    meaning = hashlib.md5(
-        json.dumps([field_map.fingerprint, [key for _, key in resolved.available]]).encode(), usedforsecurity=False
-    ).hexdigest()
-    # Who has no North American number is shown with what stands there; else no body is looked at.
-    odd = any(row[1] is None for row in rows)
-    phone = "coalesce(b.phone, json_extract_string(c.body, '$.contactPhone'))" if odd else "b.phone"
-    with db.batch(columns, {"customer_id": "int"}) as batch:
-        db.execute(
-            f"""insert into planned.contacts
-                select b.* replace ({phone} as phone),
-                       case when b.wanted is not null then md5(b.wanted || c.body_hash || $meaning) end,
-                       case when c.read_run = $run then c.body_hash end
-                from {batch} as b join raw.simpletexting_contacts as c using (contact_id)""",
-            {"meaning": meaning, "run": run.run_id},
-        )
-
-
-@dataclass(slots=True)
-class _Rows:
-    """What the comparison found, by contact id."""
-
-    changes: dict[str, list[Change]] = field(default_factory=dict)
-    would_change: dict[str, list[Change]] = field(default_factory=dict)  # also those that wait for another try
-    learned: list[tuple[str, str, str, str]] = field(default_factory=list)
-    accepted: dict[str, dict[str, LedgerEntry]] = field(default_factory=dict)
-
-
-def _compare(run: Run, db: Db, people: Sequence[Person]) -> _Rows:
+def _compare(run: Run, db: Db, people: Sequence[Person]) -> Differences:
     unsettled = {
         row[0]
         for row in db.rows(
@@ -376,8 +273,8 @@ def _compare(run: Run, db: Db, people: Sequence[Person]) -> _Rows:
                where p.fingerprint is not null and s.fingerprint is distinct from p.fingerprint"""
         )
     }
-    rows = _Rows(accepted=ledger.read_accepted(db, unsettled))
-    rejected = ledger.read_rejected(db)
+    rows = Differences(accepted=ledger.read_accepted(db, unsettled))
+    rejected = retries.read_rejected(db)
     for person in people:
         contact_id = person.contact.contact_id
         if contact_id not in unsettled:
@@ -396,7 +293,7 @@ def _compare(run: Run, db: Db, people: Sequence[Person]) -> _Rows:
             continue
         rows.would_change[contact_id] = found.changes
         waiting = rejected.get(contact_id)
-        if waiting and waiting.changes_hash == ledger.request_hash(found.changes) and waiting.waits_at(run.now()):
+        if waiting and waiting.changes_hash == retries.request_hash(found.changes) and waiting.waits_at(run.now()):
             person.notes.add(WAITING_RETRY)
         else:
             rows.changes[contact_id] = found.changes
@@ -413,149 +310,3 @@ def as_accepted(
         if (entry := accepted.get(want.field)) is not None
     }
     return lambda kind, key: known[kind, key] if (kind, key) in known else contact.value(kind, key)
-
-
-def _brake(
-    db: Db,
-    people: Sequence[Person],
-    linked: Linked,
-    field_map: FieldMap,
-    rows: _Rows,
-) -> str | None:
-    synced = {row[0] for row in db.rows("select distinct contact_id from synced.ledger")}
-    links = {
-        row[0]: (row[1], row[2]) for row in db.rows("select contact_id, customer_id, newest_order_at from synced.links")
-    }
-    if not synced:  # the ledger is lost (or this is the first sync): what contacts carry is all there is to go by
-        for contact in linked.contacts:
-            if contact.vs_customer_id:
-                synced.add(contact.contact_id)
-                links[contact.contact_id] = (carried_id(contact.vs_customer_id) or -1, None)
-    sources = {row.to: row.source for row in field_map.fields}
-    by_id = {person.contact.contact_id: person for person in people}
-    there = {contact.contact_id for contact in linked.contacts}
-    losing = sum(
-        1
-        for contact_id in synced
-        if contact_id in there and _loses(by_id.get(contact_id), links.get(contact_id), contact_id, sources, rows)
-    )
-    last = {row[0]: row[1] for row in db.rows("select what, rows from synced.baseline")}
-    these = {row[0]: row[1] for row in db.rows("select what, rows from raw.reads")}
-    return brake.check_plan(len(synced), losing, len(synced & there), last, these)
-
-
-def _loses(
-    person: Person | None,
-    linked_before: tuple[int, str | None] | None,
-    contact_id: str,
-    sources: Mapping[str, str | None],
-    rows: _Rows,
-) -> bool:
-    if linked_before:
-        if person is None:
-            return True
-        # Nobody's details are read for held people, so of several candidates none is chosen: any may be the old one.
-        same = linked_before[0] in person.link.candidates if person.held else linked_before[0] == person.customer_id
-        if not same:
-            return True
-    changes = rows.would_change.get(contact_id)
-    if person is None or not changes:
-        return False
-    accepted = {name: entry.sent for name, entry in rows.accepted.get(contact_id, {}).items()}
-    return brake.any_loss(
-        changes, sources, accepted, has_newer_order=_has_newer_order(person, linked_before, changes, sources)
-    )
-
-
-def _has_newer_order(
-    person: Person,
-    linked_before: tuple[int, str | None] | None,
-    changes: Sequence[Change],
-    sources: Mapping[str, str | None],
-) -> bool:
-    if person.newest_order_at is None:
-        return False
-    if linked_before and linked_before[1]:
-        return person.newest_order_at > linked_before[1]
-    return any(sources.get(change.field) == NEWEST_NUMBER_SOURCE and change.new for change in changes)
-
-
-def _store_rows(run: Run, db: Db, plan: Plan, people: Sequence[Person], rows: _Rows, field_map: FieldMap) -> None:
-    changes = [
-        (contact_id, position, change)
-        for contact_id, found in sorted(rows.changes.items())
-        for position, change in enumerate(found)
-    ]
-    plan.contacts, plan.fields = len(rows.changes), len(changes)
-    columns: dict[str, list[Any]] = {
-        "contact_id": [row[0] for row in changes],
-        "position": [row[1] for row in changes],
-        "field": [row[2].field for row in changes],
-        "key": [row[2].key for row in changes],
-        "kind": [row[2].kind for row in changes],
-        "policy": [row[2].policy for row in changes],
-        "old": [row[2].old or "" for row in changes],
-        "new": [row[2].new for row in changes],
-        **_reasons(people, changes, field_map),
-    }
-    with db.batch(columns, {"position": "int"}) as batch:
-        db.execute(f"insert into planned.changes by name select * from {batch}")
-    notes = [(person.contact.contact_id, note) for person in people for note in noted(person)]
-    with db.batch({"contact_id": [row[0] for row in notes], "note": [row[1] for row in notes]}) as batch:
-        db.execute(f"insert into planned.notes select * from {batch}")
-    names = ("contact_id", "field", "sent", "stored")
-    with db.batch({name: [row[index] for row in rows.learned] for index, name in enumerate(names)}) as batch:
-        db.execute(f"insert into planned.learned select * from {batch}")
-    reads = {row[0]: row[1] for row in db.rows("select what, rows from raw.reads")}
-    db.execute(
-        "insert into planned.plan values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            *(run.run_id, run.now(), field_map.fingerprint, plan.contacts, plan.fields, plan.unmatched, plan.unsafe),
-            *(reads.get("customers"), reads.get("contacts")),
-        ],
-    )
-
-
-def _reasons(
-    people: Sequence[Person], changes: Sequence[tuple[str, int, Change]], field_map: FieldMap
-) -> dict[str, list[str]]:
-    """By which line of the map each change is wanted, and from which records."""
-    facts = {person.contact.contact_id: person.facts for person in people}
-    fields = {row.to: row for row in field_map.fields}
-    rules = {row.to: rule_of(row, field_map) for row in field_map.fields}
-    sources: dict[str, dict[str, str]] = {}
-    for contact_id, found in groupby(changes, key=itemgetter(0)):
-        if known := facts[contact_id]:
-            sources[contact_id] = records([fields[change.field] for _, _, change in found], known)
-    return {
-        "rule": [rules[change.field] for _, _, change in changes],
-        "sources": [sources.get(contact_id, {}).get(change.field, "") for contact_id, _, change in changes],
-    }
-
-
-def dump_wanted(wanted: Sequence[Wanted]) -> str:
-    """Wanted values as the JSON text that `planned.contacts` holds; push compares again with it after a fresh read."""
-    return json.dumps([[row.field, row.key, row.kind, row.policy, row.value] for row in wanted], ensure_ascii=False)
-
-
-def planned_rows(run: Run) -> dict[str, list[dict[str, Any]]]:
-    """The plan row by row, with phones and values in full: for a person who asked for it, never for a log."""
-    with run.open() as db:
-        people = db.rows("select contact_id, phone, customer_id, held from planned.contacts order by contact_id")
-        changes = db.rows(
-            "select contact_id, field, old, new, policy from planned.changes order by contact_id, position"
-        )
-        notes = db.rows("select contact_id, note from planned.notes order by contact_id, note")
-    phones = {row[0]: row[1] for row in people}
-    by_contact: dict[str, list[dict[str, str]]] = {}
-    for contact_id, name, old, new, policy in changes:
-        by_contact.setdefault(contact_id, []).append({"field": name, "old": old, "new": new, "policy": policy})
-    return {
-        "contacts": [
-            {"contact_id": row[0], "phone": row[1], "customer_id": row[2], "changes": by_contact[row[0]]}
-            for row in people
-            if row[0] in by_contact
-        ],
-        "held": [{"contact_id": row[0], "phone": row[1], "reason": row[3]} for row in people if row[3]],
-        "noted": [{"contact_id": row[0], "phone": phones.get(row[0]), "reason": row[1]} for row in notes],
-    }

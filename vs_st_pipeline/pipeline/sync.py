@@ -20,13 +20,13 @@ from typing import Any
 
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
 from vs_st_pipeline.domain.report import FAILED, Report
-from vs_st_pipeline.pipeline import erasure, planning, raw_retention, stages
+from vs_st_pipeline.pipeline import erasure, plan_store, planning, raw_retention, stages
 from vs_st_pipeline.pipeline.plan_cache import load_cached_plan, save_cached_plan
 from vs_st_pipeline.pipeline.session import Session, StageDone, open_session
 from vs_st_pipeline.pipeline.status_file import write_status
 from vs_st_pipeline.platform.run import Run, new_run_id
-from vs_st_pipeline.platform.warehouse.ledger import count_waiting
 from vs_st_pipeline.platform.warehouse.limitations import newest_unseen, read_limitations
+from vs_st_pipeline.platform.warehouse.outbox import count_waiting
 
 CONTACTS, CUSTOMERS, ORDERS = "raw/simpletexting/contacts", "raw/vinoshipper/customers", "raw/vinoshipper/orders"
 STAGED, PLANNED, SYNCED = "staged", "planned", "synced"
@@ -117,7 +117,7 @@ def dry_run(run: Run) -> tuple[Report, dict[str, list[dict[str, Any]]]]:
 
     def look(done: StageDone) -> None:  # while the lock is held, so that it is this plan and no later one
         if done.name == PLANNED:
-            rows.update(planning.planned_rows(run))
+            rows.update(plan_store.planned_rows(run))
             with run.open() as db:
                 refused.extend(row[0] for row in db.rows("select unsafe from planned.plan where unsafe is not null"))
 

@@ -14,8 +14,14 @@ from vs_st_pipeline.domain.formats import parse_moment
 from vs_st_pipeline.domain.order import (
     Order,
     Package,
-    count_is_known,
     delivery_method,
+    order_from,
+    receipt_url_from,
+    tracking_numbers,
+    tracking_url,
+)
+from vs_st_pipeline.domain.order_history import (
+    count_is_known,
     is_counted,
     lifetime_value,
     may_count,
@@ -23,11 +29,7 @@ from vs_st_pipeline.domain.order import (
     newest_counted,
     newest_counted_is_known,
     newest_is_known,
-    order_from,
-    receipt_url_from,
     signup_date,
-    tracking_numbers,
-    tracking_url,
 )
 
 DETAIL: dict[str, object] = {

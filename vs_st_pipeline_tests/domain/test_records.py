@@ -10,18 +10,8 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadRecord, Forbidden, PipelineError, Refused, TryLater
-from vs_st_pipeline.domain.records import (
-    RecordKind,
-    SingleReads,
-    believed,
-    carry,
-    gap_after,
-    id_text,
-    is_of_one_record,
-    may_lack,
-    prove,
-    wants_another_read,
-)
+from vs_st_pipeline.domain.records import RecordKind, believed, carry, id_text, may_lack, prove, wants_another_read
+from vs_st_pipeline.domain.single_reads import SingleReads, gap_after, is_of_one_record
 
 NOW = datetime(2026, 6, 1, 12)
 KIND = RecordKind(

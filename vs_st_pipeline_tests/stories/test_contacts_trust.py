@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.connectors.simpletexting import accidental_contacts, contacts, emails, push, write_set
+from vs_st_pipeline.connectors.simpletexting import accidental_contacts, contacts, emails, push_singly, write_set
 from vs_st_pipeline.connectors.simpletexting.accidental_contacts import _epoch
 from vs_st_pipeline.connectors.simpletexting.batch import write_body
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, FieldKeys
@@ -530,7 +530,7 @@ def test_c20_one_by_one_a_contact_whose_write_always_fails_stops_nobody(story: S
 
 def test_c20_one_by_one_several_in_a_row_go_last_in_the_next_sync(story: Story, wire: Between) -> None:
     ids = sorted(story.id_of(phone) for phone in SYNCED)
-    first = {phone for phone in SYNCED if story.id_of(phone) in ids[: push.FAILURES_IN_A_ROW]}
+    first = {phone for phone in SYNCED if story.id_of(phone) in ids[: push_singly.FAILURES_IN_A_ROW]}
     wire.before.append(spoils_any(first, 500))
     story.failed("try_later", system="simpletexting")
     report = story.sync().of()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.connectors.simpletexting import push, write_set
+from vs_st_pipeline.connectors.simpletexting import push, push_batches, write_set
 from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline_tests.support.story import FFION_AGAIN, HALLORANS, MARISOL, RENSKE, SYNCED, TEST, Story
@@ -141,7 +141,7 @@ def test_between_two_batches_a_listing_that_is_too_old_is_made_again_and_believe
     story: Story, monkeypatch: pytest.MonkeyPatch, full_read: str
 ) -> None:
     by_batches_of_two(story, monkeypatch, full_read=full_read)
-    monkeypatch.setattr(push, "LIST_AGAIN_AFTER_SECONDS", -1.0)
+    monkeypatch.setattr(push_batches, "LIST_AGAIN_AFTER_SECONDS", -1.0)
     stops(story, RENSKE, on="write", nth=1)  # while the first batch is taken; she is in the last
     report = story.synced()
     assert sum(entry["path"].endswith("batch-update") for entry in story.writes()) >= 3
@@ -205,7 +205,7 @@ def test_an_email_that_somebody_took_meanwhile_is_left_out(
     story: Story, monkeypatch: pytest.MonkeyPatch, most_alone: int, read: str
 ) -> None:
     by_batches_of_two(story, monkeypatch, write_one_by_one_up_to=most_alone)
-    monkeypatch.setattr(push, "LIST_AGAIN_AFTER_SECONDS", -1.0)  # before each batch,
+    monkeypatch.setattr(push_batches, "LIST_AGAIN_AFTER_SECONDS", -1.0)  # before each batch,
     monkeypatch.setattr(write_set, "READ_AGAIN_AFTER", timedelta(0))  # and before each single write
     email = "renske@example.com"
     story.texting.patch_contact(MARISOL, email="")

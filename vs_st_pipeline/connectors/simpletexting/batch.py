@@ -20,7 +20,7 @@ from vs_st_pipeline.domain.errors import BadAnswer, BadKey, Refused, TryLater
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.plan import Change
 from vs_st_pipeline.platform.cpu_slots import releasing
-from vs_st_pipeline.platform.warehouse.ledger import OutboxEntry
+from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
 
 FIRST_POLL_SECONDS = 0.5
 LONGEST_POLL_SECONDS = 15.0

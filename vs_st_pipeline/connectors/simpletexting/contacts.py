@@ -8,29 +8,26 @@ complete only if it holds as many contacts as it says; only then is anybody take
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, PAGE_SIZE, CustomFieldItem, SimpleTextingClient
+from vs_st_pipeline.connectors.simpletexting.contact_list import HEADER_STEP, Listing, latest_update, walk_list
 from vs_st_pipeline.connectors.simpletexting.custom_fields import FieldKeys
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     ContactItem,
-    contact_item,
     contact_item_of,
     land_contacts,
     mark_gone,
     of_people_not_forgotten,
     read_custom_fields,
 )
-from vs_st_pipeline.domain.eligibility import consent_reason
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, BadRecord, Refused
 from vs_st_pipeline.domain.formats import instant, parse_moment
-from vs_st_pipeline.domain.records import SingleReads
+from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import (
-    CLOCK_SLACK,
     UNREAD_EMAILS,
     clear_state,
     get_state,
@@ -42,9 +39,6 @@ from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, reco
 OVERLAP = timedelta(hours=1)  # rows may be shown late, and `since` may be exclusive
 OVERLAP_ROWS = PAGE_SIZE - 20  # room for what is new
 FULL, SINCE, FIELDS, LONGEST = "contacts_full", "contacts_since", "custom_fields", "contacts_page"
-HEADER_STEP = timedelta(seconds=1)  # a `Date` is told in whole seconds
-MOST_WALKS, FRUITLESS_WALKS = 12, 2
-STALE_PAGES = 3  # pages in a row that brought nobody new: it goes round
 OF_ALL = 80  # per cent of the known contacts: what a listing of all has at least
 
 
@@ -120,25 +114,14 @@ def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) ->
         mark = get_state(db, SINCE)
         full = fresh or run.full or mark is None or get_state(db, UNREAD_EMAILS) is None
         full = full or is_due(db, FULL, run.merchant.simpletexting.full_read, run.now())
-    if full or datetime.fromisoformat(mark) > _latest(st):  # a mark in the future has hidden whom nobody knows
+    if full or datetime.fromisoformat(mark) > latest_update(st):  # a mark in the future has hidden whom nobody knows
         return _fetch_all(run, st, "before a batch" if fresh else "due")
     return _fetch_since(run, st, mark)
 
 
-def _latest(st: SimpleTextingClient) -> datetime:
-    """What no `updated` can rightly be after: SimpleTexting's own `Date`, where it says none the machine's clock."""
-    here = datetime.now(UTC)
-    if st.server_time is None:
-        return here
-    try:
-        return min(datetime.fromtimestamp(st.server_time, UTC) + HEADER_STEP, here + CLOCK_SLACK)
-    except (ValueError, OverflowError, OSError):
-        return here
-
-
 def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
     """A complete listing; those that it does not have are marked gone."""
-    listing = _walked(run, st, enough=lambda page, _: _holds_all(run, page))
+    listing = walk_list(run, st, enough=lambda page, _: _holds_all(run, page))
     if listing.short:
         raise BadAnswer(
             f"the contact list says it has {listing.told} but gave {listing.count}; nothing is taken from it",
@@ -162,7 +145,7 @@ def _holds_all(run: Run, page: Sequence[str]) -> bool:
     return bool(whole) and not missing
 
 
-def _land_complete(run: Run, st: SimpleTextingClient, listing: _Listing) -> None:
+def _land_complete(run: Run, st: SimpleTextingClient, listing: Listing) -> None:
     with run.open() as db, db.transaction():
         land_contacts(run, db, listing.found.values())
         _keep_unusable(run, db, listing, of_all=listing.proved)
@@ -189,16 +172,16 @@ def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
         longest = int(get_state(db, LONGEST) or 0)
     newest = datetime.fromisoformat(mark)
 
-    def enough(page: Sequence[str], listing: _Listing) -> bool:
+    def enough(page: Sequence[str], listing: Listing) -> bool:
         """A page shorter than this account's pages are, with the newest known in it and no news, is all there is."""
         items = [listing.found[name] for name in page if name in listing.found]
         with run.open() as db:
             return len(page) < longest and len(items) == len(page) and _no_news(db, items, newest)
 
-    listing = _walked(run, st, since=since, enough=enough)
+    listing = walk_list(run, st, since=since, enough=enough)
     if listing.short:  # it told more than it gave, again and again: only a listing of all can tell what is not there
         return _fetch_all(run, st, "the list of updated contacts was not whole")
-    if datetime.fromisoformat(mark) > _latest(st):
+    if datetime.fromisoformat(mark) > latest_update(st):
         return _fetch_all(run, st, "the last look was dated in the future")
     _judge_unusable(run, st, listing, of_all=False)
     before = sum(moment < since - timedelta(seconds=1) for moment in listing.updated)
@@ -261,7 +244,7 @@ def _overlapping(db: Db, mark: datetime) -> datetime:
     return max(since, min(fitting, mark))
 
 
-def _move_mark(db: Db, run: Run, st: SimpleTextingClient, listing: _Listing, before: str | None) -> None:
+def _move_mark(db: Db, run: Run, st: SimpleTextingClient, listing: Listing, before: str | None) -> None:
     """The greatest `updated` seen, in SimpleTexting's own time, and never later than its clock; it never goes back.
 
     Who says to have been updated in the future is passed over. Where nobody says anything that can be read, it is
@@ -270,7 +253,7 @@ def _move_mark(db: Db, run: Run, st: SimpleTextingClient, listing: _Listing, bef
     """
     if run.dry_run:
         return
-    latest = _latest(st)
+    latest = latest_update(st)
     known = [moment for moment in listing.updated if moment <= latest]
     if not known and listing.found and listing.began is not None:
         known = [listing.began]
@@ -281,166 +264,7 @@ def _move_mark(db: Db, run: Run, st: SimpleTextingClient, listing: _Listing, bef
         set_state(db, SINCE, min(max(known), clock).isoformat(), run.now())
 
 
-@dataclass(slots=True)
-class _Listing:
-    """One walk over the pages, or several joined.
-
-    Attributes:
-        names: the account's custom fields, as contacts name them.
-        found: contacts by id.
-        unusable: rows that cannot be believed, by id where they name one, else by number.
-        order: for each row in turn, what it is named by, so that it is known which follow one another.
-        told: the total last told, as far as it was not less than what had come already.
-        began: SimpleTexting's clock at the first page.
-        longest: rows of the longest page.
-        moved: the total changed, or a contact came twice: rows were moved while they were read.
-        proved: nothing shows that anybody was missed.
-    """
-
-    names: FieldKeys
-    found: dict[str, ContactItem] = field(default_factory=dict)
-    unusable: dict[str, ContactItem] = field(default_factory=dict)
-    order: list[str] = field(default_factory=list)
-    told: int | None = None
-    pages: int = 0
-    longest: int = 0
-    began: datetime | None = None
-    moved: bool = False
-    proved: bool = True
-
-    @property
-    def count(self) -> int:
-        return len(self.found) + len(self.unusable)
-
-    @property
-    def ids(self) -> set[str]:
-        return {*self.found, *self.unusable}
-
-    @property
-    def updated(self) -> list[datetime]:
-        return [item.updated for item in self.found.values() if item.updated is not None]
-
-    @property
-    def short(self) -> bool:
-        return self.told is not None and self.count < self.told
-
-    def join(self, later: _Listing) -> bool:
-        """Add another walk, whose bodies are newer; whether it brought anybody new."""
-        new = bool(later.ids - self.ids)
-        for name in later.ids:
-            self.found.pop(name, None)
-            self.unusable.pop(name, None)
-        self.found |= later.found
-        self.unusable |= later.unusable
-        self.order = later.order + [name for name in self.order if name not in set(later.order)]
-        self.told = later.told if later.told is not None else self.told
-        self.pages += later.pages
-        return new
-
-    def take(self, text: bytes) -> str:
-        """Take a row; returns what it is named by."""
-        item = contact_item(text, self.names)
-        if not item.understood:
-            name = item.contact_id or f"#{sum(one.startswith('#') for one in self.unusable)}"
-            if name not in self.found:
-                self.unusable[name] = item
-            return name
-        self.unusable.pop(item.contact_id, None)
-        known = self.found.get(item.contact_id)
-        if known is None or _takes_its_place(known, item):
-            self.found[item.contact_id] = item
-        return item.contact_id
-
-
-def _takes_its_place(before: ContactItem, later: ContactItem) -> bool:
-    """Whether a row takes the place of one of the same contact that came before it.
-
-    Where they differ in consent it is by when they were updated, and where that does not tell no consent is believed.
-    """
-    consented, consents = (consent_reason(row.status) is None for row in (before, later))
-    if consented == consents:
-        return True
-    if before.updated is not None and later.updated is not None and before.updated != later.updated:
-        return later.updated > before.updated
-    return consented
-
-
-def _walked(
-    run: Run,
-    st: SimpleTextingClient,
-    *,
-    since: datetime | None = None,
-    enough: Callable[[Sequence[str], _Listing], bool] = lambda page, listing: False,
-) -> _Listing:
-    """Walk the list, again while rows move and each walk brings somebody new: together they miss nobody."""
-    listing = _list(run, st, since=since, enough=enough)
-    restless, fruitless = listing.moved or listing.short, 0
-    for _ in range(MOST_WALKS - 1):
-        if not restless or fruitless >= FRUITLESS_WALKS:
-            break
-        again = _list(run, st, since=since)
-        alone = not again.moved and not again.short and again.ids >= listing.ids
-        fruitless = 0 if listing.join(again) else fruitless + 1
-        # Whole is a walk in which nothing moved, or as many contacts together as the list says there are.
-        restless = not alone and listing.told != listing.count
-    listing.proved = not restless
-    return listing
-
-
-def _list(
-    run: Run,
-    st: SimpleTextingClient,
-    *,
-    since: datetime | None = None,
-    enough: Callable[[Sequence[str], _Listing], bool] = lambda page, listing: False,
-) -> _Listing:
-    """One walk. The end is an empty page, or one shorter than the longest where no total says that more is there.
-
-    No total says that this was all: some count the page alone.
-    """
-    with run.open() as db:
-        listing = _Listing(FieldKeys(read_custom_fields(db)))
-    text_since = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{since.microsecond // 1000:03d}Z" if since else None
-    before: list[bytes] = []
-    totals: set[int] = set()
-    longest = rows = stale = 0
-    while True:
-        page = st.list_contacts(listing.pages, since=text_since)
-        if listing.began is None and st.server_time is not None:
-            listing.began = min(_latest(st), datetime.fromtimestamp(st.server_time, UTC)) if _sane(st) else None
-        if listing.pages and page.rows and page.rows == before:
-            if listing.told == listing.count and len(page.rows) < PAGE_SIZE and listing.pages == 1:
-                return listing  # it has but one page, shows it whatever is asked for, and says that this is all
-            raise BadAnswer(
-                "the contact list gave the same page twice: paging has no effect",
-                system=SIMPLETEXTING,
-                call="list_contacts",
-            )
-        known = listing.count
-        named = [listing.take(text) for text in page.rows]
-        listing.order += named
-        rows += len(page.rows)
-        stale = stale + 1 if page.rows and listing.count == known else 0
-        if page.rows and page.total_elements is not None and page.total_elements >= rows:
-            listing.told = page.total_elements  # past the end the totals may be missing
-            totals.add(listing.told)
-        listing.pages += 1
-        longest = max(longest, len(page.rows))
-        run.progress(f"contacts {listing.count}" + (f" of {listing.told}" if listing.told else ""))
-        more = (listing.told or 0) > rows or (page.total_pages or 0) > listing.pages
-        end = len(page.rows) < longest or (listing.pages == 1 and enough(named, listing))
-        if not page.rows or stale >= STALE_PAGES or (end and not more):
-            listing.longest = longest
-            listing.moved = len(totals) > 1 or rows > listing.count
-            return listing
-        before = page.rows
-
-
-def _sane(st: SimpleTextingClient) -> bool:
-    return st.server_time is not None and 0 <= st.server_time < 4e9
-
-
-def _judge_unusable(run: Run, st: SimpleTextingClient, listing: _Listing, *, of_all: bool) -> None:
+def _judge_unusable(run: Run, st: SimpleTextingClient, listing: Listing, *, of_all: bool) -> None:
     """One contact that is not understood is left alone; many are another way of answering, and stop the sync.
 
     Raises:
@@ -475,7 +299,7 @@ def _judge_unusable(run: Run, st: SimpleTextingClient, listing: _Listing, *, of_
             reads.went_well()
 
 
-def _keep_unusable(run: Run, db: Db, listing: _Listing, *, of_all: bool) -> None:
+def _keep_unusable(run: Run, db: Db, listing: Listing, *, of_all: bool) -> None:
     """Keep who cannot be understood, and which e-mail he has: nobody else may be given it."""
     error = BadRecord("the contact stands in the list in a shape that cannot be understood", system=SIMPLETEXTING)
     named = {name: error for name in listing.unusable if not name.startswith("#")}

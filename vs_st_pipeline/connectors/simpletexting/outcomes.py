@@ -33,10 +33,10 @@ from vs_st_pipeline.domain.eligibility import consent_reason
 from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Internal, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.plan import GONE, Change
-from vs_st_pipeline.domain.records import SingleReads
+from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse import ledger
-from vs_st_pipeline.platform.warehouse.ledger import OutboxEntry
+from vs_st_pipeline.platform.warehouse import ledger, outbox, retries
+from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
 from vs_st_pipeline.platform.warehouse.unreadable import (
     forget_unreadable,
     record_unreadable,
@@ -72,7 +72,7 @@ class OutcomeRecorder:
     st: SimpleTextingClient
     pushed: PushCounts
     reads: SingleReads = field(default_factory=SingleReads)
-    rejected: Mapping[str, ledger.Rejected] = field(default_factory=dict)
+    rejected: Mapping[str, retries.Rejected] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
 
     def read(self, contact_id: str) -> bool:
@@ -115,8 +115,8 @@ class OutcomeRecorder:
             for contact_id, phone, changes in contacts
         ]
         with self.run.open() as db, db.transaction():
-            ledger.enqueue(db, sending, at=self.run.now())
-            if [consent_reason(status) for status in ledger.read_consents(db, send_id)] != [None] * len(sending):
+            outbox.enqueue(db, sending, at=self.run.now())
+            if [consent_reason(status) for status in outbox.read_consents(db, send_id)] != [None] * len(sending):
                 raise Internal(
                     "a contact was about to be written that this run has not read as opted in; nothing was sent"
                 )
@@ -125,12 +125,12 @@ class OutcomeRecorder:
     def taken(self, sending: Sequence[OutboxEntry], task_id: str) -> None:
         """A batch was taken; its task can be asked from here on."""
         with self.run.open() as db:
-            ledger.record_acknowledged(db, sending[0].send_id, task_id, self.st.server_time)
+            outbox.record_acknowledged(db, sending[0].send_id, task_id, self.st.server_time)
 
     def not_sent(self, sending: Sequence[OutboxEntry]) -> None:
         """The request was refused as a whole: nothing of it was done."""
         with self.run.open() as db:
-            ledger.record_not_sent(db, sending[0].send_id)
+            outbox.record_not_sent(db, sending[0].send_id)
 
     def accept_partly(
         self, sent: OutboxEntry, dropped: Sequence[Change], code: str | None, http_status: int | None
@@ -143,7 +143,7 @@ class OutcomeRecorder:
     def without_effect(self, sent: OutboxEntry) -> None:
         """Refused as it was; it is sent otherwise at once."""
         with self.run.open() as db, db.transaction():
-            ledger.record_refused(db, sent, at=self.run.now())
+            retries.record_refused(db, sent, at=self.run.now())
 
     def accept(self, sent: Sequence[OutboxEntry]) -> None:
         """The ledger moves."""
@@ -157,15 +157,15 @@ class OutcomeRecorder:
         """Refused: tried again later, never dropped."""
         at = self.run.now()  # one moment: by it the history knows which refusal the code is of
         with self.run.open() as db, db.transaction():
-            ledger.record_rejected(db, sent, code=code, http_status=http_status, at=at)
-            ledger.record_refused(db, sent, at=at)
+            retries.record_rejected(db, sent, code=code, http_status=http_status, at=at)
+            retries.record_refused(db, sent, at=at)
         self.pushed.rejected += 1
 
     def gone(self, sent: OutboxEntry) -> None:
         """SimpleTexting does not have this contact any more."""
         with self.run.open() as db, db.transaction():
             mark_gone(db, sent.contact_id)
-            ledger.record_without_effect(db, [sent], "gone", at=self.run.now())
+            outbox.record_without_effect(db, [sent], "gone", at=self.run.now())
         self.pushed.noted[GONE] += 1
 
     def resolve_mismatch(self, sent: OutboxEntry, stranger_id: str, called: CallWindow) -> None:
@@ -180,8 +180,8 @@ class OutcomeRecorder:
                 ledger.record_doubted(db, stranger_id, met, at=self.run.now())
             if met == MADE_AND_DELETED:
                 mark_gone(db, stranger_id)
-            ledger.record_rejected(db, sent, code="CONTACT_ID_DIFFERS", http_status=None, at=self.run.now())
-            ledger.record_without_effect(db, [sent], "another contact", at=self.run.now())
+            retries.record_rejected(db, sent, code="CONTACT_ID_DIFFERS", http_status=None, at=self.run.now())
+            outbox.record_without_effect(db, [sent], "another contact", at=self.run.now())
         self.pushed.rejected += 1
 
     def _is_there(self, contact_id: str) -> bool:
@@ -294,8 +294,8 @@ class OutcomeRecorder:
         at = self.run.now()
         with self.run.open() as db, db.transaction():
             if sent.task_id:  # SimpleTexting had taken it: to send the same in every sync would come to the same
-                ledger.record_rejected(db, sent, code=NOT_APPLIED, http_status=None, at=at)
-            ledger.record_without_effect(db, [sent], "not applied", at=at, may_come=may_come)
+                retries.record_rejected(db, sent, code=NOT_APPLIED, http_status=None, at=at)
+            outbox.record_without_effect(db, [sent], "not applied", at=at, may_come=may_come)
 
     def _read_again(self, sent: Sequence[OutboxEntry], *, unless_read: bool) -> set[str]:
         """Read them as they are now; the ids of those that could not be read."""

@@ -17,7 +17,7 @@ from vs_st_pipeline.connectors.vinoshipper.orders import LEARN_AGAIN_AFTER
 from vs_st_pipeline.connectors.vinoshipper.read_queue import hint
 from vs_st_pipeline.domain.customer import customer_from
 from vs_st_pipeline.domain.errors import PipelineError, Refused
-from vs_st_pipeline.domain.records import is_of_one_record
+from vs_st_pipeline.domain.single_reads import is_of_one_record
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.limitations import (

@@ -23,7 +23,8 @@ from vs_st_pipeline.connectors.vinoshipper.read_queue import (
 )
 from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.order import receipt_url_from
-from vs_st_pipeline.domain.records import IN_A_ROW, RecordKind, SingleReads, is_of_one_record
+from vs_st_pipeline.domain.records import RecordKind
+from vs_st_pipeline.domain.single_reads import IN_A_ROW, SingleReads, is_of_one_record
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK

@@ -20,7 +20,8 @@ from typing import Any
 from vs_st_pipeline.connectors.vinoshipper.client import OrderPage, VinoshipperClient, decode, whole_number
 from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, Refused
 from vs_st_pipeline.domain.formats import instant, parse_moment
-from vs_st_pipeline.domain.records import IN_A_ROW, id_text
+from vs_st_pipeline.domain.records import id_text
+from vs_st_pipeline.domain.single_reads import IN_A_ROW
 from vs_st_pipeline.platform.warehouse.limitations import UnseenDay
 
 ASK_ROWS = 100

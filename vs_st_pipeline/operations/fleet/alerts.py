@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.formats import humanize
-from vs_st_pipeline.operations.fleet import health
+from vs_st_pipeline.operations.fleet import advice, health
 from vs_st_pipeline.operations.fleet.alert_state import AlertState, read_addresses
 from vs_st_pipeline.operations.fleet.health import BROKEN, FINE, LATE, NEW, OFF, REFUSED, TROUBLE, Fleet, MerchantHealth
 from vs_st_pipeline.operations.fleet.notifier import Notifier, UnknownAddress
@@ -130,7 +130,7 @@ def news(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
     if found.unreadable is not None:  # nothing is known of anybody
         if BROKEN in told.get(THE_FILE, ()):
             return []
-        body = f"Nobody is synced: {found.unreadable.message}\nWhat to do: {health.WHAT_TO_DO['config']}"
+        body = f"Nobody is synced: {found.unreadable.message}\nWhat to do: {advice.WHAT_TO_DO['config']}"
         return [Alert(THE_FILE, BROKEN, "The merchants file cannot be used", body)]
     new = []
     if THE_FILE in told:

@@ -15,9 +15,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from vs_st_pipeline.domain.errors import SIMPLETEXTING, VINOSHIPPER, BadAnswer, BadSettings, TryLater
+from vs_st_pipeline.domain.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings
 from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.domain.report import FAILED, PARTIAL
+from vs_st_pipeline.operations.fleet.advice import (
+    KEYS_PLACE,
+    LATE_WITHOUT_ERROR,
+    MENDS_ITSELF,
+    MISSED,
+    REFUSED_DO,
+    UNREAD_DO,
+    WHAT_TO_DO,
+    what_to_do,
+)
 from vs_st_pipeline.operations.fleet.schedule import intervals
 from vs_st_pipeline.pipeline.status_file import (
     HOURS_KEPT,
@@ -48,32 +58,6 @@ STATES = {
 """Every state and what it means, the worst first."""
 
 TROUBLE = (BROKEN, FAILING, LATE)
-_MENDS_ITSELF = (TryLater.kind, BadAnswer.kind)
-_MISSED = 3  # so many syncs of his own interval may be missed before he is late, whatever the setting says
-
-_KEYS_PLACE = "where the merchants file says"
-WHAT_TO_DO = {
-    "auth": f"Renew the key and put it {_KEYS_PLACE}; nothing was lost.",
-    "try_later": "Nothing yet: every tick tries again. If it lasts, ask the vendor whether it is down or blocks us.",
-    "bad_answer": "Nothing yet: every tick tries again. If it lasts, report the trace id to the vendor.",
-    "unsafe": "Ask the winery whether it is right. If not, repair the shop; nothing was written.",
-    "config": "Put the setting right; the message names it.",
-    "internal": "Report it; the message names the place in our code.",
-}
-_HELD_UP_HERE = (
-    "Nothing yet: every tick tries again. If it lasts, the cause is on this machine and no vendor's: close or end what "
-    "the message names."
-)
-_LATE_WITHOUT_ERROR = "See whether sync_schedule is switched on and its runs get through: nobody tried to sync him."
-_UNREAD_DO = "`vs-st check` names the records and what cannot be seen; `vs-st why` says what it means for a contact."
-_REFUSED_DO = "`vs-st why` says of a contact what was refused and what to do; `vs-st retry` tries at once."
-
-
-def what_to_do(error: Error) -> str:
-    """What a person should do about an error, `""` where nobody can say."""
-    if error.kind == TryLater.kind and error.system is None:  # a file or a lock that somebody holds
-        return _HELD_UP_HERE
-    return WHAT_TO_DO.get(error.kind, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +213,7 @@ def read_fleet(
     every = intervals(pulses, bounds=bounds, requests_per_second=requests_per_second)
     least = late_after.total_seconds()
     stands = [
-        _health_of(merchant, standings[merchant.id], now, max(least, _MISSED * every.get(merchant.id, 0.0)))
+        _health_of(merchant, standings[merchant.id], now, max(least, MISSED * every.get(merchant.id, 0.0)))
         for merchant in file.merchants
     ]
     return Fleet(now, late_after, (*stands, *(_broken(file, bad) for bad in file.bad)))
@@ -259,7 +243,7 @@ def _health_of(merchant: Merchant, standing: MerchantStatus, now: datetime, late
     failed = error if state in (FAILING, LATE, RETRYING) else None
     says, do = _told(state, failed, standing)
     if failed and failed.kind == "auth":
-        do = do.replace(_KEYS_PLACE, f"{_KEYS_PLACE} ({_keys_of(merchant, failed.system)})")
+        do = do.replace(KEYS_PLACE, f"{KEYS_PLACE} ({_keys_of(merchant, failed.system)})")
     yesterday = _hour(now) - 24
     return MerchantHealth(
         merchant.id, merchant.name, state, failed.kind if failed else None, since, says, do,
@@ -282,7 +266,7 @@ def _state(merchant: Merchant, standing: MerchantStatus, *, late: bool) -> str:
         return OFF
     last = standing.last
     failed = last is not None and last.status == FAILED
-    if failed and not (last and last.error and last.error.kind in _MENDS_ITSELF):
+    if failed and not (last and last.error and last.error.kind in MENDS_ITSELF):
         return FAILING
     if late:
         return LATE
@@ -308,7 +292,7 @@ def _told(state: str, error: Error | None, standing: MerchantStatus) -> tuple[st
         trace = f" (trace {error.trace_id})" if error.trace_id else ""
         return f"{error.kind}{at}: {error.message}{trace}", what_to_do(error)
     if state == LATE:
-        return f"no sync since {standing.last_good_sync_at:%Y-%m-%d %H:%M} UTC", _LATE_WITHOUT_ERROR
+        return f"no sync since {standing.last_good_sync_at:%Y-%m-%d %H:%M} UTC", LATE_WITHOUT_ERROR
     if state == REFUSED:
         planned = (standing.last_run or {}).get("planned") or {}
         unreadable = (planned.get("noted") or {}).get(UNREADABLE, 0)
@@ -319,7 +303,7 @@ def _told(state: str, error: Error | None, standing: MerchantStatus) -> tuple[st
         }
         says = [f"{count} contacts {name}" for name, count in told.items() if count]
         unseen = (standing.last_run or {}).get("unseen") or []
-        return ", ".join(says) or "; ".join(unseen), _REFUSED_DO if says[:1] and not unreadable else _UNREAD_DO
+        return ", ".join(says) or "; ".join(unseen), REFUSED_DO if says[:1] and not unreadable else UNREAD_DO
     return "", ""
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from vs_st_pipeline.domain.errors import PipelineError
-from vs_st_pipeline.domain.records import LARGEST_GAP, gap_after
+from vs_st_pipeline.domain.records import LARGEST_GAP
+from vs_st_pipeline.domain.single_reads import gap_after
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 

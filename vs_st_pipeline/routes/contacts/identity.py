@@ -15,7 +15,8 @@ from vs_st_pipeline.domain.customer import Customer, earliest_membership
 from vs_st_pipeline.domain.eligibility import consent_reason
 from vs_st_pipeline.domain.formats import instant
 from vs_st_pipeline.domain.matching import CUSTOMER_ID_LABEL, Candidate, ContactIdentity, Link, carried_id, choose, link
-from vs_st_pipeline.domain.order import Order, newest_counted
+from vs_st_pipeline.domain.order import Order
+from vs_st_pipeline.domain.order_history import newest_counted
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 

@@ -1,0 +1,199 @@
+"""Writes contacts one by one, with a call that cannot create.
+
+Data flow: planned.changes -> PUT of one contact -> outcomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vs_st_pipeline.connectors.simpletexting.batch import IMPORT_LIMIT, WRITE_FAILS, write_body
+from vs_st_pipeline.connectors.simpletexting.client import CONTACT
+from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
+from vs_st_pipeline.connectors.simpletexting.outcomes import OutcomeRecorder, Refusal, whole
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact
+from vs_st_pipeline.connectors.simpletexting.write_set import (
+    WriteItem,
+    build_write_set,
+    is_fresh,
+)
+from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, PipelineError, Refused, TryLater
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse import retries
+from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
+from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
+
+FAILURES_IN_A_ROW, SUSPECTS_IN_A_ROW = 3, 5
+
+
+LEAN_EVERY = 3  # tries of a contact that is refused with and without what is only to be filled in
+
+
+GONE_THERE, TOO_MANY = 404, 429
+
+
+NOT_FOR_A_VALUE = frozenset(["INVALID_CONTACT", "LOCAL_OPT_OUT", IMPORT_LIMIT])  # no field less would change these
+
+
+UPDATE, BATCH = "update_contact", "batch_update"
+
+
+def push_one_by_one(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> None:
+    """Write each by itself; who failed before goes last, so that he keeps nobody else from being written.
+
+    A write that fails in no clear way after all its tries is the contact's own trouble if others pass: then it counts
+    as refused. Where none passes, or too many fail in a row, it is the system's.
+    """
+    run, pushed = outcomes.run, outcomes.pushed
+    with run.open() as db:
+        suspects = retries.read_suspects(db)
+    failed: list[tuple[OutboxEntry, PipelineError]] = []
+    in_a_row, passed = 0, pushed.accepted
+    for done, contact_id in enumerate(sorted(contact_ids, key=lambda one: one in suspects), 1):
+        with run.open() as db:  # not before: each write on the way may change what is known of the contacts after it
+            fresh = is_fresh(run, db, contact_id)
+            written = _sending(outcomes, contact_id) if fresh else None
+        if not fresh and outcomes.read(contact_id):
+            written = _sending(outcomes, contact_id)
+        if written:
+            item, sent = written
+            try:
+                _write_one(outcomes, item, sent)
+                in_a_row = 0
+            except Refused as refused:
+                outcomes.not_sent([sent])
+                raise blocked_account(refused) from None
+            except (TryLater, BadAnswer) as error:
+                # No clear answer: it may have been written. Reading tells; if not even that works, the next sync will.
+                accepted, unknown = pushed.accepted, pushed.unknown
+                unread = outcomes.settle([sent])
+                if pushed.accepted > accepted:
+                    in_a_row = 0
+                    continue
+                in_a_row += 1
+                if pushed.unknown > unknown and not unread:
+                    failed.append((sent, error))
+                remember_suspects(run, [contact_id], error)
+                known = contact_id in suspects and pushed.accepted > passed
+                if (unread and not _of_one(outcomes, unread)) or in_a_row >= (
+                    SUSPECTS_IN_A_ROW if known else FAILURES_IN_A_ROW
+                ):
+                    if known:
+                        _reject_failed(outcomes, [one for one in failed if one[0].contact_id in suspects])
+                    raise
+        run.progress(f"written {done} of {len(contact_ids)}")
+    if pushed.accepted > passed or (len(failed) == 1 and failed[0][0].contact_id in suspects):
+        _reject_failed(outcomes, failed)
+
+
+def _sending(outcomes: OutcomeRecorder, contact_id: str) -> tuple[WriteItem, OutboxEntry] | None:
+    """What is to be written of one contact, stored as about to be sent; None where nothing is."""
+    run = outcomes.run
+    with run.open() as db:
+        for item in build_write_set(run, db, [contact_id], outcomes.pushed, outcomes.moved):
+            [sent] = outcomes.sending([(contact_id, item.contact.phone, item.changes)], call=UPDATE)
+            return item, sent
+    return None
+
+
+def _of_one(outcomes: OutcomeRecorder, unread: set[str]) -> bool:
+    """Whether it is these contacts' own trouble that they cannot be read: then they are kept as unreadable."""
+    with outcomes.run.open() as db:
+        return unread <= unreadable_ids(db, CONTACT.name)
+
+
+def remember_suspects(run: Run, contact_ids: Sequence[str], error: PipelineError) -> None:
+    """Who was in a request that failed as a whole goes apart from the others in the next sync."""
+    if isinstance(error, TryLater) and (error.call is None or error.http_status == TOO_MANY):
+        return
+    with run.open() as db, db.transaction():
+        retries.record_suspects(db, contact_ids, at=run.now())
+
+
+def _reject_failed(outcomes: OutcomeRecorder, failed: Sequence[tuple[OutboxEntry, PipelineError]]) -> None:
+    for sent, error in failed:
+        outcomes.pushed.unknown -= 1  # it was read, and does not show
+        outcomes.reject(sent, WRITE_FAILS, error.http_status)
+
+
+def _write_one(outcomes: OutcomeRecorder, item: WriteItem, sent: OutboxEntry) -> None:
+    """Write one contact; refused, it is tried once more without what is only to be filled in.
+
+    Raises:
+        Refused: it is about the account.
+        TryLater, BadAnswer: nobody knows what became of it.
+    """
+    try:
+        _update(outcomes, item.contact, sent)
+    except Refused as refused:
+        if describe_code(refused.code).account_wide:
+            raise
+        lean = without_fill(item, refused.code, refused.http_status)
+        if refused.http_status == GONE_THERE:
+            outcomes.gone(sent)
+        elif lean and is_lean_due(outcomes, item, lean[1]):
+            outcomes.without_effect(sent)
+            _write_lean(outcomes, *lean)
+        else:
+            outcomes.reject(sent, refused.code, refused.http_status)
+        return
+    outcomes.accept([sent])
+
+
+def _write_lean(outcomes: OutcomeRecorder, item: WriteItem, refusal: Refusal) -> None:
+    [sent] = outcomes.sending([(item.contact.contact_id, item.contact.phone, item.changes)], call=UPDATE)
+    try:
+        _update(outcomes, item.contact, sent)
+    except Refused as refused:
+        if describe_code(refused.code).account_wide:
+            outcomes.not_sent([sent])
+            raise blocked_account(refused) from None
+        if refused.http_status == GONE_THERE:
+            outcomes.gone(sent)
+        else:
+            outcomes.reject(whole(sent, refusal), refused.code, refused.http_status)
+        return
+    except (TryLater, BadAnswer):
+        outcomes.settle([sent])
+        return
+    outcomes.accept_partly(sent, refusal.changes, refusal.code, refusal.http_status)
+
+
+def _update(outcomes: OutcomeRecorder, contact: LiveContact, sent: OutboxEntry) -> None:
+    """Raises BadAnswer where another contact is named: this call creates none, so what became of ours is to be read."""
+    written_id = outcomes.st.update_contact(sent.contact_id, write_body(contact, sent.changes))
+    if written_id != sent.contact_id:
+        raise BadAnswer("the answer to a write names another contact", system=SIMPLETEXTING, call=UPDATE)
+
+
+def without_fill(item: WriteItem, code: str | None, http_status: int | None) -> tuple[WriteItem, Refusal] | None:
+    """The item without the contact's own fields that are only filled in, if something is left then.
+
+    They come from whatever people type at the shop, and one that is refused keeps all the others away.
+    """
+    if code in NOT_FOR_A_VALUE:
+        return None
+    dropped = [change for change in item.changes if (change.kind, change.policy) == ("builtin", "fill")]
+    rest = [change for change in item.changes if change not in dropped]
+    if not dropped or not rest:
+        return None
+    return WriteItem(item.contact, rest), Refusal(tuple(dropped), code, http_status)
+
+
+def blocked_account(refused: Refused) -> TryLater:
+    """It is about the account, not about who was to be written: to try the others would refuse each of them as well."""
+    meaning = describe_code(refused.code)
+    return TryLater(
+        f"{meaning.means} {meaning.do} What was to be written is written by the next sync after that",
+        system=SIMPLETEXTING,
+        http_status=refused.http_status,
+        trace_id=refused.trace_id,
+    )
+
+
+def is_lean_due(outcomes: OutcomeRecorder, item: WriteItem, dropped: Refusal) -> bool:
+    """Whether a refused contact is tried without these at once: not each time where it was refused so as well."""
+    before = outcomes.rejected.get(item.contact.contact_id)
+    if before is None or before.changes_hash == retries.request_hash(dropped.changes):
+        return True
+    return before.changes_hash == retries.request_hash(item.changes) and before.attempts % LEAN_EVERY == 0

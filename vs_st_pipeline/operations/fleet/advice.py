@@ -1,0 +1,48 @@
+"""Says to a person what to do about a merchant that is not well."""
+
+from __future__ import annotations
+
+from vs_st_pipeline.domain.errors import BadAnswer, TryLater
+from vs_st_pipeline.pipeline.status_file import (
+    Error,
+)
+
+MENDS_ITSELF = (TryLater.kind, BadAnswer.kind)
+
+
+MISSED = 3  # so many syncs of his own interval may be missed before he is late, whatever the setting says
+
+
+KEYS_PLACE = "where the merchants file says"
+
+
+WHAT_TO_DO = {
+    "auth": f"Renew the key and put it {KEYS_PLACE}; nothing was lost.",
+    "try_later": "Nothing yet: every tick tries again. If it lasts, ask the vendor whether it is down or blocks us.",
+    "bad_answer": "Nothing yet: every tick tries again. If it lasts, report the trace id to the vendor.",
+    "unsafe": "Ask the winery whether it is right. If not, repair the shop; nothing was written.",
+    "config": "Put the setting right; the message names it.",
+    "internal": "Report it; the message names the place in our code.",
+}
+
+
+_HELD_UP_HERE = (
+    "Nothing yet: every tick tries again. If it lasts, the cause is on this machine and no vendor's: close or end what "
+    "the message names."
+)
+
+
+LATE_WITHOUT_ERROR = "See whether sync_schedule is switched on and its runs get through: nobody tried to sync him."
+
+
+UNREAD_DO = "`vs-st check` names the records and what cannot be seen; `vs-st why` says what it means for a contact."
+
+
+REFUSED_DO = "`vs-st why` says of a contact what was refused and what to do; `vs-st retry` tries at once."
+
+
+def what_to_do(error: Error) -> str:
+    """What a person should do about an error, `""` where nobody can say."""
+    if error.kind == TryLater.kind and error.system is None:  # a file or a lock that somebody holds
+        return _HELD_UP_HERE
+    return WHAT_TO_DO.get(error.kind, "")

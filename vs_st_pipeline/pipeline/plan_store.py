@@ -1,0 +1,149 @@
+"""Stores a plan in `planned`, and reads it back row by row.
+
+Data flow: Person, Change -> planned.contacts, planned.changes, planned.notes, planned.learned, planned.plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from vs_st_pipeline.connectors.simpletexting.custom_fields import ResolvedMap
+from vs_st_pipeline.domain.field_map import FieldMap, records, rule_of
+from vs_st_pipeline.domain.plan import (
+    Change,
+    Wanted,
+)
+from vs_st_pipeline.pipeline.plan_rows import Differences, Person, Plan, noted
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.contacts.identity import Linked
+
+
+def store_people(
+    run: Run, db: Db, people: Sequence[Person], linked: Linked, field_map: FieldMap, resolved: ResolvedMap
+) -> None:
+    for table in ("contacts", "changes", "notes", "learned", "plan"):
+        db.execute(f"delete from planned.{table}")
+    rows: list[tuple[Any, ...]] = [
+        (
+            person.contact.contact_id,
+            person.contact.phone,
+            person.customer_id,
+            person.link.by,
+            person.held,
+            person.newest_order_at,
+            dump_wanted(person.wanted) if person.facts else None,
+        )
+        for person in people
+    ]
+    rows += [
+        (contact.contact_id, contact.phone, None, None, None, None, None)
+        for contact in linked.contacts
+        if contact.contact_id not in linked.links
+    ]
+    names = ("contact_id", "phone", "customer_id", "linked_by", "held", "newest_order_at", "wanted")
+    columns = {name: [row[index] for row in rows] for index, name in enumerate(names)}
+    # Keys are part of it: an account that renames a merge tag must be compared again.
+    meaning = hashlib.md5(
+        json.dumps([field_map.fingerprint, [key for _, key in resolved.available]]).encode(), usedforsecurity=False
+    ).hexdigest()
+    # Who has no North American number is shown with what stands there; else no body is looked at.
+    odd = any(row[1] is None for row in rows)
+    phone = "coalesce(b.phone, json_extract_string(c.body, '$.contactPhone'))" if odd else "b.phone"
+    with db.batch(columns, {"customer_id": "int"}) as batch:
+        db.execute(
+            f"""insert into planned.contacts
+                select b.* replace ({phone} as phone),
+                       case when b.wanted is not null then md5(b.wanted || c.body_hash || $meaning) end,
+                       case when c.read_run = $run then c.body_hash end
+                from {batch} as b join raw.simpletexting_contacts as c using (contact_id)""",
+            {"meaning": meaning, "run": run.run_id},
+        )
+
+
+def store_changes(
+    run: Run, db: Db, plan: Plan, people: Sequence[Person], rows: Differences, field_map: FieldMap
+) -> None:
+    changes = [
+        (contact_id, position, change)
+        for contact_id, found in sorted(rows.changes.items())
+        for position, change in enumerate(found)
+    ]
+    plan.contacts, plan.fields = len(rows.changes), len(changes)
+    columns: dict[str, list[Any]] = {
+        "contact_id": [row[0] for row in changes],
+        "position": [row[1] for row in changes],
+        "field": [row[2].field for row in changes],
+        "key": [row[2].key for row in changes],
+        "kind": [row[2].kind for row in changes],
+        "policy": [row[2].policy for row in changes],
+        "old": [row[2].old or "" for row in changes],
+        "new": [row[2].new for row in changes],
+        **_reasons(people, changes, field_map),
+    }
+    with db.batch(columns, {"position": "int"}) as batch:
+        db.execute(f"insert into planned.changes by name select * from {batch}")
+    notes = [(person.contact.contact_id, note) for person in people for note in noted(person)]
+    with db.batch({"contact_id": [row[0] for row in notes], "note": [row[1] for row in notes]}) as batch:
+        db.execute(f"insert into planned.notes select * from {batch}")
+    names = ("contact_id", "field", "sent", "stored")
+    with db.batch({name: [row[index] for row in rows.learned] for index, name in enumerate(names)}) as batch:
+        db.execute(f"insert into planned.learned select * from {batch}")
+    reads = {row[0]: row[1] for row in db.rows("select what, rows from raw.reads")}
+    db.execute(
+        "insert into planned.plan values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            *(run.run_id, run.now(), field_map.fingerprint, plan.contacts, plan.fields, plan.unmatched, plan.unsafe),
+            *(reads.get("customers"), reads.get("contacts")),
+        ],
+    )
+
+
+def _reasons(
+    people: Sequence[Person], changes: Sequence[tuple[str, int, Change]], field_map: FieldMap
+) -> dict[str, list[str]]:
+    """By which line of the map each change is wanted, and from which records."""
+    facts = {person.contact.contact_id: person.facts for person in people}
+    fields = {row.to: row for row in field_map.fields}
+    rules = {row.to: rule_of(row, field_map) for row in field_map.fields}
+    sources: dict[str, dict[str, str]] = {}
+    for contact_id, found in groupby(changes, key=itemgetter(0)):
+        if known := facts[contact_id]:
+            sources[contact_id] = records([fields[change.field] for _, _, change in found], known)
+    return {
+        "rule": [rules[change.field] for _, _, change in changes],
+        "sources": [sources.get(contact_id, {}).get(change.field, "") for contact_id, _, change in changes],
+    }
+
+
+def dump_wanted(wanted: Sequence[Wanted]) -> str:
+    """Wanted values as the JSON text that `planned.contacts` holds; push compares again with it after a fresh read."""
+    return json.dumps([[row.field, row.key, row.kind, row.policy, row.value] for row in wanted], ensure_ascii=False)
+
+
+def planned_rows(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """The plan row by row, with phones and values in full: for a person who asked for it, never for a log."""
+    with run.open() as db:
+        people = db.rows("select contact_id, phone, customer_id, held from planned.contacts order by contact_id")
+        changes = db.rows(
+            "select contact_id, field, old, new, policy from planned.changes order by contact_id, position"
+        )
+        notes = db.rows("select contact_id, note from planned.notes order by contact_id, note")
+    phones = {row[0]: row[1] for row in people}
+    by_contact: dict[str, list[dict[str, str]]] = {}
+    for contact_id, name, old, new, policy in changes:
+        by_contact.setdefault(contact_id, []).append({"field": name, "old": old, "new": new, "policy": policy})
+    return {
+        "contacts": [
+            {"contact_id": row[0], "phone": row[1], "customer_id": row[2], "changes": by_contact[row[0]]}
+            for row in people
+            if row[0] in by_contact
+        ],
+        "held": [{"contact_id": row[0], "phone": row[1], "reason": row[3]} for row in people if row[3]],
+        "noted": [{"contact_id": row[0], "phone": phones.get(row[0]), "reason": row[1]} for row in notes],
+    }
