@@ -18,6 +18,7 @@ import msgspec
 
 from vs_st_pipeline.defs.metrics import Metric
 from vs_st_pipeline.pipeline.erasure import FINDINGS
+from vs_st_pipeline.platform.atomic_file import write_atomically
 
 
 class StoredResult(msgspec.Struct, frozen=True):
@@ -70,11 +71,8 @@ def _write(path: Path, by_check: Mapping[str, Metric], now: datetime) -> None:
         check: StoredResult(one.count, one.of, one.detail, one.sample, now.timestamp())
         for check, one in by_check.items()
     }
-    draft = path.with_suffix(".new")
     with suppress(OSError):
-        draft.touch(mode=0o600)
-        draft.write_bytes(msgspec.json.encode(_read(path) | new))
-        draft.replace(path)
+        write_atomically(path, msgspec.json.encode(_read(path) | new))
 
 
 def _read(path: Path) -> dict[str, StoredResult]:

@@ -25,9 +25,9 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
-from filelock import FileLock
-
 from vs_st_pipeline.domain.report import FAILED, Report
+from vs_st_pipeline.platform.atomic_file import write_atomically
+from vs_st_pipeline.platform.locks import FileLock, file_lock
 
 TOLD_AGAIN_AFTER = timedelta(hours=6)
 SPREAD = timedelta(hours=1)  # so that those who were told of together are not all told of again in one tick
@@ -139,14 +139,11 @@ class ReportLog:
 
     def _lock(self) -> FileLock:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return FileLock(self._path.with_suffix(".lock"), mode=0o600, timeout=30)
+        return file_lock(self._path.with_suffix(".lock"), timeout=30)
 
     def _write(self, told: Mapping[str, Reported]) -> None:
         merchants = {merchant_id: asdict(one) for merchant_id, one in told.items()}
-        draft = self._path.with_suffix(".new")
-        draft.touch(mode=0o600)
-        draft.write_text(json.dumps({"instance": self._instance_id, "merchants": merchants}), encoding="utf-8")
-        draft.replace(self._path)
+        write_atomically(self._path, json.dumps({"instance": self._instance_id, "merchants": merchants}).encode())
 
     def known(self) -> Mapping[str, Reported]:
         """All that was told, by merchant."""

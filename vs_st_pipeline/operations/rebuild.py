@@ -16,8 +16,9 @@ from typing import Any
 
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline import erasure
+from vs_st_pipeline.platform.atomic_file import replace_durably
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse.files import Warehouse, log_of, put_in_place
+from vs_st_pipeline.platform.warehouse.files import Warehouse, log_of
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 
 # Sent, or about to be, with no outcome known: a sync settles it by reading. Batches that may come still, and contacts
@@ -79,7 +80,7 @@ def rebuild(run: Run) -> RebuildResult:
         if log_of(path).exists():  # of a file that could not be opened; it must not be read into the new one
             log_of(path).rename(log_of(aside))
         _give_second_name(path, aside)
-        put_in_place(draft, path)
+        replace_durably(draft, path)
         shutil.rmtree(erasure.work_dir(run), ignore_errors=True)
     return RebuildResult(aside, len(carried.get("synced.writes", ([], []))[1]), unreadable)
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from vs_st_pipeline.domain.customer import customer_from
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline.staging import as_object
+from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.files import put_in_place
 from vs_st_pipeline.platform.warehouse.spill import remove_stale
 from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, set_state
 from vs_st_pipeline.platform.warehouse.suppression import (
@@ -145,10 +145,7 @@ def _keep_two_copies(run: Run) -> None:
                 copy_hashes(db, missing)
                 _erase_again(db, run)
     if stored - copied:
-        draft = copy.with_name(copy.name + ".new")
-        draft.touch(mode=0o600)
-        draft.write_text(json.dumps(sorted(stored | copied)), encoding="utf-8")
-        put_in_place(draft, copy)
+        write_atomically(copy, json.dumps(sorted(stored | copied)).encode())
 
 
 def _erase_again(db: Db, run: Run) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from filelock import FileLock
 
 from vs_st_pipeline.domain.poll_intervals import History, observe
 from vs_st_pipeline.domain.report import OK, PARTIAL
+from vs_st_pipeline.platform.atomic_file import write_atomically
+from vs_st_pipeline.platform.locks import file_lock
 
 BASE_CALLS = 6.0  # requests to Vinoshipper that a sync takes of which nothing is known yet
 SMOOTHING = 0.2  # how much of what the last sync took goes into what the next is believed to take
@@ -137,7 +138,7 @@ def write_status(
     if not folder.is_dir():
         return  # removed while we were at work; nothing is to be kept of him
     # A lock of its own: a run that never got the sync lock has something to say as well.
-    with FileLock(folder / "standing.lock", mode=0o600, timeout=10):
+    with file_lock(folder / "standing.lock", timeout=10):
         standing = read_status(data_dir, merchant_id)
         if good:
             standing.pulse = _learnt(standing, now, report)
@@ -149,10 +150,7 @@ def write_status(
             standing.ended = OutcomeSince(ended, now)
         standing.hours = _counted(standing, now, report)
         standing.last_run = {"at": now.isoformat(), **report}
-        draft = folder / "standing.json.new"
-        draft.touch(mode=0o600)
-        draft.write_bytes(msgspec.json.encode(standing))
-        draft.replace(folder / "standing.json")  # whole or not at all, also if the power goes here
+        write_atomically(folder / "standing.json", msgspec.json.encode(standing))
 
 
 def _ended(standing: MerchantStatus, report: dict[str, Any]) -> str:

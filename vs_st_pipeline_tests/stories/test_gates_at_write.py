@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.connectors.simpletexting import push, push_batches, write_set
+from vs_st_pipeline.connectors.simpletexting import push_batches, write_set
 from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline_tests.support.story import FFION_AGAIN, HALLORANS, MARISOL, RENSKE, SYNCED, TEST, Story
@@ -47,7 +47,7 @@ def stopped(story: Story, phone: str) -> None:
 
 
 def by_batches_of_two(story: Story, monkeypatch: pytest.MonkeyPatch, **texting: Any) -> None:
-    monkeypatch.setattr(push, "BATCH_SIZE", 2)
+    monkeypatch.setattr(push_batches, "BATCH_SIZE", 2)
     story.texting.set_switch("tasks_delay_polls", 0)
     story.settings(simpletexting={"write_one_by_one_up_to": 0, **texting})
 
@@ -62,7 +62,7 @@ def first_batch_takes(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
         passed[:] = [sum(passed)]
         return task_id
 
-    monkeypatch.setattr(push, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0]))
+    monkeypatch.setattr(push_batches, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0]))
     monkeypatch.setattr(SimpleTextingClient, "batch_update", sent)
 
 
@@ -228,7 +228,7 @@ def test_whose_phone_changes_to_that_of_another_goes_alone_and_gets_his_own_valu
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_batches_of_two(story, monkeypatch)
-    monkeypatch.setattr(push, "BATCH_SIZE", 3)
+    monkeypatch.setattr(push_batches, "BATCH_SIZE", 3)
     first_batch_takes(11.0, monkeypatch)
     theirs, his = story.id_of(HALLORANS), story.id_of(FFION_AGAIN)
     meanwhile(story, FFION_AGAIN, contactPhone=HALLORANS)

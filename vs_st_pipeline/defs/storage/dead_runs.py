@@ -29,8 +29,8 @@ from dagster import (
     sensor,
 )
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
-from filelock import FileLock, Timeout
 
+from vs_st_pipeline.platform.locks import FileLock, Timeout, file_lock
 from vs_st_pipeline.platform.settings import environment
 
 AT_WORK = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
@@ -48,7 +48,7 @@ def hold_lock(data_dir: Path, run_id: str) -> None:
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     draft = path.with_suffix(".new")
-    lock = FileLock(draft, mode=0o600, is_singleton=False)
+    lock = file_lock(draft)
     lock.acquire()
     draft.rename(path)  # so it is held from the moment on at which anybody can see it
     _held[:] = [lock]
@@ -103,7 +103,7 @@ def end_dead_runs(
 def _free_locks(data_dir: Path) -> Iterator[Path]:
     """Locks that no process holds."""
     for path in _folder(data_dir).glob("*.lock"):
-        lock = FileLock(path, mode=0o600, is_singleton=False)
+        lock = file_lock(path)
         with suppress(Timeout):
             lock.acquire(timeout=0)
             lock.release()

@@ -8,13 +8,14 @@ address is let go when no process has known it for thirty days: then nobody mean
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from threading import Lock
 
 import msgspec
+
+from vs_st_pipeline.platform.atomic_file import write_atomically
 
 DAY = 86_400.0
 LET_GO_AFTER = 30 * DAY  # seconds
@@ -77,12 +78,7 @@ class AlertState:
                 self._write()
 
     def _write(self) -> None:
-        draft = self._path.with_suffix(".json.new")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(self._addresses))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
+        write_atomically(self._path, msgspec.json.encode(self._addresses))
         self._changed = False
 
 

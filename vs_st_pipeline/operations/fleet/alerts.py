@@ -20,8 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import advice, health
@@ -29,6 +27,7 @@ from vs_st_pipeline.operations.fleet.alert_state import AlertState, read_address
 from vs_st_pipeline.operations.fleet.health import BROKEN, FINE, LATE, NEW, OFF, REFUSED, TROUBLE, Fleet, MerchantHealth
 from vs_st_pipeline.operations.fleet.notifier import Notifier, UnknownAddress
 from vs_st_pipeline.platform.crash_reports import describe as told_fault
+from vs_st_pipeline.platform.locks import Timeout, file_lock
 from vs_st_pipeline.platform.settings.environment import alert_addresses, data_dir
 from vs_st_pipeline.platform.settings.secrets import Secret
 
@@ -183,7 +182,7 @@ def _tell_all(
     folder: Path, urls: Mapping[str, Secret], names: Collection[str], found: Fleet, seconds: float
 ) -> DeliveryResult:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with FileLock(folder / "alerts.lock", mode=0o600, timeout=0):
+    with file_lock(folder / "alerts.lock", timeout=0):
         memory = AlertState(folder / MEMORY, names)
         with ThreadPoolExecutor(max_workers=len(urls)) as pool:
             told = list(pool.map(lambda name: _tell_one(memory, name, urls[name], found, seconds), urls))

@@ -22,14 +22,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
-from filelock import FileLock, Timeout
 
 from vs_st_pipeline.domain.errors import BadSettings, Interrupted, TryLater
+from vs_st_pipeline.platform.atomic_file import replace_durably
 from vs_st_pipeline.platform.cpu_slots import waiting
 from vs_st_pipeline.platform.failpoints import failpoint
+from vs_st_pipeline.platform.locks import FileLock, Timeout, file_lock, is_release_requested, requesting_release
 from vs_st_pipeline.platform.warehouse import spill
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.lock_requests import is_release_requested, requesting_release
 from vs_st_pipeline.platform.warehouse.migrations import migrate, remedy
 
 LOCK_WAIT_SECONDS = 60.0
@@ -157,7 +157,7 @@ class Warehouse:
         """
         folder = self.folder(merchant_id)
         before = _inode(folder)
-        lock = FileLock(folder / "sync.lock", mode=0o600, thread_local=False, is_singleton=False)
+        lock = file_lock(folder / "sync.lock")
         try:
             self._acquire(lock)
         except FileNotFoundError:
@@ -231,7 +231,7 @@ class Warehouse:
             BadSettings: there is no room for a second file, or the old one's log could not be taken in.
         """
         path, held = self.file(merchant_id), self._held(merchant_id)
-        draft = drafted(path)
+        draft = temp_path(path)
         with held.locked():
             with self.open(merchant_id) as db:
                 db.flush()
@@ -246,7 +246,7 @@ class Warehouse:
             if logs := [log.name for log in (log_of(path), log_of(draft)) if log.exists()]:
                 # It would be read into the new file the next time.
                 raise BadSettings(f"the log {logs[0]} beside {path} was not taken in: close whatever has the file open")
-            put_in_place(draft, path)
+            replace_durably(draft, path)
 
     @contextmanager
     def keeping(self, merchant_id: str) -> Iterator[None]:
@@ -475,24 +475,12 @@ def _detach(cursor: duckdb.DuckDBPyConnection, alias: str) -> None:
     failpoint("detached")
 
 
-def drafted(path: Path) -> Path:
+def temp_path(path: Path) -> Path:
     """Where a file that is to take the place of `path` is made; what an interrupted run left there is removed."""
     draft = path.with_name(path.name + ".new")
     for leftover in (draft, log_of(draft)):
         leftover.unlink(missing_ok=True)
     return draft
-
-
-def put_in_place(draft: Path, path: Path) -> None:
-    """Let `draft` take the place of `path`: at any moment, power or not, one of the two is there whole."""
-    for name in (draft, path.parent):
-        handle = os.open(name, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        if name is draft:
-            draft.replace(path)
 
 
 def log_of(path: Path) -> Path:

@@ -6,12 +6,13 @@ a process lives is a lock on a file in its folder: the folder itself cannot be l
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import uuid
 from contextlib import suppress
 from pathlib import Path
+
+from vs_st_pipeline.platform.locks import try_lock
 
 LIVES = "lives.lock"
 
@@ -22,7 +23,7 @@ def claim_dir(tmp: Path) -> tuple[Path, int | None]:
     try:
         tmp.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700)
-        handle = _locked(folder)
+        handle = try_lock(folder / LIVES)
     except OSError:  # a full disk or a read-only folder is somebody else's to tell
         return folder, None
     return folder, handle
@@ -35,18 +36,8 @@ def remove_stale(tmp: Path) -> None:
             if not folder.is_dir():
                 folder.unlink()
                 continue
-            handle = _locked(folder)
+            handle = try_lock(folder / LIVES)
             try:
                 shutil.rmtree(folder)
             finally:
                 os.close(handle)
-
-
-def _locked(folder: Path) -> int:
-    handle = os.open(folder / LIVES, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise
-    return handle

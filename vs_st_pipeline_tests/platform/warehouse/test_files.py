@@ -16,9 +16,9 @@ import pytest
 
 from vs_st_pipeline.domain.errors import BadSettings, TryLater
 from vs_st_pipeline.platform.failpoints import enable, reached
+from vs_st_pipeline.platform.locks import is_release_requested
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import REST_SECONDS, Warehouse, log_of
-from vs_st_pipeline.platform.warehouse.lock_requests import is_release_requested
 from vs_st_pipeline.platform.warehouse.migrations import MIGRATIONS
 from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, set_state
 
@@ -75,7 +75,7 @@ with Warehouse(Path(sys.argv[1]), wait_seconds=float(sys.argv[2])).open("one") a
 WISHER = """
 import sys, time
 from pathlib import Path
-from vs_st_pipeline.platform.warehouse.lock_requests import requesting_release
+from vs_st_pipeline.platform.locks import requesting_release
 with requesting_release(Path(sys.argv[1])):
     print("wished", flush=True)
     time.sleep(60)
