@@ -35,7 +35,7 @@ def why(merchant_id: str, as_json: bool, phone: str, field: str | None) -> None:
     Told from what the last sync has stored; nobody is asked. Shows the phone, the e-mail and all values in full.
     """
     from vs_st_pipeline.operations import explain
-    from vs_st_pipeline.pipeline.planning import load_field_map
+    from vs_st_pipeline.routes.contacts.map_file import load_field_map
 
     merchant = one_merchant(merchant_id)
     _check_phone(phone)

@@ -14,11 +14,11 @@ from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_custom_
 from vs_st_pipeline.domain import brake
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.domain.phone import mask_phone
-from vs_st_pipeline.pipeline import planning
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import limitations
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
+from vs_st_pipeline.routes.contacts import map_file
 
 NEWS_LASTS = timedelta(days=7)
 SAMPLED = 3
@@ -135,7 +135,7 @@ def brake_tripped(run: Run, db: Db) -> Metric:
 
 
 def missing_custom_fields(run: Run, db: Db) -> Metric:
-    field_map = planning.load_field_map(run.merchant)
+    field_map = map_file.load_field_map(run.merchant)
     missing = [field.to for field in resolve_fields(field_map, read_custom_fields(db)).missing]
     return Metric(len(missing), len(field_map.fields), ", ".join(missing))
 

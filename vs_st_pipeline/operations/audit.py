@@ -33,6 +33,7 @@ from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import NOTHING_TO_WRITE, clear_state
 from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
+from vs_st_pipeline.routes.contacts import map_file
 
 LISTING, SINGLE_READS = "listing", "single reads"
 SIDES: Final[tuple[Drift, ...]] = ("same", "ours", "theirs", "both")
@@ -125,7 +126,7 @@ def audit(run: Run, sample: int | None = None) -> AuditResult:
 
 
 def _audit(visit: Session, found: AuditResult, sample: int | None) -> None:
-    run, field_map = visit.run, planning.load_field_map(visit.run.merchant)
+    run, field_map = visit.run, map_file.load_field_map(visit.run.merchant)
     with run.open() as db:
         ids, pages = _linked_and_written(db), _pages(db)
     chosen = _chosen(run, ids, sample)

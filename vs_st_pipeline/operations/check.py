@@ -13,11 +13,11 @@ from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, r
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.matching import CUSTOMER_ID_LABEL
 from vs_st_pipeline.domain.report import FAILED
-from vs_st_pipeline.pipeline import planning
 from vs_st_pipeline.pipeline.session import Session, open_session
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.limitations import read_limitations
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
+from vs_st_pipeline.routes.contacts import map_file
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ def check(run: Run) -> CheckResult:
 
 
 def _ask_map(visit: Session, checked: CheckResult) -> None:
-    planning.load_field_map(visit.run.merchant)
+    map_file.load_field_map(visit.run.merchant)
 
 
 def _look_at_what_is_stored(visit: Session, checked: CheckResult) -> None:
@@ -89,7 +89,7 @@ def _ask_simpletexting(visit: Session, checked: CheckResult) -> None:
     fields = [
         CustomField(item.label.strip(), item.mergeTag or "") for item in items if item.label and item.label.strip()
     ]
-    resolved = resolve_fields(planning.load_field_map(visit.run.merchant), fields)
+    resolved = resolve_fields(map_file.load_field_map(visit.run.merchant), fields)
     checked.missing_fields = [row.to for row in resolved.missing]
     if CUSTOMER_ID_LABEL in checked.missing_fields:
         checked.doubts.append(

@@ -35,6 +35,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.retries import Rejected
 from vs_st_pipeline.platform.warehouse.suppression import PHONE, phone_name, read_suppressed
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
+from vs_st_pipeline.routes.contacts import map_file
 
 Record = dict[str, Any]
 
@@ -60,7 +61,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
     Raises:
         BadSettings: the field map or the merchant's file cannot be used.
     """
-    field_map = planning.load_field_map(run.merchant)
+    field_map = map_file.load_field_map(run.merchant)
     digits = parse_nanp(phone)
     with run.open() as db:
         custom_fields = read_custom_fields(db)

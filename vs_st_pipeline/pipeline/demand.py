@@ -18,7 +18,7 @@ from vs_st_pipeline.domain.order_history import newest, newest_counted
 from vs_st_pipeline.pipeline.plan_cache import program
 from vs_st_pipeline.pipeline.planning import link_all
 from vs_st_pipeline.pipeline.staged_records import staged_customers, staged_orders
-from vs_st_pipeline.pipeline.staging import latest_date
+from vs_st_pipeline.pipeline.staging_orders import latest_date
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import LINKED, get_state

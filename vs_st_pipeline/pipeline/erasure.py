@@ -17,7 +17,7 @@ from pathlib import Path
 
 from vs_st_pipeline.domain.customer import customer_from
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.pipeline.staging import as_object
+from vs_st_pipeline.pipeline.staged_batches import as_object
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db

@@ -12,9 +12,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
-from importlib import resources
-from pathlib import Path
 
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, ResolvedMap, resolve_fields
 from vs_st_pipeline.connectors.simpletexting.emails import email_owners, is_email
@@ -29,7 +26,6 @@ from vs_st_pipeline.domain.attributes import CustomerProfile
 from vs_st_pipeline.domain.birth import NOT_GIVEN
 from vs_st_pipeline.domain.customer import Customer
 from vs_st_pipeline.domain.diff import LedgerEntry, compare
-from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.field_map import FieldMap, wanted_values
 from vs_st_pipeline.domain.formats import instant
 from vs_st_pipeline.domain.matching import ContactIdentity
@@ -46,9 +42,8 @@ from vs_st_pipeline.pipeline.plan_rows import Differences, Person, Plan, noted
 from vs_st_pipeline.pipeline.plan_store import store_changes, store_people
 from vs_st_pipeline.pipeline.safety import check_safety
 from vs_st_pipeline.pipeline.staged_records import staged_customers, staged_orders
-from vs_st_pipeline.pipeline.staging import latest_date
+from vs_st_pipeline.pipeline.staging_orders import latest_date
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.settings.field_map_yaml import read_field_map
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse import ledger, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -72,40 +67,6 @@ class _Stored:
     read: set[int]
     unreadable: set[int]
     unreadable_contacts: set[str]
-
-
-def load_field_map(merchant: Merchant) -> FieldMap:
-    """The merchant's field map, checked.
-
-    Raises:
-        BadSettings: the file cannot be read or is refused; the message names file and line.
-    """
-    path = merchant.field_map
-    if isinstance(path, Path):
-        try:
-            if path.exists() and not path.is_file():  # a pipe would be waited for
-                raise OSError(None, "Is a directory" if path.is_dir() else "not a regular file")
-            return _parsed(path.read_text(encoding="utf-8-sig"), str(path))
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or (
-                "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "not a path"
-            )
-            said_in = f"{merchant.field_map_said_in}: " if merchant.field_map_said_in else ""
-            raise BadSettings(
-                f"{said_in}the field map {path} of {merchant.id} cannot be read: {reason}; put the file there, "
-                "readable, or write `default`"
-            ) from None
-    return _parsed(_default_map(), "field_map.yaml")
-
-
-@cache
-def _default_map() -> str:
-    return (resources.files("vs_st_pipeline.routes.contacts") / "field_map.yaml").read_text(encoding="utf-8")
-
-
-@lru_cache(maxsize=64)  # parsing costs more than the rest of a quiet plan, and most merchants share a map
-def _parsed(text: str, name: str) -> FieldMap:
-    return read_field_map(text, name)
 
 
 def make_plan(run: Run, field_map: FieldMap, linked: Linked | None = None) -> Plan:

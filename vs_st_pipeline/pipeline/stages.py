@@ -14,7 +14,7 @@ from vs_st_pipeline.connectors.vinoshipper.customers import fetch_customers, loo
 from vs_st_pipeline.connectors.vinoshipper.details import fetch_customer_details, fetch_order_details, fetch_receipts
 from vs_st_pipeline.connectors.vinoshipper.orders import search_orders
 from vs_st_pipeline.domain.field_map import FieldMap
-from vs_st_pipeline.pipeline import planning, staging
+from vs_st_pipeline.pipeline import planning, staging, staging_orders
 from vs_st_pipeline.pipeline.demand import receipts_in_demand, wants_receipts
 from vs_st_pipeline.pipeline.session import Session
 
@@ -67,7 +67,7 @@ def read_receipts(session: Session, numbers: Sequence[str]) -> bool:
     asked = fetch_receipts(session.run, session.vinoshipper, numbers)
     if asked:
         with session.run.open() as db:
-            staging.copy_receipts(db)
+            staging_orders.copy_receipts(db)
     return bool(asked)
 
 

@@ -20,13 +20,14 @@ from typing import Any
 
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
 from vs_st_pipeline.domain.report import FAILED, Report
-from vs_st_pipeline.pipeline import erasure, plan_store, planning, raw_retention, stages
+from vs_st_pipeline.pipeline import erasure, plan_store, raw_retention, stages
 from vs_st_pipeline.pipeline.plan_cache import load_cached_plan, save_cached_plan
 from vs_st_pipeline.pipeline.session import Session, StageDone, open_session
 from vs_st_pipeline.pipeline.status_file import write_status
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.warehouse.limitations import newest_unseen, read_limitations
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
+from vs_st_pipeline.routes.contacts import map_file
 
 CONTACTS, CUSTOMERS, ORDERS = "raw/simpletexting/contacts", "raw/vinoshipper/customers", "raw/vinoshipper/orders"
 STAGED, PLANNED, SYNCED = "staged", "planned", "synced"
@@ -65,7 +66,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
 def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None]) -> Report:
     whole = set(selected) == set(STAGES)
     with open_session(run, selected, on_stage) as session, run.warehouse.sync_lock(run.merchant.id):
-        field_map = planning.load_field_map(run.merchant)  # a map that cannot be read should cost no request
+        field_map = map_file.load_field_map(run.merchant)  # a map that cannot be read should cost no request
         erasure.begin(run)
 
         session.do(CONTACTS, stages.read_contacts)

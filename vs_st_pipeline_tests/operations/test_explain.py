@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.connectors.simpletexting.error_codes import CATALOGUE
-from vs_st_pipeline.pipeline.planning import load_field_map
+from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline_tests.support.story import (
     BRAM,
     HALLORANS,

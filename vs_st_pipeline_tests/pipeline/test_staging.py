@@ -14,7 +14,7 @@ import pytest
 from vs_st_pipeline.connectors.vinoshipper import landing
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
 from vs_st_pipeline.domain.order import order_from
-from vs_st_pipeline.pipeline import staging
+from vs_st_pipeline.pipeline import staged_batches, staging, staging_orders
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.platform.warehouse.files import Warehouse
@@ -43,7 +43,7 @@ def _land(run: Run, number: int, **fields: object) -> None:
 
 
 def test_more_rows_than_a_batch_are_all_staged_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staging, "BATCH", 3)
+    monkeypatch.setattr(staged_batches, "BATCH", 3)
     landing.land_customers(run, [landing.CustomerItem(i, None, json.dumps({"id": i})) for i in range(1, 11)])
     for number in range(7):
         _land(run, number, status="SUCCESS", total=number)
@@ -96,7 +96,7 @@ def test_only_what_is_new_or_changed_counts_as_such(run: Run) -> None:
 )
 def test_a_part_of_an_order_says_what_the_whole_says(text: str) -> None:
     whole = msgspec.json.Decoder(float_hook=Decimal).decode(text)
-    part = staging._order_fields(text)
+    part = staging_orders._order_fields(text)
     assert part is not None
     assert order_from(part, today=date(2026, 6, 1)) == order_from(whole, today=date(2026, 6, 1))
     assert unexpected_names("order", part) == unexpected_names("order", whole)
@@ -105,4 +105,4 @@ def test_a_part_of_an_order_says_what_the_whole_says(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["[1]", "null", '"x"', None])
 def test_what_is_no_object_is_no_order(text: str | None) -> None:
-    assert staging._order_fields(text) is None
+    assert staging_orders._order_fields(text) is None

@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.pipeline.planning import load_field_map
 from vs_st_pipeline.platform.settings.environment import data_dir, now, settings_path, sync_bounds
 from vs_st_pipeline.platform.settings.merchants import (
     Merchant,
@@ -30,6 +29,7 @@ from vs_st_pipeline.platform.settings.merchants import (
     read_merchants,
 )
 from vs_st_pipeline.platform.settings.yaml_source import Node, load_with_lines
+from vs_st_pipeline.routes.contacts.map_file import load_field_map
 
 CLEAR = "zq8-Swordfish-77"  # a secret that must show nowhere
 ENV = {"KEY": CLEAR, "OTHER": f"  {CLEAR}2\n", "EMPTY": " \t", "TWO_LINES": f"{CLEAR}\nmore"}

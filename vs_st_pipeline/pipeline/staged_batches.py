@@ -1,0 +1,88 @@
+"""Finds raw rows whose staged copy is out of date, some thousands at a time, and names what in them cannot be used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+from vs_st_pipeline.domain.codec import read_json
+from vs_st_pipeline.domain.formats import Moment
+from vs_st_pipeline.domain.records import Kept
+from vs_st_pipeline.platform.warehouse.connection import Db
+
+BATCH = 5_000
+
+
+_NOT_UNDERSTOOD = {
+    "birth_date": "so nothing is written to the contact",
+    "phone": "so the customer is matched by the phone that was read before",
+    "total": "so the lifetime value is not known",
+    "status": "so it is not known whether the order counts",
+    "order_status": "so it is not known whether the order counts",
+    "purchased_at": "so it is not known which order is the newest",
+    "customer_since": "so the signup date is not known",
+}
+
+
+def not_understood(name: str) -> str:
+    """What a person is told of a value that is given and that nobody can read."""
+    then = _NOT_UNDERSTOOD.get(name, "so what is made of it stays as it is")
+    return f"{name.replace('_', ' ')}: something is given that cannot be understood, {then}"
+
+
+def kept_of(text: str | None) -> Kept:
+    """What is carried over, from a column of `raw`."""
+    return dict(read_json(text)) if text else {}
+
+
+def stale_rows(db: Db, hashes: str, bodies: str) -> Iterator[list[tuple[Any, ...]]]:
+    """Raw rows that are not staged as they are now, by key, some thousands at a time.
+
+    What to stage is kept as keys and hashes in a table, and each batch is a range of keys, so that DuckDB reads the
+    bodies of that range only.
+
+    Args:
+        hashes: query for key, source_hash and staged_hash of all raw rows that count.
+        bodies: query for the rows of `temp.stale` whose key is between $first and $last.
+    """
+    db.execute(
+        f"""create or replace temp table stale as
+            select key, source_hash from ({hashes}) where staged_hash is distinct from source_hash"""
+    )
+    ranges = db.rows(
+        f"""select min(key), max(key) from (select key, row_number() over (order by key) - 1 as place from temp.stale)
+            group by place // {BATCH} order by 1"""
+    )
+    for first, last in ranges:
+        yield db.rows(bodies, {"first": first, "last": last})
+    db.execute("drop table temp.stale")
+
+
+def replace_unusable(db: Db, kind: str, looked_at: list[str], found: list[tuple[str, str]]) -> None:
+    with db.batch({"id": looked_at}) as batch:
+        db.execute(f"delete from staged.unusable where kind = ? and id in (select id from {batch})", [kind])
+    if found:
+        with db.batch({"id": [row[0] for row in found], "reason": [row[1] for row in found]}) as batch:
+            db.execute(f"insert into staged.unusable select ?, id, reason from {batch}", [kind])
+
+
+def as_object(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = read_json(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def unread_as_json(unread: frozenset[str]) -> str | None:
+    return json.dumps(sorted(unread)) if unread else None
+
+
+def moment_as_text(moment: Moment | None) -> str | None:
+    if isinstance(moment, datetime):
+        return moment.isoformat()
+    return moment.isoformat() if isinstance(moment, date) else None

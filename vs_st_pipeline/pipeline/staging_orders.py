@@ -1,0 +1,201 @@
+"""Turns raw orders into one row each, in our words.
+
+Data flow: raw.vinoshipper_orders -> staged.orders, staged.unusable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from vs_st_pipeline.connectors.vinoshipper.kinds import ORDER
+from vs_st_pipeline.domain.codec import read_json
+from vs_st_pipeline.domain.errors import VINOSHIPPER
+from vs_st_pipeline.domain.order import (
+    COUNTED_STATUS,
+    NEVER_NEWEST_STATUSES,
+    ORDER_FIELDS,
+    Order,
+    order_from,
+    without_what_is_to_come,
+)
+from vs_st_pipeline.domain.order_history import is_counted
+from vs_st_pipeline.domain.records import believed, id_text
+from vs_st_pipeline.pipeline.staged_batches import (
+    kept_of,
+    moment_as_text,
+    not_understood,
+    replace_unusable,
+    stale_rows,
+    unread_as_json,
+)
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
+from vs_st_pipeline.platform.warehouse.schema_drift import INSPECTED, unexpected_names
+from vs_st_pipeline.platform.warehouse.state import record_drift
+
+CLOCKS_DIFFER = timedelta(days=2)
+
+
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+# What is looked at in an order; the rest of its body (most of it: products, addresses) need not become objects.
+_ORDER_FIELDS = frozenset(ORDER_FIELDS).union(INSPECTED["order"])
+
+
+_ORDER_HASH = """md5(concat_ws('|', coalesce(r.detail_hash, ''), coalesce(cast(r.customer_id as varchar), ''),
+                              coalesce(r.detail_kept, ''), r.detail_wanted))"""
+
+
+# Only a submitted order has a receipt; for another one "none" is known without asking.
+_RECEIPT_KNOWN = f"(r.receipt_state in ('read', 'none') or s.status is distinct from '{COUNTED_STATUS}')"
+
+
+def latest_date(run: Run) -> datetime:
+    """What no date of an order can rightly be after (UTC), whatever now is rehearsed and whoever's clock is ahead."""
+    return max(run.now(), utc_now_naive()).replace(tzinfo=UTC) + CLOCKS_DIFFER
+
+
+def stage_orders(run: Run, db: Db) -> int:
+    # An order that answers 404 counts no more; one without a detail is a pointer, not yet an order.
+    db.execute(
+        """delete from staged.orders where order_number not in
+           (select order_number from raw.vinoshipper_orders where detail_status = 200)"""
+    )
+    count, drift = 0, Counter[str]()
+    for rows in stale_rows(
+        db,
+        f"""select r.order_number as key, {_ORDER_HASH} as source_hash, s.source_hash as staged_hash
+            from raw.vinoshipper_orders as r left join staged.orders as s using (order_number)
+            where r.detail_status = 200""",
+        """select r.order_number, r.customer_id, r.detail_body, r.detail_kept, r.detail_wanted, stale.source_hash
+           from raw.vinoshipper_orders as r join temp.stale on stale.key = r.order_number
+           where r.order_number between $first and $last and stale.key between $first and $last""",
+    ):
+        columns: dict[str, list[Any]] = {name: [] for name in _ORDER_COLUMNS}
+        unusable: list[tuple[str, str]] = []
+        for number, customer_id, body, kept, wanted, source_hash in rows:
+            detail = _order_fields(body)
+            drift.update(unexpected_names("order", detail))
+            order, lacking = _order(number, detail or {}, kept, run.today(), read_again=wanted)
+            known = without_what_is_to_come(order, latest_date(run))
+            order = replace(order, unread=order.unread | lacking)
+            unusable += [(number, not_understood(name)) for name in sorted(known.unread)]
+            if (
+                order.purchased_at is None
+                and "purchased_at" not in order.unread
+                and order.status not in NEVER_NEWEST_STATUSES
+            ):
+                unusable.append((number, "the order has no purchase date, so it is never the newest"))
+            for name, value in zip(_ORDER_COLUMNS, _order_row(order, customer_id, source_hash), strict=True):
+                columns[name].append(value)
+        types = {"customer_id": "int", "counted": "bool", "receipt_known": "bool", "birth_year": "int"}
+        with db.transaction(), db.batch(columns, types) as batch:
+            db.execute(f"delete from staged.orders where order_number in (select order_number from {batch})")
+            db.execute(
+                f"""insert into staged.orders by name
+                    select * replace (cast(birth_date as date) as birth_date) from {batch}"""
+            )
+            replace_unusable(db, "order", columns["order_number"], unusable)
+        count += len(rows)
+    record_drift(db, VINOSHIPPER, drift, run.now())
+    copy_receipts(db)
+    return count
+
+
+def copy_receipts(db: Db) -> None:
+    """Bring staged orders in step with the receipts that were read.
+
+    A receipt is asked for by what is staged, so it comes later; nothing else of its order changes with it."""
+    changed = db.rows(
+        f"""select s.order_number from staged.orders as s join raw.vinoshipper_orders as r using (order_number)
+            where s.receipt_url is distinct from r.receipt_url
+               or s.receipt_known is distinct from coalesce({_RECEIPT_KNOWN}, false)"""
+    )
+    if changed:
+        with db.transaction(), db.batch({"order_number": [row[0] for row in changed]}) as batch:
+            db.execute(
+                f"""update staged.orders as s
+                    set receipt_url = r.receipt_url, receipt_known = coalesce({_RECEIPT_KNOWN}, false)
+                    from raw.vinoshipper_orders as r semi join {batch} using (order_number)
+                    where r.order_number = s.order_number"""
+            )
+
+
+_ORDER_COLUMNS = (
+    "order_number", "customer_id", "status", "order_status", "counted", "purchased_at", "shipped_at", "delivered_at",
+    "customer_since", "cart_type", "rate_code", "rate_description", "carrier", "packages", "total", "receipt_url",
+    "receipt_known", "birth_date", "birth_year", "unread", "source_hash",
+)  # fmt: skip
+
+
+def _order_row(order: Order, pointer: int | None, source_hash: str) -> tuple[Any, ...]:
+    packages = [{"carrier": row.carrier, "tracking_number": row.tracking_number} for row in order.packages]
+    return (
+        order.number,
+        order.customer_id if order.customer_id is not None else pointer,
+        order.status,
+        order.order_status,
+        is_counted(order),
+        moment_as_text(order.purchased_at),
+        moment_as_text(order.shipped_at),
+        moment_as_text(order.delivered_at),
+        moment_as_text(order.customer_since),
+        order.cart_type,
+        order.rate_code,
+        order.rate_description,
+        order.carrier,
+        json.dumps(packages),
+        str(order.total) if order.total is not None else None,
+        order.receipt_url,
+        order.receipt_known,
+        order.birth_date.isoformat() if order.birth_date else None,
+        order.birth_year,
+        unread_as_json(order.unread),
+        source_hash,
+    )
+
+
+# What hangs on a part of an order's answer; while a first answer that lacks it waits to be read once more, none is
+# known (afterwards `records.carry` says what was known before).
+_PARTS = {
+    "purchasedAt": ("purchased_at",),
+    "shipping": ("rate_code", "rate_description", "carrier", "packages"),
+    "customer": ("customer_since",),
+}
+
+
+def _order(
+    number: str, detail: dict[str, Any], kept: str | None, today: date, *, read_again: bool
+) -> tuple[Order, frozenset[str]]:
+    """The order, and the names of what is not known because a part of its answer is missing."""
+    carried = kept_of(kept)
+    body = believed(ORDER, detail, carried)
+    if id_text(detail.get("orderNumber")) == number.strip():  # the same number in another form is no other order
+        body = {**body, "orderNumber": number}
+    known_birth = carried.get("customer.dateOfBirth", {}).get("value")
+    order = order_from(body, today=today, known_birth=known_birth)
+    if order is None or order.number != number:
+        return Order(number=number), frozenset()
+    return order, frozenset(name for part, names in _PARTS.items() if read_again and part not in body for name in names)
+
+
+def _order_fields(text: str | None) -> dict[str, Any] | None:
+    """An order detail whose fields are objects where they are looked at, and JSON text (`msgspec.Raw`) elsewhere."""
+    if text is None:
+        return None
+    try:
+        body: dict[str, Any] = _FIELDS.decode(text)
+    except msgspec.DecodeError:  # no object
+        return None
+    for name in _ORDER_FIELDS:
+        if name in body:
+            body[name] = read_json(bytes(body[name]))
+    return body
