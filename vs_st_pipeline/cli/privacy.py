@@ -1,4 +1,4 @@
-"""`vs-st forget`, `vs-st rebuild` and `vs-st offboard`: what is kept of people and merchants, and how it goes away."""
+"""Defines `vs-st forget`, `vs-st rebuild` and `vs-st offboard`: what is kept of people and merchants, how it goes."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ NOT_CHANGED = "Nothing at Vinoshipper or SimpleTexting was changed: who is to be
 def forget(merchant_id: str, yes: bool, as_json: bool, phone: str) -> None:
     """Erase the people with PHONE from all that is kept, and never store or write them again.
 
-    Their contacts, the customers behind them and their orders go from every table, and the bytes from the file. Salted
+    Their contacts, the customers linked to them and their orders go from every table, and the bytes from the file.
+    Salted
     hashes stay, which keep them out. Nothing at Vinoshipper or SimpleTexting is changed. A phone that nobody is stored
-    under is kept out all the same.
+    under is kept out in any case.
     """
     from vs_st_pipeline.pipeline import erasure
     from vs_st_pipeline.platform.warehouse.suppression import phone_name
@@ -61,13 +62,14 @@ def forget(merchant_id: str, yes: bool, as_json: bool, phone: str) -> None:
 
 
 @click.command()
-@click.option("--merchant", "merchant_id", required=True, metavar="ID", help="Whose file is to be made anew.")
+@click.option("--merchant", "merchant_id", required=True, metavar="ID", help="The merchant whose file is started over.")
 @click.option("--yes", is_flag=True, help="Go on also where the old file cannot be read.")
 @json_option
 def rebuild(merchant_id: str, yes: bool, as_json: bool) -> None:
-    """Start a merchant's file anew from both systems; the old one is set aside.
+    """Start a merchant's file over from both systems; the old one is set aside.
 
-    Nothing is written that is there already. People who were forgotten stay so, and what was under way when the old
+    Nothing is written that is there already. People who were forgotten stay forgotten, and what was under way when the
+    old
     file was last used is settled by reading. A sync follows at once.
     """
     from vs_st_pipeline.operations import rebuild
@@ -100,7 +102,7 @@ def rebuild(merchant_id: str, yes: bool, as_json: bool) -> None:
 
 UNREADABLE = (
     "WARNING: the old file cannot be read, and there is no copy of the hashes of people who were forgotten beside it. "
-    "If anybody was ever forgotten, he will come back with the next reading: forget him again. "
+    "If anybody was ever forgotten, they will come back with the next reading: forget them again. "
     "What was being written when the file was last used is not known either; reading will show it"
 )
 UNREADABLE_WITH_COPY = (
@@ -116,13 +118,13 @@ def forgetting_copy() -> str:
 
 
 @click.command()
-@click.option("--merchant", "merchant_id", required=True, metavar="ID", help="Who has left.")
+@click.option("--merchant", "merchant_id", required=True, metavar="ID", help="The merchant that has left.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def offboard(merchant_id: str, yes: bool, as_json: bool) -> None:
-    """Remove all that is kept of a merchant who has left; he must not be enabled any more.
+    """Remove all that is kept of a merchant that has left; it must no longer be enabled.
 
-    Also for one who is not in the merchants file any more: then ID names his folder. Nothing at Vinoshipper or
+    Also for a merchant that is no longer in the merchants file: ID then names its folder. Nothing at Vinoshipper or
     SimpleTexting is changed.
     """
     from vs_st_pipeline.operations import offboard
@@ -144,7 +146,7 @@ def offboard(merchant_id: str, yes: bool, as_json: bool) -> None:
         removed = offboard.Removed(0, 0)
     else:
         confirm(f"{merchant_id}: {_kept(kept)} will be removed for good", yes)
-        removed = offboard.offboard(warehouse, merchant_id, _turns(path, merchant_id))
+        removed = offboard.offboard(warehouse, merchant_id, _permit_files(path, merchant_id))
     if as_json:
         say_json({"merchant": merchant_id, "contacts": removed.contacts, "files": removed.files})
         return
@@ -153,8 +155,8 @@ def offboard(merchant_id: str, yes: bool, as_json: bool) -> None:
     say("Backups of the data folder and Dagster's run history may still tell of this merchant.")
 
 
-def _turns(path: Path, merchant_id: str) -> set[Path]:
-    """Turns of his keys, as far as those can be read; not those that another merchant shares."""
+def _permit_files(path: Path, merchant_id: str) -> set[Path]:
+    """Return the permit files of its keys, as far as those can be read, without those that another merchant shares."""
     from vs_st_pipeline.operations.offboard import limiter_files
 
     try:
