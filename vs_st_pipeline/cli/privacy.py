@@ -54,7 +54,7 @@ def forget(merchant_id: str, yes: bool, as_json: bool, phone: str) -> None:
     if any(found[name] for name in ("contacts", "customers", "orders")):
         say(f"{merchant_id}: {_told(found)} erased, also from the file itself, and kept out from now on.")
     else:
-        say(f"{merchant_id}: nobody is stored under this phone; whoever has it is kept out from now on.")
+        say(f"{merchant_id}: nobody is stored under this phone; the person with it is kept out from now on.")
     if found["unsettled_writes"]:
         say(f"{found['unsettled_writes']} writes had no outcome yet; nobody will ask for it any more.")
     say(NOT_CHANGED)
@@ -77,24 +77,24 @@ def rebuild(merchant_id: str, yes: bool, as_json: bool) -> None:
 
     merchant = one_merchant(merchant_id)
     if not merchant.enabled:
-        raise BadSettings(f"{merchant_id} is disabled, so it cannot be read anew: set enabled: true")
+        raise BadSettings(f"{merchant_id} is disabled, so it cannot be read again: set enabled: true")
     clock()
     run = make_run(merchant)
     if (why := rebuild.why_unreadable(run)) is not None:
         has_copy = (run.warehouse.folder(merchant_id) / forgetting_copy()).exists()
         confirm(f"{merchant_id}: {why}\n{UNREADABLE_WITH_COPY if has_copy else UNREADABLE}", yes)
-    anew = rebuild.rebuild(run)
-    if anew.set_aside:
-        tell(f"{merchant_id}: the old file lies in {anew.set_aside} now; remove it when all is well")
+    rebuilt = rebuild.rebuild(run)
+    if rebuilt.set_aside:
+        tell(f"{merchant_id}: the old file lies in {rebuilt.set_aside} now; remove it when all is well")
         tell("it still holds people; `vs-st forget` removes it")
-    if anew.unreadable:
+    if rebuilt.unreadable:
         tell(f"{merchant_id}: the old file could not be read; whatever was under way is found by reading")
-    if anew.unsettled:
-        tell(f"{merchant_id}: {anew.unsettled} writes without an outcome were carried over")
+    if rebuilt.unsettled:
+        tell(f"{merchant_id}: {rebuilt.unsettled} writes without an outcome were carried over")
     report = pipeline.sync(run)
     if as_json:
-        aside = str(anew.set_aside) if anew.set_aside else None
-        say_json({"merchants": [report.as_json()], "set_aside": aside, "unsettled_writes": anew.unsettled})
+        aside = str(rebuilt.set_aside) if rebuilt.set_aside else None
+        say_json({"merchants": [report.as_json()], "set_aside": aside, "unsettled_writes": rebuilt.unsettled})
     else:
         say(*sync_lines(report))
     sys.exit(0 if report.status == OK else 1)
@@ -163,9 +163,9 @@ def _permit_files(path: Path, merchant_id: str) -> set[Path]:
         found = read_merchants(path, os.environ, all_secrets=True)
     except BadSettings:  # no merchant of the file is usable any more
         return set()
-    folder, his = data_dir(os.environ), found.get(merchant_id)
+    folder, merchant = data_dir(os.environ), found.get(merchant_id)
     others = [limiter_files(folder, merchant) for merchant in found.merchants if merchant.id != merchant_id]
-    return limiter_files(folder, his) - set().union(*others) if his else set()
+    return limiter_files(folder, merchant) - set().union(*others) if merchant else set()
 
 
 def _kept(removed: Removed) -> str:

@@ -1,11 +1,11 @@
-"""Data-quality checks: of each stop what a person should know, as a number, a share and a sample, and what to do.
+"""Checks data quality: for each stage what a person should know, as a number, a share and a sample, and what to do.
 
 Data flow: a merchant's stored tables -> Measure -> findings of all merchants -> one result per check and run.
 
-A result stands for all merchants: what was measured in this run, and for the others what was found last. It fails if
+A result covers all merchants: what was measured in this run, and for the others what was found last. It fails if
 it fails for any of them; its table names them. One result per merchant would need partitioned checks, which are a
 preview in Dagster 1.13 and would add an event per check and merchant to every run.
-Blocking checks fail the run. What keeps a bad plan from being pushed is the pipeline's own brake, on every way.
+Blocking checks fail the run. What keeps a bad plan from being pushed is the pipeline's own brake, in every kind of run.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ BAD = "look at this"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What is measured, and from when on a person should look.
+    """What is measured, and when a person should look.
 
     Attributes:
-        asset: the asset's key. name: the check's name: what holds if it passes.
+        asset: the asset's key. name: the check's name, which says what holds if it passes.
         counted: what the number counts.
         means: what a failure means and what to do, in plain sentences.
         percent: more than this share of a merchant's rows fails the check.
@@ -64,7 +64,7 @@ class Check:
 
     @property
     def id(self) -> str:
-        """The name under which findings are kept."""
+        """Return the name under which findings are stored."""
         return f"{self.asset}:{self.name}"
 
     def fails(self, found: Metric | StoredResult) -> bool:
@@ -81,7 +81,7 @@ class Check:
 
 
 def measure(run: Run, checks: Iterable[Check]) -> dict[str, Metric]:
-    """These checks for one merchant, from what is stored; a merchant of whom nothing is stored has nothing to check."""
+    """Run these checks for one merchant, from what is stored; where nothing is stored there is nothing to check."""
     if not run.warehouse.file(run.merchant.id).exists():
         return {}
     with run.open() as db:
@@ -96,12 +96,12 @@ def results(
     *,
     allow_unsafe: bool,
 ) -> Iterator[AssetCheckResult]:
-    """One result per check over all merchants of whom something was found.
+    """Return one result per check over all merchants with a finding.
 
     Args:
         measured: merchant -> checks that were measured in this run.
-        findings: of all merchants, those of this run among them.
-        allow_unsafe: whoever allowed it by name has seen it: blocking checks tell it, but do not fail his run.
+        findings: of all merchants, including those of this run.
+        allow_unsafe: the person who allowed it has seen it: blocking checks report it, but do not fail that run.
     """
     for check in checks:
         here = {merchant_id for merchant_id, done in measured.items() if check.id in done}
@@ -109,7 +109,7 @@ def results(
 
 
 def as_evaluation(result: AssetCheckResult) -> AssetCheckEvaluation:
-    """The same as an event that is logged as it is."""
+    """Return the result as an event that is logged as it is."""
     assert result.asset_key
     assert result.check_name
     check = next(check for check in CHECKS if check.key == AssetCheckKey(result.asset_key, result.check_name))
@@ -128,7 +128,7 @@ _COLUMNS = ("merchant", "result", "number", "of", "share", "detail", "sample", "
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Without those that are empty for all: what is left has more room for its words."""
+    """Return the columns without those that are empty in all rows: the rest has more room for its words."""
     return [name for name in _COLUMNS if name not in ("detail", "sample") or any(row[name] for row in rows)]
 
 
@@ -157,7 +157,7 @@ def _result(
     told = f"{count} of {of} ({_share(count, of)}): {check.counted}."
     if not found:
         told = "Checked for nobody yet: no merchant got this far."
-    # Somebody else's earlier finding is told, but is no reason to fail this run.
+    # An earlier finding of a merchant that is not in this run is reported, but is no reason to fail this run.
     blocks = check.blocking and not set(bad).isdisjoint(here) and not allow_unsafe
     return AssetCheckResult(
         passed=not bad,
@@ -378,7 +378,7 @@ CHECKS = (
     Check(
         _SYNCED, "ledger_matches_live", "values that stood otherwise than they were accepted, when last compared",
         "Somebody or something edits our fields at SimpleTexting. Fields that the pipeline owns are put back by the "
-        "next sync; find out who edits them, or take them out of the field map. `vs-st reconcile` compares anew.",
+        "next sync; find out who edits them, or take them out of the field map. `vs-st reconcile` compares again.",
         metrics.not_as_left,
     ),
     Check(

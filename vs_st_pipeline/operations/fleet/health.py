@@ -165,9 +165,9 @@ class Fleet:
         told = [f"{self.counts[FINE]} of {self.enabled} fine"]
         for state, count in self.counts.items():
             if count and state in (*TROUBLE, RETRYING, REFUSED):
-                his = [f"{one.merchant}{f' ({one.kind})' if one.kind else ''}" for one in self.of(state)]
+                labels = [f"{one.merchant}{f' ({one.kind})' if one.kind else ''}" for one in self.of(state)]
                 more = f" and {count - named} more" if count > named else ""
-                told.append(f"{count} {state}: {', '.join(his[:named])}{more}")
+                told.append(f"{count} {state}: {', '.join(labels[:named])}{more}")
             elif count and state != FINE:
                 told.append(f"{count} {state}")
         return "; ".join([*told, *wrong])
@@ -299,7 +299,7 @@ def _told(state: str, error: Error | None, status: MerchantStatus) -> tuple[str,
         told = {
             "refused": status.rejects,
             "of unknown outcome": status.unknown,
-            "of whom a record cannot be read": unreadable,
+            "with a record that cannot be read": unreadable,
         }
         says = [f"{count} contacts {name}" for name, count in told.items() if count]
         unseen = (status.last_run or {}).get("unseen") or []
