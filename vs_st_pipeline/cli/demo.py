@@ -42,7 +42,7 @@ def _sandbox_command(folder: Path, scenario: str) -> list[str]:
 
 @click.command()
 def demo() -> None:
-    """Sync three made-up wineries, change some things at the shop, sync again, and print what changed for which contact."""
+    """Sync three made-up wineries, change some things at the shop, sync again, and print what changed where."""
     with tempfile.TemporaryDirectory(prefix="vs-st-demo-") as folder:
         box = subprocess.Popen(
             [*_sandbox_command(Path(folder), "demo"), "--on-stdin"],

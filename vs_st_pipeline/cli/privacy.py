@@ -20,7 +20,7 @@ from vs_st_pipeline.platform.settings.merchants import ID_FORM, is_enabled, read
 if TYPE_CHECKING:
     from vs_st_pipeline.operations.offboard import Removed
 
-NOT_CHANGED = "Nothing at Vinoshipper or SimpleTexting was changed: who is to be forgotten there is deleted there."
+NOT_CHANGED = "Nothing at Vinoshipper or SimpleTexting was changed: to forget the person there too, delete them there."
 
 
 @click.command()
@@ -56,7 +56,7 @@ def forget(merchant_id: str, yes: bool, as_json: bool, phone: str) -> None:
     else:
         say(f"{merchant_id}: nobody is stored under this phone; the person with it is kept out from now on.")
     if found["unsettled_writes"]:
-        say(f"{found['unsettled_writes']} writes had no outcome yet; nobody will ask for it any more.")
+        say(f"{found['unsettled_writes']} writes had no outcome yet; no later sync will ask for it.")
     say(NOT_CHANGED)
     say("Backups of the data folder still hold what was erased. So may Dagster's run history: ids, no names.")
 
@@ -150,7 +150,7 @@ def offboard(merchant_id: str, yes: bool, as_json: bool) -> None:
     if as_json:
         say_json({"merchant": merchant_id, "contacts": removed.contacts, "files": removed.files})
         return
-    say(f"{merchant_id}: {_kept(removed)} removed, and with them who was to be kept out (`vs-st forget`).")
+    say(f"{merchant_id}: {_kept(removed)} removed, and with them the hashes of people kept out (`vs-st forget`).")
     say(NOT_CHANGED.partition(":")[0] + ".")
     say("Backups of the data folder and Dagster's run history may still tell of this merchant.")
 

@@ -42,7 +42,7 @@ def retry(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json:
     else:
         whose = "no refused contact with this phone waits" if phone else "no refused contact waits"
         for name in idle:
-            say(f"{name}: {whose}, so nothing was tried and nobody was called")
+            say(f"{name}: {whose}, so nothing was tried and no system was called")
         for report in reports:
             say(*sync_lines(report))
     sys.exit(0 if all(report.status == OK for report in reports) else 1)
@@ -101,7 +101,9 @@ def _reconciled_lines(found: Any) -> list[str]:
     if error is not None:
         return [f"{name}: {status_text(found.report)}"]
     if found.how is None:
-        return [f"{name}: nothing was accepted for any contact yet, so there is nothing to compare; nobody was called"]
+        return [
+            f"{name}: nothing was accepted for any contact yet, so there is nothing to compare; no system was called"
+        ]
     asked = f"{found.requests} request{'s' * (found.requests != 1)}, {found.how}"
     verdict = "all is as it was left" if found.agrees else "NOT as it was left"
     lines = [f"{name}: {verdict}; {found.contacts} contacts compared ({asked})"]

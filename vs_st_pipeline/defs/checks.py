@@ -186,7 +186,7 @@ def _share(count: int, of: int) -> str:
 _CONTACTS, _CUSTOMERS, _ORDERS = "raw/simpletexting/contacts", "raw/vinoshipper/customers", "raw/vinoshipper/orders"
 _PLANNED, _SYNCED = "planned/simpletexting/contacts", "synced/simpletexting/contacts"
 _SHRUNK = (
-    "The last complete read lost over a fifth of its rows: a filter, a half answer, or somebody deleted many. Nothing "
+    "The last complete read lost over a fifth of its rows: a filter, a half answer, or a person deleted many. Nothing "
     "is written for this merchant until it is clear; if it is right, run once with allow_unsafe."
 )
 
@@ -201,8 +201,8 @@ _UNREADABLE = (
     "day. If it lasts, tell the vendor the record's id; `vs-st why` shows what it means for a contact."
 )
 _UNREAD = (
-    "Something is given and nobody can understand it, which is never taken for nothing: what is made of it stays as it "
-    "is, and where an age hangs on it nobody is written. `vs-st check` names the records; correct them at Vinoshipper."
+    "A value is given and cannot be understood. It is never taken for missing: what is made of it stays as it is, and "
+    "where an age depends on it the contact is not written. `vs-st check` names them; correct them at Vinoshipper."
 )
 
 CHECKS = (
@@ -217,7 +217,7 @@ CHECKS = (
         percent=100 - brake.SHRUNK_BELOW, blocking=True,
     ),
     Check(
-        _CONTACTS, "answers_are_as_known", "names in contacts that nobody told us of", _DRIFT,
+        _CONTACTS, "answers_are_as_known", "names in contacts that no fact sheet knows", _DRIFT,
         metrics.new_drift("contact"),
     ),
     Check(
@@ -232,7 +232,7 @@ CHECKS = (
     ),
     Check(
         _CUSTOMERS, "phones_are_usable", "customers whose phone is not a North American number",
-        "Nobody can be matched by such a phone. Correct the phones at Vinoshipper.",
+        "No contact can be matched by such a phone. Correct the phones at Vinoshipper.",
         metrics.share_of(
             "raw.vinoshipper_customers",
             "phone is null",
@@ -246,7 +246,7 @@ CHECKS = (
         metrics.unseen("customer"),
     ),
     Check(
-        _CUSTOMERS, "answers_are_as_known", "names in customers that nobody told us of", _DRIFT,
+        _CUSTOMERS, "answers_are_as_known", "names in customers that no fact sheet knows", _DRIFT,
         metrics.new_drift("customer"),
     ),
     Check(
@@ -254,7 +254,7 @@ CHECKS = (
         metrics.unseen("order"),
     ),
     Check(
-        _ORDERS, "answers_are_as_known", "names in orders that nobody told us of", _DRIFT,
+        _ORDERS, "answers_are_as_known", "names in orders that no fact sheet knows", _DRIFT,
         metrics.new_drift("order"),
     ),
     Check(
@@ -268,7 +268,7 @@ CHECKS = (
     ),
     Check(
         "staged/customers", "is_complete", "customers of the shop that are not staged",
-        "Nobody can be written for a customer who is not staged. Materialize staged again; if it lasts, report it.",
+        "No contact is written for a customer that is not staged. Materialize staged again; if it lasts, report it.",
         metrics.share_of(
             "raw.vinoshipper_customers",
             "customer_id not in (select customer_id from staged.customers)",
@@ -278,7 +278,7 @@ CHECKS = (
         blocking=True,
     ),
     Check(
-        _CUSTOMERS, "records_are_readable", "customers who could not be read when last asked for", _UNREADABLE,
+        _CUSTOMERS, "records_are_readable", "customers that could not be read when last asked for", _UNREADABLE,
         metrics.unreadable("customer", "raw.vinoshipper_customers where detail_at is not null"),
     ),
     Check(
@@ -290,15 +290,15 @@ CHECKS = (
         metrics.unreadable("contact", "raw.simpletexting_contacts where not gone"),
     ),
     Check(
-        "staged/customers", "values_are_understood", "customers with a value that nobody can understand", _UNREAD,
+        "staged/customers", "values_are_understood", "customers with a value that cannot be understood", _UNREAD,
         metrics.share_of("staged.customers", "unread is not null", sample=metrics.CUSTOMERS),
     ),
     Check(
-        "staged/orders", "values_are_understood", "orders with a value that nobody can understand", _UNREAD,
+        "staged/orders", "values_are_understood", "orders with a value that cannot be understood", _UNREAD,
         metrics.share_of("staged.orders", "unread is not null", sample=metrics.ORDERS),
     ),
     Check(
-        "staged/customers", "birth_dates_are_known", "customers read in detail who have no birth date",
+        "staged/customers", "birth_dates_are_known", "customers read in detail without a birth date",
         "Whether they are of age is not known. Ask for it in the shop, or set require_age_evidence to hold them back.",
         metrics.share_of(
             "staged.customers", "birth_date is null and birth_year is null", "has_detail", sample=metrics.CUSTOMERS

@@ -91,7 +91,7 @@ def send_alerts(
     except PipelineError as error:
         return DeliveryResult(failed=1, problem=f"alerts are not sent: {error.message}")
     except Timeout:
-        return DeliveryResult(problem="alerts are being sent by somebody else")
+        return DeliveryResult(problem="another process is sending alerts")
     except OSError as error:
         return DeliveryResult(failed=1, problem=f"alerts are not sent: {error.strerror or type(error).__name__}")
     except Exception as error:  # no error here may fail a sync
