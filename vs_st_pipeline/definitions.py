@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dagster import Definitions, in_process_executor
 
-from vs_st_pipeline.defs.assets import walk
+from vs_st_pipeline.defs.assets import sync_assets
 from vs_st_pipeline.defs.fleet_health import fleet_health
 from vs_st_pipeline.defs.jobs import sync
 from vs_st_pipeline.defs.resources import Settings
@@ -14,7 +14,7 @@ from vs_st_pipeline.defs.storage.dead_runs import dead_runs_sensor
 from vs_st_pipeline.defs.storage.run_retention import retention, retention_schedule
 
 defs = Definitions(
-    assets=[walk, fleet_health],
+    assets=[sync_assets, fleet_health],
     jobs=[sync, retention],
     schedules=[sync_schedule, retention_schedule],
     sensors=[merchants_sensor, dead_runs_sensor, fleet_watch],

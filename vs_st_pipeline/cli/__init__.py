@@ -1,1 +1,1 @@
-"""The `vs-st` command: a thin face over the pipeline, one file per group of commands."""
+"""Defines the `vs-st` command: a thin layer over the pipeline, one file per group of commands."""

@@ -1,4 +1,4 @@
-"""`vs-st alerts`: who is told of trouble, what they will hear next, and whether it arrives."""
+"""Defines `vs-st alerts`: who receives alerts, what comes next, and whether it arrives."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vs_st_pipeline.platform.settings.environment import ADDRESSES, alert_addres
 @click.option("--test", is_flag=True, help="Send a test message to every address; exit 1 if one does not take it.")
 @json_option
 def alerts(test: bool, as_json: bool) -> None:
-    """Who is told when a winery gets into trouble, and what they will hear next. Sends nothing without --test."""
+    """Show who is told when a winery gets into trouble, and what comes next. Sends nothing without --test."""
     known, found = alert_addresses(os.environ), health.fleet_health(os.environ)
     rows = list(alerting.pending(os.environ, found))
     if not known.references and not known.problems:
@@ -57,7 +57,7 @@ def _as_json(row: alerting.Pending) -> dict[str, Any]:
 
 
 def tell_alerts() -> None:
-    """After a sync of everybody: what is new goes to who is to be told; what goes wrong with it is a warning."""
+    """Send, after a sync of all merchants, what is new to every address; print what goes wrong as a warning."""
     told = alerting.send_alerts(os.environ)
     if told.problem:
         tell(f"warning: {told.problem}")

@@ -1,4 +1,4 @@
-"""`vs-st sandbox` and `vs-st demo`: the stand-ins to try everything on, started as processes of their own."""
+"""Defines `vs-st sandbox` and `vs-st demo`: the stand-ins to try everything on, started as processes of their own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from vs_st_pipeline.platform.settings.environment import data_dir
     help="demo, small, big, estate, fleet, mailing:N or fleet:N.",
 )
 def sandbox(port_vinoshipper: int, port_simpletexting: int, scenario: str) -> None:
-    """Stand-ins for Vinoshipper and SimpleTexting on loopback, in the foreground; all people are made up."""
+    """Run stand-ins for Vinoshipper and SimpleTexting on loopback, in the foreground; all people are made up."""
     folder = data_dir(os.environ) / "sandbox"
     command = [
         *_sandbox_command(folder, scenario),
@@ -42,7 +42,7 @@ def _sandbox_command(folder: Path, scenario: str) -> list[str]:
 
 @click.command()
 def demo() -> None:
-    """Sync three made-up wineries, change some things at the shop, sync again, and say what changed for whom."""
+    """Sync three made-up wineries, change some things at the shop, sync again, and print what changed where."""
     with tempfile.TemporaryDirectory(prefix="vs-st-demo-") as folder:
         box = subprocess.Popen(
             [*_sandbox_command(Path(folder), "demo"), "--on-stdin"],
@@ -55,14 +55,14 @@ def demo() -> None:
             _paragraph(box.stdout)
             environ = {**os.environ, "VS_ST_MERCHANTS": f"{folder}/merchants.yaml", "VS_ST_DATA_DIR": f"{folder}/data"}
             environ.pop("VS_ST_NOW", None)
-            say("", "1. The first sync: everything is read, every opted-in customer gets his values.", "")
+            say("", "1. The first sync: everything is read, every opted-in customer gets their values.", "")
             _vs_st(environ, "sync", "--all")
             box.stdin.write("change\n")
             box.stdin.flush()
             say("", "2. Meanwhile, at the shop and on people's phones:", "")
             for sentence in _paragraph(box.stdout):
                 say(f"  - {sentence}")
-            say("", "3. What the second sync wrote, and whom it left alone (people masked):", "")
+            say("", "3. What the second sync wrote, and which contacts it left alone (people masked):", "")
             _vs_st(environ, "sync", "--all")
             _show_outcome(environ)
         finally:
@@ -72,7 +72,7 @@ def demo() -> None:
 
 
 def _paragraph(stream: IO[str]) -> list[str]:
-    """Lines up to the next blank line but for those of the welcome, which ends with one blank line of its own."""
+    """Return the lines up to the next blank line, except those of the welcome, which ends with a blank line itself."""
     lines: list[str] = []
     for line in stream:
         text = line.rstrip("\n")

@@ -1,6 +1,7 @@
-"""`vs-st why` and `vs-st history`: what a contact says and why, and what has happened to it, for one person at a time.
+"""Defines `vs-st why` and `vs-st history`: what a contact holds and why, and what has happened to it.
 
-Both show phones and values in full: who asks has the person on the line. Times are the winery's own.
+Both are about one contact at a time and show phones and values in full: the person who asks has the customer on the
+line. Times are in the winery's time zone.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ Record = dict[str, Any]
 @click.argument("phone")
 @click.argument("field", required=False)
 def why(merchant_id: str, as_json: bool, phone: str, field: str | None) -> None:
-    """Where the values of the contact with PHONE came from, or why they are not there; FIELD for one value alone.
+    """Show where the values of the contact with PHONE came from, or why they are missing; FIELD for one value alone.
 
-    Told from what the last sync has stored; nobody is asked. Shows the phone, the e-mail and all values in full.
+    The answer comes from what the last sync has stored; no system is called. Shows the phone, the e-mail and all values
+    in full.
     """
     from vs_st_pipeline.operations import explain
     from vs_st_pipeline.routes.contacts.map_file import load_field_map
@@ -61,10 +63,11 @@ def why(merchant_id: str, as_json: bool, phone: str, field: str | None) -> None:
 @click.argument("phone")
 @click.argument("field", required=False)
 def history(merchant_id: str, at: str | None, as_json: bool, phone: str, field: str | None) -> None:
-    """What has happened to the contact with PHONE, newest last: values that moved, refusals, writes without an answer.
+    """Show what has happened to the contact with PHONE, newest last: changed values, refusals, unanswered writes.
 
-    Told of all contacts that bear the phone, or bore it when they were last read; FIELD for one field alone. Shows the
-    phone and all values in full: who asks has the person on the line.
+    Covers all contacts that have the phone, or had it when they were last read; FIELD for one field alone. Shows the
+    phone
+    and all values in full: the person who asks has the customer on the line.
     """
 
     merchant = one_merchant(merchant_id)
@@ -79,7 +82,7 @@ def history(merchant_id: str, at: str | None, as_json: bool, phone: str, field: 
 
 def _check_phone(phone: str) -> None:
     if parse_nanp(phone) is None:
-        # Not repeated: whatever was typed instead may be a person's.
+        # Not repeated in the message: what was typed instead may be personal data.
         raise click.UsageError("this is no North American phone number: give its ten digits")
 
 
@@ -125,7 +128,8 @@ def _why_lines(answer: Record, merchant: Merchant) -> list[str]:
         f"  field map: {told_map['name']}, version {told_map['version']}, fingerprint {told_map['fingerprint'][:12]}"
         + ("; it was changed since the last sync" if changed else "")
     )
-    if answer["held"] and len(answer["fields"]) > 1:  # nothing is worked out for whom nothing is written
+    # no values are worked out for a contact that nothing is written to
+    if answer["held"] and len(answer["fields"]) > 1:
         stands = [f"      {row['field']}: {row['live']}" for row in answer["fields"] if row["live"]]
         return [*lines, *(["  what stands there now:", *stands] if stands else ["  all fields of the map are empty"])]
     for row in answer["fields"]:
@@ -215,7 +219,7 @@ def _field_lines(row: Record, about: Record, zone: ZoneInfo) -> list[str]:
 
 
 def _source_lines(sources: list[Record]) -> list[str]:
-    """One line per record and path; of many records that say the same, one line for all."""
+    """Return one line per record and path; where many records say the same, one line for all of them."""
     alike = Counter((source["system"], source["kind"], source["path"], source["value"]) for source in sources)
     lines, done = [], set()
     for source in sources:
@@ -303,7 +307,7 @@ def _ledger_lines(ledger: list[Record], named: bool) -> list[str]:
 
 
 def _at(text: str, zone: ZoneInfo, precision: str = "%H:%M") -> str:
-    """A time of a report (ISO, UTC) as the winery's clock shows it."""
+    """Return a time of a report (ISO, UTC) in the winery's time zone."""
     moment = datetime.fromisoformat(text).replace(tzinfo=UTC).astimezone(zone)
     return moment.strftime(f"%Y-%m-%d {precision} %Z")
 

@@ -1,4 +1,4 @@
-"""`vs-st`: assembles the commands, and turns what goes wrong into exit codes (0 well, 1 failed, 2 wrong use)."""
+"""Assembles the commands of `vs-st`, and turns errors into exit codes (0 well, 1 failed, 2 wrong use)."""
 
 from __future__ import annotations
 
@@ -39,12 +39,13 @@ for command in COMMANDS:
 
 
 def main() -> None:
-    """The console script."""
-    os.umask(0o077)  # whatever is written here is about people
+    """Run the console script."""
+    os.umask(0o077)  # everything written here is about people
     crash_reports.install()
     make_ready()
     try:
-        sys.exit(cli.main(standalone_mode=False))  # it returns the code of a `click.exceptions.Exit`, and else None
+        # it returns the code of a `click.exceptions.Exit`, and otherwise None
+        sys.exit(cli.main(standalone_mode=False))
     except click.Abort:
         tell("stopped")
         sys.exit(1)
@@ -70,9 +71,9 @@ def main() -> None:
 
 
 def _show(error: click.ClickException) -> None:
-    """What click says of a wrong use, with what was typed shown and not acted on."""
+    """Print what click says about wrong use; what was typed is shown and cannot act on the terminal."""
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        error.ctx.color = True  # else click drops some of what would act, and says nothing of it
+        error.ctx.color = True  # otherwise click drops some of what would act, and does not say so
     said = io.StringIO()
     error.show(file=said)
     tell(*said.getvalue().rstrip("\n").split("\n"))

@@ -1,4 +1,4 @@
-"""Which merchants a command is about, and the options by which it is told."""
+"""Reads which merchants a command is about, and the options that say so."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Merchants to work on, and entries that were meant but cannot be used (they fail with kind `config`)."""
+    """Merchants to work on, and entries that were named but cannot be used (they fail with kind `config`)."""
 
     merchants: list[Merchant]
     bad: list[tuple[str, BadSettings]]
 
 
 def merchant_options(command: F) -> F:
-    """`--merchant ID...` or `--all`; several ids may follow one `--merchant`, or it may be given several times."""
+    """Add `--merchant ID...` and `--all`; several ids may follow one `--merchant`, or it may be given several times."""
     command = click.argument("more_ids", nargs=-1, metavar="")(command)
     command = click.option("--all", "every", is_flag=True, help="All enabled merchants.")(command)
     return click.option("--merchant", "ids", multiple=True, metavar="ID...", help="These merchants.")(command)
 
 
 def json_option(command: F) -> F:
-    """`--json`."""
+    """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")(command)
 
 
 def select(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool) -> Selection:
-    """The merchants that the options mean.
+    """Return the merchants that the options name.
 
     Raises:
         click.UsageError: neither or both of the options, or a merchant that the file does not have.
@@ -56,23 +56,23 @@ def select(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool) -> Sele
 
 
 def read_settings() -> MerchantsFile:
-    """The merchants file that `VS_ST_MERCHANTS` names."""
+    """Read the merchants file that `VS_ST_MERCHANTS` names."""
     return read_merchants(settings_path(os.environ), os.environ)
 
 
 def warn_of(misunderstood: Iterable[InvalidSetting]) -> None:
-    """Say which settings of the environment are not understood, and what comes of it."""
+    """Print which settings of the environment are not understood, and what follows from it."""
     for one in misunderstood:
         tell(f"warning: {one.sentence}")
 
 
 def settings_json(misunderstood: Iterable[InvalidSetting]) -> list[dict[str, str]]:
-    """The same for `--json`."""
+    """Return the settings that are not understood, for `--json`."""
     return [{"not_understood": one.says, "meanwhile": one.meanwhile} for one in misunderstood]
 
 
 def one_merchant(merchant_id: str) -> Merchant:
-    """The one good merchant of this id; whether it is enabled does not matter to who only looks.
+    """Return the one good merchant with this id, enabled or not: a command that only looks may look at both.
 
     Raises:
         click.UsageError: there is none.

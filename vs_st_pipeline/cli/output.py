@@ -1,7 +1,8 @@
-"""The command's one way to stdout and stderr: no foreign text acts on a terminal, no stream stops work.
+"""Writes to stdout and stderr, the only way the command does: no foreign text acts on a terminal, no stream stops work.
 
-Results are lines (`say`) or one JSON object (`say_json`) on stdout; whoever cannot be given them is told so on stderr,
-by `NotPrinted`. What goes to stderr (`tell`) is by the way: where it cannot be written, the work goes on without it.
+Results are lines (`say`) or one JSON object (`say_json`) on stdout; where stdout does not take them, `NotPrinted` says
+so
+on stderr. What goes to stderr (`tell`) is not essential: where it cannot be written, the work goes on without it.
 
 Streams are written to directly and not by `click.echo`, which takes ASCII for a mistake and writes UTF-8 in its place.
 """
@@ -20,13 +21,13 @@ _ACTING = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, invisible format marks, lo
 
 
 class NotPrinted(Exception):
-    """A result that stdout did not take; the text says why."""
+    """stdout did not take a result; the text says why."""
 
 
 def shown(text: str) -> str:
-    r"""A text on one line of a terminal; what would act there or hide is an escape such as `\x1b`, `\n` or `\u202e`.
+    """Return a text on one line of a terminal; what would act there or hide becomes an escape: `\x1b`, `\n`, `\u202e`.
 
-    These are the Unicode categories Cc, Cf, Zl and Zp and lone surrogates; all else stays as it is.
+    These are the Unicode categories Cc, Cf, Zl and Zp and lone surrogates; everything else stays as it is.
     """
     if text.isprintable():
         return text
@@ -36,7 +37,7 @@ def shown(text: str) -> str:
 
 
 def say(*lines: str) -> None:
-    """Write these lines of a result on stdout; a line break within one is shown as any other character that acts.
+    """Write these lines of a result to stdout; a line break within one is shown as any other character that acts.
 
     Raises:
         NotPrinted: stdout does not take them.
@@ -45,7 +46,7 @@ def say(*lines: str) -> None:
 
 
 def say_json(value: Any) -> None:
-    """Write one JSON object on stdout: the same value to whoever parses it, and harmless to a terminal that shows it.
+    """Write one JSON object to stdout: the same value to every parser, and harmless to a terminal that shows it.
 
     Raises:
         NotPrinted: stdout does not take it.
@@ -53,20 +54,20 @@ def say_json(value: Any) -> None:
     text = json.dumps(value, ensure_ascii=False, indent=2)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8", "surrogatepass")
-    except UnicodeEncodeError:  # JSON's own escapes, since others would not be JSON
+    except UnicodeEncodeError:  # JSON's own escapes, because others would not be JSON
         text = json.dumps(value, ensure_ascii=True, indent=2)
     _result("\n".join(_json_line(line) for line in text.split("\n")) + "\n")
 
 
 def _json_line(line: str) -> str:
-    """The breaks between lines are all that acts outside a JSON string, so whatever is left stands within one."""
+    """Escape what acts on a terminal: outside JSON strings only line breaks act, so all the rest is in strings."""
     if line.isprintable():
         return line
     return "".join(json.dumps(char)[1:-1] if category(char) in _ACTING else char for char in line)
 
 
 def tell(*lines: str) -> None:
-    """Write these lines of progress, of a warning or of an error on stderr, if it can be written to."""
+    """Write these lines of progress, of a warning or of an error to stderr, if it can be written to."""
     stream = sys.stderr
     try:
         if stream is not None:
@@ -77,7 +78,7 @@ def tell(*lines: str) -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody looks at it; a stream that is closed or not there is no terminal."""
+    """Say whether a person sees this stream; a stream that is closed or missing is not a terminal."""
     try:
         return stream is not None and stream.isatty()
     except (OSError, ValueError):
@@ -85,11 +86,12 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def make_ready() -> None:
-    """For the console script, before anything else: make all three standard streams usable.
+    """Make all three standard streams usable; the console script calls this before anything else.
 
-    A character that an encoding lacks becomes a backslash escape. In the place of a stream that was closed by whoever
-    started us comes one that takes everything and gives nothing: else the next file opened, a database for one, would
-    get its number, and whatever writes to standard error by that number would write into the file.
+    A character that an encoding lacks becomes a backslash escape. A stream that the parent process closed is replaced
+    by
+    one that takes everything and gives nothing. Otherwise the next file opened, a database for example, would get its
+    number, and code that writes to standard error by that number would write into the file.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -108,7 +110,7 @@ def make_ready() -> None:
 
 
 def flush(stream: TextIO | None) -> None:
-    """Write what a stream still holds; what it does not take goes nowhere, else Python tries again when it ends."""
+    """Write what a stream still holds; discard what it does not take, otherwise Python tries again when it ends."""
     with contextlib.suppress(AttributeError):
         try:
             stream.flush()  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""`vs-st forget`, `vs-st rebuild` and `vs-st offboard`: what is kept of people and merchants, and how it goes away."""
+"""Defines `vs-st forget`, `vs-st rebuild` and `vs-st offboard`: what is kept of people and merchants, how it goes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vs_st_pipeline.platform.settings.merchants import ID_FORM, is_enabled, read
 if TYPE_CHECKING:
     from vs_st_pipeline.operations.offboard import Removed
 
-NOT_CHANGED = "Nothing at Vinoshipper or SimpleTexting was changed: who is to be forgotten there is deleted there."
+NOT_CHANGED = "Nothing at Vinoshipper or SimpleTexting was changed: to forget the person there too, delete them there."
 
 
 @click.command()
@@ -31,9 +31,10 @@ NOT_CHANGED = "Nothing at Vinoshipper or SimpleTexting was changed: who is to be
 def forget(merchant_id: str, yes: bool, as_json: bool, phone: str) -> None:
     """Erase the people with PHONE from all that is kept, and never store or write them again.
 
-    Their contacts, the customers behind them and their orders go from every table, and the bytes from the file. Salted
+    Their contacts, the customers linked to them and their orders go from every table, and the bytes from the file.
+    Salted
     hashes stay, which keep them out. Nothing at Vinoshipper or SimpleTexting is changed. A phone that nobody is stored
-    under is kept out all the same.
+    under is kept out in any case.
     """
     from vs_st_pipeline.pipeline import erasure
     from vs_st_pipeline.platform.warehouse.suppression import phone_name
@@ -53,21 +54,22 @@ def forget(merchant_id: str, yes: bool, as_json: bool, phone: str) -> None:
     if any(found[name] for name in ("contacts", "customers", "orders")):
         say(f"{merchant_id}: {_told(found)} erased, also from the file itself, and kept out from now on.")
     else:
-        say(f"{merchant_id}: nobody is stored under this phone; whoever has it is kept out from now on.")
+        say(f"{merchant_id}: nobody is stored under this phone; the person with it is kept out from now on.")
     if found["unsettled_writes"]:
-        say(f"{found['unsettled_writes']} writes had no outcome yet; nobody will ask for it any more.")
+        say(f"{found['unsettled_writes']} writes had no outcome yet; no later sync will ask for it.")
     say(NOT_CHANGED)
     say("Backups of the data folder still hold what was erased. So may Dagster's run history: ids, no names.")
 
 
 @click.command()
-@click.option("--merchant", "merchant_id", required=True, metavar="ID", help="Whose file is to be made anew.")
+@click.option("--merchant", "merchant_id", required=True, metavar="ID", help="The merchant whose file is started over.")
 @click.option("--yes", is_flag=True, help="Go on also where the old file cannot be read.")
 @json_option
 def rebuild(merchant_id: str, yes: bool, as_json: bool) -> None:
-    """Start a merchant's file anew from both systems; the old one is set aside.
+    """Start a merchant's file over from both systems; the old one is set aside.
 
-    Nothing is written that is there already. People who were forgotten stay so, and what was under way when the old
+    Nothing is written that is there already. People who were forgotten stay forgotten, and what was under way when the
+    old
     file was last used is settled by reading. A sync follows at once.
     """
     from vs_st_pipeline.operations import rebuild
@@ -75,24 +77,24 @@ def rebuild(merchant_id: str, yes: bool, as_json: bool) -> None:
 
     merchant = one_merchant(merchant_id)
     if not merchant.enabled:
-        raise BadSettings(f"{merchant_id} is disabled, so it cannot be read anew: set enabled: true")
+        raise BadSettings(f"{merchant_id} is disabled, so it cannot be read again: set enabled: true")
     clock()
     run = make_run(merchant)
     if (why := rebuild.why_unreadable(run)) is not None:
         has_copy = (run.warehouse.folder(merchant_id) / forgetting_copy()).exists()
         confirm(f"{merchant_id}: {why}\n{UNREADABLE_WITH_COPY if has_copy else UNREADABLE}", yes)
-    anew = rebuild.rebuild(run)
-    if anew.set_aside:
-        tell(f"{merchant_id}: the old file lies in {anew.set_aside} now; remove it when all is well")
+    rebuilt = rebuild.rebuild(run)
+    if rebuilt.set_aside:
+        tell(f"{merchant_id}: the old file lies in {rebuilt.set_aside} now; remove it when all is well")
         tell("it still holds people; `vs-st forget` removes it")
-    if anew.unreadable:
+    if rebuilt.unreadable:
         tell(f"{merchant_id}: the old file could not be read; whatever was under way is found by reading")
-    if anew.unsettled:
-        tell(f"{merchant_id}: {anew.unsettled} writes without an outcome were carried over")
+    if rebuilt.unsettled:
+        tell(f"{merchant_id}: {rebuilt.unsettled} writes without an outcome were carried over")
     report = pipeline.sync(run)
     if as_json:
-        aside = str(anew.set_aside) if anew.set_aside else None
-        say_json({"merchants": [report.as_json()], "set_aside": aside, "unsettled_writes": anew.unsettled})
+        aside = str(rebuilt.set_aside) if rebuilt.set_aside else None
+        say_json({"merchants": [report.as_json()], "set_aside": aside, "unsettled_writes": rebuilt.unsettled})
     else:
         say(*sync_lines(report))
     sys.exit(0 if report.status == OK else 1)
@@ -100,7 +102,7 @@ def rebuild(merchant_id: str, yes: bool, as_json: bool) -> None:
 
 UNREADABLE = (
     "WARNING: the old file cannot be read, and there is no copy of the hashes of people who were forgotten beside it. "
-    "If anybody was ever forgotten, he will come back with the next reading: forget him again. "
+    "If anybody was ever forgotten, they will come back with the next reading: forget them again. "
     "What was being written when the file was last used is not known either; reading will show it"
 )
 UNREADABLE_WITH_COPY = (
@@ -116,13 +118,13 @@ def forgetting_copy() -> str:
 
 
 @click.command()
-@click.option("--merchant", "merchant_id", required=True, metavar="ID", help="Who has left.")
+@click.option("--merchant", "merchant_id", required=True, metavar="ID", help="The merchant that has left.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def offboard(merchant_id: str, yes: bool, as_json: bool) -> None:
-    """Remove all that is kept of a merchant who has left; he must not be enabled any more.
+    """Remove all that is kept of a merchant that has left; it must no longer be enabled.
 
-    Also for one who is not in the merchants file any more: then ID names his folder. Nothing at Vinoshipper or
+    Also for a merchant that is no longer in the merchants file: ID then names its folder. Nothing at Vinoshipper or
     SimpleTexting is changed.
     """
     from vs_st_pipeline.operations import offboard
@@ -144,26 +146,26 @@ def offboard(merchant_id: str, yes: bool, as_json: bool) -> None:
         removed = offboard.Removed(0, 0)
     else:
         confirm(f"{merchant_id}: {_kept(kept)} will be removed for good", yes)
-        removed = offboard.offboard(warehouse, merchant_id, _turns(path, merchant_id))
+        removed = offboard.offboard(warehouse, merchant_id, _permit_files(path, merchant_id))
     if as_json:
         say_json({"merchant": merchant_id, "contacts": removed.contacts, "files": removed.files})
         return
-    say(f"{merchant_id}: {_kept(removed)} removed, and with them who was to be kept out (`vs-st forget`).")
+    say(f"{merchant_id}: {_kept(removed)} removed, and with them the hashes of people kept out (`vs-st forget`).")
     say(NOT_CHANGED.partition(":")[0] + ".")
     say("Backups of the data folder and Dagster's run history may still tell of this merchant.")
 
 
-def _turns(path: Path, merchant_id: str) -> set[Path]:
-    """Turns of his keys, as far as those can be read; not those that another merchant shares."""
+def _permit_files(path: Path, merchant_id: str) -> set[Path]:
+    """Return the permit files of its keys, as far as those can be read, without those that another merchant shares."""
     from vs_st_pipeline.operations.offboard import limiter_files
 
     try:
         found = read_merchants(path, os.environ, all_secrets=True)
     except BadSettings:  # no merchant of the file is usable any more
         return set()
-    folder, his = data_dir(os.environ), found.get(merchant_id)
+    folder, merchant = data_dir(os.environ), found.get(merchant_id)
     others = [limiter_files(folder, merchant) for merchant in found.merchants if merchant.id != merchant_id]
-    return limiter_files(folder, his) - set().union(*others) if his else set()
+    return limiter_files(folder, merchant) - set().union(*others) if merchant else set()
 
 
 def _kept(removed: Removed) -> str:

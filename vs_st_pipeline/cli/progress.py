@@ -1,4 +1,4 @@
-"""Progress on stderr: bars where stderr is a terminal, else one line per merchant that is done."""
+"""Shows progress on stderr: bars where stderr is a terminal, otherwise one line per merchant that is done."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from vs_st_pipeline.cli.output import is_terminal, tell
 
-# A terminal that goes away while we work, or never took a line.
+# A terminal that goes away while we work, or that never took a line.
 _whatever_becomes_of_it = partial(contextlib.suppress, OSError, ValueError)
 
 
 class Progress:
-    """How far each merchant is; safe to call from many threads, and never in the way of the work that it tells of."""
+    """How far each merchant is; safe to call from many threads, and never delays or fails the work it reports on."""
 
     def __init__(self, merchant_ids: list[str]) -> None:
         self._tasks: dict[str, Any] = {}
@@ -45,13 +45,13 @@ class Progress:
                 self._bars.stop()
 
     def say(self, merchant_id: str, said: str) -> None:
-        """What is being done for a merchant; holds counts only, never a person."""
+        """Show what is being done for a merchant; holds counts only, never personal data."""
         if self._bars is not None:
             with _whatever_becomes_of_it():
                 self._bars.update(self._all, said=f"{merchant_id}: {said}")
 
     def done(self, merchant_id: str, report: Any) -> None:
-        """A merchant is through."""
+        """Show that a merchant is done."""
         if self._bars is not None:
             with _whatever_becomes_of_it():
                 self._bars.advance(self._all)

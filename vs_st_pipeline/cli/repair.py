@@ -1,4 +1,4 @@
-"""`vs-st retry` and `vs-st reconcile`: try again what was refused, look again whether all stands as it was left."""
+"""Defines `vs-st retry` and `vs-st reconcile`: try refused contacts again, compare SimpleTexting with the ledger."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_SHOWN = 20  # contacts that differ, in text; --json has all
 def retry(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: bool, jobs: int) -> None:
     """Try refused contacts now, whatever their gap: PHONE, given last, for one alone. What follows is a whole sync.
 
-    A merchant of whom nobody waits is not called. Prints what `vs-st sync` prints.
+    A merchant with no refused contact waiting is not called. Prints what `vs-st sync` prints.
     """
     from vs_st_pipeline.operations.retry import retry as retry_now
 
@@ -42,14 +42,14 @@ def retry(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json:
     else:
         whose = "no refused contact with this phone waits" if phone else "no refused contact waits"
         for name in idle:
-            say(f"{name}: {whose}, so nothing was tried and nobody was called")
+            say(f"{name}: {whose}, so nothing was tried and no system was called")
         for report in reports:
             say(*sync_lines(report))
     sys.exit(0 if all(report.status == OK for report in reports) else 1)
 
 
 def _phone_of(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """The phone that stands last among the ids, if one does; a merchant may be named by ten digits as well."""
+    """Return the phone that stands last among the ids, if there is one; ten digits may also be a merchant's id."""
     if not words or parse_nanp(words[-1]) is None or words[-1] in read_settings().ids:
         return None, words
     return words[-1], words[:-1]
@@ -69,12 +69,14 @@ def _phone_of(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
 def reconcile(
     ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: bool, sample: int | None, jobs: int
 ) -> None:
-    """Compare what is wanted, what was accepted and what stands at SimpleTexting now. Writes nothing there.
+    """Compare what is wanted, what was accepted and what SimpleTexting holds now. Writes nothing there.
 
     A value is `same`; `ours`: what is wanted has changed, the next sync writes it; `theirs`: it was edited there;
-    `both`. Who cannot be read is left out. Asks SimpleTexting for one listing of all contacts (one request per 500), or
-    for each contact by itself where that takes fewer requests. Exit status 1 if anything is `theirs` or `both`, or
-    somebody could not be read. People are masked.
+    `both`. A contact that cannot be read is left out. Asks SimpleTexting for one listing of all contacts (one request
+    per
+    500), or for each contact by itself where that takes fewer requests. Exit status 1 if anything is `theirs` or
+    `both`, or
+    a contact could not be read. People are masked.
     """
     from vs_st_pipeline.operations.audit import AuditResult
     from vs_st_pipeline.operations.audit import audit as compare
@@ -99,7 +101,9 @@ def _reconciled_lines(found: Any) -> list[str]:
     if error is not None:
         return [f"{name}: {status_text(found.report)}"]
     if found.how is None:
-        return [f"{name}: nothing was accepted for any contact yet, so there is nothing to compare; nobody was called"]
+        return [
+            f"{name}: nothing was accepted for any contact yet, so there is nothing to compare; no system was called"
+        ]
     asked = f"{found.requests} request{'s' * (found.requests != 1)}, {found.how}"
     verdict = "all is as it was left" if found.agrees else "NOT as it was left"
     lines = [f"{name}: {verdict}; {found.contacts} contacts compared ({asked})"]

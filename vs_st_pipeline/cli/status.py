@@ -1,4 +1,4 @@
-"""`vs-st check` and `vs-st merchants`: looking without touching."""
+"""Defines `vs-st check` and `vs-st merchants`: they look and change nothing."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from vs_st_pipeline.operations.fleet import health
 from vs_st_pipeline.operations.fleet.health import MerchantHealth
 from vs_st_pipeline.platform.settings.environment import taken
 
-MOST_RECORDS_SHOWN = 20  # per merchant, of what cannot be understood
+MOST_RECORDS_SHOWN = 20  # per merchant, of records that cannot be understood
 
 
 @click.command()
 @merchant_options
 @json_option
 def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: bool) -> None:
-    """Are the keys good (exit 1 if not)? Which custom fields does the account lack, and what else is doubtful?"""
+    """Check whether the keys are good (exit 1 if not), which custom fields are missing, and what else is doubtful."""
     from vs_st_pipeline.domain.attributes import ATTRIBUTES
     from vs_st_pipeline.domain.formats import FORMATS
     from vs_st_pipeline.operations import check
@@ -77,23 +77,23 @@ def _checked_lines(checked: Any) -> list[str]:
 @click.command()
 @json_option
 def merchants(as_json: bool) -> None:
-    """The merchants, and how each stands: what is the matter, since when, and what to do."""
+    """List the merchants and the status of each: what is the matter, since when, and what to do."""
     found = health.fleet_health(os.environ)
     warn_of(found.misunderstood)
     if found.unreadable is not None:
         raise found.unreadable
     if as_json:
         settings = settings_json(found.misunderstood)
-        say_json({"merchants": [_standing_json(one) for one in found.stands], "settings": settings})
+        say_json({"merchants": [_status_json(one) for one in found.stands], "settings": settings})
     else:
         width = max(len(one.merchant) for one in found.stands)
         for one in found.stands:
-            say(f"{one.merchant:{width}}  {_standing_text(one, found.at)}")
+            say(f"{one.merchant:{width}}  {_status_text(one, found.at)}")
         say("", found.sentence())
     sys.exit(2 if any(one.defaulted for one in found.misunderstood) else 0)
 
 
-def _standing_json(one: MerchantHealth) -> dict[str, Any]:
+def _status_json(one: MerchantHealth) -> dict[str, Any]:
     return {
         "merchant": one.merchant,
         "name": one.name,
@@ -112,7 +112,7 @@ def _standing_json(one: MerchantHealth) -> dict[str, Any]:
     }
 
 
-def _standing_text(one: MerchantHealth, now: datetime) -> str:
+def _status_text(one: MerchantHealth, now: datetime) -> str:
     if one.state == health.OFF:
         return "disabled"
     told = one.in_words

@@ -1,4 +1,4 @@
-"""`vs-st sync` and `vs-st plan`: the main job, and its rehearsal."""
+"""Defines `vs-st sync` and `vs-st plan`: the main job, and its dry run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def sync(
     budget: int | None,
     verbose: bool,
 ) -> None:
-    """The main job: read both systems, plan the difference, write it, remember what was accepted."""
+    """Read both systems, plan the difference, write it, and store what was accepted: the main job."""
     from vs_st_pipeline.cli.alerts import tell_alerts
     from vs_st_pipeline.pipeline import sync as pipeline
 
@@ -60,8 +60,8 @@ def sync(
             make_run(merchant, full=full, allow_unsafe=allow_unsafe, budget=budget, progress=progress)
         )
     )  # fmt: skip
-    if every:  # the tick of those who have no Dagster; who names a merchant looks at him anyhow
-        tell_alerts()  # before anything is printed: whether the report can be is no matter of theirs
+    if every:  # the tick of an installation without Dagster; a person who names a merchant sees its result in any case
+        tell_alerts()  # before anything is printed: alerts do not depend on whether the report can be printed
     if as_json:
         say_json({"merchants": [report.as_json() for report in reports]})
     else:
@@ -75,7 +75,7 @@ def sync(
 @json_option
 @click.option("--jobs", type=click.IntRange(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
 def plan(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: bool, jobs: int) -> None:
-    """What a sync would write, for whom, and who is held back and why. Writes nothing at SimpleTexting.
+    """Show what a sync would write, which contacts are held back, and why. Writes nothing at SimpleTexting.
 
     Shows phones and values in full: it exists to be checked by a person.
     """
@@ -109,7 +109,7 @@ def plan(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: 
 
 
 def make_run(merchant: Merchant, **options: Any) -> Run:
-    """A run of this merchant with the environment's data folder and clock."""
+    """Make a run of this merchant with the environment's data folder and clock."""
     from vs_st_pipeline.platform.run import Run
     from vs_st_pipeline.platform.warehouse.files import Warehouse
 
@@ -133,19 +133,22 @@ _MAKING, _STOPPED = threading.Lock(), threading.Event()
 
 
 def clock() -> datetime:
-    """Now, or what `VS_ST_NOW` says it is."""
+    """Return the present, or the time that `VS_ST_NOW` sets."""
     return now(os.environ)
 
 
 def for_each(selection: Selection, jobs: int, work: Callable[[Merchant, Callable[[str], None]], Any]) -> list[Any]:
-    """Many merchants at once in this process, results in the file's order; one merchant's failure is his own."""
-    clock()  # a VS_ST_NOW that is no time is found before anything is called
+    """Work on many merchants at once in this process; return results in the file's order.
+
+    One merchant's failure affects no other merchant.
+    """
+    clock()  # finds a VS_ST_NOW that is not a time before anything is called
     preload()
-    seats = CpuSlots()
+    cpu_slots = CpuSlots()
     with Progress([merchant.id for merchant in selection.merchants]) as progress:
 
         def one(merchant: Merchant) -> Any:
-            with seats.taken():
+            with cpu_slots.taken():
                 result = work(merchant, lambda said: progress.say(merchant.id, said))
             progress.done(merchant.id, result[0] if isinstance(result, tuple) else result)
             return result
@@ -155,7 +158,7 @@ def for_each(selection: Selection, jobs: int, work: Callable[[Merchant, Callable
             try:
                 results = [future.result() for future in futures]
             except KeyboardInterrupt:
-                _STOPPED.set()  # what is under way ends at its next request, and says how far it came
+                _STOPPED.set()  # work under way ends at its next request, and says how far it came
                 tell("stopping after the requests that are under way ...")
                 results = [future.result() for future in futures]
     return [*results, *(Report(name, status=FAILED, error=error) for name, error in selection.bad)]
@@ -167,7 +170,7 @@ def preload() -> None:
 
 
 def sync_lines(report: Report, verbose: bool = False) -> list[str]:
-    """What a sync came to, in a few lines."""
+    """Return what a sync did, in a few lines."""
     lines = [f"{report.merchant}: {status_text(report)}"]
     if report.error is None or report.contacts:
         lines += [
@@ -202,7 +205,7 @@ def _plan_lines(report: Report, rows: dict[str, Any]) -> list[str]:
 
 
 def status_text(report: Report) -> str:
-    """How it ended, and what went wrong."""
+    """Return how it ended, and what went wrong."""
     if report.error is None:
         return report.status
     trace = f" (trace {report.error.trace_id})" if report.error.trace_id else ""

@@ -1,1 +1,1 @@
-"""The Dagster face: merchants as partitions, the four stops as assets. Dagster is imported here and nowhere else."""
+"""Defines everything in Dagster: merchants as partitions, stages as assets. Only this folder imports Dagster."""

@@ -1,15 +1,16 @@
-"""The seven assets of the way, made by one function that walks all merchants of its run.
+"""Defines the seven assets of the pipeline, made by one function that runs all merchants of its run.
 
-One function, because a run may cover thousands of merchants: a step per asset and merchant would cost more than the
-sync itself. A merchant that fails leaves the stops before it materialized, no other merchant is touched, and the run
-ends as failed and names him. Retrying the backfill from failure, or materializing the partitions that are shown as
-failed, then takes just what is missing; re-executing the run itself would walk all of its merchants again.
+It is one function, because a run may cover thousands of merchants: a step per asset and merchant would cost more than
+the sync itself. For a merchant that fails, the stages before the failure are materialized, no other merchant is
+affected, and the run ends as failed and names the merchant. Retrying the backfill from failure, or materializing the
+partitions that are shown as failed, then makes only what is missing; re-executing the run itself would run all of its
+merchants again.
 
 A run of the schedule (a tick) has no partitions of its own: Dagster would log seven planned materializations for each
-of thousands of merchants before anything is done, and show whoever is not due as failed when somebody else fails. It
-takes who is due, and tells of those of whom there is news (see `news`); of one who fails it logs that his partitions
-were to be made, so that the pages show them as failed, and them alone.
-A backfill is cut into runs of at most 100 merchants, of which two go at once: one that is stopped or killed takes no
+of thousands of merchants before anything is done, and would show merchants that are not due as failed when another
+merchant fails. A tick takes the merchants that are due, and reports those with news (see `reporting`); for a merchant
+that fails it logs that its partitions were planned, so that the pages show these as failed, and no others.
+A backfill is cut into runs of at most 100 merchants, of which two run at once: one that is stopped or killed takes no
 more than a hundred with it.
 """
 
@@ -41,7 +42,7 @@ from vs_st_pipeline.defs.merchant_pool import MerchantResult, run_all, threads_f
 from vs_st_pipeline.defs.metadata import sentence, table
 from vs_st_pipeline.defs.reporting import Detail, ReportLog
 from vs_st_pipeline.defs.resources import Settings, broken, due_now, merchant_of
-from vs_st_pipeline.defs.stops import stops_for
+from vs_st_pipeline.defs.stage_assets import stages_for
 from vs_st_pipeline.defs.storage import dead_runs
 from vs_st_pipeline.defs.storage.planned_events import log_planned
 from vs_st_pipeline.domain.errors import BadSettings
@@ -52,13 +53,13 @@ from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 MOST_NAMED = 20
 
 
-class WalkConfig(Config):
+class SyncConfig(Config):
     """The options of a run."""
 
     full: bool = Field(default=False, description="Read everything again, whatever was read before.")
     allow_unsafe: bool = Field(default=False, description="Let the brake pass once: many contacts may lose something.")
     dry_run: bool = Field(default=False, description="Stop before anything is written at SimpleTexting.")
-    due_only: bool = Field(default=False, description="Only merchants who are due; the schedule sets it.")
+    due_only: bool = Field(default=False, description="Only merchants that are due; the schedule sets it.")
     budget: int | None = Field(
         default=None,
         ge=1,
@@ -88,7 +89,7 @@ SPECS = [
     ),
     _spec(
         "raw/vinoshipper/customers",
-        "The shop's customers as Vinoshipper lists them, and details of those whom an opted-in contact may stand for.",
+        "The shop's customers as Vinoshipper lists them, and details of those that an opted-in contact may stand for.",
         "raw/simpletexting/contacts",
         kinds={"api", "duckdb"},
     ),
@@ -124,82 +125,84 @@ SPECS = [
 
 
 @multi_asset(
-    name="walk",
+    name="walk",  # the name in stored events and in launchpad settings, so it stays
     specs=SPECS,
     check_specs=[check.spec() for check in checks.CHECKS],
     partitions_def=partitions.merchants,
     can_subset=True,
     backfill_policy=BackfillPolicy.multi_run(max_partitions_per_run=100),
 )
-def walk(
-    context: AssetExecutionContext, config: WalkConfig, settings: ResourceParam[Settings]
+def sync_assets(
+    context: AssetExecutionContext, config: SyncConfig, settings: ResourceParam[Settings]
 ) -> Iterator[AssetMaterialization | AssetCheckResult | AssetCheckEvaluation]:
-    """Walk the selected stops for every merchant of the run."""
+    """Run the selected stages for every merchant of the run."""
     file, data_dir, run_of = _settings(context, config, settings)
     dead_runs.hold_lock(data_dir, context.run.run_id)
     selected = {"/".join(key.path) for key in context.selected_asset_keys}
     wanted_checks = [check for check in checks.CHECKS if check.key in context.selected_asset_check_keys]
-    stops = stops_for(selected, dry_run=config.dry_run)
-    # Checks alone may be run without a partition; they then look at everybody.
+    stages = stages_for(selected, dry_run=config.dry_run)
+    # Checks alone may be run without a partition; they then look at all merchants.
     partitioned = context.has_partition_key or context.has_partition_key_range
-    merchant_ids, in_the_file = _whom(file, list(context.partition_keys) if partitioned else None, config)
+    merchant_ids, in_the_file = _selected_merchants(file, list(context.partition_keys) if partitioned else None, config)
     now = settings.now()
     storage_id = str(context.instance.run_storage.get_run_storage_id())
     news = ReportLog(data_dir / "reported.json", storage_id, context.run.run_id)
-    walking = run_all(
+    running = run_all(
         merchant_ids,
         run_of,
-        stops,
+        stages,
         wanted_checks,
         jobs=config.jobs or threads_for(len(merchant_ids)),
         is_news=(lambda report: news.of(report, now)) if config.due_only else (lambda _: Detail.PAGES),
     )
     told, failed, looked_at, measured, to_the_end = [], [], [], {}, False
     try:
-        with closing(walking) as all_walked:
-            for walked in all_walked:
-                if walked.report is None:
-                    context.log.info(f"{walked.merchant_id} is disabled and was not called")
-                if walked.failed:
-                    failed.append(walked)
-                if walked.measures and walked.report:
-                    measured[walked.merchant_id] = walked.measures
-                    looked_at += [walked.report] if len(wanted_checks) == len(checks.CHECKS) else []
-                if not walked.told:
+        with closing(running) as all_results:
+            for result in all_results:
+                if result.report is None:
+                    context.log.info(f"{result.merchant_id} is disabled and was not called")
+                if result.failed:
+                    failed.append(result)
+                if result.measures and result.report:
+                    measured[result.merchant_id] = result.measures
+                    looked_at += [result.report] if len(wanted_checks) == len(checks.CHECKS) else []
+                if not result.told:
                     continue
-                if stops:
-                    news.tells(walked.merchant_id)
-                for asset in sorted(selected & walked.made.keys(), key=list(walked.made).index):
-                    shown = walked.made[asset]
-                    yield AssetMaterialization(asset.split("/"), partition=walked.merchant_id, metadata=shown)
-                told.append(walked)
-                if walked.failed:
+                if stages:
+                    news.tells(result.merchant_id)
+                for asset in sorted(selected & result.made.keys(), key=list(result.made).index):
+                    shown = result.made[asset]
+                    yield AssetMaterialization(asset.split("/"), partition=result.merchant_id, metadata=shown)
+                told.append(result)
+                if result.failed:
                     if not partitioned:
-                        _plan_partitions(context, walked, selected)
-                    context.log.error(_line(walked))
-                walked.made = {}  # thousands of them would be held to the end
+                        _plan_partitions(context, result, selected)
+                    context.log.error(_line(result))
+                result.made = {}  # thousands of these would otherwise be held until the end
         to_the_end = True
-    finally:  # also of a run that is stopped: what was told was told
+    finally:  # also for a run that is stopped: what was reported is reported
         findings = merge_results(data_dir, measured, in_the_file, now)
-        # A run of some stops says nothing of the others' pages: the next tick tells of all, whatever was told before.
-        if set(stops) == set(STAGES):
-            # What a run that is cancelled did not make is not shown as failed, so it is not told.
-            reports = [walked.report for walked in told if walked.report and (to_the_end or not walked.failed)]
+        # A run of some stages says nothing about the pages of the others: the next tick reports everything again.
+        if set(stages) == set(STAGES):
+            # What a canceled run did not make is not shown as failed, so it does not count as reported.
+            reports = [result.report for result in told if result.report and (to_the_end or not result.failed)]
             news.remember(reports, now, measured=looked_at, gone=news.known().keys() - {*in_the_file, *merchant_ids})
     results = checks.results(wanted_checks, measured, findings, now, allow_unsafe=config.allow_unsafe)
-    # For a result, Dagster would look up which partitions this run has, and a tick has none.
+    # For a result, Dagster would look up the partitions of this run, and a tick has none.
     yield from results if partitioned else map(checks.as_evaluation, results)
-    if "synced" in stops:  # else nobody stands otherwise than before
+    if "synced" in stages:  # otherwise no merchant's status has changed
         yield from refreshed(context.log, file)
-    as_before = [walked for walked in failed if not walked.told]
+    as_before = [result for result in failed if not result.told]
     if as_before:
         context.log.warning(f"{len(as_before)} fail as before: {_names(as_before)}")
     if len(failed) > len(as_before):
-        raise _failure([walked for walked in failed if walked.told], len(merchant_ids), len(as_before))
+        raise _failure([result for result in failed if result.told], len(merchant_ids), len(as_before))
 
 
-def _whom(file: MerchantsFile, partition_keys: list[str] | None, config: WalkConfig) -> tuple[list[str], list[str]]:
-    """The merchants to walk, and all that the file names: an entry that is broken for a while removes nobody."""
+def _selected_merchants(
+    file: MerchantsFile, partition_keys: list[str] | None, config: SyncConfig
+) -> tuple[list[str], list[str]]:
+    """Return the merchants to run, and all that the file names: an entry broken for a while removes no merchant."""
     everybody = [merchant.id for merchant in file.enabled]
     entries_broken = broken(file)
     wanted = everybody if partition_keys is None else partition_keys
@@ -210,16 +213,16 @@ def _whom(file: MerchantsFile, partition_keys: list[str] | None, config: WalkCon
     return wanted, [*everybody, *entries_broken]
 
 
-def _plan_partitions(context: AssetExecutionContext, walked: MerchantResult, selected: set[str]) -> None:
-    """Log that the stops which failed were to be made: a planned one that a failed run did not make shows as failed."""
-    for asset in sorted(selected - walked.made.keys()):
-        log_planned(context, "walk", asset, walked.merchant_id)
+def _plan_partitions(context: AssetExecutionContext, result: MerchantResult, selected: set[str]) -> None:
+    """Log that the failed stages were planned: a planned stage that a failed run did not make shows as failed."""
+    for asset in sorted(selected - result.made.keys()):
+        log_planned(context, "walk", asset, result.merchant_id)
 
 
 def _settings(
-    context: AssetExecutionContext, config: WalkConfig, settings: Settings
+    context: AssetExecutionContext, config: SyncConfig, settings: Settings
 ) -> tuple[MerchantsFile, Path, Callable[[str], Run]]:
-    """The merchants file, the data folder, and how to get the Run of a merchant."""
+    """Return the merchants file, the data folder, and a function that makes the Run of a merchant."""
     try:
         file, warehouse = settings.merchants_file(), settings.warehouse()
     except BadSettings as error:
@@ -240,21 +243,21 @@ def _settings(
     return file, warehouse.data_dir, run_of
 
 
-def _line(walked: MerchantResult) -> str:
-    assert walked.report is not None
-    assert walked.report.error is not None
-    return f"{walked.merchant_id}: {sentence(walked.report.error)}"
+def _line(result: MerchantResult) -> str:
+    assert result.report is not None
+    assert result.report.error is not None
+    return f"{result.merchant_id}: {sentence(result.report.error)}"
 
 
-def _names(walked: Sequence[MerchantResult]) -> str:
-    names = sorted(one.merchant_id for one in walked)
+def _names(result: Sequence[MerchantResult]) -> str:
+    names = sorted(one.merchant_id for one in result)
     return ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
 
 
 def _failure(failed: Sequence[MerchantResult], of: int, as_before: int) -> Failure:
-    failed = sorted(failed, key=lambda walked: walked.merchant_id)
+    failed = sorted(failed, key=lambda result: result.merchant_id)
     others = of - len(failed) - as_before
-    lines = [_line(walked) for walked in failed]
+    lines = [_line(result) for result in failed]
     more = f"\nand {len(lines) - MOST_NAMED} more, in the metadata" if len(lines) > MOST_NAMED else ""
     rows = [{"merchant": one.merchant_id, **one.report.error.as_report()} for one in failed]  # type: ignore[union-attr]
     return Failure(

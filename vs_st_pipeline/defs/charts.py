@@ -1,8 +1,8 @@
-"""Small pictures for an asset's page, as markdown: hours as a stepped area (SVG), a distribution as bars of text.
+"""Draws small pictures for an asset's page, as markdown: hours as a stepped area (SVG), a distribution as text bars.
 
 The UI shows markdown in place only where it is shorter than 1,000 characters, and hides it behind a link otherwise;
 so a picture has to be shorter than that, whatever is in it. No plotting library writes that short. The background is
-white whatever the UI's theme: an image knows nothing of the page around it.
+white whatever the UI's theme, because an image does not know the page around it.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from urllib.parse import quote
 
-SHORTEST = 1000  # characters from which on the UI hides markdown
-_WIDTH, _HIGH, _TOP = 432, 70, 16  # pixels; a line of text stands above the area and one below it
+SHORTEST = 1000  # number of characters from which on the UI hides markdown
+_WIDTH, _HIGH, _TOP = 432, 70, 16  # pixels; one line of text is above the area and one is below it
 _COLOURS = ("43d", "c32", "e80", "285", "88a", "199", "b48")
-_AS_IT_IS = "=:/,;<>'"  # what an address in markdown may hold unescaped, three times shorter so
-_BAR = 24  # characters of the longest bar
+_AS_IT_IS = "=:/,;<>'"  # what an address in markdown may hold unescaped, which makes it three times shorter
+_BAR = 24  # number of characters of the longest bar
 
 
 def by_hour(says: str, series: Mapping[str, Sequence[int]]) -> str:
-    """Numbers by hour, the present hour last, stacked; `says` stands below, and is for whoever cannot see it.
+    """Draw numbers by hour, the present hour last, stacked; `says` is the text below, also for screen readers.
 
     Where all the hours would be too long, several are taken together.
 
     Args:
-        series: name -> one number per hour, for all the same hours. A single one's name is not told.
+        series: name -> one number per hour, for all the same hours. The name of a single series is not shown.
     """
     hours = len(next(iter(series.values())))
     for together in (1, 2, 3, 4, 6, 8, 12, 24, 48):
@@ -36,7 +36,7 @@ def by_hour(says: str, series: Mapping[str, Sequence[int]]) -> str:
 
 
 def distribution(says: str, counts: Mapping[str, int]) -> str:
-    """Numbers as bars of text, one line each, as wide as the largest allows."""
+    """Draw numbers as bars of text, one line each, as wide as the largest number allows."""
     widest, largest = max(map(len, counts)), max([*counts.values(), 1])
     lines = [
         f"{name:{widest}} {'█' * max(1, round(_BAR * count / largest)) if count else ''} {count}"
@@ -46,7 +46,7 @@ def distribution(says: str, counts: Mapping[str, int]) -> str:
 
 
 def _summed(numbers: Sequence[int], together: int) -> list[int]:
-    """From the end, so that the last ones are whole."""
+    """Sum hours in groups, from the end, so that the last groups are whole."""
     cut = len(numbers) % together
     parts = [numbers[:cut]] * bool(cut) + [numbers[i : i + together] for i in range(cut, len(numbers), together)]
     return [sum(part) for part in parts]
@@ -56,7 +56,7 @@ def _area(series: Mapping[str, Sequence[int]], hours: int) -> str:
     columns = list(zip(*series.values(), strict=True))
     highest, step = max([1, *(sum(column) for column in columns)]), _WIDTH / len(columns)
     drawn = []
-    for place in reversed(range(len(series))):  # the whole stack first, what is lower in it over that
+    for place in reversed(range(len(series))):  # the whole stack first, the lower layers drawn over it
         path, at = f"M0,{_TOP + _HIGH}", 0
         for height, run in groupby(round(_HIGH * sum(column[: place + 1]) / highest) for column in columns):
             at += len(list(run))

@@ -1,11 +1,11 @@
-"""Data-quality checks: of each stop what a person should know, as a number, a share and a sample, and what to do.
+"""Checks data quality: for each stage what a person should know, as a number, a share and a sample, and what to do.
 
 Data flow: a merchant's stored tables -> Measure -> findings of all merchants -> one result per check and run.
 
-A result stands for all merchants: what was measured in this run, and for the others what was found last. It fails if
+A result covers all merchants: what was measured in this run, and for the others what was found last. It fails if
 it fails for any of them; its table names them. One result per merchant would need partitioned checks, which are a
 preview in Dagster 1.13 and would add an event per check and merchant to every run.
-Blocking checks fail the run. What keeps a bad plan from being pushed is the pipeline's own brake, on every way.
+Blocking checks fail the run. What keeps a bad plan from being pushed is the pipeline's own brake, in every kind of run.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ BAD = "look at this"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What is measured, and from when on a person should look.
+    """What is measured, and when a person should look.
 
     Attributes:
-        asset: the asset's key. name: the check's name: what holds if it passes.
+        asset: the asset's key. name: the check's name, which says what holds if it passes.
         counted: what the number counts.
         means: what a failure means and what to do, in plain sentences.
         percent: more than this share of a merchant's rows fails the check.
@@ -64,7 +64,7 @@ class Check:
 
     @property
     def id(self) -> str:
-        """The name under which findings are kept."""
+        """Return the name under which findings are stored."""
         return f"{self.asset}:{self.name}"
 
     def fails(self, found: Metric | StoredResult) -> bool:
@@ -81,7 +81,7 @@ class Check:
 
 
 def measure(run: Run, checks: Iterable[Check]) -> dict[str, Metric]:
-    """These checks for one merchant, from what is stored; a merchant of whom nothing is stored has nothing to check."""
+    """Run these checks for one merchant, from what is stored; where nothing is stored there is nothing to check."""
     if not run.warehouse.file(run.merchant.id).exists():
         return {}
     with run.open() as db:
@@ -96,12 +96,12 @@ def results(
     *,
     allow_unsafe: bool,
 ) -> Iterator[AssetCheckResult]:
-    """One result per check over all merchants of whom something was found.
+    """Return one result per check over all merchants with a finding.
 
     Args:
         measured: merchant -> checks that were measured in this run.
-        findings: of all merchants, those of this run among them.
-        allow_unsafe: whoever allowed it by name has seen it: blocking checks tell it, but do not fail his run.
+        findings: of all merchants, including those of this run.
+        allow_unsafe: the person who allowed it has seen it: blocking checks report it, but do not fail that run.
     """
     for check in checks:
         here = {merchant_id for merchant_id, done in measured.items() if check.id in done}
@@ -109,7 +109,7 @@ def results(
 
 
 def as_evaluation(result: AssetCheckResult) -> AssetCheckEvaluation:
-    """The same as an event that is logged as it is."""
+    """Return the result as an event that is logged as it is."""
     assert result.asset_key
     assert result.check_name
     check = next(check for check in CHECKS if check.key == AssetCheckKey(result.asset_key, result.check_name))
@@ -128,7 +128,7 @@ _COLUMNS = ("merchant", "result", "number", "of", "share", "detail", "sample", "
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Without those that are empty for all: what is left has more room for its words."""
+    """Return the columns without those that are empty in all rows: the rest has more room for its words."""
     return [name for name in _COLUMNS if name not in ("detail", "sample") or any(row[name] for row in rows)]
 
 
@@ -157,7 +157,7 @@ def _result(
     told = f"{count} of {of} ({_share(count, of)}): {check.counted}."
     if not found:
         told = "Checked for nobody yet: no merchant got this far."
-    # Somebody else's earlier finding is told, but is no reason to fail this run.
+    # An earlier finding of a merchant that is not in this run is reported, but is no reason to fail this run.
     blocks = check.blocking and not set(bad).isdisjoint(here) and not allow_unsafe
     return AssetCheckResult(
         passed=not bad,
@@ -186,7 +186,7 @@ def _share(count: int, of: int) -> str:
 _CONTACTS, _CUSTOMERS, _ORDERS = "raw/simpletexting/contacts", "raw/vinoshipper/customers", "raw/vinoshipper/orders"
 _PLANNED, _SYNCED = "planned/simpletexting/contacts", "synced/simpletexting/contacts"
 _SHRUNK = (
-    "The last complete read lost over a fifth of its rows: a filter, a half answer, or somebody deleted many. Nothing "
+    "The last complete read lost over a fifth of its rows: a filter, a half answer, or a person deleted many. Nothing "
     "is written for this merchant until it is clear; if it is right, run once with allow_unsafe."
 )
 
@@ -201,8 +201,8 @@ _UNREADABLE = (
     "day. If it lasts, tell the vendor the record's id; `vs-st why` shows what it means for a contact."
 )
 _UNREAD = (
-    "Something is given and nobody can understand it, which is never taken for nothing: what is made of it stays as it "
-    "is, and where an age hangs on it nobody is written. `vs-st check` names the records; correct them at Vinoshipper."
+    "A value is given and cannot be understood. It is never taken for missing: what is made of it stays as it is, and "
+    "where an age depends on it the contact is not written. `vs-st check` names them; correct them at Vinoshipper."
 )
 
 CHECKS = (
@@ -217,7 +217,7 @@ CHECKS = (
         percent=100 - brake.SHRUNK_BELOW, blocking=True,
     ),
     Check(
-        _CONTACTS, "answers_are_as_known", "names in contacts that nobody told us of", _DRIFT,
+        _CONTACTS, "answers_are_as_known", "names in contacts that no fact sheet knows", _DRIFT,
         metrics.new_drift("contact"),
     ),
     Check(
@@ -232,7 +232,7 @@ CHECKS = (
     ),
     Check(
         _CUSTOMERS, "phones_are_usable", "customers whose phone is not a North American number",
-        "Nobody can be matched by such a phone. Correct the phones at Vinoshipper.",
+        "No contact can be matched by such a phone. Correct the phones at Vinoshipper.",
         metrics.share_of(
             "raw.vinoshipper_customers",
             "phone is null",
@@ -246,7 +246,7 @@ CHECKS = (
         metrics.unseen("customer"),
     ),
     Check(
-        _CUSTOMERS, "answers_are_as_known", "names in customers that nobody told us of", _DRIFT,
+        _CUSTOMERS, "answers_are_as_known", "names in customers that no fact sheet knows", _DRIFT,
         metrics.new_drift("customer"),
     ),
     Check(
@@ -254,7 +254,7 @@ CHECKS = (
         metrics.unseen("order"),
     ),
     Check(
-        _ORDERS, "answers_are_as_known", "names in orders that nobody told us of", _DRIFT,
+        _ORDERS, "answers_are_as_known", "names in orders that no fact sheet knows", _DRIFT,
         metrics.new_drift("order"),
     ),
     Check(
@@ -268,7 +268,7 @@ CHECKS = (
     ),
     Check(
         "staged/customers", "is_complete", "customers of the shop that are not staged",
-        "Nobody can be written for a customer who is not staged. Materialize staged again; if it lasts, report it.",
+        "No contact is written for a customer that is not staged. Materialize staged again; if it lasts, report it.",
         metrics.share_of(
             "raw.vinoshipper_customers",
             "customer_id not in (select customer_id from staged.customers)",
@@ -278,7 +278,7 @@ CHECKS = (
         blocking=True,
     ),
     Check(
-        _CUSTOMERS, "records_are_readable", "customers who could not be read when last asked for", _UNREADABLE,
+        _CUSTOMERS, "records_are_readable", "customers that could not be read when last asked for", _UNREADABLE,
         metrics.unreadable("customer", "raw.vinoshipper_customers where detail_at is not null"),
     ),
     Check(
@@ -290,15 +290,15 @@ CHECKS = (
         metrics.unreadable("contact", "raw.simpletexting_contacts where not gone"),
     ),
     Check(
-        "staged/customers", "values_are_understood", "customers with a value that nobody can understand", _UNREAD,
+        "staged/customers", "values_are_understood", "customers with a value that cannot be understood", _UNREAD,
         metrics.share_of("staged.customers", "unread is not null", sample=metrics.CUSTOMERS),
     ),
     Check(
-        "staged/orders", "values_are_understood", "orders with a value that nobody can understand", _UNREAD,
+        "staged/orders", "values_are_understood", "orders with a value that cannot be understood", _UNREAD,
         metrics.share_of("staged.orders", "unread is not null", sample=metrics.ORDERS),
     ),
     Check(
-        "staged/customers", "birth_dates_are_known", "customers read in detail who have no birth date",
+        "staged/customers", "birth_dates_are_known", "customers read in detail without a birth date",
         "Whether they are of age is not known. Ask for it in the shop, or set require_age_evidence to hold them back.",
         metrics.share_of(
             "staged.customers", "birth_date is null and birth_year is null", "has_detail", sample=metrics.CUSTOMERS
@@ -378,7 +378,7 @@ CHECKS = (
     Check(
         _SYNCED, "ledger_matches_live", "values that stood otherwise than they were accepted, when last compared",
         "Somebody or something edits our fields at SimpleTexting. Fields that the pipeline owns are put back by the "
-        "next sync; find out who edits them, or take them out of the field map. `vs-st reconcile` compares anew.",
+        "next sync; find out who edits them, or take them out of the field map. `vs-st reconcile` compares again.",
         metrics.not_as_left,
     ),
     Check(

@@ -1,10 +1,11 @@
-"""`fleet/health`: how all merchants stand, on one page, refreshed by every tick.
+"""Defines `fleet/health`: the health of all merchants on one page, refreshed by every tick.
 
 It has no partitions and no upstream assets: it is read from the merchants file and from what each sync leaves behind
-(`standing.json`), so that it is true also where the way itself is broken.
+(`standing.json`), so that it is true even where the pipeline itself is broken.
 
-A tick tells it among its own events (`refreshed`), because a run of its own would cost seconds, and what belongs to no
-run is never deleted with one. Materializing the asset by hand does the same.
+A tick logs it among its own events (`refreshed`), because a run of its own would cost seconds, and events that belong
+to
+no run are never deleted with one. Materializing the asset by hand does the same.
 """
 
 # No `from __future__ import annotations`: Dagster looks at the function's annotations.
@@ -40,8 +41,8 @@ from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
 KEY = AssetKey(["fleet", "health"])
 MOST_SHOWN, MOST_FINE = 100, 50  # merchants in a table; an event is stored by every tick
-MOST_NAMED = 5  # merchants with the same trouble, in what to do first
-SERIOUS = 0.1  # from this share of the merchants on it is not their own trouble any more
+MOST_NAMED = 5  # merchants with the same trouble that are named under what to do first
+SERIOUS = 0.1  # from this share of the merchants on, the cause is no longer the merchants' own
 
 FleetEvent = AssetMaterialization | AssetCheckEvaluation
 
@@ -80,8 +81,8 @@ WHOLE = FleetCheck(
 UNDERSTOOD = FleetCheck(
     "settings_are_understood",
     "settings of the environment (`VS_ST_...`) that are not understood",
-    "The table says of each what is wrong, how to write it, and what comes of it. Put it right where Dagster gets its "
-    "environment from, and start Dagster anew.",
+    "The table says of each what is wrong, how to write it, and what follows from it. Put it right where Dagster gets "
+    "its environment from, and restart Dagster.",
 )
 CHECKS = (FRESH, HEALTHY, WHOLE, UNDERSTOOD)
 
@@ -89,12 +90,12 @@ CHECKS = (FRESH, HEALTHY, WHOLE, UNDERSTOOD)
 @asset(
     key=KEY,
     group_name="fleet",
-    description="How all merchants stand: who is in trouble, since when, why, and what to do. Every tick refreshes it.",
+    description="All merchants: which are in trouble, since when, why, and what to do. Every tick refreshes it.",
     kinds={"python"},
     check_specs=[check.spec() for check in CHECKS],
 )
 def fleet_health() -> MaterializeResult:
-    """Look at all merchants now; calls nobody."""
+    """Read the health of all merchants now; no system is called."""
     found = health.fleet_health(os.environ)
     return MaterializeResult(
         metadata=_metadata(found),
@@ -103,7 +104,7 @@ def fleet_health() -> MaterializeResult:
 
 
 def refreshed(log: DagsterLogManager | Logger, file: MerchantsFile | None = None) -> Iterator[FleetEvent]:
-    """At the end of a tick: what refreshes the page; then whoever wants to hear of trouble is told. Not of a dry run.
+    """Yield, at the end of a tick, the events that refresh the page; then send the alerts. A dry run does neither.
 
     Args:
         file: the merchants file, where it has been read already.
@@ -121,12 +122,12 @@ def refreshed(log: DagsterLogManager | Logger, file: MerchantsFile | None = None
 
 
 def fleet_materialization(found: Fleet) -> AssetMaterialization:
-    """What the asset's page shows."""
+    """Return what the asset's page shows."""
     return AssetMaterialization(KEY, metadata=_metadata(found))
 
 
 def fleet_checks(found: Fleet) -> Iterator[AssetCheckEvaluation]:
-    """The results of the asset's checks."""
+    """Yield the results of the asset's checks."""
     for check in CHECKS:
         yield AssetCheckEvaluation(asset_key=KEY, check_name=check.name, **_result(check, found))
 
@@ -145,7 +146,7 @@ def _metadata(found: Fleet) -> dict[str, Any]:
     shown["good sync, refused and unknown contacts, calls of the last sync, changes in 24 h"] = table(
         _numbers(stands), _NUMBERS
     )
-    # As numbers by themselves they are drawn over time, in the tab of plots.
+    # Plain numbers are drawn over time, in the tab of plots.
     shown |= {f"merchants {state}": count for state, count in found.counts.items()}
     shown["contacts refused, waiting for another try"] = sum(one.rejects for one in found.stands)
     shown["contacts of unknown outcome"] = sum(one.unknown for one in found.stands)
@@ -156,10 +157,11 @@ def _metadata(found: Fleet) -> dict[str, Any]:
 
 
 def _to_do(bad: Sequence[MerchantHealth]) -> str:
-    """Who is in trouble, why, and what to do, together who has the same; as many as the UI shows in place."""
+    """Return the merchants in trouble, why, and what to do, grouped by trouble; as many as the UI shows in place."""
     groups: dict[str, list[str]] = {}
     for one in bad:
-        # Without the call, and where each one's key lies: that would be a line for each, and the table has it.
+        # Without the call, and without where each merchant's key is: those would make a line for each, and the table
+        # has them.
         why = re.sub(r" \(call \w+\)", "", one.error.message if one.error else one.says).rstrip(".")
         at = f" at {one.error.system}" if one.error and one.error.system else ""
         do = advice.what_to_do(one.error) if one.error and one.kind in advice.WHAT_TO_DO else one.do

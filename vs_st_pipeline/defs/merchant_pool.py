@@ -1,8 +1,9 @@
-"""Walks many merchants at once, each on a thread of its own, and tells of each as soon as it is done.
+"""Runs many merchants at once, each on a thread of its own, and hands over each result as soon as it is done.
 
 Threads are enough: a merchant's time goes by waiting for answers, at about one request per second. Few of them compute
-at once (`seats`), and another merchant is begun only when a seat was to be had: as many are under way as keep the seats
-taken, a hundred where answers take long, a dozen where they come at once. Each costs memory, and what is cold is slow.
+at once (`cpu_slots`), and another merchant is started only when a CPU slot was free: as many are under way as keep the
+slots busy, a hundred where answers take long, a dozen where they come at once. Each costs memory, and what is cold is
+slow.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from vs_st_pipeline.defs import metadata
 from vs_st_pipeline.defs.checks import Check, measure
 from vs_st_pipeline.defs.metrics import Metric
 from vs_st_pipeline.defs.reporting import Detail
-from vs_st_pipeline.defs.stops import ASSETS_OF_STOP
+from vs_st_pipeline.defs.stage_assets import ASSETS_OF_STAGE
 from vs_st_pipeline.domain.errors import Internal, PipelineError, TryLater
 from vs_st_pipeline.domain.report import FAILED, Report
 from vs_st_pipeline.pipeline.session import StageDone
@@ -32,13 +33,13 @@ PER_JOB = 8  # merchants that one thread takes one after another before another 
 
 @dataclass(slots=True)
 class MerchantResult:
-    """What one merchant's walk came to.
+    """The result of one merchant's run.
 
     Attributes:
         report: None where the merchant is disabled, and so was not called.
-        told: there is something to tell of it on the pages of its partitions; without, `made` is empty.
-        made: asset -> metadata of what was made, also where a later stop failed.
-        measures: the checks' findings, of assets that were made; empty where nothing can have become another one.
+        told: there is something to report on the pages of its partitions; if False, `made` is empty.
+        made: asset -> metadata of what was made, also where a later stage failed.
+        measures: the checks' findings, for assets that were made; empty where no finding can have changed.
     """
 
     merchant_id: str
@@ -53,75 +54,75 @@ class MerchantResult:
 
 
 def threads_for(merchants: int) -> int:
-    """How many merchants to have at work at once where nobody said."""
+    """Return how many merchants to run at once where no number is given."""
     return min(MOST_JOBS, max(FEWEST_JOBS, merchants // PER_JOB))
 
 
 def run_one(
     merchant_id: str,
     run_of: Callable[[str], Run],
-    stops: Collection[str],
+    stages: Collection[str],
     checks: Sequence[Check],
     stopping: threading.Event,
     is_news: Callable[[Report], Detail] = lambda _: Detail.PAGES,
 ) -> MerchantResult:
-    """Make these stops for one merchant and measure what came of it; never raises.
+    """Run these stages for one merchant and measure the result; never raises.
 
     Args:
-        is_news: whether the report is worth the tables that people look at: they cost more than a quiet sync. So do
-            the checks, a little less.
+        is_news: says whether the report is worth the tables that people look at, which cost more than a quiet sync. The
+            checks cost a little less.
     """
-    walked, done = MerchantResult(merchant_id), dict[str, StageDone]()
+    result, done = MerchantResult(merchant_id), dict[str, StageDone]()
     try:
         run = replace(run_of(merchant_id), stop=stopping.is_set)
         if not run.merchant.enabled:
-            return walked
+            return result
 
         def on_stage(made: StageDone) -> None:
             done[made.name] = made
             if stopping.is_set():
                 raise TryLater("the run was stopped before this merchant was done; what is done stands")
 
-        walked.report = run_stages(run, stops, on_stage) if stops else Report(merchant_id, run.run_id)
-        news = is_news(walked.report)
-        walked.told = news == Detail.PAGES
-        if walked.told:
-            made = {asset: shown for stop in done.values() for asset, shown in metadata.of_stage(run, stop).items()}
-            walked.made = metadata.with_report(made, walked.report)
+        result.report = run_stages(run, stages, on_stage) if stages else Report(merchant_id, run.run_id)
+        news = is_news(result.report)
+        result.told = news == Detail.PAGES
+        if result.told:
+            made = {asset: shown for stage in done.values() for asset, shown in metadata.of_stage(run, stage).items()}
+            result.made = metadata.with_report(made, result.report)
         if news != Detail.NOTHING:
-            reached = {asset for stop in done for asset in ASSETS_OF_STOP[stop]}
-            walked.measures = measure(run, [check for check in checks if not stops or check.asset in reached])
+            reached = {asset for stage in done for asset in ASSETS_OF_STAGE[stage]}
+            result.measures = measure(run, [check for check in checks if not stages or check.asset in reached])
     except PipelineError as error:
-        walked.report = walked.report or Report(merchant_id)
-        walked.report.status, walked.report.error = FAILED, error
+        result.report = result.report or Report(merchant_id)
+        result.report.status, result.report.error = FAILED, error
     except Exception as error:
-        # Its text may hold a person's data, so only its type is told.
-        walked.report = walked.report or Report(merchant_id)
-        walked.report.status, walked.report.error = FAILED, Internal(f"a fault of ours: {type(error).__name__}")
-    if walked.report is not None and walked.report.status == FAILED:
-        walked.told = is_news(walked.report) == Detail.PAGES
-    return walked
+        # Its text may hold personal data, so only its type is reported.
+        result.report = result.report or Report(merchant_id)
+        result.report.status, result.report.error = FAILED, Internal(f"a fault of ours: {type(error).__name__}")
+    if result.report is not None and result.report.status == FAILED:
+        result.told = is_news(result.report) == Detail.PAGES
+    return result
 
 
 def run_all(
     merchant_ids: Sequence[str],
     run_of: Callable[[str], Run],
-    stops: Collection[str],
+    stages: Collection[str],
     checks: Sequence[Check],
     *,
     jobs: int,
     is_news: Callable[[Report], Detail] = lambda _: Detail.PAGES,
 ) -> Generator[MerchantResult]:
-    """All these merchants, at most `jobs` at once, in the order in which they are done.
+    """Yield the results of all these merchants, at most `jobs` at once, in the order in which they are done.
 
-    Closing the iterator (a run that is stopped) begins no further merchant, and ends the others before their next
+    Closing the iterator (a run that is stopped) starts no further merchant, and ends the others before their next
     request.
     """
-    stopping, waiting, seats = threading.Event(), deque(merchant_ids), CpuSlots()
+    stopping, waiting, cpu_slots = threading.Event(), deque(merchant_ids), CpuSlots()
 
-    def walk_seated(merchant_id: str) -> MerchantResult:
-        with seats.taken():
-            return run_one(merchant_id, run_of, stops, checks, stopping, is_news)
+    def run_in_slot(merchant_id: str) -> MerchantResult:
+        with cpu_slots.taken():
+            return run_one(merchant_id, run_of, stages, checks, stopping, is_news)
 
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="merchant")
     at_work: set[Future[MerchantResult]] = set()
@@ -129,9 +130,9 @@ def run_all(
         while waiting or at_work:
             more = bool(waiting) and len(at_work) < jobs
             if more:
-                with seats.taken():  # waited for like anybody else's, so that who is under way comes to the end
-                    at_work.add(pool.submit(walk_seated, waiting.popleft()))
-            # What is done is handed on and forgotten before more is begun.
+                with cpu_slots.taken():  # waits like a merchant does, so that those under way come to the end
+                    at_work.add(pool.submit(run_in_slot, waiting.popleft()))
+            # What is done is handed over and forgotten before more is started.
             done, at_work = wait(at_work, timeout=0 if more else None, return_when=FIRST_COMPLETED)
             for one in done:
                 yield one.result()

@@ -1,4 +1,4 @@
-"""What an asset's page shows of one merchant's stop: numbers, what was asked for, and small tables of masked people."""
+"""Makes what an asset's page shows of a stage: numbers, what was asked for, small tables of masked people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord, TableSchema
 
-from vs_st_pipeline.defs.stops import ASSETS_OF_STOP
+from vs_st_pipeline.defs.stage_assets import ASSETS_OF_STAGE
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.plan import MEANINGS
 from vs_st_pipeline.domain.report import Report
@@ -18,7 +18,7 @@ from vs_st_pipeline.platform.run import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-ROWS = 10  # of a table of people: each merchant's every run stays in the event log for good
+ROWS = 10  # of a table of people: the event log keeps every run of each merchant for good
 
 _CUSTOMERS = "select count(*) from raw.vinoshipper_customers where deleted_at is null"
 _COUNTS = {
@@ -46,14 +46,14 @@ _COUNTS = {
 
 
 def of_stage(run: Run, done: StageDone) -> dict[str, dict[str, Any]]:
-    """Asset -> what its tables show of a stop just made; a view that fails is named and spoils nothing."""
+    """Return asset -> what its tables show of a stage just made; a view that fails is named and fails nothing else."""
     found = {}
-    for asset in ASSETS_OF_STOP[done.name]:
+    for asset in ASSETS_OF_STAGE[done.name]:
         shown: dict[str, Any] = {}
         try:
             shown |= _views(run, asset)
         except Exception as error:
-            shown["view"] = f"could not be made ({type(error).__name__}); the stop itself is done"
+            shown["view"] = f"could not be made ({type(error).__name__}); the stage itself is done"
         if done.asked:
             asked = [
                 {"asked": row.what, "because": row.why, "records": row.records, "found": row.found}
@@ -72,7 +72,7 @@ def of_stage(run: Run, done: StageDone) -> dict[str, dict[str, Any]]:
 
 
 def with_report(made: Mapping[str, dict[str, Any]], report: Report) -> dict[str, dict[str, Any]]:
-    """The same with what only the report knows, which comes first: what a hurried reader wants."""
+    """Return the same with what only the report knows in front: that is what a reader in a hurry wants."""
     ended = report.status if report.error is None else f"{report.status} later: {sentence(report.error)}"
     found = {}
     for asset, shown in made.items():
@@ -83,12 +83,12 @@ def with_report(made: Mapping[str, dict[str, Any]], report: Report) -> dict[str,
 
 
 def sentence(error: PipelineError) -> str:
-    """`auth: ...`: the kind, and what to do; errors carry no personal data by their own rule."""
+    """Return `auth: ...`: the kind, and what to do; errors carry no personal data by their own rule."""
     return f"{error.kind}: {error}"
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> TableMetadataValue:
-    """Rows as a table of the UI; every cell is text or a whole number."""
+    """Return rows as a table of the UI; every cell is text or a whole number."""
     names = list(columns) or list(rows[0])
     schema = TableSchema(
         [TableColumn(name, "int" if rows and isinstance(rows[0][name], int) else "string") for name in names]
@@ -97,7 +97,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> Tab
 
 
 def _views(run: Run, asset: str) -> dict[str, Any]:
-    """Numbers and tables; the file is opened once, and once more for each table that has rows (mostly none)."""
+    """Return numbers and tables; the file is opened once, and once more for each table that has rows (mostly none)."""
     with run.open() as db:
         shown: dict[str, Any] = {name: int(db.value(sql)) for name, sql in _COUNTS.get(asset, {}).items()}
         if asset == _PLANNED and (refused := db.value("select unsafe from planned.plan")):
@@ -121,7 +121,7 @@ def _unusable(run: Run, kind: str) -> pd.DataFrame:
 
 
 def _rejected(run: Run) -> pd.DataFrame:
-    """In few columns: what it means and what to do needs room."""
+    """Return refused contacts in few columns: what it means and what to do needs room."""
     found = tables.rejected_contacts(run, limit=ROWS)
     told = zip(found["means"], found["do"], found["then"], strict=True)
     found["what it means, what to do"] = [f"{means} → {do} It is {then}." for means, do, then in told]
@@ -136,7 +136,7 @@ _BY_FIELD = {
                 group by 1 order by 1""",
 }
 
-# Name, what has rows if the table has, and the table.
+# Name of the table, the rows that it needs to be shown, and how to make it.
 _TABLES: dict[str, tuple[tuple[str, str, Callable[[Run], pd.DataFrame]], ...]] = {
     "staged/customers": (
         ("unusable", "staged.unusable where kind = 'customer'", lambda run: _unusable(run, "customer")),
@@ -163,7 +163,7 @@ _TABLES: dict[str, tuple[tuple[str, str, Callable[[Run], pd.DataFrame]], ...]] =
 
 
 def _reported(asset: str, report: Report, shown: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """One sentence, and the report's own numbers."""
+    """Return one sentence, and the report's own numbers."""
     if asset.startswith("raw/"):
         what = asset.rpartition("/")[2]
         seen = {"contacts": report.contacts, "customers": report.customers, "orders": report.orders}[what]

@@ -1,4 +1,4 @@
-"""What the checks measure: for one merchant, so many of so many, from the tables that are stored."""
+"""Measures what the checks check: for one merchant, a count out of a total, from the tables that are stored."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ SAMPLED = 3
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One merchant's finding: so many of so many, and in words what they are where a number does not say it.
+    """One merchant's finding: a count out of a total, and in words what a number does not say.
 
     Attributes:
-        sample: some of them, masked, so that a person knows where to begin to look.
+        sample: some of the records, masked, so that a person knows where to begin to look.
     """
 
     count: int
@@ -40,7 +40,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How records of a kind are named in a sample: a column, and what to do with it."""
+    """How records of a kind are named in a sample: a column, and the function to apply to it."""
 
     column: str
     named: Callable[[Any], str]
@@ -90,7 +90,7 @@ def empty_read(what: str) -> Callable[[Run, Db], Metric]:
 
 
 def unseen(kind: str) -> Callable[[Run, Db], Metric]:
-    """Ways of asking that have no effect in this account, so that something is seen late or not at all."""
+    """Measure ways of asking that have no effect in this account, so that something is seen late or not at all."""
     of = sum(spot.kind == kind for spot in limitations.ALL.values())
 
     def find(run: Run, db: Db) -> Metric:
@@ -105,7 +105,7 @@ def unseen(kind: str) -> Callable[[Run, Db], Metric]:
 
 
 def unreadable(kind: str, table_name: str) -> Callable[[Run, Db], Metric]:
-    """Records of one kind that could not be read when they were last asked for: since when, why, when they are next."""
+    """Measure records of one kind that could not be read at the last request: since when, why, when they are next."""
 
     def find(run: Run, db: Db) -> Metric:
         rows = read_unreadable(db, kind)
@@ -117,7 +117,7 @@ def unreadable(kind: str, table_name: str) -> Callable[[Run, Db], Metric]:
 
 
 def new_drift(kind: str) -> Callable[[Run, Db], Metric]:
-    """What came up in answers within a week that nobody told us of; what is older has been seen by somebody."""
+    """Measure unknown names and values that came up within a week; a person has already seen the older ones."""
 
     def find(run: Run, db: Db) -> Metric:
         rows = db.rows(
@@ -141,7 +141,7 @@ def missing_custom_fields(run: Run, db: Db) -> Metric:
 
 
 def of_linked(reason: str) -> Callable[[Run, Db], Metric]:
-    """Linked contacts that are held or noted for one reason."""
+    """Measure linked contacts that are held or noted for one reason."""
 
     def find(run: Run, db: Db) -> Metric:
         rows = """planned.contacts where customer_id is not null and (held = $reason or contact_id in
@@ -162,7 +162,7 @@ def held(run: Run, db: Db) -> Metric:
 
 
 def rejected(run: Run, db: Db) -> Metric:
-    """Contacts that SimpleTexting refuses; in words by code how many, for how long, what it means, what to do."""
+    """Measure contacts that SimpleTexting refuses; by code how many, for how long, what it means, what to do."""
     codes = db.rows("select code, count(*), min(first_at) from synced.rejects group by 1 order by 3, 1 nulls last")
     written = db.value(
         "select count(*) from (select contact_id from synced.ledger union select contact_id from synced.rejects)"
@@ -176,7 +176,7 @@ def rejected(run: Run, db: Db) -> Metric:
 
 
 def unknown(run: Run, db: Db) -> Metric:
-    """Contacts that something was sent to, or may have been, without an answer that says what became of it."""
+    """Measure contacts with a write that was sent, or may have been, and has no answer that says what became of it."""
     row = db.row(
         """select count(distinct contact_id) filter (outcome is null), count(distinct contact_id),
                   min(sent_at) filter (outcome is null) from synced.writes"""
@@ -187,7 +187,7 @@ def unknown(run: Run, db: Db) -> Metric:
 
 
 def brake_passed(run: Run, db: Db) -> Metric:
-    """How often somebody let a sync pass within a week that the brake had refused: who, when, and what it had said."""
+    """Measure how often a person let a sync pass that the brake had refused, within a week: who, when, and why."""
     rows = [
         row
         for row in db.rows("select allowed_at, allowed_by, refused from synced.allowed order by allowed_at desc")
@@ -198,7 +198,7 @@ def brake_passed(run: Run, db: Db) -> Metric:
 
 
 def not_as_left(run: Run, db: Db) -> Metric:
-    """Values that stood otherwise than they were accepted, when all sides were last compared (`vs-st reconcile`)."""
+    """Measure values that differed from what was accepted when all sides were last compared (`vs-st reconcile`)."""
     row = db.row(
         """select made_at, how, contacts, same + ours + theirs + both_sides, theirs + both_sides, fields
            from synced.reconciled order by made_at desc, run_id desc limit 1"""
@@ -208,12 +208,12 @@ def not_as_left(run: Run, db: Db) -> Metric:
     made_at, how, contacts, values, edited, fields = row
     counts = {name: sides.get("theirs", 0) + sides.get("both", 0) for name, sides in json.loads(fields).items()}
     where = "".join(f", {name} {count}" for name, count in counts.items() if count)
-    # A time and no age: it is told as it was measured, which may be hours ago.
+    # A time and no age: the finding is shown as it was measured, perhaps hours ago.
     return Metric(int(edited), int(values), f"{made_at:%Y-%m-%d %H:%M} UTC, {how}, {contacts} contacts{where}")
 
 
 def written_though_held(run: Run, db: Db) -> Metric:
-    """Contacts that the last plan's run wrote although that plan holds them back or links them to nobody."""
+    """Measure contacts that the last plan's run wrote although that plan holds them back or does not link."""
     written = """select distinct h.contact_id from synced.history as h join planned.plan as p using (run_id)
                  where event = 'accepted'"""
     row = db.row(

@@ -1,4 +1,4 @@
-"""The partitions: one per merchant, the key is the merchant's id."""
+"""Defines the partitions: one per merchant, the key is the merchant's id."""
 
 from __future__ import annotations
 

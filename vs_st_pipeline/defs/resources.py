@@ -1,4 +1,4 @@
-"""What every run needs from its surroundings: the merchants file, the data folder and the time."""
+"""Provides what every run needs from its surroundings: the merchants file, the data folder and the time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vs_st_pipeline.platform.settings import environment, merchants
 from vs_st_pipeline.platform.settings.merchants import Merchant, MerchantsFile
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 
-TICK = timedelta(minutes=5)  # the schedule's
+TICK = timedelta(minutes=5)  # the interval of the schedule
 
 
 class Settings:
@@ -22,7 +22,7 @@ class Settings:
     """
 
     def merchants_file(self) -> MerchantsFile:
-        """The merchants file as it stands now.
+        """Read the merchants file as it is now.
 
         Raises:
             BadSettings: it cannot be read, or no merchant of it is usable.
@@ -30,15 +30,15 @@ class Settings:
         return merchants.read_merchants(environment.settings_path(os.environ), os.environ)
 
     def now(self) -> datetime:
-        """Now, or what VS_ST_NOW says; aware.
+        """Return the present, or the time that VS_ST_NOW sets; aware.
 
         Raises:
-            BadSettings: VS_ST_NOW is no time.
+            BadSettings: VS_ST_NOW is not a time.
         """
         return environment.now(os.environ)
 
     def warehouse(self) -> Warehouse:
-        """One for the whole run: its merchants share one DuckDB instance."""
+        """Return the one warehouse of the whole run: its merchants share one DuckDB instance."""
         return Warehouse(environment.data_dir(os.environ))
 
     def run(
@@ -52,8 +52,8 @@ class Settings:
         dry_run: bool = False,
         budget: int | None = None,
     ) -> Run:
-        """A run of one merchant under the id of the Dagster run."""
-        environment.now(os.environ)  # a VS_ST_NOW that is no time is told before anything is asked for
+        """Make a run of one merchant under the id of the Dagster run."""
+        environment.now(os.environ)  # finds a VS_ST_NOW that is not a time before any request is made
         return Run(
             merchant,
             warehouse,
@@ -69,15 +69,15 @@ class Settings:
 
 
 def broken(file: MerchantsFile) -> list[str]:
-    """Ids of the merchants whose entry is wrong: there is nothing to sync, but it is to be told."""
+    """Return the ids of the merchants whose entry is wrong: there is nothing to sync, but it has to be reported."""
     return [bad.id for bad in file.bad if bad.id and file.get(bad.id) is None]
 
 
 def due_now(file: MerchantsFile) -> list[str]:
-    """Ids of the enabled merchants who are due, the longest overdue first.
+    """Return the ids of the enabled merchants that are due, the longest overdue first.
 
-    Who falls due before half a tick is over is taken now: a sync ends some time after its tick, and waiting for the
-    next but one would make ten minutes of five.
+    A merchant that falls due before half a tick is over is taken now: a sync ends some time after its tick, and waiting
+    for the tick after next would make ten minutes of five.
 
     Raises:
         BadSettings: a setting of the environment is wrong.
@@ -92,7 +92,7 @@ def due_now(file: MerchantsFile) -> list[str]:
 
 
 def merchant_of(file: MerchantsFile, merchant_id: str) -> Merchant:
-    """The merchant of a partition.
+    """Return the merchant of a partition.
 
     Raises:
         BadSettings: the file has no usable entry for it.

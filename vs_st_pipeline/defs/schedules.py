@@ -1,4 +1,4 @@
-"""The schedule that syncs the merchants who are due, in one run; it is off until somebody turns it on."""
+"""Defines the schedule that syncs the merchants that are due, in one run; it is off until a person turns it on."""
 
 # No `from __future__ import annotations`: Dagster looks at the function's annotations.
 
@@ -26,17 +26,17 @@ UNFINISHED = [
     DagsterRunStatus.CANCELING,
 ]
 
-DUE = "vs-st/due"  # a tag that tells in the list of runs how many were due
+DUE = "vs-st/due"  # a tag that shows in the list of runs how many were due
 
 
 @schedule(
     job=sync,
     cron_schedule=f"*/{TICK.seconds // 60} * * * *",
     default_status=DefaultScheduleStatus.STOPPED,
-    description="Every five minutes: syncs in one run all merchants who are due; waits for the run before.",
+    description="Every five minutes: syncs in one run all merchants that are due; waits for the run before.",
 )
 def sync_schedule(context: ScheduleEvaluationContext, settings: ResourceParam[Settings]) -> RunRequest | SkipReason:
-    """One run for all who are due; none while the one before is under way."""
+    """Request one run for all merchants that are due; none while the previous run is under way."""
     under_way = context.instance.get_run_records(RunsFilter(job_name=sync.name, statuses=UNFINISHED), limit=1)
     if under_way:
         return SkipReason(f"run {under_way[0].dagster_run.run_id} is still under way; it is not overtaken")

@@ -1,8 +1,9 @@
-"""The sensors that keep the partitions in step with the merchants file, and `fleet/health` true while no tick does it.
+"""Defines the sensors that keep the partitions equal to the merchants file, and `fleet/health` true without a tick.
 
-A tick refreshes the page when it ends. One that takes long (first syncs take hours), hangs or never starts would leave
-it as it was, and nobody would hear that all are late. Some settings that are not understood keep ticks from starting;
-so where these have become other ones, the page is refreshed at once.
+A tick refreshes the page when it ends. A tick that takes long (first syncs take hours), hangs or never starts would
+leave
+the page as it was, and no alert would say that all merchants are late. Some settings that are not understood keep ticks
+from starting; so where these have changed, the page is refreshed at once.
 """
 
 # No `from __future__ import annotations`: Dagster looks at the function's annotations.
@@ -25,7 +26,7 @@ OLD = timedelta(minutes=15)
 
 
 def wanted_keys(file: MerchantsFile, known: Collection[str]) -> list[str]:
-    """Enabled merchants in the file's order, and known ones whose entry is broken: a slip of the pen removes nobody."""
+    """Return the enabled merchants in the file's order, and known ones with a broken entry: a slip removes none."""
     broken = [bad.id for bad in file.bad if bad.id in known]
     return list(dict.fromkeys([*(merchant.id for merchant in file.enabled), *(key for key in broken if key)]))
 
@@ -57,7 +58,7 @@ def merchants_sensor(context: SensorEvaluationContext) -> SensorResult | SkipRea
     "become wrong or right. Starts no run.",
 )
 def fleet_watch(context: SensorEvaluationContext) -> SkipReason:
-    """Look whether the page is old; a look at the merchants costs no request."""
+    """Refresh the page if it is old; reading the merchants costs no request."""
     if not merchants.get_partition_keys(dynamic_partitions_store=context.instance):
         return SkipReason("there are no merchants yet")
     wrong = "; ".join(one.says for one in taken(os.environ).misunderstood)

@@ -1,1 +1,1 @@
-"""What people ask for besides a sync."""
+"""Runs what people ask for besides a sync: check, why, history, audit, retry, rebuild, offboard."""

@@ -1,11 +1,10 @@
-"""Compares three sides of every value: what is wanted, what SimpleTexting has accepted, and what stands there now.
+"""Compares three sides of every value: what is wanted, what SimpleTexting has accepted, and what it holds now.
 
 Data flow: SimpleTexting -> raw.simpletexting_contacts; that, staged.* and synced.ledger -> synced.reconciled.
 
 It proves that the ledger tells the truth, or shows where somebody edited our fields. It writes nothing at
-SimpleTexting, and remembers nothing but its own result and what it has read, as a plan does. It reads as a
-rehearsal, which moves none of the marks by which contacts are read: the next sync reads what it would have read
-without this.
+SimpleTexting, and stores nothing but its own result and what it has read, as a plan does. It reads as a dry run, which
+moves none of the cursors by which contacts are read: the next sync reads what it would have read without the audit.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ ALARMING: Final[tuple[Drift, ...]] = ("theirs", "both")
 
 @dataclass(frozen=True, slots=True)
 class Differing:
-    """A contact of which not all values are the same on all sides; its phone is masked."""
+    """A contact whose values are not the same on all sides; its phone is masked."""
 
     contact_id: str
     phone: str
@@ -56,10 +55,10 @@ class AuditResult:
 
     Attributes:
         report: status, error and seconds.
-        how: `listing` or `single reads`; None where nothing was there to compare.
-        contacts: that were compared. left_out: linked ones that were not, by reason.
+        how: `listing` or `single reads`; None where there was nothing to compare.
+        contacts: number of contacts that were compared. left_out: linked contacts that were not compared, by reason.
         fields: values by field and side.
-        differing: contacts that are not the same all through, by id.
+        differing: contacts with a value that is not the same on all sides, by id.
     """
 
     report: Report
@@ -70,12 +69,12 @@ class AuditResult:
     differing: list[Differing] = field(default_factory=list)
 
     def count(self, side: Drift) -> int:
-        """Values on this side, of all fields."""
+        """Return how many values are on this side, over all fields."""
         return sum(sides[side] for sides in self.fields.values())
 
     @property
     def requests(self) -> int:
-        """Sent to SimpleTexting, retries too."""
+        """Return the number of requests sent to SimpleTexting, retries included."""
         return self.report.simpletexting_calls.total()
 
     @property
@@ -88,7 +87,7 @@ class AuditResult:
 
     @property
     def agrees(self) -> bool:
-        """Nothing stands there that was not accepted, or was accepted and is not wanted."""
+        """Say whether SimpleTexting holds only accepted values, and no accepted value that is not wanted."""
         return not any(self.count(side) for side in ALARMING)
 
     def as_json(self) -> dict[str, Any]:
@@ -112,21 +111,23 @@ class AuditResult:
 
 
 def audit(run: Run, sample: int | None = None) -> AuditResult:
-    """Read contacts anew and compare; never raises, what went wrong is in the report.
+    """Read contacts again and compare; never raises, because the report says what went wrong.
 
     Args:
-        sample: about so many contacts, chosen evenly at random, the same ones all day; None for all. If a listing of
-            all costs no more requests than reading them singly, all are listed and compared.
+        sample: about this many contacts, chosen evenly at random, the same ones all day; None for all. If a listing of
+            all
+            contacts costs no more requests than reading them one by one, all are listed and compared.
     """
-    with open_session(run) as visit:
-        found = AuditResult(visit.report)
-        with run.warehouse.sync_lock(run.merchant.id):  # it reads contacts anew, which nobody may do within a sync
-            _audit(visit, found, sample)
+    with open_session(run) as session:
+        found = AuditResult(session.report)
+        # it reads contacts again, which no other process may do during a sync
+        with run.warehouse.sync_lock(run.merchant.id):
+            _audit(session, found, sample)
     return found
 
 
-def _audit(visit: Session, found: AuditResult, sample: int | None) -> None:
-    run, field_map = visit.run, map_file.load_field_map(visit.run.merchant)
+def _audit(session: Session, found: AuditResult, sample: int | None) -> None:
+    run, field_map = session.run, map_file.load_field_map(session.run.merchant)
     with run.open() as db:
         ids, pages = _linked_and_written(db), _pages(db)
     chosen = _chosen(run, ids, sample)
@@ -134,14 +135,14 @@ def _audit(visit: Session, found: AuditResult, sample: int | None) -> None:
         return
     found.how = SINGLE_READS if len(chosen) < pages else LISTING
     if found.how == LISTING:
-        # As a rehearsal reads: it moves no mark, so that the next sync reads what it would have read without us.
-        fetch_contacts(replace(run, dry_run=True), visit.simpletexting, fresh=True)
+        # It reads as a dry run: it moves no cursor, so the next sync reads what it would have read without the audit.
+        fetch_contacts(replace(run, dry_run=True), session.simpletexting, fresh=True)
         with run.open() as db:
             read = db.rows("select contact_id from raw.simpletexting_contacts where read_run = ?", [run.run_id])
             unread = unreadable_ids(db, CONTACT.name).intersection(chosen) - {row[0] for row in read}
     else:
-        unread = _read_singly(run, visit.simpletexting, chosen)
-    if unread:  # what was last read of them may be long past, and proves nothing of now
+        unread = _read_singly(run, session.simpletexting, chosen)
+    if unread:  # the stored body of these contacts may be old, and proves nothing about now
         found.left_out[UNREADABLE] = found.report.noted[UNREADABLE] = len(unread)
     with run.open() as db:
         people = planning.everybody(run, db, field_map)
@@ -152,11 +153,11 @@ def _audit(visit: Session, found: AuditResult, sample: int | None) -> None:
         _compare(db, people, found)
         with db.transaction():
             _remember(run, db, found)
-            clear_state(db, NOTHING_TO_WRITE)  # the next sync makes its plan anew, so that checks tell what was found
+            clear_state(db, NOTHING_TO_WRITE)  # the next sync plans again, so that the checks show what was found here
 
 
 def _linked_and_written(db: Db) -> list[str]:
-    """Contacts that stood for a customer at the last plan and that the ledger knows."""
+    """Return the ids of contacts that the last plan linked to a customer and that the ledger knows."""
     rows = db.rows(
         """select distinct contact_id from synced.ledger
            semi join (select contact_id from planned.contacts where customer_id is not null) using (contact_id)
@@ -166,7 +167,7 @@ def _linked_and_written(db: Db) -> list[str]:
 
 
 def _pages(db: Db) -> int:
-    """What a listing of all costs, in requests."""
+    """Return the number of requests that a listing of all contacts costs."""
     contacts = int(db.value("select count(*) from raw.simpletexting_contacts where not gone"))
     return max(1, -(-contacts // PAGE_SIZE))
 
@@ -174,15 +175,15 @@ def _pages(db: Db) -> int:
 def _chosen(run: Run, ids: Sequence[str], sample: int | None) -> list[str]:
     if sample is None or sample >= len(ids):
         return list(ids)
-    chance = random.Random(f"{run.merchant.id} {run.today()}")  # no secret: it is to be the same all day
+    chance = random.Random(f"{run.merchant.id} {run.today()}")  # not a secret: the choice has to be the same all day
     return sorted(chance.sample(ids, sample))
 
 
 def _read_singly(run: Run, st: SimpleTextingClient, contact_ids: Sequence[str]) -> set[str]:
-    """Read each by itself; returns the ids of those that cannot be read: each one's trouble is its own.
+    """Read each contact by itself and return the ids of those that cannot be read: one contact's trouble is its own.
 
     Raises:
-        PipelineError: it is the system's trouble.
+        PipelineError: the trouble is the system's, not a contact's.
     """
     reads = SingleReads(len(contact_ids))
     with run.open() as db:
@@ -200,7 +201,10 @@ def _read_singly(run: Run, st: SimpleTextingClient, contact_ids: Sequence[str]) 
 
 
 def _ask_one_that_went_well(run: Run, st: SimpleTextingClient, reads: SingleReads) -> None:
-    """Not one read went well: whether it is these contacts or the system is told by one that was read well before."""
+    """Find out, when not one read went well, whether the contacts or the system is at fault.
+
+    A contact that was read well before is read once more: if that fails too, the system is at fault.
+    """
     with run.open() as db, db.batch({"contact_id": list(reads.failed)}) as batch:
         row = db.row(
             f"""select contact_id from raw.simpletexting_contacts
@@ -221,7 +225,7 @@ def _compare(db: Db, people: Sequence[Person], found: AuditResult) -> None:
         contact = person.contact
         if (
             person.facts is None or person.live is None
-        ):  # nothing is wanted of whom nothing may be written, or is known yet
+        ):  # nothing may be written to this contact, or its values are not known yet, so nothing is wanted of it
             found.left_out[person.held or NOT_READ_YET] += 1
             continue
         entries, sides = accepted.get(contact.contact_id, {}), {}

@@ -1,4 +1,4 @@
-"""Looks without touching: are the keys good, which custom fields does the account lack, what else is doubtful.
+"""Checks a merchant without changing anything: are the keys good, which custom fields are missing, what is doubtful.
 
 It asks both systems a few cheap questions and stores nothing.
 """
@@ -22,14 +22,14 @@ from vs_st_pipeline.routes.contacts import map_file
 
 @dataclass(slots=True)
 class CheckResult:
-    """What `check` found of one merchant.
+    """What `check` found for one merchant.
 
     Attributes:
         errors: why a system cannot be used; empty where both keys are good.
-        missing_fields: fields of the map that the account lacks; somebody must make them in the dashboard.
-        doubts: sentences about what works but may not be meant.
-        unreadable: records that could not be read when they were last asked for: kind, id, and a sentence.
-        not_understood: values that are given and that nobody can read: kind and id of the record, and a sentence.
+        missing_fields: fields of the map that the account lacks; a person must make them in the dashboard.
+        doubts: sentences about what works but may not be intended.
+        unreadable: records that could not be read at the last request: kind, id, and a sentence.
+        not_understood: values that are given and cannot be understood: kind and id of the record, and a sentence.
     """
 
     merchant: str
@@ -53,24 +53,24 @@ class CheckResult:
 
 
 def check(run: Run) -> CheckResult:
-    """Ask both systems whether the keys are good, and compare the field map with the account; writes nothing."""
+    """Ask both systems whether the keys are good, and compare the field map with the account; write nothing."""
     checked = CheckResult(run.merchant.id)
     for question in (_ask_map, _look_at_what_is_stored, _ask_vinoshipper, _ask_simpletexting):
-        with open_session(run) as visit:
-            question(visit, checked)
-        if visit.report.status == FAILED and visit.report.error:
-            checked.errors.append(visit.report.error)
+        with open_session(run) as session:
+            question(session, checked)
+        if session.report.status == FAILED and session.report.error:
+            checked.errors.append(session.report.error)
     return checked
 
 
-def _ask_map(visit: Session, checked: CheckResult) -> None:
-    map_file.load_field_map(visit.run.merchant)
+def _ask_map(session: Session, checked: CheckResult) -> None:
+    map_file.load_field_map(session.run.merchant)
 
 
-def _look_at_what_is_stored(visit: Session, checked: CheckResult) -> None:
-    if not visit.run.warehouse.file(visit.run.merchant.id).exists():
+def _look_at_what_is_stored(session: Session, checked: CheckResult) -> None:
+    if not session.run.warehouse.file(session.run.merchant.id).exists():
         return
-    with visit.run.open() as db:
+    with session.run.open() as db:
         checked.doubts += [f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in read_limitations(db)]
         checked.unreadable = [{"kind": row.kind, "id": row.id, "why": row.sentence} for row in read_unreadable(db)]
         checked.not_understood = [
@@ -79,21 +79,21 @@ def _look_at_what_is_stored(visit: Session, checked: CheckResult) -> None:
         ]
 
 
-def _ask_vinoshipper(visit: Session, checked: CheckResult) -> None:
-    visit.vinoshipper.profile()
+def _ask_vinoshipper(session: Session, checked: CheckResult) -> None:
+    session.vinoshipper.profile()
 
 
-def _ask_simpletexting(visit: Session, checked: CheckResult) -> None:
-    visit.simpletexting.tenant()
-    items = list_custom_fields(visit.simpletexting)
+def _ask_simpletexting(session: Session, checked: CheckResult) -> None:
+    session.simpletexting.tenant()
+    items = list_custom_fields(session.simpletexting)
     fields = [
         CustomField(item.label.strip(), item.mergeTag or "") for item in items if item.label and item.label.strip()
     ]
-    resolved = resolve_fields(map_file.load_field_map(visit.run.merchant), fields)
+    resolved = resolve_fields(map_file.load_field_map(session.run.merchant), fields)
     checked.missing_fields = [row.to for row in resolved.missing]
     if CUSTOMER_ID_LABEL in checked.missing_fields:
         checked.doubts.append(
-            f"without the custom field {CUSTOMER_ID_LABEL} contacts are matched by phone alone, in every sync anew"
+            f"without the custom field {CUSTOMER_ID_LABEL} contacts are matched by phone alone, again in every sync"
         )
     wanted = {key for _, key in resolved.available}
     for item in items:

@@ -1,4 +1,4 @@
-"""Tells what has happened to a contact, from the history of what was written: nobody is asked.
+"""Tells what has happened to a contact, from the history of what was written; calls no system.
 
 Data flow: synced.history, synced.writes -> entries by time.
 """
@@ -19,11 +19,11 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 
 
 def history(run: Run, phone: str, field_name: str | None = None, *, at: datetime | None = None) -> Record:
-    """What has happened to all contacts that bear this phone, or bore it when they were last read; newest last.
+    """Return what has happened to all contacts that have this phone, or had it when they were last read; newest last.
 
     Args:
         phone: in any form that reduces to ten NANP digits.
-        field_name: one field (any case), None for all; what concerns the whole contact is told all the same.
+        field_name: one field (any case), None for all; entries about the whole contact are always included.
         at: show what was known at this time (aware), and the ledger as it was then.
 
     Returns:
@@ -46,7 +46,7 @@ def history(run: Run, phone: str, field_name: str | None = None, *, at: datetime
         if (meant is None or entry["field"] is None or entry["field"].casefold() == meant)
         and (until is None or entry["at"] <= until)
     ]
-    entries.sort(key=lambda entry: entry["at"])  # stable: events of one moment stay in their order
+    entries.sort(key=lambda entry: entry["at"])  # stable: events with the same time keep their order
     return {
         "merchant": run.merchant.id,
         "phone": parse_nanp(phone) or phone,
@@ -78,7 +78,7 @@ def _values_that_moved(db: Db, contact_ids: Sequence[str]) -> list[Record]:
 
 
 def _writes_without_values(db: Db, contact_ids: Sequence[str]) -> list[Record]:
-    """Refusals, writes that had no effect, and writes of which nobody knows yet."""
+    """Return refusals, writes that had no effect, and writes whose outcome is not known yet."""
     with db.batch({"contact_id": list(contact_ids)}) as batch:
         rows = db.rows(
             f"""select coalesce(w.settled_at, w.sent_at), w.contact_id, w.outcome, w.call, w.run_id, w.changes,
@@ -91,7 +91,7 @@ def _writes_without_values(db: Db, contact_ids: Sequence[str]) -> list[Record]:
     for at, contact_id, outcome, call, run_id, changes, code, is_last in rows:
         of_write = {"at": at, "contact_id": contact_id, "call": call, "run_id": run_id}
         if outcome == "rejected":
-            # Only the last refusal's code is kept, while the contact waits for its next try.
+            # Only the code of the last refusal is stored, while the contact waits for its next try.
             meaning = {"code": code, "means": describe_code(code).means} if is_last else {}
             entries.append(_entry(event=REJECTED, **of_write, **meaning))
         elif outcome is not None:

@@ -1,8 +1,9 @@
-"""Why a contact says what it says, and what has happened to it: told from what is stored, nobody is asked.
+"""Explains why a contact holds what it holds, from what is stored; calls no system.
 
-`why` looks at now, field by field: value, rule, source records, run and call, or the reason why it is not there.
-`history` looks back: every value that moved, every refusal, and the ledger as it was at a time.
-Both show phones and values in full, for they are asked by somebody who has the person on the line.
+`why` shows the present, field by field: value, rule, source records, run and call, or the reason why a value is
+missing.
+`history` shows the past: every value that changed, every refusal, and the ledger as it was at a time.
+Both show phones and values in full, because the person who asks has the customer on the line.
 """
 
 from __future__ import annotations
@@ -46,17 +47,17 @@ _TAKEN_EMAIL = "left out: another contact of the account has this e-mail, or get
 
 
 def why(run: Run, phone: str, field_name: str | None = None) -> Record:
-    """Where the values of one contact come from, or why they are not there, as far as the last sync knows.
+    """Return where the values of one contact come from, or why they are missing, as far as the last sync knows.
 
     Args:
         phone: in any form that reduces to ten NANP digits.
         field_name: one field of the map (any case), None for all.
 
     Returns:
-        The object of `vs-st why --json`; `contact_id` is None where no contact has this phone. Beside the fields it
-        says `because` (a sentence, where nothing can be written), `rejected`, `notes`, `evidence` (status and birth
+        The object of `vs-st why --json`; `contact_id` is None where no contact has this phone. Besides the fields it
+        holds `because` (a sentence, where nothing can be written), `rejected`, `notes`, `evidence` (status and birth
         date now, and those of the last write), `map`, `more_contacts` (others with this phone) and `about` (by field,
-        what there is to say of it and when and how it was last written, by the history).
+        a sentence about its value, and when and how it was last written, from the history).
 
     Raises:
         BadSettings: the field map or the merchant's file cannot be used.
@@ -117,11 +118,11 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is stored of one contact's values.
+    """What is stored about one contact's values.
 
     Attributes:
         accepted: its ledger. when: time and run of each entry.
-        written: how each field's entry came to be, by its history.
+        written: how each field's entry was made, from its history.
         shared_out: fields that the last plan wants; None where it wanted none.
     """
 
@@ -163,7 +164,7 @@ def _field(
     known: _Known,
     rejected: bool,
 ) -> tuple[Record, str | None]:
-    """One field as `why` tells it, and what there is to say of it in words."""
+    """Return one field in the form of `why`, and a sentence about it."""
     facts = person.facts
     wanted = wanted_values(FieldMap(1, (row,), "", ""), facts, run.merchant.time_zone) if facts else []
     value, rule = wanted[0].value if wanted else None, rule_of(row, field_map)
@@ -179,7 +180,7 @@ def _field(
     stands = contact.value(row.kind, key) if key else None
     accepted_at, run_id = known.when.get(row.to, (None, None))
     if entry is not None and entry.stored is None and run_id == contact.read_run:
-        stands = entry.sent  # the run that wrote it had read the contact before, nobody has since
+        stands = entry.sent  # the run that wrote it had read the contact before; no run has read it since
     state = _state(row, key, value, stands, person.held, rejected, entry)
     field = {
         "field": row.to,
@@ -264,14 +265,14 @@ def _refusal(rejected: Rejected | None) -> Record | None:
 
 def _notes(db: Db, contact_id: str, person: Person | None) -> list[str]:
     planned = {row[0] for row in db.rows("select note from planned.notes where contact_id = ?", [contact_id])}
-    if person is not None:  # what is known now; the plan's word may be older
+    if person is not None:  # what is known now; the plan may be older
         planned.discard(NOT_READ_YET)
         planned |= person.notes
     return sorted(planned)
 
 
 def _evidence(db: Db, contact: ContactIdentity, person: Person | None) -> Record:
-    """On what a write would stand now, and on what the last one stood."""
+    """Return the evidence that a write would rest on now, and the evidence that the last write rested on."""
     known = db.row(
         """select has_detail, coalesce(year(birth_date), birth_year) is not null from staged.customers
            where customer_id = ?""",
@@ -298,11 +299,11 @@ def _evidence(db: Db, contact: ContactIdentity, person: Person | None) -> Record
 
 
 def _no_contact(db: Db, phone: str, digits: str | None) -> str:
-    """Why there is no contact with this phone."""
+    """Say why no contact has this phone."""
     if read_suppressed(db).knows(PHONE, phone_name(phone)):
         return (
-            "whoever has this phone was forgotten here (vs-st forget): nothing is kept of him, and nothing that comes "
-            "under this phone is stored or written any more"
+            "the person with this phone was forgotten here (vs-st forget): nothing is kept of them, and nothing that "
+            "comes under this phone is stored or written any more"
         )
     read_at = db.value("select max(finished_at) from raw.reads where what = 'contacts'")
     if read_at is None:
@@ -325,13 +326,13 @@ def _no_contact(db: Db, phone: str, digits: str | None) -> str:
             "SimpleTexting, and nothing here signs anybody up"
         )
     return (
-        "no contact had this phone when contacts were last read, and no customer has it; who was deleted there before "
-        "anybody looked is the same"
+        "no contact had this phone when contacts were last read, and no customer has it; one that was deleted there "
+        "before it was ever read looks the same"
     )
 
 
 def _no_customer(db: Db, contact: ContactIdentity) -> str:
-    """Why a contact stands for nobody."""
+    """Say why a contact is linked to no customer."""
     carried, digits = contact.vs_customer_id, contact.phone
     deleted = db.rows(
         """select customer_id, deleted_at from raw.vinoshipper_customers
@@ -351,7 +352,7 @@ def _no_customer(db: Db, contact: ContactIdentity) -> str:
 
 
 def _not_readable(db: Db, person: Person) -> dict[str, list[Record]]:
-    """Records of this contact that cannot be read now, and values of them that are given and not understood."""
+    """Return this contact's records that cannot be read now, and its values that are given and not understood."""
     with db.batch({"customer_id": list(person.link.candidates)}, {"customer_id": "int"}) as batch:
         rows = db.rows(
             f"""select 'customer', cast(customer_id as varchar) from {batch}
@@ -374,7 +375,7 @@ def _not_readable(db: Db, person: Person) -> dict[str, list[Record]]:
 
 
 def _not_written(db: Db, person: Person) -> str | None:
-    """Why nothing is written to a linked contact, None where it is."""
+    """Say why nothing is written to a linked contact; return None where something is."""
     if person.held:
         doubted = db.value("select met_at from synced.doubted where contact_id = ?", [person.contact.contact_id])
         if doubted is not None and person.contact.status == "OPT_IN":
@@ -406,10 +407,10 @@ REJECTED, UNANSWERED, WITHOUT_EFFECT = "rejected", "unanswered", "without_effect
 
 
 def contacts_with_phone(db: Db, digits: str | None) -> list[tuple[str, bool]]:
-    """Contacts with this phone when they were last read, or under which something may still come; and who is gone.
+    """Return contacts that had this phone when they were last read, or that a write may still reach under it.
 
-    The phone that a write was sent under is kept only while its outcome is open, so who had the phone earlier and has
-    another one now is not found by it.
+    The flag says whether the contact is gone. The phone that a write was sent under is kept only while its outcome is
+    open, so a contact that had the phone earlier and has another one now is not found by it.
     """
     found = dict(_with_phone(db, digits))
     for contact_id, gone in db.rows(
@@ -422,7 +423,7 @@ def contacts_with_phone(db: Db, digits: str | None) -> list[tuple[str, bool]]:
 
 
 def _with_phone(db: Db, digits: str | None) -> list[tuple[str, bool]]:
-    """Contacts with this phone when they were last read, by id, and whether each is gone."""
+    """Return contacts that had this phone when they were last read, by id, and whether each is gone."""
     return [
         (row[0], bool(row[1]))
         for row in db.rows(
@@ -432,5 +433,5 @@ def _with_phone(db: Db, digits: str | None) -> list[tuple[str, bool]]:
 
 
 def told(moment: datetime | None) -> str | None:
-    """A time of the tables (UTC without zone) as reports tell it."""
+    """Return a time of the tables (UTC without zone) in the form that reports use."""
     return moment.isoformat() + "Z" if moment else None

@@ -1,7 +1,7 @@
-"""Removes all that is kept of a merchant: his folder, and the turns of his keys.
+"""Removes all that is kept of a merchant: its folder, and the files that hold the permits of its keys.
 
 Nothing at Vinoshipper or SimpleTexting is changed. The folder gets another name first, so that no half of it is ever
-taken for a merchant's; what an interrupted removal left is removed by the next one.
+taken for a merchant's; what an interrupted removal left behind is removed by the next one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Removed:
 
 
 def stored_files(warehouse: Warehouse, merchant_id: str) -> Removed | None:
-    """What is kept of a merchant, None where nothing is."""
+    """Count what is kept of a merchant; return None where nothing is."""
     folders = (_folder(warehouse, merchant_id), _leaving(warehouse, merchant_id))
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     if not any(folder.is_dir() for folder in folders):
@@ -40,14 +40,14 @@ def stored_files(warehouse: Warehouse, merchant_id: str) -> Removed | None:
     return Removed(contacts, len(files))
 
 
-def offboard(warehouse: Warehouse, merchant_id: str, turns: Iterable[Path] = ()) -> Removed:
+def offboard(warehouse: Warehouse, merchant_id: str, permit_files: Iterable[Path] = ()) -> Removed:
     """Remove what is kept of a merchant.
 
     Args:
-        turns: files of his keys' turns, those that no other merchant shares.
+        permit_files: files that hold the permits of its keys, without those that another merchant shares.
 
     Raises:
-        TryLater: a sync of his is running.
+        TryLater: a sync of the merchant is running.
     """
     leaving = _leaving(warehouse, merchant_id)
     with warehouse.sync_lock(merchant_id):
@@ -55,13 +55,13 @@ def offboard(warehouse: Warehouse, merchant_id: str, turns: Iterable[Path] = ())
         shutil.rmtree(leaving, ignore_errors=True)
         _folder(warehouse, merchant_id).rename(leaving)
     shutil.rmtree(leaving)
-    for path in turns:
+    for path in permit_files:
         path.unlink(missing_ok=True)
     return removed
 
 
 def limiter_files(data_dir: Path, merchant: Merchant) -> set[Path]:
-    """The files that hold the turns of this merchant's keys."""
+    """Return the files that hold the permits of this merchant's keys."""
     vinoshipper, simpletexting = merchant.vinoshipper, merchant.simpletexting
     return {
         limiter_path(data_dir / "pace", VINOSHIPPER, vinoshipper.base_url, vinoshipper.api_key.reveal()),

@@ -1,9 +1,10 @@
-"""Starts a merchant's file anew: the old one is set aside, and what neither system can tell again is carried over.
+"""Starts a merchant's file over: sets the old one aside, and carries over what neither system can tell again.
 
-Data flow: the old file -> its forgotten hashes, its outbox and whom it doubted -> a new file; a sync reads the rest.
+Data flow: the old file -> its forgotten hashes, its outbox and its doubted contacts -> a new file; a sync reads the
+rest.
 
-Whatever happens on the way, one of the two files stands whole in its place: the old one gets a second name first, and
-then the new one takes over the first.
+Whatever happens on the way, one of the two files is whole and in its place: the old file gets a second name first, and
+then the new file takes over the first name.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse, log_of
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 
-# Sent, or about to be, with no outcome known: a sync settles it by reading. Batches that may come still, and contacts
-# that we may have made.
+# Writes that were sent, or were about to be, with no outcome known: a sync settles them by reading. Batches that may
+# still take effect, and contacts that we may have made.
 CARRIED = {"synced.writes": "outcome is null or phone is not null", "synced.doubted": "true"}
 
 
@@ -32,8 +33,8 @@ class RebuildResult:
 
     Attributes:
         set_aside: where it lies now, None where there was none.
-        unsettled: writes without an outcome that were carried over.
-        unreadable: why nothing could be carried over but the copy of the forgotten hashes; None where all was.
+        unsettled: number of writes without an outcome that were carried over.
+        unreadable: why only the copy of the forgotten hashes could be carried over; None where everything was.
     """
 
     set_aside: Path | None
@@ -42,7 +43,7 @@ class RebuildResult:
 
 
 def why_unreadable(run: Run) -> str | None:
-    """Why the merchant's file cannot be read, None where it can or there is none.
+    """Say why the merchant's file cannot be read; return None where it can be, or where there is none.
 
     Raises:
         TryLater: another process holds the file.
@@ -57,7 +58,7 @@ def why_unreadable(run: Run) -> str | None:
 
 
 def rebuild(run: Run) -> RebuildResult:
-    """Put an empty file in the place of the merchant's own, with what is carried over.
+    """Put an empty file in place of the merchant's own, with what is carried over.
 
     Raises:
         TryLater: a sync is running, or another process holds the file.
@@ -70,14 +71,14 @@ def rebuild(run: Run) -> RebuildResult:
         carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {}
         unreadable = why_unreadable(run)
         if unreadable is None:
-            # The copy of the hashes beside the file is whole then, and will be put into the new one. A damaged copy is
-            # no reason to throw away a good file, which has the same.
+            # After this, the copy of the hashes beside the file is whole, and it goes into the new file. A damaged copy
+            # is no reason to throw away a good file, which holds the same hashes.
             erasure.begin(run)
             carried = _read_carried(run)
         draft = _draft(run, carried)
         stamp = f"{utc_now_naive():%Y%m%dT%H%M%S%f}"
         aside = path.with_name(f"{path.name}.{stamp}.bak")
-        if log_of(path).exists():  # of a file that could not be opened; it must not be read into the new one
+        if log_of(path).exists():  # of a file that could not be opened; it must not be read into the new file
             log_of(path).rename(log_of(aside))
         _give_second_name(path, aside)
         replace_durably(draft, path)
@@ -105,5 +106,5 @@ def _draft(run: Run, carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]]
 def _give_second_name(path: Path, aside: Path) -> None:
     try:
         os.link(path, aside)
-    except OSError:  # a file system without links
+    except OSError:  # a file system without hard links
         shutil.copy2(path, aside)

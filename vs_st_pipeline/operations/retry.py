@@ -1,6 +1,6 @@
-"""Tries refused contacts now, whatever their gap: for who has just put right what they were refused for.
+"""Tries refused contacts now, whatever their gap: for a person who has just corrected the cause of the refusal.
 
-Setting a gap aside is all that is special; what follows is a sync like any other, with its gates and its brake.
+Setting the gap aside is all that is special; what follows is a sync like any other, with its gates and its brake.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from vs_st_pipeline.platform.warehouse import retries
 
 
 def retry(run: Run, phone: str | None = None) -> Report | None:
-    """Set the gaps of refused contacts aside and sync; never raises, what went wrong is in the report.
+    """Set the gaps of refused contacts aside and sync; never raises, because the report says what went wrong.
 
     Args:
         phone: only contacts with this phone (in any form that reduces to ten NANP digits); None for all.
 
     Returns:
-        The report of the sync; None where nothing waits, and then nobody was called.
+        The report of the sync; None where no contact waits, and then no system was called.
     """
     waits = True
-    with open_session(run) as visit:
+    with open_session(run) as session:
         waits = _set_gaps_aside(run, parse_nanp(phone) if phone else None)
-    if visit.report.status == FAILED:
-        return visit.report
+    if session.report.status == FAILED:
+        return session.report
     return sync(run) if waits else None
 
 
 def _set_gaps_aside(run: Run, digits: str | None) -> bool:
-    """Whether anybody waits."""
+    """Set the gaps aside; return whether any contact waits."""
     if not run.warehouse.file(run.merchant.id).exists():
         return False
     with run.open() as db, db.transaction():

@@ -1,7 +1,7 @@
-"""Small tables for people: what changed, who is held back, what could not be used. Here, and only here, is pandas.
+"""Makes small tables for people: what changed, what is held back, what could not be used.
 
-People are masked: these tables go to logs, to the Dagster UI and to terminals. Only `plan` and `why` show a phone
-in full, and they ask for it by name.
+This is the only module that uses pandas. Personal data is masked: these tables go to logs, to the Dagster UI and to
+terminals. Only `plan` and `why` show a phone in full, and they ask for it explicitly.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vs_st_pipeline.platform.run import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-# Shown as they are; whatever else a merchant's own map may write could describe a person, and is masked.
+# Shown as they are; any other field that a merchant's own map writes could describe a person, and is masked.
 PLAIN_FIELDS = frozenset(
     {
         *(
@@ -36,7 +36,7 @@ PLAIN_FIELDS = frozenset(
 
 
 def planned_changes(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
-    """Field by field what the last plan changes: contact, phone, field, old, new, policy."""
+    """Return field by field what the last plan changes: contact, phone, field, old, new, policy."""
     return _table(
         run,
         """select c.contact_id, p.phone, c.field, c.old, c.new, c.policy
@@ -48,7 +48,7 @@ def planned_changes(run: Run, *, limit: int = 20, masked: bool = True) -> pd.Dat
 
 
 def accepted_changes(run: Run, run_id: str, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
-    """Value by value what SimpleTexting accepted in one run."""
+    """Return value by value what SimpleTexting accepted in one run."""
     return _table(
         run,
         """select h.contact_id, p.phone, h.field, h.old, h.new, h.call
@@ -60,7 +60,7 @@ def accepted_changes(run: Run, run_id: str, *, limit: int = 20, masked: bool = T
 
 
 def held_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
-    """Who the last plan holds back, and why."""
+    """Return the contacts that the last plan holds back, and why."""
     return _table(
         run,
         """select contact_id, phone, held as reason from planned.contacts where held is not null
@@ -71,7 +71,7 @@ def held_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataF
 
 
 def noted_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
-    """Who is written all the same, or left for now, but is worth knowing."""
+    """Return contacts that are written in spite of a note, or left for now, and the note."""
     return _table(
         run,
         """select n.contact_id, p.phone, n.note as reason
@@ -83,7 +83,10 @@ def noted_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.Data
 
 
 def rejected_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
-    """Whom SimpleTexting refused, the longest waiting first: why, since when, what to do, what happens then."""
+    """Return the contacts that SimpleTexting refused, the longest waiting first.
+
+    The columns say why, since when, what to do, and what happens next.
+    """
     table = _table(
         run,
         """select r.contact_id, p.phone, r.code, r.http_status, r.attempts, r.first_at, r.next_at
@@ -102,18 +105,18 @@ def rejected_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.D
 
 
 def unusable_records(run: Run, *, limit: int = 20) -> pd.DataFrame:
-    """Records that could not be used as they are, and why."""
+    """Return records that could not be used as they are, and why."""
     return _table(run, "select kind, id, reason from staged.unusable order by kind, id limit ?", [limit], True)
 
 
 def count(run: Run, what: str) -> int:
-    """Rows of a table such as `staged.customers`."""
+    """Count the rows of a table such as `staged.customers`."""
     with run.open() as db:
         return int(db.value(f"select count(*) from {what}"))
 
 
 def _table(run: Run, sql: str, params: list[Any], masked: bool) -> pd.DataFrame:
-    import pandas as pd  # half a second to import: only when somebody looks
+    import pandas as pd  # takes half a second to import: only when a person asks for a table
 
     with run.open() as db:
         names, rows = db.columns(sql, params)
@@ -130,7 +133,7 @@ def _table(run: Run, sql: str, params: list[Any], masked: bool) -> pd.DataFrame:
 
 
 def mask_value(field: str, value: str) -> str:
-    """A value as it may be shown to anybody: e-mails and what describes a person are masked, the rest stands."""
+    """Return a value as anybody may see it: e-mails and what describes a person are masked, the rest is unchanged."""
     if not value:
         return ""
     if "@" in value:

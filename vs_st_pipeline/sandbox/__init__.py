@@ -1,4 +1,4 @@
-"""Stand-ins for Vinoshipper and SimpleTexting on loopback, for demo and tests; no code is shared with the clients."""
+"""Imitates Vinoshipper and SimpleTexting on loopback, for demo and tests; no code is shared with the clients."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import on demand: the server processes need none of the handle, and start the quicker for it."""
+    """Import on demand: the server processes do not need the handle, and start faster without it."""
     if name not in _HOMES:
         raise AttributeError(name)
     from importlib import import_module

@@ -1,4 +1,4 @@
-"""`python -m vs_st_pipeline.sandbox`: both stand-ins in the foreground, for `vs-st sandbox`, `demo` and `make ui`.
+"""Runs both stand-ins in the foreground (`python -m vs_st_pipeline.sandbox`), for `vs-st sandbox`, `demo`, `make ui`.
 
 With `--on-stdin` it obeys lines instead of signals alone: `change` makes the demo's changes at the shop and prints one
 sentence each, then a blank line; end of input stops it. So a parent that dies takes the sandbox with it.

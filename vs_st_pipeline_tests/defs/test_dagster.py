@@ -28,7 +28,7 @@ from dagster._core.test_utils import create_run_for_test
 from dagster._serdes import serialize_value
 
 from vs_st_pipeline.definitions import defs
-from vs_st_pipeline.defs import checks, fleet_health, partitions, stops
+from vs_st_pipeline.defs import checks, fleet_health, partitions, stage_assets
 from vs_st_pipeline.defs.merchant_pool import run_one
 from vs_st_pipeline.defs.reporting import ReportLog
 from vs_st_pipeline.defs.resources import Settings, merchant_of
@@ -162,8 +162,8 @@ class TestDefinitions:
             assert graph.get(key).partitions_def.name == "merchants"
 
     def test_every_stop_of_the_way_makes_assets(self):
-        assert list(stops.ASSETS_OF_STOP) == list(STAGES)
-        assert {asset for made in stops.ASSETS_OF_STOP.values() for asset in made} == ALL
+        assert list(stage_assets.ASSETS_OF_STAGE) == list(STAGES)
+        assert {asset for made in stage_assets.ASSETS_OF_STAGE.values() for asset in made} == ALL
 
     def test_job_sync_takes_everything(self):
         job = defs.resolve_job_def("sync")

@@ -1,1 +1,1 @@
-"""Housekeeping in Dagster's own storage: the one room that uses its private modules."""
+"""Cleans up Dagster's own storage: the one folder that uses its private modules."""

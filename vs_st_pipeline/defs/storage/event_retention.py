@@ -1,9 +1,9 @@
-"""Deletes old events that belong to no run: what `fleet_watch` tells, and what somebody reports by hand in the UI.
+"""Deletes old events that belong to no run: what `fleet_watch` logs, and what a person reports by hand in the UI.
 
-Dagster deletes events with their run only, and knows no age for the others. They are rows of the same tables with an
+Dagster deletes events only with their run, and knows no age for the others. They are rows of the same tables with an
 empty run id, so they are deleted as `delete_run` deletes those of a run: events, their tags, the results of checks. Of
-each asset, partition and kind of event the latest stays, and of each check the latest result: nothing goes that a page
-shows of the present. SQLite keeps all of them a second time, in the file of the run without an id.
+each asset, partition and kind of event the latest stays, and of each check the latest result: nothing is deleted that a
+page shows of the present. SQLite stores all of them a second time, in the file of the run without an id.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 from sqlalchemy import and_, delete, func, select
 
-PAGE = 500  # rows of one statement; SQLite is locked for others while it is made
+PAGE = 500  # rows of one statement; SQLite is locked for other writers while it runs
 
 
 def delete_runless(storage: SqlEventLogStorage, before: datetime, latest_checks: Sequence[int]) -> int:
-    """Delete events of no run that were stored before a time; how many events went.
+    """Delete events of no run that were stored before a time; return how many were deleted.
 
     Args:
         before: aware time.

@@ -1,4 +1,4 @@
-"""Logs that a partition was to be materialized: one that a failed run did not make then shows as failed."""
+"""Logs that a partition was planned: a planned partition that a failed run did not make is shown as failed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dagster._core.events import AssetMaterializationPlannedData
 
 
 def log_planned(context: AssetExecutionContext, step: str, asset: str, partition: str) -> None:
-    """Log the event that Dagster logs itself where a run is asked for by its partitions.
+    """Log the event that Dagster itself logs where a run is requested with its partitions.
 
     Args:
         step: name of the op. asset: its key as text (`raw/vinoshipper/orders`).

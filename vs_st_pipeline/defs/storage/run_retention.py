@@ -1,12 +1,14 @@
-"""Deletes Dagster's old runs with all their events, once a day; Dagster itself forgets ticks only.
+"""Deletes Dagster's old runs with all their events, once a day; Dagster itself deletes only old ticks.
 
-A run's events are what Dagster knows of the partitions that it made: with them deleted, a partition would be shown as
-never made. So a run stays that holds the latest materialization of a partition, or the latest try to make it. A
-merchant who is synced now and then has his latest in new runs, so few old ones stay.
+A run's events are what Dagster knows about the partitions that it made: with them deleted, a partition would be shown
+as
+never made. So a run stays if it holds the latest materialization of a partition, or the latest attempt to make it. A
+merchant that is synced now and then has its latest in new runs, so few old ones stay.
 
 Dagster's own `delete_run` leaves behind each run's check results, and on SQLite its tags and its file. They would be
-most of what grows, so they go too, by the tables of Dagster's storage; of a check the latest result stays. What belongs
-to no run is deleted by its own age (`runless_events`).
+most of what grows, so they are deleted too, by the tables of Dagster's storage; of a check the latest result stays.
+What
+belongs to no run is deleted by its own age (`event_retention`).
 """
 
 # No `from __future__ import annotations`: Dagster takes the config of an op from its annotations.
@@ -58,12 +60,12 @@ PAGE = 200
 class RetentionConfig(Config):
     """The options of a run."""
 
-    minutes: int = Field(default=10, ge=1, description="After so long the rest is left for the next time.")
+    minutes: int = Field(default=10, ge=1, description="After this long the rest is left for the next time.")
 
 
 @dataclass
 class Deleted:
-    """What a run of it came to."""
+    """What one run of the job deleted."""
 
     runs: int = 0
     kept: int = 0
@@ -76,7 +78,7 @@ def delete_old_runs(context: OpExecutionContext, config: RetentionConfig) -> Non
     """Delete what is old enough, the oldest first."""
     dead_runs.hold_lock(environment.data_dir(os.environ), context.run_id)
     try:
-        before = environment.now({}) - environment.keep_runs(os.environ)  # the true time: it is runs that grow old
+        before = environment.now({}) - environment.keep_runs(os.environ)  # the true time, because runs age by it
     except BadSettings as error:
         raise Failure(f"nothing was deleted: {sentence(error)}", allow_retries=False) from None
     done = delete_runs(context.instance, before, give_up_at=time.monotonic() + 60 * config.minutes)
@@ -109,11 +111,12 @@ def delete_runs(instance: DagsterInstance, before: datetime, *, give_up_at: floa
 
     Args:
         before: aware time.
-        give_up_at: monotonic time after which no more is begun.
+        give_up_at: monotonic time after which no further deletion is started.
     """
     done = Deleted()
     needed, latest_checks = _needed(instance), _latest_checks(instance)
-    for run_id in list(_finished(instance, before)):  # before the first is deleted, since pages go by what is there
+    # before the first is deleted, because the pages are counted by what is there
+    for run_id in list(_finished(instance, before)):
         if run_id in needed:
             done.kept += 1
             continue
@@ -127,7 +130,7 @@ def delete_runs(instance: DagsterInstance, before: datetime, *, give_up_at: floa
 
 
 def _finished(instance: DagsterInstance, before: datetime) -> Iterator[str]:
-    """Ids of finished runs, the oldest first; those of a backfill that is at work are asked for by it still."""
+    """Return the ids of finished runs, the oldest first, without those that a backfill at work still asks for."""
     busy = {one.backfill_id for one in instance.get_backfills(BulkActionsFilter(statuses=AT_WORK))}
     cursor = None
     while True:
@@ -143,7 +146,7 @@ def _finished(instance: DagsterInstance, before: datetime) -> Iterator[str]:
 
 
 def _needed(instance: DagsterInstance) -> set[str]:
-    """Runs that hold the latest materialization of a partition that there is, or the latest try to make it."""
+    """Return the runs that hold the latest materialization of an existing partition, or the latest attempt."""
     there = {None, *instance.get_dynamic_partitions(str(merchants.name))}
     made, planned = DagsterEventType.ASSET_MATERIALIZATION.value, DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value
     needed = set()
@@ -163,14 +166,14 @@ def _needed(instance: DagsterInstance) -> set[str]:
 
 
 def _latest_checks(instance: DagsterInstance) -> list[int]:
-    """Rows that hold the latest result of a check."""
+    """Return the rows that hold the latest result of a check."""
     latest = select(func.max(Checked.c.id)).group_by(Checked.c.asset_key, Checked.c.check_name, Checked.c.partition)
     with _events(instance).index_connection() as connection:
         return [row[0] for row in connection.execute(latest)]
 
 
 def _delete(instance: DagsterInstance, run_id: str, latest_checks: Sequence[int]) -> None:
-    """A run, its tags, its events, its check results and its file."""
+    """Delete a run, its tags, its events, its check results and its file."""
     events, runs = _events(instance), instance.run_storage
     with events.index_connection() as connection:
         connection.execute(delete(Checked).where(and_(Checked.c.run_id == run_id, Checked.c.id.not_in(latest_checks))))
@@ -187,6 +190,6 @@ def _delete(instance: DagsterInstance, run_id: str, latest_checks: Sequence[int]
 
 def _events(instance: DagsterInstance) -> SqlEventLogStorage:
     storage = instance.event_log_storage
-    if not isinstance(storage, SqlEventLogStorage):  # the two that docs/scale.md speaks of are
+    if not isinstance(storage, SqlEventLogStorage):  # the two storages that docs/scale.md describes are
         raise Failure(f"events in {type(storage).__name__} cannot be deleted", allow_retries=False)
     return storage

@@ -1,1 +1,1 @@
-"""How all merchants are, when each is due, and who is told."""
+"""Decides how all merchants are, when each is due, and which addresses receive an alert."""

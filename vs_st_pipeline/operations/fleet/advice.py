@@ -1,4 +1,4 @@
-"""Says to a person what to do about a merchant that is not well."""
+"""Tells a person what to do about a merchant that is in trouble."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vs_st_pipeline.pipeline.status_file import (
 MENDS_ITSELF = (TryLater.kind, BadAnswer.kind)
 
 
-MISSED = 3  # so many syncs of his own interval may be missed before he is late, whatever the setting says
+MISSED = 3  # this many syncs of its own interval may be missed before a merchant is late, whatever the setting says
 
 
 KEYS_PLACE = "where the merchants file says"
@@ -32,7 +32,7 @@ _HELD_UP_HERE = (
 )
 
 
-LATE_WITHOUT_ERROR = "See whether sync_schedule is switched on and its runs get through: nobody tried to sync him."
+LATE_WITHOUT_ERROR = "See whether sync_schedule is switched on and its runs get through: nobody tried to sync it."
 
 
 UNREAD_DO = "`vs-st check` names the records and what cannot be seen; `vs-st why` says what it means for a contact."
@@ -42,7 +42,7 @@ REFUSED_DO = "`vs-st why` says of a contact what was refused and what to do; `vs
 
 
 def what_to_do(error: Error) -> str:
-    """What a person should do about an error, `""` where nobody can say."""
-    if error.kind == TryLater.kind and error.system is None:  # a file or a lock that somebody holds
+    """Return what a person should do about an error, `""` where there is no advice."""
+    if error.kind == TryLater.kind and error.system is None:  # a file or a lock that another process holds
         return _HELD_UP_HERE
     return WHAT_TO_DO.get(error.kind, "")

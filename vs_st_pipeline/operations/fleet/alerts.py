@@ -1,13 +1,13 @@
-"""Tells people when a merchant gets into trouble, and when he is out of it again: once per change, to every address.
+"""Tells people when a merchant gets into trouble, and when it is out of it again: once per change, to every address.
 
 Data flow: `Fleet` + what was told before (`alerts.json`) -> news -> `notifier` -> `alerts.json`.
 
 What was told is written after each message and before the next one is sent, so a crash repeats one message at most and
-loses none; what could not be sent is sent next time. Every address has its own memory, so that one that is down
-neither holds up another nor makes it hear things twice, and a new one begins with whoever is in trouble now.
+loses none; what could not be sent is sent next time. Every address has its own memory, so that an address that is down
+neither delays another nor makes it receive things twice, and a new address begins with the merchants in trouble now.
 
-Trouble is an episode: each kind of it is told once, until a good sync ends it. Whoever is between the two (`retrying`,
-or not synced yet) is neither.
+Trouble is an episode: each kind of it is told once, until a good sync ends it. A merchant between the two (`retrying`,
+or not synced yet) is neither in trouble nor well.
 
 Addresses are in the environment and not in the merchants file, because a merchants file that cannot be read is the
 first thing that has to be told.
@@ -32,18 +32,18 @@ from vs_st_pipeline.platform.settings.environment import alert_addresses, data_d
 from vs_st_pipeline.platform.settings.secrets import Secret
 
 THE_FILE = "(the merchants file)"
-MOST_APART = 10  # more news than this at once are summed up in one message: then it is not theirs, but a vendor's
+MOST_APART = 10  # more news than this at once go into one message: the cause is then not the merchants', but a vendor's
 MOST_NAMED = 20
-SECONDS = 20.0  # for all messages to one address; a run waits so long at most
+SECONDS = 20.0  # for all messages to one address; a run waits this long at most
 MEMORY = "alerts.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What an address is to be told of a merchant.
+    """What an address is told about a merchant.
 
     Attributes:
-        trouble: in words, such as `failing (auth)`; None: he is out of it again, or need not be spoken of any more.
+        trouble: in words, such as `failing (auth)`; None: the merchant is well again, or is no longer reported on.
         title, body: `""` where there is nothing to say.
     """
 
@@ -55,11 +55,11 @@ class Alert:
 
 @dataclass(slots=True)
 class DeliveryResult:
-    """What came of telling.
+    """The result of sending alerts.
 
     Attributes:
-        sent: messages taken by a service.
-        failed: addresses that did not take everything; what is left is sent next time.
+        sent: number of messages that a service took.
+        failed: number of addresses that did not take everything; the rest is sent next time.
         problem: why, in one sentence without any address's URL; `""` where all is well.
     """
 
@@ -74,14 +74,14 @@ def send_alerts(
     """Tell every address what is new; never raises, and takes no longer than `seconds`.
 
     Args:
-        look: how all stand now; asked only where somebody is to be told.
-        seconds: for all messages to one address; addresses are told side by side.
+        look: returns the current state of all merchants; called only where there is an address to tell.
+        seconds: for all messages to one address; addresses are told in parallel.
     """
     try:
         known = alert_addresses(environ)
         found = (look() if look else health.fleet_health(environ)) if known.urls else None
         told = _tell_all(data_dir(environ), known.urls, known.references, found, seconds) if found else DeliveryResult()
-        if known.problems:  # the others are told all the same
+        if known.problems:  # the other addresses are told in any case
             told.failed += len(known.problems)
             told.problem = "; ".join(
                 ["some alerts are not sent", *known.problems, *[told.problem] * bool(told.problem)]
@@ -90,18 +90,18 @@ def send_alerts(
     except PipelineError as error:
         return DeliveryResult(failed=1, problem=f"alerts are not sent: {error.message}")
     except Timeout:
-        return DeliveryResult(problem="alerts are being sent by somebody else")
+        return DeliveryResult(problem="another process is sending alerts")
     except OSError as error:
         return DeliveryResult(failed=1, problem=f"alerts are not sent: {error.strerror or type(error).__name__}")
-    except Exception as error:  # whatever it is, it must not fail a sync
+    except Exception as error:  # no error here may fail a sync
         return DeliveryResult(failed=1, problem=f"alerts are not sent: {told_fault(error)}")
 
 
 def try_addresses(urls: Mapping[str, Secret], *, seconds: float = SECONDS) -> dict[str, str]:
-    """Send a message to every address that says it is a test; address -> what went wrong, `""` where nothing did.
+    """Send a test message to every address; return address -> what went wrong, `""` where nothing did.
 
     Args:
-        urls: by reference, as `alert_addresses` has them.
+        urls: by reference, as `alert_addresses` returns them.
     """
     body = (
         "This is a test: alerts of vs-st arrive here.\nYou will hear of a winery in trouble, and when it is well again."
@@ -113,7 +113,7 @@ def try_addresses(urls: Mapping[str, Secret], *, seconds: float = SECONDS) -> di
 
 
 def _sent(url: Secret, send: Callable[[Notifier], bool], seconds: float) -> str:
-    """What went wrong, `""` where nothing did."""
+    """Send the messages and return what went wrong, `""` where nothing did."""
     try:
         with Notifier(url.reveal(), seconds) as notifier:
             return "" if send(notifier) else "the service did not take it; see whether the URL is right and it is up"
@@ -125,8 +125,8 @@ def _sent(url: Secret, send: Callable[[Notifier], bool], seconds: float) -> str:
 
 
 def news(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
-    """What is new of whom, the worst first, after what was told of them."""
-    if found.unreadable is not None:  # nothing is known of anybody
+    """Return what is new about which merchant, the worst first, given what was told before."""
+    if found.unreadable is not None:  # nothing is known of any merchant
         if BROKEN in told.get(THE_FILE, ()):
             return []
         body = f"Nobody is synced: {found.unreadable.message}\nWhat to do: {advice.WHAT_TO_DO['config']}"
@@ -137,11 +137,11 @@ def news(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
     for one in found.worst_first:
         before = told.get(one.merchant, [])
         if one.state in TROUBLE:
-            trouble = one.state if one.state == LATE else one.in_words  # late is late, whatever is in the way today
+            trouble = one.state if one.state == LATE else one.in_words  # late stays late, whatever the error is today
             if trouble not in before:
                 new.append(Alert(one.merchant, trouble, f"{_name(one)}: {one.in_words}", _trouble(one)))
         elif before and one.state == OFF:
-            new.append(Alert(one.merchant, None))  # somebody did that, and knows
+            new.append(Alert(one.merchant, None))  # a person disabled it, and knows
         elif before and (one.state in (FINE, REFUSED) or (one.state == NEW and before == [BROKEN])):
             new.append(Alert(one.merchant, None, f"{_name(one)}: well again", _recovery(one, before)))
     gone = told.keys() - {one.merchant for one in found.stands} - {THE_FILE}
@@ -165,7 +165,7 @@ def _recovery(one: MerchantHealth, before: list[str]) -> str:
 
 
 def _summed_up(new: list[Alert], found: Fleet) -> Alert:
-    """Many at once as one message."""
+    """Return one message about many merchants."""
     bad, well = [one for one in new if one.trouble], [one for one in new if not one.trouble]
     counts = [f"{len(bad)} in trouble"] * bool(bad) + [f"{len(well)} well again"] * bool(well)
     lines = [found.sentence(), "", *(one.title for one in new[:MOST_NAMED])]
@@ -175,7 +175,7 @@ def _summed_up(new: list[Alert], found: Fleet) -> Alert:
     return Alert("", "many" if bad else None, f"vs-st: {', '.join(counts)}", "\n".join(lines))
 
 
-# --- telling it ---------------------------------------------------------------------------------------------------
+# --- sending ------------------------------------------------------------------------------------------------------
 
 
 def _tell_all(
@@ -220,9 +220,10 @@ class Pending:
     """What an address was told, and what comes next.
 
     Attributes:
-        told: merchants that it was told to be in trouble.
+        told: merchants that it was told are in trouble.
         next: what it will be told next.
-        here: this process's environment names it; another's does where not, and what comes next is not known here.
+        here: this process's environment names the address; if False, another process's does, and what comes next is not
+            known here.
     """
 
     address: str
@@ -232,7 +233,7 @@ class Pending:
 
 
 def pending(environ: Mapping[str, str], found: Fleet) -> Iterator[Pending]:
-    """Of each address whom it was told to be in trouble, and what it will be told next; those known elsewhere last."""
+    """Return per address what it was told and will be told next; addresses known only to other processes come last."""
     remembered, known = read_addresses(data_dir(environ) / MEMORY), alert_addresses(environ)
     for name in known.urls:
         told = remembered[name].told if name in remembered else {}

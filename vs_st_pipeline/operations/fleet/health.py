@@ -1,9 +1,9 @@
-"""How all merchants stand, the worst first: who is in trouble, since when, why, and what to do.
+"""Reads how all merchants are, the worst first: which are in trouble, since when, why, and what to do.
 
 Data flow: merchants file + every `standing.json` -> `Fleet`. It is read in every tick, so it opens no database.
 
-A state says what a person has to do about it. A sync that failed in a way which the next one may mend (`try_later`,
-`bad_answer`) is no trouble by itself: it becomes `late` if none of the next ones mends it. What only a person can mend
+A state says what a person has to do about it. A sync that failed in a way that the next one may mend (`try_later`,
+`bad_answer`) is no trouble by itself: it becomes `late` if none of the next syncs mends it. What only a person can mend
 is `failing` at once.
 """
 
@@ -62,24 +62,24 @@ TROUBLE = (BROKEN, FAILING, LATE)
 
 @dataclass(frozen=True, slots=True)
 class MerchantHealth:
-    """How one merchant stands.
+    """The health of one merchant.
 
     Attributes:
-        merchant: id; of a bad entry without one, its line in brackets.
+        merchant: id; for a bad entry without an id, its line in brackets.
         name: None where the entry has none.
         state: one of `STATES`.
         kind: of the last run's error, None where it had none.
-        since: when he came to be in this state, None where nobody can say.
+        since: when the merchant entered this state, None where that is not known.
         says: what is the matter, `""` where nothing is.
-        do: what a person should do, `""` where nothing is to be done.
-        age: since the last good sync, None where there was none.
+        do: what a person should do, `""` where nothing has to be done.
+        age: time since the last good sync, None where there was none.
         stale: no good sync for too long, whatever else is the matter.
         status, error, last_run_at: of the last run; None where there was none.
-        rejects: contacts refused that wait for another try.
-        unknown: contacts of whom it is not known what became of a write.
-        calls: requests of the last run.
-        changes: contacts accepted within the last 24 hours.
-        hours: what came of his runs by the hour.
+        rejects: number of refused contacts that wait for another try.
+        unknown: number of contacts with a write whose outcome is not known.
+        calls: number of requests of the last run.
+        changes: number of contacts accepted within the last 24 hours.
+        hours: outcomes of its runs by the hour.
     """
 
     merchant: str
@@ -103,7 +103,7 @@ class MerchantHealth:
 
     @property
     def in_words(self) -> str:
-        """The state, and of what kind: `failing (auth)`."""
+        """Return the state and its kind: `failing (auth)`."""
         return f"{self.state} ({self.kind})" if self.kind and self.state in (FAILING, LATE, RETRYING) else self.state
 
 
@@ -113,8 +113,8 @@ class Fleet:
 
     Attributes:
         at: now, aware UTC.
-        late_after: how long nobody may be without a good sync.
-        unreadable: why the merchants file cannot be used at all; nothing is known then of whom it names.
+        late_after: how long a merchant may be without a good sync.
+        unreadable: why the merchants file cannot be used at all; nothing is then known of its merchants.
         misunderstood: settings of the environment that are not understood.
     """
 
@@ -126,28 +126,28 @@ class Fleet:
 
     @property
     def worst_first(self) -> list[MerchantHealth]:
-        """By state; those longest in it first, and by id."""
+        """Return the merchants by state; within a state those longest in it first, then by id."""
         order = {state: place for place, state in enumerate(STATES)}
         return sorted(self.stands, key=lambda one: (order[one.state], one.since or self.at, one.merchant))
 
     @property
     def counts(self) -> dict[str, int]:
-        """Merchants by state, all states, the worst first."""
+        """Return the number of merchants in every state, the worst state first."""
         found = Counter(one.state for one in self.stands)
         return {state: found[state] for state in STATES}
 
     @property
     def enabled(self) -> int:
-        """Merchants that are meant to be synced, broken entries too."""
+        """Return the number of merchants that should be synced, broken entries included."""
         return sum(one.state != OFF for one in self.stands)
 
     def of(self, *states: str) -> list[MerchantHealth]:
-        """Merchants in these states, the worst first."""
+        """Return the merchants in these states, the worst first."""
         return [one for one in self.worst_first if one.state in states]
 
     @property
     def hours(self) -> list[Hour]:
-        """What came of all merchants' runs in each of the last 48 hours, the oldest first, empty hours too."""
+        """Return the outcomes of all merchants' runs in each of the last 48 hours, the oldest first, none left out."""
         changes: Counter[int] = Counter()
         errors: dict[int, Counter[str]] = {}
         for one in (hour for stand in self.stands for hour in stand.hours):
@@ -158,23 +158,23 @@ class Fleet:
         return [Hour(hour, changes[hour], errors.get(hour, {})) for hour in range(last - HOURS_KEPT + 1, last + 1)]
 
     def sentence(self, named: int = 3) -> str:
-        """`47 of 50 fine; 1 failing: hillside-cellars (auth); ...`; of each state at most so many are named."""
+        """Return `47 of 50 fine; 1 failing: hillside-cellars (auth); ...`; of each state at most `named` are named."""
         wrong = [f"not understood: {one.sentence}" for one in self.misunderstood]
         if self.unreadable is not None:
             return "; ".join([f"nobody is synced: {self.unreadable.message}", *wrong])
         told = [f"{self.counts[FINE]} of {self.enabled} fine"]
         for state, count in self.counts.items():
             if count and state in (*TROUBLE, RETRYING, REFUSED):
-                his = [f"{one.merchant}{f' ({one.kind})' if one.kind else ''}" for one in self.of(state)]
+                labels = [f"{one.merchant}{f' ({one.kind})' if one.kind else ''}" for one in self.of(state)]
                 more = f" and {count - named} more" if count > named else ""
-                told.append(f"{count} {state}: {', '.join(his[:named])}{more}")
+                told.append(f"{count} {state}: {', '.join(labels[:named])}{more}")
             elif count and state != FINE:
                 told.append(f"{count} {state}")
         return "; ".join([*told, *wrong])
 
 
 def fleet_health(environ: Mapping[str, str], file: MerchantsFile | None = None) -> Fleet:
-    """How all stand now, by the settings of the environment; what cannot be used of these, or at all, is told in it.
+    """Return how all merchants are now, by the settings of the environment; unusable settings are reported in it.
 
     Args:
         file: the merchants file, where it has been read already.
@@ -200,20 +200,20 @@ def read_fleet(
     bounds: tuple[timedelta, timedelta],
     requests_per_second: float | None = None,
 ) -> Fleet:
-    """How all merchants of the file stand.
+    """Return how all merchants of the file are.
 
     Args:
         now: aware UTC.
-        late_after: a merchant without a good sync for longer is late; three of his own intervals where that is longer.
+        late_after: a merchant is late without a good sync for this long, or for three of its own intervals if longer.
         bounds: shortest and longest time between two syncs of a merchant.
         requests_per_second: of the whole fleet at Vinoshipper, None for no limit.
     """
-    standings = {merchant.id: read_status(data_dir, merchant.id) for merchant in file.merchants}
-    pulses = {merchant.id: poll_stats_of(standings[merchant.id]) for merchant in file.enabled}
+    statuses = {merchant.id: read_status(data_dir, merchant.id) for merchant in file.merchants}
+    pulses = {merchant.id: poll_stats_of(statuses[merchant.id]) for merchant in file.enabled}
     every = intervals(pulses, bounds=bounds, requests_per_second=requests_per_second)
     least = late_after.total_seconds()
     stands = [
-        _health_of(merchant, standings[merchant.id], now, max(least, MISSED * every.get(merchant.id, 0.0)))
+        _health_of(merchant, statuses[merchant.id], now, max(least, MISSED * every.get(merchant.id, 0.0)))
         for merchant in file.merchants
     ]
     return Fleet(now, late_after, (*stands, *(_broken(file, bad) for bad in file.bad)))
@@ -222,49 +222,49 @@ def read_fleet(
 def _broken(file: MerchantsFile, bad: BadMerchant) -> MerchantHealth:
     name = bad.id or f"(line {bad.line})"
     if bad.id and file.get(bad.id):
-        name = f"{bad.id} (line {bad.line})"  # the id is there twice, and the other entry is good
+        name = f"{bad.id} (line {bad.line})"  # the file has the id twice, and the other entry is good
     error = Error(BadSettings.kind, bad.error.message)
     return MerchantHealth(
         name, bad.name, BROKEN, says=error.message, do=WHAT_TO_DO[error.kind], status=FAILED, error=error
     )
 
 
-def _health_of(merchant: Merchant, standing: MerchantStatus, now: datetime, late_after: float) -> MerchantHealth:
-    last, error = standing.last, standing.last.error if standing.last else None
-    seconds, since = good_sync_age(standing, now), standing.ended.since if standing.ended else None
-    # Who never had a good sync is late by the time for which he has tried. A good sync in the future is of a clock that
-    # was wrong: to wait until it is past could take years.
+def _health_of(merchant: Merchant, status: MerchantStatus, now: datetime, late_after: float) -> MerchantHealth:
+    last, error = status.last, status.last.error if status.last else None
+    seconds, since = good_sync_age(status, now), status.ended.since if status.ended else None
+    # A merchant that never had a good sync is late by the time for which it has tried. A good sync in the future comes
+    # from a clock that was wrong: waiting until that time is past could take years.
     waited = abs(seconds) if seconds is not None else (now - since).total_seconds() if since and error else 0.0
-    state = _state(merchant, standing, late=waited > late_after)
+    state = _state(merchant, status, late=waited > late_after)
     if state == LATE:
-        since = (standing.last_good_sync_at or since or now) + timedelta(seconds=late_after)
+        since = (status.last_good_sync_at or since or now) + timedelta(seconds=late_after)
     elif state in (NEW, OFF):
         since = None
     failed = error if state in (FAILING, LATE, RETRYING) else None
-    says, do = _told(state, failed, standing)
+    says, do = _told(state, failed, status)
     if failed and failed.kind == "auth":
         do = do.replace(KEYS_PLACE, f"{KEYS_PLACE} ({_keys_of(merchant, failed.system)})")
     yesterday = _hour(now) - 24
     return MerchantHealth(
         merchant.id, merchant.name, state, failed.kind if failed else None, since, says, do,
-        last_good_sync_at=standing.last_good_sync_at,
+        last_good_sync_at=status.last_good_sync_at,
         age=timedelta(seconds=seconds) if seconds is not None else None,
         stale=merchant.enabled and waited > late_after,
         status=last.status if last else None,
         error=error,
         last_run_at=last.at if last else None,
-        rejects=standing.rejects,
-        unknown=standing.unknown,
+        rejects=status.rejects,
+        unknown=status.unknown,
         calls=sum(last.calls.values()) if last else 0,
-        changes=sum(one.changes for one in standing.hours if one.hour > yesterday),
-        hours=tuple(standing.hours),
+        changes=sum(one.changes for one in status.hours if one.hour > yesterday),
+        hours=tuple(status.hours),
     )  # fmt: skip
 
 
-def _state(merchant: Merchant, standing: MerchantStatus, *, late: bool) -> str:
+def _state(merchant: Merchant, status: MerchantStatus, *, late: bool) -> str:
     if not merchant.enabled:
         return OFF
-    last = standing.last
+    last = status.last
     failed = last is not None and last.status == FAILED
     if failed and not (last and last.error and last.error.kind in MENDS_ITSELF):
         return FAILING
@@ -274,35 +274,35 @@ def _state(merchant: Merchant, standing: MerchantStatus, *, late: bool) -> str:
         return RETRYING
     if last is None:
         return NEW
-    return REFUSED if last.status == PARTIAL or standing.rejects or standing.unknown else FINE
+    return REFUSED if last.status == PARTIAL or status.rejects or status.unknown else FINE
 
 
 def _keys_of(merchant: Merchant, system: str | None) -> str:
-    """Where the keys of a system come from: what the entry says, no value."""
+    """Return where the keys of a system come from: what the entry says, never a value."""
     shop, texting = merchant.vinoshipper, merchant.simpletexting
     keys = {VINOSHIPPER: (shop.api_key, shop.api_secret), SIMPLETEXTING: (texting.api_token,)}
     found = keys.get(system or "", (*keys[VINOSHIPPER], *keys[SIMPLETEXTING]))
     return ", ".join(dict.fromkeys(key.reference for key in found))
 
 
-def _told(state: str, error: Error | None, standing: MerchantStatus) -> tuple[str, str]:
-    """What is the matter, and what to do."""
+def _told(state: str, error: Error | None, status: MerchantStatus) -> tuple[str, str]:
+    """Return what is the matter, and what to do."""
     if error is not None:
         at = f" at {error.system}" if error.system else ""
         trace = f" (trace {error.trace_id})" if error.trace_id else ""
         return f"{error.kind}{at}: {error.message}{trace}", what_to_do(error)
     if state == LATE:
-        return f"no sync since {standing.last_good_sync_at:%Y-%m-%d %H:%M} UTC", LATE_WITHOUT_ERROR
+        return f"no sync since {status.last_good_sync_at:%Y-%m-%d %H:%M} UTC", LATE_WITHOUT_ERROR
     if state == REFUSED:
-        planned = (standing.last_run or {}).get("planned") or {}
+        planned = (status.last_run or {}).get("planned") or {}
         unreadable = (planned.get("noted") or {}).get(UNREADABLE, 0)
         told = {
-            "refused": standing.rejects,
-            "of unknown outcome": standing.unknown,
-            "of whom a record cannot be read": unreadable,
+            "refused": status.rejects,
+            "of unknown outcome": status.unknown,
+            "with a record that cannot be read": unreadable,
         }
         says = [f"{count} contacts {name}" for name, count in told.items() if count]
-        unseen = (standing.last_run or {}).get("unseen") or []
+        unseen = (status.last_run or {}).get("unseen") or []
         return ", ".join(says) or "; ".join(unseen), REFUSED_DO if says[:1] and not unreadable else UNREAD_DO
     return "", ""
 

@@ -4,9 +4,10 @@
     the URL                 ------->    is it one that apprise knows?     -------> "ready" or "bad"
     title, body, bad news?  ------->    send it                           -------> "told" or "failed"
 
-A process of its own, because a service that accepts a connection and then says nothing must not hold up a sync, and a
-thread cannot be ended. What apprise or a plug-in of it logs or prints may hold the URL, and an URL is a key: it goes
-nowhere. A message is sent only once the one before has been dealt with, so that a crash here repeats one at most.
+It is a process of its own, because a service that accepts a connection and then says nothing must not hold up a sync,
+and a thread cannot be ended. What apprise or one of its plug-ins logs or prints may hold the URL, and a URL is a key:
+it
+is discarded. A message is sent only after the one before it has been settled, so a crash here repeats one at most.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ READY, BAD, TOLD, FAILED = "ready", "bad", "told", "failed"
 
 
 class UnknownAddress(Exception):
-    """The URL is none that apprise knows."""
+    """apprise does not know this kind of URL."""
 
 
 class Notifier:
@@ -32,10 +33,10 @@ class Notifier:
 
     Args:
         url: as apprise wants it, such as `mailtos://...`, `slack://...` or `jsons://...`.
-        seconds: for all messages together; then whatever is under way is ended, and counts as failed.
+        seconds: for all messages together; after that, a message under way is ended and counts as failed.
 
     Raises:
-        UnknownAddress: on entering, where the URL is no such one.
+        UnknownAddress: on entering, where apprise does not know the URL.
     """
 
     def __init__(self, url: str, seconds: float) -> None:
@@ -62,11 +63,11 @@ class Notifier:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
-            with contextlib.suppress(OSError):  # what was never read by a process that is gone
+            with contextlib.suppress(OSError):  # what a process that is gone never read
                 pipe.close()
 
     def send(self, title: str, body: str, *, bad: bool) -> bool:
-        """Send one message; whether the service has taken it. After the time is over all messages fail."""
+        """Send one message and return whether the service has taken it. After the time is over all messages fail."""
         return self._ask({"title": title, "body": body, "bad": bad}) == TOLD
 
     def _ask(self, what: dict[str, Any]) -> str:
@@ -76,14 +77,14 @@ class Notifier:
             self._process.stdin.write(json.dumps(what) + "\n")
             self._process.stdin.flush()
             return self._process.stdout.readline().strip()
-        except (OSError, ValueError):  # it was killed
+        except (OSError, ValueError):  # the process was killed
             return FAILED
 
 
 def main() -> None:
-    """The other process: lines of JSON in, words out, until stdin ends."""
+    """Run the other process: lines of JSON in, words out, until stdin ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever else is printed would be taken for an answer
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # anything else that is printed would be taken for an answer
     _serve(sys.stdin, answers)
 
 

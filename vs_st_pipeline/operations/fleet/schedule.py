@@ -1,9 +1,9 @@
-"""Which merchants to sync now: who changes often is asked often, as far as the fleet's requests go.
+"""Decides which merchants to sync now: those that change often are asked often, as far as the fleet's rate allows.
 
-Data flow: standing.json of every merchant -> `polling` -> ids of those who are due.
+Data flow: standing.json of every merchant -> `polling` -> ids of the merchants that are due.
 
-The budget is the fleet's own rate at Vinoshipper, where one is set; a fifth of it is left for what changed. Without
-one nothing is scarce but the merchants' own rates, and everybody is synced as often as the settings allow.
+The budget is the fleet's own rate at Vinoshipper, where one is set; a fifth of it is left for what changed. Without a
+fleet rate nothing is scarce but the merchants' own rates, and every merchant is synced as often as the settings allow.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def due_merchants(
     bounds: tuple[timedelta, timedelta],
     requests_per_second: float | None = None,
 ) -> list[str]:
-    """Ids of the merchants who are due, the longest overdue first.
+    """Return the ids of the merchants that are due, the longest overdue first.
 
     Args:
         now: aware time.
@@ -42,7 +42,7 @@ def due_merchants(
 def intervals(
     pulses: Mapping[str, PollStats], *, bounds: tuple[timedelta, timedelta], requests_per_second: float | None
 ) -> dict[str, float]:
-    """Seconds between two syncs of each merchant."""
+    """Return the seconds between two syncs of each merchant."""
     lowest, highest = (bound.total_seconds() for bound in bounds)
     if requests_per_second is None:
         return dict.fromkeys(pulses, lowest)

@@ -1,1 +1,1 @@
-"""What all stand-ins share: the server, its switches and faults."""
+"""Provides what all stand-ins share: the server, its switches and faults."""

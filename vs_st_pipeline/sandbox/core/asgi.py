@@ -1,4 +1,4 @@
-"""Requests and answers on the wire: just enough ASGI to be quick, and JSON that keeps money as it is written."""
+"""Reads requests and writes answers on the wire: just enough ASGI to be fast, and JSON that keeps money as written."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ HTML = b"text/html; charset=utf-8"
 
 
 def loads(text: bytes | str) -> Any:
-    """JSON to objects, fractions as Decimal."""
+    """Read JSON into objects, fractions as Decimal."""
     return _decoder.decode(text)
 
 
 def dumps(value: Any) -> bytes:
-    """Objects to JSON, Decimal as a number."""
+    """Write objects as JSON, Decimal as a number."""
     return _encoder.encode(value)
 
 
 class BadJson(Exception):
-    """The body is missing or is no JSON."""
+    """The body is missing or is not JSON."""
 
 
 class Request:
@@ -55,14 +55,14 @@ class Request:
                 break
 
     def json(self) -> Any:
-        """The body as objects."""
+        """Return the body as objects."""
         try:
             return loads(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadJson from error
 
     def json_object(self) -> Record:
-        """The body, which has to be a JSON object."""
+        """Return the body, which has to be a JSON object."""
         value = self.json()
         if not isinstance(value, dict):
             raise BadJson
@@ -70,7 +70,7 @@ class Request:
 
 
 class Answer:
-    """One answer; headers beside content type and length are optional."""
+    """One answer; headers besides content type and length are optional."""
 
     __slots__ = ("body", "content_type", "headers", "status")
 
@@ -88,12 +88,12 @@ class Answer:
 
 
 def json_answer(value: Any, status: int = 200, content_type: bytes = JSON) -> Answer:
-    """An answer whose body is the value as JSON."""
+    """Return an answer whose body is the value as JSON."""
     return Answer(status, dumps(value), content_type)
 
 
 async def read_body(receive: Receive) -> bytes:
-    """The whole body of a request."""
+    """Return the whole body of a request."""
     message = await receive()
     body: bytes = message.get("body", b"")
     while message.get("more_body"):
@@ -112,7 +112,7 @@ async def send_answer(send: Send, answer: Answer) -> None:
 
 
 def merged(old: Any, new: Any) -> Any:
-    """Objects are merged key by key, anything else is replaced; null is a value like any other."""
+    """Merge objects key by key and replace anything else; null is a value like any other."""
     if isinstance(old, dict) and isinstance(new, dict):
         return {**old, **{key: merged(old.get(key), value) for key, value in new.items()}}
     return new

@@ -1,4 +1,4 @@
-"""Small clients of the control API, for tests and the demo; they stand on the standard library alone."""
+"""Calls the control API, for tests and the demo; uses the standard library alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Control:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        """One control request, for what has no method of its own here."""
+        """Send one control request, for what has no method of its own here."""
         asked = {key: str(value) for key, value in query.items() if value is not None}
         target = f"/__control__/{path}" + (f"?{urlencode(asked)}" if asked else "")
         payload = None if body is None else json.dumps(body, default=str)
@@ -37,7 +37,7 @@ class Control:
             try:
                 status, text = self._exchange(method, target, payload)
             except (http.client.HTTPException, ConnectionError):
-                # The server closed a connection that stood idle.
+                # The server closed a connection that was idle.
                 self._connection.close()
                 status, text = self._exchange(method, target, payload)
         answer = json.loads(text) if text else None
@@ -65,7 +65,7 @@ class Control:
         self.call("PUT", "switches", values, merchant=merchant)
 
     def switches(self, merchant: str | None = None) -> Record:
-        """The switches as they stand."""
+        """Return the switches as they are."""
         found: Record = self.call("GET", "switches", merchant=merchant)["switches"]
         return found
 
@@ -74,7 +74,7 @@ class Control:
         self.set_switch("fault", {"kind": kind, **fields}, merchant)
 
     def clear_faults(self, merchant: str | None = None) -> None:
-        """No faults any more (of the merchant, or of those set for all)."""
+        """Clear all faults (of the merchant, or those set for all)."""
         self.set_switch("fault", None, merchant)
 
     def add_hook(
@@ -98,16 +98,16 @@ class Control:
         self.call("POST", "hooks", hook)
 
     def hooks(self) -> list[Record]:
-        """All hooks; `left` is 0 for those that have been carried out."""
+        """Return all hooks; `left` is 0 for those that have been carried out."""
         found: list[Record] = self.call("GET", "hooks")
         return found
 
     def clear_hooks(self) -> None:
-        """No hooks any more."""
+        """Clear all hooks."""
         self.call("DELETE", "hooks")
 
     def journal(self, merchant: str | None = None, since: int = 0) -> list[Record]:
-        """Requests after that number: seq, time, merchant, method, path, query, body, status, answered, fault."""
+        """Return requests after a number: seq, time, merchant, method, path, query, body, status, answered, fault."""
         found: list[Record] = self.call("GET", "journal", merchant=merchant, since=since)
         return found
 
@@ -116,7 +116,7 @@ class Control:
         self.call("POST", "journal/clear")
 
     def reset(self) -> None:
-        """Records, switches, faults, hooks, journal and counters as at the start."""
+        """Reset records, switches, faults, hooks, journal and counters to the start."""
         self.call("POST", "reset")
 
     def stop(self) -> None:
@@ -124,19 +124,19 @@ class Control:
         self.call("POST", "stop")
 
     def send_webhooks(self, events: list[Record], merchant: str | None = None) -> int:
-        """Send webhook calls for these events; the number of calls."""
+        """Send webhook calls for these events; return the number of calls."""
         body = {"events": events}
         return int(self.call("POST", "webhooks/send", body, merchant=merchant or self.first_merchant)["calls"])
 
     # Records.
 
     def all(self, kind: str, merchant: str | None = None) -> list[Record]:
-        """All records of a kind."""
+        """Return all records of a kind."""
         found: list[Record] = self.call("GET", f"records/{kind}", merchant=merchant or self.first_merchant)
         return found
 
     def one(self, kind: str, id: int | str, merchant: str | None = None) -> Record:
-        """One record."""
+        """Return one record."""
         path = f"records/{kind}/{quote(str(id), safe='')}"
         found: Record = self.call("GET", path, merchant=merchant or self.first_merchant)
         return found
@@ -164,15 +164,15 @@ class VinoshipperControl(Control):
     """Control of the shop's stand-in; customers come as details with their memberships."""
 
     def customers(self, merchant: str | None = None) -> list[Record]:
-        """All customers."""
+        """Return all customers."""
         return self.all("customers", merchant)
 
     def customer(self, id: int | str, merchant: str | None = None) -> Record:
-        """One customer."""
+        """Return one customer."""
         return self.one("customers", id, merchant)
 
     def add_customer(self, merchant: str | None = None, **fields: Any) -> Record:
-        """A new customer."""
+        """Add a customer."""
         return self.add("customers", fields, merchant)
 
     def patch_customer(self, id: int | str, merchant: str | None = None, **fields: Any) -> Record:
@@ -180,19 +180,19 @@ class VinoshipperControl(Control):
         return self.patch("customers", id, fields, merchant)
 
     def delete_customer(self, id: int | str, merchant: str | None = None) -> None:
-        """Delete a customer and his memberships."""
+        """Delete a customer and their memberships."""
         self.delete("customers", id, merchant)
 
     def orders(self, merchant: str | None = None) -> list[Record]:
-        """All orders."""
+        """Return all orders."""
         return self.all("orders", merchant)
 
     def order(self, number: str, merchant: str | None = None) -> Record:
-        """One order."""
+        """Return one order."""
         return self.one("orders", number, merchant)
 
     def add_order(self, customer_id: int | None, merchant: str | None = None, **fields: Any) -> Record:
-        """A new order of a customer, placed now unless `purchasedAt` says otherwise."""
+        """Add an order of a customer, placed now unless `purchasedAt` says otherwise."""
         return self.add("orders", {"customer": {"id": customer_id}, **fields}, merchant)
 
     def patch_order(self, number: str, merchant: str | None = None, **fields: Any) -> Record:
@@ -204,11 +204,11 @@ class VinoshipperControl(Control):
         self.delete("orders", number, merchant)
 
     def memberships(self, merchant: str | None = None) -> list[Record]:
-        """All memberships, cancelled ones too: id, customerId, clubName, dateJoined, hold, cancelled, modified."""
+        """Return memberships, even canceled ones: id, customerId, clubName, dateJoined, hold, cancelled, modified."""
         return self.all("memberships", merchant)
 
     def add_membership(self, customer_id: int, merchant: str | None = None, **fields: Any) -> Record:
-        """A new membership."""
+        """Add a membership."""
         return self.add("memberships", {"customerId": customer_id, **fields}, merchant)
 
     def patch_membership(self, id: int | str, merchant: str | None = None, **fields: Any) -> Record:
@@ -220,35 +220,35 @@ class SimpleTextingControl(Control):
     """Control of the texting service's stand-in; contacts are named by id or by phone."""
 
     def contacts(self, merchant: str | None = None) -> list[Record]:
-        """All contacts, custom fields by merge tag."""
+        """Return all contacts, custom fields by merge tag."""
         return self.all("contacts", merchant)
 
     def contact(self, id_or_phone: str, merchant: str | None = None) -> Record:
-        """One contact."""
+        """Return one contact."""
         return self.one("contacts", id_or_phone, merchant)
 
     def add_contact(self, phone: str, merchant: str | None = None, **fields: Any) -> Record:
-        """Somebody signs up: OPT_IN unless `subscriptionStatus` says otherwise."""
+        """Sign a contact up: OPT_IN unless `subscriptionStatus` says otherwise."""
         return self.add("contacts", {"contactPhone": phone, **fields}, merchant)
 
     def patch_contact(self, id_or_phone: str, merchant: str | None = None, touch: bool = True, **fields: Any) -> Record:
-        """Somebody edits a contact in the web app; without `touch` its `updated` stays."""
+        """Edit a contact as in the web app; without `touch` its `updated` stays."""
         return self.patch("contacts", id_or_phone, fields, merchant, touch)
 
     def opt_out(self, id_or_phone: str, merchant: str | None = None) -> Record:
-        """Somebody texts STOP."""
+        """Opt a contact out, as by texting STOP."""
         return self.patch_contact(id_or_phone, merchant, subscriptionStatus="OPT_OUT")
 
     def delete_contact(self, id_or_phone: str, merchant: str | None = None) -> None:
-        """Somebody deletes a contact in the web app."""
+        """Delete a contact as in the web app."""
         self.delete("contacts", id_or_phone, merchant)
 
     def custom_fields(self, merchant: str | None = None) -> list[Record]:
-        """The account's custom fields."""
+        """Return the account's custom fields."""
         return self.all("custom_fields", merchant)
 
     def add_custom_field(self, label: str, merge_tag: str, merchant: str | None = None) -> Record:
-        """A new custom field."""
+        """Add a custom field."""
         return self.add("custom_fields", {"label": label, "mergeTag": merge_tag}, merchant)
 
     def delete_custom_field(self, label_or_tag: str, merchant: str | None = None) -> None:
@@ -256,22 +256,22 @@ class SimpleTextingControl(Control):
         self.delete("custom_fields", label_or_tag, merchant)
 
     def violations(self, merchant: str | None = None) -> list[Record]:
-        """What no client may do: {what, contact_id, status, told, via, seq, time, merchant}."""
+        """Return what no client may do: {what, contact_id, status, told, via, seq, time, merchant}."""
         found: list[Record] = self.call("GET", "violations", merchant=merchant)
         return found
 
     def created(self, merchant: str | None = None) -> list[Record]:
-        """Contacts that the API created: {contact_id, phone, via, seq, at, merchant}."""
+        """Return contacts that the API created: {contact_id, phone, via, seq, at, merchant}."""
         found: list[Record] = self.call("GET", "created", merchant=merchant)
         return found
 
     def baseline(self, merchant: str | None = None) -> dict[str, list[Record]]:
-        """The contacts of each merchant as they were at the start."""
+        """Return the contacts of each merchant as they were at the start."""
         found: dict[str, list[Record]] = self.call("GET", "baseline", merchant=merchant)
         return found
 
     def lost(self, merchant: str | None = None) -> list[str]:
-        """What contacts had at the start in fields that are not the pipeline's, and have no more."""
+        """Return what contacts had at the start in fields that are not the pipeline's, and have no more."""
         losses = []
         for id, before in self.baseline(merchant).items():
             now = {contact["contactId"]: contact for contact in self.contacts(id)}

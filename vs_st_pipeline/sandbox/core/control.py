@@ -1,4 +1,4 @@
-"""The control API of a stand-in, under /__control__/: switches, journal, records, hooks, findings, reset, stop."""
+"""Answers a stand-in's control API, under /__control__/: switches, journal, records, hooks, findings, reset, stop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Wrong(Exception):
 
 
 def answer(server: StandIn, request: Request) -> Answer:
-    """Answer one control request; there is no key, since the server listens on loopback only."""
+    """Answer one control request; there is no key, because the server listens on loopback only."""
     from vs_st_pipeline.sandbox.core.server import NoSuchRecord
 
     try:

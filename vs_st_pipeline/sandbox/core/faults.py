@@ -1,4 +1,4 @@
-"""What can go wrong on the way: blocks, resets, broken and foreign answers, at chosen requests."""
+"""Makes answers go wrong: blocks, resets, broken and foreign answers, at chosen requests."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ class Fault:
         self.seconds = float(fields.get("seconds") or 35)
         self.status: int | None = fields.get("status")
         self.retry_after: Any = fields.get("retry_after")
-        # "after": the request has its effect, and only the answer is lost or spoilt.
+        # "after": the request has its effect, and only the answer is lost or spoiled.
         self.after = fields.get("when", "before") == "after"
 
     def hits(self, request: Request) -> bool:
-        """Whether this request is the fault's; counts it."""
+        """Say whether this request is the fault's; count it."""
         if self.count == 0 or (self.method and self.method != request.method) or not self.path.search(request.path):
             return False
         if self.skip > 0:
@@ -82,7 +82,7 @@ class Fault:
         return True
 
     def answer(self, request: Request, good: Answer | None) -> Answer:
-        """The spoilt answer in place of the good one; `good` may be None where the fault does not need it."""
+        """Return the spoiled answer in place of the good one; `good` may be None where the fault does not need it."""
         answer = self._plain(request, good)
         if self.status:
             answer.status = self.status
@@ -107,13 +107,13 @@ class Fault:
 
 
 class Faults:
-    """All faults in force, for everybody and for single merchants, and the Cloudflare-like gate."""
+    """All faults in force, for all merchants and for single ones, and the Cloudflare-like gate."""
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """No faults."""
+        """Clear all faults."""
         self._faults: dict[str | None, list[Fault]] = {}
         self._calls: dict[str | None, deque[float]] = {}
 
@@ -123,7 +123,7 @@ class Faults:
         self._faults[merchant] = [Fault(fields) for fields in listed]
 
     def of(self, request: Request, merchant: str | None) -> Fault | None:
-        """The first fault that this request meets."""
+        """Return the first fault that this request meets."""
         if not self._faults:
             return None
         for scope in (merchant, None) if merchant else (None,):
@@ -133,7 +133,7 @@ class Faults:
         return None
 
     def blocked(self, merchant: str | None, most: int) -> bool:
-        """Whether the merchant made more than `most` calls within the last second."""
+        """Say whether the merchant made more than `most` calls within the last second."""
         calls = self._calls.setdefault(merchant, deque())
         now = time.monotonic()
         while calls and calls[0] <= now - 1:
@@ -145,12 +145,12 @@ class Faults:
 
 
 def cloudflare_block(status: int) -> Answer:
-    """What Cloudflare answers in place of the shop."""
+    """Return what Cloudflare answers in place of the shop."""
     return Answer(status, BLOCK_PAGE, HTML, [(b"server", b"cloudflare"), (b"cf-ray", b"8f00ba55ed00cafe-SJC")])
 
 
 def redirect_to_login() -> Answer:
-    """A redirect to the log-in page."""
+    """Return a redirect to the log-in page."""
     return Answer(302, b"", HTML, [(b"location", b"/login")])
 
 

@@ -22,7 +22,7 @@ def run_foreground(port_vinoshipper: int, port_simpletexting: int, scenario: str
         with Sandbox(scenario, None, port_vinoshipper, port_simpletexting) as box:
             settings = box.write_settings(data_dir)
             print(welcome(box, settings), flush=True)
-            # In steps, since a wait without end may keep a signal handler from running on some platforms.
+            # In steps, because a wait without end may keep a signal handler from running on some platforms.
             while not ended.wait(0.5):
                 pass
     finally:
@@ -31,7 +31,7 @@ def run_foreground(port_vinoshipper: int, port_simpletexting: int, scenario: str
 
 
 def welcome(box: Sandbox, settings: Path) -> str:
-    """What a newcomer reads: the addresses, the merchants, and the lines to paste into another terminal."""
+    """Return what a newcomer reads: the addresses, the merchants, and the lines to paste into another terminal."""
     names = "\n".join(f"  {merchant.id:24} {merchant.name}" for merchant in box.merchants[:10])
     more = f"\n  ... and {len(box.merchants) - 10} more" if len(box.merchants) > 10 else ""
     return f"""\

@@ -1,4 +1,4 @@
-"""Answers that say nothing, or what is not so: the true records stay as they are, and only what is shown is changed.
+"""Makes answers that say nothing, or what is not so: the true records stay as they are, only what is shown is changed.
 
 A lie by switch is told in every answer of its kind; a lie by fault (`LYING_FAULTS`) in those that the fault meets.
 """
@@ -60,7 +60,7 @@ CUSTOM_FIELDS = Kind("custom_fields", "label", "type", "content")
 
 
 def shop_kind(method: str, parts: list[str]) -> Kind | None:
-    """What an answer of the shop is about, by its path below `/api/v3/p`; None where nothing lies about it."""
+    """Return what an answer of the shop is about, by its path below `/api/v3/p`; None where no lie applies to it."""
     match method, parts:
         case "POST", ["customers", "list"]:
             return CUSTOMERS
@@ -78,7 +78,7 @@ def shop_kind(method: str, parts: list[str]) -> Kind | None:
 
 
 def texting_kind(method: str, parts: list[str]) -> Kind | None:
-    """The same for the texting service, by the path below `/v2/api`."""
+    """Return the same for the texting service, by the path below `/v2/api`."""
     match method, parts:
         case "GET", ["contacts"]:
             return CONTACTS
@@ -90,7 +90,7 @@ def texting_kind(method: str, parts: list[str]) -> Kind | None:
 
 
 def rows_of(kind: Kind, body: Any) -> list[Record]:
-    """The records that an answer shows; changing one changes the answer."""
+    """Return the records that an answer shows; changing one changes the answer."""
     if kind.rows is None:
         return [body] if isinstance(body, dict) else []
     if isinstance(body, list):
@@ -103,7 +103,7 @@ def rows_of(kind: Kind, body: Any) -> list[Record]:
 
 
 def by_fault(name: str, kind: Kind | None, good: Answer, other: Callable[[], Answer | None]) -> Answer:
-    """The answer in place of a good one.
+    """Return the answer in place of a good one.
 
     Args:
         name: one of LYING_FAULTS.
@@ -139,7 +139,7 @@ class Liar:
         self._answers: dict[str, int] = {}
 
     def told(self, kind: Kind | None, answer: Answer, switches: Record, merchant: str) -> Answer:
-        """The answer as the switches want it."""
+        """Return the answer as the switches want it."""
         lies = [name for name, honest in self._honest.items() if switches[name] != honest]
         if not lies or kind is None or answer.status != 200:
             return answer
@@ -152,7 +152,7 @@ class Liar:
         return Answer(answer.status, dumps(body), answer.content_type, answer.headers)
 
     def _leave_out(self, kind: Kind, body: Any, every: int, merchant: str) -> None:
-        """In every nth answer each record lacks a key, another one each time."""
+        """Leave a key out of each record in every nth answer, another one each time."""
         turn = self._answers[merchant] = self._answers.get(merchant, 0) + 1
         if turn % every == 0:
             rows = rows_of(kind, body)
@@ -181,7 +181,7 @@ def _fields_total(kind: Kind, body: Any, how: Any) -> None:
 
 
 def _walk(value: Any) -> Iterator[tuple[Record, str]]:
-    """Every key of every object, at any depth."""
+    """Yield every key of every object, at any depth."""
     if isinstance(value, list):
         for item in value:
             yield from _walk(item)
@@ -245,7 +245,7 @@ def _custom_fields_list(kind: Kind, body: Any, how: Any) -> None:
 
 
 def _numbers(kind: Kind, body: Any, how: Any) -> None:
-    """In some records, always the same ones: in a key that no source shows, or in one that is read."""
+    """Change numbers in some records, always the same ones: in a key that no source shows, or in one that is read."""
     where, _, what = how.partition("_")
     number = EXPONENT if what == "exponent" else DIGITS
     for row in rows_of(kind, body):
@@ -264,7 +264,7 @@ def _numbers(kind: Kind, body: Any, how: Any) -> None:
 
 
 def _chosen(id: Any) -> bool:
-    """Some records by their ids, always the same ones."""
+    """Choose some records by their ids, always the same ones."""
     return sum(map(ord, str(id))) % 3 == 0
 
 

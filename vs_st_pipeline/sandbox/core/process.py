@@ -1,4 +1,4 @@
-"""The Python handle: starts both stand-ins as processes, gives their addresses and controls, and stops them again."""
+"""Starts both stand-ins as processes, gives their addresses and controls, and stops them again: the Python handle."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ C = TypeVar("C", bound=Control)
 
 @dataclass(frozen=True)
 class SandboxMerchant:
-    """A merchant and his keys."""
+    """A merchant and its keys."""
 
     id: str
     name: str
@@ -107,7 +107,7 @@ class Sandbox:
         self.close()
 
     def reset(self) -> None:
-        """Both as at the start: records, switches, faults, hooks, journals, counters."""
+        """Reset both to the start: records, switches, faults, hooks, journals, counters."""
         self.vinoshipper.control.reset()
         self.simpletexting.control.reset()
 

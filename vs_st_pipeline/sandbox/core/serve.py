@@ -19,7 +19,7 @@ from vs_st_pipeline.sandbox.scenarios.index import load
 
 
 def main(make: type[StandIn]) -> None:
-    """Entry of the process."""
+    """Run the process of a stand-in."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--scenario", default="demo")
@@ -35,9 +35,9 @@ def main(make: type[StandIn]) -> None:
         raise SystemExit(1) from None
     listener.listen(512)
     _die_with_parent()
-    # Connections wait in the backlog until the world is made and the loop runs, so the port can be told already.
+    # Connections wait in the backlog until the world is made and the loop runs, so the port can be printed already.
     print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
-    # Half a million small objects that live until the end: looking through them for garbage only costs time.
+    # Half a million small objects that live until the end: searching them for garbage only costs time.
     gc.disable()
     now = datetime.fromisoformat(options.now)
     app = make(lambda: load(options.scenario, now, make.not_mine), json.loads(options.switches))
@@ -60,7 +60,7 @@ def main(make: type[StandIn]) -> None:
 
 
 def _die_with_parent() -> None:
-    """Two watches, since a pipe can be held open by a forked sibling and a parent id can be polled only."""
+    """Start two watches, because a pipe can be held open by a forked sibling and a parent id can only be polled."""
     parent = os.getppid()
 
     def watch_pipe() -> None:

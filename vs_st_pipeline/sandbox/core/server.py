@@ -1,4 +1,4 @@
-"""What both stand-ins share: who calls, the journal, switches, faults and hooks around the system's own answers."""
+"""Does what both stand-ins share: who calls, the journal, switches, faults and hooks around a system's own answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vs_st_pipeline.sandbox.scenarios.fixtures import Merchant
 
 
 class NoSuchRecord(Exception):
-    """Control asked for a record that is not there."""
+    """A control request names a record that is not there."""
 
 
 class Hook:
@@ -41,7 +41,7 @@ class Hook:
         self.changes: list[Record] = changes if isinstance(changes, list) else [changes]
 
     def due(self, on: str, merchant: str, method: str, path: str) -> bool:
-        """Whether this is the moment; counts it."""
+        """Say whether this is the moment; count it."""
         if on != self.on or self.left <= 0 or self.merchant not in (None, merchant):
             return False
         if (self.method and self.method != method) or not self.path.search(path):
@@ -72,7 +72,7 @@ class StandIn(ABC):
         self._open(world)
 
     def pristine(self) -> list[Merchant]:
-        """The world as it was at the start."""
+        """Return the world as it was at the start."""
         gc.disable()
         try:
             merchants: list[Merchant] = pickle.loads(self._pristine)
@@ -81,7 +81,7 @@ class StandIn(ABC):
         return merchants
 
     def reset(self) -> None:
-        """Records, switches, faults, hooks, counters and journal as at the start."""
+        """Reset records, switches, faults, hooks, counters and journal to the start."""
         self._open(self.pristine())
 
     def _open(self, world: list[Merchant]) -> None:
@@ -116,7 +116,7 @@ class StandIn(ABC):
 
     @abstractmethod
     def switched(self, values: Record, merchant: str | None) -> None:
-        """Switches have changed."""
+        """Take over switches that have changed."""
 
     def _set_faults(self, merchant: str | None, scope: str | None) -> None:
         own = self.switches.for_all if merchant is None else self.switches.for_one.get(merchant, {})
@@ -177,7 +177,7 @@ class StandIn(ABC):
         return self.dressed(fault.answer(request, good), request, switches)
 
     def guarded(self, request: Request, merchant: Merchant | None, switches: Record) -> Answer:
-        """The answer of the system, hooks first."""
+        """Return the answer of the system, hooks first."""
         if merchant is None:
             answer = self.refuse(request, switches)
         else:
@@ -190,7 +190,7 @@ class StandIn(ABC):
         return self.dressed(answer, request, switches)
 
     def _other(self, request: Request, merchant: Merchant | None, switches: Record) -> Answer | None:
-        """What the same call answers about another record."""
+        """Return what the same call answers about another record."""
         path = None if merchant is None else self.path_of_another(request, merchant)
         if merchant is None or path is None:
             return None
@@ -207,11 +207,11 @@ class StandIn(ABC):
                     try:
                         self.apply_change(merchant, change)
                     except (NoSuchRecord, ValueError, KeyError) as error:
-                        # Seen by whoever reads the hooks; the request itself is not to blame.
+                        # The person who reads the hooks sees it; the request itself is not to blame.
                         hook.fields["error"] = f"{type(error).__name__}: {error}"
 
     def apply_change(self, merchant: Merchant, change: Record) -> Any:
-        """One change of one record: {kind, op: add|put|patch|delete, id, fields, touch}."""
+        """Apply one change of one record: {kind, op: add|put|patch|delete, id, fields, touch}."""
         op, kind = change.get("op", "patch"), change["kind"]
         if kind not in self.kinds:
             raise ValueError(f"no records {kind!r} at {self.system}; there are {', '.join(self.kinds)}")
@@ -259,62 +259,62 @@ class StandIn(ABC):
 
     @abstractmethod
     def caller(self, request: Request) -> Merchant | None:
-        """Whose key this is."""
+        """Return the merchant whose key this is."""
 
     @abstractmethod
     def refuse(self, request: Request, switches: Record) -> Answer:
-        """The answer to a caller without a good key."""
+        """Return the answer to a caller without a good key."""
 
     @abstractmethod
     def denied(self, request: Request, status: int) -> Answer:
-        """An error status in the system's own words, for a request that was good."""
+        """Return an error status in the system's own words, for a request that was good."""
 
     @abstractmethod
     def kind_of(self, request: Request) -> Kind | None:
-        """What the answer to this request is about."""
+        """Return what the answer to this request is about."""
 
     @abstractmethod
     def path_of_another(self, request: Request, merchant: Merchant) -> str | None:
-        """The same path with another record's id in it; None where there is no other."""
+        """Return the same path with another record's id in it; None where there is no other."""
 
     @abstractmethod
     def respond(self, request: Request, merchant: Merchant, switches: Record) -> Answer:
-        """The answer to a caller with a good key."""
+        """Return the answer to a caller with a good key."""
 
     @abstractmethod
     def bad_json(self, request: Request) -> Answer:
-        """The answer to a body that is no JSON."""
+        """Return the answer to a body that is not JSON."""
 
     def dressed(self, answer: Answer, request: Request, switches: Record) -> Answer:
-        """Headers that every answer carries."""
+        """Add the headers that every answer carries."""
         return answer
 
     @abstractmethod
     def records(self, merchant: Merchant, kind: str) -> list[Record]:
-        """All records of a kind, as the system shows them in full."""
+        """Return all records of a kind, as the system shows them in full."""
 
     @abstractmethod
     def record(self, merchant: Merchant, kind: str, id: str) -> Record:
-        """One record."""
+        """Return one record."""
 
     @abstractmethod
     def add_record(self, merchant: Merchant, kind: str, fields: Record) -> Record:
-        """Add a record as somebody at the system itself would."""
+        """Add a record as a user of the system itself would."""
 
     @abstractmethod
     def change_record(
         self, merchant: Merchant, kind: str, id: str, fields: Record, replace: bool, touch: bool
     ) -> Record:
-        """Change a record as somebody at the system itself would; without `touch` its time stays."""
+        """Change a record as a user of the system itself would; without `touch` its time stays."""
 
     @abstractmethod
     def delete_record(self, merchant: Merchant, kind: str, id: str) -> None:
-        """Delete a record as somebody at the system itself would."""
+        """Delete a record as a user of the system itself would."""
 
     def report(self, name: str, merchant: str | None) -> Any:
-        """Counters and other findings, by name."""
+        """Return counters and other findings, by name."""
         raise NoSuchRecord(name)
 
     @abstractmethod
     def send_webhooks(self, merchant: Merchant, body: Record) -> Any:
-        """Send webhook calls to whoever registered for them."""
+        """Send webhook calls to every URL that is registered for them."""

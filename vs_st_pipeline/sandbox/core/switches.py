@@ -1,4 +1,4 @@
-"""Every behaviour of the stand-ins that is unknown in reality or can go wrong, as named switches with their values.
+"""Defines every behavior of the stand-ins that is unknown in reality or can go wrong, as named switches with values.
 
 The first value is the default. Tests may go through SWITCHES to run a client under every value, one at a time.
 A name in OPEN takes values that are not listed as well (a number, a map, a list of faults).
@@ -15,12 +15,13 @@ BOTH: dict[str, list[Any]] = {
     "latency_seconds": [0],
 }
 
-# A number that says how many there are, and what it is told as: the page's own count in the place of all, ...
+# A number that says how many there are, and the value that is shown: the page's own count in the place of all, ...
 TOTALS = ["true", "page", "zero", "negative", "null", "text", "huge", "absent"]
-# Beyond all bounds: an exponent, or so many digits; in some records, in a key that nobody reads or in one that is read.
+# Beyond all bounds: an exponent, or so many digits; in some records, in a key that the pipeline does not read or in one
+# that it reads.
 NUMBERS = ["plain", "unread_exponent", "unread_digits", "read_exponent", "read_digits"]
 
-# What the answers say is not so, or not in the form that the fact sheets know (`lies`); the records stay true.
+# What the answers say is not true, or not in the form that the fact sheets know (`lies`); the records stay true.
 LIES: dict[str, dict[str, list[Any]]] = {
     "vinoshipper": {
         "memberships_total": TOTALS,
@@ -148,7 +149,7 @@ class Switches:
         self.reset()
 
     def reset(self) -> None:
-        """Back to the start: {name: value} for all, {"merchants": {id: {name: value}}} for single ones."""
+        """Reset to the start: {name: value} for all, {"merchants": {id: {name: value}}} for single ones."""
         self.for_all: dict[str, Any] = {}
         self.for_one: dict[str, dict[str, Any]] = {}
         self._effective: dict[str | None, dict[str, Any]] = {}
@@ -166,7 +167,7 @@ class Switches:
         self.version += 1
 
     def of(self, merchant: str | None) -> dict[str, Any]:
-        """All switches as they stand for one merchant (None: for callers nobody knows)."""
+        """Return all switches for one merchant (None: for unknown callers)."""
         found = self._effective.get(merchant)
         if found is None:
             own = self.for_one.get(merchant, {}) if merchant else {}
@@ -178,7 +179,7 @@ class Switches:
             raise ValueError(f"no switch {name!r} at {self.system}; there are: {', '.join(sorted(self.defaults))}")
         allowed = SWITCHES[self.system][name]
         for known in allowed:
-            # "404" and 404 are taken for the same, as they come from YAML, JSON or a command line.
+            # "404" and 404 are taken for the same, because they come from YAML, JSON or a command line.
             if known == value or (isinstance(value, int | str) and str(known) == str(value)):
                 return known
         if name in OPEN:

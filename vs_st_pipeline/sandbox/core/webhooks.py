@@ -1,4 +1,4 @@
-"""Outgoing webhook calls of both systems: who registered, what is sent in which disorder, and the delivery log."""
+"""Sends webhook calls of both systems: who registered, what is sent in which disorder, and the delivery log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Call = tuple[str, str, Record]  # registration id, URL, body
 
 
 def post(url: str, body: Record) -> int:
-    """POST a webhook body; 0 where nobody answered."""
+    """Send a webhook body by POST; return the status, 0 where no server answered."""
     request = urllib.request.Request(url, dumps(body), {"Content-Type": "application/json"}, method="POST")
     try:
         with urllib.request.urlopen(request, timeout=10) as response:
@@ -41,13 +41,13 @@ class VsHooks:
         return self.registered[id]
 
     def logs_of(self, id: str) -> list[Record]:
-        """Deliveries of one webhook, newest first."""
+        """Return the deliveries of one webhook, newest first."""
         if id not in self.registered:
             raise KeyError(id)
         return [log for log in reversed(self.logs) if log["webhookId"] == id]
 
     def calls(self, events: list[Record], style: str) -> list[Call]:
-        """What is sent for these events ({identifier, subject, event}), in the given style."""
+        """Return what is sent for these events ({identifier, subject, event}), in the given style."""
         if style == "dropped":
             return []
         if style == "reordered":
@@ -101,7 +101,7 @@ class StHooks:
         return id
 
     def calls(self, events: list[Record], switches: Record) -> list[Call]:
-        """What is sent for these events ({type, values})."""
+        """Return what is sent for these events ({type, values})."""
         calls = [
             (
                 hook["webhookId"],

@@ -1,1 +1,1 @@
-"""The worlds that the stand-ins begin with."""
+"""Builds the worlds that the stand-ins begin with."""

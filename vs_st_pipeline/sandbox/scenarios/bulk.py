@@ -1,4 +1,4 @@
-"""People in numbers: ordinary customers drawn from a seeded generator, for the demo, the big and the fleet scenario."""
+"""Makes people in numbers: ordinary customers drawn from a seeded generator, for the demo, big and fleet scenarios."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Crowd:
         self.people: list[Record] = []
 
     def phone(self, i: int) -> str:
-        """A made-up number of its own for everybody; 555 throughout, never 01xx, which the written people use."""
+        """Return a made-up phone for each person; 555 throughout, never 01xx, which the hand-written people use."""
         return f"{AREAS[i % len(AREAS)]}555{1000 + i // len(AREAS):04d}"
 
     def customers(self, count: int, first_id: int) -> None:
-        """Ordinary customers; about one in four is a club member."""
+        """Add ordinary customers; about one in four is a club member."""
         rnd, b = self.random, self.b
         for i in range(count):
             first, last = rnd.choice(FIRST), rnd.choice(LAST)
@@ -64,9 +64,9 @@ class Crowd:
         return self.random.choice(forms)
 
     def orders(self, count: int, everybody_first: int = 0, only_lately: int = 0) -> None:
-        """Orders from 2019 until today; the newest are still under way. The first people get one each if asked.
+        """Add orders from 2019 until today; the newest are still under way. The first people get one each if asked.
 
-        So many of the first people have, beside that one, only orders of the last 90 days.
+        Of these first people, `only_lately` have no other orders than that one and those of the last 90 days.
         """
         rnd, b = self.random, self.b
         span = (b.now - FIRST_DAY).total_seconds() - 3600
@@ -115,7 +115,7 @@ class Crowd:
             )
 
     def contacts(self, linked: int, unmatched: int, awkward: bool = True) -> None:
-        """Contacts of the first people (some by VScustomerID, most by phone only), and of strangers."""
+        """Add contacts of the first people (some by VScustomerID, most by phone only), and of strangers."""
         rnd, b = self.random, self.b
         for i, person in enumerate(self.people[:linked]):
             status = "OPT_IN"
@@ -133,7 +133,7 @@ class Crowd:
 
 
 def fill_hillside(b: Builder) -> None:
-    """About 40 customers and 30 contacts; the account lacks two fields and writes some labels its own way."""
+    """Add about 40 customers and 30 contacts; the account lacks two fields and writes some labels its own way."""
     b.all_custom_fields(
         without=("Tracking URL", "Channel"), renamed={"City": "CITY", "Order Count": "order count", "State": "state"}
     )
@@ -141,13 +141,13 @@ def fill_hillside(b: Builder) -> None:
 
 
 def fill_blue_oak(b: Builder) -> None:
-    """About 400 customers and 120 contacts; one field is known by its merge tag only."""
+    """Add about 400 customers and 120 contacts; one field is known by its merge tag only."""
     b.all_custom_fields(renamed={"Lifetime Value": "lifetime_value"})
     _fill(b, customers=376, orders=580, linked=80, unmatched=20)
 
 
 def fill_three_rivers(b: Builder) -> None:
-    """About 4,000 customers and 500 contacts."""
+    """Add about 4,000 customers and 500 contacts."""
     b.all_custom_fields()
     _fill(b, customers=3976, orders=2380, linked=400, unmatched=80)
 
@@ -163,7 +163,7 @@ def _fill(b: Builder, customers: int, orders: int, linked: int, unmatched: int) 
 def fill_ordinary(
     b: Builder, customers: int, orders: int, linked: int, unmatched: int = 0, without: tuple[str, ...] = ()
 ) -> Crowd:
-    """Nobody breaks an assumption: the first `linked` people have an order and are opted-in contacts."""
+    """Add people who break no assumption: the first `linked` have an order and are opted-in contacts."""
     b.all_custom_fields(without=without)
     crowd = Crowd(b)
     crowd.customers(customers, 701000)
@@ -173,25 +173,25 @@ def fill_ordinary(
 
 
 def fill_linked_only(b: Builder) -> None:
-    """4,000 customers of whom exactly 1,000 are linked OPT_IN contacts with at least one order each."""
+    """Add 4,000 customers, of which exactly 1,000 are linked OPT_IN contacts with at least one order each."""
     fill_ordinary(b, customers=4000, orders=2400, linked=1000)
 
 
 def fill_estate(b: Builder) -> None:
-    """10,000 customers with 60,000 orders since 2019; 800 of them are linked OPT_IN contacts, 200 contacts no one's.
+    """Add 10,000 customers with 60,000 orders since 2019; 800 are linked OPT_IN contacts, 200 contacts strangers.
 
     The 800 have a first order and their share of the last 90 days; with all the others' a first sync takes minutes.
     """
     b.all_custom_fields()
     crowd = Crowd(b)
     crowd.customers(10_000, 701000)
-    crowd.contacts(800, 200, awkward=False)  # before the orders, so that they do not hang on them
+    crowd.contacts(800, 200, awkward=False)  # before the orders, so that they do not depend on them
     if "orders" not in b.without:
         crowd.orders(60_000, everybody_first=800, only_lately=800)
 
 
 def fill_mailing(b: Builder, people: int) -> None:
-    """Customers without orders, each a contact: much to write, little to read."""
+    """Add customers without orders, each a contact: much to write, little to read."""
     b.all_custom_fields()
     crowd = Crowd(b)
     crowd.customers(people, 701000)
@@ -199,10 +199,10 @@ def fill_mailing(b: Builder, people: int) -> None:
 
 
 def fill_valley(b: Builder) -> None:
-    """2,000 customers, 1,000 orders; 300 of them are linked contacts: the winery next door, of which there are many."""
+    """Add 2,000 customers, 1,000 orders; 300 are linked contacts: an ordinary winery, of which there are many."""
     fill_ordinary(b, customers=2000, orders=1000, linked=300, unmatched=50)
 
 
 def fill_tiny(b: Builder) -> None:
-    """Ten customers, six linked contacts and a stranger; one of a fleet."""
+    """Add ten customers, six linked contacts and a stranger; one winery of a fleet."""
     fill_ordinary(b, customers=10, orders=12, linked=6, unmatched=1)

@@ -1,4 +1,4 @@
-"""What happens at the shop and on people's phones between the two syncs of the demo."""
+"""Makes what happens at the shop and on people's phones between the two syncs of the demo."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vs_st_pipeline.sandbox.scenarios.fixtures import PACIFIC
 
 
 def shop_changes(box: Sandbox) -> list[str]:
-    """Change five things at the first merchant and say in plain sentences what changed, for whom (masked)."""
+    """Change five things at the first merchant and say in plain sentences what changed for which customer (masked)."""
     merchant = box.merchants[0]
     shop, texting = box.vinoshipper.control, box.simpletexting.control
     now = box.now.astimezone(PACIFIC)
@@ -44,14 +44,14 @@ def shop_changes(box: Sandbox) -> list[str]:
 
 
 def masked(customer: Record) -> str:
-    """A person's first name, initial and the last two digits of the phone."""
+    """Return a person's first name, initial and the last two digits of the phone."""
     number = re.sub(r"\D", "", (customer.get("primaryPhone") or {}).get("number") or "")
     return f"{customer['firstName'] or '?'} {customer['lastName'][:1]}. (phone ending {number[-2:] or '--'})"
 
 
 def _without_contact(customers: list[Record], contacts: list[Record]) -> tuple[Record, str]:
     known = {contact["contactPhone"] for contact in contacts}
-    # From the back: ordinary people stand behind the awkward ones.
+    # From the back: ordinary people come after the awkward ones.
     for customer in reversed(customers):
         digits = re.sub(r"\D", "", (customer["primaryPhone"] or {}).get("number") or "")
         phone = digits[1:] if len(digits) == 11 and digits.startswith("1") else digits

@@ -1,7 +1,7 @@
-"""Scenario `fleet`: fifty wineries, most of them quiet and small, some with a story, so that there is something to see.
+"""Builds scenario `fleet`: fifty wineries, most of them quiet and small, some with a story to look at.
 
 What an account has from the beginning is here; what happens to it after its first sync is in `fleet.py`. Every story is
-told in one sentence, since whoever looks at fifty wineries cannot guess which of them are odd on purpose.
+told in one sentence, because a person who looks at fifty wineries cannot guess which of them are odd on purpose.
 """
 
 from __future__ import annotations
@@ -38,34 +38,34 @@ STORIES = {
     DRIFTING: "its orders say words that nobody told us of",
     GONE: "it has left, and is disabled",
 }
-"""Who is odd, and how."""
+"""Which wineries are odd, and how."""
 
 
 def fill_lacking(b: Builder) -> None:
-    """Four custom fields are missing in the account."""
+    """Leave four custom fields out of the account."""
     _fill(b, without=("Tracking Number", "Tracking URL", "Club Status", "Lifetime Value"))
 
 
 def fill_shared(b: Builder) -> None:
-    """Two phones belong to two people each."""
+    """Give two phones to two people each."""
     crowd = _fill(b)
     for i in range(2):
         b.customer(702000 + i, "Junior", "Elderfield", crowd.phone(i), f"junior{i}@example.com")
 
 
 def fill_ageless(b: Builder) -> None:
-    """Of most people no birth date is known, and two are under age."""
+    """Leave out most birth dates, and make two people under age."""
     for i, person in enumerate(_fill(b).people[:6]):
         person["dateOfBirth"] = {"day": 15, "month": 1, "year": b.now.year - 19} if i < 2 else None
 
 
 def fill_shrinking(b: Builder) -> None:
-    """Enough people for a loss of them to mean something."""
+    """Add enough people for a loss of them to mean something."""
     fill_ordinary(b, customers=30, orders=40, linked=18, unmatched=1)
 
 
 def fill_quiet(b: Builder) -> None:
-    """Nothing is odd here."""
+    """Add people with nothing odd."""
     _fill(b)
 
 
@@ -86,7 +86,7 @@ FILLS: dict[str, Callable[[Builder], None]] = {
 
 
 def wineries() -> list[tuple[str, str, Callable[[Builder], None]]]:
-    """Id, name and people of all fifty."""
+    """Return id, name and people of all fifty."""
     ids = [
         *FILLS,
         *(id for id in STORIES if id not in FILLS),

@@ -1,4 +1,4 @@
-"""The made-up world: what one winery has at its shop and in its texting account, and how records are written."""
+"""Builds the made-up world: what one winery has at its shop and in its texting account, and how records are written."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ NOTHING, SHIPPING_PRICE, STRENGTH = Decimal("0.00"), Decimal("18.50"), Decimal("
 
 
 def merge_tag(label: str) -> str:
-    """Snake case of a label, as the texting service makes it."""
+    """Return the snake case of a label, as the texting service makes it."""
     return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
 
 
 def instant_text(at: datetime) -> str:
-    """UTC with milliseconds and a Z, the form of the texting service; sorts as text."""
+    """Return UTC with milliseconds and a Z, the form of the texting service; sorts as text."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
@@ -86,7 +86,7 @@ class Merchant:
 
 
 class Builder:
-    """Writes records for one merchant; `now` is the scenario's today, `without` kinds that nobody asks for."""
+    """Writes records for one merchant; `now` is the scenario's today, `without` names kinds that are not needed."""
 
     def __init__(
         self, merchant: Merchant, now: datetime, contacts_until: datetime, without: Collection[str] = ()
@@ -98,7 +98,7 @@ class Builder:
         self._buyers: dict[tuple[int, str | None, bool], tuple[Record, Record]] = {}
 
     def days_ago(self, days: float, hour: int | None = None, minute: int = 0) -> datetime:
-        """A moment in Pacific time, some days back."""
+        """Return a moment in Pacific time, some days back."""
         at = (self.now - timedelta(days=days)).astimezone(PACIFIC)
         return at if hour is None else at.replace(hour=hour, minute=minute, second=0, microsecond=0)
 
@@ -115,7 +115,7 @@ class Builder:
         postal: str | None = "95472",
         address: bool = True,
     ) -> Record:
-        """A customer of the shop; `born` is year, month, day, and need not be a date that exists."""
+        """Add a customer of the shop; `born` is year, month, day, and need not be a date that exists."""
         number = phone if isinstance(phone, dict) or phone is None else _phone(phone)
         record: Record = {
             "id": id,
@@ -139,7 +139,7 @@ class Builder:
         cancelled: bool = False,
         modified: datetime | None = None,
     ) -> Record:
-        """A membership; a cancelled one stays in the feed but leaves the customer."""
+        """Add a membership; a canceled one stays in the feed but leaves the customer."""
         id = 81000 + len(self.merchant.memberships) + 1
         record: Record = {
             "id": id,
@@ -175,7 +175,7 @@ class Builder:
         swapped: bool = False,
         fraction: bool = False,
     ) -> Record:
-        """An order; packages are (carrier, tracking number), `swapped` puts the postal code where the state belongs."""
+        """Add an order; packages are (carrier, tracking number), `swapped` swaps postal code and state."""
         timespec = "milliseconds" if fraction else "seconds"
         who = customer or {"id": None, "firstName": None, "lastName": "Guest", "email": None}
         buyer, ship_to = self._buyer(who, since, swapped)
@@ -226,7 +226,7 @@ class Builder:
         return record
 
     def _buyer(self, who: Record, since: str | None, swapped: bool) -> tuple[Record, Record]:
-        """A customer as orders show him, and where they go: one pair of objects for all of his orders."""
+        """Return a customer as orders show them, and the shipping address: one pair for all of their orders."""
         key = (who["id"], since, swapped)
         if who["id"] is None:
             return _order_customer(who, since, swapped), _ship_to(who)
@@ -244,7 +244,7 @@ class Builder:
         lists: tuple[str, ...] = (),
         **builtin: str | None,
     ) -> Record:
-        """A contact of the texting account; custom fields are given by label."""
+        """Add a contact of the texting account; custom fields are given by label."""
         merchant = self.merchant
         at = self.contacts_until - timedelta(days=days, milliseconds=37 * len(merchant.contacts))
         id = f"6176f9{merchant.account:08x}{len(merchant.contacts) + 1:010x}"
@@ -268,7 +268,7 @@ class Builder:
         return record
 
     def texting_list(self, name: str) -> Record:
-        """The list of that name, made where it is missing, in the short form that contacts carry."""
+        """Return the list of that name, made where it is missing, in the short form that contacts carry."""
         for known in self.merchant.lists.values():
             if known["name"] == name:
                 return {"id": known["listId"], "name": name}
@@ -278,13 +278,13 @@ class Builder:
         return {"id": id, "name": name}
 
     def custom_field(self, label: str, tag: str | None = None) -> None:
-        """A custom field of the account."""
+        """Add a custom field to the account."""
         self.merchant.custom_fields.append(
             {"label": label, "type": "text", "mergeTag": tag or merge_tag(label), "defaultMaxLength": 30}
         )
 
     def all_custom_fields(self, without: tuple[str, ...] = (), renamed: dict[str, str] | None = None) -> None:
-        """The fields the pipeline fills and some of other people's; `renamed` changes a label but keeps its tag."""
+        """Add fields that the pipeline fills and some others; `renamed` changes a label but keeps its tag."""
         for label in (*LABELS, *FOREIGN_LABELS):
             if label not in without:
                 self.custom_field((renamed or {}).get(label, label), merge_tag(label))

@@ -1,4 +1,4 @@
-"""What happens to the fifty wineries of scenario `fleet` after their first sync: trouble, and life at the shops."""
+"""Makes what happens to the fifty wineries of scenario `fleet` after their first sync: trouble, and new orders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vs_st_pipeline.sandbox.scenarios.fifty import (
 
 
 def settings(box: Sandbox, folder: Path, *, troubled: bool) -> Path:
-    """Write the merchants file; `troubled`: with the slip of somebody's pen."""
+    """Write the merchants file; `troubled`: with a typing error in one entry."""
     entries: dict[str, dict[str, Any]] = {GONE: {"enabled": False}, SHARED: {"on_ambiguous_phone": "hold"}}
     if troubled:
         entries[BROKEN] = {"vinoshipper": {"requests_per_second": "fast"}}
@@ -32,7 +32,7 @@ def settings(box: Sandbox, folder: Path, *, troubled: bool) -> Path:
 
 
 def trouble(box: Sandbox) -> None:
-    """What has happened to some wineries since their first sync; the cut answers come with `late_trouble`."""
+    """Make what has happened to some wineries since their first sync; the cut answers come with `late_trouble`."""
     shop, texting = box.vinoshipper.control, box.simpletexting.control
     shop.set_fault("401", merchant=REVOKED)
     texting.set_fault("401", merchant=EXPIRED)
@@ -41,7 +41,7 @@ def trouble(box: Sandbox) -> None:
     refused = [contact["contactPhone"] for contact in texting.contacts(REFUSED)[:3]]
     texting.set_switch("reject", dict.fromkeys(refused, "CONTACT_UPDATE_FAILED"), REFUSED)
     for merchant in (REFUSED, DRIFTING):
-        for customer in shop.customers(merchant)[:4]:  # those who are contacts
+        for customer in shop.customers(merchant)[:4]:  # those that are contacts
             for _ in range(3):
                 _order(box, merchant, customer["id"])
     for customer in shop.customers(SHRUNK)[:10]:
@@ -49,16 +49,16 @@ def trouble(box: Sandbox) -> None:
 
 
 TROUBLED = (REVOKED, EXPIRED, BLOCKED, SHRUNK, REFUSED, DRIFTING, CUT)
-"""Whose trouble is some time old, and who had a good sync after that of all the others."""
+"""Wineries whose trouble is some time old, and that had a good sync after that of all the others."""
 
 
 def late_trouble(box: Sandbox) -> None:
-    """What has happened just now."""
+    """Make what has happened just now."""
     box.vinoshipper.control.set_fault("truncated", merchant=CUT)
 
 
 def life(box: Sandbox, how_many: int, chance: random.Random) -> None:
-    """So many customers of quiet wineries order something."""
+    """Order something for `how_many` customers of quiet wineries."""
     quiet = [merchant.id for merchant in box.merchants if merchant.id not in STORIES]
     for merchant in chance.sample(quiet, how_many):
         _order(box, merchant, chance.choice(box.vinoshipper.control.customers(merchant)[:4])["id"])

@@ -1,4 +1,4 @@
-"""Which scenarios there are, and the merchants of each; the same name, seed and day always give the same world."""
+"""Lists the scenarios and the merchants of each; the same name, seed and day always give the same world."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
 
 
 def _same(b: Builder) -> None:
-    """Records are those of the winery before; see `load`."""
+    """Add nothing: the records are those of the winery before; see `load`."""
 
 
 def merchants_of(scenario: str) -> list[Merchant]:
-    """The merchants with their keys, still without records."""
+    """Return the merchants with their keys, still without records."""
     return [
         Merchant(id, name, 340 + i, f"{340 + i}.SANDBOX", f"vs-secret-of-{id}", f"st-token-of-{id}")
         for i, (id, name, _) in enumerate(_listed(scenario), 2)
@@ -64,9 +64,9 @@ def merchants_of(scenario: str) -> list[Merchant]:
 
 
 def load(scenario: str, now: datetime, without: Collection[str] = ()) -> list[Merchant]:
-    """The whole world of a scenario; kinds of records that are not wanted may be left out where that saves time."""
+    """Build the whole world of a scenario; unwanted kinds of records may be left out where that saves time."""
     merchants = merchants_of(scenario)
-    # Contacts carry the texting service's own time, which is the real clock's: never later than that.
+    # Contacts carry the texting service's own time, which is the real clock's, so no time is later than that.
     until = min(now, datetime.now(UTC))
     for index, (merchant, (_, _, fill)) in enumerate(zip(merchants, _listed(scenario), strict=True)):
         if fill is _same:
@@ -77,10 +77,10 @@ def load(scenario: str, now: datetime, without: Collection[str] = ()) -> list[Me
 
 
 def _share(known: Merchant, merchant: Merchant) -> None:
-    """The same records for another winery, to the last word: thousands of them would not fit into memory.
+    """Give another winery the same record objects: thousands of copies would not fit into memory.
 
-    Who copies the first one's warehouse for the others finds nothing changed in any of them. A change of a record of
-    the shop makes a new object; a contact is changed in place, but never deeper than itself.
+    Copying the first winery's warehouse for the others shows no change in any of them. A change of a record of the shop
+    makes a new object; a contact is changed in place, but never deeper than itself.
     """
     merchant.producer = known.producer
     merchant.customers, merchant.memberships = dict(known.customers), dict(known.memberships)

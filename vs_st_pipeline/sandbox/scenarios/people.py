@@ -1,4 +1,4 @@
-"""The awkward people of the demo wineries: those of the small scenario and a dozen more."""
+"""Adds the awkward people of the demo wineries: those of the small scenario and a dozen more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from vs_st_pipeline.sandbox.scenarios.small import add_people
 
 
 def add_awkward_cast(b: Builder) -> None:
-    """Twenty-four customers and about twenty contacts who each break one easy assumption."""
+    """Add twenty-four customers and about twenty contacts who each break one easy assumption."""
     add_people(b)
     _ties(b)
     _dates_and_phones(b)
@@ -25,7 +25,7 @@ def _ties(b: Builder) -> None:
     b.customer(700115, "Corin", "Blackwood", "7075550171", "corin@example.com")
     b.customer(700116, "Maren", "Blackwood", "7075550171", "maren@example.com")
     b.contact("7075550171", days=51)
-    # 700117 and 700118 would get one e-mail, each on a contact of his own: the smaller contact id gets it.
+    # 700117 and 700118 would get one e-mail, each on a contact of their own: the smaller contact id gets it.
     b.customer(700117, "Edda", "Fenwick", "7075550172", "household@example.com")
     b.customer(700118, "Jorun", "Fenwick", "7075550173", "household@example.com")
     b.contact("7075550172", days=52)
@@ -77,7 +77,7 @@ def _shipments(b: Builder) -> None:
         fraction=True,
     )
     b.contact("7075550177", days=56, source="KEYWORD", lists=("VIP",))
-    # 700124: paid status nobody knows, and a status of the same kind.
+    # 700124: a paid status that no list names, and a status of the same kind.
     odd = b.customer(700124, "Philippa", "Standish", "7075550178", "philippa@example.com")
     b.order(
         "90000000031", odd, b.days_ago(6, 12), "75.00", status="ON_REVIEW", stage="HELD_AT_DOCK", cart="TASTING_ROOM"

@@ -1,4 +1,4 @@
-"""Scenario `small`: one winery whose few people are written by hand, each for a reason, and a second one that overlaps.
+"""Builds scenario `small`: one winery whose few people are written by hand, each for a reason, and one that overlaps.
 
 Dates of settled orders are fixed; those of open ones count back from today, so that they stay recent.
 """
@@ -15,13 +15,13 @@ def _at(text: str) -> datetime:
 
 
 def fill_test_winery(b: Builder) -> None:
-    """Everybody of test-winery."""
+    """Add everybody of test-winery."""
     b.all_custom_fields()
     add_people(b)
 
 
 def add_people(b: Builder) -> None:
-    """The twelve customers and their contacts; the demo wineries have them too."""
+    """Add the twelve customers and their contacts; the demo wineries have them too."""
     _plain_people(b)
     _phones_and_links(b)
     _people_held_back(b)
@@ -49,11 +49,12 @@ def _plain_people(b: Builder) -> None:
     )
     b.contact("7075550142", source="WEB_FORM", days=40)
 
-    # 700102 Okonkwo-Reyes: null e-mail, null phone, null first name, no birth date, no address; nobody can link him.
+    # 700102 Okonkwo-Reyes: null e-mail, null phone, null first name, no birth date, no address; no contact can be
+    # linked to this customer.
     nameless = b.customer(700102, None, "Okonkwo-Reyes", None, None, None, address=False)
     b.order("90000000004", nameless, _at("2025-03-02T12:00:00"), "45.00")
 
-    # 700126 Linnea: a customer like any other who has not opted in; nothing of hers is read in detail until she does.
+    # 700126 Linnea: an ordinary customer who has not opted in; none of her records is read in detail until she does.
     linnea = b.customer(700126, "Linnea", "Sandoval", "7075550152", "linnea@example.com", (1992, 6, 1))
     b.order("90000000016", linnea, _at("2026-05-01T10:00:00"), "61.00", since="2026-05-01")
 
@@ -155,13 +156,13 @@ def _odd_orders(b: Builder) -> None:
     )
     b.contact("7075550147", source="CONFIRMATION", days=16, last="Duquesne")
 
-    # An order of nobody: the customer's id is null though the e-mail is Marisol's.
+    # An order without a customer: the customer's id is null though the e-mail is Marisol's.
     nobody = b.order("90000000014", None, _at("2026-04-01T10:00:00"), "500.00")
     nobody["customer"]["email"] = "marisol.vantongeren@example.com"
 
 
 def _contacts_without_customer(b: Builder) -> None:
-    # Nobody at the shop has this phone: never written.
+    # No customer of the shop has this phone: never written.
     b.contact("7075550160", source="KEYWORD", days=14, first="Quentin", fields={"Favorite Varietal": "Syrah"})
     # Names a customer that does not exist, and no phone matches: no link.
     b.contact("7075550161", source="MANUAL", days=13, fields={"VScustomerID": "999999"})
@@ -170,7 +171,7 @@ def _contacts_without_customer(b: Builder) -> None:
 
 
 def fill_other_winery(b: Builder) -> None:
-    """Same ids and phones as at test-winery, other people: nothing may leak from one to the other."""
+    """Add the ids and phones of test-winery with other people: nothing may leak from one winery to the other."""
     b.all_custom_fields()
     for id, first, phone in ((700101, "Other", "7075550142"), (700103, "Else", "7075550144"), (700190, "Third", None)):
         person = b.customer(

@@ -1,1 +1,1 @@
-"""The stand-in for SimpleTexting."""
+"""Imitates SimpleTexting."""

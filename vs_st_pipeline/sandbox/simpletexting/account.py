@@ -1,4 +1,4 @@
-"""One winery's texting account: finding and showing contacts, and the rules by which a write changes them."""
+"""Keeps one winery's texting account: finds and shows contacts, and applies the rules by which a write changes them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LIMITS = {"firstName": 100, "lastName": 100, "comment": 1000}
 
 
 def now_text() -> str:
-    """The service's own clock."""
+    """Return the present by the service's own clock, as text."""
     return instant_text(datetime.now(UTC))
 
 
 def digits_of(phone: object) -> str:
-    """Ten national digits where that can be had."""
+    """Return the ten national digits of a phone, where it has them."""
     digits = re.sub(r"\D", "", str(phone))
     return digits[1:] if len(digits) == 11 and digits.startswith("1") else digits
 
@@ -40,7 +40,7 @@ class Account:
         self.fields_changed()
 
     def fields_changed(self) -> None:
-        """The account's custom fields are others now; values of fields that are gone stay hidden in the contacts."""
+        """Take over the account's changed custom fields; values of fields that are gone stay hidden in the contacts."""
         self._labels = {field["mergeTag"]: field["label"] for field in self.merchant.custom_fields}
         self._tags = {field["label"]: field["mergeTag"] for field in self.merchant.custom_fields}
         self.changed()
@@ -57,7 +57,7 @@ class Account:
         self._sorted = None
 
     def find(self, phone_or_id: str) -> Record | None:
-        """A contact by its id or by its phone in any form."""
+        """Return a contact by its id or by its phone in any form."""
         found = self.merchant.contacts.get(phone_or_id)
         if found is None and not re.fullmatch("[0-9a-f]{24}", phone_or_id):
             id = self._by_phone.get(digits_of(phone_or_id)) or self._by_phone.get(phone_or_id)
@@ -65,13 +65,13 @@ class Account:
         return found
 
     def by_updated(self) -> list[tuple[str, str]]:
-        """(updated, contact id) of all contacts, oldest first."""
+        """Return (updated, contact id) of all contacts, oldest first."""
         if self._sorted is None:
             self._sorted = sorted((c["updated"], id) for id, c in self.merchant.contacts.items())
         return self._sorted
 
     def shown(self, contact: Record, switches: Record) -> msgspec.Raw:
-        """A contact as the API shows it."""
+        """Return a contact as the API shows it."""
         self.told[contact["contactId"]] = contact["subscriptionStatus"]
         raw = self._shown.get(contact["contactId"])
         if raw is None:
@@ -100,7 +100,7 @@ class Account:
     # Writing.
 
     def problem_of(self, update: Record, switches: Record) -> str | None:
-        """Why an update is invalid, in the words of the gateway; None where it is not."""
+        """Say why an update is invalid, in the words of the gateway; None where it is valid."""
         for name, limit in LIMITS.items():
             if len(str(update.get(name) or "")) > limit:
                 return f"{name}: size must be between 0 and {limit}"
@@ -120,7 +120,7 @@ class Account:
         return None
 
     def unknown_fields(self, update: Record) -> list[str]:
-        """Keys of custom fields that the account does not have."""
+        """Return the keys of custom fields that the account does not have."""
         return [key for key in update.get("customFields") or {} if self._tag(key) is None]
 
     def _tag(self, key: str) -> str | None:
@@ -168,7 +168,7 @@ class Account:
         status = contact["subscriptionStatus"]
         if status == "OPT_IN":
             return
-        # `told` says what the API last said of this contact: a change after that nobody could have known.
+        # `told` is what the API last said about this contact: no client could have known of a change after that.
         self.violate("wrote_not_opted_in", contact, via, seq)
         if status == "OPT_OUT":
             if switches["update_opted_out"] == "item_fails":
@@ -202,7 +202,7 @@ class Account:
         return contact
 
     def new_contact(self, phone: str, now: str) -> Record:
-        """A blank contact that somebody at the service itself makes."""
+        """Return a blank contact, as made in the service itself."""
         contact = self._new(phone, now)
         self.changed()
         return contact
@@ -250,6 +250,6 @@ class Account:
             contact["lists"] = contact["lists"] + [entry for entry in wanted if entry not in contact["lists"]]
 
     def find_list(self, id_or_name: str) -> Record | None:
-        """A list by id or by name."""
+        """Return a list by id or by name."""
         lists = self.merchant.lists
         return lists.get(id_or_name) or next((x for x in lists.values() if x["name"] == id_or_name), None)

@@ -1,4 +1,4 @@
-"""Batch updates: accepted at once, applied later, and answered item by item."""
+"""Runs batch updates: accepted at once, applied later, and answered item by item."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Task:
 
     @property
     def done(self) -> bool:
-        """Whether every item has its result."""
+        """Say whether every item has its result."""
         return len(self.results) == len(self.updates)
 
     def apply(self, upto: int, switches: Record, before: Callable[[], None]) -> None:
@@ -77,13 +77,13 @@ class Task:
         return result
 
     def poll(self, switches: Record, before: Callable[[], None]) -> Record:
-        """One look at the task; this is also what moves it on."""
+        """Return one look at the task; this is also what moves it on."""
         never = bool(switches["task_never_done"])
         partial = switches["in_progress_results"] == "partial"
         ready = self.polls_left <= 0
         self.polls_left -= 1
         if ready:
-            # A task that never says DONE has done its work all the same: nothing is settled by waiting.
+            # A task that never says DONE has done its work in any case: nothing is settled by waiting.
             self.apply(len(self.updates), switches, before)
         elif partial:
             self.apply(len(self.updates) // 2, switches, before)

@@ -1,4 +1,4 @@
-"""The texting service's two error envelopes, which share neither fields nor the type of their timestamps."""
+"""Builds the texting service's two error envelopes, which share neither fields nor the type of their timestamps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ItemFailed(Exception):
 
 
 def envelope_a(status: int, code: str, message: str, path: str) -> Answer:
-    """The one that calls itself problem+json; its timestamp is epoch seconds."""
+    """Return the envelope that calls itself problem+json; its timestamp is epoch seconds."""
     body = {
         "status": NAMES.get(status, "CONFLICT"),
         "errorCode": code,
@@ -50,7 +50,7 @@ def envelope_a(status: int, code: str, message: str, path: str) -> Answer:
 
 
 def envelope_b(status: int, code: str, message: str, details: str) -> Answer:
-    """The gateway's; its timestamp is ISO with nanoseconds, and `details` is one string."""
+    """Return the gateway's envelope; its timestamp is ISO with nanoseconds, and `details` is one string."""
     nanoseconds = time.time_ns()
     at = datetime.fromtimestamp(nanoseconds // 10**9, UTC)
     body = {
@@ -64,15 +64,15 @@ def envelope_b(status: int, code: str, message: str, details: str) -> Answer:
 
 
 def invalid(details: str, status: int = 409) -> Answer:
-    """A value that the service does not take."""
+    """Return the error for a value that the service does not take."""
     return envelope_b(status, "INVALID_INPUT_VALUE", "Invalid Input Value", details)
 
 
 def missing(what: str, path: str) -> Answer:
-    """Nothing there."""
+    """Return the error for something that does not exist."""
     return envelope_a(404, "ENTITY_NOT_FOUND", f"Entity not found: {what}", path)
 
 
 def bad_body(details: str) -> Answer:
-    """A body that is missing, no JSON, or of another shape."""
+    """Return the error for a body that is missing, not JSON, or of another shape."""
     return envelope_b(400, "INTERNAL_ERROR", "Illegal JSON format or schema mismatch", details)

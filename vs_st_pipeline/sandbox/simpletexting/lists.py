@@ -1,4 +1,4 @@
-"""Contact lists of a texting account."""
+"""Answers for the contact lists of a texting account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vs_st_pipeline.sandbox.simpletexting.errors import invalid, missing
 def answer_lists(
     request: Request, rest: list[str], account: Account, page: Callable[[list[Record]], Answer]
 ) -> Answer | None:
-    """Everything below /api/contact-lists; None where there is no such call."""
+    """Answer everything below /api/contact-lists; None where there is no such call."""
     merchant = account.merchant
     found = account.find_list(rest[0]) if rest else None
     if rest and found is None:

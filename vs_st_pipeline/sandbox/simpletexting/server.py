@@ -1,4 +1,4 @@
-"""The stand-in for SimpleTexting: run as `python -m vs_st_pipeline.sandbox.simpletexting.server`."""
+"""Answers as SimpleTexting does: run as `python -m vs_st_pipeline.sandbox.simpletexting.server`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class SimpleTexting(StandIn):
         return envelope_b(400, "INTERNAL_ERROR", "Illegal argument", f"No endpoint {request.method} {request.path}")
 
     def _stopped(self, request: Request, texts: Record) -> Answer | None:
-        """The answer of something before the service that took a write for an attack."""
+        """Answer in the place of a layer before the service that took a write for an attack."""
         said = request.body.decode("utf-8", "replace")
         how = next((how for text, how in texts.items() if text in said), None)
         if how is None or request.method not in ("POST", "PUT"):
@@ -139,7 +139,7 @@ class SimpleTexting(StandIn):
                 hooks = self.webhooks[merchant.id]
                 return answer_webhooks(request, more, hooks, lambda rows: self._page(request, rows, switches))
             case "POST", ["messages" | "campaigns"]:
-                # Nothing that syncs data has a reason to text anybody.
+                # Nothing that syncs data has a reason to send anybody a text.
                 nobody = {"contactId": None, "subscriptionStatus": None}
                 account.violate("sent_message", nobody, rest[0], request.seq)
                 return json_answer({"id": "6188bb0000000000000000aa", "credits": 1}, 201)
@@ -190,7 +190,7 @@ class SimpleTexting(StandIn):
         return self._paged(content, total, size)
 
     def _move_while_paged(self, account: Account, switches: Record) -> None:
-        """A row moves to the other end (the total stays), and unless only that is asked for, somebody joins."""
+        """Move a row to the other end (the total stays), and unless only that is asked for, add a new contact."""
         rows = account.by_updated()
         if rows:
             contact = account.merchant.contacts[rows[0][1]]

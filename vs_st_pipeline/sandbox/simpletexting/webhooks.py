@@ -1,4 +1,4 @@
-"""Registration of webhooks at a texting account."""
+"""Registers webhooks at a texting account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vs_st_pipeline.sandbox.simpletexting.errors import invalid, missing
 def answer_webhooks(
     request: Request, rest: list[str], hooks: StHooks, page: Callable[[list[Record]], Answer]
 ) -> Answer | None:
-    """Everything below /api/webhooks; None where there is no such call."""
+    """Answer everything below /api/webhooks; None where there is no such call."""
     if rest and rest[0] not in hooks.registered:
         return missing("Webhook is not found", request.path)
     match request.method, rest:

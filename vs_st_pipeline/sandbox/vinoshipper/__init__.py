@@ -1,1 +1,1 @@
-"""The stand-in for Vinoshipper."""
+"""Imitates Vinoshipper."""

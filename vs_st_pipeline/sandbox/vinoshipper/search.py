@@ -1,4 +1,4 @@
-"""The order search: date ranges, sorting and paging, as far as the switches let it obey."""
+"""Searches orders: date ranges, sorting and paging, as far as the switches let it obey."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ UI_OPTIONS = {
 
 
 class BadFilter(Exception):
-    """A filter's value that is no date; args are the field and the value."""
+    """A filter's value that is not a date; args are the field and the value."""
 
 
 def flat(body: Record, prefix: str = "") -> dict[str, str]:
-    """A JSON search form as the query string would have it; dotted keys pass as they are."""
+    """Return a JSON search form as the query string would have it; dotted keys stay as they are."""
     found: dict[str, str] = {}
     for key, value in body.items():
         name = prefix + key
@@ -50,14 +50,14 @@ def flat(body: Record, prefix: str = "") -> dict[str, str]:
 
 
 def told_total(how: str, there: int, shown: int) -> Any:
-    """The total as the switch has it tell: of all, of this page alone, or something that nobody can go by."""
+    """Return the total that the switch asks for: of all rows, of this page alone, or a number that cannot be used."""
     told: Record = {"page": shown, "fewer": max(0, there - 3), "zero": 0, "negative": -1, "null": None}
     told |= {"text": f"{shown} or so", "huge": HUGE_TOTAL, "beyond": 2**70, "more": there + 7}
     return told.get(how, there)
 
 
 def search(shop: Shop, wanted: dict[str, str], switches: Record) -> Any:
-    """One page of orders in the envelope that the switches ask for; unknown parameters have no effect."""
+    """Return one page of orders in the envelope that the switches ask for; unknown parameters have no effect."""
     numbers = _sorted(shop, _filtered(shop, wanted, switches), wanted, switches)
     start, size = _page(wanted, switches)
     if switches["orders_change_while_paged"] and start > 0 and not shop.orders_moved and numbers:
@@ -77,7 +77,7 @@ def search(shop: Shop, wanted: dict[str, str], switches: Record) -> Any:
 
 
 def number_of(text: Any, default: int) -> int:
-    """A whole number from 0 on, or the default where the text is none."""
+    """Return a whole number from 0 up, or the default where the text is not one."""
     return int(text) if isinstance(text, int | str) and str(text).isdigit() else default
 
 
@@ -143,7 +143,7 @@ def _sorted(shop: Shop, numbers: list[str], wanted: dict[str, str], switches: Re
 
 
 def _new_arrival(shop: Shop, like: str) -> None:
-    """An order that comes in while somebody turns the page: the rows after it move down by one."""
+    """Add an order between two pages: the rows after it move down by one."""
     number = f"{like}-LATE"
     shop.merchant.orders[number] = {**shop.merchant.orders[like], "orderNumber": number}
     shop.changed()

@@ -1,4 +1,4 @@
-"""The stand-in for Vinoshipper: run as `python -m vs_st_pipeline.sandbox.vinoshipper.server`."""
+"""Answers as Vinoshipper does: run as `python -m vs_st_pipeline.sandbox.vinoshipper.server`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vs_st_pipeline.sandbox.vinoshipper.shop import Shop
 
 
 def failure(status: int, type: str, text: str, field: str | None = None) -> Answer:
-    """The error body of the shop."""
+    """Return the error body of the shop."""
     error = {"description": text, "code": type.lower(), "field": field, "shortDescription": None}
     return json_answer({"error": {"status": status, "type": type, "errors": [error]}}, status)
 

@@ -1,4 +1,4 @@
-"""One winery's shop: how lists, details and search rows show its records, and the time index of orders."""
+"""Shows one winery's shop: its records in lists, details and search rows, and the time index of orders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNKNOWN_STAGE = "CONSOLIDATED_FREIGHT_HOLD"
 
 
 def instant(text: str | None) -> float | None:
-    """Epoch seconds of a date-time with an offset."""
+    """Return the epoch seconds of a date-time with an offset."""
     return datetime.fromisoformat(text).timestamp() if text else None
 
 
@@ -39,7 +39,7 @@ class Shop:
     # Customers.
 
     def memberships_of(self, customer_id: int) -> list[Record]:
-        """A customer's memberships that are not cancelled, in the form of the list."""
+        """Return a customer's memberships that are not canceled, in the form of the list."""
         if self._memberships is None:
             self._memberships = {}
             for record in self.merchant.memberships.values():
@@ -48,7 +48,7 @@ class Shop:
         return self._memberships.get(customer_id, [])
 
     def item(self, customer_id: int) -> msgspec.Raw:
-        """A customer as the list shows him: no address, no birth date, no times."""
+        """Return a customer as the list shows them: no address, no birth date, no times."""
         raw = self._items.get(customer_id)
         if raw is None:
             record = self.merchant.customers[customer_id]
@@ -64,7 +64,7 @@ class Shop:
         return raw
 
     def detail(self, customer_id: int) -> Record:
-        """A customer as the detail shows him."""
+        """Return a customer as the detail shows them."""
         memberships = [
             {
                 **membership,
@@ -76,7 +76,7 @@ class Shop:
         return {**self.merchant.customers[customer_id], "clubMember": bool(memberships), "memberships": memberships}
 
     def feed(self, club: int | None, modified_key: str) -> list[Record]:
-        """Membership records, cancelled ones too, newest modification first."""
+        """Return membership records, canceled ones too, newest modification first."""
         records = [m for m in self.merchant.memberships.values() if club is None or m["clubId"] == club]
         records.sort(key=lambda m: (instant(m["modified"]) or 0.0, m["id"]), reverse=True)
         return [
@@ -93,7 +93,7 @@ class Shop:
     # Orders.
 
     def order_numbers(self, time_field: str, low: float | None, high: float | None) -> list[str]:
-        """Numbers of the orders by that time, newest first; bounds are from `low` up to but without `high`."""
+        """Return the numbers of orders by that time, newest first; from `low` up to, but without, `high`."""
         found = self._times.get(time_field)
         if found is None:
             timed = [(instant(o[time_field]), n) for n, o in self.merchant.orders.items() if o[time_field]]
@@ -105,13 +105,13 @@ class Shop:
         return numbers[first:last][::-1]
 
     def stage(self, order: Record, unknown_status: bool) -> Any:
-        """The order's stage; with the switch on, every fifth order has one that no list names."""
+        """Return the order's stage; with the switch on, every fifth order has one that no list names."""
         if unknown_status and sum(map(ord, order["orderNumber"])) % 5 == 0:
             return UNKNOWN_STAGE
         return order["orderStatus"]
 
     def row(self, number: str, unknown_status: bool) -> msgspec.Raw:
-        """An order as a search row: a pointer with its amount under another name."""
+        """Return an order as a search row: a pointer with its amount under another name."""
         raw = self._rows.get((number, unknown_status))
         if raw is None:
             order = self.merchant.orders[number]
