@@ -127,7 +127,7 @@ class ReportLog:
             self._telling.unlink(missing_ok=True)
 
     def _forget_half_told(self) -> None:
-        """Forget merchants that runs began to report and did not remember. A run that still lives does it at its end."""
+        """Forget merchants that runs began to report and did not remember. One that still lives does it at its end."""
         left = list(self._path.parent.glob(f"{self._path.stem}.*.telling"))
         if not left:
             return

@@ -4,9 +4,9 @@ Data flow: raw.vinoshipper_customers, raw.vinoshipper_orders, raw.simpletexting_
 
 Nothing that the plan reads is lost: of settled orders that still count, what staging reads of them stays; of records
 that no contact is linked to, and of those that are gone, the row stays with the pointers by which it is found, linked
-and forgotten. Such a record counts as never read again, so that any change (a customer signs up or comes back, the setting
-is taken away) makes a sync read it before anything is written. A customer's list item stays while the shop lists it: it
-is what the shop says now, not what it once said.
+and forgotten. Such a record counts again as one that was never read, so that any change (a customer signs up or comes
+back, the setting is taken away) makes a sync read it before anything is written. A customer's list item stays while the
+shop lists it: it is what the shop says now, not what it once said.
 
 Only here does a stored body become something other than what a system said. What is deleted leaves the tables at once,
 and the file's free blocks when they are used again, or with the next `vs-st forget`.

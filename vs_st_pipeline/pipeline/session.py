@@ -128,7 +128,7 @@ class Session:
         return self._simpletexting
 
     def _limiter(self, system: str, base_url: str, key: Secret, rate: float) -> CancellableLimiter:
-        """Return the limiter that all processes with this key share, whatever the merchant; with the fleet's, if any."""
+        """Return the limiter that all processes with this key share, whatever the merchant; with any fleet limiter."""
         self.run.warehouse.folder(self.run.merchant.id)  # makes the data folder, with its mode
         folder = self.run.warehouse.data_dir / "pace"
         fleet_rate = self.run.fleet_rates.get(system)
