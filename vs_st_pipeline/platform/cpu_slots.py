@@ -1,8 +1,9 @@
 """Limits how many threads compute at once: a thread that computes holds a CPU slot, one that waits frees it.
 
-Many merchants are synced in one process at once. A hundred threads that compute in turns of a few milliseconds cost half
-as much again as three: all caches are cold, and each waits for Python's lock at every step. A sync waits most of its time (for an answer, for a permit to ask, for a
-file that another process holds), so there are many threads, but hardly more CPU slots than processors.
+Many merchants are synced in one process at once. A hundred threads that compute in turns of a few milliseconds cost
+half as much again as three: all caches are cold, and each waits for Python's lock at every step. A sync waits most of
+its time (for an answer, for a permit to ask, for a file that another process holds), so there are many threads, but
+hardly more CPU slots than processors.
 
 Code that waits says so at the place where it waits (`waiting`), deep inside; in a thread without a CPU slot that has no
 effect.

@@ -2,9 +2,9 @@
 
 `file_lock` is held while something is done, and waited for. `try_lock` says that a process lives: the kernel takes it
 away from one that was killed. A request to release says that another process waits for a file that DuckDB gives to one
-process at a time: attaching it again costs more than most uses of it, so a process that works with a file keeps it for as long
-as no other one asks for it. Only the rate limiter locks by itself, on the file that holds its number: thousands of
-times a second.
+process at a time: attaching it again costs more than most uses of it, so a process that works with a file keeps it for
+as long as no other one asks for it. Only the rate limiter locks by itself, on the file that holds its number: thousands
+of times a second.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def limiter_path(folder: Path, system: str, base_url: str, key: str) -> Path:
 class RateLimiter:
     """At most so many requests a second, over all threads and processes that share a file.
 
-    Over t seconds at most `requests_per_second` x t + 1 permits are given (+ 2 % of the rate, where that is more than 1).
+    Over t seconds at most `requests_per_second` x t + 1 permits are given (+ 2 % of the rate, where that is above 1).
     Objects are cheap until the first `wait`, which opens the file; one file handle each from then until `close`.
     """
 

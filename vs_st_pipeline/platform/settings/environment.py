@@ -127,7 +127,7 @@ def keep_runs(environ: Mapping[str, str]) -> timedelta:
 
 
 def late_after(environ: Mapping[str, str]) -> timedelta:
-    """Return how long a merchant may be without a good sync before it is called late: `VS_ST_LATE_AFTER`, else 30 minutes.
+    """Return how long a merchant may be without a good sync before it is called late: `VS_ST_LATE_AFTER`, else 30m.
 
     Raises:
         BadSettings: it is no duration above 0.
@@ -212,7 +212,7 @@ class Loaded:
     Attributes:
         now: aware UTC.
         rates: requests a second for all merchants together, by system.
-        misunderstood: all settings of the environment that are not understood, also those that no field here is made of.
+        misunderstood: all settings of the environment that are not understood, also those that no field here shows.
     """
 
     now: datetime

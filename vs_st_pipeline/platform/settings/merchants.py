@@ -221,7 +221,7 @@ def read_merchants(path: Path, environ: Mapping[str, str], *, all_secrets: bool 
                 raise entry.problem(f"id {merchant_id} is that of line {first.line} already; give this one its own")
             good.append(_read_merchant(entry, layer, folder, environ, all_secrets))
         except BadSettings as error:
-            # Without the traceback: its frames would hold the environment, secrets included, for any code that prints them.
+            # Without the traceback: its frames hold the environment, secrets included, and some code may print them.
             bad.append(BadMerchant(merchant_id, entry.line, error.with_traceback(None), name))
     if not good:
         _refuse(bad)
@@ -472,7 +472,8 @@ def _zone(name: str) -> ZoneInfo | None:
         return None
 
 
-# The time zone database has them, but people who write them mean a place. (Phoenix and Honolulu have no summer time either.)
+# The time zone database has them, but people who write them mean a place. (Phoenix and Honolulu have no summer time
+# either.)
 _WITHOUT_SUMMER_TIME = ("EST", "MST", "HST")
 
 # What people write for a zone. The nearest name by its letters would be another zone, or one without summer time.
@@ -531,7 +532,8 @@ def _base_url(node: Node, *, added: str, after: str, usual: str) -> str:
 
 
 def _would_be_twice(path: str, added: str, after: str) -> str:
-    """Return the part of the path that each call adds once more, "" for none: all of it anywhere, or its start at the end.
+    """Return the part of the path that each call adds once more, "" for none: all of it anywhere, or its start at the
+    end.
 
     Args:
         after: the path before `added` at the system itself; a gateway may have a path that holds only `added`.

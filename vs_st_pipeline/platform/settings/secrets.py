@@ -93,8 +93,8 @@ class Provider:
     """One way of keeping secrets.
 
     Attributes:
-        fault: returns what is wrong with the words after the colon, None where nothing is. It must not repeat them: somebody
-            may have put the secret itself there.
+        fault: returns what is wrong with the words after the colon, None where nothing is. It must not repeat them: the
+            secret itself may stand there by mistake.
         read: returns the value behind these words; raises `SecretError`.
     """
 
@@ -204,7 +204,7 @@ _SCHEMES = {
 
 @functools.lru_cache(maxsize=64)
 def _scheme(kind: str) -> Provider | None:
-    """Return the scheme of this name, None if there is none; among installed packages only if it has the form of one."""
+    """Return the scheme of this name, or None; asks installed packages only if the name has the form of one."""
     if kind in _SCHEMES or not re.fullmatch(r"[a-z][a-z0-9+-]{1,30}", kind):
         return _SCHEMES.get(kind)
     for found in entry_points(group=GROUP, name=kind):

@@ -13,7 +13,8 @@ No message repeats a value, because a value may be a secret in the wrong place. 
 a tag) is raised when that node is asked for, so that one bad entry of a list does not spoil the others.
 
 It is long because it does the work of PyYAML's composer and constructor: `_Tree` builds the nodes from events, with
-anchors and merges, and `Node` checks each kind of value; the two share the nodes' private fields, so they stay together.
+anchors and merges, and `Node` checks each kind of value; the two share the nodes' private fields, so they stay
+together.
 """
 
 from __future__ import annotations
@@ -189,7 +190,7 @@ class Node:
         return written
 
     def _check_plain(self) -> None:
-        """Refuse a number in one of YAML's other forms, which is seldom meant: YAML takes `010` for 8 and `1:30` for 90."""
+        """Refuse a number in one of YAML's other forms, seldom meant: YAML takes `010` for 8 and `1:30` for 90."""
         if isinstance(self._value, str) and _OTHER_NUMBER.match(self._value):
             raise self.problem(
                 "YAML reads this as another number than it looks like; write it in plain digits, such as 10"
