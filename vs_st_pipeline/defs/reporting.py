@@ -11,8 +11,8 @@ has changed of what the plan and the checks are made of (`plan_cache`). It costs
 What was told is forgotten with the Dagster storage that it was told to; if the data folder is lost, all is told again.
 
 Before a run begins to report a merchant, it notes the merchant in a file of the run's own. Where such a file is left
-(the run was killed, or did only a part of its work), nobody knows what these merchants' pages show by now: the next run
-reports them in any case.
+(the run was killed, or did only a part of its work), it is not known what these merchants' pages show by now: the next
+run reports them in any case.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Decides whose records are worth asking Vinoshipper for: those of customers for whom an opted-in contact may stand.
+"""Decides whose records are worth asking Vinoshipper for: those of customers that an opted-in contact may stand for.
 
 Data flow: raw.simpletexting_contacts, raw.vinoshipper_customers, staged.* -> customer ids, phones, order numbers.
 """

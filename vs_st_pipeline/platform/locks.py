@@ -35,7 +35,7 @@ def try_lock(path: Path) -> int:
     """Take a lock without waiting, and return the handle that holds it until it is closed.
 
     Raises:
-        BlockingIOError: somebody holds it. OSError: the file cannot be had.
+        BlockingIOError: another process or handle holds it. OSError: the file cannot be opened.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

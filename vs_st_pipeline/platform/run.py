@@ -47,7 +47,7 @@ class Run:
         progress: called with one short sentence now and then.
         budget: requests to Vinoshipper after which what can wait is left for the next run; None: no end. Lists and
             searches are always made whole, so a run may take somewhat more.
-        stop: asked before every request; True ends the run with what it has done so far (somebody pressed Ctrl-C).
+        stop: asked before every request; True ends the run with what it has done so far (a person pressed Ctrl-C).
         fleet_rates: requests a second for all merchants together, by system; a system that is not in it has none.
         request_log: what was asked so far and why, for people who look at the run.
     """

@@ -34,7 +34,7 @@ def settings_path(environ: Mapping[str, str]) -> Path:
     """Return where the merchants file is: `VS_ST_MERCHANTS`, else `./merchants.yaml`; `~` is a home folder.
 
     Raises:
-        BadSettings: it begins with the home folder of somebody who has none.
+        BadSettings: it begins with a home folder that is not known.
     """
     return _path(environ, "VS_ST_MERCHANTS", "merchants.yaml")
 
@@ -43,7 +43,7 @@ def data_dir(environ: Mapping[str, str]) -> Path:
     """Return the folder of all state: `VS_ST_DATA_DIR`, else `./data`; `~` is a home folder.
 
     Raises:
-        BadSettings: it begins with the home folder of somebody who has none.
+        BadSettings: it begins with a home folder that is not known.
     """
     return _path(environ, "VS_ST_DATA_DIR", "data")
 

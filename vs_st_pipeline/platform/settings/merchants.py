@@ -1,4 +1,4 @@
-"""Reads the merchants file, which says whom we sync, and checks it strictly before anything is called.
+"""Reads the merchants file, which says which merchants to sync, and checks it strictly before anything is called.
 
 Data flow: `merchants.yaml` + environment -> `MerchantsFile` (the usable merchants, and the bad ones with their errors).
 

@@ -2,7 +2,7 @@
 
 Data flow: a raw body against what is known of its kind -> names of what is new.
 
-The names are the vendors' own and describe nobody: a field's path, or a word of an enumeration in upper case.
+The names are the vendors' own and describe no person: a field's path, or a word of an enumeration in upper case.
 """
 
 from __future__ import annotations

@@ -169,12 +169,12 @@ def _is_stored(db: Db, kind: str, ids: Sequence[str]) -> bool:
 def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
     """Delete every row of every table that is about these names, inside the caller's transaction.
 
-        Tables are found by the names of their columns, so that a table of a later version is not forgotten: `contact_id`,
+    Tables are found by the names of their columns, so that a table of a later version is not forgotten: `contact_id`,
     `customer_id`, `order_number`, `phone`, and `kind` with `id`. Values that another contact was given from the
     person's records (a contact that once stood for them) go too, with all that is remembered of that field.
 
-        Returns:
-            How many rows were deleted; if any, the state `REWRITE` is set.
+    Returns:
+        How many rows were deleted; if any, the state `REWRITE` is set.
     """
     tables = _tables(db)
     names = [*names, *_orders_of(db, [value for kind, value in names if kind == CUSTOMER])]
