@@ -1,10 +1,10 @@
-"""What each check last found of each merchant, kept in the merchant's own folder.
+"""Keeps what each check last found for each merchant, in the merchant's own folder.
 
-Data flow: the measures of a run -> findings.json of its merchants -> the results of checks, which stand for everybody.
+Data flow: the measures of a run -> findings.json of its merchants -> the results of checks, over all merchants.
 
-A tick looks at few merchants; a result that spoke of those alone would flicker from tick to tick and could not be
-trusted as a dashboard. Nothing but numbers and masked words is kept; it goes with the merchant (`vs-st offboard`) and
-with whoever is forgotten (`vs-st forget`), and losing it costs a page some rows until the merchant is looked at again.
+A tick syncs few merchants; a result of those alone would flicker from tick to tick and could not be
+trusted as a dashboard. Only numbers and masked words are kept. The file is deleted with the merchant (`vs-st offboard`)
+and when a person is forgotten (`vs-st forget`); losing it costs a page some rows until the merchant is measured again.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def merge_results(
     merchant_ids: Collection[str],
     now: datetime,
 ) -> StoredResults:
-    """Put what was measured just now over what was found before, and tell all that is known of these merchants.
+    """Store what was measured now over what was found before, and return all that is known of these merchants.
 
     Args:
         data_dir: `VS_ST_DATA_DIR`.
         measured: merchant -> check -> measure.
-        merchant_ids: of whom to tell.
+        merchant_ids: merchants to return.
         now: aware time.
     """
     for merchant_id, by_check in measured.items():
@@ -66,7 +66,7 @@ def _file(data_dir: Path, merchant_id: str) -> Path:
 
 
 def _write(path: Path, by_check: Mapping[str, Metric], now: datetime) -> None:
-    """Whole or not at all; a merchant whose folder was removed meanwhile has nothing kept of him."""
+    """Write the file whole or not at all; of a merchant whose folder was removed meanwhile nothing is kept."""
     new = {
         check: StoredResult(one.count, one.of, one.detail, one.sample, now.timestamp())
         for check, one in by_check.items()

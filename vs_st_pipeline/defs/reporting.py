@@ -1,17 +1,18 @@
-"""Of which merchants a tick tells Dagster: of whom there is news, and of everybody once in a while.
+"""Decides which merchants a tick reports to Dagster: those with news, and every merchant once in a while.
 
-Data flow: a merchant's report + what was told of him last (reported.json) -> tell, measure for the checks, or not.
+Data flow: a merchant's report + what was last told of it (reported.json) -> tell, measure for the checks, or not.
 
 Every five minutes seven materializations for each of thousands of merchants would be millions of rows a day, at some
-15 ms of CPU each with the stock SQLite log. So a tick is silent about whom nothing has changed, good or bad: the page
-of his partition then still shows what is true. Runs that somebody starts for partitions tell of each of them.
-The checks' results are logged in every tick in any case, so they follow sooner: a merchant is measured again as soon as
-another plan stands for him than when he was measured last, since as long as a plan stands nothing has changed of what
-it, and the checks, are made of (`unchanged`). It costs a quiet merchant nothing.
-What was told is forgotten with the Dagster storage that it was told to; if the data folder is lost, all is told anew.
+15 ms of CPU each with the stock SQLite log. So a tick is silent about merchants for which nothing has changed, good
+or bad: the page of the merchant's partition then still shows what is true. Runs that a person starts for partitions
+report each of them. The checks' results are logged in every tick in any case, so they follow sooner: a merchant is
+measured again as soon as its plan is another one than when it was last measured, since as long as a plan stands nothing
+has changed of what the plan and the checks are made of (`plan_cache`). It costs a quiet merchant nothing.
+What was told is forgotten with the Dagster storage that it was told to; if the data folder is lost, all is told again.
 
-Of whom a run begins to tell is noted first, in a file of the run's own. Where such a file is left (the run was killed,
-or it made a part of the way only), nobody knows what their pages show by now: the next run tells of them in any case.
+Before a run begins to report a merchant, it notes the merchant in a file of the run's own. Where such a file is left
+(the run was killed, or did only a part of its work), it is not known what these merchants' pages show by now: the next
+run reports them in any case.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.locks import FileLock, file_lock
 
 TOLD_AGAIN_AFTER = timedelta(hours=6)
-SPREAD = timedelta(hours=1)  # so that those who were told of together are not all told of again in one tick
+SPREAD = timedelta(hours=1)  # so that merchants that were reported together are not all reported again in one tick
 
 
 class Detail(IntEnum):
-    """What of a report is worth telling: nothing, what the checks measure, or that and the pages of the partitions."""
+    """How much of a report to tell: nothing, what the checks measure, or that and the pages of the partitions."""
 
     NOTHING = 0
     CHECKS = 1
@@ -47,8 +48,8 @@ class Reported:
 
     Attributes:
         at: epoch seconds.
-        state: what a person would want to hear of if it became another one; see `state_of`.
-        plan: the run whose plan stood when he was last measured.
+        state: what a person would want to hear of when it changes; see `state_of`.
+        plan: the run whose plan stood when the merchant was last measured.
     """
 
     at: float
@@ -57,7 +58,7 @@ class Reported:
 
 
 def state_of(report: Report) -> str:
-    """What is worth telling once: the kind of failure, or who is held back, refused, waiting or in doubt, as counts."""
+    """Return what is worth telling once: the kind of failure, or counts of held, refused, waiting and doubtful ones."""
     if report.status == FAILED:
         return f"failed {report.error.kind if report.error else ''}"
     counts = [report.unmatched, sorted(report.held.items()), sorted(report.noted.items())]
@@ -65,12 +66,12 @@ def state_of(report: Report) -> str:
 
 
 class ReportLog:
-    """What was told to one Dagster instance, in a file of the data folder.
+    """What one Dagster instance was told, in a file of the data folder.
 
     Args:
         path: the file; one that cannot be read is taken for one that was never there.
-        instance_id: of the Dagster storage; what another one was told is not known to this one.
-        run_id: of the run that tells.
+        instance_id: names the Dagster storage; what another one was told is not known to this one.
+        run_id: names the run that reports.
     """
 
     def __init__(self, path: Path, instance_id: str, run_id: str) -> None:
@@ -80,7 +81,7 @@ class ReportLog:
         self._told = self._read()
 
     def of(self, report: Report, now: datetime) -> Detail:
-        """What there is to tell of this merchant."""
+        """Return how much there is to tell of this merchant."""
         last = self._told.get(report.merchant)
         if last is None or report.accepted or last.state != state_of(report):
             return Detail.PAGES
@@ -93,7 +94,7 @@ class ReportLog:
         return Detail.CHECKS if another_plan else Detail.NOTHING
 
     def tells(self, merchant_id: str) -> None:
-        """Note that the run begins to tell of this merchant; what was told of him before holds no more."""
+        """Note that the run begins to report this merchant; what was told of it before holds no more."""
         with suppress(OSError), self._telling.open("a", encoding="utf-8") as file:  # a full disk is told by others
             file.write(f"{merchant_id}\n")
 
@@ -105,10 +106,11 @@ class ReportLog:
         measured: Collection[Report] = (),
         gone: Collection[str] = (),
     ) -> None:
-        """Keep that these were told, and forget the gone and of whom the run has only begun to tell.
+        """Keep that these were told; forget merchants that are gone, and those that the run has only begun to report.
 
         Args:
-            measured: reports of those whom all checks have measured.
+            measured: reports of merchants that all checks have measured.
+            gone: ids of merchants that are removed.
 
         Two runs may do this at once. A crash before it repeats what was told, and loses nothing.
         """
@@ -125,7 +127,7 @@ class ReportLog:
             self._telling.unlink(missing_ok=True)
 
     def _forget_half_told(self) -> None:
-        """Forget of whom runs began to tell that did not remember it. One that lives still remembers it at its end."""
+        """Forget merchants that runs began to report and did not remember. One that still lives does it at its end."""
         left = list(self._path.parent.glob(f"{self._path.stem}.*.telling"))
         if not left:
             return
@@ -146,7 +148,7 @@ class ReportLog:
         write_atomically(self._path, json.dumps({"instance": self._instance_id, "merchants": merchants}).encode())
 
     def known(self) -> Mapping[str, Reported]:
-        """All that was told, by merchant."""
+        """Return all that was told, by merchant id."""
         return self._told
 
     def _read(self) -> dict[str, Reported]:
@@ -158,6 +160,6 @@ class ReportLog:
 
 
 def _named_in(file: Path) -> list[str]:
-    with suppress(FileNotFoundError):  # the run has begun to tell of nobody, or another one was faster
+    with suppress(FileNotFoundError):  # the run has begun to report no merchant, or another run was faster
         return file.read_text(encoding="utf-8").split()
     return []

@@ -1,1 +1,1 @@
-"""The stages: raw, staged, planned, synced."""
+"""Runs the stages: raw, staged, planned, synced."""

@@ -1,4 +1,4 @@
-"""Decides whose records are worth asking Vinoshipper for: those of customers for whom an opted-in contact may stand.
+"""Decides whose records are worth asking Vinoshipper for: those of customers that an opted-in contact may stand for.
 
 Data flow: raw.simpletexting_contacts, raw.vinoshipper_customers, staged.* -> customer ids, phones, order numbers.
 """
@@ -27,10 +27,10 @@ from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, cus
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The customers whose details are worth asking for, and opted-in phones of nobody.
+    """The customers whose details are worth asking for, and opted-in phones that no customer has.
 
     Attributes:
-        key: of what it was worked out from.
+        key: names what it was worked out from.
     """
 
     key: str
@@ -39,13 +39,13 @@ class Demand:
 
 
 def demand_of(run: Run, known: Demand | None) -> tuple[Demand, Linked | None]:
-    """Work out whom to read, and note it, so that who is newly linked is read at once.
+    """Work out which customers to read, and store it, so that a newly linked customer is read at once.
 
     Args:
-        known: what was worked out before in this sync; it stands while what it was made of does.
+        known: what was worked out before in this sync; it stands while what it was made of stays the same.
 
     Returns:
-        The demand, and all links where they had to be made for it.
+        The demand, and all links if they had to be made for it.
     """
     with run.open() as db:
         key = f"{program()} {links_key(db)}"
@@ -78,7 +78,7 @@ _RECEIPT_OF: dict[str, Callable[[Sequence[Order]], Order | None]] = {
 
 
 def wants_receipts(field_map: FieldMap, custom_fields: Sequence[CustomField]) -> bool:
-    """Say whether a map wants receipts and the account has a field for them; else nobody asks for one."""
+    """Say whether a map wants receipts and the account has a field for them; else none is requested."""
     return any(row.source in _RECEIPT_OF for row, _ in resolve_fields(field_map, custom_fields).available)
 
 

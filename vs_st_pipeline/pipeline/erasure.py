@@ -1,9 +1,9 @@
-"""Forgets a person: finds all that is his, erases it, keeps him out, and lets the bytes leave the disk.
+"""Forgets a person: finds all their records, erases them, keeps them out, and removes the bytes from the disk.
 
 Data flow: a phone -> `Identifiers` -> raw.forgotten, every table, and a file without what was deleted.
 
 Each step may be the last one before the power goes: the hashes and the deletions are one transaction, which also
-marks the file; as long as the mark stands, the next sync or the next `vs-st forget` makes the rest good. A copy of
+sets the state `REWRITE`; as long as it is set, the next sync or the next `vs-st forget` does the rest. A copy of
 the hashes lies beside the file (`forgotten.json`), and is put into a file that lacks them before anything is read.
 """
 
@@ -40,18 +40,18 @@ from vs_st_pipeline.platform.warehouse.suppression import (
 )
 
 COPY = "forgotten.json"
-FINDINGS = "findings.json"  # of the checks, with masked samples; made anew the next time the merchant is looked at
+FINDINGS = "findings.json"  # of the checks, with masked samples; made again the next time the merchant is checked
 _NO_DAY = date.max  # ages do not matter here
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is stored of a person.
+    """What is stored of a person, or of several who share a phone.
 
     Attributes:
-        traces: all that names him, the phone that he was asked for by included.
-        unsettled: writes to him whose outcome is not known; nobody will ask any more.
-        set_aside: files that `vs-st rebuild` has set aside: they hold him too, and are removed.
+        traces: all that names the person, including the phone that `forget` was asked for.
+        unsettled: writes to the person whose outcome is not known; nothing will ask for it any more.
+        set_aside: files that `vs-st rebuild` has set aside: they hold the person too, and are removed.
     """
 
     traces: Identifiers
@@ -59,6 +59,7 @@ class Stored:
     set_aside: list[Path]
 
     def as_json(self) -> dict[str, int]:
+        """Return how many of each there are, by name."""
         traces = self.traces
         found = {"contacts": traces.contacts, "customers": traces.customers, "orders": traces.orders}
         return {
@@ -69,11 +70,11 @@ class Stored:
 
 
 def find(run: Run, phone: str) -> Stored:
-    """All that is stored of the people behind a phone; nothing is changed.
+    """Return all that is stored of the people behind a phone; nothing is changed.
 
-    His are the contacts and customers that have the phone, the customers that such a contact names (`VScustomerID`),
+    Theirs are the contacts and customers that have the phone, the customers that such a contact names (`VScustomerID`),
     all contacts that name one of these customers, and their orders. Where several people share a phone, all are meant:
-    the phone is all that is known of who asked.
+    the phone is all that is known of the person who asked.
     """
     with run.open() as db:
         traces = _find(db, phone_name(phone) or phone)
@@ -97,20 +98,20 @@ def forget(run: Run, phone: str) -> Stored:
         with run.open() as db, db.transaction():
             suppress(db, found.traces.names(), run.now())
             erase(db, found.traces.names(), run.now())
-            # Also where nothing was found: an earlier sync may have deleted rows of his.
+            # Also where nothing was found: an earlier sync may have deleted rows of the person.
             set_state(db, REWRITE, True, run.now())
         begin(run)
     return found
 
 
 def begin(run: Run) -> None:
-    """Before anything is read: the hashes stand in the file and in their copy, and what was erased leaves the disk."""
+    """Bring the hashes in the file and their copy in step, and finish an erasure; call it before anything is read."""
     _keep_two_copies(run)
     finish(run)
 
 
 def finish(run: Run) -> None:
-    """What was erased leaves the disk: from the file, and from what a rebuild has set aside."""
+    """Remove what was erased from the disk: from the file, and with it what a rebuild has set aside."""
     with run.open() as db:
         wanted = get_state(db, REWRITE)
     if wanted:
@@ -126,12 +127,12 @@ def finish(run: Run) -> None:
 
 
 def quarantined_files(path: Path) -> list[Path]:
-    """What `vs-st rebuild` has set aside beside this file, logs included."""
+    """Return the files that `vs-st rebuild` has set aside beside this file, logs included."""
     return sorted(path.parent.glob(f"{path.name}.*.bak*"))
 
 
 def work_dir(run: Run) -> Path:
-    """Where `vs-st rebuild` makes a new file; one that was killed leaves it there, with what it had carried over."""
+    """Return the folder where `vs-st rebuild` makes a new file; one that was killed leaves it, with what it copied."""
     return run.warehouse.folder(run.merchant.id) / "rebuild.new"
 
 
@@ -149,8 +150,9 @@ def _keep_two_copies(run: Run) -> None:
 
 
 def _erase_again(db: Db, run: Run) -> None:
-    """An older file was put back: who was forgotten may stand in it, and who is deleted at both systems by now is in no
-    answer that comes in, so that nothing else would meet him."""
+    """Erase forgotten people from an older file that was put back.
+
+    A person who is deleted at both systems by now is in no answer that comes in, so nothing else would find them."""
     forgotten = read_suppressed(db)
     names = known_names(db, forgotten)
     names += [
@@ -183,8 +185,8 @@ def _read_copy(path: Path) -> set[tuple[str, str, str]]:
 def _find(db: Db, phone: str) -> Identifiers:
     traces = Identifiers(phones={phone})
     contacts = _contacts(db)
-    for contact_id, (his_phone, _, names) in contacts.items():
-        if his_phone == phone:
+    for contact_id, (contact_phone, _, names) in contacts.items():
+        if contact_phone == phone:
             traces.contacts.add(contact_id)
             if names:
                 traces.customers.add(names)
@@ -192,14 +194,14 @@ def _find(db: Db, phone: str) -> Identifiers:
     traces.contacts.update(contact_id for contact_id, row in contacts.items() if row[2] in traces.customers)
     traces.emails.update(contacts[contact_id][1] for contact_id in traces.contacts)
     with db.batch({"customer_id": sorted(traces.customers)}) as batch:
-        of_his = f"cast(customer_id as varchar) in (select customer_id from {batch})"
-        for bodies in db.rows(f"select list_body, detail_body from raw.vinoshipper_customers where {of_his}"):
+        of_these = f"cast(customer_id as varchar) in (select customer_id from {batch})"
+        for bodies in db.rows(f"select list_body, detail_body from raw.vinoshipper_customers where {of_these}"):
             traces.emails.update(email_name(as_object(body)) or "" for body in bodies)
         traces.orders.update(
-            row[0] for row in db.rows(f"select order_number from raw.vinoshipper_orders where {of_his}")
+            row[0] for row in db.rows(f"select order_number from raw.vinoshipper_orders where {of_these}")
         )
     traces.emails.discard("")
-    for number, searched, read in db.rows(  # an order of nobody may still name him
+    for number, searched, read in db.rows(  # an order without a customer id may still hold the e-mail
         "select order_number, search_body, detail_body from raw.vinoshipper_orders where customer_id is null"
     ):
         if any(email_name((as_object(body) or {}).get("customer")) in traces.emails for body in (searched, read)):
@@ -208,7 +210,7 @@ def _find(db: Db, phone: str) -> Identifiers:
 
 
 def _contacts(db: Db) -> dict[str, tuple[str | None, str, str]]:
-    """Every contact's phone, e-mail and the customer that it names."""
+    """Return every contact's phone, e-mail and the customer that it names, by contact id."""
     rows = db.rows(
         """select contact_id, coalesce(phone, json_extract_string(body, '$.contactPhone'), ''), coalesce(email, ''),
                   coalesce(customer_id, '')
@@ -221,7 +223,7 @@ def _contacts(db: Db) -> dict[str, tuple[str | None, str, str]]:
 
 
 def _customers_of(db: Db, phone: str) -> list[str]:
-    """Customers who have this phone in the list or in their detail."""
+    """Return the ids of customers who have this phone in the list or in their detail."""
     found = []
     for customer_id, stored, list_body, detail_body in db.rows(
         """select customer_id, phone, list_body, detail_body from raw.vinoshipper_customers

@@ -1,13 +1,13 @@
-"""Knows whether anything that a plan is made of has changed since syncs that found nothing to write.
+"""Decides whether anything that a plan is made of has changed since syncs that found nothing to write.
 
 Data flow: raw.*, settings, map, date and code -> one fingerprint -> the former plan stands, or a new one is made.
 
-Most syncs find nothing, and working that out anew for every contact costs many times what asking both systems does.
-So a sync that found nothing to write keeps the fingerprint of all that it went by. It is believed from the second
-such sync in a row on (the first may itself have changed what it went by), and never by a run that is full, rehearsed
-or of one stop. Whoever changes what a plan depends on need not know of this: what is stored is compared, not reported.
-Of the date it is part who is under age. A plan stands for a day, more or less, so that not all merchants plan anew at
-once.
+Most syncs find nothing, and working that out again for every contact costs many times what asking both systems does.
+So a sync that found nothing to write keeps the fingerprint of all that it depended on. The fingerprint is believed from
+the second such sync in a row on (the first may itself have changed what it depended on), and never by a run that is
+full, a dry run, or of single stages. Code that changes what a plan depends on need not know of this: what is stored is
+compared, not reported. Of the date only one thing matters: which customers are under age. A plan stands for a day, more
+or less, so that not all merchants plan again at once.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class CachedPlan:
     """A plan with nothing to write, and what it was made of.
 
     Attributes:
-        fingerprint: of all that it depends on.
-        plan_run: the run that made it; another one's plan stands there for another reason.
-        made_at: when (ISO, UTC).
-        confirmed: a second sync went by the same and came to the same.
+        fingerprint: names all that it depends on.
+        plan_run: the run that made it; if `planned` holds another run's plan, this one does not stand.
+        made_at: when it was made (ISO, UTC).
+        confirmed: a second sync depended on the same and came to the same.
         unmatched, held, noted: its numbers, as a report tells them.
         receipts: orders whose receipts it needs.
     """
@@ -62,7 +62,7 @@ class CachedPlan:
 
 
 def load_cached_plan(run: Run, db: Db, field_map: FieldMap) -> CachedPlan | None:
-    """The former plan, if a plan made now would be the same and have nothing to write."""
+    """Return the former plan, if a plan made now would be the same and have nothing to write; else None."""
     if run.full or run.dry_run or run.allow_unsafe:
         return None
     kept = _read(db)
@@ -74,7 +74,7 @@ def load_cached_plan(run: Run, db: Db, field_map: FieldMap) -> CachedPlan | None
 
 
 def save_cached_plan(run: Run, db: Db, field_map: FieldMap, report: Report, receipts: Sequence[str]) -> None:
-    """After a whole sync: keep its plan, if it had nothing to write and left nothing open."""
+    """Keep the plan of a whole sync, if it had nothing to write and left nothing open."""
     if run.full or run.dry_run or run.allow_unsafe:
         return
     if report.planned_contacts or report.rejected or report.unknown or _something_open(run, db):
@@ -105,9 +105,9 @@ def _read(db: Db) -> CachedPlan | None:
 
 
 def _is_current(kept: CachedPlan, now: datetime) -> bool:
-    """Whether its time is not over; what was made in a future that is wrong does not stand."""
+    """Say whether the plan is young enough; one that was made in the future, by a wrong clock, does not stand."""
     digest = blake2b(kept.plan_run.encode(), digest_size=2).digest()
-    spread = int.from_bytes(digest) / 2**16  # plans that were made at the same moment do not end so
+    spread = int.from_bytes(digest) / 2**16  # plans that were made at the same moment end at different ones
     age = now - datetime.fromisoformat(kept.made_at)
     return -CLOCK_SLACK <= age < STANDS_FOR * (0.5 + spread)
 
@@ -117,7 +117,7 @@ def _plan_run(db: Db) -> str:
 
 
 def _something_open(run: Run, db: Db) -> bool:
-    """Whether something waits for an answer or another try, or was read just now that was never found settled."""
+    """Say whether a write waits for an answer or another try, or a contact read now was never found settled."""
     counts = db.rows(
         """select count(*) from synced.rejects
            union all
@@ -186,7 +186,7 @@ def _fingerprint(run: Run, db: Db, field_map: FieldMap) -> str:
 
 @cache
 def program() -> str:
-    """A fingerprint of the program itself: another version may work out something else from the same."""
+    """Return a fingerprint of the program itself: another version may work out something else from the same input."""
     found = blake2b(digest_size=16)
     for entry in _files(resources.files("vs_st_pipeline")):
         found.update(entry.read_bytes())

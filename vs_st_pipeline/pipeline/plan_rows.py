@@ -1,4 +1,4 @@
-"""Holds a plan while it is made: one linked contact on its way, what the comparison found, and what it comes to."""
+"""Holds a plan while it is made: each linked contact, what the comparison found, and the totals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vs_st_pipeline.domain.plan import (
 
 @dataclass(slots=True)
 class Plan:
-    """What a plan comes to, in numbers; the rows are in `planned`.
+    """A plan's totals; its rows are in `planned`.
 
     Attributes:
         contacts: contacts with something to write. fields: how many values that is.
@@ -41,11 +41,11 @@ class Plan:
 
 @dataclass(slots=True)
 class Person:
-    """One linked contact on its way through the plan.
+    """One linked contact while the plan is made.
 
     Attributes:
-        contact: what it was linked by.
-        live: what it says, None where the contact is held back and so nobody looks.
+        contact: the phone and ids that the contact was linked by.
+        live: what the contact says now; None where the contact is held back, and so is not looked at.
         facts: what is known of its customer; None where the contact is held back or not all was read yet.
     """
 
@@ -62,7 +62,7 @@ class Person:
 
 
 def noted(person: Person) -> list[str]:
-    """What is worth knowing of a linked contact; of one that is held back only that a record of it cannot be read."""
+    """Return the notes of a linked contact; of one that is held back only that a record of it cannot be read."""
     return [*([] if person.held else sorted(person.notes)), *[UNREADABLE] * person.unreadable]
 
 

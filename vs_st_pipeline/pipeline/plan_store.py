@@ -27,6 +27,7 @@ from vs_st_pipeline.routes.contacts.identity import Linked
 def store_people(
     run: Run, db: Db, people: Sequence[Person], linked: Linked, field_map: FieldMap, resolved: ResolvedMap
 ) -> None:
+    """Replace all of `planned` by these people, the linked and the unmatched; their changes are stored afterwards."""
     for table in ("contacts", "changes", "notes", "learned", "plan"):
         db.execute(f"delete from planned.{table}")
     rows: list[tuple[Any, ...]] = [
@@ -52,7 +53,7 @@ def store_people(
     meaning = hashlib.md5(
         json.dumps([field_map.fingerprint, [key for _, key in resolved.available]]).encode(), usedforsecurity=False
     ).hexdigest()
-    # Who has no North American number is shown with what stands there; else no body is looked at.
+    # A contact without a North American number is shown with the number that stands there; else no body is read.
     odd = any(row[1] is None for row in rows)
     phone = "coalesce(b.phone, json_extract_string(c.body, '$.contactPhone'))" if odd else "b.phone"
     with db.batch(columns, {"customer_id": "int"}) as batch:
@@ -69,6 +70,7 @@ def store_people(
 def store_changes(
     run: Run, db: Db, plan: Plan, people: Sequence[Person], rows: Differences, field_map: FieldMap
 ) -> None:
+    """Store the changes, the notes, what was learned, and the plan's own row; count the changes in `plan`."""
     changes = [
         (contact_id, position, change)
         for contact_id, found in sorted(rows.changes.items())
@@ -107,7 +109,7 @@ def store_changes(
 def _reasons(
     people: Sequence[Person], changes: Sequence[tuple[str, int, Change]], field_map: FieldMap
 ) -> dict[str, list[str]]:
-    """By which line of the map each change is wanted, and from which records."""
+    """Return by which line of the map each change is wanted, and from which records."""
     facts = {person.contact.contact_id: person.facts for person in people}
     fields = {row.to: row for row in field_map.fields}
     rules = {row.to: rule_of(row, field_map) for row in field_map.fields}
@@ -122,12 +124,12 @@ def _reasons(
 
 
 def dump_wanted(wanted: Sequence[Wanted]) -> str:
-    """Wanted values as the JSON text that `planned.contacts` holds; push compares again with it after a fresh read."""
+    """Return wanted values as the JSON text in `planned.contacts`; push compares with it again after a fresh read."""
     return json.dumps([[row.field, row.key, row.kind, row.policy, row.value] for row in wanted], ensure_ascii=False)
 
 
 def planned_rows(run: Run) -> dict[str, list[dict[str, Any]]]:
-    """The plan row by row, with phones and values in full: for a person who asked for it, never for a log."""
+    """Return the plan row by row, with phones and values in full: for a person who asked for it, never for a log."""
     with run.open() as db:
         people = db.rows("select contact_id, phone, customer_id, held from planned.contacts order by contact_id")
         changes = db.rows(

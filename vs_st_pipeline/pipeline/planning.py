@@ -1,8 +1,8 @@
-"""Works out what must change at SimpleTexting, who is held back and why, and whether that is safe.
+"""Works out what must change at SimpleTexting, which contacts are held back and why, and whether that is safe.
 
 Data flow: staged.*, raw.simpletexting_contacts, synced.* -> planned.*
 
-Planning writes nothing but `planned`: what it learns on the way (a value found there already, a value stored
+Planning writes nothing but `planned`: what it learns (a value found there already, a value stored
 in another form) waits in `planned.learned` until a sync pushes, so that a dry run moves nothing.
 Contacts whose wanted values and live body are the same as when they were last found settled are not compared again.
 """
@@ -55,12 +55,13 @@ RECEIPT_SOURCE = "newest_order.receipt_url"
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What a plan needs to know of what was read and what was not.
+    """What a plan needs to know about what was read and what was not.
 
     Attributes:
-        history_complete: the merchant's whole order history was walked.
-        read: customers of whom all was read at least once.
-        unreadable: customers of whom something cannot be read now, their orders included; contacts likewise.
+        history_complete: the merchant's whole order history was searched.
+        read: ids of customers whose detail and orders were all read at least once.
+        unreadable: ids of customers with a detail or an order that cannot be read now.
+        unreadable_contacts: ids of contacts that cannot be read now.
     """
 
     history_complete: bool
@@ -73,7 +74,7 @@ def make_plan(run: Run, field_map: FieldMap, linked: Linked | None = None) -> Pl
     """Compare what every linked contact should say with what it says, and store the difference in `planned`.
 
     Args:
-        linked: whom the contacts stand for, where that was worked out in this sync already.
+        linked: which customer each contact stands for, if that was worked out in this sync already.
     """
     with run.open() as db:
         custom_fields = read_custom_fields(db)
@@ -144,7 +145,7 @@ def _people(run: Run, db: Db, linked: Linked, custom_fields: Sequence[CustomFiel
 
 
 def _stored(run: Run, db: Db) -> _Stored:
-    # Sums over orders that were never searched would say 0 to people who have ordered.
+    # Sums over orders that were never searched would be 0 for customers who have ordered.
     history_complete = bool(db.value("select count(*) from raw.reads where what = 'orders'"))
     read = {row[0] for row in db.rows("select customer_id from raw.vinoshipper_customers where detail_at is not null")}
     open_orders = db.rows(
@@ -182,9 +183,8 @@ def _pass_gates(
     )
     if person.held:
         return
-    if (
-        customer is None
-    ):  # his detail or one of his orders waits to be read, so age and sums are not known: left for now
+    # The customer's detail or one of its orders waits to be read, so age and sums are not known: left for now.
+    if customer is None:
         person.notes.add(NOT_READ_YET)
         return
     person.notes.update(eligibility.notes(ambiguous, age))
@@ -210,7 +210,7 @@ def _say_what_is_wanted(people: Sequence[Person], resolved: ResolvedMap, merchan
 
 
 def _share_out_emails(db: Db, people: Sequence[Person]) -> None:
-    """An e-mail that another contact has, or gets in this sync, is left out: accounts may hold it only once."""
+    """Leave out an e-mail that another contact has, or gets in this sync: accounts may hold it only once."""
     wanted = {want.value.strip().casefold() for person in people for want in person.wanted if is_email(want)}
     owners = email_owners(db, wanted)
     for person in people:  # in the order of contact ids: the smallest gets it
@@ -264,7 +264,7 @@ def _compare(run: Run, db: Db, people: Sequence[Person]) -> Differences:
 def as_accepted(
     contact: LiveContact, wanted: Sequence[Wanted], accepted: Mapping[str, LedgerEntry]
 ) -> Callable[[str, str], str]:
-    """What stands there as far as the ledger knows, and else as it was last read."""
+    """Return a lookup, by kind and key, of what the contact holds: by the ledger where it knows, else as last read."""
     known: dict[tuple[str, str], str] = {
         (want.kind, want.key): entry.sent if entry.stored is None else entry.stored
         for want in wanted

@@ -1,15 +1,15 @@
-"""Lets go of raw bodies that nothing needs any more, where the merchant says how long they are kept.
+"""Deletes raw bodies that nothing needs any more, where the merchant says how long they are kept.
 
 Data flow: raw.vinoshipper_customers, raw.vinoshipper_orders, raw.simpletexting_contacts -> the same, with less in them.
 
 Nothing that the plan reads is lost: of settled orders that still count, what staging reads of them stays; of records
-that nobody is linked to, and of those that are gone, the row stays with the pointers by which it is found, linked and
-forgotten. Such a record is "never read" again, so that whatever changes (somebody signs up, comes back, the setting is
-taken away) has it read before anybody is written. A customer's list item stays while the shop lists it: it is what
-the shop says now, not what it once said.
+that no contact is linked to, and of those that are gone, the row stays with the pointers by which it is found, linked
+and forgotten. Such a record counts again as one that was never read, so that any change (a customer signs up or comes
+back, the setting is taken away) makes a sync read it before anything is written. A customer's list item stays while the
+shop lists it: it is what the shop says now, not what it once said.
 
-Here alone a stored body is not what a system said. What was let go leaves the tables at once, and the file's free
-blocks when they are used again, or with the next `vs-st forget`.
+Only here does a stored body become something other than what a system said. What is deleted leaves the tables at once,
+and the file's free blocks when they are used again, or with the next `vs-st forget`.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import is_due, set_state
 
-EVERY, MARK = timedelta(days=1), "retention"
+EVERY, STATE = timedelta(days=1), "retention"
 SLACK = timedelta(days=7)  # beyond the 90 days of orders that are compared with the shop's again and again
 REDUCED = "reduced"  # in the place of a body's hash: whatever comes in next differs from it, and is stored
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def prune_raw(run: Run) -> None:
-    """Once a day, if the merchant has set `keep_raw_bodies`; a rehearsal lets nothing go."""
+    """Prune once a day, if the merchant has set `keep_raw_bodies`; a dry run deletes nothing."""
     keep = run.merchant.keep_raw_bodies
     if keep is None or run.dry_run:
         return
     with run.open() as db:
-        if not is_due(db, MARK, EVERY, run.now()):
+        if not is_due(db, STATE, EVERY, run.now()):
             return
         before = run.now() - keep
         with db.transaction():
@@ -49,7 +49,7 @@ def prune_raw(run: Run) -> None:
             _customers_of_nobody(db, before)
             _orders_of_nobody(db, before - SLACK)
             _settled_orders(db, before - SLACK)
-            set_state(db, MARK, True, run.now())
+            set_state(db, STATE, True, run.now())
 
 
 def _gone_contacts(db: Db, before: datetime) -> None:
@@ -108,7 +108,9 @@ def _customers_of_nobody(db: Db, before: datetime) -> None:
 
 
 def _orders_of_nobody(db: Db, before: datetime) -> None:
-    """An order that is gone (404) stays so; one whose owner nobody has told yet waits to be read."""
+    """Prune orders without a linked customer.
+
+    An order that is gone (404) stays so; one whose owner is not known yet waits to be read, and is not pruned."""
     db.execute(
         f"""update raw.vinoshipper_orders
             set search_body = null, search_hash = null, receipt_url = null, receipt_state = null, receipt_at = null,
@@ -129,7 +131,7 @@ def _orders_of_nobody(db: Db, before: datetime) -> None:
 
 
 def _settled_orders(db: Db, before: datetime) -> None:
-    """Orders of linked people that are long done: they count for ever, but only by what staging reads of them."""
+    """Reduce settled orders of linked customers: they count for ever, but only by what staging reads of them."""
     rows = db.rows(
         """select order_number, detail_body from raw.vinoshipper_orders
            where settled_at < $before and coalesce(purchased_on, searched_at) < $before
@@ -146,7 +148,7 @@ def _settled_orders(db: Db, before: datetime) -> None:
 
 
 def minimal_order(text: str) -> str:
-    """The same order to `order_from`, byte for byte in every value, without what nobody reads of it."""
+    """Return an order's JSON without what nothing reads; every value that `order_from` reads stays byte for byte."""
     try:
         body = _OBJECT.decode(text)
         kept: dict[str, Any] = {name: body[name] for name in ORDER_FIELDS if name in body}

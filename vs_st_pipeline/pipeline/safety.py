@@ -27,6 +27,7 @@ def check_safety(
     field_map: FieldMap,
     rows: Differences,
 ) -> str | None:
+    """Return why the plan is not safe to push, as the brake's sentence; None where it is safe."""
     synced = {row[0] for row in db.rows("select distinct contact_id from synced.ledger")}
     links = {
         row[0]: (row[1], row[2]) for row in db.rows("select contact_id, customer_id, newest_order_at from synced.links")
@@ -59,7 +60,7 @@ def _loses(
     if linked_before:
         if person is None:
             return True
-        # Nobody's details are read for held people, so of several candidates none is chosen: any may be the old one.
+        # The details of held contacts are not read, so of several candidates none is chosen: any may be the old one.
         same = linked_before[0] in person.link.candidates if person.held else linked_before[0] == person.customer_id
         if not same:
             return True

@@ -1,6 +1,6 @@
-"""Holds what one merchant's run shares: its clients, made when first needed, its report so far, and whom it links.
+"""Holds what the stages of one run share: clients, made when first needed, the report so far, demand and links.
 
-Whatever goes wrong inside a session becomes the report's error (`open_session`): one merchant's trouble is its own.
+An error inside a session becomes the report's error (`open_session`): one merchant's trouble is its own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CancellableLimiter:
-    """A rate limiter that ends when the run is to stop."""
+    """A rate limiter that stops waiting when the run is asked to stop."""
 
     limiter: RateLimiter
     stop: Callable[[], bool]
@@ -47,12 +47,12 @@ class CancellableLimiter:
 
 @dataclass(slots=True)
 class StageDone:
-    """A stage that has just been made, or a part of it.
+    """A stage that has just been run, or a part of it.
 
     Attributes:
         seconds: how long it took so far.
         calls: requests sent for it, by system and call name.
-        asked: what was asked for it, why, and what it found.
+        asked: the questions that were asked for it, why, and what they found.
     """
 
     name: str
@@ -66,9 +66,9 @@ class Session:
     """One merchant's run under way.
 
     Attributes:
-        report: what it did so far.
-        selected: names of the stages that are to be made.
-        on_stage: told of each stage as it is done; of one that is done in two parts twice, with the sum.
+        report: what the run did so far.
+        selected: names of the stages to run.
+        on_stage: called for each stage as it is done; twice, with the sum, for a stage that is done in two parts.
         demand, links: whose records are worth asking for, and all links, as far as they were worked out in this run.
     """
 
@@ -84,7 +84,7 @@ class Session:
     _limiters: list[RateLimiter] = field(default_factory=list)
 
     def do(self, stage: str, make: Callable[..., T], *arguments: Any) -> T | None:
-        """Make a stage, or a part of it, if it is selected; returns what `make` returns."""
+        """Run a stage, or a part of it, if it is selected; returns what `make` returns, else None."""
         if stage not in self.selected:
             return None
         started, called, asked = time.monotonic(), Counter(self.report.calls_by_name()), len(self.run.request_log)
@@ -97,7 +97,7 @@ class Session:
         return made
 
     def keep(self, *stages: str) -> None:
-        """Say of stages that they stand as they were made by an earlier run."""
+        """Report stages as done that stand as an earlier run made them."""
         for stage in stages:
             self.do(stage, lambda _: None)
 
@@ -109,17 +109,17 @@ class Session:
 
     @property
     def vinoshipper(self) -> VinoshipperClient:
-        """The shop's client."""
+        """Return the shop's client, made at the first call."""
         if self._vinoshipper is None:
             settings = self.run.merchant.vinoshipper
             limiter = self._limiter(VINOSHIPPER, settings.base_url, settings.api_key, settings.requests_per_second)
             self._vinoshipper = VinoshipperClient(self.run.merchant, limiter)
-            self.report.vinoshipper_calls = self._vinoshipper.http.calls  # counted on by the client
+            self.report.vinoshipper_calls = self._vinoshipper.http.calls  # the client goes on counting in it
         return self._vinoshipper
 
     @property
     def simpletexting(self) -> SimpleTextingClient:
-        """The texting account's client."""
+        """Return the texting account's client, made at the first call."""
         if self._simpletexting is None:
             settings = self.run.merchant.simpletexting
             limiter = self._limiter(SIMPLETEXTING, settings.base_url, settings.api_token, settings.requests_per_second)
@@ -128,7 +128,7 @@ class Session:
         return self._simpletexting
 
     def _limiter(self, system: str, base_url: str, key: Secret, rate: float) -> CancellableLimiter:
-        """What all processes share that speak with this key, under whatever name; and the fleet's, if any."""
+        """Return the limiter that all processes with this key share, whatever the merchant; with any fleet limiter."""
         self.run.warehouse.folder(self.run.merchant.id)  # makes the data folder, with its mode
         folder = self.run.warehouse.data_dir / "pace"
         fleet_rate = self.run.fleet_rates.get(system)
@@ -150,7 +150,7 @@ class Session:
 def open_session(
     run: Run, selected: Collection[str] = (), on_stage: Callable[[StageDone], None] = lambda _: None
 ) -> Iterator[Session]:
-    """Open a session; whatever goes wrong inside becomes its report's error, and its clients are closed.
+    """Open a session; an error inside becomes its report's error, and its clients are closed.
 
     Args:
         selected, on_stage: as in `Session`.
@@ -171,7 +171,7 @@ def open_session(
             "writable, and sync again"
         )
     except Exception as error:
-        # The text of a foreign exception may hold a person's data; its type and place are enough to find it.
+        # The text of another library's exception may hold a person's data; its type and place are enough to find it.
         report.status, report.error = FAILED, Internal(describe(error))
     finally:
         session.close()
@@ -179,5 +179,5 @@ def open_session(
 
 
 def _is_partial(report: Report) -> bool:
-    # A contact that our own batch made and that was deleted again was not accepted, whatever the counts say.
+    # A contact that our own batch created and that was deleted again was not accepted, whatever the counts say.
     return bool(report.rejected or report.unknown or report.noted[UNREADABLE] or report.orders_unseen)

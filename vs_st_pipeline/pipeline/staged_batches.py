@@ -27,18 +27,18 @@ _NOT_UNDERSTOOD = {
 
 
 def not_understood(name: str) -> str:
-    """What a person is told of a value that is given and that nobody can read."""
+    """Return the sentence that a person is told of a value that is given and cannot be read."""
     then = _NOT_UNDERSTOOD.get(name, "so what is made of it stays as it is")
     return f"{name.replace('_', ' ')}: something is given that cannot be understood, {then}"
 
 
 def kept_of(text: str | None) -> Kept:
-    """What is carried over, from a column of `raw`."""
+    """Return the values that are carried over, from a column of `raw`; an empty mapping where it is null."""
     return dict(read_json(text)) if text else {}
 
 
 def stale_rows(db: Db, hashes: str, bodies: str) -> Iterator[list[tuple[Any, ...]]]:
-    """Raw rows that are not staged as they are now, by key, some thousands at a time.
+    """Return raw rows that are not staged as they are now, in the order of keys, some thousands at a time.
 
     What to stage is kept as keys and hashes in a table, and each batch is a range of keys, so that DuckDB reads the
     bodies of that range only.
@@ -61,6 +61,13 @@ def stale_rows(db: Db, hashes: str, bodies: str) -> Iterator[list[tuple[Any, ...
 
 
 def replace_unusable(db: Db, kind: str, looked_at: list[str], found: list[tuple[str, str]]) -> None:
+    """Store what cannot be used of the records that were looked at, in the place of what was stored of them before.
+
+    Args:
+        kind: `customer` or `order`.
+        looked_at: ids of these records.
+        found: id and reason.
+    """
     with db.batch({"id": looked_at}) as batch:
         db.execute(f"delete from staged.unusable where kind = ? and id in (select id from {batch})", [kind])
     if found:
@@ -69,6 +76,7 @@ def replace_unusable(db: Db, kind: str, looked_at: list[str], found: list[tuple[
 
 
 def as_object(text: str | None) -> dict[str, Any] | None:
+    """Return a stored body as an object, None where there is none or it is no JSON object."""
     if text is None:
         return None
     try:
@@ -79,10 +87,12 @@ def as_object(text: str | None) -> dict[str, Any] | None:
 
 
 def unread_as_json(unread: frozenset[str]) -> str | None:
+    """Return names that are not understood as a sorted JSON list, None where there are none."""
     return json.dumps(sorted(unread)) if unread else None
 
 
 def moment_as_text(moment: Moment | None) -> str | None:
+    """Return a time or a date in ISO form, None where there is none."""
     if isinstance(moment, datetime):
         return moment.isoformat()
     return moment.isoformat() if isinstance(moment, date) else None

@@ -22,7 +22,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 
 
 def staged_customers(db: Db, customer_ids: Iterable[int]) -> dict[int, Customer]:
-    """These customers, as far as they are staged."""
+    """Return these customers by id, as far as they are staged."""
     with db.batch({"customer_id": sorted(set(customer_ids))}, {"customer_id": "int"}) as batch:
         rows = db.rows(
             f"""select customer_id, first_name, last_name, email, phone, birth_date, has_detail, city, state,
@@ -37,7 +37,7 @@ def staged_customers(db: Db, customer_ids: Iterable[int]) -> dict[int, Customer]
 
 
 def staged_orders(db: Db, customer_ids: Iterable[int], latest: datetime) -> dict[int, list[Order]]:
-    """All staged orders of these customers, by customer; their dates after `latest` (UTC) are not understood."""
+    """Return all staged orders of these customers, by customer; dates after `latest` (UTC) count as not understood."""
     found: dict[int, list[Order]] = {}
     with db.batch({"customer_id": sorted(set(customer_ids))}, {"customer_id": "int"}) as batch:
         rows = db.rows(

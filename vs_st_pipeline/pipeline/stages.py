@@ -1,4 +1,4 @@
-"""Makes each stage of route `contacts` for one merchant; `sync` tells in which order, and what is skipped.
+"""Runs each stage of route `contacts` for one merchant; `sync` says in which order, and what is skipped.
 
 Data flow: SimpleTexting, Vinoshipper -> raw -> staged -> planned -> SimpleTexting -> synced.
 """
@@ -26,14 +26,15 @@ def read_contacts(session: Session) -> None:
 
 
 def read_customers(session: Session) -> None:
-    """Read all customers as the list shows them, and the details of those whom an opted-in contact may stand for."""
+    """Read all customers as the list shows them, and the details of those that an opted-in contact may stand for."""
     run, shop = session.run, session.vinoshipper
     session.report.customers = fetch_customers(run, shop)
     wanted = session.in_demand()
     if look_up_newcomers(run, shop, wanted.unknown_phones):
         wanted = session.in_demand()
     read: set[int] = set()
-    # A detail may prove a deletion, and the contact then falls to another customer, who is read before it is judged.
+    # A detail may prove a deletion. The contact then falls to another customer, whose detail is read before the
+    # contact is judged.
     while new := set(wanted.customer_ids) - read:
         if fetch_customer_details(run, shop, sorted(new)):
             wanted = session.in_demand()
@@ -43,19 +44,19 @@ def read_customers(session: Session) -> None:
 def read_orders(session: Session) -> None:
     """Read all orders as the search shows them, and the details of the orders of those same customers."""
     session.report.orders = search_orders(session.run, session.vinoshipper)
-    # Orders link nobody, so what was found with the customers stands.
+    # Orders link no contact to a customer, so what was found with the customers stands.
     wanted = session.demand or session.in_demand()
     fetch_order_details(session.run, session.vinoshipper, wanted.customer_ids)
 
 
 def wants_any_receipt(session: Session, field_map: FieldMap) -> bool:
-    """Say whether the map wants receipts, and the account has a field for them; else nobody asks for one."""
+    """Say whether the map wants receipts and the account has a field for them; else none is requested."""
     with session.run.open() as db:
         return wants_receipts(field_map, read_custom_fields(db))
 
 
 def receipts_to_read(session: Session, field_map: FieldMap) -> list[str]:
-    """Return the numbers of the orders whose receipts the map wants, by what is staged."""
+    """Return the numbers of the orders whose receipts the map wants, according to what is staged."""
     wanted = session.demand or session.in_demand()
     with session.run.open() as db:
         session.links = session.links or planning.link_all(db)
@@ -77,7 +78,7 @@ def stage(session: Session) -> None:
 
 
 def plan(session: Session, field_map: FieldMap) -> None:
-    """Plan what must change at SimpleTexting, and who is held back and why; the brake's verdict is part of it."""
+    """Plan what must change at SimpleTexting, who is held back and why; the brake's verdict is part of the plan."""
     made = planning.make_plan(session.run, field_map, session.links)
     report = session.report
     report.plan = session.run.run_id

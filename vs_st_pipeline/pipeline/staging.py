@@ -35,7 +35,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.state import record_drift
 
-# The stored hashes stand for the bodies: to hash every body anew cost more than all the rest of a stage without news.
+# The stored hashes stand for the bodies: to hash every body again cost more than all the rest of a stage without news.
 _CUSTOMER_HASH = (
     "md5(concat_ws('|', coalesce(r.list_hash, ''), coalesce(r.detail_hash, ''), r.detail_leads, "
     "coalesce(r.list_kept, ''), coalesce(r.detail_kept, '')))"
@@ -46,7 +46,7 @@ def stage(run: Run) -> dict[str, int]:
     """Bring the staged tables in step with raw.
 
     Returns:
-        How many customers and orders were made anew, and how many raw records could not be used.
+        How many customers and orders were made again, and how many raw records could not be used.
     """
     with run.open() as db:
         made = {"customers": _stage_customers(run, db), "orders": stage_orders(run, db)}
@@ -100,12 +100,12 @@ def _stage_customers(run: Run, db: Db) -> int:
     return count
 
 
-# Nobody asked for the details of a customer whom no contact may stand for, and nothing is made of them.
+# The details of a customer that no contact may stand for are not requested, so there is nothing to make of them.
 _UNREAD = "r.detail_at is null and r.phone is not null"
 
 
 def _stage_unread_customers(db: Db) -> int:
-    """Customers of whom the list alone speaks, most of a shop's: their id and phone, which stand in `raw` already."""
+    """Stage customers that only the list shows, most of a shop's: their id and phone stand in `raw` already."""
     stale = f"""from raw.vinoshipper_customers as r left join staged.customers as s using (customer_id)
                 where r.deleted_at is null and {_UNREAD} and s.source_hash is distinct from {_CUSTOMER_HASH}"""
     count = int(db.value(f"select count(*) {stale}"))
@@ -142,10 +142,10 @@ def raw_customer(
     detail_kept: str | None,
     today: date,
 ) -> Customer | None:
-    """The customer that the raw answers say, with what is carried over where they do not speak (routes.md R23).
+    """Return the customer as the raw answers say, with values carried over where they are silent (routes.md R23).
 
     Args:
-        detail_leads: the detail was read since the list was walked, so its memberships are newer.
+        detail_leads: the detail was read after the list, so its memberships are newer.
         list_kept, detail_kept: `raw.vinoshipper_customers`' columns of these names.
     """
     kept = kept_of(detail_kept)

@@ -1,4 +1,4 @@
-"""Turns raw orders into one row each, in our words.
+"""Turns raw orders into one staged row each, in our words.
 
 Data flow: raw.vinoshipper_orders -> staged.orders, staged.unusable.
 """
@@ -46,7 +46,7 @@ CLOCKS_DIFFER = timedelta(days=2)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-# What is looked at in an order; the rest of its body (most of it: products, addresses) need not become objects.
+# The fields that are read of an order; the rest of its body (most of it: products, addresses) need not become objects.
 _ORDER_FIELDS = frozenset(ORDER_FIELDS).union(INSPECTED["order"])
 
 
@@ -59,12 +59,13 @@ _RECEIPT_KNOWN = f"(r.receipt_state in ('read', 'none') or s.status is distinct 
 
 
 def latest_date(run: Run) -> datetime:
-    """What no date of an order can rightly be after (UTC), whatever now is rehearsed and whoever's clock is ahead."""
+    """Return the latest time (UTC) that an order can have, whatever `VS_ST_NOW` says and whichever clock is ahead."""
     return max(run.now(), utc_now_naive()).replace(tzinfo=UTC) + CLOCKS_DIFFER
 
 
 def stage_orders(run: Run, db: Db) -> int:
-    # An order that answers 404 counts no more; one without a detail is a pointer, not yet an order.
+    """Bring staged orders in step with raw; returns how many rows were made again."""
+    # An order that answers 404 no longer counts; one without a detail is a pointer, not yet an order.
     db.execute(
         """delete from staged.orders where order_number not in
            (select order_number from raw.vinoshipper_orders where detail_status = 200)"""
@@ -113,7 +114,7 @@ def stage_orders(run: Run, db: Db) -> int:
 def copy_receipts(db: Db) -> None:
     """Bring staged orders in step with the receipts that were read.
 
-    A receipt is asked for by what is staged, so it comes later; nothing else of its order changes with it."""
+    Staged orders say which receipts are read, so receipts come later; nothing else of the order changes with them."""
     changed = db.rows(
         f"""select s.order_number from staged.orders as s join raw.vinoshipper_orders as r using (order_number)
             where s.receipt_url is distinct from r.receipt_url
@@ -163,8 +164,8 @@ def _order_row(order: Order, pointer: int | None, source_hash: str) -> tuple[Any
     )
 
 
-# What hangs on a part of an order's answer; while a first answer that lacks it waits to be read once more, none is
-# known (afterwards `records.carry` says what was known before).
+# The names that depend on a part of an order's answer. While a first answer that lacks the part waits to be read once
+# more, none of them is known (afterwards `records.carry` says what was known before).
 _PARTS = {
     "purchasedAt": ("purchased_at",),
     "shipping": ("rate_code", "rate_description", "carrier", "packages"),
@@ -175,7 +176,7 @@ _PARTS = {
 def _order(
     number: str, detail: dict[str, Any], kept: str | None, today: date, *, read_again: bool
 ) -> tuple[Order, frozenset[str]]:
-    """The order, and the names of what is not known because a part of its answer is missing."""
+    """Return the order, and the names of what is not known because a part of its answer is missing."""
     carried = kept_of(kept)
     body = believed(ORDER, detail, carried)
     if id_text(detail.get("orderNumber")) == number.strip():  # the same number in another form is no other order
@@ -188,7 +189,7 @@ def _order(
 
 
 def _order_fields(text: str | None) -> dict[str, Any] | None:
-    """An order detail whose fields are objects where they are looked at, and JSON text (`msgspec.Raw`) elsewhere."""
+    """Return an order detail: fields that are read as objects, all others as JSON text (`msgspec.Raw`)."""
     if text is None:
         return None
     try:

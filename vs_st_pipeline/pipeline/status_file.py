@@ -1,7 +1,9 @@
-"""How a merchant stands: his last run, his last good one and how often he changes, without opening a database.
+"""Keeps a merchant's status: its last run, its last good one and how often it changes, without opening a database.
 
-One small file per merchant, read for the whole fleet in every tick. What came of his runs is counted by the hour for
-two days, so that the fleet's pictures need no history from anywhere else.
+Data flow: a run's report -> standing.json -> when to sync the merchant again, `vs-st merchants`, the fleet's pictures.
+
+There is one small file per merchant, read for the whole fleet in every tick. The outcomes of a merchant's runs are
+counted by the hour for two days, so that the fleet's pictures need no history from anywhere else.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from vs_st_pipeline.domain.report import OK, PARTIAL
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.locks import file_lock
 
-BASE_CALLS = 6.0  # requests to Vinoshipper that a sync takes of which nothing is known yet
+BASE_CALLS = 6.0  # requests to Vinoshipper that a sync is taken to need while nothing is known of the merchant
 SMOOTHING = 0.2  # how much of what the last sync took goes into what the next is believed to take
 HOURS_KEPT = 48
 
@@ -28,12 +30,12 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 @dataclass(frozen=True, slots=True)
 class PollStats:
-    """What says when to look at a merchant again.
+    """What decides when a merchant is synced again.
 
     Attributes:
-        last_run_at: when he was last synced, well or not; epoch seconds, None where never.
-        history: his changes so far.
-        quiet_calls: requests to Vinoshipper that a sync of his takes on the mean.
+        last_run_at: when the merchant was last synced, well or not; epoch seconds, None where never.
+        history: its changes so far.
+        quiet_calls: requests to Vinoshipper that a sync of it takes on average.
     """
 
     last_run_at: float | None = None
@@ -62,7 +64,7 @@ class LastRun(msgspec.Struct, frozen=True):
 
 
 class OutcomeSince(msgspec.Struct, frozen=True, rename={"how": "as"}):
-    """How the last run ended, and since when his runs end so."""
+    """How the last run ended, and since when the merchant's runs end so."""
 
     how: str
     since: Moment
@@ -83,20 +85,20 @@ class Hour(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class StoredPollStats(msgspec.Struct, frozen=True):
-    """A pulse as it is kept."""
+    """How often a merchant changes, as the file keeps it."""
 
     history: History
     quiet_calls: float
 
 
 class MerchantStatus(msgspec.Struct):
-    """A merchant's `standing.json`; a stranger's is empty.
+    """A merchant's `standing.json`; that of a merchant that was never synced is empty.
 
     Attributes:
         rejects: contacts refused that wait for another try.
-        unknown: contacts of whom it is not known what became of a write.
-        hours: those in which something happened, the oldest first.
-        last_run: the last report and its time; `last` is what is asked of it.
+        unknown: contacts with a write whose outcome is not known.
+        hours: hours in which something happened, the oldest first.
+        last_run: the last report and its time; `last` is the part of it that is read.
     """
 
     last_good_sync_at: Moment | None = None
@@ -109,6 +111,7 @@ class MerchantStatus(msgspec.Struct):
 
     @property
     def last(self) -> LastRun | None:
+        """Return the last run as far as it is read, None where there was none or it cannot be read."""
         try:
             return msgspec.convert(self.last_run, LastRun)
         except msgspec.ValidationError:
@@ -127,43 +130,43 @@ def write_status(
     good: bool,
     waiting: tuple[int, int] | None = None,
 ) -> None:
-    """Keep this run's report; a good one moves the time of the last good sync and says how often he changes.
+    """Keep this run's report; a good one moves the time of the last good sync and says how often the merchant changes.
 
     Args:
         now: aware time.
-        waiting: contacts refused that wait for another try, and those written of which nothing is known; None where
-            the run did not get so far, and what was known before stands.
+        waiting: how many contacts were refused and wait for another try, and how many have a write whose outcome is
+            not known; None where the run did not get so far: then the former numbers stand.
     """
     folder = data_dir / "merchants" / merchant_id
     if not folder.is_dir():
-        return  # removed while we were at work; nothing is to be kept of him
+        return  # removed during the run: nothing may be kept of the merchant
     # A lock of its own: a run that never got the sync lock has something to say as well.
     with file_lock(folder / "standing.lock", timeout=10):
-        standing = read_status(data_dir, merchant_id)
+        status = read_status(data_dir, merchant_id)
         if good:
-            standing.pulse = _learnt(standing, now, report)
-            standing.last_good_sync_at = now
+            status.pulse = _learnt(status, now, report)
+            status.last_good_sync_at = now
         if waiting is not None:
-            standing.rejects, standing.unknown = waiting
-        ended = _ended(standing, report)
-        if standing.ended is None or standing.ended.how != ended:
-            standing.ended = OutcomeSince(ended, now)
-        standing.hours = _counted(standing, now, report)
-        standing.last_run = {"at": now.isoformat(), **report}
-        write_atomically(folder / "standing.json", msgspec.json.encode(standing))
+            status.rejects, status.unknown = waiting
+        ended = _ended(status, report)
+        if status.ended is None or status.ended.how != ended:
+            status.ended = OutcomeSince(ended, now)
+        status.hours = _counted(status, now, report)
+        status.last_run = {"at": now.isoformat(), **report}
+        write_atomically(folder / "standing.json", msgspec.json.encode(status))
 
 
-def _ended(standing: MerchantStatus, report: dict[str, Any]) -> str:
-    """How the run ended. Somebody refused waits longer from try to try, and is no less refused in between."""
-    if report.get("status") == OK and (standing.rejects or standing.unknown):
+def _ended(status: MerchantStatus, report: dict[str, Any]) -> str:
+    """Return how the run ended. A refused contact waits longer from try to try, and is no less refused in between."""
+    if report.get("status") == OK and (status.rejects or status.unknown):
         return PARTIAL
     return str(report.get("status"))
 
 
-def _counted(standing: MerchantStatus, now: datetime, report: dict[str, Any]) -> list[Hour]:
-    """The last hours in which something happened, this run included."""
+def _counted(status: MerchantStatus, now: datetime, report: dict[str, Any]) -> list[Hour]:
+    """Return the last hours in which something happened, this run included."""
     this = int(now.timestamp() // 3600)
-    kept = {one.hour: one for one in standing.hours if this - HOURS_KEPT < one.hour <= this}
+    kept = {one.hour: one for one in status.hours if this - HOURS_KEPT < one.hour <= this}
     changes, error = (report.get("synced") or {}).get("accepted", 0), report.get("error")
     if changes or error:
         before = kept.get(this, Hour(this))
@@ -172,8 +175,8 @@ def _counted(standing: MerchantStatus, now: datetime, report: dict[str, Any]) ->
     return list(kept.values())
 
 
-def _learnt(standing: MerchantStatus, now: datetime, report: dict[str, Any]) -> StoredPollStats:
-    pulse, elapsed = poll_stats_of(standing), good_sync_age(standing, now)
+def _learnt(status: MerchantStatus, now: datetime, report: dict[str, Any]) -> StoredPollStats:
+    pulse, elapsed = poll_stats_of(status), good_sync_age(status, now)
     if elapsed is None:  # a first sync: its changes are a backlog and its requests are history's
         return StoredPollStats(pulse.history, pulse.quiet_calls)
     history = observe(pulse.history, elapsed, report["planned"]["contacts"])
@@ -182,7 +185,7 @@ def _learnt(standing: MerchantStatus, now: datetime, report: dict[str, Any]) -> 
 
 
 def read_status(data_dir: Path, merchant_id: str) -> MerchantStatus:
-    """A merchant's standing; that of a stranger where there is none or it cannot be read."""
+    """Return a merchant's status; an empty one where there is none or it cannot be read."""
     try:
         # Without `pathlib`, which would take half of the time where thousands are read.
         with open(os.path.join(data_dir, "merchants", merchant_id, "standing.json"), "rb", buffering=0) as file:
@@ -192,18 +195,19 @@ def read_status(data_dir: Path, merchant_id: str) -> MerchantStatus:
 
 
 def read_poll_stats(data_dir: Path, merchant_id: str) -> PollStats:
-    """A merchant's pulse; that of a stranger where nothing is known."""
+    """Return what decides when a merchant is synced again; the defaults where nothing is known."""
     return poll_stats_of(read_status(data_dir, merchant_id))
 
 
-def poll_stats_of(standing: MerchantStatus) -> PollStats:
-    last = standing.last
+def poll_stats_of(status: MerchantStatus) -> PollStats:
+    """Return what a status says about when to sync the merchant again."""
+    last = status.last
     last_run_at = last.at.timestamp() if last else None
-    if standing.pulse is None:
+    if status.pulse is None:
         return PollStats(last_run_at)
-    return PollStats(last_run_at, standing.pulse.history, max(1.0, standing.pulse.quiet_calls))
+    return PollStats(last_run_at, status.pulse.history, max(1.0, status.pulse.quiet_calls))
 
 
-def good_sync_age(standing: MerchantStatus, now: datetime) -> float | None:
-    """Seconds since the last good sync; None where there was none."""
-    return (now - standing.last_good_sync_at).total_seconds() if standing.last_good_sync_at else None
+def good_sync_age(status: MerchantStatus, now: datetime) -> float | None:
+    """Return the seconds since the last good sync; None where there was none."""
+    return (now - status.last_good_sync_at).total_seconds() if status.last_good_sync_at else None

@@ -1,11 +1,11 @@
-"""The story: for one merchant, read both systems, put it in our words, plan the difference, push it.
+"""Runs all stages for one merchant: reads both systems, puts it in our words, plans the difference, pushes it.
 
     raw      what a system said           read_contacts, read_customers, read_orders, read_receipts
     staged   one row per customer, order  stage
     planned  what must change over there  plan
     synced   what was accepted            push_plan
 
-`run_stages` makes the stages that it is asked for; `sync` all of them, `dry_run` all but the last. The command line,
+`run_stages` runs the stages that it is asked for; `sync` all of them, `dry_run` all but the last. The command line,
 the Dagster assets, a schedule and a backfill all call these functions: there is one way through the code, never two.
 What is skipped, and why, is decided in `_run_once` and nowhere else.
 """
@@ -32,18 +32,18 @@ from vs_st_pipeline.routes.contacts import map_file
 CONTACTS, CUSTOMERS, ORDERS = "raw/simpletexting/contacts", "raw/vinoshipper/customers", "raw/vinoshipper/orders"
 STAGED, PLANNED, SYNCED = "staged", "planned", "synced"
 STAGES = (CONTACTS, CUSTOMERS, ORDERS, STAGED, PLANNED, SYNCED)
-"""Every stage by name, in the order in which they are made."""
+"""Every stage by name, in the order in which they are run."""
 
 
 def sync(run: Run) -> Report:
-    """Make all stages for one merchant: the main job."""
+    """Run all stages for one merchant: the main job."""
     return run_stages(run, STAGES)
 
 
 def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None] = lambda _: None) -> Report:
-    """Make these stages for one merchant, in order; never raises, what went wrong is in the report.
+    """Run these stages for one merchant, in order; never raises, what went wrong is in the report.
 
-    A merchant that was interrupted by what is no part of it is run again at once, and once.
+    A merchant whose run was interrupted by something outside of it (`Interrupted`) is run again at once, and only once.
 
     Args:
         selected: names in `STAGES`. Without `synced` it is a dry run of the others if the run says so.
@@ -73,7 +73,7 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
         session.do(CUSTOMERS, stages.read_customers)
         session.do(ORDERS, stages.read_orders)
 
-        # Nothing that the former plan was made of has changed since, and it had nothing to write: then it stands.
+        # If nothing that the former plan was made of has changed since, and it had nothing to write, it stands.
         with run.open() as db:
             cached = load_cached_plan(run, db, field_map) if whole else None
         receipts, staged = cached.receipts if cached else [], False
@@ -108,7 +108,7 @@ def _tell_what_is_open(session: Session) -> None:
 
 
 def dry_run(run: Run) -> tuple[Report, dict[str, list[dict[str, Any]]]]:
-    """Make all stages but the last; a later sync does all that it would have done without it.
+    """Run all stages but the last; a later sync does all that it would have done without the dry run.
 
     Returns:
         The report, and the plan row by row (`contacts`, `held`, `noted`) with phones and values in full.

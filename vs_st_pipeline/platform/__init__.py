@@ -1,1 +1,1 @@
-"""The machine room: settings, HTTP, the warehouse, locks and limits."""
+"""Holds the machine room: settings, HTTP, the warehouse, locks and limits."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Let `data` be what `path` holds, readable by its owner alone.
+    """Write `data` as the whole content of `path`, readable by its owner alone.
 
     Raises:
         OSError: the disk is full, or the folder is gone or read-only; the old file stands as it was.
@@ -23,7 +23,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def replace_durably(draft: Path, path: Path) -> None:
-    """Let `draft` take the place of `path`: at any moment, power or not, one of the two is there whole.
+    """Replace `path` by `draft`: at any moment, power or not, one of the two is there whole.
 
     Raises:
         OSError: one of them cannot be reached.

@@ -1,10 +1,12 @@
-"""Many merchants under way in one process, and few of them computing: who computes has a seat, who waits leaves it.
+"""Limits how many threads compute at once: a thread that computes holds a CPU slot, one that waits frees it.
 
-A hundred threads that compute by turns of a few milliseconds cost half as much again as three: all caches are cold, and
-each waits for Python's lock at every step. A sync waits most of its time (for an answer, for its turn to ask, for a
-file that somebody holds), so there are many threads, but hardly more seats than processors.
+Many merchants are synced in one process at once. A hundred threads that compute in turns of a few milliseconds cost
+half as much again as three: all caches are cold, and each waits for Python's lock at every step. A sync waits most of
+its time (for an answer, for a permit to ask, for a file that another process holds), so there are many threads, but
+hardly more CPU slots than processors.
 
-Who waits says so where it waits (`pending`), deep inside; outside of a seat that means nothing.
+Code that waits says so at the place where it waits (`waiting`), deep inside; in a thread without a CPU slot that has no
+effect.
 """
 
 from __future__ import annotations
@@ -21,17 +23,18 @@ T = TypeVar("T")
 
 
 class _Holder(threading.local):
-    seats: CpuSlots | None = None
+    slots: CpuSlots | None = None
 
 
 _THREAD = _Holder()
 
 
 class CpuSlots:
-    """So many threads compute at once.
+    """Slots for so many threads to compute at once.
 
     Args:
-        count: None: one more than this process may use processors, since who computes waits for the disk at times.
+        count: how many slots; None: one more than this process may use processors, since a thread that computes
+            waits for the disk at times.
     """
 
     def __init__(self, count: int | None = None) -> None:
@@ -39,38 +42,38 @@ class CpuSlots:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Wait for a seat, and keep it while the block lasts, but for what is inside of `pending`."""
-        self._sit_down()
+        """Wait for a CPU slot, and keep it while the block lasts, except inside of `waiting`."""
+        self._acquire()
         try:
             yield
         finally:
-            self._get_up()
+            self._release()
 
-    def _sit_down(self) -> None:
+    def _acquire(self) -> None:
         self._free.acquire()
-        _THREAD.seats = self
+        _THREAD.slots = self
 
-    def _get_up(self) -> None:
-        _THREAD.seats = None
+    def _release(self) -> None:
+        _THREAD.slots = None
         self._free.release()
 
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """While the block lasts this thread only waits: its seat, if it has one, is somebody else's."""
-    seats = _THREAD.seats
-    if seats is None:
+    """Free this thread's CPU slot, if it has one, while the block lasts, because the thread only waits in it."""
+    slots = _THREAD.slots
+    if slots is None:
         yield
         return
-    seats._get_up()
+    slots._release()
     try:
         yield
     finally:
-        seats._sit_down()
+        slots._acquire()
 
 
 def releasing(wait: Callable[P, T]) -> Callable[P, T]:
-    """A function that waits, made one that leaves its seat meanwhile."""
+    """Return the same function, which waits, as one that frees its CPU slot meanwhile."""
 
     @wraps(wait)
     def waits(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -81,7 +84,7 @@ def releasing(wait: Callable[P, T]) -> Callable[P, T]:
 
 
 def _processors() -> int:
-    """How many this process may use; where the system does not say, as macOS, how many there are."""
+    """Return how many this process may use; where the system does not say, as on macOS, how many there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,7 +1,7 @@
-"""How a fault of ours is told: by type and place, never by its text, which may hold a person's data or a key.
+"""Reports a fault of ours by type and place, never by its text, which may hold a person's data or a key.
 
-Python prints the text of an error that nobody caught, and the system may write the whole memory to a core file; both
-end in logs. `install` replaces the one and switches off the other, for programs of ours (a library must not).
+Python prints the text of an error that nothing caught, and the system may write the whole memory to a core file; both
+end in logs. `install` replaces the printing and switches off the core file, for programs of ours (a library must not).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import TracebackType
 
 
 def location(error: BaseException) -> str:
-    """Type and place of an error: the last few lines of ours that it came through."""
+    """Return type and place of an error: the last few lines of ours that it came through."""
     return _where(type(error), error.__traceback__)
 
 
@@ -30,12 +30,12 @@ def _where(kind: type[BaseException], trace: TracebackType | None) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """The sentence for people."""
+    """Return the sentence that tells people of an error."""
     return f"a fault of ours: {location(error)}; please report it"
 
 
 def install() -> None:
-    """From here on errors that nobody catches, in whatever thread, are told by type and place; no core is written."""
+    """Report errors that nothing catches, in any thread, by type and place from now on; write no core file."""
     sys.excepthook = lambda kind, _, trace: _tell(kind, trace)
     threading.excepthook = lambda args: _tell(args.exc_type, args.exc_traceback)
     sys.unraisablehook = lambda args: _tell(args.exc_type, args.exc_traceback)

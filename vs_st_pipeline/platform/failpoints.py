@@ -1,4 +1,4 @@
-"""The places between two effects, by name, where a proof may kill this process as a power cut would.
+"""Names the places between two effects where a proof may kill this process as a power cut would.
 
 Nothing happens at any of them unless `VS_ST_KILL_AT` names one: `committed:3` is the third time that a transaction has
 been committed, `any:57` the 57th place of all. It is for `make proof`, on a machine where nothing can be lost.
@@ -14,17 +14,17 @@ VARIABLE = "VS_ST_KILL_AT"
 ANY = "any"
 NAMES = ("request", "answer", "begun", "committed", "closed", "detached")
 """A request is about to leave; its answer has come or failed to; a transaction has begun, has been committed; the
-last user of a merchant's file is done with it; the file has been let go."""
+last user of a merchant's file is done with it; the file has been detached."""
 
 reached: Counter[str] = Counter()
-"""How often each place was reached since `arm`, for whoever wants to know how many there are."""
+"""How often each place was reached since `enable`, for a proof that wants to know how many there are."""
 
 _armed = False
 _name, _turn = "", 0
 
 
 def enable(at: str) -> None:
-    """From here on count, and die at this place; `any:0` counts only.
+    """Count from now on, and kill this process at this place; `any:0` counts only.
 
     Raises:
         ValueError: it names no place.
@@ -38,7 +38,7 @@ def enable(at: str) -> None:
 
 
 def failpoint(name: str) -> None:
-    """This place has been reached."""
+    """Note that this place has been reached; kill the process if it is the one that `enable` named."""
     if _armed:
         reached.update((name, ANY))
         if _name in (name, ANY) and reached[_name] == _turn:

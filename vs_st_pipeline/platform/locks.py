@@ -1,10 +1,10 @@
-"""Locks between processes, all of them on files: the one place that knows how they are taken.
+"""Takes locks between processes, all of them on files: the one place that knows how.
 
 `file_lock` is held while something is done, and waited for. `try_lock` says that a process lives: the kernel takes it
-away from one that was killed. A request to release says that somebody waits for a file that DuckDB gives to one process
-at a time: attaching it again costs more than most uses of it, so a process that works with a file keeps it for as long
-as nobody else asks for it. The rate limiter alone locks by itself, on the file that holds its number: thousands of
-times a second.
+away from one that was killed. A request to release says that another process waits for a file that DuckDB gives to one
+process at a time: attaching it again costs more than most uses of it, so a process that works with a file keeps it for
+as long as no other one asks for it. Only the rate limiter locks by itself, on the file that holds its number: thousands
+of times a second.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def try_lock(path: Path) -> int:
     """Take a lock without waiting, and return the handle that holds it until it is closed.
 
     Raises:
-        BlockingIOError: somebody holds it. OSError: the file cannot be had.
+        BlockingIOError: another process or handle holds it. OSError: the file cannot be opened.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -48,10 +48,10 @@ def try_lock(path: Path) -> int:
 
 @contextmanager
 def requesting_release(path: Path) -> Iterator[None]:
-    """Let whoever holds the file at `path` know, while the block lasts, that somebody waits for it."""
+    """Tell the process that holds the file at `path`, while the block lasts, that another one waits for it."""
     try:
         handle = os.open(_beside(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError:  # a folder that cannot be written; what is waited for tells of it
+    except OSError:  # a folder that cannot be written; opening the file itself will report it
         yield
         return
     try:
@@ -62,11 +62,11 @@ def requesting_release(path: Path) -> Iterator[None]:
 
 
 def is_release_requested(path: Path) -> bool:
-    """Say whether somebody waits for the file at `path`."""
+    """Say whether another process waits for the file at `path`."""
     try:
         handle = os.open(_beside(path), os.O_RDWR | os.O_CLOEXEC)
     except OSError:
-        return False  # nobody ever did
+        return False  # no process ever did
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -77,4 +77,4 @@ def is_release_requested(path: Path) -> bool:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(path.name + ".wanted")  # stays: whoever removed it could take another one's request away
+    return path.with_name(path.name + ".wanted")  # never removed: that could take another process's request away

@@ -1,6 +1,6 @@
-"""One run for one merchant: who, when, how far, and where it keeps what it learns.
+"""Describes one run for one merchant: which merchant, when, how far, and where the run keeps what it learns.
 
-Every stop takes a Run and nothing global, so that the command line, a schedule, a backfill and a test walk alike.
+Every stage takes a Run and nothing global, so that the command line, a schedule, a backfill and a test run alike.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vs_st_pipeline.platform.warehouse.files import Warehouse
 
 
 def new_run_id() -> str:
-    """Sortable by time, unique without asking anybody."""
+    """Return a new run id: sortable by time, and unique without a central counter."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
 
 
@@ -33,21 +33,21 @@ class RequestLogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What every stop of one merchant's way needs to know.
+    """What every stage of one merchant's run needs to know.
 
     Attributes:
-        merchant: whose accounts.
+        merchant: the merchant whose accounts are read and written.
         warehouse: where the merchant's file is.
         clock: now, aware UTC; `VS_ST_NOW` where that is set.
         run_id: names this run in every table that it writes.
-        started_by: who let it run, for what is remembered by name.
+        started_by: the person or program that started it, for records that name one.
         full: read everything again.
         allow_unsafe: let the brake pass once.
-        dry_run: nothing that a later sync would decide upon may change.
-        progress: told one short sentence now and then.
+        dry_run: nothing that a later sync decides by may change.
+        progress: called with one short sentence now and then.
         budget: requests to Vinoshipper after which what can wait is left for the next run; None: no end. Lists and
             searches are always made whole, so a run may take somewhat more.
-        stop: asked before every request; True ends the run with what it has done so far (somebody pressed Ctrl-C).
+        stop: asked before every request; True ends the run with what it has done so far (a person pressed Ctrl-C).
         fleet_rates: requests a second for all merchants together, by system; a system that is not in it has none.
         request_log: what was asked so far and why, for people who look at the run.
     """
@@ -67,17 +67,17 @@ class Run:
     request_log: list[RequestLogEntry] = field(default_factory=list)
 
     def open(self) -> AbstractContextManager[Db]:
-        """The merchant's file; hold it for a moment, never while waiting for an answer."""
+        """Open the merchant's file; hold it for a moment, never while waiting for an answer."""
         return self.warehouse.open(self.merchant.id)
 
     def now(self) -> datetime:
-        """Now as the tables hold it: UTC without zone."""
+        """Return the time now as the tables hold it: UTC without zone."""
         return self.clock().astimezone(UTC).replace(tzinfo=None)
 
     def today(self) -> date:
-        """The merchant's own date, by which people come of age."""
+        """Return the date in the merchant's own time zone, by which people come of age."""
         return self.clock().astimezone(self.merchant.time_zone).date()
 
     def over_budget(self, sent: int) -> bool:
-        """Whether a run that has sent so many requests to Vinoshipper is to leave the rest for the next one."""
+        """Say whether a run that has sent so many requests to Vinoshipper must leave the rest for the next one."""
         return self.budget is not None and sent >= self.budget

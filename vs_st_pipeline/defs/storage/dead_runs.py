@@ -1,13 +1,15 @@
-"""Runs whose process has died are ended as failed, so that nothing waits for them for ever.
+"""Ends runs whose process has died as failed, so that nothing waits for them for ever.
+
+Data flow: locks of runs in the data folder, Dagster's runs under way -> runs that are reported as failed or canceled.
 
 Dagster's stock launcher cannot be asked whether a run's process lives. If the machine, or the web server and daemon
 with all their children, are killed, a run stays "started" in the storage: no schedule overtakes it, and its backfill
-never ends. So a run of ours holds a file lock from its first step to the end of its process; the kernel lets go of it
-with the process. Not only while it works: between its last merchant and the word that it has ended a run can die too.
-Whose lock is free, and who has not said by then that it ended, never will.
+never ends. So a run of ours holds a file lock from its first step to the end of its process; the kernel releases
+it with the process. The run holds it not only while it works: it can die too between its last merchant and the report
+of its end. A run whose lock is free and that has not reported its end by then never will.
 
-A run that died before it came to its lock has left none; it is known by having started long ago.
-What such a run had done stands, value by value; what it had not is done by the next.
+A run that died before it took its lock has left none; it is recognized by having started long ago.
+What a dead run had done stands, value by value; the next run does the rest.
 """
 
 # No `from __future__ import annotations`: Dagster looks at the function's annotations.
@@ -39,18 +41,18 @@ DIED = "the process of this run has died; what it had done stands, and the next 
 LOCKED_AFTER = 300.0  # seconds
 LEFT_OVER_AFTER = 86_400.0  # seconds
 
-_held: list[FileLock] = []  # of the run that this process works on; whoever runs several has ended those before
+_held: list[FileLock] = []  # of the run that this process works on; if it runs several, those before have ended
 
 
 def hold_lock(data_dir: Path, run_id: str) -> None:
-    """From now until this process ends everybody who can see the data folder can see that the run lives."""
+    """Hold a lock until this process ends, so that every process that sees the data folder sees that the run lives."""
     path = _lock_of(data_dir, run_id)
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     draft = path.with_suffix(".new")
     lock = file_lock(draft)
     lock.acquire()
-    draft.rename(path)  # so it is held from the moment on at which anybody can see it
+    draft.rename(path)  # so it is held from the moment at which others can see it
     _held[:] = [lock]
 
 
@@ -60,7 +62,7 @@ def hold_lock(data_dir: Path, run_id: str) -> None:
     description="Ends runs whose process was killed, so that the schedule and backfills do not wait for them.",
 )
 def dead_runs_sensor(context: SensorEvaluationContext) -> SkipReason:
-    """Look at the runs under way. Starts none."""
+    """End the runs under way that have died; starts none."""
     location = context.code_location_origin
     ours = f"{context.repository_name}@{location.location_name}" if location else None
     ended = end_dead_runs(context.instance, environment.data_dir(os.environ), ours=ours)
@@ -73,18 +75,18 @@ def end_dead_runs(
     """End the runs that have died, as failed or as cancelled, and remove the locks of all that are over.
 
     Args:
-        ours: `repository@location`, whose runs hold locks; None where that is not known: a run without one is let be.
+        ours: `repository@location`, whose runs hold locks; None where it is not known: runs without a lock are left.
         now: epoch seconds, None for the clock's.
 
     Returns:
         Ids of those that had died.
     """
     now = time.time() if now is None else now
-    # Where Dagster itself sees who has died, on whatever machine that was, nothing is ended here.
+    # Where Dagster itself sees which runs have died, on whatever machine, nothing is ended here.
     watched = instance.run_launcher.supports_check_run_worker_health
     ended = []
     for path in _free_locks(data_dir):
-        run = instance.get_run_by_id(path.stem)  # asked for after the look at the lock: this is its last word
+        run = instance.get_run_by_id(path.stem)  # read after the lock was found free, so this is its final status
         if run is None and not _is_old(path, now):
             continue  # it may be known to another Dagster that shares the folder
         if run is not None and run.status in AT_WORK:
@@ -101,7 +103,7 @@ def end_dead_runs(
 
 
 def _free_locks(data_dir: Path) -> Iterator[Path]:
-    """Locks that no process holds."""
+    """Return the locks that no process holds."""
     for path in _folder(data_dir).glob("*.lock"):
         lock = file_lock(path)
         with suppress(Timeout):
@@ -111,9 +113,9 @@ def _free_locks(data_dir: Path) -> Iterator[Path]:
 
 
 def _never_locked(instance: DagsterInstance, data_dir: Path, ours: str, now: float) -> list[DagsterRun]:
-    """Runs of ours that started so long ago that they must have died before they came to their lock.
+    """Return runs of ours that started so long ago that they must have died before they took their lock.
 
-    Whatever of ours may take minutes holds one.
+    Every run of ours that may take minutes holds one.
     """
     found = instance.get_run_records(RunsFilter(statuses=AT_WORK, tags={REPOSITORY_LABEL_TAG: ours}))
     return [

@@ -1,1 +1,1 @@
-"""Requests to any vendor: timeouts, tries, pace, kinds of error."""
+"""Sends requests to any vendor: timeouts, tries, rate limits, kinds of error."""

@@ -1,9 +1,14 @@
-"""Ask a vendor's HTTP interface and give back a checked answer, or an error named by what to do next.
+"""Asks a vendor's HTTP interface and returns a checked answer, or an error named by what to do next.
+
+Data flow: call, path, query, body -> tries within the rate and the time -> `Answer`, or a `PipelineError`.
 
 Requests go through requests' transport adapter without a Session around it. A Session would follow netrc, cookies and
 redirects, quote paths again (an order number may hold `%2F`), read the body of a redirect without limit, and cost CPU;
 what it knows of the environment (proxies, CA bundle) is asked of it once. Failures travel as values and are raised
 outside any `except`, so that no chain carries requests' messages: they hold URLs, and URLs hold phones.
+
+It is long because it tells every way in which a try can fail from the others in one place: which check comes first, and
+which failures are tried again, can only be read together.
 """
 
 from __future__ import annotations
@@ -54,16 +59,18 @@ _PASSWORD_FIELD: Final = re.compile(rb"""<input\b[^>]*\btype\s*=\s*["']?\s*passw
 _LOGIN_PLACE: Final = re.compile(
     r"login|(?<![a-z])(log[-_]in(?![a-z])|sign[-_]?in(?!g)|sso(?![a-z])|o?auth(?!or))", re.IGNORECASE
 )
-_CLOUDFLARE_TEXT: Final = re.compile(rb"\s*error code: 1\d{3}\b")  # its block page for those who do not ask for HTML
+_CLOUDFLARE_TEXT: Final = re.compile(rb"\s*error code: 1\d{3}\b")  # its block page for clients that do not ask for HTML
 
 # urllib3 writes the paths of requests to its log (at DEBUG, and at WARNING where an answer's headers are odd).
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 class Pace(Protocol):
-    """What is needed of `pace.Pace`, which stands on the same floor and so is not imported."""
+    """The part of a rate limiter that the client needs; callers pass a `RateLimiter`, or one that can be stopped."""
 
-    def wait(self) -> float: ...
+    def wait(self) -> float:
+        """Wait until a request may leave; returns the seconds waited."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,7 @@ def _require_sendable(*secrets: str) -> None:
 
 @dataclass(slots=True)
 class _Request:
-    """One request, over all its tries. `spent`: seconds in tries and between them, without waits for our own pace."""
+    """One request, over all its tries. `spent`: seconds in tries and between them, without waits for permits."""
 
     call: str
     prepared: requests.PreparedRequest = field(repr=False)
@@ -131,7 +138,7 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """What came back, judged by nobody yet. `cut`: the body ended before its end."""
+    """An answer that is not judged yet. `cut`: the body ended before its end."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -165,13 +172,18 @@ class HttpClient:
         trace_header: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Args:
-        system: name for errors, `vinoshipper` or `simpletexting`.
-        base_url: what every path is appended to.
-        pace: asked before every try.
-        give_up_after: seconds for all tries of one request, without the waits for `pace`; one try is always made.
-        trace_header: the answer's header that names the request, e.g. `vs-trace-id`.
-        sleep: waits between tries, in seconds; another one in tests.
+        """Prepare the client; nothing is sent yet.
+
+        Args:
+            system: name for errors, `vinoshipper` or `simpletexting`.
+            base_url: every path is appended to it.
+            pace: the rate limiter, asked for a permit before every try.
+            give_up_after: seconds for all tries of one request, without the waits for `pace`; one try is always made.
+            trace_header: the answer's header that names the request, e.g. `vs-trace-id`.
+            sleep: waits between tries, in seconds; another one in tests.
+
+        Raises:
+            BadSettings: `base_url` cannot be used.
         """
         self.calls: Counter[str] = Counter()
         self._system = system
@@ -211,7 +223,7 @@ class HttpClient:
         Args:
             call: name of the call, for counts and errors.
             path: percent-encoded already; appended to `base_url` as it is.
-            shape: what msgspec shall make of the body, or `JSON`, or `NoBody`.
+            shape: the type that msgspec makes of the body, or `JSON`, or `NoBody`.
             params: query; booleans are sent as `true` and `false`.
             json: body, where not None.
 
@@ -255,7 +267,9 @@ class HttpClient:
         return after if after is not None and after > 0 else self._backoff(state)
 
     def _try(self, ask: _Request) -> Answer[Any] | _Failed:
-        with waiting():  # all of it one wait: a turn that is kept until a seat is free would leave with many others
+        with (
+            waiting()
+        ):  # one wait for both: a permit kept until a CPU slot is free would be used together with many others
             self._pace.wait()
             with self._guard:
                 self.calls[ask.call] += 1
@@ -321,7 +335,7 @@ class HttpClient:
             return failed(BadKey, "The system answered with its log-in page, so it does not accept the key")
         if is_cloudflare and (is_page or (status == 403 and _CLOUDFLARE_TEXT.match(body))):
             return again(TryLater, "Cloudflare, in front of the system, blocked the request")
-        # "Not there" is said in any form; another page in place of data says nothing about the record.
+        # "Not there" may come in any form; another page in place of data says nothing about the record.
         if is_page and status not in NOT_THERE:
             return again(TryLater, "The system answered with a web page instead of data")
         if status == 403:
@@ -345,7 +359,7 @@ _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, defla
 
 
 def _environment(base_url: str) -> tuple[dict[str, str], bool | str] | None:
-    """Proxies and CA bundle (True: requests' own) that the environment names for the URL; None where it is no URL."""
+    """Return proxies and CA bundle (True: requests' own) that the environment names for a URL; None if it is none."""
     asked = tuple(sorted((name, value) for name, value in os.environ.items() if _LOOKED_AT.search(name)))
     return _environment_of(base_url, asked)
 

@@ -1,6 +1,6 @@
-"""requests' transport with a deadline for the whole try, down in the socket.
+"""Gives requests' transport a deadline for the whole try, down in the socket.
 
-A socket's own time-out starts anew with every byte, so an answer that trickles would never end.
+A socket's own time-out starts again with every byte, so an answer that trickles would never end.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TRY: Final = _Try()
 
 
 def start_deadline(seconds: float) -> None:
-    """From now on this thread's sending and reading ends after so many seconds."""
+    """End this thread's sending and reading so many seconds from now, with `TimeoutError`."""
     _TRY.until = time.monotonic() + seconds
 
 
@@ -84,30 +84,35 @@ class _SecurePool(urllib3.HTTPSConnectionPool):
 
 
 class Adapter(HTTPAdapter):
-    """For one host: its pool is looked up once, and a response is no more than its raw one (both cost much CPU)."""
+    """The adapter for one host: looks its pool up once, and adds nothing to the raw response (both cost much CPU)."""
 
     _found: Any = None
 
     def init_poolmanager(self, *args: Any, **more: Any) -> None:
+        """Make pools whose connections keep the deadline."""
         super().init_poolmanager(*args, **more)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     def proxy_manager_for(self, proxy: Any, **more: Any) -> Any:
+        """Return a proxy's pools, whose connections keep the deadline where it is an HTTP proxy."""
         manager = super().proxy_manager_for(proxy, **more)
         if not proxy.lower().startswith("socks"):  # those have pools of their own
             manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
         return manager
 
     def get_connection_with_tls_context(self, *args: Any, **more: Any) -> Any:
+        """Return the host's pool, looked up once."""
         if self._found is None:
             self._found = super().get_connection_with_tls_context(*args, **more)
         return self._found
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """Return a response that holds the raw one and nothing else."""
         response = requests.Response()
         response.raw = resp
         return response
 
     def close(self) -> None:
+        """Close all pools, and forget the host's."""
         self._found = None
         super().close()

@@ -1,15 +1,15 @@
-"""Hold back requests so that one merchant never asks one system more often than the settings allow.
+"""Holds back requests so that one merchant never asks one system more often than the settings allow.
 
 The rule (GCRA, a leaky bucket kept as one number) is pyrate-limiter's; where that number lies is ours. The library's
-shared bucket, SQLite behind a file lock, takes 0.3 to 0.4 ms of CPU a turn and grows by a row each time; a few bytes
-in a file under `flock` take 0.01 ms, and the kernel takes the lock from a process that was killed. Turns are spaced
-evenly: a window that is counted and then emptied would let two bursts meet at its edge. Waiting threads do not queue; a
-free turn goes to whoever asks first.
+shared bucket, SQLite behind a file lock, takes 0.3 to 0.4 ms of CPU a permit and grows by a row each time; a few bytes
+in a file under `flock` take 0.01 ms, and the kernel takes the lock from a process that was killed. Permits are
+spaced evenly: a window that is counted and then emptied would let two bursts meet at its edge. Waiting threads do not
+queue; a free permit goes to the first that asks.
 
-The clock is the monotonic one: all processes of a machine share it, and nobody sets it back. Another machine (or this
-one before it was started anew) has another, so a turn is kept by the wall clock as well, which whoever meets a foreign
-turn reads it by. Between machines the rate is thus as true as their clocks agree: where they take turns, a turn may be
-shorter by as much as the clocks differ.
+The clock is the monotonic one: all processes of a machine share it, and nothing sets it back. Another machine (or this
+one before its last restart) has another, so the file keeps the time by the wall clock as well, and a process that finds
+another machine's number reads that one. Between machines the rate is thus as exact as their clocks agree: where they
+alternate, the gap between two permits may be shorter by as much as the clocks differ.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from vs_st_pipeline.domain.errors import TryLater
 from vs_st_pipeline.platform.cpu_slots import waiting
 
 _RULE: Final = GCRA()
-# Until when turns are given away, in microseconds: by this machine's monotonic clock, and by the wall's; which machine.
-_TURN: Final = struct.Struct("<qq16s")
+# Until when permits are given away, in microseconds: by its machine's monotonic clock, by the wall clock; the machine.
+_NUMBER: Final = struct.Struct("<qq16s")
 # One second may hold 20 % more than the rate. A tenth of that margin goes to catching up after a late wake-up, which
-# high rates need (a turn is shorter than a sleep is exact); the rest is for what delays a request after its turn.
+# high rates need (the gap is shorter than a sleep is exact); the rest is for what delays a request after its permit.
 _BURST_SHARE: Final = 0.02
 _BUSY_SECONDS: Final = 0.0005  # another process holds the file: it does so for microseconds
 _STOP_SECONDS: Final = 0.2  # how often `stop` is asked
 
 
 def _machine() -> bytes:
-    """Names the monotonic clock that this process reads: the same for all that read it, another after a restart."""
+    """Return a name of the monotonic clock that this process reads: one for all that read it, new after a restart."""
     told = []
     with suppress(OSError):
         told.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
@@ -56,34 +56,34 @@ _MACHINE: Final = _machine()
 
 
 def limiter_path(folder: Path, system: str, base_url: str, key: str) -> Path:
-    """The file of the turns that all share who speak to a system with this key, under whatever name."""
+    """Return the file of permits that all callers of a system with this key share, whatever the merchant id."""
     return folder / f"{system}-{hashlib.sha256(f'{system} {base_url} {key}'.encode()).hexdigest()[:24]}"
 
 
 class RateLimiter:
     """At most so many requests a second, over all threads and processes that share a file.
 
-    Over t seconds at most `requests_per_second` x t + 1 turns are given (+ 2 % of the rate, where that is more than 1).
+    Over t seconds at most `requests_per_second` x t + 1 permits are given (+ 2 % of the rate, where that is above 1).
     Objects are cheap until the first `wait`, which opens the file; one file handle each from then until `close`.
     """
 
     def __init__(self, path: Path | None, requests_per_second: float, *, fleet: RateLimiter | None = None) -> None:
-        """Nothing is opened yet.
+        """Keep the rate; nothing is opened yet.
 
         Args:
-            path: file that holds the turn, made with mode 0600; None: in memory, for this process alone.
+            path: file that holds the next free permit, made with mode 0600; None: in memory, for this process.
             requests_per_second: more than 0; a fraction is fine.
-            fleet: a pace shared by several merchants; a turn is taken from both at once or from neither.
+            fleet: a limiter shared by several merchants; a permit is taken from both at once or from neither.
 
         Raises:
             ValueError: the rate is not a positive number.
         """
         if not 0 < requests_per_second < math.inf:
             raise ValueError("requests_per_second must be more than 0")
-        # A thousand turns in so many milliseconds, rounded to the slower side: the library's rates are whole numbers.
+        # A thousand permits in so many milliseconds, rounded to the slower side: the library's rates are whole numbers.
         burst = max(1, int(requests_per_second * _BURST_SHARE))
         self._rate = Rate(1000, math.ceil(1_000_000 / requests_per_second), burst=burst)
-        self._furthest = burst * self._rate.interval  # microseconds from now that the next free turn can lie ahead
+        self._furthest = burst * self._rate.interval  # microseconds from now that the next free permit can lie ahead
         self._path = path
         self._machine = _MACHINE
         self._fleet = fleet
@@ -99,10 +99,10 @@ class RateLimiter:
             stop: asked about every 0.2 s while waiting; once it answers True the wait is given up.
 
         Returns:
-            Seconds waited; 0.0 where a turn was free.
+            Seconds waited; 0.0 where a permit was free.
 
         Raises:
-            TryLater: `stop` answered True; no turn was taken.
+            TryLater: `stop` answered True; no permit was taken.
             OSError: the file cannot be opened or written.
         """
         wake_at = self._take()
@@ -114,7 +114,7 @@ class RateLimiter:
                 left = wake_at - time.monotonic()
                 if stop is not None:
                     if stop():
-                        raise TryLater("Stopped while waiting for a turn to send a request")
+                        raise TryLater("Stopped while waiting for a permit to send a request")
                     left = min(left, _STOP_SECONDS)
                 if left > 0:
                     time.sleep(left)
@@ -123,12 +123,12 @@ class RateLimiter:
         return time.monotonic() - began
 
     def close(self) -> None:
-        """Close the file. A later `wait` opens it again; the fleet's pace is its owner's to close."""
+        """Close the file. A later `wait` opens it again; the fleet's limiter is its owner's to close."""
         with self._guard:
             self._close_file()
 
     def _take(self) -> float | None:
-        """Take a turn: None where one was free, else the monotonic time (seconds) at which to ask again."""
+        """Take a permit: None where one was free, else the monotonic time (seconds) at which to ask again."""
         if self._pid != os.getpid():
             self._after_fork()
         with self._guard:
@@ -142,25 +142,25 @@ class RateLimiter:
             except BlockingIOError:
                 return time.monotonic() + _BUSY_SECONDS
             try:
-                before = self._as_written(os.pread(file, _TURN.size, 0))
+                before = self._as_written(os.pread(file, _NUMBER.size, 0))
                 after, wake_at = self._step(before)
                 if after != before:
-                    os.pwrite(file, _TURN.pack(after, after + _wall_ahead(), self._machine), 0)
+                    os.pwrite(file, _NUMBER.pack(after, after + _wall_ahead(), self._machine), 0)
                 return wake_at
             finally:
                 fcntl.flock(file, fcntl.LOCK_UN)
 
     def _as_written(self, found: bytes) -> int:
-        """The number that was stored, by this machine's monotonic clock; what cannot be read is a turn that is free."""
-        if len(found) != _TURN.size:
+        """Return the stored number by this machine's monotonic clock; one that cannot be read means a free permit."""
+        if len(found) != _NUMBER.size:
             return 0
         number: int
         by_wall: int
-        number, by_wall, machine = _TURN.unpack(found)
+        number, by_wall, machine = _NUMBER.unpack(found)
         return max(0, number if machine == self._machine else by_wall - _wall_ahead())
 
     def _step(self, before: int) -> tuple[int, float | None]:
-        """From the number that was stored, the number to store and when to ask again (None: the turn is ours)."""
+        """Return the number to store after the stored one, and when to ask again (None: the permit is ours)."""
         now = time.monotonic_ns() // 1_000_000
         # Further ahead than this rate can put it: written at a slower rate, or by a machine whose clock is wrong.
         before = min(before, now * 1000 + self._furthest)
@@ -185,12 +185,12 @@ class RateLimiter:
             self._file = None
 
     def _after_fork(self) -> None:
-        """A forked child shares its parent's open file, and with it the lock; it needs one of its own."""
+        """Open the file again: a forked child shares its parent's open file, and with it the lock."""
         self._guard = threading.Lock()
         self._pid = os.getpid()
         self._close_file()
 
 
 def _wall_ahead() -> int:
-    """By how many microseconds the wall clock is ahead of the monotonic one."""
+    """Return by how many microseconds the wall clock is ahead of the monotonic one."""
     return (time.time_ns() - time.monotonic_ns()) // 1000

@@ -1,1 +1,1 @@
-"""Merchants file, environment and secrets, read and checked."""
+"""Reads and checks the merchants file, the environment and secrets."""

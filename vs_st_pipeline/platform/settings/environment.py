@@ -1,8 +1,10 @@
-"""The settings of the environment: where things are, what time it is taken to be, and what the whole fleet keeps to.
+"""Reads the settings of the environment: where things are, what time counts as now, and the limits of the whole fleet.
 
-Who does something refuses a setting that is not understood (`BadSettings`). Who looks how all stand does not: a page
-that stays as it was, because of a slip in one setting, would hide what it is there to show. He takes the default, and
-tells of the slip (`taken`).
+Data flow: environment -> paths, times, rates, addresses, or `BadSettings` with what to do.
+
+Code that does something refuses a setting that is not understood (`BadSettings`). Code that only shows the merchants'
+status does not: a page that stays as it was, because of a slip in one setting, would hide what it is there to show. It
+takes the default, and reports the slip (`taken`).
 """
 
 from __future__ import annotations
@@ -29,25 +31,25 @@ NOBODY_IS_SYNCED = "nobody is synced"
 
 
 def settings_path(environ: Mapping[str, str]) -> Path:
-    """Where the merchants file is: `VS_ST_MERCHANTS`, else `./merchants.yaml`; `~` is a home folder.
+    """Return where the merchants file is: `VS_ST_MERCHANTS`, else `./merchants.yaml`; `~` is a home folder.
 
     Raises:
-        BadSettings: it begins with the home folder of somebody who has none.
+        BadSettings: it begins with a home folder that is not known.
     """
     return _path(environ, "VS_ST_MERCHANTS", "merchants.yaml")
 
 
 def data_dir(environ: Mapping[str, str]) -> Path:
-    """The folder of all state: `VS_ST_DATA_DIR`, else `./data`; `~` is a home folder.
+    """Return the folder of all state: `VS_ST_DATA_DIR`, else `./data`; `~` is a home folder.
 
     Raises:
-        BadSettings: it begins with the home folder of somebody who has none.
+        BadSettings: it begins with a home folder that is not known.
     """
     return _path(environ, "VS_ST_DATA_DIR", "data")
 
 
 def _path(environ: Mapping[str, str], name: str, default: str) -> Path:
-    """A path as a shell would read it, since a `.env` file or a service manager hands `~` on as it is written."""
+    """Return a path as a shell would read it: a `.env` file or a service manager passes `~` on as it is written."""
     try:
         return Path(environ.get(name, "").strip() or default).expanduser()
     except RuntimeError:
@@ -55,7 +57,9 @@ def _path(environ: Mapping[str, str], name: str, default: str) -> Path:
 
 
 def fleet_rates(environ: Mapping[str, str]) -> dict[str, float]:
-    """Requests a second for all merchants of one system together: `VS_ST_VINOSHIPPER_RATE`, `VS_ST_SIMPLETEXTING_RATE`.
+    """Return requests a second for all merchants together, by system; one that is not set is not in it.
+
+    They come from `VS_ST_VINOSHIPPER_RATE` and `VS_ST_SIMPLETEXTING_RATE`.
 
     Raises:
         BadSettings: one is set and is no number above 0, or is beyond what can be meant.
@@ -79,7 +83,7 @@ def fleet_rates(environ: Mapping[str, str]) -> dict[str, float]:
 
 
 def now(environ: Mapping[str, str]) -> datetime:
-    """The time that every rule about dates and ages takes for now, in UTC: `VS_ST_NOW`, else the clock.
+    """Return the time that every rule about dates and ages takes for now, in UTC: `VS_ST_NOW`, else the clock.
 
     A time without an offset is taken as UTC.
 
@@ -100,7 +104,9 @@ def now(environ: Mapping[str, str]) -> datetime:
 
 
 def sync_bounds(environ: Mapping[str, str]) -> tuple[timedelta, timedelta]:
-    """How often a merchant is synced at most and at least by the schedule: `VS_ST_SYNC_FASTEST`, `VS_ST_SYNC_SLOWEST`.
+    """Return the shortest and the longest time between two syncs of a merchant by the schedule.
+
+    They come from `VS_ST_SYNC_FASTEST`, else 5 minutes, and `VS_ST_SYNC_SLOWEST`, else 1 hour.
 
     Raises:
         BadSettings: one is no duration above 0, or the fastest is longer than the slowest.
@@ -112,7 +118,7 @@ def sync_bounds(environ: Mapping[str, str]) -> tuple[timedelta, timedelta]:
 
 
 def keep_runs(environ: Mapping[str, str]) -> timedelta:
-    """For how long Dagster's runs and their events are kept: `VS_ST_KEEP_RUNS`, else 30 days.
+    """Return how long Dagster's runs and their events are kept: `VS_ST_KEEP_RUNS`, else 30 days.
 
     Raises:
         BadSettings: it is no duration above 0.
@@ -121,7 +127,7 @@ def keep_runs(environ: Mapping[str, str]) -> timedelta:
 
 
 def late_after(environ: Mapping[str, str]) -> timedelta:
-    """How long a merchant may be without a good sync before he is called late: `VS_ST_LATE_AFTER`.
+    """Return how long a merchant may be without a good sync before it is called late: `VS_ST_LATE_AFTER`, else 30m.
 
     Raises:
         BadSettings: it is no duration above 0.
@@ -145,12 +151,12 @@ def _duration(environ: Mapping[str, str], name: str, default: str) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Who is to be told of trouble.
+    """The addresses that are told of trouble.
 
     Attributes:
         urls: by reference (`env:NAME`, `file:PATH`).
         problems: what is wrong with those that cannot be read, in sentences without any URL.
-        references: all that are some, also those that cannot be read.
+        references: all that have the form of a reference, also those that cannot be read.
     """
 
     urls: dict[str, Secret]
@@ -159,7 +165,7 @@ class Addresses:
 
 
 def alert_addresses(environ: Mapping[str, str]) -> Addresses:
-    """The URLs that `VS_ST_ALERTS` names, by references apart by blanks."""
+    """Return the URLs that `VS_ST_ALERTS` names by references, which blanks separate; never raises."""
     found = Addresses({}, [], set())
     for place, written in enumerate(environ.get(ADDRESSES, "").split(), 1):
         try:
@@ -179,9 +185,9 @@ class InvalidSetting:
     """A setting that is not understood.
 
     Attributes:
-        says: which one, what is wrong with it and how to write it; never a secret.
-        meanwhile: what comes of it until it is put right.
-        defaulted: who looks at the merchants goes by the default in its place.
+        says: which setting, what is wrong with it and how to write it; never a secret.
+        meanwhile: what follows from it until it is put right.
+        defaulted: code that shows the merchants' status takes the default in its place.
     """
 
     says: str
@@ -190,21 +196,23 @@ class InvalidSetting:
 
     @property
     def stops_all(self) -> bool:
+        """Say whether no merchant is synced because of it."""
         return self.meanwhile == NOBODY_IS_SYNCED
 
     @property
     def sentence(self) -> str:
+        """Return what a person is told: what is wrong, and what follows until it is put right."""
         return f"{self.says}; until then {self.meanwhile}"
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings that say how merchants stand; of those that are not understood, the defaults.
+    """The settings that a merchant's status depends on; defaults where one is not understood.
 
     Attributes:
         now: aware UTC.
         rates: requests a second for all merchants together, by system.
-        misunderstood: of all settings of the environment, those that nobody here goes by too.
+        misunderstood: all settings of the environment that are not understood, also those that no field here shows.
     """
 
     now: datetime
@@ -215,7 +223,7 @@ class Loaded:
 
 
 def taken(environ: Mapping[str, str]) -> Loaded:
-    """Read all settings; never raises, what is not understood is in the result."""
+    """Read all settings; never raises: what is not understood is in the result."""
     wrong: list[InvalidSetting] = []
 
     def read(setting: Callable[[Mapping[str, str]], T], meanwhile: str, *, defaulted: bool = True) -> T:

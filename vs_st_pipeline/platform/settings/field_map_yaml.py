@@ -29,7 +29,7 @@ _KEYS = ("to", "kind", "from", "value", "as", "policy")
 
 
 def read_field_map(text: str, name: str) -> FieldMap:
-    """A checked map from its YAML text; `name` (a file name) stands in messages only.
+    """Return a checked map from its YAML text; `name` (a file name) is for messages only.
 
     Raises:
         BadSettings: anything is unknown, missing, twice or does not suit; the message starts `name:line:`.
@@ -92,7 +92,7 @@ class _File:
         return root
 
     def entries(self, node: Node, known: Sequence[str], needed: Sequence[str], what: str) -> dict[str, Node]:
-        """The values of a mapping by key; every key known and given once, the needed ones given."""
+        """Return the values of a mapping by key; every key known and given once, the needed ones given."""
         if not isinstance(node, MappingNode):
             self.refuse(node, f"{what} must be a mapping with the keys {', '.join(known)}")
         found: dict[str, Node] = {}

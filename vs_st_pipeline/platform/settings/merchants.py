@@ -1,10 +1,14 @@
-"""Whom we sync: the merchants file, checked strictly before anything is called.
+"""Reads the merchants file, which says which merchants to sync, and checks it strictly before anything is called.
 
 Data flow: `merchants.yaml` + environment -> `MerchantsFile` (the usable merchants, and the bad ones with their errors).
 
 A value is read in two steps. Its form is checked where it stands, `defaults` first, so that a fault names its own line.
-Only then are the layers laid over each other (built in, `defaults`, the merchant's own), and of the secrets only those
-that are left are read, and only for merchants that are enabled: a winery that left may have taken its keys with it.
+Only then are the layers laid over each other (built in, `defaults`, the merchant's own). Of the secrets only those that
+are left after that are read, and only for merchants that are enabled: a winery that left may have taken its keys with
+it.
+
+It is long because every kind of value has a reader of its own with messages that say what to write instead, beside the
+table of keys that uses it and the built-in values; the words that people write for a time zone are a table here too.
 """
 
 from __future__ import annotations
@@ -35,7 +39,7 @@ FIRST_YEAR, LAST_YEAR = 1970, 2200  # of any date in the settings
 ID_FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 SLOWEST_RATE, FASTEST_RATE = 0.001, 1_000_000.0  # requests a second; beyond these it is a slip of the decimal point
 _MOST_ONE_BY_ONE = 1_000_000
-# Beyond these a sync would wait for hours, or what it was to read again would never be read.
+# Beyond these a sync would wait for hours, or what it must read again would never be read.
 _LONGEST_WAIT = timedelta(days=1)
 _LONGEST_REFRESH = timedelta(days=3660)
 VINOSHIPPER_URL = "https://vinoshipper.com"
@@ -44,7 +48,7 @@ SIMPLETEXTING_URL = "https://api-app2.simpletexting.com/v2"
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """How often what no list shows is read again; zero means in every sync."""
+    """How often records are read again whose changes no list shows; zero means in every sync."""
 
     customer_list: timedelta
     customer_details: timedelta
@@ -93,13 +97,13 @@ class SimpleTextingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    """One merchant as his entry and the defaults say.
+    """One merchant as its entry and the defaults say.
 
     Attributes:
         id: `[a-z0-9-]`, 1-63 characters, no `-` first; the partition key.
-        enabled: if false he is never called, and his secrets are not read.
-        give_up_after: all tries of one request together; above zero.
-        keep_raw_bodies: how long raw bodies are kept whole that nothing needs any more; None: always.
+        enabled: if false, its systems are never called, and its secrets are not read.
+        give_up_after: how long all tries of one request may take together; above zero.
+        keep_raw_bodies: how long raw bodies that nothing needs any more are kept whole; None: always.
         field_map: `default`, or the absolute path of a field map (whether it exists is for its reader to say).
         field_map_said_in: file, line and key where that path is written, for messages; `""` if it is not.
     """
@@ -149,29 +153,29 @@ class MerchantsFile:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Ids of the good merchants, disabled ones too."""
+        """Return the ids of the good merchants, disabled ones too."""
         return tuple(self._by_id)
 
     @property
     def enabled(self) -> tuple[Merchant, ...]:
-        """The good merchants that may be called."""
+        """Return the good merchants that are enabled, in the order of the file."""
         return tuple(merchant for merchant in self.merchants if merchant.enabled)
 
     def get(self, merchant_id: str) -> Merchant | None:
-        """The good merchant of this id, or None."""
+        """Return the good merchant of this id, or None."""
         return self._by_id.get(merchant_id)
 
     def bad_of(self, merchant_id: str) -> tuple[BadMerchant, ...]:
-        """The bad entries of this id; not empty beside a good merchant where the id is there twice."""
+        """Return the bad entries of this id; there are some beside a good merchant where the id is there twice."""
         return tuple(bad for bad in self.bad if bad.id == merchant_id)
 
 
 @functools.lru_cache(maxsize=1024)
 def parse_duration(text: str) -> timedelta:
-    """The duration written `0s`, `90s`, `15m`, `6h` or `7d`: whole numbers only, at most a century.
+    """Return the duration written `0s`, `90s`, `15m`, `6h` or `7d`: whole numbers only, at most a century.
 
     Raises:
-        BadSettings: it is not written so; the message says the forms, but names no file.
+        BadSettings: it is not written so; the message lists the forms, but names no file.
     """
     match = _DURATION.fullmatch(text)
     if match is None:
@@ -217,7 +221,7 @@ def read_merchants(path: Path, environ: Mapping[str, str], *, all_secrets: bool 
                 raise entry.problem(f"id {merchant_id} is that of line {first.line} already; give this one its own")
             good.append(_read_merchant(entry, layer, folder, environ, all_secrets))
         except BadSettings as error:
-            # Without the traceback, whose frames would keep the environment, secrets and all, for whoever prints them.
+            # Without the traceback: its frames hold the environment, secrets included, and some code may print them.
             bad.append(BadMerchant(merchant_id, entry.line, error.with_traceback(None), name))
     if not good:
         _refuse(bad)
@@ -225,15 +229,15 @@ def read_merchants(path: Path, environ: Mapping[str, str], *, all_secrets: bool 
 
 
 def is_enabled(path: Path, merchant_id: str) -> bool | None:
-    """Whether the merchants file enables this merchant, however broken his entry or the rest is; None: not in it.
+    """Say whether the merchants file enables this merchant, however broken the file is elsewhere; None: not in it.
 
     Raises:
-        BadSettings: the file cannot be read as YAML, so nobody can say.
+        BadSettings: the file cannot be read as YAML, so that it cannot be said.
     """
     top = read_with_lines(path).mapping(("defaults", "merchants"))
     entries = top["merchants"].items() if "merchants" in top and not top["merchants"].is_null() else []
-    his = [entry for entry in entries if _peek(entry, "id", Node.text) == merchant_id]
-    return any(_says_enabled(entry, top.get("defaults")) for entry in his) if his else None
+    own = [entry for entry in entries if _peek(entry, "id", Node.text) == merchant_id]
+    return any(_says_enabled(entry, top.get("defaults")) for entry in own) if own else None
 
 
 def _says_enabled(*nodes: Node | None) -> bool:
@@ -260,7 +264,7 @@ def _read_defaults(node: Node) -> dict[str, Any]:
 
 
 def _peek(entry: Node, key: str, read: Callable[[Node], str]) -> str | None:
-    """What stands under `key` if it is well-formed, even where the rest of the entry is broken."""
+    """Return what stands under `key` if it is well-formed, even where the rest of the entry is broken."""
     child = entry.child(key)
     try:
         return None if child is None else read(child)
@@ -290,11 +294,11 @@ def _read_merchant(
     return Merchant(**values)
 
 
-# --- layers: what stands further in wins, key by key ---
+# --- layers: the innermost one that has a key wins ---
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid over `under`, which has every section; always new dicts, so that no merchant changes another's."""
+    """Lay `over` over `under`, which has every section; always in new dicts: no merchant may change another's."""
     merged = {
         key: _merged(value, over.get(key, {})) if isinstance(value, dict) else value for key, value in under.items()
     }
@@ -356,13 +360,13 @@ def _keeping(node: Node) -> timedelta | None:
     if node.written(expected) == "always":
         return None
     duration = _duration(node)
-    if duration < SHORTEST_KEEPING:  # what was let go would be read, and let go, again and again
+    if duration < SHORTEST_KEEPING:  # what was deleted would be read, and deleted, again and again
         raise node.problem(f"expected {expected}: orders of the last 90 days are compared with the shop's again")
     return duration
 
 
 def _wait(node: Node) -> timedelta:
-    """How long one request or batch is waited for."""
+    """Read how long one request or batch is waited for."""
     wait = _duration_above_zero(node)
     if wait > _LONGEST_WAIT:
         raise node.problem("too long; at most 1d, and some seconds or minutes are usual")
@@ -397,7 +401,7 @@ def _count(node: Node) -> int:
 
 
 class _PastDate(NamedTuple):
-    """A date that must not lie after today: whose today that is, is known when the merchant's zone is."""
+    """A date that must not lie after today; it is checked once the merchant's time zone is known."""
 
     day: date
     node: Node
@@ -412,7 +416,7 @@ class _PastDate(NamedTuple):
 
 
 def _now(environ: Mapping[str, str]) -> datetime:
-    """`VS_ST_NOW`, else the clock; one that is no time is for `environment.now` to refuse."""
+    """Return `VS_ST_NOW`, else the clock's time; `environment.now` refuses one that is not a time."""
     try:
         moment = datetime.fromisoformat(environ.get("VS_ST_NOW", "").strip())
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -468,7 +472,8 @@ def _zone(name: str) -> ZoneInfo | None:
         return None
 
 
-# The database has them, and whoever writes them means a place. (Phoenix and Honolulu have no summer time either.)
+# The time zone database has them, but people who write them mean a place. (Phoenix and Honolulu have no summer time
+# either.)
 _WITHOUT_SUMMER_TIME = ("EST", "MST", "HST")
 
 # What people write for a zone. The nearest name by its letters would be another zone, or one without summer time.
@@ -501,7 +506,7 @@ def _nearest_zone(name: str) -> str:
     upper = name.upper()
     if (meant := _ZONE_OF_WORD.get(_ZONE_NOISE.sub("", upper)) or _ZONE_OF_WORD.get(upper)) is not None:
         return meant
-    # Places only: `MST` and `Etc/GMT+8` have no summer time, and whoever errs by a letter means no such thing.
+    # Places only: `MST` and `Etc/GMT+8` have no summer time, and a person who errs by a letter does not mean them.
     places = sorted(zone for zone in zoneinfo.available_timezones() if "/" in zone and not zone.startswith("Etc/"))
     near = difflib.get_close_matches(name, places, n=1)
     return near[0] if near else "America/Los_Angeles"
@@ -527,10 +532,11 @@ def _base_url(node: Node, *, added: str, after: str, usual: str) -> str:
 
 
 def _would_be_twice(path: str, added: str, after: str) -> str:
-    """What of the path each call adds once more, "" for nothing: all of it anywhere, or the first of it at the end.
+    """Return the part of the path that each call adds once more, "" for none: all of it anywhere, or its start at the
+    end.
 
     Args:
-        after: what stands before it at the system itself; a gateway may have a path that holds `added` alone.
+        after: the path before `added` at the system itself; a gateway may have a path that holds only `added`.
     """
     there = [word for word in path.casefold().split("/") if word]
     if f"{after}{added}/" in f"/{'/'.join(there)}/":
@@ -542,7 +548,7 @@ def _would_be_twice(path: str, added: str, after: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _url_fault(url: str) -> str | None:
-    """What is wrong with a base URL, or None. The URL is not repeated: it may hold a password."""
+    """Return what is wrong with a base URL, or None. The URL is not repeated: it may hold a password."""
     example = "write one such as https://example.com/path"
     if not re.fullmatch(r"[!-\[\]-~]+", url):
         return f"a URL has no blanks, backslashes or characters beyond ASCII; {example}"
@@ -574,11 +580,11 @@ def _on_ambiguous_phone(node: Node) -> str:
     return node.choice(("newest_order", "hold"))
 
 
-# --- the keys, and what they are where nobody says ---
+# --- the keys, and their built-in values ---
 
 
 def _read(node: Node, keys: Mapping[str, Any]) -> dict[str, Any]:
-    """The values under `node`; `keys` says for each key how it is read, or which keys are inside it."""
+    """Read the values under `node`; `keys` says for each key how it is read, or which keys are inside it."""
     return {
         key: _read(child, keys[key]) if isinstance(keys[key], dict) else keys[key](child)
         for key, child in node.mapping(keys).items()

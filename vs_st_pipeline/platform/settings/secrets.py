@@ -1,4 +1,6 @@
-"""Where keys come from: one table of schemes, `env:NAME` and `file:PATH`, and the way in for a secret store.
+"""Reads secrets by reference: one table of schemes, `env:NAME` and `file:PATH`, and an entry point for a secret store.
+
+Data flow: a reference in the settings -> its scheme -> one line of plain ASCII, in a `Secret` that shows nowhere.
 
 A package adds a scheme by an entry point of the group `vs_st_pipeline.secret_readers`: its name is the scheme, its
 object a function that takes what stands after the colon and returns the value:
@@ -6,8 +8,8 @@ object a function that takes what stands after the colon and returns the value:
     entry_points={"vs_st_pipeline.secret_readers": ["vault = our_package:read_from_vault"]}
 
 Then `api_token: vault:wineries/hillside` is read by `read_from_vault("wineries/hillside")`. It is called once for every
-such reference each time the merchants file is read, and should remember for a while what it has read. Whatever it
-raises is told by its type alone, with file and line, since its text may hold the value.
+such reference each time the merchants file is read, and should remember for a while what it has read. An error
+that it raises is told only by its type, with file and line, since its text may hold the value.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ class Secret:
         self.reference = reference
 
     def reveal(self) -> str:
-        """The value.
+        """Return the value.
 
         Raises:
             BadSettings: it was not read, because the merchant is disabled.
@@ -68,7 +70,7 @@ class Secret:
 
 
 class Reference(NamedTuple):
-    """A secret whose form is right and that is not read yet."""
+    """A reference to a secret: its form is checked, and the secret is not read yet."""
 
     node: Node
     written: str
@@ -91,9 +93,9 @@ class Provider:
     """One way of keeping secrets.
 
     Attributes:
-        fault: what is wrong with the words after the colon, None where nothing is. It must not repeat them: somebody
-            may have put the secret itself there.
-        read: the value behind these words; raises `SecretError`.
+        fault: returns what is wrong with the words after the colon, None where nothing is. It must not repeat them: the
+            secret itself may stand there by mistake.
+        read: returns the value behind these words; raises `SecretError`.
     """
 
     fault: Callable[[str], str | None]
@@ -101,7 +103,7 @@ class Provider:
 
 
 def read_reference(node: Node) -> Reference:
-    """The reference at this place of the merchants file, its form checked and nothing read.
+    """Return the reference at this place of the merchants file, its form checked and nothing read.
 
     Raises:
         BadSettings: it is none; the message names file and line, and never what is written there.
@@ -113,7 +115,7 @@ def read_reference(node: Node) -> Reference:
 
 
 def read_secret(reference: Reference, folder: Path, environ: Mapping[str, str]) -> str:
-    """The value behind a reference: one line of plain ASCII.
+    """Return the value behind a reference: one line of plain ASCII.
 
     Raises:
         BadSettings: it cannot be read or is no such line; the message names file and line, and never the value.
@@ -126,10 +128,10 @@ def read_secret(reference: Reference, folder: Path, environ: Mapping[str, str]) 
 
 
 def parse_reference(written: str) -> str:
-    """A reference in its plain form, outer blanks stripped; nothing is read.
+    """Return a reference in its plain form, outer blanks stripped; nothing is read.
 
     Raises:
-        CannotRead: it is none.
+        SecretError: it is none.
     """
     kind, _, rest = written.strip().partition(":")
     scheme, rest = _scheme(kind), rest.strip()
@@ -141,13 +143,13 @@ def parse_reference(written: str) -> str:
 
 
 def resolve_secret(written: str, folder: Path, environ: Mapping[str, str]) -> str:
-    """The value behind a reference that is `parse_reference`: one line of plain ASCII.
+    """Return the value behind a reference that `parse_reference` returned: one line of plain ASCII.
 
     Args:
         folder: where relative paths start from.
 
     Raises:
-        CannotRead: there is none, or it is no such line.
+        SecretError: there is none, or it is no such line.
     """
     kind, _, rest = written.partition(":")
     scheme = _scheme(kind)
@@ -176,9 +178,9 @@ def _from_env(name: str, around: SecretContext) -> str:
 
 
 def _from_file(name: str, around: SecretContext) -> str:
-    """The file's text; by `os`, because thousands of merchants are twice as slow by `pathlib`."""
+    """Return the file's text; by `os`, because `pathlib` takes twice as long for thousands of merchants."""
     try:
-        # Does not wait for whoever might write to a pipe.
+        # Does not wait for a process that might write to a pipe.
         handle = os.open(os.path.join(around.folder, name), os.O_RDONLY | os.O_NONBLOCK)
         try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -189,7 +191,7 @@ def _from_file(name: str, around: SecretContext) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         raise SecretError(f"the secret file:{name} cannot be read: {reason}; put the key there, readable") from None
-    # A strict decode would raise an error that carries the bytes; what is not ASCII is refused by the caller anyhow.
+    # A strict decode would raise an error that carries the bytes; the caller refuses what is not ASCII in any case.
     return data.decode("utf-8-sig", errors="replace")
 
 
@@ -202,7 +204,7 @@ _SCHEMES = {
 
 @functools.lru_cache(maxsize=64)
 def _scheme(kind: str) -> Provider | None:
-    """The scheme of this name; looked for among installed packages only where it has the form of one."""
+    """Return the scheme of this name, or None; asks installed packages only if the name has the form of one."""
     if kind in _SCHEMES or not re.fullmatch(r"[a-z][a-z0-9+-]{1,30}", kind):
         return _SCHEMES.get(kind)
     for found in entry_points(group=GROUP, name=kind):

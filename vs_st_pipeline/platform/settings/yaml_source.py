@@ -1,4 +1,4 @@
-"""A YAML file as a tree of nodes that know their file, line and key, so that every complaint can name them.
+"""Reads a YAML file as a tree of nodes that know their file, line and key, so that every message can name them.
 
 Data flow: text -> libyaml events -> `Node` tree -> the values that a caller asks for, checked one by one.
 
@@ -7,10 +7,14 @@ exception for the whole file. Events instead of `yaml.compose` because they are 
 events), need no recursion, and leave the guess at a scalar's type to the few scalars whose type matters.
 
 Anchors, aliases and `<<` work as everywhere. An alias shares the anchored value and never copies it, and callers only
-walk down keys that they know, so nested aliases cannot blow up.
+follow keys that they know, so nested aliases cannot blow up.
 
 No message repeats a value, because a value may be a secret in the wrong place. A fault inside one mapping (a key twice,
 a tag) is raised when that node is asked for, so that one bad entry of a list does not spoil the others.
+
+It is long because it does the work of PyYAML's composer and constructor: `_Tree` builds the nodes from events, with
+anchors and merges, and `Node` checks each kind of value; the two share the nodes' private fields, so they stay
+together.
 """
 
 from __future__ import annotations
@@ -57,19 +61,19 @@ class Node:
         return f"Node({self.file}, line {self.line}, {self.key!r})"
 
     def problem(self, message: str) -> BadSettings:
-        """The error `message` (what is wrong and what to do) with file, line and key; the caller raises it."""
+        """Return the error `message` (what is wrong and what to do) with file, line and key; the caller raises it."""
         return _bad(self.file, self.line, f"{self.key}: {message}" if self.key else message)
 
     def is_null(self) -> bool:
-        """Whether nothing is written here (or `null`, or `~`)."""
+        """Say whether nothing is written here (or `null`, or `~`)."""
         return self._plain and isinstance(self._value, str) and _typed(self._value) is None
 
     def child(self, key: str) -> Node | None:
-        """The value under `key`, or None; without any check, for a look at an entry that may be broken."""
+        """Return the value under `key`, or None; without any check, for a look at an entry that may be broken."""
         return self._value.get(key) if isinstance(self._value, dict) else None
 
     def mapping(self, known: Iterable[str]) -> dict[str, Node]:
-        """The children by key; nothing written counts as an empty mapping.
+        """Return the children by key; nothing written counts as an empty mapping.
 
         Raises:
             BadSettings: it is no mapping, or has a key twice, or one that is not `known` (the nearest one is named).
@@ -86,7 +90,7 @@ class Node:
         return self._value
 
     def items(self) -> list[Node]:
-        """The items of a list; nothing written counts as an empty list.
+        """Return the items of a list; nothing written counts as an empty list.
 
         Raises:
             BadSettings: it is no list.
@@ -99,7 +103,7 @@ class Node:
         return self._value
 
     def written(self, expected: str) -> str:
-        """A scalar as it is written, whatever YAML takes it for; for forms of our own, such as durations and dates.
+        """Return a scalar as it is written, whatever YAML takes it for; for our own forms, such as durations and dates.
 
         Raises:
             BadSettings: it is a list or a mapping, or nothing is written; the message says what was `expected`.
@@ -110,7 +114,7 @@ class Node:
         return self._value
 
     def scalar(self) -> object:
-        """What YAML takes a scalar for: str, int, float, bool, date, datetime or None.
+        """Return what YAML takes a scalar for: str, int, float, bool, date, datetime or None.
 
         Raises:
             BadSettings: it is a list or a mapping.
@@ -121,10 +125,10 @@ class Node:
         return _typed(self._value) if self._plain else self._value
 
     def text(self) -> str:
-        """A text that is not blank, outer blanks stripped.
+        """Return a text that is not blank, outer blanks stripped.
 
         Raises:
-            BadSettings: it is something else; unquoted numbers, dates, `yes` and the like are told to go in quotes.
+            BadSettings: it is something else; for unquoted numbers, dates, `yes` and the like it says to quote them.
         """
         text = self.scalar() if isinstance(self._value, str) else None
         if text is None or (isinstance(text, str) and not text.strip()):
@@ -134,7 +138,7 @@ class Node:
         return text.strip()
 
     def boolean(self) -> bool:
-        """True or false.
+        """Return true or false, as it is written.
 
         Raises:
             BadSettings: it is something else.
@@ -145,7 +149,7 @@ class Node:
         return value
 
     def number(self) -> float:
-        """A finite number, whole or not.
+        """Return a finite number, whole or not.
 
         Raises:
             BadSettings: it is something else.
@@ -160,7 +164,7 @@ class Node:
         return float(value)
 
     def integer(self) -> int:
-        """A whole number.
+        """Return a whole number.
 
         Raises:
             BadSettings: it is something else.
@@ -173,7 +177,7 @@ class Node:
         return value
 
     def choice(self, options: Iterable[str]) -> str:
-        """One of the words `options`.
+        """Return the text, which is one of `options`.
 
         Raises:
             BadSettings: it is something else; the message lists the options.
@@ -186,7 +190,7 @@ class Node:
         return written
 
     def _check_plain(self) -> None:
-        """A number in one of YAML's other forms is seldom meant: it takes `010` for 8 and `1:30` for 90."""
+        """Refuse a number in one of YAML's other forms, seldom meant: YAML takes `010` for 8 and `1:30` for 90."""
         if isinstance(self._value, str) and _OTHER_NUMBER.match(self._value):
             raise self.problem(
                 "YAML reads this as another number than it looks like; write it in plain digits, such as 10"
@@ -274,7 +278,7 @@ class _Open:
 class _Tree:
     """Builds nodes from events, with a stack of its own.
 
-    Scalars are four events of five, so their way is short: a key becomes no node.
+    Four of five events are scalars, so they take a short path: a key becomes no node.
     """
 
     def __init__(self, file: str) -> None:
@@ -387,7 +391,7 @@ def _bad(file: str, line: int, message: str) -> BadSettings:
 
 
 def _not_yaml(name: str, error: yaml.MarkedYAMLError) -> BadSettings:
-    """libyaml's problem in its fixed words, which quote nothing; where it began, if that was further up."""
+    """Return libyaml's problem in its fixed words, which quote nothing; and where it began, if that was further up."""
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
     problem = error.problem or "it cannot be parsed"
@@ -398,7 +402,7 @@ def _not_yaml(name: str, error: yaml.MarkedYAMLError) -> BadSettings:
 
 @functools.lru_cache(maxsize=1024)
 def _typed(text: str) -> object:
-    """What YAML takes an unquoted scalar for; what only looks like a date or a number (`2024-13-45`) stays a text."""
+    """Return what YAML takes an unquoted scalar for; a text that only looks like a date (`2024-13-45`) stays one."""
     tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
     if tag == "tag:yaml.org,2002:str":
         return text
@@ -417,7 +421,7 @@ def _finite(number: float) -> bool:
 
 
 def _printable(key: str) -> str:
-    """A key for a message; what does not look like a word may be a secret that slipped out of its value."""
+    """Return a key for a message; one that does not look like a word may be a secret in the wrong place."""
     return f"`{key}`" if re.fullmatch(r"[A-Za-z_ -]{1,40}", key) else "this key"
 
 

@@ -1,4 +1,4 @@
-"""One merchant's file while it is attached: SQL in, tuples out; the hand in the one door to DuckDB (`warehouse`).
+"""Runs SQL on one merchant's file while it is attached, and returns tuples; `files` attaches it.
 
 Data flow: rows of plain Python values -> Arrow -> DuckDB, and tuples back.
 """
@@ -32,10 +32,10 @@ class Db:
         self._left: list[str] = []  # batches of a transaction that failed
 
     def cached(self, name: str, read: Callable[[], T]) -> T:
-        """What was read of a small table, once while the file is attached; nobody else can write to it meanwhile.
+        """Return what `read` reads of a small table, once while the file is attached; no other process can write to it.
 
-        Whoever writes to the table changes the memo, or lets it be read anew with `forget_memo`. A transaction that is
-        rolled back takes all memos with it.
+        Code that writes to the table changes the cached value, or has it read again with `uncache`. A transaction that
+        is rolled back removes all cached values.
         """
         if name not in self._memo:
             self._memo[name] = read()
@@ -43,49 +43,55 @@ class Db:
         return found
 
     def uncache(self, name: str) -> None:
+        """Forget a cached value, so that it is read again."""
         self._memo.pop(name, None)
 
     def defer(self, name: str, write: Callable[[], None]) -> None:
-        """Write something with the next transaction that writes anything, at the latest before the file is let go.
+        """Write something with the next transaction that writes anything, at the latest before the file is detached.
 
         For what may be lost: a crash before then loses it, and so does a transaction that is rolled back.
         """
         self._later[name] = write
 
     def flush(self) -> None:
-        """Write what was to be written later."""
+        """Write what was deferred."""
         if self._later:
             with self.transaction():
                 self._write_what_waits()
 
     def execute(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> None:
+        """Run a statement whose result is not read."""
         self._run(sql, params)
 
     def rows(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run a statement, and return all rows."""
         return self._run(sql, params).fetchall()
 
     def row(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
+        """Run a statement, and return its first row, None where there is none."""
         found = self._run(sql, params).fetchall()  # a result that is not fetched to its end blocks the next
         return found[0] if found else None
 
     def value(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> Any:
+        """Run a statement, and return the first value of its first row, None where there is none."""
         row = self.row(sql, params)
         return row[0] if row else None
 
     def script(self, sql: str) -> None:
+        """Run several statements, without parameters."""
         self._run(sql, None)
 
     def columns(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Column names and rows, for tables that people look at."""
+        """Run a statement, and return column names and rows, for tables that people look at."""
         result = self._run(sql, params)
         return [str(column[0]) for column in result.description or []], result.fetchall()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; a file that lost power in between opens as it was before.
+        """Make all writes of the block or none; a file that lost power in between opens as it was before.
 
         It begins with the first statement that may write: a sync that finds nothing new need not pay for it. What is
-        read before that is the same, because nobody else has the file.
+        read before that is the same, because no other process has the file.
         """
         if self._in_transaction:
             raise RuntimeError("a transaction inside of another one")
@@ -101,7 +107,7 @@ class Db:
                 try:
                     self._cursor.execute("rollback")
                 except duckdb.Error:
-                    if not isinstance(error, duckdb.Error):  # else that is what is to be told: the file is damaged
+                    if not isinstance(error, duckdb.Error):  # else that error is reported: the file is damaged
                         raise
                 self._unregister_left()
             raise
@@ -138,7 +144,7 @@ class Db:
 
     @contextmanager
     def batch(self, columns: Mapping[str, Sequence[Any]], types: Mapping[str, str] | None = None) -> Iterator[str]:
-        """Columns of values as a table that SQL can name while the block lasts (`from {name}`).
+        """Give columns of values as a table that SQL can name while the block lasts (`from {name}`).
 
         Args:
             columns: column name -> values, all of one length. Untyped columns are text.
@@ -157,10 +163,10 @@ class Db:
         try:
             yield name
         except BaseException:
-            if self._begun:  # it may take no more, and would bring back what it had taken away
+            if self._begun:  # the transaction may accept nothing more, and its rollback would bring the table back
                 self._left.append(name)
             else:
-                with suppress(duckdb.Error):  # what went wrong is to be told
+                with suppress(duckdb.Error):  # the first error is the one to report
                     self._cursor.unregister(name)
             raise
         self._cursor.unregister(name)

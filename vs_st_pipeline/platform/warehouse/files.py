@@ -1,13 +1,19 @@
-"""The one door to DuckDB: one file per merchant, opened for moments, migrated forward, locked per sync.
+"""Opens DuckDB files, one per merchant: for moments, migrated forward, locked per sync. The only door to DuckDB.
+
+Data flow: merchant id -> its file, attached -> `Db`.
 
 One in-memory DuckDB instance per process attaches a merchant's file and detaches it again after use: attaching costs
 4 ms where an instance of its own costs 20 ms and 8 threads. Detaching after a write costs another 9 (a checkpoint), so
-a sync, which looks and writes dozens of times, keeps its file attached while it lasts (`keeping`). DuckDB lets one
-process hold a file at a time: who meets a held file waits and says so (`wishes`), and the sync lets it go as soon as it
-does not use it just then, so that `vs-st why` can look. Other programs say nothing, and get it where a sync waits long.
+a sync, which reads and writes dozens of times, keeps its file attached while it lasts (`keeping`). DuckDB lets one
+process hold a file at a time: a process that finds a file held waits and says so (`requesting_release`), and the sync
+releases it at the next moment in which it does not use it, so that `vs-st why` can read. Other programs do not say so,
+and get the file where a sync waits long.
 
-A damaged file can stop the whole instance, which refuses every statement about every file from then on. Then a new one
-takes its place: one merchant's file is no trouble of the others.
+A damaged file can stop the whole instance, which refuses every statement about every file from then on. Then a new
+instance takes its place: one merchant's file is no trouble of the others.
+
+It is long because one file has one state (attached or not, kept, used, replaced, lost), and every step of opening,
+releasing, rewriting and recovering reads and changes it under the same two locks; apart they could not be checked.
 """
 
 from __future__ import annotations
@@ -34,8 +40,8 @@ from vs_st_pipeline.platform.warehouse.migrations import migrate, remedy
 
 LOCK_WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
-WATCH_SECONDS = 0.1  # how often it is asked who wishes for a kept file
-REST_SECONDS = 30.0  # a kept file that nobody used for so long is let go, wished for or not
+WATCH_SECONDS = 0.1  # how often a kept file is checked for release requests
+REST_SECONDS = 30.0  # a kept file that was not used for so long is released, requested or not
 
 
 _INVALIDATED = "database has been invalidated"  # DuckDB's words for an instance that is stopped
@@ -50,7 +56,7 @@ class _Instance:
         self.stopped = False
 
     def is_stopped(self) -> bool:
-        """Whether a damaged file has stopped it; asked after an error only."""
+        """Say whether a damaged file has stopped it; asked only after an error."""
         if not self.stopped:
             try:
                 self.connection.execute("select 1").fetchall()
@@ -60,13 +66,13 @@ class _Instance:
 
 
 class _Held:
-    """A merchant's file as this process holds it, or does not just now. Use it under its lock."""
+    """A merchant's file as this process holds it, or does not hold it now. Use it under its lock."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path  # kept: to put it together costs more than many a use
+        self.path = path  # kept: to build it costs more than many uses of the file
         self.log = log_of(path)
         self.lock = threading.RLock()
-        self.keepers = 0  # who wants it to stay attached between two uses
+        self.keepers = 0  # callers that want it to stay attached between two uses
         self.users = 0
         self.used_at = 0.0  # monotonic
         self.db: Db | None = None
@@ -74,12 +80,12 @@ class _Held:
         self.instance: _Instance | None = None
         self.alias = ""
         self.inode = self.log_inode = 0
-        self.asked_at = 0.0  # monotonic; when it was last asked whether somebody else wishes for it
-        self.granted = False  # it was let go for somebody who did
+        self.asked_at = 0.0  # monotonic; when it was last checked for a release request
+        self.granted = False  # it was released because of a request
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock; who waits for it leaves his seat, which the one who has it may be in need of."""
+        """Hold the lock; a thread that waits for it frees its CPU slot, which the thread that holds it may need."""
         if not self.lock.acquire(blocking=False):
             with waiting():
                 self.lock.acquire()
@@ -90,7 +96,7 @@ class _Held:
 
 
 class _Watcher:
-    """Does something every now and then on a thread of its own, until it is ended: none is left when Python exits."""
+    """Calls a function at intervals on its own thread, until `end`: none is left when Python exits."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._ended = threading.Event()
@@ -111,7 +117,7 @@ class Warehouse:
 
     Args:
         data_dir: `VS_ST_DATA_DIR`; made with mode 0700 if it is not there.
-        wait_seconds: how long a file or sync lock held by somebody else is waited for.
+        wait_seconds: how long to wait for a file or sync lock that another process holds.
     """
 
     def __init__(self, data_dir: Path, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> None:
@@ -126,7 +132,7 @@ class Warehouse:
         self._watcher: _Watcher | None = None
 
     def folder(self, merchant_id: str) -> Path:
-        """The merchant's own folder (0700), made if need be.
+        """Return the merchant's own folder (0700), made if it is not there.
 
         Raises:
             BadSettings: the data folder cannot be made or written.
@@ -135,7 +141,7 @@ class Warehouse:
         try:
             for path in (self.data_dir, folder.parent, folder):
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if stat.S_IMODE(self.data_dir.stat().st_mode) & 0o077:  # made by somebody else, a checkout for one
+            if stat.S_IMODE(self.data_dir.stat().st_mode) & 0o077:  # made by other means, such as a checkout
                 self.data_dir.chmod(0o700)
         except OSError as error:
             raise BadSettings(
@@ -145,12 +151,12 @@ class Warehouse:
         return folder
 
     def file(self, merchant_id: str) -> Path:
-        """Where the merchant's DuckDB file is or would be."""
+        """Return where the merchant's DuckDB file is or would be."""
         return self.data_dir / "merchants" / merchant_id / "warehouse.duckdb"
 
     @contextmanager
     def sync_lock(self, merchant_id: str) -> Iterator[None]:
-        """One sync of a merchant at a time on this machine.
+        """Hold the merchant's sync lock: one sync of a merchant at a time on this machine.
 
         Raises:
             TryLater: another sync held it for `wait_seconds`.
@@ -168,7 +174,7 @@ class Warehouse:
                 "try again when it is done"
             ) from None
         try:
-            if _inode(folder) != before:  # removed while we waited, and made again by the lock
+            if _inode(folder) != before:  # removed during the wait, and made again by the lock
                 shutil.rmtree(folder, ignore_errors=True)
                 raise TryLater("what was kept of this merchant has just been removed; nothing was done")
             yield
@@ -184,7 +190,7 @@ class Warehouse:
 
     @contextmanager
     def open(self, merchant_id: str) -> Iterator[Db]:
-        """The merchant's file, attached and at this version's schema; hold it briefly.
+        """Open the merchant's file, attached and at this version's schema; hold it briefly.
 
         Raises:
             TryLater: another process held the file for `wait_seconds`.
@@ -194,7 +200,7 @@ class Warehouse:
         held = self._held(merchant_id)
         path = held.path
         with held.locked():
-            moved = held.inode != _inode(path)  # away, or put back by somebody
+            moved = held.inode != _inode(path)  # removed, or put back by a person
             if held.db is not None and (moved or (_is_lost(held) and not held.users)):
                 self._detach(held, ignoring=True)
             db = held.db
@@ -217,18 +223,18 @@ class Warehouse:
                 if not held.users:
                     held.log_inode = _inode(held.log)
                     failpoint("closed")
-                    # Asked here too: of a file that is used without a pause the watcher never gets hold.
-                    if broken or not held.keepers or _is_lost(held) or _is_wished(held):
+                    # Asked here too: the watcher never gets the lock of a file that is used without a pause.
+                    if broken or not held.keepers or _is_lost(held) or _is_requested(held):
                         self._detach(held, ignoring=broken, broken=broken)
 
     def rewrite(self, merchant_id: str) -> None:
         """Copy all rows into a new file that takes the old one's place, so that what was deleted leaves the disk.
 
-        DuckDB keeps deleted rows in free blocks and in its log. Under the sync lock only: whoever writes to the old
-        file meanwhile writes for nobody. If the power goes on the way, the old file stands as it was.
+        DuckDB keeps deleted rows in free blocks and in its log. Under the sync lock only: what is written to the
+        old file meanwhile is lost. If the power fails on the way, the old file stands as it was.
 
         Raises:
-            BadSettings: there is no room for a second file, or the old one's log could not be taken in.
+            BadSettings: there is no room for a second file, or the old one's log could not be merged into it.
         """
         path, held = self.file(merchant_id), self._held(merchant_id)
         draft = temp_path(path)
@@ -250,7 +256,7 @@ class Warehouse:
 
     @contextmanager
     def keeping(self, merchant_id: str) -> Iterator[None]:
-        """While the block lasts the file stays attached between two uses, unless somebody else wishes for it."""
+        """Keep the file attached between two uses while the block lasts, unless another process requests it."""
         held = self._held(merchant_id)
         with self._guard:
             held.keepers += 1
@@ -271,14 +277,14 @@ class Warehouse:
                     self._detach(held)
 
     def _idle_check(self) -> None:
-        """Let go of kept files that somebody else wishes for, or that nobody used for a while."""
+        """Detach kept files that another process requests, or that were not used for a while."""
         with self._guard:
             kept = [held for held in self._files.values() if held.keepers]
         for held in kept:
             if held.lock.acquire(blocking=False):  # else it is in use
                 try:
                     rested = time.monotonic() - held.used_at >= REST_SECONDS
-                    if held.db is not None and not held.users and (rested or _is_lost(held) or _is_wished(held)):
+                    if held.db is not None and not held.users and (rested or _is_lost(held) or _is_requested(held)):
                         self._detach(held, ignoring=True)
                 finally:
                     held.lock.release()
@@ -291,7 +297,7 @@ class Warehouse:
             return held
 
     def _told(self, held: _Held, error: duckdb.Error) -> BadSettings | TryLater | None:
-        """What DuckDB's error means for who uses the file; None where the file has no part in it."""
+        """Return what DuckDB's error means for the caller; None where the file has no part in it."""
         if not _is_of_a_file(error):
             return None
         with self._guard:
@@ -305,13 +311,13 @@ class Warehouse:
         return _unusable(held.path, error)
 
     def _retire(self, instance: _Instance) -> None:
-        """Let nobody else attach to an instance that is stopped. Under the guard."""
+        """Let no other file attach to an instance that is stopped. Under the guard."""
         if instance.is_stopped() and self._instance is instance:
             self._instance = None
             self._stopped.append(instance)
 
     def _join(self, held: _Held) -> duckdb.DuckDBPyConnection:
-        """A cursor of the instance that files are attached to, made if need be."""
+        """Return a cursor of the instance that files are attached to, made if it is not there."""
         give_up_at = time.monotonic() + self.wait_seconds
         while True:
             with self._guard:
@@ -328,7 +334,7 @@ class Warehouse:
                 time.sleep(POLL_SECONDS)
 
     def _leave(self, held: _Held) -> None:
-        """The file is not attached any more; a stopped instance ends, files and all, when the last one has left."""
+        """Note that the file is not attached any more; a stopped instance is closed when its last file has left."""
         with self._guard:
             instance, held.instance = held.instance, None
             if instance is None:
@@ -348,7 +354,7 @@ class Warehouse:
                 duckdb.connect(
                     ":memory:",
                     config={
-                        "threads": 1,  # of its own; who calls works too, and many merchants call at once
+                        "threads": 1,  # its own; the calling thread works too, and many merchants call at once
                         "memory_limit": "512MB",
                         "temp_directory": str(self._folder),
                         "autoinstall_known_extensions": False,
@@ -364,7 +370,7 @@ class Warehouse:
         cursor = self._join(held)
         alias = f'"m_{merchant_id}"'
         try:
-            if held.granted:  # whoever wished for it looks every so often whether it is free
+            if held.granted:  # the process that requested it checks at intervals whether it is free
                 held.granted = False
                 with waiting():
                     time.sleep(2 * POLL_SECONDS)
@@ -378,7 +384,7 @@ class Warehouse:
                 db = Db(cursor)
                 migrate(db, path)
             except BaseException:
-                with suppress(duckdb.Error):  # what went wrong is to be told
+                with suppress(duckdb.Error):  # the first error is the one to report
                     _detach(cursor, alias)
                 raise
         except duckdb.Error as error:
@@ -416,7 +422,7 @@ class Warehouse:
         if cursor is None:
             return
         try:
-            if _is_lost(held):  # it refuses whatever it is told; what was committed stands in the file or its log
+            if _is_lost(held):  # it refuses every statement; what was committed stands in the file or its log
                 return
             try:
                 # A file that is not in its place any more is not written to: its log would have the new one's name.
@@ -437,12 +443,12 @@ class Warehouse:
 
 
 def _is_lost(held: _Held) -> bool:
-    """Whether the file is attached to an instance that is stopped."""
+    """Say whether the file is attached to an instance that is stopped."""
     return held.instance is not None and held.instance.stopped
 
 
-def _is_wished(held: _Held) -> bool:
-    """Whether somebody else wishes for the file; asked every now and then."""
+def _is_requested(held: _Held) -> bool:
+    """Say whether another process requests the file; checked at intervals."""
     now = time.monotonic()
     if now - held.asked_at < WATCH_SECONDS:
         return False
@@ -451,7 +457,7 @@ def _is_wished(held: _Held) -> bool:
 
 
 def _attached(cursor: duckdb.DuckDBPyConnection, path: Path, alias: str) -> bool:
-    """Attach the file; False where another process holds it."""
+    """Attach the file; returns False where another process holds it."""
     quoted = str(path).replace("'", "''")
     try:
         cursor.execute(f"attach '{quoted}' as {alias}")
@@ -476,7 +482,7 @@ def _detach(cursor: duckdb.DuckDBPyConnection, alias: str) -> None:
 
 
 def temp_path(path: Path) -> Path:
-    """Where a file that is to take the place of `path` is made; what an interrupted run left there is removed."""
+    """Return where to make a file that will replace `path`, after removing what an interrupted run left there."""
     draft = path.with_name(path.name + ".new")
     for leftover in (draft, log_of(draft)):
         leftover.unlink(missing_ok=True)
@@ -484,7 +490,7 @@ def temp_path(path: Path) -> Path:
 
 
 def log_of(path: Path) -> Path:
-    """Where DuckDB keeps what is not in the file yet."""
+    """Return the path of DuckDB's log, which holds what is not in the file yet."""
     return path.with_name(path.name + ".wal")
 
 
@@ -496,9 +502,9 @@ def _inode(path: Path) -> int:
 
 
 def _is_of_a_file(error: duckdb.Error) -> bool:
-    """Whether an error says that a file cannot be read or written, and not that a statement of ours is wrong.
+    """Say whether an error means that a file cannot be read or written, and not that a statement of ours is wrong.
 
-    A block whose checksum is wrong is told as a plain `duckdb.Error` where it is read, and as any other where it is
+    A block whose checksum is wrong is reported as a plain `duckdb.Error` where it is read, and as any other where it is
     met on the way to something else (a commit, a checkpoint, an index).
     """
     if type(error) is duckdb.Error or isinstance(error, _OF_A_FILE):

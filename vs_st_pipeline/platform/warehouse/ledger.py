@@ -1,6 +1,8 @@
-"""What the destination has accepted, value by value: read it, and record an outcome in one transaction with its proof.
+"""Reads what the destination has accepted, value by value, and records an outcome in one transaction with its proof.
 
-What is sent is stored before it is sent (`enqueue`), and the ledger moves only after the answer. Whatever moves
+Data flow: answers, planned.* -> synced.ledger, synced.history, synced.links, synced.baseline, synced.settled.
+
+What is sent is stored before it is sent (`enqueue`), and the ledger changes only after the answer. Every change of
 it is in the append-only history as well, so that the ledger of any time can be made again from it (`replay`).
 Everything here runs inside the caller's transaction, so that an outcome is remembered whole or not at all.
 """
@@ -24,7 +26,7 @@ ACCEPTED, FOUND, STORED = "accepted", "found", "stored"
 
 
 def read_accepted(db: Db, contact_ids: Iterable[str]) -> dict[str, dict[str, LedgerEntry]]:
-    """The ledger of these contacts: contact id -> field -> entry."""
+    """Return the ledger of these contacts: contact id -> field -> entry."""
     found: dict[str, dict[str, LedgerEntry]] = {}
     with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
         rows = db.rows(
@@ -37,7 +39,7 @@ def read_accepted(db: Db, contact_ids: Iterable[str]) -> dict[str, dict[str, Led
 
 
 def replay(db: Db, until: datetime | None = None) -> dict[tuple[str, str], LedgerEntry]:
-    """The ledger as the history tells it, by contact id and field: as it is now, or as it was at a time (UTC)."""
+    """Return the ledger by the history, by contact id and field: as it is now, or as it was at a time (UTC)."""
     ledger: dict[tuple[str, str], LedgerEntry] = {}
     for contact_id, field, event, old, new, stored in db.rows(
         """select contact_id, field, event, old, new, stored from synced.history
@@ -59,7 +61,7 @@ _NEXT = "(select coalesce(max(seq), 0) from synced.history) + row_number() over 
 
 
 def record_accepted(db: Db, accepted: Sequence[OutboxEntry], *, at: datetime) -> None:
-    """These contacts' changes were accepted: ledger, history, and no reject or settled mark is left of them."""
+    """Record these contacts' changes as accepted, in ledger and history; delete their rejects and settled rows."""
     names = ("contact_id", "field", "old", "new", "rule", "sources", "send_id", "run_id", "call")
     rows = [
         (
@@ -90,7 +92,7 @@ def record_accepted(db: Db, accepted: Sequence[OutboxEntry], *, at: datetime) ->
 
 
 def record_observed(db: Db, *, at: datetime, run_id: str) -> None:
-    """What planning saw proved: the stored form of a value that we sent, or a wanted value found there already."""
+    """Record what planning saw proved: the stored form of a value that we sent, or a wanted value found there."""
     values = {"at": at, "run": run_id}
     db.execute(
         f"""insert into synced.history by name
@@ -115,23 +117,20 @@ def record_observed(db: Db, *, at: datetime, run_id: str) -> None:
     )
 
 
-# --- what is under way --------------------------------------------------------------------------------------------
-
-
 # --- rejects ------------------------------------------------------------------------------------------------------
 
 
 def record_partly(
     db: Db, accepted: OutboxEntry, dropped: Sequence[Change], *, code: str | None, http_status: int | None, at: datetime
 ) -> None:
-    """A contact was accepted without some of its changes: the ledger moves, and the rest waits for another try."""
+    """Record that a contact was accepted without some of its changes: the rest waits for another try."""
     rest = replace(accepted, changes=tuple(dropped))
-    wish = request_hash(dropped)
+    hashed = request_hash(dropped)
     before = db.rows(
-        "select * from synced.rejects where contact_id = ? and changes_hash = ?", [accepted.contact_id, wish]
+        "select * from synced.rejects where contact_id = ? and changes_hash = ?", [accepted.contact_id, hashed]
     )
     record_accepted(db, [accepted], at=at)
-    for row in before:  # the same was refused before: its gap goes on growing
+    for row in before:  # the same changes were refused before: their gap keeps growing
         db.execute("insert into synced.rejects values (?, ?, ?, ?, ?, ?, ?, ?)", list(row))
     record_rejected(db, rest, code=code, http_status=http_status, at=at)
 
@@ -140,17 +139,17 @@ def record_partly(
 
 
 def record_doubted(db: Db, contact_id: str, why: str, *, at: datetime) -> None:
-    """A contact that we may have made is not written, until it shows a sign of its own."""
+    """Record that we may have created this contact: it is not written until it shows a sign of its own."""
     db.execute("insert or replace into synced.doubted values (?, ?, ?)", [contact_id, why, at])
 
 
 def read_doubted(db: Db) -> set[str]:
-    """Contacts that we may have made."""
+    """Return the ids of contacts that we may have created."""
     return {row[0] for row in db.rows("select contact_id from synced.doubted")}
 
 
 def record_links(db: Db, *, at: datetime) -> None:
-    """Remember who is linked to whom, for the brake of the next sync; a loss that was let through is none any more."""
+    """Record which contact is linked to which customer, for the next sync's brake; a loss let through is forgotten."""
     db.execute(
         """delete from synced.links where contact_id in
            (select contact_id from planned.contacts where customer_id is null)"""
@@ -164,7 +163,7 @@ def record_links(db: Db, *, at: datetime) -> None:
 
 
 def record_baseline(db: Db, *, at: datetime) -> None:
-    """The brake let this sync through: its complete reads are what the next one is measured by."""
+    """Record this sync's complete reads, because the brake let it through: the next one is measured by them."""
     for what in ("customers", "contacts"):
         db.execute(
             f"""insert or replace into synced.baseline
@@ -174,10 +173,10 @@ def record_baseline(db: Db, *, at: datetime) -> None:
 
 
 def record_settled(db: Db) -> None:
-    """Contacts with nothing to write and nothing to say need no look until something about them changes.
+    """Record contacts with nothing to write and nothing to say as settled: not compared until they change.
 
-    Only those that the plan's own run has read: of the others nothing was proved, and a write that was taken and lost
-    leaves the contact's body as it was.
+    Only contacts that the plan's own run has read: of the others nothing was proved, and a write that was accepted and
+    lost leaves the contact's body as it was.
     """
     db.execute(
         """insert or replace into synced.settled
@@ -194,5 +193,5 @@ def record_settled(db: Db) -> None:
 
 
 def record_allowed(db: Db, refused: str, *, by: str, at: datetime, run_id: str) -> None:
-    """Somebody let a sync pass that the brake had refused: who, when, and what the brake had said."""
+    """Record that a person let a sync pass that the brake had refused: who, when, and what the brake had said."""
     db.execute("insert into synced.allowed values (?, ?, ?, ?)", [run_id, by, at, refused])

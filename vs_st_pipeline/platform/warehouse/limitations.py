@@ -1,9 +1,9 @@
-"""What a merchant's accounts do not let us see, in sentences for people: kept while it lasts, and never silent.
+"""Keeps what a merchant's accounts do not let us see, in sentences for people: as long as it lasts, and never silent.
 
-Data flow: what a pass finds out -> raw.blind_spots, raw.unseen_windows -> sentences, and what a plan must not say.
+Data flow: what a reading finds out -> raw.blind_spots, raw.unseen_windows -> sentences, and what a plan must not say.
 
-A way of asking that turned out to have no effect is replaced by another one. Where that one shows less, or later, it
-is told here; `vs-st sync`, `vs-st check` and a Dagster check say it.
+A way of asking that turned out to have no effect is replaced by another one. Where that one shows less, or later, it is
+kept here; `vs-st sync`, `vs-st check` and a Dagster check say it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Limitation:
     """Something that cannot be seen.
 
     Attributes:
-        name: names it in `raw.blind_spots`.
-        kind: of which records it is, `customer` or `order`.
+        name: its name in `raw.blind_spots`.
+        kind: the records that it is about, `customer` or `order`.
         unseen: what is not seen, or not in time.
         instead: what is done about it.
     """
@@ -33,6 +33,7 @@ class Limitation:
 
     @property
     def sentence(self) -> str:
+        """Return what a person is told."""
         return f"{self.unseen}; {self.instead}"
 
 
@@ -58,7 +59,7 @@ CUSTOMER_ORDER = Limitation(
     "customer_order",
     "customer",
     "the customer list comes in another order with every request, so it is not known whether it showed everybody",
-    "all whom several walks showed are known, nobody is taken for deleted, and the next list is walked the same way",
+    "all customers that several readings showed are known, none is taken for deleted, and the next list is read so too",
 )
 CUSTOMER_PAGES = Limitation(
     "customer_pages",
@@ -76,7 +77,7 @@ CUSTOMER_SEARCH = Limitation(
     "customer_search",
     "customer",
     "the search for customers does not find them by phone, so a customer who joined since the last list is not known",
-    "he is found with the next customer list (refresh.customer_list)",
+    "the customer is found with the next customer list (refresh.customer_list)",
 )
 ALL = {
     spot.name: spot
@@ -91,12 +92,13 @@ SAID_ONE_BY_ONE = 20
 
 @dataclass(frozen=True, slots=True)
 class UnseenDay:
-    """A day of which more orders may be there than were shown.
+    """A day that may have more orders than were shown.
 
     Attributes:
         shown: distinct orders shown.
         lines: rows of the page that may be cut.
-        proved: that it holds more is proved by itself; else it is taken for cut from so many rows on as pages are cut.
+        proved: this look alone proves that the day has more; else its page counts as cut if it has as many rows as
+            pages are cut at.
     """
 
     shown: int
@@ -105,7 +107,7 @@ class UnseenDay:
 
 
 def set_limitation(db: Db, spot: Limitation, there: bool, now: datetime) -> None:
-    """Keep that this cannot be seen, since when; or that it can be seen again."""
+    """Record that this cannot be seen, and since when; or that it can be seen again."""
     known = _known(db)
     if there and spot.name not in known:
         db.execute("insert into raw.blind_spots values (?, ?)", [spot.name, now])
@@ -116,7 +118,7 @@ def set_limitation(db: Db, spot: Limitation, there: bool, now: datetime) -> None
 
 
 def read_limitations(db: Db) -> list[tuple[Limitation, datetime]]:
-    """What cannot be seen now, and since when (UTC without zone); spots of a newer version are left out."""
+    """Return what cannot be seen now, and since when (UTC without zone); names of a newer version are left out."""
     ways = [(ALL[name], since) for name, since in sorted(_known(db).items()) if name in ALL]
     rows = db.rows("select day, shown, since from raw.unseen_windows where told order by day desc")
     days = [(_of_day(day, shown), since) for day, shown, since in rows[:SAID_ONE_BY_ONE]]
@@ -131,7 +133,7 @@ def read_limitations(db: Db) -> list[tuple[Limitation, datetime]]:
 
 
 def newest_unseen(db: Db) -> date | None:
-    """The newest day of which orders may be there that cannot be seen, None where everything is seen."""
+    """Return the newest day that may have orders that cannot be seen, None where everything is seen."""
     found: date | None = db.value(
         f"""select max(day) from (
                 select day from raw.unseen_windows where told
@@ -143,16 +145,16 @@ def newest_unseen(db: Db) -> date | None:
     return found
 
 
-# It may be anybody's. One that cannot be read for a day is the others' trouble no longer (routes.md R40).
+# Such an order may be any customer's. Once it could not be read for a day, it troubles the others no longer (R40).
 _OF_NOBODY = """from raw.unreadable as u join raw.vinoshipper_orders as o on o.order_number = u.id
                 where u.kind = 'order' and o.customer_id is null and o.detail_at is null"""
 
 
 def keep_unseen(db: Db, start: date, end: date, found: Mapping[date, UnseenDay], cut_at: int, now: datetime) -> None:
-    """Keep what a look at the days in [start, end) found; those that it showed whole are forgotten.
+    """Record what a search of the days in [start, end) found; days that it showed whole are forgotten.
 
     Args:
-        cut_at: from how many rows on pages are cut. What is shorter is kept untold: it may turn out to be cut yet.
+        cut_at: from how many rows on pages are cut. A shorter page is kept untold: it may still turn out to be cut.
     """
     known = {
         row[0]: row[1:]
@@ -179,7 +181,7 @@ def tell_unseen(db: Db, cut_at: int) -> None:
 
 
 def days_to_ask_again(db: Db, now: datetime) -> list[date]:
-    """Days that could not be seen whole when they were asked for last, a week ago or more (or in a wrong future)."""
+    """Return days that were not seen whole when last searched, a week ago or more (or in a wrong future)."""
     rows = db.rows("select day, asked_at from raw.unseen_windows where told order by day")
     return [day for day, asked_at in rows if not timedelta(days=-1) < now - asked_at < ASK_AGAIN_AFTER]
 

@@ -26,13 +26,19 @@ NEWEST = MIGRATIONS[-1][0]
 
 
 def version_of(db: Db) -> int:
+    """Return the schema version of a file, 0 for one that was just made."""
     try:
         return int(db.value("select coalesce(max(version), 0) from schema_version"))
-    except duckdb.CatalogException:  # a file that was made just now
+    except duckdb.CatalogException:  # a file that was just made
         return 0
 
 
 def migrate(db: Db, path: Path) -> None:
+    """Bring a file to this version's schema, one transaction per step.
+
+    Raises:
+        BadSettings: the file comes from a newer version.
+    """
     version = version_of(db)
     if version == NEWEST:
         return
@@ -50,9 +56,10 @@ def migrate(db: Db, path: Path) -> None:
 
 
 def remedy(path: Path) -> str:
+    """Return the command that starts a merchant's file again, for messages."""
     return f"`vs-st rebuild --merchant {path.parent.name}`"
 
 
 def utc_now_naive() -> datetime:
-    """The machine's UTC time without zone, as the tables hold it (not a rule about dates: those use VS_ST_NOW)."""
+    """Return the machine's UTC time without zone, as tables hold it (rules about dates use `VS_ST_NOW` instead)."""
     return datetime.now(UTC).replace(tzinfo=None)

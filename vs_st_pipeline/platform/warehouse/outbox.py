@@ -1,4 +1,4 @@
-"""Keeps what is sent before it is sent, and what became of it: whatever has no outcome is settled by the next run.
+"""Keeps what is sent before it is sent, and its outcome: the next run settles what has none.
 
 Data flow: changes about to be written -> synced.writes. Everything here runs inside the caller's transaction.
 """
@@ -20,11 +20,11 @@ class OutboxEntry:
     """One contact's part of a request, as it was stored before it was sent.
 
     Attributes:
-        send_id: names the request; a batch has many contacts.
+        send_id: the request's name; a batch has many contacts.
         run_id: the run that sent it.
         call: `update_contact` or `batch_update`.
-        phone: ten digits that a batch knows the contact by, None where it has no clear one.
-        task_id: of a batch that was taken.
+        phone: ten digits that a batch knows the contact by, None where it has no clear phone.
+        task_id: the task of a batch that was accepted.
         heard_before, heard_after: SimpleTexting's clock around the sending (epoch seconds), None where not heard.
         sent_at: UTC without zone; None before it is stored.
     """
@@ -42,7 +42,7 @@ class OutboxEntry:
 
 
 def enqueue(db: Db, sending: Sequence[OutboxEntry], *, at: datetime) -> None:
-    """What is about to be sent, with the evidence that it may be: status as read and when, and the birth date."""
+    """Store what is about to be sent, with the evidence that it may be: status as read and when, and the birth date."""
     names = ("send_id", "contact_id", "run_id", "call", "phone", "changes")
     rows = [
         (sent.send_id, sent.contact_id, sent.run_id, sent.call, sent.phone, _dump(sent.changes)) for sent in sending
@@ -59,12 +59,12 @@ def enqueue(db: Db, sending: Sequence[OutboxEntry], *, at: datetime) -> None:
                 left join staged.customers as s on s.customer_id = p.customer_id""",
             {"at": at, "before": sending[0].heard_before if sending else None},
         )
-        # Who is doubted is written only after a sign of his own; our write covers that sign, so it is remembered.
+        # A doubted contact is written only after a sign of its own. Our write hides that sign, so the doubt is deleted.
         db.execute(f"delete from synced.doubted where contact_id in (select contact_id from {batch})")
 
 
 def read_consents(db: Db, send_id: str) -> list[str]:
-    """The status that each contact of a request was stored with, of those who are there and were read by its run."""
+    """Return the status that a request's contacts were stored with, of those that are there and its run has read."""
     return [
         row[0]
         for row in db.rows(
@@ -76,19 +76,19 @@ def read_consents(db: Db, send_id: str) -> list[str]:
 
 
 def record_acknowledged(db: Db, send_id: str, task_id: str, heard_after: float | None) -> None:
-    """A batch was taken: from here on its task can be asked, whatever becomes of us."""
+    """Record that a batch was accepted: from now on its task can be asked, even if this run dies."""
     db.execute(
         "update synced.writes set task_id = ?, heard_after = ? where send_id = ?", [task_id, heard_after, send_id]
     )
 
 
 def record_not_sent(db: Db, send_id: str) -> None:
-    """A request was refused as a whole, so nothing of it was done; its contacts are sent anew."""
+    """Record that a request was refused as a whole, so nothing of it was done; its contacts are sent again."""
     db.execute("delete from synced.writes where send_id = ? and outcome is null", [send_id])
 
 
 def read_open(db: Db) -> dict[str, list[OutboxEntry]]:
-    """What was sent, or may have been, and has no outcome yet: by request, oldest first."""
+    """Return what was sent, or may have been, and has no outcome yet: by request, oldest first."""
     found: dict[str, list[OutboxEntry]] = {}
     for send_id, contact_id, run_id, call, phone, changes, task_id, before, after, at in db.rows(
         """select send_id, contact_id, run_id, call, phone, changes, task_id, heard_before, heard_after, sent_at
@@ -100,7 +100,7 @@ def read_open(db: Db) -> dict[str, list[OutboxEntry]]:
 
 
 def read_late(db: Db, *, at: datetime, within: timedelta) -> list[OutboxEntry]:
-    """Contacts of batches that were given up but may come still (`may_come`), as far as they are gone by now."""
+    """Return contacts of batches that were given up but may still come (`may_come`), if they are gone by now."""
     return [
         OutboxEntry(send_id, contact_id, run_id, call, phone, _load(changes), task_id, before, after, sent_at)
         for send_id, contact_id, run_id, call, phone, changes, task_id, before, after, sent_at in db.rows(
@@ -115,7 +115,7 @@ def read_late(db: Db, *, at: datetime, within: timedelta) -> list[OutboxEntry]:
 
 
 def forget_late(db: Db, *, at: datetime, within: timedelta) -> None:
-    """What was to come came, or comes no more: nobody looks under these phones any more."""
+    """Forget phones and changes of batches that came late, or will not come any more: they are not looked up again."""
     db.execute(
         """update synced.writes set phone = null, changes = null where outcome is not null and phone is not null
            and abs(epoch(sent_at) - epoch($at::timestamp)) >= $seconds""",
@@ -124,7 +124,7 @@ def forget_late(db: Db, *, at: datetime, within: timedelta) -> None:
 
 
 def count_waiting(db: Db) -> tuple[int, int]:
-    """Contacts refused that wait for another try, and contacts of whom it is not known what became of a write."""
+    """Count contacts that were refused and wait for another try, and contacts with a write of unknown outcome."""
     row = db.row(
         """select (select count(*) from synced.rejects),
                   (select count(distinct contact_id) from synced.writes where outcome is null)"""
@@ -136,6 +136,13 @@ def count_waiting(db: Db) -> tuple[int, int]:
 def record_outcome(
     db: Db, settled: Sequence[OutboxEntry], outcome: str, at: datetime, *, may_come: bool = False
 ) -> None:
+    """Record one outcome for all these contacts.
+
+    Args:
+        outcome: `accepted`, `rejected`, or as in `record_without_effect`.
+        at: UTC without zone.
+        may_come: as in `record_without_effect`.
+    """
     columns = {"send_id": [sent.send_id for sent in settled], "contact_id": [sent.contact_id for sent in settled]}
     with db.batch(columns) as batch:
         db.execute(
@@ -150,7 +157,7 @@ def record_outcome(
 def record_without_effect(
     db: Db, settled: Sequence[OutboxEntry], outcome: str, *, at: datetime, may_come: bool = False
 ) -> None:
-    """These were not written: `gone`, `another contact` or `not applied`.
+    """Record that these were not written: `gone`, `another contact` or `not applied`.
 
     Args:
         may_come: their batch may be carried out later all the same; phone and changes are kept, for `read_late`.

@@ -1,4 +1,4 @@
-"""Keeps who was refused, for what, and when it is tried again: with growing gaps, and never dropped.
+"""Keeps which contacts were refused, for what, and when they are tried again: with growing gaps, and never dropped.
 
 Data flow: refusals -> synced.rejects, synced.suspects, synced.history.
 """
@@ -29,19 +29,19 @@ class Rejected:
     next_at: datetime
 
     def waits_at(self, now: datetime) -> bool:
-        """Whether its next try is still to come; one further off than any gap was set by a clock that was wrong."""
+        """Say whether its next try is still to come; one further off than any gap was set by a wrong clock."""
         return timedelta(0) < self.next_at - now <= LARGEST_GAP
 
 
 def request_hash(changes: Iterable[Change]) -> str:
-    """Names a wish: equal for the same values of the same fields, whatever stands there now."""
+    """Return a hash of a request: equal for the same values of the same fields, whatever stands there now."""
     return hashlib.md5(
         json.dumps(sorted((change.field, change.new) for change in changes)).encode(), usedforsecurity=False
     ).hexdigest()
 
 
 def read_rejected(db: Db) -> dict[str, Rejected]:
-    """All contacts that wait for another try."""
+    """Return all contacts that wait for another try, by contact id."""
     return {
         row[0]: Rejected(*row[1:])
         for row in db.rows("select contact_id, changes_hash, code, attempts, first_at, next_at from synced.rejects")
@@ -49,24 +49,24 @@ def read_rejected(db: Db) -> dict[str, Rejected]:
 
 
 def record_refused(db: Db, sent: OutboxEntry, *, at: datetime) -> None:
-    """That is what became of the request; `record_rejected` says when its wish is tried again."""
+    """Record the refusal as the outcome of a sent request; `record_rejected` says when its changes are tried again."""
     record_outcome(db, [sent], "rejected", at)
 
 
 def record_rejected(db: Db, sent: OutboxEntry, *, code: str | None, http_status: int | None, at: datetime) -> None:
-    """This wish was refused: tried again at the next sync, then after growing gaps up to a day, never dropped."""
-    wish = request_hash(sent.changes)
+    """Record changes as refused: tried again at the next sync, then after growing gaps up to a day, never dropped."""
+    hashed = request_hash(sent.changes)
     row = db.row("select changes_hash, attempts, first_at from synced.rejects where contact_id = ?", [sent.contact_id])
-    attempts, first_at = (row[1] + 1, row[2]) if row and row[0] == wish else (1, at)
+    attempts, first_at = (row[1] + 1, row[2]) if row and row[0] == hashed else (1, at)
     gap = gap_after(attempts)
     db.execute(
         "insert or replace into synced.rejects values (?, ?, ?, ?, ?, ?, ?, ?)",
-        [sent.contact_id, wish, code, http_status, attempts, first_at, at, at + gap],
+        [sent.contact_id, hashed, code, http_status, attempts, first_at, at, at + gap],
     )
 
 
 def record_suspects(db: Db, contact_ids: Iterable[str], *, at: datetime) -> None:
-    """A write of these failed as a whole, after all its tries: one of them may be why."""
+    """Record that a write of these contacts failed as a whole, after all its tries: one of them may be the cause."""
     with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
         db.execute(
             f"""insert into synced.suspects select contact_id, $at::timestamp, $at::timestamp from {batch}
@@ -76,17 +76,17 @@ def record_suspects(db: Db, contact_ids: Iterable[str], *, at: datetime) -> None
 
 
 def read_suspects(db: Db) -> set[str]:
-    """Contacts whose last write failed as a whole."""
+    """Return the ids of contacts whose last write failed as a whole."""
     return {row[0] for row in db.rows("select contact_id from synced.suspects")}
 
 
 def forget_suspects(db: Db) -> None:
-    """All that was to be written went through, or is refused by itself."""
+    """Forget all suspects: everything planned was written, or refused contact by contact."""
     db.execute("delete from synced.suspects")
 
 
 def forget_settled_rejects(db: Db) -> None:
-    """A refused contact that nothing is wanted of any more has nothing to be tried again."""
+    """Forget refused contacts without planned changes: nothing of them is left to try again."""
     db.execute(
         """delete from synced.rejects
            where contact_id not in (select contact_id from planned.changes)
@@ -95,7 +95,7 @@ def forget_settled_rejects(db: Db) -> None:
 
 
 def set_gaps_aside(db: Db, contact_ids: Iterable[str], *, at: datetime) -> None:
-    """These refused contacts are tried by the next sync; how often they were refused, and since when, is kept."""
+    """Let the next sync try these refused contacts; how often they were refused, and since when, is kept."""
     with db.batch({"contact_id": sorted(contact_ids)}) as batch:
         db.execute(
             f"""update synced.rejects set next_at = least(next_at, ?::timestamp)

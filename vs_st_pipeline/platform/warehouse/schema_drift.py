@@ -1,8 +1,8 @@
-"""What an answer holds that nobody told us of: fields, words and types. Counted by name, never by value, never a crash.
+"""Finds fields, words and types in an answer that are not documented; by name, never by value, and never with a crash.
 
 Data flow: a raw body against what is known of its kind -> names of what is new.
 
-The names are the vendors' own and describe nobody: a field's path, or a word of an enumeration in upper case.
+The names are the vendors' own and describe no person: a field's path, or a word of an enumeration in upper case.
 """
 
 from __future__ import annotations
@@ -151,16 +151,16 @@ OBJECTS = {
 _FIELDS = {"customer": CUSTOMER, "order": ORDER, "contact": CONTACT}
 _WORDS = {kind: [(path, path.split(".")[1]) for path in ENUMS if path.startswith(f"{kind}.")] for kind in _FIELDS}
 INSPECTED = {kind: (*OBJECTS[kind], *(name for _, name in _WORDS[kind])) for kind in _FIELDS}
-"""The fields whose values count here; of all others only the names do."""
+"""The fields whose values are inspected; of all others only the names are."""
 
 
 def unexpected_counts(kind: str, body: object) -> Counter[str]:
-    """What is new in one body of this kind (`customer`, `order`, `contact`), by name."""
+    """Count what is new in one body of this kind (`customer`, `order`, `contact`), by name."""
     return Counter(unexpected_names(kind, body))
 
 
 def unexpected_names(kind: str, body: object) -> list[str]:
-    """The same as a list, for callers with many bodies: a Counter for each costs more than the look itself."""
+    """Return the same as a list, for callers with many bodies: a Counter for each costs more than the inspection."""
     found: list[str] = []
     raw = as_mapping(body)
     if not raw.keys() <= _FIELDS[kind]:

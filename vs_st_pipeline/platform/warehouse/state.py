@@ -1,6 +1,6 @@
-"""How far each way of reading has come: watermarks, rotations and learnt capabilities, in the merchant's own file.
+"""Keeps how far each way of reading has come: cursors, rotations and learned capabilities, in the merchant's own file.
 
-A mark moves only with the transaction that stores what it promises or after it, so that a run that dies repeats a
+A cursor moves only with the transaction that stores what it promises, or after it, so that a run that dies repeats a
 little and skips nothing.
 """
 
@@ -15,59 +15,59 @@ from typing import Any
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 LINKED, NOTHING_TO_WRITE = "linked", "nothing_to_write"
-"""Marks that only spare work: what was worked out, and from what. They name people, so forgetting takes them away."""
+"""States that only save work: what was worked out, and from what. They name people, so forgetting deletes them."""
 
 UNREAD_EMAILS = "unread_emails"
-"""E-mails of contacts that are not understood, by contact. Forgetting takes it away, a listing of all makes it anew."""
+"""E-mails of contacts that are not understood, by contact. Forgetting deletes it, a listing of all makes it again."""
 
-CLOCK_SLACK = timedelta(days=1)  # a mark further ahead than this comes from a clock that was wrong
+CLOCK_SLACK = timedelta(days=1)  # a state set further ahead than this comes from a clock that was wrong
 
 
 def get_state(db: Db, name: str) -> Any:
-    """The mark's JSON value, None where there is none."""
-    found = _marks(db).found.get(name)
+    """Return the state's JSON value, None where there is none."""
+    found = _states(db).found.get(name)
     return json.loads(found[0]) if found is not None else None
 
 
 def state_set_at(db: Db, name: str) -> datetime | None:
-    """When the mark was set, None where there is none."""
-    found = _marks(db).found.get(name)
+    """Return when the state was set (UTC without zone), None where there is none."""
+    found = _states(db).found.get(name)
     return found[1] if found is not None else None
 
 
 def set_state(db: Db, name: str, value: Any, at: datetime) -> None:
-    """Set a mark (any JSON value); in a transaction that writes anything, together with that, else a little later."""
-    marks = _marks(db)
-    marks.found[name] = (json.dumps(value), at)
-    marks.changed.add(name)
+    """Set a state (any JSON value); in a transaction that writes anything, together with that, else a little later."""
+    states = _states(db)
+    states.found[name] = (json.dumps(value), at)
+    states.changed.add(name)
     db.defer("marks", lambda: _store(db))
 
 
 def change_state(db: Db, name: str, value: Any) -> None:
-    """Another value for a mark that is there; when it was set stays."""
+    """Change the value of a state that is there; the time at which it was set stays."""
     at = state_set_at(db, name)
     if at is not None and get_state(db, name) != value:
         set_state(db, name, value, at)
 
 
 def clear_state(db: Db, name: str) -> None:
-    """Take a mark away."""
-    marks = _marks(db)
-    marks.changed.discard(name)
-    if marks.found.pop(name, None) is not None and name in marks.stored:
-        marks.stored.discard(name)
+    """Delete a state."""
+    states = _states(db)
+    states.changed.discard(name)
+    if states.found.pop(name, None) is not None and name in states.stored:
+        states.stored.discard(name)
         db.execute("delete from raw.marks where name = ?", [name])
 
 
 def clear_cached(db: Db) -> None:
-    """Take away what names people; it is worked out or read anew."""
+    """Delete the states that name people; they are worked out or read again."""
     for name in (LINKED, NOTHING_TO_WRITE, UNREAD_EMAILS):
         clear_state(db, name)
 
 
 @dataclass(slots=True)
-class _Marks:
-    """All marks, read once while the file is attached: a sync asks for some twenty, and sets eight.
+class _States:
+    """All states, read once while the file is attached: a sync asks for some twenty, and sets eight.
 
     Attributes:
         found: name -> value as JSON, and when it was set.
@@ -80,37 +80,37 @@ class _Marks:
     changed: set[str] = field(default_factory=set)
 
 
-def _marks(db: Db) -> _Marks:
-    def read() -> _Marks:
+def _states(db: Db) -> _States:
+    def read() -> _States:
         found = {row[0]: (row[1], row[2]) for row in db.rows("select name, value, marked_at from raw.marks")}
-        return _Marks(found, set(found))
+        return _States(found, set(found))
 
     return db.cached("marks", read)
 
 
 def _store(db: Db) -> None:
-    marks = _marks(db)
-    new, known = sorted(marks.changed - marks.stored), sorted(marks.changed & marks.stored)
+    states = _states(db)
+    new, known = sorted(states.changed - states.stored), sorted(states.changed & states.stored)
     for names, sql in (
         (new, "insert into raw.marks select * from {values}"),
         (known, "update raw.marks as m set value = v.value, marked_at = v.moment from {values} where m.name = v.name"),
     ):
         if names:  # all at once: a statement for each costs three times as much
             places = ", ".join(["(?, ?, ?::timestamp)"] * len(names))
-            params = [part for name in names for part in (name, *marks.found[name])]
+            params = [part for name in names for part in (name, *states.found[name])]
             db.execute(sql.format(values=f"(values {places}) as v(name, value, moment)"), params)
-    marks.stored |= marks.changed
-    marks.changed.clear()
+    states.stored |= states.changed
+    states.changed.clear()
 
 
 def is_due(db: Db, name: str, every: timedelta, now: datetime) -> bool:
-    """Whether something that is done every so often is due: never done, long ago, or done in a future that is wrong."""
+    """Say whether something that is done every so often is due: never done, long ago, or in a future that is wrong."""
     at = state_set_at(db, name)
     return at is None or every <= timedelta(0) or now - at >= every or at - now > CLOCK_SLACK
 
 
 def record_drift(db: Db, system: str, found: Mapping[str, int], now: datetime) -> None:
-    """Count what answers held that nobody told us of, by its name."""
+    """Count by name what answers held that is not documented."""
     for what, seen in sorted(found.items()):
         db.execute(
             """insert into raw.drift values ($system, $what, $seen, $now, $now)
@@ -120,14 +120,14 @@ def record_drift(db: Db, system: str, found: Mapping[str, int], now: datetime) -
 
 
 def rotation_quota(db: Db, name: str, count: int, every: timedelta, now: datetime) -> int:
-    """How many of `count` things are to be read again now, so that all are within `every`, spread evenly.
+    """Return how many of `count` things to read again now, so that all are read within `every`, spread evenly.
 
-    What is left of a whole number is kept, so that many short steps come to the same as one long one.
+    The fraction is kept, so that many short steps come to the same as one long one.
     """
-    mark = get_state(db, f"rotation:{name}") or {"at": now.isoformat(), "left": 0.0}
-    elapsed = max(0.0, (now - datetime.fromisoformat(mark["at"])).total_seconds())
+    state = get_state(db, f"rotation:{name}") or {"at": now.isoformat(), "left": 0.0}
+    elapsed = max(0.0, (now - datetime.fromisoformat(state["at"])).total_seconds())
     seconds = every.total_seconds()
     earned = count * min(1.0, elapsed / seconds) if seconds > 0 else float(count)
-    total = min(float(count), float(mark["left"]) + earned)
+    total = min(float(count), float(state["left"]) + earned)
     set_state(db, f"rotation:{name}", {"at": now.isoformat(), "left": total - int(total)}, now)
     return int(total)

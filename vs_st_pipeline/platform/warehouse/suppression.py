@@ -1,9 +1,9 @@
-"""Who was forgotten: hashes that keep him out, and the one place that knows how to erase a person from every table.
+"""Keeps forgotten people out by hashes, and is the one place that knows how to erase a person from every table.
 
 Data flow: what names a person (phone, e-mail, ids) -> raw.forgotten; whatever is about to be stored -> `admit`.
 
-The hashes are salted, so that they say nothing to who meets them alone. Who has the whole file can still try all ten
-digits against a phone's hash: they keep a person out, they do not hide that he was asked for.
+The hashes are salted, so that a hash alone says nothing. With the whole file one can still try all ten digits against a
+phone's hash: the hashes keep a person out, they do not hide that `vs-st forget` was asked for them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import clear_cached, set_state
 
 PHONE, EMAIL, CUSTOMER, CONTACT, ORDER = "phone", "email", "customer", "contact", "order"
-REWRITE = "rewrite"  # the mark that erased rows may still lie in free blocks of the file
+REWRITE = "rewrite"  # the state that says: erased rows may still lie in free blocks of the file
 _KEYS = {"contact_id": CONTACT, "customer_id": CUSTOMER, "order_number": ORDER, "phone": PHONE}
 _STORED = {
     CUSTOMER: ("raw.vinoshipper_customers", "customer_id"),
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Identifiers:
-    """All that names one person: ten-digit phones, e-mails in small letters, and the ids of his records as text."""
+    """All that names one person: ten-digit phones, e-mails in small letters, and the ids of their records as text."""
 
     phones: set[str] = field(default_factory=set)
     emails: set[str] = field(default_factory=set)
@@ -46,14 +46,14 @@ class Identifiers:
     orders: set[str] = field(default_factory=set)
 
     def names(self) -> list[tuple[str, str]]:
-        """(kind, value) of each."""
+        """Return (kind, value) of each."""
         kinds = ((PHONE, self.phones), (EMAIL, self.emails), (CUSTOMER, self.customers), (CONTACT, self.contacts))
         return [(kind, value) for kind, values in (*kinds, (ORDER, self.orders)) for value in sorted(values)]
 
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
-    """The kept hashes, by salt; false where nobody was forgotten."""
+    """The kept hashes, by salt; false where no one was forgotten."""
 
     by_salt: dict[str, set[str]]
 
@@ -61,31 +61,30 @@ class Suppressed:
         return bool(self.by_salt)
 
     def knows(self, kind: str, value: object) -> bool:
-        """Whether this names somebody who was forgotten; None and blanks name nobody."""
+        """Say whether this names a forgotten person; None and blanks name no one."""
         return value not in (None, "") and any(
             hash_of(salt, kind, value) in hashes for salt, hashes in self.by_salt.items()
         )
 
 
 def phone_name(text: str) -> str | None:
-    """A phone as it is hashed: ten NANP digits, of any other number its digits; None where it has hardly any."""
+    """Return a phone as it is hashed: ten NANP digits, of any other number its digits; None where it has hardly any."""
     return parse_nanp(text) or (digits if len(digits := re.sub(r"[^0-9]", "", text)) >= 7 else None)
 
 
 def email_name(record: object) -> str | None:
-    """The e-mail of a record as it is hashed, None where it has none."""
+    """Return the e-mail of a record as it is hashed, None where it has none."""
     email = as_mapping(record).get("email")
     return email.strip().casefold() or None if isinstance(email, str) else None
 
 
 def hash_of(salt: str, kind: str, value: object) -> str:
-    """What is kept of a name."""
+    """Return the hash that is kept of a name, in hexadecimal digits."""
     return blake2b(f"{kind} {value}".encode(), key=bytes.fromhex(salt), digest_size=16).hexdigest()
 
 
 def read_suppressed(db: Db) -> Suppressed:
-    """Everybody's hashes."""
-
+    """Return the hashes of all forgotten people."""
     by_salt: dict[str, set[str]] = {}
     for hashed, salt, _ in suppressed_hashes(db):
         by_salt.setdefault(salt, set()).add(hashed)
@@ -93,14 +92,14 @@ def read_suppressed(db: Db) -> Suppressed:
 
 
 def suppressed_hashes(db: Db) -> set[tuple[str, str, str]]:
-    """Every hash, with its salt and the day since when it is kept."""
+    """Return every hash, with its salt and the day since which it is kept (ISO)."""
     return db.cached(
         _MEMO, lambda: {(row[0], row[1], row[2].isoformat()) for row in db.rows("select * from raw.forgotten")}
     )
 
 
 def copy_hashes(db: Db, rows: Sequence[tuple[str, str, str]]) -> None:
-    """Put in hashes that another copy has: (hash, salt, day)."""
+    """Add hashes that another copy has: (hash, salt, day)."""
     columns = {name: [row[index] for row in rows] for index, name in enumerate(("hash", "salt", "day"))}
     with db.batch(columns) as batch:
         db.execute(f"insert or ignore into raw.forgotten select hash, salt, cast(day as date) from {batch}")
@@ -124,14 +123,15 @@ def filter_suppressed(
     names_of: Callable[[T], tuple[object, Iterable[tuple[str, object]], str | None]],
     now: datetime,
 ) -> list[T]:
-    """Those of the records that may be stored: all but the records of people who were forgotten.
+    """Return the records that may be stored: all but the records of people who were forgotten.
 
     A record that is shut out for one name (a new customer under a forgotten phone) is known by its own id from then
-    on, and what was stored under that id before anybody could know is erased.
+    on, and what was stored under that id before that was known is erased.
 
     Args:
-        kind: of the records: `customer`, `contact` or `order`.
-        names_of: a record's own id, what else may name its person, and the e-mail that is his as well if he is.
+        kind: the records' kind: `customer`, `contact` or `order`.
+        names_of: returns a record's own id, what else may name its person, and its e-mail, which is kept out as well
+            if the person was forgotten.
     """
     forgotten = read_suppressed(db)
     if not forgotten:
@@ -150,7 +150,9 @@ def filter_suppressed(
         new += [(EMAIL, email)] if email and not forgotten.knows(EMAIL, email) else []
     if new:
         suppress(db, new, now)
-    if shut_out and _is_stored(db, kind, shut_out):  # he was not known for him before, or an old file was put back
+    if shut_out and _is_stored(
+        db, kind, shut_out
+    ):  # it was not known before that the record is this person's, or an old file was put back
         erase(db, [(kind, own) for own in shut_out], now)
     return admitted
 
@@ -168,11 +170,11 @@ def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
     """Delete every row of every table that is about these names, inside the caller's transaction.
 
     Tables are found by the names of their columns, so that a table of a later version is not forgotten: `contact_id`,
-    `customer_id`, `order_number`, `phone`, and `kind` with `id`. Values that somebody else was given from his records
-    (a contact that once stood for him) go too, with all that is remembered of that field.
+    `customer_id`, `order_number`, `phone`, and `kind` with `id`. Values that another contact was given from the
+    person's records (a contact that once stood for them) go too, with all that is remembered of that field.
 
     Returns:
-        How many rows that was; the file is marked to be rewritten where it was any.
+        How many rows were deleted; if any, the state `REWRITE` is set.
     """
     tables = _tables(db)
     names = [*names, *_orders_of(db, [value for kind, value in names if kind == CUSTOMER])]
@@ -196,7 +198,7 @@ def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
 
 
 def known_names(db: Db, forgotten: Suppressed) -> list[tuple[str, str]]:
-    """What stands in any table, in columns that `erase` goes by, and names somebody who was forgotten."""
+    """Return (kind, value) of forgotten people that stand in any table, in the columns that `erase` uses."""
     found: set[tuple[str, str]] = set()
     for table, columns in _tables(db).items():
         stored = [(f"'{kind}'", key) for key, kind in _KEYS.items() if key in columns]
@@ -229,7 +231,7 @@ def _orders_of(db: Db, customers: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _erase_what_was_made_of_it(db: Db, tables: dict[str, set[str]], names: Sequence[tuple[str, str]]) -> int:
-    """`sources` say from which records a value was made: `customer 700101; order 9000, 9001`."""
+    """Delete values made of these records; `sources` names a value's records: `customer 700101; order 9000, 9001`."""
     patterns = [
         f"(^|; ){kind} ([^;]*, )?({'|'.join(values)})(,|;|$)"
         for kind in (CUSTOMER, ORDER)

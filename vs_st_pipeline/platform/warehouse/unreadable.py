@@ -1,6 +1,6 @@
-"""Records that could not be read: kept apart with growing gaps, so that they stop nobody else (routes.md R40).
+"""Keeps records that could not be read apart, with growing gaps, so that they stop no other one (routes.md R40).
 
-Data flow: what single reads came to -> raw.unreadable -> who is not asked just now, `check`, `why`, the dashboard.
+Data flow: outcomes of single reads -> raw.unreadable -> which records wait, `check`, `why`, the dashboard.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Unreadable:
     Attributes:
         kind: `customer`, `order` or `contact`.
         why: the error in a fixed sentence.
-        error: its kind, such as `try_later`.
+        error: the error's kind, such as `try_later`.
     """
 
     kind: str
@@ -37,7 +37,7 @@ class Unreadable:
 
     @property
     def sentence(self) -> str:
-        """What a person is told: which record, since when, why, and what comes next."""
+        """Return what a person is told: which record, since when, why, and what comes next."""
         status = f", HTTP {self.http_status}" if self.http_status else ""
         return (
             f"{self.kind} {self.id} cannot be read since {self.first_at:%Y-%m-%d %H:%M} UTC ({self.why}{status}; "
@@ -47,7 +47,7 @@ class Unreadable:
 
 
 def read_unreadable(db: Db, kind: str | None = None) -> list[Unreadable]:
-    """All records that could not be read, or those of one kind."""
+    """Return all records that could not be read, or those of one kind."""
     rows = db.rows(
         """select kind, id, error, why, http_status, attempts, first_at, last_at, next_at from raw.unreadable
            where kind = coalesce(?, kind) order by kind, id""",
@@ -57,12 +57,12 @@ def read_unreadable(db: Db, kind: str | None = None) -> list[Unreadable]:
 
 
 def unreadable_ids(db: Db, kind: str) -> set[str]:
-    """Ids of the records of this kind that could not be read."""
+    """Return the ids of the records of this kind that could not be read."""
     return {row[0] for row in db.rows("select id from raw.unreadable where kind = ?", [kind])}
 
 
 def waiting_ids(db: Db, kind: str, now: datetime) -> set[str]:
-    """Ids of those whose next try is still to come; one further off than any gap was set by a clock that was wrong."""
+    """Return ids of records that wait for their next try; one further off than any gap was set by a wrong clock."""
     rows = db.rows("select id, next_at from raw.unreadable where kind = ?", [kind])
     return {row[0] for row in rows if timedelta(0) < row[1] - now <= LARGEST_GAP}
 
@@ -70,7 +70,7 @@ def waiting_ids(db: Db, kind: str, now: datetime) -> set[str]:
 def record_unreadable(
     db: Db, kind: str, failed: Mapping[str, PipelineError], now: datetime, *, dry_run: bool = False
 ) -> None:
-    """Keep that these could not be read; a dry run brings nobody nearer to a longer gap."""
+    """Record that these could not be read; a dry run does not count as a try, so it makes no gap longer."""
     for record_id, error in failed.items():
         known = db.row("select attempts, first_at from raw.unreadable where kind = ? and id = ?", [kind, record_id])
         if dry_run and known:
@@ -87,7 +87,7 @@ def record_unreadable(
 
 
 def forget_unreadable(db: Db, kind: str, ids: Iterable[str]) -> None:
-    """These were read, or are gone."""
+    """Forget that these could not be read: they were read, or are gone."""
     if known := unreadable_ids(db, kind) & set(ids):
         with db.batch({"id": sorted(known)}) as batch:
             db.execute(f"delete from raw.unreadable where kind = ? and id in (select id from {batch})", [kind])

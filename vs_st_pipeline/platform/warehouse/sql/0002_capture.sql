@@ -31,8 +31,8 @@ create table raw.drift (
 -- What a list or search shows has changed since the detail was read, so the detail is to be read again.
 alter table raw.vinoshipper_customers add column detail_wanted boolean default true;
 alter table raw.vinoshipper_orders add column detail_wanted boolean default true;
--- The run in which an opted-in contact came to stand for this customer; null: none does. Who is newly linked is read
--- at once, for nothing of him was read again while nobody needed it.
+-- The run in which an opted-in contact came to stand for this customer; null: none does. A newly linked customer is
+-- read at once, because nothing of theirs was read again while no contact needed it.
 alter table raw.vinoshipper_customers add column linked_run varchar;
 -- The detail was read after the last list walk, so its memberships are newer than the list item's.
 alter table raw.vinoshipper_customers add column detail_leads boolean default false;
