@@ -92,7 +92,7 @@ def record_accepted(db: Db, accepted: Sequence[OutboxEntry], *, at: datetime) ->
 
 
 def record_observed(db: Db, *, at: datetime, run_id: str) -> None:
-    """Record what planning saw proved: the stored form of a value that we sent, or a wanted value found there already."""
+    """Record what planning saw proved: the stored form of a value we sent, or a wanted value found there already."""
     values = {"at": at, "run": run_id}
     db.execute(
         f"""insert into synced.history by name
