@@ -13,7 +13,8 @@ A damaged file can stop the whole instance, which refuses every statement about 
 instance takes its place: one merchant's file is no trouble of the others.
 
 It is long because one file has one state (attached or not, kept, used, replaced, lost), and every step of opening,
-releasing, rewriting and recovering reads and changes it under the same two locks; apart they could not be checked.
+releasing, rewriting and recovering reads and changes it under the same two locks; in separate modules these steps could
+not be read against each other.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def record_accepted(db: Db, accepted: Sequence[OutboxEntry], *, at: datetime) ->
 
 
 def record_observed(db: Db, *, at: datetime, run_id: str) -> None:
-    """Record what planning saw proved: the stored form of a value that we sent, or a wanted value found there."""
+    """Record what planning saw proved: the stored form of a value we sent, or a wanted value found there already."""
     values = {"at": at, "run": run_id}
     db.execute(
         f"""insert into synced.history by name
@@ -123,7 +123,7 @@ def record_observed(db: Db, *, at: datetime, run_id: str) -> None:
 def record_partly(
     db: Db, accepted: OutboxEntry, dropped: Sequence[Change], *, code: str | None, http_status: int | None, at: datetime
 ) -> None:
-    """Record that a contact was accepted without some of its changes: the rest waits for another try."""
+    """Record that a contact was accepted without some changes: the ledger changes, and these wait for another try."""
     rest = replace(accepted, changes=tuple(dropped))
     hashed = request_hash(dropped)
     before = db.rows(

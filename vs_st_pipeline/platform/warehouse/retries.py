@@ -86,7 +86,7 @@ def forget_suspects(db: Db) -> None:
 
 
 def forget_settled_rejects(db: Db) -> None:
-    """Forget refused contacts without planned changes: nothing of them is left to try again."""
+    """Forget refused contacts for which nothing is wanted any more: there is nothing left to try again."""
     db.execute(
         """delete from synced.rejects
            where contact_id not in (select contact_id from planned.changes)
