@@ -78,7 +78,7 @@ def read_birth(value: object, today: date) -> Birth:
         return _from_parts(value[0], value[1], value[2], today) if len(value) == 3 else UNREAD
     if isinstance(value, Mapping):
         year, month, day = (value.get(name) for name in ("year", "month", "day"))
-        # An object that has only other keys may hold a date that cannot be read here; it is no proof that none is given.
+        # An object that has only other keys may hold a date that is not readable here, so it is not NOT_GIVEN.
         if all(is_hollow(part) or _whole(part) == 0 for part in (year, month, day)) and not is_hollow(_others(value)):
             return UNREAD
         return _from_parts(year, month, day, today)

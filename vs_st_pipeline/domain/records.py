@@ -100,7 +100,7 @@ def is_error(body: Mapping[str, Any]) -> bool:
 
 
 def _bad(kind: RecordKind, what: str) -> BadRecord:
-    return BadRecord(f"the answer to a read of one {kind.name} {what}; what was known is kept", system=kind.system)
+    return BadRecord(f"the answer to a read of one {kind.name} {what}; what is known stands", system=kind.system)
 
 
 def id_text(value: object) -> str | None:
