@@ -1,1 +1,1 @@
-"""One folder per system; each knows its own API and nothing of its neighbours."""
+"""Connects to the systems: one folder per system; each knows its own API and nothing of its neighbors."""

@@ -1,1 +1,1 @@
-"""Words and rules of the house; no clock, no file, no network."""
+"""Words and rules of the pipeline; no clock, no file, no network."""

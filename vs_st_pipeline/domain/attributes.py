@@ -1,7 +1,7 @@
-"""What can be said of a contact: every name that a field map may use, how it is read, and from which records.
+"""Reads a contact's values: every name that a field map may use, how it is read, and from which records.
 
-Data flow: Facts of one customer -> a value, or UNKNOWN. Names and values stand in one table, so that a name which a map
-may use is exactly one that has a value.
+Data flow: CustomerProfile -> a value, or UNKNOWN. Names and values are in one table, so that every name a map may use
+has a value, and nothing else does.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ from vs_st_pipeline.domain.order import Order
 class CustomerProfile:
     """What is known of one customer.
 
-    Attributes:
-        orders: all his orders that were read.
-        history_complete: whether the merchant's whole order history was walked; until then sums and counts are unknown.
-        unseen_until: the newest day of which orders may be there that the shop does not show, None where there is none.
+    orders: all of the customer's orders that were read.
+    history_complete: whether the merchant's whole order history was read; until then sums and counts are unknown.
+    unseen_until: the newest day that may have orders the shop does not show; None where there is no such day.
     """
 
     customer: Customer
@@ -39,7 +38,7 @@ class CustomerProfile:
 
 @dataclass(frozen=True, slots=True)
 class LineageEntry:
-    """A value in a source record: `kind` customer, order, receipt or constant; `id` of that record."""
+    """A value in a source record: `kind` is customer, order, receipt or constant; `id` is that record's."""
 
     system: str
     kind: str
@@ -49,11 +48,11 @@ class LineageEntry:
 
 
 UNKNOWN = object()
-"""A value that cannot be said now. It is left out, never blanked, because a blank would clear a true value."""
+"""A value that is not known now. It is left out, never blanked, because a blank would clear a true value."""
 
 
 class _View(NamedTuple):
-    """The facts, with what several fields of one contact share worked out once."""
+    """The profile, with what several fields of one contact share worked out once."""
 
     customer: Customer
     orders: Sequence[Order]
@@ -66,7 +65,7 @@ class _View(NamedTuple):
     unseen_until: date | None
 
     def may_hide_newer(self, order: Order | None) -> bool:
-        """Whether an order that cannot be seen may be newer; a day is over everywhere twelve hours after UTC's."""
+        """Say whether an order that cannot be seen may be newer; a day is over everywhere twelve hours after UTC's."""
         if self.unseen_until is None:
             return False
         if order is None or order.purchased_at is None:
@@ -77,7 +76,7 @@ class _View(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AttributeName:
-    """A name usable in `from`: `read` gives its value (None: known to be empty), `origin` the records it came from."""
+    """A name usable in `from`: `read` gives its value (None: known to be empty), `origin` gives its source records."""
 
     type: ValueType
     description: str
@@ -88,8 +87,8 @@ class AttributeName:
 class _OrderPart(NamedTuple):
     """A part of an order.
 
-    `evidence` gives paths and values of its sources where they are not just `path`; `needs` names the attributes of the
-    order that must be understood for it.
+    `evidence` gives the paths and values of its sources where they are not just `path`; `needs` names the attributes of
+    the order that must be understood for it.
     """
 
     type: ValueType
@@ -115,7 +114,7 @@ def _of_customer(
         return read(view.customer)
 
     return AttributeName(
-        type_, description, known, lambda view: _said("customer", view.customer.customer_id, path, known(view))
+        type_, description, known, lambda view: _lineage("customer", view.customer.customer_id, path, known(view))
     )
 
 
@@ -144,9 +143,9 @@ def _of_order(prefix: str, part: _OrderPart) -> AttributeName:
     def known(view: _View) -> object:
         order = view.newest_counted if counted else view.newest
         if view.may_hide_newer(order) or not (view.newest_counted_known if counted else view.newest_known):
-            return UNKNOWN  # another one may be newer: it cannot be seen, or its date is there and nobody can read it
+            return UNKNOWN  # another order may be newer: it cannot be seen, or it has a date that cannot be read
         if order is None:
-            # While history is still being walked, "no order found yet" is not "no order".
+            # While the history is still being read, "no order found yet" is not "no order".
             return None if view.complete else UNKNOWN
         return UNKNOWN if order.unread.intersection(part.needs) else part.read(order)
 
@@ -155,13 +154,13 @@ def _of_order(prefix: str, part: _OrderPart) -> AttributeName:
         if order is None or view.may_hide_newer(order):
             return []
         evidence = part.evidence(order) if part.evidence else [(part.path, part.read(order))]
-        return [source for path, value in evidence for source in _said(part.record, order.number, path, value)]
+        return [source for path, value in evidence for source in _lineage(part.record, order.number, path, value)]
 
     which = "newest counted" if counted else "newest"
     return AttributeName(part.type, f"{which} order: {part.description}", known, origin)
 
 
-def _said(kind: str, record_id: object, path: str, value: object) -> list[LineageEntry]:
+def _lineage(kind: str, record_id: object, path: str, value: object) -> list[LineageEntry]:
     if value is None or value is UNKNOWN or value == "":
         return []
     return [LineageEntry(VINOSHIPPER, kind, str(record_id), path, _plain(value))]
@@ -178,24 +177,24 @@ def _plain(value: object) -> str:
 def _membership_origin(path: str, attribute: str) -> Callable[[_View], list[LineageEntry]]:
     def origin(view: _View) -> list[LineageEntry]:
         rows = view.customer.memberships
-        said = (
-            _said("customer", view.customer.customer_id, f"memberships[].{path}", getattr(row, attribute))
+        found = (
+            _lineage("customer", view.customer.customer_id, f"memberships[].{path}", getattr(row, attribute))
             for row in rows
         )
-        return [source for sources in said for source in sources]
+        return [source for sources in found for source in sources]
 
     return origin
 
 
 def _email(customer: Customer) -> object:
-    # What is no address is left out: the destination would refuse the whole contact for it.
+    # A text that is not an address is left out: the destination would refuse the whole contact for it.
     return None if customer.email is None else as_email(customer.email) or UNKNOWN
 
 
 def _club_names(view: _View) -> object:
     unread, rows = view.customer.unread, view.customer.memberships
     if unread & {"memberships", "club_name"} or ("joined" in unread and len(rows) > 1):
-        return UNKNOWN  # by when they were joined they stand in their order
+        return UNKNOWN  # the names are sorted by the date joined
     return customers.club_names(rows)
 
 
@@ -219,14 +218,14 @@ def _lifetime_value(view: _View) -> object:
 def _signup_origin(view: _View) -> list[LineageEntry]:
     order = order_history.signup_order(view.orders)
     if order is not None:
-        return _said("order", order.number, "customer.customerSince", order.customer_since)
+        return _lineage("order", order.number, "customer.customerSince", order.customer_since)
     joined = customers.earliest_membership(view.customer.memberships)
-    return _said("customer", view.customer.customer_id, "memberships[].dateJoined", joined)
+    return _lineage("customer", view.customer.customer_id, "memberships[].dateJoined", joined)
 
 
 def _per_counted_order(path: str, attribute: str) -> Callable[[_View], list[LineageEntry]]:
     return lambda view: [
-        source for order in view.counted for source in _said("order", order.number, path, getattr(order, attribute))
+        source for order in view.counted for source in _lineage("order", order.number, path, getattr(order, attribute))
     ]
 
 
@@ -326,20 +325,20 @@ ATTRIBUTES: dict[str, AttributeName] = {
     ),
     "customer.signup_date": _of_history(
         "date",
-        "since when a customer",
+        "the date the customer signed up",
         _signup_date,
         _signup_origin,
     ),
     "customer.order_count": _of_history(
         "number",
-        "how many counted orders",
+        "number of counted orders",
         _order_count,
         _per_counted_order("status", "status"),
         of_all=True,
     ),
     "customer.lifetime_value": _of_history(
         "number",
-        "dollars of all counted orders",
+        "total of all counted orders, in dollars",
         _lifetime_value,
         _per_counted_order("total", "total"),
         of_all=True,
@@ -353,6 +352,7 @@ ATTRIBUTES: dict[str, AttributeName] = {
 
 
 def view_of(facts: CustomerProfile) -> _View:
+    """Return the profile with what several fields of one contact share worked out once."""
     orders = facts.orders
     counted = [order for order in orders if order_history.is_counted(order)]
     return _View(

@@ -1,4 +1,4 @@
-"""Reads a birth date in every form in which it can be read in one way only; it is a gate, so a guess is not allowed.
+"""Reads a birth date in every form that has exactly one meaning; age is a gate, so a guess is not allowed.
 
 Three states are kept apart: known (a day, or a year alone), not given, and given but not understood (interface 7.5).
 """
@@ -18,7 +18,7 @@ LEGAL_AGE: Final = 21
 """Years; the age from which wine may be advertised to a person in the United States."""
 
 OLDEST: Final = 115
-"""Years; whoever would be older is a placeholder, and so is 1 January 1900."""
+"""Years; a date that would make a person older is a placeholder, and so is 1 January 1900."""
 
 _PLACEHOLDER: Final = date(1900, 1, 1)
 _ISO: Final = re.compile(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})(?:[T ].*)?", re.ASCII | re.IGNORECASE)
@@ -39,9 +39,9 @@ class Birth:
     """What is known of a birth date.
 
     Attributes:
-        day: the date; it may lie in the future, which is under age.
-        year: the year where that alone was told.
-        unread: a date is given that cannot be read in one way only.
+        day: the date; it may be in the future, which is under age.
+        year: the year where only the year was given.
+        unread: a date is given, but it has no single meaning.
     """
 
     day: date | None = None
@@ -50,6 +50,7 @@ class Birth:
 
     @property
     def known(self) -> bool:
+        """Say whether a day or a year is known."""
         return self.day is not None or self.year is not None
 
 
@@ -62,11 +63,12 @@ def read_birth(value: object, today: date) -> Birth:
 
     Args:
         value: `{day, month, year}` in numbers or digits, `[year, month, day]`, or a text: `2010-04-17` with or without
-            a time (the date part as it stands: a calendar date has no zone), `2010/04/17`, `April 17, 2010`, `2010`.
-        today: a date of more than 115 years before it is a placeholder.
+            a time (the date part is taken literally: a calendar date has no zone), `2010/04/17`, `April 17, 2010`,
+            `2010`.
+        today: a date more than 115 years before it is a placeholder.
 
     Returns:
-        `NOT_GIVEN` for null, blank, empty and placeholders; `UNREAD` for what is there and says no one date.
+        `NOT_GIVEN` for null, blank, empty and placeholders; `UNREAD` for a value that is there and is not one date.
     """
     if is_hollow(value):
         return NOT_GIVEN
@@ -76,7 +78,7 @@ def read_birth(value: object, today: date) -> Birth:
         return _from_parts(value[0], value[1], value[2], today) if len(value) == 3 else UNREAD
     if isinstance(value, Mapping):
         year, month, day = (value.get(name) for name in ("year", "month", "day"))
-        # What says something under other names alone says a date that nobody has read: no proof that there is none.
+        # An object that has only other keys may hold a date that is not readable here, so it is not NOT_GIVEN.
         if all(is_hollow(part) or _whole(part) == 0 for part in (year, month, day)) and not is_hollow(_others(value)):
             return UNREAD
         return _from_parts(year, month, day, today)
@@ -84,7 +86,7 @@ def read_birth(value: object, today: date) -> Birth:
 
 
 def birth_in(record: Mapping[str, object]) -> object:
-    """The birth date that a record gives, under the documented name or under another one that can mean nothing else.
+    """Return the birth date that a record gives, under the documented key or another key that can mean nothing else.
 
     A key that was renamed, or is spelled in other letters, must not open the gate as an absence would.
     """
@@ -107,32 +109,32 @@ def _others(value: Mapping[str, object]) -> dict[str, object]:
 
 
 def says_a_birth(value: object, today: date) -> bool:
-    """Whether the value names a day or a year, and so may take the place of what is known (routes.md R23)."""
+    """Say whether the value names a day or a year, and so may replace what is known (routes.md R23)."""
     return read_birth(value, today).known
 
 
 def is_under(birth: Birth, today: date, years: int = LEGAL_AGE) -> bool:
-    """Whether the person is surely younger than `years` today: by the day, or by a year alone that leaves no doubt."""
+    """Say whether the person is certainly younger than `years` today, by the day or by a year that leaves no doubt."""
     if birth.day is not None:
         return age_on(birth.day, today) < years
     return birth.year is not None and today.year - birth.year < years
 
 
 def is_doubtful(birth: Birth, today: date, years: int = LEGAL_AGE) -> bool:
-    """Whether a year alone leaves open if the person is younger than `years` today."""
+    """Say whether a year alone leaves open if the person is younger than `years` today."""
     return birth.day is None and birth.year is not None and today.year - birth.year == years
 
 
 def age_on(birth_date: date, today: date) -> int:
-    """Full years; who was born on 29 February comes of age on 1 March of a common year."""
+    """Return the age in full years; a person born on 29 February comes of age on 1 March of a common year."""
     return today.year - birth_date.year - ((today.month, today.day) < (birth_date.month, birth_date.day))
 
 
 def last_birth_date(today: date, years: int = LEGAL_AGE) -> date:
-    """The latest birth date of one who is not younger than `years` today: whoever was born after it `is_under`."""
+    """Return the latest birth date of a person who is `years` old today; a person born after it `is_under`."""
     try:
         return today.replace(year=today.year - years)
-    except ValueError:  # 29 February, and that was a common year
+    except ValueError:  # today is 29 February, and that year was a common year
         return date(today.year - years, 2, 28)
 
 
@@ -156,12 +158,12 @@ def _month(name: str) -> int | None:
 def _from_parts(year: object, month: object, day: object, today: date) -> Birth:
     numbers = [_whole(part) for part in (year, month, day)]
     if any(number is None and not is_hollow(part) for number, part in zip(numbers, (year, month, day), strict=True)):
-        return UNREAD  # one of them is there and is no number
-    born, in_month, on_day = (number or None for number in numbers)  # zeros stand for nothing
+        return UNREAD  # one of them is there and is not a number
+    born, in_month, on_day = (number or None for number in numbers)  # a zero means that the part is not given
     if born is None:
         return UNREAD if in_month or on_day else NOT_GIVEN
     if 1 < born < 1000 or born < 0:
-        return UNREAD  # a day that stands where a year is expected, or what no year can be
+        return UNREAD  # a day where a year is expected, or a number that cannot be a year
     if born < today.year - OLDEST:
         return NOT_GIVEN
     if in_month is None or on_day is None:
@@ -169,7 +171,7 @@ def _from_parts(year: object, month: object, day: object, today: date) -> Birth:
     try:
         found = date(born, in_month, on_day)
     except (ValueError, OverflowError):
-        # There is no such day: it is unknown (interface 6), unless the year alone leaves no room for 21 years.
+        # There is no such day, so it is unknown (interface 6), unless the year alone leaves no room for 21 years.
         return Birth(year=born) if today.year - born <= LEGAL_AGE else NOT_GIVEN
     too_old = (found.year + OLDEST, found.month, found.day) < (today.year, today.month, today.day)
     return NOT_GIVEN if found == _PLACEHOLDER or too_old else Birth(day=found)

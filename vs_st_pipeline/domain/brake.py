@@ -1,6 +1,7 @@
-"""The brake: a sync in which many contacts would lose something is refused whole, until someone allows it by name.
+"""Decides whether a sync is refused by the brake: one in which many contacts would lose something is refused whole.
 
-Pure. Loss trips it, change does not: a club release rightly rewrites most contacts in one sync.
+It stays refused until a person allows it by name. Pure: no clock, no file, no network. Loss trips the brake, change
+does not: a club release rightly rewrites most contacts in one sync.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ NEVER_FALLING = frozenset({"customer.order_count", "customer.lifetime_value"})
 
 
 def is_loss(change: Change, source: str | None, accepted: str | None, *, has_newer_order: bool) -> bool:
-    """Whether this change takes something away.
+    """Say whether this change takes something away.
 
     Args:
         change: from the live value to the wanted one.
         source: name of the field's source in the field map, None for a constant.
         accepted: what the ledger says was accepted last; None where it says nothing (the live value counts then).
-        has_newer_order: whether the customer has ordered since; details of an older order then go rightly.
+        has_newer_order: whether the customer has ordered since; details of an older order are then cleared rightly.
     """
     old = accepted if accepted is not None else (change.old or "")
     if source in NEVER_FALLING:
@@ -37,12 +38,13 @@ def is_loss(change: Change, source: str | None, accepted: str | None, *, has_new
 def check_plan(
     synced_before: int, losing: int, still_there: int, last_reads: Mapping[str, int], these_reads: Mapping[str, int]
 ) -> str | None:
-    """Why this sync is refused, or None.
+    """Return why this sync is refused, or None.
 
     Args:
         synced_before: contacts that were synced before.
         losing: how many of them would lose something.
-        still_there: how many of them SimpleTexting still has; who is gone has nothing to lose and does not dilute.
+        still_there: how many of them SimpleTexting still has; a contact that is gone has nothing to lose, so it must
+            not dilute the percentage.
         last_reads: rows by kind (`customers`, `contacts`) of the last complete read that was let through.
         these_reads: the same of this sync.
     """
@@ -72,7 +74,7 @@ def any_loss(
     *,
     has_newer_order: bool,
 ) -> bool:
-    """Whether any of one contact's changes takes something away."""
+    """Say whether any of one contact's changes takes something away."""
     return any(
         is_loss(change, sources.get(change.field), accepted.get(change.field), has_newer_order=has_newer_order)
         for change in changes

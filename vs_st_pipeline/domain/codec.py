@@ -1,4 +1,4 @@
-"""What stands in an answer: its JSON by shape, its error code, its times; read so that nothing personal gets out."""
+"""Decodes answers: JSON by shape, error codes and times, so that no personal data gets into errors or logs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS: Final = re.compile(r"\s*\d+(\.\d+)?\s*", re.ASCII)
 
 
 class Beyond:
-    """A number that no program can hold (`1e99999999999999999999`, 4,400 digits): given, and not to be read."""
+    """A number that no program can hold (`1e99999999999999999999`, 4,400 digits): given, but not readable."""
 
     def __repr__(self) -> str:
         return "BEYOND"
@@ -34,7 +34,7 @@ _WIDEST_EXPONENT: Final = 400
 
 
 def exact_number(text: str) -> Decimal | Beyond:
-    """Read a JSON number with a fraction or an exponent; `BEYOND` where it is too long or too large to be held."""
+    """Read a JSON number with a fraction or an exponent; `BEYOND` where it is too long or too large to hold."""
     try:
         number = Decimal(text) if len(text) <= _MOST_DIGITS else None
     except InvalidOperation:
@@ -48,14 +48,14 @@ _ANY: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(float_hook=exact_n
 
 
 def read_json(text: bytes | str) -> Any:
-    """Read any JSON: fractions as Decimal, straight from their digits; numbers beyond all bounds as `BEYOND`.
+    """Read any JSON: fractions as Decimal, straight from their digits; numbers beyond the limits as `BEYOND`.
 
     Raises:
-        ValueError: it is no JSON, or nested deeper than a reader can follow.
+        ValueError: it is not JSON, or it is nested too deeply to be read.
     """
     try:
         return _ANY.decode(text)
-    except msgspec.ValidationError:  # an integer that msgspec cannot hold; the rest of the record is as good as ever
+    except msgspec.ValidationError:  # an integer that msgspec cannot hold; the rest of the record is still good
         pass
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None
@@ -70,7 +70,7 @@ def _exact_integer(text: str) -> int | Beyond:
 
 
 def encode(value: object) -> bytes | None:
-    """JSON, None where it holds what no text can."""
+    """Encode as JSON; None where the value holds a character that cannot be encoded."""
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:  # half of a surrogate pair; the exception would carry the text
@@ -88,9 +88,9 @@ _ESCAPES: Final = re.compile(
 
 
 def _replace_lone_surrogates(body: bytes) -> bytes:
-    """Half an emoji (a lone surrogate escape, as a text cut by its code units has) read as the replacement character.
+    """Replace half an emoji (a lone surrogate escape, left by a text cut by code units) by the replacement character.
 
-    One such name would otherwise make the whole answer unreadable, at every sync.
+    Otherwise one such name would make the whole answer unreadable, at every sync.
     """
     if b"\\ud" not in body and b"\\uD" not in body:
         return body
@@ -101,9 +101,9 @@ _BRACKETS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
 def _apart(body: bytes) -> bytes:
-    """A list in an object, with null for each item in brackets that is no JSON or nested too deeply to be read.
+    """Return a list in an object, with null for each bracketed item that is not JSON or is nested too deeply.
 
-    Whose item that is nobody can say; but all the others, and that there is one more, are as good as ever.
+    Nobody can say whose item that is; but all other items, and the fact that there is one more, are still good.
     """
     outer, depth, start, end = b"", 0, 0, 0
     kept: list[bytes] = []
@@ -132,10 +132,10 @@ def _is_json(text: bytes) -> bool:
 
 
 def decode(body: bytes, shape: Any) -> tuple[Any, str | None]:
-    """The value and None; or None and what is wrong with its shape, `""` where it is no JSON at all.
+    """Return (value, None), or (None, what is wrong with its shape), `""` where it is not JSON at all.
 
     Args:
-        shape: `JSON` or a type; one whose `items_apart` is true is read without the items that are no JSON (`_apart`).
+        shape: `JSON` or a type; one whose `items_apart` is true is read without the items that are not JSON (`_apart`).
     """
     value, fault = _decoded(body, shape)
     if fault == "" and getattr(shape, "items_apart", False):
@@ -147,18 +147,18 @@ def _decoded(body: bytes, shape: Any) -> tuple[Any, str | None]:
     try:
         body = _replace_lone_surrogates(body.removeprefix(b"\xef\xbb\xbf"))
         if not body.isascii():
-            body.decode()  # msgspec does not look into what a shape skips or keeps raw
+            body.decode()  # msgspec does not check what a shape skips or keeps raw
         return (read_json(body) if shape is JSON else _decoder(shape).decode(body)), None
     except msgspec.ValidationError as error:
-        # Of msgspec's sentences only those that hold no value: `Invalid enum value 'x'` does.
+        # Only those of msgspec's sentences that hold no value: `Invalid enum value 'x'` does hold one.
         known = _SHAPE_FAULT.match(str(error))
         return None, known[0] if known else "a value is not among those expected"
-    except (ValueError, RecursionError):  # msgspec's errors and those of an encoding are ValueErrors
+    except (ValueError, RecursionError):  # msgspec's errors and encoding errors are ValueErrors
         return None, ""
 
 
 def error_code(body: bytes) -> str | None:
-    """The code of SimpleTexting's two envelopes, or of Vinoshipper's one."""
+    """Return the error code from SimpleTexting's two envelopes, or from Vinoshipper's one."""
     try:
         found = read_json(body)
     except ValueError:
@@ -175,13 +175,13 @@ def error_code(body: bytes) -> str | None:
 
 
 def safe_token(text: object) -> str | None:
-    """Only a word may go into errors: whatever else stands there may be about a person."""
+    """Return the text if it is a single plain word: anything else may be about a person and must not go into errors."""
     return text if isinstance(text, str) and _PLAIN_WORD.fullmatch(text) else None
 
 
 @functools.lru_cache(maxsize=8)
 def epoch_seconds(date: str | None) -> float | None:
-    """A `Date` header in seconds since 1970 (UTC), None where it is none."""
+    """Return a `Date` header in seconds since 1970 (UTC); None where it is not a date."""
     try:
         when = parsedate_to_datetime(date) if date else None
         return None if when is None else (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
@@ -190,7 +190,11 @@ def epoch_seconds(date: str | None) -> float | None:
 
 
 def retry_after(value: str | None, server_time: float | None) -> float | None:
-    """A `Retry-After` header in seconds from now, None where it is none; `server_time` is the other side's now."""
+    """Return a `Retry-After` header in seconds from now; None where it is not one.
+
+    Args:
+        server_time: the other side's clock, in epoch seconds; None takes this machine's.
+    """
     if value and _SECONDS.fullmatch(value):
         return float(value)
     when = epoch_seconds(value)

@@ -1,4 +1,7 @@
-"""A customer of a winery in our words, made from what Vinoshipper's list and detail say of him."""
+"""Builds a customer of a winery in our words, from what Vinoshipper's list and detail say of the customer.
+
+Data flow: list item + detail -> Customer.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +32,13 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """One membership of a wine club, on hold or not; a cancelled one is not in the list any more (inferred).
+    """One membership of a wine club, on hold or not; a cancelled one is no longer in the list (inferred).
 
     Attributes:
         id: Vinoshipper's id of the membership.
         club_name: name of the club as it comes, None where blank.
         joined: `dateJoined`, a date or a date-time (its form is not documented).
-        on_hold: `hold`.
+        on_hold: whether `hold` is true.
     """
 
     id: int | None = None
@@ -57,9 +60,9 @@ class Customer:
         has_detail: whether a detail was ever read. Without one `birth_date`, `city` and `state` are unknown, not empty.
         city, state: of the shipping address, as they come.
         memberships: as listed.
-        birth_year: the year of birth where that alone was told.
+        birth_year: the year of birth where only the year was given.
         unread: names of the attributes above that are given and cannot be understood; also `club_name`, `joined` and
-            `hold` of any membership. What is in it is unknown, whatever stands in the attribute.
+            `hold` of any membership. Each of them is unknown, whatever value the attribute has.
     """
 
     customer_id: int
@@ -77,7 +80,7 @@ class Customer:
 
     @property
     def birth(self) -> Birth:
-        """All that is known of the birth date, to be judged by the gate."""
+        """Return all that is known of the birth date, for the age gate to judge."""
         return Birth(self.birth_date, self.birth_year, "birth_date" in self.unread)
 
 
@@ -87,15 +90,16 @@ def customer_from(
     today: date,
     known_birth: object = None,
 ) -> Customer | None:
-    """A customer from Vinoshipper's raw answers, or None where neither says an id.
+    """Build a customer from Vinoshipper's raw answers; None where neither gives an id.
 
     Args:
-        list_item: an item of `POST /customers/list`; leads for phone and memberships, being read far more often.
-        detail: the answer of `GET /customers/{id}`; leads for names and e-mail, alone has birth date and address.
-        today: the merchant's local date, for telling placeholders.
-        known_birth: a birth date that an earlier detail told, and that this one must not take away (routes.md R23).
+        list_item: an item of `POST /customers/list`; it leads for phone and memberships, because it is read far more
+            often.
+        detail: the answer of `GET /customers/{id}`; it leads for names and e-mail; only it has birth date and address.
+        today: the merchant's local date, for recognizing placeholders.
+        known_birth: a birth date that an earlier detail gave, and that this one must not take away (routes.md R23).
 
-    Wrong types never raise: they are not understood, which is never the same as not given.
+    Wrong types never raise: they count as not understood, which is never the same as not given.
     """
     listed, detailed = as_mapping(list_item), as_mapping(detail)
     customer_id = as_id(listed.get("id")) or as_id(detailed.get("id"))
@@ -128,18 +132,18 @@ def customer_from(
 
 
 def listed_phone(list_item: Mapping[str, object]) -> str | None:
-    """The phone that `customer_from` finds in this list item alone, for who needs nothing else of it."""
+    """Return the phone that `customer_from` finds in this list item alone, for callers that need nothing else of it."""
     return _phone(list_item.get("primaryPhone"), Reading()) if as_id(list_item.get("id")) is not None else None
 
 
 def club_names(memberships: Iterable[Membership]) -> list[str]:
-    """Names of the clubs, on hold or not, by joining (missing last), then id; once each, blanks skipped."""
+    """Return the names of the clubs, on hold or not, by date joined (missing last), then id; once each, no blanks."""
     ordered = sorted(memberships, key=_by_joining)
     return list(dict.fromkeys(name for row in ordered if row.club_name and (name := row.club_name.strip())))
 
 
 def club_status(memberships: Iterable[Membership]) -> str:
-    """`Active` where any membership is not on hold, `On Hold` where all are, empty where there is none."""
+    """Return `Active` where any membership is not on hold, `On Hold` where all are, empty where there is none."""
     holds = [row.on_hold for row in memberships]
     if not holds:
         return ""
@@ -147,7 +151,7 @@ def club_status(memberships: Iterable[Membership]) -> str:
 
 
 def earliest_membership(memberships: Iterable[Membership]) -> Moment | None:
-    """When the customer first joined a club that he is still in, as an instant or a plain date."""
+    """Return when the customer first joined a club they are still in, as an instant or a plain date."""
     return min((row.joined for row in memberships if row.joined is not None), key=instant, default=None)
 
 
@@ -158,7 +162,7 @@ def _by_joining(row: Membership) -> tuple[datetime, bool, int]:
 def _memberships(listed: object, detailed: object, reading: Reading) -> tuple[Membership, ...]:
     rows = listed if isinstance(listed, list) else detailed
     if not isinstance(rows, list):
-        if listed is not None or detailed is not None:  # a blank text in the place of a list is no empty list
+        if listed is not None or detailed is not None:  # a blank text in place of a list is not an empty list
             reading.unread.add("memberships")
         return ()
     found = []
@@ -172,18 +176,18 @@ def _memberships(listed: object, detailed: object, reading: Reading) -> tuple[Me
         name = name or reading.take("club_name", club.get("name"), as_text)
         membership_id = as_id(row.get("id"))
         if name or membership_id:
-            if name is None:  # by the vendor's word a club always has one
+            if name is None:  # the vendor documents that a club always has one
                 reading.unread.add("club_name")
             joined = reading.take("joined", row.get("dateJoined"), _joined)
             hold = reading.take("hold", row.get("hold"), as_flag)
             found.append(Membership(membership_id, name, joined, hold is True))
-        else:  # an element that names nothing is no membership, and no proof that there is none
+        else:  # an element that names nothing is not a membership, and does not prove that there is none
             reading.unread.add("memberships")
     return tuple(found)
 
 
 def _joined(value: object) -> Moment | None:
-    """A day as it stands where it is told with an empty time, as Java does; else the moment."""
+    """Return the day literally where it comes with an empty time, as Java writes a day; else the moment."""
     moment = dated(parse_moment(value))
     return calendar_date(value) if moment is not None and _MIDNIGHT.search(str(value)) else moment
 
@@ -196,7 +200,7 @@ def _phone(raw: object, reading: Reading) -> str | None:
     if isinstance(country, Decimal) and country == country.to_integral_value():
         country = int(country)
     if is_given(country) and (isinstance(country, bool) or not isinstance(country, str | int)):
-        reading.unread.add("phone")  # a number of another country would be taken for one of ours, and for its owner
+        reading.unread.add("phone")  # another country's number would be taken for one of ours, and for its owner's
         return None
     return parse_nanp(
         str(number) if isinstance(number, str | int) and not isinstance(number, bool) else None,

@@ -1,10 +1,11 @@
-"""One value against what stands there and what was accepted before: write it, leave it, and what that teaches.
+"""Compares one value with the live one and with what was accepted before: write it, leave it, and what that teaches.
 
-Pure, and the only place where this is decided; SQL chooses beforehand whose values need a look at all.
+Data flow: wanted value + live value + LedgerEntry -> Decision. Pure, and the only place where this is decided; SQL only
+preselects the contacts whose values need a look.
 
 The destination may store something else than was sent (cut, trimmed, recased, or nothing at all), and people
-edit values there. Both look like a difference. What tells them apart is the ledger: the value that was sent, the
-value that a later read showed (`stored`), and what stood there before.
+edit values there. Both look like a difference. The ledger tells them apart: it has the value that was sent, the
+value that a later read showed (`stored`), and the value that was there before.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class LedgerEntry:
     Attributes:
         sent: the value that the destination accepted.
         stored: what a later read showed for it; None until one did.
-        before: what stood there when it was sent.
+        before: what was there when it was sent.
         resent: the same value had been accepted once before, so this was a second try.
     """
 
@@ -40,7 +41,7 @@ class Decision:
     Attributes:
         write: send it.
         note: `edited_there` or `cannot_clear`, where worth knowing.
-        learned: the stored form that this look proves for the wanted value; None where it teaches nothing new.
+        learned: the stored form that this comparison proves for the wanted value; None where it teaches nothing new.
     """
 
     write: bool
@@ -64,19 +65,19 @@ WRITE = Decision(True)
 def compare(
     wanted: Iterable[Wanted], live: Callable[[str, str], str], accepted: Mapping[str, LedgerEntry]
 ) -> Comparison:
-    """Decide every wanted value of one contact.
+    """Decide for every wanted value of one contact.
 
     Args:
         wanted: the values that the contact should have.
-        live: gives the text that stands under (kind, key) now, empty for none.
+        live: returns the text that is under (kind, key) now, empty for none.
         accepted: the contact's ledger by field name.
     """
     found = Comparison()
     for want in wanted:
-        stands = live(want.kind, want.key)
-        decision = decide(want.policy, want.value, stands, accepted.get(want.field))
+        current = live(want.kind, want.key)
+        decision = decide(want.policy, want.value, current, accepted.get(want.field))
         if decision.write:
-            found.changes.append(Change(want.field, want.key, want.kind, want.policy, stands, want.value))
+            found.changes.append(Change(want.field, want.key, want.kind, want.policy, current, want.value))
         if decision.note:
             found.notes.add(decision.note)
         if decision.learned is not None:
@@ -90,7 +91,7 @@ def decide(policy: Policy, wanted: str, live: str, accepted: LedgerEntry | None)
     Args:
         policy: `mirror` (ours to write, clear and put back) or `fill` (only into an empty field).
         wanted: text that the field should have, empty for none.
-        live: text that stands there now, empty for none.
+        live: text that the field has now, empty for none.
         accepted: the ledger's entry, None where there is none.
     """
     if policy == "fill":
@@ -106,7 +107,7 @@ def _fill(wanted: str, live: str, accepted: LedgerEntry | None) -> Decision:
     if accepted is None or accepted.sent != wanted:
         return WRITE
     if accepted.stored is not None:
-        # It was stored as nothing: sending it again changes nothing. It was stored and is empty now: emptied there.
+        # Stored as nothing: sending it again changes nothing. Stored once and empty now: somebody emptied it there.
         return WRITE if accepted.stored.strip() else LEAVE
     return Decision(False, learned=live) if accepted.resent else WRITE
 
@@ -118,7 +119,7 @@ def _mirror(wanted: str, live: str, accepted: LedgerEntry | None) -> Decision:
     if accepted is None:
         return WRITE
     if accepted.sent != wanted:
-        # Ours has changed meanwhile; whether somebody edited there as well is still worth knowing.
+        # Our value has changed since; whether somebody edited there as well is still worth knowing.
         return Decision(True, note=EDITED_THERE if _edited(live, accepted) else None)
     stuck = CANNOT_CLEAR if not wanted else None
     if accepted.stored is not None:
@@ -131,14 +132,14 @@ def _mirror(wanted: str, live: str, accepted: LedgerEntry | None) -> Decision:
 
 
 Drift: TypeAlias = Literal["same", "ours", "theirs", "both"]
-"""Who has moved since a value was accepted: nobody, we (what is wanted), they (what stands there), or both."""
+"""Which side moved since a value was accepted: neither, ours (the wanted value), theirs (the live value), or both."""
 
 
 def classify_drift(policy: Policy, wanted: str, live: str, accepted: LedgerEntry | None) -> Drift:
-    """Compare three sides of one value; what needs no write is `same`, though a `fill` field may say something else.
+    """Say which side of one value moved; a value that needs no write is `same`, even where a `fill` field differs.
 
     Args:
-        policy, wanted, live, accepted: as of `decide`.
+        policy, wanted, live, accepted: as in `decide`.
     """
     if not decide(policy, wanted, live, accepted).write:
         return "same"
@@ -156,7 +157,7 @@ def _edited(live: str, accepted: LedgerEntry) -> bool:
 
 
 def is_normalized_form(sent: str, live: str) -> bool:
-    """Whether `live` is what a system makes of `sent` when it cuts, trims, recases or strips punctuation."""
+    """Say whether `live` is what a system makes of `sent` when it cuts, trims, recases or strips punctuation."""
     plain_sent, plain_live = _plain(sent), _plain(live)
     return bool(plain_live) and plain_sent.startswith(plain_live)
 

@@ -1,4 +1,4 @@
-"""Who may be written: consent, one clear person, and age, in that order."""
+"""Decides which contacts may be written: by consent, one clear person, and age, in that order."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _OPT_OUT = "OPT_OUT"
 
 
 def consent_reason(subscription_status: object) -> str | None:
-    """Why SimpleTexting's `subscriptionStatus` forbids a write, or None where it is exactly `OPT_IN`.
+    """Return why SimpleTexting's `subscriptionStatus` forbids a write, or None where it is exactly `OPT_IN`.
 
-    The set of states may grow, so whatever is not known to be a consent is not one.
+    SimpleTexting may add states, so a state that is not known to be consent is not consent.
     """
     if subscription_status == _OPT_IN:
         return None
@@ -34,7 +34,7 @@ def ineligible_reason(
     age: Age,
     require_age_evidence: bool,
 ) -> str | None:
-    """The first reason why a linked contact is held back, in the order of `change.HELD_REASONS`, or None.
+    """Return the first reason why a linked contact is held back, in the order of `plan.HELD_REASONS`, or None.
 
     Args:
         status: `subscriptionStatus` as this sync read it.
@@ -59,9 +59,9 @@ class Age:
     """What is known of a person's age.
 
     Attributes:
-        known: a birth date, or a year that proves it.
-        under: surely under 21.
-        unread: a date is given and cannot be understood, or leaves it open: the gate stays closed.
+        known: a birth date, or a year that proves the age.
+        under: certainly under 21.
+        unread: a date is given and cannot be understood, or leaves the age open: the gate stays closed.
         unverified: the newest order's age check failed at Vinoshipper.
     """
 
@@ -72,11 +72,11 @@ class Age:
 
 
 def age_of(birth: Birth, copies: Iterable[Birth], newest_status: str | None, today: date) -> Age:
-    """Judge a customer's age from all that says something of it (interface 7.5).
+    """Judge a customer's age from everything that says something about it (interface 7.5).
 
     Args:
         birth: the customer's own birth date.
-        copies: those of the customer's orders; they count where the customer's own is not known.
+        copies: birth dates in the customer's orders; they count where the customer's own is not known.
         newest_status: `status` of the newest order.
         today: the merchant's local date.
     """
@@ -92,5 +92,5 @@ def age_of(birth: Birth, copies: Iterable[Birth], newest_status: str | None, tod
 
 
 def notes(ambiguous: bool, age: Age) -> list[str]:
-    """What is worth knowing of a contact that is not held back."""
+    """Return what is worth knowing of a contact that is not held back."""
     return [AMBIGUOUS_PHONE] * ambiguous + [AGE_UNKNOWN] * (not age.known) + [AGE_UNVERIFIED] * age.unverified

@@ -1,7 +1,7 @@
-"""What can go wrong, named by what to do next: come back later, give up, or skip one record.
+"""Names what can go wrong by what to do next: come back later, give up, or skip one record.
 
 A message is one fixed sentence plus fields (system, call, status, trace id). It never carries a body,
-a phone, a name or a key, because messages end in logs, reports and the Dagster UI.
+a phone, a name or a key, because messages end up in logs, reports and the Dagster UI.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class PipelineError(Exception):
 
     Attributes:
         kind: the word of the report (`auth`, `try_later`, `bad_answer`, `unsafe`, `config`, `internal`).
-        message: a fixed sentence for people; says what to do where that is known.
+        message: a fixed sentence for people; it says what to do where that is known.
         system: `vinoshipper`, `simpletexting` or None.
         call: name of the API call, e.g. `list_customers`, or None.
         http_status: status of the answer, or None where none came.
@@ -56,7 +56,7 @@ class PipelineError(Exception):
         return f"{self.message} [{' '.join(fields)}]" if fields else self.message
 
     def as_report(self) -> dict[str, str | int | None]:
-        """The `error` object of a report (interface.md, section 3)."""
+        """Return the `error` object of a report (interface.md, section 3)."""
         message = f"{self.message} (call {self.call})" if self.call else self.message
         return {
             "kind": self.kind,
@@ -74,7 +74,7 @@ class TryLater(PipelineError):
 
 
 class Interrupted(TryLater):
-    """Something that is no part of this merchant's stopped his run midway; he can be run again at once."""
+    """Something unrelated to this merchant ended its run midway; the merchant can be run again at once."""
 
 
 class GiveUp(PipelineError):
@@ -88,7 +88,7 @@ class BadKey(GiveUp):
 
 
 class Forbidden(BadKey):
-    """A 403 in the system's own words: of one record it may be about that record alone (routes.md R40)."""
+    """A 403 in the system's own words: on a read of one record it may be about that record alone (routes.md R40)."""
 
 
 class BadAnswer(GiveUp):
@@ -98,23 +98,23 @@ class BadAnswer(GiveUp):
 
 
 class BadRecord(BadAnswer):
-    """The answer to a read of one record is not that record, or not enough of it to be believed (routes.md R22)."""
+    """The answer to a read of one record is another record, or too little of one to be believed (routes.md R22)."""
 
 
 class Unsafe(GiveUp):
-    """The brake: this sync would lose something for many contacts, so none of it is written."""
+    """The brake refused this sync: many contacts would lose something, so nothing is written."""
 
     kind = "unsafe"
 
 
 class BadSettings(GiveUp):
-    """A setting is missing, unknown or unusable; the message names the file, the line and the remedy."""
+    """A setting is missing, unknown or unusable; the message names the file, the line and the fix."""
 
     kind = "config"
 
 
 class Internal(GiveUp):
-    """A fault of ours."""
+    """A fault in this program."""
 
     kind = "internal"
 

@@ -1,6 +1,6 @@
-"""Which SimpleTexting field says what: the field map as data, and the values that it gives for a contact.
+"""Gives a contact's wanted values: the field map as data, and the value of each of its fields.
 
-Data flow: FieldMap + Facts -> wanted values, and where they come from.
+Data flow: FieldMap + CustomerProfile -> wanted values, and the records that they come from.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from vs_st_pipeline.domain.formats import FORMATS
 from vs_st_pipeline.domain.plan import Kind, Policy
 
 BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
-"""The contact's own fields that a map may write. Phone, lists and subscription are nobody's business here."""
+"""The contact's own fields that a map may write. Phone, lists and subscription are never written by a map."""
 
 _LONGEST = {"firstName": 100, "lastName": 100, "comment": 1000}
 """Characters as SimpleTexting documents them. It counts as Java does, in UTF-16 units: an emoji is two."""
 
-_JOINER = "\u200d"  # makes one sign of two, such as a family of its people
+_JOINER = "\u200d"  # joins emoji into one, such as a family from its people
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,16 @@ class FieldMap:
 
 
 class WantedValue(NamedTuple):
-    """The text that a field should have, empty where there is known to be nothing; a tuple, as there are millions."""
+    """The text that a field should have, empty where it is known to be nothing; a tuple, because there are millions."""
 
     map_field: MapField
     value: str
 
 
 def wanted_values(field_map: FieldMap, facts: CustomerProfile, zone: ZoneInfo) -> list[WantedValue]:
-    """The value of every field of the map that can be said now, in the map's order.
+    """Return the value of every field of the map that is known now, in the map's order.
 
-    Left out, never blank, is what is unknown now: sums while the history is not complete (and the newest order while
+    What is unknown now is left out, never blank: sums while the history is not complete (and the newest order while
     none was found in it), what only a customer detail says before one was read, a receipt that cannot be read.
     """
     view = view_of(facts)
@@ -77,10 +77,10 @@ def wanted_values(field_map: FieldMap, facts: CustomerProfile, zone: ZoneInfo) -
 
 
 def cut(text: str, longest: int) -> str:
-    """The beginning of a text that has at most `longest` UTF-16 units, cut where a character that people see ends.
+    """Return the beginning of a text that has at most `longest` UTF-16 units, cut between visible characters.
 
-    Never half of a surrogate pair, nor a letter without its accent, nor half of a joined emoji or of a flag; only where
-    the first character alone is too long (a letter under a hundred accents) it is cut between code points.
+    The cut never leaves half of a surrogate pair, a letter without its accent, or half of a joined emoji or flag. Only
+    where the first character alone is too long (a letter under a hundred accents) is it cut between code points.
     """
     if len(text) * 2 <= longest:
         return text
@@ -96,7 +96,7 @@ def cut(text: str, longest: int) -> str:
 
 
 def _is_inside(text: str, at: int) -> bool:
-    """Whether what stands at a place belongs to the character before it."""
+    """Return whether the code point at a position belongs to the character before it."""
     sign, before = text[at], text[at - 1]
     if _JOINER in (sign, before) or unicodedata.category(sign) in ("Mn", "Mc", "Me") or _is_skin_or_tag(sign):
         return True
@@ -115,24 +115,24 @@ def _is_flag_letter(sign: str) -> bool:
 
 
 def explain(map_field: MapField, facts: CustomerProfile) -> list[LineageEntry]:
-    """The source records that the field's value comes from, one entry per record for counts and sums; [] for none."""
+    """Return the source records of the field's value, one entry per record for counts and sums; [] for none."""
     if map_field.source is None:
         return [LineageEntry("field_map", "constant", map_field.to, "value", map_field.value or "")]
     return ATTRIBUTES[map_field.source].origin(view_of(facts))
 
 
 def records(fields: Iterable[MapField], facts: CustomerProfile) -> dict[str, str]:
-    """By field the records that its value was made from, in short: `customer 700101; order 9000, 9001`."""
-    view, told = view_of(facts), {}
+    """Return by field the records that its value was made from, in short: `customer 700101; order 9000, 9001`."""
+    view, found_in = view_of(facts), {}
     for field in fields:
         ids: dict[str, list[str]] = {}
         for source in ATTRIBUTES[field.source].origin(view) if field.source is not None else ():
             ids.setdefault(source.kind, []).append(source.id)
-        told[field.to] = "; ".join(f"{kind} {', '.join(dict.fromkeys(found))}" for kind, found in ids.items())
-    return told
+        found_in[field.to] = "; ".join(f"{kind} {', '.join(dict.fromkeys(found))}" for kind, found in ids.items())
+    return found_in
 
 
 def rule_of(field: MapField, field_map: FieldMap) -> str:
-    """The line of the map that wants a field's value, in words."""
+    """Return the line of the map that wants a field's value, in words."""
     what = f"from {field.source} as {field.form}" if field.source else f"constant '{field.value}'"
     return f"{what}, {field.policy} ({field_map.name}, line {field.line})"

@@ -1,7 +1,7 @@
-"""How values are read out of loose JSON and written down as text: moments, dates, money, words.
+"""Reads values out of loose JSON and writes them as text: moments, dates, money, words.
 
-The readers (`as_...`) never raise: what has the wrong type is missing. An API that answers a number where it used to
-answer an object then costs one value, not the sync.
+The readers (`as_...`) never raise: a value of the wrong type counts as missing. An API that answers a number where it
+used to answer an object then costs one value, not the sync.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 Moment: TypeAlias = date | datetime
-"""A plain date, or an aware date-time in UTC. Which of the two is kept, because only the second has a zone."""
+"""A plain date, or an aware date-time in UTC. The type tells which, because only a date-time has a zone."""
 
 T = TypeVar("T", bound=date)
 
@@ -28,10 +28,10 @@ _MOMENT = re.compile(
     r"(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:[.,]([0-9]+))? ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
     r"(?:\[([A-Z][A-Z0-9_+/-]*)\])?)?"
 )
-_YEARS = range(1900, 3000)  # outside stand placeholders such as 0001-01-01 and 9999-12-31
-FIRST_YEAR = 1971  # before it no shop had anything of its own to date: 1900-01-01, 1970-01-01 are placeholders
+_YEARS = range(1900, 3000)  # years outside are placeholders such as 0001-01-01 and 9999-12-31
+FIRST_YEAR = 1971  # no shop has dates of its own before it: 1900-01-01 and 1970-01-01 are placeholders
 _CENT = Decimal("0.01")
-_WIDEST = 20  # digits before the point; nobody buys wine for more
+_WIDEST = 20  # digits before the point; no order costs more
 _EXACT = Context(prec=_WIDEST + 4, rounding=ROUND_HALF_UP)
 _DECIMAL = re.compile(r"[+-]?\$?(?:[0-9]{1,20}|[0-9]{1,3}(?:,[0-9]{3}){1,6})(?:\.[0-9]{1,20})?", re.ASCII)
 _THOUSANDS_OR_PARTS = re.compile(r"[+-]?\$?[1-9][0-9]{0,2}\.[0-9]{3}", re.ASCII)  # where the point may be a comma
@@ -41,7 +41,7 @@ _BREAKS = re.compile(r"[_\s]+")
 
 
 def humanize(span: timedelta) -> str:
-    """A span of time in its largest fitting unit, such as `3 d`, `5 h`, `40 min` or `12 s`; none is negative."""
+    """Return a span of time in its largest fitting unit: `3 d`, `5 h`, `40 min` or `12 s`; never negative."""
     seconds = max(span.total_seconds(), 0.0)
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
@@ -50,7 +50,7 @@ def humanize(span: timedelta) -> str:
 
 
 def parse_moment(text: object) -> Moment | None:
-    """The date or the instant that a text says, or None where it says none.
+    """Return the date or the instant that a text gives, or None where it gives none.
 
     `2025-02-11` stays a date. A date-time becomes UTC: `Z`, `-07:00`, `-0700` or `-07`, any number of fractional digits
     (cut to microseconds), a blank for the `T`, and Java's `[America/Los_Angeles]` behind it, which counts where there
@@ -71,7 +71,7 @@ def _parse_moment(text: str) -> Moment | None:
             return None
         if time is None:
             return date.fromisoformat(day)
-        if fraction and len(time) == 5:  # a fraction of a minute is nobody's date-time
+        if fraction and len(time) == 5:  # a fraction of a minute is not a date-time in any known form
             return None
         moment = datetime.fromisoformat(f"{day}T{time}{f'.{fraction[:6]:0<6}' if fraction else ''}{offset or ''}")
     except ValueError:
@@ -89,9 +89,9 @@ def _zone(name: str) -> ZoneInfo | None:
 
 
 def calendar_date(text: object) -> date | None:
-    """The date part of a text as it stands, for what is a day of the calendar and has no zone (`customerSince`).
+    """Return the date part of a text literally, for a day of the calendar, which has no zone (`customerSince`).
 
-    Java serves such a day as `1985-05-17T00:00:00.000Z`; run through a zone it would be the day before.
+    Java serves such a day as `1985-05-17T00:00:00.000Z`; converted through a zone it would become the day before.
     """
     if parse_moment(text) is None:
         return None
@@ -99,12 +99,12 @@ def calendar_date(text: object) -> date | None:
 
 
 def dated(moment: T | None) -> T | None:
-    """A date or moment of the shop's life, None where it is a placeholder."""
+    """Return the date or moment, or None where it is too old to be the shop's own and so a placeholder."""
     return moment if moment is not None and moment.year >= FIRST_YEAR else None
 
 
 def instant(moment: Moment) -> datetime:
-    """The moment as an aware UTC date-time, for comparing; a plain date is its midnight in Pacific time."""
+    """Return the moment as an aware UTC date-time, for comparing; a plain date is its midnight in Pacific time."""
     if isinstance(moment, datetime):
         return moment
     return _midnight(moment)
@@ -116,22 +116,26 @@ def _midnight(day: date) -> datetime:
 
 
 def local_date(moment: Moment, zone: ZoneInfo) -> date:
-    """The calendar date in the merchant's zone; a plain date has no zone and is taken as it stands."""
+    """Return the calendar date in the merchant's zone; a plain date has no zone and is returned unchanged."""
     return moment.astimezone(zone).date() if isinstance(moment, datetime) else moment
 
 
 def us_date(day: date) -> str:
-    """`MM/DD/YYYY`, the form that SimpleTexting's own date fields use."""
+    """Return `MM/DD/YYYY`, the form that SimpleTexting's own date fields use."""
     return f"{day.month:02}/{day.day:02}/{day.year:04}"
 
 
 def iso_date(day: date) -> str:
-    """`YYYY-MM-DD`, the form of SimpleTexting's `birthday`."""
+    """Return `YYYY-MM-DD`, the form of SimpleTexting's `birthday`."""
     return f"{day.year:04}-{day.month:02}-{day.day:02}"
 
 
 def money(amount: Decimal | int | None) -> str | None:
-    """Dollars with two places, half up, no thousands separator; None for what is no amount (None, NaN, infinite)."""
+    """Return dollars with two places, half up, no thousands separator; None for no amount (None, NaN, infinite).
+
+    Raises:
+        TypeError: the amount is a float.
+    """
     if amount is None:
         return None
     if isinstance(amount, float):
@@ -144,7 +148,7 @@ def money(amount: Decimal | int | None) -> str | None:
 
 
 def title_case(code: str) -> str:
-    """`LABELS_GENERATED` as `Labels Generated`; a value that nobody has seen yet reads well the same way."""
+    """Return `LABELS_GENERATED` as `Labels Generated`; a value never seen before becomes readable the same way."""
     return " ".join(word.capitalize() for word in _BREAKS.split(code) if word)
 
 
@@ -154,7 +158,7 @@ ValueType: TypeAlias = Literal["text", "number", "date", "list"]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A way to write a value that is not missing: `types` are those it suits, `write` takes the merchant's zone."""
+    """A way to write a value that is not missing: `types` are the types it fits, `write` takes the merchant's zone."""
 
     types: tuple[ValueType, ...]
     description: str
@@ -189,42 +193,42 @@ FORMATS: dict[str, Format] = {
 
 
 def as_mapping(value: object) -> Mapping[str, object]:
-    """The object, or an empty one where it is none."""
-    if type(value) is dict:  # nearly always, and far quicker to tell than a Mapping
+    """Return the object, or an empty one where the value is not an object."""
+    if type(value) is dict:  # nearly always, and far faster to test than a Mapping
         return value
     return value if isinstance(value, Mapping) else {}
 
 
 def as_rows(value: object) -> list[Mapping[str, object]]:
-    """The objects of a list, in order; what is no object is left out."""
+    """Return the objects of a list, in order; everything else in it is left out."""
     return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list | tuple) else []
 
 
 def as_text(value: object) -> str | None:
-    """The text as it comes, or None where it is none or blank."""
+    """Return the text as it comes, or None where it is not a text or is blank."""
     return value if isinstance(value, str) and value.strip() else None
 
 
 def as_flag(value: object) -> bool | None:
-    """True or false, also as text in any case; None for anything else."""
+    """Return true or false, also from a text in any case; None for anything else."""
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
     return value if isinstance(value, bool) else None
 
 
 def as_code(value: object) -> str | None:
-    """A text that may come as a whole number (order and tracking numbers), or None."""
+    """Return a text that may come as a whole number (order and tracking numbers), or None."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else as_text(value)
 
 
 def as_email(value: object) -> str | None:
-    """An e-mail address without outer blanks, or None where it is none (`n/a`, `none`, two of them)."""
+    """Return an e-mail address without outer blanks, or None where it is not one (`n/a`, `none`, two of them)."""
     text = value.strip() if isinstance(value, str) else ""
     return text if _EMAIL.fullmatch(text) else None
 
 
 def as_id(value: object) -> int | None:
-    """A positive whole number that fits into eight bytes, or None; a digit text and a whole `700103.0` are ones too."""
+    """Return a positive whole number that fits into eight bytes, or None; digits as text and `700103.0` count too."""
     if isinstance(value, str) and _ID.fullmatch(value.strip()):
         value = int(value)
     if isinstance(value, Decimal) and abs(value.adjusted()) < _WIDEST and value == value.to_integral_value():
@@ -233,12 +237,12 @@ def as_id(value: object) -> int | None:
 
 
 def as_decimal(value: object) -> Decimal | None:
-    """An exact amount from Decimal, int or text (`1200.5`, `1,200.50`, `$1,200.50`), or None.
+    """Return an exact amount from Decimal, int or text (`1200.5`, `1,200.50`, `$1,200.50`), or None.
 
-    So is the text `1.200`, which much of the world reads as twelve hundred.
+    The text `1.200` is None as well, because much of the world reads it as twelve hundred.
 
-    A float can only come from a decoder that was not told better. It is read by its shortest text (128.71, not
-    128.7099...), because a total left out would be a wrong sum.
+    A float can only come from a decoder that was set up without Decimal. It is read by its shortest text (128.71, not
+    128.7099...), because a total left out would make a wrong sum.
     """
     if isinstance(value, bool) or (isinstance(value, str) and _THOUSANDS_OR_PARTS.fullmatch(value.strip())):
         return None

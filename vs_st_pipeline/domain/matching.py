@@ -1,4 +1,4 @@
-"""Which customer a contact stands for: by the customer id it already carries, else by phone.
+"""Matches a contact with its customer: by the customer id it already carries, else by phone.
 
 Data flow: contacts + customers -> links; several customers on one phone -> one chosen.
 """
@@ -29,9 +29,9 @@ class ContactIdentity:
 
     Attributes:
         phone: as it was read, or its ten digits.
-        vs_customer_id: what `VScustomerID` says, empty if nothing; None where the account's list of custom fields
-            shows no such field.
-        status: its subscription status, empty if none was told.
+        vs_customer_id: the value of `VScustomerID`, empty if there is none; None where the account's list of custom
+            fields shows no such field.
+        status: its subscription status, empty if none was given.
     """
 
     contact_id: str
@@ -51,7 +51,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What decides between customers on one phone; both moments are aware instants, None where there is none."""
+    """The facts that decide between customers on one phone; both moments are aware instants, None where unknown."""
 
     customer_id: int
     newest_counted_at: datetime | None = None
@@ -64,13 +64,15 @@ def link(
     ids_by_phone: Mapping[str, Sequence[int]],
     ledger_ids: Mapping[str, int] | None = None,
 ) -> dict[str, Link]:
-    """Links by contact id; contacts without a customer are absent. Two contacts may be linked to one customer.
+    """Link contacts to customers, by contact id; contacts without a customer are absent.
+
+    Two contacts may be linked to one customer.
 
     Args:
         contacts: of the account, in any order.
-        customers_by_id: says whether a customer exists (a mapping or a set of ids).
+        customers_by_id: tells whether a customer exists (a mapping or a set of ids).
         ids_by_phone: customers by the ten NANP digits of their `primaryPhone`.
-        ledger_ids: by contact id, the customer whom we had named there, where that link stays though somebody has
+        ledger_ids: by contact id, the customer id that we wrote there, where that link stays although somebody has
             edited the field.
     """
     links, ledger_ids = {}, ledger_ids or {}
@@ -88,7 +90,7 @@ def link(
 
 
 def choose(candidates: Sequence[Candidate]) -> int:
-    """The customer id with the newest counted order, then the earliest membership, then the greatest id.
+    """Return the customer id with the newest counted order, then the earliest membership, then the greatest id.
 
     Raises:
         ValueError: there is no candidate.
@@ -100,15 +102,15 @@ def _rank(candidate: Candidate) -> tuple[bool, timedelta, bool, timedelta, int]:
     bought, joined = candidate.newest_counted_at, candidate.earliest_membership
     return (
         *(_NONE if bought is None else (True, bought - _EPOCH)),
-        *(_NONE if joined is None else (True, _EPOCH - joined)),  # the other way round: the earlier the better
+        *(_NONE if joined is None else (True, _EPOCH - joined)),  # reversed: the earlier, the better
         candidate.customer_id,
     )
 
 
 def carried_id(text: str | None) -> int | None:
-    """The customer id that a text names, None where it names none.
+    """Return the customer id in a text; None where it is not an id.
 
-    A number field or a spreadsheet turns `700103` into `700103.0` or `7.00103e5`, which are no other customer's.
+    A number field or a spreadsheet turns `700103` into `700103.0` or `7.00103e5`, which mean the same customer.
     """
     digits = text.strip() if isinstance(text, str) else ""
     if _CUSTOMER_ID.fullmatch(digits):

@@ -1,4 +1,7 @@
-"""An order in our words, made from Vinoshipper's order detail, and what several orders of one customer say together."""
+"""Builds an order in our words from Vinoshipper's order detail, and reads delivery, tracking and receipt from it.
+
+Data flow: order detail (+ receipt URL) -> Order.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from vs_st_pipeline.domain.formats import (
 )
 from vs_st_pipeline.domain.records import Reading, id_text, is_given
 
-# `status` and `orderStatus` are open sets: Vinoshipper documents no full list, so only these words mean something here.
+# `status` and `orderStatus` are open sets: Vinoshipper documents no full list, so only these words have a meaning here.
 COUNTED_STATUS = "SUCCESS"
 UNCOUNTED_ORDER_STATUSES = frozenset({"CANCELLED", "RETURNED"})
 NEVER_NEWEST_STATUSES = frozenset({"PENDING", "DELETED"})
@@ -37,7 +40,7 @@ _SPELLINGS = {"CANCELED": "CANCELLED"}  # Vinoshipper itself writes `canceledAt`
 
 _DELIVERY_BY_RATE_CODE = {"PCKP": "Pickup", "LOCAL": "Local Delivery"}
 
-# Public pages of the carriers, as shops commonly link to them; none is an interface with a promise. GLS stands for
+# Public pages of the carriers, as shops commonly link to them; the carriers do not promise to keep them. GLS means
 # GLS US (formerly GSO), the one that ships wine for Vinoshipper's producers.
 _TRACKING_PAGES = {
     "UPS": "https://www.ups.com/track?tracknum=",
@@ -48,7 +51,7 @@ _TRACKING_PAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One box of a shipment; `carrier` is None where only the shipping as a whole names one."""
+    """One box of a shipment; `carrier` is None where only the shipment as a whole names one."""
 
     carrier: str | None = None
     tracking_number: str | None = None
@@ -60,15 +63,15 @@ class Order:
 
     Attributes:
         number: Vinoshipper's `orderNumber`, an opaque text.
-        customer_id: None on some pending orders; such an order belongs to nobody.
-        status: whether it was accepted and paid. order_status: how far fulfilment is. Both open sets, raw.
+        customer_id: None on some pending orders; such an order belongs to no customer.
+        status: whether it was accepted and paid. order_status: how far fulfillment is. Both open sets, raw.
         purchased_at, shipped_at, delivered_at: a date, or an instant in UTC.
         customer_since: a day of the calendar.
         cart_type, rate_code, rate_description, carrier: raw, None where blank.
         packages: in the shop's order.
-        total: dollars, exact; None where it is not known, which is not nought.
-        receipt_url: page of the receipt. receipt_known: whether the receipt could be asked; if not, the URL is unknown.
-        birth_date, birth_year: of the copy of the customer in the order.
+        total: dollars, exact; None where it is not known, which is not zero.
+        receipt_url: page of the receipt. receipt_known: whether the receipt could be read; if not, the URL is unknown.
+        birth_date, birth_year: from the copy of the customer in the order.
         unread: names of the attributes above that are given and cannot be understood, and so are unknown.
     """
 
@@ -94,7 +97,7 @@ class Order:
 
     @property
     def birth(self) -> Birth:
-        """What the order's copy of the customer says of the birth date."""
+        """Return what the order's copy of the customer says of the birth date."""
         return Birth(self.birth_date, self.birth_year, "birth_date" in self.unread)
 
 
@@ -102,17 +105,17 @@ ORDER_FIELDS = (
     "orderNumber", "customer", "shipping", "status", "orderStatus", "purchasedAt", "shippedAt", "deliveredAt",
     "cartType", "total",
 )  # fmt: skip
-"""The fields of an order detail that `order_from` looks at."""
+"""The fields of an order detail that `order_from` reads."""
 
 ORDER_PARTS = {
     "customer": ("id", "customerSince", "dateOfBirth"),
     "shipping": ("rateCode", "rateDescription", "carrier", "packages"),
 }
-"""And what it looks at inside those of them that are objects."""
+"""The fields that it reads inside those of them that are objects."""
 
 
 def status_word(value: object) -> str | None:
-    """A status: one that means something here in our spelling, however its letters are; any other as it comes."""
+    """Return a status in our spelling where it has a meaning here, whatever its letter case; any other as it comes."""
     text = as_text(value)
     plain = "_".join(text.upper().replace("-", " ").replace("_", " ").split()) if text else ""
     plain = _SPELLINGS.get(plain, plain)
@@ -127,14 +130,14 @@ def order_from(
     receipt_known: bool = False,
     known_birth: object = None,
 ) -> Order | None:
-    """An order from the answer of `GET /orders/{orderNumber}`, or None where it has no number.
+    """Build an order from the answer of `GET /orders/{orderNumber}`; None where it has no number.
 
     Args:
         detail: decoded with money as Decimal.
-        today: the merchant's local date, for telling placeholders of birth dates.
-        known_birth: a birth date that an earlier answer told and this one must not take away (routes.md R23).
+        today: the merchant's local date, for recognizing placeholder birth dates.
+        known_birth: a birth date that an earlier answer gave, and that this one must not take away (routes.md R23).
 
-    Wrong types never raise: they are not understood, which is never the same as not given.
+    Wrong types never raise: they count as not understood, which is never the same as not given.
     """
     raw = as_mapping(detail)
     number = as_code(raw.get("orderNumber")) or id_text(raw.get("orderNumber"))
@@ -149,7 +152,7 @@ def order_from(
         birth = read_birth(known_birth, today)
     if unread or birth.unread:
         reading.unread.add("birth_date")
-    # By the vendor's word these are never null: a null is no statement either.
+    # The vendor documents that these are never null, so a null is no statement either.
     reading.unread.update(
         name
         for name, key in (("status", "status"), ("order_status", "orderStatus"), ("total", "total"))
@@ -187,7 +190,7 @@ def _day(value: object) -> Moment | None:
 
 
 def without_what_is_to_come(order: Order, latest: datetime) -> Order:
-    """The order with its dates after `latest` as not understood: a clock was wrong, and would make it the newest."""
+    """Return the order with dates after `latest` as not understood: a wrong clock would make the order the newest."""
     ahead = [name for name in _DATES if (at := getattr(order, name)) is not None and instant(at) > latest]
     if not ahead:
         return order
@@ -216,7 +219,7 @@ def _packages(rows: object, reading: Reading) -> tuple[Package, ...]:
 
 
 def receipt_url_from(receipt: object) -> str | None:
-    """The web address in a receipt's answer, whose shape is not documented: `receiptUrl`, `url` or `receipt.url`."""
+    """Return the web address in a receipt's answer (shape not documented): `receiptUrl`, `url` or `receipt.url`."""
     raw = as_mapping(receipt)
     for value in (raw.get("receiptUrl"), raw.get("url"), as_mapping(raw.get("receipt")).get("url")):
         url = (as_text(value) or "").strip()
@@ -226,18 +229,18 @@ def receipt_url_from(receipt: object) -> str | None:
 
 
 def delivery_method(order: Order) -> str:
-    """`Pickup`, `Local Delivery`, or the shop's own description of the rate, such as `UPS Ground`."""
+    """Return `Pickup`, `Local Delivery`, or the shop's own description of the rate, such as `UPS Ground`."""
     code = (order.rate_code or "").strip().upper()
     return _DELIVERY_BY_RATE_CODE.get(code) or order.rate_description or ""
 
 
 def tracking_numbers(order: Order) -> list[str]:
-    """Numbers of the packages in their order, blanks skipped."""
+    """Return the tracking numbers of the packages in their order, without blanks."""
     return [number for package in order.packages if (number := (package.tracking_number or "").strip())]
 
 
 def tracking_url(order: Order) -> str:
-    """The carrier's public page for the first tracking number; empty where there is none or for another carrier."""
+    """Return the carrier's public page for the first tracking number; empty for no number or another carrier."""
     for package in order.packages:
         number = (package.tracking_number or "").strip()
         if number:

@@ -1,4 +1,7 @@
-"""Says what a customer's orders come to: which one is the newest, which count, and what is not known of them."""
+"""Reads what a customer's orders say together: which is the newest, which count, and what is unknown of them.
+
+Data flow: the orders of one customer -> newest order, counts, sums, sign-up date.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,17 @@ from vs_st_pipeline.domain.order import COUNTED_STATUS, NEVER_NEWEST_STATUSES, U
 
 
 def is_counted(order: Order) -> bool:
-    """Whether the order surely counts for order count, lifetime value and last order date."""
+    """Say whether the order certainly counts for order count, lifetime value and last order date."""
     return may_count(order) is True
 
 
 def is_correction(order: Order) -> bool:
-    """Whether this is no order but takes money back: its total is below nothing (routes.md R37)."""
+    """Say whether this is not an order but a correction that takes money back: its total is below 0 (routes.md R37)."""
     return order.total is not None and order.total < 0
 
 
 def may_count(order: Order) -> bool | None:
-    """Whether the order counts; None where what decides it is given and cannot be understood."""
+    """Say whether the order counts; None where the status that decides it is given and cannot be understood."""
     if is_correction(order):
         return False
     if order.order_status in UNCOUNTED_ORDER_STATUSES:
@@ -38,9 +41,9 @@ def may_count(order: Order) -> bool | None:
 
 
 def newest(orders: Iterable[Order]) -> Order | None:
-    """The order bought last, pending and deleted ones aside; one without a purchase date is never the newest.
+    """Return the order bought last, without pending and deleted ones; one without a purchase date is never the newest.
 
-    It is the newest of what is known: whether it may be said to be the newest at all tells `newest_is_known`.
+    It is the newest of the known orders; `newest_is_known` says whether it may be called the newest at all.
     """
     return _latest(order for order in orders if _may_be_newest(order))
 
@@ -50,7 +53,7 @@ def _may_be_newest(order: Order) -> bool:
 
 
 def newest_is_known(orders: Sequence[Order]) -> bool:
-    """Whether one order is surely the newest: of no other one the date, or whether it stands, cannot be understood."""
+    """Say whether one order is certainly the newest: no candidate has an unreadable date, nor the newest a status."""
     candidates = [order for order in orders if _may_be_newest(order)]
     if any("purchased_at" in order.unread for order in candidates):
         return False
@@ -59,12 +62,12 @@ def newest_is_known(orders: Sequence[Order]) -> bool:
 
 
 def newest_counted(orders: Iterable[Order]) -> Order | None:
-    """The counted order bought last, of those that surely count."""
+    """Return the counted order bought last, of those that certainly count."""
     return _latest(order for order in orders if is_counted(order))
 
 
 def newest_counted_is_known(orders: Sequence[Order]) -> bool:
-    """Whether one order is surely the newest counted one; with the newest order both are unknown together."""
+    """Say whether one order is certainly the newest counted one; where the newest is unknown, this is unknown too."""
     if not newest_is_known(orders):
         return False
     last = _latest(order for order in orders if may_count(order) is not False)
@@ -72,12 +75,12 @@ def newest_counted_is_known(orders: Sequence[Order]) -> bool:
 
 
 def count_is_known(orders: Iterable[Order]) -> bool:
-    """Whether of every order it is known if it counts."""
+    """Say whether it is known of every order if it counts."""
     return all(may_count(order) is not None for order in orders)
 
 
 def lifetime_value(orders: Iterable[Order]) -> Decimal | None:
-    """Dollars of all counted orders, exact; None where it, or the total of one that counts, is not known."""
+    """Return the exact dollars of all counted orders; None where an order's total, or whether it counts, is unknown."""
     amount = Decimal(0)
     for order in orders:
         counts = may_count(order)
@@ -88,7 +91,7 @@ def lifetime_value(orders: Iterable[Order]) -> Decimal | None:
 
 
 def signup_order(orders: Iterable[Order]) -> Order | None:
-    """The order that says the earliest `customerSince`; the smaller number where several say the same."""
+    """Return the order with the earliest `customerSince`; the smaller number where several have the same."""
     best: tuple[datetime, str] | None = None
     found = None
     for order in orders:
@@ -100,7 +103,7 @@ def signup_order(orders: Iterable[Order]) -> Order | None:
 
 
 def signup_date(orders: Iterable[Order], memberships: Iterable[Membership]) -> Moment | None:
-    """The earliest `customerSince` in the customer's orders, else when he first joined a club.
+    """Return the earliest `customerSince` in the customer's orders, else when the customer first joined a club.
 
     Only orders carry `customerSince`; neither the customer list nor the customer detail has it.
     """
@@ -109,10 +112,10 @@ def signup_date(orders: Iterable[Order], memberships: Iterable[Membership]) -> M
 
 
 def _latest(orders: Iterable[Order]) -> Order | None:
-    """The greatest instant; among several the greatest number, as numbers if all are digits, else as text.
+    """Return the latest order; in a tie the one with the greatest number, as numbers if all are digits, else as text.
 
-    Deciding for the whole tie at once keeps the answer independent of the order of the rows: pair by pair,
-    9 < 10 < 1a < 9 would go round in a circle.
+    Deciding for the whole tie at once keeps the answer independent of the order of the rows: compared in pairs,
+    9 < 10 < 1a < 9 would go around in a circle.
     """
     tied: list[Order] = []
     latest: datetime | None = None

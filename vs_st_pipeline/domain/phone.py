@@ -9,11 +9,11 @@ import re
 import unicodedata
 from functools import lru_cache
 
-# A number that needs more than this is not one number. It also bounds the work of the patterns below.
+# A text that needs more characters is not one number. It also bounds the work of the patterns below.
 _LONGEST = 64
 
-# Who shares calling code 1, as ISO 3166 says it: alpha-2, alpha-3, numeric, and names that people write besides.
-# In names, order, accents, punctuation and the words of `_EMPTY_WORDS` mean nothing.
+# The countries that share calling code 1, as in ISO 3166: alpha-2, alpha-3, numeric, and other names that people write.
+# In names, word order, accents, punctuation and the words of `_EMPTY_WORDS` are ignored.
 _MEMBERS = (
     ("US", "USA", "840", "United States", "United States of America", "America", "US of A", "Estados Unidos"),
     ("CA", "CAN", "124", "Canada"),
@@ -45,15 +45,15 @@ _MEMBERS = (
     ),
 )  # fmt: skip
 _EMPTY_WORDS = frozenset({"THE", "OF", "AND", "ISLAND", "ISLANDS", "IS"})
-# These are calling codes of others too (44 is the United Kingdom), and a calling code is what the field mostly holds.
+# These are calling codes of other countries too (44 is the United Kingdom), and the field mostly holds calling codes.
 _OTHERS_CALLING_CODES = frozenset({"044", "052", "060", "092", "212", "500", "670", "850"})
-# `1` and an area code; N11 and N9X are none.
+# `1` and an area code; N11 and N9X are not area codes.
 _CODE_AND_AREA = re.compile(r"1(?:[2-9](?!11)[0-8][0-9])?")
 _LONGEST_COUNTRY = 100
 _WORD = re.compile(r"[^\W\d_]+")
 _INITIAL_DOT = re.compile(r"\b([A-Z])\.")
 
-# Address books paste numbers with typographic blanks, dashes and invisible direction marks. They mean nothing.
+# Address books paste numbers with typographic blanks, dashes and invisible direction marks. They are ignored.
 _TYPOGRAPHY = (
     dict.fromkeys((0x00A0, *range(0x2000, 0x200B), 0x202F, 0x3000), " ")
     | dict.fromkeys((*range(0x2010, 0x2016), 0x2212), "-")
@@ -70,20 +70,20 @@ _NATIONAL = re.compile(r"1?([2-9][0-9]{2}[2-9][0-9]{6})")
 
 
 def parse_nanp(number: str | None, country: str | int | None = None, extension: object = None) -> str | None:
-    """Ten digits of the North American Numbering Plan, or None where the number is not one.
+    """Return the ten digits of a North American Numbering Plan number, or None where the number is not one.
 
     Args:
-        number: as typed or as an API says it: punctuation, `+1`, a leading 1 of eleven and an extension are dropped.
+        number: as typed or as an API gives it: punctuation, `+1`, a leading 1 of eleven and an extension are dropped.
         country: Vinoshipper's `country` of a phone: a calling code, `1` with an area code, or a country by name or ISO
-            code, text or number; empty means 1, and so does every member of the plan.
-        extension: Vinoshipper's `extension`; taken so that a phone object can be passed whole, and never used.
+            code, as text or number; empty means 1, and so does every member of the plan.
+        extension: Vinoshipper's `extension`; accepted so that a phone object can be passed whole, and never used.
 
-    Only ASCII digits count: a number with any other digit or with letters inside is no number, not a shorter one.
+    Only ASCII digits count: a number with any other digit or with letters inside is not a number, and never cut to one.
     """
     del extension
     if not isinstance(number, str) or len(number) > _LONGEST or not _is_nanp_country(country):
         return None
-    if len(number) == 10 and _NATIONAL.fullmatch(number):  # as most are kept, and they are looked at often
+    if len(number) == 10 and _NATIONAL.fullmatch(number):  # the usual form; this function is called very often
         return number
     text = number.translate(_TYPOGRAPHY).strip()
     if text[:4].lower() == "tel:":
@@ -92,20 +92,20 @@ def parse_nanp(number: str | None, country: str | int | None = None, extension: 
     if found is None:
         return None
     digits = _NOT_DIGIT.sub("", found["rest"])
-    if found["plus"] and len(digits) != 11:  # after a plus stands a country code: +7 075... is Russia, not Iowa
+    if found["plus"] and len(digits) != 11:  # a country code follows a plus: +7 075... is Russia, not Iowa
         return None
     national = _NATIONAL.fullmatch(digits)
     return national[1] if national else None
 
 
 def mask_phone(text: str | None) -> str:
-    """`***-***-0142`: the last four digits, or none of them where there are fewer than ten to hide them among."""
+    """Return `***-***-0142`: the last four digits, or none where there are fewer than ten to hide them among."""
     digits = parse_nanp(text) or _NOT_DIGIT.sub("", text or "")
     return f"***-***-{digits[-4:]}" if len(digits) >= 10 else "***-***-****"
 
 
 def mask_email(text: str | None) -> str:
-    """`m***@e***.com`: first letters and the top-level domain; `***` where it is no e-mail."""
+    """Return `m***@e***.com`: first letters and the top-level domain; `***` where it is not an e-mail address."""
     local, at, domain = (text or "").strip().rpartition("@")
     if not at or not local or not domain:
         return "***"
@@ -124,14 +124,14 @@ def _is_nanp_country(country: object) -> bool:
         return True
     if isinstance(country, float) and country.is_integer():
         country = int(country)
-    if isinstance(country, int) and not isinstance(country, bool) and 0 < country < 10_000:  # greater ones are no code
+    if isinstance(country, int) and not isinstance(country, bool) and 0 < country < 10_000:  # greater is not a code
         country = str(country)
     return isinstance(country, str) and _reads_as_nanp(country)
 
 
-@lru_cache(maxsize=1024)  # there are few, and they are asked about with every phone
+@lru_cache(maxsize=1024)  # there are few countries, and each phone asks for one
 def _reads_as_nanp(country: str) -> bool:
-    """Whether a country as written is empty or shares code 1; what it says in words and in digits must both do so."""
+    """Return whether a country as written is empty or shares code 1; its words and its digits must both say so."""
     if len(country) > _LONGEST_COUNTRY:
         return False
     words, parts = _words(country), re.split(r"[,;/&]|and", country.translate(_TYPOGRAPHY))
@@ -149,7 +149,7 @@ def _is_nanp_code(digits: str) -> bool:
 
 
 def _words(text: str) -> frozenset[str]:
-    """The words of a country's name, in no order: `Virgin Islands, U.S.` is `US Virgin Islands`."""
+    """Return the words of a country's name, without order: `Virgin Islands, U.S.` is `US Virgin Islands`."""
     plain = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
     found = _WORD.findall(_INITIAL_DOT.sub(r"\1", plain.upper()))
     return frozenset("SAINT" if word == "ST" else word for word in found if word not in _EMPTY_WORDS)

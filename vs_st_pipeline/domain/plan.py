@@ -1,4 +1,4 @@
-"""The words of a plan: what is wanted at a destination, what changes there, who is held back, what is worth knowing."""
+"""Names the words of a plan: wanted values, changes, the reasons to hold a contact back, and notes worth knowing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Kind: TypeAlias = Literal["builtin", "custom"]
 Policy: TypeAlias = Literal["fill", "mirror"]
 """`fill`: written only where empty, never overwritten or cleared; `mirror`: the pipeline owns the field."""
 
-# Why a contact is held back, in the order of precedence: each is counted once, by the first that applies.
+# Why a contact is held back, in the order of precedence: each contact is counted once, by the first that applies.
 OPTED_OUT = "opted_out"
 NOT_CONFIRMED = "not_confirmed"
 AMBIGUOUS_PHONE = "ambiguous_phone"
@@ -41,11 +41,11 @@ MEANINGS = {
     GONE: "no longer at SimpleTexting when it was to be written",
     WAITING_RETRY: "refused before; tried again later",
     RECEIPT_UNREADABLE: "the receipt could not be read now; that field is left as it is",
-    UNREADABLE: "a record of this contact cannot be read now; what was last read stands, and it is tried again",
+    UNREADABLE: "a record of this contact cannot be read now; what was last read is kept, and it is tried again",
     AGE_UNVERIFIED: "the newest order's age check failed at Vinoshipper; written all the same, or not (settings)",
-    NOT_READ_YET: "the customer's details or one of his orders wait to be read; nothing is written before",
+    NOT_READ_YET: "the customer's details or one of their orders wait to be read; nothing is written before",
 }
-"""What each of these words says to a person."""
+"""What each of these words means to a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Wanted:
 
     Attributes:
         field: name in the field map. key: name to write it under at the destination (the merge tag of a custom field).
-        value: the text to stand there; empty means cleared.
+        value: the text that the field should have; empty means cleared.
     """
 
     field: str
@@ -70,8 +70,8 @@ class Change:
 
     Attributes:
         old: what is there, None where that is not known.
-        rule: by which line of which map it is wanted; empty where nobody asked.
-        sources: the records that it was made from, such as `customer 700101, order 9000`; empty where nobody asked.
+        rule: the line of the map that wants it; empty where it was not asked for.
+        sources: the records that it was made from, such as `customer 700101, order 9000`; empty where not asked for.
     """
 
     field: str

@@ -1,9 +1,9 @@
-"""How an answer to a read of one record is believed: whose it is, whether it is whole, what its absent keys mean.
+"""Decides whether an answer to a read of one record is believed: whose it is, whether it is whole, what is absent.
 
 Data flow: one record's answer + what was stored of it -> proved (or `BadRecord`), and what is carried over from before.
 
-Every read of a single record, of every system, goes through here: a connector says in a `RecordKind` where a record's
-own id stands, which keys are always there and which are documented, and gets the rules R22, R23 and R40 of routes.md.
+Every read of a single record, of every system, goes through here: a connector says in a `RecordKind` which key holds a
+record's own id, which keys are always there and which are documented, and gets the rules R22, R23 and R40 of routes.md.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from typing import Any, TypeAlias, TypeVar
 
 from vs_st_pipeline.domain.errors import BadRecord
 
-CLEARS_AFTER = timedelta(minutes=15)  # R23: a second absence so long after the first is no slip any more
-NULL_CLEARS_AFTER = timedelta(days=1)  # R23: the same of a sticky value's explicit null
+CLEARS_AFTER = timedelta(minutes=15)  # R23: a second absence this long after the first is not a slip any more
+NULL_CLEARS_AFTER = timedelta(days=1)  # R23: the same for a sticky value's explicit null
 NAMED = "="
 FIRST_GAP, LARGEST_GAP = timedelta(minutes=15), timedelta(days=1)
-MANY, ONE_IN = 25, 5  # R40: so is more than a fifth of so many
+MANY, ONE_IN = 25, 5  # R40: more than a fifth of this many failures is the system's trouble too
 
 T = TypeVar("T")
 
 Kept: TypeAlias = dict[str, dict[str, Any]]
 """What is carried over, by place in the record: its `value`, `since` when it is absent, `null_at` of a first null.
 
-Of a part that names somebody (`=customer`): the `value` that is believed, who that `was`, and which `other` one an
-answer named `since` then.
+For a part that names a person (`=customer`): the `value` that is believed, which person it `was`, and which `other`
+person an answer named `since` then.
 """
 
 Says: TypeAlias = Callable[[object, date], bool]
-"""Whether a value says something that may take a sticky value's place, on this day."""
+"""Says whether a value may replace a sticky value, on this day."""
 
 ERROR_KEYS = ("error", "errors", "errorCode")
 
@@ -44,16 +44,16 @@ class RecordKind:
     Attributes:
         system: name of the connector, for errors.
         name: `customer`, `order`, `receipt`, `contact`: names the kind in tables and reports.
-        id_keys: keys under which the record's own id may stand; the first that is there counts.
-        id_required: whether an answer without an id is no answer.
+        id_keys: keys that may hold the record's own id; the first that is there counts.
+        id_required: whether an answer without an id is not an answer.
         always: keys that are always there, null or not; an answer without one is not whole.
         documented: keys whose absence is no statement (R23), as paths: `email`, `shippingAddress.city`,
-            `memberships[].hold` (elements are told apart by their `id`, else by their place). `a|b`: one of them will
-            do. A key with `!` is never null by the vendor's word, so that null is as good as absent.
-        sticky: paths that no absence ever clears, and only an explicit null read twice, a day or more apart.
-        named: parts that say whose the record is, with the key that names him (`customer`: `id`). Another one than was
-            known is believed when a second read, 15 minutes or more after the first, names him again; until then the
-            whole part stays as it was.
+            `memberships[].hold` (elements are told apart by their `id`, else by their position). `a|b`: either one is
+            enough. The vendor documents that a key with `!` is never null, so its null counts as absent.
+        sticky: paths that no absence ever clears; only an explicit null read twice, a day or more apart, does.
+        named: parts that say whose the record is, with the key that names that person (`customer`: `id`). A person
+            other than the known one is believed when a second read, 15 minutes or more after the first, names the same
+            person again; until then the whole part stays as it was.
     """
 
     system: str
@@ -78,12 +78,12 @@ def prove(kind: RecordKind, body: object, asked: str | int, *, answers_for: Coll
         answers_for: other ids that may answer in its place (a system that merges records names them).
 
     Raises:
-        BadRecord: it is no object, an error, another record, or lacks a key that is always there.
+        BadRecord: it is not an object, an error, another record, or lacks a key that is always there.
     """
     if not isinstance(body, Mapping):
-        raise _bad(kind, "is no object")
+        raise _bad(kind, "is not an object")
     if is_error(body):
-        raise _bad(kind, "is an error that calls itself a success")
+        raise _bad(kind, "is an error with a success status")
     own = next((told for key in kind.id_keys if (told := id_text(body.get(key))) is not None), None)
     if own is None:
         if kind.id_required or not body:
@@ -91,11 +91,11 @@ def prove(kind: RecordKind, body: object, asked: str | int, *, answers_for: Coll
     elif own != str(asked).strip() and own not in answers_for:
         raise _bad(kind, "is another record than the one that was asked for")
     if any(key not in body for key in kind.always):
-        raise _bad(kind, "lacks what is always there")
+        raise _bad(kind, "lacks a part that is always there")
 
 
 def is_error(body: Mapping[str, Any]) -> bool:
-    """Whether an answer says of itself that it is none; what stands beside the error is no statement."""
+    """Say whether an answer calls itself an error; the rest of such an answer is no statement."""
     return any(body.get(key) for key in ERROR_KEYS)
 
 
@@ -104,7 +104,7 @@ def _bad(kind: RecordKind, what: str) -> BadRecord:
 
 
 def id_text(value: object) -> str | None:
-    """An id as text, however it is written: `700103`, `"700103"`, `700103.0`; None where it is none."""
+    """Return an id as text, however it is written: `700103`, `"700103"`, `700103.0`; None where it is not an id."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, Decimal):
@@ -118,11 +118,11 @@ def id_text(value: object) -> str | None:
 
 
 def carry(kind: RecordKind, body: object, before: object, kept: Mapping[str, Any], now: datetime) -> Kept:
-    """Work out what of a record is carried over from what was stored, because its new answer does not speak of it.
+    """Work out which values of a record are carried over from what was stored, because its new answer omits them.
 
     Args:
         body: the new answer.
-        before: what the stored answer was believed to say (`believed`), None where there is none.
+        before: the stored answer as it was believed (`believed`), None where there is none.
         kept: what was carried over until now.
         now: UTC without zone, the clock of everything that is stored.
     """
@@ -134,16 +134,16 @@ def carry(kind: RecordKind, body: object, before: object, kept: Mapping[str, Any
                 continue
             found[place] = former or {"value": value, "since": now.isoformat()}
     for path, says in kind.sticky.items():
-        if (entry := _stuck(path, says, body, before, kept.get(path), now)) is not None:
+        if (entry := _keep_sticky(path, says, body, before, kept.get(path), now)) is not None:
             found[path] = entry
     for path, key in kind.named.items():
-        if (entry := _still_his(path, key, body, before, kept.get(NAMED + path), now)) is not None:
+        if (entry := _keep_person(path, key, body, before, kept.get(NAMED + path), now)) is not None:
             found[NAMED + path] = entry
     return found
 
 
 def believed(kind: RecordKind, body: object, kept: Mapping[str, Any]) -> Any:
-    """The record as it is believed: the answer, and in the place of what it does not speak of, what is carried over."""
+    """Return the record as it is believed: the answer, completed with what is carried over."""
     if not kept or not isinstance(body, Mapping):
         return body
     whole: Any = _copied(body)
@@ -162,25 +162,25 @@ def believed(kind: RecordKind, body: object, kept: Mapping[str, Any]) -> Any:
 
 
 def wants_another_read(kind: RecordKind, kept: Mapping[str, Any]) -> bool:
-    """Whether something is carried over that a second absence would clear."""
+    """Say whether something is carried over that a second absence would clear."""
     return any(place not in kind.sticky for place in kept)
 
 
 def may_lack(kind: RecordKind, body: object, today: date) -> bool:
-    """Whether anything documented is not spoken of in an answer, so that it has to be held against the stored one."""
+    """Say whether an answer omits anything documented, so that it has to be compared with the stored one."""
     if any(not says(_at(body, path), today) for path, says in kind.sticky.items()):
         return True
     return any(True for path in kind.documented for _ in _absent(path, body, None, whatever=True))
 
 
 def is_hollow(value: object) -> bool:
-    """Whether a value says nothing: null, blank, empty, or an object of nothing but such."""
+    """Say whether a value says nothing: null, blank, empty, or an object that holds only such values."""
     if isinstance(value, Mapping):
         return all(is_hollow(part) for part in value.values())
     return value is None or value == [] or (isinstance(value, str) and not value.strip())
 
 
-def _stuck(
+def _keep_sticky(
     path: str, says: Says, body: object, before: object, former: Mapping[str, Any] | None, now: datetime
 ) -> dict[str, Any] | None:
     today = now.date()
@@ -208,10 +208,10 @@ def _stuck(
     return entry
 
 
-def _still_his(
+def _keep_person(
     path: str, key: str, body: object, before: object, former: Mapping[str, Any] | None, now: datetime
 ) -> dict[str, Any] | None:
-    """A part that names somebody else than was known; what it was stays, unless a second read confirms the other."""
+    """Keep a part that now names another person than was known, unless a second read confirms the other person."""
     new = id_text(_at(body, f"{path}.{key}"))
     if new is None:
         return dict(former) if former else None
@@ -225,10 +225,10 @@ def _still_his(
 
 
 def _absent(path: str, body: object, before: object, *, whatever: bool = False) -> Iterator[tuple[str, Any]]:
-    """Places of a documented path that the new answer does not speak of, and what the old one said there.
+    """Yield the places of a documented path that the new answer omits, with the old answer's value there.
 
     Args:
-        whatever: tell them also where the old answer says nothing.
+        whatever: yield them also where the old answer says nothing.
     """
     head, _, rest = path.partition("[].")
     if rest:
@@ -314,31 +314,28 @@ class Reading:
     """Reads the values of one record, and notes which of them are given and cannot be understood.
 
     Attributes:
-        unread: our own names of what is there and says nothing that can be read; never the same as not given.
+        unread: our own names of values that are there and cannot be read; never the same as not given.
     """
 
     def __init__(self) -> None:
         self.unread: set[str] = set()
 
     def take(self, name: str, value: object, read: Callable[[Any], T | None]) -> T | None:
-        """The value as `read` understands it, None where it is not given or, which is noted, not understood."""
+        """Return the value as `read` understands it; None where it is not given, or not understood, which is noted."""
         found = read(value)
         if found is None and is_given(value):
             self.unread.add(name)
         return found
 
     def part(self, value: object, *names: str) -> Mapping[str, Any]:
-        """An object inside the record; where something else stands there, all that is read of it is not understood."""
+        """Return an object inside the record; where it is something else, note all of `names` as not understood."""
         if isinstance(value, Mapping):
             return value
-        if value is not None:  # a blank text in the place of an object is no empty object
+        if value is not None:  # a blank text in place of an object is not an empty object
             self.unread.update(names)
         return {}
 
 
 def is_given(value: object) -> bool:
-    """Whether a value is there: neither null nor blank."""
+    """Say whether a value is there: neither null nor blank."""
     return value is not None and not (isinstance(value, str) and not value.strip())
-
-
-# --- R40: whose trouble is it? --------------------------------------------------------------------------------------

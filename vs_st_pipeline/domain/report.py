@@ -1,4 +1,4 @@
-"""What one run did for one merchant, in the words and keys of the report (interface.md, section 3)."""
+"""Reports what one run did for one merchant, in the words and keys of the report (interface.md, section 3)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAILED = "failed"
 
 @dataclass(slots=True)
 class Report:
-    """One merchant's line; filled in stop by stop, so that a run that fails midway still says how far it came.
+    """One merchant's line; filled in stage by stage, so that a run that fails midway still says how far it came.
 
     Attributes:
         merchant: id.
@@ -24,12 +24,12 @@ class Report:
         customers, orders, contacts: distinct records seen in this run.
         planned_contacts, planned_fields: contacts with something to write, and how many values.
         calls: requests sent, retries too, by system.
-        waiting: contacts refused that wait for another try, and those of which it is not known what became of a write,
-            over all runs so far; None where this one did not get so far.
+        waiting: rejected contacts that wait for another try, and contacts with a write whose outcome is unknown, over
+            all runs so far; None where this run did not get that far.
         unseen: sentences about what the accounts do not let us see.
         orders_unseen: whether there are days whose orders cannot all be seen, so that sums are not known.
-        plan: the run that made the plan that now stands; `""` where this one did not get so far. As long as it is the
-            same, nothing has changed that a plan or a check is made of.
+        plan: the run that made the current plan; `""` where this run did not get that far. As long as it is the same,
+            nothing has changed that a plan or a check depends on.
         seconds: from start to end.
     """
 
@@ -57,14 +57,14 @@ class Report:
     seconds: float = 0.0
 
     def add_earlier_try(self, first: Report) -> None:
-        """Add what an earlier try of the same run has done, and what it cost."""
+        """Add what an earlier try of the same run did, and what it cost."""
         self.accepted += first.accepted
         self.vinoshipper_calls = first.vinoshipper_calls + self.vinoshipper_calls
         self.simpletexting_calls = first.simpletexting_calls + self.simpletexting_calls
         self.seconds += first.seconds
 
     def as_json(self) -> dict[str, Any]:
-        """The report object; every key is always there, reasons that do not occur are left out."""
+        """Return the report object; every key is always there, reasons that do not occur are left out."""
         return {
             "merchant": self.merchant,
             "status": self.status,
@@ -87,7 +87,7 @@ class Report:
         }
 
     def calls_by_name(self) -> dict[str, int]:
-        """Requests by call name, for those who want to know what was asked."""
+        """Return the number of requests by system and call name."""
         return {
             **{f"vinoshipper {name}": count for name, count in sorted(self.vinoshipper_calls.items())},
             **{f"simpletexting {name}": count for name, count in sorted(self.simpletexting_calls.items())},

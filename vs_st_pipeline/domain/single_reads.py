@@ -1,4 +1,4 @@
-"""Tells one record's trouble from the system's (routes.md R40), and how long to wait before it is tried again."""
+"""Tells one record's trouble from the system's (routes.md R40), and decides how long to wait for the next try."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from datetime import timedelta
 from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.records import FIRST_GAP, LARGEST_GAP, MANY, ONE_IN
 
-IN_A_ROW = 5  # R40: so many unreadable records one after the other are the system's trouble
+IN_A_ROW = 5  # R40: this many unreadable records one after the other are the system's trouble
 
 
 def is_of_one_record(error: PipelineError) -> bool:
-    """Whether an error of a single read may be about that record alone.
+    """Say whether an error of a single read may be about that record alone.
 
-    Never are: a key that is not accepted, a log-in, too many requests, a stop by hand, a setting. 404 is no trouble but
-    an answer, and the caller's.
+    These never are: a key that is not accepted, a log-in page, too many requests, an interrupted run, a setting. 404 is
+    not trouble but an answer, which the caller handles.
     """
     if isinstance(error, Refused):
         return error.http_status != 404
@@ -27,30 +27,33 @@ class SingleReads:
     """Counts what became of the single reads of one kind in one sync, and says when it is the system's trouble.
 
     Attributes:
-        failed: by id, the error of each record that could not be read.
+        failed: the error of each record that could not be read, by id.
     """
 
     def __init__(self, planned: int = 0) -> None:
-        """Args:
-        planned: how many reads are to come, where that is known: a fifth of them is meant, not of the first few.
+        """Start counting.
+
+        Args:
+            planned: how many reads are to come, where that is known: a fifth of all of them counts, not of the first
+                few.
         """
         self.failed: dict[str, PipelineError] = {}
         self._planned = planned
         self._reads = self._new = self._in_a_row = 0
 
     def went_well(self) -> None:
-        """A record was read, or answered that it is not there."""
+        """Count a record that was read, or that answered that it is not there."""
         self._reads += 1
         self._in_a_row = 0
 
     def went_wrong(self, record_id: str, error: PipelineError, *, known: bool = False) -> None:
-        """A record could not be read.
+        """Count a record that could not be read.
 
         Args:
-            known: it could not be read before either, so that it says nothing new of the system.
+            known: it could not be read before either, so it says nothing new about the system.
 
         Raises:
-            PipelineError: the error itself, where it is not of one record or too many have failed.
+            PipelineError: the error itself, where it is not about one record or too many reads have failed.
         """
         if not is_of_one_record(error):
             raise error
@@ -66,14 +69,15 @@ class SingleReads:
 
     @property
     def all_failed(self) -> bool:
-        """Whether there were reads, and not one of them went well: then one that went well before has to be asked."""
+        """Say whether there were reads and all failed: then a record that was read well before has to be asked."""
         return 0 < self._reads == len(self.failed)
 
     @property
     def several(self) -> bool:
+        """Say whether more than one read failed."""
         return len(self.failed) > 1
 
 
 def gap_after(attempts: int) -> timedelta:
-    """How long to wait after so many failures: none after the first, then 15 minutes, doubled, at most a day."""
+    """Return how long to wait after so many failures: none after the first, then 15 minutes, doubled, at most a day."""
     return timedelta(0) if attempts <= 1 else min(LARGEST_GAP, FIRST_GAP * 2 ** min(attempts - 2, 10))

@@ -1,1 +1,1 @@
-"""One folder per route: what joins two systems, and nothing else."""
+"""Joins two systems: one folder per route, and nothing else."""

@@ -1,1 +1,1 @@
-"""SimpleTexting: where contacts live and where values are written."""
+"""Connects to SimpleTexting, where contacts live and values are written."""

@@ -1,7 +1,9 @@
-"""What a batch is sent as, and what became of each of its items; it decides nothing about what that means.
+"""Builds what a batch is sent as, and reads what became of each of its items; it decides nothing about what that means.
+
+Data flow: LiveContact + changes -> request body; task id -> polled results -> BatchOutcome.
 
 Accepted is not applied: the answer to a batch is a task's id, and only the polled result of an item counts. Items
-are matched by phone, not by position; results may be absent, partial, doubled or late.
+are matched by phone, not by position; results may be absent, partial, duplicated or late.
 """
 
 from __future__ import annotations
@@ -25,28 +27,28 @@ from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
 FIRST_POLL_SECONDS = 0.5
 LONGEST_POLL_SECONDS = 15.0
 IMPORT_LIMIT = "CONTACT_IMPORT_LIMIT_IS_REACHED"
-NOT_APPLIED = "NOT_APPLIED"  # ours: taken, no result ever came, and it is not to be seen
+NOT_APPLIED = "NOT_APPLIED"  # our own code: accepted, no result ever came, and the values do not show
 
-WRITE_FAILS = "WRITE_FAILS"  # ours: its write fails as a whole, and those of others pass
+WRITE_FAILS = "WRITE_FAILS"  # our own code: every write of this contact fails, and those of others pass
 
 
 @dataclass(slots=True)
 class BatchOutcome:
-    """What became of a batch, by the contact ids that were meant.
+    """What became of a batch, by the contact ids that the batch addressed.
 
     Attributes:
-        accepted: written, under the id that was meant.
+        accepted: written, under the id that was addressed.
         rejected: refused, with the code.
-        strangers: written to another contact, with that one's id.
-        unknown: no result; only reading tells.
-        import_limit: SimpleTexting says that contacts were to be created, which never is our purpose.
-        done: the task said so; else what is unknown may still come.
-        called: SimpleTexting's clock around the sending.
+        mismatched: written to another contact, with that contact's id.
+        unknown: no result; only reading the contact tells.
+        import_limit: SimpleTexting says that it would have to create contacts, which we never want.
+        done: the task said that it is done; otherwise what is unknown may still come.
+        called: SimpleTexting's clock around the call.
     """
 
     accepted: list[str] = field(default_factory=list)
     rejected: dict[str, str | None] = field(default_factory=dict)
-    strangers: dict[str, str] = field(default_factory=dict)
+    mismatched: dict[str, str] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
     import_limit: bool = False
     done: bool = False
@@ -54,11 +56,11 @@ class BatchOutcome:
 
 
 def write_body(contact: LiveContact, changes: Sequence[Change]) -> dict[str, Any]:
-    """The body of a write: what changes, and with any custom field all that the contact has.
+    """Return the body of a write: what changes, and, if that is a custom field, all custom fields of the contact.
 
     Whether an account merges or replaces `customFields` is not known, so what is written is the union of what was
-    just read and what is ours; then both end alike. The phone is sent as the contact's own, because a blank one is
-    refused.
+    just read and what is ours; then both kinds of account end up alike. The phone is sent as the contact's own, because
+    a blank one is refused.
     """
     body: dict[str, Any] = {"contactPhone": parse_nanp(contact.phone) or contact.phone}
     body.update({change.key: change.new for change in changes if change.kind == "builtin"})
@@ -82,8 +84,9 @@ def collect(
     """Poll a batch's task until it is done or `wait` is over.
 
     Args:
-        sending: who was meant. A result names a phone alone, so who has none or shares it stays unknown.
-        called: SimpleTexting's clock around the sending.
+        sending: the contacts of the batch. A result names a phone only, so a contact without a phone, or with one that
+            another contact shares, stays unknown.
+        called: SimpleTexting's clock around the call.
 
     Raises:
         BadKey: the token is not accepted.
@@ -109,9 +112,9 @@ def _sort_in(outcome: BatchOutcome, contact_id: str, result: BatchItem | None) -
         outcome.rejected[contact_id] = result.errorCode
         outcome.import_limit = outcome.import_limit or result.errorCode == IMPORT_LIMIT
     elif not result.contactId:
-        outcome.unknown.append(contact_id)  # done, but to whom? Reading tells.
+        outcome.unknown.append(contact_id)  # done, but to which contact? Only reading tells.
     elif result.contactId != contact_id:
-        outcome.strangers[contact_id] = result.contactId
+        outcome.mismatched[contact_id] = result.contactId
     else:
         outcome.accepted.append(contact_id)
 
@@ -123,7 +126,7 @@ def _poll(
     progress: Callable[[str], None],
     sleep: Callable[[float], None],
 ) -> tuple[list[BatchItem], bool]:
-    """All results told until the task is done, and whether it is; what is told while in progress counts as well."""
+    """Return all results given until the task is done, and whether it is; results given in progress count as well."""
     give_up_at = time.monotonic() + wait.total_seconds()
     pause = FIRST_POLL_SECONDS
     latest: BatchResult | None = None
@@ -133,7 +136,7 @@ def _poll(
         except BadKey:
             raise
         except (Refused, TryLater, BadAnswer):
-            break  # the task cannot be asked; whatever was told before counts, the rest is unknown
+            break  # the task cannot be asked; the results given before count, the rest is unknown
         if (latest.status or "").upper() == "DONE":
             return latest.results or [], True
         if time.monotonic() + pause > give_up_at:

@@ -1,4 +1,6 @@
-"""SimpleTexting's API v2: one method per call that is used.
+"""Calls SimpleTexting's API v2: one method per call that is used.
+
+Data flow: method call -> HTTP request -> typed answer or exact JSON text.
 
 Facts that shape it: `upsert` and `listsReplacement` default to true, so both are always sent as false; reads
 say `contactId` where writes answer `id`; a batch answers before it has done anything; there is no way here to
@@ -43,7 +45,7 @@ class _Page(msgspec.Struct):
 
 class _Id(msgspec.Struct):
     id: str | None = None  # documented for every write
-    contactId: str | None = None  # noqa: N815 (what reads say; some write may as well)
+    contactId: str | None = None  # noqa: N815 (what reads say; a write may say it too)
     error: Any = None
     errors: Any = None
     errorCode: Any = None  # noqa: N815
@@ -58,7 +60,7 @@ class CustomFieldItem(msgspec.Struct):
 
     @classmethod
     def read(cls, text: bytes) -> CustomFieldItem:
-        """What can be read of one; a row that is none has no label, and is nobody's field."""
+        """Read what can be read of a field; a row that is not a field gets no label, and so is never used."""
         row = _read(text)
         names = [row.get(name) for name in cls.__struct_fields__] if isinstance(row, Mapping) else []
         return cls(*(name if isinstance(name, str) else id_text(name) for name in names))
@@ -81,7 +83,7 @@ class BatchResult(msgspec.Struct):
 
 
 def contact_id_in(body: object) -> str | None:
-    """The id that a contact's JSON names, None where it names none."""
+    """Return the id in a contact's JSON; None where it has none."""
     if not isinstance(body, Mapping):
         return None
     return next((told for key in CONTACT.id_keys if (told := id_text(body.get(key))) is not None), None)
@@ -100,7 +102,7 @@ def _read(text: bytes) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list: exact JSON texts, and totals where a positive whole number was told.
+    """One page of a list: exact JSON texts, and totals where the answer has a positive whole number.
 
     A total proves that something is missing, and never that nothing is: it may count the page alone.
     """
@@ -130,11 +132,11 @@ def _count(raw: msgspec.Raw) -> int | None:
 
 
 def understood(body: object) -> bool:
-    """Whether all of a contact can be believed: what goes back with a write must not be lost or changed.
+    """Say whether all of a contact can be believed: what goes back with a write must not be lost or changed.
 
-    `customFields` of another shape than an object may hold fields that a write would take away, and so may one whose
-    values are all wrapped in something: they would go back wrapped. A number that no program can hold could not be told
-    from another one.
+    `customFields` of another shape than an object may hold fields that a write would remove, and so may an object whose
+    values are all wrapped in something: they would go back wrapped. A number too large for any program could not be
+    distinguished from another one.
     """
     if not isinstance(body, Mapping):
         return False
@@ -145,7 +147,7 @@ def understood(body: object) -> bool:
 
 
 def is_whole(body: Mapping[str, Any]) -> bool:
-    """Whether a contact of a list is more than an id or an error: who has neither phone nor status is not told of."""
+    """Say whether a listed contact is more than an id or an error: without phone and status it says nothing."""
     return not is_error(body) and any(not is_hollow(body.get(key)) for key in CONTACT.always)
 
 
@@ -156,7 +158,7 @@ def _beyond(value: object) -> bool:
 
 
 class SimpleTextingClient:
-    """Speaks for one merchant; every method sends one request (and its retries).
+    """Calls the API for one merchant; every method sends one request (and its retries).
 
     Raises (every method): `TryLater`, `BadKey`, `BadAnswer`; `Refused` for other 4xx of that one request.
     """
@@ -172,13 +174,13 @@ class SimpleTextingClient:
         )
         self.server_time: float | None = None  # SimpleTexting's clock at its last answer (epoch seconds, whole)
 
-    def _heard(self, answer: Answer[T]) -> Answer[T]:
+    def _note_time(self, answer: Answer[T]) -> Answer[T]:
         self.server_time = answer.server_time or self.server_time
         return answer
 
     def _id(self, answer: Answer[_Id]) -> str:
-        """The id that a write names; an answer without one says nothing about the write."""
-        told = self._heard(answer).value
+        """Return the id that a write names; an answer without one says nothing about the write."""
+        told = self._note_time(answer).value
         written = told.id or told.contactId
         if told.error or told.errors or told.errorCode:
             raise BadAnswer("the answer to a write is an error", system=SIMPLETEXTING, http_status=answer.status)
@@ -187,31 +189,31 @@ class SimpleTextingClient:
         return written
 
     def tenant(self) -> dict[str, Any]:
-        """`GET /tenant`, the cheapest proof that the token is good (documented)."""
+        """Read `GET /tenant`, the cheapest proof that the token is good (documented)."""
         answer: Answer[Any] = self.http.request("tenant", "GET", "/api/tenant", shape=JSON)
         return answer.value if isinstance(answer.value, dict) else {}
 
     def list_contacts(self, page: int, *, since: str | None = None) -> Page:
-        """`GET /contacts`, oldest update first; opted-out contacts are in it (seen in client code)."""
+        """Read a page of `GET /contacts`, oldest update first; opted-out contacts are in it (seen in client code)."""
         params: dict[str, str | int] = {"page": page, "size": PAGE_SIZE, "direction": "ASC"}
         if since:
             params["since"] = since
-        answer = self._heard(self.http.request("list_contacts", "GET", "/api/contacts", shape=_Page, params=params))
+        answer = self._note_time(self.http.request("list_contacts", "GET", "/api/contacts", shape=_Page, params=params))
         return _page(answer)
 
     def contact(self, contact_id: str) -> bytes:
-        """`GET /contacts/{id}`: the exact JSON text of that very contact.
+        """Read `GET /contacts/{id}`: the exact JSON text of exactly that contact.
 
         Raises:
-            Refused: with 404 where it is gone.
-            BadRecord: the answer is another contact, an error, or not enough of one to be believed.
+            Refused: with 404 where the contact is gone.
+            BadRecord: the answer is another contact, an error, or not enough of a contact to be believed.
         """
         text, body = self._single(contact_id)
         prove(CONTACT, body, contact_id)
         return text
 
     def contact_by_phone(self, phone: str) -> tuple[str, bytes]:
-        """`GET /contacts/{phone}` (ten digits): id and exact JSON text of who has that phone; raises as above."""
+        """Read `GET /contacts/{phone}` (ten digits): id and exact JSON text of its contact; raises like `contact`."""
         text, body = self._single(phone)
         own = contact_id_in(body)
         prove(CONTACT, body, own or "")
@@ -225,7 +227,7 @@ class SimpleTextingClient:
 
     def _single(self, key: str) -> tuple[bytes, Any]:
         answer = self.http.request("contact", "GET", f"/api/contacts/{quote(key, safe='')}", shape=msgspec.Raw)
-        text = bytes(self._heard(answer).value)
+        text = bytes(self._note_time(answer).value)
         body = _read(text)
         if not understood(body):
             raise BadRecord(
@@ -236,13 +238,13 @@ class SimpleTextingClient:
         return text, body
 
     def list_custom_fields(self, page: int) -> Page:
-        """`GET /custom-fields`: one page."""
+        """Read one page of `GET /custom-fields`."""
         params = {"page": page, "size": PAGE_SIZE}
         answer = self.http.request("list_custom_fields", "GET", "/api/custom-fields", shape=_Page, params=params)
-        return _page(self._heard(answer))
+        return _page(self._note_time(answer))
 
     def update_contact(self, contact_id: str, body: Mapping[str, Any]) -> str:
-        """`PUT /contacts/{id}` with `upsert=false`: can change a contact, cannot make one; the id that was written."""
+        """Send `PUT /contacts/{id}` with `upsert=false`, which cannot create a contact; return the id it wrote."""
         answer = self.http.request(
             "update_contact",
             "PUT",
@@ -254,7 +256,7 @@ class SimpleTextingClient:
         return self._id(answer)
 
     def batch_update(self, updates: Sequence[Mapping[str, Any]]) -> str:
-        """`POST /contacts-batch/batch-update`: accepted is not applied; the id is a task's."""
+        """Send `POST /contacts-batch/batch-update`; return the task's id. Accepted is not applied."""
         answer = self.http.request(
             "batch_update",
             "POST",
@@ -265,10 +267,10 @@ class SimpleTextingClient:
         return self._id(answer)
 
     def batch_result(self, task_id: str) -> BatchResult:
-        """`GET /contacts-batch/batch-update/{task}` (its success status is documented as 201)."""
+        """Read `GET /contacts-batch/batch-update/{task}` (its success status is documented as 201)."""
         path = f"/api/contacts-batch/batch-update/{quote(task_id, safe='')}"
         return self.http.request("batch_result", "GET", path, shape=BatchResult).value
 
     def delete_contact(self, contact_id: str) -> None:
-        """`DELETE /contacts/{id}`: only for a contact that our own batch has just made by accident."""
+        """Send `DELETE /contacts/{id}`: only for a contact that our own batch has just made by accident."""
         self.http.request("delete_contact", "DELETE", f"/api/contacts/{quote(contact_id, safe='')}", shape=NoBody)

@@ -1,6 +1,6 @@
-"""Walks the list of contacts, which is no snapshot: rows shift while it is read, and nothing reports a deletion.
+"""Walks the list of contacts, which is not a snapshot: rows shift while it is read, and nothing reports a deletion.
 
-Data flow: API pages -> ContactItem by id, and whether anybody may be missing.
+Data flow: API pages -> ContactItem by id, and whether any contact may be missing.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from vs_st_pipeline.platform.warehouse.state import (
     CLOCK_SLACK,
 )
 
-HEADER_STEP = timedelta(seconds=1)  # a `Date` is told in whole seconds
+HEADER_STEP = timedelta(seconds=1)  # a `Date` header has whole seconds
 
 
 MOST_WALKS, FRUITLESS_WALKS = 12, 2
 
 
-STALE_PAGES = 3  # pages in a row that brought nobody new: it goes round
+STALE_PAGES = 3  # pages in a row that brought no new contact: the list repeats
 
 
 def latest_update(st: SimpleTextingClient) -> datetime:
-    """What no `updated` can rightly be after: SimpleTexting's own `Date`, where it says none the machine's clock."""
+    """Return the latest time that `updated` can rightly have: SimpleTexting's `Date`, else this machine's clock."""
     here = datetime.now(UTC)
     if st.server_time is None:
         return here
@@ -51,12 +51,12 @@ class Listing:
         names: the account's custom fields, as contacts name them.
         found: contacts by id.
         unusable: rows that cannot be believed, by id where they name one, else by number.
-        order: for each row in turn, what it is named by, so that it is known which follow one another.
-        told: the total last told, as far as it was not less than what had come already.
+        order: for each row in turn, the name it is kept under, so that it is known which rows follow one another.
+        told: the last total, as far as it was not less than what had come already.
         began: SimpleTexting's clock at the first page.
         longest: rows of the longest page.
-        moved: the total changed, or a contact came twice: rows were moved while they were read.
-        proved: nothing shows that anybody was missed.
+        moved: the total changed, or a contact came twice: rows moved while they were read.
+        proved: nothing shows that a contact was missed.
     """
 
     names: FieldKeys
@@ -72,22 +72,26 @@ class Listing:
 
     @property
     def count(self) -> int:
+        """Return how many distinct contacts came, unusable rows included."""
         return len(self.found) + len(self.unusable)
 
     @property
     def ids(self) -> set[str]:
+        """Return the names of all rows, unusable ones included."""
         return {*self.found, *self.unusable}
 
     @property
     def updated(self) -> list[datetime]:
+        """Return the update times that the contacts give."""
         return [item.updated for item in self.found.values() if item.updated is not None]
 
     @property
     def short(self) -> bool:
+        """Say whether the list gave fewer contacts than its total says."""
         return self.told is not None and self.count < self.told
 
     def join(self, later: Listing) -> bool:
-        """Add another walk, whose bodies are newer; whether it brought anybody new."""
+        """Add another walk, whose bodies are newer; return whether it brought a new contact."""
         new = bool(later.ids - self.ids)
         for name in later.ids:
             self.found.pop(name, None)
@@ -100,7 +104,7 @@ class Listing:
         return new
 
     def take(self, text: bytes) -> str:
-        """Take a row; returns what it is named by."""
+        """Add a row; return the name it is kept under."""
         item = contact_item(text, self.names)
         if not item.understood:
             name = item.contact_id or f"#{sum(one.startswith('#') for one in self.unusable)}"
@@ -115,9 +119,9 @@ class Listing:
 
 
 def _takes_its_place(before: ContactItem, later: ContactItem) -> bool:
-    """Whether a row takes the place of one of the same contact that came before it.
+    """Return whether a row replaces an earlier row of the same contact.
 
-    Where they differ in consent it is by when they were updated, and where that does not tell no consent is believed.
+    Where they differ in consent, the later update decides, and where that does not tell, no consent is believed.
     """
     consented, consents = (consent_reason(row.status) is None for row in (before, later))
     if consented == consents:
@@ -134,7 +138,7 @@ def walk_list(
     since: datetime | None = None,
     enough: Callable[[Sequence[str], Listing], bool] = lambda page, listing: False,
 ) -> Listing:
-    """Walk the list, again while rows move and each walk brings somebody new: together they miss nobody."""
+    """Walk the list, again while rows move and each walk brings a new contact: together the walks miss none."""
     listing = _list(run, st, since=since, enough=enough)
     restless, fruitless = listing.moved or listing.short, 0
     for _ in range(MOST_WALKS - 1):
@@ -143,7 +147,7 @@ def walk_list(
         again = _list(run, st, since=since)
         alone = not again.moved and not again.short and again.ids >= listing.ids
         fruitless = 0 if listing.join(again) else fruitless + 1
-        # Whole is a walk in which nothing moved, or as many contacts together as the list says there are.
+        # A walk is whole if nothing moved in it, or if all walks together have as many contacts as the list says.
         restless = not alone and listing.told != listing.count
     listing.proved = not restless
     return listing
@@ -156,9 +160,9 @@ def _list(
     since: datetime | None = None,
     enough: Callable[[Sequence[str], Listing], bool] = lambda page, listing: False,
 ) -> Listing:
-    """One walk. The end is an empty page, or one shorter than the longest where no total says that more is there.
+    """Walk the list once, to an empty page, or to one shorter than the longest where no total says that more is there.
 
-    No total says that this was all: some count the page alone.
+    No total proves that this was all: some count the page alone.
     """
     with run.open() as db:
         listing = Listing(FieldKeys(read_custom_fields(db)))
@@ -172,7 +176,7 @@ def _list(
             listing.began = min(latest_update(st), datetime.fromtimestamp(st.server_time, UTC)) if _sane(st) else None
         if listing.pages and page.rows and page.rows == before:
             if listing.told == listing.count and len(page.rows) < PAGE_SIZE and listing.pages == 1:
-                return listing  # it has but one page, shows it whatever is asked for, and says that this is all
+                return listing  # there is only one page, given for every page number, and its total says this is all
             raise BadAnswer(
                 "the contact list gave the same page twice: paging has no effect",
                 system=SIMPLETEXTING,

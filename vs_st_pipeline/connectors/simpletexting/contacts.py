@@ -2,8 +2,8 @@
 
 Data flow: API pages -> raw.simpletexting_contacts, raw.simpletexting_custom_fields.
 
-The listing is no snapshot: rows shift while it is read, and nothing reports a deletion. So a listing counts as
-complete only if it holds as many contacts as it says; only then is anybody taken for gone.
+The list is not a snapshot: rows shift while it is read, and nothing reports a deletion. So a listing counts as
+complete only if it has as many contacts as it says; only then is a contact taken for gone.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     contact_item_of,
     land_contacts,
     mark_gone,
-    of_people_not_forgotten,
     read_custom_fields,
+    without_suppressed,
 )
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, BadRecord, Refused
 from vs_st_pipeline.domain.formats import instant, parse_moment
@@ -37,13 +37,13 @@ from vs_st_pipeline.platform.warehouse.state import (
 from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, record_unreadable, unreadable_ids
 
 OVERLAP = timedelta(hours=1)  # rows may be shown late, and `since` may be exclusive
-OVERLAP_ROWS = PAGE_SIZE - 20  # room for what is new
+OVERLAP_ROWS = PAGE_SIZE - 20  # leaves room for new rows
 FULL, SINCE, FIELDS, LONGEST = "contacts_full", "contacts_since", "custom_fields", "contacts_page"
-OF_ALL = 80  # per cent of the known contacts: what a listing of all has at least
+OF_ALL = 80  # percent of the known contacts: the least that a listing of all contacts has
 
 
 def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
-    """Read the account's custom fields anew; returns how many there are."""
+    """Read the account's custom fields again; return how many there are."""
     with run.open() as db:
         kept = db.rows("select label, merge_tag from raw.simpletexting_custom_fields order by rowid")
         proved = get_state(db, FIELDS) is not None and not run.full
@@ -63,25 +63,25 @@ def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
         if rows != kept:
             db.execute("delete from raw.simpletexting_custom_fields")
             db.execute(f"insert into raw.simpletexting_custom_fields select label, merge_tag from {batch}")
-            # A renamed merge tag moves no contact's `updated`, and is how each of them says whose it is.
+            # A renamed merge tag changes no contact's `updated`, and contacts carry their customer's id under a tag.
             clear_state(db, FULL)
         set_state(db, FIELDS, len(rows), run.now())
     return len(rows)
 
 
 def list_custom_fields(st: SimpleTextingClient, known: Sequence[tuple[str, str | None]] = ()) -> list[CustomFieldItem]:
-    """All custom fields of the account, page by page.
+    """List all custom fields of the account, page by page.
 
     Args:
-        known: labels and merge tags of a list that was read to its end not long ago: where the first page is all of it
-            again, and says of no more, the end is not asked for anew.
+        known: labels and merge tags of a list that was recently read to its end: where the first page is all of it
+            again, and shows no sign of more, the end is not asked for again.
     """
     rows: list[bytes] = []
     longest = pages = 0
     while True:
         page = st.list_custom_fields(pages)
         if pages and page.rows and page.rows == rows[-len(page.rows) :]:
-            break  # the same page again: all of it was on the first
+            break  # the same page again: the first page has all of it
         rows += page.rows
         pages += 1
         longest = max(longest, len(page.rows))
@@ -98,7 +98,7 @@ def _labels(fields: Iterable[CustomFieldItem]) -> list[tuple[str, str | None]]:
 
 
 def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) -> int:
-    """Read the contacts that were updated since the last look, or all of them where that is due.
+    """Read the contacts that were updated since the last read, or all of them where that is due.
 
     Args:
         fresh: read all, whatever is due: right before a batch, and to settle what a batch left unknown.
@@ -107,20 +107,20 @@ def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) ->
         How many distinct contacts were seen.
 
     Raises:
-        BadAnswer: the listing said more contacts than it gave, however often it was walked; paging had no effect; or
-            too many of the contacts are of a shape that is not understood.
+        BadAnswer: the list said more contacts than it gave, however often it was walked; paging had no effect; or
+            too many of the contacts have a shape that is not understood.
     """
     with run.open() as db:
-        mark = get_state(db, SINCE)
-        full = fresh or run.full or mark is None or get_state(db, UNREAD_EMAILS) is None
+        cursor = get_state(db, SINCE)
+        full = fresh or run.full or cursor is None or get_state(db, UNREAD_EMAILS) is None
         full = full or is_due(db, FULL, run.merchant.simpletexting.full_read, run.now())
-    if full or datetime.fromisoformat(mark) > latest_update(st):  # a mark in the future has hidden whom nobody knows
+    if full or datetime.fromisoformat(cursor) > latest_update(st):  # a cursor in the future has hidden unknown contacts
         return _fetch_all(run, st, "before a batch" if fresh else "due")
-    return _fetch_since(run, st, mark)
+    return _fetch_since(run, st, cursor)
 
 
 def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
-    """A complete listing; those that it does not have are marked gone."""
+    """Read a complete list; contacts that are not in it are marked gone."""
     listing = walk_list(run, st, enough=lambda page, _: _holds_all(run, page))
     if listing.short:
         raise BadAnswer(
@@ -135,7 +135,7 @@ def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
 
 
 def _holds_all(run: Run, page: Sequence[str]) -> bool:
-    """Whether a page holds everybody who was in a whole listing of this run: then nobody is gone, whatever follows."""
+    """Return whether a page has every contact of an earlier whole listing of this run: then no contact is gone."""
     with run.open() as db, db.batch({"contact_id": page}) as batch:
         whole = db.value("select count(*) from raw.reads where what = 'contacts' and run_id = ?", [run.run_id])
         missing = db.value(
@@ -161,32 +161,32 @@ def _land_complete(run: Run, st: SimpleTextingClient, listing: Listing) -> None:
             if not run.dry_run:
                 set_state(db, FULL, run.run_id, run.now())
                 set_state(db, LONGEST, listing.longest, run.now())
-        _move_mark(db, run, st, listing, None)
+        _move_cursor(db, run, st, listing, None)
 
 
-def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
-    """Contacts updated since the mark less an overlap; what does not keep to that is taken for what it is."""
+def _fetch_since(run: Run, st: SimpleTextingClient, cursor: str) -> int:
+    """Read contacts updated since the cursor less an overlap; detect a list that does not obey `since`."""
     with run.open() as db:
-        since = _overlapping(db, datetime.fromisoformat(mark))
+        since = _overlapping(db, datetime.fromisoformat(cursor))
         known = int(db.value("select count(*) from raw.simpletexting_contacts where not gone"))
         longest = int(get_state(db, LONGEST) or 0)
-    newest = datetime.fromisoformat(mark)
+    newest = datetime.fromisoformat(cursor)
 
     def enough(page: Sequence[str], listing: Listing) -> bool:
-        """A page shorter than this account's pages are, with the newest known in it and no news, is all there is."""
+        """Say whether a page shorter than this account's pages, with the newest known contact and no news, is all."""
         items = [listing.found[name] for name in page if name in listing.found]
         with run.open() as db:
             return len(page) < longest and len(items) == len(page) and _no_news(db, items, newest)
 
     listing = walk_list(run, st, since=since, enough=enough)
-    if listing.short:  # it told more than it gave, again and again: only a listing of all can tell what is not there
+    if listing.short:  # it gave fewer than it said, again and again: only a list of all shows which are not there
         return _fetch_all(run, st, "the list of updated contacts was not whole")
-    if datetime.fromisoformat(mark) > latest_update(st):
+    if datetime.fromisoformat(cursor) > latest_update(st):
         return _fetch_all(run, st, "the last look was dated in the future")
     _judge_unusable(run, st, listing, of_all=False)
     before = sum(moment < since - timedelta(seconds=1) for moment in listing.updated)
     if before * 2 > listing.count and listing.count * 100 >= known * OF_ALL:
-        # `since` had no effect: then this is a listing of all, and is treated as one. One old row proves nothing.
+        # `since` had no effect: this is a list of all contacts, and is treated as one. One old row proves nothing.
         _land_complete(run, st, listing)
         run.request_log.append(
             RequestLogEntry("contact list", "`since` has no effect here", listing.count, "all contacts")
@@ -195,7 +195,7 @@ def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
     with run.open() as db, db.transaction():
         land_contacts(run, db, listing.found.values())
         _keep_unusable(run, db, listing, of_all=False)
-        _move_mark(db, run, st, listing, mark)
+        _move_cursor(db, run, st, listing, cursor)
     run.request_log.append(
         RequestLogEntry("contact list", "updated since the last look", listing.count, f"{listing.pages} pages")
     )
@@ -203,7 +203,7 @@ def _fetch_since(run: Run, st: SimpleTextingClient, mark: str) -> int:
 
 
 def _no_news(db: Db, items: Sequence[ContactItem], newest: datetime) -> bool:
-    """Whether these are stored as they are, or were written by us since, and the newest that is known is among them."""
+    """Return whether all are stored just so or were written by us since, and the newest known one is among them."""
     columns = {"contact_id": [item.contact_id for item in items], "hash": [item.body_hash for item in items]}
     with db.batch(columns) as batch:
         known, ours, ours_in_all = db.rows(
@@ -220,35 +220,35 @@ def _no_news(db: Db, items: Sequence[ContactItem], newest: datetime) -> bool:
     return bool(ours) or any(item.updated is not None and item.updated >= newest for item in items)
 
 
-def _overlapping(db: Db, mark: datetime) -> datetime:
-    """Where to read from: an hour before the mark, or as far back as contacts fill most of a page.
+def _overlapping(db: Db, cursor: datetime) -> datetime:
+    """Return where to read from: an hour before the cursor, or as far back as contacts fill most of a page.
 
-    Right after many were written the hour holds them all; a page is overlap enough, and one request. Contacts that say
-    to be newer than the mark take no place in it. Of those that were written in one moment, as by a batch, all are
-    within it or none: half of them cannot be asked for, and all might need another page.
+    Right after a large write the hour holds all of its contacts; a page is overlap enough, and one request. Contacts
+    whose update time is after the cursor take no place in it. Contacts that were written at one moment, as by a batch,
+    are within it all or not at all: half of them cannot be asked for, and all of them might need another page.
     """
-    since = mark - OVERLAP
+    since = cursor - OVERLAP
     if db.value("select count(*) from raw.simpletexting_contacts") <= OVERLAP_ROWS:
         return since
     rows = db.rows(
         """select updated from (select json_extract_string(body, '$.updated') as updated
                from raw.simpletexting_contacts where not gone)
            where updated is not null and updated <= ? order by updated desc limit ?""",
-        [f"{mark + timedelta(days=1):%Y-%m-%dT%H:%M:%S}", OVERLAP_ROWS + 1],
+        [f"{cursor + timedelta(days=1):%Y-%m-%dT%H:%M:%S}", OVERLAP_ROWS + 1],
     )
     moments = [instant(moment) for row in rows if (moment := parse_moment(row[0])) is not None]
     if len(rows) <= OVERLAP_ROWS or not moments:
         return since
     oldest = min(moments)
-    fitting = min((moment for moment in moments if oldest < moment < mark), default=oldest)
-    return max(since, min(fitting, mark))
+    fitting = min((moment for moment in moments if oldest < moment < cursor), default=oldest)
+    return max(since, min(fitting, cursor))
 
 
-def _move_mark(db: Db, run: Run, st: SimpleTextingClient, listing: Listing, before: str | None) -> None:
-    """The greatest `updated` seen, in SimpleTexting's own time, and never later than its clock; it never goes back.
+def _move_cursor(db: Db, run: Run, st: SimpleTextingClient, listing: Listing, before: str | None) -> None:
+    """Move the cursor to the greatest `updated` seen, in SimpleTexting's own time; never past its clock, never back.
 
-    Who says to have been updated in the future is passed over. Where nobody says anything that can be read, it is
-    SimpleTexting's clock when the listing began. A rehearsal does not move it: the next sync shall list the same
+    A contact whose update time is in the future is ignored. Where no contact has a readable time, the cursor is
+    SimpleTexting's clock when the listing began. A dry run does not move it: the next sync has to list the same
     contacts itself, or it could not write them.
     """
     if run.dry_run:
@@ -265,10 +265,10 @@ def _move_mark(db: Db, run: Run, st: SimpleTextingClient, listing: Listing, befo
 
 
 def _judge_unusable(run: Run, st: SimpleTextingClient, listing: Listing, *, of_all: bool) -> None:
-    """One contact that is not understood is left alone; many are another way of answering, and stop the sync.
+    """Leave alone one contact that is not understood; many mean that the API answers differently, and end the sync.
 
     Raises:
-        BadAnswer: all of them, five in a row, or more than a fifth of 25 or more are so.
+        BadAnswer: all of them, five in a row, or more than a fifth of 25 or more are not understood.
     """
     if not listing.unusable:
         return
@@ -285,12 +285,12 @@ def _judge_unusable(run: Run, st: SimpleTextingClient, listing: Listing, *, of_a
                where not gone order by read_at desc, contact_id limit 1""",
             [CONTACT.name],
         )
-    # Who has no custom fields proves nothing of the form that they come in.
+    # A contact without custom fields proves nothing about the form that they come in.
     proved = {name for name, item in listing.found.items() if item.has_custom_fields}
     if not proved:
         if of_all or row is None or row[0] in listing.unusable:
             raise error
-        st.contact(row[0])  # of somebody who was read well before; if he cannot be read now, it is the system's trouble
+        st.contact(row[0])  # a contact that was read well before; if it cannot be read now, it is the system's trouble
     reads = SingleReads(len(listing.order))
     for name in listing.order:
         if name in listing.unusable:
@@ -300,22 +300,22 @@ def _judge_unusable(run: Run, st: SimpleTextingClient, listing: Listing, *, of_a
 
 
 def _keep_unusable(run: Run, db: Db, listing: Listing, *, of_all: bool) -> None:
-    """Keep who cannot be understood, and which e-mail he has: nobody else may be given it."""
-    error = BadRecord("the contact stands in the list in a shape that cannot be understood", system=SIMPLETEXTING)
+    """Keep which contacts cannot be understood, and their e-mails: no other contact may be given one of them."""
+    error = BadRecord("the contact is in the list in a shape that cannot be understood", system=SIMPLETEXTING)
     named = {name: error for name in listing.unusable if not name.startswith("#")}
     record_unreadable(db, CONTACT.name, named, run.now(), dry_run=run.dry_run)
     known: dict[str, str] = {} if of_all else get_state(db, UNREAD_EMAILS) or {}
     emails = {name: email for name, email in known.items() if name not in listing.found}
-    for item in of_people_not_forgotten(run, db, list(listing.unusable.values())):
+    for item in without_suppressed(run, db, list(listing.unusable.values())):
         if item.email:
-            # Of rows without an id, each has the place of its own e-mail: their numbers are those of one listing.
+            # Rows without an id are kept under their own e-mail: row numbers are only valid within one listing.
             emails[item.contact_id or f"# {item.email}"] = item.email
     if emails != get_state(db, UNREAD_EMAILS):
         set_state(db, UNREAD_EMAILS, emails, run.now())
 
 
 def _understood_now(run: Run, db: Db, contact_id: str) -> None:
-    """He was read, or is gone: what was kept of him because he could not be understood is no longer needed."""
+    """Drop what was kept of a contact because it could not be understood: it was read, or it is gone."""
     forget_unreadable(db, CONTACT.name, [contact_id])
     emails: dict[str, str] = get_state(db, UNREAD_EMAILS) or {}
     if emails.pop(contact_id, None) is not None:
@@ -323,10 +323,10 @@ def _understood_now(run: Run, db: Db, contact_id: str) -> None:
 
 
 def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
-    """Read one contact by itself and land it; one that answers 404 is marked gone.
+    """Read one contact alone and land it; one that answers 404 is marked gone.
 
     Raises:
-        PipelineError: it could not be read; `records.is_of_one_record` says whose trouble that may be.
+        PipelineError: it could not be read; `is_of_one_record` says whose trouble that may be.
     """
     try:
         text = st.contact(contact_id)

@@ -1,4 +1,4 @@
-"""The account's custom fields: under which key each field of a map is written, and how it is named in what is read.
+"""Resolves the account's custom fields: the key to write each field of a map under, and the names that reads use.
 
 Data flow: FieldMap + the account's custom fields -> keys; live `customFields` -> values by key.
 """
@@ -13,7 +13,7 @@ from decimal import Decimal
 from vs_st_pipeline.domain.field_map import FieldMap, MapField
 from vs_st_pipeline.domain.matching import CUSTOMER_ID_LABEL, carried_id
 
-_WIDEST = 40  # digits that are written out; what is longer is nobody's number
+_WIDEST = 40  # digits that are written out; nothing longer is a real number
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,14 @@ class CustomField:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedMap:
-    """A map against an account: fields with the key to write each under, and those that the account lacks."""
+    """A map resolved for an account: fields with the key to write each under, and those that the account lacks."""
 
     available: list[tuple[MapField, str]]
     missing: list[MapField]
 
 
 def resolve_fields(field_map: FieldMap, custom_fields: Sequence[CustomField]) -> ResolvedMap:
-    """Finds each field in the account: by exact label, then label in any case, then merge tag in any case.
+    """Find each field in the account: by exact label, then label in any case, then merge tag in any case.
 
     The key is the merge tag, because reads are keyed by it; the label where the tag is blank. Where two rows of a map
     mean one field of the account (one by label, one by tag), the first has it and the second is missing.
@@ -62,7 +62,7 @@ def shows_customer_ids(custom_fields: Sequence[CustomField]) -> bool:
 
 
 class _Keys:
-    """The account's custom fields by what a map may call them."""
+    """The account's custom fields by the names that a map may use."""
 
     def __init__(self, custom_fields: Sequence[CustomField]) -> None:
         labels = [(field.label, _key(field)) for field in custom_fields]
@@ -78,7 +78,7 @@ class _Keys:
 
 
 class FieldKeys:
-    """How an account's custom fields are named in what is read, made once for all of its contacts.
+    """The names that reads use for an account's custom fields, made once for all of its contacts.
 
     Reads are keyed by merge tag, seldom by label (not documented), so a value under the tag beats one under the label.
     """
@@ -92,13 +92,13 @@ class FieldKeys:
         self.customer_id_key = customer_id_key(fields)
 
     def key(self, name: str) -> str:
-        """The key under which this name is written; an unknown name stays as it is."""
+        """Return the key under which this name is written; an unknown name stays as it is."""
         return self._exact.get(name) or self._folded.get(name.casefold()) or name
 
     def values(self, live: Mapping[str, object]) -> dict[str, str]:
-        """A contact's live `customFields` under the keys we write; null is `""`.
+        """Return a contact's live `customFields` under the keys we write; null is `""`.
 
-        A customer id reads as its digits, however it is stored (`700103.0`): else it would be put right for ever.
+        A customer id reads as its digits, however it is stored (`700103.0`): otherwise every sync would correct it.
         """
         values: dict[str, str] = {}
         direct: set[str] = set()
@@ -128,7 +128,7 @@ def _first_wins(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def live_text(value: object) -> str:
-    """What stands in a field, as text for comparing; a whole number reads alike whether it is `7`, `7.0` or `7e0`."""
+    """Return a field's value as text for comparing; a whole number is the same as `7`, `7.0` or `7e0`."""
     if value is None or isinstance(value, str):
         return value or ""
     if isinstance(value, Decimal) and value.adjusted() < _WIDEST and value == value.to_integral_value():

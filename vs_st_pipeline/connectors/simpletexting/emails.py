@@ -1,4 +1,4 @@
-"""The rules of a contact's own e-mail: accounts hold each only once, and refuse a contact for what is no address."""
+"""Checks a contact's own e-mail: an account holds each e-mail once, and refuses a contact whose e-mail is invalid."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from vs_st_pipeline.platform.warehouse.state import UNREAD_EMAILS, get_state
 
 
 def is_email(value: Wanted | Change) -> bool:
-    """Say whether this gives the contact's own e-mail, and not a blank."""
+    """Say whether this sets the contact's own e-mail to something other than a blank."""
     text = value.new if isinstance(value, Change) else value.value
     return (value.kind, value.key) == ("builtin", "email") and bool(text.strip())
 
 
 def is_address(text: str) -> bool:
-    """Say whether a text can be an e-mail address at all; `n/a`, `none` and the like have the whole contact refused."""
+    """Say whether a text can be an e-mail address; for `n/a`, `none` and the like the whole contact is refused."""
     name, at, host = text.strip().rpartition("@")
     return bool(name and at and host.strip(".")) and not any(char.isspace() for char in text.strip())
 
 
 def email_owners(db: Db, emails: Iterable[str]) -> dict[str, set[str]]:
-    """Return the ids of the contacts that have these e-mails (in small letters), by e-mail.
+    """Return the ids of the contacts that have these e-mails (in lower case), by e-mail.
 
-    Those that cannot be understood have theirs too: nobody else may be given it.
+    Contacts that cannot be understood have e-mails too: no other contact may be given one of them.
     """
     owners: dict[str, set[str]] = {}
     asked = sorted(set(emails))

@@ -1,10 +1,11 @@
-"""Every error code that SimpleTexting is known to answer: what it means, what a person should do, what we do about it.
+"""Describes every error code that SimpleTexting is known to answer: its meaning, what a person should do, what we do.
 
 The codes are those of both error envelopes, of single items of a batch, of calls that are never made here (a person who
-meets one in a log should find it all the same), and three of our own. What is not known is told as such, never hidden.
+meets one in a log should find it all the same), and three of our own. An unknown code is reported as unknown, never
+hidden.
 
-Whatever the code says, a contact that was refused is tried at the next sync, then after growing gaps up to a day, and
-is never dropped (interface 7.8): what is refused today for a reason that nobody understands may pass tomorrow.
+Whatever the code is, a refused contact is tried at the next sync, then after growing gaps up to a day, and is never
+dropped (interface 7.8): what is refused today for an unknown reason may pass tomorrow.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ NEXT_STEPS: Final[dict[Then, str]] = {
     "at once": "tried again within the same sync, with growing pauses; then by the next sync",
     "after repair": "not tried again in this sync: the whole merchant stops, and goes on when it is repaired",
     "never": "not tried again: there is nothing left to write to",
-    "not met": "not met here: the pipeline never makes the call that is answered by it",
+    "not met": "not met here: the pipeline never makes a call that is answered with it",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
-    """What a code says.
+    """The meaning of one error code.
 
     Attributes:
         code: as SimpleTexting spells it; `no code` where it gave none.
@@ -43,12 +44,12 @@ class ErrorCode:
 
     @property
     def account_wide(self) -> bool:
-        """Whether it is about the account and not about what was sent: whoever else is sent will meet it too."""
+        """Say whether it is about the account and not about what was sent: every other contact will meet it too."""
         return self.then == "after repair"
 
     @property
     def next_step(self) -> str:
-        """When it is tried again, or why not."""
+        """Return when it is tried again, or why not."""
         return NEXT_STEPS[self.then]
 
 
@@ -93,12 +94,12 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         ErrorCode(
             "INVALID_CONTACT",
             "SimpleTexting has marked this phone as one that cannot be reached.",
-            "Ask the customer for another phone. Until then no text reaches him, whatever the contact says.",
+            "Ask the customer for another phone. Until then no text reaches the customer, whatever the contact says.",
         ),
         ErrorCode(
             "LOCAL_OPT_OUT",
             "This phone is on the account's block list: the person has said STOP, or somebody blocked it.",
-            "Nothing: it is his decision. He comes back by texting START.",
+            "Nothing: it is their decision. They come back by texting START.",
         ),
         ErrorCode(
             "CONTACT_ID_DIFFERS",
@@ -153,7 +154,7 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
             "SimpleTexting failed, and does not say in what.",
             _WAIT,
         ),
-        # Answers to calls that are never made here, but for the deletion of what our own batch has just made.
+        # Answers to calls that are never made here, except for deleting what our own batch has just made.
         ErrorCode(
             "CONTACT_DELETE_FAILED",
             "SimpleTexting does not delete a contact that has said STOP.",
@@ -177,7 +178,7 @@ NO_CODE: Final = ErrorCode(
 
 
 def describe_code(code: str | None) -> ErrorCode:
-    """What a code means; one that nobody told us of, and none at all, have a meaning too."""
+    """Return the meaning of a code; an unknown code and a missing one have a meaning too."""
     if not code:
         return NO_CODE
     return CATALOGUE.get(code) or ErrorCode(

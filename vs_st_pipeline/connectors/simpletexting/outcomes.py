@@ -1,7 +1,9 @@
-"""What became of what was sent: each outcome is recorded in one transaction, with the ledger that it moves.
+"""Records what became of each write, in one transaction with the change that it makes to the ledger.
 
-Whatever has no clear answer is settled by reading the contact, not by hoping. What a crash left without an outcome is
-in the outbox, and is settled the same way by the next run before it writes anything.
+Data flow: OutboxEntry + answer -> synced.* (ledger, rejects, outbox) and PushCounts.
+
+A write without a clear answer is settled by reading the contact, not by hoping. What a crash left without an outcome is
+in the outbox, and the next run settles it the same way before it writes anything.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ class PushCounts:
     accepted: int = 0
     rejected: int = 0
     unknown: int = 0
-    held: Counter[str] = field(default_factory=Counter)  # who was found to be held at the fresh read
+    held: Counter[str] = field(default_factory=Counter)  # contacts found to be held back at the fresh read
     noted: Counter[str] = field(default_factory=Counter)
 
 
@@ -63,9 +65,9 @@ class OutcomeRecorder:
     """Records what is sent and what became of it, and counts it in `pushed`.
 
     Attributes:
-        reads: what became of the contacts that were read singly in this sync.
-        rejected: who was refused in an earlier one.
-        moved: contacts of which something was recorded, so that what was planned for them is compared again.
+        reads: what became of the contacts that were read alone in this sync.
+        rejected: contacts that were refused in an earlier sync.
+        moved: contacts for which something was recorded, so that what was planned for them is compared again.
     """
 
     run: Run
@@ -76,10 +78,10 @@ class OutcomeRecorder:
     moved: set[str] = field(default_factory=set)
 
     def read(self, contact_id: str) -> bool:
-        """Read one contact by itself; one that cannot be read is left for later, and stops nobody else.
+        """Read one contact alone; one that cannot be read is left for later, and does not hold up the others.
 
         Returns:
-            False: what it is now is not known in this sync.
+            False: its current values are not known in this sync.
 
         Raises:
             PipelineError: it is the system's trouble.
@@ -105,7 +107,7 @@ class OutcomeRecorder:
             contacts: contact id, phone as it was read, and what is to change.
 
         Raises:
-            Internal: somebody among them is not known as opted in by a reading of this very run. This is the last line
+            Internal: a contact among them is not known as opted in by a read of this very run. This is the last check
                 before a write, on what is stored and not on what the caller believes; nothing is stored or sent.
         """
         send_id, run_id, heard = uuid.uuid4().hex, self.run.run_id, self.st.server_time
@@ -122,31 +124,31 @@ class OutcomeRecorder:
                 )
         return sending
 
-    def taken(self, sending: Sequence[OutboxEntry], task_id: str) -> None:
-        """A batch was taken; its task can be asked from here on."""
+    def acknowledged(self, sending: Sequence[OutboxEntry], task_id: str) -> None:
+        """Record that a batch was acknowledged; its task can be asked from here on."""
         with self.run.open() as db:
             outbox.record_acknowledged(db, sending[0].send_id, task_id, self.st.server_time)
 
     def not_sent(self, sending: Sequence[OutboxEntry]) -> None:
-        """The request was refused as a whole: nothing of it was done."""
+        """Record that the request was refused as a whole: nothing of it was done."""
         with self.run.open() as db:
             outbox.record_not_sent(db, sending[0].send_id)
 
     def accept_partly(
         self, sent: OutboxEntry, dropped: Sequence[Change], code: str | None, http_status: int | None
     ) -> None:
-        """Written without what it was refused for: that goes on being wanted, and the contact counts as rejected."""
+        """Record a write without the refused values: those are still wanted, and the contact counts as rejected."""
         with self.run.open() as db, db.transaction():
             ledger.record_partly(db, sent, dropped, code=code, http_status=http_status, at=self.run.now())
         self.pushed.rejected += 1
 
     def without_effect(self, sent: OutboxEntry) -> None:
-        """Refused as it was; it is sent otherwise at once."""
+        """Record that an entry was refused as it was; it is sent in another form at once."""
         with self.run.open() as db, db.transaction():
             retries.record_refused(db, sent, at=self.run.now())
 
     def accept(self, sent: Sequence[OutboxEntry]) -> None:
-        """The ledger moves."""
+        """Record accepted changes in the ledger."""
         if sent:
             with self.run.open() as db, db.transaction():
                 ledger.record_accepted(db, sent, at=self.run.now())
@@ -154,38 +156,38 @@ class OutcomeRecorder:
             self.pushed.accepted += len(sent)
 
     def reject(self, sent: OutboxEntry, code: str | None, http_status: int | None) -> None:
-        """Refused: tried again later, never dropped."""
-        at = self.run.now()  # one moment: by it the history knows which refusal the code is of
+        """Record a refusal: the contact is tried again later, never dropped."""
+        at = self.run.now()  # one moment: it tells the history which refusal the code belongs to
         with self.run.open() as db, db.transaction():
             retries.record_rejected(db, sent, code=code, http_status=http_status, at=at)
             retries.record_refused(db, sent, at=at)
         self.pushed.rejected += 1
 
     def gone(self, sent: OutboxEntry) -> None:
-        """SimpleTexting does not have this contact any more."""
+        """Record that SimpleTexting does not have this contact any more."""
         with self.run.open() as db, db.transaction():
             mark_gone(db, sent.contact_id)
             outbox.record_without_effect(db, [sent], "gone", at=self.run.now())
         self.pushed.noted[GONE] += 1
 
-    def resolve_mismatch(self, sent: OutboxEntry, stranger_id: str, called: CallWindow) -> None:
-        """The write went to another contact than the one we know: ours had vanished; this one is new or came back."""
-        met = settle_accidental(self.st, stranger_id, called)
+    def resolve_mismatch(self, sent: OutboxEntry, other_id: str, called: CallWindow) -> None:
+        """Resolve a write that went to another contact than the one we know, because ours had vanished."""
+        met = settle_accidental(self.st, other_id, called)
         self.pushed.noted[met] += 1
         still_there = self._is_there(sent.contact_id)
         with self.run.open() as db, db.transaction():
             if not still_there:
                 mark_gone(db, sent.contact_id)
             if met in (IN_DOUBT, MADE_NOT_DELETED):
-                ledger.record_doubted(db, stranger_id, met, at=self.run.now())
+                ledger.record_doubted(db, other_id, met, at=self.run.now())
             if met == MADE_AND_DELETED:
-                mark_gone(db, stranger_id)
+                mark_gone(db, other_id)
             retries.record_rejected(db, sent, code="CONTACT_ID_DIFFERS", http_status=None, at=self.run.now())
             outbox.record_without_effect(db, [sent], "another contact", at=self.run.now())
         self.pushed.rejected += 1
 
     def _is_there(self, contact_id: str) -> bool:
-        """Whether the contact that we know is there by its own word; an answer about another one proves nothing."""
+        """Return whether the contact that we know is still there; an answer about another one proves nothing."""
         try:
             self.st.contact(contact_id)
         except (Refused, TryLater, BadAnswer, Forbidden) as error:
@@ -200,11 +202,11 @@ class OutcomeRecorder:
         dropped: Mapping[str, Refusal] | None = None,
         again: Callable[[OutboxEntry, str | None], bool] = lambda sent, code: False,
     ) -> None:
-        """All outcomes of a batch.
+        """Record all outcomes of a batch.
 
         Args:
             dropped: by contact id, what was left out of its item because it had been refused with it.
-            again: told of each refused item; whether that one is sent again in another form, at once.
+            again: called for each refused item; returns whether the item is sent again in another form, at once.
         """
         by_id = {sent.contact_id: sent for sent in sending}
         left_out = dropped or {}
@@ -217,8 +219,8 @@ class OutcomeRecorder:
                 self.without_effect(by_id[contact_id])
             else:
                 self.reject(whole(by_id[contact_id], left_out.get(contact_id)), code, None)
-        for contact_id, stranger_id in outcome.strangers.items():
-            self.resolve_mismatch(by_id[contact_id], stranger_id, outcome.called)
+        for contact_id, other_id in outcome.mismatched.items():
+            self.resolve_mismatch(by_id[contact_id], other_id, outcome.called)
         if outcome.unknown:
             unknown = [by_id[contact_id] for contact_id in outcome.unknown]
             self.settle(unknown, called=outcome.called, may_come=not outcome.done)
@@ -230,28 +232,30 @@ class OutcomeRecorder:
         sent: Sequence[OutboxEntry],
         *,
         called: CallWindow | None = None,
-        finally_: bool = False,
+        from_earlier_run: bool = False,
         may_come: bool = False,
-        anew: bool = False,
+        sends_again: bool = False,
     ) -> set[str]:
         """Read contacts whose outcome is unknown: what they show now is the outcome.
 
-        A batch that nobody saw done, and whose values do not show, is given up by the next run, which writes the
-        contact anew if that is wanted: waiting for it would leave the contact wrong for a day. If it comes all the same
-        it puts older values over newer ones; the next sync finds that as an edit, and puts it right. What it must not
-        do unseen is make a contact where ours has vanished since: its phone is looked at again (`look_late`).
+        A batch that was never seen done, and whose values do not show, is given up by the next run, which writes the
+        contact again if that is wanted: waiting for it would leave the contact wrong for a day. If it is applied after
+        all, it puts older values over newer ones; the next sync finds that as an edit, and corrects it. What it must
+        not do unnoticed is make a contact where ours has vanished since: its phone is checked again (`check_late`).
 
         Args:
-            called: when the batch was sent that left them unknown; None for a single write, which cannot create.
-            finally_: an earlier run sent it: what does not show was not applied, and is written anew if it is wanted.
-            may_come: the batch may still be carried out, and then makes a contact where ours is gone. So a gone one
-                stays in the outbox, and its phone is looked at again.
-            anew: this run sends them again at once, so that what does not show now was not applied.
+            called: SimpleTexting's clock around the batch that left them unknown; None for a single write, which cannot
+                create.
+            from_earlier_run: an earlier run sent it: what does not show was not applied, and is written again if it is
+                wanted.
+            may_come: the batch may still be applied, and then makes a contact where ours is gone. So a gone one stays
+                in the outbox, and its phone is checked again.
+            sends_again: this run sends them again at once, so what does not show now was not applied.
 
         Returns:
             The ids of those that cannot be read either.
         """
-        unread = self._read_again(sent, unless_read=finally_)
+        unread = self._read_again(sent, unless_read=from_earlier_run)
         with self.run.open() as db:
             live = read_contacts(db, read_custom_fields(db), [one.contact_id for one in sent])
         proved: list[OutboxEntry] = []
@@ -260,15 +264,15 @@ class OutcomeRecorder:
             if one.contact_id in unread:
                 self.pushed.unknown += 1
             elif contact is None:
-                if called and self._stranger_under_its_phone(one, called):
+                if called and self._other_contact_has_phone(one, called):
                     continue
                 if not may_come:
                     self.gone(one)
-                elif not finally_:
+                elif not from_earlier_run:
                     self.pushed.noted[GONE] += 1
             elif _shows(contact.value, one.changes):
                 proved.append(one)
-            elif finally_ or anew:
+            elif from_earlier_run or sends_again:
                 self._not_applied(one, may_come=may_come)
             else:
                 self.pushed.unknown += 1
@@ -276,14 +280,14 @@ class OutcomeRecorder:
         return unread
 
     def check_late(self, sent: OutboxEntry, called: CallWindow) -> None:
-        """A contact has vanished whose batch was given up, and may have come since: has it made another?
+        """Check whether a given-up batch was applied late and made another contact in place of one that vanished.
 
-        That one would show what was sent; who has come back by himself, by whatever door, does not.
+        Such a contact shows what was sent; a person who came back on their own, in whatever way, does not.
         """
         try:
             found_id, text = self.st.contact_by_phone(sent.phone or "")
         except (Refused, TryLater, BadAnswer, Forbidden):
-            return  # nobody there, as a rule; the next sync looks again
+            return  # usually there is no contact; the next sync checks again
         with self.run.open() as db:
             names = FieldKeys(read_custom_fields(db))
         found = live_contact(found_id, text, "", names)
@@ -293,14 +297,14 @@ class OutcomeRecorder:
     def _not_applied(self, sent: OutboxEntry, *, may_come: bool) -> None:
         at = self.run.now()
         with self.run.open() as db, db.transaction():
-            if sent.task_id:  # SimpleTexting had taken it: to send the same in every sync would come to the same
+            if sent.task_id:  # SimpleTexting had accepted it: sending the same in every sync would end the same way
                 retries.record_rejected(db, sent, code=NOT_APPLIED, http_status=None, at=at)
             outbox.record_without_effect(db, [sent], "not applied", at=at, may_come=may_come)
 
     def _read_again(self, sent: Sequence[OutboxEntry], *, unless_read: bool) -> set[str]:
-        """Read them as they are now; the ids of those that could not be read."""
+        """Read the contacts as they are now; return the ids of those that could not be read."""
         ids = [one.contact_id for one in sent]
-        if unless_read:  # this run has read most of them already, and gone ones are known to be
+        if unless_read:  # this run has read most of them already, and knows which are gone
             with self.run.open() as db, db.batch({"contact_id": ids}) as batch:
                 known = db.rows(
                     f"""select contact_id from raw.simpletexting_contacts semi join {batch} using (contact_id)
@@ -321,12 +325,12 @@ class OutcomeRecorder:
             TryLater,
             BadAnswer,
             Forbidden,
-        ):  # it is not one contact's trouble: of nobody after it is anything known
+        ):  # the system's trouble, not one contact's: nothing is known of this contact and those after it
             unread.update(ids[ids.index(contact_id) :] if len(ids) <= READ_SINGLY_UP_TO else ids)
         return unread
 
-    def _stranger_under_its_phone(self, sent: OutboxEntry, called: CallWindow) -> bool:
-        """Whether a batch without a result met another contact under the phone of one that has vanished."""
+    def _other_contact_has_phone(self, sent: OutboxEntry, called: CallWindow) -> bool:
+        """Return whether a batch without a result met another contact under the phone of one that has vanished."""
         try:
             found = self.st.contact_by_phone(sent.phone)[0] if sent.phone else None
         except (Refused, TryLater, BadAnswer, Forbidden):
@@ -339,7 +343,7 @@ class OutcomeRecorder:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a contact was refused with, and is tried without."""
+    """The values that a contact was refused with, and is tried without."""
 
     changes: tuple[Change, ...]
     code: str | None
@@ -347,7 +351,7 @@ class Refusal:
 
 
 def whole(sent: OutboxEntry, refusal: Refusal | None) -> OutboxEntry:
-    """What was wanted of the contact, with what had been left out."""
+    """Return the entry completed with what had been left out of it: all that was wanted of the contact."""
     return replace(sent, changes=(*sent.changes, *refusal.changes)) if refusal else sent
 
 
@@ -356,6 +360,6 @@ def _shows(live: Callable[[str, str], str], changes: Sequence[Change]) -> bool:
 
 
 def _shown(now: str, change: Change) -> bool:
-    # What stood there before proves nothing, even where it is how the new one begins (`Six`, then `Six, Reserve`).
+    # The old value proves nothing, even where it is how the new one begins (`Six`, then `Six, Reserve`).
     cut = bool(change.new) and now != (change.old or "") and is_normalized_form(change.new, now)
     return now == change.new or cut

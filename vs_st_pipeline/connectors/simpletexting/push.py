@@ -1,8 +1,8 @@
-"""Writes the planned differences, and remembers each outcome only after the answer that proves it.
+"""Writes the planned differences, and records each outcome only after the answer that proves it.
 
 Data flow: planned.changes -> SimpleTexting -> synced.*
 
-Few contacts are written one by one with a call that cannot create; many go by batch, which can (it upserts), so
+A few contacts are written one by one with a call that cannot create; many go by batch, which can (it upserts), so
 a batch comes right after a fresh read and every result's contact id is compared with the one that is known.
 """
 
@@ -27,14 +27,14 @@ from vs_st_pipeline.platform.warehouse import ledger, outbox, retries
 from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, unreadable_ids
 
 WAIT_AGAIN_FOR = timedelta(minutes=15)
-LATEST_BATCH = timedelta(days=1)  # how long a batch that nobody saw done is believed to be possible still
+LATEST_BATCH = timedelta(days=1)  # how long a batch that was never seen done may still be applied
 
 
 def push(run: Run, st: SimpleTextingClient, pushed: PushCounts) -> None:
-    """Settle what an earlier run left open, then write what is planned, and move the ledger outcome by outcome.
+    """Settle what an earlier run left open, then write what is planned, and update the ledger outcome by outcome.
 
     Args:
-        pushed: counted up outcome by outcome, so that a run that fails midway still says what it did.
+        pushed: counted up outcome by outcome, so that a run that fails midway still reports what it did.
 
     Raises:
         Unsafe: the plan was refused by the brake and this run does not allow it.
@@ -71,7 +71,7 @@ def push(run: Run, st: SimpleTextingClient, pushed: PushCounts) -> None:
 
 
 def _forget_readable(run: Run, wanted_ids: Sequence[str]) -> None:
-    """Who was read in this run and has nothing to be written is not unreadable; of the others their read decides."""
+    """Drop unreadable contacts that this run read and has nothing to write for; a read decides the others."""
     with run.open() as db, db.transaction():
         if known := unreadable_ids(db, CONTACT.name) - set(wanted_ids):
             with db.batch({"contact_id": sorted(known)}) as batch:
@@ -84,7 +84,7 @@ def _forget_readable(run: Run, wanted_ids: Sequence[str]) -> None:
 
 
 def _note_unreadable(run: Run, pushed: PushCounts) -> None:
-    """Contacts that cannot be read now; those of whom the plan says so already are counted there."""
+    """Count contacts that cannot be read now, except those that the plan has noted, which are counted there."""
     with run.open() as db:
         noted = {row[0] for row in db.rows("select contact_id from planned.notes where note = ?", [UNREADABLE])}
         if count := len(unreadable_ids(db, CONTACT.name) - noted):
@@ -92,7 +92,7 @@ def _note_unreadable(run: Run, pushed: PushCounts) -> None:
 
 
 def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: PushCounts) -> set[str]:
-    """What a run that died had sent: its batch is asked, never sent again; the rest is settled by reading.
+    """Settle what a crashed run had sent: its batch is polled, never sent again; the rest is settled by reading.
 
     Returns:
         The ids of the contacts that were settled.
@@ -106,7 +106,7 @@ def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: PushCounts) -
         called = CallWindow(first.heard_before, first.heard_after) if first.call == BATCH else None
         age, done = abs(run.now() - (first.sent_at or run.now())), False
         if first.task_id and called:
-            # It may not have begun before we died; what is not done long after is not waited for again.
+            # It may have begun only after the crash; a batch that is not done long after is not waited for again.
             wait = run.merchant.simpletexting.batch_wait if age <= WAIT_AGAIN_FOR else timedelta(0)
             outcome = collect(st, first.task_id, sending, called, wait=wait, progress=run.progress)
             unknown, outcome.unknown = outcome.unknown, []
@@ -114,11 +114,11 @@ def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: PushCounts) -
             sending, done = [sent for sent in sending if sent.contact_id in unknown], outcome.done
         if sending:
             may_come = called is not None and not done and age < LATEST_BATCH
-            outcomes.settle(sending, called=called, finally_=True, may_come=may_come)
+            outcomes.settle(sending, called=called, from_earlier_run=True, may_come=may_come)
     with run.open() as db:
         late = outbox.read_late(db, at=run.now(), within=LATEST_BATCH)
         outbox.forget_late(db, at=run.now(), within=LATEST_BATCH)
     for sent in late:
         outcomes.check_late(sent, CallWindow(sent.heard_before, sent.heard_after))
-    pushed.noted += before.noted  # its contacts are counted by what this run finds to be written
+    pushed.noted += before.noted  # its contacts are counted by what this run finds to write
     return {sent.contact_id for sent in [*late, *(sent for sending in outstanding.values() for sent in sending)]}

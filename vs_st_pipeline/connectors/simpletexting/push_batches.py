@@ -42,6 +42,11 @@ LIST_AGAIN_AFTER_SECONDS = 10.0
 
 
 def push_by_batch(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> None:
+    """Read all contacts, then write these by batch: suspects last, and those that cannot go by batch one by one.
+
+    Raises:
+        TryLater, BadAnswer: a batch failed as a whole, or the list could not be read.
+    """
     run = outcomes.run
     reading.fetch_contacts(run, outcomes.st, fresh=True)
     with run.open() as db:
@@ -64,8 +69,8 @@ class _Batches:
 
     Attributes:
         listed_at, all_listed_at: when contacts were last listed, and all of them (monotonic seconds).
-        alone: who cannot go by batch, which knows contacts by phone only: without a clear one, or one of his own; and
-            who was not to be read in the list, and is asked for singly.
+        alone: contacts that cannot go by batch, which knows contacts by phone only: those without a clear phone, or
+            that share it; and those that could not be read in the list, and are read one by one.
         lean: what contacts were refused with, and are sent without, by id.
     """
 
@@ -76,13 +81,13 @@ class _Batches:
     lean: dict[str, Refusal] = field(default_factory=dict)
 
     def send(self, contact_ids: Sequence[str], *, suspects: bool = False) -> bool:
-        """One batch; halved where it is refused as a whole. False: no more contacts may be sent in this run.
+        """Send one batch, halved where it is refused as a whole. False: this run may send no more contacts.
 
         Args:
             suspects: if it fails, the caller tries its parts at once.
 
         Raises:
-            TryLater, BadAnswer: it failed as a whole, after all its tries.
+            TryLater, BadAnswer: it failed as a whole, after all of its tries.
         """
         outcomes, run, st = self.outcomes, self.outcomes.run, self.outcomes.st
         items = self._items(contact_ids)
@@ -108,11 +113,11 @@ class _Batches:
             return True
         except (TryLater, BadAnswer) as error:
             called = CallWindow(sending[0].heard_before, None)
-            outcomes.settle(sending, called=called, may_come=True, anew=suspects)
+            outcomes.settle(sending, called=called, may_come=True, sends_again=suspects)
             if not suspects:
                 remember_suspects(run, [item.contact.contact_id for item in items], error)
             raise
-        outcomes.taken(sending, task_id)
+        outcomes.acknowledged(sending, task_id)
         called = CallWindow(sending[0].heard_before, st.server_time)
         wait = run.merchant.simpletexting.batch_wait
         outcome = collect(st, task_id, sending, called, wait=wait, progress=run.progress)
@@ -130,10 +135,10 @@ class _Batches:
         return not again or self.send(again, suspects=suspects)
 
     def send_suspects(self, contact_ids: Sequence[str]) -> bool:
-        """Contacts whose batch failed as a whole in an earlier sync: in halves, down to the one that fails alone.
+        """Send contacts whose batch failed as a whole in an earlier sync: in halves, down to the one that fails alone.
 
         The others are written on the way. Where two parts in a row fail, one contact out of each of two others is
-        tried: if neither passes, it is no contact's trouble. False: no more contacts may be sent in this run.
+        tried: if neither passes, it is the system's trouble. False: this run may send no more contacts.
 
         Raises:
             TryLater, BadAnswer: nothing passes.
@@ -172,7 +177,7 @@ class _Batches:
         return True
 
     def _one_passes(self, parts: deque[list[str]]) -> bool:
-        """Whether any of two contacts of different parts can be written by itself."""
+        """Return whether any of two contacts of different parts can be written alone."""
         for contact_id in dict.fromkeys((parts[0][0], parts[-1][-1])):
             accepted = self.outcomes.pushed.accepted
             try:
@@ -192,7 +197,7 @@ class _Batches:
             self.outcomes.reject(whole(sent, self.lean.get(contact_id)), WRITE_FAILS, error.http_status)
 
     def _again(self, item: WriteItem, code: str | None, http_status: int | None) -> bool:
-        """Whether a refused item is to be sent once more without what is only to be filled in."""
+        """Return whether a refused item is sent once more, without the values that only fill empty fields."""
         contact_id = item.contact.contact_id
         lean = None if contact_id in self.lean else without_fill(item, code, http_status)
         if lean is None or not is_lean_due(self.outcomes, item, lean[1]):
@@ -201,14 +206,14 @@ class _Batches:
         return True
 
     def _items(self, contact_ids: Sequence[str]) -> list[WriteItem]:
-        """What is to be written as it stands now; who cannot go by batch is put with those who go alone.
+        """Return what is to be written now; contacts that cannot go by batch are added to `alone`.
 
-        A batch comes right after a reading: where the last one is too old it is read again who has moved since. What
-        an item says is made anew in any case, because every reading may have changed what is known of any contact.
+        A batch comes right after a read: where the last one is too old, the contacts updated since are read again. The
+        changes are computed again in any case, because every read may have changed what is known of any contact.
         """
         run = self.outcomes.run
         if time.monotonic() - self.listed_at > LIST_AGAIN_AFTER_SECONDS:
-            # What moves no time shows in a listing of all only: it is trusted no longer than a single reading is.
+            # Edits that change no `updated` only show in a full list: it is trusted no longer than a single read is.
             all_of_them = time.monotonic() - self.all_listed_at > READ_AGAIN_AFTER.total_seconds()
             reading.fetch_contacts(run, self.outcomes.st, fresh=all_of_them)
             self.listed_at = time.monotonic()

@@ -26,23 +26,26 @@ from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
 FAILURES_IN_A_ROW, SUSPECTS_IN_A_ROW = 3, 5
 
 
-LEAN_EVERY = 3  # tries of a contact that is refused with and without what is only to be filled in
+LEAN_EVERY = 3  # tries of a contact that is refused both with and without the values that only fill empty fields
 
 
 GONE_THERE, TOO_MANY = 404, 429
 
 
-NOT_FOR_A_VALUE = frozenset(["INVALID_CONTACT", "LOCAL_OPT_OUT", IMPORT_LIMIT])  # no field less would change these
+NOT_FOR_A_VALUE = frozenset(["INVALID_CONTACT", "LOCAL_OPT_OUT", IMPORT_LIMIT])  # leaving out a field would not help
 
 
 UPDATE, BATCH = "update_contact", "batch_update"
 
 
 def push_one_by_one(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> None:
-    """Write each by itself; who failed before goes last, so that he keeps nobody else from being written.
+    """Write each contact alone; contacts that failed before go last, so that they do not hold up the others.
 
-    A write that fails in no clear way after all its tries is the contact's own trouble if others pass: then it counts
-    as refused. Where none passes, or too many fail in a row, it is the system's.
+    A write that fails without a clear answer after all its tries is the contact's own trouble if others pass: then it
+    counts as refused. Where none passes, or too many fail in a row, it is the system's trouble.
+
+    Raises:
+        TryLater, BadAnswer: it is the system's trouble, or the account is blocked.
     """
     run, pushed = outcomes.run, outcomes.pushed
     with run.open() as db:
@@ -50,7 +53,7 @@ def push_one_by_one(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> No
     failed: list[tuple[OutboxEntry, PipelineError]] = []
     in_a_row, passed = 0, pushed.accepted
     for done, contact_id in enumerate(sorted(contact_ids, key=lambda one: one in suspects), 1):
-        with run.open() as db:  # not before: each write on the way may change what is known of the contacts after it
+        with run.open() as db:  # one by one: each write may change what is known of the contacts after it
             fresh = is_fresh(run, db, contact_id)
             written = _sending(outcomes, contact_id) if fresh else None
         if not fresh and outcomes.read(contact_id):
@@ -64,7 +67,7 @@ def push_one_by_one(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> No
                 outcomes.not_sent([sent])
                 raise blocked_account(refused) from None
             except (TryLater, BadAnswer) as error:
-                # No clear answer: it may have been written. Reading tells; if not even that works, the next sync will.
+                # No clear answer: it may have been written. Reading tells; if that fails too, the next sync tells.
                 accepted, unknown = pushed.accepted, pushed.unknown
                 unread = outcomes.settle([sent])
                 if pushed.accepted > accepted:
@@ -87,7 +90,7 @@ def push_one_by_one(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> No
 
 
 def _sending(outcomes: OutcomeRecorder, contact_id: str) -> tuple[WriteItem, OutboxEntry] | None:
-    """What is to be written of one contact, stored as about to be sent; None where nothing is."""
+    """Return what is to be written of one contact, stored as about to be sent; None where there is nothing."""
     run = outcomes.run
     with run.open() as db:
         for item in build_write_set(run, db, [contact_id], outcomes.pushed, outcomes.moved):
@@ -97,13 +100,13 @@ def _sending(outcomes: OutcomeRecorder, contact_id: str) -> tuple[WriteItem, Out
 
 
 def _of_one(outcomes: OutcomeRecorder, unread: set[str]) -> bool:
-    """Whether it is these contacts' own trouble that they cannot be read: then they are kept as unreadable."""
+    """Return whether these contacts' own trouble made them unreadable: then they are kept as unreadable."""
     with outcomes.run.open() as db:
         return unread <= unreadable_ids(db, CONTACT.name)
 
 
 def remember_suspects(run: Run, contact_ids: Sequence[str], error: PipelineError) -> None:
-    """Who was in a request that failed as a whole goes apart from the others in the next sync."""
+    """Store the contacts of a request that failed as a whole: the next sync sends them apart from the others."""
     if isinstance(error, TryLater) and (error.call is None or error.http_status == TOO_MANY):
         return
     with run.open() as db, db.transaction():
@@ -112,16 +115,16 @@ def remember_suspects(run: Run, contact_ids: Sequence[str], error: PipelineError
 
 def _reject_failed(outcomes: OutcomeRecorder, failed: Sequence[tuple[OutboxEntry, PipelineError]]) -> None:
     for sent, error in failed:
-        outcomes.pushed.unknown -= 1  # it was read, and does not show
+        outcomes.pushed.unknown -= 1  # it was read, and does not show the values
         outcomes.reject(sent, WRITE_FAILS, error.http_status)
 
 
 def _write_one(outcomes: OutcomeRecorder, item: WriteItem, sent: OutboxEntry) -> None:
-    """Write one contact; refused, it is tried once more without what is only to be filled in.
+    """Write one contact; where it is refused, try once more without the values that only fill empty fields.
 
     Raises:
-        Refused: it is about the account.
-        TryLater, BadAnswer: nobody knows what became of it.
+        Refused: the refusal is about the account.
+        TryLater, BadAnswer: the outcome is unknown.
     """
     try:
         _update(outcomes, item.contact, sent)
@@ -160,16 +163,16 @@ def _write_lean(outcomes: OutcomeRecorder, item: WriteItem, refusal: Refusal) ->
 
 
 def _update(outcomes: OutcomeRecorder, contact: LiveContact, sent: OutboxEntry) -> None:
-    """Raises BadAnswer where another contact is named: this call creates none, so what became of ours is to be read."""
+    """Send the update; BadAnswer if the answer names another contact: this call creates none, so reading must tell."""
     written_id = outcomes.st.update_contact(sent.contact_id, write_body(contact, sent.changes))
     if written_id != sent.contact_id:
         raise BadAnswer("the answer to a write names another contact", system=SIMPLETEXTING, call=UPDATE)
 
 
 def without_fill(item: WriteItem, code: str | None, http_status: int | None) -> tuple[WriteItem, Refusal] | None:
-    """The item without the contact's own fields that are only filled in, if something is left then.
+    """Return the item without the contact's own fields that are only filled in, if something is left then.
 
-    They come from whatever people type at the shop, and one that is refused keeps all the others away.
+    Those values come from whatever people type at the shop, and one that is refused keeps all the others away.
     """
     if code in NOT_FOR_A_VALUE:
         return None
@@ -181,7 +184,7 @@ def without_fill(item: WriteItem, code: str | None, http_status: int | None) -> 
 
 
 def blocked_account(refused: Refused) -> TryLater:
-    """It is about the account, not about who was to be written: to try the others would refuse each of them as well."""
+    """Return the error for a blocked account: every other contact would be refused as well, so none is tried."""
     meaning = describe_code(refused.code)
     return TryLater(
         f"{meaning.means} {meaning.do} What was to be written is written by the next sync after that",
@@ -192,7 +195,7 @@ def blocked_account(refused: Refused) -> TryLater:
 
 
 def is_lean_due(outcomes: OutcomeRecorder, item: WriteItem, dropped: Refusal) -> bool:
-    """Whether a refused contact is tried without these at once: not each time where it was refused so as well."""
+    """Say whether a refused contact is tried without these values at once: not each time if that was refused too."""
     before = outcomes.rejected.get(item.contact.contact_id)
     if before is None or before.changes_hash == retries.request_hash(dropped.changes):
         return True

@@ -1,10 +1,10 @@
-"""Stores the account's contacts as they were read, with the pointers that name a person, and reads them back.
+"""Stores the account's contacts as they were read, with the pointers that identify a person, and reads them back.
 
-Data flow: JSON of contacts -> raw.simpletexting_contacts -> ContactPointers (no body is decoded), LiveContact (one is).
+Data flow: JSON of contacts -> raw.simpletexting_contacts -> ContactIdentity (no body is decoded), LiveContact (one is).
 
-Each contact is decoded once on its way in (`contact_item`). What links, planning and a person's question need to find
-it by (phone, e-mail, carried customer id, status) is stored beside the body, so that nobody decodes all bodies to find
-one.
+Each contact is decoded once on its way in (`contact_item`). The values that linking, planning and a person's question
+use to find a contact (phone, e-mail, carried customer id, status) are stored beside the body, so that finding one never
+decodes all bodies.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ OUR_OWN_SOURCE = "PUBLIC_API"  # `updateSource` of a contact that was last touch
 
 @dataclass(frozen=True, slots=True)
 class ContactItem:
-    """One contact as SimpleTexting told it: its exact JSON text, and what is taken from it to find it by.
+    """One contact as SimpleTexting gave it: its exact JSON text, and the values it is found by.
 
     Attributes:
-        contact_id: empty where it names none.
+        contact_id: empty where it has none.
         understood: all of it can be believed, so that it may be stored and written back.
-        phone: as it was told. email: in small letters, None where blank.
+        phone: as it was given. email: in lower case, None where blank.
         customer_id: what `VScustomerID` says, as text, None where blank.
-        status: `subscriptionStatus`, empty if none was told.
+        status: `subscriptionStatus`, empty if none was given.
         source: `updateSource`, None where absent.
         updated: None where it cannot be read.
         has_custom_fields: it shows in which form custom fields come.
-        drift: what in it nobody told us of.
+        drift: names in it that are not documented.
     """
 
     contact_id: str
@@ -79,13 +79,13 @@ class LiveContact:
 
     Attributes:
         contact_id: SimpleTexting's id.
-        phone: as it was read (ten digits as a rule).
-        status: `subscriptionStatus`, open set; empty if none was told.
+        phone: as it was read (usually ten digits).
+        status: `subscriptionStatus`, open set; empty if none was given.
         builtin: the contact's own fields as text, empty where blank, null or absent.
         custom: custom fields as text by the key that a write uses (merge tag where known).
-        odd: those of them that are no text, by their exact JSON text: they go back as they came.
+        odd: those of them that are not text, by their exact JSON text: they go back as they came.
         created, updated: SimpleTexting's own times as text, empty where absent.
-        source: `updateSource`, by whom it was last touched; empty where absent.
+        source: `updateSource`, what last touched it; empty where absent.
         read_run: the run that read it last.
     """
 
@@ -106,7 +106,7 @@ class LiveContact:
 
     @property
     def may_be_ours(self) -> bool:
-        """Say whether it shows no sign that anybody but the API has touched it: what we made looks so."""
+        """Say whether nothing shows that anything but the API touched it: a contact that we made looks like this."""
         return self.source in ("", OUR_OWN_SOURCE)
 
 
@@ -138,7 +138,7 @@ def contact_item_of(text: bytes, names: FieldKeys) -> ContactItem:
     """Decode a contact that was proved to be understood when it was read.
 
     Raises:
-        BadRecord: it is not, or names no id.
+        BadRecord: it is not understood, or has no id.
     """
     item = contact_item(text, names)
     if not item.understood:
@@ -147,11 +147,11 @@ def contact_item_of(text: bytes, names: FieldKeys) -> ContactItem:
 
 
 def land_contacts(run: Run, db: Db, items: Iterable[ContactItem]) -> None:
-    """Store these bodies as this run's reading; the source first seen stays, our own writes overwrite it there.
+    """Store these bodies as read by this run; the source first seen is kept, because our own writes change it there.
 
-    When they were read is a fact, not a rule about dates, so it is the machine's time and never `VS_ST_NOW`.
+    The time of reading is a fact, not a rule about dates, so it is the machine's time and never `VS_ST_NOW`.
     """
-    items = of_people_not_forgotten(run, db, list(items))
+    items = without_suppressed(run, db, list(items))
     if not items:
         return
     columns: dict[str, list[Any]] = {
@@ -180,7 +180,7 @@ def land_contacts(run: Run, db: Db, items: Iterable[ContactItem]) -> None:
             run.now(),
         )
         read = {"now": utc_now_naive(), "run": run.run_id}
-        # To set what is there already costs as much.
+        # Setting the same values again would cost as much.
         told = ["body", "body_hash", "phone", "email", "customer_id", "status"] if new else []
         db.execute(
             f"""update raw.simpletexting_contacts as c
@@ -201,7 +201,7 @@ def land_contacts(run: Run, db: Db, items: Iterable[ContactItem]) -> None:
             )
 
 
-def of_people_not_forgotten(run: Run, db: Db, items: list[ContactItem]) -> list[ContactItem]:
+def without_suppressed(run: Run, db: Db, items: list[ContactItem]) -> list[ContactItem]:
     """Leave out contacts of erased persons: known by the contact, its phone, or the customer whose id it carries."""
     if not read_suppressed(db):
         return items
@@ -228,7 +228,7 @@ def read_custom_fields(db: Db) -> list[CustomField]:
 
 
 def read_identities(db: Db, contact_ids: Iterable[str] | None = None) -> list[ContactIdentity]:
-    """Return what linking needs of all contacts that are there, or of these; no body is decoded."""
+    """Return what linking needs of all contacts that are not gone, or of these; no body is decoded."""
     carried = "coalesce(customer_id, '')" if shows_customer_ids(read_custom_fields(db)) else "null"
     sql = f"select contact_id, phone, {carried}, status from raw.simpletexting_contacts"
     if contact_ids is None:
@@ -279,7 +279,7 @@ class _Customs(msgspec.Struct):
 
 
 def _as_they_came(text: str | bytes) -> dict[str, msgspec.Raw]:
-    """The exact text of each custom field's value; a float would change `1.10`, and what is longer than one."""
+    """Return the exact text of each custom field's value; a float would change `1.10` and numbers longer than it."""
     return {name: msgspec.Raw(bytes(raw)) for name, raw in _CUSTOMS.decode(text).customFields.items()}
 
 

@@ -1,7 +1,10 @@
-"""Who is written now: planned contacts as they were last read, compared anew, under the same gates again.
+"""Selects the contacts to write now: planned contacts as they were last read, compared and checked once more.
 
-A plan is a moment old when it is pushed. So each contact is looked at once more in the form in which it is about to be
-written: whoever is gone, has opted out or may be of our own making is left out, and so is what stands there by now.
+Data flow: planned.contacts, planned.changes + stored contacts -> WriteItem.
+
+A plan is already old when it is pushed. So each contact is checked once more in the form in which it is about to be
+written: a contact that is gone, has opted out or may be of our own making is left out, and so are values that it
+already has.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 
-READ_AGAIN_AFTER = timedelta(seconds=60)  # a listing older than this is no ground to write on
+READ_AGAIN_AFTER = timedelta(seconds=60)  # a listing older than this is not a basis for a write
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,12 @@ class WriteItem:
 def build_write_set(
     run: Run, db: Db, contact_ids: Sequence[str], pushed: PushCounts, moved: Container[str]
 ) -> list[WriteItem]:
-    """These contacts as they were last read, with what is still to change; who may not be written is counted.
+    """Return these contacts as they were last read, with what is still to change; contacts held back are counted.
 
-    What this run has compared already is not compared again while the contact still says what it said then.
+    What this run has already compared is not compared again while the contact still says what it said then.
 
     Args:
-        moved: contacts of which something was recorded since the plan was made.
+        moved: contacts for which something was recorded since the plan was made.
     """
     live = read_contacts(db, read_custom_fields(db), contact_ids)
     accepted = ledger.read_accepted(db, contact_ids)
@@ -92,7 +95,7 @@ def _with_reason(change: Change, planned: Change | None) -> Change:
 
 
 def _without_taken_emails(db: Db, items: Sequence[WriteItem]) -> list[WriteItem]:
-    """An e-mail that somebody else has by now is left out, as it would be in a plan: accounts may hold it only once."""
+    """Leave out an e-mail that another contact has by now, as a plan would: an account may hold it only once."""
     items = [
         WriteItem(item.contact, changes)
         for item in items
@@ -115,7 +118,7 @@ def _without_taken_emails(db: Db, items: Sequence[WriteItem]) -> list[WriteItem]
 
 
 def uniquely_by_phone(db: Db, contacts: Sequence[LiveContact]) -> set[str]:
-    """Return the ids of those whose phone names them and nobody else in the account: only they can go by batch."""
+    """Return the ids of contacts whose phone no other contact of the account has: only they can go by batch."""
     with db.batch({"contact_id": [contact.contact_id for contact in contacts]}) as batch:
         rows = db.rows(
             f"""select any_value(contact_id) from raw.simpletexting_contacts
@@ -127,7 +130,7 @@ def uniquely_by_phone(db: Db, contacts: Sequence[LiveContact]) -> set[str]:
 
 
 def is_fresh(run: Run, db: Db, contact_id: str) -> bool:
-    """Say whether this run has read the contact not too long ago to write on it; a gone one need not be read again."""
+    """Say whether this run has read the contact recently enough to write it; a gone one need not be read again."""
     row = db.row(
         "select gone or (read_run = ? and read_at >= ?) from raw.simpletexting_contacts where contact_id = ?",
         [run.run_id, utc_now_naive() - READ_AGAIN_AFTER, contact_id],

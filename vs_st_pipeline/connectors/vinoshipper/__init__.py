@@ -1,1 +1,1 @@
-"""Vinoshipper: where customers and orders come from."""
+"""Connects to Vinoshipper, where customers and orders come from."""

@@ -1,4 +1,6 @@
-"""Vinoshipper's API: one method per call that is used, answers typed as far as the vendor is known to keep to them.
+"""Calls Vinoshipper's API: one method per call that is used, answers typed as far as the vendor is known to obey.
+
+Data flow: method call -> HTTP request -> typed answer or exact JSON text.
 
 Items of a list stay exact JSON text (`msgspec.Raw`), because raw rows are what the system said and money must
 never pass through a float. Anything but an id may be null, missing or new.
@@ -36,7 +38,7 @@ class _CustomerList(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class CustomerPage:
-    """One page of the customer list: `total` of all pages if told, and each item's exact JSON text."""
+    """One page of the customer list: `total` of all pages if given, and each item's exact JSON text."""
 
     total: int | None
     items: list[bytes]
@@ -44,7 +46,7 @@ class CustomerPage:
 
 @dataclass(frozen=True, slots=True)
 class OrderPage:
-    """One page of an order search: `total` of all pages if told, and each row's exact JSON text."""
+    """One page of an order search: `total` of all pages if given, and each row's exact JSON text."""
 
     total: int | None
     rows: list[bytes]
@@ -52,14 +54,14 @@ class OrderPage:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """One record: its exact JSON text and the same decoded (numbers with a point are Decimal)."""
+    """One record: its exact JSON text, and the same decoded (numbers with a point are Decimal)."""
 
     text: str
     value: Any
 
 
 class VinoshipperClient:
-    """Speaks for one merchant; every method sends one request (and its retries).
+    """Calls the API for one merchant; every method sends one request (and its retries).
 
     Raises (every method): `TryLater`, `BadKey`, `BadAnswer`; `Refused` for other 4xx of that one request. A read of one
     record raises `BadRecord` where the answer is not that record.
@@ -75,20 +77,20 @@ class VinoshipperClient:
             give_up_after=merchant.give_up_after.total_seconds(),
             trace_header="vs-trace-id",
         )
-        self.server_time: float | None = None  # Vinoshipper's clock at the last look at the feed (epoch seconds, whole)
+        self.server_time: float | None = None  # Vinoshipper's clock at the last read of the feed (epoch seconds, whole)
 
     @property
     def sent(self) -> int:
-        """Requests sent so far, retries too."""
+        """Return the number of requests sent so far, retries included."""
         return self.http.calls.total()
 
     def profile(self) -> dict[str, Any]:
-        """`GET /profile`, the cheapest proof that the key is good (seen in client code)."""
+        """Read `GET /profile`, the cheapest proof that the key is good (seen in client code)."""
         answer: Answer[Any] = self.http.request("profile", "GET", f"{PREFIX}/profile", shape=JSON)
         return answer.value if isinstance(answer.value, dict) else {}
 
     def list_customers(self, page_index: int, page_size: int) -> CustomerPage:
-        """`POST /customers/list`, zero-based pages (seen in client code; sort order unknown)."""
+        """Read a page of `POST /customers/list`, zero-based (seen in client code; sort order unknown)."""
         answer = self.http.request(
             "list_customers",
             "POST",
@@ -102,14 +104,14 @@ class VinoshipperClient:
         return CustomerPage(_count(found.total), [bytes(item) for item in found.items])
 
     def search_customers(self, text: str) -> list[bytes]:
-        """`GET /customers?q=`: free text over phones, names, e-mails (inferred); never to be trusted."""
+        """Search `GET /customers?q=`: free text over phones, names, e-mails (inferred); its result needs proof."""
         answer = self.http.request(
             "search_customers", "GET", f"{PREFIX}/customers", shape=msgspec.Raw, params={"q": text}
         )
         return self._rows("search_customers", answer)[1]
 
     def memberships(self, page_index: int, page_size: int) -> list[bytes]:
-        """`GET /clubs/memberships`: documented as newest modification first; paging names as on the customer list."""
+        """Read `GET /clubs/memberships`: documented as newest modification first; paging as in the customer list."""
         answer = self.http.request(
             "memberships",
             "GET",
@@ -121,27 +123,27 @@ class VinoshipperClient:
         return self._rows("memberships", answer)[1]
 
     def customer(self, customer_id: int) -> Body:
-        """`GET /customers/{id}`; `Refused` with 404 where the customer is gone."""
+        """Read `GET /customers/{id}`; `Refused` with 404 where the customer is gone."""
         return self._record(CUSTOMER, customer_id, f"{PREFIX}/customers/{customer_id}")
 
     def search_orders(self, params: Mapping[str, str | int]) -> OrderPage:
-        """`GET /orders` with the documented query string; unknown names are ignored by the server."""
+        """Search `GET /orders` with the documented query string; the server ignores unknown names."""
         answer = self.http.request("search_orders", "GET", f"{PREFIX}/orders", shape=msgspec.Raw, params=params)
         return self._order_page("search_orders", answer)
 
     def search_orders_by_body(self, body: Mapping[str, Any]) -> OrderPage:
-        """`POST /orders/search`, the same search with a JSON body (seen in client code)."""
+        """Search `POST /orders/search`, the same search with a JSON body (seen in client code)."""
         answer = self.http.request(
             "search_orders_by_body", "POST", f"{PREFIX}/orders/search", shape=msgspec.Raw, json=body
         )
         return self._order_page("search_orders_by_body", answer)
 
     def order(self, order_number: str) -> Body:
-        """`GET /orders/{number}`; the number is free text and is percent-encoded."""
+        """Read `GET /orders/{number}`; the number is free text and is percent-encoded."""
         return self._record(ORDER, order_number, f"{PREFIX}/orders/{quote(order_number, safe='')}")
 
     def receipt(self, order_number: str) -> Body:
-        """`GET /orders/{number}/receipt`; only for successfully submitted orders, else a 4xx."""
+        """Read `GET /orders/{number}/receipt`; only for successfully submitted orders, else a 4xx."""
         return self._record(RECEIPT, order_number, f"{PREFIX}/orders/{quote(order_number, safe='')}/receipt")
 
     def _record(self, kind: RecordKind, asked: str | int, path: str) -> Body:
@@ -159,7 +161,7 @@ class VinoshipperClient:
         return OrderPage(*self._rows(call, answer))
 
     def _rows(self, call: str, answer: Answer[msgspec.Raw]) -> tuple[int | None, list[bytes]]:
-        # The container's name differs by endpoint and is documented for none of them.
+        # The container's name differs by endpoint and is not documented for any of them.
         try:
             found = msgspec.json.decode(answer.value, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
             if isinstance(found, list):
@@ -175,7 +177,7 @@ class VinoshipperClient:
 
 
 def _no_list(call: str, answer: Answer[Any]) -> BadAnswer:
-    """An answer without a list, or with an error beside one: an empty list would say that there is nobody."""
+    """Return the error for an answer without a list, or with an error beside one: an empty list would say "nobody"."""
     return BadAnswer(
         "no list of records was found in the answer",
         system=VINOSHIPPER,
@@ -186,7 +188,7 @@ def _no_list(call: str, answer: Answer[Any]) -> BadAnswer:
 
 
 def decode(text: bytes | str) -> Any:
-    """JSON text with every fractional number as Decimal, straight from its digits; what is no JSON is None."""
+    """Decode JSON with every fractional number as Decimal, straight from its digits; None where it is not JSON."""
     try:
         return read_json(text)
     except ValueError:
@@ -194,8 +196,8 @@ def decode(text: bytes | str) -> Any:
 
 
 def whole_number(value: object) -> int | None:
-    """An id as the vendor may write it: a whole number above 0, or its digits as text; None for anything else."""
-    told = id_text(value)  # 700103.0 is nobody else
+    """Read an id as the vendor may write it: a whole number above 0, or its digits as text; None for anything else."""
+    told = id_text(value)  # 700103.0 is the same id as 700103
     number = int(told) if told is not None and told.isascii() and told.isdigit() and len(told) <= 19 else 0
     return number if 0 < number < 2**63 else None
 
@@ -205,7 +207,7 @@ def _total(found: Mapping[str, msgspec.Raw]) -> int | None:
 
 
 def _count(value: object) -> int | None:
-    """How many the other side says there are; None where it says no such number."""
+    """Return the count that the other side gives; None where it is not a count."""
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) <= 19:
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None

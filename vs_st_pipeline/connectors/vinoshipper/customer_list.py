@@ -1,10 +1,12 @@
-"""The walk over the whole customer list: pages that may shift, be cut short or be ignored, until it is complete.
+"""Walks the whole customer list: pages that may shift, be cut short or be ignored, until the list is complete.
 
-The end is an empty page, or one shorter than the longest of the walk; a total never ends it, it only proves that
-somebody is missing. A list that moved under our feet or gave less than it told is walked once more from the start.
-One whose order changes all the time is walked as long as that brings somebody new; it marks nobody as missing unless
-it is known to be complete. What gives less than it told is not taken for complete: `BadAnswer`. A walk that was cut
-off goes on at the page where it was.
+Data flow: pages of `POST /customers/list` -> raw.vinoshipper_customers, raw.walked -> CustomerWalk.
+
+The end is an empty page, or one shorter than the longest of the walk; a total never ends the walk, it only proves that
+customers are missing. A list that moved during the walk, or gave fewer customers than its total, is walked once more
+from the start. A list whose order changes all the time is walked as long as that brings a new customer; it marks no
+customer as missing unless it is known to be complete. A list that gives fewer than its total is not taken for complete:
+`BadAnswer`. A walk that was cut off resumes at its page.
 """
 
 from __future__ import annotations
@@ -23,23 +25,23 @@ from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, is_d
 
 PAGE_SIZE = 250  # used by public client code in production; the maximum is unknown
 WALK = "customer_walk"
-GO_ON_WITHIN = timedelta(hours=1)  # what was read longer ago is read again
+GO_ON_WITHIN = timedelta(hours=1)  # pages read longer ago are read again
 MOST_WALKS, MOST_PAGES = 12, 600  # over a list whose order changes all the time
-QUIET_WALKS = 3  # so many in a row that bring nobody new: more walks are not worth their requests
-ANYBODY = "@"  # stands in nearly every customer's e-mail
+QUIET_WALKS = 3  # walks in a row that bring no new customer: more walks are not worth their requests
+ANYBODY = "@"  # occurs in nearly every customer's e-mail
 
 
 @dataclass(slots=True)
 class CustomerWalk:
-    """One walk over the customer list: distinct ids met, the totals told on the way, and how far it is.
+    """One walk over the customer list: distinct ids seen, the totals given on the way, and its progress.
 
     Attributes:
-        lines: items as they came, whoever they are.
+        lines: items as they came, duplicates and unusable ones included.
         longest: items of the longest page.
-        twice: whether a customer was met twice, so that another one may have slipped from page to page.
-        page_totals: whether each total counted its own page, so that they need not be the same.
-        feed_mark: where the membership feed stood when the walk began, as JSON; None where it says nothing.
-        complete: whether who was not met is not in the list.
+        twice: whether a customer was seen twice, so that another one may have slipped from page to page.
+        page_totals: whether each total counted its own page, so that totals may differ.
+        feed_cursor: the membership feed's cursor when the walk began, as JSON; None where the feed gives none.
+        complete: whether a customer that was not seen is not in the list.
         by_total: whether only the total says that this is all.
     """
 
@@ -53,20 +55,22 @@ class CustomerWalk:
     first_total: int | None = None
     last_total: int | None = None
     next_page: int = 0
-    feed_mark: Mapping[str, Any] | None = None
+    feed_cursor: Mapping[str, Any] | None = None
     complete: bool = True
     by_total: bool = False
 
     @property
     def seen(self) -> int:
+        """Return how many distinct customers came, unusable items included."""
         return len(self.ids) + self.unusable
 
     @property
     def moved(self) -> bool:
+        """Say whether the list changed during the walk."""
         return self.twice or (self.first_total != self.last_total and not self.page_totals)
 
     def add(self, page: CustomerPage, ids: list[int]) -> None:
-        """Take a page in."""
+        """Add a page to the walk."""
         self.twice = self.twice or len(set(ids)) < len(ids) or not self.ids.isdisjoint(ids)
         self.ids.update(ids)
         self.unusable += len(page.items) - len(ids)
@@ -74,32 +78,33 @@ class CustomerWalk:
         self.longest = max(self.longest, len(page.items))
 
     def begin_again(self) -> None:
-        """Nothing counts that was met so far."""
+        """Reset the walk: nothing that was seen so far counts."""
         self.ids.clear()
         self.unusable = self.next_page = self.lines = self.longest = 0
         self.twice, self.page_totals = False, True
 
     @property
     def short(self) -> bool:
+        """Say whether the list gave fewer customers than its total."""
         return self.last_total is not None and self.seen < self.last_total
 
 
-def walk_customers(run: Run, vs: VinoshipperClient, feed_mark: Mapping[str, Any] | None = None) -> CustomerWalk:
-    """Walk the whole list and land its items, page by page; a walk that a run left goes on where it was.
+def walk_customers(run: Run, vs: VinoshipperClient, feed_cursor: Mapping[str, Any] | None = None) -> CustomerWalk:
+    """Walk the whole list and land its items, page by page; a walk that an earlier run left is resumed.
 
     Args:
-        feed_mark: where the membership feed stands now; kept with the walk, whose pages are as old as its beginning.
+        feed_cursor: the membership feed's cursor now; kept with the walk, whose pages are as old as its beginning.
 
     Raises:
-        BadAnswer: the list told more customers than it gave, or paging had no effect, twice over.
+        BadAnswer: the list gave fewer customers than its total, or paging had no effect, twice in a row.
     """
-    walk = _walk_and_land(run, vs, _left(run) or CustomerWalk(feed_mark=feed_mark))
+    walk = _walk_and_land(run, vs, _resumable(run) or CustomerWalk(feed_cursor=feed_cursor))
     joined, quiet, pages = set(walk.ids), 0, walk.pages
     for _ in range(MOST_WALKS):
         if not walk.moved and not walk.short:
             return walk
-        # It changed under our feet: once more from the start, and again as long as it shuffles.
-        walk = _walk_and_land(run, vs, CustomerWalk(feed_mark=feed_mark))
+        # It changed during the walk: once more from the start, and again as long as it shuffles.
+        walk = _walk_and_land(run, vs, CustomerWalk(feed_cursor=feed_cursor))
         pages += walk.pages
         new = walk.ids - joined
         joined |= new
@@ -127,7 +132,7 @@ def walk_customers(run: Run, vs: VinoshipperClient, feed_mark: Mapping[str, Any]
 
 
 def keep_met(db: Db, ids: set[int]) -> None:
-    """A list that is not known to be complete says who is there, and nothing of anybody else."""
+    """Record who is in a list that is not known to be complete; it says nothing about other customers."""
     with db.batch({"customer_id": sorted(ids)}, {"customer_id": "int"}) as batch:
         db.execute(
             f"""update raw.vinoshipper_customers set missing = 0, deleted_at = null
@@ -141,30 +146,30 @@ def keep_met(db: Db, ids: set[int]) -> None:
 
 
 def forget_walk(db: Db) -> None:
-    """A walk is at its end; the next one begins at the first page."""
+    """Forget a walk that has ended; the next one begins at the first page."""
     clear_state(db, WALK)
     db.execute("delete from raw.walked")
 
 
-def _left(run: Run) -> CustomerWalk | None:
+def _resumable(run: Run) -> CustomerWalk | None:
     with run.open() as db:
-        mark = get_state(db, WALK)
-        if run.full or mark is None or not mark["page"] or is_due(db, WALK, GO_ON_WITHIN, run.now()):
+        saved = get_state(db, WALK)
+        if run.full or saved is None or not saved["page"] or is_due(db, WALK, GO_ON_WITHIN, run.now()):
             return None
         ids = {row[0] for row in db.rows("select customer_id from raw.walked")}
-    if "longest" not in mark:  # kept by an earlier version, which did not need it to know the end
+    if "longest" not in saved:  # stored by an earlier version, which did not need it to know the end
         return None
     return CustomerWalk(
         ids=ids,
-        unusable=mark["unusable"],
-        lines=mark["lines"],
-        longest=mark["longest"],
-        twice=mark["twice"],
-        page_totals=mark["page_totals"],
-        first_total=mark["total"],
-        last_total=mark["total"],
-        next_page=mark["page"],
-        feed_mark=mark["feed"],
+        unusable=saved["unusable"],
+        lines=saved["lines"],
+        longest=saved["longest"],
+        twice=saved["twice"],
+        page_totals=saved["page_totals"],
+        first_total=saved["total"],
+        last_total=saved["total"],
+        next_page=saved["page"],
+        feed_cursor=saved["feed"],
     )
 
 
@@ -174,14 +179,14 @@ def _walk_and_land(run: Run, vs: VinoshipperClient, walk: CustomerWalk) -> Custo
             forget_walk(db)
     for items in _pages(vs, walk):
         land_customers(run, list({item.customer_id: item for item in items}.values()))
-        _keep(run, walk, [item.customer_id for item in items])
+        _save_progress(run, walk, [item.customer_id for item in items])
         run.progress(f"customers {walk.seen}" + (f" of {walk.last_total}" if walk.last_total else ""))
     return walk
 
 
-def _keep(run: Run, walk: CustomerWalk, ids: list[int]) -> None:
-    """How far the walk is, once the page is landed: who dies in between repeats that page."""
-    mark = {
+def _save_progress(run: Run, walk: CustomerWalk, ids: list[int]) -> None:
+    """Store the walk's progress once the page is landed: a crash in between only repeats that page."""
+    progress = {
         "page": walk.next_page,
         "total": walk.first_total,
         "unusable": walk.unusable,
@@ -189,36 +194,36 @@ def _keep(run: Run, walk: CustomerWalk, ids: list[int]) -> None:
         "longest": walk.longest,
         "twice": walk.twice,
         "page_totals": walk.page_totals,
-        "feed": walk.feed_mark,
+        "feed": walk.feed_cursor,
     }
     with run.open() as db, db.transaction(), db.batch({"customer_id": ids}, {"customer_id": "int"}) as batch:
         if walk.next_page <= 1:  # the first page, perhaps of a walk that had to begin again
             db.execute("delete from raw.walked")
         db.execute(f"insert into raw.walked select customer_id from {batch}")
-        set_state(db, WALK, mark, run.now())
+        set_state(db, WALK, progress, run.now())
 
 
 def _pages(vs: VinoshipperClient, walk: CustomerWalk) -> Iterator[list[CustomerItem]]:
     before: Sequence[object] = []
-    left = walk.next_page > 0
+    resumed = walk.next_page > 0
     while True:
         page = vs.list_customers(walk.next_page, PAGE_SIZE)
         walk.pages += 1
         own_total = page.total == len(page.items)
-        if left and page.total != walk.first_total and not (walk.page_totals and own_total):
-            left = False
-            walk.begin_again()  # it was left while the list had another length
+        if resumed and page.total != walk.first_total and not (walk.page_totals and own_total):
+            resumed = False
+            walk.begin_again()  # the list had another length when the walk was interrupted
             continue
-        left = False
+        resumed = False
         if walk.next_page == 0:
             walk.first_total = page.total
         walk.last_total = page.total if page.total is not None else walk.last_total
         walk.page_totals = walk.page_totals and own_total
         items = _usable(page)
         ids = [item.customer_id for item in items]
-        told: Sequence[object] = ids or page.items
-        if told and told == before:
-            yield from _the_same_again(vs, walk, page)
+        shown: Sequence[object] = ids or page.items
+        if shown and shown == before:
+            yield from _handle_repeated_page(vs, walk, page)
             return
         walk.next_page += 1
         brings_nobody = bool(ids) and walk.ids.issuperset(ids)
@@ -226,14 +231,16 @@ def _pages(vs: VinoshipperClient, walk: CustomerWalk) -> Iterator[list[CustomerI
         yield items
         if not page.items or brings_nobody or (len(page.items) < walk.longest and not walk.short):
             return
-        before = told
+        before = shown
 
 
-def _the_same_again(vs: VinoshipperClient, walk: CustomerWalk, page: CustomerPage) -> Iterator[list[CustomerItem]]:
-    """The same page twice: past its end the list may show its last page again, or page steps have no effect.
+def _handle_repeated_page(
+    vs: VinoshipperClient, walk: CustomerWalk, page: CustomerPage
+) -> Iterator[list[CustomerItem]]:
+    """Handle the same page twice: past its end the list may repeat its last page, or page steps have no effect.
 
-    Items asked for one by one tell the one from the other. Where pages have no effect, the only other documented way
-    is one page that holds all, and nothing but its total says that it does.
+    Items asked for one by one tell the two apart. Where pages have no effect, the only other documented way is one page
+    that holds all, and only its total says that it does.
     """
     if not walk.short and walk.lines > 1:
         last, beyond = (vs.list_customers(index, 1) for index in (walk.lines - 1, walk.lines))
@@ -262,7 +269,7 @@ def _the_same_again(vs: VinoshipperClient, walk: CustomerWalk, page: CustomerPag
 
 
 def _finds_another(vs: VinoshipperClient, walk: CustomerWalk) -> bool:
-    """Whether the free-text search shows a customer whom the list did not."""
+    """Return whether the free-text search shows a customer that the list did not."""
     try:
         found = vs.search_customers(ANYBODY)
     except Refused:

@@ -1,4 +1,4 @@
-"""The passes over customers: the whole list where it is due, else the memberships that moved; newcomers by phone.
+"""Reads customers: the whole list where it is due, else the memberships that changed; newcomers by phone.
 
 Data flow: pages of the customer list, the membership feed and the customer search -> raw.vinoshipper_customers.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from vs_st_pipeline.connectors.vinoshipper import landing
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.customer_list import forget_walk, keep_met, walk_customers
-from vs_st_pipeline.connectors.vinoshipper.membership_feed import Feed, FeedMark, read_feed
+from vs_st_pipeline.connectors.vinoshipper.membership_feed import Feed, FeedCursor, read_feed
 from vs_st_pipeline.connectors.vinoshipper.orders import LEARN_AGAIN_AFTER
 from vs_st_pipeline.connectors.vinoshipper.read_queue import hint
 from vs_st_pipeline.domain.customer import customer_from
@@ -29,32 +29,32 @@ from vs_st_pipeline.platform.warehouse.limitations import (
 )
 from vs_st_pipeline.platform.warehouse.state import get_state, is_due, set_state
 
-DETAILS_OF_A_LOOK_UP = 3  # an ignored search answers with anybody
+DETAILS_OF_A_LOOK_UP = 3  # a search that is ignored answers with arbitrary customers
 LIST, MEMBERSHIPS, SEARCH_WORKS = "customer_list", "memberships", "customer_search"
 
 
 def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
-    """The customer list where it is due, else the memberships that moved since the last look.
+    """Read the customer list where it is due, else the memberships that changed since the last read.
 
     Returns:
         How many distinct customers were seen.
 
     Raises:
-        BadAnswer: the list told more customers than it gave, or paging had no effect, twice over.
+        BadAnswer: the list gave fewer customers than its total, or paging had no effect, twice in a row.
     """
     with run.open() as db:
         due = run.full or is_due(db, LIST, run.merchant.vinoshipper.refresh.customer_list, run.now())
-        mark = get_state(db, MEMBERSHIPS)
+        cursor = get_state(db, MEMBERSHIPS)
     if not due:
-        feed = read_feed(vs, FeedMark.from_json(mark) if mark else None)
+        feed = read_feed(vs, FeedCursor.from_json(cursor) if cursor else None)
         _land_feed(run, feed)
         if not feed.cut:
             return len(feed.moved)
         due_because = "more memberships moved than the feed shows"
     else:
-        feed = read_feed(vs, None)  # before the walk: what moves from here on is shown by the feed or by the walk
+        feed = read_feed(vs, None)  # before the walk: any change from here on is in the feed or in the walk
         due_because = "full" if run.full else "due"
-    walk = walk_customers(run, vs, asdict(feed.mark) if feed.mark else None)
+    walk = walk_customers(run, vs, asdict(feed.cursor) if feed.cursor else None)
     with run.open() as db, db.transaction():
         if walk.complete:
             landing.land_complete_walk(run, db, walk.ids, unusable=walk.unusable)
@@ -63,9 +63,9 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
         forget_walk(db)
         set_limitation(db, CUSTOMER_ORDER, not walk.complete, run.now())
         set_limitation(db, CUSTOMER_PAGES, walk.by_total, run.now())
-        if not run.dry_run:  # the next sync shall walk by itself, and count who is missing
+        if not run.dry_run:  # the next sync has to walk by itself, and count missing customers
             set_state(db, LIST, run.run_id, run.now())
-            _remember(run, db, walk.feed_mark, feed.blind)
+            _store_cursor(run, db, walk.feed_cursor, feed.blind)
     run.request_log.append(RequestLogEntry("customer list", due_because, len(walk.ids), f"{walk.pages} pages"))
     return len(walk.ids)
 
@@ -73,33 +73,33 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
 def _land_feed(run: Run, feed: Feed) -> None:
     with run.open() as db, db.transaction():
         hint(db, "customer", [str(customer_id) for customer_id in feed.moved], "a membership moved", run.now())
-        _remember(run, db, asdict(feed.mark) if feed.mark else None, feed.blind)
+        _store_cursor(run, db, asdict(feed.cursor) if feed.cursor else None, feed.blind)
     found = feed.blind or f"{len(feed.moved)} customers to read"
     run.request_log.append(RequestLogEntry("membership feed", "every sync", len(feed.moved), found))
 
 
-def _remember(run: Run, db: Db, mark: Mapping[str, Any] | None, blind: str | None) -> None:
-    if mark is not None:
-        set_state(db, MEMBERSHIPS, mark, run.now())
+def _store_cursor(run: Run, db: Db, cursor: Mapping[str, Any] | None, blind: str | None) -> None:
+    if cursor is not None:
+        set_state(db, MEMBERSHIPS, cursor, run.now())
     set_limitation(db, MEMBERSHIP_FEED, blind is not None, run.now())
 
 
 def listed_in_this_run(run: Run, db: Db) -> bool:
-    """Whether the whole customer list was walked by this very run."""
+    """Say whether this very run walked the whole customer list."""
     return bool(get_state(db, LIST) == run.run_id)
 
 
 def look_up_newcomers(run: Run, vs: VinoshipperClient, phones: Sequence[str]) -> int:
-    """Ask the shop for opted-in phones that no listed customer has; each once between two list walks.
+    """Search the shop for opted-in phones that no listed customer has; each phone once between two list walks.
 
-    The search is free text and may be ignored altogether, so only a detail that shows the phone is believed.
+    The search is free text and may be ignored altogether, so a customer is believed only if the detail has the phone.
 
     Returns:
         How many customers were found.
     """
     with run.open() as db, db.batch({"phone": sorted(set(phones))}) as batch:
         new = [row[0] for row in db.rows(f"select phone from {batch} anti join raw.lookups using (phone) order by 1")]
-        if listed_in_this_run(run, db):  # the list has just been walked: who is not in it is no customer
+        if listed_in_this_run(run, db):  # the list has just been walked: a phone that is not in it is no customer's
             db.execute(f"insert or replace into raw.lookups select phone, ?::timestamp from {batch}", [run.now()])
             return 0
     if new and not _search_works(run, vs):
@@ -128,7 +128,7 @@ def _prove(run: Run, vs: VinoshipperClient, customer_id: int, phone: str) -> boo
     except PipelineError as error:
         if not is_of_one_record(error) and not isinstance(error, Refused):
             raise
-        return False  # nobody is linked by a doubt; the next list walk finds the customer
+        return False  # a doubt links nobody; the next list walk finds the customer
     customer = customer_from(None, body.value, run.today())
     if customer is None or customer.phone != phone:
         return False
@@ -142,7 +142,7 @@ def _prove(run: Run, vs: VinoshipperClient, customer_id: int, phone: str) -> boo
 
 
 def _search_works(run: Run, vs: VinoshipperClient) -> bool:
-    """Whether the free-text search finds a customer by his phone: tried with one who is known, once a week."""
+    """Return whether the free-text search finds a customer by phone: tried with a known customer, once a week."""
     with run.open() as db:
         if not is_due(db, SEARCH_WORKS, LEARN_AGAIN_AFTER, run.now()):
             return bool(get_state(db, SEARCH_WORKS))
@@ -152,10 +152,10 @@ def _search_works(run: Run, vs: VinoshipperClient) -> bool:
                group by phone having count(*) = 1 order by 1 limit 1"""
         )
     if known is None:
-        return True  # nobody to try it with
+        return True  # there is no customer to try it with
     try:
         found = [item for text in vs.search_customers(known[1]) if (item := landing.customer_item(text))]
-        # A search that is ignored answers with anybody, him too.
+        # A search that is ignored answers with arbitrary customers, perhaps with this one too.
         others = sum(item.phone not in (known[1], None) for item in found)
         works = any(item.customer_id == known[0] for item in found) and others <= DETAILS_OF_A_LOOK_UP
     except Refused:

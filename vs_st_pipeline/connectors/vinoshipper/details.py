@@ -1,4 +1,4 @@
-"""Reads the details and receipts whose turn it is, the most needed first and no more than the run may ask.
+"""Reads the details and receipts that are due, the most needed first and no more than the run may ask for.
 
 Data flow: one record at a time -> raw.vinoshipper_customers, raw.vinoshipper_orders.
 """
@@ -36,51 +36,51 @@ RECEIPT_FAILURES_IN_A_ROW = 3
 
 
 def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -> int:
-    """Read the details of these customers whose turn it is; orders that are known to be needed keep their share.
+    """Read the due details of these customers; a share of the budget is kept for orders that are known to be needed.
 
     Returns:
         How many were read.
     """
     with run.open() as db:
-        turns = _asked_now(run, db, CUSTOMER, customer_tasks(run, db, customer_ids))
+        tasks = _asked_now(run, db, CUSTOMER, customer_tasks(run, db, customer_ids))
         reserved = orders_in_need(run, db, customer_ids) if run.budget is not None else 0
-        now = within_budget(run, turns, vs.sent, reserved=reserved)
+        now = within_budget(run, tasks, vs.sent, reserved=reserved)
         walked_now = listed_in_this_run(run, db)
 
     def land(details: list[Detail]) -> None:
         landing.land_customer_details(run, details, after_walk=not walked_now)
 
-    _read(run, CUSTOMER, turns, now, lambda own: vs.customer(int(own)).text, land)
+    _read(run, CUSTOMER, tasks, now, lambda own: vs.customer(int(own)).text, land)
     return len(now)
 
 
 def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -> None:
-    """Read the details of these customers' orders whose turn it is; one whose first answer was cut is read again."""
+    """Read the due details of these customers' orders; one whose first answer was cut short is read again."""
     cut: list[str] = []
     began = run.now()
 
     def land(details: list[Detail]) -> None:
         cut.extend(landing.land_order_details(run, details, began))
 
-    # Rows that do not say whose they are would silently be nobody's, so their details are read whoever's they are.
+    # A row that does not say whose it is would silently count for no customer, so its detail is read in any case.
     for find in (owner_tasks, lambda run, db: order_tasks(run, db, customer_ids)):
         with run.open() as db:
-            turns = _asked_now(run, db, ORDER, find(run, db))
-        _read(run, ORDER, turns, within_budget(run, turns, vs.sent), lambda own: vs.order(own).text, land)
+            tasks = _asked_now(run, db, ORDER, find(run, db))
+        _read(run, ORDER, tasks, within_budget(run, tasks, vs.sent), lambda own: vs.order(own).text, land)
     once_more = within_budget(run, [ReadTask(number, CUT_SHORT) for number in cut], vs.sent) if cut else []
     _read(run, ORDER, once_more, once_more, lambda own: vs.order(own).text, land)
     with run.open() as db, db.transaction():
-        _let_go_of_others(db, customer_ids)
+        _forget_unlinked(db, customer_ids)
 
 
-def _asked_now(run: Run, db: Db, kind: RecordKind, turns: list[ReadTask]) -> list[ReadTask]:
-    """Without those that could not be read and wait for their next try; a full run asks for them too."""
+def _asked_now(run: Run, db: Db, kind: RecordKind, tasks: list[ReadTask]) -> list[ReadTask]:
+    """Leave out records that could not be read and wait for their next try; a full run asks for them too."""
     waiting = set() if run.full else waiting_ids(db, kind.name, run.now())
-    return [turn for turn in turns if turn.id not in waiting]
+    return [task for task in tasks if task.id not in waiting]
 
 
-def _let_go_of_others(db: Db, customer_ids: Sequence[int]) -> None:
-    """Who is not read any more, because no contact stands for it, is nobody's trouble."""
+def _forget_unlinked(db: Db, customer_ids: Sequence[int]) -> None:
+    """Forget unreadable records that are not read any more, because no contact stands for them."""
     with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
         for kind, wanted in (
             (CUSTOMER, f"select cast(customer_id as varchar) from {batch}"),
@@ -97,26 +97,26 @@ def _let_go_of_others(db: Db, customer_ids: Sequence[int]) -> None:
 def _read(
     run: Run,
     kind: RecordKind,
-    turns: Sequence[ReadTask],
+    tasks: Sequence[ReadTask],
     now: Sequence[ReadTask],
     fetch: Callable[[str], str],
     land: Callable[[list[Detail]], None],
 ) -> None:
-    """Read these records; one that cannot be read stops nobody, unless it is the system's trouble (routes.md R40)."""
+    """Read these records; one that cannot be read holds up no other, unless it is the system's trouble (R40)."""
     what, done, reads = f"{kind.name} details", 0, SingleReads(len(now))
     with run.open() as db:
         known = unreadable_ids(db, kind.name)
-    gone: list[Detail] = []  # not landed before it is known that the system does not say so of everybody
+    gone: list[Detail] = []  # landed only when it is known that the system does not say so of every record
     for chunk in _chunks(now, LAND_DETAILS_EVERY):
         details: list[Detail] = []
         try:
-            for turn in chunk:
+            for task in chunk:
                 try:
-                    detail = Detail(turn.id, _text_or_gone(fetch, turn.id))
+                    detail = Detail(task.id, _text_or_gone(fetch, task.id))
                     (gone if detail.text is None else details).append(detail)
                     reads.went_well()
                 except PipelineError as error:
-                    reads.went_wrong(turn.id, error, known=turn.id in known)
+                    reads.went_wrong(task.id, error, known=task.id in known)
         finally:
             if details:  # what was read before something went wrong need not be read again
                 land(details)
@@ -131,13 +131,13 @@ def _read(
             _ask_one_that_went_well(run, kind, reads, fetch)
         with run.open() as db, db.transaction():
             record_unreadable(db, kind.name, reads.failed, run.now(), dry_run=run.dry_run)
-    read, all_of_them = Counter(turn.why for turn in now), Counter(turn.why for turn in turns)
+    read, all_of_them = Counter(task.why for task in now), Counter(task.why for task in tasks)
     for why, count in all_of_them.items():
         later = f", {count - read[why]} left for later" if count > read[why] else ""
         run.request_log.append(RequestLogEntry(what, why, count, f"{read[why]} read{later}"))
     if reads.failed:
         run.request_log.append(
-            RequestLogEntry(what, "cannot be read", len(reads.failed), "what was last read stands; asked again later")
+            RequestLogEntry(what, "cannot be read", len(reads.failed), "what was last read is kept; asked again later")
         )
 
 
@@ -151,10 +151,10 @@ def _text_or_gone(fetch: Callable[[str], str], record_id: str) -> str | None:
 
 
 def _ask_one_that_went_well(run: Run, kind: RecordKind, reads: SingleReads, fetch: Callable[[str], str]) -> None:
-    """Not one read went well: whether it is these records or the system is told by one that was read well before.
+    """Ask a record that was read well before, after all reads failed: is it these records' trouble or the system's?
 
     Raises:
-        PipelineError: it cannot be read either, or there is none and several have failed: it is the system's trouble.
+        PipelineError: it cannot be read either, or there is none and several reads failed: it is the system's trouble.
     """
     with run.open() as db, db.batch({"id": list(reads.failed)}) as batch:
         found = db.row(
@@ -169,10 +169,10 @@ def _ask_one_that_went_well(run: Run, kind: RecordKind, reads: SingleReads, fetc
 
 
 def _ask_whether_any_is_there(run: Run, gone: Sequence[Detail], fetch: Callable[[str], str]) -> None:
-    """Not one order is there: whether they are gone, or the way to orders is, is told by others that were read well.
+    """Ask other orders that were read well, after all orders answered 404: are these gone, or can none be read?
 
     Raises:
-        BadAnswer: so many orders that were there answer 404, and not one does not.
+        BadAnswer: many orders that were there answer 404, and none of the others answers otherwise.
     """
     with run.open() as db, db.batch({"id": [row.id for row in gone]}) as batch:
         there = "select order_number from raw.vinoshipper_orders where detail_status = 200 and order_number"
@@ -200,10 +200,10 @@ _KEY = {CUSTOMER.name: "customer_id", ORDER.name: "order_number"}
 
 
 def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]) -> int:
-    """Read the receipts of these orders; one that cannot be read now is marked so and stops nothing.
+    """Read the receipts of these orders; one that cannot be read now is recorded so and holds up nothing.
 
     A receipt that was read once is not asked for again unless the run is full: it belongs to a placed order.
-    After a few failures in a row the rest is left for the next sync, or a broken endpoint would cost
+    After a few failures in a row the rest is left for the next sync; otherwise a broken endpoint would cost
     `give_up_after` for each of them.
 
     Returns:
@@ -250,6 +250,6 @@ def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]
     return states.total()
 
 
-def _chunks(turns: Sequence[ReadTask], size: int) -> Iterator[Sequence[ReadTask]]:
-    for start in range(0, len(turns), size):
-        yield turns[start : start + size]
+def _chunks(tasks: Sequence[ReadTask], size: int) -> Iterator[Sequence[ReadTask]]:
+    for start in range(0, len(tasks), size):
+        yield tasks[start : start + size]

@@ -1,4 +1,4 @@
-"""What Vinoshipper's records are known by, and which of their keys are no statement where absent (fact sheet, 4, 5)."""
+"""Describes Vinoshipper's records: their ids, and the keys whose absence is no statement (fact sheet, 4 and 5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vs_st_pipeline.domain.records import RecordKind
 
 _MEMBERSHIP: Final = ("memberships!", "memberships[].dateJoined", "memberships[].hold!")
 
-# Of a detail the type says that the last name is a text; `firstName` may be absent, all else may be null.
+# The documented type of a detail says that the last name is a text; `firstName` may be absent, all else may be null.
 CUSTOMER: Final = RecordKind(
     system=VINOSHIPPER,
     name="customer",
@@ -48,5 +48,5 @@ ORDER: Final = RecordKind(
     named={"customer": "id"},
 )
 
-# Its shape is not documented. One without a number is believed if it says anything at all.
+# Its shape is not documented. A receipt without a number is believed if it says anything at all.
 RECEIPT: Final = RecordKind(system=VINOSHIPPER, name="receipt", id_keys=("orderNumber",), id_required=False)

@@ -1,9 +1,9 @@
-"""Stores what Vinoshipper said, as it said it, with the few pointers that reading needs.
+"""Stores what Vinoshipper said, exactly as it said it, with the few pointers that reading needs.
 
 Data flow: JSON texts of pages and records -> raw.vinoshipper_customers, raw.vinoshipper_orders.
 
-A list or search row that changed marks its record for a detail read (`detail_wanted`); reading the detail takes the
-mark away. Marks, not times, decide that: clocks jump, and rehearsals set them.
+A list or search row that changed flags its record for a detail read (`detail_wanted`); reading the detail clears the
+flag. Flags decide that, not times: clocks jump, and `VS_ST_NOW` sets them.
 """
 
 from __future__ import annotations
@@ -51,29 +51,30 @@ _Names = tuple[object, list[tuple[str, object]], str | None]
 
 @dataclass(frozen=True, slots=True)
 class CustomerItem:
-    """One item of the customer list: its exact JSON text and the pointers taken from it."""
+    """One item of the customer list: its exact JSON text, and the pointers taken from it."""
 
     customer_id: int
     phone: str | None
     text: str
-    in_doubt: bool = False  # it does not speak of all that is documented, or says what cannot be understood
-    drift: tuple[str, ...] = ()  # what in it nobody told us of
+    in_doubt: bool = False  # it omits something documented, or has a value that cannot be understood
+    drift: tuple[str, ...] = ()  # names in it that are not documented
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One record read by itself: its exact JSON text, None where it answered 404."""
+    """One record read alone: its exact JSON text, None where it answered 404."""
 
     id: str
     text: str | None
 
     @property
     def status(self) -> int:
+        """Return the HTTP status of the answer, 200 or 404."""
         return 404 if self.text is None else 200
 
 
 def customer_item(text: bytes) -> CustomerItem | None:
-    """A list item with its id and ten-digit phone; None where it has no usable id."""
+    """Decode a list item with its id and ten-digit phone; None where it has no usable id."""
     body = decode(text)
     customer_id = whole_number(body.get("id")) if isinstance(body, dict) else None
     if customer_id is None:
@@ -84,7 +85,7 @@ def customer_item(text: bytes) -> CustomerItem | None:
 
 
 def land_customers(run: Run, items: Sequence[CustomerItem]) -> None:
-    """Store list items; those that are new or changed want their detail read."""
+    """Store list items; those that are new or changed are flagged for a detail read."""
     with run.open() as db, db.transaction():
         items = filter_suppressed(
             db, items, suppression.CUSTOMER, lambda item: _names(item.customer_id, item.phone, item.text), run.now()
@@ -131,7 +132,7 @@ def _store_items(run: Run, db: Db, items: Sequence[CustomerItem]) -> None:
 
 
 def _carried_in_list(run: Run, db: Db, items: Sequence[CustomerItem]) -> tuple[dict[int, str], dict[int, str | None]]:
-    """What list items do not speak of, by customer, and the phones of those whose item gives none that can be read."""
+    """Return what list items omit, by customer, and the phones of those whose item has no phone that can be read."""
     with db.batch({"customer_id": [item.customer_id for item in items]}, _INT) as batch:
         stored = dict(
             db.rows(
@@ -173,21 +174,21 @@ def _carry(kind: RecordKind, new: object, stored: str | None, stored_kept: str |
 
 _KEPT = msgspec.json.Encoder(decimal_format="number")
 _INT = {"customer_id": "int"}
-_NO_DAY = date(2000, 1, 1)  # for what no day matters to
+_NO_DAY = date(2000, 1, 1)  # for reads where no day matters
 
 
 def _dumped(kept: Kept) -> str:
     try:
         return _KEPT.encode(kept).decode()
-    except TypeError:  # a number beyond all bounds: there is nothing to carry
+    except TypeError:  # a number beyond the limits: there is nothing to carry over
         return "{}"
 
 
 def land_complete_walk(run: Run, db: Db, ids: set[int], *, unusable: int = 0) -> None:
-    """A complete list says who is missing; a rehearsal says it to nobody: it brings no one nearer to deletion.
+    """Record which customers a complete list lacks; a dry run records none, because it must not advance a deletion.
 
     Args:
-        unusable: rows that name nobody. Whoever is not met may be behind one of them, so nobody is missing then.
+        unusable: rows that name nobody. A missing customer may be behind one of them, so then none counts as missing.
     """
     db.execute("delete from raw.reads where what = 'customers'")
     db.execute("insert into raw.reads values ('customers', ?, ?, ?)", [run.run_id, len(ids), run.now()])
@@ -202,7 +203,7 @@ def land_complete_walk(run: Run, db: Db, ids: set[int], *, unusable: int = 0) ->
             f"""update raw.vinoshipper_customers set missing = 0, deleted_at = null
                 where (missing > 0 or deleted_at is not null) and customer_id in (select customer_id from {batch})"""
         )
-        if not shrunk and not unusable:  # a list that lost a fifth is the brake's business, not a proof of deletions
+        if not shrunk and not unusable:  # a list that lost a fifth is for the brake, and proves no deletion
             db.execute(
                 f"""update raw.vinoshipper_customers
                     set missing = missing + 1, detail_wanted = true,
@@ -213,10 +214,10 @@ def land_complete_walk(run: Run, db: Db, ids: set[int], *, unusable: int = 0) ->
 
 
 def land_customer_details(run: Run, details: Sequence[Detail], *, after_walk: bool) -> None:
-    """Store details; a 404 stands beside the last detail there was, and proves the deletion of one who is missing.
+    """Store details; a 404 is kept beside the last detail, and proves the deletion of a customer who is missing.
 
     Args:
-        after_walk: they are newer than what the list shows; where their memberships differ, the details' count.
+        after_walk: they are newer than the list; where their memberships differ, the details' count.
     """
     with run.open() as db, db.transaction():
         details = filter_suppressed(
@@ -245,7 +246,7 @@ def _store_customer_details(run: Run, db: Db, details: Sequence[Detail], *, afte
                 from {batch} as b where c.customer_id = b.customer_id""",
             {"now": run.now()},
         )
-        # By itself, and only those that changed: any look at the old bodies would read the whole column of them.
+        # In its own statement, and only changed bodies: comparing old bodies would read the whole column of them.
         db.execute(
             f"""update raw.vinoshipper_customers as c set detail_body = b.body, detail_hash = b.hash
                 from {batch} as b where c.customer_id = b.customer_id and c.detail_hash is distinct from b.hash
@@ -269,7 +270,7 @@ _Owners = dict[str, tuple[int | None, int | None]]
 
 
 def _known_owners(db: Db, numbers: Sequence[object]) -> _Owners:
-    """Whose these orders are by the last search row or detail, and as they were staged."""
+    """Return whose these orders are by the last search row or detail, and as they were staged."""
     with db.batch({"order_number": numbers}) as batch:
         rows = db.rows(
             f"""select order_number, o.customer_id, s.customer_id from raw.vinoshipper_orders as o
@@ -281,10 +282,10 @@ def _known_owners(db: Db, numbers: Sequence[object]) -> _Owners:
 def _carried_in_details(
     run: Run, db: Db, kind: RecordKind, details: Sequence[Detail], owners: _Owners | None = None
 ) -> list[object]:
-    """Of each detail what is carried over, as JSON: old bodies are read only of those that leave something unsaid.
+    """Return what is carried over for each detail, as JSON; an old body is read only if its detail omits something.
 
     Args:
-        owners: of orders, whose they were known to be.
+        owners: for orders, their known owners.
     """
     table, key = _TABLES[kind.name]
     today = run.now().date()
@@ -318,7 +319,7 @@ def _carried_in_details(
 
 
 def _is_anothers(body: Mapping[str, Any] | None, known: Sequence[int | None]) -> bool:
-    """Whether an order's detail names another owner than is known."""
+    """Return whether an order's detail names another owner than is known."""
     told = id_text(as_mapping((body or {}).get("customer")).get("id"))
     return told is not None and any(owner is not None and told != str(owner) for owner in known)
 
@@ -330,12 +331,12 @@ _TABLES = {
 
 
 def _again(kind: RecordKind, kept: Sequence[object]) -> list[object]:
-    """Which of them are to be read once more: a second absence clears what a first one leaves (routes.md R23)."""
+    """Return which details to read once more: a second absence clears what the first one kept (routes.md R23)."""
     return [text is not None and wants_another_read(kind, decode(str(text))) for text in kept]
 
 
 def _other_memberships(run: Run, db: Db, details: Sequence[Detail]) -> list[object]:
-    """Of each detail whether it shows other memberships than its list item."""
+    """Return for each detail whether it shows other memberships than its list item."""
     with db.batch({"customer_id": [int(row.id) for row in details]}, {"customer_id": "int"}) as batch:
         rows = db.rows(
             f"select customer_id, list_body from raw.vinoshipper_customers semi join {batch} using (customer_id)"
@@ -361,7 +362,7 @@ def _body(text: str | None) -> Mapping[str, Any] | None:
 
 
 def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
-    """Store a customer whom no list walk has met yet, found by his phone and proved by his detail."""
+    """Store a customer that no list walk has shown yet, found by phone and proved by their detail."""
     with run.open() as db, db.transaction():
         if not filter_suppressed(
             db, [customer_id], suppression.CUSTOMER, lambda own: _names(own, phone, text), run.now()
@@ -376,7 +377,7 @@ def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
 
 
 def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
-    """Store that a customer whom the list held under another phone has this one now, as his detail proves."""
+    """Store the new phone of a customer that the list showed under another phone, as their detail proves."""
     with run.open() as db, db.transaction():
         if not filter_suppressed(
             db, [customer_id], suppression.CUSTOMER, lambda own: _names(own, phone, text), run.now()
@@ -393,8 +394,10 @@ def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
 
 
 def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
-    """Store search rows inside the caller's transaction; returns how many are new or changed and so want a detail."""
-    rows = filter_suppressed(db, rows, suppression.ORDER, lambda row: (row.number, _buyer(_told(row.text)), None), now)
+    """Store search rows in the caller's transaction; return how many are new or changed and so need a detail read."""
+    rows = filter_suppressed(
+        db, rows, suppression.ORDER, lambda row: (row.number, _buyer(_order_fields(row.text)), None), now
+    )
     if not rows:
         return 0
     unique = {row.number: row for row in rows}
@@ -443,42 +446,43 @@ def _update_order_rows(db: Db, batch: str, changed: Sequence[str], now: datetime
 
 
 def land_order_details(run: Run, details: Sequence[Detail], began: datetime) -> list[str]:
-    """Store order details and whether more is to be expected of them; a 404 counts no more.
+    """Store order details and when each was settled; an order that answers 404 counts no more.
 
     Args:
-        began: when this run began to read details (UTC without zone): what it read since then was no second answer.
+        began: when this run began to read details (UTC without zone): what it has read since then is not a second
+            answer.
 
     Returns:
-        The numbers of those whose first answer lacked a part that every order has: nothing before it says what is
-        missing, so they are to be read once more.
+        The numbers of orders whose first answer lacked a part that every order has: no earlier answer shows what is
+        missing, so they are read once more.
     """
     with run.open() as db, db.transaction():
         details = filter_suppressed(
-            db, details, suppression.ORDER, lambda row: (row.id, _buyer(_told(row.text)), None), run.now()
+            db, details, suppression.ORDER, lambda row: (row.id, _buyer(_order_fields(row.text)), None), run.now()
         )
         return _store_order_details(run, db, details, began)
 
 
 def _store_order_details(run: Run, db: Db, details: Sequence[Detail], began: datetime) -> list[str]:
-    told = [_told(row.text) for row in details]
+    fields = [_order_fields(row.text) for row in details]
     kept = _carried_in_details(run, db, ORDER, details, _known_owners(db, [row.id for row in details]))
     columns: dict[str, list[object]] = {
         "order_number": [row.id for row in details],
         "body": [row.text for row in details],
         "hash": [_hash(row.text) for row in details],
         "status": [row.status for row in details],
-        "settled_at": [_settled_since(body) for body in told],
-        "customer_id": [_owner(body) for body in told],
+        "settled_at": [_settled_since(body) for body in fields],
+        "customer_id": [_owner(body) for body in fields],
         "kept": kept,
         "again": _again(ORDER, kept),
-        # A first answer has nothing before it to be held against, and one settled long since is not read in turn.
-        "cut": [row.text is not None and not body.has_parts for row, body in zip(details, told, strict=True)],
+        # A first answer has no earlier one to be compared with, and a long settled order is not read in rotation.
+        "cut": [row.text is not None and not body.has_parts for row, body in zip(details, fields, strict=True)],
         "doubted": [],
     }
     for place, text in enumerate(kept):
         entry = decode(str(text)).get(_OWNER) if text is not None else None
-        if entry is not None:  # not believed yet; whose it is stays, or is not known
-            columns["customer_id"][place] = _owner(_Told(customer=entry["value"]))
+        if entry is not None:  # not believed yet: the owner stays as it was, or is not known
+            columns["customer_id"][place] = _owner(_OrderFields(customer=entry["value"]))
         columns["doubted"].append(entry is not None and not entry["value"])
     types = {"status": "int", "customer_id": "int", "again": "bool", "cut": "bool", "doubted": "bool"}
     with db.batch(columns, types) as batch:
@@ -496,7 +500,7 @@ def _store_order_details(run: Run, db: Db, details: Sequence[Detail], began: dat
                 from {batch} as b where o.order_number = b.order_number""",
             {"now": run.now(), "began": began},
         )
-        db.execute(  # by itself, as with customers
+        db.execute(  # in its own statement, as with customers
             f"""update raw.vinoshipper_orders as o set detail_body = b.body, detail_hash = b.hash
                 from {batch} as b where o.order_number = b.order_number and o.detail_hash is distinct from b.hash
                 and b.body is not null"""
@@ -507,7 +511,7 @@ def _store_order_details(run: Run, db: Db, details: Sequence[Detail], began: dat
 
 
 def land_receipts(run: Run, receipts: Sequence[tuple[str, str | None, str]]) -> None:
-    """Store receipts as (order number, url, state); one that could not be read keeps the url that was known."""
+    """Store receipts as (order number, url, state); one that could not be read keeps its known url."""
     if not receipts:
         return
     columns: dict[str, list[object]] = {
@@ -526,15 +530,15 @@ def land_receipts(run: Run, receipts: Sequence[tuple[str, str | None, str]]) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """The fields of an order that landing looks at; the rest is stored unread."""
+class _OrderFields:
+    """The fields of an order that landing reads; the rest is stored unread."""
 
     number: object = None
     status: object = None
     stage: object = None
     customer: object = None
     moments: tuple[object, ...] = ()
-    has_parts: bool = False  # what a whole order has, and much hangs on, is there
+    has_parts: bool = False  # it has the parts that every order has and that much depends on
 
 
 def _phone(text: str | None) -> str | None:
@@ -543,16 +547,16 @@ def _phone(text: str | None) -> str | None:
 
 
 def _names(customer_id: object, phone: str | None, text: str | None) -> _Names:
-    """What names a customer."""
+    """Return what identifies a customer."""
     return customer_id, [(PHONE, phone)], email_name(decode(text)) if text else None
 
 
-def _owner(body: _Told) -> int | None:
+def _owner(body: _OrderFields) -> int | None:
     return whole_number(as_mapping(body.customer).get("id"))
 
 
-def _buyer(body: _Told) -> list[tuple[str, object]]:
-    """What names the person of an order; of one that is nobody's, the e-mail in it."""
+def _buyer(body: _OrderFields) -> list[tuple[str, object]]:
+    """Return what identifies the person of an order; the e-mail in it where it has no owner."""
     owner = _owner(body)
     return [(suppression.CUSTOMER, owner)] if owner is not None else [(EMAIL, email_name(as_mapping(body.customer)))]
 
@@ -562,10 +566,10 @@ _PARTS = ("customer", "shipping", "purchasedAt")
 _MOMENTS = ("deliveredAt", "canceledAt", "shippedAt", "purchasedAt")
 
 
-def _told(text: str | None) -> _Told:
+def _order_fields(text: str | None) -> _OrderFields:
     try:
         found = _FIELDS.decode(text) if text is not None else {}
-    except msgspec.DecodeError:  # no object
+    except msgspec.DecodeError:  # not an object
         found = {}
 
     def field(name: str) -> object:
@@ -573,13 +577,15 @@ def _told(text: str | None) -> _Told:
 
     moments = tuple(field(name) for name in _MOMENTS)
     has_parts = all(name in found for name in _PARTS)
-    return _Told(field("orderNumber"), field("status"), field("orderStatus"), field("customer"), moments, has_parts)
+    return _OrderFields(
+        field("orderNumber"), field("status"), field("orderStatus"), field("customer"), moments, has_parts
+    )
 
 
-def _settled_since(body: _Told) -> str | None:
-    """The last date that a settled order tells (UTC); None while it is open or gone, or a date cannot be understood.
+def _settled_since(body: _OrderFields) -> str | None:
+    """Return the last date that a settled order gives (UTC); None while it is open or gone, or has an unreadable date.
 
-    Who is settled long since is not read again in turn, so nobody is by a date that was not read.
+    A long settled order is not read in rotation any more, so a date that could not be read must not settle it.
     """
     settled = isinstance(body.stage, str) and body.stage in SETTLED  # a list has no hash
     if not settled and body.status != "DELETED":

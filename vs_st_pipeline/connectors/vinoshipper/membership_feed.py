@@ -1,10 +1,12 @@
-"""The one feed that is documented as newest modification first: whose memberships moved since the last look.
+"""Reads the one feed that is documented as newest modification first: whose memberships changed since the last read.
 
-Its schema is not documented, so it is read loosely: no modification time, no customer, or no order means that the
-feed says nothing here, and the list walk and the rotation of details show memberships instead.
+Data flow: pages of `GET /clubs/memberships` + FeedCursor -> Feed.
 
-The mark never goes past Vinoshipper's own clock: one membership modified in a year to come would hide all others. Such
-rows are told when they come up or change, and remembered beside the mark.
+Its schema is not documented, so it is read loosely: without a modification time, a customer, or the order the feed says
+nothing here, and the list walk and the rotation of details show memberships instead.
+
+The cursor never goes past Vinoshipper's own clock: one membership modified in a year to come would hide all others.
+Such rows are reported when they first appear or change, and remembered beside the cursor.
 """
 
 from __future__ import annotations
@@ -20,19 +22,19 @@ from vs_st_pipeline.domain.errors import Refused
 from vs_st_pipeline.domain.formats import as_mapping, instant, parse_moment
 
 PAGE_SIZE = 25
-MOST_PAGES = 40  # a feed that never reaches the watermark is not the feed that was documented
-CLOCKS_DIFFER = timedelta(minutes=1)  # by so much the shop's own machines may differ
+MOST_PAGES = 40  # a feed that never reaches the cursor is not the feed that was documented
+CLOCKS_DIFFER = timedelta(minutes=1)  # the shop's own machines may differ by this much
 MODIFIED_KEYS = ("modifiedAt", "modified_at", "updatedAt")
 
 
 @dataclass(frozen=True, slots=True)
-class FeedMark:
+class FeedCursor:
     """How far the feed was read.
 
     Attributes:
-        at: the greatest modification time met that is not ahead of the shop's clock (ISO, UTC).
-        ids: the memberships that have it.
-        ahead: memberships that say they moved later than it is, as (id, that time).
+        at: the greatest modification time seen that is not ahead of the shop's clock (ISO, UTC).
+        ids: the memberships that have this time.
+        ahead: memberships with a modification time ahead of the shop's clock, as (id, that time).
     """
 
     at: str
@@ -40,41 +42,42 @@ class FeedMark:
     ahead: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def from_json(cls, mark: Mapping[str, Any]) -> FeedMark:
-        """The mark as it was kept, by this or an earlier version."""
-        return cls(mark["at"], tuple(mark["ids"]), tuple((row[0], row[1]) for row in mark.get("ahead") or ()))
+    def from_json(cls, stored: Mapping[str, Any]) -> FeedCursor:
+        """Read a cursor as it was stored, by this or an earlier version."""
+        ahead = tuple((row[0], row[1]) for row in stored.get("ahead") or ())
+        return cls(stored["at"], tuple(stored["ids"]), ahead)
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What one look at the feed found.
+    """What one read of the feed found.
 
     Attributes:
-        moved: customers whose memberships moved since the mark.
-        mark: the new mark; None where there is none to be had.
-        blind: why the feed does not tell what moved; None where it does.
-        cut: the mark was not reached, so more may have moved than is told.
+        moved: customers whose memberships changed since the cursor.
+        cursor: the new cursor; None where the feed gives none.
+        blind: why the feed does not tell what changed; None where it does.
+        cut: the cursor was not reached, so more may have changed than `moved` has.
     """
 
     moved: set[int]
-    mark: FeedMark | None
+    cursor: FeedCursor | None
     blind: str | None = None
     cut: bool = False
 
 
-def read_feed(vs: VinoshipperClient, mark: FeedMark | None) -> Feed:
-    """Read the feed down to the watermark.
+def read_feed(vs: VinoshipperClient, cursor: FeedCursor | None) -> Feed:
+    """Read the feed down to the cursor.
 
     Args:
-        mark: where the last look ended; None only finds out where the feed stands now (one page).
+        cursor: where the last read ended; None only finds out the feed's position now (one page).
     """
-    since = datetime.fromisoformat(mark.at) if mark else None
-    known_ahead = set(mark.ahead) if mark else set()
+    since = datetime.fromisoformat(cursor.at) if cursor else None
+    known_ahead = set(cursor.ahead) if cursor else set()
     drawn_back = False
     now = datetime.now(UTC) + timedelta(days=1)
     moved: set[int] = set()
     times: list[tuple[datetime, str]] = []
-    rows_seen, reached, met_mark = 0, False, False
+    rows_seen, reached, met_cursor = 0, False, False
     before: list[bytes] = []
     for page_index in range(MOST_PAGES):
         try:
@@ -84,13 +87,13 @@ def read_feed(vs: VinoshipperClient, mark: FeedMark | None) -> Feed:
         if page_index == 0:
             now = _now(vs)
             if since is not None and since > now:
-                drawn_back = since - now > CLOCKS_DIFFER  # what moved since it was set was never told
+                drawn_back = since - now > CLOCKS_DIFFER  # changes since it was set were never reported
                 since = now
         if not rows:
             reached = True
             break
-        if rows == before:  # pages have no effect, or the end is shown again: below the mark nothing is looked for
-            reached = met_mark
+        if rows == before:  # pages have no effect, or the end is repeated: nothing below the cursor is needed
+            reached = met_cursor
             break
         reached = since is None
         for text in rows:
@@ -100,38 +103,39 @@ def read_feed(vs: VinoshipperClient, mark: FeedMark | None) -> Feed:
             if modified is None or customer_id is None:
                 continue
             times.append((modified, membership_id))
-            met_mark = met_mark or (modified == since and mark is not None and membership_id in mark.ids)
+            met_cursor = met_cursor or (modified == since and cursor is not None and membership_id in cursor.ids)
             if since is None or modified < since:
                 reached = True
             elif modified > now:
                 if (membership_id, modified.isoformat()) not in known_ahead:
                     moved.add(customer_id)
-            elif modified > since or (mark is not None and membership_id not in mark.ids):
+            elif modified > since or (cursor is not None and membership_id not in cursor.ids):
                 moved.add(customer_id)
         if reached:
             break
         before = rows
     if not times:
-        return Feed(moved, mark, "its rows do not say whose they are or when they moved" if rows_seen else None)
-    # Newest first is what lets a look end at the mark; in any other order what moved may be on any page.
+        return Feed(moved, cursor, "its rows do not say whose they are or when they moved" if rows_seen else None)
+    # The order by newest first lets a read end at the cursor; in any other order a change may be on any page.
     in_order = all(later[0] <= earlier[0] for earlier, later in pairwise(times))
     blind = None if in_order else "its rows are not in the order of their changes"
-    return Feed(moved, _mark(times, now, mark), blind, cut=drawn_back or not reached)
+    return Feed(moved, _next_cursor(times, now, cursor), blind, cut=drawn_back or not reached)
 
 
 def _now(vs: VinoshipperClient) -> datetime:
-    """The shop's clock as its answer told it, and never more than a day ahead of this machine's."""
+    """Return the shop's clock as its answer gave it, and never more than a day ahead of this machine's."""
     latest = datetime.now(UTC) + timedelta(days=1)
     return latest if vs.server_time is None else min(latest, datetime.fromtimestamp(vs.server_time, UTC))
 
 
-def _mark(times: list[tuple[datetime, str]], now: datetime, mark: FeedMark | None) -> FeedMark:
+def _next_cursor(times: list[tuple[datetime, str]], now: datetime, cursor: FeedCursor | None) -> FeedCursor:
     ahead = tuple(sorted((found, modified.isoformat()) for modified, found in times if modified > now))
     at = max((modified for modified, _ in times if modified <= now), default=None)
     if at is None:  # all of them are ahead
-        kept = mark is not None and datetime.fromisoformat(mark.at) <= now
-        return FeedMark(mark.at, mark.ids, ahead) if mark is not None and kept else FeedMark(now.isoformat(), (), ahead)
-    return FeedMark(at.isoformat(), tuple(sorted(found for modified, found in times if modified == at)), ahead)
+        if cursor is not None and datetime.fromisoformat(cursor.at) <= now:
+            return FeedCursor(cursor.at, cursor.ids, ahead)
+        return FeedCursor(now.isoformat(), (), ahead)
+    return FeedCursor(at.isoformat(), tuple(sorted(found for modified, found in times if modified == at)), ahead)
 
 
 def _modified(row: Mapping[str, object]) -> datetime | None:

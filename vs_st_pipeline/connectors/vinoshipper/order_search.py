@@ -1,11 +1,13 @@
-"""Every order of an account through a search that may ignore its filter, its paging, or both.
+"""Finds every order of an account through a search that may ignore its filter, its paging, or both.
+
+Data flow: `GET /orders` or `POST /orders/search`, page by page -> OrderRow, and the days that cannot be seen whole.
 
 Known: `processed.start/.end` and the sort are documented; the names for paging are not, a page seems to hold 25
-rows whatever is asked, and unknown names are ignored with a 200. So nothing is believed without a look at the
+rows whatever is asked, and unknown names are ignored with a 200. So nothing is believed without a check of the
 rows: rows outside the window mean the filter had no effect, the same page twice means the page step had none.
 Then the next way is tried (other paging names, the search by body, smaller windows, the other sort direction).
 A total never ends anything, it only proves that something is missing. A day that holds more than any way shows is kept
-in `unseen_days`, to be told; where not even days can be asked for the answer is `BadAnswer`, never a shorter list.
+in `unseen_days`, to be reported; where not even days can be asked for the answer is `BadAnswer`, never a shorter list.
 """
 
 from __future__ import annotations
@@ -25,16 +27,16 @@ from vs_st_pipeline.domain.single_reads import IN_A_ROW
 from vs_st_pipeline.platform.warehouse.limitations import UnseenDay
 
 ASK_ROWS = 100
-CAP_SEEN = 25  # the server's page as public clients met it
+CAP_SEEN = 25  # the server's page size as public clients saw it
 FIRST_WINDOW = timedelta(days=32)
 LARGEST_WINDOW = timedelta(days=2048)
-MANY_PAGES = 20  # what a run that is killed repeats; narrower windows would cost a part of a page each
+MANY_PAGES = 20  # repeated by a run that is killed; narrower windows would cost a part of a page each
 SLACK = timedelta(days=3)  # two days for zones and inclusive ends, one for the length of a day
 ONE_DAY = timedelta(days=1)
 FAR = timedelta(days=3650)
-MOST_IN_VAIN = 50  # pages that bring no other order, where one order may have a row for each of its items
+MOST_IN_VAIN = 50  # pages that bring no new order, where one order may have a row for each of its items
 CAME_IN = 3
-MOST_READINGS = 20  # of a day whose pages shift while they are turned
+MOST_READINGS = 20  # of a day whose rows shift between its pages
 QUIET_READINGS = 5  # in a row that bring nothing new: where pages are shuffled, each misses up to a third of the orders
 
 STYLES = ("pageIndex", "page", "offset")
@@ -59,7 +61,7 @@ class FilterIgnored(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One window of the history walk that is done: where it starts, how large the next is to be, and its orders."""
+    """One finished window of the history walk: its start, the size of the next one, and its orders."""
 
     start: date
     next_size: timedelta
@@ -71,7 +73,7 @@ class _Page:
     rows: list[OrderRow]
     lines: int  # rows as they came: one order may have several
     total: int | None
-    places: Sequence[OrderRow | None] = ()  # as they came; None names no order, and one may stand behind it
+    places: Sequence[OrderRow | None] = ()  # as they came; None names no order, and an order may be behind it
 
     @property
     def numbers(self) -> list[str]:
@@ -79,50 +81,50 @@ class _Page:
 
     @property
     def told_more(self) -> bool:
-        """Whether the total proves that something is missing; it may count orders or rows of line items."""
+        """Say whether the total proves that something is missing; it may count orders or rows of line items."""
         return self.total is not None and len(self.rows) < self.total != self.lines
 
     @property
     def told_all(self) -> bool:
-        """Whether the total says that nothing is missing; it may count the rows of this page alone."""
+        """Say whether the total says that nothing is missing; it may count the rows of this page alone."""
         return self.total is not None and not self.told_more
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is stored of a window, by which a page is judged that may have been cut.
+    """What is stored of a window, to judge a page that may have been cut.
 
     Attributes:
         expected: orders that the window shows unless they are gone.
-        is_known: whether a row is stored just as it came.
+        is_known: tells whether a row is stored exactly as it came.
     """
 
     expected: Collection[str]
     is_known: Callable[[OrderRow], bool]
 
     def lacks(self, rows: Sequence[OrderRow]) -> bool:
-        """Whether an order is not there that should be."""
+        """Say whether an expected order is missing."""
         return not {row.number for row in rows}.issuperset(self.expected)
 
     def doubts(self, rows: Sequence[OrderRow]) -> bool:
-        """Whether the page may be longer than it looks: something is missing, or its end is as new as its beginning.
+        """Say whether the page may be longer than it looks: something is missing, or its last row is new.
 
-        Newest first and with days of overlap, what is known stands at the end. One new order alone is believed.
+        Newest first and with days of overlap, known rows are at the end. A single new order is believed.
         """
         return self.lacks(rows) or (len(rows) > 1 and not self.is_known(rows[-1]))
 
 
 @dataclass(slots=True)
 class Walk:
-    """A walk from the newest order down, and where in it rows stood that name no order.
+    """A walk from the newest order down, and the positions of rows that name no order.
 
-    Such a row is of no newer day than the one above it, if the walk is newest first indeed. So it is told like a day
-    that cannot be seen whole.
+    Such a row is not of a newer day than the one above it, if the walk really is newest first. So it is reported like a
+    day that cannot be seen whole.
 
     Attributes:
-        unnamed: the day of the order above each such row, None where none is.
-        days: of the orders that were met, by number, None where they do not tell it.
-        in_order: whether none was newer than the one above it.
+        unnamed: the day of the order above each such row, None where there is none.
+        days: days of the orders that were seen, by number, None where an order does not tell it.
+        in_order: whether no order was newer than the one above it.
         whole: whether the walk went down to the oldest order.
     """
 
@@ -133,12 +135,12 @@ class Walk:
     _above: datetime | None = None
 
     def begin(self, places: Sequence[OrderRow | None]) -> None:
-        """The first page, or that of another look at the same orders."""
+        """Take in the first page, or the first page of another reading of the same orders."""
         self._above = None
         self.go_on(places)
 
     def go_on(self, places: Sequence[OrderRow | None]) -> None:
-        """The page after it."""
+        """Take in the next page."""
         for row in places:
             if row is None:
                 self.unnamed.add(self._above.date() if self._above else None)
@@ -150,13 +152,13 @@ class Walk:
                 self._above = moment
 
     def unseen(self, today: date) -> dict[date, UnseenDay]:
-        """The newest day that each row may be of that names no order."""
+        """Return the newest possible day of each row that names no order."""
         days = {min(day, today) if day and self.in_order else today for day in self.unnamed}
         shown = Counter(self.days.values())
         return {day: UnseenDay(shown[day], shown[day], True) for day in days}
 
     def seen_from(self, today: date) -> date:
-        """The oldest day that the walk has passed as a whole; a list without any order has shown none."""
+        """Return the oldest day that the walk has passed as a whole; a list without any order has shown none."""
         if self.whole and self.days:
             return date.min
         return min(self._above.date(), today) + ONE_DAY if self._above else date.max
@@ -171,49 +173,49 @@ class OrderSearch:
         filter_works: None until a window proved otherwise.
         sort_works: None until the other direction was asked for, then whether it had an effect.
         by_body: whether the search with a JSON body is used, because the query string's filter had no effect.
-        unseen_days: days of which more orders may be there than were shown; judge them by `cut_at` at the end.
+        unseen_days: days that may have more orders than were shown; judge them by `cut_at` at the end.
         shipped_cut: whether more orders were shipped on some day than were shown.
-        walk: what became of the last walk without dates (`unfiltered`).
+        walk: the last walk without dates (`unfiltered`).
     """
 
-    def __init__(self, vs: VinoshipperClient, learnt: Mapping[str, Any] | None = None) -> None:
-        """Start from what was learnt of this account before, if anything (`as_learnt`)."""
-        learnt = learnt or {}
+    def __init__(self, vs: VinoshipperClient, learned: Mapping[str, Any] | None = None) -> None:
+        """Start from what was learned about this account before, if anything (`capabilities`)."""
+        learned = learned or {}
         self._vs = vs
         self._family = PROCESSED
-        self.style: str | None = learnt.get("style")
-        self.paging_works: bool | None = learnt.get("paging_works")
-        self.filter_works: bool | None = learnt.get("filter_works")
-        self.sort_works: bool | None = learnt.get("sort_works")
-        self.by_body: bool = bool(learnt.get("by_body"))
+        self.style: str | None = learned.get("style")
+        self.paging_works: bool | None = learned.get("paging_works")
+        self.filter_works: bool | None = learned.get("filter_works")
+        self.sort_works: bool | None = learned.get("sort_works")
+        self.by_body: bool = bool(learned.get("by_body"))
         self.unseen_days: dict[date, UnseenDay] = {}
         self.shipped_cut = False
         self.walk = Walk()
-        self._cut_at: int | None = learnt.get("cut_at")  # rows of the shortest page that was proved to be cut
-        # The longest page that was checked: what is shorter, in rows and in orders, is not cut.
-        self._checked_lines: int = learnt.get("checked_lines") or 0
-        self._checked_orders: int = learnt.get("checked_orders") or 0
-        # Rows and orders of the smallest page that had another one after it: less than both is the last page.
-        self._full_lines: int = learnt.get("full_lines") or 0
-        self._full_orders: int = learnt.get("full_orders") or 0
+        self._cut_at: int | None = learned.get("cut_at")  # rows of the shortest page that was proved to be cut
+        # The longest page that was checked: a page with fewer rows and fewer orders is not cut.
+        self._checked_lines: int = learned.get("checked_lines") or 0
+        self._checked_orders: int = learned.get("checked_orders") or 0
+        # Rows and orders of the smallest page that had another one after it: a page with fewer of both is the last.
+        self._full_lines: int = learned.get("full_lines") or 0
+        self._full_orders: int = learned.get("full_orders") or 0
         # And of the longest page: the server's page is no smaller than that.
-        self._longest_lines: int = learnt.get("longest_lines") or 0
-        self._longest_orders: int = learnt.get("longest_orders") or 0
-        self._moved = False  # whether rows came, went or shifted while pages were turned
-        self._twice = False  # whether an order was on two of them
-        self._lines = 0  # rows that the pages of the last reading had together
-        self._spoilt = False  # whether a row of this window named no order
-        self._far: _Page | None = None  # what the widest window shows
+        self._longest_lines: int = learned.get("longest_lines") or 0
+        self._longest_orders: int = learned.get("longest_orders") or 0
+        self._moved = False  # whether rows came, went or shifted between pages
+        self._twice = False  # whether an order was on two of the pages
+        self._lines = 0  # rows on all pages of the last reading together
+        self._has_unnamed = False  # whether a row of this window named no order
+        self._widest: _Page | None = None  # the page of the widest window
         self._met: set[str] = set()
-        self._end_included: bool | None = None  # whether a window holds the day that it ends with; None: not known
+        self._end_included: bool | None = None  # whether a window includes its end day; None: not known
 
     @property
     def can_filter(self) -> bool:
-        """Whether the date filter has an effect, as far as is known."""
+        """Say whether the date filter has an effect, as far as is known."""
         return self.filter_works is not False
 
-    def as_learnt(self) -> dict[str, Any]:
-        """What this account's search obeys, to be kept for the next run."""
+    def capabilities(self) -> dict[str, Any]:
+        """Return what this account's search obeys, to be kept for the next run."""
         return {
             "style": self.style,
             "paging_works": self.paging_works,
@@ -231,22 +233,23 @@ class OrderSearch:
 
     @property
     def cut_at(self) -> int:
-        """From how many rows on a page may be cut, as far as is known."""
+        """Return from how many rows on a page may be cut, as far as is known."""
         return self._cut_at or max(CAP_SEEN, self._longest_lines)
 
     @property
     def proved_cut_at(self) -> int | None:
-        """From how many rows on pages were proved to be cut, None where none was."""
-        # The widest window shows less than was met in others; a few may have come in since.
-        if self._far and len(self._met.difference(self._far.numbers)) > CAME_IN and self._far.lines < self.cut_at:
-            self._cut_at = self._far.lines
+        """Return from how many rows on pages were proved to be cut, None where none was."""
+        # The widest window shows less than other windows did; a few orders may have come in since.
+        widest = self._widest
+        if widest and len(self._met.difference(widest.numbers)) > CAME_IN and widest.lines < self.cut_at:
+            self._cut_at = widest.lines
         return self._cut_at
 
     def history(self, newest: date, oldest: date, size: timedelta) -> Iterator[Window]:
-        """All orders processed in [oldest, newest), newest first, a window at a time.
+        """Yield all orders processed in [oldest, newest), newest first, a window at a time.
 
-        Windows grow while they are empty and shrink when they take many pages. Each says where it starts and how
-        large the next one is to be, so that a walk can go on where it was left.
+        Windows grow while they are empty and shrink when they take many pages. Each gives its start and the size of
+        the next one, so that a walk can be resumed.
 
         Raises:
             FilterIgnored: the date filter has no effect.
@@ -266,19 +269,19 @@ class OrderSearch:
     def window(
         self, start: date, end: date, family: str = PROCESSED, stored: Stored | None = None
     ) -> Iterator[list[OrderRow]]:
-        """All orders processed (or shipped) in [start, end), by pages, by halves or by both sort directions.
+        """Yield all orders processed (or shipped) in [start, end), by pages, by halves or by both sort directions.
 
         Args:
             stored: what of the window is stored; without it a page as short as last pages are is taken for the last.
         """
-        self._family, self._spoilt = family, False
+        self._family, self._has_unnamed = family, False
         shown: set[str] = set()
         for rows in self._window(start, end, stored):
             shown.update(row.number for row in rows)
             yield rows
-        if not self._spoilt:
+        if not self._has_unnamed:
             return
-        # Behind a row that names no order one may stand: smaller windows show of which day it is, or show it after all.
+        # An order may be behind a row that names none: smaller windows show its day, or show the order after all.
         if end - start > ONE_DAY:
             middle = start + timedelta(days=(end - start).days // 2)
             yield from self.window(middle, end, family)
@@ -293,7 +296,7 @@ class OrderSearch:
             return
         if self.paging_works is not False:
             found: list[list[OrderRow]] = []
-            if self._page_on(first, start, end, found):
+            if self._read_next_pages(first, start, end, found):
                 yield from found
                 if self._moved:
                     yield from self._read_again(
@@ -309,7 +312,7 @@ class OrderSearch:
         return page
 
     def _read_again(self, start: date, end: date, met: set[str]) -> Iterator[list[OrderRow]]:
-        """A window whose rows came, went or shifted while its pages were turned: one may have slipped between them.
+        """Read a window again whose rows came, went or shifted between its pages: an order may have been skipped.
 
         Where they shift each time, smaller windows are asked for, which have fewer pages.
         """
@@ -317,7 +320,7 @@ class OrderSearch:
         for _ in range(MOST_READINGS):
             first = self._ask_window(start, end)
             found = [first.rows]
-            if not self._page_on(first, start, end, found):
+            if not self._read_next_pages(first, start, end, found):
                 break
             yield from found
             new = {row.number for rows in found for row in rows} - met
@@ -336,23 +339,23 @@ class OrderSearch:
         self._keep_unseen(start, len(met), len(met), proved=True)
 
     def _is_settled(self, first: _Page, met: Collection[str], quiet: int) -> bool:
-        """Whether readings of pages that shift have shown everything.
+        """Return whether readings of pages that shift have shown everything.
 
         Args:
             first: the first page of the last reading.
-            met: all orders that were met.
+            met: all orders that were seen.
             quiet: how many readings in a row brought nothing new.
         """
         if first.total is not None and first.total == len(met) > first.lines:
-            return True  # more than a page, so it counts them all
+            return True  # it is more than a page, so it counts all orders
         counted = max(len(met), self._lines)  # a total may count rows, of which an order may have several
         return quiet >= QUIET_READINGS and (first.total is None or first.total <= counted)
 
     def _is_last(self, page: _Page) -> bool:
-        """Whether no page comes after this first one, by its length.
+        """Return whether no page comes after this first one, by its length.
 
-        That is one smaller, in rows and in orders, than any first page that had another one after it. Where the total
-        says the same, it is enough that a longer page was seen.
+        It is the last if it is smaller, in rows and in orders, than any first page that had another one after it. Where
+        the total says the same, it is enough that a longer page was seen.
         """
         if page.told_more:
             return False
@@ -360,11 +363,11 @@ class OrderSearch:
             return True
         return page.told_all and page.lines < self._longest_lines and len(page.rows) < self._longest_orders
 
-    def _had_a_next(self, page: _Page) -> None:
+    def _learn_full_page(self, page: _Page) -> None:
         self._full_lines = min(self._full_lines or page.lines, page.lines)
         self._full_orders = min(self._full_orders or len(page.rows), len(page.rows))
 
-    def _page_on(
+    def _read_next_pages(
         self,
         first: _Page,
         start: date | None,
@@ -372,10 +375,10 @@ class OrderSearch:
         found: list[list[OrderRow]],
         enough: Callable[[list[OrderRow]], bool] | None = None,
     ) -> bool:
-        """Read the pages after the first into `found`; False where no paging style has an effect."""
+        """Read the pages after the first into `found`; return False where no paging style has an effect."""
         self._moved = self._twice = False
-        learnt = [self.style] if self.style else []
-        for style in [*learnt, *(style for style in STYLES if style not in learnt)]:
+        learned = [self.style] if self.style else []
+        for style in [*learned, *(style for style in STYLES if style not in learned)]:
             # Whether a page is counted in orders or in rows (one order may have several) is unknown. Stepping by
             # orders, the smaller of the two, pages may overlap but never leave a gap.
             before, seen, lines, step = first, set(first.numbers), first.lines, max(1, len(first.rows))
@@ -388,9 +391,9 @@ class OrderSearch:
                 except Refused:
                     if first.total is not None and len(seen) < first.total and lines < first.total:
                         raise
-                    page = _Page([], 0, None)  # asked past the end
+                    page = _Page([], 0, None)  # a refusal past the end
                 plain = first.lines == len(first.rows) and page.lines == len(page.rows)
-                # Later pages of one order with many rows may be the same, and small ones that are shuffled.
+                # Later pages of one order with many rows may be the same, and so may small pages that are shuffled.
                 if page.rows and page.numbers == before.numbers and (plain or page_number == 1):
                     break  # this style has no effect (or no longer)
                 latest = page.total if page.total is not None else first.total
@@ -401,18 +404,18 @@ class OrderSearch:
                     self._twice = self._moved = True
                 sequence += [number for number in page.numbers if number not in seen]
                 in_vain = in_vain + 1 if page.rows and seen.issuperset(page.numbers) else 0
-                if in_vain > (0 if plain else MOST_IN_VAIN):  # a search that shuffles, or begins again, has no end
+                if in_vain > (0 if plain else MOST_IN_VAIN):  # a search that shuffles or starts over has no end
                     self._twice = self._moved = True
                     return True
                 if page.rows:
                     if page_number == 1:
-                        self._had_a_next(first)
+                        self._learn_full_page(first)
                     found.append(page.rows)
                     seen.update(page.numbers)
                     lines += page.lines
                     self._lines = lines
                 told = min(first.total, latest) if first.total is not None and latest is not None else 0
-                ended = page.lines < step  # however a page is counted, a full one has as many rows as were asked for
+                ended = page.lines < step  # however pages are counted, a full one has as many rows as were asked for
                 if ended and len(seen) < told and lines < told and not self._twice:
                     raise self._short(told, len(seen))
                 if ended:
@@ -429,7 +432,7 @@ class OrderSearch:
         return False
 
     def _by_days(self, page: _Page, start: date, end: date) -> Iterator[list[OrderRow]]:
-        """Without paging: what a page that may be cut does not show, by halves of its window down to days."""
+        """Find without paging what a page that may be cut does not show, by halves of its window down to days."""
         if not self._may_be_cut(page, start, end):
             return
         if end - start <= ONE_DAY:
@@ -442,14 +445,14 @@ class OrderSearch:
             for rows in [part.rows, *self._by_days(part, low, high)]:
                 found.update(row.number for row in rows)
                 yield rows
-        # What came in meanwhile is in the whole window too.
+        # An order that came in meanwhile is in the whole window too.
         if not found.issubset(page.numbers) and page.lines < self.cut_at:
             again = self._ask(start, end)
             if not found.issubset(again.numbers):
                 self._cut_at = min(self.cut_at, again.lines)
 
     def _may_be_cut(self, page: _Page, start: date, end: date) -> bool:
-        """Whether this single page may hold less than the window does."""
+        """Return whether this single page may hold less than the window does."""
         if not page.lines:
             return False
         if page.told_more or page.lines >= self.cut_at:
@@ -470,7 +473,7 @@ class OrderSearch:
         return not whole and len(page.rows) > 1
 
     def _shows_all(self, newest_first: _Page, oldest_first: _Page) -> bool:
-        """Whether both directions together are proved to show everything; learns whether the sort has an effect."""
+        """Return whether both directions together show everything; learn whether the sort has an effect."""
         works = sort_has_effect(newest_first.rows, oldest_first.rows)
         if works is not None:
             self.sort_works = works
@@ -478,12 +481,12 @@ class OrderSearch:
         return bool(works) and meet(newest_first.rows, oldest_first.rows) and (newest_first.total or 0) <= most
 
     def _one_day(self, page: _Page, day: date, end: date) -> list[OrderRow]:
-        """A day that may overflow one page: both ends of it, and whether that is proved to be all."""
+        """Return the orders at both ends of a day that may overflow one page; keep it as unseen unless proved whole."""
         rows = {row.number: row for row in page.rows}
         narrow = self._ask_alone(day)
         if narrow is not None and not narrow.lines and not narrow.told_more and self._end_is_included(day):
             return list(rows.values())  # all of them are of the next day
-        if narrow is not None and narrow.rows:  # the end is a part of the window, and so was the next day
+        if narrow is not None and narrow.rows:  # the window includes its end, and so it included the next day
             self._end_included = True
             rows.update((row.number, row) for row in narrow.rows)
             if narrow.lines < page.lines and len(narrow.rows) < len(page.rows) and not narrow.told_more:
@@ -498,7 +501,7 @@ class OrderSearch:
                 return list(rows.values())
             proved = proved or len(rows) > len(page.rows)
         if not proved and self._cut_at is None:
-            self._look_far(day)
+            self._ask_widest(day)
         self._keep_unseen(day, len(rows), page.lines, proved=proved)
         return list(rows.values())
 
@@ -509,7 +512,7 @@ class OrderSearch:
             self.shipped_cut = True
 
     def _ask_alone(self, day: date) -> _Page | None:
-        """The window that holds this day alone where the end is a part of it, and nothing where it is not."""
+        """Ask for the window that holds this day alone if the end is included, and nothing if it is not."""
         by_body = self.by_body
         try:
             return self._ask(day, day)
@@ -519,24 +522,24 @@ class OrderSearch:
             self.by_body = by_body
 
     def _end_is_included(self, day: date) -> bool:
-        """Whether a window holds the day that it ends with, so that a day by itself can be asked for."""
+        """Return whether a window includes its end day, so that a single day can be asked for."""
         if self._end_included is None:
             following = self._ask_alone(day + ONE_DAY)
             self._end_included = True if following is not None and following.rows else None
         return bool(self._end_included)
 
-    def _look_far(self, day: date) -> None:
-        """Whether a page can be longer than this day's: the widest window tells, once."""
-        if self._far is None:
-            self._far = self._ask(day - FAR, day + FAR)
+    def _ask_widest(self, day: date) -> None:
+        """Ask once for the widest window: it shows whether a page can be longer than this day's."""
+        if self._widest is None:
+            self._widest = self._ask(day - FAR, day + FAR)
 
     def unfiltered(self, enough: Callable[[list[OrderRow]], bool] | None = None) -> Iterator[list[OrderRow]]:
-        """Where the date filter has no effect: page through everything newest first, if pages at least work.
+        """Yield all orders newest first where the date filter has no effect, if paging works at least.
 
-        What rows that name no order leave open is in `walk`, as soon as all is read.
+        `walk` keeps the days that rows without an order leave open, once all is read.
 
         Args:
-            enough: told of each page; True ends the walk (everything older is known), if it is newest first indeed.
+            enough: called with each page; True ends the walk (everything older is known), if it is newest first indeed.
 
         Raises:
             BadAnswer: paging has no effect either.
@@ -562,7 +565,7 @@ class OrderSearch:
         if not first.lines or is_enough(first.rows) or self._is_last(first):
             return
         found: list[list[OrderRow]] = []
-        if self.paging_works is not False and self._page_on(first, None, None, found, is_enough):
+        if self.paging_works is not False and self._read_next_pages(first, None, None, found, is_enough):
             yield from found
             met = {row.number for rows in (first.rows, *found) for row in rows}
             shifts, quiet = self._twice, 0
@@ -574,7 +577,7 @@ class OrderSearch:
                 self.walk.whole = True
                 self.walk.begin(first.places)
                 yield first.rows
-                self._page_on(first, None, None, found)
+                self._read_next_pages(first, None, None, found)
                 yield from found
                 new = {row.number for rows in (first.rows, *found) for row in rows} - met
                 met |= new
@@ -586,7 +589,7 @@ class OrderSearch:
             if first.total is not None and first.total > len(met):
                 raise self._short(first.total, len(met))
             raise BadAnswer(
-                "the pages of the order search are shuffled, and its date filters have no effect: there is no telling "
+                "the pages of the order search are shuffled, and its date filters have no effect: it cannot be known "
                 "whether all orders were seen",
                 system=VINOSHIPPER,
                 call=self._call,
@@ -630,15 +633,15 @@ class OrderSearch:
                 "page": {"page": page_number, "size": size},
                 "offset": {"offset": offset, "limit": size},
             }[style or "pageIndex"]
-        page = self._asked(start, end, direction, paging)
+        page = self._request_page(start, end, direction, paging)
         self._met.update(page.numbers)
-        self._spoilt = self._spoilt or None in page.places
+        self._has_unnamed = self._has_unnamed or None in page.places
         if not page_number:
             self._longest_lines = max(self._longest_lines, page.lines)
             self._longest_orders = max(self._longest_orders, len(page.rows))
         return page
 
-    def _asked(self, start: date | None, end: date | None, direction: str, paging: dict[str, int]) -> _Page:
+    def _request_page(self, start: date | None, end: date | None, direction: str, paging: dict[str, int]) -> _Page:
         if not self.by_body:
             page = _page(self._vs.search_orders(_query(self._family, start, end, direction, paging)))
             if start is None or end is None or _inside(page, self._family, start, end):
@@ -693,12 +696,12 @@ def _page(answer: OrderPage) -> _Page:
         )
         places.append(rows[number])
     if len(places) >= IN_A_ROW and not rows:
-        raise BadAnswer("the order search gave rows, and none of them is an order", system=VINOSHIPPER)
+        raise BadAnswer("the order search gave rows, but none of them is an order", system=VINOSHIPPER)
     return _Page(list(rows.values()), len(answer.rows), answer.total, places)
 
 
 def _inside(page: _Page, family: str, start: date, end: date) -> bool:
-    """Whether every row that tells its time lies in the window, give or take two days."""
+    """Return whether every row that gives its time is in the window, give or take two days."""
     for row in page.rows:
         moment = parse_moment(row.purchased_at if family == PROCESSED else row.shipped_at)
         if moment is not None and not start - SLACK <= instant(moment).date() <= end + SLACK:
@@ -712,7 +715,7 @@ def _bought(row: OrderRow) -> datetime | None:
 
 
 def sort_has_effect(newest_first: Sequence[OrderRow], oldest_first: Sequence[OrderRow]) -> bool | None:
-    """Tell from the answers to both directions whether the sort has an effect; None where they cannot tell."""
+    """Say from the answers to both directions whether the sort has an effect; None where they cannot tell."""
     down, up = [_bought(row) for row in newest_first], [_bought(row) for row in oldest_first]
     told_down, told_up = [at for at in down if at is not None], [at for at in up if at is not None]
     if len(told_down) == len(down) and len(told_up) == len(up) and len({*told_down, *told_up}) > 1:
@@ -728,15 +731,15 @@ def sort_has_effect(newest_first: Sequence[OrderRow], oldest_first: Sequence[Ord
     if len(common) < 2:
         return None
     steps = {places[later] < places[earlier] for earlier, later in pairwise(common)}
-    # The same order both times is what rows of one moment may have: that tells nothing of the sort.
+    # Rows of one moment may have the same order both times: that says nothing about the sort.
     return True if steps == {True} else None if len({*told_down, *told_up}) == 1 and steps == {False} else False
 
 
 def goes_on(sequence: Sequence[str], page: Sequence[str]) -> bool:
-    """Whether a page goes on with a list, or shows a part of it again, where one order may have several rows.
+    """Say whether a page continues a list or shows a part of it again, where one order may have several rows.
 
-    Pages may overlap, and an order may begin on one and end on another. But what was met before comes first and in the
-    same order, up to the end of the list where anything new follows; a page that is otherwise is of another list.
+    Pages may overlap, and an order may begin on one and end on another. But orders that were seen before come first and
+    in the same order, up to the end of the list if anything new follows; any other page belongs to another list.
     """
     if not page:
         return True
@@ -749,7 +752,7 @@ def goes_on(sequence: Sequence[str], page: Sequence[str]) -> bool:
 
 
 def meet(newest_first: Sequence[OrderRow], oldest_first: Sequence[OrderRow]) -> bool:
-    """Whether two pages of one window, from its newest and from its oldest order on, leave no order between them."""
+    """Say whether two pages, one from the newest and one from the oldest order of a window, leave none between them."""
     if not newest_first or not oldest_first:
         return True
     last_down, last_up = _bought(newest_first[-1]), _bought(oldest_first[-1])
@@ -757,7 +760,7 @@ def meet(newest_first: Sequence[OrderRow], oldest_first: Sequence[OrderRow]) -> 
     if last_down is not None and last_up is not None:
         if last_up != last_down:
             return last_up > last_down
-        # Of one moment more may be there than both show, if it has the same order in both directions.
+        # Of one moment there may be more than both show, if it has the same order in both directions.
         down = [row.number for row in newest_first if _bought(row) == last_down]
         up = [row.number for row in oldest_first if _bought(row) == last_up]
     return not set(down).isdisjoint(up) and (down[0] != up[0] or len(down) == len(up) == 1)

@@ -1,8 +1,8 @@
-"""The passes over orders: history once, then newly processed, newly shipped, and a slice of reconciliation.
+"""Reads orders: history once, then newly processed, newly shipped, and a slice of reconciliation.
 
 Data flow: pages of the order search -> raw.vinoshipper_orders.
 
-Vinoshipper has no "modified since", so each pass asks for what a window of days shows, and moves its watermark in the
+Vinoshipper has no "modified since", so each pass asks for what a window of days shows, and moves its cursor in the
 transaction that stores it. What an account's search turned out to obey is remembered for a week.
 """
 
@@ -54,11 +54,11 @@ LONGEST_STRETCH = 31
 LEARN_AGAIN_AFTER = timedelta(days=7)
 
 HISTORY, SEARCH = "order_history", "order_search"
-PROCESSED_MARK, SHIPPED_MARK, NO_SHIPPED_FILTER = "orders_processed", "orders_shipped", "no_shipped_filter"
+PROCESSED_CURSOR, SHIPPED_CURSOR, NO_SHIPPED_FILTER = "orders_processed", "orders_shipped", "no_shipped_filter"
 
 
 def search_orders(run: Run, vs: VinoshipperClient) -> int:
-    """Make the passes that this run needs.
+    """Make the order searches that this run needs.
 
     Returns:
         How many distinct orders the searches showed.
@@ -73,12 +73,12 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
         stale = is_due(db, SEARCH, LEARN_AGAIN_AFTER, run.now())
         search = OrderSearch(vs, None if stale or run.full else get_state(db, SEARCH))
         history = {} if run.full else get_state(db, HISTORY) or {}
-        for name in (PROCESSED_MARK, SHIPPED_MARK):  # a walk begun by an earlier version set them at its end only
+        for name in (PROCESSED_CURSOR, SHIPPED_CURSOR):  # an earlier version set them only at the end of the history
             if history and get_state(db, name) is None:
                 set_state(db, name, history["started"], run.now())
     numbers: set[str] = set()
     try:
-        if history:  # what came since the walk began does not wait for its end
+        if history:  # orders that came since the history walk began do not wait for its end
             _pass_processed(run, search, numbers)
             _pass_shipped(run, search, numbers)
         if history.get("complete"):
@@ -91,9 +91,9 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
     finally:
         with run.open() as db, db.transaction():
             if stale:
-                set_state(db, SEARCH, search.as_learnt(), run.now())
-            else:  # what is learnt on the way is kept, but it is all asked again a week after the first time
-                change_state(db, SEARCH, search.as_learnt())
+                set_state(db, SEARCH, search.capabilities(), run.now())
+            else:  # what is learned on the way is kept, but all of it is asked again a week after the first time
+                change_state(db, SEARCH, search.capabilities())
             set_limitation(db, ORDER_DATES, not search.can_filter, run.now())
             no_shipped = search.can_filter and get_state(db, NO_SHIPPED_FILTER) is not None
             set_limitation(db, SHIPPED_DATES, no_shipped, run.now())
@@ -103,7 +103,7 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
 
 
 def _newest_edge(run: Run) -> date:
-    # No zone on earth is further ahead than that. A rehearsed now must not hide orders that are there already.
+    # No time zone is further ahead than that. A `VS_ST_NOW` in the past must not hide orders that exist already.
     return max(run.today(), _machine_today()) + timedelta(days=2)
 
 
@@ -111,27 +111,27 @@ def _machine_today() -> date:
     return utc_now_naive().date()
 
 
-def _watermark(run: Run) -> str:
-    """Up to which day everything is stored now; never ahead of the machine's clock, whatever now is rehearsed."""
+def _next_cursor(run: Run) -> str:
+    """Return the day up to which everything is stored now; never ahead of the machine's clock, whatever `VS_ST_NOW`."""
     return min(run.today(), _machine_today()).isoformat()
 
 
-def _since(run: Run, mark: str) -> date:
-    """Where a pass begins: at its mark less the overlap, and never ahead of today."""
-    return min(date.fromisoformat(mark), run.today(), _machine_today()) - OVERLAP
+def _since(run: Run, cursor: str) -> date:
+    """Return where a pass begins: at its cursor less the overlap, and never ahead of today."""
+    return min(date.fromisoformat(cursor), run.today(), _machine_today()) - OVERLAP
 
 
 def _walk_history(
     run: Run, vs: VinoshipperClient, search: OrderSearch, history: dict[str, Any], numbers: set[str]
 ) -> None:
-    """Back from where the last run got to; each window and how far it is are stored together.
+    """Walk the history back from where the last run ended; each window is stored together with the progress.
 
-    What comes while history is walked is younger than its start, which is where the other passes begin.
+    Orders that come in during the walk are younger than its start, and that is where the other passes begin.
     """
     oldest = run.merchant.vinoshipper.history_from - OVERLAP
     reached = date.fromisoformat(history["reached"]) if history else _newest_edge(run)
     size = timedelta(days=history.get("size") or FIRST_WINDOW.days)
-    started = history.get("started") or _watermark(run)
+    started = history.get("started") or _next_cursor(run)
     before = len(numbers)
     try:
         for window in search.history(reached, oldest, size):
@@ -141,8 +141,8 @@ def _walk_history(
                 done = {"reached": window.start.isoformat(), "size": window.next_size.days, "started": started}
                 set_state(db, HISTORY, {**done, "complete": False}, run.now())
                 if not history:
-                    set_state(db, PROCESSED_MARK, started, run.now())
-                    set_state(db, SHIPPED_MARK, started, run.now())
+                    set_state(db, PROCESSED_CURSOR, started, run.now())
+                    set_state(db, SHIPPED_CURSOR, started, run.now())
             with run.open() as db:
                 db.flush()  # an empty window writes nothing else, and would be walked again after a crash
             history, reached = done, window.start
@@ -162,8 +162,8 @@ def _walk_history(
     with run.open() as db, db.transaction():
         set_state(db, HISTORY, {"reached": oldest.isoformat(), "started": started, "complete": True}, run.now())
         if not history:  # no window was walked
-            set_state(db, PROCESSED_MARK, started, run.now())
-            set_state(db, SHIPPED_MARK, started, run.now())
+            set_state(db, PROCESSED_CURSOR, started, run.now())
+            set_state(db, SHIPPED_CURSOR, started, run.now())
         _count_read(db, run)
     run.request_log.append(
         RequestLogEntry("order history", "full" if run.full else "not complete", len(numbers) - before, "complete")
@@ -172,7 +172,7 @@ def _walk_history(
 
 def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     with run.open() as db:
-        since = _since(run, get_state(db, PROCESSED_MARK))
+        since = _since(run, get_state(db, PROCESSED_CURSOR))
     rows: list[OrderRow] = []
     try:
         if not search.can_filter:
@@ -192,14 +192,14 @@ def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
             _keep_unseen(run, db, search, since, _newest_edge(run))
         else:
             _keep_unnamed(run, db, search)
-        set_state(db, PROCESSED_MARK, _watermark(run), run.now())
+        set_state(db, PROCESSED_CURSOR, _next_cursor(run), run.now())
     numbers.update(row.number for row in rows)
     run.request_log.append(RequestLogEntry("order search", why, len(rows), f"{changed} new or changed"))
 
 
 def _known_older_than(db: Db, day: date) -> Callable[[list[OrderRow]], bool]:
     known = {row[0] for row in db.rows("select order_number from raw.vinoshipper_orders where purchased_on < ?", [day])}
-    forgotten = read_suppressed(db)  # their orders are not stored, and must not keep a look from ending
+    forgotten = read_suppressed(db)  # orders of erased persons are not stored, and must not keep a walk from ending
 
     def all_known(rows: list[OrderRow]) -> bool:
         new = [row for row in rows if row.number not in known]
@@ -215,10 +215,12 @@ def _pass_shipped(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     with run.open() as db:
         if not search.can_filter or not is_due(db, NO_SHIPPED_FILTER, LEARN_AGAIN_AFTER, run.now()):
             run.request_log.append(
-                RequestLogEntry("order search", "newly shipped", 0, "not possible here: open orders show it in turn")
+                RequestLogEntry(
+                    "order search", "newly shipped", 0, "not possible here: the rotation of open orders shows it"
+                )
             )
             return
-        since = _since(run, get_state(db, SHIPPED_MARK))
+        since = _since(run, get_state(db, SHIPPED_CURSOR))
     rows: list[OrderRow] = []
     try:
         for page in search.window(since, _newest_edge(run), SHIPPED, _stored(run)):
@@ -230,15 +232,15 @@ def _pass_shipped(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     with run.open() as db, db.transaction():
         changed = landing.land_order_rows(db, rows, run.now())
         set_limitation(db, SHIPPED_DAYS, search.shipped_cut, run.now())
-        set_state(db, SHIPPED_MARK, _watermark(run), run.now())
+        set_state(db, SHIPPED_CURSOR, _next_cursor(run), run.now())
     numbers.update(row.number for row in rows)
     run.request_log.append(RequestLogEntry("order search", "newly shipped", len(rows), f"{changed} new or changed"))
 
 
 def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
-    """Compare one-day slices of the last 90 days with what is stored, spread evenly over the period."""
+    """Compare slices of one day of the last 90 days with what is stored, spread evenly over the period."""
     if not search.can_filter:
-        return  # there is no asking for a day here
+        return  # a single day cannot be asked for here
     every = run.merchant.vinoshipper.refresh.reconcile
     today, now = run.today(), run.now()
     days = [today - timedelta(days=back) for back in range(RECONCILED_DAYS)]
@@ -246,15 +248,15 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         compared = dict(db.rows("select day, compared_at from raw.slices"))
         finished = get_state(db, HISTORY)
         first = date.fromisoformat(finished["started"]) if finished else today
-        # A day that the history walk has seen whole counts as compared then; the walk is what the slices keep true.
+        # A day that the history walk has seen whole counts as compared then; the slices only keep it up to date.
         at = state_set_at(db, HISTORY) or now
         age = {day: now - compared.get(day, at if day < first else now) for day in days}
-        # Compared in a future that is wrong counts as never.
+        # A comparison dated in the future is wrong and counts as never made.
         overdue = [day for day in days if run.full or age[day] >= every or age[day] < -CLOCK_SLACK]
-        turns = rotation_quota(db, "reconcile", len(days), every, now)
+        quota = rotation_quota(db, "reconcile", len(days), every, now)
         in_turn = sorted((day for day in days if day not in overdue), key=lambda day: (-age[day], day))
     found = 0
-    chosen = [*overdue, *in_turn[: max(0, turns - len(overdue))]]
+    chosen = [*overdue, *in_turn[: max(0, quota - len(overdue))]]
     for first_day, end in _stretches(chosen):
         rows = _rows_of_stretch(run, search, first_day, end)
         with run.open() as db, db.transaction():
@@ -272,7 +274,7 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
             )
         numbers.update(row.number for row in rows)
         if not search.can_filter:
-            break  # there is no asking for a day any more
+            break  # a single day cannot be asked for any more
     if any(day < today - timedelta(days=RECONCILED_DAYS) for day in compared):
         with run.open() as db:
             db.execute("delete from raw.slices where day < ?", [today - timedelta(days=RECONCILED_DAYS)])
@@ -287,14 +289,14 @@ def _keep_unseen(run: Run, db: Db, search: OrderSearch, start: date, end: date) 
 
 
 def _keep_unnamed(run: Run, db: Db, search: OrderSearch) -> None:
-    """Where there is no asking for a day, a row that names no order is told with the newest day it may be of."""
+    """Report a row that names no order with the newest day it may be of, where a single day cannot be asked for."""
     today = max(run.today(), _machine_today())
     found = search.walk.unseen(today)
     keep_unseen(db, min(search.walk.seen_from(today), *found, date.max), date.max, found, search.cut_at, run.now())
 
 
 def _ask_unseen_again(run: Run, search: OrderSearch, numbers: set[str]) -> None:
-    """Ask once a week for the days that could not be seen whole, whatever the pages obey by now."""
+    """Ask once a week for the days that could not be seen whole, in case the search obeys more by now."""
     with run.open() as db:
         days = days_to_ask_again(db, run.now())
     for day in days:
@@ -324,7 +326,7 @@ def _rows_of_stretch(run: Run, search: OrderSearch, first_day: date, end: date) 
     try:
         stored = _stored(run, first_day, end)
         return [row for page in search.window(first_day, end, PROCESSED, stored) for row in page]
-    except FilterIgnored:  # since this very sync: what is newest was seen through a filter that is none
+    except FilterIgnored:  # the filter stopped working during this sync: the newest orders were read without a filter
         search.filter_works = False
         with run.open() as db:
             known = _known_older_than(db, first_day)
@@ -332,7 +334,7 @@ def _rows_of_stretch(run: Run, search: OrderSearch, first_day: date, end: date) 
 
 
 def _stored(run: Run, start: date | None = None, end: date | None = None) -> Stored:
-    """What is stored of the orders in [start, end), less a day at both ends for zones; for no window: of none."""
+    """Return what is stored of the orders in [start, end), less a day at both ends for zones; none without a window."""
 
     def is_known(row: OrderRow) -> bool:
         with run.open() as db:
@@ -351,7 +353,7 @@ def _stored(run: Run, start: date | None = None, end: date | None = None) -> Sto
 
 
 def _stretches(days: Iterable[date]) -> Iterator[tuple[date, date]]:
-    """Days that follow each other, asked for together: (first day, day after the last), a month at the most."""
+    """Group days that follow each other, to ask for them together: (first day, day after the last), at most a month."""
     stretch: list[date] = []
     for day in sorted(days):
         if stretch and (day - stretch[-1] != timedelta(days=1) or len(stretch) >= LONGEST_STRETCH):
@@ -363,9 +365,9 @@ def _stretches(days: Iterable[date]) -> Iterator[tuple[date, date]]:
 
 
 def _want_those_not_shown(db: Db, first_day: date, end: date, shown: set[str]) -> int:
-    """Stored orders of these days which the shop does not show any more: their detail tells (404: gone).
+    """Flag stored orders of these days that the shop does not show any more: their detail tells (404: gone).
 
-    Of a day that is not shown whole, and of those beside it by another zone, that says nothing.
+    A day that is not shown whole, and the days beside it (because of zones), say nothing about missing orders.
     """
     with db.batch({"order_number": sorted(shown)}) as batch:
         missing = db.rows(

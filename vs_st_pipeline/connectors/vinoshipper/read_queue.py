@@ -1,8 +1,10 @@
-"""What to read next, one order of need for everything: hinted, never read, newly linked, changed, overdue, rotation.
+"""Decides what to read next, in one order of need: hinted, never read, newly linked, changed, overdue, rotation.
 
-Every run reads all but the last two whole; of the rest (records whose turn comes within the period) it reads the share
+Data flow: raw.hints, raw.vinoshipper_customers, raw.vinoshipper_orders -> ReadTask, by need.
+
+Every run reads all but the last two whole; of the rest (records that are due within the period) it reads the share
 that the time since the last run asks for, oldest first, so that reading is spread evenly. What an outage left overdue
-is made good in several runs, so that what is new does not wait behind it. A run with a small budget takes the head of
+is made good in several runs, so that new records do not wait behind it. A run with a small budget takes the head of
 the same queue, and the records that it leaves are at its head the next time.
 """
 
@@ -23,15 +25,15 @@ OVERDUE, ROTATION, OWNER_UNKNOWN = "overdue", "rotation", "owner unknown"
 NEEDS = (HINTED, NEVER_READ, NEWLY_LINKED, CHANGED, OVERDUE, ROTATION)
 IN_TURN = (OVERDUE, ROTATION)
 SETTLED_FOR = timedelta(days=60)
-CATCH_UP_SECONDS = 300  # of the merchant's own rate, for what is overdue in one run
+CATCH_UP_SECONDS = 300  # at the merchant's own rate, for what is overdue in one run
 
 
 @dataclass(frozen=True, slots=True)
 class ReadTask:
-    """A record whose detail is to be read, and why.
+    """A record whose detail is due to be read, and why.
 
     Attributes:
-        in_every_run: it is read as often as there are runs, by the settings (`0s`) or in a full run.
+        in_every_run: it is read in every run, by the settings (`0s`) or because the run is full.
     """
 
     id: str
@@ -40,10 +42,10 @@ class ReadTask:
 
 
 def hint(db: Db, kind: str, ids: Iterable[str], reason: str, now: datetime) -> None:
-    """Put records at the head of the queue: the way in for whatever knows of a change (a feed, later a webhook).
+    """Put records at the head of the queue: the entry for any source of changes (a feed, later a webhook).
 
     Args:
-        kind: `customer` or `order`; only those that a contact stands for will be read.
+        kind: `customer` or `order`; only records that a contact stands for will be read.
     """
     columns = {"id": filter_suppressed(db, sorted(set(ids)), kind, lambda own: (own, (), None), now)}
     if columns["id"]:
@@ -54,13 +56,13 @@ def hint(db: Db, kind: str, ids: Iterable[str], reason: str, now: datetime) -> N
 
 
 def mark_linked(run: Run, customer_ids: Sequence[int], memo: object) -> None:
-    """Remember whom contacts stand for; who is newly among them is to be read, with all of his orders.
+    """Record which customers contacts stand for; a newly linked customer is read with all of their orders.
 
-    Nothing of them was read again while nobody needed it. That they are to be read is kept until it is done, however
-    often a run is cut short.
+    Their records were not read again while no contact needed them. The need to read them is stored until it is done,
+    however often a run is cut short.
 
     Args:
-        memo: kept with it as the mark `LINKED`: while that is there, this has been done.
+        memo: stored with it as the state `LINKED`: while that is unchanged, this has been done.
     """
     with (
         run.open() as db,
@@ -86,35 +88,35 @@ def mark_linked(run: Run, customer_ids: Sequence[int], memo: object) -> None:
         set_state(db, LINKED, memo, run.now())
 
 
-def within_budget(run: Run, turns: Sequence[ReadTask], sent: int, *, reserved: int = 0) -> list[ReadTask]:
-    """The turns that this run takes: what is needed as far as the budget goes, then what is in turn, as is left.
+def within_budget(run: Run, tasks: Sequence[ReadTask], sent: int, *, reserved: int = 0) -> list[ReadTask]:
+    """Return the tasks that this run takes: needed ones as far as the budget goes, then rotation from what is left.
 
     Args:
-        turns: by need.
+        tasks: by need.
         sent: requests that the run has made so far.
-        reserved: requests that other records in need will take.
+        reserved: requests that other needed records will take.
     """
-    # One at least: where the lists alone take the budget up, nothing would ever be read.
+    # At least one: where the lists alone use up the budget, nothing would ever be read.
     left = math.inf if run.budget is None else max(1, run.budget - sent)
-    needed = [turn for turn in turns if turn.why not in IN_TURN]
+    needed = [task for task in tasks if task.why not in IN_TURN]
     taken = needed if len(needed) <= left else needed[: int(left)]
-    # Half of what is left: the other half is for what this run has yet to find out.
+    # Half of what is left: the other half is for needs that this run has yet to find.
     spare = max(0.0, left - len(taken) - reserved) / 2
     overdue = CATCH_UP_SECONDS * run.merchant.vinoshipper.requests_per_second
     in_turn: list[ReadTask] = []
-    for turn in turns:
-        if turn.why not in IN_TURN or len(in_turn) >= spare:
+    for task in tasks:
+        if task.why not in IN_TURN or len(in_turn) >= spare:
             continue
-        if turn.why == OVERDUE and not turn.in_every_run:
+        if task.why == OVERDUE and not task.in_every_run:
             overdue -= 1
             if overdue < 0:
                 continue
-        in_turn.append(turn)
+        in_turn.append(task)
     return [*taken, *in_turn]
 
 
 def customer_tasks(run: Run, db: Db, customer_ids: Sequence[int]) -> list[ReadTask]:
-    """Which of these customers to read now, by need."""
+    """Return which of these customers to read now, by need."""
     with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
         rows = db.rows(
             f"""select cast(c.customer_id as varchar), h.reason, c.detail_at is null, c.detail_wanted, c.detail_at
@@ -127,7 +129,7 @@ def customer_tasks(run: Run, db: Db, customer_ids: Sequence[int]) -> list[ReadTa
 
 
 def order_tasks(run: Run, db: Db, customer_ids: Sequence[int]) -> list[ReadTask]:
-    """Which orders of these customers to read now, by need: open ones often, settled ones seldom and for 60 days."""
+    """Return which orders of these customers to read now, by need: open ones often, settled ones rarely for 60 days."""
     refresh = run.merchant.vinoshipper.refresh
     with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
         rows = db.rows(
@@ -137,15 +139,15 @@ def order_tasks(run: Run, db: Db, customer_ids: Sequence[int]) -> list[ReadTask]
                 left join raw.hints as h on h.kind = 'order' and h.id = o.order_number
                 left join staged.orders as s on s.order_number = o.order_number
                 where o.customer_id in (select customer_id from {batch})
-                   -- The search names somebody else by now: it counts for the former one until the detail says so too.
+                   -- The search now names another owner: it counts for the former one until the detail says so too.
                    or (o.detail_wanted and s.customer_id in (select customer_id from {batch}))
                 order by o.detail_at, o.order_number"""
         )
     young = run.now() - SETTLED_FOR
     opened = [row[:5] for row in rows if row[5] is None]
-    # What cannot be understood may be by the next time: such an order stays in turn, however long it is settled.
+    # A value that cannot be understood may be readable next time: such an order stays in rotation, however old it is.
     settled = [row[:5] for row in rows if row[5] is not None and (row[5] >= young or row[6])]
-    # An order settled long ago is read again only for a reason, never in turn (but in a full run).
+    # An order settled long ago is read again only for a reason, never in rotation (except in a full run).
     rest = [
         row[:5] for row in rows if row[5] is not None and row[5] < young and not row[6] and (run.full or any(row[1:4]))
     ]
@@ -159,7 +161,7 @@ def order_tasks(run: Run, db: Db, customer_ids: Sequence[int]) -> list[ReadTask]
 
 
 def orders_in_need(run: Run, db: Db, customer_ids: Sequence[int]) -> int:
-    """How many orders of these customers are known to need a reading that no turn will bring."""
+    """Return how many orders of these customers are known to need a read that rotation will not bring."""
     with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
         return int(
             db.value(
@@ -171,22 +173,22 @@ def orders_in_need(run: Run, db: Db, customer_ids: Sequence[int]) -> int:
 
 
 def owner_tasks(run: Run, db: Db) -> list[ReadTask]:
-    """Orders whose search row did not say whose they are, and whose detail has not been asked yet."""
+    """Return the orders whose search row did not say whose they are, and whose detail has not been read yet."""
     rows = db.rows(
         "select order_number from raw.vinoshipper_orders where owner_unknown and detail_at is null order by 1"
     )
     return [ReadTask(row[0], OWNER_UNKNOWN) for row in rows]
 
 
-def _by_need(turns: Iterable[ReadTask]) -> list[ReadTask]:
-    return sorted(turns, key=lambda turn: NEEDS.index(turn.why))
+def _by_need(tasks: Iterable[ReadTask]) -> list[ReadTask]:
+    return sorted(tasks, key=lambda task: NEEDS.index(task.why))
 
 
 def _tasks(run: Run, db: Db, name: str, rows: Sequence[tuple[object, ...]], every: timedelta) -> list[ReadTask]:
-    """Rows are (id, reason of its hint, never read, changed, read at), oldest first."""
+    """Build tasks from rows of (id, reason of its hint, never read, changed, read at), oldest first."""
     now, always = run.now(), run.full or every <= timedelta(0)
     needed: list[ReadTask] = []
-    rotation: list[object] = []  # ids: it is most of them, and few will be read
+    rotation: list[object] = []  # ids only: most rows end up here, and few of them will be read
     overdue = 0
     for record_id, hinted, never, changed, read_at in rows:
         if hinted is not None:

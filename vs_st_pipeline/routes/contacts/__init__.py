@@ -1,1 +1,1 @@
-"""Vinoshipper customers and orders -> SimpleTexting contacts."""
+"""Joins Vinoshipper customers and orders to SimpleTexting contacts."""

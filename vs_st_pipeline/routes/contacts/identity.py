@@ -1,9 +1,9 @@
-"""Which contact is which customer, from what raw knows; and which of several customers on one phone it is.
+"""Links contacts to customers from what raw holds, and chooses between several customers on one phone.
 
 Data flow: raw.simpletexting_contacts, raw.vinoshipper_customers -> Link per contact.
 
-Both the readers (whose details to ask for) and the planner (whom to write) need the same answer, so it is made
-here once, below them.
+Both the readers (whose details to ask for) and the planner (which contacts to write) need the same answer, so it is
+made here once, below them.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """All contacts that are there, by id in ascending order, and the links of those that stand for a customer."""
+    """All contacts that are not gone, by ascending id, and the links of those that stand for a customer."""
 
     contacts: Sequence[ContactIdentity]
     links: Mapping[str, Link]
 
 
 def link_contacts(db: Db, contacts: Sequence[ContactIdentity]) -> dict[str, Link]:
-    """Links of all contacts to customers that exist (deleted ones do not).
+    """Link all contacts to customers that exist (deleted ones do not).
 
     Where the ledger says that we wrote another id than a contact carries now, somebody has edited the field. As long as
-    that customer exists and has the contact's phone, the contact is still his, and the plan puts the id back. A field
-    that the account does not show at all was edited by nobody: then he need not have the phone.
+    that customer exists and has the contact's phone, the contact stays linked to them, and the plan puts the id back. A
+    field that the account does not show at all cannot have been edited: then the customer need not have the phone.
     """
     phone_of: dict[int, str | None] = {}
     by_phone: dict[str, list[int]] = {}
@@ -70,13 +70,13 @@ def link_contacts(db: Db, contacts: Sequence[ContactIdentity]) -> dict[str, Link
 
 
 def _written_ids(db: Db) -> dict[str, int]:
-    """Customer ids that the ledger says stand in contacts, by contact id."""
+    """Return the customer ids that the ledger says contacts carry, by contact id."""
     rows = db.rows("select contact_id, sent from synced.ledger where field = ?", [CUSTOMER_ID_LABEL])
     return {contact_id: written for contact_id, sent in rows if (written := carried_id(sent)) is not None}
 
 
 def links_key(db: Db) -> str:
-    """A fingerprint of all that links are made of: while it and the program are the same, so are they."""
+    """Return a fingerprint of all that links are made of: while it and the program are unchanged, so are the links."""
     rows = db.rows(
         """select 1 as part, count(*), sum(hash(contact_id, phone, customer_id, status, gone))
            from raw.simpletexting_contacts
@@ -92,7 +92,7 @@ def links_key(db: Db) -> str:
 
 
 def customers_to_read(contacts: Iterable[ContactIdentity], links: Mapping[str, Link]) -> list[int]:
-    """Customers whose details are worth asking for: all candidates of every contact that has opted in."""
+    """Return the customers whose details are worth asking for: all candidates of every contact that has opted in."""
     wanted = {
         customer_id
         for contact in contacts
@@ -103,7 +103,7 @@ def customers_to_read(contacts: Iterable[ContactIdentity], links: Mapping[str, L
 
 
 def chosen_customer(found: Link, customers: Mapping[int, Customer], orders: Mapping[int, Sequence[Order]]) -> int:
-    """The one customer that the contact stands for (interface 7.4)."""
+    """Return the one customer that the contact stands for (interface 7.4)."""
     if len(found.candidates) == 1:
         return found.candidates[0]
     return choose([_candidate(customer_id, customers, orders) for customer_id in found.candidates])

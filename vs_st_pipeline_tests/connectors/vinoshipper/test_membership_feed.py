@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
-from vs_st_pipeline.connectors.vinoshipper.membership_feed import MOST_PAGES, PAGE_SIZE, FeedMark, read_feed
+from vs_st_pipeline.connectors.vinoshipper.membership_feed import MOST_PAGES, PAGE_SIZE, FeedCursor, read_feed
 
-MARK = FeedMark("2026-05-01T00:00:00+00:00", ("1",))
+CURSOR = FeedCursor("2026-05-01T00:00:00+00:00", ("1",))
 
 
 class Pages:
@@ -31,28 +31,28 @@ def row(id: int, day: int, customer: int | None = None, **fields: Any) -> dict[s
     return {"id": id, "modifiedAt": moved, "customerId": customer or 700000 + id, **fields}
 
 
-def look(rows: list[dict[str, Any]], mark: FeedMark | None = MARK) -> Any:
+def look(rows: list[dict[str, Any]], cursor: FeedCursor | None = CURSOR) -> Any:
     pages = Pages(rows)
-    return read_feed(cast(VinoshipperClient, pages), mark), pages.asked
+    return read_feed(cast(VinoshipperClient, pages), cursor), pages.asked
 
 
-def test_what_moved_since_the_mark_is_told_and_the_rest_is_not_asked_for() -> None:
+def test_what_moved_since_the_cursor_is_told_and_the_rest_is_not_asked_for() -> None:
     rows = [row(5, 9), row(4, 8), *(row(100 + i, 0) for i in range(3 * PAGE_SIZE))]
     feed, asked = look(rows)
     assert (feed.moved, feed.blind, feed.cut, asked) == ({700005, 700004}, None, False, 1)
-    assert feed.mark == FeedMark("2026-05-09T00:00:00+00:00", ("5",))
+    assert feed.cursor == FeedCursor("2026-05-09T00:00:00+00:00", ("5",))
 
 
-def test_two_that_moved_in_the_moment_of_the_mark_are_told_apart() -> None:
+def test_two_that_moved_in_the_moment_of_the_cursor_are_told_apart() -> None:
     feed, _ = look([row(2, 1), row(1, 1), row(3, 0)])
     assert feed.moved == {700002}
-    assert feed.mark == FeedMark("2026-05-01T00:00:00+00:00", ("1", "2"))
+    assert feed.cursor == FeedCursor("2026-05-01T00:00:00+00:00", ("1", "2"))
 
 
-def test_without_a_mark_one_page_says_where_it_stands() -> None:
-    feed, asked = look([row(i, 9) for i in range(3 * PAGE_SIZE)], mark=None)
+def test_without_a_cursor_one_page_says_where_the_feed_is() -> None:
+    feed, asked = look([row(i, 9) for i in range(3 * PAGE_SIZE)], cursor=None)
     assert (feed.moved, asked) == (set(), 1)
-    assert feed.mark is not None
+    assert feed.cursor is not None
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_list_that_does_not_tell_says_so(rows: list[dict[str, Any]], blind: st
 
 def test_no_memberships_at_all_is_no_blindness() -> None:
     feed, _ = look([])
-    assert (feed.moved, feed.mark, feed.blind) == (set(), MARK, None)
+    assert (feed.moved, feed.cursor, feed.blind) == (set(), CURSOR, None)
 
 
 def test_more_than_it_can_show_is_told_so_that_the_whole_list_is_walked() -> None:
