@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from vs_st_pipeline.connectors.vinoshipper import landing
+from vs_st_pipeline.connectors.vinoshipper import carried, landing, landing_orders
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.customer_list import walk_customers
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderSearch
@@ -76,13 +76,13 @@ def land(run: Run, folder: Path, how: str) -> None:
     for _ in folder.glob("rows-*"):
         rows = [row for page in search.window(date(2019, 1, 1), date(2027, 1, 1)) for row in page]
         with run.open() as db, db.transaction():
-            landing.land_order_rows(db, rows, run.now())
+            landing_orders.land_order_rows(db, rows, run.now())
     for file in sorted(folder.glob("orders-*")):
         details = msgspec.json.decode(file.read_bytes(), type=list[msgspec.Raw])
         files.then("order", details)
         numbers = [msgspec.json.decode(detail, type=Numbered).orderNumber for detail in details]
-        details = [landing.Detail(number, vs.order(number).text) for number in numbers]
-        landing.land_order_details(run, details, run.now())
+        details = [carried.Detail(number, vs.order(number).text) for number in numbers]
+        landing_orders.land_order_details(run, details, run.now())
 
 
 class Numbered(msgspec.Struct):

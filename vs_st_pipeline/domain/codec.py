@@ -65,6 +65,20 @@ def read_json(text: bytes | str) -> Any:
         raise ValueError("JSON is nested too deeply") from None
 
 
+def try_json(text: bytes | str) -> Any:
+    """Read any JSON as `read_json` does; None where it is none."""
+    try:
+        return read_json(text)
+    except ValueError:
+        return None
+
+
+def try_object(text: bytes | str | None) -> dict[str, Any] | None:
+    """Read a JSON object as `read_json` does; None where it is none, or no object."""
+    value = try_json(text) if text is not None else None
+    return value if isinstance(value, dict) else None
+
+
 def _exact_integer(text: str) -> int | Beyond:
     return int(text) if len(text) <= _MOST_DIGITS else BEYOND
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.customer import customer_from
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.pipeline.staged_batches import as_object
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -196,7 +196,7 @@ def _find(db: Db, phone: str) -> Identifiers:
     with db.batch({"customer_id": sorted(traces.customers)}) as batch:
         of_these = f"cast(customer_id as varchar) in (select customer_id from {batch})"
         for bodies in db.rows(f"select list_body, detail_body from raw.vinoshipper_customers where {of_these}"):
-            traces.emails.update(email_name(as_object(body)) or "" for body in bodies)
+            traces.emails.update(email_name(try_object(body)) or "" for body in bodies)
         traces.orders.update(
             row[0] for row in db.rows(f"select order_number from raw.vinoshipper_orders where {of_these}")
         )
@@ -204,7 +204,7 @@ def _find(db: Db, phone: str) -> Identifiers:
     for number, searched, read in db.rows(  # an order without a customer id may still hold the e-mail
         "select order_number, search_body, detail_body from raw.vinoshipper_orders where customer_id is null"
     ):
-        if any(email_name((as_object(body) or {}).get("customer")) in traces.emails for body in (searched, read)):
+        if any(email_name((try_object(body) or {}).get("customer")) in traces.emails for body in (searched, read)):
             traces.orders.add(number)
     return traces
 
@@ -230,7 +230,7 @@ def _customers_of(db: Db, phone: str) -> list[str]:
            where phone = $phone or contains(list_body, $last) or contains(detail_body, $last)""",
         {"phone": phone, "last": phone[-2:]},  # punctuation may stand between any other digits
     ):
-        listed, detail = as_object(list_body), as_object(detail_body)
+        listed, detail = try_object(list_body), try_object(detail_body)
         known = (customer_from(listed, None, _NO_DAY), customer_from(None, detail, _NO_DAY))
         if phone in (stored, *(customer.phone for customer in known if customer)):
             found.append(str(customer_id))

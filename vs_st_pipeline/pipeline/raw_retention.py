@@ -22,8 +22,8 @@ import msgspec
 
 from vs_st_pipeline.connectors.simpletexting.custom_fields import customer_id_key
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_contacts, read_custom_fields
+from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.order import ORDER_FIELDS, ORDER_PARTS
-from vs_st_pipeline.pipeline.staged_batches import as_object
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import is_due, set_state
@@ -87,7 +87,7 @@ def _deleted_customers(db: Db, before: datetime) -> None:
            where deleted_at < ? and list_hash is distinct from ?""",
         [before, REDUCED],
     ):
-        known: dict[str, Any] = {**(as_object(detail) or {}), **(as_object(listed) or {})}
+        known: dict[str, Any] = {**(try_object(detail) or {}), **(try_object(listed) or {})}
         kept = {name: known[name] for name in ("id", "email", "primaryPhone") if name in known}
         rows.append((customer_id, json.dumps(kept, default=str)))
     columns = {"customer_id": [row[0] for row in rows], "body": [row[1] for row in rows]}

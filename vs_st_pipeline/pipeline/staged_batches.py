@@ -75,17 +75,6 @@ def replace_unusable(db: Db, kind: str, looked_at: list[str], found: list[tuple[
             db.execute(f"insert into staged.unusable select ?, id, reason from {batch}", [kind])
 
 
-def as_object(text: str | None) -> dict[str, Any] | None:
-    """Return a stored body as an object, None where there is none or it is no JSON object."""
-    if text is None:
-        return None
-    try:
-        value = read_json(text)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def unread_as_json(unread: frozenset[str]) -> str | None:
     """Return names that are not understood as a sorted JSON list, None where there are none."""
     return json.dumps(sorted(unread)) if unread else None

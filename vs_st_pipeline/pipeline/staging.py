@@ -16,12 +16,12 @@ from datetime import date
 from typing import Any
 
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, LISTED_CUSTOMER
+from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.customer import Customer, club_names, club_status, customer_from
 from vs_st_pipeline.domain.errors import VINOSHIPPER
 from vs_st_pipeline.domain.formats import as_mapping
 from vs_st_pipeline.domain.records import believed
 from vs_st_pipeline.pipeline.staged_batches import (
-    as_object,
     kept_of,
     moment_as_text,
     not_understood,
@@ -73,7 +73,7 @@ def _stage_customers(run: Run, db: Db) -> int:
         columns: dict[str, list[Any]] = {name: [] for name in _CUSTOMER_COLUMNS}
         unusable: list[tuple[str, str]] = []
         for customer_id, list_body, detail_body, detail_leads, list_kept, detail_kept, source_hash in rows:
-            listed, detail = as_object(list_body), as_object(detail_body)
+            listed, detail = try_object(list_body), try_object(detail_body)
             drift.update(unexpected_names("customer", detail))
             customer = raw_customer(listed, detail, detail_leads, list_kept, detail_kept, run.today())
             customer = customer or Customer(customer_id=customer_id)

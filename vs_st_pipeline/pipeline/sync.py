@@ -91,9 +91,11 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
             session.do(PLANNED, stages.plan, field_map)
             session.do(SYNCED, stages.push_plan)
         _tell_what_is_open(session)
-        if whole and cached is None:
+        if cached is None:
             with run.open() as db:
-                save_cached_plan(run, db, field_map, session.report, receipts)
+                session.report.waiting = count_waiting(db)
+                if whole:
+                    save_cached_plan(run, db, field_map, session.report, receipts)
         raw_retention.prune_raw(run)
         erasure.finish(run)
     return session.report
@@ -104,7 +106,6 @@ def _tell_what_is_open(session: Session) -> None:
     with session.run.open() as db:
         session.report.unseen = [limitation.sentence for limitation, _ in read_limitations(db)]
         session.report.orders_unseen = newest_unseen(db) is not None
-        session.report.waiting = count_waiting(db)
 
 
 def dry_run(run: Run) -> tuple[Report, dict[str, list[dict[str, Any]]]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from vs_st_pipeline.connectors.vinoshipper import landing
+from vs_st_pipeline.connectors.vinoshipper import carried, landing, landing_orders
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
 from vs_st_pipeline.domain.order import order_from
 from vs_st_pipeline.pipeline import staged_batches, staging, staging_orders
@@ -37,9 +37,9 @@ def run(tmp_path: Path) -> Run:
 def _land(run: Run, number: int, **fields: object) -> None:
     row = OrderRow(f"A{number}", 7, "2026-01-02", None, json.dumps({"orderNumber": f"A{number}"}))
     with run.open() as db, db.transaction():
-        landing.land_order_rows(db, [row], run.now())
+        landing_orders.land_order_rows(db, [row], run.now())
     text = json.dumps({"orderNumber": row.number, "purchasedAt": None, "shipping": {}, "customer": {}, **fields})
-    landing.land_order_details(run, [landing.Detail(row.number, text)], run.now())
+    landing_orders.land_order_details(run, [carried.Detail(row.number, text)], run.now())
 
 
 def test_more_rows_than_a_batch_are_all_staged_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ def test_more_rows_than_a_batch_are_all_staged_once(run: Run, monkeypatch: pytes
 
 def test_a_detail_that_is_gone_keeps_the_body_that_was_known(run: Run) -> None:
     _land(run, 1, status="SUCCESS", customer={"id": 9})
-    landing.land_order_details(run, [landing.Detail("A1", None)], run.now())
+    landing_orders.land_order_details(run, [carried.Detail("A1", None)], run.now())
     with run.open() as db:
         row = db.row("select detail_status, detail_body is not null, customer_id from raw.vinoshipper_orders")
     assert row == (404, True, 7)
@@ -70,7 +70,7 @@ def test_an_order_whose_search_row_tells_its_owner_late_is_his(run: Run) -> None
     staging.stage(run)
     owned = OrderRow("A1", 8, "2026-01-02", None, json.dumps({"orderNumber": "A1", "customer": {"id": 8}}))
     with run.open() as db, db.transaction():
-        landing.land_order_rows(db, [owned], run.now())
+        landing_orders.land_order_rows(db, [owned], run.now())
     staging.stage(run)
     with run.open() as db:
         assert db.value("select customer_id from staged.orders") == 8
@@ -79,10 +79,10 @@ def test_an_order_whose_search_row_tells_its_owner_late_is_his(run: Run) -> None
 def test_only_what_is_new_or_changed_counts_as_such(run: Run) -> None:
     rows = [OrderRow(f"A{number}", 7, None, None, "{}") for number in range(4)]
     with run.open() as db:
-        assert landing.land_order_rows(db, rows[:3], run.now()) == 3
-        assert landing.land_order_rows(db, rows, run.now()) == 1
-        assert landing.land_order_rows(db, [replace(rows[0], text='{"a":1}'), *rows[1:]], run.now()) == 1
-        assert landing.land_order_rows(db, rows[:1], run.now()) == 1
+        assert landing_orders.land_order_rows(db, rows[:3], run.now()) == 3
+        assert landing_orders.land_order_rows(db, rows, run.now()) == 1
+        assert landing_orders.land_order_rows(db, [replace(rows[0], text='{"a":1}'), *rows[1:]], run.now()) == 1
+        assert landing_orders.land_order_rows(db, rows[:1], run.now()) == 1
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.cli import sync as cli_sync
-from vs_st_pipeline.connectors.vinoshipper.landing import land_order_rows
+from vs_st_pipeline.connectors.vinoshipper.landing_orders import land_order_rows
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
 from vs_st_pipeline.pipeline.session import open_session
 from vs_st_pipeline.platform.run import Run

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from vs_st_pipeline.domain.codec import BEYOND, JSON, read_json
+from vs_st_pipeline.domain.codec import BEYOND, JSON, read_json, try_json
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, BadRecord
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.records import RecordKind, id_text, is_error, is_hollow, prove
@@ -61,7 +61,7 @@ class CustomFieldItem(msgspec.Struct):
     @classmethod
     def read(cls, text: bytes) -> CustomFieldItem:
         """Read what can be read of a field; a row that is not a field gets no label, and so is never used."""
-        row = _read(text)
+        row = try_json(text)
         names = [row.get(name) for name in cls.__struct_fields__] if isinstance(row, Mapping) else []
         return cls(*(name if isinstance(name, str) else id_text(name) for name in names))
 
@@ -91,13 +91,6 @@ def contact_id_in(body: object) -> str | None:
 
 def _phone_text(body: Mapping[str, Any]) -> str:
     return id_text(body.get("contactPhone")) or ""
-
-
-def _read(text: bytes) -> Any:
-    try:
-        return read_json(text)
-    except ValueError:
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +221,7 @@ class SimpleTextingClient:
     def _single(self, key: str) -> tuple[bytes, Any]:
         answer = self.http.request("contact", "GET", f"/api/contacts/{quote(key, safe='')}", shape=msgspec.Raw)
         text = bytes(self._note_time(answer).value)
-        body = _read(text)
+        body = try_json(text)
         if not understood(body):
             raise BadRecord(
                 "the answer to a read of one contact cannot be understood; what is known stands",

@@ -20,7 +20,7 @@ import msgspec
 
 from vs_st_pipeline.connectors.simpletexting.client import contact_id_in, is_whole, understood
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, FieldKeys, live_text, shows_customer_ids
-from vs_st_pipeline.domain.codec import BEYOND, read_json
+from vs_st_pipeline.domain.codec import BEYOND, try_object
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadRecord
 from vs_st_pipeline.domain.formats import instant, parse_moment
 from vs_st_pipeline.domain.matching import ContactIdentity, carried_id
@@ -112,7 +112,7 @@ class LiveContact:
 
 def contact_item(text: bytes, names: FieldKeys) -> ContactItem:
     """Decode a contact's JSON and take its pointers."""
-    body = _decode(text)
+    body = try_object(text) or {}
     contact_id = contact_id_in(body)
     phone, email = _text(body.get("contactPhone")), _text(body.get("email")).strip().casefold()
     moment = parse_moment(body.get("updated"))
@@ -255,7 +255,7 @@ def read_contacts(
 
 def live_contact(contact_id: str, text: str | bytes, read_run: str, names: FieldKeys) -> LiveContact:
     """Return a contact from its JSON; absent, null and empty all read as empty."""
-    body = _decode(text)
+    body = try_object(text) or {}
     found = body.get("customFields")
     custom = found if isinstance(found, dict) else {}
     odd = [name for name, value in custom.items() if value is not None and not isinstance(value, str)]
@@ -284,14 +284,6 @@ def _as_they_came(text: str | bytes) -> dict[str, msgspec.Raw]:
 
 
 _CUSTOMS: Final = msgspec.json.Decoder(_Customs)
-
-
-def _decode(text: str | bytes) -> Mapping[str, Any]:
-    try:
-        value = read_json(text)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _text(value: object) -> str:

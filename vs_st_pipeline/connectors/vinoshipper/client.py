@@ -16,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, ORDER, RECEIPT
-from vs_st_pipeline.domain.codec import JSON, read_json
+from vs_st_pipeline.domain.codec import JSON, try_json
 from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, BadRecord
 from vs_st_pipeline.domain.records import ERROR_KEYS, RecordKind, id_text, prove
 from vs_st_pipeline.platform.http.client import Answer, Basic, HttpClient, Pace
@@ -149,7 +149,7 @@ class VinoshipperClient:
     def _record(self, kind: RecordKind, asked: str | int, path: str) -> Body:
         answer = self.http.request(kind.name, "GET", path, shape=msgspec.Raw)
         raw = bytes(answer.value)
-        value = decode(raw)
+        value = try_json(raw)
         try:
             prove(kind, value, asked)
         except BadRecord as error:
@@ -166,7 +166,7 @@ class VinoshipperClient:
             found = msgspec.json.decode(answer.value, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
             if isinstance(found, list):
                 return None, [bytes(row) for row in found]
-            error = any(decode(bytes(found[key])) for key in ERROR_KEYS if key in found)
+            error = any(try_json(bytes(found[key])) for key in ERROR_KEYS if key in found)
             for key in () if error else ROW_KEYS:
                 if key in found:
                     rows = msgspec.json.decode(found[key], type=list[msgspec.Raw])
@@ -187,14 +187,6 @@ def _no_list(call: str, answer: Answer[Any]) -> BadAnswer:
     )
 
 
-def decode(text: bytes | str) -> Any:
-    """Decode JSON with every fractional number as Decimal, straight from its digits; None where it is not JSON."""
-    try:
-        return read_json(text)
-    except ValueError:
-        return None
-
-
 def whole_number(value: object) -> int | None:
     """Read an id as the vendor may write it: a whole number above 0, or its digits as text; None for anything else."""
     told = id_text(value)  # 700103.0 is the same id as 700103
@@ -203,7 +195,7 @@ def whole_number(value: object) -> int | None:
 
 
 def _total(found: Mapping[str, msgspec.Raw]) -> int | None:
-    return next((_count(decode(bytes(found[key]))) for key in TOTAL_KEYS if key in found), None)
+    return next((_count(try_json(bytes(found[key]))) for key in TOTAL_KEYS if key in found), None)
 
 
 def _count(value: object) -> int | None:

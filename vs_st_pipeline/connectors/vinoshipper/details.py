@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from vs_st_pipeline.connectors.vinoshipper import landing
+from vs_st_pipeline.connectors.vinoshipper import landing, landing_orders
+from vs_st_pipeline.connectors.vinoshipper.carried import Detail
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.customers import listed_in_this_run
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, ORDER
-from vs_st_pipeline.connectors.vinoshipper.landing import Detail
 from vs_st_pipeline.connectors.vinoshipper.read_queue import (
     ReadTask,
     customer_tasks,
@@ -28,7 +28,12 @@ from vs_st_pipeline.domain.single_reads import IN_A_ROW, SingleReads, is_of_one_
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK
-from vs_st_pipeline.platform.warehouse.unreadable import record_unreadable, unreadable_ids, waiting_ids
+from vs_st_pipeline.platform.warehouse.unreadable import (
+    record_unreadable,
+    uncache_unreadable,
+    unreadable_ids,
+    waiting_ids,
+)
 
 LAND_DETAILS_EVERY = 200
 CUT_SHORT = "the first answer was cut short"
@@ -60,7 +65,7 @@ def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[
     began = run.now()
 
     def land(details: list[Detail]) -> None:
-        cut.extend(landing.land_order_details(run, details, began))
+        cut.extend(landing_orders.land_order_details(run, details, began))
 
     # A row that does not say whose it is would silently count for no customer, so its detail is read in any case.
     for find in (owner_tasks, lambda run, db: order_tasks(run, db, customer_ids)):
@@ -92,6 +97,7 @@ def _forget_unlinked(db: Db, customer_ids: Sequence[int]) -> None:
         ):
             if unreadable_ids(db, kind.name):
                 db.execute(f"delete from raw.unreadable where kind = ? and id not in ({wanted})", [kind.name])
+                uncache_unreadable(db)
 
 
 def _read(
@@ -242,9 +248,9 @@ def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]
         receipts.append((number, url, state))
         states[state] += 1
         if len(receipts) >= LAND_DETAILS_EVERY:
-            landing.land_receipts(run, receipts)
+            landing_orders.land_receipts(run, receipts)
             receipts = []
-    landing.land_receipts(run, receipts)
+    landing_orders.land_receipts(run, receipts)
     if states:
         run.request_log.append(RequestLogEntry("receipts", "newest orders", states.total(), f"{states['read']} read"))
     return states.total()

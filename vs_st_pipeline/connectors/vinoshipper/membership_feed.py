@@ -17,7 +17,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient, decode, whole_number
+from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient, whole_number
+from vs_st_pipeline.domain.codec import try_json
 from vs_st_pipeline.domain.errors import Refused
 from vs_st_pipeline.domain.formats import as_mapping, instant, parse_moment
 
@@ -98,7 +99,7 @@ def read_feed(vs: VinoshipperClient, cursor: FeedCursor | None) -> Feed:
         reached = since is None
         for text in rows:
             rows_seen += 1
-            row = as_mapping(decode(text))
+            row = as_mapping(try_json(text))
             modified, customer_id, membership_id = _modified(row), _customer_id(row), str(row.get("id"))
             if modified is None or customer_id is None:
                 continue

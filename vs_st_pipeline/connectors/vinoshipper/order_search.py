@@ -19,7 +19,8 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from vs_st_pipeline.connectors.vinoshipper.client import OrderPage, VinoshipperClient, decode, whole_number
+from vs_st_pipeline.connectors.vinoshipper.client import OrderPage, VinoshipperClient, whole_number
+from vs_st_pipeline.domain.codec import try_json
 from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, Refused
 from vs_st_pipeline.domain.formats import instant, parse_moment
 from vs_st_pipeline.domain.records import id_text
@@ -678,7 +679,7 @@ def _page(answer: OrderPage) -> _Page:
     rows: dict[str, OrderRow] = {}
     places: list[OrderRow | None] = []
     for text in answer.rows:
-        body = decode(text)
+        body = try_json(text)
         told = body.get("orderNumber") if isinstance(body, dict) else None
         number = told if isinstance(told, str) else id_text(told)
         if not number or not number.strip():

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from vs_st_pipeline.connectors.vinoshipper import landing
+from vs_st_pipeline.connectors.vinoshipper import landing_orders
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.order_search import (
     FIRST_WINDOW,
@@ -136,7 +136,7 @@ def _walk_history(
     try:
         for window in search.history(reached, oldest, size):
             with run.open() as db, db.transaction():
-                landing.land_order_rows(db, window.rows, run.now())
+                landing_orders.land_order_rows(db, window.rows, run.now())
                 _keep_unseen(run, db, search, window.start, reached)
                 done = {"reached": window.start.isoformat(), "size": window.next_size.days, "started": started}
                 set_state(db, HISTORY, {**done, "complete": False}, run.now())
@@ -187,7 +187,7 @@ def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         rows = [row for page in search.unfiltered(known) for row in page]
         why = "newest first, the date filter has no effect here"
     with run.open() as db, db.transaction():
-        changed = landing.land_order_rows(db, rows, run.now())
+        changed = landing_orders.land_order_rows(db, rows, run.now())
         if search.can_filter:
             _keep_unseen(run, db, search, since, _newest_edge(run))
         else:
@@ -230,7 +230,7 @@ def _pass_shipped(run: Run, search: OrderSearch, numbers: set[str]) -> None:
             set_state(db, NO_SHIPPED_FILTER, True, run.now())
         return
     with run.open() as db, db.transaction():
-        changed = landing.land_order_rows(db, rows, run.now())
+        changed = landing_orders.land_order_rows(db, rows, run.now())
         set_limitation(db, SHIPPED_DAYS, search.shipped_cut, run.now())
         set_state(db, SHIPPED_CURSOR, _next_cursor(run), run.now())
     numbers.update(row.number for row in rows)
@@ -260,7 +260,7 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     for first_day, end in _stretches(chosen):
         rows = _rows_of_stretch(run, search, first_day, end)
         with run.open() as db, db.transaction():
-            found += landing.land_order_rows(db, rows, now)
+            found += landing_orders.land_order_rows(db, rows, now)
             if search.can_filter:
                 _keep_unseen(run, db, search, first_day, end)
             else:
@@ -313,7 +313,7 @@ def _ask_unseen_again(run: Run, search: OrderSearch, numbers: set[str]) -> None:
                 _keep_unnamed(run, db, search)
             break
         with run.open() as db, db.transaction():
-            landing.land_order_rows(db, rows, run.now())
+            landing_orders.land_order_rows(db, rows, run.now())
             _keep_unseen(run, db, search, day, day + timedelta(days=1))
         numbers.update(row.number for row in rows)
     if days:
@@ -393,10 +393,10 @@ def _land_all(run: Run, pages: Iterable[list[OrderRow]], numbers: set[str]) -> N
         run.progress(f"orders {len(numbers)}")
         if len(waiting) >= LAND_ROWS_EVERY:
             with run.open() as db, db.transaction():
-                landing.land_order_rows(db, waiting, run.now())
+                landing_orders.land_order_rows(db, waiting, run.now())
             waiting = []
     with run.open() as db, db.transaction():
-        landing.land_order_rows(db, waiting, run.now())
+        landing_orders.land_order_rows(db, waiting, run.now())
 
 
 def _count_read(db: Db, run: Run) -> None:

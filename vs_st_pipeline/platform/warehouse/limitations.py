@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def read_limitations(db: Db) -> list[tuple[Limitation, datetime]]:
     if older := rows[SAID_ONE_BY_ONE:]:
         unseen = f"so it is with {len(older)} more days between {older[-1][0]} and {older[0][0]}"
         days.append((Limitation("unseen_days", "order", unseen, _ASKED_AGAIN), min(since for _, _, since in older)))
-    lost = db.rows(f"select first_at {_OF_NOBODY}")
+    lost = db.rows(f"select first_at {_OF_NOBODY}") if unreadable_ids(db, "order") else []
     if lost:
         unseen = f"{len(lost)} orders cannot be read, and the order search does not say whose they are"
         days.append((Limitation("orders_of_nobody", "order", unseen, _READ_AGAIN), min(row[0] for row in lost)))
@@ -134,14 +135,11 @@ def read_limitations(db: Db) -> list[tuple[Limitation, datetime]]:
 
 def newest_unseen(db: Db) -> date | None:
     """Return the newest day that may have orders that cannot be seen, None where everything is seen."""
-    found: date | None = db.value(
-        f"""select max(day) from (
-                select day from raw.unseen_windows where told
-                union all
-                select coalesce(purchased_on, cast(last_at as date)) {_OF_NOBODY}
-                and last_at - first_at < interval 1 day
-            )"""
-    )
+    found: date | None = db.value("select max(day) from raw.unseen_windows where told")
+    if unreadable_ids(db, "order"):
+        days = f"""select max(coalesce(purchased_on, cast(last_at as date))) {_OF_NOBODY}
+                   and last_at - first_at < interval 1 day"""
+        found = max((day for day in (found, db.value(days)) if day is not None), default=None)
     return found
 
 

@@ -20,6 +20,7 @@ from vs_st_pipeline.domain.formats import as_mapping
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import clear_cached, set_state
+from vs_st_pipeline.platform.warehouse.unreadable import uncache_unreadable
 
 PHONE, EMAIL, CUSTOMER, CONTACT, ORDER = "phone", "email", "customer", "contact", "order"
 REWRITE = "rewrite"  # the state that says: erased rows may still lie in free blocks of the file
@@ -192,6 +193,7 @@ def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
             if found:
                 gone += len(db.rows(f"delete from {table} where {' or '.join(found)} returning 1"))
     clear_cached(db)
+    uncache_unreadable(db)
     if gone:
         set_state(db, REWRITE, True, now)
     return gone

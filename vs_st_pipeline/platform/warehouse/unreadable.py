@@ -58,13 +58,31 @@ def read_unreadable(db: Db, kind: str | None = None) -> list[Unreadable]:
 
 def unreadable_ids(db: Db, kind: str) -> set[str]:
     """Return the ids of the records of this kind that could not be read."""
-    return {row[0] for row in db.rows("select id from raw.unreadable where kind = ?", [kind])}
+    return {record_id for known, record_id in _next_tries(db) if known == kind}
 
 
 def waiting_ids(db: Db, kind: str, now: datetime) -> set[str]:
     """Return ids of records that wait for their next try; one further off than any gap was set by a wrong clock."""
-    rows = db.rows("select id, next_at from raw.unreadable where kind = ?", [kind])
-    return {row[0] for row in rows if timedelta(0) < row[1] - now <= LARGEST_GAP}
+    return {
+        record_id
+        for (known, record_id), next_at in _next_tries(db).items()
+        if known == kind and timedelta(0) < next_at - now <= LARGEST_GAP
+    }
+
+
+_CACHED = "unreadable"
+
+
+def _next_tries(db: Db) -> dict[tuple[str, str], datetime]:
+    """Kind and id of each record, with its next try: few rows, and a sync asks for them a dozen times."""
+    return db.cached(
+        _CACHED, lambda: {(row[0], row[1]): row[2] for row in db.rows("select kind, id, next_at from raw.unreadable")}
+    )
+
+
+def uncache_unreadable(db: Db) -> None:
+    """Read the records again at the next use: somebody deletes rows of the table by itself."""
+    db.uncache(_CACHED)
 
 
 def record_unreadable(
@@ -84,6 +102,7 @@ def record_unreadable(
                 *(first_at, now, now + gap_after(attempts)),
             ],
         )
+    uncache_unreadable(db)
 
 
 def forget_unreadable(db: Db, kind: str, ids: Iterable[str]) -> None:
@@ -91,3 +110,4 @@ def forget_unreadable(db: Db, kind: str, ids: Iterable[str]) -> None:
     if known := unreadable_ids(db, kind) & set(ids):
         with db.batch({"id": sorted(known)}) as batch:
             db.execute(f"delete from raw.unreadable where kind = ? and id in (select id from {batch})", [kind])
+        uncache_unreadable(db)
