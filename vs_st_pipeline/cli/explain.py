@@ -2,6 +2,8 @@
 
 Both are about one contact at a time and show phones and values in full: the person who asks has the customer on the
 line. Times are in the winery's time zone.
+
+It is long because it is mostly the lines that a person reads.
 """
 
 from __future__ import annotations

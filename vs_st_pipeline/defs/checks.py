@@ -6,6 +6,8 @@ A result covers all merchants: what was measured in this run, and for the others
 it fails for any of them; its table names them. One result per merchant would need partitioned checks, which are a
 preview in Dagster 1.13 and would add an event per check and merchant to every run.
 Blocking checks fail the run. What keeps a bad plan from being pushed is the pipeline's own brake, in every kind of run.
+
+It is long because it is one table, with a sentence per check about what a failure means and what to do.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Data flow: CustomerProfile -> a value, or UNKNOWN. Names and values are in one table, so that every name a map may use
 has a value, and nothing else does.
+
+It is long because it is one table, with the reason of each value beside it.
 """
 
 from __future__ import annotations

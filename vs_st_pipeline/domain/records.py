@@ -4,6 +4,8 @@ Data flow: one record's answer + what was stored of it -> proved (or `BadRecord`
 
 Every read of a single record, of every system, goes through here: a connector says in a `RecordKind` which key holds a
 record's own id, which keys are always there and which are documented, and gets the rules R22, R23 and R40 of routes.md.
+
+It is long because absence, nulls, sticky keys and foreign parts are one decision about one answer.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@
 missing.
 `history` shows the past: every value that changed, every refusal, and the ledger as it was at a time.
 Both show phones and values in full, because the person who asks has the customer on the line.
+
+It is long because each reason why a value is missing is a sentence of its own, and they are tried in one order.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ Data flow: API pages -> raw.simpletexting_contacts, raw.simpletexting_custom_fie
 
 The list is not a snapshot: rows shift while it is read, and nothing reports a deletion. So a listing counts as
 complete only if it has as many contacts as it says; only then is a contact taken for gone.
+
+It is long because a list of all and a list of what was updated prove each other.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ Data flow: OutboxEntry + answer -> synced.* (ledger, rejects, outbox) and PushCo
 
 A write without a clear answer is settled by reading the contact, not by hoping. What a crash left without an outcome is
 in the outbox, and the next run settles it the same way before it writes anything.
+
+It is long because every way to an outcome ends in one transaction of the same kind, and must be seen beside the others.
 """
 
 from __future__ import annotations

@@ -8,6 +8,9 @@ rows: rows outside the window mean the filter had no effect, the same page twice
 Then the next way is tried (other paging names, the search by body, smaller windows, the other sort direction).
 A total never ends anything, it only proves that something is missing. A day that holds more than any way shows is kept
 in `unseen_days`, to be reported; where not even days can be asked for the answer is `BadAnswer`, never a shorter list.
+
+It is long because each way of asking is proved by the rows of the others: the proofs share what was learned on the way,
+and one that stood in another file would have to believe this one.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ Data flow: pages of the order search -> raw.vinoshipper_orders.
 
 Vinoshipper has no "modified since", so each pass asks for what a window of days shows, and moves its cursor in the
 transaction that stores it. What an account's search turned out to obey is remembered for a week.
+
+It is long because the four passes share windows, cursors and days that cannot be seen whole.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ Data flow: merchants file + every `standing.json` -> `Fleet`. It is read in ever
 A state says what a person has to do about it. A sync that failed in a way that the next one may mend (`try_later`,
 `bad_answer`) is no trouble by itself: it becomes `late` if none of the next syncs mends it. What only a person can mend
 is `failing` at once.
+
+It is long because each state is told from the others by its neighbors.
 """
 
 from __future__ import annotations

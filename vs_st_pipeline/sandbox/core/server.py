@@ -1,4 +1,7 @@
-"""Does what both stand-ins share: who calls, the journal, switches, faults and hooks around a system's own answers."""
+"""Does what both stand-ins share: who calls, the journal, switches, faults and hooks around a system's own answers.
+
+It is long because journal, switches, faults and hooks act on one and the same answer, one after the other.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Builds the made-up world: what one winery has at its shop and in its texting account, and how records are written."""
+"""Builds the made-up world: what one winery has at its shop and in its texting account, and how records are written.
+
+It is long because it is data: the shape of every record, as both systems write it.
+"""
 
 from __future__ import annotations
 

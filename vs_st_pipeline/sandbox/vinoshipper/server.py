@@ -1,4 +1,7 @@
-"""Answers as Vinoshipper does: run as `python -m vs_st_pipeline.sandbox.vinoshipper.server`."""
+"""Answers as Vinoshipper does: run as `python -m vs_st_pipeline.sandbox.vinoshipper`.
+
+It is long because it holds every call of the API, beside the switch of each thing that is not known of it.
+"""
 
 from __future__ import annotations
 
