@@ -14,7 +14,7 @@ from proof.units import ROOT, Figures, Opener, Proof, Unit
 from proof.world import Finding, told
 
 TESTS = ROOT / "vs_st_pipeline_tests"
-LARGE = {"sandbox/test_switches.py": 6, "stories/test_no_silence.py": 4}
+LARGE = {"sandbox/test_switches.py": 6, "stories/test_no_silence.py": 4, "stories/test_attack.py": 2}
 """Files whose slow tests take minutes: cut into so many units, by the tests' places in the file."""
 _COUNTED = re.compile(r"(\d+) (passed|failed|skipped|error|xfailed|xpassed)")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,19 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support.story import Story
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m "not slow"` is looked at
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where a module says `SAMPLE = n`, `make test` runs n cases of each of its tests, and `make proof` all of them."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        sample = getattr(getattr(item, "module", None), "SAMPLE", None)
+        if sample is not None and isinstance(item, pytest.Function):
+            test = item.nodeid.split("[")[0]
+            seen[test] += 1
+            if seen[test] > sample:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

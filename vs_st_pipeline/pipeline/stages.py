@@ -20,7 +20,7 @@ from vs_st_pipeline.pipeline.session import Session
 
 
 def read_contacts(session: Session) -> None:
-    """Read the account's custom fields and all its contacts into raw."""
+    """Read the account's custom fields, and its contacts that were updated, or all of them, into raw."""
     contacts.fetch_custom_fields(session.run, session.simpletexting)
     session.report.contacts = contacts.fetch_contacts(session.run, session.simpletexting)
 

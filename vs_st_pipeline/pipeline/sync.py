@@ -7,7 +7,8 @@
 
 `run_stages` runs the stages that it is asked for; `sync` all of them, `dry_run` all but the last. The command line,
 the Dagster assets, a schedule and a backfill all call these functions: there is one way through the code, never two.
-What is skipped, and why, is decided in `_run_once` and nowhere else.
+Which stages are skipped, and why, is decided in `_run_once` and nowhere else. What a reading stage asks for is decided
+by the connector that reads. A sync is *quiet* if it finds nothing to write.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
         session.do(CUSTOMERS, stages.read_customers)
         session.do(ORDERS, stages.read_orders)
 
-        # If nothing that the former plan was made of has changed since, and it had nothing to write, it stands.
+        # After two quiet syncs the plan stands while nothing that it was made of has changed.
         with run.open() as db:
             cached = load_cached_plan(run, db, field_map) if whole else None
         receipts, staged = cached.receipts if cached else [], False

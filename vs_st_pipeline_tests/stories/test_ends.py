@@ -17,6 +17,8 @@ from vs_st_pipeline.defs import metrics
 from vs_st_pipeline.sandbox import SWITCHES
 from vs_st_pipeline_tests.support.story import FFION, MARISOL, RENSKE, TEST, Ran, Record, Story
 
+SAMPLE = 3  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 TOTALS = SWITCHES["vinoshipper"]["order_total"][1:]
 RELEASE = "2026-03-05"
 NOTHING_ORDERS = {"paging": "none", "order_sort": "ignored"}

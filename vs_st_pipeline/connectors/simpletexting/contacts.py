@@ -40,7 +40,11 @@ from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, reco
 
 OVERLAP = timedelta(hours=1)  # rows may be shown late, and `since` may be exclusive
 OVERLAP_ROWS = PAGE_SIZE - 20  # leaves room for new rows
-FULL, SINCE, FIELDS, LONGEST = "contacts_full", "contacts_since", "custom_fields", "contacts_page"
+# Stored states (cursors), each set in the transaction that stores what was read:
+FULL = "contacts_full"  # when all contacts were listed last; deleted where the custom fields have changed
+SINCE = "contacts_since"  # the greatest `updated` seen: from here the next list asks
+FIELDS = "custom_fields"  # when the list of custom fields was read to its end last
+LONGEST = "contacts_page"  # how many rows the longest page had: a shorter one may be the end
 OF_ALL = 80  # percent of the known contacts: the least that a listing of all contacts has
 
 
@@ -247,7 +251,9 @@ def _overlapping(db: Db, cursor: datetime) -> datetime:
 
 
 def _move_cursor(db: Db, run: Run, st: SimpleTextingClient, listing: Listing, before: str | None) -> None:
-    """Move the cursor to the greatest `updated` seen, in SimpleTexting's own time; never past its clock, never back.
+    """Move the cursor to the greatest `updated` seen, in SimpleTexting's own time; never past its clock.
+
+    A list of what was updated never moves it back; a list of all may, which mends a cursor from a clock that was wrong.
 
     A contact whose update time is in the future is ignored. Where no contact has a readable time, the cursor is
     SimpleTexting's clock when the listing began. A dry run does not move it: the next sync has to list the same

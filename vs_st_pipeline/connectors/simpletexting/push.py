@@ -17,13 +17,13 @@ from vs_st_pipeline.connectors.simpletexting.client import CONTACT, SimpleTextin
 from vs_st_pipeline.connectors.simpletexting.outcomes import OutcomeRecorder, PushCounts
 from vs_st_pipeline.connectors.simpletexting.push_batches import push_by_batch
 from vs_st_pipeline.connectors.simpletexting.push_singly import (
-    BATCH,
     push_one_by_one,
 )
 from vs_st_pipeline.domain.errors import Internal, Unsafe
 from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger, outbox, retries
+from vs_st_pipeline.platform.warehouse.outbox import BATCH
 from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, unreadable_ids
 
 WAIT_AGAIN_FOR = timedelta(minutes=15)

@@ -17,7 +17,6 @@ from vs_st_pipeline.connectors.simpletexting.client import BATCH_SIZE
 from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
 from vs_st_pipeline.connectors.simpletexting.outcomes import OutcomeRecorder, Refusal, whole
 from vs_st_pipeline.connectors.simpletexting.push_singly import (
-    BATCH,
     TOO_MANY,
     blocked_account,
     is_lean_due,
@@ -33,7 +32,7 @@ from vs_st_pipeline.connectors.simpletexting.write_set import (
 )
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.platform.warehouse import retries
-from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
+from vs_st_pipeline.platform.warehouse.outbox import BATCH, OutboxEntry
 
 PARTS_IN_A_ROW = 2
 

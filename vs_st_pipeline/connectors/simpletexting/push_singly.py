@@ -20,7 +20,7 @@ from vs_st_pipeline.connectors.simpletexting.write_set import (
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import retries
-from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
+from vs_st_pipeline.platform.warehouse.outbox import UPDATE, OutboxEntry
 from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
 
 FAILURES_IN_A_ROW, SUSPECTS_IN_A_ROW = 3, 5
@@ -33,9 +33,6 @@ GONE_THERE, TOO_MANY = 404, 429
 
 
 NOT_FOR_A_VALUE = frozenset(["INVALID_CONTACT", "LOCAL_OPT_OUT", IMPORT_LIMIT])  # leaving out a field would not help
-
-
-UPDATE, BATCH = "update_contact", "batch_update"
 
 
 def push_one_by_one(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Holds back requests so that one merchant never asks one system more often than the settings allow.
+"""Holds back requests so that all processes that speak with one key never ask its system more often than allowed.
 
 The rule (GCRA, a leaky bucket kept as one number) is pyrate-limiter's; where that number lies is ours. The library's
 shared bucket, SQLite behind a file lock, takes 0.3 to 0.4 ms of CPU a permit and grows by a row each time; a few bytes

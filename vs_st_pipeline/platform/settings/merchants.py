@@ -63,7 +63,7 @@ class VinoshipperSettings:
 
     Attributes:
         base_url: without a slash at the end; paths under it start `/api/v3/p`.
-        requests_per_second: above 0; shared by every process that speaks for this merchant.
+        requests_per_second: above 0; shared by all processes that speak with this key and share a data folder.
         history_from: how far back orders are looked for.
     """
 
@@ -81,7 +81,7 @@ class SimpleTextingSettings:
 
     Attributes:
         base_url: without a slash at the end; paths under it start `/api`.
-        requests_per_second: above 0; shared by every process that speaks for this merchant.
+        requests_per_second: above 0; shared by all processes that speak with this key and share a data folder.
         full_read: how often all contacts are read instead of those updated since; zero means in every sync.
         write_one_by_one_up_to: more changed contacts than this go by batch; 0 or more.
         batch_wait: how long a batch may take to be done; above zero.

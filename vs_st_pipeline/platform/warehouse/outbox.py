@@ -14,6 +14,8 @@ from typing import Any
 from vs_st_pipeline.domain.plan import Change
 from vs_st_pipeline.platform.warehouse.connection import Db
 
+UPDATE, BATCH = "update_contact", "batch_update"  # the calls that write
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
