@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 
-from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, resolve_fields
+from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve_fields
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_custom_fields
 from vs_st_pipeline.connectors.vinoshipper.read_queue import mark_linked
 from vs_st_pipeline.domain.eligibility import consent_reason
@@ -77,9 +77,9 @@ _RECEIPT_OF: dict[str, Callable[[Sequence[Order]], Order | None]] = {
 }
 
 
-def wants_receipts(field_map: FieldMap, custom_fields: Sequence[CustomField]) -> bool:
+def wants_receipts(db: Db, field_map: FieldMap) -> bool:
     """Say whether a map wants receipts and the account has a field for them; else none is requested."""
-    return any(row.source in _RECEIPT_OF for row, _ in resolve_fields(field_map, custom_fields).available)
+    return any(row.source in _RECEIPT_OF for row, _ in resolve_fields(field_map, read_custom_fields(db)).available)
 
 
 def receipts_in_demand(run: Run, db: Db, linked: Linked, read: Collection[int], field_map: FieldMap) -> list[str]:

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 
 from vs_st_pipeline.connectors.simpletexting import contacts, push
 from vs_st_pipeline.connectors.simpletexting.outcomes import PushCounts
-from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_custom_fields
 from vs_st_pipeline.connectors.vinoshipper.customers import fetch_customers, look_up_newcomers
 from vs_st_pipeline.connectors.vinoshipper.details import fetch_customer_details, fetch_order_details, fetch_receipts
 from vs_st_pipeline.connectors.vinoshipper.orders import search_orders
 from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.pipeline import planning, staging, staging_orders
-from vs_st_pipeline.pipeline.demand import receipts_in_demand, wants_receipts
+from vs_st_pipeline.pipeline.demand import receipts_in_demand
 from vs_st_pipeline.pipeline.session import Session
 
 
@@ -47,12 +46,6 @@ def read_orders(session: Session) -> None:
     # Orders link no contact to a customer, so what was found with the customers stands.
     wanted = session.demand or session.in_demand()
     fetch_order_details(session.run, session.vinoshipper, wanted.customer_ids)
-
-
-def wants_any_receipt(session: Session, field_map: FieldMap) -> bool:
-    """Say whether the map wants receipts and the account has a field for them; else none is requested."""
-    with session.run.open() as db:
-        return wants_receipts(field_map, read_custom_fields(db))
 
 
 def receipts_to_read(session: Session, field_map: FieldMap) -> list[str]:

@@ -22,8 +22,9 @@ from typing import Any
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
 from vs_st_pipeline.domain.report import FAILED, Report
 from vs_st_pipeline.pipeline import erasure, plan_store, raw_retention, stages
+from vs_st_pipeline.pipeline.demand import wants_receipts
 from vs_st_pipeline.pipeline.plan_cache import load_cached_plan, save_cached_plan
-from vs_st_pipeline.pipeline.session import Session, StageDone, open_session
+from vs_st_pipeline.pipeline.session import StageDone, open_session
 from vs_st_pipeline.pipeline.status_file import write_status
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.warehouse.limitations import newest_unseen, read_limitations
@@ -77,8 +78,9 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
         # After two quiet syncs the plan stands while nothing that it was made of has changed.
         with run.open() as db:
             cached = load_cached_plan(run, db, field_map) if whole else None
+            asks = cached is None and ORDERS in selected and wants_receipts(db, field_map)
         receipts, staged = cached.receipts if cached else [], False
-        if cached is None and ORDERS in selected and stages.wants_any_receipt(session, field_map):
+        if asks:
             session.do(ORDERS, stages.stage)  # it is the newest *staged* order whose receipt is wanted
             receipts, staged = session.do(ORDERS, stages.receipts_to_read, field_map) or [], True
         if session.do(ORDERS, stages.read_receipts, receipts):
@@ -91,22 +93,16 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
             session.keep(STAGED) if staged else session.do(STAGED, stages.stage)
             session.do(PLANNED, stages.plan, field_map)
             session.do(SYNCED, stages.push_plan)
-        _tell_what_is_open(session)
-        if cached is None:
-            with run.open() as db:
+        with run.open() as db:
+            session.report.unseen = [limitation.sentence for limitation, _ in read_limitations(db)]
+            session.report.orders_unseen = newest_unseen(db) is not None
+            if cached is None:
                 session.report.waiting = count_waiting(db)
                 if whole:
                     save_cached_plan(run, db, field_map, session.report, receipts)
         raw_retention.prune_raw(run)
         erasure.finish(run)
     return session.report
-
-
-def _tell_what_is_open(session: Session) -> None:
-    """Say in the report what cannot be seen, and how much waits to be tried again."""
-    with session.run.open() as db:
-        session.report.unseen = [limitation.sentence for limitation, _ in read_limitations(db)]
-        session.report.orders_unseen = newest_unseen(db) is not None
 
 
 def dry_run(run: Run) -> tuple[Report, dict[str, list[dict[str, Any]]]]:

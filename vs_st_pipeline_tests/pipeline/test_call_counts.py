@@ -62,10 +62,12 @@ def test_each_record_is_turned_into_our_words_once(story: Story) -> None:
     assert first["compare"] <= 7, "a contact that says what it said in the plan is not compared again"
     assert first["link_contacts"] <= 1
     assert first["load_field_map"] == 1
+    assert first["open"] <= 94, "little more than one use of the file between two requests"
 
     assert (second["customer_from"], second["order_from"]) == (0, 0), "nothing came that is to be put in our words"
     assert second["live_contact"] <= 7
     assert second["compare"] <= 7, "a write is settled by the next reading that shows it, so that one is compared"
+    assert second["open"] <= 45
     assert second["link_contacts"] <= 1, "the ledger knows more ids now"
 
     assert (third["customer_from"], third["order_from"], third["compare"]) == (0, 0, 0)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from vs_st_pipeline.connectors.simpletexting import contacts as reading
@@ -40,6 +41,7 @@ from vs_st_pipeline.domain.plan import GONE, Change
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger, outbox, retries
+from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
 from vs_st_pipeline.platform.warehouse.unreadable import (
     forget_unreadable,
@@ -102,11 +104,14 @@ class OutcomeRecorder:
         self.reads.went_well()
         return True
 
-    def sending(self, contacts: Sequence[tuple[str, str, Sequence[Change]]], *, call: str) -> list[OutboxEntry]:
+    def sending(
+        self, contacts: Sequence[tuple[str, str, Sequence[Change]]], *, call: str, db: Db | None = None
+    ) -> list[OutboxEntry]:
         """Store what is about to be sent in one request.
 
         Args:
             contacts: contact id, phone as it was read, and what is to change.
+            db: the merchant's file, where the caller has it open.
 
         Raises:
             Internal: a contact among them is not known as opted in by a read of this very run. This is the last check
@@ -118,7 +123,7 @@ class OutcomeRecorder:
             OutboxEntry(send_id, contact_id, run_id, call, parse_nanp(phone), tuple(changes), heard_before=heard)
             for contact_id, phone, changes in contacts
         ]
-        with self.run.open() as db, db.transaction():
+        with nullcontext(db) if db else self.run.open() as db, db.transaction():
             outbox.enqueue(db, sending, at=self.run.now())
             if [consent_reason(status) for status in outbox.read_consents(db, send_id)] != [None] * len(sending):
                 raise Internal(

@@ -20,6 +20,7 @@ from vs_st_pipeline.connectors.simpletexting.write_set import (
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import retries
+from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.outbox import UPDATE, OutboxEntry
 from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
 
@@ -52,9 +53,10 @@ def push_one_by_one(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> No
     for done, contact_id in enumerate(sorted(contact_ids, key=lambda one: one in suspects), 1):
         with run.open() as db:  # one by one: each write may change what is known of the contacts after it
             fresh = is_fresh(run, db, contact_id)
-            written = _sending(outcomes, contact_id) if fresh else None
+            written = _sending(outcomes, db, contact_id) if fresh else None
         if not fresh and outcomes.read(contact_id):
-            written = _sending(outcomes, contact_id)
+            with run.open() as db:
+                written = _sending(outcomes, db, contact_id)
         if written:
             item, sent = written
             try:
@@ -86,13 +88,11 @@ def push_one_by_one(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> No
         _reject_failed(outcomes, failed)
 
 
-def _sending(outcomes: OutcomeRecorder, contact_id: str) -> tuple[WriteItem, OutboxEntry] | None:
+def _sending(outcomes: OutcomeRecorder, db: Db, contact_id: str) -> tuple[WriteItem, OutboxEntry] | None:
     """Return what is to be written of one contact, stored as about to be sent; None where there is nothing."""
-    run = outcomes.run
-    with run.open() as db:
-        for item in build_write_set(run, db, [contact_id], outcomes.pushed, outcomes.moved):
-            [sent] = outcomes.sending([(contact_id, item.contact.phone, item.changes)], call=UPDATE)
-            return item, sent
+    for item in build_write_set(outcomes.run, db, [contact_id], outcomes.pushed, outcomes.moved):
+        [sent] = outcomes.sending([(contact_id, item.contact.phone, item.changes)], call=UPDATE, db=db)
+        return item, sent
     return None
 
 
