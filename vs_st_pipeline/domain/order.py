@@ -113,6 +113,13 @@ ORDER_PARTS = {
 }
 """The fields that it reads inside those of them that are objects."""
 
+DEPENDS_ON = {
+    "purchasedAt": ("purchased_at",),
+    "shipping": ("rate_code", "rate_description", "carrier", "packages"),
+    "customer": ("customer_since",),
+}
+"""By key of an answer, the names of an `Order` that depend on it. A first answer that lacks one is read once more."""
+
 
 def status_word(value: object) -> str | None:
     """Return a status in our spelling where it has a meaning here, whatever its letter case; any other as it comes."""

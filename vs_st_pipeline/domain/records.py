@@ -16,6 +16,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias, TypeVar
 
+import msgspec
+
 from vs_st_pipeline.domain.errors import BadRecord
 
 CLEARS_AFTER = timedelta(minutes=15)  # R23: a second absence this long after the first is not a slip any more
@@ -94,6 +96,19 @@ def prove(kind: RecordKind, body: object, asked: str | int, *, answers_for: Coll
         raise _bad(kind, "is another record than the one that was asked for")
     if any(key not in body for key in kind.always):
         raise _bad(kind, "lacks a part that is always there")
+
+
+class MayBeError(msgspec.Struct, kw_only=True):
+    """The shape of an answer that may be an error: what stands beside the error is no statement."""
+
+    error: Any = None
+    errors: Any = None
+    errorCode: Any = None  # noqa: N815 (the vendors' spelling)
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the answer says of itself that it is an error."""
+        return any(getattr(self, key) for key in ERROR_KEYS)
 
 
 def is_error(body: Mapping[str, Any]) -> bool:

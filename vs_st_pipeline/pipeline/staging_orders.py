@@ -18,6 +18,7 @@ from vs_st_pipeline.domain.codec import read_json
 from vs_st_pipeline.domain.errors import VINOSHIPPER
 from vs_st_pipeline.domain.order import (
     COUNTED_STATUS,
+    DEPENDS_ON,
     NEVER_NEWEST_STATUSES,
     ORDER_FIELDS,
     Order,
@@ -164,15 +165,6 @@ def _order_row(order: Order, pointer: int | None, source_hash: str) -> tuple[Any
     )
 
 
-# The names that depend on a part of an order's answer. While a first answer that lacks the part waits to be read once
-# more, none of them is known (afterwards `records.carry` says what was known before).
-_PARTS = {
-    "purchasedAt": ("purchased_at",),
-    "shipping": ("rate_code", "rate_description", "carrier", "packages"),
-    "customer": ("customer_since",),
-}
-
-
 def _order(
     number: str, detail: dict[str, Any], kept: str | None, today: date, *, read_again: bool
 ) -> tuple[Order, frozenset[str]]:
@@ -185,7 +177,9 @@ def _order(
     order = order_from(body, today=today, known_birth=known_birth)
     if order is None or order.number != number:
         return Order(number=number), frozenset()
-    return order, frozenset(name for part, names in _PARTS.items() if read_again and part not in body for name in names)
+    # While such an answer waits to be read again nothing of it is known; later `records.carry` says what was known.
+    missing = [names for key, names in DEPENDS_ON.items() if read_again and key not in body]
+    return order, frozenset(name for names in missing for name in names)
 
 
 def _order_fields(text: str | None) -> dict[str, Any] | None:

@@ -90,7 +90,10 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
             session.keep(STAGED, PLANNED, SYNCED)
             cached.apply_to(session.report)
         else:
-            session.keep(STAGED) if staged else session.do(STAGED, stages.stage)
+            if staged:
+                session.keep(STAGED)
+            else:
+                session.do(STAGED, stages.stage)
             session.do(PLANNED, stages.plan, field_map)
             session.do(SYNCED, stages.push_plan)
         with run.open() as db:

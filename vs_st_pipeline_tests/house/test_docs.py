@@ -9,7 +9,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = re.compile(r"`((?:vs_st_pipeline|vs_st_pipeline_tests|proof|benchmarks|scripts|deploy|docs)/[\w./-]*)`")
-NAMES = re.compile(r"`([A-Z_]{4,})`")
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/development.md", "docs/scale.md"])

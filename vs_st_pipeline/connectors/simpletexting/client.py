@@ -19,7 +19,7 @@ import msgspec
 from vs_st_pipeline.domain.codec import BEYOND, JSON, read_json, try_json
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, BadRecord
 from vs_st_pipeline.domain.phone import parse_nanp
-from vs_st_pipeline.domain.records import RecordKind, id_text, is_error, is_hollow, prove
+from vs_st_pipeline.domain.records import MayBeError, RecordKind, id_text, is_error, is_hollow, prove
 from vs_st_pipeline.platform.http.client import Answer, Bearer, HttpClient, NoBody, Pace
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
@@ -34,21 +34,15 @@ CONTACT = RecordKind(
 )
 
 
-class _Page(msgspec.Struct):
+class _Page(MayBeError):
     content: list[msgspec.Raw]
     totalPages: msgspec.Raw = msgspec.Raw()  # noqa: N815 (the vendor's spelling)
     totalElements: msgspec.Raw = msgspec.Raw()  # noqa: N815
-    error: Any = None
-    errors: Any = None
-    errorCode: Any = None  # noqa: N815
 
 
-class _Id(msgspec.Struct):
+class _Id(MayBeError):
     id: str | None = None  # documented for every write
     contactId: str | None = None  # noqa: N815 (what reads say; a write may say it too)
-    error: Any = None
-    errors: Any = None
-    errorCode: Any = None  # noqa: N815
 
 
 class CustomFieldItem(msgspec.Struct):
@@ -107,7 +101,7 @@ class Page:
 
 def _page(answer: Answer[_Page]) -> Page:
     found = answer.value
-    if found.error or found.errors or found.errorCode:
+    if found.is_error:
         raise BadAnswer(
             "an error came in place of a list; nothing is taken from it",
             system=SIMPLETEXTING,
@@ -175,7 +169,7 @@ class SimpleTextingClient:
         """Return the id that a write names; an answer without one says nothing about the write."""
         told = self._note_time(answer).value
         written = told.id or told.contactId
-        if told.error or told.errors or told.errorCode:
+        if told.is_error:
             raise BadAnswer("the answer to a write is an error", system=SIMPLETEXTING, http_status=answer.status)
         if not written:
             raise BadAnswer("the answer to a write names no id", system=SIMPLETEXTING, http_status=answer.status)

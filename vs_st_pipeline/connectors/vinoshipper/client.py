@@ -18,7 +18,7 @@ import msgspec
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, ORDER, RECEIPT
 from vs_st_pipeline.domain.codec import JSON, try_json
 from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, BadRecord
-from vs_st_pipeline.domain.records import ERROR_KEYS, RecordKind, id_text, prove
+from vs_st_pipeline.domain.records import ERROR_KEYS, MayBeError, RecordKind, id_text, prove
 from vs_st_pipeline.platform.http.client import Answer, Basic, HttpClient, Pace
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
@@ -27,13 +27,10 @@ ROW_KEYS = ("results", "items", "orders", "memberships", "customers", "content",
 TOTAL_KEYS = ("total", "totalResults", "totalCount", "totalElements")
 
 
-class _CustomerList(msgspec.Struct):
+class _CustomerList(MayBeError):
     items_apart: ClassVar[bool] = True
     items: list[msgspec.Raw]
     total: Any = None
-    error: Any = None
-    errors: Any = None
-    errorCode: Any = None  # noqa: N815 (the vendor's spelling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ class VinoshipperClient:
             json={"pageIndex": page_index, "pageSize": page_size},
         )
         found = answer.value
-        if found.error or found.errors or found.errorCode:
+        if found.is_error:
             raise _no_list("list_customers", answer)
         return CustomerPage(_count(found.total), [bytes(item) for item in found.items])
 

@@ -24,6 +24,7 @@ from vs_st_pipeline.connectors.vinoshipper.kinds import ORDER
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
 from vs_st_pipeline.domain.codec import try_json
 from vs_st_pipeline.domain.formats import PACIFIC, as_mapping, instant, local_date, parse_moment
+from vs_st_pipeline.domain.order import DEPENDS_ON
 from vs_st_pipeline.domain.records import (
     is_given,
 )
@@ -207,9 +208,6 @@ def _buyer(body: _OrderFields) -> list[tuple[str, object]]:
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-_PARTS = ("customer", "shipping", "purchasedAt")
-
-
 _MOMENTS = ("deliveredAt", "canceledAt", "shippedAt", "purchasedAt")
 
 
@@ -223,7 +221,7 @@ def _order_fields(text: str | None) -> _OrderFields:
         return try_json(bytes(found[name])) if name in found else None
 
     moments = tuple(field(name) for name in _MOMENTS)
-    has_parts = all(name in found for name in _PARTS)
+    has_parts = all(name in found for name in DEPENDS_ON)
     return _OrderFields(
         field("orderNumber"), field("status"), field("orderStatus"), field("customer"), moments, has_parts
     )
