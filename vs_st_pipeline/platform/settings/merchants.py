@@ -453,11 +453,6 @@ def _date(node: Node) -> _PastDate:
 
 def _time_zone(node: Node) -> ZoneInfo:
     name = node.text()
-    if name in _WITHOUT_SUMMER_TIME:
-        raise node.problem(
-            f"{name} has no summer time, so that dates and ages would be an hour off for half of the year; write a "
-            f"place, such as {_nearest_zone(name)}"
-        )
     zone = _zone(name)
     if zone is None:
         raise node.problem(f"no such time zone; write one such as {_nearest_zone(name)}")
@@ -471,10 +466,6 @@ def _zone(name: str) -> ZoneInfo | None:
     except (KeyError, ValueError, OSError):  # OSError: the name of a folder, or one that is too long
         return None
 
-
-# The time zone database has them, but people who write them mean a place. (Phoenix and Honolulu have no summer time
-# either.)
-_WITHOUT_SUMMER_TIME = ("EST", "MST", "HST")
 
 # What people write for a zone. The nearest name by its letters would be another zone, or one without summer time.
 _ZONES_BY_WORD = {
