@@ -17,11 +17,10 @@ from typing import Any
 
 import msgspec
 
-from vs_st_pipeline.connectors.vinoshipper import carried, landing, landing_orders
+from vs_st_pipeline.connectors.vinoshipper import carried, landing, landing_orders, staging
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.customer_list import walk_customers
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderSearch
-from vs_st_pipeline.pipeline import staging
 from vs_st_pipeline.platform.http.client import Answer
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import read_merchants

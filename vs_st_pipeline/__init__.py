@@ -1,14 +1,14 @@
 """Keeps SimpleTexting contacts saying what Vinoshipper knows, for many wineries.
 
-Data walks through four stages; `pipeline/sync.py` tells it from top to bottom:
+Data walks through four stages; `routes/contacts/sync.py` tells it from top to bottom:
 
     stage     it holds                                             made by
     raw       what a system said, as it said it                    connectors/vinoshipper, connectors/simpletexting
-    staged    one row per customer and one per order, our words    pipeline/staging
-    planned   what must change over there, and who is held back    pipeline/planning, domain
+    staged    one row per customer and one per order, our words    connectors/vinoshipper/staging
+    planned   what must change over there, and who is held back    routes/contacts/planning, domain
     synced    what the destination has accepted, value by value    connectors/simpletexting/push, warehouse/ledger
 
 Rooms stand on floors and import only from floors below (`pyproject.toml` lists them, `make check` holds them):
 
-    7 definitions   6 cli, defs   5 operations   4 pipeline   3 connectors, routes   2 platform   1 domain
+    7 definitions   6 cli, defs   5 operations   4 routes   3 pipeline, connectors   2 platform   1 domain
 """

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.cli import sync as cli_sync
+from vs_st_pipeline.connectors.vinoshipper import staging
 from vs_st_pipeline.domain.field_map import FieldMap
-from vs_st_pipeline.pipeline import planning, staging
-from vs_st_pipeline.pipeline import sync as pipeline
 from vs_st_pipeline.pipeline.plan_cache import CachedPlan, load_cached_plan
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.contacts import planning
+from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support.story import Story
 

@@ -21,8 +21,8 @@ from vs_st_pipeline.cli.options import json_option, one_merchant
 from vs_st_pipeline.cli.output import say, say_json
 from vs_st_pipeline.cli.sync import make_run
 from vs_st_pipeline.domain.phone import parse_nanp
-from vs_st_pipeline.operations import contact_history
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.routes.contacts import history as past
 
 Record = dict[str, Any]
 
@@ -38,7 +38,7 @@ def why(merchant_id: str, as_json: bool, phone: str, field: str | None) -> None:
     The answer comes from what the last sync has stored; no system is called. Shows the phone, the e-mail and all values
     in full.
     """
-    from vs_st_pipeline.operations import explain
+    from vs_st_pipeline.routes.contacts import explain
     from vs_st_pipeline.routes.contacts.map_file import load_field_map
 
     merchant = one_merchant(merchant_id)
@@ -75,7 +75,7 @@ def history(merchant_id: str, at: str | None, as_json: bool, phone: str, field: 
     merchant = one_merchant(merchant_id)
     _check_phone(phone)
     until = _moment(at, merchant.time_zone) if at else None
-    answer = contact_history.history(make_run(merchant), phone, field, at=until)
+    answer = past.history(make_run(merchant), phone, field, at=until)
     if as_json:
         say_json(answer)
     else:

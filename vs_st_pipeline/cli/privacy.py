@@ -73,7 +73,7 @@ def rebuild(merchant_id: str, yes: bool, as_json: bool) -> None:
     file was last used is settled by reading. A sync follows at once.
     """
     from vs_st_pipeline.operations import rebuild
-    from vs_st_pipeline.pipeline import sync as pipeline
+    from vs_st_pipeline.routes.contacts import sync as pipeline
 
     merchant = one_merchant(merchant_id)
     if not merchant.enabled:

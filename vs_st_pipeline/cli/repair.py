@@ -25,7 +25,7 @@ def retry(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json:
 
     A merchant with no refused contact waiting is not called. Prints what `vs-st sync` prints.
     """
-    from vs_st_pipeline.operations.retry import retry as retry_now
+    from vs_st_pipeline.routes.contacts.retry import retry as retry_now
 
     phone, more_ids = _phone_of(more_ids)
     selection = select(ids, more_ids, every)
@@ -78,8 +78,8 @@ def reconcile(
     `both`, or
     a contact could not be read. People are masked.
     """
-    from vs_st_pipeline.operations.audit import AuditResult
-    from vs_st_pipeline.operations.audit import audit as compare
+    from vs_st_pipeline.routes.contacts.audit import AuditResult
+    from vs_st_pipeline.routes.contacts.audit import audit as compare
 
     selection = select(ids, more_ids, every)
     found: list[AuditResult] = [

@@ -29,7 +29,7 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json:
     """Check whether the keys are good (exit 1 if not), which custom fields are missing, and what else is doubtful."""
     from vs_st_pipeline.domain.attributes import ATTRIBUTES
     from vs_st_pipeline.domain.formats import FORMATS
-    from vs_st_pipeline.operations import check
+    from vs_st_pipeline.routes.contacts import check
 
     selection = select(ids, more_ids, every)
     misunderstood = taken(os.environ).misunderstood

@@ -52,7 +52,7 @@ def sync(
 ) -> None:
     """Read both systems, plan the difference, write it, and store what was accepted: the main job."""
     from vs_st_pipeline.cli.alerts import tell_alerts
-    from vs_st_pipeline.pipeline import sync as pipeline
+    from vs_st_pipeline.routes.contacts import sync as pipeline
 
     selection = select(ids, more_ids, every)
     reports = for_each(
@@ -79,7 +79,7 @@ def plan(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: 
 
     Shows phones and values in full: it exists to be checked by a person.
     """
-    from vs_st_pipeline.pipeline import sync as pipeline
+    from vs_st_pipeline.routes.contacts import sync as pipeline
 
     found = for_each(
         select(ids, more_ids, every), jobs,
@@ -166,7 +166,7 @@ def for_each(selection: Selection, jobs: int, work: Callable[[Merchant, Callable
 
 def preload() -> None:
     """Import what the threads need before they start, so that none of them waits for another's import lock."""
-    from vs_st_pipeline.pipeline import sync as pipeline  # noqa: F401
+    from vs_st_pipeline.routes.contacts import sync as pipeline  # noqa: F401
 
 
 def sync_lines(report: Report, verbose: bool = False) -> list[str]:

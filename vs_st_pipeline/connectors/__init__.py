@@ -1,1 +1,16 @@
-"""Connects to the systems: one folder per system; each knows its own API and nothing of its neighbors."""
+"""Connects to the systems: one folder per system; each knows its own API and nothing of its neighbors.
+
+A new system is a folder here and a line in `CONNECTORS`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vs_st_pipeline.connectors import simpletexting, vinoshipper
+from vs_st_pipeline.platform.connector import Connector
+
+CONNECTORS: tuple[Connector[Any], ...] = (
+    vinoshipper.CONNECTOR,
+    simpletexting.CONNECTOR,
+)

@@ -46,9 +46,9 @@ from vs_st_pipeline.defs.stage_assets import stages_for
 from vs_st_pipeline.defs.storage import dead_runs
 from vs_st_pipeline.defs.storage.planned_events import log_planned
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.pipeline.sync import STAGES
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
+from vs_st_pipeline.routes.contacts.sync import STAGES
 
 MOST_NAMED = 20
 

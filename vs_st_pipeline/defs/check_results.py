@@ -16,9 +16,9 @@ from pathlib import Path
 
 import msgspec
 
-from vs_st_pipeline.defs.metrics import Metric
 from vs_st_pipeline.pipeline.erasure import FINDINGS
 from vs_st_pipeline.platform.atomic_file import write_atomically
+from vs_st_pipeline.routes.contacts.metrics import Metric
 
 
 class StoredResult(msgspec.Struct, frozen=True):

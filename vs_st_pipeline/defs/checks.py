@@ -26,15 +26,15 @@ from dagster import (
     AssetKey,
 )
 
-from vs_st_pipeline.defs import metrics
 from vs_st_pipeline.defs.check_results import StoredResult, StoredResults
 from vs_st_pipeline.defs.metadata import table
-from vs_st_pipeline.defs.metrics import Metric
 from vs_st_pipeline.domain import brake
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.domain.plan import AGE_UNKNOWN, AMBIGUOUS_PHONE, EDITED_THERE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.contacts import metrics
+from vs_st_pipeline.routes.contacts.metrics import Metric
 
 MOST_SHOWN = 50  # merchants in a result's table, the bad ones first
 BAD = "look at this"

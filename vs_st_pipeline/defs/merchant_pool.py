@@ -17,15 +17,15 @@ from typing import Any
 
 from vs_st_pipeline.defs import metadata
 from vs_st_pipeline.defs.checks import Check, measure
-from vs_st_pipeline.defs.metrics import Metric
 from vs_st_pipeline.defs.reporting import Detail
 from vs_st_pipeline.defs.stage_assets import ASSETS_OF_STAGE
 from vs_st_pipeline.domain.errors import Internal, PipelineError, TryLater
 from vs_st_pipeline.domain.report import FAILED, Report
 from vs_st_pipeline.pipeline.session import StageDone
-from vs_st_pipeline.pipeline.sync import run_stages
 from vs_st_pipeline.platform.cpu_slots import CpuSlots
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.contacts.metrics import Metric
+from vs_st_pipeline.routes.contacts.sync import run_stages
 
 FEWEST_JOBS, MOST_JOBS = 8, 128
 PER_JOB = 8  # merchants that one thread takes one after another before another thread is worth its memory

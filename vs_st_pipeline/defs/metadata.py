@@ -11,9 +11,9 @@ from vs_st_pipeline.defs.stage_assets import ASSETS_OF_STAGE
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.plan import MEANINGS
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.operations import tables
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.contacts import tables
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,10 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from vs_st_pipeline.domain.customer import Membership, earliest_membership
-from vs_st_pipeline.domain.formats import (
-    Moment,
-    instant,
-)
+from vs_st_pipeline.domain.formats import Moment, instant
 from vs_st_pipeline.domain.order import COUNTED_STATUS, NEVER_NEWEST_STATUSES, UNCOUNTED_ORDER_STATUSES, Order
 
 

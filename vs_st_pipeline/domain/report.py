@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.errors import SIMPLETEXTING, VINOSHIPPER, PipelineError
 
 OK = "ok"
 PARTIAL = "partial"
 FAILED = "failed"
+
+
+def _no_calls() -> dict[str, Counter[str]]:
+    return {VINOSHIPPER: Counter(), SIMPLETEXTING: Counter()}
 
 
 @dataclass(slots=True)
@@ -23,7 +27,7 @@ class Report:
         status: `ok`, `partial` (contacts rejected or unknown, or orders that cannot be seen) or `failed`.
         customers, orders, contacts: distinct records seen in this run.
         planned_contacts, planned_fields: contacts with something to write, and how many values.
-        calls: requests sent, retries too, by system.
+        calls: requests sent, retries too, by system and call name.
         waiting: rejected contacts that wait for another try, and contacts with a write whose outcome is unknown, over
             all runs so far; None where this run did not get that far.
         unseen: sentences about what the accounts do not let us see.
@@ -48,8 +52,7 @@ class Report:
     accepted: int = 0
     rejected: int = 0
     unknown: int = 0
-    vinoshipper_calls: Counter[str] = field(default_factory=Counter)
-    simpletexting_calls: Counter[str] = field(default_factory=Counter)
+    calls: dict[str, Counter[str]] = field(default_factory=_no_calls)
     waiting: tuple[int, int] | None = None
     unseen: list[str] = field(default_factory=list)
     orders_unseen: bool = False
@@ -59,8 +62,7 @@ class Report:
     def add_earlier_try(self, first: Report) -> None:
         """Add what an earlier try of the same run did, and what it cost."""
         self.accepted += first.accepted
-        self.vinoshipper_calls = first.vinoshipper_calls + self.vinoshipper_calls
-        self.simpletexting_calls = first.simpletexting_calls + self.simpletexting_calls
+        self.calls = {system: first.calls.get(system, Counter()) + calls for system, calls in self.calls.items()}
         self.seconds += first.seconds
 
     def as_json(self) -> dict[str, Any]:
@@ -79,18 +81,14 @@ class Report:
             },
             "unseen": list(self.unseen),
             "synced": {"accepted": self.accepted, "rejected": self.rejected, "unknown": self.unknown},
-            "calls": {
-                "vinoshipper": self.vinoshipper_calls.total(),
-                "simpletexting": self.simpletexting_calls.total(),
-            },
+            "calls": {system: calls.total() for system, calls in self.calls.items()},
             "seconds": round(self.seconds, 3),
         }
 
     def calls_by_name(self) -> dict[str, int]:
         """Return the number of requests by system and call name."""
         return {
-            **{f"vinoshipper {name}": count for name, count in sorted(self.vinoshipper_calls.items())},
-            **{f"simpletexting {name}": count for name, count in sorted(self.simpletexting_calls.items())},
+            f"{system} {name}": count for system, calls in self.calls.items() for name, count in sorted(calls.items())
         }
 
 

@@ -1,4 +1,4 @@
-"""Holds what the stages of one run share: clients, made when first needed, the report so far, demand and links.
+"""Holds what the stages of one run share: clients, made when first needed, and the report so far.
 
 An error inside a session becomes the report's error (`open_session`): one merchant's trouble is its own.
 """
@@ -10,21 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
-from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
-from vs_st_pipeline.domain.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings, Internal, PipelineError, TryLater
+from vs_st_pipeline.domain.errors import BadSettings, Internal, PipelineError, TryLater
 from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report
-from vs_st_pipeline.pipeline.demand import Demand, demand_of
+from vs_st_pipeline.platform.connector import Account, Client, ClientT, Connector
 from vs_st_pipeline.platform.crash_reports import describe
 from vs_st_pipeline.platform.http.rate_limit import RateLimiter, limiter_path
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
-from vs_st_pipeline.platform.settings.secrets import Secret
-from vs_st_pipeline.routes.contacts.identity import Linked
 
 T = TypeVar("T")
+SessionT = TypeVar("SessionT", bound="Session")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +66,14 @@ class Session:
         report: what the run did so far.
         selected: names of the stages to run.
         on_stage: called for each stage as it is done; twice, with the sum, for a stage that is done in two parts.
-        demand, links: whose records are worth asking for, and all links, as far as they were worked out in this run.
     """
 
     run: Run
     report: Report
     selected: Collection[str] = ()
     on_stage: Callable[[StageDone], None] = lambda _: None
-    demand: Demand | None = None
-    links: Linked | None = None
     _done: dict[str, StageDone] = field(default_factory=dict)
-    _vinoshipper: VinoshipperClient | None = None
-    _simpletexting: SimpleTextingClient | None = None
+    _clients: dict[str, Client] = field(default_factory=dict)
     _limiters: list[RateLimiter] = field(default_factory=list)
 
     def do(self, stage: str, make: Callable[..., T], *arguments: Any) -> T | None:
@@ -101,62 +94,37 @@ class Session:
         for stage in stages:
             self.do(stage, lambda _: None)
 
-    def in_demand(self) -> Demand:
-        """Work out whose records are worth asking for, by what is stored now."""
-        self.demand, links = demand_of(self.run, self.demand)
-        self.links = links or self.links
-        return self.demand
+    def client(self, connector: Connector[ClientT]) -> ClientT:
+        """Return the system's client, made at the first call; the report counts its calls."""
+        if connector.name not in self._clients:
+            limiter = self._limiter(connector.name, connector.account(self.run.merchant))
+            self._clients[connector.name] = client = connector.connect(self.run.merchant, limiter)
+            self.report.calls[connector.name] = client.http.calls  # the client goes on counting in it
+        return cast(ClientT, self._clients[connector.name])
 
-    @property
-    def vinoshipper(self) -> VinoshipperClient:
-        """Return the shop's client, made at the first call."""
-        if self._vinoshipper is None:
-            settings = self.run.merchant.vinoshipper
-            limiter = self._limiter(VINOSHIPPER, settings.base_url, settings.api_key, settings.requests_per_second)
-            self._vinoshipper = VinoshipperClient(self.run.merchant, limiter)
-            self.report.vinoshipper_calls = self._vinoshipper.http.calls  # the client goes on counting in it
-        return self._vinoshipper
-
-    @property
-    def simpletexting(self) -> SimpleTextingClient:
-        """Return the texting account's client, made at the first call."""
-        if self._simpletexting is None:
-            settings = self.run.merchant.simpletexting
-            limiter = self._limiter(SIMPLETEXTING, settings.base_url, settings.api_token, settings.requests_per_second)
-            self._simpletexting = SimpleTextingClient(self.run.merchant, limiter)
-            self.report.simpletexting_calls = self._simpletexting.http.calls
-        return self._simpletexting
-
-    def _limiter(self, system: str, base_url: str, key: Secret, rate: float) -> CancellableLimiter:
+    def _limiter(self, system: str, account: Account) -> CancellableLimiter:
         """Return the limiter that all processes with this key share, whatever the merchant; with any fleet limiter."""
         self.run.warehouse.folder(self.run.merchant.id)  # makes the data folder, with its mode
         folder = self.run.warehouse.data_dir / "pace"
         fleet_rate = self.run.fleet_rates.get(system)
         fleet = RateLimiter(folder / f"{system}-fleet", fleet_rate) if fleet_rate else None
-        limiter = RateLimiter(limiter_path(folder, system, base_url, key.reveal()), rate, fleet=fleet)
+        path = limiter_path(folder, system, account.base_url, account.key.reveal())
+        limiter = RateLimiter(path, account.requests_per_second, fleet=fleet)
         self._limiters += [limiter, *([fleet] if fleet else [])]
         return CancellableLimiter(limiter, self.run.stop)
 
     def close(self) -> None:
         """Close the clients and limiters that were made."""
-        for client in (self._vinoshipper, self._simpletexting):
-            if client is not None:
-                client.http.close()
+        for client in self._clients.values():
+            client.http.close()
         for limiter in self._limiters:
             limiter.close()
 
 
 @contextmanager
-def open_session(
-    run: Run, selected: Collection[str] = (), on_stage: Callable[[StageDone], None] = lambda _: None
-) -> Iterator[Session]:
-    """Open a session; an error inside becomes its report's error, and its clients are closed.
-
-    Args:
-        selected, on_stage: as in `Session`.
-    """
-    session = Session(run, Report(run.merchant.id, run.run_id), selected, on_stage)
-    report, started = session.report, time.monotonic()
+def opened(session: SessionT) -> Iterator[SessionT]:
+    """Open a session; an error inside becomes its report's error, and its clients are closed."""
+    run, report, started = session.run, session.report, time.monotonic()
     try:
         with run.warehouse.keeping(run.merchant.id):
             yield session

@@ -13,11 +13,7 @@ from typing import Any
 
 from vs_st_pipeline.domain.customer import Customer, Membership
 from vs_st_pipeline.domain.formats import parse_moment
-from vs_st_pipeline.domain.order import (
-    Order,
-    Package,
-    without_what_is_to_come,
-)
+from vs_st_pipeline.domain.order import Order, Package, without_what_is_to_come
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 

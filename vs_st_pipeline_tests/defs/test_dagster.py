@@ -37,8 +37,8 @@ from vs_st_pipeline.defs.sensors import merchants_sensor
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.erasure import forget
 from vs_st_pipeline.pipeline.status_file import write_status
-from vs_st_pipeline.pipeline.sync import STAGES
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.contacts.sync import STAGES
 from vs_st_pipeline.sandbox import Sandbox
 
 pytestmark = pytest.mark.xdist_group("dagster")

@@ -10,11 +10,11 @@ import pytest
 
 from vs_st_pipeline.defs.checks import CHECKS
 from vs_st_pipeline.defs.merchant_pool import run_one
-from vs_st_pipeline.defs.metrics import Metric
 from vs_st_pipeline.defs.reporting import Detail, ReportLog
 from vs_st_pipeline.domain.report import FAILED, Report
-from vs_st_pipeline.operations.audit import audit
-from vs_st_pipeline.pipeline.sync import STAGES
+from vs_st_pipeline.routes.contacts.audit import audit
+from vs_st_pipeline.routes.contacts.metrics import Metric
+from vs_st_pipeline.routes.contacts.sync import STAGES
 from vs_st_pipeline_tests.support.story import NOW_AND_ALWAYS, TEST, Story
 
 pytestmark = pytest.mark.unproved  # it is about a plan that stands

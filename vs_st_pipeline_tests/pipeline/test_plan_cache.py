@@ -130,7 +130,7 @@ def test_midnight_alone_plans_nothing_anew_but_whoever_comes_of_age_then(story: 
 
 
 def test_one_stop_alone_is_made_whatever_is_known(quiet: Story) -> None:
-    from vs_st_pipeline.pipeline import sync as pipeline
+    from vs_st_pipeline.routes.contacts import sync as pipeline
 
     plan = planned_by(quiet)
     assert pipeline.run_stages(quiet.as_run(), ["planned"]).status == "ok"

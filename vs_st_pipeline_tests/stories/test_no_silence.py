@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.pipeline import sync as pipeline
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant, read_merchants
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import Warehouse
+from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.sandbox import SWITCHES, Sandbox
 from vs_st_pipeline_tests.support.pairs import SHOP, TEXTING, all_pairs
 from vs_st_pipeline_tests.support.story import NOW_AND_ALWAYS, ODALYS, TEST

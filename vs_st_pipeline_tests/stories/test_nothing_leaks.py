@@ -229,7 +229,11 @@ def test_nothing_in_dagsters_own_storage(
 
     with DagsterInstance.local_temp(str(home)) as instance:
         instance.add_dynamic_partitions("merchants", [TEST, OTHER])
-        for broken in (None, "vs_st_pipeline.pipeline.planning.make_plan", "vs_st_pipeline.defs.metadata.of_stop"):
+        for broken in (
+            None,
+            "vs_st_pipeline.routes.contacts.planning.make_plan",
+            "vs_st_pipeline.defs.metadata.of_stage",
+        ):
             with monkeypatch.context() as patch:
                 if broken:
                     patch.setattr(broken, dies)

@@ -11,17 +11,11 @@ from datetime import UTC, datetime, timedelta
 
 from vs_st_pipeline.connectors.simpletexting.client import PAGE_SIZE, SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.custom_fields import FieldKeys
-from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
-    ContactItem,
-    contact_item,
-    read_custom_fields,
-)
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import ContactItem, contact_item, read_custom_fields
 from vs_st_pipeline.domain.eligibility import consent_reason
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse.state import (
-    CLOCK_SLACK,
-)
+from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK
 
 HEADER_STEP = timedelta(seconds=1)  # a `Date` header has whole seconds
 

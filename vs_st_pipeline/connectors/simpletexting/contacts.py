@@ -29,13 +29,7 @@ from vs_st_pipeline.domain.formats import instant, parse_moment
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.state import (
-    UNREAD_EMAILS,
-    clear_state,
-    get_state,
-    is_due,
-    set_state,
-)
+from vs_st_pipeline.platform.warehouse.state import UNREAD_EMAILS, clear_state, get_state, is_due, set_state
 from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, record_unreadable, unreadable_ids
 
 OVERLAP = timedelta(hours=1)  # rows may be shown late, and `since` may be exclusive

@@ -16,9 +16,7 @@ from vs_st_pipeline.connectors.simpletexting.batch import collect
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.outcomes import OutcomeRecorder, PushCounts
 from vs_st_pipeline.connectors.simpletexting.push_batches import push_by_batch
-from vs_st_pipeline.connectors.simpletexting.push_singly import (
-    push_one_by_one,
-)
+from vs_st_pipeline.connectors.simpletexting.push_singly import push_one_by_one
 from vs_st_pipeline.domain.errors import Internal, Unsafe
 from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.platform.run import Run

@@ -12,11 +12,7 @@ from vs_st_pipeline.connectors.simpletexting.client import CONTACT
 from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
 from vs_st_pipeline.connectors.simpletexting.outcomes import OutcomeRecorder, Refusal, whole
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact
-from vs_st_pipeline.connectors.simpletexting.write_set import (
-    WriteItem,
-    build_write_set,
-    is_fresh,
-)
+from vs_st_pipeline.connectors.simpletexting.write_set import WriteItem, build_write_set, is_fresh
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import retries

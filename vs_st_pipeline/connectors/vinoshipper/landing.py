@@ -27,10 +27,7 @@ from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, LISTED_CUSTOME
 from vs_st_pipeline.domain.codec import try_json, try_object
 from vs_st_pipeline.domain.customer import customer_from, listed_phone
 from vs_st_pipeline.domain.errors import VINOSHIPPER
-from vs_st_pipeline.domain.records import (
-    believed,
-    may_lack,
-)
+from vs_st_pipeline.domain.records import believed, may_lack
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import suppression
 from vs_st_pipeline.platform.warehouse.connection import Db

@@ -25,9 +25,7 @@ from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
 from vs_st_pipeline.domain.codec import try_json
 from vs_st_pipeline.domain.formats import PACIFIC, as_mapping, instant, local_date, parse_moment
 from vs_st_pipeline.domain.order import DEPENDS_ON
-from vs_st_pipeline.domain.records import (
-    is_given,
-)
+from vs_st_pipeline.domain.records import is_given
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import suppression
 from vs_st_pipeline.platform.warehouse.connection import Db

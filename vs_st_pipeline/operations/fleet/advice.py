@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from vs_st_pipeline.domain.errors import BadAnswer, TryLater
-from vs_st_pipeline.pipeline.status_file import (
-    Error,
-)
+from vs_st_pipeline.pipeline.status_file import Error
 
 MENDS_ITSELF = (TryLater.kind, BadAnswer.kind)
 

@@ -11,9 +11,9 @@ import pytest
 from vs_st_pipeline import sandbox
 from vs_st_pipeline.connectors.simpletexting.error_codes import CATALOGUE, NEXT_STEPS, NO_CODE, describe_code
 from vs_st_pipeline.defs import checks
-from vs_st_pipeline.defs.metrics import Metric
-from vs_st_pipeline.operations import tables
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.contacts import tables
+from vs_st_pipeline.routes.contacts.metrics import Metric
 from vs_st_pipeline_tests.support.story import BRAM, RENSKE, SYNCED, Story
 
 # As the fact sheet has them (sections 2.1, 4.2, 4.3, 11.2 and 12), seen or documented, and those of our own.

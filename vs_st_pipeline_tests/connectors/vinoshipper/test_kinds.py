@@ -146,7 +146,7 @@ def test_a_fault_of_ours_is_internal_names_its_place_and_no_person(
     def broken(*_: object, **__: object) -> None:
         raise LookupError("marisol.vantongeren@example.com")
 
-    monkeypatch.setattr("vs_st_pipeline.pipeline.planning.make_plan", broken)
+    monkeypatch.setattr("vs_st_pipeline.routes.contacts.planning.make_plan", broken)
     report = story.failed("internal")
     assert "LookupError" in report["error"]["message"]
     assert "sync.py:" in report["error"]["message"]

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.domain.errors import BadSettings, Interrupted, TryLater
-from vs_st_pipeline.pipeline import stages
-from vs_st_pipeline.pipeline.session import Session
 from vs_st_pipeline.platform.warehouse.files import Warehouse
+from vs_st_pipeline.routes.contacts import stages
+from vs_st_pipeline.routes.contacts.session import ContactsSession
 from vs_st_pipeline_tests.support.story import MARISOL, OTHER, PIPER, RENSKE, SYNCED, TEST, Ran, Story
 
 
@@ -222,7 +222,7 @@ def test_c37_who_was_interrupted_by_anothers_damage_is_run_again_once(
     interrupted: list[str] = []
     real = stages.stage
 
-    def stage(visit: Session) -> None:
+    def stage(visit: ContactsSession) -> None:
         if visit.run.merchant.id == OTHER and len(interrupted) < most:
             interrupted.append(visit.run.run_id)
             raise Interrupted("the damaged file of another merchant stopped DuckDB in this process")

@@ -19,20 +19,19 @@ from typing import Any, Final
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, PAGE_SIZE, SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.contacts import fetch_contact, fetch_contacts
 from vs_st_pipeline.domain.diff import Drift, classify_drift
-from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.errors import SIMPLETEXTING, PipelineError
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.domain.plan import GONE, NOT_READ_YET, UNREADABLE
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.domain.single_reads import SingleReads
-from vs_st_pipeline.pipeline import planning
-from vs_st_pipeline.pipeline.plan_rows import Person
-from vs_st_pipeline.pipeline.session import Session, open_session
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import NOTHING_TO_WRITE, clear_state
 from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
-from vs_st_pipeline.routes.contacts import map_file
+from vs_st_pipeline.routes.contacts import map_file, planning
+from vs_st_pipeline.routes.contacts.plan_rows import Person
+from vs_st_pipeline.routes.contacts.session import ContactsSession, open_session
 
 LISTING, SINGLE_READS = "listing", "single reads"
 SIDES: Final[tuple[Drift, ...]] = ("same", "ours", "theirs", "both")
@@ -75,7 +74,7 @@ class AuditResult:
     @property
     def requests(self) -> int:
         """Return the number of requests sent to SimpleTexting, retries included."""
-        return self.report.simpletexting_calls.total()
+        return self.report.calls[SIMPLETEXTING].total()
 
     @property
     def status(self) -> str:
@@ -126,7 +125,7 @@ def audit(run: Run, sample: int | None = None) -> AuditResult:
     return found
 
 
-def _audit(session: Session, found: AuditResult, sample: int | None) -> None:
+def _audit(session: ContactsSession, found: AuditResult, sample: int | None) -> None:
     run, field_map = session.run, map_file.load_field_map(session.run.merchant)
     with run.open() as db:
         ids, pages = _linked_and_written(db), _pages(db)

@@ -21,6 +21,7 @@ from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     read_custom_fields,
     read_identities,
 )
+from vs_st_pipeline.connectors.vinoshipper.staging_orders import latest_date
 from vs_st_pipeline.domain import eligibility
 from vs_st_pipeline.domain.attributes import CustomerProfile
 from vs_st_pipeline.domain.birth import NOT_GIVEN
@@ -31,24 +32,17 @@ from vs_st_pipeline.domain.formats import instant
 from vs_st_pipeline.domain.matching import ContactIdentity
 from vs_st_pipeline.domain.order import Order
 from vs_st_pipeline.domain.order_history import newest
-from vs_st_pipeline.domain.plan import (
-    NOT_CONFIRMED,
-    NOT_READ_YET,
-    RECEIPT_UNREADABLE,
-    WAITING_RETRY,
-    Wanted,
-)
-from vs_st_pipeline.pipeline.plan_rows import Differences, Person, Plan, noted
-from vs_st_pipeline.pipeline.plan_store import store_changes, store_people
-from vs_st_pipeline.pipeline.safety import check_safety
+from vs_st_pipeline.domain.plan import NOT_CONFIRMED, NOT_READ_YET, RECEIPT_UNREADABLE, WAITING_RETRY, Wanted
 from vs_st_pipeline.pipeline.staged_records import staged_customers, staged_orders
-from vs_st_pipeline.pipeline.staging_orders import latest_date
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse import ledger, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.limitations import newest_unseen
 from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, link_contacts
+from vs_st_pipeline.routes.contacts.plan_rows import Differences, Person, Plan, noted
+from vs_st_pipeline.routes.contacts.plan_store import store_changes, store_people
+from vs_st_pipeline.routes.contacts.safety import check_safety
 
 RECEIPT_SOURCE = "newest_order.receipt_url"
 

@@ -13,11 +13,11 @@ from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, r
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.matching import CUSTOMER_ID_LABEL
 from vs_st_pipeline.domain.report import FAILED
-from vs_st_pipeline.pipeline.session import Session, open_session
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.limitations import read_limitations
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
 from vs_st_pipeline.routes.contacts import map_file
+from vs_st_pipeline.routes.contacts.session import ContactsSession, open_session
 
 
 @dataclass(slots=True)
@@ -63,11 +63,11 @@ def check(run: Run) -> CheckResult:
     return checked
 
 
-def _ask_map(session: Session, checked: CheckResult) -> None:
+def _ask_map(session: ContactsSession, checked: CheckResult) -> None:
     map_file.load_field_map(session.run.merchant)
 
 
-def _look_at_what_is_stored(session: Session, checked: CheckResult) -> None:
+def _look_at_what_is_stored(session: ContactsSession, checked: CheckResult) -> None:
     if not session.run.warehouse.file(session.run.merchant.id).exists():
         return
     with session.run.open() as db:
@@ -79,11 +79,11 @@ def _look_at_what_is_stored(session: Session, checked: CheckResult) -> None:
         ]
 
 
-def _ask_vinoshipper(session: Session, checked: CheckResult) -> None:
+def _ask_vinoshipper(session: ContactsSession, checked: CheckResult) -> None:
     session.vinoshipper.profile()
 
 
-def _ask_simpletexting(session: Session, checked: CheckResult) -> None:
+def _ask_simpletexting(session: ContactsSession, checked: CheckResult) -> None:
     session.simpletexting.tenant()
     items = list_custom_fields(session.simpletexting)
     fields = [

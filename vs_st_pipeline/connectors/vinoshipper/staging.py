@@ -16,12 +16,16 @@ from datetime import date
 from typing import Any
 
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, LISTED_CUSTOMER
+from vs_st_pipeline.connectors.vinoshipper.staging_orders import stage_orders
 from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.customer import Customer, club_names, club_status, customer_from
 from vs_st_pipeline.domain.errors import VINOSHIPPER
 from vs_st_pipeline.domain.formats import as_mapping
 from vs_st_pipeline.domain.records import believed
-from vs_st_pipeline.pipeline.staged_batches import (
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
+from vs_st_pipeline.platform.warehouse.staged_batches import (
     kept_of,
     moment_as_text,
     not_understood,
@@ -29,10 +33,6 @@ from vs_st_pipeline.pipeline.staged_batches import (
     stale_rows,
     unread_as_json,
 )
-from vs_st_pipeline.pipeline.staging_orders import stage_orders
-from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.state import record_drift
 
 # The stored hashes stand for the bodies: to hash every body again cost more than all the rest of a stage without news.

@@ -8,10 +8,10 @@ from __future__ import annotations
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_identities
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.report import FAILED, Report
-from vs_st_pipeline.pipeline.session import open_session
-from vs_st_pipeline.pipeline.sync import sync
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import retries
+from vs_st_pipeline.routes.contacts.session import open_session
+from vs_st_pipeline.routes.contacts.sync import sync
 
 
 def retry(run: Run, phone: str | None = None) -> Report | None:

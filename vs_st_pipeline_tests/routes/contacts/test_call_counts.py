@@ -18,8 +18,8 @@ from vs_st_pipeline.connectors.simpletexting.stored_contacts import live_contact
 from vs_st_pipeline.domain.customer import customer_from
 from vs_st_pipeline.domain.diff import compare
 from vs_st_pipeline.domain.order import order_from
-from vs_st_pipeline.pipeline.demand import demand_of
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.contacts.demand import demand_of
 from vs_st_pipeline.routes.contacts.identity import link_contacts
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline_tests.support.story import Story

@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
-    LiveContact,
-)
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact
 from vs_st_pipeline.domain.attributes import CustomerProfile
 from vs_st_pipeline.domain.diff import LedgerEntry
 from vs_st_pipeline.domain.matching import ContactIdentity, Link
-from vs_st_pipeline.domain.plan import (
-    UNREADABLE,
-    Change,
-    Wanted,
-)
+from vs_st_pipeline.domain.plan import UNREADABLE, Change, Wanted
 
 
 @dataclass(slots=True)

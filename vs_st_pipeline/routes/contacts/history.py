@@ -12,10 +12,17 @@ from typing import Any
 
 from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
 from vs_st_pipeline.domain.phone import parse_nanp
-from vs_st_pipeline.operations.explain import REJECTED, UNANSWERED, WITHOUT_EFFECT, Record, contacts_with_phone, told
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.contacts.explain import (
+    REJECTED,
+    UNANSWERED,
+    WITHOUT_EFFECT,
+    Record,
+    contacts_with_phone,
+    told,
+)
 
 
 def history(run: Run, phone: str, field_name: str | None = None, *, at: datetime | None = None) -> Record:

@@ -27,7 +27,11 @@ from vs_st_pipeline.domain.order import (
 )
 from vs_st_pipeline.domain.order_history import is_counted
 from vs_st_pipeline.domain.records import believed, id_text
-from vs_st_pipeline.pipeline.staged_batches import (
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
+from vs_st_pipeline.platform.warehouse.schema_drift import INSPECTED, unexpected_names
+from vs_st_pipeline.platform.warehouse.staged_batches import (
     kept_of,
     moment_as_text,
     not_understood,
@@ -35,10 +39,6 @@ from vs_st_pipeline.pipeline.staged_batches import (
     stale_rows,
     unread_as_json,
 )
-from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
-from vs_st_pipeline.platform.warehouse.schema_drift import INSPECTED, unexpected_names
 from vs_st_pipeline.platform.warehouse.state import record_drift
 
 CLOCKS_DIFFER = timedelta(days=2)

@@ -21,15 +21,16 @@ from typing import Any
 
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
 from vs_st_pipeline.domain.report import FAILED, Report
-from vs_st_pipeline.pipeline import erasure, plan_store, raw_retention, stages
-from vs_st_pipeline.pipeline.demand import wants_receipts
+from vs_st_pipeline.pipeline import erasure
 from vs_st_pipeline.pipeline.plan_cache import load_cached_plan, save_cached_plan
-from vs_st_pipeline.pipeline.session import StageDone, open_session
+from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.pipeline.status_file import write_status
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.warehouse.limitations import newest_unseen, read_limitations
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
-from vs_st_pipeline.routes.contacts import map_file
+from vs_st_pipeline.routes.contacts import map_file, plan_store, raw_retention, stages
+from vs_st_pipeline.routes.contacts.demand import wants_receipts
+from vs_st_pipeline.routes.contacts.session import open_session
 
 CONTACTS, CUSTOMERS, ORDERS = "raw/simpletexting/contacts", "raw/vinoshipper/customers", "raw/vinoshipper/orders"
 STAGED, PLANNED, SYNCED = "staged", "planned", "synced"

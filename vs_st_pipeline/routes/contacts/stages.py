@@ -9,22 +9,23 @@ from collections.abc import Sequence
 
 from vs_st_pipeline.connectors.simpletexting import contacts, push
 from vs_st_pipeline.connectors.simpletexting.outcomes import PushCounts
+from vs_st_pipeline.connectors.vinoshipper import staging, staging_orders
 from vs_st_pipeline.connectors.vinoshipper.customers import fetch_customers, look_up_newcomers
 from vs_st_pipeline.connectors.vinoshipper.details import fetch_customer_details, fetch_order_details, fetch_receipts
 from vs_st_pipeline.connectors.vinoshipper.orders import search_orders
 from vs_st_pipeline.domain.field_map import FieldMap
-from vs_st_pipeline.pipeline import planning, staging, staging_orders
-from vs_st_pipeline.pipeline.demand import receipts_in_demand
-from vs_st_pipeline.pipeline.session import Session
+from vs_st_pipeline.routes.contacts import planning
+from vs_st_pipeline.routes.contacts.demand import receipts_in_demand
+from vs_st_pipeline.routes.contacts.session import ContactsSession
 
 
-def read_contacts(session: Session) -> None:
+def read_contacts(session: ContactsSession) -> None:
     """Read the account's custom fields, and its contacts that were updated, or all of them, into raw."""
     contacts.fetch_custom_fields(session.run, session.simpletexting)
     session.report.contacts = contacts.fetch_contacts(session.run, session.simpletexting)
 
 
-def read_customers(session: Session) -> None:
+def read_customers(session: ContactsSession) -> None:
     """Read all customers as the list shows them, and the details of those that an opted-in contact may stand for."""
     run, shop = session.run, session.vinoshipper
     session.report.customers = fetch_customers(run, shop)
@@ -40,7 +41,7 @@ def read_customers(session: Session) -> None:
         read |= new
 
 
-def read_orders(session: Session) -> None:
+def read_orders(session: ContactsSession) -> None:
     """Read all orders as the search shows them, and the details of the orders of those same customers."""
     session.report.orders = search_orders(session.run, session.vinoshipper)
     # Orders link no contact to a customer, so what was found with the customers stands.
@@ -48,7 +49,7 @@ def read_orders(session: Session) -> None:
     fetch_order_details(session.run, session.vinoshipper, wanted.customer_ids)
 
 
-def receipts_to_read(session: Session, field_map: FieldMap) -> list[str]:
+def receipts_to_read(session: ContactsSession, field_map: FieldMap) -> list[str]:
     """Return the numbers of the orders whose receipts the map wants, according to what is staged."""
     wanted = session.demand or session.in_demand()
     with session.run.open() as db:
@@ -56,7 +57,7 @@ def receipts_to_read(session: Session, field_map: FieldMap) -> list[str]:
         return receipts_in_demand(session.run, db, session.links, wanted.customer_ids, field_map)
 
 
-def read_receipts(session: Session, numbers: Sequence[str]) -> bool:
+def read_receipts(session: ContactsSession, numbers: Sequence[str]) -> bool:
     """Read the receipts of these orders into raw and staged; returns whether any was asked for."""
     asked = fetch_receipts(session.run, session.vinoshipper, numbers)
     if asked:
@@ -65,12 +66,12 @@ def read_receipts(session: Session, numbers: Sequence[str]) -> bool:
     return bool(asked)
 
 
-def stage(session: Session) -> None:
+def stage(session: ContactsSession) -> None:
     """Bring staged in step with raw: one row per customer and one per order, in our words."""
     staging.stage(session.run)
 
 
-def plan(session: Session, field_map: FieldMap) -> None:
+def plan(session: ContactsSession, field_map: FieldMap) -> None:
     """Plan what must change at SimpleTexting, who is held back and why; the brake's verdict is part of the plan."""
     made = planning.make_plan(session.run, field_map, session.links)
     report = session.report
@@ -79,7 +80,7 @@ def plan(session: Session, field_map: FieldMap) -> None:
     report.unmatched, report.held, report.noted = made.unmatched, made.held, made.noted
 
 
-def push_plan(session: Session) -> None:
+def push_plan(session: ContactsSession) -> None:
     """Write the difference, and remember in synced only what was accepted."""
     pushed, report = PushCounts(), session.report
     try:

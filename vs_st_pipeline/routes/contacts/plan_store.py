@@ -14,14 +14,11 @@ from typing import Any
 
 from vs_st_pipeline.connectors.simpletexting.custom_fields import ResolvedMap
 from vs_st_pipeline.domain.field_map import FieldMap, records, rule_of
-from vs_st_pipeline.domain.plan import (
-    Change,
-    Wanted,
-)
-from vs_st_pipeline.pipeline.plan_rows import Differences, Person, Plan, noted
+from vs_st_pipeline.domain.plan import Change, Wanted
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts.identity import Linked
+from vs_st_pipeline.routes.contacts.plan_rows import Differences, Person, Plan, noted
 
 
 def store_people(

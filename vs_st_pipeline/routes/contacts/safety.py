@@ -10,12 +10,10 @@ from collections.abc import Mapping, Sequence
 from vs_st_pipeline.domain import brake
 from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.domain.matching import carried_id
-from vs_st_pipeline.domain.plan import (
-    Change,
-)
-from vs_st_pipeline.pipeline.plan_rows import Differences, Person
+from vs_st_pipeline.domain.plan import Change
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts.identity import Linked
+from vs_st_pipeline.routes.contacts.plan_rows import Differences, Person
 
 NEWEST_NUMBER_SOURCE = "newest_order.number"
 

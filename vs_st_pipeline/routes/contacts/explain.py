@@ -29,16 +29,15 @@ from vs_st_pipeline.domain.field_map import FieldMap, MapField, explain, rule_of
 from vs_st_pipeline.domain.matching import ContactIdentity
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.plan import EDITED_THERE, MEANINGS, NOT_READ_YET
-from vs_st_pipeline.pipeline import planning
-from vs_st_pipeline.pipeline.plan_rows import Person
-from vs_st_pipeline.pipeline.planning import RECEIPT_SOURCE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.retries import Rejected
 from vs_st_pipeline.platform.warehouse.suppression import PHONE, phone_name, read_suppressed
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
-from vs_st_pipeline.routes.contacts import map_file
+from vs_st_pipeline.routes.contacts import map_file, planning
+from vs_st_pipeline.routes.contacts.plan_rows import Person
+from vs_st_pipeline.routes.contacts.planning import RECEIPT_SOURCE
 
 Record = dict[str, Any]
 
