@@ -6,13 +6,16 @@ rooms are handed connectors and never import one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from vs_st_pipeline.platform.http.client import HttpClient, Pace
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.settings.secrets import Secret
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.streams import Stream
+from vs_st_pipeline.platform.warehouse.suppression import Identifiers, Suppressed
 
 
 class Client(Protocol):
@@ -48,9 +51,16 @@ class Connector(Generic[ClientT]):
         title: its name in sentences for people.
         account: returns the account that a merchant's settings name.
         connect: makes a client; it sends no request.
+        streams: what the system is asked for, and where it stands in `raw`.
+        find_person: adds to the names of people what this system's records say of the same people.
+        find_suppressed: returns (kind, value) of stored records that are a forgotten person's, where nothing names them
+            that `suppression.known_names` finds by itself.
     """
 
     name: str
     title: str
     account: Callable[[Merchant], Account]
     connect: Callable[[Merchant, Pace], ClientT]
+    streams: tuple[Stream, ...] = ()
+    find_person: Callable[[Db, Identifiers], None] = lambda _db, _names: None
+    find_suppressed: Callable[[Db, Suppressed], Iterable[tuple[str, str]]] = lambda _db, _suppressed: ()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from vs_st_pipeline.connectors.vinoshipper import traces
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
-from vs_st_pipeline.domain.errors import VINOSHIPPER
+from vs_st_pipeline.connectors.vinoshipper.names import TITLE, VINOSHIPPER
+from vs_st_pipeline.connectors.vinoshipper.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
@@ -13,4 +15,12 @@ def _account(merchant: Merchant) -> Account:
     return Account(settings.base_url, settings.api_key, settings.requests_per_second)
 
 
-CONNECTOR = Connector(VINOSHIPPER, "Vinoshipper", _account, VinoshipperClient)
+CONNECTOR = Connector(
+    VINOSHIPPER,
+    TITLE,
+    _account,
+    VinoshipperClient,
+    streams=STREAMS,
+    find_person=traces.find_person,
+    find_suppressed=traces.find_suppressed,
+)

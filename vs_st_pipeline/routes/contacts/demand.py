@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 
+from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve_fields
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_custom_fields
 from vs_st_pipeline.connectors.vinoshipper.read_queue import mark_linked
 from vs_st_pipeline.connectors.vinoshipper.staging_orders import latest_date
-from vs_st_pipeline.domain.eligibility import consent_reason
 from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.domain.order import COUNTED_STATUS, Order
 from vs_st_pipeline.domain.order_history import newest, newest_counted

@@ -22,8 +22,8 @@ import msgspec
 
 from vs_st_pipeline.connectors.simpletexting.custom_fields import customer_id_key
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_contacts, read_custom_fields
+from vs_st_pipeline.connectors.vinoshipper.parse import ORDER_FIELDS, ORDER_PARTS
 from vs_st_pipeline.domain.codec import try_object
-from vs_st_pipeline.domain.order import ORDER_FIELDS, ORDER_PARTS
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import is_due, set_state

@@ -19,6 +19,8 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
+from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen, read_limitations
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
 from vs_st_pipeline.domain.report import FAILED, Report
 from vs_st_pipeline.pipeline import erasure
@@ -26,11 +28,11 @@ from vs_st_pipeline.pipeline.plan_cache import load_cached_plan, save_cached_pla
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.pipeline.status_file import write_status
 from vs_st_pipeline.platform.run import Run, new_run_id
-from vs_st_pipeline.platform.warehouse.limitations import newest_unseen, read_limitations
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
 from vs_st_pipeline.routes.contacts import map_file, plan_store, raw_retention, stages
 from vs_st_pipeline.routes.contacts.demand import wants_receipts
 from vs_st_pipeline.routes.contacts.session import open_session
+from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 
 CONTACTS, CUSTOMERS, ORDERS = "raw/simpletexting/contacts", "raw/vinoshipper/customers", "raw/vinoshipper/orders"
 STAGED, PLANNED, SYNCED = "staged", "planned", "synced"
@@ -62,6 +64,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
             write_status(
                 run.warehouse.data_dir, run.merchant.id, run.clock().astimezone(UTC),
                 {"run_id": run.run_id, **report.as_json()}, good=report.status != FAILED, waiting=report.waiting,
+                paced=VINOSHIPPER,
             )  # fmt: skip
     return report
 
@@ -70,7 +73,7 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
     whole = set(selected) == set(STAGES)
     with open_session(run, selected, on_stage) as session, run.warehouse.sync_lock(run.merchant.id):
         field_map = map_file.load_field_map(run.merchant)  # a map that cannot be read should cost no request
-        erasure.begin(run)
+        erasure.begin(run, SYSTEMS)
 
         session.do(CONTACTS, stages.read_contacts)
         session.do(CUSTOMERS, stages.read_customers)
