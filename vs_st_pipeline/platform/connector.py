@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from vs_st_pipeline.platform.http.client import HttpClient, Pace
@@ -52,6 +53,10 @@ class Connector(Generic[ClientT]):
         account: returns the account that a merchant's settings name.
         connect: makes a client; it sends no request.
         streams: what the system is asked for, and where it stands in `raw`.
+        plan_inputs: what a plan depends on of the system's tables, each as the rest of a query after `select`: a count
+            and a hash. Bodies are in it by their hashes, so that a quiet sync reads none of them from the disk.
+        plan_version: raised when the connector works out something else from the same input.
+        prune: reduces raw bodies read before a moment that nothing needs any more, where a merchant wants that.
         find_person: adds to the names of people what this system's records say of the same people.
         find_suppressed: returns (kind, value) of stored records that are a forgotten person's, where nothing names them
             that `suppression.known_names` finds by itself.
@@ -62,5 +67,8 @@ class Connector(Generic[ClientT]):
     account: Callable[[Merchant], Account]
     connect: Callable[[Merchant, Pace], ClientT]
     streams: tuple[Stream, ...] = ()
+    plan_inputs: tuple[str, ...] = ()
+    plan_version: int = 1
+    prune: Callable[[Db, datetime], None] = lambda _db, _before: None
     find_person: Callable[[Db, Identifiers], None] = lambda _db, _names: None
     find_suppressed: Callable[[Db, Suppressed], Iterable[tuple[str, str]]] = lambda _db, _suppressed: ()

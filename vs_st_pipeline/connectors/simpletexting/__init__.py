@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from vs_st_pipeline.connectors.simpletexting import traces
+from vs_st_pipeline.connectors.simpletexting import retention, traces
 from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING, TITLE
+from vs_st_pipeline.connectors.simpletexting.plan_inputs import PLAN_INPUTS, PLAN_VERSION
 from vs_st_pipeline.connectors.simpletexting.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -21,6 +22,9 @@ CONNECTOR = Connector(
     _account,
     SimpleTextingClient,
     streams=STREAMS,
+    plan_inputs=PLAN_INPUTS,
+    plan_version=PLAN_VERSION,
+    prune=retention.prune,
     find_person=traces.find_person,
     find_suppressed=traces.find_suppressed,
 )

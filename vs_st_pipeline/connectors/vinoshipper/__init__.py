@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from vs_st_pipeline.connectors.vinoshipper import traces
+from vs_st_pipeline.connectors.vinoshipper import retention, traces
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.names import TITLE, VINOSHIPPER
+from vs_st_pipeline.connectors.vinoshipper.plan_inputs import PLAN_INPUTS, PLAN_VERSION
 from vs_st_pipeline.connectors.vinoshipper.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -21,6 +22,9 @@ CONNECTOR = Connector(
     _account,
     VinoshipperClient,
     streams=STREAMS,
+    plan_inputs=PLAN_INPUTS,
+    plan_version=PLAN_VERSION,
+    prune=retention.prune,
     find_person=traces.find_person,
     find_suppressed=traces.find_suppressed,
 )

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+REDUCED: Final = "reduced"
+"""In the place of a body's hash, of a body that was reduced: whatever comes in next differs from it, and is stored."""
 
 
 @dataclass(frozen=True, slots=True)

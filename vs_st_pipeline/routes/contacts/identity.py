@@ -77,7 +77,7 @@ def _written_ids(db: Db) -> dict[str, int]:
 
 
 def links_key(db: Db) -> str:
-    """Return a fingerprint of all that links are made of: while it and the program are unchanged, so are the links."""
+    """Return a fingerprint of all that links are made of: while it and the versions stand, so do the links."""
     rows = db.rows(
         """select 1 as part, count(*), sum(hash(contact_id, phone, customer_id, status, gone))
            from raw.simpletexting_contacts
