@@ -10,12 +10,12 @@ import pytest
 
 from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.connectors.vinoshipper import staging
-from vs_st_pipeline.domain.field_map import FieldMap
-from vs_st_pipeline.pipeline.plan_cache import CachedPlan, load_cached_plan
+from vs_st_pipeline.pipeline.plan_cache import CachedPlan, PlanInputs, load_cached_plan
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts import planning
 from vs_st_pipeline.routes.contacts import sync as pipeline
+from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support.story import Story
 
@@ -54,14 +54,14 @@ def story(small_world: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def _every_standing_plan_is_proved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """In all stories: wherever a sync says that the former plan stands, it is made anew, and must say the same."""
 
-    def proved(run: Run, db: Db, field_map: FieldMap) -> CachedPlan | None:
-        kept = load_cached_plan(run, db, field_map)
+    def proved(run: Run, db: Db, inputs: PlanInputs) -> CachedPlan | None:
+        kept = load_cached_plan(run, db, inputs)
         if kept is not None:
             for table, body in (("customers", "detail"), ("orders", "detail"), ("orders", "search")):
                 odd = f"raw.vinoshipper_{table} where {body}_hash is distinct from md5({body}_body)"
                 assert db.value(f"select count(*) from {odd}") == 0, f"a {body} body was set without its hash"
             staging.stage(run)
-            plan = planning.make_plan(run, field_map)
+            plan = planning.make_plan(run, load_field_map(run.merchant))
             assert (plan.contacts, plan.unsafe) == (0, None), "there is something to write"
             assert (plan.unmatched, dict(plan.held), dict(plan.noted)) == (kept.unmatched, kept.held, kept.noted)
         return kept

@@ -181,7 +181,8 @@ def _refusal_lines(rejected: Record | None, zone: ZoneInfo) -> list[str]:
 
 
 def _note_lines(answer: Record) -> list[str]:
-    from vs_st_pipeline.domain.plan import MEANINGS, NOT_READ_YET, WAITING_RETRY
+    from vs_st_pipeline.domain.plan import NOT_READ_YET, WAITING_RETRY
+    from vs_st_pipeline.routes.contacts.words import MEANINGS
 
     if answer["held"]:
         return []

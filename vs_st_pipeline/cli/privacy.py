@@ -36,6 +36,7 @@ def forget(merchant_id: str, yes: bool, as_json: bool, phone: str) -> None:
     hashes stay, which keep them out. Nothing at Vinoshipper or SimpleTexting is changed. A phone that nobody is stored
     under is kept out in any case.
     """
+    from vs_st_pipeline.connectors import CONNECTORS
     from vs_st_pipeline.pipeline import erasure
     from vs_st_pipeline.platform.warehouse.suppression import phone_name
 
@@ -44,10 +45,10 @@ def forget(merchant_id: str, yes: bool, as_json: bool, phone: str) -> None:
         raise click.UsageError("this is no phone number: give its ten digits")
     clock()
     run = make_run(merchant)
-    found = erasure.find(run, phone).as_json()
+    found = erasure.find(run, phone, CONNECTORS).as_json()
     told = _told(found)
     confirm(f"{merchant_id}: {told} will be erased for good", yes)
-    found = erasure.forget(run, phone).as_json()
+    found = erasure.forget(run, phone, CONNECTORS).as_json()
     if as_json:
         say_json({"merchant": merchant_id, **found, "kept_out": True})
         return

@@ -25,6 +25,7 @@ def retry(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json:
 
     A merchant with no refused contact waiting is not called. Prints what `vs-st sync` prints.
     """
+    from vs_st_pipeline.routes.contacts.report import new_report
     from vs_st_pipeline.routes.contacts.retry import retry as retry_now
 
     phone, more_ids = _phone_of(more_ids)
@@ -32,7 +33,7 @@ def retry(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json:
 
     def one(merchant: Any, progress: Any) -> tuple[Report, bool]:
         report = retry_now(make_run(merchant, progress=progress), phone)
-        return (report, True) if report else (Report(merchant.id), False)
+        return (report, True) if report else (new_report(merchant.id), False)
 
     found = [result if isinstance(result, tuple) else (result, True) for result in for_each(selection, jobs, one)]
     reports = [report for report, waited in found if waited]

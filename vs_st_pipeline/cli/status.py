@@ -27,9 +27,9 @@ MOST_RECORDS_SHOWN = 20  # per merchant, of records that cannot be understood
 @json_option
 def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: bool) -> None:
     """Check whether the keys are good (exit 1 if not), which custom fields are missing, and what else is doubtful."""
-    from vs_st_pipeline.domain.attributes import ATTRIBUTES
     from vs_st_pipeline.domain.formats import FORMATS
     from vs_st_pipeline.routes.contacts import check
+    from vs_st_pipeline.routes.contacts.words import ATTRIBUTE_NAMES
 
     selection = select(ids, more_ids, every)
     misunderstood = taken(os.environ).misunderstood
@@ -38,7 +38,7 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json:
         found = list(pool.map(lambda merchant: check.check(make_run(merchant)), selection.merchants))
     found += [check.CheckResult(name, errors=[error]) for name, error in selection.bad]
     names = {
-        "from": {name: source.description for name, source in ATTRIBUTES.items()},
+        "from": ATTRIBUTE_NAMES,
         "as": {name: form.description for name, form in FORMATS.items()},
     }
     if as_json:

@@ -16,6 +16,7 @@ import click
 from vs_st_pipeline.cli.options import Selection, json_option, merchant_options, select
 from vs_st_pipeline.cli.output import say, say_json, tell
 from vs_st_pipeline.cli.progress import Progress
+from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.platform.cpu_slots import CpuSlots
 from vs_st_pipeline.platform.settings.environment import data_dir, fleet_rates, now
@@ -161,7 +162,15 @@ def for_each(selection: Selection, jobs: int, work: Callable[[Merchant, Callable
                 _STOPPED.set()  # work under way ends at its next request, and says how far it came
                 tell("stopping after the requests that are under way ...")
                 results = [future.result() for future in futures]
-    return [*results, *(Report(name, status=FAILED, error=error) for name, error in selection.bad)]
+    return [*results, *(_not_begun(name, error) for name, error in selection.bad)]
+
+
+def _not_begun(merchant_id: str, error: PipelineError) -> Report:
+    from vs_st_pipeline.routes.contacts.report import new_report
+
+    report = new_report(merchant_id)
+    report.status, report.error = FAILED, error
+    return report
 
 
 def preload() -> None:
@@ -172,9 +181,9 @@ def preload() -> None:
 def sync_lines(report: Report, verbose: bool = False) -> list[str]:
     """Return what a sync did, in a few lines."""
     lines = [f"{report.merchant}: {status_text(report)}"]
-    if report.error is None or report.contacts:
+    if report.error is None or report.seen_of("contacts"):
         lines += [
-            f"  read     {report.customers} customers, {report.orders} orders, {report.contacts} contacts",
+            f"  read     {', '.join(f'{report.seen[one]} {one[1]}' for one in report.shape.seen)}",
             f"  planned  {report.planned_contacts} contacts to write, {report.planned_fields} values; "
             f"{report.unmatched} contacts are no customers",
             f"  synced   {report.accepted} accepted, {report.rejected} rejected, {report.unknown} unknown",

@@ -25,6 +25,7 @@ from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.platform.cpu_slots import CpuSlots
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.contacts.metrics import Metric
+from vs_st_pipeline.routes.contacts.report import new_report
 from vs_st_pipeline.routes.contacts.sync import run_stages
 
 FEWEST_JOBS, MOST_JOBS = 8, 128
@@ -83,7 +84,7 @@ def run_one(
             if stopping.is_set():
                 raise TryLater("the run was stopped before this merchant was done; what is done stands")
 
-        result.report = run_stages(run, stages, on_stage) if stages else Report(merchant_id, run.run_id)
+        result.report = run_stages(run, stages, on_stage) if stages else new_report(merchant_id, run.run_id)
         news = is_news(result.report)
         result.told = news == Detail.PAGES
         if result.told:
@@ -93,11 +94,11 @@ def run_one(
             reached = {asset for stage in done for asset in ASSETS_OF_STAGE[stage]}
             result.measures = measure(run, [check for check in checks if not stages or check.asset in reached])
     except PipelineError as error:
-        result.report = result.report or Report(merchant_id)
+        result.report = result.report or new_report(merchant_id)
         result.report.status, result.report.error = FAILED, error
     except Exception as error:
         # Its text may hold personal data, so only its type is reported.
-        result.report = result.report or Report(merchant_id)
+        result.report = result.report or new_report(merchant_id)
         result.report.status, result.report.error = FAILED, Internal(f"a fault of ours: {type(error).__name__}")
     if result.report is not None and result.report.status == FAILED:
         result.told = is_news(result.report) == Detail.PAGES

@@ -9,11 +9,11 @@ from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord,
 
 from vs_st_pipeline.defs.stage_assets import ASSETS_OF_STAGE
 from vs_st_pipeline.domain.errors import PipelineError
-from vs_st_pipeline.domain.plan import MEANINGS
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.contacts import tables
+from vs_st_pipeline.routes.contacts.words import MEANINGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,7 +166,7 @@ def _reported(asset: str, report: Report, shown: Mapping[str, Any]) -> tuple[str
     """Return one sentence, and the report's own numbers."""
     if asset.startswith("raw/"):
         what = asset.rpartition("/")[2]
-        seen = {"contacts": report.contacts, "customers": report.customers, "orders": report.orders}[what]
+        seen = report.seen_of(what)
         return f"{seen} {what} seen with {shown.get('requests sent')} requests", {f"{what} seen": seen}
     if asset.startswith("planned/"):
         numbers: dict[str, Any] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from datetime import datetime, timedelta
 
-from vs_st_pipeline.domain.errors import VINOSHIPPER, BadSettings
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
+from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.fleet.schedule import due_merchants
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings import environment, merchants

@@ -18,7 +18,6 @@ from vs_st_pipeline.domain import customer as customers
 from vs_st_pipeline.domain import order as purchases
 from vs_st_pipeline.domain import order_history
 from vs_st_pipeline.domain.customer import Customer
-from vs_st_pipeline.domain.errors import VINOSHIPPER
 from vs_st_pipeline.domain.formats import ValueType, as_email, instant
 from vs_st_pipeline.domain.order import Order
 
@@ -30,12 +29,14 @@ class CustomerProfile:
     orders: all of the customer's orders that were read.
     history_complete: whether the merchant's whole order history was read; until then sums and counts are unknown.
     unseen_until: the newest day that may have orders the shop does not show; None where there is no such day.
+    system: name of the system that these records come from.
     """
 
     customer: Customer
     orders: Sequence[Order]
     history_complete: bool
     unseen_until: date | None = None
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class _View(NamedTuple):
     newest_known: bool
     newest_counted_known: bool
     unseen_until: date | None
+    system: str
 
     def may_hide_newer(self, order: Order | None) -> bool:
         """Say whether an order that cannot be seen may be newer; a day is over everywhere twelve hours after UTC's."""
@@ -78,7 +80,10 @@ class _View(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AttributeName:
-    """A name usable in `from`: `read` gives its value (None: known to be empty), `origin` gives its source records."""
+    """A name usable in `from`: `read` gives its value (None: known to be empty), `origin` gives its source records.
+
+    Its description is a template: a route fills in the title of its source.
+    """
 
     type: ValueType
     description: str
@@ -116,7 +121,7 @@ def _of_customer(
         return read(view.customer)
 
     return AttributeName(
-        type_, description, known, lambda view: _lineage("customer", view.customer.customer_id, path, known(view))
+        type_, description, known, lambda view: _lineage(view, "customer", view.customer.customer_id, path, known(view))
     )
 
 
@@ -156,16 +161,16 @@ def _of_order(prefix: str, part: _OrderPart) -> AttributeName:
         if order is None or view.may_hide_newer(order):
             return []
         evidence = part.evidence(order) if part.evidence else [(part.path, part.read(order))]
-        return [source for path, value in evidence for source in _lineage(part.record, order.number, path, value)]
+        return [source for path, value in evidence for source in _lineage(view, part.record, order.number, path, value)]
 
     which = "newest counted" if counted else "newest"
     return AttributeName(part.type, f"{which} order: {part.description}", known, origin)
 
 
-def _lineage(kind: str, record_id: object, path: str, value: object) -> list[LineageEntry]:
+def _lineage(view: _View, kind: str, record_id: object, path: str, value: object) -> list[LineageEntry]:
     if value is None or value is UNKNOWN or value == "":
         return []
-    return [LineageEntry(VINOSHIPPER, kind, str(record_id), path, _plain(value))]
+    return [LineageEntry(view.system, kind, str(record_id), path, _plain(value))]
 
 
 def _plain(value: object) -> str:
@@ -180,7 +185,7 @@ def _membership_origin(path: str, attribute: str) -> Callable[[_View], list[Line
     def origin(view: _View) -> list[LineageEntry]:
         rows = view.customer.memberships
         found = (
-            _lineage("customer", view.customer.customer_id, f"memberships[].{path}", getattr(row, attribute))
+            _lineage(view, "customer", view.customer.customer_id, f"memberships[].{path}", getattr(row, attribute))
             for row in rows
         )
         return [source for sources in found for source in sources]
@@ -220,14 +225,16 @@ def _lifetime_value(view: _View) -> object:
 def _signup_origin(view: _View) -> list[LineageEntry]:
     order = order_history.signup_order(view.orders)
     if order is not None:
-        return _lineage("order", order.number, "customer.customerSince", order.customer_since)
+        return _lineage(view, "order", order.number, "customer.customerSince", order.customer_since)
     joined = customers.earliest_membership(view.customer.memberships)
-    return _lineage("customer", view.customer.customer_id, "memberships[].dateJoined", joined)
+    return _lineage(view, "customer", view.customer.customer_id, "memberships[].dateJoined", joined)
 
 
 def _per_counted_order(path: str, attribute: str) -> Callable[[_View], list[LineageEntry]]:
     return lambda view: [
-        source for order in view.counted for source in _lineage("order", order.number, path, getattr(order, attribute))
+        source
+        for order in view.counted
+        for source in _lineage(view, "order", order.number, path, getattr(order, attribute))
     ]
 
 
@@ -291,7 +298,7 @@ _ORDER_PARTS = {
 }
 
 ATTRIBUTES: dict[str, AttributeName] = {
-    "customer.id": _of_customer("number", "id", "Vinoshipper's id of the customer", lambda c: c.customer_id),
+    "customer.id": _of_customer("number", "id", "{source}'s id of the customer", lambda c: c.customer_id),
     "customer.first_name": _of_customer("text", "firstName", "first name", lambda c: c.first_name, needs="first_name"),
     "customer.last_name": _of_customer("text", "lastName", "last name", lambda c: c.last_name, needs="last_name"),
     "customer.email": _of_customer("text", "email", "e-mail address", _email, needs="email"),
@@ -367,4 +374,5 @@ def view_of(facts: CustomerProfile) -> _View:
         order_history.newest_is_known(orders),
         order_history.newest_counted_is_known(orders),
         facts.unseen_until,
+        facts.system,
     )

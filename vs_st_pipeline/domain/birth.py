@@ -59,7 +59,7 @@ UNREAD: Final = Birth(unread=True)
 
 
 def read_birth(value: object, today: date) -> Birth:
-    """Read a birth date as Vinoshipper may write it.
+    """Read a birth date as a system may write it.
 
     Args:
         value: `{day, month, year}` in numbers or digits, `[year, month, day]`, or a text: `2010-04-17` with or without
@@ -83,25 +83,6 @@ def read_birth(value: object, today: date) -> Birth:
             return UNREAD
         return _from_parts(year, month, day, today)
     return UNREAD
-
-
-def birth_in(record: Mapping[str, object]) -> object:
-    """Return the birth date that a record gives, under the documented key or another key that can mean nothing else.
-
-    A key that was renamed, or is spelled in other letters, must not open the gate as an absence would.
-    """
-    told = record.get("dateOfBirth")
-    if not is_hollow(told):
-        return told
-    named = (value for key, value in record.items() if _plain(key) in _OTHER_NAMES and not is_hollow(value))
-    return next(named, told)
-
-
-_OTHER_NAMES: Final = frozenset({"dateofbirth", "birthdate", "birthday", "dob"})
-
-
-def _plain(key: object) -> str:
-    return re.sub("[^a-z]", "", str(key).lower())
 
 
 def _others(value: Mapping[str, object]) -> dict[str, object]:

@@ -43,8 +43,8 @@ def check_plan(
     Args:
         synced_before: contacts that were synced before.
         losing: how many of them would lose something.
-        still_there: how many of them SimpleTexting still has; a contact that is gone has nothing to lose, so it must
-            not dilute the percentage.
+        still_there: how many of them the destination still has; a contact that is gone has nothing to lose, so it
+            must not dilute the percentage.
         last_reads: rows by kind (`customers`, `contacts`) of the last complete read that was let through.
         these_reads: the same of this sync.
     """

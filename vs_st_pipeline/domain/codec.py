@@ -1,4 +1,4 @@
-"""Decodes answers: JSON by shape, error codes and times, so that no personal data gets into errors or logs."""
+"""Decodes answers: JSON by shape, plain words and times, so that no personal data gets into errors or logs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 import json
 import re
 import time
+from collections.abc import Mapping
 from datetime import UTC
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
@@ -171,21 +172,9 @@ def _decoded(body: bytes, shape: Any) -> tuple[Any, str | None]:
         return None, ""
 
 
-def error_code(body: bytes) -> str | None:
-    """Return the error code from SimpleTexting's two envelopes, or from Vinoshipper's one."""
-    try:
-        found = read_json(body)
-    except ValueError:
-        return None
-    if not isinstance(found, dict):
-        return None
-    error = found.get("error")
-    if isinstance(error, dict):
-        errors = error.get("errors")
-        first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-        return safe_token(error.get("type")) or safe_token(first.get("code"))
-    code = safe_token(found.get("errorCode"))
-    return code if code and code != "UNKNOWN_ERR" else safe_token(found.get("code"))
+def plain_code(error: Mapping[str, Any]) -> str | None:
+    """Return the code of an error that says it in the usual place; a system with other places has its own function."""
+    return safe_token(error.get("code"))
 
 
 def safe_token(text: object) -> str | None:

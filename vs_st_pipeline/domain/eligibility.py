@@ -9,26 +9,13 @@ from typing import Literal, TypeAlias
 
 from vs_st_pipeline.domain.birth import Birth, is_doubtful, is_under
 from vs_st_pipeline.domain.order import AGE_FAILED_STATUSES
-from vs_st_pipeline.domain.plan import AGE_UNKNOWN, AGE_UNVERIFIED, AMBIGUOUS_PHONE, NOT_CONFIRMED, OPTED_OUT, UNDER_AGE
+from vs_st_pipeline.domain.plan import AGE_UNKNOWN, AGE_UNVERIFIED, AMBIGUOUS_PHONE, UNDER_AGE
 
 OnAmbiguousPhone: TypeAlias = Literal["newest_order", "hold"]
 
-_OPT_IN = "OPT_IN"
-_OPT_OUT = "OPT_OUT"
-
-
-def consent_reason(subscription_status: object) -> str | None:
-    """Return why SimpleTexting's `subscriptionStatus` forbids a write, or None where it is exactly `OPT_IN`.
-
-    SimpleTexting may add states, so a state that is not known to be consent is not consent.
-    """
-    if subscription_status == _OPT_IN:
-        return None
-    return OPTED_OUT if subscription_status == _OPT_OUT else NOT_CONFIRMED
-
 
 def ineligible_reason(
-    status: object,
+    consent: str | None,
     ambiguous: bool,
     on_ambiguous_phone: OnAmbiguousPhone,
     age: Age,
@@ -37,14 +24,13 @@ def ineligible_reason(
     """Return the first reason why a linked contact is held back, in the order of `plan.HELD_REASONS`, or None.
 
     Args:
-        status: `subscriptionStatus` as this sync read it.
+        consent: why the destination's own word on consent, as this sync read it, forbids a write, or None.
         ambiguous: several customers share the contact's phone and it was linked by phone.
         on_ambiguous_phone, require_age_evidence: the merchant's settings.
         age: what is known of the linked customer's age.
     """
-    reason = consent_reason(status)
-    if reason is not None:
-        return reason
+    if consent is not None:
+        return consent
     if ambiguous and on_ambiguous_phone == "hold":
         return AMBIGUOUS_PHONE
     if age.under:
@@ -62,7 +48,7 @@ class Age:
         known: a birth date, or a year that proves the age.
         under: certainly under 21.
         unread: a date is given and cannot be understood, or leaves the age open: the gate stays closed.
-        unverified: the newest order's age check failed at Vinoshipper.
+        unverified: the newest order's age check failed at the shop.
     """
 
     known: bool = False

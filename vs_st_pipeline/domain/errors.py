@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-VINOSHIPPER = "vinoshipper"
-SIMPLETEXTING = "simpletexting"
-
 
 class PipelineError(Exception):
     """Base of every error that the pipeline raises on purpose.
@@ -18,10 +15,10 @@ class PipelineError(Exception):
     Attributes:
         kind: the word of the report (`auth`, `try_later`, `bad_answer`, `unsafe`, `config`, `internal`).
         message: a fixed sentence for people; it says what to do where that is known.
-        system: `vinoshipper`, `simpletexting` or None.
+        system: name of the connector, or None.
         call: name of the API call, e.g. `list_customers`, or None.
         http_status: status of the answer, or None where none came.
-        trace_id: the vendor's id of the request (`vs-trace-id` at Vinoshipper), or None.
+        trace_id: the vendor's id of the request, or None.
     """
 
     kind: ClassVar[str] = "internal"

@@ -6,7 +6,7 @@ Data flow: FieldMap + CustomerProfile -> wanted values, and the records that the
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,18 +15,32 @@ from vs_st_pipeline.domain.attributes import ATTRIBUTES, UNKNOWN, CustomerProfil
 from vs_st_pipeline.domain.formats import FORMATS
 from vs_st_pipeline.domain.plan import Kind, Policy
 
-BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
-"""The contact's own fields that a map may write. Phone, lists and subscription are never written by a map."""
-
-_LONGEST = {"firstName": 100, "lastName": 100, "comment": 1000}
-"""Characters as SimpleTexting documents them. It counts as Java does, in UTF-16 units: an emoji is two."""
-
 _JOINER = "\u200d"  # joins emoji into one, such as a family from its people
 
 
 @dataclass(frozen=True, slots=True)
+class Builtins:
+    """A destination's own fields that a map may write.
+
+    Attributes:
+        system: name of the destination, for messages.
+        names: the fields.
+        longest: how many UTF-16 units a field may have, where it is limited.
+        iso_dates: fields that are dates, written as `iso_date` only.
+    """
+
+    system: str
+    names: tuple[str, ...]
+    longest: Mapping[str, int]
+    iso_dates: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class MapField:
-    """One row of a map; exactly one of `source` (a name in `ATTRIBUTES`) and `value` (a constant) is set."""
+    """One row of a map; exactly one of `source` (a name in `ATTRIBUTES`) and `value` (a constant) is set.
+
+    A value is cut after `longest` UTF-16 units, where the destination limits the field.
+    """
 
     to: str
     kind: Kind
@@ -35,6 +49,7 @@ class MapField:
     value: str | None
     form: str
     line: int
+    longest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +85,8 @@ def wanted_values(field_map: FieldMap, facts: CustomerProfile, zone: ZoneInfo) -
             if value is UNKNOWN:
                 continue
             text = "" if value is None else FORMATS[field.form].write(value, zone)
-        if field.kind == "builtin" and field.to in _LONGEST:
-            text = cut(text, _LONGEST[field.to])
+        if field.longest is not None:
+            text = cut(text, field.longest)
         wanted.append(WantedValue(field, text))
     return wanted
 

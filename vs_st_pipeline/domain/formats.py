@@ -21,7 +21,7 @@ Moment: TypeAlias = date | datetime
 T = TypeVar("T", bound=date)
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
-"""Vinoshipper's own zone. Inferred: its date-times were only ever seen with the Pacific offset of their season."""
+"""The zone in which a day begins, and of a time that names none where its connector knows no other."""
 
 _MOMENT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
@@ -49,19 +49,18 @@ def humanize(span: timedelta) -> str:
     return f"{seconds:.0f} s"
 
 
-def parse_moment(text: object) -> Moment | None:
+def parse_moment(text: object, zone: ZoneInfo = PACIFIC) -> Moment | None:
     """Return the date or the instant that a text gives, or None where it gives none.
 
     `2025-02-11` stays a date. A date-time becomes UTC: `Z`, `-07:00`, `-0700` or `-07`, any number of fractional digits
     (cut to microseconds), a blank for the `T`, and Java's `[America/Los_Angeles]` behind it, which counts where there
-    is no offset. One without both is taken as Pacific, Vinoshipper's own zone (inferred, see `PACIFIC`); of an hour
-    that occurs twice, the first.
+    is no offset. One without both is taken in `zone`; of an hour that occurs twice, the first.
     """
-    return _parse_moment(text) if isinstance(text, str) else None
+    return _parse_moment(text, zone) if isinstance(text, str) else None
 
 
 @lru_cache(maxsize=1 << 14)  # many customers have the same days, and a row's moments are asked for more than once
-def _parse_moment(text: str) -> Moment | None:
+def _parse_moment(text: str, zone: ZoneInfo) -> Moment | None:
     found = _MOMENT.fullmatch(text.strip().upper())
     if found is None:
         return None
@@ -78,8 +77,8 @@ def _parse_moment(text: str) -> Moment | None:
         return None
     if offset:
         return moment.astimezone(UTC)
-    zone = _zone(zone_name) if zone_name else PACIFIC
-    return moment.replace(tzinfo=zone).astimezone(UTC) if zone else None
+    said = _zone(zone_name) if zone_name else zone
+    return moment.replace(tzinfo=said).astimezone(UTC) if said else None
 
 
 @lru_cache(maxsize=64)
@@ -121,12 +120,12 @@ def local_date(moment: Moment, zone: ZoneInfo) -> date:
 
 
 def us_date(day: date) -> str:
-    """Return `MM/DD/YYYY`, the form that SimpleTexting's own date fields use."""
+    """Return `MM/DD/YYYY`, as dates are written in the United States."""
     return f"{day.month:02}/{day.day:02}/{day.year:04}"
 
 
 def iso_date(day: date) -> str:
-    """Return `YYYY-MM-DD`, the form of SimpleTexting's `birthday`."""
+    """Return `YYYY-MM-DD`, as in ISO 8601."""
     return f"{day.year:04}-{day.month:02}-{day.day:02}"
 
 

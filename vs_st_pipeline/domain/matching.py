@@ -10,12 +10,8 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final, Literal, TypeAlias
 
 from vs_st_pipeline.domain.phone import parse_nanp
-
-By: TypeAlias = Literal["VScustomerID", "phone"]
-CUSTOMER_ID_LABEL: Final = "VScustomerID"
 
 _CUSTOMER_ID = re.compile(r"[0-9]{1,18}")
 _FLOAT_ID = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE]\+?[0-9]{1,2})?")
@@ -29,8 +25,8 @@ class ContactIdentity:
 
     Attributes:
         phone: as it was read, or its ten digits.
-        vs_customer_id: the value of `VScustomerID`, empty if there is none; None where the account's list of custom
-            fields shows no such field.
+        vs_customer_id: the customer id that it carries as text, empty if there is none; None where the account's list
+            of custom fields shows no field for it.
         status: its subscription status, empty if none was given.
     """
 
@@ -42,11 +38,14 @@ class ContactIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A contact and the Vinoshipper customers it may stand for, ascending; more than one is an ambiguous phone."""
+    """A contact and the customers it may stand for, ascending; more than one is an ambiguous phone.
+
+    `by` is `phone`, or the name of the field in which the contact carries the customer's id.
+    """
 
     contact_id: str
     candidates: tuple[int, ...]
-    by: By
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,8 @@ def link(
     customers_by_id: Container[int],
     ids_by_phone: Mapping[str, Sequence[int]],
     ledger_ids: Mapping[str, int] | None = None,
+    *,
+    id_field: str,
 ) -> dict[str, Link]:
     """Link contacts to customers, by contact id; contacts without a customer are absent.
 
@@ -74,13 +75,14 @@ def link(
         ids_by_phone: customers by the ten NANP digits of their `primaryPhone`.
         ledger_ids: by contact id, the customer id that we wrote there, where that link stays although somebody has
             edited the field.
+        id_field: name of the field in which a contact carries the customer's id.
     """
     links, ledger_ids = {}, ledger_ids or {}
     for contact in contacts:
         customer_id = ledger_ids.get(contact.contact_id, carried_id(contact.vs_customer_id))
         # A carried id beats the phones: people share phones and change them, the id stays.
         if customer_id is not None and customer_id in customers_by_id:
-            links[contact.contact_id] = Link(contact.contact_id, (customer_id,), "VScustomerID")
+            links[contact.contact_id] = Link(contact.contact_id, (customer_id,), id_field)
             continue
         phone = parse_nanp(contact.phone)
         candidates = ids_by_phone.get(phone, ()) if phone else ()

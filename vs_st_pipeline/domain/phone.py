@@ -74,9 +74,9 @@ def parse_nanp(number: str | None, country: str | int | None = None, extension: 
 
     Args:
         number: as typed or as an API gives it: punctuation, `+1`, a leading 1 of eleven and an extension are dropped.
-        country: Vinoshipper's `country` of a phone: a calling code, `1` with an area code, or a country by name or ISO
+        country: what is given as its country: a calling code, `1` with an area code, or a country by name or ISO
             code, as text or number; empty means 1, and so does every member of the plan.
-        extension: Vinoshipper's `extension`; accepted so that a phone object can be passed whole, and never used.
+        extension: accepted so that a phone object can be passed whole, and never used.
 
     Only ASCII digits count: a number with any other digit or with letters inside is not a number, and never cut to one.
     """

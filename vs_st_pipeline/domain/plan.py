@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["builtin", "custom"]
-"""`builtin`: a field every SimpleTexting contact has (`firstName`); `custom`: one that the account's owner made."""
+"""`builtin`: a field that every contact has (`firstName`); `custom`: one that the account's owner made."""
 
 Policy: TypeAlias = Literal["fill", "mirror"]
 """`fill`: written only where empty, never overwritten or cleared; `mirror`: the pipeline owns the field."""
@@ -29,23 +29,31 @@ NOT_READ_YET = "not_read_yet"
 UNREADABLE = "unreadable"
 AGE_UNVERIFIED = "age_unverified"
 
-MEANINGS = {
-    OPTED_OUT: "said STOP at SimpleTexting; never written",
-    NOT_CONFIRMED: "has not confirmed the sign-up at SimpleTexting; written once confirmed",
+_MEANINGS = {
+    OPTED_OUT: "said STOP at {destination}; never written",
+    NOT_CONFIRMED: "has not confirmed the sign-up at {destination}; written once confirmed",
     AMBIGUOUS_PHONE: "several customers share the phone; the one with the newest order is taken, or none (settings)",
-    UNDER_AGE: "known to be under 21 at Vinoshipper; never written before the birthday",
-    AGE_UNKNOWN: "Vinoshipper knows no birth date, which is written all the same, or not (settings), or gives one that "
+    UNDER_AGE: "known to be under 21 at {source}; never written before the birthday",
+    AGE_UNKNOWN: "{source} knows no birth date, which is written all the same, or not (settings), or gives one that "
     "cannot be read, which is never written",
-    EDITED_THERE: "somebody edited our field at SimpleTexting; it is put back",
-    CANNOT_CLEAR: "SimpleTexting does not let this field be emptied; left until the value changes",
-    GONE: "no longer at SimpleTexting when it was to be written",
+    EDITED_THERE: "somebody edited our field at {destination}; it is put back",
+    CANNOT_CLEAR: "{destination} does not let this field be emptied; left until the value changes",
+    GONE: "no longer at {destination} when it was to be written",
     WAITING_RETRY: "refused before; tried again later",
     RECEIPT_UNREADABLE: "the receipt could not be read now; that field is left as it is",
     UNREADABLE: "a record of this contact cannot be read now; what was last read is kept, and it is tried again",
-    AGE_UNVERIFIED: "the newest order's age check failed at Vinoshipper; written all the same, or not (settings)",
+    AGE_UNVERIFIED: "the newest order's age check failed at {source}; written all the same, or not (settings)",
     NOT_READ_YET: "the customer's details or one of their orders wait to be read; nothing is written before",
 }
-"""What each of these words means to a person."""
+
+
+def meanings(source: str, destination: str) -> dict[str, str]:
+    """Return what each of these words means to a person.
+
+    Args:
+        source, destination: titles of the systems that a route joins.
+    """
+    return {word: meaning.format(source=source, destination=destination) for word, meaning in _MEANINGS.items()}
 
 
 @dataclass(frozen=True, slots=True)

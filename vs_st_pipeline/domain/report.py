@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vs_st_pipeline.domain.errors import SIMPLETEXTING, VINOSHIPPER, PipelineError
+from vs_st_pipeline.domain.errors import PipelineError
 
 OK = "ok"
 PARTIAL = "partial"
 FAILED = "failed"
 
 
-def _no_calls() -> dict[str, Counter[str]]:
-    return {VINOSHIPPER: Counter(), SIMPLETEXTING: Counter()}
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the reports of a route always have, in this order.
+
+    Attributes:
+        seen: (system, object) of the records that are read.
+        systems: names of the systems that are called.
+    """
+
+    seen: tuple[tuple[str, str], ...] = ()
+    systems: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -25,7 +34,8 @@ class Report:
     Attributes:
         merchant: id.
         status: `ok`, `partial` (contacts rejected or unknown, or orders that cannot be seen) or `failed`.
-        customers, orders, contacts: distinct records seen in this run.
+        shape: what the route's reports always have.
+        seen: distinct records seen in this run, by system and object.
         planned_contacts, planned_fields: contacts with something to write, and how many values.
         calls: requests sent, retries too, by system and call name.
         waiting: rejected contacts that wait for another try, and contacts with a write whose outcome is unknown, over
@@ -41,9 +51,8 @@ class Report:
     run_id: str = ""
     status: str = OK
     error: PipelineError | None = None
-    customers: int = 0
-    orders: int = 0
-    contacts: int = 0
+    shape: Shape = Shape()
+    seen: Counter[tuple[str, str]] = field(default_factory=Counter)
     planned_contacts: int = 0
     planned_fields: int = 0
     unmatched: int = 0
@@ -52,17 +61,22 @@ class Report:
     accepted: int = 0
     rejected: int = 0
     unknown: int = 0
-    calls: dict[str, Counter[str]] = field(default_factory=_no_calls)
+    calls: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     waiting: tuple[int, int] | None = None
     unseen: list[str] = field(default_factory=list)
     orders_unseen: bool = False
     plan: str = ""
     seconds: float = 0.0
 
+    def seen_of(self, name: str) -> int:
+        """Return how many records of an object were seen, whatever system they are of."""
+        return sum(count for (_, seen), count in self.seen.items() if seen == name)
+
     def add_earlier_try(self, first: Report) -> None:
         """Add what an earlier try of the same run did, and what it cost."""
         self.accepted += first.accepted
-        self.calls = {system: first.calls.get(system, Counter()) + calls for system, calls in self.calls.items()}
+        for system, calls in first.calls.items():
+            self.calls[system] = calls + self.calls[system]
         self.seconds += first.seconds
 
     def as_json(self) -> dict[str, Any]:
@@ -71,7 +85,7 @@ class Report:
             "merchant": self.merchant,
             "status": self.status,
             "error": self.error.as_report() if self.error else None,
-            "raw": {"customers": self.customers, "orders": self.orders, "contacts": self.contacts},
+            "raw": {name: self.seen[system, name] for system, name in self.shape.seen},
             "planned": {
                 "contacts": self.planned_contacts,
                 "fields": self.planned_fields,
@@ -81,14 +95,16 @@ class Report:
             },
             "unseen": list(self.unseen),
             "synced": {"accepted": self.accepted, "rejected": self.rejected, "unknown": self.unknown},
-            "calls": {system: calls.total() for system, calls in self.calls.items()},
+            "calls": {system: self.calls[system].total() for system in self.shape.systems},
             "seconds": round(self.seconds, 3),
         }
 
     def calls_by_name(self) -> dict[str, int]:
         """Return the number of requests by system and call name."""
         return {
-            f"{system} {name}": count for system, calls in self.calls.items() for name, count in sorted(calls.items())
+            f"{system} {name}": count
+            for system in self.shape.systems
+            for name, count in sorted(self.calls[system].items())
         }
 
 

@@ -12,7 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vs_st_pipeline.domain.errors import SIMPLETEXTING, VINOSHIPPER, PipelineError
+from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
+from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.platform.http.rate_limit import limiter_path
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.files import Warehouse

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline import erasure
 from vs_st_pipeline.platform.atomic_file import replace_durably
@@ -73,7 +74,7 @@ def rebuild(run: Run) -> RebuildResult:
         if unreadable is None:
             # After this, the copy of the hashes beside the file is whole, and it goes into the new file. A damaged copy
             # is no reason to throw away a good file, which holds the same hashes.
-            erasure.begin(run)
+            erasure.begin(run, CONNECTORS)
             carried = _read_carried(run)
         draft = _draft(run, carried)
         stamp = f"{utc_now_naive():%Y%m%dT%H%M%S%f}"

@@ -21,7 +21,7 @@ from vs_st_pipeline.domain.report import OK, PARTIAL
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.locks import file_lock
 
-BASE_CALLS = 6.0  # requests to Vinoshipper that a sync is taken to need while nothing is known of the merchant
+BASE_CALLS = 6.0  # requests to the source that a sync is taken to need while nothing is known of the merchant
 SMOOTHING = 0.2  # how much of what the last sync took goes into what the next is believed to take
 HOURS_KEPT = 48
 
@@ -35,7 +35,7 @@ class PollStats:
     Attributes:
         last_run_at: when the merchant was last synced, well or not; epoch seconds, None where never.
         history: its changes so far.
-        quiet_calls: requests to Vinoshipper that a sync of it takes on average.
+        quiet_calls: requests to the source that a sync of it takes on average.
     """
 
     last_run_at: float | None = None
@@ -129,6 +129,7 @@ def write_status(
     *,
     good: bool,
     waiting: tuple[int, int] | None = None,
+    paced: str = "",
 ) -> None:
     """Keep this run's report; a good one moves the time of the last good sync and says how often the merchant changes.
 
@@ -136,6 +137,8 @@ def write_status(
         now: aware time.
         waiting: how many contacts were refused and wait for another try, and how many have a write whose outcome is
             not known; None where the run did not get so far: then the former numbers stand.
+        paced: name of the system whose requests decide how often merchants can be synced; without it nothing is learned
+            about them.
     """
     folder = data_dir / "merchants" / merchant_id
     if not folder.is_dir():
@@ -144,7 +147,7 @@ def write_status(
     with file_lock(folder / "standing.lock", timeout=10):
         status = read_status(data_dir, merchant_id)
         if good:
-            status.pulse = _learnt(status, now, report)
+            status.pulse = _learnt(status, now, report, paced)
             status.last_good_sync_at = now
         if waiting is not None:
             status.rejects, status.unknown = waiting
@@ -175,12 +178,13 @@ def _counted(status: MerchantStatus, now: datetime, report: dict[str, Any]) -> l
     return list(kept.values())
 
 
-def _learnt(status: MerchantStatus, now: datetime, report: dict[str, Any]) -> StoredPollStats:
+def _learnt(status: MerchantStatus, now: datetime, report: dict[str, Any], paced: str) -> StoredPollStats:
     pulse, elapsed = poll_stats_of(status), good_sync_age(status, now)
     if elapsed is None:  # a first sync: its changes are a backlog and its requests are history's
         return StoredPollStats(pulse.history, pulse.quiet_calls)
     history = observe(pulse.history, elapsed, report["planned"]["contacts"])
-    calls = max(1.0, pulse.quiet_calls + SMOOTHING * (report["calls"]["vinoshipper"] - pulse.quiet_calls))
+    taken = report["calls"].get(paced, pulse.quiet_calls)
+    calls = max(1.0, pulse.quiet_calls + SMOOTHING * (taken - pulse.quiet_calls))
     return StoredPollStats(history, round(calls, 3))
 
 

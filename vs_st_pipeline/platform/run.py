@@ -45,7 +45,7 @@ class Run:
         allow_unsafe: let the brake pass once.
         dry_run: nothing that a later sync decides by may change.
         progress: called with one short sentence now and then.
-        budget: requests to Vinoshipper after which what can wait is left for the next run; None: no end. Lists and
+        budget: requests to the sources after which what can wait is left for the next run; None: no end. Lists and
             searches are always made whole, so a run may take somewhat more.
         stop: asked before every request; True ends the run with what it has done so far (a person pressed Ctrl-C).
         fleet_rates: requests a second for all merchants together, by system; a system that is not in it has none.
@@ -79,5 +79,5 @@ class Run:
         return self.clock().astimezone(self.merchant.time_zone).date()
 
     def over_budget(self, sent: int) -> bool:
-        """Say whether a run that has sent so many requests to Vinoshipper must leave the rest for the next one."""
+        """Say whether a run that has sent so many requests to the sources must leave the rest for the next one."""
         return self.budget is not None and sent >= self.budget

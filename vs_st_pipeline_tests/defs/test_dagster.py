@@ -39,6 +39,7 @@ from vs_st_pipeline.pipeline.erasure import forget
 from vs_st_pipeline.pipeline.status_file import write_status
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.contacts.sync import STAGES
+from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 from vs_st_pipeline.sandbox import Sandbox
 
 pytestmark = pytest.mark.xdist_group("dagster")
@@ -289,7 +290,9 @@ class TestChecks:
         found = folder / "data" / "merchants" / TEST / "findings.json"
         assert "***-***-" in found.read_text()
         forget(
-            Settings().run(merchant_of(Settings().merchants_file(), TEST), Settings().warehouse(), "one"), "7075550142"
+            Settings().run(merchant_of(Settings().merchants_file(), TEST), Settings().warehouse(), "one"),
+            "7075550142",
+            SYSTEMS,
         )
         assert not found.exists()
 

@@ -7,14 +7,8 @@ from itertools import permutations
 
 import pytest
 
-from vs_st_pipeline.domain.customer import (
-    Customer,
-    Membership,
-    club_names,
-    club_status,
-    customer_from,
-    earliest_membership,
-)
+from vs_st_pipeline.connectors.vinoshipper.parse import customer_from
+from vs_st_pipeline.domain.customer import Customer, Membership, club_names, club_status, earliest_membership
 from vs_st_pipeline.domain.formats import parse_moment
 
 TODAY = date(2026, 6, 1)

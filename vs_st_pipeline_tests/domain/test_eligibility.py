@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.domain.birth import NOT_GIVEN, UNREAD, Birth
-from vs_st_pipeline.domain.eligibility import age_of, consent_reason, ineligible_reason, notes
+from vs_st_pipeline.domain.eligibility import age_of, ineligible_reason, notes
 from vs_st_pipeline.domain.plan import HELD_REASONS
 
 TODAY = date(2026, 6, 1)
@@ -64,7 +65,7 @@ def test_the_first_reason_holds(case: dict[str, Any], reason: str | None) -> Non
     } | case
     assert (
         ineligible_reason(
-            given["status"],
+            consent_reason(given["status"]),
             given["ambiguous"],
             given["on_ambiguous"],
             age_of(Birth(day=given["born"]), [], None, given.get("today", TODAY)),
@@ -115,5 +116,5 @@ def test_c5_and_ruling_3_who_is_of_age(
     own: Birth, copies: list[Birth], status: str, evidence: bool, reason: str | None, noted: list[str]
 ) -> None:
     age = age_of(own, copies, status, TODAY)
-    assert ineligible_reason("OPT_IN", False, "newest_order", age, evidence) == reason
+    assert ineligible_reason(None, False, "newest_order", age, evidence) == reason
     assert notes(False, age) == noted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,16 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vs_st_pipeline
+from vs_st_pipeline.connectors.simpletexting.builtin_fields import BUILTINS
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, FieldKeys, resolve_fields
-from vs_st_pipeline.domain.attributes import ATTRIBUTES, CustomerProfile, LineageEntry
+from vs_st_pipeline.domain import attributes
+from vs_st_pipeline.domain.attributes import ATTRIBUTES, LineageEntry
 from vs_st_pipeline.domain.customer import Customer, Membership
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.domain.field_map import BUILTINS, FieldMap, cut, explain, wanted_values
+from vs_st_pipeline.domain.field_map import FieldMap, cut, explain, wanted_values
 from vs_st_pipeline.domain.formats import FORMATS, parse_moment
 from vs_st_pipeline.domain.order import Order, Package
-from vs_st_pipeline.platform.settings.field_map_yaml import read_field_map
+from vs_st_pipeline.platform.settings import field_map_yaml
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
+CustomerProfile = partial(attributes.CustomerProfile, system="vinoshipper")
+read_field_map = partial(field_map_yaml.read_field_map, builtins=BUILTINS)
 DEFAULT_TEXT = (Path(vs_st_pipeline.__file__).parent / "routes" / "contacts" / "field_map.yaml").read_text(
     encoding="utf-8"
 )
@@ -74,11 +79,11 @@ def one_row(row: str) -> str:
     return f"version: 1\nfields:\n  - {{to: Fine, value: x, policy: fill}}\n  - {row}\n"
 
 
-def values(field_map: FieldMap, facts: CustomerProfile) -> dict[str, str]:
+def values(field_map: FieldMap, facts: attributes.CustomerProfile) -> dict[str, str]:
     return {wanted.map_field.to: wanted.value for wanted in wanted_values(field_map, facts, PACIFIC)}
 
 
-def value_of(row: str, facts: CustomerProfile) -> str | None:
+def value_of(row: str, facts: attributes.CustomerProfile) -> str | None:
     return values(read_field_map(f"version: 1\nfields: [{row}]", "one.yaml"), facts).get("X")
 
 
@@ -173,7 +178,7 @@ FROM_NEWEST = {
     ],
 )
 def test_what_is_unknown_is_left_out_and_never_blanked(
-    default_map: FieldMap, facts: CustomerProfile, unknown: set[str]
+    default_map: FieldMap, facts: attributes.CustomerProfile, unknown: set[str]
 ) -> None:
     assert {field.to for field in default_map.fields} - set(values(default_map, facts)) == unknown
 
@@ -440,7 +445,7 @@ def test_a_form_must_suit_the_source(source: str, form: str) -> None:
         read_field_map(text, "m.yaml")
 
 
-@pytest.mark.parametrize("name", BUILTINS)
+@pytest.mark.parametrize("name", BUILTINS.names)
 def test_builtins_that_may_be_written(name: str) -> None:
     source = "customer.birth_date" if name == "birthday" else "customer.email"
     text = f"version: 1\nfields: [{{to: {name}, kind: builtin, from: {source}, policy: fill}}]"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from itertools import permutations
 
 import pytest
 
 from vs_st_pipeline.domain.matching import Candidate, ContactIdentity, Link, choose, link
+
+linked_by = partial(link, id_field="VScustomerID")
 
 CUSTOMERS = {700101, 700102, 700103}
 BY_PHONE = {"7075550142": [700103, 700102], "4155550199": [700101]}
@@ -38,8 +41,8 @@ def at(day: int) -> datetime:
     ],
 )
 def test_linked(phone: str | None, carried: str | None, candidates: tuple[int, ...], by: str) -> None:
-    links = link([ContactIdentity("c1", phone, carried)], CUSTOMERS, BY_PHONE)
-    assert links == {"c1": Link("c1", candidates, by)}  # type: ignore[arg-type]
+    links = linked_by([ContactIdentity("c1", phone, carried)], CUSTOMERS, BY_PHONE)
+    assert links == {"c1": Link("c1", candidates, by)}
 
 
 @pytest.mark.parametrize(
@@ -47,11 +50,11 @@ def test_linked(phone: str | None, carried: str | None, candidates: tuple[int, .
     [(None, None), ("", " "), ("2125550100", None), ("+44 4155550199", None), ("x", "999999"), ("2125550100", "0")],
 )
 def test_not_linked(phone: str | None, carried: str | None) -> None:
-    assert link([ContactIdentity("c1", phone, carried)], CUSTOMERS, BY_PHONE) == {}
+    assert linked_by([ContactIdentity("c1", phone, carried)], CUSTOMERS, BY_PHONE) == {}
 
 
 def test_two_contacts_may_stand_for_one_customer() -> None:
-    links = link(
+    links = linked_by(
         [ContactIdentity("a", "4155550199"), ContactIdentity("b", None, "700101"), ContactIdentity("c")],
         CUSTOMERS,
         BY_PHONE,
@@ -60,7 +63,10 @@ def test_two_contacts_may_stand_for_one_customer() -> None:
 
 
 def test_a_customer_named_twice_under_a_phone_is_one_candidate() -> None:
-    assert link([ContactIdentity("a", "2125550100")], CUSTOMERS, {"2125550100": [2, 1, 2]})["a"].candidates == (1, 2)
+    assert linked_by([ContactIdentity("a", "2125550100")], CUSTOMERS, {"2125550100": [2, 1, 2]})["a"].candidates == (
+        1,
+        2,
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,10 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.connectors.vinoshipper.parse import order_from, receipt_url_from
 from vs_st_pipeline.domain.customer import Membership
 from vs_st_pipeline.domain.formats import parse_moment
-from vs_st_pipeline.domain.order import (
-    Order,
-    Package,
-    delivery_method,
-    order_from,
-    receipt_url_from,
-    tracking_numbers,
-    tracking_url,
-)
+from vs_st_pipeline.domain.order import Order, Package, delivery_method, tracking_numbers, tracking_url
 from vs_st_pipeline.domain.order_history import (
     count_is_known,
     is_counted,

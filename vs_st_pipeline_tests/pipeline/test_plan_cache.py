@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from vs_st_pipeline.domain.birth import LEGAL_AGE
+from vs_st_pipeline.pipeline.plan_cache import PlanInputs
 from vs_st_pipeline.routes.contacts.identity import links_key
+from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 from vs_st_pipeline_tests.support.story import MARISOL, NOW_AND_ALWAYS, ODALYS, TEST, Record, Story
 
 pytestmark = pytest.mark.unproved
@@ -65,6 +68,26 @@ def test_whatever_changes_is_planned_at_once(quiet: Story, change: Callable[[Sto
     change(quiet)
     quiet.synced()
     assert planned_by(quiet) != plan
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        pytest.param("vs_st_pipeline.pipeline.plan_cache.PLAN_VERSION", id="the domain"),
+        pytest.param("vs_st_pipeline.routes.contacts.plan_inputs.PLAN_VERSION", id="the route"),
+    ],
+)
+def test_another_version_of_what_makes_plans_plans_anew(quiet: Story, monkeypatch: pytest.MonkeyPatch, of: str) -> None:
+    plan = planned_by(quiet)
+    monkeypatch.setattr(of, 1_000)
+    quiet.synced()
+    assert planned_by(quiet) != plan
+
+
+def test_each_connectors_version_counts() -> None:
+    shop, texting = SYSTEMS
+    newer = [(replace(shop, plan_version=9), texting), (shop, replace(texting, plan_version=9))]
+    assert len({PlanInputs(systems, 7, ()).versions for systems in (SYSTEMS, *newer)}) == 3
 
 
 @pytest.mark.slow

@@ -47,7 +47,10 @@ class Files:
             "synced": {"accepted": told.get("accepted", 0)},
             "calls": {"vinoshipper": 5, "simpletexting": 2},
         }
-        write_status(self.folder / "data", merchant, NOW - ago, run, good=not kind, waiting=told.get("waiting", (0, 0)))
+        write_status(
+            self.folder / "data", merchant, NOW - ago, run,
+            good=not kind, waiting=told.get("waiting", (0, 0)), paced="vinoshipper",
+        )  # fmt: skip
 
     def look(self, **environ: str) -> Fleet:
         return health.fleet_health({**self.environ, **environ})

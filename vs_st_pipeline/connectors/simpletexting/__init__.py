@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from vs_st_pipeline.connectors.simpletexting import retention, traces
 from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
-from vs_st_pipeline.domain.errors import SIMPLETEXTING
+from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING, TITLE
+from vs_st_pipeline.connectors.simpletexting.plan_inputs import PLAN_INPUTS, PLAN_VERSION
+from vs_st_pipeline.connectors.simpletexting.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
@@ -13,4 +16,15 @@ def _account(merchant: Merchant) -> Account:
     return Account(settings.base_url, settings.api_token, settings.requests_per_second)
 
 
-CONNECTOR = Connector(SIMPLETEXTING, "SimpleTexting", _account, SimpleTextingClient)
+CONNECTOR = Connector(
+    SIMPLETEXTING,
+    TITLE,
+    _account,
+    SimpleTextingClient,
+    streams=STREAMS,
+    plan_inputs=PLAN_INPUTS,
+    plan_version=PLAN_VERSION,
+    prune=retention.prune,
+    find_person=traces.find_person,
+    find_suppressed=traces.find_suppressed,
+)

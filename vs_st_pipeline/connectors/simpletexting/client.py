@@ -16,8 +16,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from vs_st_pipeline.domain.codec import BEYOND, JSON, read_json, try_json
-from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, BadRecord
+from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
+from vs_st_pipeline.domain.codec import BEYOND, JSON, plain_code, read_json, safe_token, try_json
+from vs_st_pipeline.domain.errors import BadAnswer, BadRecord
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.records import MayBeError, RecordKind, id_text, is_error, is_hollow, prove
 from vs_st_pipeline.platform.http.client import Answer, Bearer, HttpClient, NoBody, Pace
@@ -144,6 +145,12 @@ def _beyond(value: object) -> bool:
     return any(_beyond(part) for part in value) if isinstance(value, list) else value is BEYOND
 
 
+def error_code(body: Mapping[str, Any]) -> str | None:
+    """Return the code in an error's body: errors of older calls say `errorCode`, others `code`."""
+    code = safe_token(body.get("errorCode"))
+    return code if code and code != "UNKNOWN_ERR" else plain_code(body)
+
+
 class SimpleTextingClient:
     """Calls the API for one merchant; every method sends one request (and its retries).
 
@@ -158,6 +165,7 @@ class SimpleTextingClient:
             auth=Bearer(settings.api_token.reveal()),
             pace=pace,
             give_up_after=merchant.give_up_after.total_seconds(),
+            error_code=error_code,
         )
         self.server_time: float | None = None  # SimpleTexting's clock at its last answer (epoch seconds, whole)
 

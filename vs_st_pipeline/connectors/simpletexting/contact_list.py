@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from vs_st_pipeline.connectors.simpletexting.client import PAGE_SIZE, SimpleTextingClient
+from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.custom_fields import FieldKeys
+from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import ContactItem, contact_item, read_custom_fields
-from vs_st_pipeline.domain.eligibility import consent_reason
-from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer
+from vs_st_pipeline.domain.errors import BadAnswer
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK
 

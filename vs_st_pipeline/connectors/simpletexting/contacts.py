@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, PAGE_SIZE, CustomFieldItem, SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.contact_list import HEADER_STEP, Listing, latest_update, walk_list
 from vs_st_pipeline.connectors.simpletexting.custom_fields import FieldKeys
+from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     ContactItem,
     contact_item_of,
@@ -24,7 +25,7 @@ from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     read_custom_fields,
     without_suppressed,
 )
-from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, BadRecord, Refused
+from vs_st_pipeline.domain.errors import BadAnswer, BadRecord, Refused
 from vs_st_pipeline.domain.formats import instant, parse_moment
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.platform.run import RequestLogEntry, Run

@@ -9,9 +9,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from vs_st_pipeline.domain.field_map import FieldMap, MapField
-from vs_st_pipeline.domain.matching import CUSTOMER_ID_LABEL, carried_id
+from vs_st_pipeline.domain.matching import carried_id
+
+CUSTOMER_ID_LABEL: Final = "VScustomerID"
+"""The custom field in which a contact carries its customer's id."""
 
 _WIDEST = 40  # digits that are written out; nothing longer is a real number
 

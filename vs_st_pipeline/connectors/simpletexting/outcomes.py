@@ -26,6 +26,7 @@ from vs_st_pipeline.connectors.simpletexting.accidental_contacts import (
 )
 from vs_st_pipeline.connectors.simpletexting.batch import NOT_APPLIED, BatchOutcome
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, SimpleTextingClient
+from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.custom_fields import FieldKeys
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     live_contact,
@@ -34,7 +35,6 @@ from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     read_custom_fields,
 )
 from vs_st_pipeline.domain.diff import is_normalized_form
-from vs_st_pipeline.domain.eligibility import consent_reason
 from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Internal, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.plan import GONE, Change

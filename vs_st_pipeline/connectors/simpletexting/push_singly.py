@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from vs_st_pipeline.connectors.simpletexting.batch import IMPORT_LIMIT, WRITE_FAILS, write_body
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT
 from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
+from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
 from vs_st_pipeline.connectors.simpletexting.outcomes import OutcomeRecorder, Refusal, whole
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact
 from vs_st_pipeline.connectors.simpletexting.write_set import WriteItem, build_write_set, is_fresh
-from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, PipelineError, Refused, TryLater
+from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import retries
 from vs_st_pipeline.platform.warehouse.connection import Db

@@ -18,10 +18,14 @@ from typing import Any, Final
 
 import msgspec
 
+from vs_st_pipeline.connectors.simpletexting.builtin_fields import BUILTINS
 from vs_st_pipeline.connectors.simpletexting.client import contact_id_in, is_whole, understood
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, FieldKeys, live_text, shows_customer_ids
+from vs_st_pipeline.connectors.simpletexting.known_fields import KNOWN_CONTACT
+from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
+from vs_st_pipeline.connectors.simpletexting.streams import CONTACTS
 from vs_st_pipeline.domain.codec import BEYOND, try_object
-from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadRecord
+from vs_st_pipeline.domain.errors import BadRecord
 from vs_st_pipeline.domain.formats import instant, parse_moment
 from vs_st_pipeline.domain.matching import ContactIdentity, carried_id
 from vs_st_pipeline.domain.phone import parse_nanp
@@ -31,7 +35,6 @@ from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.state import record_drift
 from vs_st_pipeline.platform.warehouse.suppression import (
-    CONTACT,
     CUSTOMER,
     PHONE,
     filter_suppressed,
@@ -39,7 +42,6 @@ from vs_st_pipeline.platform.warehouse.suppression import (
     read_suppressed,
 )
 
-BUILTINS = ("firstName", "lastName", "email", "birthday", "comment")
 OUR_OWN_SOURCE = "PUBLIC_API"  # `updateSource` of a contact that was last touched through the API
 
 
@@ -130,7 +132,7 @@ def contact_item(text: bytes, names: FieldKeys) -> ContactItem:
         source=_text(body.get("updateSource")) or None,
         updated=instant(moment) if moment is not None else None,
         has_custom_fields=bool(custom),
-        drift=tuple(unexpected_names("contact", body)),
+        drift=tuple(unexpected_names(KNOWN_CONTACT, body)),
     )
 
 
@@ -211,7 +213,7 @@ def without_suppressed(run: Run, db: Db, items: list[ContactItem]) -> list[Conta
         customer_id = item.customer_id if carried is None else str(carried)
         return item.contact_id, [(PHONE, phone_name(item.phone)), (CUSTOMER, customer_id)], None
 
-    return filter_suppressed(db, items, CONTACT, names, run.now())
+    return filter_suppressed(db, items, CONTACTS, names, run.now())
 
 
 def mark_gone(db: Db, contact_id: str) -> None:
@@ -264,7 +266,7 @@ def live_contact(contact_id: str, text: str | bytes, read_run: str, names: Field
         contact_id=contact_id,
         phone=_text(body.get("contactPhone")),
         status=_text(body.get("subscriptionStatus")),
-        builtin={name: _text(body.get(name)) for name in BUILTINS},
+        builtin={name: _text(body.get(name)) for name in BUILTINS.names},
         custom=names.values(custom),
         odd={names.key(name): exact[name] for name in odd},
         created=_text(body.get("created")),

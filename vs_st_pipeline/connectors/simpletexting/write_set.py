@@ -14,11 +14,11 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.emails import email_owners, is_address, is_email
 from vs_st_pipeline.connectors.simpletexting.outcomes import PushCounts
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact, read_contacts, read_custom_fields
 from vs_st_pipeline.domain.diff import compare
-from vs_st_pipeline.domain.eligibility import consent_reason
 from vs_st_pipeline.domain.plan import GONE, NOT_CONFIRMED, Change, Wanted
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from vs_st_pipeline.connectors.vinoshipper import retention, traces
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
-from vs_st_pipeline.domain.errors import VINOSHIPPER
+from vs_st_pipeline.connectors.vinoshipper.names import TITLE, VINOSHIPPER
+from vs_st_pipeline.connectors.vinoshipper.plan_inputs import PLAN_INPUTS, PLAN_VERSION
+from vs_st_pipeline.connectors.vinoshipper.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
@@ -13,4 +16,15 @@ def _account(merchant: Merchant) -> Account:
     return Account(settings.base_url, settings.api_key, settings.requests_per_second)
 
 
-CONNECTOR = Connector(VINOSHIPPER, "Vinoshipper", _account, VinoshipperClient)
+CONNECTOR = Connector(
+    VINOSHIPPER,
+    TITLE,
+    _account,
+    VinoshipperClient,
+    streams=STREAMS,
+    plan_inputs=PLAN_INPUTS,
+    plan_version=PLAN_VERSION,
+    prune=retention.prune,
+    find_person=traces.find_person,
+    find_suppressed=traces.find_suppressed,
+)

@@ -16,8 +16,10 @@ from urllib.parse import quote
 import msgspec
 
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, ORDER, RECEIPT
-from vs_st_pipeline.domain.codec import JSON, try_json
-from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, BadRecord
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
+from vs_st_pipeline.domain.codec import JSON, safe_token, try_json
+from vs_st_pipeline.domain.errors import BadAnswer, BadRecord
+from vs_st_pipeline.domain.formats import as_mapping, as_rows
 from vs_st_pipeline.domain.records import ERROR_KEYS, MayBeError, RecordKind, id_text, prove
 from vs_st_pipeline.platform.http.client import Answer, Basic, HttpClient, Pace
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -57,6 +59,13 @@ class Body:
     value: Any
 
 
+def error_code(body: Mapping[str, Any]) -> str | None:
+    """Return the code in an error's body: its type, else the code of its first part."""
+    error = as_mapping(body.get("error"))
+    first = next(iter(as_rows(error.get("errors"))), {})
+    return safe_token(error.get("type")) or safe_token(first.get("code"))
+
+
 class VinoshipperClient:
     """Calls the API for one merchant; every method sends one request (and its retries).
 
@@ -73,6 +82,7 @@ class VinoshipperClient:
             pace=pace,
             give_up_after=merchant.give_up_after.total_seconds(),
             trace_header="vs-trace-id",
+            error_code=error_code,
         )
         self.server_time: float | None = None  # Vinoshipper's clock at the last read of the feed (epoch seconds, whole)
 

@@ -18,7 +18,8 @@ from typing import Any
 
 from vs_st_pipeline.connectors.vinoshipper.client import CustomerPage, VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.landing import CustomerItem, customer_item, land_customers
-from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, Refused
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
+from vs_st_pipeline.domain.errors import BadAnswer, Refused
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, is_due, set_state

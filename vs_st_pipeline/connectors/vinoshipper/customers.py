@@ -12,21 +12,21 @@ from typing import Any
 from vs_st_pipeline.connectors.vinoshipper import landing
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.customer_list import forget_walk, keep_met, walk_customers
-from vs_st_pipeline.connectors.vinoshipper.membership_feed import Feed, FeedCursor, read_feed
-from vs_st_pipeline.connectors.vinoshipper.orders import LEARN_AGAIN_AFTER
-from vs_st_pipeline.connectors.vinoshipper.read_queue import hint
-from vs_st_pipeline.domain.customer import customer_from
-from vs_st_pipeline.domain.errors import PipelineError, Refused
-from vs_st_pipeline.domain.single_reads import is_of_one_record
-from vs_st_pipeline.platform.run import RequestLogEntry, Run
-from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.limitations import (
+from vs_st_pipeline.connectors.vinoshipper.limitations import (
     CUSTOMER_ORDER,
     CUSTOMER_PAGES,
     CUSTOMER_SEARCH,
     MEMBERSHIP_FEED,
-    set_limitation,
 )
+from vs_st_pipeline.connectors.vinoshipper.membership_feed import Feed, FeedCursor, read_feed
+from vs_st_pipeline.connectors.vinoshipper.orders import LEARN_AGAIN_AFTER
+from vs_st_pipeline.connectors.vinoshipper.parse import customer_from
+from vs_st_pipeline.connectors.vinoshipper.read_queue import hint
+from vs_st_pipeline.domain.errors import PipelineError, Refused
+from vs_st_pipeline.domain.single_reads import is_of_one_record
+from vs_st_pipeline.platform.run import RequestLogEntry, Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.limitations import set_limitation
 from vs_st_pipeline.platform.warehouse.state import get_state, is_due, set_state
 
 DETAILS_OF_A_LOOK_UP = 3  # a search that is ignored answers with arbitrary customers

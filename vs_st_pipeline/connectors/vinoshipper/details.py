@@ -13,6 +13,8 @@ from vs_st_pipeline.connectors.vinoshipper.carried import Detail
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.customers import listed_in_this_run
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, ORDER
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
+from vs_st_pipeline.connectors.vinoshipper.parse import receipt_url_from
 from vs_st_pipeline.connectors.vinoshipper.read_queue import (
     ReadTask,
     customer_tasks,
@@ -21,8 +23,7 @@ from vs_st_pipeline.connectors.vinoshipper.read_queue import (
     owner_tasks,
     within_budget,
 )
-from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, PipelineError, Refused, TryLater
-from vs_st_pipeline.domain.order import receipt_url_from
+from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.records import RecordKind
 from vs_st_pipeline.domain.single_reads import IN_A_ROW, SingleReads, is_of_one_record
 from vs_st_pipeline.platform.run import RequestLogEntry, Run

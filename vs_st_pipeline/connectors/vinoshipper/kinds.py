@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.domain.birth import says_a_birth
-from vs_st_pipeline.domain.errors import VINOSHIPPER
 from vs_st_pipeline.domain.records import RecordKind
 
 _MEMBERSHIP: Final = ("memberships!", "memberships[].dateJoined", "memberships[].hold!")

@@ -24,12 +24,13 @@ from vs_st_pipeline.connectors.vinoshipper.carried import (
 )
 from vs_st_pipeline.connectors.vinoshipper.client import whole_number
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, LISTED_CUSTOMER
+from vs_st_pipeline.connectors.vinoshipper.known_fields import KNOWN_CUSTOMER
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
+from vs_st_pipeline.connectors.vinoshipper.parse import customer_from, listed_phone
+from vs_st_pipeline.connectors.vinoshipper.streams import CUSTOMERS
 from vs_st_pipeline.domain.codec import try_json, try_object
-from vs_st_pipeline.domain.customer import customer_from, listed_phone
-from vs_st_pipeline.domain.errors import VINOSHIPPER
 from vs_st_pipeline.domain.records import believed, may_lack
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse import suppression
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.state import record_drift
@@ -61,14 +62,14 @@ def customer_item(text: bytes) -> CustomerItem | None:
         return None
     phone = listed_phone(body)
     in_doubt = (phone is None and body.get("primaryPhone") is not None) or may_lack(LISTED_CUSTOMER, body, _NO_DAY)
-    return CustomerItem(customer_id, phone, text.decode(), in_doubt, tuple(unexpected_names("customer", body)))
+    return CustomerItem(customer_id, phone, text.decode(), in_doubt, tuple(unexpected_names(KNOWN_CUSTOMER, body)))
 
 
 def land_customers(run: Run, items: Sequence[CustomerItem]) -> None:
     """Store list items; those that are new or changed are flagged for a detail read."""
     with run.open() as db, db.transaction():
         items = filter_suppressed(
-            db, items, suppression.CUSTOMER, lambda item: _names(item.customer_id, item.phone, item.text), run.now()
+            db, items, CUSTOMERS, lambda item: _names(item.customer_id, item.phone, item.text), run.now()
         )
         if items:
             _store_items(run, db, items)
@@ -188,7 +189,7 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, after_walk: bo
     """
     with run.open() as db, db.transaction():
         details = filter_suppressed(
-            db, details, suppression.CUSTOMER, lambda row: _names(row.id, _phone(row.text), row.text), run.now()
+            db, details, CUSTOMERS, lambda row: _names(row.id, _phone(row.text), row.text), run.now()
         )
         _store_customer_details(run, db, details, after_walk=after_walk)
 
@@ -252,9 +253,7 @@ def _other_memberships(run: Run, db: Db, details: Sequence[Detail]) -> list[obje
 def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
     """Store a customer that no list walk has shown yet, found by phone and proved by their detail."""
     with run.open() as db, db.transaction():
-        if not filter_suppressed(
-            db, [customer_id], suppression.CUSTOMER, lambda own: _names(own, phone, text), run.now()
-        ):
+        if not filter_suppressed(db, [customer_id], CUSTOMERS, lambda own: _names(own, phone, text), run.now()):
             return
         db.execute(
             """insert or replace into raw.vinoshipper_customers
@@ -267,9 +266,7 @@ def land_newcomer(run: Run, customer_id: int, phone: str, text: str) -> None:
 def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
     """Store the new phone of a customer that the list showed under another phone, as their detail proves."""
     with run.open() as db, db.transaction():
-        if not filter_suppressed(
-            db, [customer_id], suppression.CUSTOMER, lambda own: _names(own, phone, text), run.now()
-        ):
+        if not filter_suppressed(db, [customer_id], CUSTOMERS, lambda own: _names(own, phone, text), run.now()):
             return
         [kept] = carried_in_details(run, db, CUSTOMER, [Detail(str(customer_id), text)])
         db.execute(

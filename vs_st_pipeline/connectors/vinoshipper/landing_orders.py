@@ -22,9 +22,10 @@ from vs_st_pipeline.connectors.vinoshipper.carried import (
 from vs_st_pipeline.connectors.vinoshipper.client import whole_number
 from vs_st_pipeline.connectors.vinoshipper.kinds import ORDER
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
+from vs_st_pipeline.connectors.vinoshipper.parse import DEPENDS_ON, ZONE, shop_moment
+from vs_st_pipeline.connectors.vinoshipper.streams import ORDERS
 from vs_st_pipeline.domain.codec import try_json
-from vs_st_pipeline.domain.formats import PACIFIC, as_mapping, instant, local_date, parse_moment
-from vs_st_pipeline.domain.order import DEPENDS_ON
+from vs_st_pipeline.domain.formats import as_mapping, instant, local_date
 from vs_st_pipeline.domain.records import is_given
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import suppression
@@ -47,9 +48,7 @@ def _known_owners(db: Db, numbers: Sequence[object]) -> Owners:
 
 def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
     """Store search rows in the caller's transaction; return how many are new or changed and so need a detail read."""
-    rows = filter_suppressed(
-        db, rows, suppression.ORDER, lambda row: (row.number, _buyer(_order_fields(row.text)), None), now
-    )
+    rows = filter_suppressed(db, rows, ORDERS, lambda row: (row.number, _buyer(_order_fields(row.text)), None), now)
     if not rows:
         return 0
     unique = {row.number: row for row in rows}
@@ -110,7 +109,7 @@ def land_order_details(run: Run, details: Sequence[Detail], began: datetime) -> 
     """
     with run.open() as db, db.transaction():
         details = filter_suppressed(
-            db, details, suppression.ORDER, lambda row: (row.id, _buyer(_order_fields(row.text)), None), run.now()
+            db, details, ORDERS, lambda row: (row.id, _buyer(_order_fields(row.text)), None), run.now()
         )
         return _store_order_details(run, db, details, began)
 
@@ -233,7 +232,7 @@ def _settled_since(body: _OrderFields) -> str | None:
     settled = isinstance(body.stage, str) and body.stage in SETTLED  # a list has no hash
     if not settled and body.status != "DELETED":
         return None
-    moments = [parse_moment(at) for at in body.moments]
+    moments = [shop_moment(at) for at in body.moments]
     if any(moment is None and is_given(at) for moment, at in zip(moments, body.moments, strict=True)):
         return None
     known = [instant(moment).replace(tzinfo=None) for moment in moments if moment is not None]
@@ -241,5 +240,5 @@ def _settled_since(body: _OrderFields) -> str | None:
 
 
 def _day(text: str | None) -> str | None:
-    moment = parse_moment(text)
-    return local_date(moment, PACIFIC).isoformat() if moment is not None else None
+    moment = shop_moment(text)
+    return local_date(moment, ZONE).isoformat() if moment is not None else None

@@ -18,9 +18,10 @@ from itertools import pairwise
 from typing import Any
 
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient, whole_number
+from vs_st_pipeline.connectors.vinoshipper.parse import shop_moment
 from vs_st_pipeline.domain.codec import try_json
 from vs_st_pipeline.domain.errors import Refused
-from vs_st_pipeline.domain.formats import as_mapping, instant, parse_moment
+from vs_st_pipeline.domain.formats import as_mapping, instant
 
 PAGE_SIZE = 25
 MOST_PAGES = 40  # a feed that never reaches the cursor is not the feed that was documented
@@ -140,7 +141,7 @@ def _next_cursor(times: list[tuple[datetime, str]], now: datetime, cursor: FeedC
 
 
 def _modified(row: Mapping[str, object]) -> datetime | None:
-    moment = next((found for key in MODIFIED_KEYS if (found := parse_moment(row.get(key))) is not None), None)
+    moment = next((found for key in MODIFIED_KEYS if (found := shop_moment(row.get(key))) is not None), None)
     return instant(moment) if moment is not None else None
 
 

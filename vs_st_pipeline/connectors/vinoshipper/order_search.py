@@ -23,12 +23,14 @@ from itertools import pairwise
 from typing import Any
 
 from vs_st_pipeline.connectors.vinoshipper.client import OrderPage, VinoshipperClient, whole_number
+from vs_st_pipeline.connectors.vinoshipper.limitations import UnseenDay
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
+from vs_st_pipeline.connectors.vinoshipper.parse import shop_moment
 from vs_st_pipeline.domain.codec import try_json
-from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, Refused
-from vs_st_pipeline.domain.formats import instant, parse_moment
+from vs_st_pipeline.domain.errors import BadAnswer, Refused
+from vs_st_pipeline.domain.formats import instant
 from vs_st_pipeline.domain.records import id_text
 from vs_st_pipeline.domain.single_reads import IN_A_ROW
-from vs_st_pipeline.platform.warehouse.limitations import UnseenDay
 
 ASK_ROWS = 100
 CAP_SEEN = 25  # the server's page size as public clients saw it
@@ -707,14 +709,14 @@ def _page(answer: OrderPage) -> _Page:
 def _inside(page: _Page, family: str, start: date, end: date) -> bool:
     """Return whether every row that gives its time is in the window, give or take two days."""
     for row in page.rows:
-        moment = parse_moment(row.purchased_at if family == PROCESSED else row.shipped_at)
+        moment = shop_moment(row.purchased_at if family == PROCESSED else row.shipped_at)
         if moment is not None and not start - SLACK <= instant(moment).date() <= end + SLACK:
             return False
     return True
 
 
 def _bought(row: OrderRow) -> datetime | None:
-    moment = parse_moment(row.purchased_at)
+    moment = shop_moment(row.purchased_at)
     return instant(moment) if moment is not None else None
 
 

@@ -16,6 +16,14 @@ from typing import Any
 
 from vs_st_pipeline.connectors.vinoshipper import landing_orders
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
+from vs_st_pipeline.connectors.vinoshipper.limitations import (
+    ORDER_DATES,
+    SHIPPED_DATES,
+    SHIPPED_DAYS,
+    days_to_ask_again,
+    keep_unseen,
+    tell_unseen,
+)
 from vs_st_pipeline.connectors.vinoshipper.order_search import (
     FIRST_WINDOW,
     PROCESSED,
@@ -27,15 +35,7 @@ from vs_st_pipeline.connectors.vinoshipper.order_search import (
 )
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.limitations import (
-    ORDER_DATES,
-    SHIPPED_DATES,
-    SHIPPED_DAYS,
-    days_to_ask_again,
-    keep_unseen,
-    set_limitation,
-    tell_unseen,
-)
+from vs_st_pipeline.platform.warehouse.limitations import set_limitation
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.state import (
     CLOCK_SLACK,

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from vs_st_pipeline.connectors.vinoshipper.streams import BY_KIND
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK, LINKED, rotation_quota, set_state
@@ -47,7 +48,7 @@ def hint(db: Db, kind: str, ids: Iterable[str], reason: str, now: datetime) -> N
     Args:
         kind: `customer` or `order`; only records that a contact stands for will be read.
     """
-    columns = {"id": filter_suppressed(db, sorted(set(ids)), kind, lambda own: (own, (), None), now)}
+    columns = {"id": filter_suppressed(db, sorted(set(ids)), BY_KIND[kind], lambda own: (own, (), None), now)}
     if columns["id"]:
         with db.batch(columns) as batch:
             db.execute(

@@ -16,10 +16,12 @@ from datetime import date
 from typing import Any
 
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, LISTED_CUSTOMER
+from vs_st_pipeline.connectors.vinoshipper.known_fields import KNOWN_CUSTOMER
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
+from vs_st_pipeline.connectors.vinoshipper.parse import customer_from
 from vs_st_pipeline.connectors.vinoshipper.staging_orders import stage_orders
 from vs_st_pipeline.domain.codec import try_object
-from vs_st_pipeline.domain.customer import Customer, club_names, club_status, customer_from
-from vs_st_pipeline.domain.errors import VINOSHIPPER
+from vs_st_pipeline.domain.customer import Customer, club_names, club_status
 from vs_st_pipeline.domain.formats import as_mapping
 from vs_st_pipeline.domain.records import believed
 from vs_st_pipeline.platform.run import Run
@@ -74,7 +76,7 @@ def _stage_customers(run: Run, db: Db) -> int:
         unusable: list[tuple[str, str]] = []
         for customer_id, list_body, detail_body, detail_leads, list_kept, detail_kept, source_hash in rows:
             listed, detail = try_object(list_body), try_object(detail_body)
-            drift.update(unexpected_names("customer", detail))
+            drift.update(unexpected_names(KNOWN_CUSTOMER, detail))
             customer = raw_customer(listed, detail, detail_leads, list_kept, detail_kept, run.today())
             customer = customer or Customer(customer_id=customer_id)
             unusable += [(str(customer_id), not_understood(name)) for name in sorted(customer.unread)]

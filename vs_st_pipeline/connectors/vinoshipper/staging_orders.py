@@ -14,23 +14,17 @@ from typing import Any
 import msgspec
 
 from vs_st_pipeline.connectors.vinoshipper.kinds import ORDER
+from vs_st_pipeline.connectors.vinoshipper.known_fields import KNOWN_ORDER
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
+from vs_st_pipeline.connectors.vinoshipper.parse import DEPENDS_ON, ORDER_FIELDS, order_from
 from vs_st_pipeline.domain.codec import read_json
-from vs_st_pipeline.domain.errors import VINOSHIPPER
-from vs_st_pipeline.domain.order import (
-    COUNTED_STATUS,
-    DEPENDS_ON,
-    NEVER_NEWEST_STATUSES,
-    ORDER_FIELDS,
-    Order,
-    order_from,
-    without_what_is_to_come,
-)
+from vs_st_pipeline.domain.order import COUNTED_STATUS, NEVER_NEWEST_STATUSES, Order, without_what_is_to_come
 from vs_st_pipeline.domain.order_history import is_counted
 from vs_st_pipeline.domain.records import believed, id_text
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
-from vs_st_pipeline.platform.warehouse.schema_drift import INSPECTED, unexpected_names
+from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.staged_batches import (
     kept_of,
     moment_as_text,
@@ -48,7 +42,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 # The fields that are read of an order; the rest of its body (most of it: products, addresses) need not become objects.
-_ORDER_FIELDS = frozenset(ORDER_FIELDS).union(INSPECTED["order"])
+_ORDER_FIELDS = frozenset(ORDER_FIELDS).union(KNOWN_ORDER.inspected)
 
 
 _ORDER_HASH = """md5(concat_ws('|', coalesce(r.detail_hash, ''), coalesce(cast(r.customer_id as varchar), ''),
@@ -85,7 +79,7 @@ def stage_orders(run: Run, db: Db) -> int:
         unusable: list[tuple[str, str]] = []
         for number, customer_id, body, kept, wanted, source_hash in rows:
             detail = _order_fields(body)
-            drift.update(unexpected_names("order", detail))
+            drift.update(unexpected_names(KNOWN_ORDER, detail))
             order, lacking = _order(number, detail or {}, kept, run.today(), read_again=wanted)
             known = without_what_is_to_come(order, latest_date(run))
             order = replace(order, unread=order.unread | lacking)

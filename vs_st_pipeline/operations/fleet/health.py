@@ -17,7 +17,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from vs_st_pipeline.domain.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings
+from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
+from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.domain.report import FAILED, PARTIAL
 from vs_st_pipeline.operations.fleet.advice import (

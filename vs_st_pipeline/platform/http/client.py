@@ -32,7 +32,15 @@ import urllib3
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_exponential_jitter
 
-from vs_st_pipeline.domain.codec import decode, encode, epoch_seconds, error_code, retry_after, safe_token
+from vs_st_pipeline.domain.codec import (
+    decode,
+    encode,
+    epoch_seconds,
+    plain_code,
+    retry_after,
+    safe_token,
+    try_object,
+)
 from vs_st_pipeline.domain.errors import (
     BadAnswer,
     BadKey,
@@ -170,16 +178,18 @@ class HttpClient:
         pace: Pace,
         give_up_after: float,
         trace_header: str | None = None,
+        error_code: Callable[[Mapping[str, Any]], str | None] = plain_code,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Prepare the client; nothing is sent yet.
 
         Args:
-            system: name for errors, `vinoshipper` or `simpletexting`.
+            system: the connector's name, for errors.
             base_url: every path is appended to it.
             pace: the rate limiter, asked for a permit before every try.
             give_up_after: seconds for all tries of one request, without the waits for `pace`; one try is always made.
-            trace_header: the answer's header that names the request, e.g. `vs-trace-id`.
+            trace_header: the answer's header that names the request, e.g. `x-request-id`.
+            error_code: finds the code in a refusal's JSON object.
             sleep: waits between tries, in seconds; another one in tests.
 
         Raises:
@@ -192,6 +202,7 @@ class HttpClient:
         self._pace = pace
         self._give_up_after = give_up_after
         self._trace_header = trace_header
+        self._error_code = error_code
         self._guard = threading.Lock()
         self._adapter = Adapter(pool_connections=2, pool_maxsize=4)
         environment = _environment(self._base_url)
@@ -341,7 +352,8 @@ class HttpClient:
         if status == 403:
             return failed(Forbidden, "The key does not have the right to do this")
         if status >= 400:
-            return failed(Refused, "The system refused the request", code=error_code(body), server_time=server_time)
+            code = self._error_code(try_object(body) or {})
+            return failed(Refused, "The system refused the request", code=code, server_time=server_time)
         if ask.shape is NoBody:
             return Answer(None, status, server_time, trace_id)
         if heard.too_long:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from vs_st_pipeline.domain.errors import SIMPLETEXTING, VINOSHIPPER, BadSettings
+from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.settings.merchants import FASTEST_RATE, FIRST_YEAR, LAST_YEAR, SLOWEST_RATE, parse_duration
 from vs_st_pipeline.platform.settings.secrets import Secret, SecretError, parse_reference, resolve_secret
 
@@ -65,7 +65,7 @@ def fleet_rates(environ: Mapping[str, str]) -> dict[str, float]:
         BadSettings: one is set and is no number above 0, or is beyond what can be meant.
     """
     rates: dict[str, float] = {}
-    for system in (VINOSHIPPER, SIMPLETEXTING):
+    for system in ("vinoshipper", "simpletexting"):
         name = f"VS_ST_{system.upper()}_RATE"
         if text := environ.get(name, "").strip():
             try:

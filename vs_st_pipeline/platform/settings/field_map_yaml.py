@@ -15,8 +15,8 @@ from yaml.events import CollectionEndEvent, CollectionStartEvent, Event
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from vs_st_pipeline.domain.attributes import ATTRIBUTES
-from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadSettings
-from vs_st_pipeline.domain.field_map import BUILTINS, FieldMap, MapField
+from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.domain.field_map import Builtins, FieldMap, MapField
 from vs_st_pipeline.domain.formats import FORMATS
 from vs_st_pipeline.domain.plan import Kind, Policy
 
@@ -28,13 +28,17 @@ _DEEPEST = 20  # a map needs three
 _KEYS = ("to", "kind", "from", "value", "as", "policy")
 
 
-def read_field_map(text: str, name: str) -> FieldMap:
-    """Return a checked map from its YAML text; `name` (a file name) is for messages only.
+def read_field_map(text: str, name: str, builtins: Builtins) -> FieldMap:
+    """Return a checked map from its YAML text.
+
+    Args:
+        name: a file name, for messages only.
+        builtins: the destination's own fields that a map may write.
 
     Raises:
         BadSettings: anything is unknown, missing, twice or does not suit; the message starts `name:line:`.
     """
-    file = _File(name)
+    file = _File(name, builtins)
     top = file.entries(file.compose(text), ("version", "fields"), ("version", "fields"), "the field map")
     version = top["version"]
     if not isinstance(version, ScalarNode) or version.tag != "tag:yaml.org,2002:int" or version.value != str(VERSION):
@@ -64,8 +68,8 @@ def _line(part: Node | Event) -> int:
 class _File:
     """One YAML text and its name, for messages that say where."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, builtins: Builtins) -> None:
+        self.name, self.builtins = name, builtins
 
     def refuse(self, where: Node | int, message: str) -> NoReturn:
         line = where if isinstance(where, int) else _line(where)
@@ -113,24 +117,25 @@ class _File:
         kind = cast(Kind, self.choice(row, "kind", _KINDS, "custom"))
         policy = cast(Policy, self.choice(row, "policy", _POLICIES, ""))
         to = self.scalar(row["to"], "to")
-        if kind == "builtin" and to not in BUILTINS:
-            self.refuse(row["to"], f"'{to}' is no builtin field that may be written; there are {', '.join(BUILTINS)}")
+        own = self.builtins
+        if kind == "builtin" and to not in own.names:
+            self.refuse(row["to"], f"'{to}' is no builtin field that may be written; there are {', '.join(own.names)}")
         if ("from" in row) == ("value" in row):
             self.refuse(node, f"'{to}' needs either 'from' or 'value'" + (", not both" if "from" in row else ""))
-        line = _line(node)
+        line, longest = _line(node), own.longest.get(to) if kind == "builtin" else None
         if "value" in row:
             if "as" in row:
                 self.refuse(row["as"], "'as' goes with 'from'; a constant is written as it stands")
-            return MapField(to, kind, policy, None, self.scalar(row["value"], "value"), "text", line)
+            return MapField(to, kind, policy, None, self.scalar(row["value"], "value"), "text", line, longest)
         source = self.choice(row, "from", ATTRIBUTES, "")
         form = self.choice(row, "as", FORMATS, "text")
         given = ATTRIBUTES[source].type
         if given not in FORMATS[form].types:
             fitting = ", ".join(name for name, other in FORMATS.items() if given in other.types)
             self.refuse(row["as"], f"{source} is a {given} and cannot be written as '{form}'; it can as {fitting}")
-        if kind == "builtin" and to == "birthday" and (given != "date" or form == "date"):
-            self.refuse(row.get("as", row["from"]), f"birthday at {SIMPLETEXTING} is a date, written as iso_date")
-        return MapField(to, kind, policy, source, None, form, line)
+        if kind == "builtin" and to in own.iso_dates and (given != "date" or form == "date"):
+            self.refuse(row.get("as", row["from"]), f"{to} at {own.system} is a date, written as iso_date")
+        return MapField(to, kind, policy, source, None, form, line, longest)
 
     def choice(self, row: Mapping[str, Node], key: str, known: Iterable[str], default: str) -> str:
         if key not in row:

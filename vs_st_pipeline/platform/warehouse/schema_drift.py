@@ -10,169 +10,55 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from vs_st_pipeline.domain.formats import as_mapping
 
 _WORD = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,49}")
 
-CUSTOMER = frozenset(
-    [
-        "id",
-        "email",
-        "firstName",
-        "lastName",
-        "primaryPhone",
-        "memberships",
-        "clubMember",
-        "clubsOnHold",
-        "creditCard",
-        "dateOfBirth",
-        "shippingAddress",
-        "optedIntoMarketingEmails",
-        "mailingAddress",
-        "wholesale",
-        "company",
-        "customerSince",
-        "fullName",
-        "createdAt",
-        "updatedAt",
-    ]
-)
-ORDER = frozenset(
-    [
-        "orderNumber",
-        "cartType",
-        "sourceUrl",
-        "status",
-        "orderStatus",
-        "customer",
-        "shipToAddress",
-        "products",
-        "packs",
-        "shipping",
-        "packaging",
-        "productDiscount",
-        "shippingDiscount",
-        "tipAmount",
-        "extraFee",
-        "extraFeeDetails",
-        "extraFees",
-        "extraFeesTotal",
-        "extraFeesAdjusted",
-        "taxes",
-        "taxesTotal",
-        "taxesAdjusted",
-        "total",
-        "platformCharges",
-        "specialInstructions",
-        "isCompliant",
-        "orderProblems",
-        "ageVerification",
-        "purchasedAt",
-        "canceledAt",
-        "shippedAt",
-        "deliveredAt",
-        "cancelReason",
-        "paymentMethod",
-        "paymentMethodDisplayName",
-        "store",
-        "saleLocation",
-        "fulfillmentAccount",
-        "metaFields",
-    ]
-)
-CONTACT = frozenset(
-    [
-        "contactId",
-        "contactPhone",
-        "firstName",
-        "lastName",
-        "email",
-        "birthday",
-        "lists",
-        "customFields",
-        "comment",
-        "subscriptionStatus",
-        "created",
-        "updated",
-        "updateSource",
-    ]
-)
-ENUMS: Mapping[str, frozenset[str]] = {
-    "order.status": frozenset(
-        [
-            "PENDING",
-            "SUCCESS",
-            "AGE_VERIFICATION_FAILED",
-            "AGE_VERIFICATION_LOCKED",
-            "DELETED",
-            "PROBLEM",
-            "PAYMENT_AUTHORIZED",
-            "PAYMENT_CAPTURE_FAILED",
-        ]
-    ),
-    "order.orderStatus": frozenset(
-        [
-            "OPEN",
-            "NEW_MEMBER",
-            "UNPAID",
-            "LABELS_GENERATED",
-            "SHIPPED",
-            "DELIVERED",
-            "PICKED_UP",
-            "RETURNED",
-            "CANCELLED",
-            "PROBLEM",
-        ]
-    ),
-    "contact.subscriptionStatus": frozenset(["OPT_IN", "OPT_OUT", "WAIT_SMS_CONFIRMATION", "REJECT_CONFIRMATION"]),
-    "contact.updateSource": frozenset(
-        [
-            "IMPORTED_FROM_FILE",
-            "PUBLIC_API",
-            "MAILCHIMP_SYNC",
-            "KEYWORD",
-            "WEB_FORM",
-            "MANUAL",
-            "REMINDER",
-            "ZAPIER",
-            "WORKATO",
-            "CONFIRMATION",
-            "INCOMING_MESSAGE",
-        ]
-    ),
-}
-OBJECTS = {
-    "customer": ("primaryPhone", "dateOfBirth", "shippingAddress"),
-    "order": ("customer", "shipping"),
-    "contact": ("customFields",),
-}
-_FIELDS = {"customer": CUSTOMER, "order": ORDER, "contact": CONTACT}
-_WORDS = {kind: [(path, path.split(".")[1]) for path in ENUMS if path.startswith(f"{kind}.")] for kind in _FIELDS}
-INSPECTED = {kind: (*OBJECTS[kind], *(name for _, name in _WORDS[kind])) for kind in _FIELDS}
-"""The fields whose values are inspected; of all others only the names are."""
+
+@dataclass(frozen=True, slots=True)
+class KnownFields:
+    """What is documented of one kind of record, as its connector declares it.
+
+    Attributes:
+        kind: such as `customer`.
+        names: its fields.
+        objects: those of them that are objects.
+        words: the words that a field may hold, by field.
+        inspected: the fields whose values are inspected; of all others only the names are.
+    """
+
+    kind: str
+    names: frozenset[str]
+    objects: tuple[str, ...]
+    words: Mapping[str, frozenset[str]]
+    inspected: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inspected", (*self.objects, *self.words))
 
 
-def unexpected_counts(kind: str, body: object) -> Counter[str]:
-    """Count what is new in one body of this kind (`customer`, `order`, `contact`), by name."""
-    return Counter(unexpected_names(kind, body))
+def unexpected_counts(known: KnownFields, body: object) -> Counter[str]:
+    """Count what is new in one body of this kind, by name."""
+    return Counter(unexpected_names(known, body))
 
 
-def unexpected_names(kind: str, body: object) -> list[str]:
+def unexpected_names(known: KnownFields, body: object) -> list[str]:
     """Return the same as a list, for callers with many bodies: a Counter for each costs more than the inspection."""
     found: list[str] = []
     raw = as_mapping(body)
-    if not raw.keys() <= _FIELDS[kind]:
-        for name in raw.keys() - _FIELDS[kind]:
-            found.append(f"unknown field {kind}.{name if _NAME.fullmatch(name) else '(odd name)'}")
-    for name in OBJECTS[kind]:
+    if not raw.keys() <= known.names:
+        for name in raw.keys() - known.names:
+            found.append(f"unknown field {known.kind}.{name if _NAME.fullmatch(name) else '(odd name)'}")
+    for name in known.objects:
         value = raw.get(name)
         if value is not None and value != "" and not isinstance(value, Mapping):
-            found.append(f"wrong type {kind}.{name}: {type(value).__name__}")
-    for path, name in _WORDS[kind]:
+            found.append(f"wrong type {known.kind}.{name}: {type(value).__name__}")
+    for name, words in known.words.items():
         value = raw.get(name)
-        if value is not None and not (isinstance(value, str) and value in ENUMS[path]):  # a list has no hash
+        if value is not None and not (isinstance(value, str) and value in words):  # a list has no hash
             word = value if isinstance(value, str) and _WORD.fullmatch(value) else f"({type(value).__name__})"
-            found.append(f"unknown word {path}: {word}")
+            found.append(f"unknown word {known.kind}.{name}: {word}")
     return found

@@ -20,17 +20,12 @@ from vs_st_pipeline.domain.formats import as_mapping
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import clear_cached, set_state
+from vs_st_pipeline.platform.warehouse.streams import Stream
 from vs_st_pipeline.platform.warehouse.unreadable import uncache_unreadable
 
 PHONE, EMAIL, CUSTOMER, CONTACT, ORDER = "phone", "email", "customer", "contact", "order"
 REWRITE = "rewrite"  # the state that says: erased rows may still lie in free blocks of the file
 _KEYS = {"contact_id": CONTACT, "customer_id": CUSTOMER, "order_number": ORDER, "phone": PHONE}
-_STORED = {
-    CUSTOMER: ("raw.vinoshipper_customers", "customer_id"),
-    CONTACT: ("raw.simpletexting_contacts", "contact_id"),
-    ORDER: ("raw.vinoshipper_orders", "order_number"),
-}
-
 _MEMO = "forgotten"
 
 T = TypeVar("T")
@@ -120,7 +115,7 @@ def suppress(db: Db, names: Iterable[tuple[str, str]], now: datetime) -> None:
 def filter_suppressed(
     db: Db,
     records: Sequence[T],
-    kind: str,
+    stream: Stream,
     names_of: Callable[[T], tuple[object, Iterable[tuple[str, object]], str | None]],
     now: datetime,
 ) -> list[T]:
@@ -130,13 +125,14 @@ def filter_suppressed(
     on, and what was stored under that id before that was known is erased.
 
     Args:
-        kind: the records' kind: `customer`, `contact` or `order`.
+        stream: what the records are, and where they are stored.
         names_of: returns a record's own id, what else may name its person, and its e-mail, which is kept out as well
             if the person was forgotten.
     """
     forgotten = read_suppressed(db)
     if not forgotten:
         return list(records)
+    kind = stream.kind
     admitted: list[T] = []
     shut_out: list[str] = []
     new: list[tuple[str, str]] = []
@@ -152,16 +148,16 @@ def filter_suppressed(
     if new:
         suppress(db, new, now)
     if shut_out and _is_stored(
-        db, kind, shut_out
+        db, stream, shut_out
     ):  # it was not known before that the record is this person's, or an old file was put back
         erase(db, [(kind, own) for own in shut_out], now)
     return admitted
 
 
-def _is_stored(db: Db, kind: str, ids: Sequence[str]) -> bool:
-    table, key = _STORED[kind]
+def _is_stored(db: Db, stream: Stream, ids: Sequence[str]) -> bool:
     with db.batch({"id": ids}) as batch:
-        return bool(db.rows(f"select 1 from {table} where cast({key} as varchar) in (select id from {batch}) limit 1"))
+        own = f"cast({stream.key} as varchar) in (select id from {batch})"
+        return bool(db.rows(f"select 1 from {stream.table} where {own} limit 1"))
 
 
 # --- erasing ------------------------------------------------------------------------------------------------------
@@ -178,7 +174,7 @@ def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
         How many rows were deleted; if any, the state `REWRITE` is set.
     """
     tables = _tables(db)
-    names = [*names, *_orders_of(db, [value for kind, value in names if kind == CUSTOMER])]
+    names = [*names, *_orders_of(db, tables, [value for kind, value in names if kind == CUSTOMER])]
     gone = 0
     with db.batch({"kind": [name[0] for name in names], "value": [name[1] for name in names]}) as batch:
         gone += _erase_what_was_made_of_it(db, tables, names)
@@ -223,13 +219,15 @@ def _tables(db: Db) -> dict[str, set[str]]:
     return found
 
 
-def _orders_of(db: Db, customers: Sequence[str]) -> list[tuple[str, str]]:
+def _orders_of(db: Db, tables: dict[str, set[str]], customers: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the orders of these customers, as raw tables name both."""
+    found: set[str] = set()
     with db.batch({"customer_id": customers}) as batch:
-        rows = db.rows(
-            f"""select order_number from raw.vinoshipper_orders
-                where cast(customer_id as varchar) in (select customer_id from {batch})"""
-        )
-    return [(ORDER, row[0]) for row in rows]
+        for table, columns in tables.items():
+            if table.startswith('"raw".') and {"order_number", "customer_id"} <= columns:
+                of_these = f"cast(customer_id as varchar) in (select customer_id from {batch})"
+                found.update(row[0] for row in db.rows(f"select order_number from {table} where {of_these}"))
+    return [(ORDER, number) for number in sorted(found)]
 
 
 def _erase_what_was_made_of_it(db: Db, tables: dict[str, set[str]], names: Sequence[tuple[str, str]]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vs_st_pipeline.connectors import simpletexting, vinoshipper
 from vs_st_pipeline.pipeline.route import Route
+from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 
-ROUTE = Route("contacts", (vinoshipper.CONNECTOR, simpletexting.CONNECTOR), is_on=lambda merchant: merchant.enabled)
+ROUTE = Route("contacts", SYSTEMS, is_on=lambda merchant: merchant.enabled)

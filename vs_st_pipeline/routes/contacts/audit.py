@@ -18,8 +18,9 @@ from typing import Any, Final
 
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, PAGE_SIZE, SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.contacts import fetch_contact, fetch_contacts
+from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
 from vs_st_pipeline.domain.diff import Drift, classify_drift
-from vs_st_pipeline.domain.errors import SIMPLETEXTING, PipelineError
+from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.domain.plan import GONE, NOT_READ_YET, UNREADABLE
 from vs_st_pipeline.domain.report import Report

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vs_st_pipeline.connectors.simpletexting.contacts import list_custom_fields
-from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, resolve_fields
+from vs_st_pipeline.connectors.simpletexting.custom_fields import CUSTOMER_ID_LABEL, CustomField, resolve_fields
+from vs_st_pipeline.connectors.vinoshipper.limitations import read_limitations
 from vs_st_pipeline.domain.errors import PipelineError
-from vs_st_pipeline.domain.matching import CUSTOMER_ID_LABEL
 from vs_st_pipeline.domain.report import FAILED
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse.limitations import read_limitations
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
 from vs_st_pipeline.routes.contacts import map_file
 from vs_st_pipeline.routes.contacts.session import ContactsSession, open_session

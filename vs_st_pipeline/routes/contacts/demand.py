@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 
+from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve_fields
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_custom_fields
 from vs_st_pipeline.connectors.vinoshipper.read_queue import mark_linked
 from vs_st_pipeline.connectors.vinoshipper.staging_orders import latest_date
-from vs_st_pipeline.domain.eligibility import consent_reason
 from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.domain.order import COUNTED_STATUS, Order
 from vs_st_pipeline.domain.order_history import newest, newest_counted
-from vs_st_pipeline.pipeline.plan_cache import program
 from vs_st_pipeline.pipeline.staged_records import staged_customers, staged_orders
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import LINKED, get_state
 from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, customers_to_read, links_key
+from vs_st_pipeline.routes.contacts.plan_inputs import VERSIONS
 from vs_st_pipeline.routes.contacts.planning import link_all
 
 
@@ -48,7 +48,7 @@ def demand_of(run: Run, known: Demand | None) -> tuple[Demand, Linked | None]:
         The demand, and all links if they had to be made for it.
     """
     with run.open() as db:
-        key = f"{program()} {links_key(db)}"
+        key = f"{VERSIONS} {links_key(db)}"
         known = known or _kept(db)
         if known is not None and known.key == key:
             return known, None

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve_fields
 from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
@@ -28,7 +29,7 @@ from vs_st_pipeline.domain.diff import LedgerEntry, decide
 from vs_st_pipeline.domain.field_map import FieldMap, MapField, explain, rule_of, wanted_values
 from vs_st_pipeline.domain.matching import ContactIdentity
 from vs_st_pipeline.domain.phone import parse_nanp
-from vs_st_pipeline.domain.plan import EDITED_THERE, MEANINGS, NOT_READ_YET
+from vs_st_pipeline.domain.plan import EDITED_THERE, NOT_READ_YET
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -38,6 +39,7 @@ from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
 from vs_st_pipeline.routes.contacts import map_file, planning
 from vs_st_pipeline.routes.contacts.plan_rows import Person
 from vs_st_pipeline.routes.contacts.planning import RECEIPT_SOURCE
+from vs_st_pipeline.routes.contacts.words import MEANINGS
 
 Record = dict[str, Any]
 
@@ -379,7 +381,7 @@ def _not_written(db: Db, person: Person) -> str | None:
     """Say why nothing is written to a linked contact; return None where something is."""
     if person.held:
         doubted = db.value("select met_at from synced.doubted where contact_id = ?", [person.contact.contact_id])
-        if doubted is not None and person.contact.status == "OPT_IN":
+        if doubted is not None and consent_reason(person.contact.status) is None:
             return "a write of ours may have made this contact, so its consent is not believed until it shows a sign"
         return MEANINGS[person.held]
     if NOT_READ_YET not in person.notes:

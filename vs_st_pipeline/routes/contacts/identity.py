@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
+from vs_st_pipeline.connectors.simpletexting.custom_fields import CUSTOMER_ID_LABEL
 from vs_st_pipeline.domain.customer import Customer, earliest_membership
-from vs_st_pipeline.domain.eligibility import consent_reason
 from vs_st_pipeline.domain.formats import instant
-from vs_st_pipeline.domain.matching import CUSTOMER_ID_LABEL, Candidate, ContactIdentity, Link, carried_id, choose, link
+from vs_st_pipeline.domain.matching import Candidate, ContactIdentity, Link, carried_id, choose, link
 from vs_st_pipeline.domain.order import Order
 from vs_st_pipeline.domain.order_history import newest_counted
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -66,7 +67,7 @@ def link_contacts(db: Db, contacts: Sequence[ContactIdentity]) -> dict[str, Link
         return written if phone and phone == row.phone else None
 
     ledger_ids = {row.contact_id: customer_id for row in contacts if (customer_id := kept(row)) is not None}
-    return link(contacts, phone_of, by_phone, ledger_ids)
+    return link(contacts, phone_of, by_phone, ledger_ids, id_field=CUSTOMER_ID_LABEL)
 
 
 def _written_ids(db: Db) -> dict[str, int]:
@@ -76,7 +77,7 @@ def _written_ids(db: Db) -> dict[str, int]:
 
 
 def links_key(db: Db) -> str:
-    """Return a fingerprint of all that links are made of: while it and the program are unchanged, so are the links."""
+    """Return a fingerprint of all that links are made of: while it and the versions stand, so do the links."""
     rows = db.rows(
         """select 1 as part, count(*), sum(hash(contact_id, phone, customer_id, status, gone))
            from raw.simpletexting_contacts

@@ -6,6 +6,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 
+from vs_st_pipeline.connectors.simpletexting.builtin_fields import BUILTINS
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.platform.settings.field_map_yaml import read_field_map
@@ -43,4 +44,4 @@ def _default_map() -> str:
 
 @lru_cache(maxsize=64)  # parsing costs more than the rest of a quiet plan, and most merchants share a map
 def _parsed(text: str, name: str) -> FieldMap:
-    return read_field_map(text, name)
+    return read_field_map(text, name, BUILTINS)

@@ -11,11 +11,11 @@ from typing import Any
 from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve_fields
 from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_custom_fields
+from vs_st_pipeline.connectors.vinoshipper import limitations
 from vs_st_pipeline.domain import brake
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse import limitations
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
 from vs_st_pipeline.routes.contacts import map_file

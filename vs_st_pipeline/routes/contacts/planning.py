@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, ResolvedMap, resolve_fields
 from vs_st_pipeline.connectors.simpletexting.emails import email_owners, is_email
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
@@ -21,6 +22,8 @@ from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     read_custom_fields,
     read_identities,
 )
+from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.staging_orders import latest_date
 from vs_st_pipeline.domain import eligibility
 from vs_st_pipeline.domain.attributes import CustomerProfile
@@ -38,7 +41,6 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse import ledger, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.limitations import newest_unseen
 from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, link_contacts
 from vs_st_pipeline.routes.contacts.plan_rows import Differences, Person, Plan, noted
 from vs_st_pipeline.routes.contacts.plan_store import store_changes, store_people
@@ -173,7 +175,11 @@ def _pass_gates(
         run.today(),
     )
     person.held = eligibility.ineligible_reason(
-        person.contact.status, ambiguous, merchant.on_ambiguous_phone, age, merchant.require_age_evidence
+        consent_reason(person.contact.status),
+        ambiguous,
+        merchant.on_ambiguous_phone,
+        age,
+        merchant.require_age_evidence,
     )
     if person.held:
         return
@@ -182,7 +188,7 @@ def _pass_gates(
         person.notes.add(NOT_READ_YET)
         return
     person.notes.update(eligibility.notes(ambiguous, age))
-    person.facts = CustomerProfile(customer, orders, history_complete)
+    person.facts = CustomerProfile(customer, orders, history_complete, system=VINOSHIPPER)
     if last and last.purchased_at:
         person.newest_order_at = instant(last.purchased_at).isoformat()
     if last and not last.receipt_known:

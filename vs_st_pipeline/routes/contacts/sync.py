@@ -19,18 +19,21 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
+from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen, read_limitations
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
 from vs_st_pipeline.domain.report import FAILED, Report
-from vs_st_pipeline.pipeline import erasure
+from vs_st_pipeline.pipeline import erasure, raw_retention
 from vs_st_pipeline.pipeline.plan_cache import load_cached_plan, save_cached_plan
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.pipeline.status_file import write_status
 from vs_st_pipeline.platform.run import Run, new_run_id
-from vs_st_pipeline.platform.warehouse.limitations import newest_unseen, read_limitations
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
-from vs_st_pipeline.routes.contacts import map_file, plan_store, raw_retention, stages
+from vs_st_pipeline.routes.contacts import map_file, plan_store, stages
 from vs_st_pipeline.routes.contacts.demand import wants_receipts
+from vs_st_pipeline.routes.contacts.plan_inputs import plan_inputs
 from vs_st_pipeline.routes.contacts.session import open_session
+from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 
 CONTACTS, CUSTOMERS, ORDERS = "raw/simpletexting/contacts", "raw/vinoshipper/customers", "raw/vinoshipper/orders"
 STAGED, PLANNED, SYNCED = "staged", "planned", "synced"
@@ -62,6 +65,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
             write_status(
                 run.warehouse.data_dir, run.merchant.id, run.clock().astimezone(UTC),
                 {"run_id": run.run_id, **report.as_json()}, good=report.status != FAILED, waiting=report.waiting,
+                paced=VINOSHIPPER,
             )  # fmt: skip
     return report
 
@@ -70,7 +74,7 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
     whole = set(selected) == set(STAGES)
     with open_session(run, selected, on_stage) as session, run.warehouse.sync_lock(run.merchant.id):
         field_map = map_file.load_field_map(run.merchant)  # a map that cannot be read should cost no request
-        erasure.begin(run)
+        erasure.begin(run, SYSTEMS)
 
         session.do(CONTACTS, stages.read_contacts)
         session.do(CUSTOMERS, stages.read_customers)
@@ -78,9 +82,9 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
 
         # After two quiet syncs the plan stands while nothing that it was made of has changed.
         with run.open() as db:
-            cached = load_cached_plan(run, db, field_map) if whole else None
+            cached = load_cached_plan(run, db, plan_inputs(run, field_map)) if whole else None
             asks = cached is None and ORDERS in selected and wants_receipts(db, field_map)
-        receipts, staged = cached.receipts if cached else [], False
+        receipts, staged = cached.extras if cached else [], False
         if asks:
             session.do(ORDERS, stages.stage)  # it is the newest *staged* order whose receipt is wanted
             receipts, staged = session.do(ORDERS, stages.receipts_to_read, field_map) or [], True
@@ -103,8 +107,8 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
             if cached is None:
                 session.report.waiting = count_waiting(db)
                 if whole:
-                    save_cached_plan(run, db, field_map, session.report, receipts)
-        raw_retention.prune_raw(run)
+                    save_cached_plan(run, db, plan_inputs(run, field_map), session.report, receipts)
+        raw_retention.prune_raw(run, SYSTEMS)
         erasure.finish(run)
     return session.report
 

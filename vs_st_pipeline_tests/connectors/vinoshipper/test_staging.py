@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from vs_st_pipeline.connectors.vinoshipper import carried, landing, landing_orders, staging, staging_orders
+from vs_st_pipeline.connectors.vinoshipper.known_fields import KNOWN_ORDER
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
-from vs_st_pipeline.domain.order import order_from
+from vs_st_pipeline.connectors.vinoshipper.parse import order_from
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.platform.warehouse import staged_batches
@@ -99,8 +100,8 @@ def test_a_part_of_an_order_says_what_the_whole_says(text: str) -> None:
     part = staging_orders._order_fields(text)
     assert part is not None
     assert order_from(part, today=date(2026, 6, 1)) == order_from(whole, today=date(2026, 6, 1))
-    assert unexpected_names("order", part) == unexpected_names("order", whole)
-    assert unexpected_counts("order", whole).total() == len(unexpected_names("order", whole))
+    assert unexpected_names(KNOWN_ORDER, part) == unexpected_names(KNOWN_ORDER, whole)
+    assert unexpected_counts(KNOWN_ORDER, whole).total() == len(unexpected_names(KNOWN_ORDER, whole))
 
 
 @pytest.mark.parametrize("text", ["[1]", "null", '"x"', None])

@@ -15,9 +15,8 @@ from types import CodeType, FrameType
 from typing import Any
 
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import live_contact
-from vs_st_pipeline.domain.customer import customer_from
+from vs_st_pipeline.connectors.vinoshipper.parse import customer_from, order_from
 from vs_st_pipeline.domain.diff import compare
-from vs_st_pipeline.domain.order import order_from
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.contacts.demand import demand_of
 from vs_st_pipeline.routes.contacts.identity import link_contacts

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from vs_st_pipeline.connectors.vinoshipper.parse import order_from
+from vs_st_pipeline.connectors.vinoshipper.retention import minimal_order
 from vs_st_pipeline.domain.codec import try_object
-from vs_st_pipeline.domain.order import order_from
-from vs_st_pipeline.routes.contacts.raw_retention import minimal_order
 from vs_st_pipeline_tests.support.story import BRAM, MARISOL, TEST, Story
 
 SELDOM = dict.fromkeys(("customer_list", "customer_details", "open_orders", "settled_orders", "reconcile"), "30d")

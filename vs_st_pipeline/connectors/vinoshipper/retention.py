@@ -1,15 +1,9 @@
-"""Deletes raw bodies that nothing needs any more, where the merchant says how long they are kept.
+"""Reduces customers and orders that are gone, settled or linked to nobody to what is still read of them.
 
-Data flow: raw.vinoshipper_customers, raw.vinoshipper_orders, raw.simpletexting_contacts -> the same, with less in them.
+Data flow: raw.vinoshipper_customers, raw.vinoshipper_orders -> the same, with less in them.
 
-Nothing that the plan reads is lost: of settled orders that still count, what staging reads of them stays; of records
-that no contact is linked to, and of those that are gone, the row stays with the pointers by which it is found, linked
-and forgotten. Such a record counts again as one that was never read, so that any change (a customer signs up or comes
-back, the setting is taken away) makes a sync read it before anything is written. A customer's list item stays while the
-shop lists it: it is what the shop says now, not what it once said.
-
-Only here does a stored body become something other than what a system said. What is deleted leaves the tables at once,
-and the file's free blocks when they are used again, or with the next `vs-st forget`.
+Of settled orders that still count, what staging reads of them stays. A customer's list item stays while the shop lists
+it: it is what the shop says now, not what it once said.
 """
 
 from __future__ import annotations
@@ -20,58 +14,21 @@ from typing import Any
 
 import msgspec
 
-from vs_st_pipeline.connectors.simpletexting.custom_fields import customer_id_key
-from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_contacts, read_custom_fields
+from vs_st_pipeline.connectors.vinoshipper.parse import ORDER_FIELDS, ORDER_PARTS
 from vs_st_pipeline.domain.codec import try_object
-from vs_st_pipeline.domain.order import ORDER_FIELDS, ORDER_PARTS
-from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.state import is_due, set_state
+from vs_st_pipeline.platform.warehouse.streams import REDUCED
 
-EVERY, STATE = timedelta(days=1), "retention"
 SLACK = timedelta(days=7)  # beyond the 90 days of orders that are compared with the shop's again and again
-REDUCED = "reduced"  # in the place of a body's hash: whatever comes in next differs from it, and is stored
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def prune_raw(run: Run) -> None:
-    """Prune once a day, if the merchant has set `keep_raw_bodies`; a dry run deletes nothing."""
-    keep = run.merchant.keep_raw_bodies
-    if keep is None or run.dry_run:
-        return
-    with run.open() as db:
-        if not is_due(db, STATE, EVERY, run.now()):
-            return
-        before = run.now() - keep
-        with db.transaction():
-            _gone_contacts(db, before)
-            _deleted_customers(db, before)
-            _customers_of_nobody(db, before)
-            _orders_of_nobody(db, before - SLACK)
-            _settled_orders(db, before - SLACK)
-            set_state(db, STATE, True, run.now())
-
-
-def _gone_contacts(db: Db, before: datetime) -> None:
-    custom_fields = read_custom_fields(db)
-    key = customer_id_key(custom_fields)
-    gone = [
-        row[0]
-        for row in db.rows(
-            "select contact_id from raw.simpletexting_contacts where gone and read_at < ? and body_hash <> ?",
-            [before, REDUCED],
-        )
-    ]
-    rows = []
-    for contact_id, contact in read_contacts(db, custom_fields, gone, also_gone=True).items():
-        kept = {"contactId": contact_id, "contactPhone": contact.phone, "email": contact.builtin["email"]}
-        rows.append((contact_id, json.dumps({**kept, "customFields": {key: contact.custom.get(key, "")}})))
-    with db.batch({"contact_id": [row[0] for row in rows], "body": [row[1] for row in rows]}) as batch:
-        db.execute(
-            f"""update raw.simpletexting_contacts as c set body = b.body, body_hash = ?
-                from {batch} as b where c.contact_id = b.contact_id""",
-            [REDUCED],
-        )
+def prune(db: Db, before: datetime) -> None:
+    """Reduce what was read before this moment, in the caller's transaction."""
+    _deleted_customers(db, before)
+    _customers_of_nobody(db, before)
+    _orders_of_nobody(db, before - SLACK)
+    _settled_orders(db, before - SLACK)
 
 
 _UNREAD = (
