@@ -126,7 +126,8 @@ def _something_open(run: Run, db: Db) -> bool:
            select count(*) from raw.unreadable where kind = 'contact'
            union all
            select count(*) from raw.simpletexting_contacts as c
-           join planned.contacts as p using (contact_id) left join synced.settled as s using (contact_id)
+           join planned.targets as p on p.id = c.contact_id
+           left join synced.settled as s using (system, object, id)
            where c.read_run = ? and p.fingerprint is not null and s.fingerprint is distinct from p.fingerprint""",
         [run.run_id],
     )
@@ -151,7 +152,7 @@ select 4, count(*), hash(list((label, merge_tag) order by rowid)) from raw.simpl
 union all
 select 5, count(*), sum(hash(what, rows)) from raw.reads
 union all
-select 6, count(*), sum(hash(contact_id)) from synced.doubted
+select 6, count(*), sum(hash(system, object, id)) from synced.doubted
 union all
 select 7, count(*), max(seq) from synced.history
 union all

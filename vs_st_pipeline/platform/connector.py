@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from typing import Generic, Protocol, TypeVar
 
 from vs_st_pipeline.platform.http.client import HttpClient, Pace
@@ -48,9 +49,11 @@ class Connector(Generic[ClientT]):
         title: its name in sentences for people.
         account: returns the account that a merchant's settings name.
         connect: makes a client; it sends no request.
+        migrations: the folder of its own tables' numbered SQL; None where it stores nothing.
     """
 
     name: str
     title: str
     account: Callable[[Merchant], Account]
     connect: Callable[[Merchant, Pace], ClientT]
+    migrations: Traversable | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.domain.errors import SIMPLETEXTING
 from vs_st_pipeline.platform.connector import Account, Connector
@@ -13,4 +15,6 @@ def _account(merchant: Merchant) -> Account:
     return Account(settings.base_url, settings.api_token, settings.requests_per_second)
 
 
-CONNECTOR = Connector(SIMPLETEXTING, "SimpleTexting", _account, SimpleTextingClient)
+CONNECTOR = Connector(
+    SIMPLETEXTING, "SimpleTexting", _account, SimpleTextingClient, migrations=resources.files(__name__) / "sql"
+)

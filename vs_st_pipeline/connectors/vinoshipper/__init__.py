@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.domain.errors import VINOSHIPPER
 from vs_st_pipeline.platform.connector import Account, Connector
@@ -13,4 +15,6 @@ def _account(merchant: Merchant) -> Account:
     return Account(settings.base_url, settings.api_key, settings.requests_per_second)
 
 
-CONNECTOR = Connector(VINOSHIPPER, "Vinoshipper", _account, VinoshipperClient)
+CONNECTOR = Connector(
+    VINOSHIPPER, "Vinoshipper", _account, VinoshipperClient, migrations=resources.files(__name__) / "sql"
+)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 from vs_st_pipeline.connectors import simpletexting, vinoshipper
 from vs_st_pipeline.pipeline.route import Route
+from vs_st_pipeline.platform.warehouse.migrations import read_legacy
 
-ROUTE = Route("contacts", (vinoshipper.CONNECTOR, simpletexting.CONNECTOR), is_on=lambda merchant: merchant.enabled)
+_SQL = resources.files(__name__) / "sql"
+
+ROUTE = Route(
+    "contacts",
+    (vinoshipper.CONNECTOR, simpletexting.CONNECTOR),
+    is_on=lambda merchant: merchant.enabled,
+    migrations=_SQL,
+    legacy=read_legacy(_SQL / "legacy"),
+)
