@@ -21,10 +21,10 @@ from vs_st_pipeline.connectors.vinoshipper import carried, landing, landing_orde
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.customer_list import walk_customers
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderSearch
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.http.client import Answer
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import read_merchants
-from vs_st_pipeline.platform.warehouse.files import Warehouse
 
 SETTINGS = """
 merchants:
@@ -96,7 +96,7 @@ def main() -> None:
     data.mkdir(parents=True, exist_ok=True)
     (data / "merchants.yaml").write_text(SETTINGS)
     merchant = read_merchants(data / "merchants.yaml", {"KEY": "none"}).merchants[0]
-    run = Run(merchant, Warehouse(data), lambda: datetime.now(UTC))
+    run = Run(merchant, warehouse_at(data), lambda: datetime.now(UTC))
     wall, cpu = time.perf_counter(), time.process_time()
     with run.warehouse.keeping(merchant.id):  # as every sync does
         land(run, pages, how)

@@ -12,9 +12,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import read_merchants
-from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.contacts import sync as pipeline
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     """Sync and measure."""
     merchant = read_merchants(Path(sys.argv[1]), {}).merchants[0]
     wall, cpu = time.perf_counter(), time.process_time()
-    report = pipeline.sync(Run(merchant, Warehouse(Path(sys.argv[2])), lambda: datetime.now(UTC)))
+    report = pipeline.sync(Run(merchant, warehouse_at(Path(sys.argv[2])), lambda: datetime.now(UTC)))
     assert report.status == "ok", report.error
     figures = {
         "wall": time.perf_counter() - wall,

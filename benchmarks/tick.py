@@ -23,9 +23,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import read_merchants
-from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.sandbox import Sandbox
 
@@ -118,7 +118,7 @@ def _runs_of_their_own(box: Sandbox, environment: dict[str, str], tick: dict[str
 def _synced_fleet(box: Sandbox, folder: Path, settings: Path, environment: dict[str, str]) -> None:
     """Everybody as after some quiet syncs and a tick that told of him, ten minutes ago."""
     first, data = box.merchants[0].id, folder / "data"
-    warehouse, merchant = Warehouse(data), read_merchants(settings, {}).merchants[0]
+    warehouse, merchant = warehouse_at(data), read_merchants(settings, {}).merchants[0]
     for _ in range(4):
         report = pipeline.sync(Run(merchant, warehouse, lambda: datetime.now(UTC)))
         assert report.status == "ok", report.error

@@ -28,11 +28,11 @@ from typing import Any
 from proof.mutate import Mutator
 from proof.spoil import Between, Spoiler
 from vs_st_pipeline.connectors.simpletexting import batch
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.settings.merchants import read_merchants
-from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.contacts import sync as pipeline
 
 Record = dict[str, Any]
@@ -154,7 +154,7 @@ def _sync(order: Record) -> Record:
     if spoiler:
         spoiler.install()
     listed = {merchant.id: merchant for merchant in read_merchants(Path(order["settings"]), {}).merchants}
-    warehouse, unsafe = Warehouse(Path(order["data"])), order.get("allow_unsafe", False)
+    warehouse, unsafe = warehouse_at(Path(order["data"])), order.get("allow_unsafe", False)
     later = timedelta(seconds=order.get("later", 0))
     run = Run(
         listed[order["merchant"]], warehouse, partial(_now, later), allow_unsafe=unsafe, full=bool(order.get("full"))

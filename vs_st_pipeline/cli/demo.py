@@ -92,14 +92,14 @@ def _vs_st(environ: dict[str, str], *arguments: str) -> None:
 
 def _show_outcome(environ: dict[str, str]) -> None:
     from vs_st_pipeline.cli.sync import clock
+    from vs_st_pipeline.operations.warehouse import warehouse_at
     from vs_st_pipeline.pipeline.status_file import read_status
     from vs_st_pipeline.platform.run import Run
     from vs_st_pipeline.platform.settings.merchants import read_merchants
-    from vs_st_pipeline.platform.warehouse.files import Warehouse
     from vs_st_pipeline.routes.contacts import tables
 
     folder = Path(environ["VS_ST_DATA_DIR"])
-    warehouse = Warehouse(folder)
+    warehouse = warehouse_at(folder)
     for merchant in read_merchants(Path(environ["VS_ST_MERCHANTS"]), environ).merchants:
         run = Run(merchant, warehouse, clock)
         last = read_status(folder, merchant.id).last

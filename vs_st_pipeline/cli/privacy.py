@@ -129,7 +129,7 @@ def offboard(merchant_id: str, yes: bool, as_json: bool) -> None:
     SimpleTexting is changed.
     """
     from vs_st_pipeline.operations import offboard
-    from vs_st_pipeline.platform.warehouse.files import Warehouse
+    from vs_st_pipeline.operations.warehouse import warehouse_at
 
     if not ID_FORM.fullmatch(merchant_id):
         raise click.UsageError("an id is 1-63 of a-z, 0-9 and -, no - first")
@@ -139,7 +139,7 @@ def offboard(merchant_id: str, yes: bool, as_json: bool) -> None:
         raise BadSettings(
             f"{merchant_id} is still enabled in {path}: take the entry out or set enabled: false, and try again"
         )
-    warehouse = Warehouse(data_dir(os.environ))
+    warehouse = warehouse_at(data_dir(os.environ))
     kept = offboard.stored_files(warehouse, merchant_id)
     if kept is None:
         if enabled is None:

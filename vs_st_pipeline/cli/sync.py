@@ -111,13 +111,13 @@ def plan(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: 
 
 def make_run(merchant: Merchant, **options: Any) -> Run:
     """Make a run of this merchant with the environment's data folder and clock."""
+    from vs_st_pipeline.operations.warehouse import warehouse_at
     from vs_st_pipeline.platform.run import Run
-    from vs_st_pipeline.platform.warehouse.files import Warehouse
 
     global _warehouse
     with _MAKING:
         if _warehouse is None:
-            _warehouse = Warehouse(data_dir(os.environ))
+            _warehouse = warehouse_at(data_dir(os.environ))
     options = {"started_by": f"vs-st, {_user()}", "fleet_rates": fleet_rates(os.environ), **options}
     return Run(merchant, _warehouse, clock, stop=_STOPPED.is_set, **options)
 

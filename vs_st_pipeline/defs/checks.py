@@ -340,7 +340,7 @@ CHECKS = (
     Check(
         _PLANNED, "somebody_is_matched", "contacts that are no customer of this shop",
         "Not one contact is a customer: the key and the token may belong to different wineries.",
-        metrics.share_of("planned.contacts", "customer_id is null", sample=metrics.CONTACTS), percent=99,
+        metrics.share_of("planned.targets", "subject_id is null", sample=metrics.CONTACTS), percent=99,
     ),
     Check(
         _PLANNED, "phones_are_clear", "contacts whose phone several customers share",

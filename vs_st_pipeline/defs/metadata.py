@@ -146,7 +146,7 @@ _TABLES: dict[str, tuple[tuple[str, str, Callable[[Run], pd.DataFrame]], ...]] =
         ("what changes", "planned.changes", lambda run: tables.planned_changes(run, limit=ROWS)),
         (
             "who is held back",
-            "planned.contacts where held is not null",
+            "planned.targets where held is not null",
             lambda run: tables.held_contacts(run, limit=ROWS),
         ),
         ("who is worth knowing", "planned.notes", lambda run: tables.noted_contacts(run, limit=ROWS)),

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.fleet.schedule import due_merchants
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings import environment, merchants
 from vs_st_pipeline.platform.settings.merchants import Merchant, MerchantsFile
@@ -40,7 +41,7 @@ class Settings:
 
     def warehouse(self) -> Warehouse:
         """Return the one warehouse of the whole run: its merchants share one DuckDB instance."""
-        return Warehouse(environment.data_dir(os.environ))
+        return warehouse_at(environment.data_dir(os.environ))
 
     def run(
         self,

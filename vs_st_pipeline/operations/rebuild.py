@@ -95,7 +95,7 @@ def _read_carried(run: Run) -> dict[str, tuple[list[str], list[tuple[Any, ...]]]
 def _draft(run: Run, carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]]) -> Path:
     workshop = erasure.work_dir(run)
     shutil.rmtree(workshop, ignore_errors=True)
-    warehouse = Warehouse(workshop, wait_seconds=run.warehouse.wait_seconds)
+    warehouse = Warehouse(workshop, run.warehouse.layouts, wait_seconds=run.warehouse.wait_seconds)
     with warehouse.open(run.merchant.id) as db, db.transaction():
         for table, (names, rows) in carried.items():
             places = ", ".join("?" for _ in names)

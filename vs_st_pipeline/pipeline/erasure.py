@@ -75,7 +75,7 @@ def find(run: Run, phone: str, connectors: Sequence[Connector[Any]]) -> Stored:
         traces = _find(db, phone_name(phone) or phone, connectors)
         with db.batch({"contact_id": sorted(traces.contacts)}) as batch:
             unsettled = db.value(
-                f"select count(*) from synced.writes semi join {batch} using (contact_id) where outcome is null"
+                f"select count(*) from synced.writes where outcome is null and id in (select contact_id from {batch})"
             )
     return Stored(traces, int(unsettled), quarantined_files(run.warehouse.file(run.merchant.id)))
 

@@ -162,7 +162,7 @@ def _something_open(run: Run, db: Db, inputs: PlanInputs) -> bool:
 # it is to be read again) decide what is asked, not what is planned.
 _SHARED = (
     "count(*), sum(hash(what, rows)) from raw.reads",
-    "count(*), sum(hash(contact_id)) from synced.doubted",
+    "count(*), sum(hash(system, object, id)) from synced.doubted",
     "count(*), max(seq) from synced.history",
     "count(*), 0 from raw.forgotten",
     "count(*), sum(hash(kind, id)) from raw.unreadable",

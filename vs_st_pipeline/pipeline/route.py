@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, Legacy, read_lineage
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +24,19 @@ class Route:
         name: its word on the command line, in reports and in asset keys.
         connectors: the systems that it reads or writes, in the order in which reports name them.
         is_on: says whether a merchant has this route.
+        migrations: the folder of its own tables' numbered SQL; None where it needs none.
+        legacy: how its file was made before each owner had a lineage of its own.
     """
 
     name: str
     connectors: tuple[Connector[Any], ...]
     is_on: Callable[[Merchant], bool]
+    migrations: Traversable | None = None
+    legacy: Legacy | None = None
+
+
+def layout_of(route: Route) -> Layout:
+    """Return what this route's files hold: what all share, its connectors' tables, and its own."""
+    own = [(connector.name, connector.migrations) for connector in route.connectors]
+    own.append((route.name, route.migrations))
+    return Layout((SHARED, *(read_lineage(owner, folder) for owner, folder in own if folder)), route.legacy)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.resources.abc import Traversable
 from typing import Generic, Protocol, TypeVar
 
 from vs_st_pipeline.platform.http.client import HttpClient, Pace
@@ -60,6 +61,7 @@ class Connector(Generic[ClientT]):
         find_person: adds to the names of people what this system's records say of the same people.
         find_suppressed: returns (kind, value) of stored records that are a forgotten person's, where nothing names them
             that `suppression.known_names` finds by itself.
+        migrations: the folder of its own tables' numbered SQL; None where it stores nothing.
     """
 
     name: str
@@ -72,3 +74,4 @@ class Connector(Generic[ClientT]):
     prune: Callable[[Db, datetime], None] = lambda _db, _before: None
     find_person: Callable[[Db, Identifiers], None] = lambda _db, _names: None
     find_suppressed: Callable[[Db, Suppressed], Iterable[tuple[str, str]]] = lambda _db, _suppressed: ()
+    migrations: Traversable | None = None

@@ -12,9 +12,9 @@ from collections import Counter
 
 VARIABLE = "VS_ST_KILL_AT"
 ANY = "any"
-NAMES = ("request", "answer", "begun", "committed", "closed", "detached")
-"""A request is about to leave; its answer has come or failed to; a transaction has begun, has been committed; the
-last user of a merchant's file is done with it; the file has been detached."""
+NAMES = ("request", "answer", "begun", "migrated", "committed", "closed", "detached")
+"""A request is about to leave; its answer has come or failed to; a transaction has begun; a step of a file's schema
+has been made in it; it has been committed; the last user of a merchant's file is done with it; it has been detached."""
 
 reached: Counter[str] = Counter()
 """How often each place was reached since `enable`, for a proof that wants to know how many there are."""

@@ -13,8 +13,8 @@ import pytest
 
 from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.domain.errors import TryLater
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.warehouse import spill
-from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.platform.warehouse.suppression import hash_of
 from vs_st_pipeline_tests.support.story import (
     BRAM,
@@ -99,15 +99,15 @@ def test_she_is_gone_from_every_table_and_every_byte_and_nothing_at_the_systems_
     assert {
         *("raw.vinoshipper_customers.customer_id", "raw.vinoshipper_customers.list_body"),
         *("raw.vinoshipper_customers.detail_body", "raw.vinoshipper_orders.detail_body", "staged.customers.email"),
-        *("raw.vinoshipper_orders.search_body", "staged.orders.order_number", "planned.contacts.phone"),
+        *("raw.vinoshipper_orders.search_body", "staged.orders.order_number", "planned.targets.phone"),
         *(
             "raw.simpletexting_contacts.body",
             "synced.ledger.sent",
             "synced.history.sources",
-            "synced.writes.contact_id",
+            "synced.writes.id",
         ),
-        *("synced.links.customer_id", "planned.contacts.wanted", "planned.changes.new", "synced.settled.contact_id"),
-    } <= set(before) | {"synced.settled.contact_id"}
+        *("synced.links.subject_id", "planned.targets.wanted", "planned.changes.new", "synced.settled.id"),
+    } <= set(before) | {"synced.settled.id"}
     assert in_bytes(story.data, names), "her bytes were in the files before"
     contacts, journal = story.everybody(), story.texting.journal()
 
@@ -138,7 +138,7 @@ def test_she_does_not_come_back_and_is_still_counted(story: Story) -> None:
     asked = [entry["path"] for entry in story.shop.journal()]
     assert not [path for path in asked if "700101" in path or any(number in path for number in HER_ORDERS)]
     assert story.everybody() == before
-    with Warehouse(story.data).open(TEST) as db:  # so the brake sees no list that shrank
+    with warehouse_at(story.data).open(TEST) as db:  # so the brake sees no list that shrank
         assert db.value("select rows from raw.reads where what = 'customers'") == counted["customers"]
         assert db.value("select rows from raw.reads where what = 'contacts'") == counted["contacts"]
 
@@ -262,7 +262,7 @@ def test_it_waits_for_a_sync_and_then_says_try_later(story: Story, monkeypatch: 
     story.texting.set_fault("slow", count=1, seconds=20)
     process = story.start("sync", "--merchant", TEST)
     wait_until(lambda: bool(story.texting.journal(TEST)), process)
-    monkeypatch.setattr(cli_sync, "_warehouse", Warehouse(story.data, wait_seconds=0.1))
+    monkeypatch.setattr(cli_sync, "_warehouse", warehouse_at(story.data, wait_seconds=0.1))
     try:
         with pytest.raises(TryLater, match="another (sync|process)"):
             story.run("forget", "--merchant", TEST, MARISOL, "--yes")
@@ -399,7 +399,7 @@ def test_the_rewritten_file_is_the_same_in_all_but_its_bytes(tmp_path: Path) -> 
                 )
             ]
 
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
     with warehouse.open("a-winery") as db:
         db.execute("insert into raw.lookups values ('7075550100', now()::timestamp)")
     before = shape(warehouse.file("a-winery"))
@@ -425,7 +425,7 @@ def shape_of_defaults(rows: Callable[[str], list[tuple[Any, ...]]]) -> tuple[Any
 
 @pytest.mark.slow
 def test_deleted_rows_do_leave_the_file_only_when_it_is_rewritten(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
     for statement in (
         "insert into raw.lookups select 'CANARY-' || md5(i::varchar), now()::timestamp from range(20000) as t(i)",
         "delete from raw.lookups where phone > 'CANARY-0'",
@@ -440,13 +440,13 @@ def test_deleted_rows_do_leave_the_file_only_when_it_is_rewritten(tmp_path: Path
 def test_a_table_of_a_later_version_is_not_forgotten(story: Story) -> None:
     """Columns are found by their names; one of another name that may hold a person has to be taught to `erase`."""
     story.begin_synced()
-    with Warehouse(story.data).open(TEST) as db:
+    with warehouse_at(story.data).open(TEST) as db:
         reachable = {
             row[0]
             for row in db.rows(
                 """select schema_name || '.' || table_name from duckdb_columns()
                    where database_name = current_database()
-                     and column_name in ('contact_id', 'customer_id', 'order_number', 'phone', 'kind')"""
+                     and column_name in ('contact_id', 'customer_id', 'order_number', 'phone', 'kind', 'object')"""
             )
         }
         tables = {
@@ -468,7 +468,7 @@ def test_the_hashes_are_salted_and_say_nothing_by_themselves(story: Story) -> No
     story.begin_synced()
     forget(story)
     forget(story, STRANGER)
-    with Warehouse(story.data).open(TEST) as db:
+    with warehouse_at(story.data).open(TEST) as db:
         kept = db.rows("select hash, salt from raw.forgotten")
     assert len({salt for _, salt in kept}) == 1
     assert len(kept[0][1]) == 32

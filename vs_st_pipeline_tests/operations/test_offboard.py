@@ -11,6 +11,7 @@ import pytest
 
 from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.domain.errors import TryLater
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline_tests.operations.test_erase import PowerGone
 from vs_st_pipeline_tests.support.story import OTHER, TEST, Record, Story
@@ -140,7 +141,7 @@ def test_it_waits_for_a_sync(both: Story, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("vs_st_pipeline.platform.warehouse.files.LOCK_WAIT_SECONDS", 0.1)
     monkeypatch.setattr(Warehouse.__init__, "__kwdefaults__", {"wait_seconds": 0.1})
     with (
-        Warehouse(both.data).sync_lock(TEST),
+        warehouse_at(both.data).sync_lock(TEST),
         pytest.raises(TryLater, match="another sync"),
     ):
         both.run("offboard", "--merchant", TEST, "--yes")
@@ -153,12 +154,12 @@ def test_a_sync_that_waited_meanwhile_makes_nothing_anew(both: Story) -> None:
 
     def waits() -> None:
         try:
-            with Warehouse(both.data).sync_lock(TEST):
+            with warehouse_at(both.data).sync_lock(TEST):
                 said.append(AssertionError("it got the lock"))
         except TryLater as error:
             said.append(error)
 
-    with Warehouse(both.data).sync_lock(TEST):
+    with warehouse_at(both.data).sync_lock(TEST):
         waiting = threading.Thread(target=waits)
         waiting.start()
         folder(both).rename(both.data / "merchants" / f".removed-{TEST}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vs_st_pipeline.platform.warehouse.files import Warehouse
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline_tests.operations.test_erase import PowerGone, forget, hers, in_bytes, places
 from vs_st_pipeline_tests.support.story import MARISOL, OTHER, SYNCED, TEST, Ran, Story, kill, wait_until
 
@@ -107,7 +107,7 @@ def test_what_was_under_way_is_carried_over_and_settled(story: Story) -> None:
     assert done.json["unsettled_writes"] == 1
     assert "1 writes without an outcome" in done.err
     assert sum(story.written_phones().values()) == len(SYNCED), "nobody was written twice"
-    with Warehouse(story.data).open(TEST) as db:
+    with warehouse_at(story.data).open(TEST) as db:
         assert db.value("select count(*) from synced.writes where outcome is null") == 0
         assert db.value("select count(distinct run_id) from synced.writes where outcome = 'accepted'") == 2
     story.clean()

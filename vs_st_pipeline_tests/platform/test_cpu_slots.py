@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.cpu_slots import CpuSlots, releasing, waiting
-from vs_st_pipeline.platform.warehouse.files import Warehouse
 
 
 def test_no_more_compute_than_there_are_seats_and_all_come_to_their_turn() -> None:
@@ -64,7 +64,7 @@ def test_a_seat_is_free_again_after_whatever_went_wrong() -> None:
 
 def test_who_waits_for_a_file_that_another_thread_uses_leaves_his_seat_to_it(tmp_path: Path) -> None:
     """Else that one, who has the file and waits for a seat, and this one would wait for each other."""
-    seats, warehouse, used, wanted = CpuSlots(1), Warehouse(tmp_path), threading.Event(), threading.Event()
+    seats, warehouse, used, wanted = CpuSlots(1), warehouse_at(tmp_path), threading.Event(), threading.Event()
 
     def use() -> None:
         with seats.taken(), warehouse.open("one"):

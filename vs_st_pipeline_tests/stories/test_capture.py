@@ -340,5 +340,5 @@ def test_a_renamed_merge_tag_is_looked_for_in_all_contacts_though_none_of_them_w
     story.texting.patch_contact(STRANGER, touch=False, customFields={"shop_customer": "700107"})
     story.synced()
     with story.as_run().open() as db:
-        linked = "select customer_id, linked_by from planned.contacts where contact_id = ?"
+        linked = "select cast(subject_id as bigint), linked_by from planned.targets where id = ?"
         assert db.rows(linked, [story.id_of(STRANGER)]) == [(700107, "VScustomerID")]

@@ -321,7 +321,7 @@ def test_c14_a_contact_updated_in_2221_hides_no_new_opt_in(story: Story, wire: B
     assert datetime.fromisoformat(json.loads(mark)) <= datetime.now(UTC)
     story.texting.add_contact("7075550152")
     story.synced()
-    assert "7075550152" in {row[0] for row in rows(story, "select phone from planned.contacts")}
+    assert "7075550152" in {row[0] for row in rows(story, "select phone from planned.targets")}
 
 
 def test_c14_a_mark_in_the_future_is_drawn_back_and_all_are_read(story: Story, wire: Between) -> None:
@@ -331,7 +331,7 @@ def test_c14_a_mark_in_the_future_is_drawn_back_and_all_are_read(story: Story, w
         db.execute("update raw.marks set value = '\"2221-01-01T00:00:00+00:00\"' where name = 'contacts_since'")
     story.texting.add_contact("7075550152")
     story.synced()
-    assert "7075550152" in {row[0] for row in rows(story, "select phone from planned.contacts")}
+    assert "7075550152" in {row[0] for row in rows(story, "select phone from planned.targets")}
     [(mark,)] = rows(story, "select value from raw.marks where name = 'contacts_since'")
     assert datetime.fromisoformat(json.loads(mark)) <= datetime.now(UTC)
 
@@ -376,7 +376,7 @@ def test_c14_times_in_no_form_that_is_read_mislead_nobody(story: Story, wire: Be
     story.synced()
     story.texting.add_contact("7075550152")
     story.synced()
-    assert "7075550152" in {row[0] for row in rows(story, "select phone from planned.contacts")}
+    assert "7075550152" in {row[0] for row in rows(story, "select phone from planned.targets")}
     assert rows(story, "select count(*) from raw.simpletexting_contacts where gone") == [(0,)]
 
 

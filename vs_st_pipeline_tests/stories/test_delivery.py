@@ -12,15 +12,16 @@ import pytest
 from vs_st_pipeline.connectors.simpletexting import batch
 from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.domain.diff import LedgerEntry
+from vs_st_pipeline.domain.refs import Ref
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline_tests.support.story import BRAM, MARISOL, RENSKE, SYNCED, TEST, Story, kill, wait_until
 
 
 @contextmanager
 def opened(story: Story) -> Iterator[Db]:
-    with Warehouse(story.data).open(TEST) as db:
+    with warehouse_at(story.data).open(TEST) as db:
         yield db
 
 
@@ -33,13 +34,13 @@ def batches_sent(story: Story) -> int:
     return sum(entry["path"].endswith("batch-update") for entry in story.writes())
 
 
-def ledger_now(story: Story) -> dict[tuple[str, str], LedgerEntry]:
+def ledger_now(story: Story) -> dict[tuple[Ref, str], LedgerEntry]:
     with opened(story) as db:
-        found = db.rows("select contact_id, field, sent, stored, before, resent from synced.ledger")
-    return {(row[0], row[1]): LedgerEntry(row[2], row[3], row[4] or "", row[5]) for row in found}
+        found = db.rows("select system, object, id, field, sent, stored, before, resent from synced.ledger")
+    return {(Ref(*row[:3]), row[3]): LedgerEntry(row[4], row[5], row[6] or "", row[7]) for row in found}
 
 
-def replayed(story: Story, until: datetime | None = None) -> dict[tuple[str, str], LedgerEntry]:
+def replayed(story: Story, until: datetime | None = None) -> dict[tuple[Ref, str], LedgerEntry]:
     with opened(story) as db:
         return ledger.replay(db, until)
 
@@ -80,7 +81,7 @@ def test_the_history_says_who_what_why_and_from_which_records(story: Story) -> N
         for row in rows(
             story,
             f"""select field, old, new, event, rule, sources, call, run_id = (select run_id from planned.plan)
-                from synced.history where contact_id = '{contact_id}'""",
+                from synced.history where id = '{contact_id}'""",
         )
     }
     old, new, event, rule, sources, call, this_run = told["Lifetime Value"]
@@ -95,8 +96,9 @@ def test_the_evidence_of_every_write_is_kept_and_the_outbox_is_empty_after_it(st
     story.synced()
     kept = rows(
         story,
-        """select w.status, w.read_at <= w.sent_at, w.birth_date, w.outcome, w.changes, w.phone, p.phone
-           from synced.writes as w join planned.contacts as p using (contact_id)""",
+        """select w.evidence ->> 'status', (w.evidence ->> 'read_at')::timestamp <= w.sent_at,
+                  (w.evidence ->> 'birth_date')::date, w.outcome, w.changes, w.phone, p.phone
+           from synced.writes as w join planned.targets as p using (system, object, id)""",
     )
     assert len(kept) == len(SYNCED)
     assert {(row[0], row[1], row[3], row[4], row[5]) for row in kept} == {("OPT_IN", True, "accepted", None, None)}
@@ -128,10 +130,10 @@ def test_a_write_whose_answer_nobody_lived_to_see_is_settled_and_not_sent_again(
     process = story.start("sync", "--merchant", TEST)
     wait_until(lambda: len(story.writes()) == 1, process)
     kill(process)
-    [(sent_by, contact_id)] = rows(story, "select run_id, contact_id from synced.writes where outcome is null")
+    [(sent_by, contact_id)] = rows(story, "select run_id, id from synced.writes where outcome is null")
     story.synced()
     assert sum(story.written_phones().values()) == len(SYNCED), "nobody was written twice"
-    accepted = rows(story, f"select distinct run_id from synced.history where contact_id = '{contact_id}'")
+    accepted = rows(story, f"select distinct run_id from synced.history where id = '{contact_id}'")
     assert (sent_by,) in accepted, "the run that wrote it is the one that is remembered"
     assert rows(story, "select count(*) from synced.writes where outcome is null") == [(0,)]
     assert replayed(story) == ledger_now(story)
@@ -159,7 +161,7 @@ def test_a_batch_that_was_under_way_is_asked_again_and_not_sent_again(story: Sto
     process = story.start("sync", "--merchant", TEST)
     wait_until(lambda: any("batch-update/" in e["path"] for e in story.texting.journal(TEST)), process)
     kill(process)
-    [(task_id,)] = rows(story, "select distinct task_id from synced.writes where outcome is null")
+    [(task_id,)] = rows(story, "select distinct evidence ->> 'task_id' from synced.writes where outcome is null")
     asked = sum(task_id in entry["path"] for entry in story.texting.journal(TEST))
     story.synced()
     assert sum(task_id in entry["path"] for entry in story.texting.journal(TEST)) > asked
@@ -270,11 +272,13 @@ def test_a_batch_that_comes_after_it_was_given_up_makes_no_contact_that_stays(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_batch_that_nobody_saw_done(story, monkeypatch)
-    [(task_id,)] = rows(story, "select task_id from synced.writes where outcome is null")
+    [(task_id,)] = rows(story, "select evidence ->> 'task_id' from synced.writes where outcome is null")
     story.settings(simpletexting={"write_one_by_one_up_to": 50})
     report = story.synced()  # it is given up, and the contact is written by itself
     assert report["synced"]["accepted"] == 1
-    assert rows(story, f"select outcome from synced.writes where task_id = '{task_id}'") == [("not applied",)]
+    assert rows(story, f"select outcome from synced.writes where evidence ->> 'task_id' = '{task_id}'") == [
+        ("not applied",)
+    ]
     gone = story.id_of(RENSKE)
     story.texting.delete_contact(RENSKE)
     carry_out(story, task_id)
@@ -282,9 +286,9 @@ def test_a_batch_that_comes_after_it_was_given_up_makes_no_contact_that_stays(
     report = story.synced()
     assert report["planned"]["noted"]["created_and_deleted"] == 1
     assert RENSKE not in story.everybody()
-    assert rows(story, f"select outcome, phone, changes from synced.writes where task_id = '{task_id}'") == [
-        ("another contact", None, None)
-    ]
+    assert rows(
+        story, f"select outcome, phone, changes from synced.writes where evidence ->> 'task_id' = '{task_id}'"
+    ) == [("another contact", None, None)]
     assert story.texting.violations() == []
 
 

@@ -15,14 +15,14 @@ import pytest
 
 from vs_st_pipeline.connectors.simpletexting import push_batches, write_set
 from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
-from vs_st_pipeline.platform.warehouse.files import Warehouse
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline_tests.support.story import FFION_AGAIN, HALLORANS, MARISOL, RENSKE, SYNCED, TEST, Story
 
 LISTED = r"/v2/api/contacts$"
 
 
 def rows(story: Story, sql: str) -> list[tuple[Any, ...]]:
-    with Warehouse(story.data).open(TEST) as db:
+    with warehouse_at(story.data).open(TEST) as db:
         return db.rows(sql)
 
 
@@ -41,7 +41,7 @@ def stopped(story: Story, phone: str) -> None:
     contact_id = story.id_of(phone)
     assert story.texting.contact(phone)["subscriptionStatus"] == "OPT_OUT"
     assert phone not in story.written_phones()
-    assert rows(story, f"select * from synced.writes where contact_id = '{contact_id}'") == []
+    assert rows(story, f"select * from synced.writes where id = '{contact_id}'") == []
     assert set(story.written_phones()) == set(SYNCED) - {phone}
     story.clean()
 
@@ -107,7 +107,9 @@ def test_one_by_one_a_stop_between_listing_and_plan_is_found_where_the_listing_i
 def test_no_write_stands_on_a_reading_older_than_a_minute(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     story.synced()
     [(oldest, youngest, count)] = rows(
-        story, "select max(sent_at - read_at), min(sent_at - read_at), count(*) from synced.writes"
+        story,
+        "select max(sent_at - read_at), min(sent_at - read_at), count(*) from "
+        "(select sent_at, (evidence ->> 'read_at')::timestamp as read_at from synced.writes)",
     )
     assert timedelta(0) <= youngest <= oldest <= timedelta(seconds=61)  # a second for what lies between look and send
     assert count == len(SYNCED)
@@ -194,7 +196,7 @@ def test_who_goes_alone_after_the_batches_is_looked_at_again_as_well(
     )
     report = story.synced()
     assert report["planned"]["held"]["opted_out"] == 2
-    assert rows(story, f"select * from synced.writes where contact_id = '{contact_id}'") == []
+    assert rows(story, f"select * from synced.writes where id = '{contact_id}'") == []
     assert story.texting.violations() == []
 
 
@@ -249,7 +251,7 @@ def test_no_contact_is_sent_that_is_not_stored_as_opted_in_whoever_says_so(
     stops(story, MARISOL, on="request", method="GET", path_regex="/v2/api/contacts/.+")
     story.failed("internal")
     assert MARISOL not in story.written_phones()
-    assert rows(story, f"select * from synced.writes where contact_id = '{story.id_of(MARISOL)}'") == []
+    assert rows(story, f"select * from synced.writes where id = '{story.id_of(MARISOL)}'") == []
 
 
 @pytest.mark.slow
@@ -266,7 +268,7 @@ def test_who_is_seen_opted_out_in_one_sync_is_written_again_only_when_a_later_on
     story.texting.patch_contact(RENSKE, subscriptionStatus="OPT_IN")
     story.synced()
     assert story.written_phones() == {RENSKE: 1}
-    [(status,)] = rows(story, f"select status from synced.writes where contact_id = '{story.id_of(RENSKE)}'")
+    [(status,)] = rows(story, f"select evidence ->> 'status' from synced.writes where id = '{story.id_of(RENSKE)}'")
     assert status == "OPT_IN"
     story.clean()
 
@@ -276,5 +278,9 @@ def test_a_write_by_batch_keeps_the_evidence_of_the_reading_that_it_stands_on(
 ) -> None:
     by_batches_of_two(story, monkeypatch)
     story.synced()
-    kept = rows(story, "select status, read_at <= sent_at, outcome, count(*) from synced.writes group by all")
+    kept = rows(
+        story,
+        "select evidence ->> 'status', (evidence ->> 'read_at')::timestamp <= sent_at, outcome, count(*)"
+        " from synced.writes group by all",
+    )
     assert kept == [("OPT_IN", True, "accepted", len(SYNCED))]

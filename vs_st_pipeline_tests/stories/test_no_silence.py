@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant, read_merchants
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.sandbox import SWITCHES, Sandbox
 from vs_st_pipeline_tests.support.pairs import SHOP, TEXTING, all_pairs
@@ -162,7 +162,7 @@ class Eye:
 
     def __init__(self, box: Sandbox, folder: Path) -> None:
         self.box = box
-        self.warehouse = Warehouse(folder / "data")
+        self.warehouse = warehouse_at(folder / "data")
         quick = {"requests_per_second": 100_000}
         box.write_settings(
             folder,

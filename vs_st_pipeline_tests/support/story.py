@@ -22,9 +22,9 @@ from click.testing import CliRunner
 from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import read_merchants
-from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.clients import SimpleTextingControl, VinoshipperControl
 
@@ -120,7 +120,7 @@ class Story:
         environ = {**os.environ, **{k: v for k, v in self.environment().items() if v is not None}}
         found = read_merchants(self.folder / "merchants.yaml", environ).get(merchant)
         assert found is not None
-        return Run(found, Warehouse(self.data), lambda: now or datetime.now(UTC))
+        return Run(found, warehouse_at(self.data), lambda: now or datetime.now(UTC))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the command as a process of its own."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 from vs_st_pipeline.connectors.simpletexting import retention, traces
 from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING, TITLE
@@ -27,4 +29,5 @@ CONNECTOR = Connector(
     prune=retention.prune,
     find_person=traces.find_person,
     find_suppressed=traces.find_suppressed,
+    migrations=resources.files(__name__) / "sql",
 )

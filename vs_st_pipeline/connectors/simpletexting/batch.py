@@ -101,7 +101,7 @@ def collect(
             told[phone] = result
     for sent in sending:
         named = sent.phone is not None and shared[sent.phone] == 1
-        _sort_in(outcome, sent.contact_id, told.get(sent.phone or "") if named else None)
+        _sort_in(outcome, sent.target.id, told.get(sent.phone or "") if named else None)
     return outcome
 
 

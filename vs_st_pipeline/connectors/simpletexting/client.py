@@ -30,6 +30,8 @@ BATCH_SIZE = 500  # documented maximum
 T = TypeVar("T")
 
 
+UPDATE, BATCH = "update_contact", "batch_update"  # the calls that write
+
 CONTACT = RecordKind(
     SIMPLETEXTING, "contact", id_keys=("contactId", "id"), always=("contactPhone", "subscriptionStatus")
 )

@@ -210,7 +210,7 @@ def _no_news(db: Db, items: Sequence[ContactItem], newest: datetime) -> bool:
         known, ours, ours_in_all = db.rows(
             f"""with ours as (
                     select distinct contact_id from synced.writes as w join raw.simpletexting_contacts as c
-                    using (contact_id) where w.outcome = 'accepted' and w.run_id = c.read_run and not c.gone)
+                    on c.contact_id = w.id where w.outcome = 'accepted' and w.run_id = c.read_run and not c.gone)
                 select count(*) filter (c.body_hash = b.hash or o.contact_id is not null), count(o.contact_id),
                        (select count(*) from ours)
                 from {batch} as b join raw.simpletexting_contacts as c using (contact_id)

@@ -26,18 +26,20 @@ from vs_st_pipeline.connectors.simpletexting.accidental_contacts import (
 )
 from vs_st_pipeline.connectors.simpletexting.batch import NOT_APPLIED, BatchOutcome
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, SimpleTextingClient
-from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.custom_fields import FieldKeys
+from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     live_contact,
     mark_gone,
     read_contacts,
     read_custom_fields,
 )
+from vs_st_pipeline.connectors.simpletexting.write_proofs import read_proofs
 from vs_st_pipeline.domain.diff import is_normalized_form
-from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Internal, PipelineError, Refused, TryLater
+from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.plan import GONE, Change
+from vs_st_pipeline.domain.refs import Ref
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger, outbox, retries
@@ -51,6 +53,10 @@ from vs_st_pipeline.platform.warehouse.unreadable import (
 )
 
 READ_SINGLY_UP_TO = 20
+
+# What is kept beside a write: the task of a batch that was accepted, and SimpleTexting's clock around the sending
+# (epoch seconds), where it was heard.
+TASK, HEARD_BEFORE, HEARD_AFTER = "task_id", "heard_before", "heard_after"
 
 
 @dataclass(slots=True)
@@ -78,7 +84,7 @@ class OutcomeRecorder:
     st: SimpleTextingClient
     pushed: PushCounts
     reads: SingleReads = field(default_factory=SingleReads)
-    rejected: Mapping[str, retries.Rejected] = field(default_factory=dict)
+    rejected: Mapping[Ref, retries.Rejected] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
 
     def read(self, contact_id: str) -> bool:
@@ -114,27 +120,24 @@ class OutcomeRecorder:
             db: the merchant's file, where the caller has it open.
 
         Raises:
-            Internal: a contact among them is not known as opted in by a read of this very run. This is the last check
-                before a write, on what is stored and not on what the caller believes; nothing is stored or sent.
+            Internal: a contact among them is not known as opted in by a read of this very run; nothing is stored.
         """
-        send_id, run_id, heard = uuid.uuid4().hex, self.run.run_id, self.st.server_time
-        self.moved.update(contact_id for contact_id, _, _ in contacts)
+        send_id, run_id, heard = uuid.uuid4().hex, self.run.run_id, {HEARD_BEFORE: self.st.server_time}
+        ids = [contact_id for contact_id, _, _ in contacts]
+        self.moved.update(ids)
         sending = [
-            OutboxEntry(send_id, contact_id, run_id, call, parse_nanp(phone), tuple(changes), heard_before=heard)
+            OutboxEntry(send_id, contact_ref(contact_id), run_id, call, parse_nanp(phone), tuple(changes), heard)
             for contact_id, phone, changes in contacts
         ]
         with nullcontext(db) if db else self.run.open() as db, db.transaction():
-            outbox.enqueue(db, sending, at=self.run.now())
-            if [consent_reason(status) for status in outbox.read_consents(db, send_id)] != [None] * len(sending):
-                raise Internal(
-                    "a contact was about to be written that this run has not read as opted in; nothing was sent"
-                )
+            outbox.enqueue(db, sending, read_proofs(db, run_id, ids), at=self.run.now())
         return sending
 
     def acknowledged(self, sending: Sequence[OutboxEntry], task_id: str) -> None:
         """Record that a batch was acknowledged; its task can be asked from here on."""
         with self.run.open() as db:
-            outbox.record_acknowledged(db, sending[0].send_id, task_id, self.st.server_time)
+            evidence = {TASK: task_id, HEARD_AFTER: self.st.server_time}
+            outbox.record_acknowledged(db, sending[0].send_id, evidence)
 
     def not_sent(self, sending: Sequence[OutboxEntry]) -> None:
         """Record that the request was refused as a whole: nothing of it was done."""
@@ -159,7 +162,7 @@ class OutcomeRecorder:
         if sent:
             with self.run.open() as db, db.transaction():
                 ledger.record_accepted(db, sent, at=self.run.now())
-                forget_unreadable(db, CONTACT.name, [one.contact_id for one in sent])
+                forget_unreadable(db, CONTACT.name, [one.target.id for one in sent])
             self.pushed.accepted += len(sent)
 
     def reject(self, sent: OutboxEntry, code: str | None, http_status: int | None) -> None:
@@ -173,7 +176,7 @@ class OutcomeRecorder:
     def gone(self, sent: OutboxEntry) -> None:
         """Record that SimpleTexting does not have this contact any more."""
         with self.run.open() as db, db.transaction():
-            mark_gone(db, sent.contact_id)
+            mark_gone(db, sent.target.id)
             outbox.record_without_effect(db, [sent], "gone", at=self.run.now())
         self.pushed.noted[GONE] += 1
 
@@ -181,12 +184,12 @@ class OutcomeRecorder:
         """Resolve a write that went to another contact than the one we know, because ours had vanished."""
         met = settle_accidental(self.st, other_id, called)
         self.pushed.noted[met] += 1
-        still_there = self._is_there(sent.contact_id)
+        still_there = self._is_there(sent.target.id)
         with self.run.open() as db, db.transaction():
             if not still_there:
-                mark_gone(db, sent.contact_id)
+                mark_gone(db, sent.target.id)
             if met in (IN_DOUBT, MADE_NOT_DELETED):
-                ledger.record_doubted(db, other_id, met, at=self.run.now())
+                ledger.record_doubted(db, contact_ref(other_id), met, at=self.run.now())
             if met == MADE_AND_DELETED:
                 mark_gone(db, other_id)
             retries.record_rejected(db, sent, code="CONTACT_ID_DIFFERS", http_status=None, at=self.run.now())
@@ -215,7 +218,7 @@ class OutcomeRecorder:
             dropped: by contact id, what was left out of its item because it had been refused with it.
             again: called for each refused item; returns whether the item is sent again in another form, at once.
         """
-        by_id = {sent.contact_id: sent for sent in sending}
+        by_id = {sent.target.id: sent for sent in sending}
         left_out = dropped or {}
         self.accept([by_id[contact_id] for contact_id in outcome.accepted if contact_id not in left_out])
         for contact_id in outcome.accepted:
@@ -264,11 +267,11 @@ class OutcomeRecorder:
         """
         unread = self._read_again(sent, unless_read=from_earlier_run)
         with self.run.open() as db:
-            live = read_contacts(db, read_custom_fields(db), [one.contact_id for one in sent])
+            live = read_contacts(db, read_custom_fields(db), [one.target.id for one in sent])
         proved: list[OutboxEntry] = []
         for one in sent:
-            contact = live.get(one.contact_id)
-            if one.contact_id in unread:
+            contact = live.get(one.target.id)
+            if one.target.id in unread:
                 self.pushed.unknown += 1
             elif contact is None:
                 if called and self._other_contact_has_phone(one, called):
@@ -298,19 +301,20 @@ class OutcomeRecorder:
         with self.run.open() as db:
             names = FieldKeys(read_custom_fields(db))
         found = live_contact(found_id, text, "", names)
-        if found.contact_id != sent.contact_id and _shows(found.value, sent.changes):
+        if found.contact_id != sent.target.id and _shows(found.value, sent.changes):
             self.resolve_mismatch(sent, found.contact_id, called)
 
     def _not_applied(self, sent: OutboxEntry, *, may_come: bool) -> None:
         at = self.run.now()
         with self.run.open() as db, db.transaction():
-            if sent.task_id:  # SimpleTexting had accepted it: sending the same in every sync would end the same way
+            # SimpleTexting had accepted it: sending the same in every sync would end the same way.
+            if sent.evidence.get(TASK):
                 retries.record_rejected(db, sent, code=NOT_APPLIED, http_status=None, at=at)
             outbox.record_without_effect(db, [sent], "not applied", at=at, may_come=may_come)
 
     def _read_again(self, sent: Sequence[OutboxEntry], *, unless_read: bool) -> set[str]:
         """Read the contacts as they are now; return the ids of those that could not be read."""
-        ids = [one.contact_id for one in sent]
+        ids = [one.target.id for one in sent]
         if unless_read:  # this run has read most of them already, and knows which are gone
             with self.run.open() as db, db.batch({"contact_id": ids}) as batch:
                 known = db.rows(
@@ -342,7 +346,7 @@ class OutcomeRecorder:
             found = self.st.contact_by_phone(sent.phone)[0] if sent.phone else None
         except (Refused, TryLater, BadAnswer, Forbidden):
             return False
-        if found is None or found == sent.contact_id:
+        if found is None or found == sent.target.id:
             return False
         self.resolve_mismatch(sent, found, called)
         return True

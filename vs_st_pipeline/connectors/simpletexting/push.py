@@ -13,15 +13,22 @@ from datetime import timedelta
 
 from vs_st_pipeline.connectors.simpletexting.accidental_contacts import CallWindow
 from vs_st_pipeline.connectors.simpletexting.batch import collect
-from vs_st_pipeline.connectors.simpletexting.client import CONTACT, SimpleTextingClient
-from vs_st_pipeline.connectors.simpletexting.outcomes import OutcomeRecorder, PushCounts
+from vs_st_pipeline.connectors.simpletexting.client import BATCH, CONTACT, SimpleTextingClient
+from vs_st_pipeline.connectors.simpletexting.outcomes import (
+    HEARD_AFTER,
+    HEARD_BEFORE,
+    TASK,
+    OutcomeRecorder,
+    PushCounts,
+)
 from vs_st_pipeline.connectors.simpletexting.push_batches import push_by_batch
 from vs_st_pipeline.connectors.simpletexting.push_singly import push_one_by_one
 from vs_st_pipeline.domain.errors import Internal, Unsafe
 from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger, outbox, retries
-from vs_st_pipeline.platform.warehouse.outbox import BATCH
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
 from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, unreadable_ids
 
 WAIT_AGAIN_FOR = timedelta(minutes=15)
@@ -41,7 +48,7 @@ def push(run: Run, st: SimpleTextingClient, pushed: PushCounts) -> None:
     moved = _settle_outstanding(run, st, pushed)
     with run.open() as db:
         plan = db.row("select unsafe from planned.plan")
-        wanted_ids = [row[0] for row in db.rows("select distinct contact_id from planned.changes order by 1")]
+        wanted_ids = [row[0] for row in db.rows("select distinct id from planned.changes order by 1")]
     if plan is None:
         raise Internal("there is no plan to push; make one first (`vs-st sync` does both)")
     if plan[0]:
@@ -84,7 +91,7 @@ def _forget_readable(run: Run, wanted_ids: Sequence[str]) -> None:
 def _note_unreadable(run: Run, pushed: PushCounts) -> None:
     """Count contacts that cannot be read now, except those that the plan has noted, which are counted there."""
     with run.open() as db:
-        noted = {row[0] for row in db.rows("select contact_id from planned.notes where note = ?", [UNREADABLE])}
+        noted = {row[0] for row in db.rows("select id from planned.notes where note = ?", [UNREADABLE])}
         if count := len(unreadable_ids(db, CONTACT.name) - noted):
             pushed.noted[UNREADABLE] += count
 
@@ -101,22 +108,36 @@ def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: PushCounts) -
     outcomes = OutcomeRecorder(run, st, before)
     for sending in outstanding.values():
         first = sending[0]
-        called = CallWindow(first.heard_before, first.heard_after) if first.call == BATCH else None
+        called = _window(first) if first.call == BATCH else None
         age, done = abs(run.now() - (first.sent_at or run.now())), False
-        if first.task_id and called:
+        if (task_id := first.evidence.get(TASK)) and called:
             # It may have begun only after the crash; a batch that is not done long after is not waited for again.
             wait = run.merchant.simpletexting.batch_wait if age <= WAIT_AGAIN_FOR else timedelta(0)
-            outcome = collect(st, first.task_id, sending, called, wait=wait, progress=run.progress)
+            outcome = collect(st, task_id, sending, called, wait=wait, progress=run.progress)
             unknown, outcome.unknown = outcome.unknown, []
             outcomes.apply_results(sending, outcome)
-            sending, done = [sent for sent in sending if sent.contact_id in unknown], outcome.done
+            sending, done = [sent for sent in sending if sent.target.id in unknown], outcome.done
         if sending:
             may_come = called is not None and not done and age < LATEST_BATCH
             outcomes.settle(sending, called=called, from_earlier_run=True, may_come=may_come)
     with run.open() as db:
-        late = outbox.read_late(db, at=run.now(), within=LATEST_BATCH)
+        late = _gone(db, outbox.read_late(db, at=run.now(), within=LATEST_BATCH))
         outbox.forget_late(db, at=run.now(), within=LATEST_BATCH)
     for sent in late:
-        outcomes.check_late(sent, CallWindow(sent.heard_before, sent.heard_after))
+        outcomes.check_late(sent, _window(sent))
     pushed.noted += before.noted  # its contacts are counted by what this run finds to write
-    return {sent.contact_id for sent in [*late, *(sent for sending in outstanding.values() for sent in sending)]}
+    return {sent.target.id for sent in [*late, *(sent for sending in outstanding.values() for sent in sending)]}
+
+
+def _window(sent: OutboxEntry) -> CallWindow:
+    return CallWindow(sent.evidence.get(HEARD_BEFORE), sent.evidence.get(HEARD_AFTER))
+
+
+def _gone(db: Db, sent: Sequence[OutboxEntry]) -> list[OutboxEntry]:
+    """Return those of contacts that are gone: only in their place could a late batch make another one."""
+    with db.batch({"contact_id": [one.target.id for one in sent]}) as batch:
+        rows = db.rows(
+            f"select contact_id from raw.simpletexting_contacts semi join {batch} using (contact_id) where gone"
+        )
+    gone = {row[0] for row in rows}
+    return [one for one in sent if one.target.id in gone]

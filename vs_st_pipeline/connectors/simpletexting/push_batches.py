@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from vs_st_pipeline.connectors.simpletexting import contacts as reading
 from vs_st_pipeline.connectors.simpletexting.accidental_contacts import CallWindow
 from vs_st_pipeline.connectors.simpletexting.batch import WRITE_FAILS, collect, write_body
-from vs_st_pipeline.connectors.simpletexting.client import BATCH_SIZE
+from vs_st_pipeline.connectors.simpletexting.client import BATCH, BATCH_SIZE
 from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
-from vs_st_pipeline.connectors.simpletexting.outcomes import OutcomeRecorder, Refusal, whole
+from vs_st_pipeline.connectors.simpletexting.outcomes import HEARD_BEFORE, OutcomeRecorder, Refusal, whole
 from vs_st_pipeline.connectors.simpletexting.push_singly import (
     TOO_MANY,
     blocked_account,
@@ -32,7 +32,7 @@ from vs_st_pipeline.connectors.simpletexting.write_set import (
 )
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.platform.warehouse import retries
-from vs_st_pipeline.platform.warehouse.outbox import BATCH, OutboxEntry
+from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
 
 PARTS_IN_A_ROW = 2
 
@@ -49,7 +49,7 @@ def push_by_batch(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> None
     run = outcomes.run
     reading.fetch_contacts(run, outcomes.st, fresh=True)
     with run.open() as db:
-        suspects = retries.read_suspects(db)
+        suspects = {ref.id for ref in retries.read_suspects(db)}
     batches = _Batches(outcomes)
     clear = [contact_id for contact_id in contact_ids if contact_id not in suspects]
     for start in range(0, len(clear), BATCH_SIZE):
@@ -111,21 +111,21 @@ class _Batches:
             outcomes.reject(whole(sending[0], self.lean.get(ids[0])), refused.code, refused.http_status)
             return True
         except (TryLater, BadAnswer) as error:
-            called = CallWindow(sending[0].heard_before, None)
+            called = CallWindow(sending[0].evidence[HEARD_BEFORE], None)
             outcomes.settle(sending, called=called, may_come=True, sends_again=suspects)
             if not suspects:
                 remember_suspects(run, [item.contact.contact_id for item in items], error)
             raise
         outcomes.acknowledged(sending, task_id)
-        called = CallWindow(sending[0].heard_before, st.server_time)
+        called = CallWindow(sending[0].evidence[HEARD_BEFORE], st.server_time)
         wait = run.merchant.simpletexting.batch_wait
         outcome = collect(st, task_id, sending, called, wait=wait, progress=run.progress)
         by_id, again = {item.contact.contact_id: item for item in items}, list[str]()
 
         def once_more(sent: OutboxEntry, code: str | None) -> bool:
-            if outcome.import_limit or not self._again(by_id[sent.contact_id], code, None):
+            if outcome.import_limit or not self._again(by_id[sent.target.id], code, None):
                 return False
-            again.append(sent.contact_id)
+            again.append(sent.target.id)
             return True
 
         outcomes.apply_results(sending, outcome, dropped=self.lean, again=once_more)

@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vs_st_pipeline.connectors.simpletexting.batch import IMPORT_LIMIT, WRITE_FAILS, write_body
-from vs_st_pipeline.connectors.simpletexting.client import CONTACT
+from vs_st_pipeline.connectors.simpletexting.client import CONTACT, UPDATE
 from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
 from vs_st_pipeline.connectors.simpletexting.outcomes import OutcomeRecorder, Refusal, whole
+from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact
 from vs_st_pipeline.connectors.simpletexting.write_set import WriteItem, build_write_set, is_fresh
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import retries
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.outbox import UPDATE, OutboxEntry
+from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
 from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
 
 FAILURES_IN_A_ROW, SUSPECTS_IN_A_ROW = 3, 5
@@ -44,7 +45,7 @@ def push_one_by_one(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> No
     """
     run, pushed = outcomes.run, outcomes.pushed
     with run.open() as db:
-        suspects = retries.read_suspects(db)
+        suspects = {ref.id for ref in retries.read_suspects(db)}
     failed: list[tuple[OutboxEntry, PipelineError]] = []
     in_a_row, passed = 0, pushed.accepted
     for done, contact_id in enumerate(sorted(contact_ids, key=lambda one: one in suspects), 1):
@@ -78,10 +79,10 @@ def push_one_by_one(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> No
                     SUSPECTS_IN_A_ROW if known else FAILURES_IN_A_ROW
                 ):
                     if known:
-                        _reject_failed(outcomes, [one for one in failed if one[0].contact_id in suspects])
+                        _reject_failed(outcomes, [one for one in failed if one[0].target.id in suspects])
                     raise
         run.progress(f"written {done} of {len(contact_ids)}")
-    if pushed.accepted > passed or (len(failed) == 1 and failed[0][0].contact_id in suspects):
+    if pushed.accepted > passed or (len(failed) == 1 and failed[0][0].target.id in suspects):
         _reject_failed(outcomes, failed)
 
 
@@ -104,7 +105,7 @@ def remember_suspects(run: Run, contact_ids: Sequence[str], error: PipelineError
     if isinstance(error, TryLater) and (error.call is None or error.http_status == TOO_MANY):
         return
     with run.open() as db, db.transaction():
-        retries.record_suspects(db, contact_ids, at=run.now())
+        retries.record_suspects(db, map(contact_ref, contact_ids), at=run.now())
 
 
 def _reject_failed(outcomes: OutcomeRecorder, failed: Sequence[tuple[OutboxEntry, PipelineError]]) -> None:
@@ -158,8 +159,8 @@ def _write_lean(outcomes: OutcomeRecorder, item: WriteItem, refusal: Refusal) ->
 
 def _update(outcomes: OutcomeRecorder, contact: LiveContact, sent: OutboxEntry) -> None:
     """Send the update; BadAnswer if the answer names another contact: this call creates none, so reading must tell."""
-    written_id = outcomes.st.update_contact(sent.contact_id, write_body(contact, sent.changes))
-    if written_id != sent.contact_id:
+    written_id = outcomes.st.update_contact(sent.target.id, write_body(contact, sent.changes))
+    if written_id != sent.target.id:
         raise BadAnswer("the answer to a write names another contact", system=SIMPLETEXTING, call=UPDATE)
 
 
@@ -190,7 +191,7 @@ def blocked_account(refused: Refused) -> TryLater:
 
 def is_lean_due(outcomes: OutcomeRecorder, item: WriteItem, dropped: Refusal) -> bool:
     """Say whether a refused contact is tried without these values at once: not each time if that was refused too."""
-    before = outcomes.rejected.get(item.contact.contact_id)
+    before = outcomes.rejected.get(contact_ref(item.contact.contact_id))
     if before is None or before.changes_hash == retries.request_hash(dropped.changes):
         return True
     return before.changes_hash == retries.request_hash(item.changes) and before.attempts % LEAN_EVERY == 0

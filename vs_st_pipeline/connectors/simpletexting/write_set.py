@@ -1,6 +1,6 @@
 """Selects the contacts to write now: planned contacts as they were last read, compared and checked once more.
 
-Data flow: planned.contacts, planned.changes + stored contacts -> WriteItem.
+Data flow: planned.targets, planned.changes + stored contacts -> WriteItem.
 
 A plan is already old when it is pushed. So each contact is checked once more in the form in which it is about to be
 written: a contact that is gone, has opted out or may be of our own making is left out, and so are values that it
@@ -17,12 +17,14 @@ from datetime import timedelta
 from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.emails import email_owners, is_address, is_email
 from vs_st_pipeline.connectors.simpletexting.outcomes import PushCounts
+from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact, read_contacts, read_custom_fields
 from vs_st_pipeline.domain.diff import compare
 from vs_st_pipeline.domain.plan import GONE, NOT_CONFIRMED, Change, Wanted
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 
 READ_AGAIN_AFTER = timedelta(seconds=60)  # a listing older than this is not a basis for a write
@@ -47,22 +49,22 @@ def build_write_set(
         moved: contacts for which something was recorded since the plan was made.
     """
     live = read_contacts(db, read_custom_fields(db), contact_ids)
-    accepted = ledger.read_accepted(db, contact_ids)
-    doubted = ledger.read_doubted(db)
-    with db.batch({"contact_id": list(contact_ids)}) as batch:
+    accepted = ledger.read_accepted(db, map(contact_ref, contact_ids))
+    doubted = {ref.id for ref in ledger.read_doubted(db)}
+    with db.batch(key_columns(map(contact_ref, contact_ids))) as batch:
         wanted = {
             row[0]: row[1:]
             for row in db.rows(
-                f"""select contact_id, wanted, compared = body_hash and run_id = ?
-                    from planned.contacts semi join {batch} using (contact_id)
-                    join raw.simpletexting_contacts using (contact_id), planned.plan""",
+                f"""select id, wanted, compared = body_hash and run_id = ?
+                    from planned.targets semi join {batch} using ({KEY})
+                    join raw.simpletexting_contacts on contact_id = id, planned.plan""",
                 [run.run_id],
             )
         }
         planned: dict[str, list[Change]] = {}
         for contact_id, *change in db.rows(
-            f"""select contact_id, field, key, kind, policy, old, new, coalesce(rule, ''), coalesce(sources, '')
-                from planned.changes semi join {batch} using (contact_id) order by contact_id, position"""
+            f"""select id, field, key, kind, policy, old, new, coalesce(rule, ''), coalesce(sources, '')
+                from planned.changes semi join {batch} using ({KEY}) order by id, position"""
         ):
             planned.setdefault(contact_id, []).append(Change(*change))
     items = []
@@ -83,7 +85,7 @@ def build_write_set(
             why = {change.field: change for change in changes}
             changes = [
                 _with_reason(change, why.get(change.field))
-                for change in compare(rows, contact.value, accepted.get(contact_id, {})).changes
+                for change in compare(rows, contact.value, accepted.get(contact_ref(contact_id), {})).changes
             ]
         if changes:
             items.append(WriteItem(contact, changes))

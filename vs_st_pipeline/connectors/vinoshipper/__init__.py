@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 from vs_st_pipeline.connectors.vinoshipper import retention, traces
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.names import TITLE, VINOSHIPPER
@@ -27,4 +29,5 @@ CONNECTOR = Connector(
     prune=retention.prune,
     find_person=traces.find_person,
     find_suppressed=traces.find_suppressed,
+    migrations=resources.files(__name__) / "sql",
 )

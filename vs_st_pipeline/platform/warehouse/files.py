@@ -24,7 +24,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.locks import FileLock, Timeout, file_lock, is_release_requested, requesting_release
 from vs_st_pipeline.platform.warehouse import spill
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.migrations import migrate, remedy
+from vs_st_pipeline.platform.warehouse.migrations import Layout, migrate, remedy
 
 LOCK_WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -118,11 +118,15 @@ class Warehouse:
 
     Args:
         data_dir: `VS_ST_DATA_DIR`; made with mode 0700 if it is not there.
+        layouts: what a file holds, by its route.
         wait_seconds: how long to wait for a file or sync lock that another process holds.
     """
 
-    def __init__(self, data_dir: Path, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> None:
+    def __init__(
+        self, data_dir: Path, layouts: Mapping[str, Layout], *, wait_seconds: float = LOCK_WAIT_SECONDS
+    ) -> None:
         self.data_dir = data_dir
+        self.layouts = layouts
         self.wait_seconds = wait_seconds
         self._instance: _Instance | None = None
         self._stopped: list[_Instance] = []  # and still with files attached
@@ -383,7 +387,7 @@ class Warehouse:
                     path.chmod(0o600)
                 cursor.execute(f"use {alias}")
                 db = Db(cursor)
-                migrate(db, path)
+                migrate(db, path, self.layouts["contacts"])
             except BaseException:
                 with suppress(duckdb.Error):  # the first error is the one to report
                     _detach(cursor, alias)

@@ -15,7 +15,9 @@ from datetime import datetime
 
 from vs_st_pipeline.domain.diff import LedgerEntry
 from vs_st_pipeline.domain.plan import Change
+from vs_st_pipeline.domain.refs import Ref
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry, record_outcome
 from vs_st_pipeline.platform.warehouse.retries import record_rejected, request_hash
 
@@ -25,28 +27,28 @@ ACCEPTED, FOUND, STORED = "accepted", "found", "stored"
 # --- the ledger and its history -----------------------------------------------------------------------------------
 
 
-def read_accepted(db: Db, contact_ids: Iterable[str]) -> dict[str, dict[str, LedgerEntry]]:
-    """Return the ledger of these contacts: contact id -> field -> entry."""
-    found: dict[str, dict[str, LedgerEntry]] = {}
-    with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
+def read_accepted(db: Db, targets: Iterable[Ref]) -> dict[Ref, dict[str, LedgerEntry]]:
+    """Return the ledger of these records: record -> field -> entry."""
+    found: dict[Ref, dict[str, LedgerEntry]] = {}
+    with db.batch(key_columns(sorted(set(targets)))) as batch:
         rows = db.rows(
-            f"""select contact_id, field, sent, stored, before, resent
-                from synced.ledger semi join {batch} using (contact_id)"""
+            f"""select {KEY}, field, sent, stored, before, resent
+                from synced.ledger semi join {batch} using ({KEY})"""
         )
-    for contact_id, field, sent, stored, before, resent in rows:
-        found.setdefault(contact_id, {})[field] = LedgerEntry(sent, stored, before or "", resent)
+    for system, kind, id_, field, sent, stored, before, resent in rows:
+        found.setdefault(Ref(system, kind, id_), {})[field] = LedgerEntry(sent, stored, before or "", resent)
     return found
 
 
-def replay(db: Db, until: datetime | None = None) -> dict[tuple[str, str], LedgerEntry]:
-    """Return the ledger by the history, by contact id and field: as it is now, or as it was at a time (UTC)."""
-    ledger: dict[tuple[str, str], LedgerEntry] = {}
-    for contact_id, field, event, old, new, stored in db.rows(
-        """select contact_id, field, event, old, new, stored from synced.history
-           where $until is null or written_at <= $until order by seq""",
+def replay(db: Db, until: datetime | None = None) -> dict[tuple[Ref, str], LedgerEntry]:
+    """Return the ledger by the history, by record and field: as it is now, or as it was at a time (UTC)."""
+    ledger: dict[tuple[Ref, str], LedgerEntry] = {}
+    for system, kind, id_, field, event, old, new, stored in db.rows(
+        f"""select {KEY}, field, event, old, new, stored from synced.history
+            where $until is null or written_at <= $until order by seq""",
         {"until": until},
     ):
-        key = contact_id, field
+        key = Ref(system, kind, id_), field
         before = ledger.get(key)
         if event == ACCEPTED:
             ledger[key] = LedgerEntry(new, None, old or "", before is not None and before.sent == new)
@@ -61,11 +63,11 @@ _NEXT = "(select coalesce(max(seq), 0) from synced.history) + row_number() over 
 
 
 def record_accepted(db: Db, accepted: Sequence[OutboxEntry], *, at: datetime) -> None:
-    """Record these contacts' changes as accepted, in ledger and history; delete their rejects and settled rows."""
-    names = ("contact_id", "field", "old", "new", "rule", "sources", "send_id", "run_id", "call")
+    """Record these records' changes as accepted, in ledger and history; delete their rejects and settled rows."""
+    names = ("system", "object", "id", "field", "old", "new", "rule", "sources", "send_id", "run_id", "call")
     rows = [
         (
-            *(sent.contact_id, change.field, change.old or "", change.new, change.rule, change.sources),
+            *(*sent.target, change.field, change.old or "", change.new, change.rule, change.sources),
             *(sent.send_id, sent.run_id, sent.call),
         )
         for sent in accepted
@@ -74,20 +76,20 @@ def record_accepted(db: Db, accepted: Sequence[OutboxEntry], *, at: datetime) ->
     with db.batch({name: [row[index] for row in rows] for index, name in enumerate(names)}) as batch:
         db.execute(
             f"""insert into synced.history by name
-                select {_NEXT} as seq, 'accepted' as event, contact_id, field, old, new, $at::timestamp as written_at,
+                select {_NEXT} as seq, 'accepted' as event, {KEY}, field, old, new, $at::timestamp as written_at,
                        run_id, call, rule, sources, send_id from {batch}""",
             {"at": at},
         )
         db.execute(
             f"""insert or replace into synced.ledger by name
-                select b.contact_id, b.field, b.new as sent, null as stored, b.old as before,
+                select b.system, b.object, b.id, b.field, b.new as sent, null as stored, b.old as before,
                        coalesce(l.sent = b.new, false) as resent,
                        $at::timestamp as accepted_at, b.run_id, b.call
-                from {batch} as b left join synced.ledger as l using (contact_id, field)""",
+                from {batch} as b left join synced.ledger as l using ({KEY}, field)""",
             {"at": at},
         )
-        db.execute(f"delete from synced.rejects where contact_id in (select contact_id from {batch})")
-        db.execute(f"delete from synced.settled where contact_id in (select contact_id from {batch})")
+        db.execute(f"delete from synced.rejects where ({KEY}) in (select ({KEY}) from {batch})")
+        db.execute(f"delete from synced.settled where ({KEY}) in (select ({KEY}) from {batch})")
     record_outcome(db, accepted, "accepted", at)
 
 
@@ -97,22 +99,23 @@ def record_observed(db: Db, *, at: datetime, run_id: str) -> None:
     db.execute(
         f"""insert into synced.history by name
             select {_NEXT} as seq, case when l.sent = p.sent then 'stored' else 'found' end as event,
-                   p.contact_id, p.field, l.sent as old, p.sent as new, p.stored, $at::timestamp as written_at,
-                   $run as run_id, 'read' as call
-            from planned.learned as p left join synced.ledger as l using (contact_id, field)
+                   p.system, p.object, p.id, p.field, l.sent as old, p.sent as new, p.stored,
+                   $at::timestamp as written_at, $run as run_id, 'read' as call
+            from planned.learned as p left join synced.ledger as l using ({KEY}, field)
             where l.sent is distinct from p.sent or l.stored is distinct from p.stored""",
         values,
     )
     db.execute(
         """update synced.ledger as l set stored = p.stored from planned.learned as p
-           where l.contact_id = p.contact_id and l.field = p.field and l.sent = p.sent"""
+           where l.system = p.system and l.object = p.object and l.id = p.id and l.field = p.field
+             and l.sent = p.sent"""
     )
     db.execute(
-        """insert or replace into synced.ledger by name
-           select p.contact_id, p.field, p.sent, p.stored, p.stored as before, false as resent,
-                  $at::timestamp as accepted_at, $run as run_id, 'read' as call
-           from planned.learned as p left join synced.ledger as l using (contact_id, field)
-           where l.sent is distinct from p.sent""",
+        f"""insert or replace into synced.ledger by name
+            select p.system, p.object, p.id, p.field, p.sent, p.stored, p.stored as before, false as resent,
+                   $at::timestamp as accepted_at, $run as run_id, 'read' as call
+            from planned.learned as p left join synced.ledger as l using ({KEY}, field)
+            where l.sent is distinct from p.sent""",
         values,
     )
 
@@ -123,72 +126,68 @@ def record_observed(db: Db, *, at: datetime, run_id: str) -> None:
 def record_partly(
     db: Db, accepted: OutboxEntry, dropped: Sequence[Change], *, code: str | None, http_status: int | None, at: datetime
 ) -> None:
-    """Record that a contact was accepted without some changes: the ledger changes, and these wait for another try."""
+    """Record that a record was accepted without some changes: the ledger changes, and these wait for another try."""
     rest = replace(accepted, changes=tuple(dropped))
     hashed = request_hash(dropped)
     before = db.rows(
-        "select * from synced.rejects where contact_id = ? and changes_hash = ?", [accepted.contact_id, hashed]
+        "select * from synced.rejects where system = ? and object = ? and id = ? and changes_hash = ?",
+        [*accepted.target, hashed],
     )
     record_accepted(db, [accepted], at=at)
     for row in before:  # the same changes were refused before: their gap keeps growing
-        db.execute("insert into synced.rejects values (?, ?, ?, ?, ?, ?, ?, ?)", list(row))
+        db.execute("insert into synced.rejects values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", list(row))
     record_rejected(db, rest, code=code, http_status=http_status, at=at)
 
 
 # --- what the next sync is measured by ----------------------------------------------------------------------------
 
 
-def record_doubted(db: Db, contact_id: str, why: str, *, at: datetime) -> None:
-    """Record that we may have created this contact: it is not written until it shows a sign of its own."""
-    db.execute("insert or replace into synced.doubted values (?, ?, ?)", [contact_id, why, at])
+def record_doubted(db: Db, target: Ref, why: str, *, at: datetime) -> None:
+    """Record that we may have created this record: it is not written until it shows a sign of its own."""
+    db.execute("insert or replace into synced.doubted values (?, ?, ?, ?, ?)", [*target, why, at])
 
 
-def read_doubted(db: Db) -> set[str]:
-    """Return the ids of contacts that we may have created."""
-    return {row[0] for row in db.rows("select contact_id from synced.doubted")}
+def read_doubted(db: Db) -> set[Ref]:
+    """Return the records that we may have created."""
+    return {Ref(*row) for row in db.rows(f"select {KEY} from synced.doubted")}
 
 
 def record_links(db: Db, *, at: datetime) -> None:
-    """Record which contact is linked to which customer, for the next sync's brake; a loss let through is forgotten."""
+    """Record which record stands for which subject, for the next sync's brake; a loss let through is forgotten."""
     db.execute(
-        """delete from synced.links where contact_id in
-           (select contact_id from planned.contacts where customer_id is null)"""
+        f"delete from synced.links where ({KEY}) in (select ({KEY}) from planned.targets where subject_id is null)"
     )
     db.execute(
-        """insert or replace into synced.links
-           select contact_id, customer_id, linked_by, newest_order_at, ?::timestamp from planned.contacts
-           where customer_id is not null and held is null""",
+        f"""insert or replace into synced.links by name
+            select {KEY}, subject_system, subject_object, subject_id, linked_by, subject_at, ?::timestamp as linked_at
+            from planned.targets where subject_id is not null and held is null""",
         [at],
     )
 
 
 def record_baseline(db: Db, *, at: datetime) -> None:
     """Record this sync's complete reads, because the brake let it through: the next one is measured by them."""
-    for what in ("customers", "contacts"):
-        db.execute(
-            f"""insert or replace into synced.baseline
-                select '{what}', {what}_rows, ?::timestamp from planned.plan where {what}_rows is not null""",
-            [at],
-        )
+    db.execute(
+        """insert or replace into synced.baseline
+           select r.key, cast(r.value as bigint), ?::timestamp from planned.plan as p, json_each(p.reads) as r""",
+        [at],
+    )
 
 
 def record_settled(db: Db) -> None:
-    """Record contacts with nothing to write and nothing to say as settled: not compared until they change.
+    """Record targets with nothing to write and nothing to say as settled: not compared until they change.
 
-    Only contacts that the plan's own run has read: of the others nothing was proved, and a write that was accepted and
-    lost leaves the contact's body as it was.
+    Only those that the plan's own run had read when it compared them: of the others nothing was proved, and a write
+    that was accepted and lost leaves the body as it was.
     """
     db.execute(
-        """insert or replace into synced.settled
-           select contact_id, fingerprint from planned.contacts
-           where fingerprint is not null and held is null
-             and contact_id in (select contact_id from raw.simpletexting_contacts
-                                join planned.plan on read_run = run_id)
-             and not exists (select 1 from synced.settled as s where s.contact_id = planned.contacts.contact_id
-                             and s.fingerprint = planned.contacts.fingerprint)
-             and contact_id not in (select contact_id from planned.changes)
-             and contact_id not in (select contact_id from planned.notes
-                                    where note in ('edited_there', 'cannot_clear', 'waiting_retry'))"""
+        f"""insert or replace into synced.settled
+            select {KEY}, p.fingerprint from planned.targets as p
+            left join synced.settled as s using ({KEY})
+            anti join planned.changes using ({KEY})
+            anti join (from planned.notes where note in ('edited_there', 'cannot_clear', 'waiting_retry')) using ({KEY})
+            where p.fingerprint is not null and p.held is null and p.compared is not null
+              and s.fingerprint is distinct from p.fingerprint"""
     )
 
 

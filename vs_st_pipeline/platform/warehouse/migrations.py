@@ -1,58 +1,141 @@
-"""Brings a merchant's file forward to this version's schema, step by step, and leaves one of a newer version alone.
+"""Brings a merchant's file forward to this version's schema, whole or not at all, and leaves a newer one alone.
 
-Data flow: sql/*.sql -> the file, each in a transaction that says so in `schema_version`.
+Data flow: numbered SQL of several owners -> the file, in one transaction that says so in `schema_version`.
+
+Every owner has a lineage of its own: what all files share, each connector, each route. Which owners a file has follows
+from its route, and is handed in as a `Layout`: this room knows no system and no route. Files that are older than that
+have one lineage, which knew both systems; they are carried over in the same transaction that brings them forward.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import duckdb
 
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 
-def _migrations() -> list[tuple[int, str]]:
-    folder = resources.files("vs_st_pipeline.platform.warehouse") / "sql"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return [(int(name.split("_", 1)[0]), (folder / name).read_text(encoding="utf-8")) for name in names]
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """One owner's numbered steps, in order."""
+
+    owner: str
+    steps: tuple[tuple[int, str], ...]
+
+    @property
+    def newest(self) -> int:
+        return self.steps[-1][0]
 
 
-MIGRATIONS = _migrations()
-NEWEST = MIGRATIONS[-1][0]
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """How a file of the one lineage that there was before becomes one of several.
+
+    Attributes:
+        steps: the old lineage; a file may stand at any of them.
+        set_aside: SQL that makes room for the tables that replace others, before the owners' steps.
+        carry_over: SQL that fills those from what was set aside, and drops that, after the owners' steps.
+    """
+
+    steps: tuple[tuple[int, str], ...]
+    set_aside: str
+    carry_over: str
 
 
-def version_of(db: Db) -> int:
-    """Return the schema version of a file, 0 for one that was just made."""
-    try:
-        return int(db.value("select coalesce(max(version), 0) from schema_version"))
-    except duckdb.CatalogException:  # a file that was just made
-        return 0
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a file of one route holds: the lineages in the order in which they are applied."""
+
+    lineages: tuple[Lineage, ...]
+    legacy: Legacy | None = None
 
 
-def migrate(db: Db, path: Path) -> None:
-    """Bring a file to this version's schema, one transaction per step.
+def read_lineage(owner: str, folder: Traversable) -> Lineage:
+    """Read an owner's steps: the files `0001_*.sql`, `0002_*.sql` of a folder."""
+    return Lineage(owner, _numbered(folder))
+
+
+def read_legacy(folder: Traversable) -> Legacy:
+    """Read the old lineage from a folder: its numbered files, `set_aside.sql` and `carry_over.sql`."""
+    set_aside, carry_over = (
+        (folder / f"{name}.sql").read_text(encoding="utf-8") for name in ("set_aside", "carry_over")
+    )
+    return Legacy(_numbered(folder), set_aside, carry_over)
+
+
+def _numbered(folder: Traversable) -> tuple[tuple[int, str], ...]:
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name[:4].isdigit() and entry.name.endswith(".sql"))
+    return tuple((int(name.split("_", 1)[0]), (folder / name).read_text(encoding="utf-8")) for name in names)
+
+
+SHARED = read_lineage("shared", resources.files("vs_st_pipeline.platform.warehouse") / "sql")
+"""What every file has."""
+
+
+def migrate(db: Db, path: Path, layout: Layout) -> None:
+    """Bring a file to this version's schema in one transaction; one that is there already costs one question.
 
     Raises:
         BadSettings: the file comes from a newer version.
     """
-    version = version_of(db)
-    if version == NEWEST:
+    known = {lineage.owner: lineage.newest for lineage in layout.lineages}
+    applied, legacy = _applied(db)
+    if applied == known:
         return
-    if version > NEWEST:
-        raise BadSettings(
-            f"the file {path} is at schema {version}, this version knows {NEWEST}: upgrade vs-st-pipeline, "
-            f"or put an older backup back; {remedy(path)} starts anew"
+    _refuse_newer(path, applied, known)
+    if legacy and layout.legacy is not None:
+        _refuse_newer(path, {"": legacy}, {"": layout.legacy.steps[-1][0]})
+    with db.transaction():
+        if legacy and layout.legacy is not None:
+            for number, sql in layout.legacy.steps:
+                if number > legacy:
+                    _apply(db, sql)
+            _apply(db, layout.legacy.set_aside)
+            db.execute("drop table schema_version")
+        db.execute(
+            "create table if not exists schema_version (owner varchar not null, version integer not null, "
+            "applied_at timestamp not null, primary key (owner, version))"
         )
-    db.execute("create table if not exists schema_version (version integer primary key, applied_at timestamp not null)")
-    for number, sql in MIGRATIONS:
-        if number > version:
-            with db.transaction():
-                db.script(sql)
-                db.execute("insert into schema_version values (?, ?)", [number, utc_now_naive()])
+        for lineage in layout.lineages:
+            for number, sql in lineage.steps:
+                if number > applied.get(lineage.owner, 0):
+                    _apply(db, sql)
+                    db.execute("insert into schema_version values (?, ?, ?)", [lineage.owner, number, utc_now_naive()])
+        if legacy and layout.legacy is not None:
+            _apply(db, layout.legacy.carry_over)
+
+
+def _applied(db: Db) -> tuple[dict[str, int], int]:
+    """Return the version of each owner in a file, and the version of its old lineage, 0 where it has none."""
+    try:
+        return {row[0]: row[1] for row in db.rows("select owner, max(version) from schema_version group by owner")}, 0
+    except duckdb.CatalogException:  # a file that was just made
+        return {}, 0
+    except duckdb.BinderException:  # one that knows no owners
+        return {}, int(db.value("select coalesce(max(version), 0) from schema_version"))
+
+
+def _refuse_newer(path: Path, applied: Mapping[str, int], known: Mapping[str, int]) -> None:
+    for owner, version in applied.items():
+        if version > known.get(owner, 0):
+            named = f"{owner} {version}" if owner not in known else version
+            raise BadSettings(
+                f"the file {path} is at schema {named}, this version knows {known.get(owner, 'no such thing')}: "
+                f"upgrade vs-st-pipeline, or put an older backup back; {remedy(path)} starts anew"
+            )
+
+
+def _apply(db: Db, sql: str) -> None:
+    db.script(sql)
+    failpoint("migrated")
 
 
 def remedy(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Keeps which contacts were refused, for what, and when they are tried again: with growing gaps, and never dropped.
+"""Keeps which records were refused, for what, and when they are tried again: with growing gaps, and never dropped.
 
 Data flow: refusals -> synced.rejects, synced.suspects, synced.history.
 """
@@ -13,14 +13,16 @@ from datetime import datetime, timedelta
 
 from vs_st_pipeline.domain.plan import Change
 from vs_st_pipeline.domain.records import LARGEST_GAP
+from vs_st_pipeline.domain.refs import Ref
 from vs_st_pipeline.domain.single_reads import gap_after
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry, record_outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A contact that the destination refused: since when, how often, and when it is tried next (UTC without zone)."""
+    """A record that the destination refused: since when, how often, and when it is tried next (UTC without zone)."""
 
     changes_hash: str
     code: str | None
@@ -40,11 +42,11 @@ def request_hash(changes: Iterable[Change]) -> str:
     ).hexdigest()
 
 
-def read_rejected(db: Db) -> dict[str, Rejected]:
-    """Return all contacts that wait for another try, by contact id."""
+def read_rejected(db: Db) -> dict[Ref, Rejected]:
+    """Return all records that wait for another try."""
     return {
-        row[0]: Rejected(*row[1:])
-        for row in db.rows("select contact_id, changes_hash, code, attempts, first_at, next_at from synced.rejects")
+        Ref(*row[:3]): Rejected(*row[3:])
+        for row in db.rows(f"select {KEY}, changes_hash, code, attempts, first_at, next_at from synced.rejects")
     }
 
 
@@ -56,49 +58,52 @@ def record_refused(db: Db, sent: OutboxEntry, *, at: datetime) -> None:
 def record_rejected(db: Db, sent: OutboxEntry, *, code: str | None, http_status: int | None, at: datetime) -> None:
     """Record changes as refused: tried again at the next sync, then after growing gaps up to a day, never dropped."""
     hashed = request_hash(sent.changes)
-    row = db.row("select changes_hash, attempts, first_at from synced.rejects where contact_id = ?", [sent.contact_id])
+    row = db.row(
+        "select changes_hash, attempts, first_at from synced.rejects where system = ? and object = ? and id = ?",
+        sent.target,
+    )
     attempts, first_at = (row[1] + 1, row[2]) if row and row[0] == hashed else (1, at)
     gap = gap_after(attempts)
     db.execute(
-        "insert or replace into synced.rejects values (?, ?, ?, ?, ?, ?, ?, ?)",
-        [sent.contact_id, hashed, code, http_status, attempts, first_at, at, at + gap],
+        "insert or replace into synced.rejects values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [*sent.target, hashed, code, http_status, attempts, first_at, at, at + gap],
     )
 
 
-def record_suspects(db: Db, contact_ids: Iterable[str], *, at: datetime) -> None:
-    """Record that a write of these contacts failed as a whole, after all its tries: one of them may be the cause."""
-    with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
+def record_suspects(db: Db, targets: Iterable[Ref], *, at: datetime) -> None:
+    """Record that a write of these records failed as a whole, after all its tries: one of them may be the cause."""
+    with db.batch(key_columns(sorted(set(targets)))) as batch:
         db.execute(
-            f"""insert into synced.suspects select contact_id, $at::timestamp, $at::timestamp from {batch}
+            f"""insert into synced.suspects select {KEY}, $at::timestamp, $at::timestamp from {batch}
                 on conflict do update set last_at = $at::timestamp""",
             {"at": at},
         )
 
 
-def read_suspects(db: Db) -> set[str]:
-    """Return the ids of contacts whose last write failed as a whole."""
-    return {row[0] for row in db.rows("select contact_id from synced.suspects")}
+def read_suspects(db: Db) -> set[Ref]:
+    """Return the records whose last write failed as a whole."""
+    return {Ref(*row) for row in db.rows(f"select {KEY} from synced.suspects")}
 
 
 def forget_suspects(db: Db) -> None:
-    """Forget all suspects: everything planned was written, or refused contact by contact."""
+    """Forget all suspects: everything planned was written, or refused one by one."""
     db.execute("delete from synced.suspects")
 
 
 def forget_settled_rejects(db: Db) -> None:
-    """Forget refused contacts for which nothing is wanted any more: there is nothing left to try again."""
+    """Forget refused records for which nothing is wanted any more: there is nothing left to try again."""
     db.execute(
-        """delete from synced.rejects
-           where contact_id not in (select contact_id from planned.changes)
-             and contact_id not in (select contact_id from planned.notes where note = 'waiting_retry')"""
+        f"""delete from synced.rejects
+            where ({KEY}) not in (select ({KEY}) from planned.changes)
+              and ({KEY}) not in (select ({KEY}) from planned.notes where note = 'waiting_retry')"""
     )
 
 
-def set_gaps_aside(db: Db, contact_ids: Iterable[str], *, at: datetime) -> None:
-    """Let the next sync try these refused contacts; how often they were refused, and since when, is kept."""
-    with db.batch({"contact_id": sorted(contact_ids)}) as batch:
+def set_gaps_aside(db: Db, targets: Iterable[Ref], *, at: datetime) -> None:
+    """Let the next sync try these refused records; how often they were refused, and since when, is kept."""
+    with db.batch(key_columns(targets)) as batch:
         db.execute(
             f"""update synced.rejects set next_at = least(next_at, ?::timestamp)
-                where contact_id in (select contact_id from {batch})""",
+                where ({KEY}) in (select ({KEY}) from {batch})""",
             [at],
         )

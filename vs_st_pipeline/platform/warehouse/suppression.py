@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from vs_st_pipeline.domain.formats import as_mapping
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 from vs_st_pipeline.platform.warehouse.state import clear_cached, set_state
 from vs_st_pipeline.platform.warehouse.streams import Stream
 from vs_st_pipeline.platform.warehouse.unreadable import uncache_unreadable
@@ -167,8 +168,9 @@ def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
     """Delete every row of every table that is about these names, inside the caller's transaction.
 
     Tables are found by the names of their columns, so that a table of a later version is not forgotten: `contact_id`,
-    `customer_id`, `order_number`, `phone`, and `kind` with `id`. Values that another contact was given from the
-    person's records (a contact that once stood for them) go too, with all that is remembered of that field.
+    `customer_id`, `order_number`, `phone`, `kind` with `id`, and `system`, `object`, `id`, also with something before
+    them. Values that another contact was given from the person's records (a contact that once stood for them) go too,
+    with all that is remembered of that field.
 
     Returns:
         How many rows were deleted; if any, the state `REWRITE` is set.
@@ -186,6 +188,8 @@ def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
             ]
             if {"kind", "id"} <= columns:
                 found.append(f"(kind, id) in (select (kind, value) from {batch})")
+            for prefix in _prefixes(columns):
+                found.append(f"({_kind(prefix)}, {prefix}id) in (select (kind, value) from {batch})")
             if found:
                 gone += len(db.rows(f"delete from {table} where {' or '.join(found)} returning 1"))
     clear_cached(db)
@@ -201,11 +205,24 @@ def known_names(db: Db, forgotten: Suppressed) -> list[tuple[str, str]]:
     for table, columns in _tables(db).items():
         stored = [(f"'{kind}'", key) for key, kind in _KEYS.items() if key in columns]
         stored += [("kind", "id")] * ({"kind", "id"} <= columns)
+        stored += [(_kind(prefix), f"{prefix}id") for prefix in _prefixes(columns)]
         for named_as, key in stored:
             for kind, value in db.rows(f"select distinct {named_as}, cast({key} as varchar) from {table}"):
                 if forgotten.knows(kind, phone_name(value or "") if kind == PHONE else value):
                     found.add((kind, value))
     return sorted(found)
+
+
+def _prefixes(columns: set[str]) -> list[str]:
+    """Return what stands before `system`, `object` and `id` wherever these columns name a record."""
+    return [
+        column.removesuffix("object") for column in columns
+        if column.endswith("object") and {column.replace("object", "system"), column.replace("object", "id")} <= columns
+    ]  # fmt: skip
+
+
+def _kind(prefix: str) -> str:
+    return f"rtrim({prefix}object, 's')"  # `contacts` are of the kind `contact`
 
 
 def _tables(db: Db) -> dict[str, set[str]]:
@@ -239,14 +256,14 @@ def _erase_what_was_made_of_it(db: Db, tables: dict[str, set[str]], names: Seque
     ]
     pairs: list[Any] = []
     for table, columns in tables.items():
-        if {"contact_id", "field", "sources"} <= columns:
+        if {"id", "field", "sources"} <= columns:
             for pattern in patterns:
-                pairs += db.rows(f"select contact_id, field from {table} where regexp_matches(sources, ?)", [pattern])
+                pairs += db.rows(f"select {KEY}, field from {table} where regexp_matches(sources, ?)", [pattern])
     gone = 0
     if pairs:
-        with db.batch({"contact_id": [row[0] for row in pairs], "field": [row[1] for row in pairs]}) as batch:
+        with db.batch({**key_columns(row[:3] for row in pairs), "field": [row[3] for row in pairs]}) as batch:
             for table, columns in tables.items():
-                if {"contact_id", "field"} <= columns:
-                    of_these = f"(contact_id, field) in (select (contact_id, field) from {batch})"
+                if {"system", "object", "id", "field"} <= columns:
+                    of_these = f"({KEY}, field) in (select ({KEY}, field) from {batch})"
                     gone += len(db.rows(f"delete from {table} where {of_these} returning 1"))
     return gone

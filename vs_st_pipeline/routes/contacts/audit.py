@@ -19,6 +19,7 @@ from typing import Any, Final
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, PAGE_SIZE, SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.contacts import fetch_contact, fetch_contacts
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
+from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.domain.diff import Drift, classify_drift
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.phone import mask_phone
@@ -28,6 +29,7 @@ from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.keys import KEY
 from vs_st_pipeline.platform.warehouse.state import NOTHING_TO_WRITE, clear_state
 from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
 from vs_st_pipeline.routes.contacts import map_file, planning
@@ -159,9 +161,9 @@ def _audit(session: ContactsSession, found: AuditResult, sample: int | None) -> 
 def _linked_and_written(db: Db) -> list[str]:
     """Return the ids of contacts that the last plan linked to a customer and that the ledger knows."""
     rows = db.rows(
-        """select distinct contact_id from synced.ledger
-           semi join (select contact_id from planned.contacts where customer_id is not null) using (contact_id)
-           semi join (select contact_id from raw.simpletexting_contacts where not gone) using (contact_id)"""
+        f"""select distinct id from synced.ledger
+            semi join (select {KEY} from planned.targets where subject_id is not null) using ({KEY})
+            semi join (select contact_id as id from raw.simpletexting_contacts where not gone) using (id)"""
     )
     return sorted(row[0] for row in rows)
 
@@ -220,7 +222,7 @@ def _ask_one_that_went_well(run: Run, st: SimpleTextingClient, reads: SingleRead
 
 
 def _compare(db: Db, people: Sequence[Person], found: AuditResult) -> None:
-    accepted = ledger.read_accepted(db, [person.contact.contact_id for person in people])
+    accepted = ledger.read_accepted(db, [contact_ref(person.contact.contact_id) for person in people])
     for person in people:
         contact = person.contact
         if (
@@ -228,7 +230,7 @@ def _compare(db: Db, people: Sequence[Person], found: AuditResult) -> None:
         ):  # nothing may be written to this contact, or its values are not known yet, so nothing is wanted of it
             found.left_out[person.held or NOT_READ_YET] += 1
             continue
-        entries, sides = accepted.get(contact.contact_id, {}), {}
+        entries, sides = accepted.get(contact_ref(contact.contact_id), {}), {}
         for want in person.wanted:
             stands = person.live.value(want.kind, want.key)
             sides[want.field] = classify_drift(want.policy, want.value, stands, entries.get(want.field))

@@ -19,6 +19,7 @@ from typing import Any
 from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve_fields
 from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
+from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     LiveContact,
     read_contacts,
@@ -99,7 +100,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
         [contact] = read_identities(db, found[:1])
         live = read_contacts(db, custom_fields, found[:1])[contact.contact_id]
         person = planning.person_of(run, db, contact, custom_fields)
-        answer["rejected"] = _refusal(retries.read_rejected(db).get(contact.contact_id))
+        answer["rejected"] = _refusal(retries.read_rejected(db).get(contact_ref(contact.contact_id)))
         answer["notes"] = _notes(db, contact.contact_id, person)
         answer["evidence"] = _evidence(db, contact, person)
         if person is None:
@@ -138,9 +139,7 @@ class _Known:
     def read(cls, db: Db, contact_id: str) -> _Known:
         when = {
             row[0]: (row[1], row[2])
-            for row in db.rows(
-                "select field, accepted_at, run_id from synced.ledger where contact_id = ?", [contact_id]
-            )
+            for row in db.rows("select field, accepted_at, run_id from synced.ledger where id = ?", [contact_id])
         }
         written = {
             row[0]: dict(
@@ -148,13 +147,14 @@ class _Known:
             )
             for row in db.rows(
                 """select field, written_at, event, call, run_id, rule, sources from synced.history
-                   where contact_id = ? and event <> 'stored' order by seq""",
+                   where id = ? and event <> 'stored' order by seq""",
                 [contact_id],
             )
         }
-        planned = db.value("select wanted from planned.contacts where contact_id = ?", [contact_id])
+        planned = db.value("select wanted from planned.targets where id = ?", [contact_id])
+        ref = contact_ref(contact_id)
         shared_out = {entry[0] for entry in json.loads(planned)} if planned else None
-        return cls(ledger.read_accepted(db, [contact_id]).get(contact_id, {}), when, written, shared_out)
+        return cls(ledger.read_accepted(db, [ref]).get(ref, {}), when, written, shared_out)
 
 
 def _field(
@@ -267,7 +267,7 @@ def _refusal(rejected: Rejected | None) -> Record | None:
 
 
 def _notes(db: Db, contact_id: str, person: Person | None) -> list[str]:
-    planned = {row[0] for row in db.rows("select note from planned.notes where contact_id = ?", [contact_id])}
+    planned = {row[0] for row in db.rows("select note from planned.notes where id = ?", [contact_id])}
     if person is not None:  # what is known now; the plan may be older
         planned.discard(NOT_READ_YET)
         planned |= person.notes
@@ -282,8 +282,10 @@ def _evidence(db: Db, contact: ContactIdentity, person: Person | None) -> Record
         [person.customer_id if person else None],
     )
     last = db.row(
-        """select call, run_id, sent_at, status, read_at, birth_date is not null, outcome from synced.writes
-           where contact_id = ? order by sent_at desc, send_id desc limit 1""",
+        """select call, run_id, sent_at, json_extract_string(evidence, '$.status'),
+                  cast(json_extract_string(evidence, '$.read_at') as timestamp),
+                  json_extract_string(evidence, '$.birth_date') is not null, outcome
+           from synced.writes where id = ? order by sent_at desc, send_id desc limit 1""",
         [contact.contact_id],
     )
     names = ("call", "run_id", "sent_at", "status", "read_at", "birth_date_known", "outcome")
@@ -380,7 +382,7 @@ def _not_readable(db: Db, person: Person) -> dict[str, list[Record]]:
 def _not_written(db: Db, person: Person) -> str | None:
     """Say why nothing is written to a linked contact; return None where something is."""
     if person.held:
-        doubted = db.value("select met_at from synced.doubted where contact_id = ?", [person.contact.contact_id])
+        doubted = db.value("select met_at from synced.doubted where id = ?", [person.contact.contact_id])
         if doubted is not None and consent_reason(person.contact.status) is None:
             return "a write of ours may have made this contact, so its consent is not believed until it shows a sign"
         return MEANINGS[person.held]
@@ -417,8 +419,9 @@ def contacts_with_phone(db: Db, digits: str | None) -> list[tuple[str, bool]]:
     """
     found = dict(_with_phone(db, digits))
     for contact_id, gone in db.rows(
-        """select distinct contact_id, coalesce(gone, true)
-           from synced.writes as w left join raw.simpletexting_contacts as c using (contact_id) where w.phone = ?""",
+        """select distinct w.id, coalesce(gone, true)
+           from synced.writes as w left join raw.simpletexting_contacts as c on c.contact_id = w.id
+           where w.phone = ?""",
         [digits],
     ):
         found.setdefault(contact_id, bool(gone))

@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
+from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 from vs_st_pipeline.routes.contacts.explain import (
     REJECTED,
     UNANSWERED,
@@ -61,9 +63,9 @@ def history(run: Run, phone: str, field_name: str | None = None, *, at: datetime
         "at": told(until),
         "entries": [{**entry, "at": told(entry["at"])} for entry in entries],
         "ledger": [
-            {"contact_id": contact_id, "field": field, "sent": entry.sent, "stored": entry.stored}
-            for (contact_id, field), entry in sorted(replayed.items())
-            if contact_id in ids and (meant is None or field.casefold() == meant)
+            {"contact_id": ref.id, "field": field, "sent": entry.sent, "stored": entry.stored}
+            for (ref, field), entry in sorted(replayed.items())
+            if ref.id in ids and (meant is None or field.casefold() == meant)
         ]
         if until
         else None,
@@ -76,22 +78,22 @@ def _entry(**known: Any) -> Record:
 
 
 def _values_that_moved(db: Db, contact_ids: Sequence[str]) -> list[Record]:
-    with db.batch({"contact_id": list(contact_ids)}) as batch:
+    with db.batch(key_columns(map(contact_ref, contact_ids))) as batch:
         columns, rows = db.columns(
-            f"""select written_at as at, contact_id, event, field, old, new, stored, call, run_id, rule, sources
-                from synced.history semi join {batch} using (contact_id) order by seq"""
+            f"""select written_at as at, id as contact_id, event, field, old, new, stored, call, run_id, rule, sources
+                from synced.history semi join {batch} using ({KEY}) order by seq"""
         )
     return [_entry(**dict(zip(columns, row, strict=True))) for row in rows]
 
 
 def _writes_without_values(db: Db, contact_ids: Sequence[str]) -> list[Record]:
     """Return refusals, writes that had no effect, and writes whose outcome is not known yet."""
-    with db.batch({"contact_id": list(contact_ids)}) as batch:
+    with db.batch(key_columns(map(contact_ref, contact_ids))) as batch:
         rows = db.rows(
-            f"""select coalesce(w.settled_at, w.sent_at), w.contact_id, w.outcome, w.call, w.run_id, w.changes,
+            f"""select coalesce(w.settled_at, w.sent_at), w.id, w.outcome, w.call, w.run_id, w.changes,
                        r.code, r.last_at is not null and r.last_at = w.settled_at
-                from synced.writes as w semi join {batch} using (contact_id)
-                left join synced.rejects as r using (contact_id)
+                from synced.writes as w semi join {batch} using ({KEY})
+                left join synced.rejects as r using ({KEY})
                 where w.outcome is distinct from 'accepted' order by w.sent_at, w.send_id"""
         )
     entries = []

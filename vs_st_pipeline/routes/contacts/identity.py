@@ -72,7 +72,7 @@ def link_contacts(db: Db, contacts: Sequence[ContactIdentity]) -> dict[str, Link
 
 def _written_ids(db: Db) -> dict[str, int]:
     """Return the customer ids that the ledger says contacts carry, by contact id."""
-    rows = db.rows("select contact_id, sent from synced.ledger where field = ?", [CUSTOMER_ID_LABEL])
+    rows = db.rows("select id, sent from synced.ledger where field = ?", [CUSTOMER_ID_LABEL])
     return {contact_id: written for contact_id, sent in rows if (written := carried_id(sent)) is not None}
 
 
@@ -86,7 +86,7 @@ def links_key(db: Db) -> str:
            union all
            select 3, count(*), sum(hash(customer_id, phone)) from raw.vinoshipper_customers where deleted_at is null
            union all
-           select 4, count(*), sum(hash(contact_id, sent)) from synced.ledger where field = ?""",
+           select 4, count(*), sum(hash(id, sent)) from synced.ledger where field = ?""",
         [CUSTOMER_ID_LABEL],
     )
     return str(sorted(rows))

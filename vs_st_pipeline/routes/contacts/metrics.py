@@ -17,6 +17,7 @@ from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.keys import KEY
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
 from vs_st_pipeline.routes.contacts import map_file
 
@@ -73,7 +74,7 @@ def missing_rows(what: str) -> Callable[[Run, Db], Metric]:
     def find(run: Run, db: Db) -> Metric:
         now = db.value("select rows from raw.reads where what = ?", [what])
         before = db.value("select rows from synced.baseline where what = ?", [what])
-        synced = int(db.value("select count(distinct contact_id) from synced.ledger"))
+        synced = int(db.value("select count(distinct id) from synced.ledger"))
         if now is None or before is None or synced < brake.FEWEST:
             return Metric(0, int(before or now or 0), "nothing to compare with yet")
         return Metric(max(0, before - now), before, f"{now} rows now, {before} at the last sync")
@@ -144,41 +145,39 @@ def of_linked(reason: str) -> Callable[[Run, Db], Metric]:
     """Measure linked contacts that are held or noted for one reason."""
 
     def find(run: Run, db: Db) -> Metric:
-        rows = """planned.contacts where customer_id is not null and (held = $reason or contact_id in
-                  (select contact_id from planned.notes where note = $reason))"""
+        rows = """planned.targets where subject_id is not null and (held = $reason or id in
+                  (select id from planned.notes where note = $reason))"""
         count = db.value(f"select count(*) from {rows}", {"reason": reason})
-        linked = db.value("select count(*) from planned.contacts where customer_id is not null")
+        linked = db.value("select count(*) from planned.targets where subject_id is not null")
         return Metric(int(count), int(linked), sample=_some(db, CONTACTS, rows, {"reason": reason}) if count else "")
 
     return find
 
 
 def held(run: Run, db: Db) -> Metric:
-    reasons = db.rows("select held, count(*) from planned.contacts where held is not null group by 1 order by 1")
-    linked = db.value("select count(*) from planned.contacts where customer_id is not null")
+    reasons = db.rows("select held, count(*) from planned.targets where held is not null group by 1 order by 1")
+    linked = db.value("select count(*) from planned.targets where subject_id is not null")
     told = ", ".join(f"{row[0]} {row[1]}" for row in reasons)
-    some = _some(db, CONTACTS, "planned.contacts where held is not null") if reasons else ""
+    some = _some(db, CONTACTS, "planned.targets where held is not null") if reasons else ""
     return Metric(sum(row[1] for row in reasons), int(linked), told, some)
 
 
 def rejected(run: Run, db: Db) -> Metric:
     """Measure contacts that SimpleTexting refuses; by code how many, for how long, what it means, what to do."""
     codes = db.rows("select code, count(*), min(first_at) from synced.rejects group by 1 order by 3, 1 nulls last")
-    written = db.value(
-        "select count(*) from (select contact_id from synced.ledger union select contact_id from synced.rejects)"
-    )
+    written = db.value("select count(*) from (select id from synced.ledger union select id from synced.rejects)")
     told = []
     for code, count, since in codes:
         meaning = describe_code(code)
         told.append(f"{meaning.code} {count}, for up to {humanize(run.now() - since)}: {meaning.means} {meaning.do}")
-    some = _some(db, CONTACTS, "planned.contacts semi join synced.rejects using (contact_id)") if codes else ""
+    some = _some(db, CONTACTS, f"planned.targets semi join synced.rejects using ({KEY})") if codes else ""
     return Metric(sum(row[1] for row in codes), int(written), " | ".join(told), some)
 
 
 def unknown(run: Run, db: Db) -> Metric:
     """Measure contacts with a write that was sent, or may have been, and has no answer that says what became of it."""
     row = db.row(
-        """select count(distinct contact_id) filter (outcome is null), count(distinct contact_id),
+        """select count(distinct id) filter (outcome is null), count(distinct id),
                   min(sent_at) filter (outcome is null) from synced.writes"""
     ) or (0, 0, None)
     detail = f"the oldest was sent {humanize(run.now() - row[2])} ago" if row[2] else ""
@@ -214,10 +213,10 @@ def not_as_left(run: Run, db: Db) -> Metric:
 
 def written_though_held(run: Run, db: Db) -> Metric:
     """Measure contacts that the last plan's run wrote although that plan holds them back or does not link."""
-    written = """select distinct h.contact_id from synced.history as h join planned.plan as p using (run_id)
+    written = """select distinct h.system, h.object, h.id from synced.history as h join planned.plan as p using (run_id)
                  where event = 'accepted'"""
     row = db.row(
-        f"""select count(*) filter (c.held is not null or c.customer_id is null), count(*)
-            from ({written}) join planned.contacts as c using (contact_id)"""
+        f"""select count(*) filter (c.held is not null or c.subject_id is null), count(*)
+            from ({written}) join planned.targets as c using ({KEY})"""
     ) or (0, 0)
     return Metric(int(row[0]), int(row[1]))

@@ -29,7 +29,8 @@ _UNSETTLED = (
     "count(*) from raw.unreadable where kind = 'contact'",
     # A contact that was read in this run, and was never found settled.
     """count(*) from raw.simpletexting_contacts as c
-       join planned.contacts as p using (contact_id) left join synced.settled as s using (contact_id)
+       join planned.targets as p on p.id = c.contact_id
+       left join synced.settled as s using (system, object, id)
        where c.read_run = $run and p.fingerprint is not null and s.fingerprint is distinct from p.fingerprint""",
 )
 

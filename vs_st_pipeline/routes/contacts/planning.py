@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, ResolvedMap, resolve_fields
 from vs_st_pipeline.connectors.simpletexting.emails import email_owners, is_email
+from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     LiveContact,
     read_contacts,
@@ -41,6 +42,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse import ledger, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.keys import KEY
 from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, link_contacts
 from vs_st_pipeline.routes.contacts.plan_rows import Differences, Person, Plan, noted
 from vs_st_pipeline.routes.contacts.plan_store import store_changes, store_people
@@ -135,7 +137,7 @@ def _people(run: Run, db: Db, linked: Linked, custom_fields: Sequence[CustomFiel
     live = read_contacts(db, custom_fields, [person.contact.contact_id for person in people if not person.held])
     for person in people:
         person.live = live.get(person.contact.contact_id)
-        if person.live and person.live.may_be_ours and person.contact.contact_id in doubted:
+        if person.live and person.live.may_be_ours and contact_ref(person.contact.contact_id) in doubted:
             person.held, person.facts, person.notes = NOT_CONFIRMED, None, set()
     return people
 
@@ -230,11 +232,12 @@ def _compare(run: Run, db: Db, people: Sequence[Person]) -> Differences:
     unsettled = {
         row[0]
         for row in db.rows(
-            """select contact_id from planned.contacts as p left join synced.settled as s using (contact_id)
-               where p.fingerprint is not null and s.fingerprint is distinct from p.fingerprint"""
+            f"""select id from planned.targets as p left join synced.settled as s using ({KEY})
+                where p.fingerprint is not null and s.fingerprint is distinct from p.fingerprint"""
         )
     }
-    rows = Differences(accepted=ledger.read_accepted(db, unsettled))
+    accepted_of = ledger.read_accepted(db, map(contact_ref, unsettled))
+    rows = Differences(accepted={ref.id: entries for ref, entries in accepted_of.items()})
     rejected = retries.read_rejected(db)
     for person in people:
         contact_id = person.contact.contact_id
@@ -253,7 +256,7 @@ def _compare(run: Run, db: Db, people: Sequence[Person]) -> Differences:
         if not found.changes:
             continue
         rows.would_change[contact_id] = found.changes
-        waiting = rejected.get(contact_id)
+        waiting = rejected.get(contact_ref(contact_id))
         if waiting and waiting.changes_hash == retries.request_hash(found.changes) and waiting.waits_at(run.now()):
             person.notes.add(WAITING_RETRY)
         else:

@@ -5,6 +5,7 @@ Setting the gap aside is all that is special; what follows is a sync like any ot
 
 from __future__ import annotations
 
+from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_identities
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.report import FAILED, Report
@@ -36,8 +37,8 @@ def _set_gaps_aside(run: Run, digits: str | None) -> bool:
     if not run.warehouse.file(run.merchant.id).exists():
         return False
     with run.open() as db, db.transaction():
-        waiting = set(retries.read_rejected(db))
+        waiting = {ref.id for ref in retries.read_rejected(db)}
         if digits is not None:
             waiting = {contact.contact_id for contact in read_identities(db, waiting) if contact.phone == digits}
-        retries.set_gaps_aside(db, waiting, at=run.now())
+        retries.set_gaps_aside(db, map(contact_ref, waiting), at=run.now())
     return bool(waiting)

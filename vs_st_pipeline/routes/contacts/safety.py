@@ -26,10 +26,8 @@ def check_safety(
     rows: Differences,
 ) -> str | None:
     """Return why the plan is not safe to push, as the brake's sentence; None where it is safe."""
-    synced = {row[0] for row in db.rows("select distinct contact_id from synced.ledger")}
-    links = {
-        row[0]: (row[1], row[2]) for row in db.rows("select contact_id, customer_id, newest_order_at from synced.links")
-    }
+    synced = {row[0] for row in db.rows("select distinct id from synced.ledger")}
+    links = {row[0]: (int(row[1]), row[2]) for row in db.rows("select id, subject_id, subject_at from synced.links")}
     if not synced:  # the ledger is lost (or this is the first sync): what contacts carry is all there is to go by
         for contact in linked.contacts:
             if contact.vs_customer_id:

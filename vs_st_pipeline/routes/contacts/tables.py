@@ -12,6 +12,7 @@ from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.domain.phone import mask_email, mask_phone
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.keys import KEY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,9 +40,9 @@ def planned_changes(run: Run, *, limit: int = 20, masked: bool = True) -> pd.Dat
     """Return field by field what the last plan changes: contact, phone, field, old, new, policy."""
     return _table(
         run,
-        """select c.contact_id, p.phone, c.field, c.old, c.new, c.policy
-           from planned.changes as c join planned.contacts as p using (contact_id)
-           order by c.contact_id, c.position limit ?""",
+        f"""select c.id as contact_id, p.phone, c.field, c.old, c.new, c.policy
+            from planned.changes as c join planned.targets as p using ({KEY})
+            order by c.id, c.position limit ?""",
         [limit],
         masked,
     )
@@ -51,9 +52,9 @@ def accepted_changes(run: Run, run_id: str, *, limit: int = 20, masked: bool = T
     """Return value by value what SimpleTexting accepted in one run."""
     return _table(
         run,
-        """select h.contact_id, p.phone, h.field, h.old, h.new, h.call
-           from synced.history as h left join planned.contacts as p using (contact_id)
-           where h.run_id = ? and h.event = 'accepted' order by h.contact_id, h.field limit ?""",
+        f"""select h.id as contact_id, p.phone, h.field, h.old, h.new, h.call
+            from synced.history as h left join planned.targets as p using ({KEY})
+            where h.run_id = ? and h.event = 'accepted' order by h.id, h.field limit ?""",
         [run_id, limit],
         masked,
     )
@@ -63,8 +64,8 @@ def held_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataF
     """Return the contacts that the last plan holds back, and why."""
     return _table(
         run,
-        """select contact_id, phone, held as reason from planned.contacts where held is not null
-           order by row_number() over (partition by held order by contact_id), held limit ?""",
+        """select id as contact_id, phone, held as reason from planned.targets where held is not null
+           order by row_number() over (partition by held order by id), held limit ?""",
         [limit],
         masked,
     )
@@ -74,9 +75,9 @@ def noted_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.Data
     """Return contacts that are written in spite of a note, or left for now, and the note."""
     return _table(
         run,
-        """select n.contact_id, p.phone, n.note as reason
-           from planned.notes as n join planned.contacts as p using (contact_id)
-           order by n.note, n.contact_id limit ?""",
+        f"""select n.id as contact_id, p.phone, n.note as reason
+            from planned.notes as n join planned.targets as p using ({KEY})
+            order by n.note, n.id limit ?""",
         [limit],
         masked,
     )
@@ -89,9 +90,9 @@ def rejected_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.D
     """
     table = _table(
         run,
-        """select r.contact_id, p.phone, r.code, r.http_status, r.attempts, r.first_at, r.next_at
-           from synced.rejects as r left join planned.contacts as p using (contact_id)
-           order by r.first_at, r.contact_id limit ?""",
+        f"""select r.id as contact_id, p.phone, r.code, r.http_status, r.attempts, r.first_at, r.next_at
+            from synced.rejects as r left join planned.targets as p using ({KEY})
+            order by r.first_at, r.id limit ?""",
         [limit],
         masked,
     )

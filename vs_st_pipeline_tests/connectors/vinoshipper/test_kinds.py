@@ -82,10 +82,10 @@ def test_a_wrong_token_is_auth_and_not_tried_again(story: Story) -> None:
 
 def test_a_lock_held_by_another_sync_is_try_later(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vs_st_pipeline.platform.warehouse.files.LOCK_WAIT_SECONDS", 0.1)
-    from vs_st_pipeline.platform.warehouse.files import Warehouse
+    from vs_st_pipeline.operations.warehouse import warehouse_at
 
-    with Warehouse(story.data).sync_lock(TEST):
-        monkeypatch.setattr("vs_st_pipeline.cli.sync._warehouse", Warehouse(story.data, wait_seconds=0.1))
+    with warehouse_at(story.data).sync_lock(TEST):
+        monkeypatch.setattr("vs_st_pipeline.cli.sync._warehouse", warehouse_at(story.data, wait_seconds=0.1))
         report = story.failed("try_later")
     assert report["error"]["system"] is None
     assert report["calls"] == {VS: 0, ST: 0}

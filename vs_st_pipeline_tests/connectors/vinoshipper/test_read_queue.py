@@ -19,10 +19,10 @@ from vs_st_pipeline.connectors.vinoshipper.read_queue import (
     ReadTask,
     within_budget,
 )
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.contacts import metrics
 from vs_st_pipeline.routes.contacts.metrics import Metric
 from vs_st_pipeline_tests.support.story import BRAM, MARISOL, SYNCED, TEST, Story
@@ -33,7 +33,7 @@ IGNORED = "the order search ignores its dates"
 
 def measured(story: Story, find: Callable[[Run, Db], Metric]) -> Metric:
     merchant = next(one for one in read_merchants(story.folder / "merchants.yaml", {}).merchants if one.id == TEST)
-    run = Run(merchant, Warehouse(story.data), lambda: datetime.now(UTC))
+    run = Run(merchant, warehouse_at(story.data), lambda: datetime.now(UTC))
     with run.open() as db:
         return find(run, db)
 
@@ -166,6 +166,6 @@ def test_a_word_that_nobody_told_us_of_is_named_for_a_week(story: Story) -> None
     later = (datetime.now(UTC) + timedelta(days=8)).isoformat()
     assert cli_sync.clock  # the command's clock obeys VS_ST_NOW; the measure is asked with a later one here
     merchant = next(one for one in read_merchants(story.folder / "merchants.yaml", {}).merchants if one.id == TEST)
-    run = Run(merchant, Warehouse(story.data), lambda: datetime.fromisoformat(later))
+    run = Run(merchant, warehouse_at(story.data), lambda: datetime.fromisoformat(later))
     with run.open() as db:
         assert metrics.new_drift("order")(run, db).count == 0

@@ -15,10 +15,10 @@ from vs_st_pipeline.connectors.vinoshipper import carried, landing, landing_orde
 from vs_st_pipeline.connectors.vinoshipper.known_fields import KNOWN_ORDER
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
 from vs_st_pipeline.connectors.vinoshipper.parse import order_from
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.platform.warehouse import staged_batches
-from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_counts, unexpected_names
 
 SETTINGS = """
@@ -32,7 +32,7 @@ merchants:
 def run(tmp_path: Path) -> Run:
     (tmp_path / "merchants.yaml").write_text(SETTINGS)
     merchant = read_merchants(tmp_path / "merchants.yaml", {"KEY": "none"}).merchants[0]
-    return Run(merchant, Warehouse(tmp_path / "data"), lambda: datetime(2026, 3, 1, tzinfo=UTC))
+    return Run(merchant, warehouse_at(tmp_path / "data"), lambda: datetime(2026, 3, 1, tzinfo=UTC))
 
 
 def _land(run: Run, number: int, **fields: object) -> None:

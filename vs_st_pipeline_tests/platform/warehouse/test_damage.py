@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.domain.errors import BadSettings, Interrupted, TryLater
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.contacts import stages
 from vs_st_pipeline.routes.contacts.session import ContactsSession
@@ -85,8 +86,8 @@ def test_a_log_that_is_garbage_costs_nothing_but_what_stood_in_it(both: Story) -
 
 
 def test_a_file_of_a_newer_version_is_left_alone_and_named(both: Story) -> None:
-    with Warehouse(both.data).open(TEST) as db:
-        db.execute("insert into schema_version values (999, now()::timestamp)")
+    with warehouse_at(both.data).open(TEST) as db:
+        db.execute("insert into schema_version values ('shared', 999, now()::timestamp)")
     before = file_of(both).read_bytes()
     failed_alone(both, both.sync(every=True), str(file_of(both)), "upgrade", "vs-st rebuild")
     assert file_of(both).read_bytes() == before
@@ -140,7 +141,7 @@ def test_c37_a_flipped_byte_anywhere_is_told_with_its_remedy_and_harms_nobody_el
     whole = file_of(story)
     blocks = range(HEADERS, whole.stat().st_size, BLOCK)
     places = [0, 9, 13, 4096, 4096 + 20, 8192 + 3, *(at + 8 + 1000 for at in blocks), *(at + 3 for at in blocks[::5])]
-    warehouse = Warehouse(story.folder / "flipped", wait_seconds=5)
+    warehouse = warehouse_at(story.folder / "flipped", wait_seconds=5)
     shutil.copy(whole, warehouse.folder("good") / whole.name)
     told = 0
     with warehouse.keeping("good"):
@@ -185,7 +186,7 @@ def test_c37_a_merchant_whose_file_is_damaged_is_started_anew_and_made_good(both
 def test_c37_who_uses_a_file_while_another_stops_duckdb_is_told_to_try_again(story: Story) -> None:
     """DuckDB refuses everything after a fatal error, so the error is made here, as no damage makes it at will."""
     story.begin_synced()
-    warehouse = Warehouse(story.data, wait_seconds=5)
+    warehouse = warehouse_at(story.data, wait_seconds=5)
     at_it, stopped = threading.Event(), threading.Event()
     told: list[BaseException] = []
 
@@ -267,7 +268,7 @@ def test_c37_a_file_held_by_another_program_says_to_close_that_program(story: St
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(TryLater) as caught, Warehouse(story.data, wait_seconds=0).open(TEST):
+        with pytest.raises(TryLater) as caught, warehouse_at(story.data, wait_seconds=0).open(TEST):
             pass
         other.communicate("")
     assert str(file_of(story)) in caught.value.message
@@ -389,7 +390,7 @@ def test_days_that_were_compared_in_a_wrong_future_are_compared_again(story: Sto
     story.synced(now=now.isoformat())
     story.synced(now=(now + timedelta(days=30)).isoformat())
     story.synced(now=now.isoformat())
-    with Warehouse(story.data).open(TEST) as db:
+    with warehouse_at(story.data).open(TEST) as db:
         assert db.value("select count(*) from raw.slices where compared_at > ?", [now.replace(tzinfo=None)]) == 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import stat
 import subprocess
@@ -15,11 +14,12 @@ import duckdb
 import pytest
 
 from vs_st_pipeline.domain.errors import BadSettings, TryLater
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.failpoints import enable, reached
 from vs_st_pipeline.platform.locks import is_release_requested
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.files import REST_SECONDS, Warehouse, log_of
-from vs_st_pipeline.platform.warehouse.migrations import MIGRATIONS
+from vs_st_pipeline.platform.warehouse.files import REST_SECONDS, log_of
+from vs_st_pipeline.platform.warehouse.migrations import SHARED
 from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, set_state
 
 NOON = datetime(2026, 3, 1, 12)
@@ -32,9 +32,9 @@ sys.stdin.readline()
 
 
 def test_a_new_file_is_private_and_at_the_newest_schema(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "data")
+    warehouse = warehouse_at(tmp_path / "data")
     with warehouse.open("a-winery") as db:
-        assert db.value("select max(version) from schema_version") == MIGRATIONS[-1][0]
+        assert db.value("select max(version) from schema_version") == SHARED.newest
         assert db.value("select count(*) from synced.ledger") == 0
     assert stat.S_IMODE(warehouse.file("a-winery").stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
@@ -46,7 +46,7 @@ def test_a_new_file_is_private_and_at_the_newest_schema(tmp_path: Path) -> None:
 
 
 def test_merchants_do_not_see_each_other(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
     with warehouse.open("one") as db:
         db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
     with warehouse.open("two") as db:
@@ -56,7 +56,7 @@ def test_merchants_do_not_see_each_other(tmp_path: Path) -> None:
 
 
 def test_a_file_is_let_go_between_two_uses(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
     with warehouse.open("one"):
         pass
     with duckdb.connect(str(warehouse.file("one"))) as other:
@@ -66,8 +66,8 @@ def test_a_file_is_let_go_between_two_uses(tmp_path: Path) -> None:
 VISITOR = """
 import sys
 from pathlib import Path
-from vs_st_pipeline.platform.warehouse.files import Warehouse
-with Warehouse(Path(sys.argv[1]), wait_seconds=float(sys.argv[2])).open("one") as db:
+from vs_st_pipeline.operations.warehouse import warehouse_at
+with warehouse_at(Path(sys.argv[1]), wait_seconds=float(sys.argv[2])).open("one") as db:
     print(db.value("select rows from synced.baseline"))
 """
 
@@ -90,7 +90,7 @@ def visited(folder: Path, wait_seconds: float) -> subprocess.CompletedProcess[st
 
 
 def test_a_kept_file_is_let_go_when_somebody_wishes_for_it_and_when_it_is_kept_no_more(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
     with warehouse.keeping("one"):
         with warehouse.open("one") as db:
             db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
@@ -103,7 +103,7 @@ def test_a_kept_file_is_let_go_when_somebody_wishes_for_it_and_when_it_is_kept_n
 
 
 def test_who_wishes_for_a_file_gets_it_from_one_who_uses_it_all_the_time(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
     with warehouse.keeping("one"), ThreadPoolExecutor(1) as pool:
         with warehouse.open("one") as db:
             db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
@@ -128,7 +128,7 @@ def test_the_wish_of_a_process_that_was_killed_is_none(tmp_path: Path) -> None:
 
 
 def test_a_kept_file_that_is_moved_away_is_not_written_any_more(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
     with warehouse.keeping("one"):
         with warehouse.open("one") as db:
             db.execute("insert into synced.baseline values ('customers', 7, now()::timestamp)")
@@ -141,7 +141,7 @@ def test_a_kept_file_that_is_moved_away_is_not_written_any_more(tmp_path: Path) 
 def test_a_backup_that_is_put_back_while_a_file_is_kept_is_found_whole(tmp_path: Path, waiting: str) -> None:
     """What is yet to be written of the file that was moved away would go to the log at its name: by now the backup's;
     and a log is removed by its name once all of it is in the file."""
-    backup, warehouse = Warehouse(tmp_path / "elsewhere"), Warehouse(tmp_path / "here")
+    backup, warehouse = warehouse_at(tmp_path / "elsewhere"), warehouse_at(tmp_path / "here")
     saved, path = backup.file("one"), warehouse.file("one")
     with backup.keeping("one"), backup.open("one") as db:
         db.execute("checkpoint")
@@ -163,7 +163,7 @@ def test_a_backup_that_is_put_back_while_a_file_is_kept_is_found_whole(tmp_path:
 
 
 def test_a_file_whose_waiting_marks_cannot_be_written_is_let_go_all_the_same(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
     with pytest.raises(BadSettings, match="is the disk full"), warehouse.keeping("one"), warehouse.open("one") as db:
         db.defer("marks", lambda: db.execute("insert into raw.nowhere values (1)"))
     with warehouse.open("one") as db:  # somebody has made room
@@ -172,7 +172,7 @@ def test_a_file_whose_waiting_marks_cannot_be_written_is_let_go_all_the_same(tmp
 
 def test_a_new_file_under_the_number_of_the_old_one_is_made_ready_like_any_other(tmp_path: Path) -> None:
     """The kernel gives the number of a removed file to the next one that is made; a process may have known the old."""
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
     with warehouse.open("one"):
         pass
     duckdb.connect(str(tmp_path / "new")).close()
@@ -182,7 +182,7 @@ def test_a_new_file_under_the_number_of_the_old_one_is_made_ready_like_any_other
 
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
 
     def dies_midway() -> None:
         with warehouse.open("one") as db, db.transaction():
@@ -202,7 +202,7 @@ def stored_marks(tmp_path: Path) -> dict[str, str]:
 
 
 def test_marks_wait_for_the_next_writing_transaction_or_for_the_file_to_be_let_go(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
     with warehouse.open("one"):
         pass
     enable("any:0")
@@ -225,7 +225,7 @@ def test_marks_wait_for_the_next_writing_transaction_or_for_the_file_to_be_let_g
 
 
 def test_a_mark_of_a_transaction_that_fails_is_not_kept_and_the_older_one_counts(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
 
     def dies_midway(db: Db, *statements: str) -> None:
         with db.transaction():
@@ -247,7 +247,7 @@ def test_a_mark_of_a_transaction_that_fails_is_not_kept_and_the_older_one_counts
 
 
 def test_what_was_handed_to_a_transaction_that_fails_is_not_kept_in_memory(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
 
     def dies(db: Db, statement: str) -> None:
         with db.transaction(), db.batch({"phone": ["7075550100"]}):
@@ -263,7 +263,7 @@ def test_what_was_handed_to_a_transaction_that_fails_is_not_kept_in_memory(tmp_p
 
 
 def test_a_file_held_by_another_process_is_waited_for_and_then_named(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path, wait_seconds=0.2)
+    warehouse = warehouse_at(tmp_path, wait_seconds=0.2)
     with warehouse.open("one"):
         pass
     with subprocess.Popen(
@@ -281,7 +281,7 @@ def test_a_file_held_by_another_process_is_waited_for_and_then_named(tmp_path: P
 
 
 def test_a_second_sync_of_one_merchant_waits_and_then_says_so(tmp_path: Path) -> None:
-    first, second = Warehouse(tmp_path), Warehouse(tmp_path, wait_seconds=0.1)
+    first, second = warehouse_at(tmp_path), warehouse_at(tmp_path, wait_seconds=0.1)
     with first.sync_lock("one"):
         with pytest.raises(TryLater, match="another sync"), second.sync_lock("one"):
             pass
@@ -292,7 +292,7 @@ def test_a_second_sync_of_one_merchant_waits_and_then_says_so(tmp_path: Path) ->
 
 
 def test_a_file_that_is_no_database_is_named_with_a_remedy_and_others_work(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
     (warehouse.folder("one") / "warehouse.duckdb").write_bytes(b"rubbish" * 4096)
     with (
         pytest.raises(BadSettings, match=r"one/warehouse\.duckdb.*vs-st rebuild --merchant one"),
@@ -304,57 +304,23 @@ def test_a_file_that_is_no_database_is_named_with_a_remedy_and_others_work(tmp_p
 
 
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
     with warehouse.open("one") as db:
-        db.execute("insert into schema_version values (999, now()::timestamp)")
+        db.execute("insert into schema_version values ('shared', 999, now()::timestamp)")
     with pytest.raises(BadSettings, match="schema 999.*upgrade"), warehouse.open("one"):
         pass
 
 
 def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder must be")
-    with pytest.raises(BadSettings, match="VS_ST_DATA_DIR"), Warehouse(tmp_path / "data").open("one"):
+    with pytest.raises(BadSettings, match="VS_ST_DATA_DIR"), warehouse_at(tmp_path / "data").open("one"):
         pass
 
 
 def test_a_commit_that_finds_no_room_is_told_as_a_full_disk_and_another_as_what_it_is(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = warehouse_at(tmp_path)
     no_room = "TransactionContext Error: Failed to commit: Could not write file: No space left on device"
     with pytest.raises(BadSettings, match="is the disk full"), warehouse.open("one"):
         raise duckdb.TransactionException(no_room)
     with pytest.raises(duckdb.TransactionException), warehouse.open("one"):
         raise duckdb.TransactionException("TransactionContext Error: Conflict on tuple deletion!")
-
-
-def test_migrations_are_numbered_without_gaps() -> None:
-    assert [number for number, _ in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
-
-
-def test_contacts_of_the_release_before_are_found_by_what_stands_in_their_bodies(tmp_path: Path) -> None:
-    """Until the next sync lists all of them, which the migration makes due."""
-    with Warehouse(tmp_path).open("one") as db:
-        for column in ("phone", "email", "customer_id", "status"):
-            db.execute(f"alter table raw.simpletexting_contacts drop column {column}")
-        db.execute("alter table planned.contacts drop column compared")
-        db.execute("delete from schema_version where version >= 12")
-        db.execute("insert into raw.simpletexting_custom_fields values ('VScustomerID', 'vs_id')")
-        db.execute("insert into raw.marks values ('contacts_full', '1', timestamp '2026-01-01')")
-        for contact_id, body in (
-            ("c1", {"contactPhone": "7075550142", "email": " Mari@Example.COM", "subscriptionStatus": "OPT_IN",
-                    "customFields": {"vs_id": "700101"}}),
-            ("c2", {"contactPhone": "+44 20 7946 0958", "email": None, "customFields": None}),
-        ):  # fmt: skip
-            db.execute(
-                """insert into raw.simpletexting_contacts (contact_id, body, body_hash, read_at, read_run)
-                   values (?, ?, 'h', timestamp '2026-01-01', 'r')""",
-                [contact_id, json.dumps(body)],
-            )
-    with Warehouse(tmp_path).open("one") as db:
-        rows = db.rows(
-            "select contact_id, phone, email, customer_id, status from raw.simpletexting_contacts order by 1"
-        )
-        assert rows == [
-            ("c1", "7075550142", "mari@example.com", "700101", "OPT_IN"),
-            ("c2", None, None, None, ""),
-        ]
-        assert db.rows("select * from raw.marks where name = 'contacts_full'") == []

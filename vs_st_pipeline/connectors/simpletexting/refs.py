@@ -1,0 +1,13 @@
+"""Names SimpleTexting's contacts as the plan, the ledger and the outbox do."""
+
+from __future__ import annotations
+
+from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
+from vs_st_pipeline.domain.refs import Ref
+
+CONTACTS = "contacts"
+
+
+def contact_ref(contact_id: str) -> Ref:
+    """Return the name of the contact with this id."""
+    return Ref(SIMPLETEXTING, CONTACTS, contact_id)
