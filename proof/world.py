@@ -16,7 +16,7 @@ from proof.forks import Ended, Forks
 from vs_st_pipeline.connectors.simpletexting.batch import NOT_APPLIED
 from vs_st_pipeline.domain.diff import LedgerEntry, is_normalized_form
 from vs_st_pipeline.domain.field_map import MapField
-from vs_st_pipeline.platform.settings.merchants import read_merchants
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.contacts.map_file import load_field_map

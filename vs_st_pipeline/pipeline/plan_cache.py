@@ -173,8 +173,7 @@ select 13, count(*), sum(hash(day)) from raw.unseen_windows where told
 def _fingerprint(run: Run, db: Db, field_map: FieldMap) -> str:
     merchant = run.merchant
     settings = (
-        merchant.on_ambiguous_phone,
-        merchant.require_age_evidence,
+        repr(merchant.sections.get("contacts")),
         str(merchant.time_zone),
         field_map.fields,  # not its fingerprint: of two rows that mean one field of the account the first has it
         program(),

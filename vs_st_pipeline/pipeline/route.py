@@ -6,12 +6,12 @@ routes and never import one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.settings.model import SettingsModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,15 @@ class Route:
     Attributes:
         name: its word on the command line, in reports and in asset keys.
         connectors: the systems that it reads or writes, in the order in which reports name them.
-        is_on: says whether a merchant has this route.
+        needs: names of the sections that a merchant's entry must name to have this route; of each set one will do.
+        settings: what the route's own section may hold, or which keys of an entry are the route's; None: nothing.
     """
 
     name: str
     connectors: tuple[Connector[Any], ...]
-    is_on: Callable[[Merchant], bool]
+    needs: tuple[frozenset[str], ...]
+    settings: type[SettingsModel] | None = None
+
+    def is_on(self, merchant: Merchant) -> bool:
+        """Say whether this route is to be run for a merchant."""
+        return merchant.enabled and self.name in merchant.routes

@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from vs_st_pipeline.platform.http.client import HttpClient, Pace
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.settings.model import SettingsModel
 from vs_st_pipeline.platform.settings.secrets import Secret
 
 
@@ -48,9 +49,11 @@ class Connector(Generic[ClientT]):
         title: its name in sentences for people.
         account: returns the account that a merchant's settings name.
         connect: makes a client; it sends no request.
+        settings: what may stand under its key in the merchants file.
     """
 
     name: str
     title: str
     account: Callable[[Merchant], Account]
     connect: Callable[[Merchant, Pace], ClientT]
+    settings: type[SettingsModel]

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from vs_st_pipeline.connectors.simpletexting.settings import SimpleTextingSettings
 from vs_st_pipeline.domain.codec import BEYOND, JSON, read_json, try_json
 from vs_st_pipeline.domain.errors import SIMPLETEXTING, BadAnswer, BadRecord
 from vs_st_pipeline.domain.phone import parse_nanp
@@ -151,7 +152,7 @@ class SimpleTextingClient:
     """
 
     def __init__(self, merchant: Merchant, pace: Pace) -> None:
-        settings = merchant.simpletexting
+        settings = merchant.section(SimpleTextingSettings)
         self.http = HttpClient(
             system=SIMPLETEXTING,
             base_url=settings.base_url,

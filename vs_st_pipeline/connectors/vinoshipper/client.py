@@ -16,6 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, ORDER, RECEIPT
+from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
 from vs_st_pipeline.domain.codec import JSON, try_json
 from vs_st_pipeline.domain.errors import VINOSHIPPER, BadAnswer, BadRecord
 from vs_st_pipeline.domain.records import ERROR_KEYS, MayBeError, RecordKind, id_text, prove
@@ -65,7 +66,7 @@ class VinoshipperClient:
     """
 
     def __init__(self, merchant: Merchant, pace: Pace) -> None:
-        settings = merchant.vinoshipper
+        settings = merchant.section(VinoshipperSettings)
         self.http = HttpClient(
             system=VINOSHIPPER,
             base_url=settings.base_url,

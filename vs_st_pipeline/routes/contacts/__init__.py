@@ -4,5 +4,11 @@ from __future__ import annotations
 
 from vs_st_pipeline.connectors import simpletexting, vinoshipper
 from vs_st_pipeline.pipeline.route import Route
+from vs_st_pipeline.routes.contacts.settings import ContactsSettings
 
-ROUTE = Route("contacts", (vinoshipper.CONNECTOR, simpletexting.CONNECTOR), is_on=lambda merchant: merchant.enabled)
+ROUTE = Route(
+    "contacts",
+    (vinoshipper.CONNECTOR, simpletexting.CONNECTOR),
+    needs=(frozenset({vinoshipper.CONNECTOR.name}), frozenset({simpletexting.CONNECTOR.name})),
+    settings=ContactsSettings,
+)

@@ -14,8 +14,8 @@ import pytest
 from vs_st_pipeline.connectors.vinoshipper import carried, landing, landing_orders, staging, staging_orders
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
 from vs_st_pipeline.domain.order import order_from
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.platform.warehouse import staged_batches
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_counts, unexpected_names
