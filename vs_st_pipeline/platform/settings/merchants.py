@@ -348,7 +348,7 @@ def _read_files(path: Path, *, may_be_empty: bool = False) -> _Files:
         files.entries += parts["merchants"].items() if "merchants" in parts else []
         nobody = parts.get("merchants", top).problem(_NOBODY)
     for file in more:
-        name = f"{folder.name}/{file.name}"
+        name = f"{folder.absolute().name}/{file.name}"
         files.folders[name] = file.absolute().parent
         try:
             files.entries += _entries_of(read_with_lines(file, name))
