@@ -19,6 +19,7 @@ setup(
         "msgspec>=0.19",
         "pandas>=2.2",
         "pyarrow>=18",
+        "pydantic>=2.11,<3",
         "pyrate-limiter>=4,<5",
         "PyYAML>=6",
         "requests>=2.32",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import delivery, first_sync, landing, polling, tick
+from benchmarks import delivery, first_sync, landing, polling, settings, tick
 
 ALL = {
     "delivery": delivery.main,
     "first_sync": first_sync.main,
     "landing": landing.main,
     "polling": polling.main,
+    "settings": settings.main,
     "tick": tick.main,
 }
 

@@ -21,10 +21,10 @@ from vs_st_pipeline.connectors.vinoshipper import carried, landing, landing_orde
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.customer_list import walk_customers
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderSearch
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.http.client import Answer
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.settings.merchants import read_merchants
 
 SETTINGS = """
 merchants:

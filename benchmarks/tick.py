@@ -23,9 +23,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.sandbox import Sandbox
 

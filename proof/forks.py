@@ -28,11 +28,11 @@ from typing import Any
 from proof.mutate import Mutator
 from proof.spoil import Between, Spoiler
 from vs_st_pipeline.connectors.simpletexting import batch
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.run import Run, new_run_id
-from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.routes.contacts import sync as pipeline
 
 Record = dict[str, Any]

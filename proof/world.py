@@ -17,8 +17,8 @@ from vs_st_pipeline.connectors.simpletexting.batch import NOT_APPLIED
 from vs_st_pipeline.domain.diff import LedgerEntry, is_normalized_form
 from vs_st_pipeline.domain.field_map import MapField
 from vs_st_pipeline.domain.refs import Ref
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
-from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.keys import KEY
 from vs_st_pipeline.routes.contacts.map_file import load_field_map

@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from vs_st_pipeline.platform.settings.merchants import read_merchants
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.scenarios import fleet
 from vs_st_pipeline.sandbox.scenarios.fifty import STORIES

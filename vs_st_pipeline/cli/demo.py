@@ -92,10 +92,10 @@ def _vs_st(environ: dict[str, str], *arguments: str) -> None:
 
 def _show_outcome(environ: dict[str, str]) -> None:
     from vs_st_pipeline.cli.sync import clock
+    from vs_st_pipeline.operations.settings import read_merchants
     from vs_st_pipeline.operations.warehouse import warehouse_at
     from vs_st_pipeline.pipeline.status_file import read_status
     from vs_st_pipeline.platform.run import Run
-    from vs_st_pipeline.platform.settings.merchants import read_merchants
     from vs_st_pipeline.routes.contacts import tables
 
     folder = Path(environ["VS_ST_DATA_DIR"])

@@ -12,8 +12,9 @@ import click
 
 from vs_st_pipeline.cli.output import tell
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.platform.settings.environment import InvalidSetting, settings_path
-from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile, read_merchants
+from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile
 
 F = TypeVar("F", bound=Callable[..., Any])
 

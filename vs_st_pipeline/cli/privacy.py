@@ -14,8 +14,9 @@ from vs_st_pipeline.cli.output import is_terminal, say, say_json, tell
 from vs_st_pipeline.cli.sync import clock, make_run, sync_lines
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.report import OK
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
-from vs_st_pipeline.platform.settings.merchants import ID_FORM, is_enabled, read_merchants
+from vs_st_pipeline.platform.settings.merchants import ID_FORM, is_enabled
 
 if TYPE_CHECKING:
     from vs_st_pipeline.operations.offboard import Removed

@@ -17,7 +17,7 @@ from vs_st_pipeline.cli.sync import JOBS, make_run
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import health
 from vs_st_pipeline.operations.fleet.health import MerchantHealth
-from vs_st_pipeline.platform.settings.environment import taken
+from vs_st_pipeline.operations.settings import taken
 
 MOST_RECORDS_SHOWN = 20  # per merchant, of records that cannot be understood
 

@@ -18,8 +18,9 @@ from vs_st_pipeline.cli.output import say, say_json, tell
 from vs_st_pipeline.cli.progress import Progress
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.report import FAILED, OK, Report
+from vs_st_pipeline.operations.settings import fleet_rates
 from vs_st_pipeline.platform.cpu_slots import CpuSlots
-from vs_st_pipeline.platform.settings.environment import data_dir, fleet_rates, now
+from vs_st_pipeline.platform.settings.environment import data_dir, now
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
 if TYPE_CHECKING:

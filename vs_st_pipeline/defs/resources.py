@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.operations import settings
 from vs_st_pipeline.operations.fleet.schedule import due_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.settings import environment, merchants
+from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.merchants import Merchant, MerchantsFile
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 
@@ -29,7 +30,7 @@ class Settings:
         Raises:
             BadSettings: it cannot be read, or no merchant of it is usable.
         """
-        return merchants.read_merchants(environment.settings_path(os.environ), os.environ)
+        return settings.read_merchants(environment.settings_path(os.environ), os.environ)
 
     def now(self) -> datetime:
         """Return the present, or the time that VS_ST_NOW sets; aware.
@@ -66,7 +67,7 @@ class Settings:
             allow_unsafe=allow_unsafe,
             dry_run=dry_run,
             budget=budget,
-            fleet_rates=environment.fleet_rates(os.environ),
+            fleet_rates=settings.fleet_rates(os.environ),
         )
 
 
@@ -89,7 +90,7 @@ def due_now(file: MerchantsFile) -> list[str]:
         [merchant.id for merchant in file.enabled],
         environment.now(os.environ) + TICK / 2,
         bounds=environment.sync_bounds(os.environ),
-        requests_per_second=environment.fleet_rates(os.environ).get(VINOSHIPPER),
+        requests_per_second=settings.fleet_rates(os.environ).get(VINOSHIPPER),
     )
 
 

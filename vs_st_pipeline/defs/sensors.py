@@ -19,15 +19,22 @@ from vs_st_pipeline.defs.fleet_health import KEY, refreshed
 from vs_st_pipeline.defs.partitions import merchants
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.formats import humanize
-from vs_st_pipeline.platform.settings.environment import settings_path, taken
-from vs_st_pipeline.platform.settings.merchants import MerchantsFile, read_merchants
+from vs_st_pipeline.operations.settings import read_merchants, taken
+from vs_st_pipeline.platform.settings.environment import settings_path
+from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
 OLD = timedelta(minutes=15)
 
 
 def wanted_keys(file: MerchantsFile, known: Collection[str]) -> list[str]:
-    """Return the enabled merchants in the file's order, and known ones with a broken entry: a slip removes none."""
+    """Return the enabled merchants in the file's order, and known ones with a broken entry: a slip removes none.
+
+    Where a file of `merchants.d` cannot be read, any known one may be in it.
+    """
+    disabled = {merchant.id for merchant in file.merchants if not merchant.enabled}
     broken = [bad.id for bad in file.bad if bad.id in known]
+    if not file.names_all:
+        broken += [merchant_id for merchant_id in known if merchant_id not in disabled]
     return list(dict.fromkeys([*(merchant.id for merchant in file.enabled), *(key for key in broken if key)]))
 
 

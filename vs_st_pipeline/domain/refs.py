@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Ref(NamedTuple):
-    """One record of one system, such as (`vinoshipper`, `orders`, `90000000017`).
+    """One record of one system, such as (`shop`, `orders`, `90000000017`).
 
     A tuple and no dataclass: a plan holds tens of thousands of them as keys, tuples are hashed and sorted without a
     line of Python, and one is a row of a table as it stands.

@@ -12,8 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
-from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
+from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.platform.http.rate_limit import limiter_path
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -64,10 +63,10 @@ def offboard(warehouse: Warehouse, merchant_id: str, permit_files: Iterable[Path
 
 def limiter_files(data_dir: Path, merchant: Merchant) -> set[Path]:
     """Return the files that hold the permits of this merchant's keys."""
-    vinoshipper, simpletexting = merchant.vinoshipper, merchant.simpletexting
+    accounts = {one.name: one.account(merchant) for one in CONNECTORS if one.name in merchant.sections}
     return {
-        limiter_path(data_dir / "pace", VINOSHIPPER, vinoshipper.base_url, vinoshipper.api_key.reveal()),
-        limiter_path(data_dir / "pace", SIMPLETEXTING, simpletexting.base_url, simpletexting.api_token.reveal()),
+        limiter_path(data_dir / "pace", system, account.base_url, account.key.reveal())
+        for system, account in accounts.items()
     }
 
 

@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from vs_st_pipeline.platform.http.client import HttpClient, Pace
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.settings.model import SettingsModel
 from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.streams import Stream
@@ -53,6 +54,7 @@ class Connector(Generic[ClientT]):
         title: its name in sentences for people.
         account: returns the account that a merchant's settings name.
         connect: makes a client; it sends no request.
+        settings: what may stand under its key in the merchants file.
         streams: what the system is asked for, and where it stands in `raw`.
         plan_inputs: what a plan depends on of the system's tables, each as the rest of a query after `select`: a count
             and a hash. Bodies are in it by their hashes, so that a quiet sync reads none of them from the disk.
@@ -68,6 +70,7 @@ class Connector(Generic[ClientT]):
     title: str
     account: Callable[[Merchant], Account]
     connect: Callable[[Merchant, Pace], ClientT]
+    settings: type[SettingsModel]
     streams: tuple[Stream, ...] = ()
     plan_inputs: tuple[str, ...] = ()
     plan_version: int = 1

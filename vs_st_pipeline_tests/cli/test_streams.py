@@ -13,6 +13,7 @@ import pytest
 
 from vs_st_pipeline.cli.output import shown
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.operations import settings
 from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.secrets import resolve_secret
 from vs_st_pipeline_tests.connectors.vinoshipper.test_read_queue import IGNORED
@@ -218,10 +219,10 @@ def test_c37_a_rate_for_all_that_cannot_be_meant_is_refused(system: str) -> None
     name = f"VS_ST_{system}_RATE"
     for written in ("0.0000001", "0.00099", "1e300", "0", "-1", "nan", "inf", "many"):
         with pytest.raises(BadSettings) as caught:
-            environment.fleet_rates({name: written})
+            settings.fleet_rates({name: written})
         assert caught.value.message.startswith(f"{name} must be ")
         assert caught.value.message.endswith("such as 20")
-    assert environment.fleet_rates({name: "0.001"}) == {system.lower(): 0.001}
+    assert settings.fleet_rates({name: "0.001"}) == {system.lower(): 0.001}
 
 
 def test_c34_the_end_of_a_line_in_a_secret() -> None:
@@ -237,7 +238,7 @@ def test_c34_every_setting_is_stripped() -> None:
     padded = {name: f"  {value} \r" for name, value in plain.items()}
     blank = dict.fromkeys(plain, " \r")
     readers = (
-        environment.settings_path, environment.data_dir, environment.fleet_rates, environment.sync_bounds,
+        environment.settings_path, environment.data_dir, settings.fleet_rates, environment.sync_bounds,
         environment.keep_runs, environment.late_after, environment.alert_addresses,
     )  # fmt: skip
     for read in (*readers, environment.now):

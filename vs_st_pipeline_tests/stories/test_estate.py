@@ -19,9 +19,9 @@ import pytest
 from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.connectors.vinoshipper.landing_orders import land_order_rows
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.platform.warehouse.state import set_state
 from vs_st_pipeline.routes.contacts.session import open_session
 from vs_st_pipeline.sandbox import Sandbox

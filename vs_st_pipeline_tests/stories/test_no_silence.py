@@ -19,14 +19,15 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.settings.merchants import Merchant, read_merchants
+from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.sandbox import SWITCHES, Sandbox
 from vs_st_pipeline_tests.support.pairs import SHOP, TEXTING, all_pairs
-from vs_st_pipeline_tests.support.story import NOW_AND_ALWAYS, ODALYS, TEST
+from vs_st_pipeline_tests.support.story import NOW_AND_ALWAYS, ODALYS, TEST, with_settings
 
 Record = dict[str, Any]
 
@@ -229,8 +230,7 @@ class Eye:
             unseen: a customer whom this look need not see yet, and how the numbers of such orders end.
             refresh: intervals, where not everything is to be read.
         """
-        shop = self.merchant.vinoshipper
-        merchant = replace(self.merchant, vinoshipper=replace(shop, refresh=replace(shop.refresh, **refresh)))
+        merchant = with_settings(self.merchant, "vinoshipper", refresh=refresh)
         before = self.world()
         before.customers.pop(unseen[0], None)
         for number in [number for number in before.orders if number.endswith(unseen[1])]:
@@ -412,7 +412,7 @@ def test_no_pair_of_switches_at_the_texting_service_hides_anything_silently(
     texting.set_switches(switches)
     found["updated since"] = eye.look((CONTACTS,), may_fail)
     texting.delete_contact(NEWCOMER)
-    eye.merchant = replace(eye.merchant, simpletexting=replace(eye.merchant.simpletexting, full_read=timedelta(0)))
+    eye.merchant = with_settings(eye.merchant, "simpletexting", full_read=timedelta(0))
     found["all again"] = eye.look((CONTACTS,), may_fail)
     assert [f"{when}: {wrong}" for when, silent in found.items() for wrong in silent] == []
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ from click.testing import CliRunner
 from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.settings.merchants import read_merchants
+from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.clients import SimpleTextingControl, VinoshipperControl
 
@@ -262,6 +263,16 @@ def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> 
 def kill(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
+
+
+def with_settings(merchant: Merchant, section: str, **values: Any) -> Merchant:
+    """The merchant with other values in a section; those of a part of it by a mapping."""
+
+    def changed(settings: Any, update: dict[str, Any]) -> Any:
+        inner = {k: changed(getattr(settings, k), v) if isinstance(v, dict) else v for k, v in update.items()}
+        return settings.model_copy(update=inner)
+
+    return replace(merchant, sections={**merchant.sections, section: changed(merchant.sections[section], values)})
 
 
 def personal_and_secret(box: Sandbox) -> set[str]:

@@ -8,13 +8,14 @@ from vs_st_pipeline.connectors.simpletexting import retention, traces
 from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING, TITLE
 from vs_st_pipeline.connectors.simpletexting.plan_inputs import PLAN_INPUTS, PLAN_VERSION
+from vs_st_pipeline.connectors.simpletexting.settings import SimpleTextingSettings
 from vs_st_pipeline.connectors.simpletexting.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
 
 def _account(merchant: Merchant) -> Account:
-    settings = merchant.simpletexting
+    settings = merchant.section(SimpleTextingSettings)
     return Account(settings.base_url, settings.api_token, settings.requests_per_second)
 
 
@@ -23,6 +24,7 @@ CONNECTOR = Connector(
     TITLE,
     _account,
     SimpleTextingClient,
+    SimpleTextingSettings,
     streams=STREAMS,
     plan_inputs=PLAN_INPUTS,
     plan_version=PLAN_VERSION,

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
+from vs_st_pipeline.connectors.simpletexting.settings import SimpleTextingSettings
 from vs_st_pipeline.domain.codec import BEYOND, JSON, plain_code, read_json, safe_token, try_json
 from vs_st_pipeline.domain.errors import BadAnswer, BadRecord
 from vs_st_pipeline.domain.phone import parse_nanp
@@ -160,7 +161,7 @@ class SimpleTextingClient:
     """
 
     def __init__(self, merchant: Merchant, pace: Pace) -> None:
-        settings = merchant.simpletexting
+        settings = merchant.section(SimpleTextingSettings)
         self.http = HttpClient(
             system=SIMPLETEXTING,
             base_url=settings.base_url,

@@ -17,6 +17,7 @@ from vs_st_pipeline.connectors.simpletexting.client import CONTACT, PAGE_SIZE, C
 from vs_st_pipeline.connectors.simpletexting.contact_list import HEADER_STEP, Listing, latest_update, walk_list
 from vs_st_pipeline.connectors.simpletexting.custom_fields import FieldKeys
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
+from vs_st_pipeline.connectors.simpletexting.settings import SimpleTextingSettings
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     ContactItem,
     contact_item_of,
@@ -48,7 +49,7 @@ def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
     with run.open() as db:
         kept = db.rows("select label, merge_tag from raw.simpletexting_custom_fields order by rowid")
         proved = get_state(db, FIELDS) is not None and not run.full
-        proved = proved and not is_due(db, FIELDS, run.merchant.simpletexting.full_read, run.now())
+        proved = proved and not is_due(db, FIELDS, run.merchant.section(SimpleTextingSettings).full_read, run.now())
     rows = _labels(list_custom_fields(st, kept if proved else ()))
     if kept and not rows and not run.full:
         raise BadAnswer(
@@ -114,7 +115,7 @@ def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) ->
     with run.open() as db:
         cursor = get_state(db, SINCE)
         full = fresh or run.full or cursor is None or get_state(db, UNREAD_EMAILS) is None
-        full = full or is_due(db, FULL, run.merchant.simpletexting.full_read, run.now())
+        full = full or is_due(db, FULL, run.merchant.section(SimpleTextingSettings).full_read, run.now())
     if full or datetime.fromisoformat(cursor) > latest_update(st):  # a cursor in the future has hidden unknown contacts
         return _fetch_all(run, st, "before a batch" if fresh else "due")
     return _fetch_since(run, st, cursor)

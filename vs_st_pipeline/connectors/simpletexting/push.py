@@ -23,6 +23,7 @@ from vs_st_pipeline.connectors.simpletexting.outcomes import (
 )
 from vs_st_pipeline.connectors.simpletexting.push_batches import push_by_batch
 from vs_st_pipeline.connectors.simpletexting.push_singly import push_one_by_one
+from vs_st_pipeline.connectors.simpletexting.settings import SimpleTextingSettings
 from vs_st_pipeline.domain.errors import Internal, Unsafe
 from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.platform.run import Run
@@ -60,7 +61,7 @@ def push(run: Run, st: SimpleTextingClient, pushed: PushCounts) -> None:
         outcomes = OutcomeRecorder(run, st, pushed, rejected=retries.read_rejected(db), moved=moved)
     _forget_readable(run, wanted_ids)
     try:
-        if len(wanted_ids) > run.merchant.simpletexting.write_one_by_one_up_to:
+        if len(wanted_ids) > run.merchant.section(SimpleTextingSettings).write_one_by_one_up_to:
             push_by_batch(outcomes, wanted_ids)
         elif wanted_ids:
             push_one_by_one(outcomes, wanted_ids)
@@ -112,7 +113,7 @@ def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: PushCounts) -
         age, done = abs(run.now() - (first.sent_at or run.now())), False
         if (task_id := first.evidence.get(TASK)) and called:
             # It may have begun only after the crash; a batch that is not done long after is not waited for again.
-            wait = run.merchant.simpletexting.batch_wait if age <= WAIT_AGAIN_FOR else timedelta(0)
+            wait = run.merchant.section(SimpleTextingSettings).batch_wait if age <= WAIT_AGAIN_FOR else timedelta(0)
             outcome = collect(st, task_id, sending, called, wait=wait, progress=run.progress)
             unknown, outcome.unknown = outcome.unknown, []
             outcomes.apply_results(sending, outcome)

@@ -24,6 +24,7 @@ from vs_st_pipeline.connectors.simpletexting.push_singly import (
     remember_suspects,
     without_fill,
 )
+from vs_st_pipeline.connectors.simpletexting.settings import SimpleTextingSettings
 from vs_st_pipeline.connectors.simpletexting.write_set import (
     READ_AGAIN_AFTER,
     WriteItem,
@@ -118,7 +119,7 @@ class _Batches:
             raise
         outcomes.acknowledged(sending, task_id)
         called = CallWindow(sending[0].evidence[HEARD_BEFORE], st.server_time)
-        wait = run.merchant.simpletexting.batch_wait
+        wait = run.merchant.section(SimpleTextingSettings).batch_wait
         outcome = collect(st, task_id, sending, called, wait=wait, progress=run.progress)
         by_id, again = {item.contact.contact_id: item for item in items}, list[str]()
 

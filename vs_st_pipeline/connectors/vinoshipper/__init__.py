@@ -8,13 +8,14 @@ from vs_st_pipeline.connectors.vinoshipper import retention, traces
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.names import TITLE, VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.plan_inputs import PLAN_INPUTS, PLAN_VERSION
+from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
 from vs_st_pipeline.connectors.vinoshipper.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
 
 def _account(merchant: Merchant) -> Account:
-    settings = merchant.vinoshipper
+    settings = merchant.section(VinoshipperSettings)
     return Account(settings.base_url, settings.api_key, settings.requests_per_second)
 
 
@@ -23,6 +24,7 @@ CONNECTOR = Connector(
     TITLE,
     _account,
     VinoshipperClient,
+    VinoshipperSettings,
     streams=STREAMS,
     plan_inputs=PLAN_INPUTS,
     plan_version=PLAN_VERSION,

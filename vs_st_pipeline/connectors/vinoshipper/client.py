@@ -17,6 +17,7 @@ import msgspec
 
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, ORDER, RECEIPT
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
+from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
 from vs_st_pipeline.domain.codec import JSON, safe_token, try_json
 from vs_st_pipeline.domain.errors import BadAnswer, BadRecord
 from vs_st_pipeline.domain.formats import as_mapping, as_rows
@@ -74,7 +75,7 @@ class VinoshipperClient:
     """
 
     def __init__(self, merchant: Merchant, pace: Pace) -> None:
-        settings = merchant.vinoshipper
+        settings = merchant.section(VinoshipperSettings)
         self.http = HttpClient(
             system=VINOSHIPPER,
             base_url=settings.base_url,

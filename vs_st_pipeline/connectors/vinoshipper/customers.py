@@ -22,6 +22,7 @@ from vs_st_pipeline.connectors.vinoshipper.membership_feed import Feed, FeedCurs
 from vs_st_pipeline.connectors.vinoshipper.orders import LEARN_AGAIN_AFTER
 from vs_st_pipeline.connectors.vinoshipper.parse import customer_from
 from vs_st_pipeline.connectors.vinoshipper.read_queue import hint
+from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
 from vs_st_pipeline.domain.errors import PipelineError, Refused
 from vs_st_pipeline.domain.single_reads import is_of_one_record
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
@@ -43,7 +44,7 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
         BadAnswer: the list gave fewer customers than its total, or paging had no effect, twice in a row.
     """
     with run.open() as db:
-        due = run.full or is_due(db, LIST, run.merchant.vinoshipper.refresh.customer_list, run.now())
+        due = run.full or is_due(db, LIST, run.merchant.section(VinoshipperSettings).refresh.customer_list, run.now())
         cursor = get_state(db, MEMBERSHIPS)
     if not due:
         feed = read_feed(vs, FeedCursor.from_json(cursor) if cursor else None)

@@ -23,6 +23,7 @@ from vs_st_pipeline.connectors.vinoshipper.read_queue import (
     owner_tasks,
     within_budget,
 )
+from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.records import RecordKind
 from vs_st_pipeline.domain.single_reads import IN_A_ROW, SingleReads, is_of_one_record
@@ -223,7 +224,7 @@ def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]
                 """select order_number from raw.vinoshipper_orders
                    where receipt_state = 'read'
                       or (receipt_state = 'none' and receipt_at > ? and receipt_at <= ?)""",
-                [run.now() - run.merchant.vinoshipper.refresh.open_orders, run.now() + CLOCK_SLACK],
+                [run.now() - run.merchant.section(VinoshipperSettings).refresh.open_orders, run.now() + CLOCK_SLACK],
             )
         }
     failures, states = 0, Counter[str]()

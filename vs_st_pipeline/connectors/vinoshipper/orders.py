@@ -33,6 +33,7 @@ from vs_st_pipeline.connectors.vinoshipper.order_search import (
     OrderSearch,
     Stored,
 )
+from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.limitations import set_limitation
@@ -130,7 +131,7 @@ def _walk_history(
 
     Orders that come in during the walk are younger than its start, and that is where the other passes begin.
     """
-    oldest = run.merchant.vinoshipper.history_from - OVERLAP
+    oldest = run.merchant.section(VinoshipperSettings).history_from - OVERLAP
     reached = date.fromisoformat(history["reached"]) if history else _newest_edge(run)
     size = timedelta(days=history.get("size") or FIRST_WINDOW.days)
     started = history.get("started") or _next_cursor(run)
@@ -243,7 +244,7 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     """Compare slices of one day of the last 90 days with what is stored, spread evenly over the period."""
     if not search.can_filter:
         return  # a single day cannot be asked for here
-    every = run.merchant.vinoshipper.refresh.reconcile
+    every = run.merchant.section(VinoshipperSettings).refresh.reconcile
     today, now = run.today(), run.now()
     days = [today - timedelta(days=back) for back in range(RECONCILED_DAYS)]
     with run.open() as db:

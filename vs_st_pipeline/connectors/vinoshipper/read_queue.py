@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
 from vs_st_pipeline.connectors.vinoshipper.streams import BY_KIND
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -103,7 +104,7 @@ def within_budget(run: Run, tasks: Sequence[ReadTask], sent: int, *, reserved: i
     taken = needed if len(needed) <= left else needed[: int(left)]
     # Half of what is left: the other half is for needs that this run has yet to find.
     spare = max(0.0, left - len(taken) - reserved) / 2
-    overdue = CATCH_UP_SECONDS * run.merchant.vinoshipper.requests_per_second
+    overdue = CATCH_UP_SECONDS * run.merchant.section(VinoshipperSettings).requests_per_second
     in_turn: list[ReadTask] = []
     for task in tasks:
         if task.why not in IN_TURN or len(in_turn) >= spare:
@@ -126,12 +127,14 @@ def customer_tasks(run: Run, db: Db, customer_ids: Sequence[int]) -> list[ReadTa
                 where c.deleted_at is null
                 order by c.detail_at, c.customer_id"""
         )
-    return _by_need(_tasks(run, db, "customer_details", rows, run.merchant.vinoshipper.refresh.customer_details))
+    return _by_need(
+        _tasks(run, db, "customer_details", rows, run.merchant.section(VinoshipperSettings).refresh.customer_details)
+    )
 
 
 def order_tasks(run: Run, db: Db, customer_ids: Sequence[int]) -> list[ReadTask]:
     """Return which orders of these customers to read now, by need: open ones often, settled ones rarely for 60 days."""
-    refresh = run.merchant.vinoshipper.refresh
+    refresh = run.merchant.section(VinoshipperSettings).refresh
     with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
         rows = db.rows(
             f"""select o.order_number, h.reason, o.detail_at is null, o.detail_wanted, o.detail_at, o.settled_at,

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.plan import UNREADABLE
@@ -33,6 +32,7 @@ from vs_st_pipeline.operations.fleet.advice import (
     what_to_do,
 )
 from vs_st_pipeline.operations.fleet.schedule import intervals
+from vs_st_pipeline.operations.settings import read_merchants, taken
 from vs_st_pipeline.pipeline.status_file import (
     HOURS_KEPT,
     Error,
@@ -44,7 +44,8 @@ from vs_st_pipeline.pipeline.status_file import (
 )
 from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.environment import InvalidSetting
-from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile, read_merchants
+from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile
+from vs_st_pipeline.platform.settings.model import secrets_of
 
 BROKEN, FAILING, LATE, RETRYING = "broken settings", "failing", "late", "retrying"
 REFUSED, NEW, FINE, OFF = "partial", "new", "fine", "off"
@@ -183,7 +184,7 @@ def fleet_health(environ: Mapping[str, str], file: MerchantsFile | None = None) 
     Args:
         file: the merchants file, where it has been read already.
     """
-    by = environment.taken(environ)
+    by = taken(environ)
     try:
         file = file or read_merchants(environment.settings_path(environ), environ)
     except BadSettings as error:
@@ -283,10 +284,9 @@ def _state(merchant: Merchant, status: MerchantStatus, *, late: bool) -> str:
 
 def _keys_of(merchant: Merchant, system: str | None) -> str:
     """Return where the keys of a system come from: what the entry says, never a value."""
-    shop, texting = merchant.vinoshipper, merchant.simpletexting
-    keys = {VINOSHIPPER: (shop.api_key, shop.api_secret), SIMPLETEXTING: (texting.api_token,)}
-    found = keys.get(system or "", (*keys[VINOSHIPPER], *keys[SIMPLETEXTING]))
-    return ", ".join(dict.fromkeys(key.reference for key in found))
+    one = merchant.sections.get(system or "")
+    sections = merchant.sections.values() if one is None else [one]
+    return ", ".join(dict.fromkeys(key.reference for settings in sections for key in secrets_of(settings)))
 
 
 def _told(state: str, error: Error | None, status: MerchantStatus) -> tuple[str, str]:

@@ -10,14 +10,14 @@ takes the default, and reports the slip (`taken`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.platform.settings.merchants import FASTEST_RATE, FIRST_YEAR, LAST_YEAR, SLOWEST_RATE, parse_duration
+from vs_st_pipeline.platform.settings.forms import FASTEST_RATE, FIRST_YEAR, LAST_YEAR, SLOWEST_RATE, parse_duration
 from vs_st_pipeline.platform.settings.secrets import Secret, SecretError, parse_reference, resolve_secret
 
 T = TypeVar("T")
@@ -56,16 +56,16 @@ def _path(environ: Mapping[str, str], name: str, default: str) -> Path:
         raise BadSettings(f"{name} begins with a home folder that is not known; write the whole path") from None
 
 
-def fleet_rates(environ: Mapping[str, str]) -> dict[str, float]:
+def fleet_rates(environ: Mapping[str, str], systems: Iterable[str]) -> dict[str, float]:
     """Return requests a second for all merchants together, by system; one that is not set is not in it.
 
-    They come from `VS_ST_VINOSHIPPER_RATE` and `VS_ST_SIMPLETEXTING_RATE`.
+    They come from `VS_ST_<SYSTEM>_RATE` (routes.md R25).
 
     Raises:
         BadSettings: one is set and is no number above 0, or is beyond what can be meant.
     """
     rates: dict[str, float] = {}
-    for system in ("vinoshipper", "simpletexting"):
+    for system in systems:
         name = f"VS_ST_{system.upper()}_RATE"
         if text := environ.get(name, "").strip():
             try:
@@ -222,8 +222,12 @@ class Loaded:
     misunderstood: tuple[InvalidSetting, ...]
 
 
-def taken(environ: Mapping[str, str]) -> Loaded:
-    """Read all settings; never raises: what is not understood is in the result."""
+def taken(environ: Mapping[str, str], systems: Iterable[str]) -> Loaded:
+    """Read all settings; never raises: what is not understood is in the result.
+
+    Args:
+        systems: those that may have a rate for all merchants together.
+    """
     wrong: list[InvalidSetting] = []
 
     def read(setting: Callable[[Mapping[str, str]], T], meanwhile: str, *, defaulted: bool = True) -> T:
@@ -233,7 +237,7 @@ def taken(environ: Mapping[str, str]) -> Loaded:
             wrong.append(InvalidSetting(error.message, meanwhile, defaulted))
             return setting({})
 
-    at, rates = read(now, NOBODY_IS_SYNCED), read(fleet_rates, NOBODY_IS_SYNCED)
+    at, rates = read(now, NOBODY_IS_SYNCED), read(lambda found: fleet_rates(found, systems), NOBODY_IS_SYNCED)
     bounds = read(sync_bounds, NOBODY_IS_SYNCED)
     late = read(late_after, f"a merchant is late after {LATE_DEFAULT}")
     read(keep_runs, "no old run of Dagster is deleted", defaulted=False)

@@ -22,7 +22,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import NamedTuple
 
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.settings.yaml_source import Node
@@ -69,13 +68,6 @@ class Secret:
         return hash((self._value, self.reference))
 
 
-class Reference(NamedTuple):
-    """A reference to a secret: its form is checked, and the secret is not read yet."""
-
-    node: Node
-    written: str
-
-
 class SecretError(Exception):
     """Why a secret cannot be read, in words that hold nothing of it."""
 
@@ -102,27 +94,26 @@ class Provider:
     read: Callable[[str, SecretContext], str]
 
 
-def read_reference(node: Node) -> Reference:
+def read_reference(node: Node) -> str:
     """Return the reference at this place of the merchants file, its form checked and nothing read.
 
     Raises:
         BadSettings: it is none; the message names file and line, and never what is written there.
     """
     try:
-        return Reference(node, parse_reference(node.written(FORMS)))
+        return parse_reference(node.written(FORMS))
     except SecretError as error:
         raise node.problem(str(error)) from None
 
 
-def read_secret(reference: Reference, folder: Path, environ: Mapping[str, str]) -> str:
-    """Return the value behind a reference: one line of plain ASCII.
+def read_secret(node: Node, reference: str, folder: Path, environ: Mapping[str, str]) -> Secret:
+    """Return the secret behind the reference at this place of the merchants file: one line of plain ASCII.
 
     Raises:
         BadSettings: it cannot be read or is no such line; the message names file and line, and never the value.
     """
-    node, written = reference
     try:
-        return resolve_secret(written, folder, environ)
+        return Secret(resolve_secret(reference, folder, environ), reference)
     except SecretError as error:
         raise node.problem(str(error)) from None
 

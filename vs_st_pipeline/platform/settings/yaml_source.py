@@ -35,7 +35,27 @@ _MOST_MERGED_KEYS = 1_000_000  # far above any honest file; stops a file made of
 _DEEPEST = 100  # libyaml takes time with the square of the depth
 # Octal, binary, hexadecimal or in sixties.
 _OTHER_NUMBER = re.compile(r"[-+]?0[0-9_xXbBoO]|[^:]*:")
+_WORD = re.compile(r"[A-Za-z_ -]{1,40}")
 _RESOLVER = yaml.resolver.Resolver()
+
+
+class SettingsFault(BadSettings):
+    """A fault at one line of a file.
+
+    Attributes:
+        line: from 1.
+        missing: something is not there; of several faults what is there and wrong is told first.
+    """
+
+    def __init__(self, message: str, line: int, *, missing: bool = False) -> None:
+        super().__init__(message)
+        self.line = line
+        self.missing = missing
+
+    @property
+    def order(self) -> tuple[bool, int]:
+        """Return a key by which the fault that a person should mend first is the smallest."""
+        return self.missing, self.line
 
 
 class Node:
@@ -55,14 +75,14 @@ class Node:
         self.key = key
         self._value = value
         self._plain = plain  # written without quotes: YAML may take it for a number, a date, ...
-        self._fault: BadSettings | None = None
+        self._fault: SettingsFault | None = None
 
     def __repr__(self) -> str:
         return f"Node({self.file}, line {self.line}, {self.key!r})"
 
-    def problem(self, message: str) -> BadSettings:
+    def problem(self, message: str, *, missing: bool = False) -> SettingsFault:
         """Return the error `message` (what is wrong and what to do) with file, line and key; the caller raises it."""
-        return _bad(self.file, self.line, f"{self.key}: {message}" if self.key else message)
+        return _bad(self.file, self.line, f"{self.key}: {message}" if self.key else message, missing=missing)
 
     def is_null(self) -> bool:
         """Say whether nothing is written here (or `null`, or `~`)."""
@@ -71,6 +91,39 @@ class Node:
     def child(self, key: str) -> Node | None:
         """Return the value under `key`, or None; without any check, for a look at an entry that may be broken."""
         return self._value.get(key) if isinstance(self._value, dict) else None
+
+    def over(self, under: Node | None) -> Node:
+        """Return this value laid over another one: of two mappings key by key, else this one alone.
+
+        Nothing written over a mapping changes nothing. How deep this goes is bounded by `under`, which a caller checks
+        first.
+        """
+        if under is None or self._fault is not None or not isinstance(under._value, dict):
+            return self
+        if self.is_null():
+            return Node(self.file, self.line, self.key, under._value)
+        if not isinstance(self._value, dict):
+            return self
+        merged = {key: child.over(under._value.get(key)) for key, child in self._value.items()}
+        return Node(self.file, self.line, self.key, {**under._value, **merged})
+
+    def children(self) -> dict[str, Node]:
+        """Return the children by key, whatever the keys are; nothing written counts as an empty mapping.
+
+        A key that does not look like a word may be a secret in the wrong place: messages do not name it.
+
+        Raises:
+            BadSettings: it is no mapping, or has a key twice.
+        """
+        self._check()
+        if self.is_null():
+            return {}
+        if not isinstance(self._value, dict):
+            raise self._expected("a mapping (lines of `key: value`)")
+        for key, child in self._value.items():
+            if not _WORD.fullmatch(key):
+                child.key = ""
+        return self._value
 
     def mapping(self, known: Iterable[str]) -> dict[str, Node]:
         """Return the children by key; nothing written counts as an empty mapping.
@@ -200,7 +253,7 @@ class Node:
         if self._fault is not None:
             raise self._fault
 
-    def _expected(self, expected: str) -> BadSettings:
+    def _expected(self, expected: str) -> SettingsFault:
         return self.problem(f"expected {expected}, got {self._kind()}")
 
     def _kind(self) -> str:
@@ -216,8 +269,8 @@ class Node:
         return {bool: "true or false", int: "a number", float: "a number"}.get(type(value), "a date")
 
 
-def read_with_lines(path: Path) -> Node:
-    """Read the YAML file `path`; messages name it by its last part.
+def read_with_lines(path: Path, name: str | None = None) -> Node:
+    """Read the YAML file `path`; messages call it `name`, else by its last part.
 
     Raises:
         BadSettings: it cannot be read, is not UTF-8, or is not YAML.
@@ -227,12 +280,13 @@ def read_with_lines(path: Path) -> Node:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         raise BadSettings(f"{path} cannot be read: {reason}") from None
+    name = name or path.name
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise _bad(path.name, line, "this is not UTF-8; save the file as UTF-8") from None
-    return load_with_lines(text, path.name)
+        raise _bad(name, line, "this is not UTF-8; save the file as UTF-8") from None
+    return load_with_lines(text, name)
 
 
 def load_with_lines(text: str, name: str) -> Node:
@@ -386,11 +440,11 @@ def _line(event: yaml.Event) -> int:
     return line + 1
 
 
-def _bad(file: str, line: int, message: str) -> BadSettings:
-    return BadSettings(f"{file}, line {line}: {message}")
+def _bad(file: str, line: int, message: str, *, missing: bool = False) -> SettingsFault:
+    return SettingsFault(f"{file}, line {line}: {message}", line, missing=missing)
 
 
-def _not_yaml(name: str, error: yaml.MarkedYAMLError) -> BadSettings:
+def _not_yaml(name: str, error: yaml.MarkedYAMLError) -> SettingsFault:
     """Return libyaml's problem in its fixed words, which quote nothing; and where it began, if that was further up."""
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
@@ -422,7 +476,7 @@ def _finite(number: float) -> bool:
 
 def _printable(key: str) -> str:
     """Return a key for a message; one that does not look like a word may be a secret in the wrong place."""
-    return f"`{key}`" if re.fullmatch(r"[A-Za-z_ -]{1,40}", key) else "this key"
+    return f"`{key}`" if _WORD.fullmatch(key) else "this key"
 
 
 @functools.lru_cache(maxsize=1024)

@@ -53,7 +53,7 @@ class CheckResult:
 
 def check(run: Run) -> CheckResult:
     """Ask both systems whether the keys are good, and compare the field map with the account; write nothing."""
-    checked = CheckResult(run.merchant.id)
+    checked = CheckResult(run.merchant.id, doubts=list(run.merchant.doubts))
     for question in (_ask_map, _look_at_what_is_stored, _ask_vinoshipper, _ask_simpletexting):
         with open_session(run) as session:
             question(session, checked)

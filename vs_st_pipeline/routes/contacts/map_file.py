@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 from importlib import resources
-from pathlib import Path
 
 from vs_st_pipeline.connectors.simpletexting.builtin_fields import BUILTINS
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.platform.settings.field_map_yaml import read_field_map
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.routes.contacts.settings import ContactsSettings
 
 
 def load_field_map(merchant: Merchant) -> FieldMap:
@@ -19,8 +19,8 @@ def load_field_map(merchant: Merchant) -> FieldMap:
     Raises:
         BadSettings: the file cannot be read or is refused; the message names file and line.
     """
-    path = merchant.field_map
-    if isinstance(path, Path):
+    own = merchant.section(ContactsSettings).field_map
+    if (path := own.path) is not None:
         try:
             if path.exists() and not path.is_file():  # a pipe would be waited for
                 raise OSError(None, "Is a directory" if path.is_dir() else "not a regular file")
@@ -29,7 +29,7 @@ def load_field_map(merchant: Merchant) -> FieldMap:
             reason = getattr(error, "strerror", None) or (
                 "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "not a path"
             )
-            said_in = f"{merchant.field_map_said_in}: " if merchant.field_map_said_in else ""
+            said_in = f"{own.said_in}: " if own.said_in else ""
             raise BadSettings(
                 f"{said_in}the field map {path} of {merchant.id} cannot be read: {reason}; put the file there, "
                 "readable, or write `default`"

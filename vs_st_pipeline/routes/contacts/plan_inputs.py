@@ -11,6 +11,7 @@ from vs_st_pipeline.domain.birth import last_birth_date
 from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.pipeline.plan_cache import PlanInputs
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.contacts.settings import ContactsSettings
 from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 
 PLAN_VERSION: Final = 1
@@ -38,12 +39,13 @@ _UNSETTLED = (
 def plan_inputs(run: Run, field_map: FieldMap) -> PlanInputs:
     """Return all that a plan made now depends on."""
     merchant, today = run.merchant, run.today()
+    wanted = merchant.section(ContactsSettings)
     return PlanInputs(
         connectors=SYSTEMS,
         version=PLAN_VERSION,
         settings=(
-            merchant.on_ambiguous_phone,
-            merchant.require_age_evidence,
+            wanted.on_ambiguous_phone,
+            wanted.require_age_evidence,
             str(merchant.time_zone),
             field_map.fields,  # not its fingerprint: of two rows that mean one field of the account the first has it
         ),

@@ -47,6 +47,7 @@ from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, lin
 from vs_st_pipeline.routes.contacts.plan_rows import Differences, Person, Plan, noted
 from vs_st_pipeline.routes.contacts.plan_store import store_changes, store_people
 from vs_st_pipeline.routes.contacts.safety import check_safety
+from vs_st_pipeline.routes.contacts.settings import ContactsSettings
 
 RECEIPT_SOURCE = "newest_order.receipt_url"
 
@@ -168,7 +169,7 @@ def _stored(run: Run, db: Db) -> _Stored:
 def _pass_gates(
     run: Run, person: Person, customer: Customer | None, orders: Sequence[Order], history_complete: bool
 ) -> None:
-    merchant, ambiguous = run.merchant, len(person.link.candidates) > 1
+    wanted, ambiguous = run.merchant.section(ContactsSettings), len(person.link.candidates) > 1
     last = newest(orders)
     age = eligibility.age_of(
         customer.birth if customer else NOT_GIVEN,
@@ -179,9 +180,9 @@ def _pass_gates(
     person.held = eligibility.ineligible_reason(
         consent_reason(person.contact.status),
         ambiguous,
-        merchant.on_ambiguous_phone,
+        wanted.on_ambiguous_phone,
         age,
-        merchant.require_age_evidence,
+        wanted.require_age_evidence,
     )
     if person.held:
         return

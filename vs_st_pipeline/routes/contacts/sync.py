@@ -22,14 +22,14 @@ from typing import Any
 from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen, read_limitations
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
-from vs_st_pipeline.domain.report import FAILED, Report
+from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.pipeline import erasure, raw_retention
 from vs_st_pipeline.pipeline.plan_cache import load_cached_plan, save_cached_plan
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.pipeline.status_file import write_status
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
-from vs_st_pipeline.routes.contacts import map_file, plan_store, stages
+from vs_st_pipeline.routes.contacts import ROUTE, map_file, plan_store, stages
 from vs_st_pipeline.routes.contacts.demand import wants_receipts
 from vs_st_pipeline.routes.contacts.plan_inputs import plan_inputs
 from vs_st_pipeline.routes.contacts.session import open_session
@@ -55,6 +55,8 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
         selected: names in `STAGES`. Without `synced` it is a dry run of the others if the run says so.
         on_stage: told of each stage as it is done.
     """
+    if ROUTE.name not in run.merchant.routes:
+        return _off(run)
     report = _run_once(run, selected, on_stage)
     if isinstance(report.error, Interrupted) and not run.stop():
         run, first = replace(run, run_id=new_run_id()), report
@@ -68,6 +70,12 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
                 paced=VINOSHIPPER,
             )  # fmt: skip
     return report
+
+
+def _off(run: Run) -> Report:
+    """Return the report of a run for a merchant whose route is off: nothing is called, nothing made (routes.md R51)."""
+    fault = None if ROUTE.name in run.merchant.paused else run.merchant.faults.get(ROUTE.name)
+    return Report(run.merchant.id, run.run_id, status=FAILED if fault else OK, error=fault)
 
 
 def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None]) -> Report:

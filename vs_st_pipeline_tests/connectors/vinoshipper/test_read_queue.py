@@ -19,9 +19,9 @@ from vs_st_pipeline.connectors.vinoshipper.read_queue import (
     ReadTask,
     within_budget,
 )
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts import metrics
 from vs_st_pipeline.routes.contacts.metrics import Metric
@@ -87,8 +87,8 @@ def test_who_is_linked_again_is_read_though_the_budget_was_used_up_when_he_came(
 
 
 def run_with(rate: float = 1.0, budget: int | None = None) -> Any:
-    vinoshipper = SimpleNamespace(requests_per_second=rate)
-    return SimpleNamespace(budget=budget, merchant=SimpleNamespace(vinoshipper=vinoshipper))
+    settings = SimpleNamespace(requests_per_second=rate)
+    return SimpleNamespace(budget=budget, merchant=SimpleNamespace(section=lambda _: settings))
 
 
 def turns(**counts: int) -> list[ReadTask]:

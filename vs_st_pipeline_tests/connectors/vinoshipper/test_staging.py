@@ -15,9 +15,9 @@ from vs_st_pipeline.connectors.vinoshipper import carried, landing, landing_orde
 from vs_st_pipeline.connectors.vinoshipper.known_fields import KNOWN_ORDER
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
 from vs_st_pipeline.connectors.vinoshipper.parse import order_from
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.platform.warehouse import staged_batches
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_counts, unexpected_names
 

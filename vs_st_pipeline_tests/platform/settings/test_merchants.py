@@ -16,20 +16,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vs_st_pipeline.connectors.simpletexting.settings import SimpleTextingSettings
+from vs_st_pipeline.connectors.vinoshipper.settings import Refresh, VinoshipperSettings
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.platform.settings.environment import data_dir, now, settings_path, sync_bounds
-from vs_st_pipeline.platform.settings.merchants import (
-    Merchant,
-    MerchantsFile,
-    Refresh,
-    Secret,
-    SimpleTextingSettings,
-    VinoshipperSettings,
-    parse_duration,
-    read_merchants,
-)
+from vs_st_pipeline.platform.settings.forms import OwnFile, parse_duration
+from vs_st_pipeline.platform.settings.merchants import Merchant, MerchantsFile
+from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.settings.yaml_source import Node, load_with_lines
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
+from vs_st_pipeline.routes.contacts.settings import ContactsSettings
 
 CLEAR = "zq8-Swordfish-77"  # a secret that must show nowhere
 ENV = {"KEY": CLEAR, "OTHER": f"  {CLEAR}2\n", "EMPTY": " \t", "TWO_LINES": f"{CLEAR}\nmore"}
@@ -69,6 +66,14 @@ def entry_lines(merchant_id: str, *more: str) -> str:
     )
 
 
+def shop(merchant: Merchant) -> VinoshipperSettings:
+    return merchant.section(VinoshipperSettings)
+
+
+def texting(merchant: Merchant) -> SimpleTextingSettings:
+    return merchant.section(SimpleTextingSettings)
+
+
 def changed(old: str, new: str) -> str:
     assert ENTRY.count(old) == 1
     return ENTRY.replace(old, new)
@@ -86,33 +91,39 @@ def test_what_nobody_says_is_as_documented(read: Read) -> None:
             name="Hill",
             enabled=True,
             time_zone=ZoneInfo("America/Los_Angeles"),
-            vinoshipper=VinoshipperSettings(
-                base_url="https://vinoshipper.com",
-                api_key=Secret(CLEAR, "env:KEY"),
-                api_secret=Secret(f"{CLEAR}2", "env:OTHER"),
-                requests_per_second=1.0,
-                history_from=date(2005, 1, 1),
-                refresh=Refresh(
-                    customer_list=timedelta(hours=1),
-                    customer_details=timedelta(hours=24),
-                    open_orders=timedelta(hours=1),
-                    settled_orders=timedelta(days=7),
-                    reconcile=timedelta(hours=24),
-                ),
-            ),
-            simpletexting=SimpleTextingSettings(
-                base_url="https://api-app2.simpletexting.com/v2",
-                api_token=Secret(CLEAR, "env:KEY"),
-                requests_per_second=2.0,
-                full_read=timedelta(hours=24),
-                write_one_by_one_up_to=100,
-                batch_wait=timedelta(seconds=120),
-            ),
             give_up_after=timedelta(seconds=60),
-            field_map="default",
-            on_ambiguous_phone="newest_order",
-            require_age_evidence=False,
             keep_raw_bodies=None,
+            routes=("contacts",),
+            paused=frozenset(),
+            faults={},
+            sections={
+                "vinoshipper": VinoshipperSettings(
+                    base_url="https://vinoshipper.com",
+                    api_key=Secret(CLEAR, "env:KEY"),
+                    api_secret=Secret(f"{CLEAR}2", "env:OTHER"),
+                    requests_per_second=1.0,
+                    history_from=date(2005, 1, 1),
+                    refresh=Refresh(
+                        customer_list=timedelta(hours=1),
+                        customer_details=timedelta(hours=24),
+                        open_orders=timedelta(hours=1),
+                        settled_orders=timedelta(days=7),
+                        reconcile=timedelta(hours=24),
+                    ),
+                ),
+                "simpletexting": SimpleTextingSettings(
+                    base_url="https://api-app2.simpletexting.com/v2",
+                    api_token=Secret(CLEAR, "env:KEY"),
+                    requests_per_second=2.0,
+                    full_read=timedelta(hours=24),
+                    write_one_by_one_up_to=100,
+                    batch_wait=timedelta(seconds=120),
+                ),
+                "contacts": ContactsSettings(
+                    field_map=OwnFile(), on_ambiguous_phone="newest_order", require_age_evidence=False
+                ),
+            },
+            doubts=(),
         ),
     )
 
@@ -133,8 +144,9 @@ def test_the_example_says_what_the_defaults_are_and_needs_what_env_example_lists
 
 def without_secrets(merchant: Merchant) -> dict[str, object]:
     values = dataclasses.asdict(merchant)
+    values["sections"] = {name: settings.model_dump() for name, settings in merchant.sections.items()}
     for section, key in (("vinoshipper", "api_key"), ("vinoshipper", "api_secret"), ("simpletexting", "api_token")):
-        del values[section][key]
+        del values["sections"][section][key]
     return values
 
 
@@ -145,8 +157,8 @@ def without_secrets(merchant: Merchant) -> dict[str, object]:
         ("enabled: no", "enabled", False),
         ("time_zone: Europe/Vienna", "time_zone", ZoneInfo("Europe/Vienna")),
         ("give_up_after: 90s", "give_up_after", timedelta(seconds=90)),
-        ("on_ambiguous_phone: hold", "on_ambiguous_phone", "hold"),
-        ("require_age_evidence: true", "require_age_evidence", True),
+        ("on_ambiguous_phone: hold", "contacts.on_ambiguous_phone", "hold"),
+        ("require_age_evidence: true", "contacts.require_age_evidence", True),
         ("keep_raw_bodies: always", "keep_raw_bodies", None),
         ("keep_raw_bodies: 90d", "keep_raw_bodies", timedelta(days=90)),
         ("  full_read: 0s", "simpletexting.full_read", timedelta()),
@@ -162,9 +174,9 @@ def without_secrets(merchant: Merchant) -> dict[str, object]:
     ],
 )
 def test_a_value_is_taken(read: Read, added: str, where: str, value: object) -> None:
-    found: object = read(f"{ENTRY}    {added}\n").merchants[0]
-    for name in where.split("."):
-        found = getattr(found, name)
+    merchant = read(f"{ENTRY}    {added}\n").merchants[0]
+    section, _, name = where.rpartition(".")
+    found = getattr(merchant.sections[section] if section else merchant, name)
     assert found == value
     assert type(found) is type(value)
 
@@ -172,7 +184,7 @@ def test_a_value_is_taken(read: Read, added: str, where: str, value: object) -> 
 @pytest.mark.parametrize("written", ["2019-03-04", "'2019-03-04'"])
 def test_history_from_with_and_without_quotes(read: Read, written: str) -> None:
     file = read(changed("      api_key", f"      history_from: {written}\n      api_key"))
-    assert file.merchants[0].vinoshipper.history_from == date(2019, 3, 4)
+    assert shop(file.merchants[0]).history_from == date(2019, 3, 4)
 
 
 @pytest.mark.parametrize(
@@ -281,9 +293,9 @@ def test_paths_are_relative_to_the_file(read: Read, tmp_path: Path, monkeypatch:
 
     for path in (tmp_path / "merchants.yaml", Path("merchants.yaml")):
         merchant = read_merchants(path, ENV).merchants[0]
-        assert merchant.simpletexting.api_token.reveal() == CLEAR
-        assert merchant.simpletexting.api_token.reference == "file:keys/token"
-        assert merchant.field_map == tmp_path / "maps" / "mine.yaml"
+        assert texting(merchant).api_token.reveal() == CLEAR
+        assert texting(merchant).api_token.reference == "file:keys/token"
+        assert merchant.section(ContactsSettings).field_map.path == tmp_path / "maps" / "mine.yaml"
 
 
 def test_absolute_paths_stand(read: Read, tmp_path: Path) -> None:
@@ -291,14 +303,14 @@ def test_absolute_paths_stand(read: Read, tmp_path: Path) -> None:
     token.write_text(CLEAR)
     text = changed("api_token: env:KEY", f"api_token: file:{token}") + "    field_map: /maps/mine.yaml\n"
     merchant = read(text).merchants[0]
-    assert merchant.simpletexting.api_token.reveal() == CLEAR
-    assert merchant.field_map == Path("/maps/mine.yaml")
+    assert texting(merchant).api_token.reveal() == CLEAR
+    assert merchant.section(ContactsSettings).field_map.path == Path("/maps/mine.yaml")
 
 
 # --- defaults ---
 
 
-def test_defaults_are_merged_key_by_key_and_the_merchant_wins(read: Read) -> None:
+def test_r33_defaults_are_merged_key_by_key_and_the_merchant_wins(read: Read) -> None:
     file = read(
         """\
 defaults:
@@ -319,30 +331,32 @@ merchants:
     simpletexting: {full_read: 0s}
   - id: plain
     vinoshipper: {api_key: env:KEY}
+    simpletexting: {}
 """
     )
     assert file.bad == ()
     own, plain = file.merchants
 
     assert (own.time_zone.key, plain.time_zone.key) == ("Europe/Paris", "UTC")
-    assert (own.require_age_evidence, plain.require_age_evidence) == (False, True)
-    assert (own.vinoshipper.requests_per_second, plain.vinoshipper.requests_per_second) == (9.0, 4.0)
-    assert own.vinoshipper.refresh == dataclasses.replace(plain.vinoshipper.refresh, open_orders=timedelta())
-    assert plain.vinoshipper.refresh == Refresh(
+    assert tuple(one.section(ContactsSettings).require_age_evidence for one in (own, plain)) == (False, True)
+    assert (shop(own).requests_per_second, shop(plain).requests_per_second) == (9.0, 4.0)
+    assert shop(own).refresh == shop(plain).refresh.model_copy(update={"open_orders": timedelta()})
+    assert shop(plain).refresh == Refresh(
         customer_list=timedelta(hours=2),
         customer_details=timedelta(hours=24),
         open_orders=timedelta(hours=3),
         settled_orders=timedelta(days=7),
         reconcile=timedelta(hours=24),
     )
-    assert own.vinoshipper.api_secret == plain.vinoshipper.api_secret == Secret(f"{CLEAR}2", "env:OTHER")
-    assert own.simpletexting.api_token.reveal() == CLEAR
-    assert (own.simpletexting.full_read, plain.simpletexting.full_read) == (timedelta(), timedelta(hours=5))
+    assert shop(own).api_secret == shop(plain).api_secret == Secret(f"{CLEAR}2", "env:OTHER")
+    assert texting(own).api_token.reveal() == CLEAR
+    assert (texting(own).full_read, texting(plain).full_read) == (timedelta(), timedelta(hours=5))
 
 
 def test_a_secret_of_the_defaults_need_not_be_there_for_those_who_have_their_own(read: Read) -> None:
     defaults = "defaults:\n  simpletexting: {api_token: env:NOBODY_SET_IT}\n"
-    file = read(defaults + ENTRY + "  - {id: dale, vinoshipper: {api_key: env:KEY, api_secret: env:KEY}}\n")
+    dale = "  - {id: dale, vinoshipper: {api_key: env:KEY, api_secret: env:KEY}, simpletexting: {}}\n"
+    file = read(defaults + ENTRY + dale)
     assert file.ids == ("hill",)
     assert file.bad[0].id == "dale"
     assert file.bad[0].error.message.startswith("merchants.yaml, line 2: api_token: ")
@@ -409,8 +423,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_merchants(tmp_path / "other.yaml", ENV)
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match="cannot be read: Is a directory"):
+def test_r64_an_empty_folder_lists_nobody(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="no merchant is listed"):
         read_merchants(tmp_path, ENV)
 
 
@@ -740,7 +754,7 @@ def test_a_disabled_merchant_may_have_lost_his_secrets(read: Read) -> None:
     assert file.bad == ()
     assert file.ids == ("hill", "good")
     assert [merchant.id for merchant in file.enabled] == ["good"]
-    secret = file.merchants[0].vinoshipper.api_secret
+    secret = shop(file.merchants[0]).api_secret
     assert repr(secret) == "Secret(file:gone)"
     with pytest.raises(BadSettings, match="file:gone was not read, because its merchant is disabled"):
         secret.reveal()
@@ -778,8 +792,8 @@ merchants:
     assert file.bad == ()
     hill, dale = file.merchants
     assert dale.time_zone is hill.time_zone
-    assert dale.vinoshipper == dataclasses.replace(hill.vinoshipper, requests_per_second=7.0)
-    assert dale.simpletexting == dataclasses.replace(hill.simpletexting, full_read=timedelta(hours=3))
+    assert shop(dale) == shop(hill).model_copy(update={"requests_per_second": 7.0})
+    assert texting(dale) == texting(hill).model_copy(update={"full_read": timedelta(hours=3)})
 
 
 def test_a_fault_behind_an_alias_is_named_for_each_who_uses_it(read: Read) -> None:
@@ -812,7 +826,7 @@ def test_a_bomb_of_merges_does_not_go_off(read: Read) -> None:
 
 def test_a_secret_shows_in_no_text_of_it(read: Read) -> None:
     file = read(ENTRY + entry_lines("hill"))
-    secret = file.merchants[0].vinoshipper.api_key
+    secret = shop(file.merchants[0]).api_key
     assert secret.reveal() == CLEAR
     assert repr(secret) == str(secret) == f"{secret}" == "Secret(env:KEY)"
     assert_hidden(repr(file), str(file.merchants[0]), repr(dataclasses.asdict(file.merchants[0])))
@@ -862,11 +876,11 @@ def test_three_thousand_merchants(read: Read, tmp_path: Path) -> None:
     assert file.ids == tuple(f"winery-{n}" for n in range(count))
     for n, merchant in enumerate(file.merchants):
         assert merchant is file.get(f"winery-{n}")
-        assert merchant.vinoshipper.api_key.reveal() == f"KEY-{n}"
-        assert merchant.vinoshipper.api_secret.reveal() == f"shared-{n % 10}"
-        assert merchant.simpletexting.api_token.reveal() == f"TOKEN-{n}"
-        assert merchant.vinoshipper.requests_per_second == (n % 9 + 1) / 10
-        assert merchant.vinoshipper.refresh.customer_list == timedelta(hours=n % 9 + 1)
+        assert shop(merchant).api_key.reveal() == f"KEY-{n}"
+        assert shop(merchant).api_secret.reveal() == f"shared-{n % 10}"
+        assert texting(merchant).api_token.reveal() == f"TOKEN-{n}"
+        assert shop(merchant).requests_per_second == (n % 9 + 1) / 10
+        assert shop(merchant).refresh.customer_list == timedelta(hours=n % 9 + 1)
     assert file.get("winery-3000") is None
 
 

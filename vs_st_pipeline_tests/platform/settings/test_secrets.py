@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from vs_st_pipeline.connectors.simpletexting.settings import SimpleTextingSettings
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.platform.settings import secrets
-from vs_st_pipeline.platform.settings.merchants import MerchantsFile, read_merchants
+from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 from vs_st_pipeline_tests.support.story import TEST, Story
 
 SECRET = "canary-4711-secret"
@@ -49,7 +51,7 @@ def read(tmp_path: Path, token: str) -> MerchantsFile:
 @pytest.mark.usefixtures("_vault")
 def test_a_package_adds_a_scheme(tmp_path: Path) -> None:
     merchant = read(tmp_path, "vault:wineries/hillside").merchants[0]
-    token = merchant.simpletexting.api_token
+    token = merchant.section(SimpleTextingSettings).api_token
     assert token.reveal() == SECRET
     assert token.reference == "vault:wineries/hillside"
     assert SECRET not in repr(merchant)

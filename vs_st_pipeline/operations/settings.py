@@ -1,0 +1,65 @@
+"""Reads the settings with all sections, systems and routes that there are: hands them to the readers, which know none.
+
+The tuples are imported when they are first needed, because they bring in every connector.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+
+from vs_st_pipeline.platform.settings import environment, merchants
+from vs_st_pipeline.platform.settings.environment import Loaded
+from vs_st_pipeline.platform.settings.merchants import House, MerchantsFile, RouteNeeds, Section
+
+
+@functools.cache
+def house() -> House:
+    """Return the sections that an entry of the merchants file may have, and the routes that they make."""
+    from vs_st_pipeline.connectors import CONNECTORS
+    from vs_st_pipeline.routes import ROUTES
+
+    sections = [Section(connector.name, connector.settings) for connector in CONNECTORS]
+    sections += [Section(route.name, route.settings) for route in ROUTES if route.settings is not None]
+    routes = [
+        RouteNeeds(
+            route.name,
+            route.needs,
+            route.name if route.settings is not None and route.settings.top_level else None,
+        )
+        for route in ROUTES
+    ]
+    return House(tuple(sections), tuple(routes))
+
+
+def read_merchants(path: Path, environ: Mapping[str, str], *, all_secrets: bool = False) -> MerchantsFile:
+    """Read and check the merchants file.
+
+    Args:
+        path, environ, all_secrets: as in `platform.settings.merchants`.
+
+    Raises:
+        BadSettings: the file cannot be read at all, or no merchant of it is usable. The message names file and line.
+    """
+    return merchants.read_merchants(path, environ, house(), all_secrets=all_secrets)
+
+
+def fleet_rates(environ: Mapping[str, str]) -> dict[str, float]:
+    """Return requests a second for all merchants together, by system; one that is not set is not in it.
+
+    Raises:
+        BadSettings: one is set and is no number above 0, or is beyond what can be meant.
+    """
+    return environment.fleet_rates(environ, _systems())
+
+
+def taken(environ: Mapping[str, str]) -> Loaded:
+    """Read all settings of the environment; never raises: what is not understood is in the result."""
+    return environment.taken(environ, _systems())
+
+
+def _systems() -> list[str]:
+    from vs_st_pipeline.connectors import CONNECTORS
+
+    return [connector.name for connector in CONNECTORS]

@@ -1,0 +1,168 @@
+"""Checks a part of the merchants file by a pydantic model, and tells each fault with file, line, key and what to write.
+
+Data flow: nodes that know their lines -> pydantic -> a model's instance, or the fault that a person should mend first.
+
+A fault never repeats a value: a `Form` makes its message from the node, and pydantic's own errors are asked for without
+their input.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from vs_st_pipeline.platform.settings.forms import AT_A_LINE, Form, Reading, collected
+from vs_st_pipeline.platform.settings.secrets import Secret
+from vs_st_pipeline.platform.settings.yaml_source import Node, SettingsFault
+
+M = TypeVar("M", bound="SettingsModel")
+
+_OF_THE_WHOLE = ("value_error", "assertion_error")  # what a validator of a whole model raises
+
+
+class SettingsModel(BaseModel):
+    """Base of every model of settings: frozen, strict, with no key that it does not know.
+
+    A field's type says how it is written (`forms`). Its default is the built-in value; a field without one is required.
+    A validator of the whole model (`mode="after"`) says what is wrong in a `ValueError` that repeats no value.
+
+    Attributes:
+        top_level: the keys stand in the merchant's entry itself, not in a section of their own.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
+
+    top_level: ClassVar[bool] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_node(cls, value: Any) -> Any:
+        if not isinstance(value, Node):
+            return value
+        try:
+            return value.mapping(keys_of(cls))
+        except SettingsFault as fault:
+            raise collected(fault) from None
+
+
+@functools.cache
+def fields_of(model: type[SettingsModel]) -> dict[str, FieldInfo]:
+    """Return a model's fields by the key that a file has for each."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+@functools.cache
+def keys_of(model: type[SettingsModel]) -> tuple[str, ...]:
+    """Return the keys that a file may have for a model, in the model's order."""
+    return tuple(fields_of(model))
+
+
+def validate(model: type[M], values: Node | Mapping[str, Node], where: Node, reading: Reading) -> M:
+    """Return the model's instance.
+
+    Args:
+        values: the mapping in the file, or those keys of one that are the model's.
+        where: the place that a missing key is missing from.
+
+    Raises:
+        SettingsFault: what a person should mend first: what is wrong before what is missing, then by line.
+    """
+    try:
+        return model.model_validate(values, context=reading)
+    except ValidationError as error:
+        fault = min(_faults(model, where, error), key=lambda one: one.order)
+    raise fault
+
+
+def fault_in(
+    model: type[SettingsModel], values: Node | Mapping[str, Node], where: Node, reading: Reading
+) -> SettingsFault | None:
+    """Return what is wrong with values that others may complete: nothing is missing, and no whole is looked at yet."""
+    try:
+        model.model_validate(values, context=reading)
+    except ValidationError as error:
+        found = [fault for fault in _faults(model, where, error, complete=False) if not fault.missing]
+        return min(found, key=lambda one: one.order, default=None)
+    return None
+
+
+def secrets_of(settings: BaseModel) -> Iterator[Secret]:
+    """Yield the secrets that these settings hold, in the order of their fields."""
+    yield from _secrets_in(dict(settings))
+
+
+def required(model: type[SettingsModel]) -> Iterator[tuple[str, Form | None]]:
+    """Yield the keys without which the model cannot be, and how each is written."""
+    for key, field in fields_of(model).items():
+        if field.is_required():
+            yield key, _form_of(field)
+
+
+def _secrets_in(value: object) -> Iterator[Secret]:
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, BaseModel):
+        yield from _secrets_in(dict(value))
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _secrets_in(inner)
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from _secrets_in(inner)
+
+
+def _faults(
+    model: type[SettingsModel], where: Node, error: ValidationError, *, complete: bool = True
+) -> Iterator[SettingsFault]:
+    for one in error.errors(include_url=False, include_input=False):
+        kind, place = one["type"], one["loc"]
+        if kind == AT_A_LINE:
+            yield one["ctx"]["fault"]
+        elif kind == "missing":
+            inner, node = _at(model, where, place[:-1])
+            key = str(place[-1])
+            yield missing(node, key, _form_of(fields_of(inner)[key]) if inner else None)
+        elif kind not in _OF_THE_WHOLE:  # of a type that has no form of its own; pydantic's words repeat no value
+            yield _at(model, where, place)[1].problem(one["msg"])
+        elif complete:
+            yield _at(model, where, place)[1].problem(str(one["ctx"]["error"]))
+
+
+def missing(node: Node, key: str, form: Form | None) -> SettingsFault:
+    """Return the fault that a mapping lacks a key."""
+    if form is not None and form.absent is not None:
+        return node.problem(form.absent, missing=True)
+    return node.problem(f"{key} is missing{f'; write {form.write}' if form else ''}", missing=True)
+
+
+def _at(
+    model: type[SettingsModel], node: Node, place: tuple[int | str, ...]
+) -> tuple[type[SettingsModel] | None, Node]:
+    """Return the model and the node at a place that pydantic names, as far as the file has it."""
+    inner: type[SettingsModel] | None = model
+    for part in place:
+        if isinstance(part, int):
+            items = node.items()
+            node = items[part] if part < len(items) else node
+            continue
+        node = node.child(part) or node
+        if inner is not None and part in fields_of(inner):
+            inner = _model_in(fields_of(inner)[part].annotation)
+    return inner, node
+
+
+def _model_in(annotation: Any) -> type[SettingsModel] | None:
+    """Return the model that a field's type names, if any: `Refresh`, `tuple[Consent, ...]`, `Limits | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, SettingsModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)
+
+
+def _form_of(field: FieldInfo) -> Form | None:
+    return next((one for one in field.metadata if isinstance(one, Form)), None)
