@@ -150,7 +150,7 @@ def _erase_again(db: Db, run: Run, connectors: Sequence[Connector[Any]]) -> None
     A person who is deleted at both systems by now is in no answer that comes in, so nothing else would find them."""
     forgotten = read_suppressed(db)
     names = known_names(db, forgotten)
-    for connector in connectors:
+    for connector in _present(db, connectors):
         names += connector.find_suppressed(db, forgotten)
     suppress(db, names, run.now())
     erase(db, names, run.now())
@@ -174,6 +174,12 @@ def _find(db: Db, phone: str, connectors: Sequence[Connector[Any]]) -> Identifie
     found, known = Identifiers(phones={phone}), -1
     while (count := len(found.names())) != known:
         known = count
-        for connector in connectors:
+        for connector in _present(db, connectors):
             connector.find_person(db, found)
     return found
+
+
+def _present(db: Db, connectors: Sequence[Connector[Any]]) -> list[Connector[Any]]:
+    """Return the systems whose records this file has."""
+    tables = {f"{row[0]}.{row[1]}" for row in db.rows("select schema_name, table_name from duckdb_tables()")}
+    return [one for one in connectors if tables.issuperset(stream.table for stream in one.streams)]

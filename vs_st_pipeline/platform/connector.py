@@ -6,7 +6,7 @@ rooms are handed connectors and never import one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources.abc import Traversable
@@ -17,6 +17,7 @@ from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.settings.model import SettingsModel
 from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.limitations import Limitation
 from vs_st_pipeline.platform.warehouse.streams import Stream
 from vs_st_pipeline.platform.warehouse.suppression import Identifiers, Suppressed
 
@@ -55,10 +56,12 @@ class Connector(Generic[ClientT]):
         account: returns the account that a merchant's settings name.
         connect: makes a client; it sends no request.
         settings: what may stand under its key in the merchants file.
-        streams: what the system is asked for, and where it stands in `raw`.
+        streams: what the system is asked for, and where it stands in `raw`; a file that lacks one of these tables is of
+            routes that do without the system.
         plan_inputs: what a plan depends on of the system's tables, each as the rest of a query after `select`: a count
             and a hash. Bodies are in it by their hashes, so that a quiet sync reads none of them from the disk.
         plan_version: raised when the connector works out something else from the same input.
+        limitations: returns what the account does not let us see now, and since when (UTC without zone).
         prune: reduces raw bodies read before a moment that nothing needs any more, where a merchant wants that.
         find_person: adds to the names of people what this system's records say of the same people.
         find_suppressed: returns (kind, value) of stored records that are a forgotten person's, where nothing names them
@@ -74,6 +77,7 @@ class Connector(Generic[ClientT]):
     streams: tuple[Stream, ...] = ()
     plan_inputs: tuple[str, ...] = ()
     plan_version: int = 1
+    limitations: Callable[[Db], Sequence[tuple[Limitation, datetime]]] = lambda _db: ()
     prune: Callable[[Db, datetime], None] = lambda _db, _before: None
     find_person: Callable[[Db, Identifiers], None] = lambda _db, _names: None
     find_suppressed: Callable[[Db, Suppressed], Iterable[tuple[str, str]]] = lambda _db, _suppressed: ()

@@ -6,6 +6,7 @@ from importlib import resources
 
 from vs_st_pipeline.connectors.vinoshipper import retention, traces
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
+from vs_st_pipeline.connectors.vinoshipper.limitations import read_limitations
 from vs_st_pipeline.connectors.vinoshipper.names import TITLE, VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.plan_inputs import PLAN_INPUTS, PLAN_VERSION
 from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
@@ -28,6 +29,7 @@ CONNECTOR = Connector(
     streams=STREAMS,
     plan_inputs=PLAN_INPUTS,
     plan_version=PLAN_VERSION,
+    limitations=read_limitations,
     prune=retention.prune,
     find_person=traces.find_person,
     find_suppressed=traces.find_suppressed,

@@ -10,13 +10,13 @@ from typing import Any
 
 from vs_st_pipeline.connectors.simpletexting.contacts import list_custom_fields
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CUSTOMER_ID_LABEL, CustomField, resolve_fields
-from vs_st_pipeline.connectors.vinoshipper.limitations import read_limitations
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.report import FAILED
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
 from vs_st_pipeline.routes.contacts import map_file
 from vs_st_pipeline.routes.contacts.session import ContactsSession, open_session
+from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 
 
 @dataclass(slots=True)
@@ -70,7 +70,9 @@ def _look_at_what_is_stored(session: ContactsSession, checked: CheckResult) -> N
     if not session.run.warehouse.file(session.run.merchant.id).exists():
         return
     with session.run.open() as db:
-        checked.doubts += [f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in read_limitations(db)]
+        checked.doubts += [
+            f"{spot.sentence} (since {since:%Y-%m-%d})" for system in SYSTEMS for spot, since in system.limitations(db)
+        ]
         checked.unreadable = [{"kind": row.kind, "id": row.id, "why": row.sentence} for row in read_unreadable(db)]
         checked.not_understood = [
             {"kind": row[0], "id": row[1], "why": row[2]}

@@ -19,7 +19,7 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
-from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen, read_limitations
+from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
 from vs_st_pipeline.domain.report import FAILED, OK, Report
@@ -110,7 +110,7 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
             session.do(PLANNED, stages.plan, field_map)
             session.do(SYNCED, stages.push_plan)
         with run.open() as db:
-            session.report.unseen = [limitation.sentence for limitation, _ in read_limitations(db)]
+            session.report.unseen = [spot.sentence for system in SYSTEMS for spot, _ in system.limitations(db)]
             session.report.orders_unseen = newest_unseen(db) is not None
             if cached is None:
                 session.report.waiting = count_waiting(db)
