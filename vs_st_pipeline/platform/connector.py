@@ -48,9 +48,11 @@ class Connector(Generic[ClientT]):
         title: its name in sentences for people.
         account: returns the account that a merchant's settings name.
         connect: makes a client; it sends no request.
+        keys: returns all secrets that a merchant's settings name for this system.
     """
 
     name: str
     title: str
     account: Callable[[Merchant], Account]
     connect: Callable[[Merchant, Pace], ClientT]
+    keys: Callable[[Merchant], tuple[Secret, ...]]

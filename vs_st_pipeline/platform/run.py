@@ -45,11 +45,12 @@ class Run:
         allow_unsafe: let the brake pass once.
         dry_run: nothing that a later sync decides by may change.
         progress: called with one short sentence now and then.
-        budget: requests to Vinoshipper after which what can wait is left for the next run; None: no end. Lists and
+        budget: requests to the source after which what can wait is left for the next run; None: no end. Lists and
             searches are always made whole, so a run may take somewhat more.
         stop: asked before every request; True ends the run with what it has done so far (a person pressed Ctrl-C).
         fleet_rates: requests a second for all merchants together, by system; a system that is not in it has none.
         request_log: what was asked so far and why, for people who look at the run.
+        route: whose file and lock the run uses.
     """
 
     merchant: Merchant
@@ -65,6 +66,7 @@ class Run:
     stop: Callable[[], bool] = lambda: False
     fleet_rates: Mapping[str, float] = field(default_factory=dict)
     request_log: list[RequestLogEntry] = field(default_factory=list)
+    route: str = field(default="contacts", kw_only=True)
 
     def open(self) -> AbstractContextManager[Db]:
         """Open the merchant's file; hold it for a moment, never while waiting for an answer."""
@@ -79,5 +81,5 @@ class Run:
         return self.clock().astimezone(self.merchant.time_zone).date()
 
     def over_budget(self, sent: int) -> bool:
-        """Say whether a run that has sent so many requests to Vinoshipper must leave the rest for the next one."""
+        """Say whether a run that has sent so many requests to the source must leave the rest for the next one."""
         return self.budget is not None and sent >= self.budget

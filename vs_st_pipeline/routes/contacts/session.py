@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from vs_st_pipeline.connectors import simpletexting, vinoshipper
 from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
-from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.session import Session, StageDone, opened
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.contacts.demand import Demand, demand_of
 from vs_st_pipeline.routes.contacts.identity import Linked
+from vs_st_pipeline.routes.contacts.report import new_report
 
 
 @dataclass(slots=True)
@@ -52,4 +52,4 @@ def open_session(
     Args:
         selected, on_stage: as in `Session`.
     """
-    return opened(ContactsSession(run, Report(run.merchant.id, run.run_id), selected, on_stage))
+    return opened(ContactsSession(run, new_report(run.merchant.id, run.run_id), selected, on_stage))

@@ -61,7 +61,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
         with suppress(OSError):  # a view for `vs-st merchants`; a disk that is full is in the report already
             write_status(
                 run.warehouse.data_dir, run.merchant.id, run.clock().astimezone(UTC),
-                {"run_id": run.run_id, **report.as_json()}, good=report.status != FAILED, waiting=report.waiting,
+                report.as_status(), good=report.status != FAILED, waiting=report.waiting,
             )  # fmt: skip
     return report
 

@@ -19,12 +19,12 @@ from vs_st_pipeline.connectors.vinoshipper.read_queue import (
     ReadTask,
     within_budget,
 )
+from vs_st_pipeline.pipeline import metrics
+from vs_st_pipeline.pipeline.metrics import Metric
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import read_merchants
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import Warehouse
-from vs_st_pipeline.routes.contacts import metrics
-from vs_st_pipeline.routes.contacts.metrics import Metric
 from vs_st_pipeline_tests.support.story import BRAM, MARISOL, SYNCED, TEST, Story
 
 LISTS_AND_SEARCHES = 6
