@@ -30,7 +30,7 @@ from pydantic import Field
 from vs_st_pipeline.defs import partitions
 from vs_st_pipeline.defs.checks import key_of, spec_of
 from vs_st_pipeline.defs.execution import Share, SyncConfig, execute
-from vs_st_pipeline.defs.names import TICK_JOB, group_name, step_name
+from vs_st_pipeline.defs.names import TICK_JOB, TICK_STEP, group_name, step_name
 from vs_st_pipeline.defs.resources import Settings
 from vs_st_pipeline.pipeline.route import Route
 
@@ -88,7 +88,7 @@ class TickConfig(SyncConfig):
 def tick_of(routes: Sequence[Route]) -> JobDefinition:
     """Return the job that runs in one go, for every route, the merchants that are due."""
 
-    @op(name=TICK_JOB, out={})
+    @op(name=TICK_STEP, out={})
     def tick(
         context: OpExecutionContext, config: TickConfig, settings: ResourceParam[Settings]
     ) -> Iterator[AssetMaterialization | AssetCheckResult | AssetCheckEvaluation]:
@@ -98,7 +98,7 @@ def tick_of(routes: Sequence[Route]) -> JobDefinition:
             for route in routes
             if route.name in config.routes
         ]
-        yield from execute(context, config, settings, shares, TICK_JOB)
+        yield from execute(context, config, settings, shares, TICK_STEP)
 
     @job(
         name=TICK_JOB,

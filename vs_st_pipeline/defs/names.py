@@ -5,7 +5,7 @@ from __future__ import annotations
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.pipeline.route_files import FIRST
 
-TICK_JOB = "tick"
+TICK_JOB, TICK_STEP = "tick", "run_due"
 
 
 def step_name(route: Route) -> str:

@@ -9,18 +9,20 @@ counted by the hour for two days, so that the fleet's pictures need no history f
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
 from vs_st_pipeline.domain.poll_intervals import History, observe
-from vs_st_pipeline.domain.report import OK, PARTIAL
+from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report
 from vs_st_pipeline.pipeline.route_files import FIRST, named_for
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.locks import file_lock
+from vs_st_pipeline.platform.run import Run
 
 BASE_CALLS = 6.0  # requests to the first system that a sync is taken to need while nothing is known of the merchant
 SMOOTHING = 0.2  # how much of what the last sync took goes into what the next is believed to take
@@ -125,6 +127,15 @@ class MerchantStatus(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(MerchantStatus)
+
+
+def record_run(run: Run, report: Report) -> None:
+    """Keep the report of a run that may have written; a disk that is full is in the report already."""
+    with suppress(OSError):
+        write_status(
+            run.warehouse.data_dir, run.merchant.id, run.clock().astimezone(UTC), report.as_status(),
+            good=report.status != FAILED, waiting=report.waiting, route=run.route,
+        )  # fmt: skip
 
 
 def write_status(

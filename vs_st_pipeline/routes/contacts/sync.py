@@ -14,9 +14,7 @@ by the connector that reads. A sync is *quiet* if it finds nothing to write.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC
 from typing import Any
 
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
@@ -24,7 +22,7 @@ from vs_st_pipeline.domain.report import FAILED, Report
 from vs_st_pipeline.pipeline import erasure
 from vs_st_pipeline.pipeline.plan_cache import load_cached_plan, save_cached_plan
 from vs_st_pipeline.pipeline.session import StageDone
-from vs_st_pipeline.pipeline.status_file import write_status
+from vs_st_pipeline.pipeline.status_file import record_run
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.warehouse.limitations import newest_unseen, read_limitations
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
@@ -58,11 +56,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
         report = _run_once(run, selected, on_stage)
         report.add_earlier_try(first)
     if SYNCED in selected:
-        with suppress(OSError):  # a view for `vs-st merchants`; a disk that is full is in the report already
-            write_status(
-                run.warehouse.data_dir, run.merchant.id, run.clock().astimezone(UTC),
-                report.as_status(), good=report.status != FAILED, waiting=report.waiting,
-            )  # fmt: skip
+        record_run(run, report)  # a view for `vs-st merchants`
     return report
 
 
