@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from vs_st_pipeline import routes
-from vs_st_pipeline.cli.options import chosen_route, json_option, one_merchant, one_route_option
+from vs_st_pipeline.cli.options import json_option, one_merchant, one_route_option, usable_route
 from vs_st_pipeline.cli.output import say, say_json
 from vs_st_pipeline.cli.sync import make_run
 from vs_st_pipeline.pipeline.route import BadArguments, Question, Route
@@ -41,7 +41,7 @@ def why(merchant_id: str, name: str | None, as_json: bool, words: tuple[str, ...
     full.
     """
     merchant = one_merchant(merchant_id)
-    route = chosen_route(merchant, name, lambda route: route.why, "why")
+    route = usable_route(merchant, name, lambda route: route.why, "why")
     assert route.why is not None
     _check(route.why, merchant, words)
     _print(route.why, route.why.answer(make_run(merchant, route=route.name), words), words, merchant, as_json)
@@ -65,7 +65,7 @@ def history(merchant_id: str, name: str | None, at: str | None, as_json: bool, w
     and all values in full: the person who asks has the customer on the line.
     """
     merchant = one_merchant(merchant_id)
-    route = chosen_route(merchant, name, lambda route: route.history, "history")
+    route = usable_route(merchant, name, lambda route: route.history, "history")
     assert route.history is not None
     _check(route.history, merchant, words)
     until = _moment(at, merchant.time_zone) if at else None

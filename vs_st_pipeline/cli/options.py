@@ -16,7 +16,7 @@ from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.settings.environment import InvalidSetting, settings_path
 from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile, read_merchants
-from vs_st_pipeline.routes import faults_of, routes_of
+from vs_st_pipeline.routes import faults_of, has_route, routes_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,7 +100,7 @@ def select(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: 
         own = [
             Pair(merchant.id, route, merchant, faults.get(route.name))
             for route in routes.ROUTES
-            if route.name in faults or route in routes_of(merchant, names)
+            if has_route(merchant, route) and (not names or route.name in names)
         ]
         pairs += [replace(one, several=len(own) > 1) for one in own]
         if not own and not every:
@@ -141,7 +141,7 @@ def select_one_route(
 
 
 def chosen_route(merchant: Merchant, name: str | None, can: Callable[[Route], object], what: str) -> Route:
-    """Return the route of a merchant that a command is about.
+    """Return the route of a merchant that a command is about; it may be one whose settings are wrong.
 
     Raises:
         click.UsageError: none can be asked, or several can, and none was named.
@@ -152,15 +152,27 @@ def chosen_route(merchant: Merchant, name: str | None, can: Callable[[Route], ob
             known = ", ".join(route.name for route in knowing)
             raise click.UsageError(f"route {name} has no `{what}`; {known} has")
         return next(route for route in knowing if route.name == name)
-    on = [route for route in routes_of(merchant) if route in knowing]
-    if not on:  # a command that only looks may look at a merchant that is disabled
-        on = knowing[:1] if not routes_of(merchant) else []
+    there = [route for route in routes.ROUTES if has_route(merchant, route)]
+    on = [route for route in there or routes.ROUTES[:1] if route in knowing]  # of a disabled merchant the first
     if on and (len(on) == 1 or on[0] is routes.ROUTES[0]):
         return on[0]
-    there = ", ".join(route.name for route in on or routes_of(merchant))
+    names = ", ".join(route.name for route in on or there)
     if on:
-        raise click.UsageError(f"{merchant.id} has the routes {there}: say which with --route NAME")
-    raise click.UsageError(f"none of the routes of {merchant.id} ({there}) has `{what}`")
+        raise click.UsageError(f"{merchant.id} has the routes {names}: say which with --route NAME")
+    raise click.UsageError(f"none of the routes of {merchant.id} ({names}) has `{what}`")
+
+
+def usable_route(merchant: Merchant, name: str | None, can: Callable[[Route], object], what: str) -> Route:
+    """Return the same, for a command that cannot go on without its settings.
+
+    Raises:
+        click.UsageError: as `chosen_route`.
+        BadSettings: the merchant's settings of it cannot be used.
+    """
+    route = chosen_route(merchant, name, can, what)
+    if fault := faults_of(merchant).get(route.name):
+        raise fault
+    return route
 
 
 @dataclass(slots=True)

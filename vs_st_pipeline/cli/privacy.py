@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from vs_st_pipeline import routes
-from vs_st_pipeline.cli.options import chosen_route, json_option, one_merchant, one_route_option
+from vs_st_pipeline.cli.options import json_option, one_merchant, one_route_option, usable_route
 from vs_st_pipeline.cli.output import is_terminal, say, say_json, tell
 from vs_st_pipeline.cli.sync import clock, make_run, sync_lines
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.domain.report import OK
+from vs_st_pipeline.pipeline.erasure import FINDINGS
 from vs_st_pipeline.pipeline.route import Forget, Person, Route
+from vs_st_pipeline.pipeline.route_files import named_for
+from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
 from vs_st_pipeline.platform.settings.merchants import ID_FORM, Merchant, is_enabled, read_merchants
 from vs_st_pipeline.routes import faults_of, paused_of, routes_of
@@ -50,12 +53,14 @@ def forget(merchant_id: str, customer: str | None, yes: bool, as_json: bool, who
     clock()
     runs = {route.name: make_run(merchant, route=route.name) for route, _ in knowing}
     several = len(knowing) > 1
-    told = [_told(way, way.find(runs[route.name], person), route.name * several) for route, way in knowing]
+    told = [_stored(route, way, runs[route.name], person, several) for route, way in knowing]
     confirm(f"{merchant_id}: {'; '.join(told)} will be erased for good", yes)
     found: dict[str, dict[str, int]] = {}
     failed = False
     for route, way in knowing:
         try:
+            # Its masked samples go first: they are made again at the next check, whatever becomes of the rest.
+            (_folder_of(merchant) / named_for(route.name, FINDINGS)).unlink(missing_ok=True)
             found[route.name] = way.forget(runs[route.name], person)
         except PipelineError as error:
             if not several:
@@ -65,12 +70,11 @@ def forget(merchant_id: str, customer: str | None, yes: bool, as_json: bool, who
     if as_json:
         say_json(_forgotten_json(merchant_id, found, several))
     else:
-        _say_forgotten(merchant_id, [(route, way) for route, way in knowing if route.name in found], found)
+        erased = [(route, way) for route, way in knowing if route.name in found]
+        _say_forgotten(merchant_id, erased, found, "phone" if person.phone else "name")
     for route, way in asked:
         if not way.knows(person):
-            tell(
-                f"{merchant_id}, {route.name}: nobody can be looked for by what was given; this route keeps what it has"
-            )
+            tell(f"{merchant_id}, {route.name}: nobody can be looked for by what was given, so nothing was erased")
             failed = True
     sys.exit(1 if failed else 0)
 
@@ -88,13 +92,27 @@ def _person(who: str | None, customer: str | None) -> Person:
 
 def _routes_that_keep(merchant: Merchant) -> list[Route]:
     """Return the routes that the merchant has or had; the first one always."""
-    folder = data_dir(os.environ) / "merchants" / merchant.id
+    folder = _folder_of(merchant)
     had = {*(route.name for route in routes_of(merchant)), *faults_of(merchant), *paused_of(merchant)}
     return [
         route
         for place, route in enumerate(routes.ROUTES)
         if place == 0 or route.name in had or (folder / f"{route.name}.duckdb").exists()
     ]
+
+
+def _folder_of(merchant: Merchant) -> Path:
+    return data_dir(os.environ) / "merchants" / merchant.id
+
+
+def _stored(route: Route, way: Forget, run: Run, person: Person, several: bool) -> str:
+    """Say what is stored of a person; where a route cannot be looked at now, the others are not kept from it."""
+    try:
+        return _told(way, way.find(run, person), route.name if several else "")
+    except PipelineError as error:
+        if not several:
+            raise
+        return f"what route {route.name} keeps, which cannot be looked at now ({error.kind})"
 
 
 def _forgotten_json(merchant_id: str, found: dict[str, dict[str, int]], several: bool) -> dict[str, object]:
@@ -104,13 +122,15 @@ def _forgotten_json(merchant_id: str, found: dict[str, dict[str, int]], several:
     return whole
 
 
-def _say_forgotten(merchant_id: str, erased: list[tuple[Route, Forget]], found: dict[str, dict[str, int]]) -> None:
+def _say_forgotten(
+    merchant_id: str, erased: list[tuple[Route, Forget]], found: dict[str, dict[str, int]], what: str
+) -> None:
     for route, way in erased:
         counts, name = found[route.name], f"{merchant_id}, {route.name}" if len(found) > 1 else merchant_id
-        if any(counts[what] for what in way.counts):
+        if any(counts[one] for one in way.counts):
             say(f"{name}: {_told(way, counts)} erased, also from the file itself, and kept out from now on.")
         else:
-            say(f"{name}: nobody is stored under this phone; the person with it is kept out from now on.")
+            say(f"{name}: nobody is stored under this {what}; the person with it is kept out from now on.")
         if counts.get("unsettled_writes"):
             say(f"{counts['unsettled_writes']} writes had no outcome yet; no later sync will ask for it.")
     say(*dict.fromkeys(line for _, way in erased for line in way.elsewhere))
@@ -134,7 +154,7 @@ def rebuild(merchant_id: str, name: str | None, yes: bool, as_json: bool) -> Non
     if not merchant.enabled:
         raise BadSettings(f"{merchant_id} is disabled, so it cannot be read again: set enabled: true")
     clock()
-    route = chosen_route(merchant, name, lambda _: True, "rebuild")
+    route = usable_route(merchant, name, lambda _: True, "rebuild")
     run = make_run(merchant, route=route.name)
     if (why := rebuild.why_unreadable(run, route.carried)) is not None:
         has_copy = (run.warehouse.folder(merchant_id) / forgetting_copy()).exists()

@@ -38,7 +38,7 @@ from vs_st_pipeline.defs.fleet_health import refreshed
 from vs_st_pipeline.defs.merchant_pool import MerchantResult, Part, run_all, threads_for
 from vs_st_pipeline.defs.metadata import sentence, table
 from vs_st_pipeline.defs.reporting import Detail, ReportLog
-from vs_st_pipeline.defs.resources import Settings, broken, due_now, has_route, merchant_of
+from vs_st_pipeline.defs.resources import Settings, broken, due_now, merchant_of
 from vs_st_pipeline.defs.storage import dead_runs
 from vs_st_pipeline.defs.storage.planned_events import log_planned
 from vs_st_pipeline.domain.errors import BadSettings
@@ -192,8 +192,8 @@ def _remember(log: ReportLog, share: Share, now: datetime, *, to_the_end: bool) 
 
 def _selected_merchants(file: MerchantsFile, share: Share, config: SyncConfig) -> tuple[list[str], list[str]]:
     """Return the merchants to run, and all that the file names: an entry broken for a while removes no merchant."""
-    everybody = [merchant.id for merchant in file.enabled if has_route(merchant, share.route)]
-    entries_broken = broken(file)
+    everybody = [merchant.id for merchant in file.enabled if share.route.is_on(merchant)]
+    entries_broken = broken(file, share.route)
     wanted = everybody if share.partition_keys is None else share.partition_keys
     if config.due_only:
         asked_for = {*wanted, *entries_broken}

@@ -71,14 +71,13 @@ class Settings:
         )
 
 
-def broken(file: MerchantsFile) -> list[str]:
-    """Return the ids of the merchants whose entry is wrong: there is nothing to sync, but it has to be reported."""
-    return [bad.id for bad in file.bad if bad.id and file.get(bad.id) is None]
+def broken(file: MerchantsFile, route: Route) -> list[str]:
+    """Return the ids of the merchants whose entry is wrong, or their settings of this route.
 
-
-def has_route(merchant: Merchant, route: Route) -> bool:
-    """Say whether an enabled merchant has this route; one whose settings of it are wrong has it, and it fails."""
-    return route.is_on(merchant) or route.name in faults_of(merchant)
+    There is nothing to sync, but it has to be reported.
+    """
+    at_fault = [merchant.id for merchant in file.enabled if route.name in faults_of(merchant)]
+    return [*(bad.id for bad in file.bad if bad.id and file.get(bad.id) is None), *at_fault]
 
 
 def due_now(file: MerchantsFile, route: Route) -> list[str]:
@@ -93,7 +92,7 @@ def due_now(file: MerchantsFile, route: Route) -> list[str]:
     return due_merchants(
         route,
         environment.data_dir(os.environ),
-        [merchant.id for merchant in file.enabled if has_route(merchant, route)],
+        [merchant.id for merchant in file.enabled if route.is_on(merchant)],
         environment.now(os.environ) + (TICK if route.next_due_at is None else LOOK) / 2,
         bounds=environment.sync_bounds(os.environ),
         requests_per_second=environment.fleet_rates(os.environ).get(route.paced_by),

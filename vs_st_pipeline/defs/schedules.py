@@ -26,7 +26,7 @@ from dagster_shared.check import CheckError
 from vs_st_pipeline.defs import resources
 from vs_st_pipeline.defs.metadata import sentence
 from vs_st_pipeline.defs.names import TICK_JOB, TICK_STEP, job_name, step_name
-from vs_st_pipeline.defs.resources import LOOK, Settings, due_now, has_route
+from vs_st_pipeline.defs.resources import LOOK, Settings, due_now
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline.route import Route
 
@@ -74,7 +74,7 @@ def schedule_of(routes: Sequence[Route], jobs: Mapping[str, Any], tick: JobDefin
         if not taken:
             return SkipReason(f"none of {len(file.enabled)} merchants is due yet")
         count = sum(len(one) for one in due.values())
-        of = sum(has_route(merchant, route) for merchant in file.enabled for route in routes)
+        of = sum(route.is_on(merchant) for merchant in file.enabled for route in routes)
         config: dict[str, Any] = {"due_only": True}
         step = TICK_STEP if tick else step_name(routes[0])
         if tick:

@@ -27,6 +27,11 @@ def faults_of(merchant: Merchant, names: Collection[str] = ()) -> Mapping[str, B
     return {name: fault for name, fault in faults.items() if not names or name in names}
 
 
+def has_route(merchant: Merchant, route: Route) -> bool:
+    """Say whether a merchant has this route; one whose settings of it are wrong has it, and it fails."""
+    return route.is_on(merchant) or route.name in faults_of(merchant)
+
+
 def paused_of(merchant: Merchant) -> frozenset[str]:
     """Return the names of the routes that the merchant's entry pauses."""
     found: frozenset[str] = getattr(merchant, "paused", frozenset())

@@ -48,7 +48,7 @@ from vs_st_pipeline.pipeline.status_file import (
 from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.environment import InvalidSetting
 from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile, read_merchants
-from vs_st_pipeline.routes import faults_of, paused_of
+from vs_st_pipeline.routes import faults_of, has_route, paused_of
 
 BROKEN, FAILING, LATE, RETRYING = "broken settings", "failing", "late", "retrying"
 REFUSED, OPEN, NEW, FINE, PAUSED, OFF = "partial", "open", "new", "fine", "paused", "off"
@@ -255,7 +255,7 @@ def _has_row(merchant: Merchant, route: Route) -> bool:
     """Say whether a route of a merchant is shown; the first one also where the merchant is disabled."""
     if not merchant.enabled:
         return route is routes.ROUTES[0]
-    return route.is_on(merchant) or route.name in (*faults_of(merchant), *paused_of(merchant))
+    return has_route(merchant, route) or route.name in paused_of(merchant)
 
 
 def _broken(file: MerchantsFile, bad: BadMerchant) -> MerchantHealth:
