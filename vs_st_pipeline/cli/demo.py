@@ -6,18 +6,30 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 
 import click
 
 from vs_st_pipeline.cli.output import say
+from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.platform.settings.environment import data_dir
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-@click.command()
-@click.option("--port-vinoshipper", type=int, default=0, help="0: any free port.")
-@click.option("--port-simpletexting", type=int, default=0, help="0: any free port.")
+
+SYSTEMS = " and ".join(connector.title for connector in CONNECTORS)
+
+
+def _port_options(command: F) -> F:
+    for connector in reversed(CONNECTORS):
+        command = click.option(f"--port-{connector.name}", type=int, default=0, help="0: any free port.")(command)
+    return command
+
+
+@click.command(help=f"Run stand-ins for {SYSTEMS} on loopback, in the foreground; all people are made up.")
+@_port_options
 @click.option(
     "--scenario",
     default="demo",
@@ -25,15 +37,12 @@ from vs_st_pipeline.platform.settings.environment import data_dir
     metavar="NAME",
     help="demo, small, big, estate, fleet, mailing:N or fleet:N.",
 )
-def sandbox(port_vinoshipper: int, port_simpletexting: int, scenario: str) -> None:
-    """Run stand-ins for Vinoshipper and SimpleTexting on loopback, in the foreground; all people are made up."""
+def sandbox(scenario: str, **ports: int) -> None:
+    """Run the stand-ins, in place of this process."""
     folder = data_dir(os.environ) / "sandbox"
-    command = [
-        *_sandbox_command(folder, scenario),
-        *("--port-vinoshipper", str(port_vinoshipper), "--port-simpletexting", str(port_simpletexting)),
-    ]
+    chosen = [word for name, port in ports.items() for word in (f"--{name.replace('_', '-')}", str(port))]
     sys.stdout.flush()
-    os.execv(sys.executable, command)
+    os.execv(sys.executable, [*_sandbox_command(folder, scenario), *chosen])
 
 
 def _sandbox_command(folder: Path, scenario: str) -> list[str]:
@@ -51,7 +60,7 @@ def demo() -> None:
         assert box.stdin is not None
         assert box.stdout is not None
         try:
-            say("Starting stand-ins for Vinoshipper and SimpleTexting on this machine ...")
+            say(f"Starting stand-ins for {SYSTEMS} on this machine ...")
             _paragraph(box.stdout)
             environ = {**os.environ, "VS_ST_MERCHANTS": f"{folder}/merchants.yaml", "VS_ST_DATA_DIR": f"{folder}/data"}
             environ.pop("VS_ST_NOW", None)
@@ -96,20 +105,12 @@ def _show_outcome(environ: dict[str, str]) -> None:
     from vs_st_pipeline.operations.warehouse import warehouse_at
     from vs_st_pipeline.pipeline.status_file import read_status
     from vs_st_pipeline.platform.run import Run
-    from vs_st_pipeline.routes.contacts import tables
+    from vs_st_pipeline.routes import routes_of
 
     folder = Path(environ["VS_ST_DATA_DIR"])
     warehouse = warehouse_at(folder)
     for merchant in read_merchants(Path(environ["VS_ST_MERCHANTS"]), environ).merchants:
-        run = Run(merchant, warehouse, clock)
-        last = read_status(folder, merchant.id).last
-        run_id = last.run_id if last else ""
-        changes = tables.accepted_changes(run, run_id, limit=40)
-        held = tables.held_contacts(run, limit=8)
-        if len(changes):
-            say("", f"{merchant.name}: accepted in the second sync")
-            for _, row in changes.iterrows():
-                say(f"  {row['phone']}  {row['field']:22} {row['old'] or '(empty)'} -> {row['new'] or '(cleared)'}")
-        say("", f"{merchant.name}: left alone, for example")
-        for _, row in held.iterrows():
-            say(f"  {row['phone']}  {row['reason']}")
+        for route in routes_of(merchant):
+            last = read_status(folder, merchant.id, route.name).last
+            run = Run(merchant, warehouse, clock, route=route.name)
+            say(*route.outcome(run, last.run_id if last else ""))

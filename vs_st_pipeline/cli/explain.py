@@ -1,60 +1,55 @@
-"""Defines `vs-st why` and `vs-st history`: what a contact holds and why, and what has happened to it.
+"""Defines `vs-st why` and `vs-st history`: what a record holds and why, and what has happened to it.
 
-Both are about one contact at a time and show phones and values in full: the person who asks has the customer on the
-line. Times are in the winery's time zone.
-
-It is long because it is mostly the lines that a person reads.
+Both are about one record of one route, which the route names by arguments of its own. They show phones and values in
+full: the person who asks has the customer on the line. Times are in the merchant's time zone.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import UTC, datetime
-from itertools import groupby
-from operator import itemgetter
-from typing import Any
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
 
-from vs_st_pipeline.cli.options import json_option, one_merchant
+from vs_st_pipeline import routes
+from vs_st_pipeline.cli.options import json_option, one_merchant, one_route_option, usable_route
 from vs_st_pipeline.cli.output import say, say_json
 from vs_st_pipeline.cli.sync import make_run
-from vs_st_pipeline.domain.phone import parse_nanp
+from vs_st_pipeline.pipeline.route import BadArguments, Question, Route
 from vs_st_pipeline.platform.settings.merchants import Merchant
-from vs_st_pipeline.routes.contacts import history as past
 
-Record = dict[str, Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _record_arguments(of: Callable[[Route], Question | None]) -> Callable[[F], F]:
+    """Add what names the record: any words, which the route then reads; the usage shows what each route takes."""
+    usages = dict.fromkeys(question.usage for route in routes.ROUTES if (question := of(route)))
+    return click.argument("words", nargs=-1, metavar=" | ".join(usages))
 
 
 @click.command()
-@click.option("--merchant", "merchant_id", required=True, metavar="ID", help="Whose contact it is.")
+@click.option("--merchant", "merchant_id", required=True, metavar="ID", help="Whose record it is.")
+@one_route_option
 @json_option
-@click.argument("phone")
-@click.argument("field", required=False)
-def why(merchant_id: str, as_json: bool, phone: str, field: str | None) -> None:
-    """Show where the values of the contact with PHONE came from, or why they are missing; FIELD for one value alone.
+@_record_arguments(lambda route: route.why)
+def why(merchant_id: str, name: str | None, as_json: bool, words: tuple[str, ...]) -> None:
+    """Show where the values of a record came from, or why they are missing; with FIELD for one value alone.
 
-    The answer comes from what the last sync has stored; no system is called. Shows the phone, the e-mail and all values
-    in full.
+    The answer comes from what the last sync has stored; no system is called. Shows phones, e-mails and all values in
+    full.
     """
-    from vs_st_pipeline.routes.contacts import explain
-    from vs_st_pipeline.routes.contacts.map_file import load_field_map
-
     merchant = one_merchant(merchant_id)
-    _check_phone(phone)
-    names = [row.to for row in load_field_map(merchant).fields]
-    if field is not None and field.casefold() not in {name.casefold() for name in names}:
-        raise click.UsageError(f"there is no field '{field}' in the field map; there are {', '.join(names)}")
-    answer = explain.why(make_run(merchant), phone, field)
-    if as_json:
-        say_json(answer)
-    else:
-        say(*_why_lines(answer, merchant))
+    route = usable_route(merchant, name, lambda route: route.why, "why")
+    assert route.why is not None
+    _check(route.why, merchant, words)
+    _print(route.why, route.why.answer(make_run(merchant, route=route.name), words), words, merchant, as_json)
 
 
 @click.command()
-@click.option("--merchant", "merchant_id", required=True, metavar="ID", help="Whose contact it is.")
+@click.option("--merchant", "merchant_id", required=True, metavar="ID", help="Whose record it is.")
+@one_route_option
 @click.option(
     "--at",
     metavar="TIME",
@@ -62,30 +57,41 @@ def why(merchant_id: str, as_json: bool, phone: str, field: str | None) -> None:
     "Without an offset it is the winery's own time; a date alone means its end.",
 )
 @json_option
-@click.argument("phone")
-@click.argument("field", required=False)
-def history(merchant_id: str, at: str | None, as_json: bool, phone: str, field: str | None) -> None:
-    """Show what has happened to the contact with PHONE, newest last: changed values, refusals, unanswered writes.
+@_record_arguments(lambda route: route.history)
+def history(merchant_id: str, name: str | None, at: str | None, as_json: bool, words: tuple[str, ...]) -> None:
+    """Show what has happened to a record, newest last: changed values, refusals, unanswered writes.
 
-    Covers all contacts that have the phone, or had it when they were last read; FIELD for one field alone. Shows the
-    phone
+    Covers all records that are so named, or were when they were last read; with FIELD for one field alone. Shows phones
     and all values in full: the person who asks has the customer on the line.
     """
-
     merchant = one_merchant(merchant_id)
-    _check_phone(phone)
+    route = usable_route(merchant, name, lambda route: route.history, "history")
+    assert route.history is not None
+    _check(route.history, merchant, words)
     until = _moment(at, merchant.time_zone) if at else None
-    answer = past.history(make_run(merchant), phone, field, at=until)
+    answer = route.history.answer(make_run(merchant, route=route.name), words, at=until)
+    _print(route.history, answer, words, merchant, as_json)
+
+
+def _check(question: Question, merchant: Merchant, words: tuple[str, ...]) -> None:
+    """Refuse words that are too few, too many, or name no record of the route."""
+    needed = [name for name in question.arguments if not name.startswith("[")]
+    if len(words) < len(needed):
+        raise click.UsageError(f"Missing argument '{needed[len(words)]}'.")
+    if more := words[len(question.arguments) :]:
+        plural = "s" if len(more) > 1 else ""
+        raise click.UsageError(f"Got unexpected extra argument{plural} ({' '.join(more)})")
+    try:
+        question.check(merchant, words)
+    except BadArguments as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _print(question: Question, answer: Any, words: tuple[str, ...], merchant: Merchant, as_json: bool) -> None:
     if as_json:
         say_json(answer)
     else:
-        say(*_history_lines(answer, field, merchant))
-
-
-def _check_phone(phone: str) -> None:
-    if parse_nanp(phone) is None:
-        # Not repeated in the message: what was typed instead may be personal data.
-        raise click.UsageError("this is no North American phone number: give its ten digits")
+        say(*question.lines(answer, words, merchant))
 
 
 def _moment(text: str, zone: ZoneInfo) -> datetime:
@@ -96,228 +102,3 @@ def _moment(text: str, zone: ZoneInfo) -> datetime:
     if len(text) <= len("2026-03-31"):
         moment = moment.replace(hour=23, minute=59, second=59, microsecond=999_999)
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
-
-
-# --- why, as text -------------------------------------------------------------------------------------------------
-
-_CALLS = {"update_contact": "by itself", "batch_update": "in a batch", "read": "by reading"}
-
-
-def _why_lines(answer: Record, merchant: Merchant) -> list[str]:
-    if answer["contact_id"] is None:
-        return [f"{answer['phone']} is no contact of {merchant.name}: {answer['because']}."]
-    lines = [f"{answer['phone']} is contact {answer['contact_id']} of {merchant.name}"]
-    if answer["more_contacts"]:
-        others = ", ".join(answer["more_contacts"])
-        lines.append(f"  this phone has {len(answer['more_contacts'])} more at SimpleTexting, not shown here: {others}")
-    if answer["customer_id"] is None:
-        lines.append("  linked to no customer, so nothing is written to it")
-    else:
-        lines.append(f"  linked to customer {answer['customer_id']} by {_by(answer['linked_by'])}")
-    lines += _evidence_lines(answer, merchant.time_zone)
-    if answer["held"]:
-        lines.append(f"  HELD BACK, {answer['held']}: {answer['because']}")
-    elif answer["because"]:
-        lines.append(f"  {'WAITING' if answer['customer_id'] else 'why'}: {answer['because']}")
-    lines += _refusal_lines(answer["rejected"], merchant.time_zone)
-    lines += _note_lines(answer)
-    lines += _record_lines(answer)
-    if not answer["fields"]:
-        return lines
-    told_map = answer["map"]
-    changed = told_map["last_planned_with"] not in (None, told_map["fingerprint"])
-    lines.append(
-        f"  field map: {told_map['name']}, version {told_map['version']}, fingerprint {told_map['fingerprint'][:12]}"
-        + ("; it was changed since the last sync" if changed else "")
-    )
-    # no values are worked out for a contact that nothing is written to
-    if answer["held"] and len(answer["fields"]) > 1:
-        stands = [f"      {row['field']}: {row['live']}" for row in answer["fields"] if row["live"]]
-        return [*lines, *(["  what stands there now:", *stands] if stands else ["  all fields of the map are empty"])]
-    for row in answer["fields"]:
-        about = answer["about"][row["field"]]
-        if row["state"] == "rejected" and len(answer["fields"]) > 1:
-            about = {**about, "says": None}  # it is said once, above
-        lines += ["", *_field_lines(row, about, merchant.time_zone)]
-    return lines
-
-
-def _by(linked_by: str) -> str:
-    return "its phone" if linked_by == "phone" else f"the {linked_by} that it carries"
-
-
-def _evidence_lines(answer: Record, zone: ZoneInfo) -> list[str]:
-    found = answer["evidence"]
-    lines = [
-        f"  SimpleTexting said {found['status'] or 'no status'} when it was last read, {_at(found['read_at'], zone)}"
-    ]
-    if answer["customer_id"] is not None:
-        age = {True: "known", False: "not known to Vinoshipper", None: "not read yet"}[found["birth_date_known"]]
-        lines.append(f"  birth date: {age}")
-    last = found["last_write"]
-    if last is None:
-        lines.append("  nothing was ever written to it from here")
-    else:
-        age = "birth date known" if last["birth_date_known"] else "birth date not known"
-        lines.append(
-            f"  last sent {_at(last['sent_at'], zone)} {_CALLS.get(last['call'], last['call'])}, run {last['run_id']}: "
-            f"{last['outcome'] or 'NO ANSWER YET, the next sync reads the contact'}"
-        )
-        lines.append(f"      on this evidence: {last['status']}, read {_at(last['read_at'], zone)}; {age}")
-    return lines
-
-
-def _refusal_lines(rejected: Record | None, zone: ZoneInfo) -> list[str]:
-    if rejected is None:
-        return []
-    return [
-        f"  REFUSED by SimpleTexting since {_at(rejected['first_at'], zone)}, {_times(rejected['attempts'])} "
-        f"({rejected['code'] or 'no code'})",
-        f"      {rejected['means']}",
-        f"      what to do: {rejected['do']}",
-        f"      what happens by itself: {rejected['then']}; next by the first sync after "
-        f"{_at(rejected['next_at'], zone)}, now with vs-st retry",
-    ]
-
-
-def _note_lines(answer: Record) -> list[str]:
-    from vs_st_pipeline.domain.plan import NOT_READ_YET, WAITING_RETRY
-    from vs_st_pipeline.routes.contacts.words import MEANINGS
-
-    if answer["held"]:
-        return []
-    notes = [note for note in answer["notes"] if note not in (NOT_READ_YET, WAITING_RETRY)]
-    return [f"  worth knowing, {note}: {MEANINGS.get(note, note)}" for note in notes]
-
-
-def _record_lines(answer: Record) -> list[str]:
-    return [
-        *(f"  cannot be read: {row['why']}" for row in answer["unreadable"]),
-        *(f"  not understood: {row['kind']} {row['id']}: {row['why']}" for row in answer["not_understood"]),
-    ]
-
-
-def _field_lines(row: Record, about: Record, zone: ZoneInfo) -> list[str]:
-    value = "(not known now)" if row["value"] is None else row["value"] or "(empty)"
-    if row["state"] in ("held", "missing_field") and row["value"] is None:
-        value = f"{row['live'] or '(empty)'}" if row["live"] is not None else "(not there)"
-    lines = [f"  {row['field']}: {value}   [{row['state']}]"]
-    if row["live"] is not None and row["value"] is not None and row["live"] != row["value"]:
-        lines.append(f"      stands there now: {row['live'] or '(empty)'}")
-    if about["says"]:
-        lines.append(f"      {about['says']}")
-    if row["value"]:
-        lines += _source_lines(row["sources"])
-    lines.append(f"      rule: {row['rule']}")
-    written = about["written"]
-    if written:
-        if written["event"] == "accepted":
-            how = f"written {_at(written['at'], zone)} {_CALLS.get(written['call'], written['call'])}"
-        else:
-            how = f"found there already {_at(written['at'], zone)}"
-        lines.append(f"      {how}, run {written['run_id']}")
-        if written["rule"] and not row["rule"].startswith(written["rule"]):
-            lines.append(f"      by another rule then: {written['rule']}")
-    return lines
-
-
-def _source_lines(sources: list[Record]) -> list[str]:
-    """Return one line per record and path; where many records say the same, one line for all of them."""
-    alike = Counter((source["system"], source["kind"], source["path"], source["value"]) for source in sources)
-    lines, done = [], set()
-    for source in sources:
-        key = source["system"], source["kind"], source["path"], source["value"]
-        if key in done:
-            continue
-        done.add(key)
-        ids = [other["id"] for other in sources if tuple(other[n] for n in ("system", "kind", "path", "value")) == key]
-        named = ids[0] if alike[key] == 1 else f"{', '.join(ids[:5])}{f' and {len(ids) - 5} more' if ids[5:] else ''}"
-        where = "the field map" if source["kind"] == "constant" else f"{source['system']} {source['kind']} {named}"
-        lines.append(f"      from {where}, {source['path']}: {source['value']}")
-    return lines
-
-
-# --- history, as text ---------------------------------------------------------------------------------------------
-
-
-def _history_lines(answer: Record, field: str | None, merchant: Merchant) -> list[str]:
-    zone, contacts = merchant.time_zone, answer["contacts"]
-    if not contacts:
-        return [f"{answer['phone']}: no contact of {merchant.name} has or had this phone, so there is no history"]
-    named = ", ".join(row["contact_id"] + (" (gone)" if row["gone"] else "") for row in contacts)
-    of = f" of {field}" if field else ""
-    if answer["at"]:
-        return [
-            f"{answer['phone']} is contact {named}; the ledger{of} as it was on {_at(answer['at'], zone)}:",
-            *(_ledger_lines(answer["ledger"], len(contacts) > 1) or ["  nothing was accepted yet"]),
-        ]
-    if not answer["entries"]:
-        return [f"{answer['phone']} is contact {named}: nothing{of} was ever written or found there"]
-    lines = [f"{answer['phone']} is contact {named}; its history{of}, newest last:"]
-    for heading, entries in groupby(answer["entries"], key=_HEADING):
-        first, rows = dict(zip(_HEADING_NAMES, heading, strict=True)), list(entries)
-        whose = f"contact {first['contact_id']}, " if len(contacts) > 1 else ""
-        lines.append(f"  {_at(first['at'], zone, '%H:%M:%S')}  {_happened(first)}, {whose}run {first['run_id']}")
-        if first["means"]:
-            lines.append(f"      {first['means']}")
-        as_sent = [row for row in rows if row["event"] == "stored" and row["stored"] == row["new"]]
-        for row in rows:
-            if row["field"] is not None and (row not in as_sent or field):
-                lines += _entry_lines(row)
-        if as_sent and not field:
-            lines.append(f"      {_values(len(as_sent))} as sent")
-    return lines
-
-
-_HEADING_NAMES = ("at", "run_id", "call", "contact_id", "event", "code", "means")
-_HEADING = itemgetter(*_HEADING_NAMES)
-
-
-def _happened(entry: Record) -> str:
-    call = _CALLS.get(entry["call"], entry["call"])
-    if entry["event"] == "accepted":
-        return f"accepted by SimpleTexting, sent {call}"
-    if entry["event"] == "found":
-        return "found there already"
-    if entry["event"] == "stored":
-        return "read back"
-    if entry["event"] == "rejected":
-        code = f" ({entry['code']})" if entry["code"] else ""
-        return f"REFUSED by SimpleTexting{code}, sent {call}"
-    return f"{'NOT WRITTEN' if entry['event'] == 'without_effect' else 'NO ANSWER'}, sent {call}"
-
-
-def _entry_lines(entry: Record) -> list[str]:
-    new = entry["new"] or "(cleared)"
-    if entry["event"] == "stored":
-        as_what = "as sent" if entry["stored"] == entry["new"] else f"stored as {entry['stored'] or '(empty)'}"
-        return [f"      {entry['field']}: {new}, {as_what}"]
-    if entry["event"] == "found":
-        as_it_is = "" if entry["stored"] == entry["new"] else f", as {entry['stored'] or '(empty)'}"
-        return [f"      {entry['field']}: {entry['new'] or '(empty)'}{as_it_is}"]
-    why = "; ".join(part for part in (entry["sources"], entry["rule"]) if part)
-    return [f"      {entry['field']}: {entry['old'] or '(empty)'} -> {new}", *([f"          {why}"] if why else [])]
-
-
-def _ledger_lines(ledger: list[Record], named: bool) -> list[str]:
-    lines = []
-    for row in ledger:
-        whose = f"  (contact {row['contact_id']})" if named else ""
-        stored = row["stored"] if row["stored"] is not None else row["sent"]
-        made = f", which SimpleTexting stored as {stored or '(empty)'}" if stored != row["sent"] else ""
-        lines.append(f"  {row['field']}: {row['sent'] or '(empty)'}{made}{whose}")
-    return lines
-
-
-def _at(text: str, zone: ZoneInfo, precision: str = "%H:%M") -> str:
-    """Return a time of a report (ISO, UTC) in the winery's time zone."""
-    moment = datetime.fromisoformat(text).replace(tzinfo=UTC).astimezone(zone)
-    return moment.strftime(f"%Y-%m-%d {precision} %Z")
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
-
-
-def _values(count: int) -> str:
-    return "1 value" if count == 1 else f"{count} values"

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from vs_st_pipeline import routes
 from vs_st_pipeline.cli.alerts import alerts
 from vs_st_pipeline.cli.demo import demo, sandbox
 from vs_st_pipeline.cli.explain import history, why
@@ -19,15 +20,18 @@ from vs_st_pipeline.cli.sync import plan, sync
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.platform import crash_reports
 
+HELP = f"""
+Keep {", ".join(route.does for route in routes.ROUTES)}, for many wineries.
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+Settings: the merchants file is VS_ST_MERCHANTS (./merchants.yaml), all state lies in VS_ST_DATA_DIR (./data).
+Results go to stdout, progress and warnings to stderr.
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, help=HELP)
 @click.version_option(package_name="vs-st-pipeline")
 def cli() -> None:
-    """Keep SimpleTexting contacts saying what Vinoshipper knows, for many wineries.
-
-    Settings: the merchants file is VS_ST_MERCHANTS (./merchants.yaml), all state lies in VS_ST_DATA_DIR (./data).
-    Results go to stdout, progress and warnings to stderr.
-    """
+    """Hold all commands."""
 
 
 COMMANDS = (

@@ -1,30 +1,48 @@
-"""Reads which merchants a command is about, and the options that say so."""
+"""Reads which merchants and routes a command is about, and the options that say so."""
 
 from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
 
+from vs_st_pipeline import routes
 from vs_st_pipeline.cli.output import tell
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.settings import read_merchants
+from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.settings.environment import InvalidSetting, settings_path
 from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile
+from vs_st_pipeline.routes import faults_of, has_route, routes_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """Merchants to work on, and entries that were named but cannot be used (they fail with kind `config`)."""
+class Pair:
+    """A merchant and a route to work on.
 
-    merchants: list[Merchant]
-    bad: list[tuple[str, BadSettings]]
+    Attributes:
+        merchant_id: for an entry without an id, its line in brackets.
+        merchant: None where the entry cannot be used.
+        fault: why nothing can be done; it fails with kind `config`.
+        several: the merchant has more than one route in this selection, so that the route has to be named.
+    """
+
+    merchant_id: str
+    route: Route
+    merchant: Merchant | None
+    fault: BadSettings | None = None
+    several: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return how the pair is named in lines for people."""
+        return f"{self.merchant_id}, {self.route.name}" if self.several else self.merchant_id
 
 
 def merchant_options(command: F) -> F:
@@ -39,20 +57,141 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")(command)
 
 
-def select(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool) -> Selection:
-    """Return the merchants that the options name.
+def route_option(command: F) -> F:
+    """Add `--route NAME`, which may be given several times."""
+    return click.option(
+        "--route", "names", multiple=True, metavar="NAME", callback=_known_routes, help="This route; all that are on."
+    )(command)
+
+
+def one_route_option(command: F) -> F:
+    """Add `--route NAME` of a command that is about one route."""
+    said = f"The route it is about; {routes.ROUTES[0].name}, if that is on."
+    return click.option("--route", "name", metavar="NAME", callback=_known_route, help=said)(command)
+
+
+def _known_routes(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        _known_route(context, option, name)
+    return names
+
+
+def _known_route(context: click.Context, option: click.Parameter, name: str | None) -> str | None:
+    known = [route.name for route in routes.ROUTES]
+    if name is not None and name not in known:
+        raise click.UsageError(f"there is no route '{name}'; there are {', '.join(known)}")
+    return name
+
+
+def select(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: Collection[str] = ()) -> list[Pair]:
+    """Return the merchants that the options name, each with its routes, in the file's order and then the table's.
+
+    Args:
+        names: only these routes; empty for all that are on.
 
     Raises:
         click.UsageError: neither or both of the options, or a merchant that the file does not have.
         BadSettings: the merchants file cannot be used at all.
     """
+    found = _find(ids, more_ids, every)
+    first = next(route for route in routes.ROUTES if not names or route.name in names)
+    pairs: list[Pair] = []
+    for merchant in found.merchants:
+        faults = faults_of(merchant, names)
+        own = [
+            Pair(merchant.id, route, merchant, faults.get(route.name))
+            for route in routes.ROUTES
+            if has_route(merchant, route) and (not names or route.name in names)
+        ]
+        pairs += [replace(one, several=len(own) > 1) for one in own]
+        if not own and not every:
+            tell(f"{merchant.id}: {' and '.join(names) or 'every route'} is off, so nothing is done")
+    return [*pairs, *(Pair(name, first, None, error) for name, error in found.bad)]
+
+
+def select_one_route(
+    ids: tuple[str, ...],
+    more_ids: tuple[str, ...],
+    every: bool,
+    name: str | None,
+    can: Callable[[Route], object],
+    what: str,
+) -> list[Pair]:
+    """Return the merchants that the options name, each with the one route that a command is about.
+
+    Args:
+        name: of the route; None: the first of the table where that is on, else the one that is on.
+        can: says whether a route knows the command. what: the command.
+
+    Raises:
+        click.UsageError: as `select`; or a merchant has several such routes, and none was named.
+        BadSettings: the merchants file cannot be used at all.
+    """
+    found = _find(ids, more_ids, every)
+    pairs = []
+    for merchant in found.merchants:
+        try:
+            route = chosen_route(merchant, name, can, what)
+        except click.UsageError:
+            if every and not routes_of(merchant, [name] if name else []):
+                continue
+            raise
+        pairs.append(Pair(merchant.id, route, merchant, faults_of(merchant).get(route.name)))
+    first = next((route for route in routes.ROUTES if can(route) and name in (None, route.name)), routes.ROUTES[0])
+    return [*pairs, *(Pair(merchant_id, first, None, error) for merchant_id, error in found.bad)]
+
+
+def chosen_route(merchant: Merchant, name: str | None, can: Callable[[Route], object], what: str) -> Route:
+    """Return the route of a merchant that a command is about; it may be one whose settings are wrong.
+
+    Raises:
+        click.UsageError: none can be asked, or several can, and none was named.
+    """
+    knowing = [route for route in routes.ROUTES if can(route)]
+    if name is not None:
+        if name not in [route.name for route in knowing]:
+            known = ", ".join(route.name for route in knowing)
+            raise click.UsageError(f"route {name} has no `{what}`; {known} has")
+        return next(route for route in knowing if route.name == name)
+    there = [route for route in routes.ROUTES if has_route(merchant, route)]
+    on = [route for route in there or routes.ROUTES[:1] if route in knowing]  # of a disabled merchant the first
+    if on and (len(on) == 1 or on[0] is routes.ROUTES[0]):
+        return on[0]
+    names = ", ".join(route.name for route in on or there)
+    if on:
+        raise click.UsageError(f"{merchant.id} has the routes {names}: say which with --route NAME")
+    raise click.UsageError(f"none of the routes of {merchant.id} ({names}) has `{what}`")
+
+
+def usable_route(merchant: Merchant, name: str | None, can: Callable[[Route], object], what: str) -> Route:
+    """Return the same, for a command that cannot go on without its settings.
+
+    Raises:
+        click.UsageError: as `chosen_route`.
+        BadSettings: the merchant's settings of it cannot be used.
+    """
+    route = chosen_route(merchant, name, can, what)
+    if fault := faults_of(merchant).get(route.name):
+        raise fault
+    return route
+
+
+@dataclass(slots=True)
+class _Found:
+    """Merchants of the file, and entries that were named but cannot be used."""
+
+    merchants: list[Merchant]
+    bad: list[tuple[str, BadSettings]]
+
+
+def _find(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool) -> _Found:
     if more_ids and not ids:
         raise click.UsageError(f"unexpected argument '{more_ids[0]}'; name merchants with --merchant ID...")
     if bool(ids) == every:
         raise click.UsageError("say which merchants: --merchant ID... or --all")
     found = read_settings()
     if every:
-        return Selection(list(found.enabled), [(_name(bad), bad.error) for bad in found.bad])
+        return _Found(list(found.enabled), [(_name(bad), bad.error) for bad in found.bad])
     return _named(found, list(dict.fromkeys([*ids, *more_ids])))
 
 
@@ -88,8 +227,8 @@ def one_merchant(merchant_id: str) -> Merchant:
     raise click.UsageError(_unknown(found, merchant_id))
 
 
-def _named(found: MerchantsFile, ids: list[str]) -> Selection:
-    selection = Selection([], [])
+def _named(found: MerchantsFile, ids: list[str]) -> _Found:
+    selection = _Found([], [])
     for merchant_id in ids:
         merchant, bad = found.get(merchant_id), found.bad_of(merchant_id)
         if merchant is None and not bad:

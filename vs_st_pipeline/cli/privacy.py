@@ -9,83 +9,159 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vs_st_pipeline.cli.options import json_option, one_merchant
+from vs_st_pipeline import routes
+from vs_st_pipeline.cli.options import json_option, one_merchant, one_route_option, usable_route
 from vs_st_pipeline.cli.output import is_terminal, say, say_json, tell
 from vs_st_pipeline.cli.sync import clock, make_run, sync_lines
-from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.connectors import CONNECTORS
+from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.domain.report import OK
 from vs_st_pipeline.operations.settings import read_merchants
+from vs_st_pipeline.pipeline.erasure import FINDINGS
+from vs_st_pipeline.pipeline.route import Forget, Person, Route
+from vs_st_pipeline.pipeline.route_files import named_for
+from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
-from vs_st_pipeline.platform.settings.merchants import ID_FORM, is_enabled
+from vs_st_pipeline.platform.settings.merchants import ID_FORM, Merchant, is_enabled
+from vs_st_pipeline.routes import faults_of, paused_of, routes_of
 
 if TYPE_CHECKING:
     from vs_st_pipeline.operations.offboard import Removed
 
-NOT_CHANGED = "Nothing at Vinoshipper or SimpleTexting was changed: to forget the person there too, delete them there."
+NOT_CHANGED = f"Nothing at {' or '.join(connector.title for connector in CONNECTORS)} was changed."
 
 
 @click.command()
 @click.option("--merchant", "merchant_id", required=True, metavar="ID", help="Whose customer or contact it is.")
+@click.option("--customer", metavar="C", help="The customer's id, instead of a phone or an e-mail.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
-@click.argument("phone")
-def forget(merchant_id: str, yes: bool, as_json: bool, phone: str) -> None:
+@click.argument("who", required=False, metavar="PHONE | EMAIL")
+def forget(merchant_id: str, customer: str | None, yes: bool, as_json: bool, who: str | None) -> None:
     """Erase the people with PHONE from all that is kept, and never store or write them again.
 
-    Their contacts, the customers linked to them and their orders go from every table, and the bytes from the file.
-    Salted
-    hashes stay, which keep them out. Nothing at Vinoshipper or SimpleTexting is changed. A phone that nobody is stored
-    under is kept out in any case.
+    Of every route of the merchant: their records go from every table, and the bytes from the file. Salted hashes stay,
+    which keep them out. Nothing at any other system is changed. A phone that nobody is stored under is kept out in any
+    case.
     """
-    from vs_st_pipeline.connectors import CONNECTORS
-    from vs_st_pipeline.pipeline import erasure
-    from vs_st_pipeline.platform.warehouse.suppression import phone_name
 
     merchant = one_merchant(merchant_id)
-    if phone_name(phone) is None:
-        raise click.UsageError("this is no phone number: give its ten digits")
+    person = _person(who, customer)
+    asked = [(route, route.forget) for route in _routes_that_keep(merchant) if route.forget]
+    knowing = [(route, way) for route, way in asked if way.knows(person)]
+    if not knowing:
+        # Not repeated in the message: it may be personal data.
+        raise click.UsageError("this is no phone number: give its ten digits" if person.phone else NOBODY_KNOWS)
     clock()
-    run = make_run(merchant)
-    found = erasure.find(run, phone, CONNECTORS).as_json()
-    told = _told(found)
-    confirm(f"{merchant_id}: {told} will be erased for good", yes)
-    found = erasure.forget(run, phone, CONNECTORS).as_json()
+    runs = {route.name: make_run(merchant, route=route.name) for route, _ in knowing}
+    several = len(knowing) > 1
+    told = [_stored(route, way, runs[route.name], person, several) for route, way in knowing]
+    confirm(f"{merchant_id}: {'; '.join(told)} will be erased for good", yes)
+    found: dict[str, dict[str, int]] = {}
+    failed = False
+    for route, way in knowing:
+        try:
+            # Its masked samples go first: they are made again at the next check, whatever becomes of the rest.
+            (_folder_of(merchant) / named_for(route.name, FINDINGS)).unlink(missing_ok=True)
+            found[route.name] = way.forget(runs[route.name], person)
+        except PipelineError as error:
+            if not several:
+                raise
+            failed = True  # the other routes go on; the command says it again, and can be given again
+            tell(f"{merchant_id}, {route.name}: nothing was erased: {error}")
     if as_json:
-        say_json({"merchant": merchant_id, **found, "kept_out": True})
-        return
-    if any(found[name] for name in ("contacts", "customers", "orders")):
-        say(f"{merchant_id}: {_told(found)} erased, also from the file itself, and kept out from now on.")
+        say_json(_forgotten_json(merchant_id, found, several))
     else:
-        say(f"{merchant_id}: nobody is stored under this phone; the person with it is kept out from now on.")
-    if found["unsettled_writes"]:
-        say(f"{found['unsettled_writes']} writes had no outcome yet; no later sync will ask for it.")
-    say(NOT_CHANGED)
+        erased = [(route, way) for route, way in knowing if route.name in found]
+        _say_forgotten(merchant_id, erased, found, "phone" if person.phone else "name")
+    for route, way in asked:
+        if not way.knows(person):
+            tell(f"{merchant_id}, {route.name}: nobody can be looked for by what was given, so nothing was erased")
+            failed = True
+    sys.exit(1 if failed else 0)
+
+
+NOBODY_KNOWS = "no route of this merchant can look for a person by that; give the phone"
+
+
+def _person(who: str | None, customer: str | None) -> Person:
+    if (who is None) == (customer is None):
+        raise click.UsageError("Missing argument 'PHONE'." if who is None else "give a phone, an e-mail or --customer")
+    if customer is not None:
+        return Person(customer=customer)
+    return Person(email=who) if who and "@" in who else Person(phone=who)
+
+
+def _routes_that_keep(merchant: Merchant) -> list[Route]:
+    """Return the routes that the merchant has or had; the first one always."""
+    folder = _folder_of(merchant)
+    had = {*(route.name for route in routes_of(merchant)), *faults_of(merchant), *paused_of(merchant)}
+    return [
+        route
+        for place, route in enumerate(routes.ROUTES)
+        if place == 0 or route.name in had or (folder / f"{route.name}.duckdb").exists()
+    ]
+
+
+def _folder_of(merchant: Merchant) -> Path:
+    return data_dir(os.environ) / "merchants" / merchant.id
+
+
+def _stored(route: Route, way: Forget, run: Run, person: Person, several: bool) -> str:
+    """Say what is stored of a person; where a route cannot be looked at now, the others are not kept from it."""
+    try:
+        return _told(way, way.find(run, person), route.name if several else "")
+    except PipelineError as error:
+        if not several:
+            raise
+        return f"what route {route.name} keeps, which cannot be looked at now ({error.kind})"
+
+
+def _forgotten_json(merchant_id: str, found: dict[str, dict[str, int]], several: bool) -> dict[str, object]:
+    whole: dict[str, object] = {"merchant": merchant_id, **next(iter(found.values()), {}), "kept_out": bool(found)}
+    if several:
+        whole["routes"] = [{"route": name, **counts} for name, counts in found.items()]
+    return whole
+
+
+def _say_forgotten(
+    merchant_id: str, erased: list[tuple[Route, Forget]], found: dict[str, dict[str, int]], what: str
+) -> None:
+    for route, way in erased:
+        counts, name = found[route.name], f"{merchant_id}, {route.name}" if len(found) > 1 else merchant_id
+        if any(counts[one] for one in way.counts):
+            say(f"{name}: {_told(way, counts)} erased, also from the file itself, and kept out from now on.")
+        else:
+            say(f"{name}: nobody is stored under this {what}; the person with it is kept out from now on.")
+        if counts.get("unsettled_writes"):
+            say(f"{counts['unsettled_writes']} writes had no outcome yet; no later sync will ask for it.")
+    say(*dict.fromkeys(line for _, way in erased for line in way.elsewhere))
     say("Backups of the data folder still hold what was erased. So may Dagster's run history: ids, no names.")
 
 
 @click.command()
 @click.option("--merchant", "merchant_id", required=True, metavar="ID", help="The merchant whose file is started over.")
+@one_route_option
 @click.option("--yes", is_flag=True, help="Go on also where the old file cannot be read.")
 @json_option
-def rebuild(merchant_id: str, yes: bool, as_json: bool) -> None:
-    """Start a merchant's file over from both systems; the old one is set aside.
+def rebuild(merchant_id: str, name: str | None, yes: bool, as_json: bool) -> None:
+    """Start a merchant's file over from its systems; the old one is set aside.
 
     Nothing is written that is there already. People who were forgotten stay forgotten, and what was under way when the
-    old
-    file was last used is settled by reading. A sync follows at once.
+    old file was last used is settled by reading. A sync follows at once.
     """
     from vs_st_pipeline.operations import rebuild
-    from vs_st_pipeline.routes.contacts import sync as pipeline
 
     merchant = one_merchant(merchant_id)
     if not merchant.enabled:
         raise BadSettings(f"{merchant_id} is disabled, so it cannot be read again: set enabled: true")
     clock()
-    run = make_run(merchant)
-    if (why := rebuild.why_unreadable(run)) is not None:
+    route = usable_route(merchant, name, lambda _: True, "rebuild")
+    run = make_run(merchant, route=route.name)
+    if (why := rebuild.why_unreadable(run, route.carried)) is not None:
         has_copy = (run.warehouse.folder(merchant_id) / forgetting_copy()).exists()
         confirm(f"{merchant_id}: {why}\n{UNREADABLE_WITH_COPY if has_copy else UNREADABLE}", yes)
-    rebuilt = rebuild.rebuild(run)
+    rebuilt = rebuild.rebuild(run, route.carried)
     if rebuilt.set_aside:
         tell(f"{merchant_id}: the old file lies in {rebuilt.set_aside} now; remove it when all is well")
         tell("it still holds people; `vs-st forget` removes it")
@@ -93,12 +169,12 @@ def rebuild(merchant_id: str, yes: bool, as_json: bool) -> None:
         tell(f"{merchant_id}: the old file could not be read; whatever was under way is found by reading")
     if rebuilt.unsettled:
         tell(f"{merchant_id}: {rebuilt.unsettled} writes without an outcome were carried over")
-    report = pipeline.sync(run)
+    report = route.sync(run)
     if as_json:
         aside = str(rebuilt.set_aside) if rebuilt.set_aside else None
         say_json({"merchants": [report.as_json()], "set_aside": aside, "unsettled_writes": rebuilt.unsettled})
     else:
-        say(*sync_lines(report))
+        say(*sync_lines(report, merchant_id))
     sys.exit(0 if report.status == OK else 1)
 
 
@@ -122,12 +198,13 @@ def forgetting_copy() -> str:
 @click.command()
 @click.option("--merchant", "merchant_id", required=True, metavar="ID", help="The merchant that has left.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Also while something is under way that nobody will then bring to an end.")
 @json_option
-def offboard(merchant_id: str, yes: bool, as_json: bool) -> None:
+def offboard(merchant_id: str, yes: bool, force: bool, as_json: bool) -> None:
     """Remove all that is kept of a merchant that has left; it must no longer be enabled.
 
-    Also for a merchant that is no longer in the merchants file: ID then names its folder. Nothing at Vinoshipper or
-    SimpleTexting is changed.
+    Also for a merchant that is no longer in the merchants file: ID then names its folder. Nothing at any other system
+    is changed.
     """
     from vs_st_pipeline.operations import offboard
     from vs_st_pipeline.operations.warehouse import warehouse_at
@@ -141,19 +218,27 @@ def offboard(merchant_id: str, yes: bool, as_json: bool) -> None:
             f"{merchant_id} is still enabled in {path}: take the entry out or set enabled: false, and try again"
         )
     warehouse = warehouse_at(data_dir(os.environ))
+    under_way = offboard.under_way(warehouse, merchant_id)
+    if under_way and not force:
+        tell(*(f"{merchant_id}: {sentence}" for sentence in under_way))
+        tell(
+            f"{merchant_id}: nothing was removed; `vs-st offboard --merchant {merchant_id} --force` removes it as it is"
+        )
+        sys.exit(1)
     kept = offboard.stored_files(warehouse, merchant_id)
     if kept is None:
         if enabled is None:
             raise click.UsageError(f"there is no merchant '{merchant_id}' in {path}, and nothing is kept of one")
-        removed = offboard.Removed(0, 0)
+        removed = offboard.Removed(offboard.nothing_counted(), 0)
     else:
-        confirm(f"{merchant_id}: {_kept(kept)} will be removed for good", yes)
+        last = "".join(f"\n{sentence}" for sentence in under_way)
+        confirm(f"{merchant_id}: {_kept(kept)} will be removed for good{last}", yes)
         removed = offboard.offboard(warehouse, merchant_id, _permit_files(path, merchant_id))
     if as_json:
-        say_json({"merchant": merchant_id, "contacts": removed.contacts, "files": removed.files})
+        say_json({"merchant": merchant_id, **removed.counts, "files": removed.files})
         return
     say(f"{merchant_id}: {_kept(removed)} removed, and with them the hashes of people kept out (`vs-st forget`).")
-    say(NOT_CHANGED.partition(":")[0] + ".")
+    say(NOT_CHANGED)
     say("Backups of the data folder and Dagster's run history may still tell of this merchant.")
 
 
@@ -171,14 +256,20 @@ def _permit_files(path: Path, merchant_id: str) -> set[Path]:
 
 
 def _kept(removed: Removed) -> str:
-    contacts = "a database that cannot be read" if removed.contacts is None else f"{removed.contacts} contacts"
-    return f"{contacts} in {removed.files} files"
+    first, *others = removed.counts.items()
+    counts = dict([first, *(one for one in others if one[1] != 0)])
+    if None in counts.values():
+        told = "a database that cannot be read"
+    else:
+        told = " and ".join(f"{count} {name}" for name, count in counts.items())
+    return f"{told} in {removed.files} files"
 
 
-def _told(found: dict[str, int]) -> str:
-    told = ", ".join(f"{found[name]} {name}" for name in ("customers", "contacts", "orders"))
-    aside = f" and {found['files_set_aside']} files that a rebuild has set aside" if found["files_set_aside"] else ""
-    return told + aside
+def _told(way: Forget, found: dict[str, int], route: str = "") -> str:
+    told = ", ".join(f"{found[name]} {name}" for name in way.counts)
+    aside = found.get("files_set_aside")
+    told += f" and {aside} files that a rebuild has set aside" if aside else ""
+    return f"{told} of route {route}" if route else told
 
 
 def confirm(question: str, yes: bool) -> None:

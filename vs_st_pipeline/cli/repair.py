@@ -1,131 +1,165 @@
-"""Defines `vs-st retry` and `vs-st reconcile`: try refused contacts again, compare SimpleTexting with the ledger."""
+"""Defines `vs-st retry` and `vs-st reconcile`: try again what was refused, compare a destination with the ledger."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from vs_st_pipeline.cli.options import json_option, merchant_options, read_settings, select
+from vs_st_pipeline import routes
+from vs_st_pipeline.cli.options import (
+    Pair,
+    json_option,
+    merchant_options,
+    one_route_option,
+    read_settings,
+    select_one_route,
+)
 from vs_st_pipeline.cli.output import say, say_json
-from vs_st_pipeline.cli.sync import JOBS, for_each, make_run, status_text, sync_lines
-from vs_st_pipeline.domain.phone import parse_nanp
+from vs_st_pipeline.cli.privacy import confirm
+from vs_st_pipeline.cli.sync import JOBS, for_each, make_run, sync_lines
 from vs_st_pipeline.domain.report import OK, Report
+from vs_st_pipeline.pipeline.route import Again, Retry, Route
+from vs_st_pipeline.platform.settings.merchants import Merchant
 
-MOST_SHOWN = 20  # contacts that differ, in text; --json has all
+_USAGES = dict.fromkeys(route.retry.usage for route in routes.ROUTES if route.retry)
 
 
-@click.command(options_metavar="[OPTIONS] [PHONE]")
+@click.command(options_metavar=f"[OPTIONS] {' | '.join(_USAGES)}")
 @merchant_options
+@one_route_option
+@click.option("--code", metavar="CODE", help="All that were refused with this code, where the route asks first.")
+@click.option("--drop", is_flag=True, help="Give these up for good, where the route knows it.")
+@click.option("--yes", is_flag=True, help="Do not ask, where the route asks first.")
 @json_option
 @click.option("--jobs", type=click.IntRange(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
-def retry(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: bool, jobs: int) -> None:
-    """Try refused contacts now, whatever their gap: PHONE, given last, for one alone. What follows is a whole sync.
+def retry(
+    ids: tuple[str, ...],
+    more_ids: tuple[str, ...],
+    every: bool,
+    name: str | None,
+    code: str | None,
+    drop: bool,
+    yes: bool,
+    as_json: bool,
+    jobs: int,
+) -> None:
+    """Try again now what was refused, whatever its gap: all, or the record given last. What follows is a whole sync.
 
-    A merchant with no refused contact waiting is not called. Prints what `vs-st sync` prints.
+    A merchant with nothing that waits is not called. Prints what `vs-st sync` prints.
     """
-    from vs_st_pipeline.routes.contacts.report import new_report
-    from vs_st_pipeline.routes.contacts.retry import retry as retry_now
+    words, more_ids = _words_behind_ids(more_ids)
+    pairs = select_one_route(ids, more_ids, every, name, lambda route: route.retry, "retry")
+    if len(found_routes := list(dict.fromkeys(pair.route for pair in pairs))) > 1:  # it never spans routes (R29)
+        there = ", ".join(route.name for route in found_routes)
+        raise click.UsageError(f"these merchants have the routes {there}: say which with --route NAME")
+    if not pairs:
+        retries: list[Route] = [route for route in routes.ROUTES if route.retry]
+        found_routes = retries[:1]
+    retry_of = found_routes[0].retry
+    assert retry_of is not None
+    again = Again(words, code, drop)
+    _refuse_what_it_does_not_know(retry_of, again, every)
+    if retry_of.find is not None:
+        for pair in pairs:
+            if pair.merchant is not None and pair.fault is None:
+                say(*retry_of.find(make_run(pair.merchant, route=pair.route.name), again))
+        confirm("these are tried again", yes)
 
-    phone, more_ids = _phone_of(more_ids)
-    selection = select(ids, more_ids, every)
+    def one(pair: Pair, merchant: Merchant, progress: Callable[[str], None]) -> tuple[Report, bool]:
+        report = retry_of.go(make_run(merchant, route=pair.route.name, progress=progress), again)
+        return (report, True) if report else (pair.route.report(merchant.id, ""), False)
 
-    def one(merchant: Any, progress: Any) -> tuple[Report, bool]:
-        report = retry_now(make_run(merchant, progress=progress), phone)
-        return (report, True) if report else (new_report(merchant.id), False)
-
-    found = [result if isinstance(result, tuple) else (result, True) for result in for_each(selection, jobs, one)]
+    found = for_each(pairs, jobs, one, lambda pair, report: (report, True))
     reports = [report for report, waited in found if waited]
     idle = [report.merchant for report, waited in found if not waited]
     if as_json:
         say_json({"merchants": [report.as_json() for report in reports], "nothing_waits": idle})
     else:
-        whose = "no refused contact with this phone waits" if phone else "no refused contact waits"
-        for name in idle:
-            say(f"{name}: {whose}, so nothing was tried and no system was called")
+        for merchant_id in idle:
+            whose = retry_of.nothing[bool(words)]
+            say(f"{merchant_id}: {whose}, so nothing was tried and no system was called")
         for report in reports:
-            say(*sync_lines(report))
+            say(*sync_lines(report, report.merchant))
     sys.exit(0 if all(report.status == OK for report in reports) else 1)
 
 
-def _phone_of(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """Return the phone that stands last among the ids, if there is one; ten digits may also be a merchant's id."""
-    if not words or parse_nanp(words[-1]) is None or words[-1] in read_settings().ids:
-        return None, words
-    return words[-1], words[:-1]
+def _words_behind_ids(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Split words into those that name records, which stand last, and ids; a merchant's id is always that."""
+    if not words:
+        return (), ()
+    known = read_settings().ids
+    first = len(words)
+    while first and words[first - 1] not in known and _names_a_record(words[first - 1]):
+        first -= 1
+    return words[first:], words[:first]
+
+
+def _names_a_record(word: str) -> bool:
+    return any(route.retry.takes(word) for route in routes.ROUTES if route.retry)
+
+
+def _refuse_what_it_does_not_know(retry_of: Retry, again: Again, every: bool) -> None:
+    if retry_of.most is not None and len(again.records) > retry_of.most:
+        raise click.UsageError(f"more words than a record has here: {retry_of.usage}")
+    if not all(retry_of.takes(word) for word in again.records):
+        raise click.UsageError(f"what was given last names no record here: {retry_of.usage}")
+    if again.drop and not retry_of.can_drop:
+        raise click.UsageError("this route has no --drop")
+    if retry_of.find is None:
+        if again.code is not None:
+            raise click.UsageError("this route has no --code")
+        return
+    if every:
+        raise click.UsageError("this route tries again what is named, never all merchants: give --merchant ID...")
+    if bool(again.records) == (again.code is not None):
+        raise click.UsageError(f"say what to try again: {retry_of.usage} or --code CODE")
 
 
 @click.command()
 @merchant_options
+@one_route_option
 @json_option
 @click.option(
     "--sample",
     type=click.IntRange(min=1),
     metavar="N",
-    help="About N contacts, chosen evenly at random and the same all day, by one request each; all of them where a "
+    help="About N records, chosen evenly at random and the same all day, by one request each; all of them where a "
     "listing of all is no dearer.",
 )
 @click.option("--jobs", type=click.IntRange(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
 def reconcile(
-    ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: bool, sample: int | None, jobs: int
+    ids: tuple[str, ...],
+    more_ids: tuple[str, ...],
+    every: bool,
+    name: str | None,
+    as_json: bool,
+    sample: int | None,
+    jobs: int,
 ) -> None:
-    """Compare what is wanted, what was accepted and what SimpleTexting holds now. Writes nothing there.
+    """Compare what is wanted, what was accepted and what the destination holds now. Writes nothing there.
 
     A value is `same`; `ours`: what is wanted has changed, the next sync writes it; `theirs`: it was edited there;
-    `both`. A contact that cannot be read is left out. Asks SimpleTexting for one listing of all contacts (one request
-    per
-    500), or for each contact by itself where that takes fewer requests. Exit status 1 if anything is `theirs` or
-    `both`, or
-    a contact could not be read. People are masked.
+    `both`. A record that cannot be read is left out. Asks for one listing of all records, or for each by itself where
+    that takes fewer requests. Exit status 1 if anything is `theirs` or `both`, or a record could not be read. People
+    are masked.
     """
-    from vs_st_pipeline.routes.contacts.audit import AuditResult
-    from vs_st_pipeline.routes.contacts.audit import audit as compare
 
-    selection = select(ids, more_ids, every)
-    found: list[AuditResult] = [
-        AuditResult(result) if isinstance(result, Report) else result
-        for result in for_each(
-            selection, jobs, lambda merchant, progress: compare(make_run(merchant, progress=progress), sample)
-        )
-    ]
+    def one(pair: Pair, merchant: Merchant, progress: Callable[[str], None]) -> Any:
+        assert pair.route.reconcile is not None
+        return pair.route.reconcile.compare(make_run(merchant, route=pair.route.name, progress=progress), sample)
+
+    def failed(pair: Pair, report: Report) -> Any:
+        assert pair.route.reconcile is not None
+        return pair.route.reconcile.failed(report)
+
+    pairs = select_one_route(ids, more_ids, every, name, lambda route: route.reconcile, "reconcile")
+    found = for_each(pairs, jobs, one, failed)
     if as_json:
-        say_json({"merchants": [one.as_json() for one in found]})
+        say_json({"merchants": [one_found.as_json() for one_found in found]})
     else:
-        for one in found:
-            say(*_reconciled_lines(one))
-    sys.exit(0 if all(one.status == OK and one.agrees for one in found) else 1)
-
-
-def _reconciled_lines(found: Any) -> list[str]:
-    name, error = found.report.merchant, found.report.error
-    if error is not None:
-        return [f"{name}: {status_text(found.report)}"]
-    if found.how is None:
-        return [
-            f"{name}: nothing was accepted for any contact yet, so there is nothing to compare; no system was called"
-        ]
-    asked = f"{found.requests} request{'s' * (found.requests != 1)}, {found.how}"
-    verdict = "all is as it was left" if found.agrees else "NOT as it was left"
-    lines = [f"{name}: {verdict}; {found.contacts} contacts compared ({asked})"]
-    words = {
-        "same": "as it should be",
-        "ours": "ours: what is wanted has changed, the next sync writes it",
-        "theirs": "theirs: edited at SimpleTexting",
-        "both": "both: edited at SimpleTexting, and what is wanted has changed",
-    }
-    for side, word in words.items():
-        if count := found.count(side):
-            of = {field: sides[side] for field, sides in found.fields.items() if sides[side]}
-            where = "" if side == "same" else " (" + ", ".join(f"{field} {n}" for field, n in of.items()) + ")"
-            lines.append(f"  {count:6} values {word}{where}")
-    if found.left_out:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(found.left_out.items()) if count)
-        lines += [f"  left out: {reasons}"] * bool(reasons)
-    alarming = [row for row in found.differing if {"theirs", "both"} & set(row.fields.values())]
-    for row in alarming[:MOST_SHOWN]:
-        what = ", ".join(f"{field} {side}" for field, side in row.fields.items())
-        lines.append(f"  {row.phone}, contact {row.contact_id}, customer {row.customer_id}: {what}")
-    if len(alarming) > MOST_SHOWN:
-        lines.append(f"  and {len(alarming) - MOST_SHOWN} contacts more, with --json")
-    return lines
+        for one_found in found:
+            say(*one_found.lines())
+    sys.exit(0 if all(one_found.status == OK and one_found.agrees for one_found in found) else 1)

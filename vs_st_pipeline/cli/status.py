@@ -5,80 +5,69 @@ from __future__ import annotations
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import click
 import msgspec
 
-from vs_st_pipeline.cli.options import json_option, merchant_options, select, settings_json, warn_of
+from vs_st_pipeline.cli.options import Pair, json_option, merchant_options, route_option, select, settings_json, warn_of
 from vs_st_pipeline.cli.output import say, say_json
 from vs_st_pipeline.cli.sync import JOBS, make_run
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import health
 from vs_st_pipeline.operations.fleet.health import MerchantHealth
 from vs_st_pipeline.operations.settings import taken
-
-MOST_RECORDS_SHOWN = 20  # per merchant, of records that cannot be understood
+from vs_st_pipeline.pipeline.route import Checked
 
 
 @click.command()
 @merchant_options
+@route_option
 @json_option
-def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: bool) -> None:
+def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: tuple[str, ...], as_json: bool) -> None:
     """Check whether the keys are good (exit 1 if not), which custom fields are missing, and what else is doubtful."""
     from vs_st_pipeline.domain.formats import FORMATS
-    from vs_st_pipeline.routes.contacts import check
     from vs_st_pipeline.routes.contacts.words import ATTRIBUTE_NAMES
 
-    selection = select(ids, more_ids, every)
+    pairs = select(ids, more_ids, every, names)
     misunderstood = taken(os.environ).misunderstood
     warn_of(misunderstood)
     with ThreadPoolExecutor(max_workers=JOBS) as pool:
-        found = list(pool.map(lambda merchant: check.check(make_run(merchant)), selection.merchants))
-    found += [check.CheckResult(name, errors=[error]) for name, error in selection.bad]
-    names = {
+        found = list(pool.map(_checked, pairs))
+    for_maps = {
         "from": ATTRIBUTE_NAMES,
         "as": {name: form.description for name, form in FORMATS.items()},
     }
     if as_json:
         settings = settings_json(misunderstood)
-        say_json({"merchants": [checked.as_json() for checked in found], "field_map": names, "settings": settings})
+        say_json({"merchants": [checked.as_json() for checked in found], "field_map": for_maps, "settings": settings})
     else:
-        for checked in found:
-            say(*_checked_lines(checked))
+        for pair, checked in zip(pairs, found, strict=True):
+            say(*checked.lines(pair.name))
         say("", "Names that a field map may use:")
-        for key, entries in names.items():
+        for key, entries in for_maps.items():
             say(f"  {key}:")
             for name, description in entries.items():
                 say(f"    {name:36} {description}")
     sys.exit(1 if any(checked.errors for checked in found) else 0)
 
 
-def _checked_lines(checked: Any) -> list[str]:
-    lines = [f"{checked.merchant}: {'failed' if checked.errors else 'both keys are good'}"]
-    for error in checked.errors:
-        at = f" at {error.system}" if error.system else ""
-        lines.append(f"  {error.kind}{at}: {error.as_report()['message']}")
-    if checked.missing_fields:
-        lines.append(
-            f"  the account lacks the custom fields {', '.join(checked.missing_fields)}: they are left out; "
-            "make them in SimpleTexting's dashboard (type text)"
-        )
-    lines += [f"  doubtful: {doubt}" for doubt in checked.doubts]
-    lines += [f"  cannot be read: {row['why']}" for row in checked.unreadable]
-    found = checked.not_understood
-    lines += [f"  not understood: {row['kind']} {row['id']}: {row['why']}" for row in found[:MOST_RECORDS_SHOWN]]
-    if len(found) > MOST_RECORDS_SHOWN:
-        lines.append(f"  and {len(found) - MOST_RECORDS_SHOWN} more that are not understood (--json names them all)")
-    return lines
+def _checked(pair: Pair) -> Checked:
+    if pair.merchant is None or pair.fault is not None:
+        return pair.route.cannot_check(pair.merchant_id, pair.fault)
+    return pair.route.check(make_run(pair.merchant, route=pair.route.name))
 
 
 @click.command()
+@route_option
 @json_option
-def merchants(as_json: bool) -> None:
-    """List the merchants and the status of each: what is the matter, since when, and what to do."""
+def merchants(names: tuple[str, ...], as_json: bool) -> None:
+    """List the merchants and the status of each route: what is the matter, since when, and what to do."""
     found = health.fleet_health(os.environ)
+    if names:
+        found = replace(found, stands=tuple(one for one in found.stands if one.route in names))
     warn_of(found.misunderstood)
     if found.unreadable is not None:
         raise found.unreadable
@@ -86,9 +75,9 @@ def merchants(as_json: bool) -> None:
         settings = settings_json(found.misunderstood)
         say_json({"merchants": [_status_json(one) for one in found.stands], "settings": settings})
     else:
-        width = max(len(one.merchant) for one in found.stands)
+        width = max((len(one.label) for one in found.stands), default=0)
         for one in found.stands:
-            say(f"{one.merchant:{width}}  {_status_text(one, found.at)}")
+            say(f"{one.label:{width}}  {_status_text(one, found.at)}")
         say("", found.sentence())
     sys.exit(2 if any(one.defaulted for one in found.misunderstood) else 0)
 
@@ -96,6 +85,7 @@ def merchants(as_json: bool) -> None:
 def _status_json(one: MerchantHealth) -> dict[str, Any]:
     return {
         "merchant": one.merchant,
+        "route": one.route,
         "name": one.name,
         "enabled": None if one.state == health.BROKEN else one.state != health.OFF,
         "state": one.state,
@@ -107,6 +97,7 @@ def _status_json(one: MerchantHealth) -> dict[str, Any]:
         "error": msgspec.to_builtins(one.error),
         "rejects_waiting": one.rejects,
         "unknown": one.unknown,
+        "open": one.open,
         "says": one.says,
         "do": one.do,
     }
@@ -115,6 +106,8 @@ def _status_json(one: MerchantHealth) -> dict[str, Any]:
 def _status_text(one: MerchantHealth, now: datetime) -> str:
     if one.state == health.OFF:
         return "disabled"
+    if one.state == health.PAUSED:
+        return health.STATES[health.PAUSED]
     told = one.in_words
     if one.since and one.state != health.FINE:
         told += f" for {humanize(now - one.since)}"

@@ -6,31 +6,32 @@ import getpass
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import click
 
-from vs_st_pipeline.cli.options import Selection, json_option, merchant_options, select
+from vs_st_pipeline.cli.options import Pair, json_option, merchant_options, route_option, select
 from vs_st_pipeline.cli.output import say, say_json, tell
 from vs_st_pipeline.cli.progress import Progress
-from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.operations.settings import fleet_rates
 from vs_st_pipeline.platform.cpu_slots import CpuSlots
+from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.environment import data_dir, now
 from vs_st_pipeline.platform.settings.merchants import Merchant
-
-if TYPE_CHECKING:
-    from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes import routes_of
 
 JOBS = 16
+T = TypeVar("T")
+Rows = dict[str, Any]
 
 
 @click.command()
 @merchant_options
+@route_option
 @json_option
 @click.option("--full", is_flag=True, help="Read everything again.")
 @click.option("--allow-unsafe", is_flag=True, help="Let a sync pass once that the brake has refused.")
@@ -38,13 +39,14 @@ JOBS = 16
 @click.option(
     "--budget",
     type=click.IntRange(min=1),
-    help="About so many requests to Vinoshipper per merchant; what can wait is left for the next syncs.",
+    help="About so many requests to each source per merchant; what can wait is left for the next syncs.",
 )
 @click.option("--verbose", is_flag=True, help="Also print how often each call was made.")
 def sync(
     ids: tuple[str, ...],
     more_ids: tuple[str, ...],
     every: bool,
+    names: tuple[str, ...],
     as_json: bool,
     full: bool,
     allow_unsafe: bool,
@@ -52,62 +54,70 @@ def sync(
     budget: int | None,
     verbose: bool,
 ) -> None:
-    """Read both systems, plan the difference, write it, and store what was accepted: the main job."""
+    """Read the systems of every route, plan the difference, write it, and store what was accepted: the main job."""
     from vs_st_pipeline.cli.alerts import tell_alerts
-    from vs_st_pipeline.routes.contacts import sync as pipeline
 
-    selection = select(ids, more_ids, every)
-    reports = for_each(
-        selection, jobs, lambda merchant, progress: pipeline.sync(
-            make_run(merchant, full=full, allow_unsafe=allow_unsafe, budget=budget, progress=progress)
-        )
-    )  # fmt: skip
+    pairs = select(ids, more_ids, every, names)
+    if not names and (option := "--allow-unsafe" if allow_unsafe else "--full" if full else ""):
+        _refuse_for_several_routes(pairs, option)
+
+    def one(pair: Pair, merchant: Merchant, progress: Callable[[str], None]) -> Report:
+        options = {"full": full, "allow_unsafe": allow_unsafe, "budget": budget, "progress": progress}
+        return pair.route.sync(make_run(merchant, route=pair.route.name, **options))
+
+    reports = for_each(pairs, jobs, one, lambda pair, report: report)
     if every:  # the tick of an installation without Dagster; a person who names a merchant sees its result in any case
         tell_alerts()  # before anything is printed: alerts do not depend on whether the report can be printed
     if as_json:
         say_json({"merchants": [report.as_json() for report in reports]})
     else:
-        for report in reports:
-            say(*sync_lines(report, verbose))
+        for pair, report in zip(pairs, reports, strict=True):
+            say(*sync_lines(report, pair.name, verbose))
     sys.exit(0 if all(report.status == OK for report in reports) else 1)
+
+
+def _refuse_for_several_routes(pairs: Sequence[Pair], option: str) -> None:
+    """Refuse an option that is about one route where it is not said about which (routes.md R38)."""
+    for pair in pairs:
+        if pair.merchant is not None and len(on := routes_of(pair.merchant)) > 1:
+            there = ", ".join(route.name for route in on)
+            raise click.UsageError(f"{pair.merchant_id} has the routes {there}: {option} needs --route NAME")
 
 
 @click.command()
 @merchant_options
+@route_option
 @json_option
 @click.option("--jobs", type=click.IntRange(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
-def plan(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, as_json: bool, jobs: int) -> None:
-    """Show what a sync would write, which contacts are held back, and why. Writes nothing at SimpleTexting.
+def plan(
+    ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: tuple[str, ...], as_json: bool, jobs: int
+) -> None:
+    """Show what a sync would write, what is held back, and why. Writes nothing at any destination.
 
     Shows phones and values in full: it exists to be checked by a person.
     """
-    from vs_st_pipeline.routes.contacts import sync as pipeline
 
-    found = for_each(
-        select(ids, more_ids, every), jobs,
-        lambda merchant, progress: pipeline.dry_run(make_run(merchant, progress=progress, dry_run=True)),
-    )  # fmt: skip
-    plans = [
-        result if isinstance(result, tuple) else (result, {"contacts": [], "held": [], "noted": []}) for result in found
-    ]
+    def one(pair: Pair, merchant: Merchant, progress: Callable[[str], None]) -> tuple[Report, Rows]:
+        return pair.route.dry_run.run(make_run(merchant, route=pair.route.name, progress=progress, dry_run=True))
+
+    pairs = select(ids, more_ids, every, names)
+    plans = for_each(pairs, jobs, one, lambda pair, report: (report, pair.route.dry_run.nothing))
     if as_json:
-        say_json(
-            {
-                "merchants": [
-                    {
-                        "merchant": report.merchant,
-                        "status": report.status,
-                        "error": report.error.as_report() if report.error else None,
-                        **rows,
-                    }
-                    for report, rows in plans
-                ]
-            }
-        )
+        say_json({"merchants": [_plan_json(report, rows) for report, rows in plans]})
     else:
-        for report, rows in plans:
-            say(*_plan_lines(report, rows))
+        for pair, (report, rows) in zip(pairs, plans, strict=True):
+            say(*pair.route.dry_run.lines(report, rows, pair.name))
     sys.exit(0 if all(report.status == OK for report, _ in plans) else 1)
+
+
+def _plan_json(report: Report, rows: Rows) -> Rows:
+    return {
+        "merchant": report.merchant,
+        "route": report.route,
+        "status": report.status,
+        "error": report.error.as_report() if report.error else None,
+        **rows,
+    }
 
 
 def make_run(merchant: Merchant, **options: Any) -> Run:
@@ -139,89 +149,51 @@ def clock() -> datetime:
     return now(os.environ)
 
 
-def for_each(selection: Selection, jobs: int, work: Callable[[Merchant, Callable[[str], None]], Any]) -> list[Any]:
-    """Work on many merchants at once in this process; return results in the file's order.
+def for_each(
+    pairs: Sequence[Pair],
+    jobs: int,
+    work: Callable[[Pair, Merchant, Callable[[str], None]], T],
+    failed: Callable[[Pair, Report], T],
+) -> list[T]:
+    """Work on many merchants and routes at once in this process; return results in the order of the pairs.
 
-    One merchant's failure affects no other merchant.
+    One pair's failure affects no other pair.
+
+    Args:
+        jobs: pairs at once.
+        failed: makes a result of the report of a pair whose settings cannot be used.
     """
     clock()  # finds a VS_ST_NOW that is not a time before anything is called
-    preload()
     cpu_slots = CpuSlots()
-    with Progress([merchant.id for merchant in selection.merchants]) as progress:
+    with Progress([pair.name for pair in pairs if pair.fault is None]) as progress:
 
-        def one(merchant: Merchant) -> Any:
+        def one(pair: Pair) -> T:
+            if pair.merchant is None or pair.fault is not None:
+                report = pair.route.report(pair.merchant_id, "")
+                report.status, report.error = FAILED, pair.fault
+                return failed(pair, report)
             with cpu_slots.taken():
-                result = work(merchant, lambda said: progress.say(merchant.id, said))
-            progress.done(merchant.id, result[0] if isinstance(result, tuple) else result)
+                result = work(pair, pair.merchant, lambda said: progress.say(pair.name, said))
+            progress.done(pair.name, result[0] if isinstance(result, tuple) else result)
             return result
 
         with ThreadPoolExecutor(max_workers=jobs) as pool:
-            futures = [pool.submit(one, merchant) for merchant in selection.merchants]
+            futures = [pool.submit(one, pair) for pair in pairs]
             try:
                 results = [future.result() for future in futures]
             except KeyboardInterrupt:
                 _STOPPED.set()  # work under way ends at its next request, and says how far it came
                 tell("stopping after the requests that are under way ...")
                 results = [future.result() for future in futures]
-    return [*results, *(_not_begun(name, error) for name, error in selection.bad)]
+    return results
 
 
-def _not_begun(merchant_id: str, error: PipelineError) -> Report:
-    from vs_st_pipeline.routes.contacts.report import new_report
-
-    report = new_report(merchant_id)
-    report.status, report.error = FAILED, error
-    return report
-
-
-def preload() -> None:
-    """Import what the threads need before they start, so that none of them waits for another's import lock."""
-    from vs_st_pipeline.routes.contacts import sync as pipeline  # noqa: F401
-
-
-def sync_lines(report: Report, verbose: bool = False) -> list[str]:
-    """Return what a sync did, in a few lines."""
-    lines = [f"{report.merchant}: {status_text(report)}"]
-    if report.error is None or report.seen_of("contacts"):
-        lines += [
-            f"  read     {', '.join(f'{report.seen[one]} {one[1]}' for one in report.shape.seen)}",
-            f"  planned  {report.planned_contacts} contacts to write, {report.planned_fields} values; "
-            f"{report.unmatched} contacts are no customers",
-            f"  synced   {report.accepted} accepted, {report.rejected} rejected, {report.unknown} unknown",
-        ]
-        lines += [
-            f"  {title:8} {_counts(counts)}"
-            for title, counts in (("held", report.held), ("noted", report.noted))
-            if counts
-        ]
+def sync_lines(report: Report, name: str, verbose: bool = False) -> list[str]:
+    """Return what a sync did, in a few lines; the first begins with how the merchant is named."""
+    lines = [f"{name}: {report.ended}", *report.lines()]
     lines += [f"  unseen   {sentence}" for sentence in report.unseen]
     calls = report.calls_by_name()
     lines.append(f"  calls    {sum(calls.values())} in {report.seconds:.1f} s")
     if verbose:
-        lines += [f"           {count:6} {name}" for name, count in calls.items()]
+        lines += [f"           {count:6} {call}" for call, count in calls.items()]
     return lines
-
-
-def _plan_lines(report: Report, rows: dict[str, Any]) -> list[str]:
-    lines = [f"{report.merchant}: {status_text(report)}; {len(rows['contacts'])} contacts to write"]
-    for contact in rows["contacts"]:
-        lines.append(f"  {contact['phone'] or contact['contact_id']} is customer {contact['customer_id']}")
-        for change in contact["changes"]:
-            old, new = change["old"] or "(empty)", change["new"] or "(cleared)"
-            lines.append(f"      {change['field']:24} {old} -> {new}   [{change['policy']}]")
-    lines += [f"  {row['phone'] or row['contact_id']} is held back: {row['reason']}" for row in rows["held"]]
-    lines += [f"  {row['phone'] or row['contact_id']} is worth knowing: {row['reason']}" for row in rows["noted"]]
-    return lines
-
-
-def status_text(report: Report) -> str:
-    """Return how it ended, and what went wrong."""
-    if report.error is None:
-        return report.status
-    trace = f" (trace {report.error.trace_id})" if report.error.trace_id else ""
-    where = f" at {report.error.system}" if report.error.system else ""
-    return f"{report.status}, {report.error.kind}{where}: {report.error.as_report()['message']}{trace}"
-
-
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))

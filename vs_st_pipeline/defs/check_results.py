@@ -17,8 +17,9 @@ from pathlib import Path
 import msgspec
 
 from vs_st_pipeline.pipeline.erasure import FINDINGS
+from vs_st_pipeline.pipeline.metrics import Metric
+from vs_st_pipeline.pipeline.route_files import named_for
 from vs_st_pipeline.platform.atomic_file import write_atomically
-from vs_st_pipeline.routes.contacts.metrics import Metric
 
 
 class StoredResult(msgspec.Struct, frozen=True):
@@ -39,6 +40,7 @@ _DECODER = msgspec.json.Decoder(dict[str, StoredResult])
 
 def merge_results(
     data_dir: Path,
+    route: str,
     measured: Mapping[str, Mapping[str, Metric]],
     merchant_ids: Collection[str],
     now: datetime,
@@ -47,22 +49,23 @@ def merge_results(
 
     Args:
         data_dir: `VS_ST_DATA_DIR`.
+        route: name of the route whose checks these are.
         measured: merchant -> check -> measure.
         merchant_ids: merchants to return.
         now: aware time.
     """
     for merchant_id, by_check in measured.items():
         if by_check:
-            _write(_file(data_dir, merchant_id), by_check, now)
+            _write(_file(data_dir, route, merchant_id), by_check, now)
     found: StoredResults = {}
     for merchant_id in merchant_ids:
-        for check, one in _read(_file(data_dir, merchant_id)).items():
+        for check, one in _read(_file(data_dir, route, merchant_id)).items():
             found.setdefault(check, {})[merchant_id] = one
     return found
 
 
-def _file(data_dir: Path, merchant_id: str) -> Path:
-    return data_dir / "merchants" / merchant_id / FINDINGS
+def _file(data_dir: Path, route: str, merchant_id: str) -> Path:
+    return data_dir / "merchants" / merchant_id / named_for(route, FINDINGS)
 
 
 def _write(path: Path, by_check: Mapping[str, Metric], now: datetime) -> None:

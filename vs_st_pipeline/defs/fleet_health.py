@@ -36,12 +36,13 @@ from vs_st_pipeline.defs.charts import SHORTEST, by_hour, distribution
 from vs_st_pipeline.defs.metadata import table
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import advice, alerts, health
-from vs_st_pipeline.operations.fleet.health import BROKEN, FAILING, FINE, OFF, TROUBLE, Fleet, MerchantHealth
+from vs_st_pipeline.operations.fleet.health import BROKEN, FAILING, FINE, OFF, PAUSED, TROUBLE, Fleet, MerchantHealth
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
 KEY = AssetKey(["fleet", "health"])
 MOST_SHOWN, MOST_FINE = 100, 50  # merchants in a table; an event is stored by every tick
 MOST_NAMED = 5  # merchants with the same trouble that are named under what to do first
+QUIET = (FINE, PAUSED, OFF)
 SERIOUS = 0.1  # from this share of the merchants on, the cause is no longer the merchants' own
 
 FleetEvent = AssetMaterialization | AssetCheckEvaluation
@@ -150,6 +151,7 @@ def _metadata(found: Fleet) -> dict[str, Any]:
     shown |= {f"merchants {state}": count for state, count in found.counts.items()}
     shown["contacts refused, waiting for another try"] = sum(one.rejects for one in found.stands)
     shown["contacts of unknown outcome"] = sum(one.unknown for one in found.stands)
+    shown["all that stands open"] = sum(one.open for one in found.stands)
     if left := len(found.stands) - len(stands):
         fine = found.counts[FINE] - sum(one.state == FINE for one in stands)
         shown["not in the table"] = f"and {left} more, of whom {fine} are fine"
@@ -165,7 +167,7 @@ def _to_do(bad: Sequence[MerchantHealth]) -> str:
         why = re.sub(r" \(call \w+\)", "", one.error.message if one.error else one.says).rstrip(".")
         at = f" at {one.error.system}" if one.error and one.error.system else ""
         do = advice.what_to_do(one.error) if one.error and one.kind in advice.WHAT_TO_DO else one.do
-        groups.setdefault(f"{one.in_words}{at}. {why}. → {do}", []).append(one.merchant)
+        groups.setdefault(f"{one.in_words}{at}. {why}. → {do}", []).append(one.label)
     told, left, rest = "", len(bad), "\n\nand {} more: the table below has all of them."
     for said, names in groups.items():
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
@@ -185,14 +187,14 @@ _NUMBERS = ("merchant", "good sync", "refused", "unknown", "calls", "changes")
 
 
 def _shown(stands: Sequence[MerchantHealth]) -> list[MerchantHealth]:
-    bad = [one for one in stands if one.state not in (FINE, OFF)][:MOST_SHOWN]
-    return [*bad, *[one for one in stands if one.state in (FINE, OFF)][: max(0, MOST_FINE - len(bad))]]
+    bad = [one for one in stands if one.state not in QUIET][:MOST_SHOWN]
+    return [*bad, *[one for one in stands if one.state in QUIET][: max(0, MOST_FINE - len(bad))]]
 
 
 def _rows(stands: Iterable[MerchantHealth], now: datetime) -> list[Mapping[str, Any]]:
     return [
         {
-            "merchant": one.merchant,
+            "merchant": one.label,
             "state": f"{one.in_words}, for {humanize(now - one.since)}" if one.since and one.says else one.in_words,
             "good sync": _good_sync(one),
             "why, what to do": f"{one.says} → {one.do}" if one.says else "",
@@ -203,11 +205,7 @@ def _rows(stands: Iterable[MerchantHealth], now: datetime) -> list[Mapping[str, 
 
 def _numbers(stands: Iterable[MerchantHealth]) -> list[Mapping[str, Any]]:
     return [
-        dict(
-            zip(
-                _NUMBERS, (one.merchant, _good_sync(one), one.rejects, one.unknown, one.calls, one.changes), strict=True
-            )
-        )
+        dict(zip(_NUMBERS, (one.label, _good_sync(one), one.rejects, one.unknown, one.calls, one.changes), strict=True))
         for one in stands
     ]
 
@@ -223,7 +221,7 @@ def _ages(found: Fleet) -> str:
     limits = [minutes * 60 for minutes in _AGES.values()]
     counts = [0] * (len(limits) + 2)
     for one in found.stands:
-        if one.state != OFF:
+        if one.state not in (OFF, PAUSED):
             age = one.age.total_seconds() if one.age is not None else None
             counts[-1 if age is None else sum(age > limit for limit in limits)] += 1
     names = [*(f"up to {name}" for name in _AGES), "older", "never"]
@@ -268,7 +266,7 @@ def _result(check: FleetCheck, found: Fleet) -> dict[str, Any]:
     share = f"{100 * len(bad) / of:.1f} %" if of else "-"
     told = f"{len(bad)} of {of} ({share}): {check.counted}."
     if bad:
-        named = ", ".join(one.merchant for one in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+        named = ", ".join(one.label for one in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
         told += f" Look at {named}: {check.means}"
     serious = len(bad) > SERIOUS * of
     return {

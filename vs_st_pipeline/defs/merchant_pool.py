@@ -1,4 +1,4 @@
-"""Runs many merchants at once, each on a thread of its own, and hands over each result as soon as it is done.
+"""Runs many merchants and routes at once, each pair on a thread of its own; hands over each result when it is done.
 
 Threads are enough: a merchant's time goes by waiting for answers, at about one request per second. Few of them compute
 at once (`cpu_slots`), and another merchant is started only when a CPU slot was free: as many are under way as keep the
@@ -10,39 +10,56 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vs_st_pipeline.defs import metadata
-from vs_st_pipeline.defs.checks import Check, measure
 from vs_st_pipeline.defs.reporting import Detail
-from vs_st_pipeline.defs.stage_assets import ASSETS_OF_STAGE
 from vs_st_pipeline.domain.errors import Internal, PipelineError, TryLater
 from vs_st_pipeline.domain.report import FAILED, Report
+from vs_st_pipeline.pipeline.checks import Check, measure
+from vs_st_pipeline.pipeline.metrics import Metric
+from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.platform.cpu_slots import CpuSlots
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.contacts.metrics import Metric
-from vs_st_pipeline.routes.contacts.report import new_report
-from vs_st_pipeline.routes.contacts.sync import run_stages
+from vs_st_pipeline.routes import faults_of
 
 FEWEST_JOBS, MOST_JOBS = 8, 128
 PER_JOB = 8  # merchants that one thread takes one after another before another thread is worth its memory
 
 
-@dataclass(slots=True)
-class MerchantResult:
-    """The result of one merchant's run.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a run does of one route.
 
     Attributes:
-        report: None where the merchant is disabled, and so was not called.
+        run_of: makes the run of a merchant; raises `BadSettings` where its entry cannot be used.
+        is_news: says whether a report is worth the tables that people look at, which cost more than a quiet sync. The
+            checks cost a little less.
+    """
+
+    route: Route
+    run_of: Callable[[str], Run]
+    stages: Collection[str]
+    checks: Sequence[Check] = ()
+    is_news: Callable[[Report], Detail] = lambda _: Detail.PAGES
+
+
+@dataclass(slots=True)
+class MerchantResult:
+    """The result of one merchant's run of one route.
+
+    Attributes:
+        report: None where the route is off for the merchant, and so nothing was called.
         told: there is something to report on the pages of its partitions; if False, `made` is empty.
         made: asset -> metadata of what was made, also where a later stage failed.
         measures: the checks' findings, for assets that were made; empty where no finding can have changed.
     """
 
+    part: Part
     merchant_id: str
     report: Report | None = None
     told: bool = False
@@ -59,24 +76,17 @@ def threads_for(merchants: int) -> int:
     return min(MOST_JOBS, max(FEWEST_JOBS, merchants // PER_JOB))
 
 
-def run_one(
-    merchant_id: str,
-    run_of: Callable[[str], Run],
-    stages: Collection[str],
-    checks: Sequence[Check],
-    stopping: threading.Event,
-    is_news: Callable[[Report], Detail] = lambda _: Detail.PAGES,
-) -> MerchantResult:
-    """Run these stages for one merchant and measure the result; never raises.
-
-    Args:
-        is_news: says whether the report is worth the tables that people look at, which cost more than a quiet sync. The
-            checks cost a little less.
-    """
-    result, done = MerchantResult(merchant_id), dict[str, StageDone]()
+def run_one(part: Part, merchant_id: str, stopping: threading.Event) -> MerchantResult:
+    """Run these stages for one merchant and measure the result; never raises."""
+    result, done = MerchantResult(part, merchant_id), dict[str, StageDone]()
+    route, stages = part.route, part.stages
     try:
-        run = replace(run_of(merchant_id), stop=stopping.is_set)
+        run = replace(part.run_of(merchant_id), stop=stopping.is_set)
         if not run.merchant.enabled:
+            return result
+        if fault := faults_of(run.merchant).get(route.name):
+            raise fault
+        if not route.is_on(run.merchant):
             return result
 
         def on_stage(made: StageDone) -> None:
@@ -84,46 +94,38 @@ def run_one(
             if stopping.is_set():
                 raise TryLater("the run was stopped before this merchant was done; what is done stands")
 
-        result.report = run_stages(run, stages, on_stage) if stages else new_report(merchant_id, run.run_id)
-        news = is_news(result.report)
+        result.report = route.run_stages(run, stages, on_stage) if stages else route.report(merchant_id, run.run_id)
+        news = part.is_news(result.report)
         result.told = news == Detail.PAGES
         if result.told:
-            made = {asset: shown for stage in done.values() for asset, shown in metadata.of_stage(run, stage).items()}
-            result.made = metadata.with_report(made, result.report)
+            shown = (metadata.of_stage(route, run, stage) for stage in done.values())
+            result.made = metadata.with_report(route, {k: v for one in shown for k, v in one.items()}, result.report)
         if news != Detail.NOTHING:
-            reached = {asset for stage in done for asset in ASSETS_OF_STAGE[stage]}
-            result.measures = measure(run, [check for check in checks if not stages or check.asset in reached])
+            reached = {asset for stage in done for asset in route.made_by(stage)}
+            result.measures = measure(run, [check for check in part.checks if not stages or check.asset in reached])
     except PipelineError as error:
-        result.report = result.report or new_report(merchant_id)
+        result.report = result.report or route.report(merchant_id, "")
         result.report.status, result.report.error = FAILED, error
     except Exception as error:
         # Its text may hold personal data, so only its type is reported.
-        result.report = result.report or new_report(merchant_id)
+        result.report = result.report or route.report(merchant_id, "")
         result.report.status, result.report.error = FAILED, Internal(f"a fault of ours: {type(error).__name__}")
     if result.report is not None and result.report.status == FAILED:
-        result.told = is_news(result.report) == Detail.PAGES
+        result.told = part.is_news(result.report) == Detail.PAGES
     return result
 
 
-def run_all(
-    merchant_ids: Sequence[str],
-    run_of: Callable[[str], Run],
-    stages: Collection[str],
-    checks: Sequence[Check],
-    *,
-    jobs: int,
-    is_news: Callable[[Report], Detail] = lambda _: Detail.PAGES,
-) -> Generator[MerchantResult]:
-    """Yield the results of all these merchants, at most `jobs` at once, in the order in which they are done.
+def run_all(work: Iterable[tuple[Part, str]], *, jobs: int) -> Generator[MerchantResult]:
+    """Yield the results of all these parts and merchants, at most `jobs` at once, in the order in which they are done.
 
     Closing the iterator (a run that is stopped) starts no further merchant, and ends the others before their next
     request.
     """
-    stopping, waiting, cpu_slots = threading.Event(), deque(merchant_ids), CpuSlots()
+    stopping, waiting, cpu_slots = threading.Event(), deque(work), CpuSlots()
 
-    def run_in_slot(merchant_id: str) -> MerchantResult:
+    def run_in_slot(part: Part, merchant_id: str) -> MerchantResult:
         with cpu_slots.taken():
-            return run_one(merchant_id, run_of, stages, checks, stopping, is_news)
+            return run_one(part, merchant_id, stopping)
 
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="merchant")
     at_work: set[Future[MerchantResult]] = set()
@@ -132,7 +134,7 @@ def run_all(
             more = bool(waiting) and len(at_work) < jobs
             if more:
                 with cpu_slots.taken():  # waits like a merchant does, so that those under way come to the end
-                    at_work.add(pool.submit(run_in_slot, waiting.popleft()))
+                    at_work.add(pool.submit(run_in_slot, *waiting.popleft()))
             # What is done is handed over and forgotten before more is started.
             done, at_work = wait(at_work, timeout=0 if more else None, return_when=FIRST_COMPLETED)
             for one in done:

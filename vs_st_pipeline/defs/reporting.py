@@ -61,8 +61,7 @@ def state_of(report: Report) -> str:
     """Return what is worth telling once: the kind of failure, or counts of held, refused, waiting and doubtful ones."""
     if report.status == FAILED:
         return f"failed {report.error.kind if report.error else ''}"
-    counts = [report.unmatched, sorted(report.held.items()), sorted(report.noted.items())]
-    return json.dumps([report.status, *counts, report.rejected, report.unknown, report.unseen])
+    return json.dumps([report.status, *report.news(), report.rejected, report.unknown, report.unseen])
 
 
 class ReportLog:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from datetime import datetime, timedelta
 
-from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations import settings
 from vs_st_pipeline.operations.fleet.schedule import due_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
+from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.merchants import Merchant, MerchantsFile
 from vs_st_pipeline.platform.warehouse.files import Warehouse
+from vs_st_pipeline.routes import faults_of
 
-TICK = timedelta(minutes=5)  # the interval of the schedule
+TICK = timedelta(minutes=5)  # the interval at which merchants are looked at that are due as often as settings say
+LOOK = timedelta(minutes=1)  # the interval of the schedule: a route that says when it is due is looked at each time
 
 
 class Settings:
@@ -71,13 +73,17 @@ class Settings:
         )
 
 
-def broken(file: MerchantsFile) -> list[str]:
-    """Return the ids of the merchants whose entry is wrong: there is nothing to sync, but it has to be reported."""
-    return [bad.id for bad in file.bad if bad.id and file.get(bad.id) is None]
+def broken(file: MerchantsFile, route: Route) -> list[str]:
+    """Return the ids of the merchants whose entry is wrong, or their settings of this route.
+
+    There is nothing to sync, but it has to be reported.
+    """
+    at_fault = [merchant.id for merchant in file.enabled if route.name in faults_of(merchant)]
+    return [*(bad.id for bad in file.bad if bad.id and file.get(bad.id) is None), *at_fault]
 
 
-def due_now(file: MerchantsFile) -> list[str]:
-    """Return the ids of the enabled merchants that are due, the longest overdue first.
+def due_now(file: MerchantsFile, route: Route) -> list[str]:
+    """Return the ids of the enabled merchants of a route that are due, the longest overdue first.
 
     A merchant that falls due before half a tick is over is taken now: a sync ends some time after its tick, and waiting
     for the tick after next would make ten minutes of five.
@@ -86,11 +92,12 @@ def due_now(file: MerchantsFile) -> list[str]:
         BadSettings: a setting of the environment is wrong.
     """
     return due_merchants(
+        route,
         environment.data_dir(os.environ),
-        [merchant.id for merchant in file.enabled],
-        environment.now(os.environ) + TICK / 2,
+        [merchant.id for merchant in file.enabled if route.is_on(merchant)],
+        environment.now(os.environ) + (TICK if route.next_due_at is None else LOOK) / 2,
         bounds=environment.sync_bounds(os.environ),
-        requests_per_second=settings.fleet_rates(os.environ).get(VINOSHIPPER),
+        requests_per_second=settings.fleet_rates(os.environ).get(route.paced_by),
     )
 
 

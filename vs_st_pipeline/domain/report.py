@@ -1,8 +1,12 @@
-"""Reports what one run did for one merchant, in the words and keys of the report (interface.md, section 3)."""
+"""Reports what one run did for one merchant and route, in the words and keys of the report (interface.md, section 3).
+
+A route whose counts have names of their own derives from `Report` and says them in `lines`; what is common
+to all routes, such as the status, the calls and what stands open, is here.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,32 +18,21 @@ PARTIAL = "partial"
 FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What the reports of a route always have, in this order.
-
-    Attributes:
-        seen: (system, object) of the records that are read.
-        systems: names of the systems that are called.
-    """
-
-    seen: tuple[tuple[str, str], ...] = ()
-    systems: tuple[str, ...] = ()
-
-
 @dataclass(slots=True)
 class Report:
-    """One merchant's line; filled in stage by stage, so that a run that fails midway still says how far it came.
+    """One merchant's line of one route; filled in stage by stage, so that a failed run still says how far it came.
 
     Attributes:
         merchant: id.
-        status: `ok`, `partial` (contacts rejected or unknown, or orders that cannot be seen) or `failed`.
-        shape: what the route's reports always have.
-        seen: distinct records seen in this run, by system and object.
-        planned_contacts, planned_fields: contacts with something to write, and how many values.
+        status: `ok`, `partial` (of this run: something rejected, unknown, or not to be seen) or `failed`.
+        route: name.
+        seen: distinct records seen in this run, by what they are.
+        planned: what there is to do, by what it is.
+        held, noted: what is left alone and what is worth knowing, by reason.
         calls: requests sent, retries too, by system and call name.
-        waiting: rejected contacts that wait for another try, and contacts with a write whose outcome is unknown, over
-            all runs so far; None where this run did not get that far.
+        waiting: records that were rejected and wait for another try, and records with a write whose outcome is unknown,
+            over all runs so far; None where this run did not get that far.
+        parts: error of each part of the route (an account, a destination) that failed while the others went on.
         unseen: sentences about what the accounts do not let us see.
         orders_unseen: whether there are days whose orders cannot all be seen, so that sums are not known.
         plan: the run that made the current plan; `""` where this run did not get that far. As long as it is the same,
@@ -51,62 +44,99 @@ class Report:
     run_id: str = ""
     status: str = OK
     error: PipelineError | None = None
-    shape: Shape = Shape()
-    seen: Counter[tuple[str, str]] = field(default_factory=Counter)
-    planned_contacts: int = 0
-    planned_fields: int = 0
-    unmatched: int = 0
+    route: str = "contacts"
+    seen: dict[str, int] = field(default_factory=dict)
+    planned: dict[str, int] = field(default_factory=dict)
     held: Counter[str] = field(default_factory=Counter)
     noted: Counter[str] = field(default_factory=Counter)
     accepted: int = 0
     rejected: int = 0
     unknown: int = 0
-    calls: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    calls: dict[str, Counter[str]] = field(default_factory=dict)
     waiting: tuple[int, int] | None = None
+    parts: dict[str, PipelineError] = field(default_factory=dict)
     unseen: list[str] = field(default_factory=list)
     orders_unseen: bool = False
     plan: str = ""
     seconds: float = 0.0
 
-    def seen_of(self, name: str) -> int:
-        """Return how many records of an object were seen, whatever system they are of."""
-        return sum(count for (_, seen), count in self.seen.items() if seen == name)
+    @property
+    def open(self) -> int | None:
+        """Return how many records stand open over all runs so far; None where this run did not get that far."""
+        return None if self.waiting is None else sum(self.waiting)
+
+    @property
+    def ended(self) -> str:
+        """Return how it ended, and what went wrong."""
+        if self.error is None:
+            return self.status
+        trace = f" (trace {self.error.trace_id})" if self.error.trace_id else ""
+        where = f" at {self.error.system}" if self.error.system else ""
+        return f"{self.status}, {self.error.kind}{where}: {self.error.as_report()['message']}{trace}"
 
     def add_earlier_try(self, first: Report) -> None:
         """Add what an earlier try of the same run did, and what it cost."""
         self.accepted += first.accepted
-        for system, calls in first.calls.items():
-            self.calls[system] = calls + self.calls[system]
+        systems = dict.fromkeys((*self.calls, *first.calls))
+        self.calls = {
+            system: first.calls.get(system, Counter()) + self.calls.get(system, Counter()) for system in systems
+        }
         self.seconds += first.seconds
 
     def as_json(self) -> dict[str, Any]:
         """Return the report object; every key is always there, reasons that do not occur are left out."""
         return {
             "merchant": self.merchant,
+            "route": self.route,
             "status": self.status,
             "error": self.error.as_report() if self.error else None,
-            "raw": {name: self.seen[system, name] for system, name in self.shape.seen},
-            "planned": {
-                "contacts": self.planned_contacts,
-                "fields": self.planned_fields,
-                "unmatched": self.unmatched,
-                "held": _counts(self.held),
-                "noted": _counts(self.noted),
-            },
+            "raw": dict(self.seen),
+            "planned": {**self.planned, "held": _reasons(self.held), "noted": _reasons(self.noted)},
             "unseen": list(self.unseen),
             "synced": {"accepted": self.accepted, "rejected": self.rejected, "unknown": self.unknown},
-            "calls": {system: self.calls[system].total() for system in self.shape.systems},
+            "open": self.open,
+            "calls": {system: calls.total() for system, calls in self.calls.items()},
             "seconds": round(self.seconds, 3),
         }
+
+    def as_status(self) -> dict[str, Any]:
+        """Return what a merchant's status file keeps of it: the report object, its run, and the parts that failed."""
+        parts = {name: error.as_report() for name, error in self.parts.items()}
+        return {"run_id": self.run_id, **self.as_json(), **({"parts": parts} if parts else {})}
+
+    def lines(self) -> list[str]:
+        """Return what was read, planned and written, for people; nothing where the run did not get that far."""
+        if self.error is not None and not self.seen:
+            return []
+        return [
+            f"  read     {_named(self.seen)}",
+            f"  planned  {_named(self.planned)}",
+            f"  synced   {self.accepted} accepted, {self.rejected} rejected, {self.unknown} unknown",
+            *self.reason_lines(),
+        ]
+
+    def reason_lines(self) -> list[str]:
+        """Return who is held back and who is worth knowing, by reason."""
+        return [
+            f"  {title:8} " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+            for title, counts in (("held", self.held), ("noted", self.noted))
+            if counts
+        ]
+
+    def news(self) -> list[Any]:
+        """Return the counts of which a person would want to hear when they change."""
+        return [sorted(self.held.items()), sorted(self.noted.items())]
 
     def calls_by_name(self) -> dict[str, int]:
         """Return the number of requests by system and call name."""
         return {
-            f"{system} {name}": count
-            for system in self.shape.systems
-            for name, count in sorted(self.calls[system].items())
+            f"{system} {name}": count for system, calls in self.calls.items() for name, count in sorted(calls.items())
         }
 
 
-def _counts(counter: Mapping[str, int]) -> dict[str, int]:
+def _reasons(counter: Mapping[str, int]) -> dict[str, int]:
     return {name: count for name, count in sorted(counter.items()) if count}
+
+
+def _named(counter: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counter.items()) or "nothing"

@@ -1,6 +1,6 @@
 """Removes all that is kept of a merchant: its folder, and the files that hold the permits of its keys.
 
-Nothing at Vinoshipper or SimpleTexting is changed. The folder gets another name first, so that no half of it is ever
+Nothing at any other system is changed. The folder gets another name first, so that no half of it is ever
 taken for a merchant's; what an interrupted removal left behind is removed by the next one.
 """
 
@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from vs_st_pipeline import routes
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.platform.http.rate_limit import limiter_path
@@ -21,10 +22,24 @@ from vs_st_pipeline.platform.warehouse.files import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What was removed; `contacts` is None where the database could not be read."""
+    """What was removed.
 
-    contacts: int | None
+    Attributes:
+        counts: number of records by what they are (`contacts`); None where the database could not be read.
+    """
+
+    counts: dict[str, int | None]
     files: int
+
+
+def nothing_counted() -> dict[str, int | None]:
+    """Return the counts of a merchant of whom nothing is kept."""
+    return dict.fromkeys((route.records for route in routes.ROUTES), 0)
+
+
+def under_way(warehouse: Warehouse, merchant_id: str) -> list[str]:
+    """Say what routes have under way that nobody would bring to an end if the merchant were removed now."""
+    return [sentence for route in routes.ROUTES for sentence in route.under_way(warehouse, merchant_id)]
 
 
 def stored_files(warehouse: Warehouse, merchant_id: str) -> Removed | None:
@@ -33,12 +48,12 @@ def stored_files(warehouse: Warehouse, merchant_id: str) -> Removed | None:
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     if not any(folder.is_dir() for folder in folders):
         return None
-    contacts: int | None = 0
-    if warehouse.file(merchant_id).exists():
-        contacts = None
-        with suppress(PipelineError), warehouse.open(merchant_id) as db:
-            contacts = int(db.value("select count(*) from raw.simpletexting_contacts"))
-    return Removed(contacts, len(files))
+    counts = nothing_counted()
+    for route in routes.ROUTES:
+        counts[route.records] = None
+        with suppress(PipelineError):
+            counts[route.records] = route.count_stored(warehouse, merchant_id)
+    return Removed(counts, len(files))
 
 
 def offboard(warehouse: Warehouse, merchant_id: str, permit_files: Iterable[Path] = ()) -> Removed:
@@ -52,7 +67,7 @@ def offboard(warehouse: Warehouse, merchant_id: str, permit_files: Iterable[Path
     """
     leaving = _leaving(warehouse, merchant_id)
     with warehouse.sync_lock(merchant_id):
-        removed = stored_files(warehouse, merchant_id) or Removed(0, 0)
+        removed = stored_files(warehouse, merchant_id) or Removed(nothing_counted(), 0)
         shutil.rmtree(leaving, ignore_errors=True)
         _folder(warehouse, merchant_id).rename(leaving)
     shutil.rmtree(leaving)

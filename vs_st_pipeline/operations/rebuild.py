@@ -1,4 +1,4 @@
-"""Starts a merchant's file over: sets the old one aside, and carries over what neither system can tell again.
+"""Starts a merchant's file over: sets the old one aside, and carries over what no system can tell again.
 
 Data flow: the old file -> its forgotten hashes, its outbox and its doubted contacts -> a new file; a sync reads the
 rest.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,8 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse, log_of
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 
-# Writes that were sent, or were about to be, with no outcome known: a sync settles them by reading. Batches that may
-# still take effect, and contacts that we may have made.
-CARRIED = {"synced.writes": "outcome is null or phone is not null", "synced.doubted": "true"}
+Carried = Mapping[str, str]
+"""Tables that are carried over, and which of their rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class RebuildResult:
     unreadable: str | None = None
 
 
-def why_unreadable(run: Run) -> str | None:
+def why_unreadable(run: Run, carried: Carried) -> str | None:
     """Say why the merchant's file cannot be read; return None where it can be, or where there is none.
 
     Raises:
@@ -52,14 +52,17 @@ def why_unreadable(run: Run) -> str | None:
     if not run.warehouse.file(run.merchant.id).exists():
         return None
     try:
-        _read_carried(run)
+        _read_carried(run, carried)
     except BadSettings as error:
         return error.message
     return None
 
 
-def rebuild(run: Run) -> RebuildResult:
+def rebuild(run: Run, carried: Carried) -> RebuildResult:
     """Put an empty file in place of the merchant's own, with what is carried over.
+
+    Args:
+        carried: the route's tables of what no system can tell again.
 
     Raises:
         TryLater: a sync is running, or another process holds the file.
@@ -69,14 +72,14 @@ def rebuild(run: Run) -> RebuildResult:
         path = run.warehouse.file(run.merchant.id)
         if not path.exists():
             return RebuildResult(None)
-        carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {}
-        unreadable = why_unreadable(run)
+        kept: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {}
+        unreadable = why_unreadable(run, carried)
         if unreadable is None:
             # After this, the copy of the hashes beside the file is whole, and it goes into the new file. A damaged copy
             # is no reason to throw away a good file, which holds the same hashes.
             erasure.begin(run, CONNECTORS)
-            carried = _read_carried(run)
-        draft = _draft(run, carried)
+            kept = _read_carried(run, carried)
+        draft = _draft(run, kept)
         stamp = f"{utc_now_naive():%Y%m%dT%H%M%S%f}"
         aside = path.with_name(f"{path.name}.{stamp}.bak")
         if log_of(path).exists():  # of a file that could not be opened; it must not be read into the new file
@@ -84,12 +87,12 @@ def rebuild(run: Run) -> RebuildResult:
         _give_second_name(path, aside)
         replace_durably(draft, path)
         shutil.rmtree(erasure.work_dir(run), ignore_errors=True)
-    return RebuildResult(aside, len(carried.get("synced.writes", ([], []))[1]), unreadable)
+    return RebuildResult(aside, len(kept.get("synced.writes", ([], []))[1]), unreadable)
 
 
-def _read_carried(run: Run) -> dict[str, tuple[list[str], list[tuple[Any, ...]]]]:
+def _read_carried(run: Run, carried: Carried) -> dict[str, tuple[list[str], list[tuple[Any, ...]]]]:
     with run.open() as db:
-        return {table: db.columns(f"select * from {table} where {which}") for table, which in CARRIED.items()}
+        return {table: db.columns(f"select * from {table} where {which}") for table, which in carried.items()}
 
 
 def _draft(run: Run, carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]]) -> Path:

@@ -87,7 +87,8 @@ class CachedPlan:
     def apply_to(self, report: Report) -> None:
         """Say in a report what this plan says."""
         report.plan = self.plan_run
-        report.unmatched, report.held, report.noted = self.unmatched, Counter(self.held), Counter(self.noted)
+        report.planned["unmatched"] = self.unmatched
+        report.held, report.noted = Counter(self.held), Counter(self.noted)
         report.waiting = (0, 0)
 
 
@@ -107,14 +108,14 @@ def save_cached_plan(run: Run, db: Db, inputs: PlanInputs, report: Report, extra
     """Keep the plan of a whole sync, if it had nothing to write and left nothing open."""
     if run.full or run.dry_run or run.allow_unsafe:
         return
-    if report.planned_contacts or report.rejected or report.unknown or _something_open(run, db, inputs):
+    if report.planned["contacts"] or report.rejected or report.unknown or _something_open(run, db, inputs):
         return
     made = CachedPlan(
         _fingerprint(db, inputs),
         _plan_run(db),
         run.now().isoformat(),
         confirmed=False,
-        unmatched=report.unmatched,
+        unmatched=report.planned["unmatched"],
         held=dict(report.held),
         noted=dict(report.noted),
         extras=sorted(extras),

@@ -148,4 +148,4 @@ def opened(session: SessionT) -> Iterator[SessionT]:
 
 def _is_partial(report: Report) -> bool:
     # A contact that our own batch created and that was deleted again was not accepted, whatever the counts say.
-    return bool(report.rejected or report.unknown or report.noted[UNREADABLE] or report.orders_unseen)
+    return bool(report.rejected or report.unknown or report.noted[UNREADABLE] or report.orders_unseen or report.parts)

@@ -9,19 +9,22 @@ counted by the hour for two days, so that the fleet's pictures need no history f
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
 from vs_st_pipeline.domain.poll_intervals import History, observe
-from vs_st_pipeline.domain.report import OK, PARTIAL
+from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report
+from vs_st_pipeline.pipeline.route_files import FIRST, named_for
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.locks import file_lock
+from vs_st_pipeline.platform.run import Run
 
-BASE_CALLS = 6.0  # requests to the source that a sync is taken to need while nothing is known of the merchant
+BASE_CALLS = 6.0  # requests to the first system that a sync is taken to need while nothing is known of the merchant
 SMOOTHING = 0.2  # how much of what the last sync took goes into what the next is believed to take
 HOURS_KEPT = 48
 
@@ -35,7 +38,7 @@ class PollStats:
     Attributes:
         last_run_at: when the merchant was last synced, well or not; epoch seconds, None where never.
         history: its changes so far.
-        quiet_calls: requests to the source that a sync of it takes on average.
+        quiet_calls: requests to the route's first system that a sync of it takes on average.
     """
 
     last_run_at: float | None = None
@@ -54,13 +57,18 @@ class Error(msgspec.Struct, frozen=True):
 
 
 class LastRun(msgspec.Struct, frozen=True):
-    """What is asked about a last run; the file holds the whole report."""
+    """What is asked about a last run; the file holds the whole report.
+
+    Attributes:
+        parts: error of each part of the route that failed while the others went on.
+    """
 
     at: Moment
     status: str = ""
     run_id: str = ""
     error: Error | None = None
     calls: dict[str, int] = {}
+    parts: dict[str, Error] = {}
 
 
 class OutcomeSince(msgspec.Struct, frozen=True, rename={"how": "as"}):
@@ -121,6 +129,15 @@ class MerchantStatus(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(MerchantStatus)
 
 
+def record_run(run: Run, report: Report) -> None:
+    """Keep the report of a run that may have written; a disk that is full is in the report already."""
+    with suppress(OSError):
+        write_status(
+            run.warehouse.data_dir, run.merchant.id, run.clock().astimezone(UTC), report.as_status(),
+            good=report.status != FAILED, waiting=report.waiting, route=run.route,
+        )  # fmt: skip
+
+
 def write_status(
     data_dir: Path,
     merchant_id: str,
@@ -129,25 +146,24 @@ def write_status(
     *,
     good: bool,
     waiting: tuple[int, int] | None = None,
-    paced: str = "",
+    route: str = FIRST,
 ) -> None:
     """Keep this run's report; a good one moves the time of the last good sync and says how often the merchant changes.
 
     Args:
         now: aware time.
+        route: name of the route that was run.
         waiting: how many contacts were refused and wait for another try, and how many have a write whose outcome is
             not known; None where the run did not get so far: then the former numbers stand.
-        paced: name of the system whose requests decide how often merchants can be synced; without it nothing is learned
-            about them.
     """
     folder = data_dir / "merchants" / merchant_id
     if not folder.is_dir():
         return  # removed during the run: nothing may be kept of the merchant
     # A lock of its own: a run that never got the sync lock has something to say as well.
-    with file_lock(folder / "standing.lock", timeout=10):
-        status = read_status(data_dir, merchant_id)
+    with file_lock(folder / named_for(route, "standing.lock"), timeout=10):
+        status = read_status(data_dir, merchant_id, route)
         if good:
-            status.pulse = _learnt(status, now, report, paced)
+            status.pulse = _learnt(status, now, report)
             status.last_good_sync_at = now
         if waiting is not None:
             status.rejects, status.unknown = waiting
@@ -156,7 +172,7 @@ def write_status(
             status.ended = OutcomeSince(ended, now)
         status.hours = _counted(status, now, report)
         status.last_run = {"at": now.isoformat(), **report}
-        write_atomically(folder / "standing.json", msgspec.json.encode(status))
+        write_atomically(folder / named_for(route, "standing.json"), msgspec.json.encode(status))
 
 
 def _ended(status: MerchantStatus, report: dict[str, Any]) -> str:
@@ -178,29 +194,31 @@ def _counted(status: MerchantStatus, now: datetime, report: dict[str, Any]) -> l
     return list(kept.values())
 
 
-def _learnt(status: MerchantStatus, now: datetime, report: dict[str, Any], paced: str) -> StoredPollStats:
+def _learnt(status: MerchantStatus, now: datetime, report: dict[str, Any]) -> StoredPollStats:
     pulse, elapsed = poll_stats_of(status), good_sync_age(status, now)
     if elapsed is None:  # a first sync: its changes are a backlog and its requests are history's
         return StoredPollStats(pulse.history, pulse.quiet_calls)
-    history = observe(pulse.history, elapsed, report["planned"]["contacts"])
-    taken = report["calls"].get(paced, pulse.quiet_calls)
-    calls = max(1.0, pulse.quiet_calls + SMOOTHING * (taken - pulse.quiet_calls))
+    history = observe(pulse.history, elapsed, report["planned"].get("contacts", 0))
+    asked = next(iter(report["calls"].values()), 0)  # of the route's first system, whose rate is shared by the fleet
+    calls = max(1.0, pulse.quiet_calls + SMOOTHING * (asked - pulse.quiet_calls))
     return StoredPollStats(history, round(calls, 3))
 
 
-def read_status(data_dir: Path, merchant_id: str) -> MerchantStatus:
-    """Return a merchant's status; an empty one where there is none or it cannot be read."""
+def read_status(data_dir: Path, merchant_id: str, route: str = FIRST) -> MerchantStatus:
+    """Return a merchant's status in a route; an empty one where there is none or it cannot be read."""
     try:
         # Without `pathlib`, which would take half of the time where thousands are read.
-        with open(os.path.join(data_dir, "merchants", merchant_id, "standing.json"), "rb", buffering=0) as file:
+        with open(
+            os.path.join(data_dir, "merchants", merchant_id, named_for(route, "standing.json")), "rb", buffering=0
+        ) as file:
             return _DECODER.decode(file.read())
     except (OSError, msgspec.DecodeError):
         return MerchantStatus()
 
 
-def read_poll_stats(data_dir: Path, merchant_id: str) -> PollStats:
+def read_poll_stats(data_dir: Path, merchant_id: str, route: str = FIRST) -> PollStats:
     """Return what decides when a merchant is synced again; the defaults where nothing is known."""
-    return poll_stats_of(read_status(data_dir, merchant_id))
+    return poll_stats_of(read_status(data_dir, merchant_id, route))
 
 
 def poll_stats_of(status: MerchantStatus) -> PollStats:

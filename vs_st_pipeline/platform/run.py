@@ -50,6 +50,7 @@ class Run:
         stop: asked before every request; True ends the run with what it has done so far (a person pressed Ctrl-C).
         fleet_rates: requests a second for all merchants together, by system; a system that is not in it has none.
         request_log: what was asked so far and why, for people who look at the run.
+        route: whose file and lock the run uses.
     """
 
     merchant: Merchant
@@ -65,6 +66,7 @@ class Run:
     stop: Callable[[], bool] = lambda: False
     fleet_rates: Mapping[str, float] = field(default_factory=dict)
     request_log: list[RequestLogEntry] = field(default_factory=list)
+    route: str = field(default="contacts", kw_only=True)
 
     def open(self) -> AbstractContextManager[Db]:
         """Open the merchant's file; hold it for a moment, never while waiting for an answer."""

@@ -2,7 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
+from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline.route import Route
+from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes import contacts
 
 ROUTES: tuple[Route, ...] = (contacts.ROUTE,)
+
+
+def routes_of(merchant: Merchant, names: Collection[str] = ()) -> tuple[Route, ...]:
+    """Return the routes of a merchant that are on, in the table's order.
+
+    Args:
+        names: only these; empty for all.
+    """
+    return tuple(route for route in ROUTES if route.is_on(merchant) and (not names or route.name in names))
+
+
+def faults_of(merchant: Merchant, names: Collection[str] = ()) -> Mapping[str, BadSettings]:
+    """Return why routes of a merchant cannot be used, by the route's name; the merchant's other routes go on."""
+    faults: Mapping[str, BadSettings] = getattr(merchant, "faults", {})
+    return {name: fault for name, fault in faults.items() if not names or name in names}
+
+
+def has_route(merchant: Merchant, route: Route) -> bool:
+    """Say whether a merchant has this route; one whose settings of it are wrong has it, and it fails."""
+    return route.is_on(merchant) or route.name in faults_of(merchant)
+
+
+def paused_of(merchant: Merchant) -> frozenset[str]:
+    """Return the names of the routes that the merchant's entry pauses."""
+    found: frozenset[str] = getattr(merchant, "paused", frozenset())
+    return found

@@ -18,6 +18,7 @@ from dagster import (
     DefaultSensorStatus,
     Definitions,
     ExecuteInProcessResult,
+    RunRequest,
     SkipReason,
     build_schedule_context,
     build_sensor_context,
@@ -28,16 +29,19 @@ from dagster._core.test_utils import create_run_for_test
 from dagster._serdes import serialize_value
 
 from vs_st_pipeline.definitions import defs
-from vs_st_pipeline.defs import checks, fleet_health, partitions, stage_assets
-from vs_st_pipeline.defs.merchant_pool import run_one
+from vs_st_pipeline.defs import fleet_health, partitions
+from vs_st_pipeline.defs.checks import key_of
+from vs_st_pipeline.defs.merchant_pool import Part, run_one
 from vs_st_pipeline.defs.reporting import ReportLog
 from vs_st_pipeline.defs.resources import Settings, merchant_of
-from vs_st_pipeline.defs.schedules import sync_schedule
 from vs_st_pipeline.defs.sensors import merchants_sensor
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.erasure import forget
 from vs_st_pipeline.pipeline.status_file import write_status
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes import contacts
+from vs_st_pipeline.routes.contacts.checks import CHECKS
+from vs_st_pipeline.routes.contacts.report import new_report
 from vs_st_pipeline.routes.contacts.sync import STAGES
 from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 from vs_st_pipeline.sandbox import Sandbox
@@ -46,6 +50,8 @@ pytestmark = pytest.mark.xdist_group("dagster")
 
 # Dagster's own names for a run over a range of partitions; keys stand in the order in which they were added.
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+sync_schedule = defs.resolve_schedule_def("sync_schedule")
 
 TEST, OTHER = "test-winery", "other-winery"
 RAW_CONTACTS, PLANNED, SYNCED = (f"{stop}/simpletexting/contacts" for stop in ("raw", "planned", "synced"))
@@ -163,16 +169,16 @@ class TestDefinitions:
             assert graph.get(key).partitions_def.name == "merchants"
 
     def test_every_stop_of_the_way_makes_assets(self):
-        assert list(stage_assets.ASSETS_OF_STAGE) == list(STAGES)
-        assert {asset for made in stage_assets.ASSETS_OF_STAGE.values() for asset in made} == ALL
+        assert list(contacts.ROUTE.stages) == list(STAGES)
+        assert {asset for stage in STAGES for asset in contacts.ROUTE.made_by(stage)} == ALL
 
     def test_job_sync_takes_everything(self):
         job = defs.resolve_job_def("sync")
         assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == ALL
 
     def test_every_stop_is_checked_and_some_checks_block(self):
-        assert {check.asset.split("/")[0] for check in checks.CHECKS} == {"raw", "staged", "planned", "synced"}
-        blocking = {check.asset.split("/")[0] for check in checks.CHECKS if check.blocking}
+        assert {check.asset.split("/")[0] for check in CHECKS} == {"raw", "staged", "planned", "synced"}
+        blocking = {check.asset.split("/")[0] for check in CHECKS if check.blocking}
         assert blocking == {"raw", "staged", "planned", "synced"}
 
 
@@ -189,7 +195,7 @@ class TestRuns:
         assert metadata(result, SYNCED, OTHER)["contacts accepted"] == 2
         assert metadata(result, "raw/vinoshipper/orders", TEST)["orders seen"] == 18
         assert metadata(result, "staged/customers", TEST)["dagster/row_count"] == 13
-        assert len(result.get_asset_check_evaluations()) == len(checks.CHECKS) + len(fleet_health.CHECKS)
+        assert len(result.get_asset_check_evaluations()) == len(CHECKS) + len(fleet_health.CHECKS)
         for asset, merchant in made(result):
             assert "view" not in metadata(result, asset, merchant), "a table could not be made"
 
@@ -232,7 +238,7 @@ class TestRuns:
         def run_of(merchant_id: str) -> Run:
             return settings.run(merchant_of(settings.merchants_file(), merchant_id), settings.warehouse(), "stopped")
 
-        walked = run_one(OTHER, run_of, list(STAGES), (), stopping)
+        walked = run_one(Part(contacts.ROUTE, run_of, list(STAGES)), OTHER, stopping)
         assert list(walked.made) == []
         assert walked.report
         assert walked.report.error
@@ -337,7 +343,7 @@ class TestChecks:
         from dagster import AssetSelection, define_asset_job
 
         run(instance, dry_run=True)
-        alone = define_asset_job("alone", AssetSelection.checks(*[check.key for check in checks.CHECKS]))
+        alone = define_asset_job("alone", AssetSelection.checks(*[key_of(check) for check in CHECKS]))
         job = Definitions.merge(defs, Definitions(jobs=[alone])).resolve_job_def("alone")
         result = job.execute_in_process(instance=instance)
         assert made(result) == set()
@@ -528,9 +534,23 @@ class TestSchedule:
     def tick(self, instance: DagsterInstance):
         return sync_schedule(build_schedule_context(instance=instance, resources={"settings": Settings()}))
 
-    def test_it_is_off_and_runs_every_five_minutes(self):
+    def test_it_is_off_and_looks_every_minute(self):
+        """routes.md R16."""
         assert sync_schedule.default_status == DefaultScheduleStatus.STOPPED
-        assert sync_schedule.cron_schedule == "*/5 * * * *"
+        assert sync_schedule.cron_schedule == "* * * * *"
+
+    def test_contacts_are_looked_at_every_five_minutes(self, instance: DagsterInstance):
+        asked = [
+            sync_schedule(
+                build_schedule_context(
+                    instance=instance,
+                    resources={"settings": Settings()},
+                    scheduled_execution_time=datetime(2026, 3, 2, 12, minute, tzinfo=UTC),
+                )
+            )
+            for minute in range(10, 16)
+        ]
+        assert [isinstance(one, RunRequest) for one in asked] == [True, False, False, False, False, True]
 
     @pytest.fixture(autouse=True)
     def settings(self, folder: Path) -> Path:
@@ -568,7 +588,7 @@ class TestSchedule:
             (folder / "data" / "merchants" / merchant).mkdir(parents=True)
         ended = {TEST: tick_at + timedelta(minutes=2), OTHER: tick_at + timedelta(minutes=4)}
         for merchant, at in ended.items():
-            write_status(folder / "data", merchant, at, Report(merchant).as_json() | {"run_id": "one"}, good=True)
+            write_status(folder / "data", merchant, at, new_report(merchant, "one").as_status(), good=True)
         monkeypatch.setenv("VS_ST_NOW", (tick_at + timedelta(minutes=5)).isoformat())
         assert self.tick(instance).tags == {"vs-st/due": "1 of 2"}
 

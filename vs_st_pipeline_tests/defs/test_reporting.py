@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from vs_st_pipeline.defs.checks import CHECKS
-from vs_st_pipeline.defs.merchant_pool import run_one
+from vs_st_pipeline.defs.merchant_pool import Part, run_one
 from vs_st_pipeline.defs.reporting import Detail, ReportLog
 from vs_st_pipeline.domain.report import FAILED, Report
+from vs_st_pipeline.pipeline.metrics import Metric
+from vs_st_pipeline.routes import contacts
 from vs_st_pipeline.routes.contacts.audit import audit
-from vs_st_pipeline.routes.contacts.metrics import Metric
+from vs_st_pipeline.routes.contacts.checks import CHECKS
 from vs_st_pipeline.routes.contacts.sync import STAGES
 from vs_st_pipeline_tests.support.story import NOW_AND_ALWAYS, TEST, Story
 
@@ -33,10 +34,11 @@ class Ticks:
         """Whether his pages were told anew, and what the checks found; nothing where they did not look."""
         self.now += timedelta(minutes=5)
         news = ReportLog(self.story.data / "reported.json", "storage", f"run at {self.now:%H.%M}")
-        walked = run_one(
-            TEST, lambda _: self.story.as_run(self.now), list(STAGES), CHECKS, threading.Event(),
+        part = Part(
+            contacts.ROUTE, lambda _: self.story.as_run(self.now), list(STAGES), CHECKS,
             lambda report: news.of(report, self.now),
         )  # fmt: skip
+        walked = run_one(part, TEST, threading.Event())
         assert walked.report is not None
         told, measured = [walked.report] * walked.told, [walked.report] * bool(walked.measures)
         news.remember(told, self.now, measured=measured)

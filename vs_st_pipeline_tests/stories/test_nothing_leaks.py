@@ -149,7 +149,7 @@ def test_the_brake_says_counts_alone(story: Story, log: StringIO, monkeypatch: p
 
 CRASHING = """
 import os, sys, threading
-from vs_st_pipeline.pipeline import planning, sync as pipeline
+from vs_st_pipeline.routes.contacts import planning, sync as pipeline
 from vs_st_pipeline.cli import main
 
 def dies(*arguments, **options):
@@ -178,10 +178,10 @@ def crashed(story: Story, where: str, how: str, *options: str) -> subprocess.Com
     ("where", "how"),
     [
         ("planning.make_plan", RAISES),
-        ("pipeline.sync", RAISES),
-        ("pipeline.write_status", RAISES),
-        ("pipeline.sync", "t = threading.Thread(target=lambda: [][person]); t.start(); t.join(); os._exit(1)"),
-        ("pipeline.sync", "type('Odd', (), {'__del__': lambda self: [][person]})(); os._exit(1)"),
+        ("pipeline._run_once", RAISES),
+        ("pipeline.record_run", RAISES),
+        ("pipeline._run_once", "t = threading.Thread(target=lambda: [][person]); t.start(); t.join(); os._exit(1)"),
+        ("pipeline._run_once", "type('Odd', (), {'__del__': lambda self: [][person]})(); os._exit(1)"),
         ("main.cli.main", RAISES),
     ],
 )

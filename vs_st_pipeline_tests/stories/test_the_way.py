@@ -145,7 +145,9 @@ def test_a_first_sync_from_nothing_fills_exactly_the_right_texts(story: Story) -
     done = story.sync(every=True)
     assert done.exit_code == 0
     report, other = done.of(TEST), done.of(OTHER)
-    assert set(report) == {*("merchant", "status", "error", "raw", "planned", "unseen", "synced", "calls", "seconds")}
+    assert set(report) == {
+        *("merchant", "route", "status", "error", "raw", "planned", "unseen", "synced", "open", "calls", "seconds")
+    }
     assert report["status"] == other["status"] == "ok"
     assert report["raw"] == {"customers": 13, "orders": 18, "contacts": 14}
     assert other["raw"] == {"customers": 3, "orders": 3, "contacts": 3}

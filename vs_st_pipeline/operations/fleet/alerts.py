@@ -24,7 +24,19 @@ from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import advice, health
 from vs_st_pipeline.operations.fleet.alert_state import AlertState, read_addresses
-from vs_st_pipeline.operations.fleet.health import BROKEN, FINE, LATE, NEW, OFF, REFUSED, TROUBLE, Fleet, MerchantHealth
+from vs_st_pipeline.operations.fleet.health import (
+    BROKEN,
+    FINE,
+    LATE,
+    NEW,
+    OFF,
+    OPEN,
+    PAUSED,
+    REFUSED,
+    TROUBLE,
+    Fleet,
+    MerchantHealth,
+)
 from vs_st_pipeline.operations.fleet.notifier import Notifier, UnknownAddress
 from vs_st_pipeline.platform.crash_reports import describe as told_fault
 from vs_st_pipeline.platform.locks import Timeout, file_lock
@@ -40,7 +52,7 @@ MEMORY = "alerts.json"
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What an address is told about a merchant.
+    """What an address is told about a merchant's route.
 
     Attributes:
         trouble: in words, such as `failing (auth)`; None: the merchant is well again, or is no longer reported on.
@@ -135,32 +147,32 @@ def news(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
     if THE_FILE in told:
         new.append(Alert(THE_FILE, None, "The merchants file can be used again", found.sentence()))
     for one in found.worst_first:
-        before = told.get(one.merchant, [])
+        before = told.get(one.label, [])
         if one.state in TROUBLE:
             trouble = one.state if one.state == LATE else one.in_words  # late stays late, whatever the error is today
             if trouble not in before:
-                new.append(Alert(one.merchant, trouble, f"{_name(one)}: {one.in_words}", _trouble(one)))
-        elif before and one.state == OFF:
-            new.append(Alert(one.merchant, None))  # a person disabled it, and knows
-        elif before and (one.state in (FINE, REFUSED) or (one.state == NEW and before == [BROKEN])):
-            new.append(Alert(one.merchant, None, f"{_name(one)}: well again", _recovery(one, before)))
-    gone = told.keys() - {one.merchant for one in found.stands} - {THE_FILE}
+                new.append(Alert(one.label, trouble, f"{_name(one)}: {one.in_words}", _trouble(one)))
+        elif before and one.state in (PAUSED, OFF):
+            new.append(Alert(one.label, None))  # a person disabled it, and knows
+        elif before and (one.state in (FINE, OPEN, REFUSED) or (one.state == NEW and before == [BROKEN])):
+            new.append(Alert(one.label, None, f"{_name(one)}: well again", _recovery(one, before)))
+    gone = told.keys() - {one.label for one in found.stands} - {THE_FILE}
     return [*new, *(Alert(merchant, None) for merchant in sorted(gone))]
 
 
 def _name(one: MerchantHealth) -> str:
-    return one.name or one.merchant
+    return health.label(one.name or one.merchant, one.route)
 
 
 def _trouble(one: MerchantHealth) -> str:
     good = f"{one.last_good_sync_at:%Y-%m-%d %H:%M} UTC" if one.last_good_sync_at else "never"
     age = f" ({humanize(one.age)} ago)" if one.age is not None else ""
-    lines = [f"{one.merchant}: {health.STATES[one.state]}.", f"{one.says}", f"What to do: {one.do}"]
+    lines = [f"{one.label}: {health.STATES[one.state]}.", f"{one.says}", f"What to do: {one.do}"]
     return "\n".join(lines if one.state == BROKEN else [*lines, f"Last good sync: {good}{age}."])
 
 
 def _recovery(one: MerchantHealth, before: list[str]) -> str:
-    lines = [f"{one.merchant} was: {', '.join(before)}. Now: {one.in_words}."]
+    lines = [f"{one.label} was: {', '.join(before)}. Now: {one.in_words}."]
     return "\n".join([*lines, f"{one.says}. {one.do}"] if one.says else lines)
 
 

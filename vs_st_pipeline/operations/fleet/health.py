@@ -1,4 +1,4 @@
-"""Reads how all merchants are, the worst first: which are in trouble, since when, why, and what to do.
+"""Reads how all merchants and routes are, the worst first: which are in trouble, since when, why, and what to do.
 
 Data flow: merchants file + every `standing.json` -> `Fleet`. It is read in every tick, so it opens no database.
 
@@ -16,8 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
-from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
+from vs_st_pipeline import routes
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.domain.report import FAILED, PARTIAL
@@ -33,10 +34,13 @@ from vs_st_pipeline.operations.fleet.advice import (
 )
 from vs_st_pipeline.operations.fleet.schedule import intervals
 from vs_st_pipeline.operations.settings import read_merchants, taken
+from vs_st_pipeline.pipeline.route import Route
+from vs_st_pipeline.pipeline.route_files import FIRST
 from vs_st_pipeline.pipeline.status_file import (
     HOURS_KEPT,
     Error,
     Hour,
+    LastRun,
     MerchantStatus,
     good_sync_age,
     poll_stats_of,
@@ -46,9 +50,10 @@ from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.environment import InvalidSetting
 from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile
 from vs_st_pipeline.platform.settings.model import secrets_of
+from vs_st_pipeline.routes import faults_of, has_route, paused_of
 
 BROKEN, FAILING, LATE, RETRYING = "broken settings", "failing", "late", "retrying"
-REFUSED, NEW, FINE, OFF = "partial", "new", "fine", "off"
+REFUSED, OPEN, NEW, FINE, PAUSED, OFF = "partial", "open", "new", "fine", "paused", "off"
 
 STATES = {
     BROKEN: "the entry in the merchants file cannot be used, so nothing is called",
@@ -56,8 +61,10 @@ STATES = {
     LATE: "there was no good sync for too long",
     RETRYING: "the last sync failed, and the next one may mend it",
     REFUSED: "synced, but contacts were refused, records cannot be read, or what became of a write is not known",
+    OPEN: "the last sync was good, but what was refused or has no known outcome from before still stands open",
     NEW: "not synced yet",
     FINE: "the last sync was good",
+    PAUSED: "paused in the merchants file",
     OFF: "disabled in the merchants file",
 }
 """Every state and what it means, the worst first."""
@@ -67,7 +74,7 @@ TROUBLE = (BROKEN, FAILING, LATE)
 
 @dataclass(frozen=True, slots=True)
 class MerchantHealth:
-    """The health of one merchant.
+    """The health of one merchant in one route.
 
     Attributes:
         merchant: id; for a bad entry without an id, its line in brackets.
@@ -82,9 +89,11 @@ class MerchantHealth:
         status, error, last_run_at: of the last run; None where there was none.
         rejects: number of refused contacts that wait for another try.
         unknown: number of contacts with a write whose outcome is not known.
+        open: number of all that stand open, over all runs so far.
         calls: number of requests of the last run.
         changes: number of contacts accepted within the last 24 hours.
         hours: outcomes of its runs by the hour.
+        route: name of the route.
     """
 
     merchant: str
@@ -102,9 +111,16 @@ class MerchantHealth:
     last_run_at: datetime | None = None
     rejects: int = 0
     unknown: int = 0
+    open: int = 0
     calls: int = 0
     changes: int = 0
     hours: tuple[Hour, ...] = field(default=(), repr=False)
+    route: str = FIRST
+
+    @property
+    def label(self) -> str:
+        """Return how the merchant and route are named where both matter."""
+        return label(self.merchant, self.route)
 
     @property
     def in_words(self) -> str:
@@ -112,9 +128,14 @@ class MerchantHealth:
         return f"{self.state} ({self.kind})" if self.kind and self.state in (FAILING, LATE, RETRYING) else self.state
 
 
+def label(merchant_id: str, route: str) -> str:
+    """Return how a merchant's route is named: by the merchant alone where it is the first route."""
+    return merchant_id if route == FIRST else f"{merchant_id}, {route}"
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All merchants in the file's order, bad entries last.
+    """All merchants, a row per route, in the file's order, bad entries last.
 
     Attributes:
         at: now, aware UTC.
@@ -133,7 +154,7 @@ class Fleet:
     def worst_first(self) -> list[MerchantHealth]:
         """Return the merchants by state; within a state those longest in it first, then by id."""
         order = {state: place for place, state in enumerate(STATES)}
-        return sorted(self.stands, key=lambda one: (order[one.state], one.since or self.at, one.merchant))
+        return sorted(self.stands, key=lambda one: (order[one.state], one.since or self.at, one.merchant, one.route))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -144,7 +165,7 @@ class Fleet:
     @property
     def enabled(self) -> int:
         """Return the number of merchants that should be synced, broken entries included."""
-        return sum(one.state != OFF for one in self.stands)
+        return sum(one.state not in (OFF, PAUSED) for one in self.stands)
 
     def of(self, *states: str) -> list[MerchantHealth]:
         """Return the merchants in these states, the worst first."""
@@ -169,8 +190,8 @@ class Fleet:
             return "; ".join([f"nobody is synced: {self.unreadable.message}", *wrong])
         told = [f"{self.counts[FINE]} of {self.enabled} fine"]
         for state, count in self.counts.items():
-            if count and state in (*TROUBLE, RETRYING, REFUSED):
-                labels = [f"{one.merchant}{f' ({one.kind})' if one.kind else ''}" for one in self.of(state)]
+            if count and state in (*TROUBLE, RETRYING, REFUSED, OPEN):
+                labels = [f"{one.label}{f' ({one.kind})' if one.kind else ''}" for one in self.of(state)]
                 more = f" and {count - named} more" if count > named else ""
                 told.append(f"{count} {state}: {', '.join(labels[:named])}{more}")
             elif count and state != FINE:
@@ -190,9 +211,8 @@ def fleet_health(environ: Mapping[str, str], file: MerchantsFile | None = None) 
     except BadSettings as error:
         return Fleet(by.now, by.late_after, unreadable=error.with_traceback(None), misunderstood=by.misunderstood)
     found = read_fleet(
-        file, environment.data_dir(environ), by.now,
-        late_after=by.late_after, bounds=by.bounds, requests_per_second=by.rates.get(VINOSHIPPER),
-    )  # fmt: skip
+        file, environment.data_dir(environ), by.now, late_after=by.late_after, bounds=by.bounds, rates=by.rates
+    )
     return replace(found, misunderstood=by.misunderstood)
 
 
@@ -203,7 +223,7 @@ def read_fleet(
     *,
     late_after: timedelta,
     bounds: tuple[timedelta, timedelta],
-    requests_per_second: float | None = None,
+    rates: Mapping[str, float] = MappingProxyType({}),
 ) -> Fleet:
     """Return how all merchants of the file are.
 
@@ -211,17 +231,33 @@ def read_fleet(
         now: aware UTC.
         late_after: a merchant is late without a good sync for this long, or for three of its own intervals if longer.
         bounds: shortest and longest time between two syncs of a merchant.
-        requests_per_second: of the whole fleet at Vinoshipper, None for no limit.
+        rates: requests a second of the whole fleet, by system; a system that is not in it has no limit.
     """
-    statuses = {merchant.id: read_status(data_dir, merchant.id) for merchant in file.merchants}
-    pulses = {merchant.id: poll_stats_of(statuses[merchant.id]) for merchant in file.enabled}
-    every = intervals(pulses, bounds=bounds, requests_per_second=requests_per_second)
+    shown = [(merchant, route) for merchant in file.merchants for route in routes.ROUTES if _has_row(merchant, route)]
+    statuses = {(one.id, route.name): read_status(data_dir, one.id, route.name) for one, route in shown}
+    every: dict[tuple[str, str], float] = {}
+    for route in routes.ROUTES:
+        on = [merchant.id for merchant, shown_route in shown if shown_route is route and route.is_on(merchant)]
+        if route.next_due_at is None:
+            pulses = {merchant_id: poll_stats_of(statuses[merchant_id, route.name]) for merchant_id in on}
+            between = intervals(pulses, bounds=bounds, requests_per_second=rates.get(route.paced_by))
+            every |= {(merchant_id, route.name): seconds for merchant_id, seconds in between.items()}
     least = late_after.total_seconds()
     stands = [
-        _health_of(merchant, statuses[merchant.id], now, max(least, MISSED * every.get(merchant.id, 0.0)))
-        for merchant in file.merchants
-    ]
+        _health_of(
+            merchant, route, statuses[merchant.id, route.name], now,
+            max(least, MISSED * every.get((merchant.id, route.name), 0.0)),
+        )
+        for merchant, route in shown
+    ]  # fmt: skip
     return Fleet(now, late_after, (*stands, *(_broken(file, bad) for bad in file.bad)))
+
+
+def _has_row(merchant: Merchant, route: Route) -> bool:
+    """Say whether a route of a merchant is shown; the first one also where the merchant is disabled."""
+    if not merchant.enabled:
+        return route is routes.ROUTES[0]
+    return has_route(merchant, route) or route.name in paused_of(merchant)
 
 
 def _broken(file: MerchantsFile, bad: BadMerchant) -> MerchantHealth:
@@ -234,42 +270,62 @@ def _broken(file: MerchantsFile, bad: BadMerchant) -> MerchantHealth:
     )
 
 
-def _health_of(merchant: Merchant, status: MerchantStatus, now: datetime, late_after: float) -> MerchantHealth:
+def _health_of(
+    merchant: Merchant, route: Route, status: MerchantStatus, now: datetime, late_after: float
+) -> MerchantHealth:
+    if merchant.enabled and (fault := faults_of(merchant).get(route.name)):
+        return MerchantHealth(
+            merchant.id, merchant.name, BROKEN, says=fault.message, do=WHAT_TO_DO[fault.kind], status=FAILED,
+            error=Error(fault.kind, fault.message), route=route.name,
+        )  # fmt: skip
     last, error = status.last, status.last.error if status.last else None
+    error = error or _part_error(last)
     seconds, since = good_sync_age(status, now), status.ended.since if status.ended else None
     # A merchant that never had a good sync is late by the time for which it has tried. A good sync in the future comes
     # from a clock that was wrong: waiting until that time is past could take years.
     waited = abs(seconds) if seconds is not None else (now - since).total_seconds() if since and error else 0.0
-    state = _state(merchant, status, late=waited > late_after)
+    state = _state(merchant, route, status, late=waited > late_after)
     if state == LATE:
         since = (status.last_good_sync_at or since or now) + timedelta(seconds=late_after)
-    elif state in (NEW, OFF):
+    elif state in (NEW, PAUSED, OFF):
         since = None
     failed = error if state in (FAILING, LATE, RETRYING) else None
     says, do = _told(state, failed, status)
     if failed and failed.kind == "auth":
-        do = do.replace(KEYS_PLACE, f"{KEYS_PLACE} ({_keys_of(merchant, failed.system)})")
+        do = do.replace(KEYS_PLACE, f"{KEYS_PLACE} ({_keys_of(merchant, route, failed.system)})")
     yesterday = _hour(now) - 24
     return MerchantHealth(
         merchant.id, merchant.name, state, failed.kind if failed else None, since, says, do,
         last_good_sync_at=status.last_good_sync_at,
         age=timedelta(seconds=seconds) if seconds is not None else None,
-        stale=merchant.enabled and waited > late_after,
+        stale=route.is_on(merchant) and waited > late_after,
         status=last.status if last else None,
         error=error,
         last_run_at=last.at if last else None,
         rejects=status.rejects,
         unknown=status.unknown,
+        open=status.rejects + status.unknown,
         calls=sum(last.calls.values()) if last else 0,
         changes=sum(one.changes for one in status.hours if one.hour > yesterday),
         hours=tuple(status.hours),
+        route=route.name,
     )  # fmt: skip
 
 
-def _state(merchant: Merchant, status: MerchantStatus, *, late: bool) -> str:
+def _part_error(last: LastRun | None) -> Error | None:
+    """Return the error of a part of the route (an account, a destination) that only a person can mend."""
+    errors = last.parts.values() if last else ()
+    return next((error for error in errors if error.kind not in MENDS_ITSELF), None)
+
+
+def _state(merchant: Merchant, route: Route, status: MerchantStatus, *, late: bool) -> str:
     if not merchant.enabled:
         return OFF
+    if not route.is_on(merchant):
+        return PAUSED
     last = status.last
+    if last is not None and last.status == PARTIAL and _part_error(last):
+        return FAILING
     failed = last is not None and last.status == FAILED
     if failed and not (last and last.error and last.error.kind in MENDS_ITSELF):
         return FAILING
@@ -279,14 +335,16 @@ def _state(merchant: Merchant, status: MerchantStatus, *, late: bool) -> str:
         return RETRYING
     if last is None:
         return NEW
-    return REFUSED if last.status == PARTIAL or status.rejects or status.unknown else FINE
+    if last.status == PARTIAL:
+        return REFUSED
+    return OPEN if status.rejects or status.unknown else FINE
 
 
-def _keys_of(merchant: Merchant, system: str | None) -> str:
+def _keys_of(merchant: Merchant, route: Route, system: str | None) -> str:
     """Return where the keys of a system come from: what the entry says, never a value."""
-    one = merchant.sections.get(system or "")
-    sections = merchant.sections.values() if one is None else [one]
-    return ", ".join(dict.fromkeys(key.reference for settings in sections for key in secrets_of(settings)))
+    named = [connector for connector in route.connectors if connector.name == system] or route.connectors
+    settings = [merchant.sections[connector.name] for connector in named if connector.name in merchant.sections]
+    return ", ".join(dict.fromkeys(key.reference for section in settings for key in secrets_of(section)))
 
 
 def _told(state: str, error: Error | None, status: MerchantStatus) -> tuple[str, str]:
@@ -297,7 +355,7 @@ def _told(state: str, error: Error | None, status: MerchantStatus) -> tuple[str,
         return f"{error.kind}{at}: {error.message}{trace}", what_to_do(error)
     if state == LATE:
         return f"no sync since {status.last_good_sync_at:%Y-%m-%d %H:%M} UTC", LATE_WITHOUT_ERROR
-    if state == REFUSED:
+    if state in (REFUSED, OPEN):
         planned = (status.last_run or {}).get("planned") or {}
         unreadable = (planned.get("noted") or {}).get(UNREADABLE, 0)
         told = {

@@ -2,23 +2,27 @@
 
 Data flow: standing.json of every merchant -> `polling` -> ids of the merchants that are due.
 
-The budget is the fleet's own rate at Vinoshipper, where one is set; a fifth of it is left for what changed. Without a
-fleet rate nothing is scarce but the merchants' own rates, and every merchant is synced as often as the settings allow.
+The budget is the fleet's own rate at the route's first system, where one is set; a fifth of it is left for what
+changed. Without a fleet rate nothing is scarce but the merchants' own rates, and every merchant is synced as often as
+the settings allow. A route that says itself when a merchant is due is believed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from vs_st_pipeline.domain import poll_intervals
+from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.pipeline.status_file import PollStats, read_poll_stats
 
 SHARE_FOR_LOOKING = 0.8
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def due_merchants(
+    route: Route,
     data_dir: Path,
     merchant_ids: Collection[str],
     now: datetime,
@@ -26,14 +30,18 @@ def due_merchants(
     bounds: tuple[timedelta, timedelta],
     requests_per_second: float | None = None,
 ) -> list[str]:
-    """Return the ids of the merchants that are due, the longest overdue first.
+    """Return the ids of a route's merchants that are due, the longest overdue first.
 
     Args:
         now: aware time.
         bounds: shortest and longest time between two syncs of a merchant.
-        requests_per_second: of the whole fleet at Vinoshipper, None for no limit.
+        requests_per_second: of the whole fleet at the route's first system, None for no limit.
     """
-    pulses = {merchant_id: read_poll_stats(data_dir, merchant_id) for merchant_id in merchant_ids}
+    if route.next_due_at is not None:
+        at = {merchant_id: route.next_due_at(data_dir, merchant_id) for merchant_id in merchant_ids}
+        due = [merchant_id for merchant_id, moment in at.items() if moment is None or moment <= now]
+        return sorted(due, key=lambda merchant_id: (at[merchant_id] or _NEVER, merchant_id))
+    pulses = {merchant_id: read_poll_stats(data_dir, merchant_id, route.name) for merchant_id in merchant_ids}
     every = intervals(pulses, bounds=bounds, requests_per_second=requests_per_second)
     last = {merchant_id: pulse.last_run_at for merchant_id, pulse in pulses.items()}
     return poll_intervals.due(every, last, now.timestamp())

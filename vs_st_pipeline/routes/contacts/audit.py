@@ -39,6 +39,14 @@ from vs_st_pipeline.routes.contacts.session import ContactsSession, open_session
 LISTING, SINGLE_READS = "listing", "single reads"
 SIDES: Final[tuple[Drift, ...]] = ("same", "ours", "theirs", "both")
 ALARMING: Final[tuple[Drift, ...]] = ("theirs", "both")
+MOST_SHOWN = 20  # contacts that differ, in text; --json has all
+
+_SAID = {
+    "same": "as it should be",
+    "ours": "ours: what is wanted has changed, the next sync writes it",
+    "theirs": "theirs: edited at SimpleTexting",
+    "both": "both: edited at SimpleTexting, and what is wanted has changed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,33 @@ class AuditResult:
             ],
             "seconds": round(self.seconds, 3),
         }
+
+    def lines(self) -> list[str]:
+        """Say what was found; the first line begins with the merchant's name. People are masked."""
+        name, error = self.report.merchant, self.report.error
+        if error is not None:
+            return [f"{name}: {self.report.ended}"]
+        if self.how is None:
+            nothing = "nothing was accepted for any contact yet, so there is nothing to compare; no system was called"
+            return [f"{name}: {nothing}"]
+        asked = f"{self.requests} request{'s' * (self.requests != 1)}, {self.how}"
+        verdict = "all is as it was left" if self.agrees else "NOT as it was left"
+        lines = [f"{name}: {verdict}; {self.contacts} contacts compared ({asked})"]
+        for side in SIDES:
+            if count := self.count(side):
+                of = {field: sides[side] for field, sides in self.fields.items() if sides[side]}
+                where = "" if side == "same" else " (" + ", ".join(f"{field} {n}" for field, n in of.items()) + ")"
+                lines.append(f"  {count:6} values {_SAID[side]}{where}")
+        if self.left_out:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.left_out.items()) if count)
+            lines += [f"  left out: {reasons}"] * bool(reasons)
+        alarming = [row for row in self.differing if set(ALARMING) & set(row.fields.values())]
+        for row in alarming[:MOST_SHOWN]:
+            what = ", ".join(f"{field} {side}" for field, side in row.fields.items())
+            lines.append(f"  {row.phone}, contact {row.contact_id}, customer {row.customer_id}: {what}")
+        if len(alarming) > MOST_SHOWN:
+            lines.append(f"  and {len(alarming) - MOST_SHOWN} contacts more, with --json")
+        return lines
 
 
 def audit(run: Run, sample: int | None = None) -> AuditResult:

@@ -5,13 +5,11 @@ It asks both systems a few cheap questions and stores nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 from vs_st_pipeline.connectors.simpletexting.contacts import list_custom_fields
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CUSTOMER_ID_LABEL, CustomField, resolve_fields
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.report import FAILED
+from vs_st_pipeline.pipeline.check import CheckResult
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
 from vs_st_pipeline.routes.contacts import map_file
@@ -19,41 +17,21 @@ from vs_st_pipeline.routes.contacts.session import ContactsSession, open_session
 from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 
 
-@dataclass(slots=True)
-class CheckResult:
-    """What `check` found for one merchant.
-
-    Attributes:
-        errors: why a system cannot be used; empty where both keys are good.
-        missing_fields: fields of the map that the account lacks; a person must make them in the dashboard.
-        doubts: sentences about what works but may not be intended.
-        unreadable: records that could not be read at the last request: kind, id, and a sentence.
-        not_understood: values that are given and cannot be understood: kind and id of the record, and a sentence.
-    """
-
-    merchant: str
-    errors: list[PipelineError] = field(default_factory=list)
-    missing_fields: list[str] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
-    unreadable: list[dict[str, str]] = field(default_factory=list)
-    not_understood: list[dict[str, str]] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "merchant": self.merchant,
-            "status": "failed" if self.errors else "ok",
-            "error": self.errors[0].as_report() if self.errors else None,
-            "errors": [error.as_report() for error in self.errors],
-            "missing_fields": self.missing_fields,
-            "doubts": self.doubts,
-            "unreadable": self.unreadable,
-            "not_understood": self.not_understood,
-        }
+def new_result(merchant_id: str, error: PipelineError | None = None) -> CheckResult:
+    """Return a result of this route with nothing found yet, or with why nothing can be."""
+    return CheckResult(
+        merchant_id,
+        "contacts",
+        good="both keys are good",
+        make_them="make them in SimpleTexting's dashboard (type text)",
+        errors=[error] if error else [],
+    )
 
 
 def check(run: Run) -> CheckResult:
     """Ask both systems whether the keys are good, and compare the field map with the account; write nothing."""
-    checked = CheckResult(run.merchant.id, doubts=list(run.merchant.doubts))
+    checked = new_result(run.merchant.id)
+    checked.doubts += run.merchant.doubts
     for question in (_ask_map, _look_at_what_is_stored, _ask_vinoshipper, _ask_simpletexting):
         with open_session(run) as session:
             question(session, checked)

@@ -1,12 +1,9 @@
-"""Measures what the checks check: for one merchant, a count out of a total, from the tables that are stored."""
+"""Measures what the checks of this route check, from its own tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable
 
 from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve_fields
 from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
@@ -15,59 +12,15 @@ from vs_st_pipeline.connectors.vinoshipper import limitations
 from vs_st_pipeline.domain import brake
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.domain.phone import mask_phone
+from vs_st_pipeline.pipeline.metrics import Metric, Sample, some_named
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.keys import KEY
-from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
 from vs_st_pipeline.routes.contacts import map_file
-
-NEWS_LASTS = timedelta(days=7)
-SAMPLED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One merchant's finding: a count out of a total, and in words what a number does not say.
-
-    Attributes:
-        sample: some of the records, masked, so that a person knows where to begin to look.
-    """
-
-    count: int
-    of: int
-    detail: str = ""
-    sample: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """How records of a kind are named in a sample: a column, and the function to apply to it."""
-
-    column: str
-    named: Callable[[Any], str]
-
 
 CUSTOMERS = Sample("customer_id", lambda key: f"customer {key}")
 ORDERS = Sample("order_number", lambda key: f"order {key}")
 CONTACTS = Sample("phone", mask_phone)
-
-
-def share_of(
-    table_name: str, condition: str, among: str = "true", *, sample: Sample | None = None
-) -> Callable[[Run, Db], Metric]:
-    sql = f"select count(*) filter ({condition}), count(*) from {table_name} where {among}"
-
-    def find(run: Run, db: Db) -> Metric:
-        row = db.row(sql) or (0, 0)
-        some = _some(db, sample, f"{table_name} where ({condition}) and ({among})") if sample and row[0] else ""
-        return Metric(int(row[0]), int(row[1]), sample=some)
-
-    return find
-
-
-def _some(db: Db, sample: Sample, rows: str, params: Mapping[str, Any] | None = None) -> str:
-    found = db.rows(f"select {sample.column} from {rows} order by 1 limit {SAMPLED}", params)
-    return ", ".join(sample.named(row[0]) for row in found)
 
 
 def missing_rows(what: str) -> Callable[[Run, Db], Metric]:
@@ -80,59 +33,6 @@ def missing_rows(what: str) -> Callable[[Run, Db], Metric]:
         return Metric(max(0, before - now), before, f"{now} rows now, {before} at the last sync")
 
     return find
-
-
-def empty_read(what: str) -> Callable[[Run, Db], Metric]:
-    def find(run: Run, db: Db) -> Metric:
-        rows = db.value("select rows from raw.reads where what = ?", [what])
-        return Metric(int(rows == 0), 1, "not read completely yet" if rows is None else f"{rows} rows")
-
-    return find
-
-
-def unseen(kind: str) -> Callable[[Run, Db], Metric]:
-    """Measure ways of asking that have no effect in this account, so that something is seen late or not at all."""
-    of = sum(spot.kind == kind for spot in limitations.ALL.values())
-
-    def find(run: Run, db: Db) -> Metric:
-        found = [(spot, since) for spot, since in limitations.read_limitations(db) if spot.kind == kind]
-        return Metric(
-            len(found),
-            max(of, len(found)),
-            "; ".join(f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in found),
-        )
-
-    return find
-
-
-def unreadable(kind: str, table_name: str) -> Callable[[Run, Db], Metric]:
-    """Measure records of one kind that could not be read at the last request: since when, why, when they are next."""
-
-    def find(run: Run, db: Db) -> Metric:
-        rows = read_unreadable(db, kind)
-        of = int(db.value(f"select count(*) from {table_name}"))
-        some = ", ".join(f"{row.kind} {row.id}" for row in rows[:SAMPLED])
-        return Metric(len(rows), of, " | ".join(row.sentence for row in rows[:SAMPLED]), some)
-
-    return find
-
-
-def new_drift(kind: str) -> Callable[[Run, Db], Metric]:
-    """Measure unknown names and values that came up within a week; a person has already seen the older ones."""
-
-    def find(run: Run, db: Db) -> Metric:
-        rows = db.rows(
-            "select what, seen, first_at from raw.drift where what like ? order by first_at desc, what", [f"% {kind}.%"]
-        )
-        new = [f"{what} ({seen} times)" for what, seen, first_at in rows if run.now() - first_at < NEWS_LASTS]
-        return Metric(len(new), len(rows), ", ".join(new))
-
-    return find
-
-
-def brake_tripped(run: Run, db: Db) -> Metric:
-    refused = db.value("select unsafe from planned.plan")
-    return Metric(int(bool(refused)), 1, refused or "")
 
 
 def missing_custom_fields(run: Run, db: Db) -> Metric:
@@ -149,7 +49,9 @@ def of_linked(reason: str) -> Callable[[Run, Db], Metric]:
                   (select id from planned.notes where note = $reason))"""
         count = db.value(f"select count(*) from {rows}", {"reason": reason})
         linked = db.value("select count(*) from planned.targets where subject_id is not null")
-        return Metric(int(count), int(linked), sample=_some(db, CONTACTS, rows, {"reason": reason}) if count else "")
+        return Metric(
+            int(count), int(linked), sample=some_named(db, CONTACTS, rows, {"reason": reason}) if count else ""
+        )
 
     return find
 
@@ -158,7 +60,7 @@ def held(run: Run, db: Db) -> Metric:
     reasons = db.rows("select held, count(*) from planned.targets where held is not null group by 1 order by 1")
     linked = db.value("select count(*) from planned.targets where subject_id is not null")
     told = ", ".join(f"{row[0]} {row[1]}" for row in reasons)
-    some = _some(db, CONTACTS, "planned.targets where held is not null") if reasons else ""
+    some = some_named(db, CONTACTS, "planned.targets where held is not null") if reasons else ""
     return Metric(sum(row[1] for row in reasons), int(linked), told, some)
 
 
@@ -170,7 +72,7 @@ def rejected(run: Run, db: Db) -> Metric:
     for code, count, since in codes:
         meaning = describe_code(code)
         told.append(f"{meaning.code} {count}, for up to {humanize(run.now() - since)}: {meaning.means} {meaning.do}")
-    some = _some(db, CONTACTS, f"planned.targets semi join synced.rejects using ({KEY})") if codes else ""
+    some = some_named(db, CONTACTS, f"planned.targets semi join synced.rejects using ({KEY})") if codes else ""
     return Metric(sum(row[1] for row in codes), int(written), " | ".join(told), some)
 
 
@@ -181,19 +83,8 @@ def unknown(run: Run, db: Db) -> Metric:
                   min(sent_at) filter (outcome is null) from synced.writes"""
     ) or (0, 0, None)
     detail = f"the oldest was sent {humanize(run.now() - row[2])} ago" if row[2] else ""
-    some = _some(db, CONTACTS, "synced.writes where outcome is null") if row[0] else ""
+    some = some_named(db, CONTACTS, "synced.writes where outcome is null") if row[0] else ""
     return Metric(int(row[0]), int(row[1]), detail, some)
-
-
-def brake_passed(run: Run, db: Db) -> Metric:
-    """Measure how often a person let a sync pass that the brake had refused, within a week: who, when, and why."""
-    rows = [
-        row
-        for row in db.rows("select allowed_at, allowed_by, refused from synced.allowed order by allowed_at desc")
-        if run.now() - row[0] < NEWS_LASTS
-    ]
-    told = [f"{by} at {at:%Y-%m-%d %H:%M} UTC, though: {refused}" for at, by, refused in rows]
-    return Metric(len(rows), len(rows), " | ".join(told))
 
 
 def not_as_left(run: Run, db: Db) -> Metric:
@@ -220,3 +111,18 @@ def written_though_held(run: Run, db: Db) -> Metric:
             from ({written}) join planned.targets as c using ({KEY})"""
     ) or (0, 0)
     return Metric(int(row[0]), int(row[1]))
+
+
+def unseen(kind: str) -> Callable[[Run, Db], Metric]:
+    """Measure ways of asking that have no effect in this account, so that something is seen late or not at all."""
+    of = sum(spot.kind == kind for spot in limitations.ALL.values())
+
+    def find(run: Run, db: Db) -> Metric:
+        found = [(spot, since) for spot, since in limitations.read_limitations(db) if spot.kind == kind]
+        return Metric(
+            len(found),
+            max(of, len(found)),
+            "; ".join(f"{spot.sentence} (since {since:%Y-%m-%d})" for spot, since in found),
+        )
+
+    return find

@@ -1,19 +1,45 @@
-"""Begins the report of one run of this route, with the keys that it always has (interface.md, section 3)."""
+"""Reports what a run of this route did, with the counts that the contract names (interface.md, section 3)."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
 
-from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
-from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
-from vs_st_pipeline.domain.report import Report, Shape
-
-CUSTOMERS: Final = (VINOSHIPPER, "customers")
-ORDERS: Final = (VINOSHIPPER, "orders")
-CONTACTS: Final = (SIMPLETEXTING, "contacts")
-SHAPE: Final = Shape(seen=(CUSTOMERS, ORDERS, CONTACTS), systems=(VINOSHIPPER, SIMPLETEXTING))
+from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 
 
-def new_report(merchant_id: str, run_id: str = "") -> Report:
-    """Return a report in which nothing was done yet."""
-    return Report(merchant_id, run_id, shape=SHAPE)
+@dataclass(slots=True)
+class ContactsReport(Report):
+    """One merchant's line.
+
+    `seen` counts customers, orders and contacts; `planned` the contacts with something to write, their fields, and
+    the contacts that are linked to no customer (`unmatched`).
+    """
+
+    def lines(self) -> list[str]:
+        seen, planned = self.seen, self.planned
+        if self.error is not None and not seen["contacts"]:
+            return []
+        return [
+            f"  read     {seen['customers']} customers, {seen['orders']} orders, {seen['contacts']} contacts",
+            f"  planned  {planned['contacts']} contacts to write, {planned['fields']} values; "
+            f"{planned['unmatched']} contacts are no customers",
+            f"  synced   {self.accepted} accepted, {self.rejected} rejected, {self.unknown} unknown",
+            *self.reason_lines(),
+        ]
+
+    def news(self) -> list[Any]:
+        return [self.planned["unmatched"], sorted(self.held.items()), sorted(self.noted.items())]
+
+
+def new_report(merchant_id: str, run_id: str = "") -> ContactsReport:
+    """Return the report of a run that has not done anything yet."""
+    return ContactsReport(
+        merchant_id,
+        run_id,
+        seen={"customers": 0, "orders": 0, "contacts": 0},
+        planned={"contacts": 0, "fields": 0, "unmatched": 0},
+        calls={connector.name: Counter() for connector in SYSTEMS},
+    )

@@ -16,20 +16,19 @@ from vs_st_pipeline.connectors.vinoshipper.orders import search_orders
 from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.routes.contacts import planning
 from vs_st_pipeline.routes.contacts.demand import receipts_in_demand
-from vs_st_pipeline.routes.contacts.report import CONTACTS, CUSTOMERS, ORDERS
 from vs_st_pipeline.routes.contacts.session import ContactsSession
 
 
 def read_contacts(session: ContactsSession) -> None:
     """Read the account's custom fields, and its contacts that were updated, or all of them, into raw."""
     contacts.fetch_custom_fields(session.run, session.simpletexting)
-    session.report.seen[CONTACTS] = contacts.fetch_contacts(session.run, session.simpletexting)
+    session.report.seen["contacts"] = contacts.fetch_contacts(session.run, session.simpletexting)
 
 
 def read_customers(session: ContactsSession) -> None:
     """Read all customers as the list shows them, and the details of those that an opted-in contact may stand for."""
     run, shop = session.run, session.vinoshipper
-    session.report.seen[CUSTOMERS] = fetch_customers(run, shop)
+    session.report.seen["customers"] = fetch_customers(run, shop)
     wanted = session.in_demand()
     if look_up_newcomers(run, shop, wanted.unknown_phones):
         wanted = session.in_demand()
@@ -44,7 +43,7 @@ def read_customers(session: ContactsSession) -> None:
 
 def read_orders(session: ContactsSession) -> None:
     """Read all orders as the search shows them, and the details of the orders of those same customers."""
-    session.report.seen[ORDERS] = search_orders(session.run, session.vinoshipper)
+    session.report.seen["orders"] = search_orders(session.run, session.vinoshipper)
     # Orders link no contact to a customer, so what was found with the customers stands.
     wanted = session.demand or session.in_demand()
     fetch_order_details(session.run, session.vinoshipper, wanted.customer_ids)
@@ -77,8 +76,8 @@ def plan(session: ContactsSession, field_map: FieldMap) -> None:
     made = planning.make_plan(session.run, field_map, session.links)
     report = session.report
     report.plan = session.run.run_id
-    report.planned_contacts, report.planned_fields = made.contacts, made.fields
-    report.unmatched, report.held, report.noted = made.unmatched, made.held, made.noted
+    report.planned |= {"contacts": made.contacts, "fields": made.fields, "unmatched": made.unmatched}
+    report.held, report.noted = made.held, made.noted
 
 
 def push_plan(session: ContactsSession) -> None:

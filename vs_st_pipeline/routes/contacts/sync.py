@@ -14,26 +14,24 @@ by the connector that reads. A sync is *quiet* if it finds nothing to write.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC
 from typing import Any
 
 from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen
-from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
 from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.pipeline import erasure, raw_retention
 from vs_st_pipeline.pipeline.plan_cache import load_cached_plan, save_cached_plan
 from vs_st_pipeline.pipeline.session import StageDone
-from vs_st_pipeline.pipeline.status_file import write_status
+from vs_st_pipeline.pipeline.status_file import record_run
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
-from vs_st_pipeline.routes.contacts import ROUTE, map_file, plan_store, stages
+from vs_st_pipeline.routes.contacts import map_file, plan_store, stages
 from vs_st_pipeline.routes.contacts.demand import wants_receipts
 from vs_st_pipeline.routes.contacts.plan_inputs import plan_inputs
+from vs_st_pipeline.routes.contacts.report import new_report
 from vs_st_pipeline.routes.contacts.session import open_session
-from vs_st_pipeline.routes.contacts.systems import SYSTEMS
+from vs_st_pipeline.routes.contacts.systems import NAME, SYSTEMS
 
 CONTACTS, CUSTOMERS, ORDERS = "raw/simpletexting/contacts", "raw/vinoshipper/customers", "raw/vinoshipper/orders"
 STAGED, PLANNED, SYNCED = "staged", "planned", "synced"
@@ -55,7 +53,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
         selected: names in `STAGES`. Without `synced` it is a dry run of the others if the run says so.
         on_stage: told of each stage as it is done.
     """
-    if ROUTE.name not in run.merchant.routes:
+    if NAME not in run.merchant.routes:
         return _off(run)
     report = _run_once(run, selected, on_stage)
     if isinstance(report.error, Interrupted) and not run.stop():
@@ -63,19 +61,16 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
         report = _run_once(run, selected, on_stage)
         report.add_earlier_try(first)
     if SYNCED in selected:
-        with suppress(OSError):  # a view for `vs-st merchants`; a disk that is full is in the report already
-            write_status(
-                run.warehouse.data_dir, run.merchant.id, run.clock().astimezone(UTC),
-                {"run_id": run.run_id, **report.as_json()}, good=report.status != FAILED, waiting=report.waiting,
-                paced=VINOSHIPPER,
-            )  # fmt: skip
+        record_run(run, report)  # a view for `vs-st merchants`
     return report
 
 
 def _off(run: Run) -> Report:
     """Return the report of a run for a merchant whose route is off: nothing is called, nothing made (routes.md R51)."""
-    fault = None if ROUTE.name in run.merchant.paused else run.merchant.faults.get(ROUTE.name)
-    return Report(run.merchant.id, run.run_id, status=FAILED if fault else OK, error=fault)
+    fault = None if NAME in run.merchant.paused else run.merchant.faults.get(NAME)
+    report = new_report(run.merchant.id, run.run_id)
+    report.status, report.error = (FAILED, fault) if fault else (OK, None)
+    return report
 
 
 def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None]) -> Report:

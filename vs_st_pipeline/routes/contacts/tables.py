@@ -1,21 +1,15 @@
-"""Makes small tables for people: what changed, what is held back, what could not be used.
-
-This is the only module that uses pandas. Personal data is masked: these tables go to logs, to the Dagster UI and to
-terminals. Only `plan` and `why` show a phone in full, and they ask for it explicitly.
-"""
+"""Makes small tables of this route for people: what changed, what is held back, what could not be used."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
 from vs_st_pipeline.domain.formats import humanize
-from vs_st_pipeline.domain.phone import mask_email, mask_phone
+from vs_st_pipeline.domain.phone import mask_email
+from vs_st_pipeline.pipeline.tables import Frame, read_table
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.keys import KEY
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Shown as they are; any other field that a merchant's own map writes could describe a person, and is masked.
 PLAIN_FIELDS = frozenset(
@@ -36,7 +30,7 @@ PLAIN_FIELDS = frozenset(
 )
 
 
-def planned_changes(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+def planned_changes(run: Run, *, limit: int = 20, masked: bool = True) -> Frame:
     """Return field by field what the last plan changes: contact, phone, field, old, new, policy."""
     return _table(
         run,
@@ -48,7 +42,7 @@ def planned_changes(run: Run, *, limit: int = 20, masked: bool = True) -> pd.Dat
     )
 
 
-def accepted_changes(run: Run, run_id: str, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+def accepted_changes(run: Run, run_id: str, *, limit: int = 20, masked: bool = True) -> Frame:
     """Return value by value what SimpleTexting accepted in one run."""
     return _table(
         run,
@@ -60,7 +54,7 @@ def accepted_changes(run: Run, run_id: str, *, limit: int = 20, masked: bool = T
     )
 
 
-def held_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+def held_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> Frame:
     """Return the contacts that the last plan holds back, and why."""
     return _table(
         run,
@@ -71,7 +65,7 @@ def held_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataF
     )
 
 
-def noted_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+def noted_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> Frame:
     """Return contacts that are written in spite of a note, or left for now, and the note."""
     return _table(
         run,
@@ -83,7 +77,7 @@ def noted_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.Data
     )
 
 
-def rejected_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.DataFrame:
+def rejected_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> Frame:
     """Return the contacts that SimpleTexting refused, the longest waiting first.
 
     The columns say why, since when, what to do, and what happens next.
@@ -105,32 +99,13 @@ def rejected_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> pd.D
     return table
 
 
-def unusable_records(run: Run, *, limit: int = 20) -> pd.DataFrame:
+def unusable_records(run: Run, *, limit: int = 20) -> Frame:
     """Return records that could not be used as they are, and why."""
     return _table(run, "select kind, id, reason from staged.unusable order by kind, id limit ?", [limit], True)
 
 
-def count(run: Run, what: str) -> int:
-    """Count the rows of a table such as `staged.customers`."""
-    with run.open() as db:
-        return int(db.value(f"select count(*) from {what}"))
-
-
-def _table(run: Run, sql: str, params: list[Any], masked: bool) -> pd.DataFrame:
-    import pandas as pd  # takes half a second to import: only when a person asks for a table
-
-    with run.open() as db:
-        names, rows = db.columns(sql, params)
-    table = pd.DataFrame(rows, columns=names)
-    if masked:
-        if "phone" in table:
-            table["phone"] = [mask_phone(value) for value in table["phone"]]
-        for column in ("old", "new"):
-            if column in table:
-                table[column] = [
-                    mask_value(str(field), value) for field, value in zip(table["field"], table[column], strict=True)
-                ]
-    return table
+def _table(run: Run, sql: str, params: list[Any], masked: bool) -> Frame:
+    return read_table(run, sql, params, mask_value if masked else None)
 
 
 def mask_value(field: str, value: str) -> str:

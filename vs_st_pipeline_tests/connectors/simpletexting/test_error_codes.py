@@ -10,10 +10,10 @@ import pytest
 
 from vs_st_pipeline import sandbox
 from vs_st_pipeline.connectors.simpletexting.error_codes import CATALOGUE, NEXT_STEPS, NO_CODE, describe_code
-from vs_st_pipeline.defs import checks
+from vs_st_pipeline.pipeline.checks import measure
+from vs_st_pipeline.pipeline.metrics import Metric
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.contacts import tables
-from vs_st_pipeline.routes.contacts.metrics import Metric
+from vs_st_pipeline.routes.contacts import checks, tables
 from vs_st_pipeline_tests.support.story import BRAM, RENSKE, SYNCED, Story
 
 # As the fact sheet has them (sections 2.1, 4.2, 4.3, 11.2 and 12), seen or documented, and those of our own.
@@ -145,5 +145,5 @@ def test_who_passed_the_brake_is_told_for_a_week(story: Story) -> None:
 
 def measured(run: Run, name: str) -> Metric:
     """What a data-quality check finds of the test winery."""
-    [found] = checks.measure(run, [check for check in checks.CHECKS if check.name == name]).values()
+    [found] = measure(run, [check for check in checks.CHECKS if check.name == name]).values()
     return found

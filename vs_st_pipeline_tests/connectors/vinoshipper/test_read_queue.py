@@ -21,10 +21,11 @@ from vs_st_pipeline.connectors.vinoshipper.read_queue import (
 )
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
+from vs_st_pipeline.pipeline import metrics as measuring
+from vs_st_pipeline.pipeline.metrics import Metric
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts import metrics
-from vs_st_pipeline.routes.contacts.metrics import Metric
 from vs_st_pipeline_tests.support.story import BRAM, MARISOL, SYNCED, TEST, Story
 
 LISTS_AND_SEARCHES = 6
@@ -159,13 +160,13 @@ def test_a_search_that_does_not_find_by_phone_is_told_and_not_asked_for_every_ne
 def test_a_word_that_nobody_told_us_of_is_named_for_a_week(story: Story) -> None:
     story.shop.set_switch("unknown_status", True)
     story.synced()
-    found = measured(story, metrics.new_drift("order"))
+    found = measured(story, measuring.new_drift("order"))
     assert found.count == found.of > 0
     assert "order.orderStatus" in found.detail
-    assert measured(story, metrics.new_drift("contact")).count == 0
+    assert measured(story, measuring.new_drift("contact")).count == 0
     later = (datetime.now(UTC) + timedelta(days=8)).isoformat()
     assert cli_sync.clock  # the command's clock obeys VS_ST_NOW; the measure is asked with a later one here
     merchant = next(one for one in read_merchants(story.folder / "merchants.yaml", {}).merchants if one.id == TEST)
     run = Run(merchant, warehouse_at(story.data), lambda: datetime.fromisoformat(later))
     with run.open() as db:
-        assert metrics.new_drift("order")(run, db).count == 0
+        assert measuring.new_drift("order")(run, db).count == 0

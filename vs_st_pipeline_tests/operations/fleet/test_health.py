@@ -159,7 +159,7 @@ def test_a_refused_contact_is_told_also_between_two_tries(story: Story) -> None:
     refused = [story.sync().of()["synced"]["rejected"] for _ in range(3)]
     assert refused == [1, 1, 0]  # the third try is not due yet
     (row,) = (row for row in story.run("merchants", "--json").json["merchants"] if row["merchant"] == TEST)
-    assert (row["status"], row["state"], row["rejects_waiting"]) == ("ok", "partial", 1)
+    assert (row["status"], row["state"], row["rejects_waiting"]) == ("ok", "open", 1)
     assert "1 contacts refused" in story.run("merchants").out
     story.texting.set_switch("reject", {}, TEST)
     story.run("retry", "--merchant", TEST)

@@ -11,6 +11,7 @@ import pytest
 from vs_st_pipeline.domain.poll_intervals import History
 from vs_st_pipeline.operations.fleet.schedule import due_merchants, intervals
 from vs_st_pipeline.pipeline.status_file import PollStats, read_poll_stats, write_status
+from vs_st_pipeline.routes.contacts import ROUTE
 from vs_st_pipeline_tests.support.story import TEST, Story
 
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
@@ -30,7 +31,7 @@ def test_without_a_fleet_rate_everybody_is_due_as_often_as_may_be(tmp_path: Path
     synced_before(tmp_path, "long-ago", timedelta(minutes=9))
     synced_before(tmp_path, "just-so", timedelta(minutes=5))
     synced_before(tmp_path, "just-now", timedelta(minutes=4))
-    found = due_merchants(tmp_path, ["just-now", "just-so", "long-ago", "never"], NOW, bounds=BOUNDS)
+    found = due_merchants(ROUTE, tmp_path, ["just-now", "just-so", "long-ago", "never"], NOW, bounds=BOUNDS)
     assert found == ["never", "long-ago", "just-so"]
 
 
@@ -67,7 +68,7 @@ def test_a_failed_run_waits_for_its_turn_and_teaches_nothing(tmp_path: Path) -> 
     before = read_poll_stats(tmp_path, "one")
     write_status(tmp_path, "one", NOW - timedelta(minutes=1), report(), good=False, paced="vinoshipper")
     assert read_poll_stats(tmp_path, "one").history == before.history
-    assert due_merchants(tmp_path, ["one"], NOW, bounds=BOUNDS) == []
+    assert due_merchants(ROUTE, tmp_path, ["one"], NOW, bounds=BOUNDS) == []
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"pulse": 7}', '{"pulse": {"history": {}, "quiet_calls": null}}'])
@@ -84,4 +85,4 @@ def test_a_real_sync_leaves_what_is_needed(story: Story) -> None:
     pulse = read_poll_stats(story.data, TEST)
     assert pulse.history.changes == pytest.approx(1, rel=0.01)
     assert pulse.last_run_at is not None
-    assert due_merchants(story.data, [TEST], datetime.now(UTC), bounds=BOUNDS) == []
+    assert due_merchants(ROUTE, story.data, [TEST], datetime.now(UTC), bounds=BOUNDS) == []

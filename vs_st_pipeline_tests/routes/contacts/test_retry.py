@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.defs import checks
 from vs_st_pipeline.domain.diff import Drift, LedgerEntry, classify_drift
+from vs_st_pipeline.pipeline.checks import measure
+from vs_st_pipeline.routes.contacts import checks
 from vs_st_pipeline.sandbox.scenarios.fixtures import instant_text
 from vs_st_pipeline_tests.support.between import Told, between
 from vs_st_pipeline_tests.support.story import (
@@ -289,7 +290,7 @@ def test_the_check_tells_the_last_comparison_and_its_time(story: Story) -> None:
     [check] = [check for check in checks.CHECKS if check.name == "ledger_matches_live"]
 
     def measured() -> tuple[bool, str]:
-        found = checks.measure(story.as_run(), [check])[check.id]
+        found = measure(story.as_run(), [check])[check.id]
         return check.fails(found), re.sub(r"^20\d\d-\d\d-\d\d \d\d:\d\d UTC", "then", found.detail)
 
     story.begin_synced()

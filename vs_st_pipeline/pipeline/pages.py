@@ -1,0 +1,86 @@
+"""Says what the page of an asset shows people: numbers, sentences and small tables, as plain values.
+
+Data flow: a merchant's stored tables + its report -> (defs) the metadata of one materialization.
+
+Routes list a `Page` per asset; nothing here knows who shows it. Everything on a page is masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.pipeline.tables import Frame
+from vs_st_pipeline.platform.run import Run
+
+ROWS = 10  # of a table of people: the event log keeps every run of each merchant for good
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows to show; every cell is text or a whole number.
+
+    Attributes:
+        columns: names in their order; empty: those of the first row.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    columns: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A table that is made only if there is something to show.
+
+    Attributes:
+        rows: the rows that it needs to be shown, as SQL behind `from`.
+    """
+
+    name: str
+    rows: str
+    make: Callable[[Run], Frame]
+
+
+def nothing_more(report: Report, shown: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the status of the run alone."""
+    return report.status, {}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What an asset's page shows.
+
+    Attributes:
+        counts: name -> SQL of a number. texts: name -> SQL of a sentence, which is left out where it is empty.
+        by_field: SQL of fields and how many contacts change in each; `$run` is the run.
+        in_short: report and what the rest of the page shows -> one sentence, and the report's own numbers.
+    """
+
+    counts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    by_field: str = ""
+    views: tuple[View, ...] = ()
+    in_short: Callable[[Report, Mapping[str, Any]], tuple[str, dict[str, Any]]] = nothing_more
+
+
+def stored(run: Run, page: Page) -> dict[str, Any]:
+    """Return the numbers and tables of what is stored.
+
+    The file is opened once, and once more for each table that has rows (mostly none).
+    """
+    if not (page.counts or page.texts or page.by_field or page.views):
+        return {}
+    with run.open() as db:
+        shown: dict[str, Any] = {name: int(db.value(sql)) for name, sql in page.counts.items()}
+        shown |= {name: text for name, sql in page.texts.items() if (text := db.value(sql))}
+        if changes := db.rows(page.by_field, {"run": run.run_id}) if page.by_field else []:
+            shown["changes by field"] = Table([{"field": field, "contacts": count} for field, count in changes])
+        filled = [view for view in page.views if db.value(f"select count(*) from {view.rows}")]
+    for view in filled:
+        frame = view.make(run)
+        if not frame.empty:
+            rows = [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
+            shown[view.name] = Table(rows, [str(column) for column in frame.columns])
+    return shown

@@ -1,0 +1,143 @@
+"""Says what the pages of this route's assets show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View
+from vs_st_pipeline.pipeline.tables import Frame
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.contacts import tables
+from vs_st_pipeline.routes.contacts.words import MEANINGS
+
+Short = tuple[str, dict[str, Any]]
+
+
+def _seen(what: str) -> Callable[[Report, Mapping[str, Any]], Short]:
+    def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
+        seen = report.seen[what]
+        return f"{seen} {what} seen with {shown.get('requests sent')} requests", {f"{what} seen": seen}
+
+    return in_short
+
+
+def _staged(report: Report, shown: Mapping[str, Any]) -> Short:
+    unusable = next((count for name, count in shown.items() if name.startswith("unusable ")), 0)
+    return f"{shown.get('dagster/row_count')} rows, {unusable} records that cannot be used in full", {}
+
+
+def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
+    contacts, fields, unmatched = (report.planned[name] for name in ("contacts", "fields", "unmatched"))
+    numbers: dict[str, Any] = {
+        "contacts to write": contacts,
+        "values to write": fields,
+        "contacts held back": report.held.total(),
+        "contacts of no customer": unmatched,
+    }
+    for name, counter in (("held back by reason", report.held), ("worth knowing by reason", report.noted)):
+        if rows := [
+            {"reason": key, "contacts": count, "means": MEANINGS.get(key, "")} for key, count in counter.items()
+        ]:
+            numbers[name] = Table(rows)
+    short = f"{contacts} contacts to write ({fields} values)"
+    short += f", {report.held.total()} held back, {unmatched} are no customers of the shop"
+    return f"the brake refuses this plan; {short}" if shown.get("brake") else short, numbers
+
+
+def _synced(report: Report, shown: Mapping[str, Any]) -> Short:
+    numbers = {
+        "contacts accepted": report.accepted,
+        "contacts rejected": report.rejected,
+        "contacts unknown": report.unknown,
+    }
+    short = ", ".join(f"{count} {name}" for name, count in numbers.items())
+    if report.waiting and report.waiting[0] > report.rejected:
+        numbers["contacts refused so far, tried again later"] = report.waiting[0]
+        short += f"; {report.waiting[0]} were refused so far and are tried again later"
+    return short, numbers
+
+
+def _unusable(kind: str) -> View:
+    def make(run: Run) -> Frame:
+        found = tables.unusable_records(run, limit=ROWS * 10)
+        return found[found["kind"] == kind].head(ROWS)
+
+    return View("unusable", f"staged.unusable where kind = '{kind}'", make)
+
+
+def _rejected(run: Run) -> Frame:
+    """Return refused contacts in few columns: what it means and what to do needs room."""
+    found = tables.rejected_contacts(run, limit=ROWS)
+    told = zip(found["means"], found["do"], found["then"], strict=True)
+    found["what it means, what to do"] = [f"{means} → {do} It is {then}." for means, do, then in told]
+    return found[["phone", "code", "for", "what it means, what to do"]]
+
+
+_CUSTOMERS = "select count(*) from raw.vinoshipper_customers where deleted_at is null"
+
+PAGES = {
+    "raw/simpletexting/contacts": Page(
+        {"contacts stored": "select count(*) from raw.simpletexting_contacts where not gone"},
+        in_short=_seen("contacts"),
+    ),
+    "raw/vinoshipper/customers": Page(
+        {"customers stored": _CUSTOMERS, "with details": f"{_CUSTOMERS} and detail_status = 200"},
+        in_short=_seen("customers"),
+    ),
+    "raw/vinoshipper/orders": Page(
+        {
+            "orders stored": "select count(*) from raw.vinoshipper_orders",
+            "with details": "select count(*) from raw.vinoshipper_orders where detail_status = 200",
+            "receipts read": "select count(*) from raw.vinoshipper_orders where receipt_state = 'read'",
+        },
+        in_short=_seen("orders"),
+    ),
+    "staged/customers": Page(
+        {
+            "dagster/row_count": "select count(*) from staged.customers",
+            "with a phone": "select count(*) from staged.customers where phone is not null",
+            "unusable customers": "select count(*) from staged.unusable where kind = 'customer'",
+        },
+        views=(_unusable("customer"),),
+        in_short=_staged,
+    ),
+    "staged/orders": Page(
+        {
+            "dagster/row_count": "select count(*) from staged.orders",
+            "that count (paid, not returned)": "select count(*) from staged.orders where counted",
+            "unusable orders": "select count(*) from staged.unusable where kind = 'order'",
+        },
+        views=(_unusable("order"),),
+        in_short=_staged,
+    ),
+    "planned/simpletexting/contacts": Page(
+        texts={"brake": "select unsafe from planned.plan"},
+        by_field="""select field, count(*) from planned.changes where $run is not null
+                    group by 1 order by min(position)""",
+        views=(
+            View("what changes", "planned.changes", lambda run: tables.planned_changes(run, limit=ROWS)),
+            View(
+                "who is held back",
+                "planned.targets where held is not null",
+                lambda run: tables.held_contacts(run, limit=ROWS),
+            ),
+            View("who is worth knowing", "planned.notes", lambda run: tables.noted_contacts(run, limit=ROWS)),
+        ),
+        in_short=_planned,
+    ),
+    "synced/simpletexting/contacts": Page(
+        by_field="""select field, count(*) from synced.history where run_id = $run and event = 'accepted'
+                    group by 1 order by 1""",
+        views=(
+            View(
+                "what was accepted",
+                "synced.history where event = 'accepted'",
+                lambda run: tables.accepted_changes(run, run.run_id, limit=ROWS),
+            ),
+            View("rejected, tried again later", "synced.rejects", _rejected),
+        ),
+        in_short=_synced,
+    ),
+}
