@@ -17,38 +17,9 @@ ROOT = Path(__file__).resolve().parents[2] / "vs_st_pipeline"
 ROOMS_OF_SYSTEMS = ("connectors", "routes", "sandbox")
 TO_COME = ("commerce7", "waymore", "gupshup", "sopost", "salesforce", "klaviyo", "hubspot", "eshopbox")
 
-_SETTINGS = "each connector gets its own settings; until then the shared reader knows the two"
-_TABLES = "tables of one system, until each connector has its own migrations and the ledger is keyed by Ref"
-_SURFACE = "until commands, assets and operations are made from the tuple of routes"
 ALLOWED = {
     "__init__.py": "says in one sentence what the package is for, and where a newcomer begins to read",
     "destinations/simpletexting/field_map.yaml": "the contract names this path of the map; it is a link to the route's",
-    "platform/settings/environment.py": _SETTINGS,
-    "platform/settings/merchants.py": _SETTINGS,
-    "platform/warehouse/ledger.py": _TABLES,
-    "platform/warehouse/outbox.py": _TABLES,
-    "platform/warehouse/sql/0001_four_stops.sql": _TABLES,
-    "platform/warehouse/sql/0002_capture.sql": _TABLES,
-    "platform/warehouse/sql/0004_delivery.sql": _TABLES,
-    "platform/warehouse/sql/0008_hashes.sql": _TABLES,
-    "platform/warehouse/sql/0009_trust.sql": _TABLES,
-    "platform/warehouse/sql/0012_contact_pointers.sql": _TABLES,
-    "cli/demo.py": _SURFACE,
-    "cli/explain.py": _SURFACE,
-    "cli/main.py": _SURFACE,
-    "cli/privacy.py": _SURFACE,
-    "cli/repair.py": _SURFACE,
-    "cli/status.py": _SURFACE,
-    "cli/sync.py": _SURFACE,
-    "defs/assets.py": _SURFACE,
-    "defs/checks.py": _SURFACE,
-    "defs/metadata.py": _SURFACE,
-    "defs/resources.py": _SURFACE,
-    "defs/stage_assets.py": _SURFACE,
-    "defs/storage/planned_events.py": _SURFACE,
-    "operations/fleet/health.py": _SURFACE,
-    "operations/fleet/schedule.py": _SURFACE,
-    "operations/offboard.py": _SURFACE,
 }
 
 NAMES = re.compile(
