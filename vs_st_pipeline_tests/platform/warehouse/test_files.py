@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 
@@ -358,3 +359,129 @@ def test_contacts_of_the_release_before_are_found_by_what_stands_in_their_bodies
             ("c2", None, None, None, ""),
         ]
         assert db.rows("select * from raw.marks where name = 'contacts_full'") == []
+
+
+# --- a file for each route of a merchant (routes.md R18) ------------------------------------------------------------
+
+SET = "insert or replace into synced.baseline values (?, 7, now()::timestamp)"
+GET = "select what from synced.baseline order by counted_at desc"
+
+
+def test_r18_each_route_of_a_merchant_has_its_own_file_and_lock(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path, wait_seconds=0.2)
+    for route in ("contacts", "orders", "audience"):
+        with warehouse.open("one", route) as db, db.transaction():
+            db.execute(SET, [route])
+    for route in ("contacts", "orders", "audience"):
+        with warehouse.open("one", route) as db:
+            assert db.value(GET) == route
+    assert [(route, path.name) for route, path in warehouse.files("one").items()] == [
+        ("contacts", "warehouse.duckdb"),
+        ("audience", "audience.duckdb"),
+        ("orders", "orders.duckdb"),
+    ]
+    with warehouse.sync_lock("one", "orders"):
+        with warehouse.sync_lock("one"), warehouse.sync_lock("one", "audience"):
+            pass
+        with pytest.raises(TryLater), warehouse.sync_lock("one", "orders"):
+            pass
+        with pytest.raises(TryLater), warehouse.all_sync_locks("one"):
+            pass
+    with warehouse.all_sync_locks("one"), pytest.raises(TryLater), warehouse.sync_lock("one", "orders"):
+        pass
+
+
+def test_r18_a_damaged_file_of_one_route_is_its_own_trouble_and_names_the_command_for_it(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    with warehouse.open("one"):
+        pass
+    warehouse.file("one", "orders").write_bytes(b"rubbish" * 4096)
+    with pytest.raises(BadSettings, match="rebuild --merchant one --route orders"), warehouse.open("one", "orders"):
+        pass
+    with pytest.raises(TryLater):
+        warehouse.peek("one", "orders", lambda db: db.rows("select 1"))
+    with warehouse.open("one") as db:
+        assert db.value("select count(*) from synced.ledger") == 0
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_r18_a_route_reads_anothers_rows_and_can_write_nothing_there(tmp_path: Path, kept: bool) -> None:
+    warehouse = Warehouse(tmp_path)
+    with warehouse.open("one", "orders") as db, db.transaction():
+        db.execute(SET, ["orders"])
+    with warehouse.keeping("one", "orders") if kept else nullcontext():
+        if kept:
+            with warehouse.open("one", "orders"):
+                pass
+        assert warehouse.peek("one", "orders", lambda db: db.value(GET)) == "orders"
+        with pytest.raises(duckdb.Error, match="read-only"):
+            warehouse.peek("one", "orders", lambda db: db.execute("delete from synced.baseline"))
+        with warehouse.open("one", "orders") as db, db.transaction():
+            assert db.value(GET) == "orders"
+            db.execute(SET, ["still"])
+        assert warehouse.peek("one", "orders", lambda db: db.value(GET)) == "still"
+
+
+def test_r18_a_peek_never_makes_or_migrates_a_file(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    with pytest.raises(TryLater, match="no file yet"):
+        warehouse.peek("one", "orders", lambda db: db.rows("select 1"))
+    assert not warehouse.file("one", "orders").exists()
+    warehouse.folder("one")
+    with duckdb.connect(str(warehouse.file("one", "orders"))) as other:
+        other.execute("create table old_shape (x integer)")
+    with pytest.raises(TryLater, match="does not have"):
+        warehouse.peek("one", "orders", lambda db: db.value(GET))
+    with duckdb.connect(str(warehouse.file("one", "orders"))) as other:
+        assert [row[0] for row in other.execute("select table_name from duckdb_tables()").fetchall()] == ["old_shape"]
+
+
+def test_r18_a_peek_sees_what_a_killed_process_has_left_in_the_log(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    with warehouse.open("one", "orders"):
+        pass
+    killed = """
+import os, signal, sys, pathlib
+from vs_st_pipeline.platform.warehouse.files import Warehouse
+with Warehouse(pathlib.Path(sys.argv[1])).open("one", "orders") as db:
+    with db.transaction():
+        db.execute("insert or replace into synced.baseline values ('logged', 7, now()::timestamp)")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", killed, str(tmp_path)], check=False)
+    assert log_of(warehouse.file("one", "orders")).exists()
+    assert warehouse.peek("one", "orders", lambda db: db.value(GET)) == "logged"
+
+
+def test_r18_a_route_does_without_news_where_the_file_cannot_be_had_in_time(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    with warehouse.open("one", "orders"):
+        pass
+    held = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(warehouse.file("one", "orders"))],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert held.stdout is not None
+    held.stdout.readline()
+    try:
+        with pytest.raises(TryLater, match="held by another process"):
+            warehouse.peek("one", "orders", lambda db: db.value(GET), wait_seconds=0.2)
+    finally:
+        held.communicate("\n")
+    assert warehouse.peek("one", "orders", lambda db: db.value(GET)) is None
+    with ThreadPoolExecutor(1) as pool, warehouse.open("one", "orders"):  # another thread of this process uses it
+        peek = pool.submit(warehouse.peek, "one", "orders", lambda db: db.value(GET), wait_seconds=0.1)
+        with pytest.raises(TryLater, match="has been using its file"):
+            peek.result()
+
+
+def test_r18_rewriting_one_routes_file_leaves_the_others_alone(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    for route in ("contacts", "orders"):
+        with warehouse.open("one", route) as db, db.transaction():
+            db.execute(SET, [route])
+    before = warehouse.file("one").stat().st_ino
+    warehouse.rewrite("one", "orders")
+    assert warehouse.file("one").stat().st_ino == before
+    with warehouse.open("one", "orders") as db:
+        assert db.value(GET) == "orders"
