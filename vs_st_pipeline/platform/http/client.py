@@ -134,6 +134,7 @@ class _Request:
     call: str
     prepared: requests.PreparedRequest = field(repr=False)
     shape: Any
+    once: bool = False
     spent: float = 0.0
 
 
@@ -233,7 +234,8 @@ class HttpClient:
             once: one try alone, whatever comes: for a write that a second try could make twice.
 
         Raises:
-            TryLater: no connection (NotSent), no answer in time, busy, down, blocked, or a web page; after all tries.
+            TryLater: no connection (NotSent, where it was asked once), no answer in time, busy, down, blocked, or a web
+                page; after all tries.
             BadKey: 401, or a log-in; Forbidden, which is one: 403.
             Refused: any other 4xx.
             BadAnswer: a redirect elsewhere, a body that is too long, cut short, not JSON, or of another shape.
@@ -241,7 +243,7 @@ class HttpClient:
         """
         prepared = self._prepare(call, method, path, params, json)
         prepared.headers.update(headers or {})
-        asked = _Request(call, prepared, shape)
+        asked = _Request(call, prepared, shape, once)
         outcome = self._try(asked) if once else self._retrying(self._try, asked)
         if isinstance(outcome, _Failed):
             raise outcome.error
@@ -290,6 +292,8 @@ class HttpClient:
         if isinstance(heard, _Heard):
             return self._judge(ask, heard)
         kind, sentence = heard
+        if kind is NotSent and not ask.once:  # of several tries the last one says little about the others
+            kind = TryLater
         return _Failed(kind(sentence, system=self._system, call=ask.call), again=issubclass(kind, TryLater))
 
     def _exchange(self, prepared: requests.PreparedRequest, seconds: float) -> _Heard | tuple[type[PipelineError], str]:
