@@ -29,9 +29,9 @@ SYNCS = {"parcels": parcels.sync, "letters": letters.sync}
 Record = dict[str, Any]
 
 
-def warehouse_at(data: Path) -> Warehouse:
+def warehouse_at(data: Path, wait_seconds: float = 20.0) -> Warehouse:
     """The warehouse of toy routes."""
-    return Warehouse(data, wait_seconds=20)
+    return Warehouse(data, wait_seconds=wait_seconds)
 
 
 @dataclass
