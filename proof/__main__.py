@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from fnmatch import fnmatchcase as fnmatch
 
-from proof import answers, distributed, kills, machine, slow, structure, switches
+from proof import answers, distributed, kills, machine, once, slow, structure, switches
 from proof.kills import opened
 from proof.units import Done, Memory, Proof, Unit, memory
 from proof.world import Finding, World
@@ -24,6 +24,7 @@ MOST = 4000  # letters of a finding that are printed; all of it is in the file
 PROOFS: tuple[Proof, ...] = (
     slow.PROOF,
     kills.PROOF,
+    once.PROOF,
     machine.PROOF,
     answers.PROOF,
     switches.PROOF,

@@ -43,12 +43,12 @@ def _note(what: str, merchant_id: str) -> None:
 def _watch() -> None:
     attach, let_go = Warehouse._attach, Warehouse._detach
 
-    def watched_attach(self: Warehouse, held: Any, merchant_id: str) -> Db:
-        _note("wants", merchant_id)
+    def watched_attach(self: Warehouse, held: Any) -> Db:
+        _note("wants", held.merchant_id)
         try:
-            return attach(self, held, merchant_id)
+            return attach(self, held)
         except BaseException:
-            _note("left", merchant_id)
+            _note("left", held.merchant_id)
             raise
 
     def watched_let_go(self: Warehouse, held: Any, **how: Any) -> None:

@@ -70,6 +70,10 @@ class TryLater(PipelineError):
     kind = "try_later"
 
 
+class NotSent(TryLater):
+    """No connection was made, so the other side has certainly not got the request."""
+
+
 class Interrupted(TryLater):
     """Something unrelated to this merchant ended its run midway; the merchant can be run again at once."""
 

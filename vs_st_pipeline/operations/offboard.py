@@ -66,7 +66,7 @@ def offboard(warehouse: Warehouse, merchant_id: str, permit_files: Iterable[Path
         TryLater: a sync of the merchant is running.
     """
     leaving = _leaving(warehouse, merchant_id)
-    with warehouse.sync_lock(merchant_id):
+    with warehouse.all_sync_locks(merchant_id):
         removed = stored_files(warehouse, merchant_id) or Removed(nothing_counted(), 0)
         shutil.rmtree(leaving, ignore_errors=True)
         _folder(warehouse, merchant_id).rename(leaving)

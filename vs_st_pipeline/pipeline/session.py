@@ -126,7 +126,7 @@ def opened(session: SessionT) -> Iterator[SessionT]:
     """Open a session; an error inside becomes its report's error, and its clients are closed."""
     run, report, started = session.run, session.report, time.monotonic()
     try:
-        with run.warehouse.keeping(run.merchant.id):
+        with run.keeping():
             yield session
         report.status = PARTIAL if _is_partial(report) else OK
     except PipelineError as error:

@@ -10,10 +10,14 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TypeVar
 
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.files import Warehouse
+from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE, Warehouse
+
+T = TypeVar("T")
 
 
 def new_run_id() -> str:
@@ -37,7 +41,8 @@ class Run:
 
     Attributes:
         merchant: the merchant whose accounts are read and written.
-        warehouse: where the merchant's file is.
+        warehouse: where the merchant's files are.
+        route: whose file and lock the run uses.
         clock: now, aware UTC; `VS_ST_NOW` where that is set.
         run_id: names this run in every table that it writes.
         started_by: the person or program that started it, for records that name one.
@@ -50,12 +55,12 @@ class Run:
         stop: asked before every request; True ends the run with what it has done so far (a person pressed Ctrl-C).
         fleet_rates: requests a second for all merchants together, by system; a system that is not in it has none.
         request_log: what was asked so far and why, for people who look at the run.
-        route: whose file and lock the run uses.
     """
 
     merchant: Merchant
     warehouse: Warehouse
     clock: Callable[[], datetime]
+    route: str = field(default=DEFAULT_ROUTE, kw_only=True)
     run_id: str = field(default_factory=new_run_id)
     started_by: str = "vs-st"
     full: bool = False
@@ -66,11 +71,30 @@ class Run:
     stop: Callable[[], bool] = lambda: False
     fleet_rates: Mapping[str, float] = field(default_factory=dict)
     request_log: list[RequestLogEntry] = field(default_factory=list)
-    route: str = field(default="contacts", kw_only=True)
 
     def open(self) -> AbstractContextManager[Db]:
-        """Open the merchant's file; hold it for a moment, never while waiting for an answer."""
-        return self.warehouse.open(self.merchant.id)
+        """Open the route's file of this merchant; hold it for a moment, never while waiting for an answer."""
+        return self.warehouse.open(self.merchant.id, self.route)
+
+    def file(self) -> Path:
+        """Return where the route's file of this merchant is or would be."""
+        return self.warehouse.file(self.merchant.id, self.route)
+
+    def keeping(self) -> AbstractContextManager[None]:
+        """Keep the route's file attached between two uses while the block lasts."""
+        return self.warehouse.keeping(self.merchant.id, self.route)
+
+    def sync_lock(self) -> AbstractContextManager[None]:
+        """Hold the route's sync lock of this merchant."""
+        return self.warehouse.sync_lock(self.merchant.id, self.route)
+
+    def rewrite(self) -> None:
+        """Copy the route's file, so that what was deleted leaves the disk; under the sync lock."""
+        self.warehouse.rewrite(self.merchant.id, self.route)
+
+    def peek(self, route: str, read: Callable[[Db], T]) -> T:
+        """Return what `read` reads of another route's file (`Warehouse.peek`). Raises TryLater: do without news."""
+        return self.warehouse.peek(self.merchant.id, route, read)
 
     def now(self) -> datetime:
         """Return the time now as the tables hold it: UTC without zone."""

@@ -47,6 +47,7 @@ from vs_st_pipeline.domain.errors import (
     BadSettings,
     Forbidden,
     Internal,
+    NotSent,
     PipelineError,
     Refused,
     TryLater,
@@ -141,6 +142,7 @@ class _Request:
     call: str
     prepared: requests.PreparedRequest = field(repr=False)
     shape: Any
+    once: bool = False
     spent: float = 0.0
 
 
@@ -228,6 +230,8 @@ class HttpClient:
         shape: type[T],
         params: Mapping[str, str | int | bool] | None = None,
         json: object = None,
+        headers: Mapping[str, str] | None = None,
+        once: bool = False,
     ) -> Answer[T]:
         """Ask once, and again while that may help.
 
@@ -237,15 +241,21 @@ class HttpClient:
             shape: the type that msgspec makes of the body, or `JSON`, or `NoBody`.
             params: query; booleans are sent as `true` and `false`.
             json: body, where not None.
+            headers: further ones, such as an idempotency key.
+            once: one try alone, whatever comes: for a write that a second try could make twice.
 
         Raises:
-            TryLater: no connection, no answer in time, busy, down, blocked, or a web page; after all tries.
+            TryLater: no connection (NotSent, where it was asked once), no answer in time, busy, down, blocked, or a web
+                page; after all tries.
             BadKey: 401, or a log-in; Forbidden, which is one: 403.
             Refused: any other 4xx.
             BadAnswer: a redirect elsewhere, a body that is too long, cut short, not JSON, or of another shape.
             BadSettings: base_url or the CA bundle cannot be used.
         """
-        outcome = self._retrying(self._try, _Request(call, self._prepare(call, method, path, params, json), shape))
+        prepared = self._prepare(call, method, path, params, json)
+        prepared.headers.update(headers or {})
+        asked = _Request(call, prepared, shape, once)
+        outcome = self._try(asked) if once else self._retrying(self._try, asked)
         if isinstance(outcome, _Failed):
             raise outcome.error
         return cast("Answer[T]", outcome)
@@ -293,7 +303,9 @@ class HttpClient:
         if isinstance(heard, _Heard):
             return self._judge(ask, heard)
         kind, sentence = heard
-        return _Failed(kind(sentence, system=self._system, call=ask.call), again=kind is TryLater)
+        if kind is NotSent and not ask.once:  # of several tries the last one says little about the others
+            kind = TryLater
+        return _Failed(kind(sentence, system=self._system, call=ask.call), again=issubclass(kind, TryLater))
 
     def _exchange(self, prepared: requests.PreparedRequest, seconds: float) -> _Heard | tuple[type[PipelineError], str]:
         """Send, and read the answer to its end; a failure comes as the kind of error and a sentence."""
@@ -305,10 +317,10 @@ class HttpClient:
             return TryLater, "The answer's headers contradict each other"
         except requests.exceptions.SSLError:
             return TryLater, "No secure connection could be made"
-        except requests.Timeout:
-            return TryLater, "No answer came in time"
-        except requests.ConnectionError:
-            return TryLater, "The connection failed or was broken off"
+        except requests.Timeout as error:
+            return _never_left(error), "No answer came in time"
+        except requests.ConnectionError as error:
+            return _never_left(error), "The connection failed or was broken off"
         except (requests.RequestException, urllib3.exceptions.LocationParseError):
             return BadSettings, "base_url, or a proxy of the environment, cannot be used"
         except OSError:
@@ -364,6 +376,15 @@ class HttpClient:
         if fault is not None:
             return failed(BadAnswer, f"The answer is of another shape than expected: {fault}")
         return Answer(value, status, server_time, trace_id)
+
+
+def _never_left(error: requests.RequestException) -> type[TryLater]:
+    """Return NotSent where no connection was made: then the request has certainly not left."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    never = isinstance(error, requests.ConnectTimeout) or isinstance(
+        reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+    )
+    return NotSent if never else TryLater
 
 
 NOT_THERE: Final = (404, 410)

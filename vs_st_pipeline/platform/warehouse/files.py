@@ -1,6 +1,6 @@
-"""Opens DuckDB files, one per merchant: for moments, migrated forward, locked per sync. The only door to DuckDB.
+"""Opens DuckDB files, one per merchant and route: for moments, migrated, locked per sync. The only door to DuckDB.
 
-Data flow: merchant id -> its file, attached -> `Db`.
+Data flow: merchant id, route -> its file, attached -> `Db`.
 
 One in-memory DuckDB instance per process attaches a merchant's file and detaches it again after use: attaching costs
 4 ms where an instance of its own costs 20 ms and 8 threads. Detaching after a write costs another 9 (a checkpoint), so
@@ -9,12 +9,15 @@ process hold a file at a time: a process that finds a file held waits and says s
 releases it at the next moment in which it does not use it, so that `vs-st why` can read. Other programs do not say so,
 and get the file where a sync waits long.
 
+A route never writes another one's file; it may read in it for a moment (`peek`), and does without news when it cannot
+have it in time (routes.md R18).
+
 A damaged file can stop the whole instance, which refuses every statement about every file from then on. Then a new
 instance takes its place: one merchant's file is no trouble of the others.
 
 It is long because one file has one state (attached or not, kept, used, replaced, lost), and every step of opening,
-releasing, rewriting and recovering reads and changes it under the same two locks; in separate modules these steps could
-not be read against each other.
+releasing, peeking, rewriting and recovering reads and changes it under the same two locks; in separate modules these
+steps could not be read against each other.
 """
 
 from __future__ import annotations
@@ -25,8 +28,9 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
@@ -42,8 +46,13 @@ from vs_st_pipeline.platform.warehouse.migrations import Layout, migrate, remedy
 LOCK_WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
 WATCH_SECONDS = 0.1  # how often a kept file is checked for release requests
+PEEK_SECONDS = 5.0  # how long a route waits for another route's file before it does without news
 REST_SECONDS = 30.0  # a kept file that was not used for so long is released, requested or not
 
+DEFAULT_ROUTE = "contacts"  # its files had their names before there were others
+FILE, LOCK = "warehouse.duckdb", "sync.lock"  # of the default route; others have `<route>.duckdb` and `<route>.lock`
+
+T = TypeVar("T")
 
 _INVALIDATED = "database has been invalidated"  # DuckDB's words for an instance that is stopped
 
@@ -67,9 +76,11 @@ class _Instance:
 
 
 class _Held:
-    """A merchant's file as this process holds it, or does not hold it now. Use it under its lock."""
+    """A file as this process holds it, or does not hold it now. Use it under its lock."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, merchant_id: str, route: str, path: Path) -> None:
+        self.merchant_id, self.route = merchant_id, route
+        self.alias = _alias(merchant_id, route)
         self.path = path  # kept: to build it costs more than many uses of the file
         self.log = log_of(path)
         self.lock = threading.RLock()
@@ -79,7 +90,6 @@ class _Held:
         self.db: Db | None = None
         self.cursor: duckdb.DuckDBPyConnection | None = None
         self.instance: _Instance | None = None
-        self.alias = ""
         self.inode = self.log_inode = 0
         self.asked_at = 0.0  # monotonic; when it was last checked for a release request
         self.granted = False  # it was released because of a request
@@ -114,7 +124,7 @@ class _Watcher:
 
 
 class Warehouse:
-    """All merchants' files below one data folder.
+    """All merchants' files below one data folder; each route of a merchant has its own.
 
     Args:
         data_dir: `VS_ST_DATA_DIR`; made with mode 0700 if it is not there.
@@ -133,7 +143,7 @@ class Warehouse:
         self._scratch: int | None = None  # held open as long as this process lives
         self._folder = data_dir
         self._guard = threading.Lock()
-        self._files: dict[str, _Held] = {}
+        self._files: dict[tuple[str, str], _Held] = {}
         self._watcher: _Watcher | None = None
 
     def folder(self, merchant_id: str) -> Path:
@@ -155,20 +165,43 @@ class Warehouse:
             ) from None
         return folder
 
-    def file(self, merchant_id: str) -> Path:
-        """Return where the merchant's DuckDB file is or would be."""
-        return self.data_dir / "merchants" / merchant_id / "warehouse.duckdb"
+    def file(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> Path:
+        """Return where the route's DuckDB file of this merchant is or would be."""
+        name = FILE if route == DEFAULT_ROUTE else f"{route}.duckdb"
+        return self.data_dir / "merchants" / merchant_id / name
+
+    def files(self, merchant_id: str) -> dict[str, Path]:
+        """Return the merchant's DuckDB files that are there, by route: the default one first, then by name."""
+        found = (self.data_dir / "merchants" / merchant_id).glob("*.duckdb")
+        routes = {DEFAULT_ROUTE if path.name == FILE else path.stem: path for path in found}
+        return {route: routes[route] for route in sorted(routes, key=lambda name: (name != DEFAULT_ROUTE, name))}
 
     @contextmanager
-    def sync_lock(self, merchant_id: str) -> Iterator[None]:
-        """Hold the merchant's sync lock: one sync of a merchant at a time on this machine.
+    def all_sync_locks(self, merchant_id: str) -> Iterator[None]:
+        """Hold the sync locks of all routes that keep anything of this merchant, always in the same order.
+
+        Raises:
+            TryLater: a sync of one of them is running.
+        """
+        with ExitStack() as held:
+            held.enter_context(self.sync_lock(merchant_id))  # first: what it makes anew is the merchant's folder
+            # A lock with a dot in its name (`orders.standing.lock`) is no sync's.
+            locks = {path.stem for path in self.folder(merchant_id).glob("*.lock") if "." not in path.stem}
+            routes = (locks | set(self.files(merchant_id))) - {Path(LOCK).stem, DEFAULT_ROUTE, *_LOCKS_OF_NO_ROUTE}
+            for route in sorted(routes):
+                held.enter_context(self.sync_lock(merchant_id, route))
+            yield
+
+    @contextmanager
+    def sync_lock(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> Iterator[None]:
+        """Hold the route's sync lock of this merchant: one sync of the two at a time on this machine.
 
         Raises:
             TryLater: another sync held it for `wait_seconds`.
         """
         folder = self.folder(merchant_id)
         before = _inode(folder)
-        lock = file_lock(folder / "sync.lock")
+        lock = file_lock(folder / (LOCK if route == DEFAULT_ROUTE else f"{route}.lock"))
         try:
             self._acquire(lock)
         except FileNotFoundError:
@@ -194,15 +227,15 @@ class Warehouse:
                 lock.acquire(timeout=self.wait_seconds, poll_interval=POLL_SECONDS)
 
     @contextmanager
-    def open(self, merchant_id: str) -> Iterator[Db]:
-        """Open the merchant's file, attached and at this version's schema; hold it briefly.
+    def open(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> Iterator[Db]:
+        """Open the route's file of this merchant, attached and at this version's schema; hold it briefly.
 
         Raises:
             TryLater: another process held the file for `wait_seconds`.
             Interrupted: another merchant's damaged file stopped DuckDB while this one was in use.
             BadSettings: the file is damaged or cannot be opened, or comes from a newer version.
         """
-        held = self._held(merchant_id)
+        held = self._held(merchant_id, route)
         path = held.path
         with held.locked():
             moved = held.inode != _inode(path)  # removed, or put back by a person
@@ -211,7 +244,7 @@ class Warehouse:
             db = held.db
             if db is None:
                 self.folder(merchant_id)
-                db = self._attach(held, merchant_id)
+                db = self._attach(held)
             held.users += 1
             broken = False
             try:
@@ -232,7 +265,63 @@ class Warehouse:
                     if broken or not held.keepers or _is_lost(held) or _is_requested(held):
                         self._detach(held, ignoring=broken, broken=broken)
 
-    def rewrite(self, merchant_id: str) -> None:
+    def peek(self, merchant_id: str, route: str, read: Callable[[Db], T], *, wait_seconds: float = PEEK_SECONDS) -> T:
+        """Return what `read` reads of another route's file; nothing is written or migrated, whatever `read` tries.
+
+        Keep it short: the route cannot use its file meanwhile. Never from within `open`, where two routes could wait
+        for each other.
+
+        Raises:
+            TryLater: the file is not there, cannot be had in time, is damaged, or lacks what `read` looks for. The
+                caller goes on without news.
+        """
+        held = self._held(merchant_id, route)
+        give_up_at = time.monotonic() + wait_seconds
+        with waiting():
+            if not held.lock.acquire(timeout=wait_seconds):
+                raise TryLater(f"route {route} of this merchant has been using its file for over {wait_seconds:.0f} s")
+        try:
+            if not held.path.exists():
+                raise TryLater(f"route {route} of this merchant has no file yet")
+            usable = held.db is not None and held.inode == _inode(held.path) and not _is_lost(held)
+            if held.db is not None and not usable and not held.users:
+                self._detach(held, ignoring=True)
+            return self._peek(held, read, give_up_at, attached=usable)
+        finally:
+            held.lock.release()
+
+    def _peek(self, held: _Held, read: Callable[[Db], T], give_up_at: float, *, attached: bool) -> T:
+        instance = held.instance
+        cursor = instance.connection.cursor() if attached and instance else self._join(held)
+        try:
+            if not attached:
+                self._attach_when_free(cursor, held.path, held.alias, give_up_at, read_only=True)
+            try:
+                cursor.execute(f"use {held.alias}")
+                cursor.execute("begin transaction read only")
+                try:
+                    return read(Db(cursor))
+                finally:
+                    with suppress(duckdb.Error):  # the first error is the one to report
+                        cursor.execute("rollback")
+            finally:
+                if not attached:
+                    with suppress(duckdb.Error):  # the first error is the one to report
+                        _detach(cursor, held.alias)
+        except (duckdb.CatalogException, duckdb.BinderException):
+            raise TryLater(f"the file of route {held.route} does not have what is looked for yet") from None
+        except duckdb.Error as error:
+            if self._told(held, error) is None:
+                raise
+            raise TryLater(f"the file of route {held.route} cannot be read now") from None
+        except BadSettings as error:
+            raise TryLater(error.message) from None
+        finally:
+            cursor.close()
+            if not attached:
+                self._leave(held)
+
+    def rewrite(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> None:
         """Copy all rows into a new file that takes the old one's place, so that what was deleted leaves the disk.
 
         DuckDB keeps deleted rows in free blocks and in its log. Under the sync lock only: what is written to the
@@ -241,12 +330,13 @@ class Warehouse:
         Raises:
             BadSettings: there is no room for a second file, or the old one's log could not be merged into it.
         """
-        path, held = self.file(merchant_id), self._held(merchant_id)
+        held = self._held(merchant_id, route)
+        path = held.path
         draft = temp_path(path)
         with held.locked():
-            with self.open(merchant_id) as db:
+            with self.open(merchant_id, route) as db:
                 db.flush()
-                quoted, copy = str(draft).replace("'", "''"), f'"new_{merchant_id}"'
+                quoted, copy = str(draft).replace("'", "''"), f'"new_{held.alias[1:]}'
                 db.execute(f"attach '{quoted}' as {copy}")
                 try:
                     draft.chmod(0o600)
@@ -260,9 +350,9 @@ class Warehouse:
             replace_durably(draft, path)
 
     @contextmanager
-    def keeping(self, merchant_id: str) -> Iterator[None]:
+    def keeping(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> Iterator[None]:
         """Keep the file attached between two uses while the block lasts, unless another process requests it."""
-        held = self._held(merchant_id)
+        held = self._held(merchant_id, route)
         with self._guard:
             held.keepers += 1
             if self._watcher is None:
@@ -294,11 +384,12 @@ class Warehouse:
                 finally:
                     held.lock.release()
 
-    def _held(self, merchant_id: str) -> _Held:
+    def _held(self, merchant_id: str, route: str) -> _Held:
         with self._guard:
-            held = self._files.get(merchant_id)
+            held = self._files.get((merchant_id, route))
             if held is None:
-                held = self._files[merchant_id] = _Held(self.file(merchant_id))
+                held = _Held(merchant_id, route, self.file(merchant_id, route))
+                self._files[merchant_id, route] = held
             return held
 
     def _told(self, held: _Held, error: duckdb.Error) -> BadSettings | TryLater | None:
@@ -370,16 +461,15 @@ class Warehouse:
             )
         return self._instance
 
-    def _attach(self, held: _Held, merchant_id: str) -> Db:
-        path = held.path
+    def _attach(self, held: _Held) -> Db:
+        path, alias = held.path, held.alias
         cursor = self._join(held)
-        alias = f'"m_{merchant_id}"'
         try:
             if held.granted:  # the process that requested it checks at intervals whether it is free
                 held.granted = False
                 with waiting():
                     time.sleep(2 * POLL_SECONDS)
-            self._attach_when_free(cursor, path, alias)
+            self._attach_when_free(cursor, path, alias, time.monotonic() + self.wait_seconds)
             try:
                 # DuckDB makes it by the process's umask. A process that was killed before this line has left an empty
                 # file so, and one that was put back from a backup may be anything.
@@ -387,7 +477,7 @@ class Warehouse:
                     path.chmod(0o600)
                 cursor.execute(f"use {alias}")
                 db = Db(cursor)
-                migrate(db, path, self.layouts["contacts"])
+                migrate(db, path, self.layouts[held.route])
             except BaseException:
                 with suppress(duckdb.Error):  # the first error is the one to report
                     _detach(cursor, alias)
@@ -403,18 +493,26 @@ class Warehouse:
             cursor.close()
             self._leave(held)
             raise
-        held.db, held.cursor, held.alias, held.inode = db, cursor, alias, _inode(path)
+        held.db, held.cursor, held.inode = db, cursor, _inode(path)
         return db
 
-    def _attach_when_free(self, cursor: duckdb.DuckDBPyConnection, path: Path, alias: str) -> None:
-        if _attached(cursor, path, alias):
+    def _attach_when_free(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        path: Path,
+        alias: str,
+        give_up_at: float,
+        *,
+        read_only: bool = False,
+    ) -> None:
+        if _attached(cursor, path, alias, read_only=read_only):
             return
-        give_up_at = time.monotonic() + self.wait_seconds
+        began = time.monotonic()
         with waiting(), requesting_release(path):
-            while not _attached(cursor, path, alias):
+            while not _attached(cursor, path, alias, read_only=read_only):
                 if time.monotonic() >= give_up_at:
                     raise TryLater(
-                        f"the file {path} has been held by another process for over {self.wait_seconds:.0f} s: close "
+                        f"the file {path} has been held by another process for over {give_up_at - began:.0f} s: close "
                         "the program that has it open (a DuckDB shell, an editor or a notebook), or let the other "
                         "vs-st command end"
                     )
@@ -461,11 +559,19 @@ def _is_requested(held: _Held) -> bool:
     return held.granted
 
 
-def _attached(cursor: duckdb.DuckDBPyConnection, path: Path, alias: str) -> bool:
+_LOCKS_OF_NO_ROUTE = ("standing",)  # other locks in a merchant's folder
+
+
+def _alias(merchant_id: str, route: str) -> str:
+    """Return the name, quoted, that a file is attached under; no merchant's id has a dot."""
+    return f'"m_{merchant_id}"' if route == DEFAULT_ROUTE else f'"m_{merchant_id}.{route}"'
+
+
+def _attached(cursor: duckdb.DuckDBPyConnection, path: Path, alias: str, *, read_only: bool = False) -> bool:
     """Attach the file; returns False where another process holds it."""
     quoted = str(path).replace("'", "''")
     try:
-        cursor.execute(f"attach '{quoted}' as {alias}")
+        cursor.execute(f"attach '{quoted}' as {alias}{' (read_only)' if read_only else ''}")
     except duckdb.IOException as error:
         if "Could not set lock on file" not in str(error):
             raise

@@ -140,7 +140,8 @@ def _apply(db: Db, sql: str) -> None:
 
 def remedy(path: Path) -> str:
     """Return the command that starts a merchant's file again, for messages."""
-    return f"`vs-st rebuild --merchant {path.parent.name}`"
+    route = "" if path.stem == "warehouse" else f" --route {path.stem}"
+    return f"`vs-st rebuild --merchant {path.parent.name}{route}`"
 
 
 def utc_now_naive() -> datetime:

@@ -26,6 +26,7 @@ from vs_st_pipeline.domain.errors import (
     BadSettings,
     Forbidden,
     Internal,
+    NotSent,
     PipelineError,
     Refused,
     TryLater,
@@ -491,6 +492,20 @@ def test_a_host_name_unknown_to_dns_is_try_later(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     assert type(Rig("http://shop.test").fail()) is TryLater
+
+
+def test_a_write_that_is_asked_once_is_not_repeated_and_tells_what_cannot_have_left(server: Server) -> None:
+    server.acts = [reply(503), reply(200, "{}")]
+    rig = Rig(server.url)
+    with pytest.raises(TryLater) as told:
+        rig.client.request("c", "POST", "/", shape=JSON, json={}, headers={"Idempotency-Key": "k"}, once=True)
+    assert (len(server.heads), type(told.value)) == (1, TryLater)
+    assert "idempotency-key: k" in str(server.heads[0]).lower()
+    rig.client.close()
+    nobody = Rig("http://127.0.0.1:9")
+    with pytest.raises(NotSent):
+        nobody.client.request("c", "POST", "/", shape=JSON, json={}, once=True)
+    assert nobody.client.calls["c"] == 1
 
 
 def test_retry_after_date_is_read_by_the_server_s_clock(server: Server) -> None:

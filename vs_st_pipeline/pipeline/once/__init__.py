@@ -1,0 +1,13 @@
+"""What a route is made of that says things once: orders, events, messages (routes.md R19, R34, R35, R38).
+
+items       what is said: kinds, items, answers, and what an unknown outcome becomes
+session     hold the route's lock; bring file, evidence and suppression in step
+outbox      stored before it is sent; the ledger moves with the answer
+delivery    send what is due, in order; settle what is unknown by its kind's rule
+claims      a key is claimed once for good: in the evidence file, or (`account_claims`) with a shared account
+evidence    the file that outlives the database
+recovery    after a crash or a loss: what the claims say is put into the outbox
+hints       records to be read first; readers: one route reads for all
+verdicts    the brake, and what a person lets pass
+erasure     forget a person; repair: retry, drop, resolve; schedule: when the route is due next
+"""

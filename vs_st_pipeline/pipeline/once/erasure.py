@@ -1,0 +1,141 @@
+"""Forgets a person in what a say-once route keeps: the outbox, the ledger, the evidence file, and the disk.
+
+Data flow: names -> raw.forgotten, `forgotten.json` -> rows and lines without the person; keys, ids, states and times
+stay, so that nothing is said twice.
+
+Each step may be the last one before the power goes: the hashes and the erased rows are one transaction, which also sets
+the state `REWRITE`; while it is set, the next sync or the next `forget` does the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress as ignoring
+from pathlib import Path
+
+from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line
+from vs_st_pipeline.pipeline.once.items import FORGOTTEN, Person
+from vs_st_pipeline.pipeline.once.schema import ensure_tables
+from vs_st_pipeline.platform.atomic_file import write_atomically
+from vs_st_pipeline.platform.locks import file_lock
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, set_state
+from vs_st_pipeline.platform.warehouse.suppression import (
+    REWRITE,
+    Suppressed,
+    copy_hashes,
+    read_suppressed,
+    suppress,
+    suppressed_hashes,
+)
+
+COPY = "forgotten.json"  # the merchant's, which all its routes share
+
+
+def forget(run: Run, people: Sequence[Person]) -> int:
+    """Forget these names in this route; returns how many rows of the outbox named one of them.
+
+    Raises:
+        TryLater: a sync of the route is running.
+    """
+    with run.sync_lock():
+        with run.open() as db:
+            ensure_tables(db)
+        begin(run)
+        with run.open() as db, db.transaction():
+            suppress(db, people, run.now())
+            gone = _erase(db, read_suppressed(db), run)
+            set_state(db, REWRITE, True, run.now())
+        begin(run)
+    return gone
+
+
+def begin(run: Run) -> None:
+    """Bring the hashes in the file and the merchant's copy in step, and finish an erasure."""
+    folder = run.warehouse.folder(run.merchant.id)
+    with file_lock(folder / "forgotten.lock", timeout=run.warehouse.wait_seconds):  # other routes write the copy too
+        copied = _read_copy(folder / COPY)
+        with run.open() as db:
+            stored = suppressed_hashes(db)
+            if missing := sorted(copied - stored):
+                with db.transaction():
+                    copy_hashes(db, missing)
+                    if _erase(db, read_suppressed(db), run):
+                        set_state(db, REWRITE, True, run.now())
+        if stored - copied:
+            write_atomically(folder / COPY, json.dumps(sorted(stored | copied)).encode())
+    with run.open() as db:
+        wanted, forgotten = get_state(db, REWRITE), read_suppressed(db)
+    if wanted:
+        EvidenceFile.of(run).rewrite(lambda line: _without(line, forgotten))
+        path = run.file()
+        for aside in path.parent.glob(f"{path.name}.*.bak*"):  # a rebuild has set them aside, with the person in them
+            aside.unlink(missing_ok=True)
+        run.rewrite()
+        with run.open() as db, db.transaction():
+            db.execute("delete from once.evidence_read")  # it is another file now, and none of it is lost
+            clear_state(db, REWRITE)
+
+
+def _erase(db: Db, forgotten: Suppressed, run: Run) -> int:
+    """Take forgotten people out of the rows that name them, inside the caller's transaction.
+
+    What is not sent is dropped. What may be out stays unknown: how that is settled, its kind says.
+    """
+    keys = {
+        key
+        for key, people in db.rows(
+            "select key, people from once.outbox where people <> '[]' union select key, people from once.ledger"
+        )
+        if any(forgotten.knows(*name) for name in json.loads(people))
+    }
+    if not keys:
+        return 0
+    with db.batch({"key": sorted(keys)}) as batch:
+        db.execute(
+            f"""insert into once.history by name
+                select (select coalesce(max(seq), 0) from once.history) + row_number() over (order by o.seq) as seq,
+                       key, kind, entity, 'forgotten' as event, $at::timestamp as happened_at, $who as who,
+                       $run as run_id
+                from once.outbox as o semi join {batch} using (key)""",
+            {"at": run.now(), "who": run.started_by, "run": run.run_id},
+        )
+        db.execute(
+            f"""update once.outbox set body = null, body_hash = null, evidence = '{{}}', people = '[]',
+                       forgotten = true,
+                       reason = case when state in ('accepted', 'dropped', 'unknown', 'sending') then reason
+                                     else '{FORGOTTEN}' end,
+                       state = case when state in ('accepted', 'dropped', 'unknown', 'sending') then state
+                                    else 'dropped' end
+                where key in (select key from {batch})"""
+        )
+        db.execute(
+            f"""update once.ledger set answer = '{{}}', evidence = '{{}}', people = '[]'
+                where key in (select key from {batch})"""
+        )
+    return len(keys)
+
+
+def _without(line: Line, forgotten: Suppressed) -> Line:
+    """Return a line of the evidence file without a forgotten person's data."""
+    with ignoring(TypeError, ValueError):
+        if any(forgotten.knows(str(kind), value) for kind, value in line.get("people") or ()):
+            kept = {name: value for name, value in line.items() if name not in ("evidence", "people", "answer")}
+            return {**kept, "erased": True}
+    return line
+
+
+def _read_copy(path: Path) -> set[tuple[str, str, str]]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return {(str(hashed), bytes.fromhex(salt).hex(), str(on)) for hashed, salt, on in rows}
+    except FileNotFoundError:
+        return set()
+    except (ValueError, TypeError):
+        raise BadSettings(
+            f"the file {path} is damaged: it keeps out people who were forgotten; put it back from a backup, or remove "
+            "it (the database beside it has the same, unless that was lost too)"
+        ) from None

@@ -1,0 +1,57 @@
+"""Keeps when a route is due next for a merchant, where a schedule reads it without opening a database (routes.md R16).
+
+`merchants/ID/<route>.due`, one ISO time. It can be lost: a route without it is due.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from vs_st_pipeline.domain.records import LARGEST_GAP
+from vs_st_pipeline.pipeline.once.items import OnUnknown, Row, State
+from vs_st_pipeline.pipeline.once.outbox import Outbox
+from vs_st_pipeline.platform.atomic_file import write_atomically
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+
+SOON = timedelta(minutes=1)  # for what is looked at in every sync
+
+
+def due_path(data_dir: Path, merchant_id: str, route: str) -> Path:
+    """Return where a route's next time lies."""
+    return data_dir / "merchants" / merchant_id / f"{route}.due"
+
+
+def write_next_due(run: Run, at: datetime | None) -> None:
+    """Store when the route is due next (UTC without zone); None: only a hint makes it due."""
+    text = at.replace(tzinfo=UTC).isoformat() if at else "never"
+    write_atomically(due_path(run.warehouse.data_dir, run.merchant.id, run.route), text.encode())
+
+
+def is_due(data_dir: Path, merchant_id: str, route: str, now: datetime) -> bool:
+    """Say whether a route is due; `now` is aware. A time further off than any gap was set by a wrong clock."""
+    try:
+        with open(os.fspath(due_path(data_dir, merchant_id, route)), encoding="ascii") as file:
+            text = file.read().strip()
+        if text == "never":
+            return False
+        return not timedelta(0) < datetime.fromisoformat(text) - now <= LARGEST_GAP
+    except (OSError, ValueError, TypeError):
+        return True
+
+
+def next_try(outbox: Outbox, db: Db) -> datetime | None:
+    """Return when the outbox has something to do next, None where nothing waits for time alone."""
+    now = outbox.run.now()
+    times = [_next(outbox, row, now) for row in outbox.open_rows(db)]
+    return min((at for at in times if at is not None), default=None)
+
+
+def _next(outbox: Outbox, row: Row, now: datetime) -> datetime | None:
+    if row.state is State.HELD or (row.state is State.REJECTED and row.next_at is None):
+        return None
+    if row.state is State.UNKNOWN and outbox.kinds[row.kind].on_unknown is OnUnknown.NEVER:
+        return None
+    return max(row.next_at or now, now + SOON)

@@ -1,0 +1,63 @@
+"""Opens a route's outbox: its lock, its file, and everything that must be in step before anything is decided.
+
+with opened(run, KINDS) as outbox:
+    settle(outbox, sender, told)          what is unknown, before anything is planned
+    outbox.enqueue(items)                 stored before it is sent
+    deliver(outbox, sender, told)         and sent, once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from vs_st_pipeline.pipeline.once import erasure
+from vs_st_pipeline.pipeline.once.claims import Claims, EvidenceClaims
+from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.pipeline.once.items import Kind
+from vs_st_pipeline.pipeline.once.outbox import Outbox
+from vs_st_pipeline.pipeline.once.recovery import recover
+from vs_st_pipeline.pipeline.once.rows import Settled
+from vs_st_pipeline.pipeline.once.schedule import next_try, write_next_due
+from vs_st_pipeline.pipeline.once.schema import ensure_tables
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+
+
+@contextmanager
+def opened(
+    run: Run,
+    kinds: Iterable[Kind],
+    claims: Claims | None = None,
+    *,
+    prepare: Callable[[Db], None] = lambda db: None,
+    settled: Settled = lambda db, row, answer: None,
+    next_due: Callable[[], datetime | None] = lambda: None,
+) -> Iterator[Outbox]:
+    """Hold the route's sync lock, and give its outbox with everything in step.
+
+    Args:
+        claims: where the route's claims lie; its evidence file where none is named.
+        prepare: run on the file before anything else, such as for tables of the route's own.
+        settled: what of the route's own tables moves with an answer (`Rows`).
+        next_due: asked at the end, well or not: when the route itself wants to run next. What the outbox waits for may
+            be earlier.
+
+    Raises:
+        TryLater: another sync of the route is running.
+    """
+    with run.sync_lock(), run.keeping():
+        with run.open() as db:
+            ensure_tables(db)
+            prepare(db)
+        erasure.begin(run)
+        outbox = Outbox(run, kinds, claims or EvidenceClaims(EvidenceFile.of(run)), settled)
+        recover(outbox)
+        try:
+            yield outbox
+        finally:
+            if not run.dry_run:
+                with run.open() as db:
+                    found = [at for at in (next_due(), next_try(outbox, db)) if at is not None]
+                write_next_due(run, min(found, default=None))

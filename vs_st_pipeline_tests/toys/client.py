@@ -1,0 +1,105 @@
+"""The toy system's connector: its client, its inbox, and the merchant that has it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from vs_st_pipeline.domain.errors import BadRecord
+from vs_st_pipeline.pipeline.once.hints import Entry
+from vs_st_pipeline.pipeline.once.items import Accepted, Answer, Item, Look, Missing, Unknown
+from vs_st_pipeline.platform.http.client import Basic, HttpClient
+
+SYSTEM, PARCEL = "shop", "parcels"
+ROUTES = ("parcels", "letters")  # in the order in which one reads for all (R34)
+
+
+@dataclass(frozen=True)
+class Merchant:
+    """As much of a merchant as a toy needs."""
+
+    id: str
+    url: str
+    paused: frozenset[str] = frozenset()
+    on_unknown: str = "read"
+    enabled: bool = True
+    time_zone: ZoneInfo = ZoneInfo("America/Los_Angeles")
+
+    @property
+    def on(self) -> tuple[str, ...]:
+        """Its routes that are on."""
+        return tuple(route for route in ROUTES if route not in self.paused)
+
+
+class Free:
+    """No pace."""
+
+    def wait(self) -> float:
+        return 0.0
+
+
+class Client:
+    """One method per call."""
+
+    def __init__(self, merchant: Merchant, route: str) -> None:
+        self.route = route
+        self.http = HttpClient(
+            system=SYSTEM, base_url=merchant.url, auth=Basic("toy", "toy"), pace=Free(), give_up_after=0,
+            sleep=lambda seconds: None,
+        )  # fmt: skip
+
+    def ids(self) -> list[str]:
+        answer = self.http.request("list", "GET", "/parcels", shape=dict[str, list[str]])
+        return answer.value["parcels"]
+
+    def parcel(self, parcel: str) -> dict[str, Any]:
+        found = self.http.request("parcel", "GET", f"/parcels/{parcel}", shape=dict[str, Any]).value
+        if found.get("id") != parcel:
+            raise BadRecord("The answer is not the parcel that was asked for", system=SYSTEM, call="parcel")
+        return found
+
+    def post(self, item: Item) -> Answer:
+        headers = {"Idempotency-Key": item.key, "X-Route": self.route}
+        answer = self.http.request(
+            "message", "POST", "/messages", shape=dict[str, str], json=json.loads(item.body), headers=headers, once=True
+        )
+        message = answer.value.get("message_id")
+        return Accepted({"message_id": message}) if message else Unknown("no message id", answer.status)
+
+    def look(self, key: str) -> Look:
+        found = self.http.request("look", "GET", f"/messages?key={key}", shape=dict[str, list[str]]).value["messages"]
+        return Accepted({"found": len(found)}) if found else Missing()
+
+
+class Inbox:
+    """A durable inbox of the toy's webhooks; each route takes its own copy."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with closing(self._open()) as db, db:
+            db.execute("create table if not exists entries (key text primary key, parcel text)")
+            db.execute("create table if not exists taken (key text, route text, primary key (key, route))")
+
+    def put(self, key: str, parcel: str) -> None:
+        with closing(self._open()) as db, db:
+            db.execute("insert or ignore into entries values (?, ?)", [key, parcel])
+
+    def waiting(self, merchant_id: str, route: str) -> Sequence[Entry]:
+        with closing(self._open()) as db, db:
+            rows = db.execute(
+                "select key, parcel from entries where key not in (select key from taken where route = ?)", [route]
+            ).fetchall()
+        return [Entry(key, SYSTEM, PARCEL, parcel, "webhook") for key, parcel in rows]
+
+    def taken(self, merchant_id: str, route: str, keys: Sequence[str]) -> None:
+        with closing(self._open()) as db, db:
+            db.executemany("insert or ignore into taken values (?, ?)", [(key, route) for key in keys])
+
+    def _open(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=30)
