@@ -23,7 +23,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.settings.model import SettingsModel
 from vs_st_pipeline.platform.warehouse.files import Warehouse
-from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, Legacy, read_lineage
+from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, Legacy, Lineage, read_lineage
 
 Record = dict[str, Any]
 
@@ -207,6 +207,7 @@ class Route:
         connectors: the systems that it reads or writes, in the order in which reports name them.
         needs: names of the sections that a merchant's entry must name to have this route; of each set one will do.
         settings: what the route's own section may hold, or which keys of an entry are the route's; None: nothing.
+        toolkits: tables of the toolkits that it is made of, such as `once.schema.ONCE`.
         migrations: the folder of its own tables' numbered SQL; None where it needs none.
         legacy: how its file was made before each owner had a lineage of its own.
         does: what it does, as the end of a sentence that begins with "Keep".
@@ -249,6 +250,7 @@ class Route:
     count_stored: Callable[[Warehouse, str], int] = lambda _warehouse, _merchant: 0
     carried: Mapping[str, str] = field(default_factory=dict)
     settings: type[SettingsModel] | None = None
+    toolkits: tuple[Lineage, ...] = ()
     migrations: Traversable | None = None
     legacy: Legacy | None = None
 
@@ -280,7 +282,9 @@ class Route:
 
 
 def layout_of(route: Route) -> Layout:
-    """Return what this route's files hold: what all share, its connectors' tables, and its own."""
+    """Return what this route's files hold: what all share, its toolkits' and connectors' tables, and its own."""
     own = [(connector.name, connector.migrations) for connector in route.connectors]
     own.append((route.name, route.migrations))
-    return Layout((SHARED, *(read_lineage(owner, folder) for owner, folder in own if folder)), route.legacy)
+    return Layout(
+        (SHARED, *route.toolkits, *(read_lineage(owner, folder) for owner, folder in own if folder)), route.legacy
+    )

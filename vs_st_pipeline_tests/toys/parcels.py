@@ -31,6 +31,7 @@ from vs_st_pipeline.pipeline.once.session import opened
 from vs_st_pipeline.pipeline.once.verdicts import Verdict, refused
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.migrations import Lineage
 from vs_st_pipeline_tests.toys.client import PARCEL, SYSTEM, Client, Inbox, Merchant
 
 EVERY = timedelta(minutes=5)
@@ -95,16 +96,23 @@ def sync(run: Run, inbox: Inbox) -> Delivered:
     return told
 
 
+TABLES = Lineage(
+    "parcels",
+    (
+        (
+            1,
+            """create schema toy;
+               create table toy.parcels (id varchar primary key, body varchar not null);
+               create table toy.told (parcel varchar, step varchar, answer varchar);""",
+        ),
+    ),
+)
+"""The route's own tables."""
+
+
 def route(run: Run) -> dict[str, Any]:
-    """What the toolkit is told of the route's own tables and times."""
-    return {"prepare": _tables, "settled": _told, "next_due": lambda: run.now() + EVERY}
-
-
-def _tables(db: Db) -> None:
-    with db.transaction():
-        db.execute("create schema if not exists toy")
-        db.execute("create table if not exists toy.parcels (id varchar primary key, body varchar not null)")
-        db.execute("create table if not exists toy.told (parcel varchar, step varchar, answer varchar)")
+    """What the toolkit is told of the route's own answers and times."""
+    return {"settled": _told, "next_due": lambda: run.now() + EVERY}
 
 
 def staged(db: Db) -> dict[str, dict[str, Any]]:

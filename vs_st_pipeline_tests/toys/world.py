@@ -17,21 +17,24 @@ from pathlib import Path
 from typing import Any
 
 from vs_st_pipeline.pipeline.once.delivery import Delivered
+from vs_st_pipeline.pipeline.once.schema import ONCE
 from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse
+from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout
 from vs_st_pipeline_tests.toys import letters, parcels
 from vs_st_pipeline_tests.toys.client import Inbox, Merchant
 from vs_st_pipeline_tests.toys.shop import Shop
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LAYOUTS = {"parcels": Layout((SHARED, ONCE, parcels.TABLES)), "letters": Layout((SHARED, ONCE, parcels.TABLES))}
 SYNCS = {"parcels": parcels.sync, "letters": letters.sync}
 Record = dict[str, Any]
 
 
 def warehouse_at(data: Path, wait_seconds: float = 20.0) -> Warehouse:
     """The warehouse of toy routes."""
-    return Warehouse(data, wait_seconds=wait_seconds)
+    return Warehouse(data, LAYOUTS, wait_seconds=wait_seconds)
 
 
 @dataclass

@@ -17,7 +17,6 @@ from pathlib import Path
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line
 from vs_st_pipeline.pipeline.once.items import FORGOTTEN, Person
-from vs_st_pipeline.pipeline.once.schema import ensure_tables
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.locks import file_lock
 from vs_st_pipeline.platform.run import Run
@@ -42,8 +41,6 @@ def forget(run: Run, people: Sequence[Person]) -> int:
         TryLater: a sync of the route is running.
     """
     with run.sync_lock():
-        with run.open() as db:
-            ensure_tables(db)
         begin(run)
         with run.open() as db, db.transaction():
             suppress(db, people, run.now())

@@ -20,9 +20,7 @@ from vs_st_pipeline.pipeline.once.outbox import Outbox
 from vs_st_pipeline.pipeline.once.recovery import recover
 from vs_st_pipeline.pipeline.once.rows import Settled
 from vs_st_pipeline.pipeline.once.schedule import next_try, write_next_due
-from vs_st_pipeline.pipeline.once.schema import ensure_tables
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse.connection import Db
 
 
 @contextmanager
@@ -31,7 +29,6 @@ def opened(
     kinds: Iterable[Kind],
     claims: Claims | None = None,
     *,
-    prepare: Callable[[Db], None] = lambda db: None,
     settled: Settled = lambda db, row, answer: None,
     next_due: Callable[[], datetime | None] = lambda: None,
 ) -> Iterator[Outbox]:
@@ -39,7 +36,6 @@ def opened(
 
     Args:
         claims: where the route's claims lie; its evidence file where none is named.
-        prepare: run on the file before anything else, such as for tables of the route's own.
         settled: what of the route's own tables moves with an answer (`Rows`).
         next_due: asked at the end, well or not: when the route itself wants to run next. What the outbox waits for may
             be earlier.
@@ -48,9 +44,6 @@ def opened(
         TryLater: another sync of the route is running.
     """
     with run.sync_lock(), run.keeping():
-        with run.open() as db:
-            ensure_tables(db)
-            prepare(db)
         erasure.begin(run)
         outbox = Outbox(run, kinds, claims or EvidenceClaims(EvidenceFile.of(run)), settled)
         recover(outbox)

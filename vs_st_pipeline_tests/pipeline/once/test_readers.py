@@ -8,7 +8,6 @@ from vs_st_pipeline.pipeline.once import hints, readers
 from vs_st_pipeline.pipeline.once.account_claims import AccountClaims
 from vs_st_pipeline.pipeline.once.claims import Claim, Claimed
 from vs_st_pipeline.pipeline.once.hints import Hint
-from vs_st_pipeline.pipeline.once.schema import ensure_tables
 from vs_st_pipeline_tests.toys.world import NOON, World
 
 
@@ -92,7 +91,6 @@ def test_r27_a_dry_run_takes_no_hint_over(world: World) -> None:
 def test_hints_are_read_in_the_order_in_which_they_came_and_one_that_became_newer_stays(world: World) -> None:
     run = world.run()
     with run.open() as db:
-        ensure_tables(db)
         with db.transaction():
             for number in (2, 1, 3):
                 hints.store(db, [Hint("parcels", "shop", "parcels", f"p{number}", "webhook")], run.now())
