@@ -33,7 +33,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.settings.secrets import FORMS, Secret, read_reference, read_secret
 from vs_st_pipeline.platform.settings.time_zones import find_zone, nearest_zone
-from vs_st_pipeline.platform.settings.yaml_source import Node, SettingsFault
+from vs_st_pipeline.platform.settings.yaml_source import TIME, Node, SettingsFault
 
 T = TypeVar("T")
 
@@ -242,7 +242,8 @@ def _past_date(node: Node, reading: Reading) -> date:
     if reading.today is not None and found > reading.today:
         raise node.problem(
             f"this is after today ({reading.today}): no order would be found; write a day that is past, such as "
-            "2005-01-01"
+            "2005-01-01",
+            TIME,
         )
     return found
 
