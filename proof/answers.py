@@ -14,9 +14,13 @@ from dataclasses import dataclass, field
 from proof.kills import busy
 from proof.units import Figures, Opener, Proof, Unit
 from proof.world import BATCH, MODES, SINGLY, Expected, Finding, World, told
+from vs_st_pipeline.domain.plan import UNDER_AGE
 
 SEEDS = 140  # some 20,000 answers
 ROUNDS = 40  # of all reading stops, in one process
+# Born on 31 February 1984, says the shop, which is no date. So a lie that told a date stands, and who was held as under
+# age stays held (routes.md R23).
+AGELESS = "7075550147"
 FITTING = {"ok", "partial", "bad_answer", "try_later", "auth", "unsafe"}
 
 
@@ -85,6 +89,8 @@ def syncing(world: World, figures: Spoilt, seed: int, expected: Expected, *, rat
 
 def _well_again(world: World, mode: str, trial: str, wrong: list[str], expected: Expected) -> None:
     _, left = world.well_again(mode, expected)
+    if left and world.held(AGELESS) == UNDER_AGE:
+        left = [row for row in left if not row.startswith(AGELESS)]
     wrong = wrong + left + world.forbidden()
     if wrong:
         raise Finding(trial, wrong)

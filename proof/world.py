@@ -319,6 +319,12 @@ class World:
         with Warehouse(self.data).open(TEST) as db:
             return {there[contact_id] for contact_id in ledger.read_doubted(db) if contact_id in there}
 
+    def held(self, phone: str) -> str | None:
+        """Why the last plan holds the contact with this phone back; None where it does not."""
+        with Warehouse(self.data).open(TEST) as db:
+            found = db.value("select max(held) from planned.contacts where phone = ?", [phone])
+        return None if found is None else str(found)
+
     def waiting(self) -> set[str]:
         """Phones of contacts whose values a batch took and never showed: told of, and tried after growing gaps."""
         there = {row["contactId"]: row["contactPhone"] for row in self.box.simpletexting.control.contacts(TEST)}
