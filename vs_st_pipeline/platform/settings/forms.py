@@ -127,16 +127,19 @@ OrNull = Annotated[T | None, Form(_plain(lambda node: None if node.is_null() els
 
 
 @dataclass(frozen=True, slots=True)
-class _OneOf:
+class OneOf:
     """One of the words of a `Literal`."""
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def form(self, source: Any) -> Form:
+        """Return how the words of this `Literal` are written."""
         words = get_args(source)
-        form = Form(lambda node, reading: node.choice(words), ", ".join(words))
-        return form.__get_pydantic_core_schema__(source, handler)
+        return Form(lambda node, reading: node.choice(words), f"one of: {', '.join(words)}")
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return self.form(source).__get_pydantic_core_schema__(source, handler)
 
 
-Choice = Annotated[T, _OneOf()]
+Choice = Annotated[T, OneOf()]
 """One of some words: `Choice[Literal["hold", "note"]]`."""
 
 

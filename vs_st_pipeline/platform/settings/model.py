@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from vs_st_pipeline.platform.settings.forms import AT_A_LINE, Form, Reading, collected
+from vs_st_pipeline.platform.settings.forms import AT_A_LINE, Form, OneOf, Reading, collected
 from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.settings.yaml_source import LACK, Node, SettingsFault
 
@@ -165,4 +165,7 @@ def _model_in(annotation: Any) -> type[SettingsModel] | None:
 
 
 def _form_of(field: FieldInfo) -> Form | None:
-    return next((one for one in field.metadata if isinstance(one, Form)), None)
+    for one in field.metadata:
+        if isinstance(one, Form | OneOf):
+            return one if isinstance(one, Form) else one.form(field.annotation)
+    return None
