@@ -256,6 +256,8 @@ def read_merchants(path: Path, environ: Mapping[str, str], house: House, *, all_
     """
     files = _read_files(path)
     reader = _EntryReader(house, environ, files.folders, files.defaults, all_secrets)
+    if not (files.entries or files.unreadable):
+        raise files.nobody
     good: list[Merchant] = []
     bad: list[BadMerchant] = []
     owners: dict[str, Node] = {}
@@ -284,7 +286,7 @@ def is_enabled(path: Path, merchant_id: str) -> bool | None:
     Raises:
         BadSettings: a file cannot be read as YAML, so that it cannot be said.
     """
-    files = _read_files(path, may_be_empty=True)
+    files = _read_files(path)
     for _, error in files.unreadable:
         raise error
     own = [entry for entry in files.entries if _peek(entry, "id", Node.text) == merchant_id]
@@ -326,16 +328,18 @@ class _Files:
     Attributes:
         folders: by the name that messages give a file, its folder.
         unreadable: files of `merchants.d` by their names without `.yaml`, and why they cannot be read.
+        nobody: says where a merchant is to be added, if there is none.
     """
 
+    nobody: BadSettings
     defaults: Node | None = None
     entries: list[Node] = field(default_factory=list)
     folders: dict[str, Path] = field(default_factory=dict)
     unreadable: list[tuple[str, BadSettings]] = field(default_factory=list)
 
 
-def _read_files(path: Path, *, may_be_empty: bool = False) -> _Files:
-    files, nobody = _Files(), BadSettings(f"{path}: {_NOBODY}")
+def _read_files(path: Path) -> _Files:
+    files = _Files(BadSettings(f"{path}: {_NOBODY}"))
     folder = path if os.path.isdir(path) else path.parent / _MORE_FILES
     # Each merchant may have a file of its own, so the merchants file itself need not be there.
     if folder is not path and (os.path.lexists(path) or not _yaml_files(folder)):
@@ -344,7 +348,7 @@ def _read_files(path: Path, *, may_be_empty: bool = False) -> _Files:
         parts = top.mapping(("defaults", "merchants"))
         files.defaults = parts.get("defaults")
         files.entries += parts["merchants"].items() if "merchants" in parts else []
-        nobody = parts.get("merchants", top).problem(_NOBODY)
+        files.nobody = parts.get("merchants", top).problem(_NOBODY)
     for file in _yaml_files(folder):
         name = f"{folder.absolute().name}/{file.name}"
         files.folders[name] = file.absolute().parent
@@ -352,8 +356,6 @@ def _read_files(path: Path, *, may_be_empty: bool = False) -> _Files:
             files.entries += _entries_of(read_with_lines(file, name))
         except BadSettings as error:
             files.unreadable.append((file.name.removesuffix(".yaml"), error))
-    if not (files.entries or files.unreadable or may_be_empty):
-        raise nobody
     return files
 
 
