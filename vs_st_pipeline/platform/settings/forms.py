@@ -33,7 +33,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.settings.secrets import FORMS, Secret, read_reference, read_secret
 from vs_st_pipeline.platform.settings.time_zones import find_zone, nearest_zone
-from vs_st_pipeline.platform.settings.yaml_source import Node, SettingsFault
+from vs_st_pipeline.platform.settings.yaml_source import TIME, Node, SettingsFault
 
 T = TypeVar("T")
 
@@ -127,16 +127,19 @@ OrNull = Annotated[T | None, Form(_plain(lambda node: None if node.is_null() els
 
 
 @dataclass(frozen=True, slots=True)
-class _OneOf:
+class OneOf:
     """One of the words of a `Literal`."""
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def form(self, source: Any) -> Form:
+        """Return how the words of this `Literal` are written."""
         words = get_args(source)
-        form = Form(lambda node, reading: node.choice(words), ", ".join(words))
-        return form.__get_pydantic_core_schema__(source, handler)
+        return Form(lambda node, reading: node.choice(words), f"one of: {', '.join(words)}")
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return self.form(source).__get_pydantic_core_schema__(source, handler)
 
 
-Choice = Annotated[T, _OneOf()]
+Choice = Annotated[T, OneOf()]
 """One of some words: `Choice[Literal["hold", "note"]]`."""
 
 
@@ -242,7 +245,8 @@ def _past_date(node: Node, reading: Reading) -> date:
     if reading.today is not None and found > reading.today:
         raise node.problem(
             f"this is after today ({reading.today}): no order would be found; write a day that is past, such as "
-            "2005-01-01"
+            "2005-01-01",
+            TIME,
         )
     return found
 

@@ -46,7 +46,7 @@ from vs_st_pipeline.platform.settings.model import (
     required,
     validate,
 )
-from vs_st_pipeline.platform.settings.yaml_source import Node, SettingsFault, read_with_lines
+from vs_st_pipeline.platform.settings.yaml_source import ROUTE, Node, SettingsFault, read_with_lines
 
 ID_FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 SHORTEST_KEEPING = timedelta(days=90)
@@ -256,6 +256,8 @@ def read_merchants(path: Path, environ: Mapping[str, str], house: House, *, all_
     """
     files = _read_files(path)
     reader = _EntryReader(house, environ, files.folders, files.defaults, all_secrets)
+    if not (files.entries or files.unreadable):
+        raise files.nobody
     good: list[Merchant] = []
     bad: list[BadMerchant] = []
     owners: dict[str, Node] = {}
@@ -284,7 +286,7 @@ def is_enabled(path: Path, merchant_id: str) -> bool | None:
     Raises:
         BadSettings: a file cannot be read as YAML, so that it cannot be said.
     """
-    files = _read_files(path, may_be_empty=True)
+    files = _read_files(path)
     for _, error in files.unreadable:
         raise error
     own = [entry for entry in files.entries if _peek(entry, "id", Node.text) == merchant_id]
@@ -326,36 +328,34 @@ class _Files:
     Attributes:
         folders: by the name that messages give a file, its folder.
         unreadable: files of `merchants.d` by their names without `.yaml`, and why they cannot be read.
+        nobody: says where a merchant is to be added, if there is none.
     """
 
+    nobody: BadSettings
     defaults: Node | None = None
     entries: list[Node] = field(default_factory=list)
     folders: dict[str, Path] = field(default_factory=dict)
     unreadable: list[tuple[str, BadSettings]] = field(default_factory=list)
 
 
-def _read_files(path: Path, *, may_be_empty: bool = False) -> _Files:
-    files = _Files()
-    folder = path if path.is_dir() else path.parent / _MORE_FILES
-    more = _yaml_files(folder)
-    nobody = BadSettings(f"{path}: {_NOBODY}")
-    # `onboard` makes files of its own, so the merchants file itself need not be there.
-    if folder is not path and (os.path.lexists(path) or not more):
+def _read_files(path: Path) -> _Files:
+    files = _Files(BadSettings(f"{path}: {_NOBODY}"))
+    folder = path if os.path.isdir(path) else path.parent / _MORE_FILES
+    # Each merchant may have a file of its own, so the merchants file itself need not be there.
+    if folder is not path and (os.path.lexists(path) or not _yaml_files(folder)):
         top = read_with_lines(path)
         files.folders[top.file] = path.absolute().parent
         parts = top.mapping(("defaults", "merchants"))
         files.defaults = parts.get("defaults")
         files.entries += parts["merchants"].items() if "merchants" in parts else []
-        nobody = parts.get("merchants", top).problem(_NOBODY)
-    for file in more:
+        files.nobody = parts.get("merchants", top).problem(_NOBODY)
+    for file in _yaml_files(folder):
         name = f"{folder.absolute().name}/{file.name}"
         files.folders[name] = file.absolute().parent
         try:
             files.entries += _entries_of(read_with_lines(file, name))
         except BadSettings as error:
             files.unreadable.append((file.name.removesuffix(".yaml"), error))
-    if not (files.entries or files.unreadable or may_be_empty):
-        raise nobody
     return files
 
 
@@ -492,18 +492,18 @@ class _EntryReader:
         """Return the fault that an entry has no route, with what it lacks for this one."""
         if not named and len(self._house.routes) > 1:
             routes = "; ".join(f"{one.name}: {self._in_words(one.needs)}" for one in self._house.routes)
-            return entry.problem(f"this merchant has no route; add the sections of one ({routes})", missing=True)
+            return entry.problem(f"this merchant has no route; add the sections of one ({routes})", ROUTE)
         need = next(need for need in route.needs if not need & named)
         if len(need) > 1:
-            return entry.problem(f"{self._in_words((need,))} is missing", missing=True)
+            return entry.problem(f"{self._in_words((need,))} is missing", ROUTE)
         (name,) = need
         model, default = self._house.models[name], self._defaults.get(name)
         there = {} if default is None else default.children()
         for key, form in required(model):
             if key not in there:
-                return missing(entry, f"{name}.{key}", form)
+                return missing(entry, f"{name}.{key}", form, ROUTE)
         why = "; what `defaults` say of it switches nothing on" if default is not None else ""
-        return entry.problem(f"{name} is missing{why}; write `{name}: {{}}`", missing=True)
+        return entry.problem(f"{name} is missing{why}; write `{name}: {{}}`", ROUTE)
 
     def _in_words(self, needs: Iterable[frozenset[str]]) -> str:
         return ", ".join(" or ".join(name for name in self._house.models if name in need) for need in needs)

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from vs_st_pipeline.platform.settings.forms import AT_A_LINE, Form, Reading, collected
+from vs_st_pipeline.platform.settings.forms import AT_A_LINE, Form, OneOf, Reading, collected
 from vs_st_pipeline.platform.settings.secrets import Secret
-from vs_st_pipeline.platform.settings.yaml_source import Node, SettingsFault
+from vs_st_pipeline.platform.settings.yaml_source import LACK, Node, SettingsFault
 
 M = TypeVar("M", bound="SettingsModel")
 
@@ -87,7 +87,7 @@ def fault_in(
     try:
         model.model_validate(values, context=reading)
     except ValidationError as error:
-        found = [fault for fault in _faults(model, where, error, complete=False) if not fault.missing]
+        found = [fault for fault in _faults(model, where, error, complete=False) if fault.rank != LACK]
         return min(found, key=lambda one: one.order, default=None)
     return None
 
@@ -134,11 +134,11 @@ def _faults(
             yield _at(model, where, place)[1].problem(str(one["ctx"]["error"]))
 
 
-def missing(node: Node, key: str, form: Form | None) -> SettingsFault:
+def missing(node: Node, key: str, form: Form | None, rank: int = LACK) -> SettingsFault:
     """Return the fault that a mapping lacks a key."""
     if form is not None and form.absent is not None:
-        return node.problem(form.absent, missing=True)
-    return node.problem(f"{key} is missing{f'; write {form.write}' if form else ''}", missing=True)
+        return node.problem(form.absent, rank)
+    return node.problem(f"{key} is missing{f'; write {form.write}' if form else ''}", rank)
 
 
 def _at(
@@ -165,4 +165,7 @@ def _model_in(annotation: Any) -> type[SettingsModel] | None:
 
 
 def _form_of(field: FieldInfo) -> Form | None:
-    return next((one for one in field.metadata if isinstance(one, Form)), None)
+    for one in field.metadata:
+        if isinstance(one, Form | OneOf):
+            return one if isinstance(one, Form) else one.form(field.annotation)
+    return None

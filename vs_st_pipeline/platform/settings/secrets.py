@@ -24,7 +24,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.platform.settings.yaml_source import Node
+from vs_st_pipeline.platform.settings.yaml_source import LACK, Node
 
 FORMS = "env:NAME or file:PATH"
 GROUP = "vs_st_pipeline.secret_readers"
@@ -115,7 +115,7 @@ def read_secret(node: Node, reference: str, folder: Path, environ: Mapping[str, 
     try:
         return Secret(resolve_secret(reference, folder, environ), reference)
     except SecretError as error:
-        raise node.problem(str(error)) from None
+        raise node.problem(str(error), LACK) from None
 
 
 def parse_reference(written: str) -> str:

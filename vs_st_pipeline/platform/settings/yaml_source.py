@@ -39,23 +39,27 @@ _WORD = re.compile(r"[A-Za-z_ -]{1,40}")
 _RESOLVER = yaml.resolver.Resolver()
 
 
+FORM, LACK, ROUTE, TIME = range(4)
+
+
 class SettingsFault(BadSettings):
     """A fault at one line of a file.
 
     Attributes:
         line: from 1.
-        missing: something is not there; of several faults what is there and wrong is told first.
+        rank: of several faults the least is told first. `FORM`: what is written cannot be meant; `LACK`: something is
+            not there; `ROUTE`: it is a whole section; `TIME`: right, but not today.
     """
 
-    def __init__(self, message: str, line: int, *, missing: bool = False) -> None:
+    def __init__(self, message: str, line: int, rank: int) -> None:
         super().__init__(message)
         self.line = line
-        self.missing = missing
+        self.rank = rank
 
     @property
-    def order(self) -> tuple[bool, int]:
+    def order(self) -> tuple[int, int]:
         """Return a key by which the fault that a person should mend first is the smallest."""
-        return self.missing, self.line
+        return self.rank, self.line
 
 
 class Node:
@@ -80,9 +84,9 @@ class Node:
     def __repr__(self) -> str:
         return f"Node({self.file}, line {self.line}, {self.key!r})"
 
-    def problem(self, message: str, *, missing: bool = False) -> SettingsFault:
+    def problem(self, message: str, rank: int = FORM) -> SettingsFault:
         """Return the error `message` (what is wrong and what to do) with file, line and key; the caller raises it."""
-        return _bad(self.file, self.line, f"{self.key}: {message}" if self.key else message, missing=missing)
+        return _bad(self.file, self.line, f"{self.key}: {message}" if self.key else message, rank)
 
     def is_null(self) -> bool:
         """Say whether nothing is written here (or `null`, or `~`)."""
@@ -440,8 +444,8 @@ def _line(event: yaml.Event) -> int:
     return line + 1
 
 
-def _bad(file: str, line: int, message: str, *, missing: bool = False) -> SettingsFault:
-    return SettingsFault(f"{file}, line {line}: {message}", line, missing=missing)
+def _bad(file: str, line: int, message: str, rank: int = FORM) -> SettingsFault:
+    return SettingsFault(f"{file}, line {line}: {message}", line, rank)
 
 
 def _not_yaml(name: str, error: yaml.MarkedYAMLError) -> SettingsFault:

@@ -83,6 +83,7 @@ class MailSettings(SettingsModel):
 
 class Consent(SettingsModel):
     name: Text
+    kind: Choice[Literal["mail", "text"]]
     lists: ListOf[Annotated[int, Whole(1, 1000)]] = ()
 
 
@@ -257,7 +258,8 @@ def test_r1_a_merchant_without_a_route_is_told_what_it_lacks(read: Read, lines: 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("news: {consents: [{name: a}, {lists: [1]}]}", "name is missing; write a text"),
+        ("news: {consents: [{name: a, kind: mail}, {lists: [1]}]}", "name is missing; write a text"),
+        ("news: {consents: [{name: a}]}", "kind is missing; write one of: mail, text"),
         ("news: {consents: [{name: a, lists: [0]}]}", "must be a whole number, 1 or more"),
         ("news: {consents: {name: a}}", "consents: expected a list (lines that begin with `- `), got a mapping"),
         ("news: {events: {OrderAdd: maybe}}", "OrderAdd: expected true or false, got a text"),
@@ -276,10 +278,15 @@ def test_r2_lists_mappings_and_parts_are_checked_with_their_lines(read: Read, li
 
 def test_r2_lists_mappings_and_parts_are_taken(read: Read, tmp_path: Path) -> None:
     found = read(
-        SHOP, CRM, "news:", "  consents: [{name: a, lists: [1, 2]}]", "  events: {OrderAdd: true}", "  own: a.yaml"
+        SHOP,
+        CRM,
+        "news:",
+        "  consents: [{name: a, kind: mail, lists: [1, 2]}]",
+        "  events: {OrderAdd: true}",
+        "  own: a.yaml",
     ).merchants[0]
     news = found.section(NewsSettings)
-    assert news.consents == (Consent(name="a", lists=(1, 2)),)
+    assert news.consents == (Consent(name="a", kind="mail", lists=(1, 2)),)
     assert news.events == {"OrderAdd": True}
     assert news.own == OwnFile(tmp_path / "a.yaml")
     assert news.own.said_in == "merchants.yaml, line 8: own"

@@ -1,11 +1,13 @@
-"""R51: a merchant may pause the route: nothing is called, nothing is written, and nothing fails."""
+"""R51: a paused route calls nothing, writes nothing and fails nothing; R1: doubts about an entry are told."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from vs_st_pipeline.routes.contacts.check import check
 from vs_st_pipeline_tests.support.story import TEST, Story
 
 
@@ -29,3 +31,9 @@ def test_r51_a_pause_that_ends_goes_on(story: Story) -> None:
     story.synced()
     story.settings()
     assert story.synced()["synced"]["accepted"] == 7
+
+
+def test_r1_a_doubt_about_an_entry_is_told_by_check(story: Story) -> None:
+    run = story.as_run()
+    run = replace(run, merchant=replace(run.merchant, doubts=("no route of this merchant uses this",)))
+    assert "no route of this merchant uses this" in check(run).as_json()["doubts"]
