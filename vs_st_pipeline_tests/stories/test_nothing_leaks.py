@@ -149,7 +149,7 @@ def test_the_brake_says_counts_alone(story: Story, log: StringIO, monkeypatch: p
 
 CRASHING = """
 import os, sys, threading
-from vs_st_pipeline.pipeline import planning, sync as pipeline
+from vs_st_pipeline.routes.contacts import planning, sync as pipeline
 from vs_st_pipeline.cli import main
 
 def dies(*arguments, **options):
