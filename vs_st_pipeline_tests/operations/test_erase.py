@@ -284,14 +284,14 @@ def test_another_merchant_with_the_same_person_is_not_touched(story: Story) -> N
 # --- the power goes -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("at", ["_keep_two_copies", "rewrite", "put_in_place", "forget_mark", "erase"])
+@pytest.mark.parametrize("at", ["_keep_two_copies", "rewrite", "replace_durably", "clear_state", "erase"])
 @pytest.mark.slow
 def test_wherever_the_power_goes_the_next_sync_makes_it_good(
     story: Story, at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     story.begin_synced()
     names, calls = hers(story), [0]
-    of_file = at in ("rewrite", "put_in_place")
+    of_file = at in ("rewrite", "replace_durably")
     target = "vs_st_pipeline.platform.warehouse.files" if of_file else "vs_st_pipeline.pipeline.erasure"
 
     def dies(*_: object) -> None:

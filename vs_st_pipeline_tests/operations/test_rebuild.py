@@ -113,7 +113,7 @@ def test_what_was_under_way_is_carried_over_and_settled(story: Story) -> None:
     story.clean()
 
 
-@pytest.mark.parametrize("at", ["_draft", "_give_second_name", "put_in_place"])
+@pytest.mark.parametrize("at", ["_draft", "_give_second_name", "replace_durably"])
 @pytest.mark.slow
 def test_wherever_the_power_goes_a_whole_file_is_in_its_place(
     story: Story, at: str, monkeypatch: pytest.MonkeyPatch
