@@ -62,7 +62,7 @@ def _every_standing_plan_is_proved(request: pytest.FixtureRequest, monkeypatch: 
                 assert db.value(f"select count(*) from {odd}") == 0, f"a {body} body was set without its hash"
             staging.stage(run)
             plan = planning.make_plan(run, field_map)
-            assert (plan.contacts, plan.unsafe) == (0, None), "there is something to write"
+            assert (plan.targets, plan.unsafe) == (0, None), "there is something to write"
             assert (plan.unmatched, dict(plan.held), dict(plan.noted)) == (kept.unmatched, kept.held, kept.noted)
         return kept
 

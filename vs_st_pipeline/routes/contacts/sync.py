@@ -28,7 +28,7 @@ from vs_st_pipeline.pipeline.status_file import write_status
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.warehouse.limitations import newest_unseen, read_limitations
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
-from vs_st_pipeline.routes.contacts import map_file, plan_store, raw_retention, stages
+from vs_st_pipeline.routes.contacts import map_file, plan_rows, raw_retention, stages
 from vs_st_pipeline.routes.contacts.demand import wants_receipts
 from vs_st_pipeline.routes.contacts.session import open_session
 
@@ -120,7 +120,7 @@ def dry_run(run: Run) -> tuple[Report, dict[str, list[dict[str, Any]]]]:
 
     def look(done: StageDone) -> None:  # while the lock is held, so that it is this plan and no later one
         if done.name == PLANNED:
-            rows.update(plan_store.planned_rows(run))
+            rows.update(plan_rows.planned_rows(run))
             with run.open() as db:
                 refused.extend(row[0] for row in db.rows("select unsafe from planned.plan where unsafe is not null"))
 
