@@ -15,7 +15,6 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts import planning
 from vs_st_pipeline.routes.contacts import sync as pipeline
-from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support.story import Story
 
@@ -62,7 +61,7 @@ def _every_standing_plan_is_proved(request: pytest.FixtureRequest, monkeypatch: 
                 assert db.value(f"select count(*) from {odd}") == 0, f"a {body} body was set without its hash"
             staging.stage(run)
             plan = planning.make_plan(run, load_field_map(run.merchant))
-            assert (plan.contacts, plan.unsafe) == (0, None), "there is something to write"
+            assert (plan.targets, plan.unsafe) == (0, None), "there is something to write"
             assert (plan.unmatched, dict(plan.held), dict(plan.noted)) == (kept.unmatched, kept.held, kept.noted)
         return kept
 

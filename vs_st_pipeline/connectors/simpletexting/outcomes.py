@@ -11,7 +11,6 @@ It is long because every way to an outcome ends in one transaction of the same k
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -45,6 +44,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger, outbox, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
+from vs_st_pipeline.platform.warehouse.outcomes import PushCounts
 from vs_st_pipeline.platform.warehouse.unreadable import (
     forget_unreadable,
     record_unreadable,
@@ -57,17 +57,6 @@ READ_SINGLY_UP_TO = 20
 # What is kept beside a write: the task of a batch that was accepted, and SimpleTexting's clock around the sending
 # (epoch seconds), where it was heard.
 TASK, HEARD_BEFORE, HEARD_AFTER = "task_id", "heard_before", "heard_after"
-
-
-@dataclass(slots=True)
-class PushCounts:
-    """What became of the plan, in contacts."""
-
-    accepted: int = 0
-    rejected: int = 0
-    unknown: int = 0
-    held: Counter[str] = field(default_factory=Counter)  # contacts found to be held back at the fresh read
-    noted: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)

@@ -8,72 +8,50 @@ a batch comes right after a fresh read and every result's contact id is compared
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from vs_st_pipeline.connectors.simpletexting.accidental_contacts import CallWindow
 from vs_st_pipeline.connectors.simpletexting.batch import collect
 from vs_st_pipeline.connectors.simpletexting.client import BATCH, CONTACT, SimpleTextingClient
-from vs_st_pipeline.connectors.simpletexting.outcomes import (
-    HEARD_AFTER,
-    HEARD_BEFORE,
-    TASK,
-    OutcomeRecorder,
-    PushCounts,
-)
+from vs_st_pipeline.connectors.simpletexting.outcomes import HEARD_AFTER, HEARD_BEFORE, TASK, OutcomeRecorder
 from vs_st_pipeline.connectors.simpletexting.push_batches import push_by_batch
 from vs_st_pipeline.connectors.simpletexting.push_singly import push_one_by_one
 from vs_st_pipeline.connectors.simpletexting.settings import SimpleTextingSettings
-from vs_st_pipeline.domain.errors import Internal, Unsafe
 from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse import ledger, outbox, retries
+from vs_st_pipeline.platform.warehouse import outbox, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
+from vs_st_pipeline.platform.warehouse.outcomes import PushCounts
 from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, unreadable_ids
 
 WAIT_AGAIN_FOR = timedelta(minutes=15)
 LATEST_BATCH = timedelta(days=1)  # how long a batch that was never seen done may still be applied
 
 
-def push(run: Run, st: SimpleTextingClient, pushed: PushCounts) -> None:
-    """Settle what an earlier run left open, then write what is planned, and update the ledger outcome by outcome.
+def write(
+    run: Run, st: SimpleTextingClient, pushed: PushCounts, contact_ids: Sequence[str], moved: Collection[str]
+) -> None:
+    """Write what is planned for these contacts, and update the ledger outcome by outcome.
 
     Args:
         pushed: counted up outcome by outcome, so that a run that fails midway still reports what it did.
+        moved: contacts for which something was recorded since the plan was made (`settle_outstanding`).
 
     Raises:
-        Unsafe: the plan was refused by the brake and this run does not allow it.
         TryLater, BadKey, BadAnswer: the account as a whole cannot be written now; what was accepted is remembered.
     """
-    moved = _settle_outstanding(run, st, pushed)
     with run.open() as db:
-        plan = db.row("select unsafe from planned.plan")
-        wanted_ids = [row[0] for row in db.rows("select distinct id from planned.changes order by 1")]
-    if plan is None:
-        raise Internal("there is no plan to push; make one first (`vs-st sync` does both)")
-    if plan[0]:
-        if not run.allow_unsafe:
-            raise Unsafe(plan[0])
-        with run.open() as db:
-            ledger.record_allowed(db, plan[0], by=run.started_by, at=run.now(), run_id=run.run_id)
-    with run.open() as db:
-        outcomes = OutcomeRecorder(run, st, pushed, rejected=retries.read_rejected(db), moved=moved)
-    _forget_readable(run, wanted_ids)
+        outcomes = OutcomeRecorder(run, st, pushed, rejected=retries.read_rejected(db), moved=set(moved))
+    _forget_readable(run, contact_ids)
     try:
-        if len(wanted_ids) > run.merchant.section(SimpleTextingSettings).write_one_by_one_up_to:
-            push_by_batch(outcomes, wanted_ids)
-        elif wanted_ids:
-            push_one_by_one(outcomes, wanted_ids)
+        if len(contact_ids) > run.merchant.section(SimpleTextingSettings).write_one_by_one_up_to:
+            push_by_batch(outcomes, contact_ids)
+        elif contact_ids:
+            push_one_by_one(outcomes, contact_ids)
     finally:
         _note_unreadable(run, pushed)
-    with run.open() as db, db.transaction():
-        retries.forget_suspects(db)
-        retries.forget_settled_rejects(db)
-        ledger.record_observed(db, at=run.now(), run_id=run.run_id)
-        ledger.record_links(db, at=run.now())
-        ledger.record_baseline(db, at=run.now())
-        ledger.record_settled(db)
 
 
 def _forget_readable(run: Run, wanted_ids: Sequence[str]) -> None:
@@ -97,7 +75,7 @@ def _note_unreadable(run: Run, pushed: PushCounts) -> None:
             pushed.noted[UNREADABLE] += count
 
 
-def _settle_outstanding(run: Run, st: SimpleTextingClient, pushed: PushCounts) -> set[str]:
+def settle_outstanding(run: Run, st: SimpleTextingClient, pushed: PushCounts) -> set[str]:
     """Settle what a crashed run had sent: its batch is polled, never sent again; the rest is settled by reading.
 
     Returns:

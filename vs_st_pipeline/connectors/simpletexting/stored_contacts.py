@@ -89,6 +89,7 @@ class LiveContact:
         created, updated: SimpleTexting's own times as text, empty where absent.
         source: `updateSource`, what last touched it; empty where absent.
         read_run: the run that read it last.
+        body_hash: of its JSON; empty where it was not stored.
     """
 
     contact_id: str
@@ -101,6 +102,7 @@ class LiveContact:
     updated: str
     source: str
     read_run: str
+    body_hash: str = ""
 
     def value(self, kind: str, key: str) -> str:
         """Return the live text of a field; empty where there is none."""
@@ -248,14 +250,16 @@ def read_contacts(
     names = FieldKeys(custom_fields)
     with db.batch({"contact_id": sorted(set(contact_ids))}) as batch:
         rows = db.rows(
-            f"""select contact_id, body, read_run from raw.simpletexting_contacts semi join {batch} using (contact_id)
-                where not gone or ?""",
+            f"""select contact_id, body, read_run, body_hash from raw.simpletexting_contacts
+                semi join {batch} using (contact_id) where not gone or ?""",
             [also_gone],
         )
-    return {row[0]: live_contact(row[0], row[1], row[2], names) for row in rows}
+    return {row[0]: live_contact(row[0], row[1], row[2], names, row[3]) for row in rows}
 
 
-def live_contact(contact_id: str, text: str | bytes, read_run: str, names: FieldKeys) -> LiveContact:
+def live_contact(
+    contact_id: str, text: str | bytes, read_run: str, names: FieldKeys, body_hash: str = ""
+) -> LiveContact:
     """Return a contact from its JSON; absent, null and empty all read as empty."""
     body = try_object(text) or {}
     found = body.get("customFields")
@@ -273,6 +277,7 @@ def live_contact(contact_id: str, text: str | bytes, read_run: str, names: Field
         updated=_text(body.get("updated")),
         source=_text(body.get("updateSource")),
         read_run=read_run,
+        body_hash=body_hash,
     )
 
 

@@ -16,7 +16,6 @@ from datetime import timedelta
 
 from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.emails import email_owners, is_address, is_email
-from vs_st_pipeline.connectors.simpletexting.outcomes import PushCounts
 from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact, read_contacts, read_custom_fields
 from vs_st_pipeline.domain.diff import compare
@@ -26,6 +25,7 @@ from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
+from vs_st_pipeline.platform.warehouse.outcomes import PushCounts
 
 READ_AGAIN_AFTER = timedelta(seconds=60)  # a listing older than this is not a basis for a write
 

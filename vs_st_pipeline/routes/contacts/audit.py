@@ -19,7 +19,6 @@ from typing import Any, Final
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, PAGE_SIZE, SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.contacts import fetch_contact, fetch_contacts
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
-from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.domain.diff import Drift, classify_drift
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.phone import mask_phone
@@ -257,15 +256,14 @@ def _ask_one_that_went_well(run: Run, st: SimpleTextingClient, reads: SingleRead
 
 
 def _compare(db: Db, people: Sequence[Person], found: AuditResult) -> None:
-    accepted = ledger.read_accepted(db, [contact_ref(person.contact.contact_id) for person in people])
+    accepted = ledger.read_accepted(db, [person.ref for person in people])
     for person in people:
         contact = person.contact
-        if (
-            person.facts is None or person.live is None
-        ):  # nothing may be written to this contact, or its values are not known yet, so nothing is wanted of it
+        # Nothing may be written to this contact, or its values are not known yet, so nothing is wanted of it.
+        if person.wanted is None or person.live is None:
             found.left_out[person.held or NOT_READ_YET] += 1
             continue
-        entries, sides = accepted.get(contact_ref(contact.contact_id), {}), {}
+        entries, sides = accepted.get(person.ref, {}), {}
         for want in person.wanted:
             stands = person.live.value(want.kind, want.key)
             sides[want.field] = classify_drift(want.policy, want.value, stands, entries.get(want.field))

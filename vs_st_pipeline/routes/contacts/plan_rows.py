@@ -1,45 +1,27 @@
-"""Holds a plan while it is made: each linked contact, what the comparison found, and the totals."""
+"""Holds a linked contact while the plan is made, and reads a stored plan back row by row.
+
+Data flow: planned.targets, planned.changes, planned.notes -> rows for a person.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact
 from vs_st_pipeline.domain.attributes import CustomerProfile
-from vs_st_pipeline.domain.diff import LedgerEntry
 from vs_st_pipeline.domain.matching import ContactIdentity, Link
-from vs_st_pipeline.domain.plan import UNREADABLE, Change, Wanted
+from vs_st_pipeline.pipeline.targets import Target
+from vs_st_pipeline.platform.run import Run
 
 
-@dataclass(slots=True)
-class Plan:
-    """A plan's totals; its rows are in `planned`.
-
-    Attributes:
-        contacts: contacts with something to write. fields: how many values that is.
-        unmatched: contacts that stand for no customer.
-        held, noted: contacts by reason.
-        missing_fields: fields of the map that the account lacks.
-        unsafe: the brake's sentence, None if it did not trip.
-    """
-
-    contacts: int = 0
-    fields: int = 0
-    unmatched: int = 0
-    held: Counter[str] = field(default_factory=Counter)
-    noted: Counter[str] = field(default_factory=Counter)
-    missing_fields: list[str] = field(default_factory=list)
-    unsafe: str | None = None
-
-
-@dataclass(slots=True)
-class Person:
-    """One linked contact while the plan is made.
+@dataclass(slots=True, kw_only=True)
+class Person(Target):
+    """A contact that stands for a customer.
 
     Attributes:
         contact: the phone and ids that the contact was linked by.
-        live: what the contact says now; None where the contact is held back, and so is not looked at.
+        live: as in `Target`.
         facts: what is known of its customer; None where the contact is held back or not all was read yet.
     """
 
@@ -48,23 +30,24 @@ class Person:
     customer_id: int
     live: LiveContact | None = None
     facts: CustomerProfile | None = None
-    held: str | None = None
-    unreadable: bool = False
-    notes: set[str] = field(default_factory=set)
-    newest_order_at: str | None = None
-    wanted: list[Wanted] = field(default_factory=list)
 
 
-def noted(person: Person) -> list[str]:
-    """Return the notes of a linked contact; of one that is held back only that a record of it cannot be read."""
-    return [*([] if person.held else sorted(person.notes)), *[UNREADABLE] * person.unreadable]
-
-
-@dataclass(slots=True)
-class Differences:
-    """What the comparison found, by contact id."""
-
-    changes: dict[str, list[Change]] = field(default_factory=dict)
-    would_change: dict[str, list[Change]] = field(default_factory=dict)  # also those that wait for another try
-    learned: list[tuple[str, str, str, str]] = field(default_factory=list)
-    accepted: dict[str, dict[str, LedgerEntry]] = field(default_factory=dict)
+def planned_rows(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """Return the plan row by row, with phones and values in full: for a person who asked for it, never for a log."""
+    with run.open() as db:
+        people = db.rows("select id, phone, cast(subject_id as bigint), held from planned.targets order by id")
+        changes = db.rows("select id, field, old, new, policy from planned.changes order by id, position")
+        notes = db.rows("select id, note from planned.notes order by id, note")
+    phones = {row[0]: row[1] for row in people}
+    by_contact: dict[str, list[dict[str, str]]] = {}
+    for contact_id, name, old, new, policy in changes:
+        by_contact.setdefault(contact_id, []).append({"field": name, "old": old, "new": new, "policy": policy})
+    return {
+        "contacts": [
+            {"contact_id": row[0], "phone": row[1], "customer_id": row[2], "changes": by_contact[row[0]]}
+            for row in people
+            if row[0] in by_contact
+        ],
+        "held": [{"contact_id": row[0], "phone": row[1], "reason": row[3]} for row in people if row[3]],
+        "noted": [{"contact_id": row[0], "phone": phones.get(row[0]), "reason": row[1]} for row in notes],
+    }

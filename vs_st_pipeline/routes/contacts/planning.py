@@ -1,16 +1,16 @@
 """Works out what must change at SimpleTexting, which contacts are held back and why, and whether that is safe.
 
-Data flow: staged.*, raw.simpletexting_contacts, synced.* -> planned.*
+Data flow: staged.*, raw.simpletexting_contacts, synced.* -> Person -> planned.*
 
-Planning writes nothing but `planned`: what it learns (a value found there already, a value stored
-in another form) waits in `planned.learned` until a sync pushes, so that a dry run moves nothing.
-Contacts whose wanted values and live body are the same as when they were last found settled are not compared again.
+Here stands what is about contacts: who stands for whom, who is held back, what is wanted. Comparing and storing is the
+same for all routes that keep state (`pipeline.planning`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
@@ -18,7 +18,6 @@ from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, R
 from vs_st_pipeline.connectors.simpletexting.emails import email_owners, is_email
 from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
-    LiveContact,
     read_contacts,
     read_custom_fields,
     read_identities,
@@ -30,25 +29,27 @@ from vs_st_pipeline.domain import eligibility
 from vs_st_pipeline.domain.attributes import CustomerProfile
 from vs_st_pipeline.domain.birth import NOT_GIVEN
 from vs_st_pipeline.domain.customer import Customer
-from vs_st_pipeline.domain.diff import LedgerEntry, compare
-from vs_st_pipeline.domain.field_map import FieldMap, wanted_values
+from vs_st_pipeline.domain.field_map import FieldMap, records, rule_of, wanted_values
 from vs_st_pipeline.domain.formats import instant
 from vs_st_pipeline.domain.matching import ContactIdentity
 from vs_st_pipeline.domain.order import Order
 from vs_st_pipeline.domain.order_history import newest
-from vs_st_pipeline.domain.plan import NOT_CONFIRMED, NOT_READ_YET, RECEIPT_UNREADABLE, WAITING_RETRY, Wanted
+from vs_st_pipeline.domain.plan import NOT_CONFIRMED, NOT_READ_YET, RECEIPT_UNREADABLE, Change, Wanted
+from vs_st_pipeline.domain.refs import Ref
+from vs_st_pipeline.pipeline import planning
+from vs_st_pipeline.pipeline.plan_store import Reasons
 from vs_st_pipeline.pipeline.staged_records import staged_customers, staged_orders
+from vs_st_pipeline.pipeline.targets import Plan
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
-from vs_st_pipeline.platform.warehouse import ledger, retries
+from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.keys import KEY
 from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, link_contacts
-from vs_st_pipeline.routes.contacts.plan_rows import Differences, Person, Plan, noted
-from vs_st_pipeline.routes.contacts.plan_store import store_changes, store_people
+from vs_st_pipeline.routes.contacts.plan_rows import Person
 from vs_st_pipeline.routes.contacts.safety import check_safety
 from vs_st_pipeline.routes.contacts.settings import ContactsSettings
 
+CUSTOMERS = "customers"  # what a contact stands for at Vinoshipper
 RECEIPT_SOURCE = "newest_order.receipt_url"
 
 
@@ -82,17 +83,21 @@ def make_plan(run: Run, field_map: FieldMap, linked: Linked | None = None) -> Pl
         people = _people(run, db, linked, custom_fields)
         _say_what_is_wanted(people, resolved, run.merchant)
         _share_out_emails(db, people)
-        plan = Plan(
-            unmatched=len(linked.contacts) - len(linked.links),
-            held=Counter(person.held for person in people if person.held),
-            missing_fields=[row.to for row in resolved.missing],
+        _show_odd_phones(db, people)
+        reads = dict(db.rows("select what, rows from raw.reads where what in ('customers', 'contacts')"))
+        plan = planning.make_plan(
+            run,
+            db,
+            people,
+            unmatched=_unmatched(db, linked),
+            # Keys are part of it: an account that renames a merge tag must be compared again.
+            meaning=_md5(json.dumps([field_map.fingerprint, [key for _, key in resolved.available]])),
+            map_fingerprint=field_map.fingerprint,
+            reads=reads,
+            brake=lambda rows: check_safety(db, people, linked, field_map, rows, reads),
+            reasons=_reasons(field_map),
         )
-        with db.transaction():
-            store_people(run, db, people, linked, field_map, resolved)
-            rows = _compare(run, db, people)
-            plan.unsafe = check_safety(db, people, linked, field_map, rows)
-            store_changes(run, db, plan, people, rows, field_map)
-    plan.noted = Counter(note for person in people for note in noted(person))
+    plan.missing_fields = [row.to for row in resolved.missing]
     return plan
 
 
@@ -127,7 +132,15 @@ def _people(run: Run, db: Db, linked: Linked, custom_fields: Sequence[CustomFiel
         if found is None:
             continue
         customer_id = chosen_customer(found, customers, orders)
-        person = Person(contact, found, customer_id)
+        person = Person(
+            ref=contact_ref(contact.contact_id),
+            subject=Ref(VINOSHIPPER, CUSTOMERS, str(customer_id)),
+            linked_by=found.by,
+            phone=contact.phone,
+            contact=contact,
+            link=found,
+            customer_id=customer_id,
+        )
         people.append(person)
         customer = customers.get(customer_id) if stored.read.issuperset(found.candidates) else None
         _pass_gates(run, person, customer, orders.get(customer_id, []), stored.history_complete)
@@ -138,8 +151,8 @@ def _people(run: Run, db: Db, linked: Linked, custom_fields: Sequence[CustomFiel
     live = read_contacts(db, custom_fields, [person.contact.contact_id for person in people if not person.held])
     for person in people:
         person.live = live.get(person.contact.contact_id)
-        if person.live and person.live.may_be_ours and contact_ref(person.contact.contact_id) in doubted:
-            person.held, person.facts, person.notes = NOT_CONFIRMED, None, set()
+        if person.live and person.live.may_be_ours and person.ref in doubted:
+            person.held, person.facts, person.evidence, person.notes = NOT_CONFIRMED, None, {}, set()
     return people
 
 
@@ -192,8 +205,10 @@ def _pass_gates(
         return
     person.notes.update(eligibility.notes(ambiguous, age))
     person.facts = CustomerProfile(customer, orders, history_complete, system=VINOSHIPPER)
+    if customer.birth_date:
+        person.evidence = {"birth_date": customer.birth_date.isoformat()}
     if last and last.purchased_at:
-        person.newest_order_at = instant(last.purchased_at).isoformat()
+        person.subject_at = instant(last.purchased_at).isoformat()
     if last and not last.receipt_known:
         person.notes.add(RECEIPT_UNREADABLE)
 
@@ -214,9 +229,11 @@ def _say_what_is_wanted(people: Sequence[Person], resolved: ResolvedMap, merchan
 
 def _share_out_emails(db: Db, people: Sequence[Person]) -> None:
     """Leave out an e-mail that another contact has, or gets in this sync: accounts may hold it only once."""
-    wanted = {want.value.strip().casefold() for person in people for want in person.wanted if is_email(want)}
+    wanted = {want.value.strip().casefold() for person in people for want in person.wanted or () if is_email(want)}
     owners = email_owners(db, wanted)
     for person in people:  # in the order of contact ids: the smallest gets it
+        if person.wanted is None:
+            continue
         kept = []
         for want in person.wanted:
             if is_email(want) and person.live:
@@ -229,49 +246,41 @@ def _share_out_emails(db: Db, people: Sequence[Person]) -> None:
         person.wanted = kept
 
 
-def _compare(run: Run, db: Db, people: Sequence[Person]) -> Differences:
-    unsettled = {
-        row[0]
-        for row in db.rows(
-            f"""select id from planned.targets as p left join synced.settled as s using ({KEY})
-                where p.fingerprint is not null and s.fingerprint is distinct from p.fingerprint"""
-        )
-    }
-    accepted_of = ledger.read_accepted(db, map(contact_ref, unsettled))
-    rows = Differences(accepted={ref.id: entries for ref, entries in accepted_of.items()})
-    rejected = retries.read_rejected(db)
+def _show_odd_phones(db: Db, people: Sequence[Person]) -> None:
+    """Show a contact without a North American number with the number that stands there."""
+    phones = _odd_phones(db)
     for person in people:
-        contact_id = person.contact.contact_id
-        if contact_id not in unsettled:
-            continue
-        accepted = rows.accepted.get(contact_id, {})
-        live = person.live
-        if live is None:  # held back
-            continue
-        if live.read_run == run.run_id:
-            found = compare(person.wanted, live.value, accepted)
-            rows.learned += [(contact_id, *learned) for learned in found.learned]
-        else:  # not read in this run: what was accepted is what is known, and nothing is proved
-            found = compare(person.wanted, as_accepted(live, person.wanted, accepted), accepted)
-        person.notes |= found.notes
-        if not found.changes:
-            continue
-        rows.would_change[contact_id] = found.changes
-        waiting = rejected.get(contact_ref(contact_id))
-        if waiting and waiting.changes_hash == retries.request_hash(found.changes) and waiting.waits_at(run.now()):
-            person.notes.add(WAITING_RETRY)
-        else:
-            rows.changes[contact_id] = found.changes
-    return rows
+        person.phone = person.phone or phones.get(person.ref.id)
 
 
-def as_accepted(
-    contact: LiveContact, wanted: Sequence[Wanted], accepted: Mapping[str, LedgerEntry]
-) -> Callable[[str, str], str]:
-    """Return a lookup, by kind and key, of what the contact holds: by the ledger where it knows, else as last read."""
-    known: dict[tuple[str, str], str] = {
-        (want.kind, want.key): entry.sent if entry.stored is None else entry.stored
-        for want in wanted
-        if (entry := accepted.get(want.field)) is not None
-    }
-    return lambda kind, key: known[kind, key] if (kind, key) in known else contact.value(kind, key)
+def _unmatched(db: Db, linked: Linked) -> list[tuple[Ref, str | None]]:
+    phones = _odd_phones(db)
+    return [
+        (contact_ref(contact.contact_id), contact.phone or phones.get(contact.contact_id))
+        for contact in linked.contacts
+        if contact.contact_id not in linked.links
+    ]
+
+
+def _odd_phones(db: Db) -> dict[str, str]:
+    rows = db.rows(
+        """select contact_id, json_extract_string(body, '$.contactPhone') from raw.simpletexting_contacts
+           where phone is null and not gone"""
+    )
+    return dict(rows)
+
+
+def _reasons(field_map: FieldMap) -> Reasons[Person]:
+    """Return what says by which line of the map each change is wanted, and from which records."""
+    fields = {row.to: row for row in field_map.fields}
+    rules = {row.to: rule_of(row, field_map) for row in field_map.fields}
+
+    def reasons(person: Person, changes: Sequence[Change]) -> list[tuple[str, str]]:
+        found = records([fields[change.field] for change in changes], person.facts) if person.facts else {}
+        return [(rules[change.field], found.get(change.field, "")) for change in changes]
+
+    return reasons
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vs_st_pipeline.connectors.simpletexting import contacts, push
-from vs_st_pipeline.connectors.simpletexting.outcomes import PushCounts
 from vs_st_pipeline.connectors.vinoshipper import staging, staging_orders
 from vs_st_pipeline.connectors.vinoshipper.customers import fetch_customers, look_up_newcomers
 from vs_st_pipeline.connectors.vinoshipper.details import fetch_customer_details, fetch_order_details, fetch_receipts
 from vs_st_pipeline.connectors.vinoshipper.orders import search_orders
 from vs_st_pipeline.domain.field_map import FieldMap
+from vs_st_pipeline.pipeline import delivery
+from vs_st_pipeline.platform.warehouse.outcomes import PushCounts
 from vs_st_pipeline.routes.contacts import planning
 from vs_st_pipeline.routes.contacts.demand import receipts_in_demand
 from vs_st_pipeline.routes.contacts.session import ContactsSession
@@ -76,7 +77,7 @@ def plan(session: ContactsSession, field_map: FieldMap) -> None:
     made = planning.make_plan(session.run, field_map, session.links)
     report = session.report
     report.plan = session.run.run_id
-    report.planned |= {"contacts": made.contacts, "fields": made.fields, "unmatched": made.unmatched}
+    report.planned |= {"contacts": made.targets, "fields": made.fields, "unmatched": made.unmatched}
     report.held, report.noted = made.held, made.noted
 
 
@@ -84,7 +85,12 @@ def push_plan(session: ContactsSession) -> None:
     """Write the difference, and remember in synced only what was accepted."""
     pushed, report = PushCounts(), session.report
     try:
-        push.push(session.run, session.simpletexting, pushed)
+        # What a crash left open is settled first, whatever the brake says of the plan.
+        moved = push.settle_outstanding(session.run, session.simpletexting, pushed)
+        delivery.deliver(
+            session.run,
+            lambda refs: push.write(session.run, session.simpletexting, pushed, [ref.id for ref in refs], moved),
+        )
     finally:
         report.accepted, report.rejected, report.unknown = pushed.accepted, pushed.rejected, pushed.unknown
         report.noted, report.held = report.noted + pushed.noted, report.held + pushed.held

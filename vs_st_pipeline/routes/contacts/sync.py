@@ -26,7 +26,7 @@ from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.pipeline.status_file import record_run
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
-from vs_st_pipeline.routes.contacts import map_file, plan_store, stages
+from vs_st_pipeline.routes.contacts import map_file, plan_rows, stages
 from vs_st_pipeline.routes.contacts.demand import wants_receipts
 from vs_st_pipeline.routes.contacts.plan_inputs import plan_inputs
 from vs_st_pipeline.routes.contacts.report import new_report
@@ -127,7 +127,7 @@ def dry_run(run: Run) -> tuple[Report, dict[str, list[dict[str, Any]]]]:
 
     def look(done: StageDone) -> None:  # while the lock is held, so that it is this plan and no later one
         if done.name == PLANNED:
-            rows.update(plan_store.planned_rows(run))
+            rows.update(plan_rows.planned_rows(run))
             with run.open() as db:
                 refused.extend(row[0] for row in db.rows("select unsafe from planned.plan where unsafe is not null"))
 

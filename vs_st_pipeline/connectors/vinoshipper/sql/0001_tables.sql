@@ -1,6 +1,7 @@
--- What Vinoshipper said, as it said it. Columns beside a body are pointers taken from it. `if not exists`: in a file
--- from before a connector had a lineage of its own, what is there stays in its place.
+-- What Vinoshipper said, as it said it, and the same in our words. Columns beside a body are pointers taken from it.
+-- `if not exists`: in a file from before a connector had a lineage of its own, what is there stays in its place.
 create schema if not exists raw;
+create schema if not exists staged;
 
 create table if not exists raw.vinoshipper_customers (
     customer_id bigint primary key,
@@ -14,10 +15,9 @@ create table if not exists raw.vinoshipper_customers (
     detail_status integer,               -- 200 or 404, null if never asked
     deleted_at timestamp,                -- proved: missing twice, or missing once and 404
     detail_wanted boolean default true,  -- what a list shows has changed since the detail was read
-    linked_run varchar,                  -- in which an opted-in contact came to stand for this customer; null: none does.
-                                         -- A newly linked customer is read at once, because nothing of theirs was read
-                                         -- again while no contact needed it.
-    detail_leads boolean default false,  -- read after the last list walk, so its memberships are newer than the list item's
+    linked_run varchar,                  -- run in which an opted-in contact came to stand for it; null: none does.
+                                         -- A newly linked one is read at once: it was not while none needed it
+    detail_leads boolean default false,  -- read after the last list walk: its memberships are the newer ones
     detail_hash varchar,                 -- what stands in a body, in sixteen bytes; set wherever the body is set
     list_kept varchar,                   -- documented keys that the last answer lacked and the one before had:
     detail_kept varchar                  -- place -> {value, since}; null: none (routes.md R23)
@@ -47,3 +47,34 @@ create table if not exists raw.slices (day date primary key, compared_at timesta
 create table if not exists raw.lookups (phone varchar primary key, asked_at timestamp not null);
 -- Customers met so far by a walk over the customer list that is not at its end: it goes on there, not at the beginning.
 create table if not exists raw.walked (customer_id bigint not null);
+
+-- staged: one row per customer and one per order, in our words.
+create table if not exists staged.customers (
+    customer_id bigint primary key,
+    first_name varchar, last_name varchar, email varchar, phone varchar,
+    birth_date date,
+    has_detail boolean not null,
+    city varchar, state varchar,
+    memberships varchar not null,        -- JSON array of {id, club_name, joined, on_hold}
+    club_names varchar, club_status varchar,
+    source_hash varchar not null,        -- of the raw bodies this row was made from
+    unread varchar,                      -- given and not understood, by our names: ["birth_date"]; null: nothing
+    birth_year integer                   -- told without a day and a month
+);
+create table if not exists staged.orders (
+    order_number varchar primary key,
+    customer_id bigint,
+    status varchar, order_status varchar,
+    counted boolean not null,
+    purchased_at varchar,                -- ISO, UTC; a plain date stays one
+    shipped_at varchar, delivered_at varchar, customer_since varchar,
+    cart_type varchar, rate_code varchar, rate_description varchar, carrier varchar,
+    packages varchar not null,           -- JSON array of {carrier, tracking_number}
+    total varchar,                       -- exact, as it came; cast it to sum
+    receipt_url varchar,
+    receipt_known boolean not null,
+    source_hash varchar not null,
+    unread varchar,
+    birth_date date,                     -- of the customer, copied into the order: counts where their own is not known
+    birth_year integer
+);

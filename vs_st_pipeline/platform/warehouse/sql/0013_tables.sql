@@ -30,7 +30,7 @@ create table if not exists raw.hints (
 -- What an answer had that nobody told us of: unknown fields, unknown words, wrong types. Counted, never a crash.
 create table if not exists raw.drift (
     system varchar not null,
-    what varchar not null,               -- such as `order.status: ON_A_BOAT`; names and words only, never a value of a person
+    what varchar not null,               -- `order.status: ON_A_BOAT`; names and words only, never a person's value
     seen bigint not null,
     first_at timestamp not null,
     last_at timestamp not null,
@@ -65,36 +65,7 @@ create table if not exists raw.forgotten (
     kept_on date not null
 );
 
--- staged: one row per customer and one per order, in our words.
-create table if not exists staged.customers (
-    customer_id bigint primary key,
-    first_name varchar, last_name varchar, email varchar, phone varchar,
-    birth_date date,
-    has_detail boolean not null,
-    city varchar, state varchar,
-    memberships varchar not null,        -- JSON array of {id, club_name, joined, on_hold}
-    club_names varchar, club_status varchar,
-    source_hash varchar not null,        -- of the raw bodies this row was made from
-    unread varchar,                      -- what is given and not understood, by our names: ["birth_date"]; null: nothing
-    birth_year integer                   -- told without a day and a month
-);
-create table if not exists staged.orders (
-    order_number varchar primary key,
-    customer_id bigint,
-    status varchar, order_status varchar,
-    counted boolean not null,
-    purchased_at varchar,                -- ISO, UTC; a plain date stays one
-    shipped_at varchar, delivered_at varchar, customer_since varchar,
-    cart_type varchar, rate_code varchar, rate_description varchar, carrier varchar,
-    packages varchar not null,           -- JSON array of {carrier, tracking_number}
-    total varchar,                       -- exact, as it came; cast it to sum
-    receipt_url varchar,
-    receipt_known boolean not null,
-    source_hash varchar not null,
-    unread varchar,
-    birth_date date,                     -- of the customer, copied into the order: counts where their own is not known
-    birth_year integer
-);
+-- staged: records in our words, in the tables of whoever tells of them.
 create table if not exists staged.unusable ( -- records that could not be staged, and why; never a crash
     kind varchar not null,
     id varchar not null,
@@ -111,7 +82,7 @@ create table if not exists planned.plan (
     fields bigint not null,
     unmatched bigint not null,
     unsafe varchar,                      -- the brake's sentence, null if it did not trip
-    reads varchar not null               -- JSON: the complete reads that the brake judged; the next sync is measured by them
+    reads varchar not null               -- JSON: the complete reads by which the next sync is measured
 );
 create table if not exists planned.targets (
     system varchar not null, object varchar not null, id varchar not null,
@@ -123,7 +94,7 @@ create table if not exists planned.targets (
     evidence varchar,                    -- JSON: what else a write rests on
     wanted varchar,                      -- JSON; null if held or unmatched
     fingerprint varchar,                 -- of wanted, live body and field map: equal means settled
-    compared varchar,                    -- the body compared, if the planning run had read it; null: it knew of none newer
+    compared varchar,                    -- the body compared, if the planning run had read it itself
     primary key (system, object, id)
 );
 create table if not exists planned.changes (
@@ -184,9 +155,9 @@ create table if not exists synced.writes (
     system varchar not null, object varchar not null, id varchar not null,
     run_id varchar not null,
     call varchar not null,
-    phone varchar,                       -- that it was sent under; null once settled, or a day later if it may come still
+    phone varchar,                       -- it was sent under; null once settled, or a day later if it may come still
     changes varchar,                     -- JSON; null like the phone; what was accepted is in the history
-    evidence varchar not null,           -- JSON: on what it was sent (consent as read, and when), and what was heard of it
+    evidence varchar not null,           -- JSON: on what it was sent (consent as read, when), what was heard of it
     sent_at timestamp not null,
     outcome varchar,                     -- accepted, rejected, gone, another contact, not applied; null: not known yet
     settled_at timestamp
@@ -214,7 +185,9 @@ create table if not exists synced.settled (
     system varchar not null, object varchar not null, id varchar not null, fingerprint varchar not null,
     primary key (system, object, id)
 );
-create table if not exists synced.baseline (what varchar primary key, rows bigint not null, counted_at timestamp not null);
+create table if not exists synced.baseline (
+    what varchar primary key, rows bigint not null, counted_at timestamp not null
+);
 -- The brake was passed by name.
 create table if not exists synced.allowed (
     run_id varchar not null, allowed_by varchar not null, allowed_at timestamp not null, refused varchar not null

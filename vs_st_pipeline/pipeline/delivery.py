@@ -1,0 +1,144 @@
+"""Writes what a plan says, if the brake lets it pass, and remembers what was accepted: for state routes.
+
+Data flow: planned.* -> the destination, which yields outcomes -> synced.*
+
+What a crash left open is settled before anything is written (`settle`). A destination that yields outcomes is pushed
+by `push`; one that has to record while it reads and sends, because what it learns of one record decides about the next
+(SimpleTexting: an answer may name another contact than the one we know), writes by itself inside of `deliver`.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from vs_st_pipeline.domain.diff import compare
+from vs_st_pipeline.domain.errors import Internal, Unsafe
+from vs_st_pipeline.domain.plan import Change, Wanted
+from vs_st_pipeline.domain.refs import Ref
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse import ledger, outbox, outcomes, retries
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.keys import KEY
+from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry, Proof
+from vs_st_pipeline.platform.warehouse.outcomes import Outbox, Outcome, PushCounts, ReadValue
+
+
+class Destination(Protocol):
+    """Where a state route writes."""
+
+    def proofs(self, db: Db, run_id: str, refs: Sequence[Ref]) -> Mapping[Ref, Proof]:
+        """Return what this run has read of these records itself, from what is stored."""
+
+    def push(self, run: Run, refs: Sequence[Ref], outbox: Outbox) -> Iterator[Outcome]:
+        """Write these records, in whatever requests it likes; what is yielded is recorded before it goes on."""
+
+    def settle(self, run: Run, sent: Sequence[OutboxEntry]) -> Iterator[Outcome]:
+        """Say what became of what an earlier run sent, by reading."""
+
+
+def settle(run: Run, destination: Destination, counts: PushCounts) -> None:
+    """Settle what an earlier run left without an outcome: by reading, never by sending it again."""
+    with run.open() as db:
+        sent = [entry for entries in outbox.read_open(db).values() for entry in entries]
+    if sent:
+        _record_each(run, destination.settle(run, sent), counts)
+
+
+def push(run: Run, destination: Destination, counts: PushCounts) -> None:
+    """Write what is planned, and record outcome by outcome.
+
+    Args:
+        counts: counted up outcome by outcome, so that a run that fails midway still reports what it did.
+
+    Raises:
+        Unsafe: the plan was refused by the brake and this run does not allow it.
+        PipelineError: the destination as a whole cannot be written now; what was accepted is remembered.
+    """
+    deliver(run, lambda refs: _record_each(run, destination.push(run, refs, _Outbox(run, destination)), counts))
+
+
+def deliver(run: Run, write: Callable[[Sequence[Ref]], None]) -> None:
+    """Have the planned targets written if the brake lets the plan pass; then remember what the plan had learned.
+
+    Args:
+        write: writes these targets and records each outcome; an error in it ends the push.
+
+    Raises:
+        Unsafe: the plan was refused by the brake and this run does not allow it.
+    """
+    with run.open() as db:
+        plan = db.row("select unsafe from planned.plan")
+        refs = [Ref(*row) for row in db.rows(f"select distinct {KEY} from planned.changes order by all")]
+    if plan is None:
+        raise Internal("there is no plan to push; make one first (`vs-st sync` does both)")
+    if plan[0]:
+        if not run.allow_unsafe:
+            raise Unsafe(plan[0])
+        with run.open() as db:
+            ledger.record_allowed(db, plan[0], by=run.started_by, at=run.now(), run_id=run.run_id)
+    write(refs)
+    with run.open() as db, db.transaction():
+        retries.forget_suspects(db)
+        retries.forget_settled_rejects(db)
+        ledger.record_observed(db, at=run.now(), run_id=run.run_id)
+        ledger.record_links(db, at=run.now())
+        ledger.record_baseline(db, at=run.now())
+        ledger.record_settled(db)
+
+
+def _record_each(run: Run, found: Iterable[Outcome], counts: PushCounts) -> None:
+    for outcome in found:
+        with run.open() as db, db.transaction():
+            outcomes.record(db, outcome, counts, at=run.now())
+
+
+@dataclass(frozen=True, slots=True)
+class _Outbox:
+    """The outbox as one push of one destination uses it."""
+
+    run: Run
+    destination: Destination
+
+    def still_wanted(self, ref: Ref, live: ReadValue) -> list[Change]:
+        """Return what a record lacks by the plan, as it stands now; with the reasons that the plan gave."""
+        with self.run.open() as db:
+            text = db.value("select wanted from planned.targets where system = ? and object = ? and id = ?", ref)
+            accepted = ledger.read_accepted(db, [ref]).get(ref, {})
+            why = {
+                row[0]: row[1:]
+                for row in db.rows(
+                    """select field, coalesce(rule, ''), coalesce(sources, '') from planned.changes
+                       where system = ? and object = ? and id = ?""",
+                    ref,
+                )
+            }
+        changes = compare([Wanted(*row) for row in json.loads(text or "[]")], live, accepted).changes
+        return [
+            replace(change, rule=why[change.field][0], sources=why[change.field][1]) if change.field in why else change
+            for change in changes
+        ]
+
+    def store(
+        self, items: Sequence[tuple[Ref, Sequence[Change]]], *, call: str, evidence: Mapping[str, Any] | None = None
+    ) -> list[OutboxEntry]:
+        """Store what is about to be sent in one request.
+
+        Raises:
+            Internal: this run has not read a record among them as writable; nothing is stored.
+        """
+        run, send_id = self.run, uuid.uuid4().hex
+        sent = [
+            OutboxEntry(send_id, ref, run.run_id, call, None, tuple(changes), evidence or {}) for ref, changes in items
+        ]
+        with run.open() as db, db.transaction():
+            outbox.enqueue(db, sent, self.destination.proofs(db, run.run_id, [ref for ref, _ in items]), at=run.now())
+        return sent
+
+    def acknowledged(self, sent: Sequence[OutboxEntry], evidence: Mapping[str, Any]) -> None:
+        """Record what a request was acknowledged with, so that its outcome can be asked for even if this run dies."""
+        with self.run.open() as db:
+            outbox.record_acknowledged(db, sent[0].send_id, evidence)

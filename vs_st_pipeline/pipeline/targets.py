@@ -1,0 +1,97 @@
+"""Holds a plan of a state route while it is made: each target, what the comparison found, and the totals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from vs_st_pipeline.domain.diff import LedgerEntry
+from vs_st_pipeline.domain.plan import UNREADABLE, Change, Wanted
+from vs_st_pipeline.domain.refs import Ref
+
+
+class Live(Protocol):
+    """What the destination holds of a record, as it was last read."""
+
+    @property
+    def read_run(self) -> str:
+        """Return the run that read it last."""
+
+    @property
+    def body_hash(self) -> str:
+        """Return what changes whenever the record does."""
+
+    def value(self, kind: str, key: str) -> str:
+        """Return the text of a field; empty where there is none."""
+
+
+@dataclass(slots=True)
+class Target:
+    """One record of the destination that stands for a record of the source, while the plan is made.
+
+    Attributes:
+        subject: the source's record. linked_by: what links the two.
+        phone: what people know it by, where it has one.
+        live: what it says now; None where it is held back, and so is not looked at.
+        wanted: what it should say; None where it is held back, or not all was read that decides it.
+        held: why nothing may be written to it.
+        unreadable: a record of it cannot be read now.
+        subject_at: how new what is known of the subject is, as sortable text: with newer news a loss may be right.
+        evidence: what else a write rests on, as the route knows it; kept beside the write.
+    """
+
+    ref: Ref
+    subject: Ref
+    linked_by: str
+    phone: str | None = None
+    live: Live | None = None
+    wanted: list[Wanted] | None = None
+    held: str | None = None
+    unreadable: bool = False
+    notes: set[str] = field(default_factory=set)
+    subject_at: str | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def noted(self) -> list[str]:
+        """Return its notes; of one that is held back only that a record of it cannot be read."""
+        return [*([] if self.held else sorted(self.notes)), *[UNREADABLE] * self.unreadable]
+
+
+@dataclass(slots=True)
+class Differences:
+    """What the comparison found, by target.
+
+    Attributes:
+        changes: what is to be written. would_change: the same with what waits for another try.
+        learned: target, field, what was sent, what it is stored as.
+        accepted: the ledger of all targets that were compared.
+    """
+
+    changes: dict[Ref, list[Change]] = field(default_factory=dict)
+    would_change: dict[Ref, list[Change]] = field(default_factory=dict)
+    learned: list[tuple[Ref, str, str, str]] = field(default_factory=list)
+    accepted: dict[Ref, dict[str, LedgerEntry]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Plan:
+    """A plan's totals; its rows are in `planned`.
+
+    Attributes:
+        targets: how many have something to write. fields: how many values that is.
+        unmatched: records of the destination that stand for nothing at the source.
+        held, noted: targets by reason.
+        missing_fields: fields of the map that the account lacks.
+        unsafe: the brake's sentence, None if it did not trip.
+    """
+
+    targets: int = 0
+    fields: int = 0
+    unmatched: int = 0
+    held: Counter[str] = field(default_factory=Counter)
+    noted: Counter[str] = field(default_factory=Counter)
+    missing_fields: list[str] = field(default_factory=list)
+    unsafe: str | None = None
