@@ -15,6 +15,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts import planning
 from vs_st_pipeline.routes.contacts import sync as pipeline
+from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support.story import Story
 

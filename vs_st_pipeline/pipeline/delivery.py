@@ -4,7 +4,7 @@ Data flow: planned.* -> the destination, which yields outcomes -> synced.*
 
 What a crash left open is settled before anything is written (`settle`). A destination that yields outcomes is pushed
 by `push`; one that has to record while it reads and sends, because what it learns of one record decides about the next
-(SimpleTexting: an answer may name another contact than the one we know), writes by itself inside of `deliver`.
+(an answer may name another record than the one we know), writes by itself inside of `deliver`.
 """
 
 from __future__ import annotations
