@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vs_st_pipeline import routes
 from vs_st_pipeline.pipeline.route import layout_of
 from vs_st_pipeline.platform.warehouse.files import LOCK_WAIT_SECONDS, Warehouse
-from vs_st_pipeline.routes import ROUTES
-
-LAYOUTS = {route.name: layout_of(route) for route in ROUTES}
+from vs_st_pipeline.platform.warehouse.migrations import Layout
 
 
 def warehouse_at(data_dir: Path, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> Warehouse:
@@ -20,4 +19,9 @@ def warehouse_at(data_dir: Path, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> 
     Args:
         data_dir, wait_seconds: as in `Warehouse`.
     """
-    return Warehouse(data_dir, LAYOUTS, wait_seconds=wait_seconds)
+    return Warehouse(data_dir, layouts(), wait_seconds=wait_seconds)
+
+
+def layouts() -> dict[str, Layout]:
+    """Return what the files of each route hold, by its name."""
+    return {route.name: layout_of(route) for route in routes.ROUTES}

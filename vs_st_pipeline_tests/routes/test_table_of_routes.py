@@ -18,15 +18,17 @@ from vs_st_pipeline.domain.errors import BadKey, BadSettings, TryLater
 from vs_st_pipeline.operations.fleet import alerts, health
 from vs_st_pipeline.pipeline.route import Again, Person
 from vs_st_pipeline_tests.support.story import MARISOL, OTHER, TEST, Story
-from vs_st_pipeline_tests.support.toy_route import DONE, THINGS, Toy, in_the_table
+from vs_st_pipeline_tests.support.toy_route import DONE, SHOP, THINGS, Toy, in_the_table
 
 HOUSE = Path(__file__).resolve().parents[2] / "vs_st_pipeline"
 
 
 @pytest.fixture
-def toy() -> Iterator[Toy]:
+def toy(story: Story) -> Iterator[Toy]:
+    """The second route; the first merchant's entry names its system."""
     toy = Toy()
     with in_the_table(toy):
+        story.settings({TEST: {SHOP.name: {}}})
         yield toy
 
 
@@ -86,7 +88,7 @@ class TestCommand:
 
     def test_pairs_run_side_by_side_as_far_as_jobs_lets_them(self, story: Story, toy: Toy):
         """routes.md R5, R54."""
-        toy.on = {TEST, OTHER}
+        story.settings({TEST: {SHOP.name: {}}, OTHER: {SHOP.name: {}}})
         toy.waits = threading.Barrier(2)  # each of both waits for the other
         done = story.run("sync", "--all", "--route", "toy", "--jobs", "2", "--json")
         assert rows(done) == [(TEST, "toy", "ok"), (OTHER, "toy", "ok")]
@@ -149,7 +151,7 @@ class TestCommand:
     def test_offboard_is_refused_while_a_route_has_something_under_way(self, story: Story, toy: Toy):
         """routes.md R57."""
         story.begin_synced()
-        story.settings(merchants={TEST: {"enabled": False}})
+        story.settings(merchants={TEST: {"enabled": False, SHOP.name: {}}})
         toy.under_way = ["a toy is on its way"]
         refused = story.run("offboard", "--merchant", TEST, "--yes")
         assert refused.exit_code == 1

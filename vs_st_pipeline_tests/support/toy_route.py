@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline import routes
+from vs_st_pipeline import connectors, routes
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.operations.settings import house
 from vs_st_pipeline.pipeline.check import CheckResult
 from vs_st_pipeline.pipeline.checks import Check
 from vs_st_pipeline.pipeline.metrics import Metric
@@ -28,6 +29,7 @@ from vs_st_pipeline.pipeline.status_file import record_run
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.settings.model import SettingsModel
 from vs_st_pipeline.platform.settings.secrets import Secret
 
 THINGS, DONE = "toy/raw/toyshop/things", "toy/synced/toyshop/things"
@@ -40,14 +42,12 @@ class Toy:
     """What a test may turn.
 
     Attributes:
-        on: ids of the merchants that have the route.
         error: what reading the things fails with. part: what a part of the route fails with while the rest goes on.
         waits: what to meet before the things are read, so that a test sees who runs at the same time.
         due_at: when a merchant is due next.
         asked: what `retry` was asked for. erased: who was forgotten.
     """
 
-    on: set[str] = field(default_factory=lambda: {"test-winery"})
     error: PipelineError | None = None
     part: PipelineError | None = None
     waiting: tuple[int, int] = (0, 0)
@@ -118,7 +118,11 @@ def _account(merchant: Merchant) -> Account:
     return Account("http://127.0.0.1", Secret("k", "env:K"), 1.0)
 
 
-SHOP: Connector[Any] = Connector("toyshop", "Toy Shop", _account, _refused, lambda _: ())
+class ToyShopSettings(SettingsModel):
+    """Nothing to say: an entry that names the section has the route."""
+
+
+SHOP: Connector[Any] = Connector("toyshop", "Toy Shop", _account, _refused, ToyShopSettings)
 
 
 def _plan_lines(report: Report, rows: Record, name: str) -> list[str]:
@@ -129,7 +133,7 @@ def route_of(toy: Toy) -> Route:
     return Route(
         "toy",
         (SHOP,),
-        is_on=lambda merchant: merchant.enabled and merchant.id in toy.on,
+        needs=(frozenset({SHOP.name}),),
         does="toys where they belong",
         records="things",
         stages=(READ, WRITE),
@@ -167,5 +171,10 @@ def in_the_table(toy: Toy) -> Iterator[Route]:
     """The line in the table, while the block lasts."""
     route = route_of(toy)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connectors, "CONNECTORS", (*connectors.CONNECTORS, SHOP))
         patch.setattr(routes, "ROUTES", (*routes.ROUTES, route))
-        yield route
+        house.cache_clear()
+        try:
+            yield route
+        finally:
+            house.cache_clear()

@@ -21,7 +21,7 @@ import duckdb
 import pytest
 
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.operations.warehouse import LAYOUTS, warehouse_at
+from vs_st_pipeline.operations.warehouse import layouts, warehouse_at
 from vs_st_pipeline.platform.failpoints import VARIABLE
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import Warehouse
@@ -29,7 +29,7 @@ from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, Lineage
 
 FOLDER = Path(__file__).parent / "files_of_before"
 OLD_FILES = {"6b5c699": 11, "2d64d96": 12}  # commit -> the schema that its program made
-LEGACY = LAYOUTS["contacts"].legacy
+LEGACY = layouts()["contacts"].legacy
 ME = ("simpletexting", "contacts")
 Rows = list[tuple[Any, ...]]
 
@@ -76,7 +76,7 @@ def test_lineages_are_numbered_without_gaps_and_owners_have_names_of_their_own()
     assert LEGACY is not None
     assert [number for number, _ in LEGACY.steps] == list(range(1, 13))
     assert SHARED.steps[0][0] == 13, "a program of the one lineage must see that a file is newer"
-    for layout in LAYOUTS.values():
+    for layout in layouts().values():
         assert len({lineage.owner for lineage in layout.lineages}) == len(layout.lineages)
         for lineage in layout.lineages:
             first = lineage.steps[0][0]
@@ -89,7 +89,7 @@ def test_a_file_of_before_becomes_what_a_new_file_is(old: tuple[Warehouse, Any, 
     with warehouse.open("old") as db:
         assert shape(db) == shape_of_new(tmp_path / "elsewhere")
         versions = dict(db.rows("select owner, max(version) from schema_version group by owner"))
-    assert versions == {lineage.owner: lineage.newest for lineage in LAYOUTS["contacts"].lineages}
+    assert versions == {lineage.owner: lineage.newest for lineage in layouts()["contacts"].lineages}
 
 
 def test_every_row_is_carried_over(old: tuple[Warehouse, dict[str, Rows], int]) -> None:
