@@ -49,7 +49,7 @@ class Files:
         }
         write_status(
             self.folder / "data", merchant, NOW - ago, run,
-            good=not kind, waiting=told.get("waiting", (0, 0)), paced="vinoshipper",
+            good=not kind, waiting=told.get("waiting", (0, 0)),
         )  # fmt: skip
 
     def look(self, **environ: str) -> Fleet:

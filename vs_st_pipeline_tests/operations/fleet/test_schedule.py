@@ -24,7 +24,7 @@ def report(contacts: int = 0, calls: int = 5) -> dict[str, Any]:
 
 def synced_before(folder: Path, merchant: str, ago: timedelta, **told: int) -> None:
     (folder / "merchants" / merchant).mkdir(parents=True, exist_ok=True)
-    write_status(folder, merchant, NOW - ago, report(**told), good=True, paced="vinoshipper")
+    write_status(folder, merchant, NOW - ago, report(**told), good=True)
 
 
 def test_without_a_fleet_rate_everybody_is_due_as_often_as_may_be(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_what_a_first_sync_takes_and_changes_is_no_sign_of_what_comes(tmp_path: 
 def test_a_failed_run_waits_for_its_turn_and_teaches_nothing(tmp_path: Path) -> None:
     synced_before(tmp_path, "one", timedelta(hours=2))
     before = read_poll_stats(tmp_path, "one")
-    write_status(tmp_path, "one", NOW - timedelta(minutes=1), report(), good=False, paced="vinoshipper")
+    write_status(tmp_path, "one", NOW - timedelta(minutes=1), report(), good=False)
     assert read_poll_stats(tmp_path, "one").history == before.history
     assert due_merchants(ROUTE, tmp_path, ["one"], NOW, bounds=BOUNDS) == []
 
