@@ -863,7 +863,7 @@ def test_a_plan_writes_nothing_shows_old_and_new_and_takes_nothing_from_the_next
     done = story.run("plan", "--merchant", TEST, "--json")
     assert done.exit_code == 0
     plan = done.of()
-    assert set(plan) == {"merchant", "status", "error", "contacts", "held", "noted"}
+    assert set(plan) == {"merchant", "route", "status", "error", "contacts", "held", "noted"}
     assert story.writes() == []
     assert {row["phone"] for row in plan["contacts"]} == set(SYNCED)
     bram = next(row for row in plan["contacts"] if row["phone"] == BRAM)
