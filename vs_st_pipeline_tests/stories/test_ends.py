@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow, goes_on, meet, sort_has_effect
-from vs_st_pipeline.pipeline import metrics
+from vs_st_pipeline.routes.contacts import metrics
 from vs_st_pipeline.sandbox import SWITCHES
 from vs_st_pipeline_tests.support.story import FFION, MARISOL, RENSKE, TEST, Ran, Record, Story
 

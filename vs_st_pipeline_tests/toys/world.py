@@ -27,7 +27,8 @@ from vs_st_pipeline_tests.toys.client import Inbox, Merchant
 from vs_st_pipeline_tests.toys.shop import Shop
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-LAYOUTS = {"parcels": Layout((SHARED, ONCE, parcels.TABLES)), "letters": Layout((SHARED, ONCE, parcels.TABLES))}
+TOYS = Layout((SHARED, ONCE, parcels.TABLES))
+LAYOUTS = {"contacts": TOYS, "parcels": TOYS, "letters": TOYS}
 SYNCS = {"parcels": parcels.sync, "letters": letters.sync}
 Record = dict[str, Any]
 
