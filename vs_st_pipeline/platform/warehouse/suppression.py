@@ -4,6 +4,8 @@ Data flow: what names a person (phone, e-mail, ids) -> raw.forgotten; whatever i
 
 The hashes are salted, so that a hash alone says nothing. With the whole file one can still try all ten digits against a
 phone's hash: the hashes keep a person out, they do not hide that `vs-st forget` was asked for them.
+
+It is long because what keeps people out and what erases them must agree on what names a record, table by table.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.refs import Ref
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
+from vs_st_pipeline.platform.warehouse.outbox import erase_changes
 from vs_st_pipeline.platform.warehouse.state import clear_cached, set_state
 from vs_st_pipeline.platform.warehouse.streams import Stream
 from vs_st_pipeline.platform.warehouse.unreadable import uncache_unreadable
@@ -188,9 +191,9 @@ def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
 
     Tables are found by the names of their columns, so that a table of a later version is not forgotten:
 
-        the key of a stream          in its own table, and in any table of its system: that system's records. In a table
-                                     of no system or of another one, such as `staged.orders.customer_id`: whatever
-                                     records have that key
+        a stream's key, and its name with `_id`
+                                     in its own table, and in any table of its system: that system's records. In a table
+                                     that no system has, such as `staged.orders`, whatever records are named so
         `kind` with `id`
         `system`, `object`, `id`     also with something before them: of that very system
         `phone`
@@ -269,16 +272,19 @@ def _key_columns_of(db: Db, table: str, columns: set[str]) -> dict[str, set[str]
     owner = _owner(db, table)
     found = {PHONE: {PHONE}} if PHONE in columns else {}
     for column in columns:
-        named = [(system, one) for system, one in db.streams if one.key == column]
-        own = [one for system, one in named if _same(one.table, table)]
-        of_owner = [one for system, one in named if system == owner]
-        # A key that is just `id` says nothing outside of its own table.
-        others = [one for _, one in named] if column != "id" else []
-        if streams := own or (of_owner if column != "id" else []) or others:
+        named = [(system, one) for system, one in db.streams if column == one.key or column in _names_elsewhere(one)]
+        own = [one for _, one in named if one.key == column and _same(one.table, table)]
+        others = [(system, one) for system, one in named if column in _names_elsewhere(one)]
+        if streams := own or [one for system, one in others if system == owner] or [one for _, one in others]:
             found[column] = {one.kind for one in streams}
         elif column in _KEYS and not named:
             found[column] = {_KEYS[column]}
     return found
+
+
+def _names_elsewhere(stream: Stream) -> set[str]:
+    """Return the columns that name such a record in other tables: its key, unless that is `id`, and `customer_id`."""
+    return {stream.key, f"{stream.name.removesuffix('s')}_id"} - {"id"}
 
 
 def _owner(db: Db, table: str) -> str | None:
@@ -326,12 +332,11 @@ def _with_dependents(db: Db, tables: dict[str, set[str]], names: Sequence[tuple[
         for system, stream in db.streams:
             columns = next((have for table, have in tables.items() if _same(stream.table, table)), set())
             for owner, other in db.streams:
-                if owner != system or other.key == stream.key or other.key == "id" or other.key not in columns:
-                    continue
-                with db.batch({"value": [value for kind, value in found if kind == other.kind]}) as batch:
-                    of_these = f"cast({other.key} as varchar) in (select value from {batch})"
-                    rows = db.rows(f"select cast({stream.key} as varchar) from {stream.table} where {of_these}")
-                found.update(dict.fromkeys((stream.kind, row[0]) for row in rows))
+                for column in (columns & _names_elsewhere(other)) - {stream.key} if owner == system else ():
+                    with db.batch({"value": [value for kind, value in found if kind == other.kind]}) as batch:
+                        of_these = f"cast({column} as varchar) in (select value from {batch})"
+                        rows = db.rows(f"select cast({stream.key} as varchar) from {stream.table} where {of_these}")
+                    found.update(dict.fromkeys((stream.kind, row[0]) for row in rows))
     return list(found)
 
 
@@ -362,4 +367,10 @@ def _erase_what_was_made_of_it(db: Db, tables: dict[str, set[str]], names: Seque
                 if {"system", "object", "id", "field"} <= columns:
                     of_these = f"({KEY}, field) in (select ({KEY}, field) from {batch})"
                     gone += len(db.rows(f"delete from {table} where {of_these} returning 1"))
-    return gone
+    theirs = {(*row[:3], row[3]) for row in pairs}
+    return gone + erase_changes(
+        db,
+        lambda ref, change: (
+            (*ref, change.field) in theirs or any(re.search(pattern, change.sources) for pattern in patterns)
+        ),
+    )
