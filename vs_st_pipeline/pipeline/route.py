@@ -286,5 +286,7 @@ def layout_of(route: Route) -> Layout:
     own = [(connector.name, connector.migrations) for connector in route.connectors]
     own.append((route.name, route.migrations))
     return Layout(
-        (SHARED, *route.toolkits, *(read_lineage(owner, folder) for owner, folder in own if folder)), route.legacy
+        (SHARED, *route.toolkits, *(read_lineage(owner, folder) for owner, folder in own if folder)),
+        route.legacy,
+        tuple((connector.name, stream) for connector in route.connectors for stream in connector.streams),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import duckdb
 import pytest
 
 from vs_st_pipeline.cli import sync as cli_sync
+from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.domain.errors import TryLater
+from vs_st_pipeline.domain.plan import Change
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.warehouse import spill
+from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry, Proof, enqueue, read_open
 from vs_st_pipeline.platform.warehouse.suppression import hash_of
 from vs_st_pipeline_tests.support.story import (
     BRAM,
@@ -166,7 +170,6 @@ def test_whatever_is_new_of_her_is_not_let_in_either(story: Story) -> None:
     assert story.texting.violations() == story.texting.created() == []
 
 
-@pytest.mark.slow
 def test_a_stored_customer_who_takes_a_forgotten_phone_is_erased_as_well(story: Story) -> None:
     story.begin_synced()
     forget(story)
@@ -175,6 +178,26 @@ def test_a_stored_customer_who_takes_a_forgotten_phone_is_erased_as_well(story: 
     assert "700108" not in {text for _, text in cells(story.data / "merchants" / TEST / "warehouse.duckdb")}
     story.synced()  # her contact still names him
     assert in_bytes(story.data, {"TW 2026/0007", "renske@example.com"}) == {}
+
+
+def test_what_another_contact_was_about_to_be_given_of_hers_is_erased_from_what_is_not_settled(story: Story) -> None:
+    story.begin_synced()
+    sent = OutboxEntry(
+        "s1", contact_ref(story.id_of(BRAM)), "r1", "update", "7075550143",
+        (
+            Change("City", "city", "custom", "mirror", None, "Hers-Town", "", "customer 700101"),
+            Change("Receipt URL", "receipt", "custom", "mirror", None, "Hers-Page", "", "receipt 90000000017"),
+            Change("State", "state", "custom", "mirror", None, "His", "", "customer 700103"),
+        ),
+    )  # fmt: skip
+    with warehouse_at(story.data).open(TEST) as db, db.transaction():
+        enqueue(db, [sent], {sent.target: Proof({}, None)}, at=datetime(2026, 11, 1))
+    forget(story)
+    with warehouse_at(story.data).open(TEST) as db:
+        [[only]] = read_open(db).values()
+    assert [change.new for change in only.changes] == ["His"]
+    assert in_bytes(story.data, {"Hers-Town", "Hers-Page", "receipt 90000000017"}) == {}
+    story.sync()
 
 
 @pytest.mark.slow

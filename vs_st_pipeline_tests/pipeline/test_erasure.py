@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 
+import pytest
+
+from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.pipeline import erasure
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.files import Warehouse
+from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, Lineage
 from vs_st_pipeline.platform.warehouse.streams import Stream
-from vs_st_pipeline.platform.warehouse.suppression import CUSTOMER, PHONE, Identifiers, Suppressed
+from vs_st_pipeline.platform.warehouse.suppression import (
+    CUSTOMER,
+    PHONE,
+    Identifiers,
+    Suppressed,
+    erase,
+    known_names,
+    read_suppressed,
+    suppress,
+)
 from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 from vs_st_pipeline_tests.support.story import Story
 
@@ -82,3 +98,108 @@ def test_an_older_file_that_was_put_back_is_cleared_of_whom_it_names_by_phone_al
     with story.as_run().open() as db:
         assert db.rows("select customer_id from raw.toy_people") == [("c2",)]
         assert db.value("select count(*) from raw.forgotten") >= 2, "whoever is found so is known by the id from now on"
+
+
+# --- several systems in one file ----------------------------------------------------------------------------------
+
+CELLAR = (  # two systems whose records have the same ids, and whose tables the same columns
+    ("cellar", Stream("customers", "cellar customer", "raw.cellar_customers", "id")),
+    ("cellar", Stream("orders", "cellar order", "raw.cellar_orders", "order_number", ("cellar slip",))),
+    ("shop", Stream("customers", CUSTOMER, "raw.shop_customers", "customer_id")),
+    ("shop", Stream("orders", "order", "raw.shop_orders", "order_number")),
+)
+CELLAR_SQL = """
+    create table raw.cellar_customers (id varchar, body varchar);
+    create table raw.cellar_orders (order_number varchar, customer_id varchar, body varchar);
+    create table raw.cellar_later (order_number varchar, note varchar);
+    create table raw.shop_customers (customer_id varchar, body varchar);
+    create table raw.shop_orders (order_number varchar, customer_id varchar, body varchar);
+    create table staged.later (customer_id varchar, said varchar);
+    insert into raw.cellar_customers values ('1', 'his'), ('2', 'of another');
+    insert into raw.cellar_orders values ('7', '1', 'his');
+    insert into raw.cellar_later values ('7', 'his'), ('8', 'of another');
+    insert into raw.shop_customers values ('1', 'hers'), ('2', 'of another');
+    insert into raw.shop_orders values ('7', '1', 'hers'), ('9', '2', 'of another');
+    insert into staged.later values ('1', 'hers'), ('2', 'of another');
+"""
+
+
+@pytest.fixture
+def cellar(tmp_path: Path) -> Iterator[Db]:
+    layout = Layout((SHARED, Lineage("cellar", ((1, CELLAR_SQL),))), streams=CELLAR)
+    with Warehouse(tmp_path, {"contacts": layout}).open("a-winery") as db:
+        for system in ("cellar", "shop"):
+            db.execute(
+                """insert into synced.links values ('texts', 'contacts', 'of ' || ?, ?, 'customers', '1', 'phone', null,
+                                                    now()::timestamp)""",
+                [system, system],
+            )
+        for kind in ("cellar order", "cellar slip", "order"):
+            db.execute(
+                """insert into raw.unreadable (kind, id, error, why, attempts, first_at, last_at, next_at)
+                   select ?, '7', 'try_later', 'broken', 1, now(), now(), now()""",
+                [kind],
+            )
+        yield db
+
+
+def left(db: Db) -> dict[str, list[str]]:
+    """Whose rows are left, by table."""
+    found = {
+        table: [row[0] for row in db.rows(f"select {column} from {table} order by 1")]
+        for table, column in (
+            ("raw.cellar_customers", "body"), ("raw.cellar_later", "note"), ("raw.shop_customers", "body"),
+            ("raw.cellar_orders", "body"), ("raw.shop_orders", "body"), ("synced.links", "id"),
+            ("staged.later", "said"), ("raw.unreadable", "kind"),
+        )
+    }  # fmt: skip
+    return {table: rows for table, rows in found.items() if rows}
+
+
+def test_records_of_another_system_with_the_same_ids_stay(cellar: Db) -> None:
+    with cellar.transaction():
+        erase(cellar, [("cellar customer", "1")], datetime(2026, 11, 1))
+    assert left(cellar) == {
+        "raw.cellar_customers": ["of another"],
+        "raw.cellar_later": ["of another"],
+        "raw.shop_customers": ["hers", "of another"],
+        "raw.shop_orders": ["hers", "of another"],
+        "synced.links": ["of shop"],
+        "staged.later": ["of another"],  # it does not say whose customers these are: better one row too many
+        "raw.unreadable": ["order"],
+    }
+
+
+def test_and_the_other_way_round_by_the_names_of_columns_too(cellar: Db) -> None:
+    with cellar.transaction():
+        erase(cellar, [(CUSTOMER, "1")], datetime(2026, 11, 1))
+    assert left(cellar) == {
+        "raw.cellar_customers": ["his", "of another"],
+        "raw.cellar_later": ["his", "of another"],
+        "raw.cellar_orders": ["his"],
+        "raw.shop_customers": ["of another"],
+        "raw.shop_orders": ["of another"],
+        "synced.links": ["of cellar"],
+        "staged.later": ["of another"],
+        "raw.unreadable": ["cellar order", "cellar slip"],
+    }
+
+
+def test_who_is_known_by_hash_is_found_by_system_in_every_table(cellar: Db) -> None:
+    with cellar.transaction():
+        suppress(cellar, [("cellar customer", "1"), ("vault members", "m1")], datetime(2026, 11, 1))
+        cellar.execute(
+            """insert into synced.links values ('vault', 'members', 'm1', 'shop', 'customers', '2', 'phone', null,
+                                                now()::timestamp)"""
+        )
+    found = known_names(cellar, read_suppressed(cellar))
+    assert found == [("cellar customer", "1"), ("vault members", "m1")], "and nobody's of another system with that id"
+    with cellar.transaction():
+        erase(cellar, found, datetime(2026, 11, 1))
+    assert left(cellar)["synced.links"] == ["of shop"]
+
+
+def test_no_two_kinds_of_record_are_kept_out_under_one_word() -> None:
+    words = [word for one in CONNECTORS for stream in one.streams for word in (stream.kind, *stream.parts)]
+    assert len({*words, "phone", "email"}) == len(words) + 2
+    assert not [word for word in words if "'" in word or ";" in word or "," in word]

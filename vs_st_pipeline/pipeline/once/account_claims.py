@@ -93,10 +93,13 @@ class AccountClaims:
         return None
 
     def settle(self, claim: Claim) -> None:
-        """Note what became of a claim."""
+        """Note what became of a claim. What is settled stays so, and nobody gives up another's."""
         with self._open() as account, _writing(account):
             row = account.execute("select * from claims where key = ?", [claim.key]).fetchone()
-            self._put(account, claim, row)
+            if row is None or row["state"] == Claimed.RELEASED or (self._is_mine(row) and row["state"] == Claimed.OPEN):
+                self._put(account, claim, row)
+            elif row["state"] == Claimed.OPEN and claim.state is Claimed.ACCEPTED:
+                self._put(account, claim, row, whose=(row["merchant"], row["route"]))
         failpoint("evidence")
 
     def fact(self, name: str, value: str, at: datetime) -> None:
@@ -108,17 +111,26 @@ class AccountClaims:
 
     def _resends(self, row: sqlite3.Row, claim: Claim) -> bool:
         """Say whether an open claim is this route's own, for an earlier try that its kind's rule has sent again."""
-        mine = (row["merchant"], row["route"]) == self._whose
-        return mine and row["state"] == Claimed.OPEN and row["tries"] < claim.tries
+        return self._is_mine(row) and row["state"] == Claimed.OPEN and bool(row["tries"] < claim.tries)
 
-    def _put(self, account: sqlite3.Connection, claim: Claim, before: sqlite3.Row | None) -> None:
+    def _is_mine(self, row: sqlite3.Row) -> bool:
+        return (row["merchant"], row["route"]) == self._whose
+
+    def _put(
+        self,
+        account: sqlite3.Connection,
+        claim: Claim,
+        before: sqlite3.Row | None,
+        *,
+        whose: tuple[str, str] | None = None,
+    ) -> None:
         salt = account.execute("select value from about where name = 'salt'").fetchone()["value"]
         people = json.dumps([[kind, _hashed(salt, kind, value)] for kind, value in claim.people])
         account.execute(
             """insert or replace into claims
                values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (select coalesce(max(changed), 0) + 1 from claims))""",
             [
-                *(claim.key, *self._whose, claim.kind, claim.entity, claim.tries, claim.state.value),
+                *(claim.key, *(whose or self._whose), claim.kind, claim.entity, claim.tries, claim.state.value),
                 *(claim.at.isoformat(), before["people"] if before and not claim.people else people),
                 json.dumps(dict(claim.detail)),
             ],

@@ -114,7 +114,7 @@ class EvidenceClaims:
         claims: dict[str, Claim] = {}
         facts: dict[str, str] = {}
         for line in self._file.read(start):
-            if line.get("what") == "fact":
+            if line.get("what") == "fact" and "name" in line and "value" in line:
                 facts.setdefault(str(line["name"]), str(line["value"]))
             elif line.get("what") == "claim":
                 _add(claims, line)
@@ -154,7 +154,10 @@ def _as_line(claim: Claim) -> Line:
         "state": claim.state.value,
         "at": claim.at.isoformat(),
     }
-    more = {"evidence": dict(claim.evidence), "people": [list(one) for one in claim.people], "answer": claim.detail}
+    more = {
+        "evidence": dict(claim.evidence), "people": [list(one) for one in claim.people], "answer": claim.detail,
+        "erased": claim.forgotten,
+    }  # fmt: skip
     return {**line, **{name: value for name, value in more.items() if value}}
 
 

@@ -40,6 +40,7 @@ from vs_st_pipeline.pipeline.once.items import (
 )
 from vs_st_pipeline.pipeline.once.outbox import NO_BODY, Outbox
 
+CLAIMED_BEFORE = Unknown("claimed before")  # nothing left
 UNKNOWN_IN_A_ROW = 3  # entities whose sends end so, one after the other, are the system's trouble
 
 
@@ -85,7 +86,8 @@ class Order:
         self._kinds, self._now = kinds, now
         self._queues: dict[str, deque[Row]] = defaultdict(deque)
         self._open: Counter[int] = Counter()
-        for row in rows:
+        # By phase first: one of a later phase waits for it anyway, and must not be what it waits for.
+        for row in sorted(rows, key=lambda row: (self._phase(row), row.seq)):
             self._queues[row.entity].append(row)
             self._open[self._phase(row)] += self._holds_phase(row)
         self._heads: list[tuple[int, int, int, Row]] = []
@@ -125,12 +127,22 @@ class Order:
 
     def _blocks(self, row: Row) -> bool:
         kind = self._kinds[row.kind]
+        if self._is_lost(row):
+            return False
         if row.state is State.REJECTED:
             return kind.rejected_blocks
         return row.state is not State.UNKNOWN or kind.unknown_blocks
 
     def _holds_phase(self, row: Row) -> bool:
+        if self._is_lost(row):
+            return False
         return row.state is not State.REJECTED or self._kinds[row.kind].rejected_blocks
+
+    def _is_lost(self, row: Row) -> bool:
+        """Say whether only its text, which was lost with a database, could move it: it may never be planned again."""
+        resends = self._kinds[row.kind].on_unknown is OnUnknown.RESEND
+        may_go = row.state in (State.WAITING, State.REJECTED) or (row.state is State.UNKNOWN and resends)
+        return may_go and not row.has_body
 
 
 def is_due(row: Row, kind: Kind, now: datetime) -> bool:
@@ -148,7 +160,12 @@ def waits(next_at: datetime | None, now: datetime) -> bool:
 
 
 def settle(outbox: Outbox, sender: Sender, told: Delivered) -> None:
-    """Read each unknown item of a kind that is settled by reading, once; call it before anything is planned."""
+    """Read each unknown item of a kind that is settled by reading, once; call it before anything is planned.
+
+    A dry run counts no read.
+    """
+    if outbox.run.dry_run:
+        return
     with outbox.run.open() as db:
         rows = [row for row in outbox.open_rows(db) if row.state is State.UNKNOWN]
     for row in rows:
@@ -190,6 +207,7 @@ def deliver(outbox: Outbox, sender: Sender, told: Delivered, *, most: int | None
         if item is None:
             outbox.wait(row, NO_BODY, None)
             told.waiting[NO_BODY] += 1
+            order.done(row, row)
             continue
         gate = sender.gate(item, row)
         if isinstance(gate, Wait):
@@ -210,7 +228,8 @@ def deliver(outbox: Outbox, sender: Sender, told: Delivered, *, most: int | None
             order.done(row, None if after.state in (State.ACCEPTED, State.DROPPED) else after)
             if isinstance(answer, NotSent):
                 raise answer.error
-            in_a_row = in_a_row + 1 if after.state in (State.UNKNOWN, State.HELD) else 0
+            if answer != CLAIMED_BEFORE:
+                in_a_row = in_a_row + 1 if after.state in (State.UNKNOWN, State.HELD) else 0
             if in_a_row >= UNKNOWN_IN_A_ROW:
                 raise TryLater("Several writes in a row ended without an answer that says what became of them")
 
@@ -221,7 +240,7 @@ def _send(outbox: Outbox, sender: Sender, item: Item, row: Row, told: Delivered)
     if standing is not None:  # another process or merchant has it, or this database is older than the claims
         with outbox.run.open() as db, db.transaction():
             outbox.rows.take_standing(db, row, standing)
-            return outbox.rows.again(db, row), Unknown("claimed before")
+            return outbox.rows.again(db, row), CLAIMED_BEFORE
     answer: Answer
     try:
         answer = sender.send(item, row)

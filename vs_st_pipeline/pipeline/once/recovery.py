@@ -42,7 +42,8 @@ def recover(outbox: Outbox) -> int:
     with outbox.run.open() as db, db.transaction():
         for name, value in news.facts.items():
             db.execute("insert or ignore into once.facts values (?, ?, ?)", [name, value, outbox.run.now()])
-        for claim in _unsettled(db, news):
+        unsettled = _unsettled(db, news)
+        for claim in unsettled:
             if claim.kind in outbox.kinds:
                 outbox.rows.take_over(db, claim)
         for row in sending:
@@ -53,7 +54,8 @@ def recover(outbox: Outbox) -> int:
                 outbox.rows.mark_unknown(db, row, Unknown("interrupted"))
             else:
                 outbox.rows.withdraw(db, row)
-        outbox.claims.seen(db)
+        if all(claim.kind in outbox.kinds for claim in unsettled):  # else a version that knows the kind needs them
+            outbox.claims.seen(db)
     return len(news.claims)
 
 
@@ -83,11 +85,18 @@ def _not_in_claims(db: Db, news: News) -> tuple[list[Claim], list[tuple[str, str
         standing = news.claims.get(row.key)
         if state is None or (standing is not None and (standing.state is state or state is Claimed.OPEN)):
             continue
-        evidence, people, at = db.rows(
-            "select evidence, people, coalesce(tried_at, stored_at) from once.outbox where key = ?", [row.key]
-        )[0]
+        [(evidence, people, at, answer)] = db.rows(
+            """select o.evidence, o.people, coalesce(o.tried_at, o.stored_at), coalesce(l.answer, '{}')
+               from once.outbox as o left join once.ledger as l using (key) where o.key = ?""",
+            [row.key],
+        )
         named = tuple((kind, value) for kind, value in json.loads(people))
-        claims.append(Claim(row.key, row.kind, row.entity, row.tries, state, at, json.loads(evidence), named))
+        detail = json.loads(answer) if state is Claimed.ACCEPTED else {}
+        claims.append(
+            Claim(
+                row.key, row.kind, row.entity, row.tries, state, at, json.loads(evidence), named, detail, row.forgotten
+            )
+        )  # fmt: skip
     facts = [
         (name, value, at)
         for name, value, at in db.rows("select name, value, stored_at from once.facts")

@@ -25,7 +25,11 @@ def due_path(data_dir: Path, merchant_id: str, route: str) -> Path:
 
 
 def write_next_due(run: Run, at: datetime | None) -> None:
-    """Store when the route is due next (UTC without zone); None: only a hint makes it due."""
+    """Store when the route is due next (UTC without zone); None: only a hint makes it due.
+
+    One further off than any gap becomes a look after the greatest gap: else it would look like a wrong clock's.
+    """
+    at = min(at, run.now() + LARGEST_GAP) if at else None
     text = at.replace(tzinfo=UTC).isoformat() if at else "never"
     write_atomically(due_path(run.warehouse.data_dir, run.merchant.id, run.route), text.encode())
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import duckdb
 
 from vs_st_pipeline.platform.failpoints import failpoint
+from vs_st_pipeline.platform.warehouse.streams import Stream
 
 _BATCHES = itertools.count()
 _READS = re.compile(r"\s*select\b", re.IGNORECASE)
@@ -21,10 +22,15 @@ T = TypeVar("T")
 
 
 class Db:
-    """One merchant's file while it is attached: SQL in, tuples out."""
+    """One merchant's file while it is attached: SQL in, tuples out.
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    Attributes:
+        streams: the records that it holds as systems told them, each with its system.
+    """
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, streams: Sequence[tuple[str, Stream]] = ()) -> None:
         self._cursor = cursor
+        self.streams = tuple(streams)
         self._memo: dict[str, Any] = {}
         self._later: dict[str, Callable[[], None]] = {}
         self._in_transaction = self._begun = False

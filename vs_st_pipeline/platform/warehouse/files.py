@@ -300,7 +300,7 @@ class Warehouse:
                 cursor.execute(f"use {held.alias}")
                 cursor.execute("begin transaction read only")
                 try:
-                    return read(Db(cursor))
+                    return read(Db(cursor, self.layouts[held.route].streams))
                 finally:
                     with suppress(duckdb.Error):  # the first error is the one to report
                         cursor.execute("rollback")
@@ -476,8 +476,9 @@ class Warehouse:
                 if stat.S_IMODE(path.stat().st_mode) & 0o077:
                     path.chmod(0o600)
                 cursor.execute(f"use {alias}")
-                db = Db(cursor)
-                migrate(db, path, self.layouts[held.route])
+                layout = self.layouts[held.route]
+                db = Db(cursor, layout.streams)
+                migrate(db, path, layout)
             except BaseException:
                 with suppress(duckdb.Error):  # the first error is the one to report
                     _detach(cursor, alias)

@@ -21,6 +21,7 @@ import duckdb
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.streams import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,15 @@ class Legacy:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a file of one route holds: the lineages in the order in which they are applied."""
+    """What a file of one route holds: the lineages in the order in which they are applied.
+
+    Attributes:
+        streams: the records that it holds as systems told them, each with its system.
+    """
 
     lineages: tuple[Lineage, ...]
     legacy: Legacy | None = None
+    streams: tuple[tuple[str, Stream], ...] = ()
 
 
 def read_lineage(owner: str, folder: Traversable) -> Lineage:

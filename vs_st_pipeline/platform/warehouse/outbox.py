@@ -9,7 +9,7 @@ read as one that may be written. What the system says of that, the connector han
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -136,6 +136,26 @@ def forget_late(db: Db, *, at: datetime, within: timedelta) -> None:
            and abs(epoch(sent_at) - epoch($at::timestamp)) >= $seconds""",
         {"at": at, "seconds": within.total_seconds()},
     )
+
+
+def erase_changes(db: Db, is_theirs: Callable[[Ref, Change], bool]) -> int:
+    """Take changes out of what is not settled, inside the caller's transaction; returns of how many writes.
+
+    The write itself stays: that it may be out is about its record, and the record is read before it is written again.
+    """
+    found = [
+        (send_id, Ref(*ref), rest)
+        for send_id, *ref, text in db.rows(
+            f"select send_id, {KEY}, changes from synced.writes where changes is not null"
+        )
+        if len(rest := [one for one in _load(text) if not is_theirs(Ref(*ref), one)]) < len(_load(text))
+    ]
+    for send_id, ref, rest in found:
+        db.execute(
+            "update synced.writes set changes = ? where send_id = ? and system = ? and object = ? and id = ?",
+            [_dump(rest), send_id, *ref],
+        )
+    return len(found)
 
 
 def count_waiting(db: Db) -> tuple[int, int]:

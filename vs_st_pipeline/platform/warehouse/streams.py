@@ -15,13 +15,15 @@ class Stream:
 
     Attributes:
         name: its word in asset keys and reports, such as `customers`.
-        kind: the word for one of them, such as `customer`: what is kept of forgotten people and of records that cannot
-            be read is kept under it.
+        kind: the word for one of them, such as `customer`, which no other system's records have: what is kept of
+            forgotten people and of records that cannot be read is kept under it.
         table: its table, one row per record.
         key: the column that holds a record's own id.
+        parts: words for what is read of such a record by itself, under the record's id: an order's `receipt`.
     """
 
     name: str
     kind: str
     table: str
     key: str
+    parts: tuple[str, ...] = ()

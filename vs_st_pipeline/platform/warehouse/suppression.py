@@ -4,6 +4,8 @@ Data flow: what names a person (phone, e-mail, ids) -> raw.forgotten; whatever i
 
 The hashes are salted, so that a hash alone says nothing. With the whole file one can still try all ten digits against a
 phone's hash: the hashes keep a person out, they do not hide that `vs-st forget` was asked for them.
+
+It is long because what keeps people out and what erases them must agree on what names a record, table by table.
 """
 
 from __future__ import annotations
@@ -18,15 +20,17 @@ from typing import Any, TypeVar
 
 from vs_st_pipeline.domain.formats import as_mapping
 from vs_st_pipeline.domain.phone import parse_nanp
+from vs_st_pipeline.domain.refs import Ref
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
+from vs_st_pipeline.platform.warehouse.outbox import erase_changes
 from vs_st_pipeline.platform.warehouse.state import clear_cached, set_state
 from vs_st_pipeline.platform.warehouse.streams import Stream
 from vs_st_pipeline.platform.warehouse.unreadable import uncache_unreadable
 
 PHONE, EMAIL, CUSTOMER, CONTACT, ORDER = "phone", "email", "customer", "contact", "order"
 REWRITE = "rewrite"  # the state that says: erased rows may still lie in free blocks of the file
-_KEYS = {"contact_id": CONTACT, "customer_id": CUSTOMER, "order_number": ORDER, "phone": PHONE}
+_KEYS = {"contact_id": CONTACT, "customer_id": CUSTOMER, "order_number": ORDER}  # also where no stream says so
 _MEMO = "forgotten"
 
 T = TypeVar("T")
@@ -34,18 +38,36 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Identifiers:
-    """All that names one person: ten-digit phones, e-mails in small letters, and the ids of their records as text."""
+    """All that names one person: ten-digit phones, e-mails in small letters, and the ids of their records as text.
+
+    Attributes:
+        records: ids by the kind of record (`Stream.kind`).
+    """
 
     phones: set[str] = field(default_factory=set)
     emails: set[str] = field(default_factory=set)
-    customers: set[str] = field(default_factory=set)
-    contacts: set[str] = field(default_factory=set)
-    orders: set[str] = field(default_factory=set)
+    records: dict[str, set[str]] = field(default_factory=dict)
+
+    def of(self, kind: str) -> set[str]:
+        """Return the ids of this kind of record; what is added to them is added here."""
+        return self.records.setdefault(kind, set())
+
+    @property
+    def customers(self) -> set[str]:
+        return self.of(CUSTOMER)
+
+    @property
+    def contacts(self) -> set[str]:
+        return self.of(CONTACT)
+
+    @property
+    def orders(self) -> set[str]:
+        return self.of(ORDER)
 
     def names(self) -> list[tuple[str, str]]:
         """Return (kind, value) of each."""
-        kinds = ((PHONE, self.phones), (EMAIL, self.emails), (CUSTOMER, self.customers), (CONTACT, self.contacts))
-        return [(kind, value) for kind, values in (*kinds, (ORDER, self.orders)) for value in sorted(values)]
+        kinds = ((PHONE, self.phones), (EMAIL, self.emails), *sorted(self.records.items()))
+        return [(kind, value) for kind, values in kinds for value in sorted(values)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,29 +189,40 @@ def _is_stored(db: Db, stream: Stream, ids: Sequence[str]) -> bool:
 def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
     """Delete every row of every table that is about these names, inside the caller's transaction.
 
-    Tables are found by the names of their columns, so that a table of a later version is not forgotten: `contact_id`,
-    `customer_id`, `order_number`, `phone`, `kind` with `id`, and `system`, `object`, `id`, also with something before
-    them. Values that another contact was given from the person's records (a contact that once stood for them) go too,
-    with all that is remembered of that field.
+    Tables are found by the names of their columns, so that a table of a later version is not forgotten:
+
+        a stream's key, and its name with `_id`
+                                     in its own table, and in any table of its system: that system's records. In a table
+                                     that no system has, such as `staged.orders`, whatever records are named so
+        `kind` with `id`
+        `system`, `object`, `id`     also with something before them: of that very system
+        `phone`
+
+    Values that another record was given from the person's records (a contact that once stood for them) go too, with
+    all that is remembered of that field.
 
     Returns:
         How many rows were deleted; if any, the state `REWRITE` is set.
     """
     tables = _tables(db)
-    names = [*names, *_orders_of(db, tables, [value for kind, value in names if kind == CUSTOMER])]
+    names = _with_parts(db, _with_dependents(db, tables, names))
+    refs = [ref for name in names for ref in _refs(db, name)]
     gone = 0
-    with db.batch({"kind": [name[0] for name in names], "value": [name[1] for name in names]}) as batch:
+    with (
+        db.batch({"kind": [name[0] for name in names], "value": [name[1] for name in names]}) as batch,
+        db.batch(key_columns(refs)) as records,
+    ):
         gone += _erase_what_was_made_of_it(db, tables, names)
         for table, columns in tables.items():
             found = [
-                f"cast({column} as varchar) in (select value from {batch} where kind = '{kind}')"
-                for column, kind in _KEYS.items()
-                if column in columns
+                f"cast({column} as varchar) in (select value from {batch} where kind in ({_quoted(kinds)}))"
+                for column, kinds in _key_columns_of(db, table, columns).items()
             ]
             if {"kind", "id"} <= columns:
                 found.append(f"(kind, id) in (select (kind, value) from {batch})")
             for prefix in _prefixes(columns):
-                found.append(f"({_kind(prefix)}, {prefix}id) in (select (kind, value) from {batch})")
+                own = ", ".join(f"{prefix}{column}" for column in KEY.split(", "))
+                found.append(f"({own}) in (select ({KEY}) from {records})")
             if found:
                 gone += len(db.rows(f"delete from {table} where {' or '.join(found)} returning 1"))
     clear_cached(db)
@@ -203,14 +236,72 @@ def known_names(db: Db, forgotten: Suppressed) -> list[tuple[str, str]]:
     """Return (kind, value) of forgotten people that stand in any table, in the columns that `erase` uses."""
     found: set[tuple[str, str]] = set()
     for table, columns in _tables(db).items():
-        stored = [(f"'{kind}'", key) for key, kind in _KEYS.items() if key in columns]
+        stored = [
+            (f"'{kind}'", key) for key, kinds in _key_columns_of(db, table, columns).items() for kind in sorted(kinds)
+        ]
         stored += [("kind", "id")] * ({"kind", "id"} <= columns)
-        stored += [(_kind(prefix), f"{prefix}id") for prefix in _prefixes(columns)]
         for named_as, key in stored:
             for kind, value in db.rows(f"select distinct {named_as}, cast({key} as varchar) from {table}"):
                 if forgotten.knows(kind, phone_name(value or "") if kind == PHONE else value):
                     found.add((kind, value))
+        for prefix in _prefixes(columns):
+            own = ", ".join(f"{prefix}{column}" for column in KEY.split(", "))
+            for system, object_, id_ in db.rows(f"select distinct {own} from {table} where {prefix}id is not null"):
+                if forgotten.knows(kind := kind_of(db, system, object_), id_):
+                    found.add((kind, id_))
     return sorted(found)
+
+
+def kind_of(db: Db, system: str, object_: str) -> str:
+    """Return the word under which records of a system are kept out: its stream's, else their own two words."""
+    declared = (stream.kind for owner, stream in db.streams if (owner, stream.name) == (system, object_))
+    return next(declared, f"{system} {object_}")
+
+
+def _refs(db: Db, name: tuple[str, str]) -> list[Ref]:
+    """Return the records that a name of this kind means, as `kind_of` names them."""
+    kind, value = name
+    if found := [Ref(system, stream.name, value) for system, stream in db.streams if stream.kind == kind]:
+        return found
+    system, _, object_ = kind.partition(" ")
+    return [Ref(system, object_, value)] if object_ else []
+
+
+def _key_columns_of(db: Db, table: str, columns: set[str]) -> dict[str, set[str]]:
+    """Return the columns of a table that name records or phones, and the kinds that may stand in each."""
+    owner = _owner(db, table)
+    found = {PHONE: {PHONE}} if PHONE in columns else {}
+    for column in columns:
+        named = [(system, one) for system, one in db.streams if column == one.key or column in _names_elsewhere(one)]
+        own = [one for _, one in named if one.key == column and _same(one.table, table)]
+        others = [(system, one) for system, one in named if column in _names_elsewhere(one)]
+        if streams := own or [one for system, one in others if system == owner] or [one for _, one in others]:
+            found[column] = {one.kind for one in streams}
+        elif column in _KEYS and not named:
+            found[column] = {_KEYS[column]}
+    return found
+
+
+def _names_elsewhere(stream: Stream) -> set[str]:
+    """Return the columns that name such a record in other tables: its key, unless that is `id`, and `customer_id`."""
+    return {stream.key, f"{stream.name.removesuffix('s')}_id"} - {"id"}
+
+
+def _owner(db: Db, table: str) -> str | None:
+    """Return the system whose answers a table of `raw` holds, by its stream or its name; None where it is no one's."""
+    for system, stream in db.streams:
+        if _same(stream.table, table):
+            return system
+    systems = {system for system, _ in db.streams if table.startswith(f'"raw"."{system}_')}
+    return max(systems, key=len, default=None)
+
+
+def _same(name: str, quoted: str) -> bool:
+    return quoted == '"{}"."{}"'.format(*name.split(".", 1))
+
+
+def _quoted(kinds: Iterable[str]) -> str:
+    return ", ".join(f"'{kind}'" for kind in sorted(kinds))
 
 
 def _prefixes(columns: set[str]) -> list[str]:
@@ -219,10 +310,6 @@ def _prefixes(columns: set[str]) -> list[str]:
         column.removesuffix("object") for column in columns
         if column.endswith("object") and {column.replace("object", "system"), column.replace("object", "id")} <= columns
     ]  # fmt: skip
-
-
-def _kind(prefix: str) -> str:
-    return f"rtrim({prefix}object, 's')"  # `contacts` are of the kind `contact`
 
 
 def _tables(db: Db) -> dict[str, set[str]]:
@@ -236,23 +323,37 @@ def _tables(db: Db) -> dict[str, set[str]]:
     return found
 
 
-def _orders_of(db: Db, tables: dict[str, set[str]], customers: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the orders of these customers, as raw tables name both."""
-    found: set[str] = set()
-    with db.batch({"customer_id": customers}) as batch:
-        for table, columns in tables.items():
-            if table.startswith('"raw".') and {"order_number", "customer_id"} <= columns:
-                of_these = f"cast(customer_id as varchar) in (select customer_id from {batch})"
-                found.update(row[0] for row in db.rows(f"select order_number from {table} where {of_these}"))
-    return [(ORDER, number) for number in sorted(found)]
+def _with_dependents(db: Db, tables: dict[str, set[str]], names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Add the records of the same system that name one of these: a customer's orders, an order's shipments."""
+    found = dict.fromkeys(names)
+    known = -1
+    while known != len(found):
+        known = len(found)
+        for system, stream in db.streams:
+            columns = next((have for table, have in tables.items() if _same(stream.table, table)), set())
+            for owner, other in db.streams:
+                for column in (columns & _names_elsewhere(other)) - {stream.key} if owner == system else ():
+                    with db.batch({"value": [value for kind, value in found if kind == other.kind]}) as batch:
+                        of_these = f"cast({column} as varchar) in (select value from {batch})"
+                        rows = db.rows(f"select cast({stream.key} as varchar) from {stream.table} where {of_these}")
+                    found.update(dict.fromkeys((stream.kind, row[0]) for row in rows))
+    return list(found)
+
+
+def _with_parts(db: Db, names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Add what is read of these records by itself: an order's receipt."""
+    parts = {stream.kind: stream.parts for _, stream in db.streams}
+    return [*names, *((part, value) for kind, value in names for part in parts.get(kind, ()))]
 
 
 def _erase_what_was_made_of_it(db: Db, tables: dict[str, set[str]], names: Sequence[tuple[str, str]]) -> int:
     """Delete values made of these records; `sources` names a value's records: `customer 700101; order 9000, 9001`."""
+    by_kind: dict[str, list[str]] = {}
+    for kind, value in names:
+        if kind not in (PHONE, EMAIL):
+            by_kind.setdefault(kind, []).append(re.escape(value))
     patterns = [
-        f"(^|; ){kind} ([^;]*, )?({'|'.join(values)})(,|;|$)"
-        for kind in (CUSTOMER, ORDER)
-        if (values := [re.escape(value) for named, value in names if named == kind])
+        f"(^|; ){re.escape(kind)} ([^;]*, )?({'|'.join(values)})(,|;|$)" for kind, values in sorted(by_kind.items())
     ]
     pairs: list[Any] = []
     for table, columns in tables.items():
@@ -266,4 +367,10 @@ def _erase_what_was_made_of_it(db: Db, tables: dict[str, set[str]], names: Seque
                 if {"system", "object", "id", "field"} <= columns:
                     of_these = f"({KEY}, field) in (select ({KEY}, field) from {batch})"
                     gone += len(db.rows(f"delete from {table} where {of_these} returning 1"))
-    return gone
+    theirs = {(*row[:3], row[3]) for row in pairs}
+    return gone + erase_changes(
+        db,
+        lambda ref, change: (
+            (*ref, change.field) in theirs or any(re.search(pattern, change.sources) for pattern in patterns)
+        ),
+    )

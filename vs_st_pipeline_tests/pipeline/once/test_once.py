@@ -11,11 +11,11 @@ import pytest
 
 from vs_st_pipeline.domain.errors import TryLater
 from vs_st_pipeline.pipeline.once import erasure, repair
-from vs_st_pipeline.pipeline.once.delivery import Delivered, deliver
+from vs_st_pipeline.pipeline.once.delivery import Delivered, deliver, settle
 from vs_st_pipeline.pipeline.once.items import Item, OnUnknown, State
 from vs_st_pipeline.pipeline.once.outbox import Outbox
 from vs_st_pipeline.pipeline.once.rows import count_open, read_history
-from vs_st_pipeline.pipeline.once.schedule import is_due
+from vs_st_pipeline.pipeline.once.schedule import is_due, write_next_due
 from vs_st_pipeline.pipeline.once.session import opened
 from vs_st_pipeline_tests.toys import parcels
 from vs_st_pipeline_tests.toys.client import Client
@@ -587,3 +587,92 @@ def test_an_answer_that_could_not_be_stored_is_not_forgotten_by_a_route_that_goe
     with again(world):
         pass
     assert world.states() == {"accepted": 1}
+
+
+def test_a_text_that_was_lost_for_good_keeps_nobody_waiting(world: World) -> None:
+    """An event that went out without an answer, and is not planned any more when its text is lost with the database."""
+    world.on_unknown = "resend"
+    world.shop.parcel("p1", "created")
+    world.shop.parcel("p2", "created", note="n2")
+    world.shop.fault("reset_before")
+    world.sync()
+    assert world.states()["unknown"] == 1
+    world.lose_database()
+    world.shop.parcel("p1", "shipped", note="n1")  # its first step is not told any more
+    world.later(days=1)
+    told = world.sync()
+    assert told.error is None
+    assert {"p1 shipped", "p1 note n1", "p2 note n2"} <= set(world.shop.texts())
+    assert world.states()["unknown"] == 1, "and it is still told of as open"
+
+
+def test_an_earlier_phase_of_an_entity_goes_first_even_if_it_was_stored_later(world: World) -> None:
+    world.shop.parcel("p1", note="n1", wait=True)
+    world.sync()
+    world.shop.parcel("p1", "created", note="n1")
+    world.sync()
+    assert world.shop.texts() == ["p1 created", "p1 note n1"]
+
+
+def test_a_lost_evidence_file_is_made_again_with_the_destinations_words_and_with_who_was_forgotten(
+    world: World,
+) -> None:
+    world.shop.parcel("p1", "created")
+    world.shop.parcel("p2", "created", phone="7075550199")
+    world.sync()
+    erasure.forget(world.run(), [("phone", "7075550199")])
+    path = world.data / "merchants" / "one" / "parcels.evidence.jsonl"
+    before = {line["key"]: line.get("answer") for line in world.evidence() if line["state"] == "accepted"}
+    path.unlink()
+    world.sync()
+    lines = {line["entity"]: line for line in world.evidence()}
+    assert lines["p1"]["answer"] == before[lines["p1"]["key"]]
+    assert (lines["p2"].get("erased"), lines["p2"].get("answer")) == (True, None)
+    world.lose_database()
+    world.sync()
+    assert world.rows("select answer from once.ledger where entity = 'p1'") == [
+        (json.dumps(before[lines["p1"]["key"]]),)
+    ]
+    assert world.rows("select forgotten from once.outbox where entity = 'p2'") == [(True,)]
+
+
+def test_a_fact_whose_line_is_damaged_says_nothing(world: World) -> None:
+    world.shop.parcel("p1", "created")
+    world.sync()
+    path = world.data / "merchants" / "one" / "parcels.evidence.jsonl"
+    path.write_bytes(b'{"what": "fact"}\n' + b"\0" * 512 + b"\n" + path.read_bytes())
+    assert world.sync().error is None
+
+
+def test_claims_of_a_kind_that_this_version_does_not_know_are_there_for_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.shop.parcel("p1", "created", "shipped")
+    world.sync()
+    known = parcels.kinds(world.run().merchant)  # type: ignore[arg-type]
+    world.lose_database()
+    with monkeypatch.context() as older:
+        older.setattr(parcels, "kinds", lambda _merchant: [kind for kind in known if kind.name != "shipped"])
+        older.setattr(parcels, "_planned", lambda _merchant, _parcels: iter(()))
+        world.sync()
+    world.sync()
+    assert world.shop.texts() == ["p1 created", "p1 shipped"]
+    assert world.states() == {"accepted": 2}
+
+
+def test_r27_a_dry_run_counts_no_read_of_what_is_unknown(world: World) -> None:
+    world.shop.parcel("p1", "created")
+    world.shop.fault("reset_before")
+    world.sync()
+    before = world.snapshot()
+    with opened(world.run(dry_run=True), parcels.kinds(world.run().merchant)) as outbox:  # type: ignore[arg-type]
+        settle(outbox, parcels.Sender(Client(world.run().merchant, "parcels"), {}), Delivered())  # type: ignore[arg-type]
+    assert world.snapshot() == before
+
+
+def test_r16_a_time_further_off_than_any_gap_is_looked_at_after_that_gap(world: World) -> None:
+    run = world.run()
+    world.warehouse.folder("one").mkdir(parents=True, exist_ok=True)
+    write_next_due(run, run.now() + timedelta(days=7))
+    assert not is_due(world.data, "one", "parcels", world.now + timedelta(hours=23))
+    assert is_due(world.data, "one", "parcels", world.now + timedelta(hours=25))

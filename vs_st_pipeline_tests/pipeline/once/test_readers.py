@@ -160,3 +160,31 @@ def test_r46_a_lost_account_file_is_filled_from_the_routes_database_before_anyth
 def test_nobody_reads_where_no_route_is_on() -> None:
     assert readers.reader_of(("a", "b"), ["b"]) == "b"
     assert readers.reader_of(("a", "b"), []) is None
+
+
+def test_r46_nobody_gives_up_what_another_merchant_has_claimed(tmp_path: Path) -> None:
+    one, other = (AccountClaims(tmp_path / "house", merchant, "letters") for merchant in ("one", "other"))
+    one.claim(claim("k"))
+    for state in (Claimed.RELEASED, Claimed.DROPPED):  # as a read, or a person, settles the other's row
+        other.settle(claim("k", state=state))
+        assert other.claim(claim("k", 2)) is not None, "it may be out"
+    other.settle(claim("k", state=Claimed.ACCEPTED))  # it has seen it there
+    assert one.find(["k"])["k"].state is Claimed.ACCEPTED
+    for claims in (one, other):
+        claims.settle(claim("k", state=Claimed.RELEASED))
+        assert claims.claim(claim("k", 3)) is not None, "what was said is said"
+
+
+def test_r34_a_hint_of_a_file_that_was_lost_is_not_taken_for_one_that_was_answered(world: World) -> None:
+    world.shop.parcel("p1", "delivered")
+    for number in range(3):
+        world.inbox.put(f"e{number}", "p1")
+        for route in ("letters", "parcels", "letters"):
+            world.sync(route)
+    world.lose_database("letters")
+    world.inbox.put("e9", "p1")
+    world.sync("letters")
+    assert len(world.rows("select id from once.hints", "letters")) == 1, "nobody has read it since"
+    world.sync("parcels")
+    world.sync("letters")
+    assert world.rows("select id from once.hints", "letters") == []
