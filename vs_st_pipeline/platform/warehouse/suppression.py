@@ -34,18 +34,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Identifiers:
-    """All that names one person: ten-digit phones, e-mails in small letters, and the ids of their records as text."""
+    """All that names one person: ten-digit phones, e-mails in small letters, and the ids of their records as text.
+
+    Attributes:
+        others: (kind, id) of records of any other kind, by the words of their streams.
+    """
 
     phones: set[str] = field(default_factory=set)
     emails: set[str] = field(default_factory=set)
     customers: set[str] = field(default_factory=set)
     contacts: set[str] = field(default_factory=set)
     orders: set[str] = field(default_factory=set)
+    others: set[tuple[str, str]] = field(default_factory=set)
 
     def names(self) -> list[tuple[str, str]]:
         """Return (kind, value) of each."""
         kinds = ((PHONE, self.phones), (EMAIL, self.emails), (CUSTOMER, self.customers), (CONTACT, self.contacts))
-        return [(kind, value) for kind, values in (*kinds, (ORDER, self.orders)) for value in sorted(values)]
+        named = [(kind, value) for kind, values in (*kinds, (ORDER, self.orders)) for value in sorted(values)]
+        return named + sorted(self.others)
 
 
 @dataclass(frozen=True, slots=True)
