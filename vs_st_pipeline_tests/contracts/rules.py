@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from vs_st_pipeline.domain.errors import TryLater
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE
@@ -134,7 +135,7 @@ def _checks(route: Route) -> Iterator[str]:
             yield f"check {check.name} is of {check.asset}, which nothing makes"
         if not SNAKE.fullmatch(check.name):
             yield f"check {check.name} is no name"
-        if not check.means.strip().endswith(".") or not check.counted.strip():
+        if not check.means.strip().endswith((".", "?")) or not check.counted.strip():
             yield f"check {check.name} does not say what a failure means"
     yield from (f"there is a page of {key}, which nothing makes" for key in sorted(set(route.pages) - there))
 
@@ -156,9 +157,9 @@ def _report(route: Route) -> Iterator[str]:
         yield "a report of nothing knows what stands open"
     if unknown := set(told.get("calls", ())) - {one.name for one in route.connectors}:
         yield f"its report counts calls of {unknown}"
-    failed = route.cannot_check("hillside", None).as_json()
-    if (failed.get("merchant"), failed.get("route")) != ("hillside", route.name):
-        yield "its check names another merchant or route"
+    failed = route.cannot_check("hillside", TryLater("busy")).as_json()
+    if (failed.get("merchant"), failed.get("route"), failed.get("status")) != ("hillside", route.name, "failed"):
+        yield "its check names another merchant or route, or does not fail with an error"
 
 
 def _twice(names: Iterable[str]) -> list[str]:
