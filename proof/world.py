@@ -336,8 +336,8 @@ class World:
 
     def _ledger(self) -> dict[tuple[Ref, str], LedgerEntry]:
         with warehouse_at(self.data).open(TEST) as db:
-            rows = db.rows(f"select {KEY}, field, sent, stored, before, resent from synced.ledger")
-        return {(Ref(*row[:3]), row[3]): LedgerEntry(row[4], row[5], row[6] or "", row[7]) for row in rows}
+            rows = db.rows(f"select {KEY}, field, sent, stored, before, resent, put_back from synced.ledger")
+        return {(Ref(*row[:3]), row[3]): LedgerEntry(row[4], row[5], row[6] or "", *row[7:]) for row in rows}
 
     def unlike_history(self) -> list[str]:
         """Where the ledger is not what its history tells."""

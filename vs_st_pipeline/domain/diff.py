@@ -25,13 +25,15 @@ class LedgerEntry:
         sent: the value that the destination accepted.
         stored: what a later read showed for it; None until one did.
         before: what was there when it was sent.
-        resent: the same value had been accepted once before, so this was a second try.
+        resent: the same value had been accepted once before and no read showed what became of it: a second try.
+        put_back: the same value had been read there before, and something else had taken its place.
     """
 
     sent: str
     stored: str | None = None
     before: str = ""
     resent: bool = False
+    put_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,9 @@ def _mirror(wanted: str, live: str, accepted: LedgerEntry | None) -> Decision:
     if wanted:
         as_stored = is_normalized_form(wanted, live) or (accepted.resent and live == accepted.before)
     else:
-        as_stored = live == accepted.before  # the clearing was accepted and had no effect
+        # The clearing was accepted and had no effect. But where the field was empty before, somebody wrote into it, and
+        # may have written the same again before anything was read: that is worth a second try.
+        as_stored = live == accepted.before and not accepted.put_back
     return Decision(False, note=stuck, learned=live) if as_stored else Decision(True, note=EDITED_THERE)
 
 

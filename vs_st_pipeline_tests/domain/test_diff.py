@@ -10,7 +10,9 @@ from vs_st_pipeline.domain.diff import LedgerEntry, compare, decide, is_normaliz
 from vs_st_pipeline.domain.plan import Wanted
 
 TEXT = st.text(alphabet="aAbB 1.é", max_size=6)
-LEDGER = st.none() | st.builds(LedgerEntry, sent=TEXT, stored=st.none() | TEXT, before=TEXT, resent=st.booleans())
+LEDGER = st.none() | st.builds(
+    LedgerEntry, sent=TEXT, stored=st.none() | TEXT, before=TEXT, resent=st.booleans(), put_back=st.booleans()
+)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,11 @@ LEDGER = st.none() | st.builds(LedgerEntry, sent=TEXT, stored=st.none() | TEXT, 
         ("clearing had no effect", "", "7", LedgerEntry("", None, "7"), False, "cannot_clear", "7"),
         ("clearing had no effect, and that is known", "", "7", LedgerEntry("", "7", "7"), False, "cannot_clear", None),
         ("cleared, then filled in there", "", "9", LedgerEntry("", None, "7"), True, "edited_there", None),
+        ("was empty, somebody wrote, cleared, and it stands there again", "", "7",
+         LedgerEntry("", None, "7", put_back=True), True, "edited_there", None),
+        ("put back after it had been seen, and the edit stands there again", "7", "9",
+         LedgerEntry("7", None, "9", put_back=True), True, "edited_there", None),
+        ("cleared twice without effect", "", "7", LedgerEntry("", None, "7", resent=True), False, "cannot_clear", "7"),
     ],
 )  # fmt: skip
 def test_mirror(
@@ -104,7 +111,9 @@ def test_whatever_a_destination_stores_instead_writing_comes_to_rest(
             accepted = LedgerEntry(wanted, decision.learned, live)
         if decision.write:
             writes += 1
-            accepted = LedgerEntry(wanted, None, live, accepted is not None and accepted.sent == wanted)
+            same = accepted is not None and accepted.sent == wanted
+            seen = accepted.stored if accepted is not None else None
+            accepted = LedgerEntry(wanted, None, live, same and seen is None, same and seen == wanted)
             live = store(wanted)  # type: ignore[operator]
     assert writes <= 2
     assert not decide(policy, wanted, live, accepted).write  # type: ignore[arg-type]

@@ -36,8 +36,8 @@ def batches_sent(story: Story) -> int:
 
 def ledger_now(story: Story) -> dict[tuple[Ref, str], LedgerEntry]:
     with opened(story) as db:
-        found = db.rows("select system, object, id, field, sent, stored, before, resent from synced.ledger")
-    return {(Ref(*row[:3]), row[3]): LedgerEntry(row[4], row[5], row[6] or "", row[7]) for row in found}
+        found = db.rows("select system, object, id, field, sent, stored, before, resent, put_back from synced.ledger")
+    return {(Ref(*row[:3]), row[3]): LedgerEntry(row[4], row[5], row[6] or "", *row[7:]) for row in found}
 
 
 def replayed(story: Story, until: datetime | None = None) -> dict[tuple[Ref, str], LedgerEntry]:

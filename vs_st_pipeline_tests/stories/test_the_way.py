@@ -393,6 +393,21 @@ def test_an_edit_of_a_mirrored_field_is_put_back_and_noted_once_and_of_a_filled_
     assert report["planned"]["contacts"] == 0
 
 
+@pytest.mark.parametrize(("field", "key"), [("City", "city"), ("Club Name", "club_name")])
+def test_an_edit_that_comes_again_before_anything_was_read_is_put_back_again(
+    story: Story, field: str, key: str
+) -> None:
+    """It looks like a value that SimpleTexting will not take. Bram has a city, and is in no club."""
+    story.begin_synced()
+    story.synced()  # reads what was written
+    ours = story.contact(BRAM).get(field)
+    for _ in range(2):
+        story.texting.patch_contact(BRAM, customFields={key: "Napa"})
+        assert story.synced()["planned"]["noted"]["edited_there"] == 1
+    assert story.contact(BRAM).get(field) == ours
+    assert story.synced()["planned"]["contacts"] == 0
+
+
 @pytest.mark.parametrize("how", ["clear", pytest.param("store_empty", marks=pytest.mark.slow), "ignore"])
 def test_what_the_shop_clears_is_cleared_and_where_that_cannot_be_done_it_is_noted(story: Story, how: str) -> None:
     story.texting.set_switch("empty_string_value", how)

@@ -32,11 +32,11 @@ def read_accepted(db: Db, targets: Iterable[Ref]) -> dict[Ref, dict[str, LedgerE
     found: dict[Ref, dict[str, LedgerEntry]] = {}
     with db.batch(key_columns(sorted(set(targets)))) as batch:
         rows = db.rows(
-            f"""select {KEY}, field, sent, stored, before, resent
+            f"""select {KEY}, field, sent, stored, before, resent, put_back
                 from synced.ledger semi join {batch} using ({KEY})"""
         )
-    for system, kind, id_, field, sent, stored, before, resent in rows:
-        found.setdefault(Ref(system, kind, id_), {})[field] = LedgerEntry(sent, stored, before or "", resent)
+    for system, kind, id_, field, sent, stored, before, resent, put_back in rows:
+        found.setdefault(Ref(system, kind, id_), {})[field] = LedgerEntry(sent, stored, before or "", resent, put_back)
     return found
 
 
@@ -51,7 +51,9 @@ def replay(db: Db, until: datetime | None = None) -> dict[tuple[Ref, str], Ledge
         key = Ref(system, kind, id_), field
         before = ledger.get(key)
         if event == ACCEPTED:
-            ledger[key] = LedgerEntry(new, None, old or "", before is not None and before.sent == new)
+            same = before is not None and before.sent == new
+            seen = before.stored if before is not None else None
+            ledger[key] = LedgerEntry(new, None, old or "", same and seen is None, same and seen == new)
         elif event == FOUND:
             ledger[key] = LedgerEntry(new, stored, stored or "", False)
         elif before is not None and before.sent == new:
@@ -83,7 +85,8 @@ def record_accepted(db: Db, accepted: Sequence[OutboxEntry], *, at: datetime) ->
         db.execute(
             f"""insert or replace into synced.ledger by name
                 select b.system, b.object, b.id, b.field, b.new as sent, null as stored, b.old as before,
-                       coalesce(l.sent = b.new, false) as resent,
+                       coalesce(l.sent = b.new and l.stored is null, false) as resent,
+                       coalesce(l.sent = b.new and l.stored = b.new, false) as put_back,
                        $at::timestamp as accepted_at, b.run_id, b.call
                 from {batch} as b left join synced.ledger as l using ({KEY}, field)""",
             {"at": at},

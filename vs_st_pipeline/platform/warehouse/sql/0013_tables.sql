@@ -126,7 +126,8 @@ create table if not exists synced.ledger (
     sent varchar not null,
     stored varchar,                      -- what a later read showed; null until then
     before varchar,                      -- what stood there when we wrote
-    resent boolean not null default false, -- the same value had been accepted before
+    resent boolean not null default false, -- the same value had been sent before, and no read showed what became of it
+    put_back boolean not null default false, -- the same value had been read there before, and something else took its place
     accepted_at timestamp not null,
     run_id varchar not null,
     call varchar not null,               -- that wrote it; `read`: found there already
