@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from vs_st_pipeline.connectors import simpletexting, vinoshipper
+from vs_st_pipeline.connectors import (
+    simpletexting,
+    vinoshipper,
+)
 from vs_st_pipeline.platform.connector import Connector
 
 CONNECTORS: tuple[Connector[Any], ...] = (

@@ -7,9 +7,13 @@ from collections.abc import Collection, Mapping
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.settings.merchants import Merchant
-from vs_st_pipeline.routes import contacts
+from vs_st_pipeline.routes import (
+    contacts,
+)
 
-ROUTES: tuple[Route, ...] = (contacts.ROUTE,)
+ROUTES: tuple[Route, ...] = (
+    contacts.ROUTE,  # the first one: its files and names are older than routes are
+)
 
 
 def routes_of(merchant: Merchant, names: Collection[str] = ()) -> tuple[Route, ...]:

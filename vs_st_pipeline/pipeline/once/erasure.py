@@ -1,7 +1,7 @@
 """Forgets a person in what a say-once route keeps: the outbox, the ledger, the evidence file, and the disk.
 
 Data flow: names -> raw.forgotten, `forgotten.json` -> rows and lines without the person; keys, ids, states and times
-stay, so that nothing is said twice.
+stay, so that nothing is said twice. Records that were read of the person go whole.
 
 Each step may be the last one before the power goes: the hashes and the erased rows are one transaction, which also sets
 the state `REWRITE`; while it is set, the next sync or the next `forget` does the rest.
@@ -13,19 +13,23 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress as ignoring
 from pathlib import Path
+from typing import Any
 
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line
 from vs_st_pipeline.pipeline.once.items import FORGOTTEN, Person
 from vs_st_pipeline.platform.atomic_file import write_atomically
+from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.locks import file_lock
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, set_state
 from vs_st_pipeline.platform.warehouse.suppression import (
     REWRITE,
+    Identifiers,
     Suppressed,
     copy_hashes,
+    erase,
     read_suppressed,
     suppress,
     suppressed_hashes,
@@ -35,7 +39,7 @@ COPY = "forgotten.json"  # the merchant's, which all its routes share
 
 
 def forget(run: Run, people: Sequence[Person]) -> int:
-    """Forget these names in this route; returns how many rows of the outbox named one of them.
+    """Forget these names in this route, their stored records too; returns how many rows of the outbox named one.
 
     Raises:
         TryLater: a sync of the route is running.
@@ -44,10 +48,28 @@ def forget(run: Run, people: Sequence[Person]) -> int:
         begin(run)
         with run.open() as db, db.transaction():
             suppress(db, people, run.now())
+            erase(db, people, run.now())
             gone = _erase(db, read_suppressed(db), run)
             set_state(db, REWRITE, True, run.now())
         begin(run)
     return gone
+
+
+def traces_of(db: Db, known: Identifiers, connectors: Sequence[Connector[Any]]) -> list[Person]:
+    """Return all that names the same people in these systems' records: one record leads to the next."""
+    before = -1
+    while (count := len(known.names())) != before:
+        before = count
+        for connector in connectors:
+            connector.find_person(db, known)
+    return known.names()
+
+
+def count_naming(db: Db, people: Sequence[Person]) -> int:
+    """Return how many rows of the outbox name one of these."""
+    named = {tuple(one) for one in people}
+    rows = db.rows("select people from once.outbox where people <> '[]'")
+    return sum(any(tuple(one) in named for one in json.loads(row[0])) for row in rows)
 
 
 def begin(run: Run) -> None:

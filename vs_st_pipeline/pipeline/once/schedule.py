@@ -17,6 +17,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 SOON = timedelta(minutes=1)  # for what is looked at in every sync
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def due_path(data_dir: Path, merchant_id: str, route: str) -> Path:
@@ -36,14 +37,18 @@ def write_next_due(run: Run, at: datetime | None) -> None:
 
 def is_due(data_dir: Path, merchant_id: str, route: str, now: datetime) -> bool:
     """Say whether a route is due; `now` is aware. A time further off than any gap was set by a wrong clock."""
+    at = read_next_due(data_dir, merchant_id, route)
+    return at is None or (at != NEVER and not timedelta(0) < at - now <= LARGEST_GAP)
+
+
+def read_next_due(data_dir: Path, merchant_id: str, route: str) -> datetime | None:
+    """Return when a route is due next, aware: `NEVER` where only a hint makes it due, None where that is not known."""
     try:
         with open(os.fspath(due_path(data_dir, merchant_id, route)), encoding="ascii") as file:
             text = file.read().strip()
-        if text == "never":
-            return False
-        return not timedelta(0) < datetime.fromisoformat(text) - now <= LARGEST_GAP
+        return NEVER if text == "never" else datetime.fromisoformat(text).astimezone(UTC)
     except (OSError, ValueError, TypeError):
-        return True
+        return None
 
 
 def next_try(outbox: Outbox, db: Db) -> datetime | None:

@@ -1,0 +1,134 @@
+"""Makes settings of any model: for each key one right value that is no default, and one that is wrong.
+
+A new kind of value is made here by what its field holds; one that is not known fails the test that asks for it.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+from zoneinfo import ZoneInfo
+
+from pydantic.fields import FieldInfo
+
+from vs_st_pipeline.platform.settings.forms import BaseUrl, Form, OneOf, OwnFile
+from vs_st_pipeline.platform.settings.model import SettingsModel, fields_of
+from vs_st_pipeline.platform.settings.secrets import Secret
+
+WORD, DIGITS = "zq8-Swordfish-77", "7075550142"
+ENVIRON = {"CONTRACT": WORD}
+URL = "https://gateway.example/vineyard"
+
+Place = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A value as a file has it, what is read of it, and one that is wrong there."""
+
+    written: Any
+    read: Any
+    wrong: Any = f"{WORD} {DIGITS}"
+
+
+def pair_of(hint: Any, metadata: Any, folder: Path, default: Any = None) -> Pair:
+    """A value of this type, other than the default."""
+    hint, metadata = _bare(hint, metadata)
+    form = next((one for one in metadata if isinstance(one, Form)), None)
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        word = next(word for word in inner if word != default)
+        return Pair(word, word)
+    if origin is tuple:
+        one = pair_of(inner[0], (), folder)
+        return Pair([one.written], (one.read,))
+    if origin is dict:
+        one = pair_of(inner[1], (), folder)
+        return Pair({"some": one.written}, {"some": one.read})
+    if origin in (Union, types.UnionType):
+        return pair_of(next(one for one in inner if one is not type(None)), (), folder, default)
+    if isinstance(hint, type) and issubclass(hint, SettingsModel):
+        written, read = whole(hint, folder)
+        return Pair(written, read)
+    return _plain(hint, form, folder, default)
+
+
+def _plain(hint: Any, form: Form | None, folder: Path, default: Any) -> Pair:
+    if hint is bool:
+        return Pair(not default, not default)
+    if hint is Secret:
+        return Pair("env:CONTRACT", Secret(WORD, "env:CONTRACT"))
+    if hint is OwnFile:
+        return Pair("own/map.yaml", OwnFile(folder / "own" / "map.yaml"), [WORD, DIGITS])
+    if hint is str:
+        is_url = form is not None and form.write == BaseUrl("/", usual=re.sub("^a URL such as ", "", form.write)).write
+        return Pair(URL, URL) if is_url else Pair("some text", "some text", [WORD, DIGITS])
+    if hint is timedelta:
+        return Pair("5h", timedelta(hours=5)) if default != timedelta(hours=5) else Pair("7h", timedelta(hours=7))
+    if hint is date:
+        return Pair("2015-06-07", date(2015, 6, 7))
+    if hint is ZoneInfo:
+        return Pair("Europe/Paris", ZoneInfo("Europe/Paris"))
+    if hint is float:
+        return Pair(0.25, 0.25)
+    if hint is int:
+        least = int(found[1]) if form and (found := re.search(r"from (-?\d+) to", form.write)) else 1
+        return Pair(least, least) if least != default else Pair(least + 1, least + 1)
+    raise AssertionError(f"no value of {hint} is known here: add one")
+
+
+def _bare(hint: Any, metadata: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The type without what pydantic hangs on it."""
+    while hasattr(hint, "__metadata__"):
+        hint, metadata = hint.__origin__, (*hint.__metadata__, *metadata)
+    return hint, tuple(metadata)
+
+
+def _pair(field: FieldInfo, folder: Path) -> Pair:
+    return pair_of(field.annotation, field.metadata, folder, None if field.is_required() else field.default)
+
+
+def whole(model: type[SettingsModel], folder: Path) -> tuple[dict[str, Any], SettingsModel]:
+    """Every key of a model with a value that is no default, and what must be read of it."""
+    pairs = {key: _pair(field, folder) for key, field in fields_of(model).items()}
+    written = {key: pair.written for key, pair in pairs.items()}
+    return written, model.model_construct(**{_name(model, key): pair.read for key, pair in pairs.items()})
+
+
+def least(model: type[SettingsModel], folder: Path) -> dict[str, Any]:
+    """What a section must have."""
+    return {key: _pair(field, folder).written for key, field in fields_of(model).items() if field.is_required()}
+
+
+def wrong(model: type[SettingsModel], folder: Path, before: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """For every key, also in parts of parts, a value that is wrong there."""
+    for key, field in fields_of(model).items():
+        yield (*before, key), _pair(field, folder).wrong
+        hint, _ = _bare(field.annotation, ())
+        if isinstance(hint, type) and issubclass(hint, SettingsModel):
+            yield from wrong(hint, folder, (*before, key))
+
+
+def models_in(model: type[SettingsModel]) -> Iterator[type[SettingsModel]]:
+    """A model, and those that its keys hold."""
+    yield model
+    for field in fields_of(model).values():
+        hint, _ = _bare(field.annotation, ())
+        if isinstance(hint, type) and issubclass(hint, SettingsModel):
+            yield from models_in(hint)
+
+
+def has_form(field: FieldInfo) -> bool:
+    """Whether the type of a field says how it is written."""
+    hint, metadata = _bare(field.annotation, field.metadata)
+    is_part = isinstance(hint, type) and issubclass(hint, SettingsModel)
+    return is_part or any(isinstance(one, Form | OneOf) for one in metadata)
+
+
+def _name(model: type[SettingsModel], key: str) -> str:
+    return next(name for name, field in model.model_fields.items() if (field.alias or name) == key)
