@@ -262,7 +262,8 @@ def test_an_empty_file_without_other_systems_is_no_trouble(connector: Connector[
         stored = content(db, tables_of(db))
         with db.transaction():
             connector.prune(db, NOW)
-        names = Identifiers(phones={"7075550142"}, emails={"mari@example.com"}, customers={"1"}, contacts={"c"})
+        records = {"customer": {"1"}, "contact": {"c"}}
+        names = Identifiers(phones={"7075550142"}, emails={"mari@example.com"}, records=records)
         known = names.names()
         connector.find_person(db, names)
         assert names.names() == known, "it finds nobody where nobody is"
