@@ -1,4 +1,4 @@
-"""Counts the house: rooms, imports between them, modules, lines and the largest modules.
+"""Counts the house: rooms, floors, imports between rooms, modules, lines and the largest modules.
 
     python scripts/house.py [FOLDER]
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 import sys
 from collections import Counter
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 PACKAGE = "vs_st_pipeline"
@@ -42,6 +44,22 @@ def imports(path: Path, known: dict[str, Path]) -> set[str]:
     return found
 
 
+def floors(arrows: Iterable[tuple[str, str]]) -> int:
+    """Return the number of rooms in the longest chain in which each imports the next one; 0 where one is a circle."""
+    below: dict[str, set[str]] = {}
+    for room, other in arrows:
+        below.setdefault(room, set()).add(other)
+        below.setdefault(other, set())
+    try:
+        order = list(TopologicalSorter(below).static_order())  # who imports nothing comes first
+    except CycleError:
+        return 0
+    height: dict[str, int] = {}
+    for name in order:
+        height[name] = 1 + max((height[other] for other in below[name]), default=0)
+    return max(height.values(), default=0)
+
+
 def main(folder: Path) -> None:
     """Print the figures."""
     known = modules(folder)
@@ -54,6 +72,7 @@ def main(folder: Path) -> None:
     circles = sum((b, a) in pairs for a, b in pairs) // 2
     rooms = {room(name) for name in known} - {PACKAGE}
     print(f"entries in the package   {len(rooms)}")
+    print(f"floors                   {floors(pair for pair in pairs if PACKAGE not in pair)}")
     print(f"arrows between them      {len(pairs)}, for {pairs.total()} imports; {circles} both ways")
     print(f"modules, lines           {len(known)}, {sum(lines.values())}")
     print(f"modules over 300 lines   {sum(count > 300 for count in lines.values())}")

@@ -17,7 +17,7 @@ from vs_st_pipeline.cli.options import (
     read_settings,
     select_one_route,
 )
-from vs_st_pipeline.cli.output import say, say_json
+from vs_st_pipeline.cli.output import say, say_json, tell
 from vs_st_pipeline.cli.privacy import confirm
 from vs_st_pipeline.cli.sync import JOBS, for_each, make_run, sync_lines
 from vs_st_pipeline.domain.report import OK, Report
@@ -65,8 +65,8 @@ def retry(
     if retry_of.find is not None:
         for pair in pairs:
             if pair.merchant is not None and pair.fault is None:
-                say(*retry_of.find(make_run(pair.merchant, route=pair.route.name), again))
-        confirm("these are tried again", yes)
+                tell(*retry_of.find(make_run(pair.merchant, route=pair.route.name), again))
+        confirm("these are given up for good" if drop else "these are tried again", yes)
 
     def one(pair: Pair, merchant: Merchant, progress: Callable[[str], None]) -> tuple[Report, bool]:
         report = retry_of.go(make_run(merchant, route=pair.route.name, progress=progress), again)

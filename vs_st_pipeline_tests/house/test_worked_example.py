@@ -48,6 +48,7 @@ class Desk:
     letters: list[tuple[str, str]] = field(default_factory=list)
     refuses: set[str] = field(default_factory=set)
     hollow: bool = False
+    silent: bool = False  # a letter is taken or not, nobody is told, and none is shown
     url: str = ""
 
     def answer(self, method: str, url: str, headers: Any, body: bytes) -> tuple[int, object]:
@@ -62,6 +63,8 @@ class Desk:
             case "GET", "/v1/letters":
                 wanted = parse_qs(where.query)["key"][0]
                 return 200, {"letters": [f"l-{at}" for at, one in enumerate(self.letters) if one[0] == wanted]}
+            case "POST", "/v1/letters" if self.silent:
+                return 202, {}
             case "POST", "/v1/letters":
                 to = json.loads(body)["letter"]["to"]
                 if to in self.refuses:
@@ -106,7 +109,7 @@ def served() -> Iterator[Desk]:
 def desk(served: Desk) -> Desk:
     served.letters.clear()
     served.refuses.clear()
-    served.hollow = False
+    served.hollow = served.silent = False
     served.subscribers[:] = [
         {"id": "s-1", "email": EMAIL, "since": "2026-02-03"},
         {"id": "s-2", "email": "old@example.com", "since": "2025-12-31"},
@@ -355,8 +358,25 @@ def test_what_was_refused_waits_and_is_sent_when_a_person_asks(house: House, des
     told = house.sync()
     assert (told["synced"]["accepted"], told["open"]) == (0, 1)
     tried = house.vs_st("retry", "--merchant", "hillside", "s-1", "--yes", "--json")
-    assert "s-1  letter  rejected" in tried.out
+    assert "s-1  letter  rejected" in tried.err
+    assert tried.json["merchants"][0]["synced"]["accepted"] == 1
     assert [to for _, to in desk.letters] == ["ode@example.com", EMAIL]
+
+
+def test_what_may_be_out_is_told_and_is_given_up_only_by_name(house: House, desk: Desk) -> None:
+    desk.silent = True
+    told = house.sync()
+    assert (told["status"], told["open"], told["synced"]["unknown"]) == ("partial", 2, 2)
+    assert (house.folder / "data" / "merchants" / "hillside" / "welcome.due").exists()
+    again = ("retry", "--merchant", "hillside", "--yes", "--json")
+    assert house.vs_st(*again, "s-1").json["nothing_waits"] == ["hillside"], "what may be out is not sent again by it"
+    assert house.vs_st(*again, "--drop").code == 2, "what is given up has to be named"
+    [row] = house.vs_st(*again, "--drop", "s-1").json["merchants"]
+    assert (row["open"], row["planned"]["letters"]) == (1, 1)
+    path = house.folder / "merchants.yaml"
+    path.write_text(path.read_text() + "    enabled: false\n")
+    refused = house.vs_st("offboard", "--merchant", "hillside", "--yes")
+    assert (refused.code, "1 letters may be out" in refused.err) == (1, True), refused
 
 
 def test_a_hollow_answer_changes_nothing_and_a_wrong_setting_has_its_line(house: House, desk: Desk) -> None:

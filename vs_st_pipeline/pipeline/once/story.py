@@ -261,11 +261,10 @@ class Story:
 
 
 def _meant(outbox: Outbox, again: Again) -> list[Row]:
-    """Return what a person means that does not go on by itself; what is to be given up has to be named."""
+    """Return what a person names that does not go on by itself; what may be out can only be given up."""
     codes = [again.code] if again.code else []
-    every = not (again.records or codes or again.drop)
     states = (State.REJECTED, State.HELD, *((State.UNKNOWN,) if again.drop else ()))
-    found = repair.select(outbox, entities=again.records, codes=codes, every=every)
+    found = repair.select(outbox, entities=again.records, codes=codes)
     return [row for row in found if row.state in states]
 
 
