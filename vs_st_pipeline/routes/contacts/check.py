@@ -45,7 +45,7 @@ def _ask_map(session: ContactsSession, checked: CheckResult) -> None:
 
 
 def _look_at_what_is_stored(session: ContactsSession, checked: CheckResult) -> None:
-    if not session.run.warehouse.file(session.run.merchant.id).exists():
+    if not session.run.file().exists():
         return
     with session.run.open() as db:
         checked.doubts += [

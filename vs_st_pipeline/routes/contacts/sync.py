@@ -75,7 +75,7 @@ def _off(run: Run) -> Report:
 
 def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None]) -> Report:
     whole = set(selected) == set(STAGES)
-    with open_session(run, selected, on_stage) as session, run.warehouse.sync_lock(run.merchant.id):
+    with open_session(run, selected, on_stage) as session, run.sync_lock():
         field_map = map_file.load_field_map(run.merchant)  # a map that cannot be read should cost no request
         erasure.begin(run, SYSTEMS)
 
