@@ -17,7 +17,7 @@ from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.settings.environment import InvalidSetting, settings_path
 from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile
-from vs_st_pipeline.routes import faults_of, has_route, routes_of
+from vs_st_pipeline.routes import faults_of, has_route, paused_of, routes_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -136,6 +136,10 @@ def select_one_route(
             if every and not routes_of(merchant, [name] if name else []):
                 continue
             raise
+        if not has_route(merchant, route):  # nothing is called or written for it (routes.md R51)
+            if not every:
+                tell(f"{merchant.id}: {route.name} is off, so nothing is done")
+            continue
         pairs.append(Pair(merchant.id, route, merchant, faults_of(merchant).get(route.name)))
     first = next((route for route in routes.ROUTES if can(route) and name in (None, route.name)), routes.ROUTES[0])
     return [*pairs, *(Pair(merchant_id, first, None, error) for merchant_id, error in found.bad)]
@@ -154,6 +158,8 @@ def chosen_route(merchant: Merchant, name: str | None, can: Callable[[Route], ob
             raise click.UsageError(f"route {name} has no `{what}`; {known} has")
         return next(route for route in knowing if route.name == name)
     there = [route for route in routes.ROUTES if has_route(merchant, route)]
+    # Where all are paused, what they have stored may be looked at.
+    there = there or [route for route in routes.ROUTES if route.name in paused_of(merchant)]
     on = [route for route in there or routes.ROUTES[:1] if route in knowing]  # of a disabled merchant the first
     if on and (len(on) == 1 or on[0] is routes.ROUTES[0]):
         return on[0]
@@ -171,7 +177,7 @@ def usable_route(merchant: Merchant, name: str | None, can: Callable[[Route], ob
         BadSettings: the merchant's settings of it cannot be used.
     """
     route = chosen_route(merchant, name, can, what)
-    if fault := faults_of(merchant).get(route.name):
+    if fault := merchant.faults.get(route.name):  # of a paused one too
         raise fault
     return route
 

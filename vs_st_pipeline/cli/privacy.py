@@ -157,6 +157,8 @@ def rebuild(merchant_id: str, name: str | None, yes: bool, as_json: bool) -> Non
         raise BadSettings(f"{merchant_id} is disabled, so it cannot be read again: set enabled: true")
     clock()
     route = usable_route(merchant, name, lambda _: True, "rebuild")
+    if route.name in paused_of(merchant):
+        raise BadSettings(f"{route.name} of {merchant_id} is paused, so it cannot be read again: take it off `paused`")
     run = make_run(merchant, route=route.name)
     if (why := rebuild.why_unreadable(run, route.carried)) is not None:
         has_copy = (run.warehouse.folder(merchant_id) / forgetting_copy()).exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -20,6 +21,8 @@ from vs_st_pipeline.operations.fleet import health
 from vs_st_pipeline.operations.fleet.health import MerchantHealth
 from vs_st_pipeline.operations.settings import taken
 from vs_st_pipeline.pipeline.route import Checked
+from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.routes import paused_of
 
 
 @click.command()
@@ -36,6 +39,7 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: t
     warn_of(misunderstood)
     with ThreadPoolExecutor(max_workers=JOBS) as pool:
         found = list(pool.map(_checked, pairs))
+    _add_doubts_of_entries(pairs, found)
     for_maps = {
         "from": ATTRIBUTE_NAMES,
         "as": {name: form.description for name, form in FORMATS.items()},
@@ -58,6 +62,20 @@ def _checked(pair: Pair) -> Checked:
     if pair.merchant is None or pair.fault is not None:
         return pair.route.cannot_check(pair.merchant_id, pair.fault)
     return pair.route.check(make_run(pair.merchant, route=pair.route.name))
+
+
+def _add_doubts_of_entries(pairs: Sequence[Pair], found: Sequence[Checked]) -> None:
+    """Add what is doubtful about a merchant's entry: once, to the first of its routes."""
+    told = set()
+    for pair, checked in zip(pairs, found, strict=True):
+        if pair.merchant is not None and pair.merchant_id not in told:
+            told.add(pair.merchant_id)
+            checked.doubts[:0] = [*pair.merchant.doubts, *_faults_of_paused(pair.merchant)]
+
+
+def _faults_of_paused(merchant: Merchant) -> list[str]:
+    faults = {name: fault for name, fault in merchant.faults.items() if name in paused_of(merchant)}
+    return [f"{name} is paused; before it can go on: {fault.message}" for name, fault in faults.items()]
 
 
 @click.command()

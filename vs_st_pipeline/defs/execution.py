@@ -165,7 +165,7 @@ def _told(
 ) -> Iterator[AssetMaterialization]:
     """Yield what there is to tell of one merchant, and keep what is needed at the end."""
     if result.report is None:
-        context.log.info(f"{_label(result)} is disabled and was not called")
+        context.log.info(f"{_label(result)} is off (disabled, paused or not in its entry) and was not called")
     if result.measures and result.report:
         share.measured[result.merchant_id] = result.measures
         share.looked_at += [result.report] if len(share.checks) == len(share.route.checks) else []

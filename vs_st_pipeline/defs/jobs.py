@@ -8,11 +8,15 @@ from dagster import AssetsDefinition, AssetSelection, define_asset_job
 
 from vs_st_pipeline.defs.names import job_name
 from vs_st_pipeline.pipeline.route import Route
-from vs_st_pipeline.pipeline.route_files import FIRST
+from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE
 
 
 def job_of(route: Route, assets: AssetsDefinition) -> Any:
     """Return the job that makes all of a route's assets."""
     stages = "raw, staged, planned, synced, for every merchant of the run."
-    told = f"The main job: {stages}" if route.name == FIRST else f"Route {route.name}, for every merchant of the run."
+    told = (
+        f"The main job: {stages}"
+        if route.name == DEFAULT_ROUTE
+        else f"Route {route.name}, for every merchant of the run."
+    )
     return define_asset_job(job_name(route), AssetSelection.assets(assets), description=told)

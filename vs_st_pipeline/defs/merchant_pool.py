@@ -81,7 +81,7 @@ def run_one(part: Part, merchant_id: str, stopping: threading.Event) -> Merchant
     result, done = MerchantResult(part, merchant_id), dict[str, StageDone]()
     route, stages = part.route, part.stages
     try:
-        run = replace(part.run_of(merchant_id), stop=stopping.is_set)
+        run = replace(part.run_of(merchant_id), route=route.name, stop=stopping.is_set)
         if not run.merchant.enabled:
             return result
         if fault := faults_of(run.merchant).get(route.name):

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from vs_st_pipeline.pipeline.route import Route
-from vs_st_pipeline.pipeline.route_files import FIRST
+from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE
 
 TICK_JOB, TICK_STEP = "tick", "run_due"
 
 
 def step_name(route: Route) -> str:
     """Return the name of the op that makes a route's assets."""
-    return "walk" if route.name == FIRST else f"run_{route.name}"
+    return "walk" if route.name == DEFAULT_ROUTE else f"run_{route.name}"
 
 
 def job_name(route: Route) -> str:
     """Return the name of the job that makes all of a route's assets."""
-    return "sync" if route.name == FIRST else f"sync_{route.name}"
+    return "sync" if route.name == DEFAULT_ROUTE else f"sync_{route.name}"
 
 
 def group_name(route: Route, asset: str) -> str:
     """Return the group of an asset in the graph."""
-    return asset.split("/")[0] if route.name == FIRST else route.name
+    return asset.split("/")[0] if route.name == DEFAULT_ROUTE else route.name

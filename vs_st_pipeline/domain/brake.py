@@ -7,6 +7,7 @@ does not: a club release rightly rewrites most contacts in one sync.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from vs_st_pipeline.domain.plan import Change
@@ -14,6 +15,9 @@ from vs_st_pipeline.domain.plan import Change
 FEWEST = 10  # contacts synced before; below that a percentage means nothing
 SHRUNK_BELOW = 80  # per cent of the rows of the last complete read
 LOSING_ABOVE = 30  # per cent of the contacts synced before
+
+ALL, SHRANK, LOSING = "all", "shrank", "losing"
+"""The part that is the whole plan, and the rules."""
 
 NEVER_FALLING = frozenset({"customer.order_count", "customer.lifetime_value"})
 
@@ -35,10 +39,27 @@ def is_loss(change: Change, source: str | None, accepted: str | None, *, has_new
     return change.policy == "mirror" and not change.new and bool(old.strip()) and not has_newer_order
 
 
-def check_plan(
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the brake says about a part of a plan.
+
+    Attributes:
+        part: what is refused, such as a kind, a destination or `all`.
+        rule: the rule that refused it.
+        loss: how much would be lost, by the rule's own measure.
+        sentence: for people; without anybody's data.
+    """
+
+    part: str
+    rule: str
+    loss: float
+    sentence: str
+
+
+def judge(
     synced_before: int, losing: int, still_there: int, last_reads: Mapping[str, int], these_reads: Mapping[str, int]
-) -> str | None:
-    """Return why this sync is refused, or None.
+) -> list[Verdict]:
+    """Return why this sync is refused; nothing where it is not.
 
     Args:
         synced_before: contacts that were synced before.
@@ -49,16 +70,26 @@ def check_plan(
         these_reads: the same of this sync.
     """
     if synced_before < FEWEST:
-        return None
-    reasons = [
-        f"{what} shrank from {before} to {these_reads[what]} (less than {SHRUNK_BELOW} %)"
+        return []
+    found = [
+        Verdict(
+            what,
+            SHRANK,
+            before - these_reads[what],
+            f"{what} shrank from {before} to {these_reads[what]} (less than {SHRUNK_BELOW} %)",
+        )
         for what, before in sorted(last_reads.items())
         if what in these_reads and these_reads[what] * 100 < before * SHRUNK_BELOW
     ]
     if losing * 100 > still_there * LOSING_ABOVE:
-        reasons.append(
-            f"{losing} of {still_there} contacts synced before would lose something (more than {LOSING_ABOVE} %)"
-        )
+        said = f"{losing} of {still_there} contacts synced before would lose something (more than {LOSING_ABOVE} %)"
+        found.append(Verdict(ALL, LOSING, losing, said))
+    return found
+
+
+def refusal(verdicts: Iterable[Verdict]) -> str | None:
+    """Return in one sentence why a plan with these verdicts is refused whole; None where there are none."""
+    reasons = [one.sentence for one in verdicts]
     if not reasons:
         return None
     return (

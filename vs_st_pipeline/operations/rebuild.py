@@ -49,7 +49,7 @@ def why_unreadable(run: Run, carried: Carried) -> str | None:
     Raises:
         TryLater: another process holds the file.
     """
-    if not run.warehouse.file(run.merchant.id).exists():
+    if not run.file().exists():
         return None
     try:
         _read_carried(run, carried)
@@ -68,8 +68,8 @@ def rebuild(run: Run, carried: Carried) -> RebuildResult:
         TryLater: a sync is running, or another process holds the file.
         BadSettings: the folder cannot be written, or the copy of the forgotten hashes is damaged.
     """
-    with run.warehouse.sync_lock(run.merchant.id):
-        path = run.warehouse.file(run.merchant.id)
+    with run.sync_lock():
+        path = run.file()
         if not path.exists():
             return RebuildResult(None)
         kept: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {}
@@ -99,12 +99,12 @@ def _draft(run: Run, carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]]
     workshop = erasure.work_dir(run)
     shutil.rmtree(workshop, ignore_errors=True)
     warehouse = Warehouse(workshop, run.warehouse.layouts, wait_seconds=run.warehouse.wait_seconds)
-    with warehouse.open(run.merchant.id) as db, db.transaction():
+    with warehouse.open(run.merchant.id, run.route) as db, db.transaction():
         for table, (names, rows) in carried.items():
             places = ", ".join("?" for _ in names)
             for row in rows:
                 db.execute(f"insert into {table} ({', '.join(names)}) values ({places})", list(row))
-    return warehouse.file(run.merchant.id)
+    return warehouse.file(run.merchant.id, run.route)
 
 
 def _give_second_name(path: Path, aside: Path) -> None:

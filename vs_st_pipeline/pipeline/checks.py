@@ -62,7 +62,7 @@ class Check:
 
 def measure(run: Run, checks: Iterable[Check]) -> dict[str, Metric]:
     """Run these checks for one merchant, from what is stored; where nothing is stored there is nothing to check."""
-    if not run.warehouse.file(run.merchant.id).exists():
+    if not run.file().exists():
         return {}
     with run.open() as db:
         return {check.id: check.find(run, db) for check in checks}

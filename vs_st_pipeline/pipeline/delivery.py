@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from vs_st_pipeline.domain.brake import ALL, Verdict
 from vs_st_pipeline.domain.diff import compare
 from vs_st_pipeline.domain.errors import Internal, Unsafe
 from vs_st_pipeline.domain.plan import Change, Wanted
 from vs_st_pipeline.domain.refs import Ref
+from vs_st_pipeline.pipeline.verdicts import is_refused
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger, outbox, outcomes, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -70,16 +72,10 @@ def deliver(run: Run, write: Callable[[Sequence[Ref]], None]) -> None:
     Raises:
         Unsafe: the plan was refused by the brake and this run does not allow it.
     """
+    if refused := refusal(run):
+        raise Unsafe(refused)
     with run.open() as db:
-        plan = db.row("select unsafe from planned.plan")
         refs = [Ref(*row) for row in db.rows(f"select distinct {KEY} from planned.changes order by all")]
-    if plan is None:
-        raise Internal("there is no plan to push; make one first (`vs-st sync` does both)")
-    if plan[0]:
-        if not run.allow_unsafe:
-            raise Unsafe(plan[0])
-        with run.open() as db:
-            ledger.record_allowed(db, plan[0], by=run.started_by, at=run.now(), run_id=run.run_id)
     write(refs)
     with run.open() as db, db.transaction():
         retries.forget_suspects(db)
@@ -88,6 +84,29 @@ def deliver(run: Run, write: Callable[[Sequence[Ref]], None]) -> None:
         ledger.record_links(db, at=run.now())
         ledger.record_baseline(db, at=run.now())
         ledger.record_settled(db)
+
+
+def refusal(run: Run) -> str | None:
+    """Return why the plan is refused; None where it is safe, or a person lets pass what the last sync was refused for.
+
+    A run that is no dry run remembers what was refused, or who let it pass, before anything is written.
+    """
+    with run.open() as db:
+        plan = db.row("select unsafe from planned.plan")
+        found = [
+            Verdict(*row) for row in db.rows("select part, rule, loss, sentence from planned.verdicts order by all")
+        ]
+    if plan is None:
+        raise Internal("there is no plan to push; make one first (`vs-st sync` does both)")
+    sentence: str | None = plan[0]
+    if sentence and not found:  # a plan of a version that did not keep them
+        found = [Verdict(ALL, "plan", 1, sentence)]
+    if not is_refused(run, found, sentence):
+        return None
+    return f"{sentence}{MORE_THAN_ALLOWED}" if run.allow_unsafe else sentence
+
+
+MORE_THAN_ALLOWED = " (it lets pass what the last sync was refused for, and this is something else or more)"
 
 
 def _record_each(run: Run, found: Iterable[Outcome], counts: PushCounts) -> None:

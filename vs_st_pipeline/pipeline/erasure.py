@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.pipeline.route_files import named_for
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.run import Run
@@ -77,7 +78,7 @@ def find(run: Run, phone: str, connectors: Sequence[Connector[Any]]) -> Stored:
             unsettled = db.value(
                 f"select count(*) from synced.writes where outcome is null and id in (select contact_id from {batch})"
             )
-    return Stored(traces, int(unsettled), quarantined_files(run.warehouse.file(run.merchant.id)))
+    return Stored(traces, int(unsettled), quarantined_files(run.file()))
 
 
 def forget(run: Run, phone: str, connectors: Sequence[Connector[Any]]) -> Stored:
@@ -87,7 +88,7 @@ def forget(run: Run, phone: str, connectors: Sequence[Connector[Any]]) -> Stored
         TryLater: a sync of the merchant is running, and did not end in time.
         BadSettings: the file cannot be read or written.
     """
-    with run.warehouse.sync_lock(run.merchant.id):
+    with run.sync_lock():
         begin(run, connectors)
         found = find(run, phone, connectors)
         with run.open() as db, db.transaction():
@@ -110,13 +111,13 @@ def finish(run: Run) -> None:
     with run.open() as db:
         wanted = get_state(db, REWRITE)
     if wanted:
-        for path in quarantined_files(run.warehouse.file(run.merchant.id)):
+        for path in quarantined_files(run.file()):
             path.unlink(missing_ok=True)
         shutil.rmtree(work_dir(run), ignore_errors=True)
-        for name in (FINDINGS, "findings.new"):
-            (run.warehouse.folder(run.merchant.id) / name).unlink(missing_ok=True)
+        for name in (FINDINGS, f"{FINDINGS}.new"):
+            (run.warehouse.folder(run.merchant.id) / named_for(run.route, name)).unlink(missing_ok=True)
         remove_stale(run.warehouse.data_dir / "tmp")
-        run.warehouse.rewrite(run.merchant.id)
+        run.rewrite()
         with run.open() as db:
             clear_state(db, REWRITE)
 
@@ -128,7 +129,7 @@ def quarantined_files(path: Path) -> list[Path]:
 
 def work_dir(run: Run) -> Path:
     """Return the folder where `vs-st rebuild` makes a new file; one that was killed leaves it, with what it copied."""
-    return run.warehouse.folder(run.merchant.id) / "rebuild.new"
+    return run.warehouse.folder(run.merchant.id) / named_for(run.route, "rebuild.new")
 
 
 def _keep_two_copies(run: Run, connectors: Sequence[Connector[Any]]) -> None:

@@ -1,6 +1,7 @@
 """Stores a plan of a state route in `planned`.
 
-Data flow: Target, Differences, Plan -> planned.targets, planned.changes, planned.notes, planned.learned, planned.plan.
+Data flow: Target, Differences, Plan -> planned.targets, planned.changes, planned.notes, planned.learned,
+planned.verdicts, planned.plan.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ TargetT = TypeVar("TargetT", bound=Target)
 Reasons = Callable[[TargetT, Sequence[Change]], Iterable[tuple[str, str]]]
 """Returns for each change of a target the rule by which it is wanted, and the records that it was made from."""
 
-TABLES = ("targets", "changes", "notes", "learned", "plan")
+TABLES = ("targets", "changes", "notes", "learned", "verdicts", "plan")
 
 
 def store_targets(
@@ -103,6 +104,8 @@ def store_changes(
     }
     with db.batch(columns) as batch:
         db.execute(f"insert into planned.learned by name select * from {batch}")
+    for one in plan.verdicts:
+        db.execute("insert into planned.verdicts values (?, ?, ?, ?)", [one.part, one.rule, one.loss, one.sentence])
     db.execute(
         "insert into planned.plan values (?, ?, ?, ?, ?, ?, ?, ?)",
         [

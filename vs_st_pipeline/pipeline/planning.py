@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from vs_st_pipeline.domain.brake import Verdict
 from vs_st_pipeline.domain.diff import LedgerEntry, compare
 from vs_st_pipeline.domain.plan import WAITING_RETRY, Wanted
 from vs_st_pipeline.domain.refs import Ref
@@ -33,7 +34,7 @@ def make_plan(
     meaning: str,
     map_fingerprint: str,
     reads: Mapping[str, int],
-    brake: Callable[[Differences], str | None],
+    brake: Callable[[Differences], Sequence[Verdict]],
     reasons: Reasons[TargetT],
 ) -> Plan:
     """Compare these targets, and store the plan in one transaction.
@@ -43,14 +44,14 @@ def make_plan(
         meaning: what decides, besides its own values, whether a target must be compared again.
         map_fingerprint: of the field map.
         reads: rows of the complete reads by which the next sync is measured, by name.
-        brake: returns why a plan with these differences is not safe to push; None where it is.
+        brake: returns why a plan with these differences is not safe to push; nothing where it is.
         reasons: returns why a target's changes are wanted; asked only of those that change.
     """
     plan = Plan(unmatched=len(unmatched), held=Counter(target.held for target in targets if target.held))
     with db.transaction():
         store_targets(run, db, targets, unmatched, meaning)
         rows = _compare(run, db, targets)
-        plan.unsafe = brake(rows)
+        plan.verdicts = list(brake(rows))
         store_changes(
             run, db, plan, targets, rows, map_fingerprint=map_fingerprint, reads=reads, reasons=reasons
         )  # fmt: skip

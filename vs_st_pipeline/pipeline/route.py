@@ -76,6 +76,7 @@ class Checked(Protocol):
     """What `vs-st check` found for one merchant and route."""
 
     errors: list[Any]
+    doubts: list[str]
 
     def as_json(self) -> Record: ...
 

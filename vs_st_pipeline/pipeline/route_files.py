@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-FIRST = "contacts"
-"""The route whose files and names are older than routes are: they stay as they are."""
+from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE
 
 
 def named_for(route: str, name: str) -> str:
     """Return the name that this file has for a route: `standing.json`, `orders.standing.json`."""
-    return name if route == FIRST else f"{route}.{name}"
+    return name if route == DEFAULT_ROUTE else f"{route}.{name}"

@@ -1,6 +1,6 @@
 """Asks the brake whether a plan is safe: how many targets that were synced before would lose something.
 
-Data flow: synced.ledger, synced.links, synced.baseline -> the brake's sentence, or None.
+Data flow: synced.ledger, synced.links, synced.baseline -> the brake's verdicts.
 
 What counts as a loss is the route's to say.
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from vs_st_pipeline.domain import brake
+from vs_st_pipeline.domain.brake import Verdict
 from vs_st_pipeline.domain.refs import Ref
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.keys import KEY
@@ -30,8 +31,8 @@ def check_safety(
     reads: Mapping[str, int],
     loses: Callable[[Ref, LinkedBefore | None], bool],
     carried: Callable[[], Mapping[Ref, LinkedBefore]] = dict,
-) -> str | None:
-    """Return why the plan is not safe to push, as the brake's sentence; None where it is safe.
+) -> list[Verdict]:
+    """Return why the plan is not safe to push; nothing where it is safe.
 
     Args:
         there: the records that the destination still has.
@@ -53,4 +54,4 @@ def check_safety(
     still_there = synced.intersection(there)
     losing = sum(loses(ref, links.get(ref)) for ref in still_there)
     last = dict(db.rows("select what, rows from synced.baseline"))
-    return brake.check_plan(len(synced), losing, len(still_there), last, reads)
+    return brake.judge(len(synced), losing, len(still_there), last, reads)

@@ -19,10 +19,11 @@ import msgspec
 
 from vs_st_pipeline.domain.poll_intervals import History, observe
 from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report
-from vs_st_pipeline.pipeline.route_files import FIRST, named_for
+from vs_st_pipeline.pipeline.route_files import named_for
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.locks import file_lock
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE
 
 BASE_CALLS = 6.0  # requests to the first system that a sync is taken to need while nothing is known of the merchant
 SMOOTHING = 0.2  # how much of what the last sync took goes into what the next is believed to take
@@ -146,7 +147,7 @@ def write_status(
     *,
     good: bool,
     waiting: tuple[int, int] | None = None,
-    route: str = FIRST,
+    route: str = DEFAULT_ROUTE,
 ) -> None:
     """Keep this run's report; a good one moves the time of the last good sync and says how often the merchant changes.
 
@@ -204,7 +205,7 @@ def _learnt(status: MerchantStatus, now: datetime, report: dict[str, Any]) -> St
     return StoredPollStats(history, round(calls, 3))
 
 
-def read_status(data_dir: Path, merchant_id: str, route: str = FIRST) -> MerchantStatus:
+def read_status(data_dir: Path, merchant_id: str, route: str = DEFAULT_ROUTE) -> MerchantStatus:
     """Return a merchant's status in a route; an empty one where there is none or it cannot be read."""
     try:
         # Without `pathlib`, which would take half of the time where thousands are read.
@@ -216,7 +217,7 @@ def read_status(data_dir: Path, merchant_id: str, route: str = FIRST) -> Merchan
         return MerchantStatus()
 
 
-def read_poll_stats(data_dir: Path, merchant_id: str, route: str = FIRST) -> PollStats:
+def read_poll_stats(data_dir: Path, merchant_id: str, route: str = DEFAULT_ROUTE) -> PollStats:
     """Return what decides when a merchant is synced again; the defaults where nothing is known."""
     return poll_stats_of(read_status(data_dir, merchant_id, route))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from vs_st_pipeline.domain.brake import Verdict, refusal
 from vs_st_pipeline.domain.diff import LedgerEntry
 from vs_st_pipeline.domain.plan import UNREADABLE, Change, Wanted
 from vs_st_pipeline.domain.refs import Ref
@@ -85,7 +86,7 @@ class Plan:
         unmatched: records of the destination that stand for nothing at the source.
         held, noted: targets by reason.
         missing_fields: fields of the map that the account lacks.
-        unsafe: the brake's sentence, None if it did not trip.
+        verdicts: what the brake says, nothing if it did not trip.
     """
 
     targets: int = 0
@@ -94,4 +95,9 @@ class Plan:
     held: Counter[str] = field(default_factory=Counter)
     noted: Counter[str] = field(default_factory=Counter)
     missing_fields: list[str] = field(default_factory=list)
-    unsafe: str | None = None
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    @property
+    def unsafe(self) -> str | None:
+        """Return the brake's sentence, None if it did not trip."""
+        return refusal(self.verdicts)

@@ -26,9 +26,15 @@ def routes_of(merchant: Merchant, names: Collection[str] = ()) -> tuple[Route, .
 
 
 def faults_of(merchant: Merchant, names: Collection[str] = ()) -> Mapping[str, BadSettings]:
-    """Return why routes of a merchant cannot be used, by the route's name; the merchant's other routes go on."""
-    faults: Mapping[str, BadSettings] = getattr(merchant, "faults", {})
-    return {name: fault for name, fault in faults.items() if not names or name in names}
+    """Return why routes of a merchant cannot be used, by the route's name; the merchant's other routes go on.
+
+    A route that is paused fails nothing, whatever its settings (routes.md R51).
+    """
+    return {
+        name: fault
+        for name, fault in merchant.faults.items()
+        if name not in merchant.paused and (not names or name in names)
+    }
 
 
 def has_route(merchant: Merchant, route: Route) -> bool:
@@ -38,5 +44,4 @@ def has_route(merchant: Merchant, route: Route) -> bool:
 
 def paused_of(merchant: Merchant) -> frozenset[str]:
     """Return the names of the routes that the merchant's entry pauses."""
-    found: frozenset[str] = getattr(merchant, "paused", frozenset())
-    return found
+    return merchant.paused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vs_st_pipeline.domain.brake import check_plan, is_loss
+from vs_st_pipeline.domain.brake import is_loss, judge, refusal
 from vs_st_pipeline.domain.plan import Change
 
 
@@ -49,12 +49,12 @@ def test_loss(case: str, source: str, old: str, new: str, accepted: str | None, 
     ],
 )
 def test_verdict(synced: int, losing: int, last: dict[str, int], these: dict[str, int], refused: bool) -> None:
-    said = check_plan(synced, losing, synced, last, these)
+    said = refusal(judge(synced, losing, synced, last, these))
     assert (said is not None) is refused
     if said:
         assert "--allow-unsafe" in said
 
 
 def test_contacts_that_are_long_gone_do_not_dilute_a_loss() -> None:
-    assert check_plan(1000, 299, 1000, {}, {}) is None
-    assert check_plan(1000, 299, 400, {}, {}) is not None
+    assert judge(1000, 299, 1000, {}, {}) == []
+    assert [(one.part, one.rule, one.loss) for one in judge(1000, 299, 400, {}, {})] == [("all", "losing", 299)]

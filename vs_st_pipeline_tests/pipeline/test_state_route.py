@@ -137,6 +137,30 @@ def test_the_brake_refuses_a_plan_that_loses_much_until_it_is_allowed_by_name(to
     assert toys.rows("select count(*) from synced.allowed") == [(1,)]
 
 
+def test_r38_another_rule_or_a_loss_more_than_a_tenth_greater_refuses_again(toys: Toys) -> None:
+    toys.sync()
+    toys.written()
+    for number in range(5):
+        toys.shop.person(f"p{number:02d}", city="")
+    with pytest.raises(Unsafe, match="5 of 12"):  # nothing was stored before
+        toys.sync(allow_unsafe=True)
+    verdicts = "select part, rule, loss from synced.verdicts order by all"
+    assert toys.rows(verdicts) == [("all", "losing", 5)]
+    toys.shop.person("p05", city="")
+    with pytest.raises(Unsafe, match="6 of 12"):  # more than a tenth more
+        toys.sync(allow_unsafe=True)
+    toys.crm.remove("p09", "p10", "p11")
+    with pytest.raises(Unsafe, match="people shrank from 12 to 9 .* and 6 of 12"):  # another rule
+        toys.sync(allow_unsafe=True)
+    assert toys.rows(verdicts) == [("all", "losing", 6), ("people", "shrank", 3)]
+    assert (toys.written(), toys.rows("select * from synced.allowed")) == ([], [])
+    toys.sync(allow_unsafe=True, dry_run=True)
+    assert toys.rows(verdicts) == [("all", "losing", 6), ("people", "shrank", 3)]
+    assert toys.sync(allow_unsafe=True)[1].accepted == 6
+    assert toys.rows(verdicts) == []
+    assert len(toys.rows("select * from synced.allowed")) == 1
+
+
 def test_a_list_that_shrank_trips_the_brake(toys: Toys) -> None:
     toys.sync()
     before = toys.remembered()

@@ -18,18 +18,9 @@ from vs_st_pipeline.domain.errors import BadKey, BadSettings, TryLater
 from vs_st_pipeline.operations.fleet import alerts, health
 from vs_st_pipeline.pipeline.route import Again, Person
 from vs_st_pipeline_tests.support.story import MARISOL, OTHER, TEST, Story
-from vs_st_pipeline_tests.support.toy_route import DONE, SHOP, THINGS, Toy, in_the_table
+from vs_st_pipeline_tests.support.toy_route import DONE, SHOP, THINGS, Toy
 
 HOUSE = Path(__file__).resolve().parents[2] / "vs_st_pipeline"
-
-
-@pytest.fixture
-def toy(story: Story) -> Iterator[Toy]:
-    """The second route; the first merchant's entry names its system."""
-    toy = Toy()
-    with in_the_table(toy):
-        story.settings({TEST: {SHOP.name: {}}})
-        yield toy
 
 
 def rows(done) -> list[tuple[str, str, str]]:

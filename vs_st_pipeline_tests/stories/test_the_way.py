@@ -689,7 +689,9 @@ def test_an_emptied_shop_passes_once_when_it_is_allowed_and_needs_no_leave_after
     before = story.everybody()
     for customer in story.shop.customers(TEST):
         story.shop.delete_customer(customer["id"])
-    story.failed("unsafe")
+    assert "would lose" not in story.failed("unsafe")["error"]["message"]
+    # The list is believed now, so another rule refuses: everybody would lose their customer (routes.md R38).
+    assert "13 of 13 contacts" in story.failed("unsafe", "--allow-unsafe")["error"]["message"]
     story.synced("--allow-unsafe")
     assert story.everybody() == before  # a deleted customer leaves the contact's last values
     story.synced()
@@ -717,6 +719,31 @@ def test_a_third_losing_orders_is_refused_until_allowed_and_fewer_are_not(story:
     assert story.synced()["synced"]["accepted"] == 0  # once allowed, it is done
     story.shop.patch_order("CR004", orderStatus="CANCELLED")
     assert story.synced()["synced"]["accepted"] == 1
+
+
+def test_r38_what_is_let_pass_is_what_the_last_sync_was_refused_for_and_no_more(story: Story) -> None:
+    story.crowd(12)
+    story.synced()
+    story.clear_journals()
+    for i in range(7):  # of 19
+        story.shop.patch_order(f"CR{i:03d}", orderStatus="CANCELLED")
+    assert "7 of 19" in story.failed("unsafe", "--allow-unsafe")["error"]["message"]  # nothing was stored before
+    story.run("plan", "--merchant", TEST)  # a dry run stores nothing
+    story.shop.patch_order("CR007", orderStatus="CANCELLED")
+    refused = story.failed("unsafe", "--allow-unsafe")["error"]["message"]
+    assert "8 of 19" in refused  # more than a tenth more
+    assert "something else or more" in refused
+    assert story.writes() == []
+    assert story.synced("--allow-unsafe")["synced"]["accepted"] == 8
+    for i in range(8, 12):
+        story.shop.patch_order(f"CR{i:03d}", orderStatus="CANCELLED")
+    assert story.synced()["synced"]["accepted"] == 4
+    for i in range(7):
+        story.shop.patch_order(f"CR{i:03d}", orderStatus="OPEN")
+    story.synced()
+    for i in range(7):
+        story.shop.patch_order(f"CR{i:03d}", orderStatus="CANCELLED")
+    story.failed("unsafe", "--allow-unsafe")  # it let pass once
 
 
 def test_a_shrunken_contact_list_is_refused(story: Story) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from vs_st_pipeline.domain.brake import Verdict
 from vs_st_pipeline.domain.errors import PipelineError, Unsafe
 from vs_st_pipeline.pipeline.once import hints, readers
 from vs_st_pipeline.pipeline.once.delivery import Delivered, deliver, settle
@@ -28,7 +29,7 @@ from vs_st_pipeline.pipeline.once.items import (
     stable_key,
 )
 from vs_st_pipeline.pipeline.once.session import opened
-from vs_st_pipeline.pipeline.once.verdicts import Verdict, refused
+from vs_st_pipeline.pipeline.verdicts import refused
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.migrations import Lineage

@@ -130,10 +130,11 @@ class World:
 
     def snapshot(self, route: str = "parcels") -> Any:
         """All that a later sync decides by."""
-        tables = ("outbox", "ledger", "history", "facts", "hints", "answered", "taken", "verdicts", "allowed")
+        tables = [f"once.{name}" for name in ("outbox", "ledger", "history", "facts", "hints", "answered", "taken")]
+        tables += ["synced.verdicts", "synced.allowed"]
         folder = self.data / "merchants" / "one"
         files = [folder / f"{route}.evidence.jsonl", folder / f"{route}.due"]
-        kept = {table: sorted(self.rows(f"select * from once.{table}", route), key=repr) for table in tables}
+        kept = {table: sorted(self.rows(f"select * from {table}", route), key=repr) for table in tables}
         return kept, [path.read_bytes() if path.exists() else None for path in files]
 
     def evidence(self, route: str = "parcels") -> list[Record]:

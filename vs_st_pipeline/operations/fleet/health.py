@@ -35,7 +35,6 @@ from vs_st_pipeline.operations.fleet.advice import (
 from vs_st_pipeline.operations.fleet.schedule import intervals
 from vs_st_pipeline.operations.settings import read_merchants, taken
 from vs_st_pipeline.pipeline.route import Route
-from vs_st_pipeline.pipeline.route_files import FIRST
 from vs_st_pipeline.pipeline.status_file import (
     HOURS_KEPT,
     Error,
@@ -50,6 +49,7 @@ from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.environment import InvalidSetting
 from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile
 from vs_st_pipeline.platform.settings.model import secrets_of
+from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE
 from vs_st_pipeline.routes import faults_of, has_route, paused_of
 
 BROKEN, FAILING, LATE, RETRYING = "broken settings", "failing", "late", "retrying"
@@ -115,7 +115,7 @@ class MerchantHealth:
     calls: int = 0
     changes: int = 0
     hours: tuple[Hour, ...] = field(default=(), repr=False)
-    route: str = FIRST
+    route: str = DEFAULT_ROUTE
 
     @property
     def label(self) -> str:
@@ -130,7 +130,7 @@ class MerchantHealth:
 
 def label(merchant_id: str, route: str) -> str:
     """Return how a merchant's route is named: by the merchant alone where it is the first route."""
-    return merchant_id if route == FIRST else f"{merchant_id}, {route}"
+    return merchant_id if route == DEFAULT_ROUTE else f"{merchant_id}, {route}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -436,7 +436,7 @@ class _EntryReader:
         if base is None or not had:
             raise _first([*wrong, *faults.values()])
         at_fault = {route.name: fault for route in had if (fault := _fault_of(route, named, faults)) is not None}
-        if len(at_fault) == len(had):
+        if len(at_fault) == len(had) and at_fault.keys() - base.paused:  # what is paused fails nothing
             _raise_all(at_fault.values())
         return Merchant(
             base.id,

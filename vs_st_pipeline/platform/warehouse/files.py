@@ -49,7 +49,7 @@ WATCH_SECONDS = 0.1  # how often a kept file is checked for release requests
 PEEK_SECONDS = 5.0  # how long a route waits for another route's file before it does without news
 REST_SECONDS = 30.0  # a kept file that was not used for so long is released, requested or not
 
-DEFAULT_ROUTE = "contacts"  # its files had their names before there were others
+DEFAULT_ROUTE = "contacts"  # its files and names are older than routes are: they stay as they are
 FILE, LOCK = "warehouse.duckdb", "sync.lock"  # of the default route; others have `<route>.duckdb` and `<route>.lock`
 
 T = TypeVar("T")

@@ -192,8 +192,3 @@ def record_settled(db: Db) -> None:
             where p.fingerprint is not null and p.held is null and p.compared is not null
               and s.fingerprint is distinct from p.fingerprint"""
     )
-
-
-def record_allowed(db: Db, refused: str, *, by: str, at: datetime, run_id: str) -> None:
-    """Record that a person let a sync pass that the brake had refused: who, when, and what the brake had said."""
-    db.execute("insert into synced.allowed values (?, ?, ?, ?)", [run_id, by, at, refused])

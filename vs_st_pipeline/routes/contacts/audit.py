@@ -157,7 +157,7 @@ def audit(run: Run, sample: int | None = None) -> AuditResult:
     with open_session(run) as session:
         found = AuditResult(session.report)
         # it reads contacts again, which no other process may do during a sync
-        with run.warehouse.sync_lock(run.merchant.id):
+        with run.sync_lock():
             _audit(session, found, sample)
     return found
 

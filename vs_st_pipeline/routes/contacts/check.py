@@ -31,7 +31,6 @@ def new_result(merchant_id: str, error: PipelineError | None = None) -> CheckRes
 def check(run: Run) -> CheckResult:
     """Ask both systems whether the keys are good, and compare the field map with the account; write nothing."""
     checked = new_result(run.merchant.id)
-    checked.doubts += run.merchant.doubts
     for question in (_ask_map, _look_at_what_is_stored, _ask_vinoshipper, _ask_simpletexting):
         with open_session(run) as session:
             question(session, checked)
@@ -45,7 +44,7 @@ def _ask_map(session: ContactsSession, checked: CheckResult) -> None:
 
 
 def _look_at_what_is_stored(session: ContactsSession, checked: CheckResult) -> None:
-    if not session.run.warehouse.file(session.run.merchant.id).exists():
+    if not session.run.file().exists():
         return
     with session.run.open() as db:
         checked.doubts += [

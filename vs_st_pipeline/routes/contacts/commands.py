@@ -17,7 +17,7 @@ from vs_st_pipeline.platform.warehouse.suppression import phone_name
 from vs_st_pipeline.routes.contacts import audit, explain, history, retry, sync, tables
 from vs_st_pipeline.routes.contacts.explain_text import history_lines, why_lines
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
-from vs_st_pipeline.routes.contacts.systems import SYSTEMS
+from vs_st_pipeline.routes.contacts.systems import NAME, SYSTEMS
 
 Record = dict[str, Any]
 
@@ -58,9 +58,9 @@ def _phone_of(person: Person) -> str:
 
 def count_stored(warehouse: Warehouse, merchant_id: str) -> int:
     """Count the contacts that are kept of a merchant."""
-    if not warehouse.file(merchant_id).exists():
+    if not warehouse.file(merchant_id, NAME).exists():
         return 0
-    with warehouse.open(merchant_id) as db:
+    with warehouse.open(merchant_id, NAME) as db:
         return int(db.value("select count(*) from raw.simpletexting_contacts"))
 
 

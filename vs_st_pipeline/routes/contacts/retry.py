@@ -34,7 +34,7 @@ def retry(run: Run, phone: str | None = None) -> Report | None:
 
 def _set_gaps_aside(run: Run, digits: str | None) -> bool:
     """Set the gaps aside; return whether any contact waits."""
-    if not run.warehouse.file(run.merchant.id).exists():
+    if not run.file().exists():
         return False
     with run.open() as db, db.transaction():
         waiting = {ref.id for ref in retries.read_rejected(db)}

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.domain import brake
+from vs_st_pipeline.domain.brake import Verdict
 from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.domain.matching import carried_id
 from vs_st_pipeline.domain.plan import Change
@@ -31,8 +32,8 @@ def check_safety(
     field_map: FieldMap,
     rows: Differences,
     reads: Mapping[str, int],
-) -> str | None:
-    """Return why the plan is not safe to push, as the brake's sentence; None where it is safe."""
+) -> list[Verdict]:
+    """Return why the plan is not safe to push; nothing where it is safe."""
     sources = {row.to: row.source for row in field_map.fields}
     by_ref = {person.ref: person for person in people}
 

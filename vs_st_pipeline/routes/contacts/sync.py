@@ -20,7 +20,7 @@ from typing import Any
 from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
 from vs_st_pipeline.domain.report import FAILED, OK, Report
-from vs_st_pipeline.pipeline import erasure, raw_retention
+from vs_st_pipeline.pipeline import delivery, erasure, raw_retention
 from vs_st_pipeline.pipeline.plan_cache import load_cached_plan, save_cached_plan
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.pipeline.status_file import record_run
@@ -75,7 +75,7 @@ def _off(run: Run) -> Report:
 
 def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None]) -> Report:
     whole = set(selected) == set(STAGES)
-    with open_session(run, selected, on_stage) as session, run.warehouse.sync_lock(run.merchant.id):
+    with open_session(run, selected, on_stage) as session, run.sync_lock():
         field_map = map_file.load_field_map(run.merchant)  # a map that cannot be read should cost no request
         erasure.begin(run, SYSTEMS)
 
@@ -123,15 +123,14 @@ def dry_run(run: Run) -> tuple[Report, dict[str, list[dict[str, Any]]]]:
         The report, and the plan row by row (`contacts`, `held`, `noted`) with phones and values in full.
     """
     rows: dict[str, list[dict[str, Any]]] = {"contacts": [], "held": [], "noted": []}
-    refused: list[str] = []
+    refused: list[str | None] = []
 
     def look(done: StageDone) -> None:  # while the lock is held, so that it is this plan and no later one
         if done.name == PLANNED:
             rows.update(plan_rows.planned_rows(run))
-            with run.open() as db:
-                refused.extend(row[0] for row in db.rows("select unsafe from planned.plan where unsafe is not null"))
+            refused.append(delivery.refusal(replace(run, dry_run=True)))
 
     report = run_stages(replace(run, dry_run=True), STAGES[:-1], look)
-    if report.status != FAILED and refused and not run.allow_unsafe:
+    if report.status != FAILED and refused and refused[0]:
         report.status, report.error = FAILED, Unsafe(refused[0])
     return report, rows

@@ -505,7 +505,7 @@ def test_r38_allow_unsafe_lets_pass_exactly_what_the_last_sync_refused(world: Wo
     told = world.sync(allow_unsafe=True)
     assert told.error is not None, "nothing was stored before"
     assert told.error.kind == "unsafe"
-    assert world.rows("select part, rule from once.verdicts") == [("messages", "shrank")]
+    assert world.rows("select part, rule from synced.verdicts") == [("messages", "shrank")]
     world.shop.parcels.pop("p3")
     told = world.sync(allow_unsafe=True)
     assert told.error is not None, "more than a tenth greater"
@@ -514,7 +514,7 @@ def test_r38_allow_unsafe_lets_pass_exactly_what_the_last_sync_refused(world: Wo
     assert world.snapshot() == stored
     told = world.sync(allow_unsafe=True)
     assert (told.error, told.accepted) == (None, 1)
-    assert len(world.rows("select * from once.allowed")) == 1
+    assert len(world.rows("select * from synced.allowed")) == 1
     told = world.sync()
     assert told.error is not None, "once"
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
-from vs_st_pipeline.routes.contacts.check import check
 from vs_st_pipeline_tests.support.story import TEST, Story
+from vs_st_pipeline_tests.support.toy_route import Toy, in_the_table
 
 
 @pytest.mark.parametrize("command", ["sync", "plan"])
@@ -34,6 +33,8 @@ def test_r51_a_pause_that_ends_goes_on(story: Story) -> None:
 
 
 def test_r1_a_doubt_about_an_entry_is_told_by_check(story: Story) -> None:
-    run = story.as_run()
-    run = replace(run, merchant=replace(run.merchant, doubts=("no route of this merchant uses this",)))
-    assert "no route of this merchant uses this" in check(run).as_json()["doubts"]
+    toy = Toy()
+    with in_the_table(toy):
+        story.settings({TEST: {"paused": ["toy"]}})
+        doubts = story.run("check", "--merchant", TEST, "--json").of()["doubts"]
+    assert [doubt for doubt in doubts if "`paused` names a route that this merchant does not have" in doubt]
