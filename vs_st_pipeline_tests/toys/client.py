@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vs_st_pipeline.domain.errors import BadRecord
+from vs_st_pipeline.domain.errors import BadAnswer, BadRecord
 from vs_st_pipeline.pipeline.once.hints import Entry
 from vs_st_pipeline.pipeline.once.items import Accepted, Answer, Item, Look, Missing, Unknown
 from vs_st_pipeline.platform.http.client import Basic, HttpClient
@@ -55,8 +55,7 @@ class Client:
         )  # fmt: skip
 
     def ids(self) -> list[str]:
-        answer = self.http.request("list", "GET", "/parcels", shape=dict[str, list[str]])
-        return answer.value["parcels"]
+        return self._listed("list", "/parcels", "parcels")
 
     def parcel(self, parcel: str) -> dict[str, Any]:
         found = self.http.request("parcel", "GET", f"/parcels/{parcel}", shape=dict[str, Any]).value
@@ -73,8 +72,14 @@ class Client:
         return Accepted({"message_id": message}) if message else Unknown("no message id", answer.status)
 
     def look(self, key: str) -> Look:
-        found = self.http.request("look", "GET", f"/messages?key={key}", shape=dict[str, list[str]]).value["messages"]
+        found = self._listed("look", f"/messages?key={key}", "messages")
         return Accepted({"found": len(found)}) if found else Missing()
+
+    def _listed(self, call: str, path: str, key: str) -> list[str]:
+        found = self.http.request(call, "GET", path, shape=dict[str, Any]).value.get(key)
+        if not isinstance(found, list):
+            raise BadAnswer("The answer says nothing", system=SYSTEM, call=call)
+        return found
 
 
 class Inbox:
