@@ -72,10 +72,11 @@ def deliver(run: Run, write: Callable[[Sequence[Ref]], None]) -> None:
     Raises:
         Unsafe: the plan was refused by the brake and this run does not allow it.
     """
-    if refused := refusal(run):
-        raise Unsafe(refused)
     with run.open() as db:
+        refused = refusal(run, db)
         refs = [Ref(*row) for row in db.rows(f"select distinct {KEY} from planned.changes order by all")]
+    if refused:
+        raise Unsafe(refused)
     write(refs)
     with run.open() as db, db.transaction():
         retries.forget_suspects(db)
@@ -86,22 +87,19 @@ def deliver(run: Run, write: Callable[[Sequence[Ref]], None]) -> None:
         ledger.record_settled(db)
 
 
-def refusal(run: Run) -> str | None:
+def refusal(run: Run, db: Db) -> str | None:
     """Return why the plan is refused; None where it is safe, or a person lets pass what the last sync was refused for.
 
     A run that is no dry run remembers what was refused, or who let it pass, before anything is written.
     """
-    with run.open() as db:
-        plan = db.row("select unsafe from planned.plan")
-        found = [
-            Verdict(*row) for row in db.rows("select part, rule, loss, sentence from planned.verdicts order by all")
-        ]
+    plan = db.row("select unsafe from planned.plan")
+    found = [Verdict(*row) for row in db.rows("select part, rule, loss, sentence from planned.verdicts order by all")]
     if plan is None:
         raise Internal("there is no plan to push; make one first (`vs-st sync` does both)")
     sentence: str | None = plan[0]
     if sentence and not found:  # a plan of a version that did not keep them
         found = [Verdict(ALL, "plan", 1, sentence)]
-    if not is_refused(run, found, sentence):
+    if not is_refused(run, db, found, sentence):
         return None
     return f"{sentence}{MORE_THAN_ALLOWED}" if run.allow_unsafe else sentence
 

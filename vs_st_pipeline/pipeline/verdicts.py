@@ -31,7 +31,7 @@ def refused(run: Run, found: Sequence[Verdict]) -> list[Verdict]:
     return holding
 
 
-def is_refused(run: Run, found: Sequence[Verdict], sentence: str | None) -> bool:
+def is_refused(run: Run, db: Db, found: Sequence[Verdict], sentence: str | None) -> bool:
     """Say whether a plan with these verdicts is refused: it passes only if a person lets all of them pass.
 
     Else all are kept for the next sync, since nothing of the plan is done.
@@ -39,11 +39,10 @@ def is_refused(run: Run, found: Sequence[Verdict], sentence: str | None) -> bool
     Args:
         sentence: what is noted where a person lets the plan pass; None where there is no verdict.
     """
-    with run.open() as db:
-        stored = _stored(db)
-        holds = not all(_passes(run, one, stored) for one in found)
-        if not run.dry_run:
-            _keep(run, db, stored, found if holds else [], [sentence] if sentence and not holds else [])
+    stored = _stored(db)
+    holds = not all(_passes(run, one, stored) for one in found)
+    if not run.dry_run:
+        _keep(run, db, stored, found if holds else [], [sentence] if sentence and not holds else [])
     return holds
 
 

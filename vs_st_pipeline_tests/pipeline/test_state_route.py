@@ -278,7 +278,7 @@ def test_a_run_that_dies_anywhere_is_followed_by_one_that_makes_all_good(tmp_pat
 
 def test_who_is_forgotten_is_erased_from_every_table_and_stays_out(toys: Toys) -> None:
     toys.sync()
-    run, names = toys.run(), [("people", "p03")]
+    run, names = toys.run(), [(state.PEOPLE, "p03")]
     with run.open() as db, db.transaction():
         suppress(db, names, run.now())
         erase(db, names, run.now())

@@ -40,6 +40,10 @@ def person(id_: str) -> Ref:
     return Ref("crm", "people", id_)
 
 
+PEOPLE = "crm people"
+"""The kind of record under which people are forgotten."""
+
+
 @dataclass(frozen=True)
 class Live:
     """Somebody at the CRM, as last read."""
@@ -65,7 +69,7 @@ class Crm:
         """Store those that say who they are, and were not forgotten; an answer that says nothing changes nothing."""
         with run.open() as db, db.transaction():
             forgotten = read_suppressed(db)
-            told = [body for body in bodies if body.get("id") and not forgotten.knows("people", body["id"])]
+            told = [body for body in bodies if body.get("id") and not forgotten.knows(PEOPLE, body["id"])]
             columns = {**key_columns(person(body["id"]) for body in told), "body": [json.dumps(body) for body in told]}
             with db.batch(columns) as batch:
                 db.execute(

@@ -44,7 +44,7 @@ def write(
     """
     with run.open() as db:
         outcomes = OutcomeRecorder(run, st, pushed, rejected=retries.read_rejected(db), moved=set(moved))
-    _forget_readable(run, contact_ids)
+        _forget_readable(run, db, contact_ids)
     try:
         if len(contact_ids) > run.merchant.section(SimpleTextingSettings).write_one_by_one_up_to:
             push_by_batch(outcomes, contact_ids)
@@ -54,17 +54,19 @@ def write(
         _note_unreadable(run, pushed)
 
 
-def _forget_readable(run: Run, wanted_ids: Sequence[str]) -> None:
+def _forget_readable(run: Run, db: Db, wanted_ids: Sequence[str]) -> None:
     """Drop unreadable contacts that this run read and has nothing to write for; a read decides the others."""
-    with run.open() as db, db.transaction():
-        if known := unreadable_ids(db, CONTACT.name) - set(wanted_ids):
-            with db.batch({"contact_id": sorted(known)}) as batch:
-                read = db.rows(
-                    f"""select contact_id from raw.simpletexting_contacts semi join {batch} using (contact_id)
-                        where gone or read_run = ?""",
-                    [run.run_id],
-                )
-            forget_unreadable(db, CONTACT.name, [row[0] for row in read])
+    known = unreadable_ids(db, CONTACT.name) - set(wanted_ids)
+    if not known:
+        return
+    with db.transaction():
+        with db.batch({"contact_id": sorted(known)}) as batch:
+            read = db.rows(
+                f"""select contact_id from raw.simpletexting_contacts semi join {batch} using (contact_id)
+                    where gone or read_run = ?""",
+                [run.run_id],
+            )
+        forget_unreadable(db, CONTACT.name, [row[0] for row in read])
 
 
 def _note_unreadable(run: Run, pushed: PushCounts) -> None:

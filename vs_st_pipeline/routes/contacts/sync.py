@@ -128,7 +128,8 @@ def dry_run(run: Run) -> tuple[Report, dict[str, list[dict[str, Any]]]]:
     def look(done: StageDone) -> None:  # while the lock is held, so that it is this plan and no later one
         if done.name == PLANNED:
             rows.update(plan_rows.planned_rows(run))
-            refused.append(delivery.refusal(replace(run, dry_run=True)))
+            with run.open() as db:
+                refused.append(delivery.refusal(replace(run, dry_run=True), db))
 
     report = run_stages(replace(run, dry_run=True), STAGES[:-1], look)
     if report.status != FAILED and refused and refused[0]:

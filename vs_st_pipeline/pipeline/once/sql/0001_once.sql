@@ -83,18 +83,3 @@ create table once.answered (
 create table once.sequences (name varchar primary key, value bigint not null);
 -- Entries of the inbox that have become hints: taking one twice does no harm.
 create table once.taken (event_key varchar primary key, taken_at timestamp not null);
-
--- What the brake said in the last sync, and what a person has let pass.
-create table once.verdicts (
-    part varchar not null,
-    rule varchar not null,
-    loss double not null,
-    sentence varchar not null,
-    run_id varchar not null,
-    judged_at timestamp not null,
-    primary key (part, rule)
-);
-create table once.allowed (
-    part varchar not null, rule varchar not null, loss double not null,
-    allowed_by varchar not null, allowed_at timestamp not null, run_id varchar not null
-);
