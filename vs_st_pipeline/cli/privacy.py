@@ -192,7 +192,7 @@ UNREADABLE_WITH_COPY = (
 
 
 def forgetting_copy() -> str:
-    from vs_st_pipeline.pipeline.erasure import COPY
+    from vs_st_pipeline.pipeline.forgotten_copy import COPY
 
     return COPY
 

@@ -9,16 +9,14 @@ the hashes lies beside the file (`forgotten.json`), and is put into a file that 
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.pipeline.forgotten_copy import keep_two_copies
 from vs_st_pipeline.pipeline.route_files import named_for
-from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -27,16 +25,13 @@ from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, set_
 from vs_st_pipeline.platform.warehouse.suppression import (
     REWRITE,
     Identifiers,
-    copy_hashes,
     erase,
     known_names,
     phone_name,
     read_suppressed,
     suppress,
-    suppressed_hashes,
 )
 
-COPY = "forgotten.json"
 FINDINGS = "findings.json"  # of the checks, with masked samples; made again the next time the merchant is checked
 
 
@@ -133,16 +128,7 @@ def work_dir(run: Run) -> Path:
 
 
 def _keep_two_copies(run: Run, connectors: Sequence[Connector[Any]]) -> None:
-    copy = run.warehouse.folder(run.merchant.id) / COPY
-    copied = _read_copy(copy)
-    with run.open() as db:
-        stored = suppressed_hashes(db)
-        if missing := sorted(copied - stored):
-            with db.transaction():
-                copy_hashes(db, missing)
-                _erase_again(db, run, connectors)
-    if stored - copied:
-        write_atomically(copy, json.dumps(sorted(stored | copied)).encode())
+    keep_two_copies(run, lambda db: _erase_again(db, run, connectors))
 
 
 def _erase_again(db: Db, run: Run, connectors: Sequence[Connector[Any]]) -> None:
@@ -155,19 +141,6 @@ def _erase_again(db: Db, run: Run, connectors: Sequence[Connector[Any]]) -> None
         names += connector.find_suppressed(db, forgotten)
     suppress(db, names, run.now())
     erase(db, names, run.now())
-
-
-def _read_copy(path: Path) -> set[tuple[str, str, str]]:
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        return {(str(hashed), bytes.fromhex(salt).hex(), str(on)) for hashed, salt, on in rows}
-    except FileNotFoundError:
-        return set()
-    except (ValueError, TypeError):
-        raise BadSettings(
-            f"the file {path} is damaged: it keeps out people who were forgotten; put it back from a backup, or remove "
-            "it (the database beside it has the same, unless that was lost too)"
-        ) from None
 
 
 def _find(db: Db, phone: str, connectors: Sequence[Connector[Any]]) -> Identifiers:

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.connectors import CONNECTORS
+from vs_st_pipeline.domain.errors import TryLater
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.pipeline import erasure
 from vs_st_pipeline.platform.connector import Connector
+from vs_st_pipeline.platform.locks import file_lock
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, Lineage
@@ -203,3 +206,16 @@ def test_no_two_kinds_of_record_are_kept_out_under_one_word() -> None:
     words = [word for one in CONNECTORS for stream in one.streams for word in (stream.kind, *stream.parts)]
     assert len({*words, "phone", "email"}) == len(words) + 2
     assert not [word for word in words if "'" in word or ";" in word or "," in word]
+
+
+def test_two_routes_do_not_write_the_copy_at_once(story: Story) -> None:
+    """Both would write one draft: it would be damaged, and every sync refused until a person removes it."""
+    erasure.forget(story.as_run(), PHONE_NUMBER, SYSTEMS)
+    run = replace(story.as_run(), warehouse=warehouse_at(story.data, wait_seconds=0.1))
+    folder = run.warehouse.folder(run.merchant.id)
+    (folder / "forgotten.json").unlink()  # as after a loss: it is to be written again
+    with file_lock(folder / "forgotten.lock"), pytest.raises(TryLater, match="forgetting somebody"):
+        erasure.begin(run, SYSTEMS)
+    assert not (folder / "forgotten.json").exists()
+    erasure.begin(run, SYSTEMS)
+    assert (folder / "forgotten.json").exists()

@@ -12,15 +12,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress as ignoring
-from pathlib import Path
 from typing import Any
 
-from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.pipeline.forgotten_copy import keep_two_copies
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line
 from vs_st_pipeline.pipeline.once.items import FORGOTTEN, Person
-from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.connector import Connector
-from vs_st_pipeline.platform.locks import file_lock
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, set_state
@@ -28,14 +25,11 @@ from vs_st_pipeline.platform.warehouse.suppression import (
     REWRITE,
     Identifiers,
     Suppressed,
-    copy_hashes,
     erase,
+    known_names,
     read_suppressed,
     suppress,
-    suppressed_hashes,
 )
-
-COPY = "forgotten.json"  # the merchant's, which all its routes share
 
 
 def forget(run: Run, people: Sequence[Person]) -> int:
@@ -48,7 +42,7 @@ def forget(run: Run, people: Sequence[Person]) -> int:
         begin(run)
         with run.open() as db, db.transaction():
             suppress(db, people, run.now())
-            erase(db, people, run.now())
+            erase(db, list(people), run.now())  # what was read of them, and what is to be read
             gone = _erase(db, read_suppressed(db), run)
             set_state(db, REWRITE, True, run.now())
         begin(run)
@@ -74,18 +68,7 @@ def count_naming(db: Db, people: Sequence[Person]) -> int:
 
 def begin(run: Run) -> None:
     """Bring the hashes in the file and the merchant's copy in step, and finish an erasure."""
-    folder = run.warehouse.folder(run.merchant.id)
-    with file_lock(folder / "forgotten.lock", timeout=run.warehouse.wait_seconds):  # other routes write the copy too
-        copied = _read_copy(folder / COPY)
-        with run.open() as db:
-            stored = suppressed_hashes(db)
-            if missing := sorted(copied - stored):
-                with db.transaction():
-                    copy_hashes(db, missing)
-                    if _erase(db, read_suppressed(db), run):
-                        set_state(db, REWRITE, True, run.now())
-        if stored - copied:
-            write_atomically(folder / COPY, json.dumps(sorted(stored | copied)).encode())
+    keep_two_copies(run, lambda db: _erase_again(db, run))
     with run.open() as db:
         wanted, forgotten = get_state(db, REWRITE), read_suppressed(db)
     if wanted:
@@ -97,6 +80,13 @@ def begin(run: Run) -> None:
         with run.open() as db, db.transaction():
             db.execute("delete from once.evidence_read")  # it is another file now, and none of it is lost
             clear_state(db, REWRITE)
+
+
+def _erase_again(db: Db, run: Run) -> None:
+    forgotten = read_suppressed(db)
+    erase(db, known_names(db, forgotten), run.now())
+    if _erase(db, forgotten, run):
+        set_state(db, REWRITE, True, run.now())
 
 
 def _erase(db: Db, forgotten: Suppressed, run: Run) -> int:
@@ -145,16 +135,3 @@ def _without(line: Line, forgotten: Suppressed) -> Line:
             kept = {name: value for name, value in line.items() if name not in ("evidence", "people", "answer")}
             return {**kept, "erased": True}
     return line
-
-
-def _read_copy(path: Path) -> set[tuple[str, str, str]]:
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        return {(str(hashed), bytes.fromhex(salt).hex(), str(on)) for hashed, salt, on in rows}
-    except FileNotFoundError:
-        return set()
-    except (ValueError, TypeError):
-        raise BadSettings(
-            f"the file {path} is damaged: it keeps out people who were forgotten; put it back from a backup, or remove "
-            "it (the database beside it has the same, unless that was lost too)"
-        ) from None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.domain.errors import TryLater
-from vs_st_pipeline.pipeline.once import erasure, repair
+from vs_st_pipeline.pipeline.once import erasure, hints, repair
 from vs_st_pipeline.pipeline.once.delivery import Delivered, deliver, settle
 from vs_st_pipeline.pipeline.once.items import Item, OnUnknown, State
 from vs_st_pipeline.pipeline.once.outbox import Outbox
@@ -19,7 +19,7 @@ from vs_st_pipeline.pipeline.once.schedule import is_due, write_next_due
 from vs_st_pipeline.pipeline.once.session import opened
 from vs_st_pipeline_tests.toys import parcels
 from vs_st_pipeline_tests.toys.client import Client
-from vs_st_pipeline_tests.toys.world import World
+from vs_st_pipeline_tests.toys.world import NOON, World
 
 RULES = [rule.value for rule in OnUnknown]
 
@@ -676,3 +676,15 @@ def test_r16_a_time_further_off_than_any_gap_is_looked_at_after_that_gap(world: 
     write_next_due(run, run.now() + timedelta(days=7))
     assert not is_due(world.data, "one", "parcels", world.now + timedelta(hours=23))
     assert is_due(world.data, "one", "parcels", world.now + timedelta(hours=25))
+
+
+def test_forget_also_erases_what_a_say_once_route_has_read_or_is_to_read(world: World) -> None:
+    world.shop.parcel("p1", "created")
+    world.sync()
+    with world.warehouse.open("one", "parcels") as db, db.transaction():
+        hints.store(db, [hints.Hint("parcels", "crm", "people", who, "hook") for who in ("h1", "h2")], NOON)
+        db.execute("create table toy.called (phone varchar)")
+        db.execute("insert into toy.called values ('7075550142'), ('7075550199')")
+    erasure.forget(world.run(), [("phone", "7075550142"), ("crm people", "h1")])
+    assert world.rows("select id from once.hints") == [("h2",)]
+    assert world.rows("select phone from toy.called") == [("7075550199",)]
