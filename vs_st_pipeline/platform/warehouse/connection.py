@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import duckdb
-import pyarrow as pa
 
 from vs_st_pipeline.platform.failpoints import failpoint
 
@@ -150,6 +149,8 @@ class Db:
             columns: column name -> values, all of one length. Untyped columns are text.
             types: column name -> `int` or `bool` for those that are not text.
         """
+        import pyarrow as pa  # takes a fifth of a second: only where a file is open
+
         arrow_types = {"int": pa.int64(), "bool": pa.bool_()}
         types = types or {}
         table = pa.table(
