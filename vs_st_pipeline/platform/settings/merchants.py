@@ -73,6 +73,8 @@ def _keeping(node: Node, reading: Reading) -> timedelta | None:
 
 
 def _route_names(node: Node, reading: Reading) -> frozenset[str]:
+    for item in node.items():
+        item.key = node.key  # a fault is told with it
     return frozenset(item.choice(reading.routes) for item in node.items())
 
 
@@ -353,6 +355,8 @@ def _read_files(path: Path) -> _Files:
         name = f"{folder.absolute().name}/{file.name}"
         files.folders[name] = file.absolute().parent
         try:
+            if file.exists() and not (file.is_file() or file.is_dir()):  # a pipe would be waited for, by all merchants
+                raise BadSettings(f"{file} cannot be read: not a regular file")
             files.entries += _entries_of(read_with_lines(file, name))
         except BadSettings as error:
             files.unreadable.append((file.name.removesuffix(".yaml"), error))
