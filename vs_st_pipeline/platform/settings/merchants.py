@@ -73,9 +73,7 @@ def _keeping(node: Node, reading: Reading) -> timedelta | None:
 
 
 def _route_names(node: Node, reading: Reading) -> frozenset[str]:
-    for item in node.items():
-        item.key = node.key  # a fault is told with it
-    return frozenset(item.choice(reading.routes) for item in node.items())
+    return frozenset(item.choice(reading.routes, of=node.key) for item in node.items())
 
 
 class _Entry(SettingsModel):
