@@ -73,7 +73,7 @@ def _keeping(node: Node, reading: Reading) -> timedelta | None:
 
 
 def _route_names(node: Node, reading: Reading) -> frozenset[str]:
-    return frozenset(item.choice(reading.routes) for item in node.items())
+    return frozenset(item.choice(reading.routes, of=node.key) for item in node.items())
 
 
 class _Entry(SettingsModel):
@@ -353,6 +353,8 @@ def _read_files(path: Path) -> _Files:
         name = f"{folder.absolute().name}/{file.name}"
         files.folders[name] = file.absolute().parent
         try:
+            if file.exists() and not (file.is_file() or file.is_dir()):  # a pipe would be waited for, by all merchants
+                raise BadSettings(f"{file} cannot be read: not a regular file")
             files.entries += _entries_of(read_with_lines(file, name))
         except BadSettings as error:
             files.unreadable.append((file.name.removesuffix(".yaml"), error))

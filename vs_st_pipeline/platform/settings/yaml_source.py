@@ -233,8 +233,11 @@ class Node:
         self._check_plain()
         return value
 
-    def choice(self, options: Iterable[str]) -> str:
+    def choice(self, options: Iterable[str], *, of: str = "") -> str:
         """Return the text, which is one of `options`.
+
+        Args:
+            of: the key of the list that this is an item of: an item has none to be told with.
 
         Raises:
             BadSettings: it is something else; the message lists the options.
@@ -243,7 +246,8 @@ class Node:
         expected = "one of: " + ", ".join(options)
         written = self.written(expected)
         if written not in options:
-            raise self.problem(f"expected {expected}{_did_you_mean(written, options)}")
+            told = f"expected {expected}{_did_you_mean(written, options)}"
+            raise self.problem(f"{of}: {told}" if of else told)
         return written
 
     def _check_plain(self) -> None:

@@ -726,6 +726,18 @@ def test_a_pipe_for_a_secret_is_not_waited_for(read: Read, tmp_path: Path) -> No
     assert "the secret file:pipe cannot be read: not a regular file" in file.bad[0].error.message
 
 
+def test_a_route_to_pause_that_is_not_known_is_told_with_its_key(read: Read) -> None:
+    file = read(ENTRY + entry_lines("good", "paused: [contact]"))
+    assert file.bad[0].error.message.split(": ", 1)[1].startswith("paused: expected one of: contacts")
+
+
+def test_a_pipe_in_the_folder_of_more_merchants_is_not_waited_for(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "merchants.d").mkdir()
+    os.mkfifo(tmp_path / "merchants.d" / "pipe.yaml")
+    file = read(ENTRY)
+    assert "pipe.yaml cannot be read: not a regular file" in file.bad[0].error.message
+
+
 def test_an_unreadable_secret_file(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token = tmp_path / "token"
     token.write_text(CLEAR)
