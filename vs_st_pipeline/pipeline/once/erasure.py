@@ -10,28 +10,27 @@ the state `REWRITE`; while it is set, the next sync or the next `forget` does th
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress as ignoring
-from pathlib import Path
 
-from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.pipeline.forgotten import keep_two_copies
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line
 from vs_st_pipeline.pipeline.once.items import FORGOTTEN, Person
-from vs_st_pipeline.platform.atomic_file import write_atomically
-from vs_st_pipeline.platform.locks import file_lock
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, set_state
 from vs_st_pipeline.platform.warehouse.suppression import (
     REWRITE,
     Suppressed,
-    copy_hashes,
     read_suppressed,
     suppress,
-    suppressed_hashes,
 )
 
-COPY = "forgotten.json"  # the merchant's, which all its routes share
+
+def count(run: Run, people: Sequence[Person]) -> int:
+    """Return how many rows of the outbox or the ledger name one of these; nothing is changed."""
+    with run.open() as db:
+        return len(_keys_naming(db, lambda kind, value: (kind, value) in people))
 
 
 def forget(run: Run, people: Sequence[Person]) -> int:
@@ -41,10 +40,11 @@ def forget(run: Run, people: Sequence[Person]) -> int:
         TryLater: a sync of the route is running.
     """
     with run.sync_lock():
+        gone = count(run, people)  # first: another route may have forgotten them just now, and then `begin` erases them
         begin(run)
         with run.open() as db, db.transaction():
             suppress(db, people, run.now())
-            gone = _erase(db, read_suppressed(db), run)
+            _erase(db, read_suppressed(db), run)
             set_state(db, REWRITE, True, run.now())
         begin(run)
     return gone
@@ -52,18 +52,12 @@ def forget(run: Run, people: Sequence[Person]) -> int:
 
 def begin(run: Run) -> None:
     """Bring the hashes in the file and the merchant's copy in step, and finish an erasure."""
-    folder = run.warehouse.folder(run.merchant.id)
-    with file_lock(folder / "forgotten.lock", timeout=run.warehouse.wait_seconds):  # other routes write the copy too
-        copied = _read_copy(folder / COPY)
-        with run.open() as db:
-            stored = suppressed_hashes(db)
-            if missing := sorted(copied - stored):
-                with db.transaction():
-                    copy_hashes(db, missing)
-                    if _erase(db, read_suppressed(db), run):
-                        set_state(db, REWRITE, True, run.now())
-        if stored - copied:
-            write_atomically(folder / COPY, json.dumps(sorted(stored | copied)).encode())
+
+    def erase_again(db: Db) -> None:
+        if _erase(db, read_suppressed(db), run):
+            set_state(db, REWRITE, True, run.now())
+
+    keep_two_copies(run, erase_again)
     with run.open() as db:
         wanted, forgotten = get_state(db, REWRITE), read_suppressed(db)
     if wanted:
@@ -82,13 +76,7 @@ def _erase(db: Db, forgotten: Suppressed, run: Run) -> int:
 
     What is not sent is dropped. What may be out stays unknown: how that is settled, its kind says.
     """
-    keys = {
-        key
-        for key, people in db.rows(
-            "select key, people from once.outbox where people <> '[]' union select key, people from once.ledger"
-        )
-        if any(forgotten.knows(*name) for name in json.loads(people))
-    }
+    keys = _keys_naming(db, forgotten.knows)
     if not keys:
         return 0
     with db.batch({"key": sorted(keys)}) as batch:
@@ -116,6 +104,16 @@ def _erase(db: Db, forgotten: Suppressed, run: Run) -> int:
     return len(keys)
 
 
+def _keys_naming(db: Db, names: Callable[[str, str], bool]) -> set[str]:
+    return {
+        key
+        for key, people in db.rows(
+            "select key, people from once.outbox where people <> '[]' union select key, people from once.ledger"
+        )
+        if any(names(*name) for name in json.loads(people))
+    }
+
+
 def _without(line: Line, forgotten: Suppressed) -> Line:
     """Return a line of the evidence file without a forgotten person's data."""
     with ignoring(TypeError, ValueError):
@@ -123,16 +121,3 @@ def _without(line: Line, forgotten: Suppressed) -> Line:
             kept = {name: value for name, value in line.items() if name not in ("evidence", "people", "answer")}
             return {**kept, "erased": True}
     return line
-
-
-def _read_copy(path: Path) -> set[tuple[str, str, str]]:
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        return {(str(hashed), bytes.fromhex(salt).hex(), str(on)) for hashed, salt, on in rows}
-    except FileNotFoundError:
-        return set()
-    except (ValueError, TypeError):
-        raise BadSettings(
-            f"the file {path} is damaged: it keeps out people who were forgotten; put it back from a backup, or remove "
-            "it (the database beside it has the same, unless that was lost too)"
-        ) from None
