@@ -12,8 +12,9 @@ from vs_st_pipeline import routes
 from vs_st_pipeline.cli.alerts import alerts
 from vs_st_pipeline.cli.demo import demo, sandbox
 from vs_st_pipeline.cli.explain import history, why
+from vs_st_pipeline.cli.leave import offboard
 from vs_st_pipeline.cli.output import NotPrinted, flush, make_ready, tell
-from vs_st_pipeline.cli.privacy import forget, offboard, rebuild
+from vs_st_pipeline.cli.privacy import forget, rebuild
 from vs_st_pipeline.cli.repair import reconcile, retry
 from vs_st_pipeline.cli.status import check, merchants
 from vs_st_pipeline.cli.sync import plan, sync

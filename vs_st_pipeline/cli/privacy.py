@@ -1,11 +1,11 @@
-"""Defines `vs-st forget`, `vs-st rebuild` and `vs-st offboard`: what is kept of people and merchants, how it goes."""
+"""Defines `vs-st forget` and `vs-st rebuild`: what is kept of people, how it goes, and how a file is started over."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,22 +13,15 @@ from vs_st_pipeline import routes
 from vs_st_pipeline.cli.options import json_option, one_merchant, one_route_option, usable_route
 from vs_st_pipeline.cli.output import is_terminal, say, say_json, tell
 from vs_st_pipeline.cli.sync import clock, make_run, sync_lines
-from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.domain.report import OK
-from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.pipeline.erasure import FINDINGS
 from vs_st_pipeline.pipeline.route import Forget, Person, Route
 from vs_st_pipeline.pipeline.route_files import named_for
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
-from vs_st_pipeline.platform.settings.merchants import ID_FORM, Merchant, is_enabled
+from vs_st_pipeline.platform.settings.environment import data_dir
+from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes import faults_of, paused_of, routes_of
-
-if TYPE_CHECKING:
-    from vs_st_pipeline.operations.offboard import Removed
-
-NOT_CHANGED = f"Nothing at {' or '.join(connector.title for connector in CONNECTORS)} was changed."
 
 
 @click.command()
@@ -42,7 +35,7 @@ def forget(merchant_id: str, customer: str | None, yes: bool, as_json: bool, who
 
     Of every route of the merchant: their records go from every table, and the bytes from the file. Salted hashes stay,
     which keep them out. Nothing at any other system is changed. A phone that nobody is stored under is kept out in any
-    case.
+    case. EMAIL, or a customer's id, finds the same people by what is stored.
     """
 
     merchant = one_merchant(merchant_id)
@@ -70,10 +63,11 @@ def forget(merchant_id: str, customer: str | None, yes: bool, as_json: bool, who
             failed = True  # the other routes go on; the command says it again, and can be given again
             tell(f"{merchant_id}, {route.name}: nothing was erased: {error}")
     if as_json:
-        say_json(_forgotten_json(merchant_id, found, several))
+        say_json(_forgotten_json(merchant_id, found, knowing))
     else:
         erased = [(route, way) for route, way in knowing if route.name in found]
-        _say_forgotten(merchant_id, erased, found, "phone" if person.phone else "name")
+        what = "phone" if person.phone else "e-mail" if person.email else "id"
+        _say_forgotten(merchant_id, erased, found, what, several)
     for route, way in asked:
         if not way.knows(person):
             tell(f"{merchant_id}, {route.name}: nobody can be looked for by what was given, so nothing was erased")
@@ -117,26 +111,42 @@ def _stored(route: Route, way: Forget, run: Run, person: Person, several: bool) 
         return f"what route {route.name} keeps, which cannot be looked at now ({error.kind})"
 
 
-def _forgotten_json(merchant_id: str, found: dict[str, dict[str, int]], several: bool) -> dict[str, object]:
+def _forgotten_json(
+    merchant_id: str, found: dict[str, dict[str, int]], asked: list[tuple[Route, Forget]]
+) -> dict[str, object]:
     whole: dict[str, object] = {"merchant": merchant_id, **next(iter(found.values()), {}), "kept_out": bool(found)}
-    if several:
+    if len(asked) > 1:
         whole["routes"] = [{"route": name, **counts} for name, counts in found.items()]
+        whole["elsewhere"] = [{"route": route.name, "do": line} for route, way in asked for line in way.elsewhere]
     return whole
 
 
 def _say_forgotten(
-    merchant_id: str, erased: list[tuple[Route, Forget]], found: dict[str, dict[str, int]], what: str
+    merchant_id: str, erased: list[tuple[Route, Forget]], found: dict[str, dict[str, int]], what: str, several: bool
 ) -> None:
-    for route, way in erased:
-        counts, name = found[route.name], f"{merchant_id}, {route.name}" if len(found) > 1 else merchant_id
+    by_hand = [(route.name, line) for route, way in erased for line in way.elsewhere]
+    if several:
+        rows = [(route.name, _told(way, found[route.name])) for route, way in erased]
+        say(*_table("erased, also from the file itself, and kept out from now on", rows), "")
+    for route, way in erased if not several else ():
+        counts = found[route.name]
         if any(counts[one] for one in way.counts):
-            say(f"{name}: {_told(way, counts)} erased, also from the file itself, and kept out from now on.")
+            say(f"{merchant_id}: {_told(way, counts)} erased, also from the file itself, and kept out from now on.")
         else:
-            say(f"{name}: nobody is stored under this {what}; the person with it is kept out from now on.")
-        if counts.get("unsettled_writes"):
-            say(f"{counts['unsettled_writes']} writes had no outcome yet; no later sync will ask for it.")
-    say(*dict.fromkeys(line for _, way in erased for line in way.elsewhere))
+            say(f"{merchant_id}: nobody is stored under this {what}; the person with it is kept out from now on.")
+    for route, _ in erased:
+        if unsettled := found[route.name].get("unsettled_writes"):
+            say(f"{unsettled} writes had no outcome yet; no later sync will ask for it.")
+    if several and by_hand:
+        say(*_table("what a person must erase elsewhere", by_hand), "")
+    else:
+        say(*dict.fromkeys(line for _, line in by_hand))
     say("Backups of the data folder still hold what was erased. So may Dagster's run history: ids, no names.")
+
+
+def _table(title: str, rows: Sequence[tuple[str, str]]) -> list[str]:
+    width = max(len(name) for name, _ in [("route", ""), *rows])
+    return [f"{name:{width}}  {text}" for name, text in [("route", title), *rows]]
 
 
 @click.command()
@@ -160,10 +170,10 @@ def rebuild(merchant_id: str, name: str | None, yes: bool, as_json: bool) -> Non
     if route.name in paused_of(merchant):
         raise BadSettings(f"{route.name} of {merchant_id} is paused, so it cannot be read again: take it off `paused`")
     run = make_run(merchant, route=route.name)
-    if (why := rebuild.why_unreadable(run, route.carried)) is not None:
+    if (why := rebuild.why_unreadable(run, route)) is not None:
         has_copy = (run.warehouse.folder(merchant_id) / forgetting_copy()).exists()
         confirm(f"{merchant_id}: {why}\n{UNREADABLE_WITH_COPY if has_copy else UNREADABLE}", yes)
-    rebuilt = rebuild.rebuild(run, route.carried)
+    rebuilt = rebuild.rebuild(run, route)
     if rebuilt.set_aside:
         tell(f"{merchant_id}: the old file lies in {rebuilt.set_aside} now; remove it when all is well")
         tell("it still holds people; `vs-st forget` removes it")
@@ -195,76 +205,6 @@ def forgetting_copy() -> str:
     from vs_st_pipeline.pipeline.forgotten_copy import COPY
 
     return COPY
-
-
-@click.command()
-@click.option("--merchant", "merchant_id", required=True, metavar="ID", help="The merchant that has left.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--force", is_flag=True, help="Also while something is under way that nobody will then bring to an end.")
-@json_option
-def offboard(merchant_id: str, yes: bool, force: bool, as_json: bool) -> None:
-    """Remove all that is kept of a merchant that has left; it must no longer be enabled.
-
-    Also for a merchant that is no longer in the merchants file: ID then names its folder. Nothing at any other system
-    is changed.
-    """
-    from vs_st_pipeline.operations import offboard
-    from vs_st_pipeline.operations.warehouse import warehouse_at
-
-    if not ID_FORM.fullmatch(merchant_id):
-        raise click.UsageError("an id is 1-63 of a-z, 0-9 and -, no - first")
-    path = settings_path(os.environ)
-    enabled = is_enabled(path, merchant_id)
-    if enabled:
-        raise BadSettings(
-            f"{merchant_id} is still enabled in {path}: take the entry out or set enabled: false, and try again"
-        )
-    warehouse = warehouse_at(data_dir(os.environ))
-    under_way = offboard.under_way(warehouse, merchant_id)
-    if under_way and not force:
-        tell(*(f"{merchant_id}: {sentence}" for sentence in under_way))
-        tell(
-            f"{merchant_id}: nothing was removed; `vs-st offboard --merchant {merchant_id} --force` removes it as it is"
-        )
-        sys.exit(1)
-    kept = offboard.stored_files(warehouse, merchant_id)
-    if kept is None:
-        if enabled is None:
-            raise click.UsageError(f"there is no merchant '{merchant_id}' in {path}, and nothing is kept of one")
-        removed = offboard.Removed(offboard.nothing_counted(), 0)
-    else:
-        last = "".join(f"\n{sentence}" for sentence in under_way)
-        confirm(f"{merchant_id}: {_kept(kept)} will be removed for good{last}", yes)
-        removed = offboard.offboard(warehouse, merchant_id, _permit_files(path, merchant_id))
-    if as_json:
-        say_json({"merchant": merchant_id, **removed.counts, "files": removed.files})
-        return
-    say(f"{merchant_id}: {_kept(removed)} removed, and with them the hashes of people kept out (`vs-st forget`).")
-    say(NOT_CHANGED)
-    say("Backups of the data folder and Dagster's run history may still tell of this merchant.")
-
-
-def _permit_files(path: Path, merchant_id: str) -> set[Path]:
-    """Return the permit files of its keys, as far as those can be read, without those that another merchant shares."""
-    from vs_st_pipeline.operations.offboard import limiter_files
-
-    try:
-        found = read_merchants(path, os.environ, all_secrets=True)
-    except BadSettings:  # no merchant of the file is usable any more
-        return set()
-    folder, merchant = data_dir(os.environ), found.get(merchant_id)
-    others = [limiter_files(folder, merchant) for merchant in found.merchants if merchant.id != merchant_id]
-    return limiter_files(folder, merchant) - set().union(*others) if merchant else set()
-
-
-def _kept(removed: Removed) -> str:
-    first, *others = removed.counts.items()
-    counts = dict([first, *(one for one in others if one[1] != 0)])
-    if None in counts.values():
-        told = "a database that cannot be read"
-    else:
-        told = " and ".join(f"{count} {name}" for name, count in counts.items())
-    return f"{told} in {removed.files} files"
 
 
 def _told(way: Forget, found: dict[str, int], route: str = "") -> str:

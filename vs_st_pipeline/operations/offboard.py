@@ -7,7 +7,7 @@ taken for a merchant's; what an interrupted removal left behind is removed by th
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ from pathlib import Path
 from vs_st_pipeline import routes
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.pipeline.once.evidence import evidence_files
+from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.http.rate_limit import limiter_path
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.files import Warehouse
@@ -26,10 +28,20 @@ class Removed:
 
     Attributes:
         counts: number of records by what they are (`contacts`); None where the database could not be read.
+        evidence: names of the evidence files, which nothing can tell again.
     """
 
     counts: dict[str, int | None]
     files: int
+    evidence: tuple[str, ...] = ()
+
+
+class UnderWay(Exception):
+    """Something is under way that nobody would bring to an end; nothing was removed."""
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        super().__init__("something is under way")
+        self.sentences = tuple(sentences)
 
 
 def nothing_counted() -> dict[str, int | None]:
@@ -39,7 +51,14 @@ def nothing_counted() -> dict[str, int | None]:
 
 def under_way(warehouse: Warehouse, merchant_id: str) -> list[str]:
     """Say what routes have under way that nobody would bring to an end if the merchant were removed now."""
-    return [sentence for route in routes.ROUTES for sentence in route.under_way(warehouse, merchant_id)]
+    return [sentence for route in routes.ROUTES for sentence in _under_way(route, warehouse, merchant_id)]
+
+
+def _under_way(route: Route, warehouse: Warehouse, merchant_id: str) -> list[str]:
+    try:
+        return route.under_way(warehouse, merchant_id)
+    except PipelineError as error:  # what cannot be read may have anything under way
+        return [f"whether {route.name} has anything under way cannot be seen ({error.kind}): {error.message}"]
 
 
 def stored_files(warehouse: Warehouse, merchant_id: str) -> Removed | None:
@@ -53,20 +72,26 @@ def stored_files(warehouse: Warehouse, merchant_id: str) -> Removed | None:
         counts[route.records] = None
         with suppress(PipelineError):
             counts[route.records] = route.count_stored(warehouse, merchant_id)
-    return Removed(counts, len(files))
+    return Removed(counts, len(files), tuple(path.name for folder in folders for path in evidence_files(folder)))
 
 
-def offboard(warehouse: Warehouse, merchant_id: str, permit_files: Iterable[Path] = ()) -> Removed:
+def offboard(
+    warehouse: Warehouse, merchant_id: str, permit_files: Iterable[Path] = (), *, known: Collection[str] = ()
+) -> Removed:
     """Remove what is kept of a merchant.
 
     Args:
         permit_files: files that hold the permits of its keys, without those that another merchant shares.
+        known: what is under way as far as a person has been told, who wants it removed all the same.
 
     Raises:
         TryLater: a sync of the merchant is running.
+        UnderWay: something else is under way by now.
     """
     leaving = _leaving(warehouse, merchant_id)
     with warehouse.all_sync_locks(merchant_id):
+        if new := [sentence for sentence in under_way(warehouse, merchant_id) if sentence not in known]:
+            raise UnderWay(new)
         removed = stored_files(warehouse, merchant_id) or Removed(nothing_counted(), 0)
         shutil.rmtree(leaving, ignore_errors=True)
         _folder(warehouse, merchant_id).rename(leaving)

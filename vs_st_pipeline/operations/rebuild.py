@@ -19,13 +19,15 @@ from typing import Any
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline import erasure
+from vs_st_pipeline.pipeline.once import repair
+from vs_st_pipeline.pipeline.once.schema import ONCE
+from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.atomic_file import replace_durably
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse, log_of
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 
-Carried = Mapping[str, str]
-"""Tables that are carried over, and which of their rows."""
+Carried = Mapping[str, str]  # tables that are carried over, and which of their rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class RebuildResult:
     unreadable: str | None = None
 
 
-def why_unreadable(run: Run, carried: Carried) -> str | None:
+def why_unreadable(run: Run, route: Route) -> str | None:
     """Say why the merchant's file cannot be read; return None where it can be, or where there is none.
 
     Raises:
@@ -52,33 +54,35 @@ def why_unreadable(run: Run, carried: Carried) -> str | None:
     if not run.file().exists():
         return None
     try:
-        _read_carried(run, carried)
+        _read_carried(run, route.carried)
     except BadSettings as error:
         return error.message
     return None
 
 
-def rebuild(run: Run, carried: Carried) -> RebuildResult:
-    """Put an empty file in place of the merchant's own, with what is carried over.
+def rebuild(run: Run, route: Route) -> RebuildResult:
+    """Put an empty file in place of the route's own, with what is carried over.
 
-    Args:
-        carried: the route's tables of what no system can tell again.
+    Of a route that says things once nothing is: its next sync fills a new file from the claims and the evidence.
 
     Raises:
         TryLater: a sync is running, or another process holds the file.
         BadSettings: the folder cannot be written, or the copy of the forgotten hashes is damaged.
     """
+    if ONCE in route.toolkits:
+        unreadable = why_unreadable(run, route)
+        return RebuildResult(repair.set_aside(run), unreadable=unreadable)
     with run.sync_lock():
         path = run.file()
         if not path.exists():
             return RebuildResult(None)
         kept: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {}
-        unreadable = why_unreadable(run, carried)
+        unreadable = why_unreadable(run, route)
         if unreadable is None:
             # After this, the copy of the hashes beside the file is whole, and it goes into the new file. A damaged copy
             # is no reason to throw away a good file, which holds the same hashes.
             erasure.begin(run, CONNECTORS)
-            kept = _read_carried(run, carried)
+            kept = _read_carried(run, route.carried)
         draft = _draft(run, kept)
         stamp = f"{utc_now_naive():%Y%m%dT%H%M%S%f}"
         aside = path.with_name(f"{path.name}.{stamp}.bak")

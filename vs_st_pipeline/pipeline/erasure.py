@@ -1,6 +1,7 @@
 """Forgets a person: finds all their records, erases them, keeps them out, and removes the bytes from the disk.
 
-Data flow: a phone -> `Identifiers` -> raw.forgotten, every table, and a file without what was deleted.
+Data flow: a phone, an e-mail or an id -> `Identifiers` -> raw.forgotten, every table, and a file without what was
+deleted.
 
 Each step may be the last one before the power goes: the hashes and the deletions are one transaction, which also
 sets the state `REWRITE`; as long as it is set, the next sync or the next `vs-st forget` does the rest. A copy of
@@ -60,15 +61,21 @@ class Stored:
         }
 
 
-def find(run: Run, phone: str, connectors: Sequence[Connector[Any]]) -> Stored:
-    """Return all that is stored of the people behind a phone; nothing is changed.
+def find(run: Run, who: str | Identifiers, connectors: Sequence[Connector[Any]]) -> Stored:
+    """Return all that is stored of the people behind a phone, an e-mail or an id; nothing is changed.
+
+    An e-mail or an id leads to the phones of the records that have it, and these to the same people as if they had been
+    given.
 
     Theirs are the contacts and customers that have the phone, the customers that such a contact names, all contacts
     that name one of these customers, and their orders. Where several people share a phone, all are meant:
     the phone is all that is known of the person who asked.
+
+    Args:
+        who: a phone, or what else names them.
     """
     with run.open() as db:
-        traces = _find(db, phone_name(phone) or phone, connectors)
+        traces = _find(db, _names(who), connectors)
         with db.batch({"contact_id": sorted(traces.contacts)}) as batch:
             unsettled = db.value(
                 f"select count(*) from synced.writes where outcome is null and id in (select contact_id from {batch})"
@@ -76,8 +83,8 @@ def find(run: Run, phone: str, connectors: Sequence[Connector[Any]]) -> Stored:
     return Stored(traces, int(unsettled), quarantined_files(run.file()))
 
 
-def forget(run: Run, phone: str, connectors: Sequence[Connector[Any]]) -> Stored:
-    """Forget the people behind a phone, whether anything is stored of them or not.
+def forget(run: Run, who: str | Identifiers, connectors: Sequence[Connector[Any]]) -> Stored:
+    """Forget the people behind a phone, an e-mail or an id, whether anything is stored of them or not.
 
     Raises:
         TryLater: a sync of the merchant is running, and did not end in time.
@@ -85,10 +92,11 @@ def forget(run: Run, phone: str, connectors: Sequence[Connector[Any]]) -> Stored
     """
     with run.sync_lock():
         begin(run, connectors)
-        found = find(run, phone, connectors)
+        found = find(run, who, connectors)
         with run.open() as db, db.transaction():
-            suppress(db, found.traces.names(), run.now())
-            erase(db, found.traces.names(), run.now())
+            names = list(dict.fromkeys([*_names(who).names(), *found.traces.names()]))  # also of whom nothing is stored
+            suppress(db, names, run.now())
+            erase(db, names, run.now())
             # Also where nothing was found: an earlier sync may have deleted rows of the person.
             set_state(db, REWRITE, True, run.now())
         begin(run, connectors)
@@ -97,7 +105,7 @@ def forget(run: Run, phone: str, connectors: Sequence[Connector[Any]]) -> Stored
 
 def begin(run: Run, connectors: Sequence[Connector[Any]]) -> None:
     """Bring the hashes in the file and their copy in step, and finish an erasure; call it before anything is read."""
-    _keep_two_copies(run, connectors)
+    keep_two_copies(run, lambda db: _erase_again(db, run, connectors))
     finish(run)
 
 
@@ -127,10 +135,6 @@ def work_dir(run: Run) -> Path:
     return run.warehouse.folder(run.merchant.id) / named_for(run.route, "rebuild.new")
 
 
-def _keep_two_copies(run: Run, connectors: Sequence[Connector[Any]]) -> None:
-    keep_two_copies(run, lambda db: _erase_again(db, run, connectors))
-
-
 def _erase_again(db: Db, run: Run, connectors: Sequence[Connector[Any]]) -> None:
     """Erase forgotten people from an older file that was put back.
 
@@ -143,9 +147,17 @@ def _erase_again(db: Db, run: Run, connectors: Sequence[Connector[Any]]) -> None
     erase(db, names, run.now())
 
 
-def _find(db: Db, phone: str, connectors: Sequence[Connector[Any]]) -> Identifiers:
+def _names(who: str | Identifiers) -> Identifiers:
+    return Identifiers(phones={phone_name(who) or who}) if isinstance(who, str) else who
+
+
+def _find(db: Db, given: Identifiers, connectors: Sequence[Connector[Any]]) -> Identifiers:
     """Collect the person's names until no system's records add any: one record leads to the next."""
-    found, known = Identifiers(phones={phone}), -1
+    found = Identifiers(phones=set(given.phones), emails=set(given.emails))
+    for connector in _present(db, connectors):
+        # Once, and not of what is found on the way: people who share an e-mail need not be the same.
+        connector.find_named(db, given, found)
+    known = -1
     while (count := len(found.names())) != known:
         known = count
         for connector in _present(db, connectors):

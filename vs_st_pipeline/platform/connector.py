@@ -63,6 +63,7 @@ class Connector(Generic[ClientT]):
         plan_version: raised when the connector works out something else from the same input.
         limitations: returns what the account does not let us see now, and since when (UTC without zone).
         prune: reduces raw bodies read before a moment that nothing needs any more, where a merchant wants that.
+        find_named: adds to what is found the phones and ids of records with the e-mails and ids that were given.
         find_person: adds to the names of people what this system's records say of the same people.
         find_suppressed: returns (kind, value) of stored records that are a forgotten person's, where nothing names them
             that `suppression.known_names` finds by itself.
@@ -79,6 +80,7 @@ class Connector(Generic[ClientT]):
     plan_version: int = 1
     limitations: Callable[[Db], Sequence[tuple[Limitation, datetime]]] = lambda _db: ()
     prune: Callable[[Db, datetime], None] = lambda _db, _before: None
+    find_named: Callable[[Db, Identifiers, Identifiers], None] = lambda _db, _given, _found: None
     find_person: Callable[[Db, Identifiers], None] = lambda _db, _names: None
     find_suppressed: Callable[[Db, Suppressed], Iterable[tuple[str, str]]] = lambda _db, _suppressed: ()
     migrations: Traversable | None = None

@@ -167,9 +167,9 @@ def route_of(toy: Toy) -> Route:
 
 
 @contextmanager
-def in_the_table(toy: Toy) -> Iterator[Route]:
-    """The line in the table, while the block lasts."""
-    route = route_of(toy)
+def in_the_table(toy: Toy, **changes: Any) -> Iterator[Route]:
+    """The line in the table, while the block lasts; the route may be another one in some ways."""
+    route = dataclasses.replace(route_of(toy), **changes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connectors, "CONNECTORS", (*connectors.CONNECTORS, SHOP))
         patch.setattr(routes, "ROUTES", (*routes.ROUTES, route))

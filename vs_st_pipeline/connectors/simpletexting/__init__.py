@@ -29,6 +29,7 @@ CONNECTOR = Connector(
     plan_inputs=PLAN_INPUTS,
     plan_version=PLAN_VERSION,
     prune=retention.prune,
+    find_named=traces.find_named,
     find_person=traces.find_person,
     find_suppressed=traces.find_suppressed,
     migrations=resources.files(__name__) / "sql",

@@ -13,6 +13,17 @@ from vs_st_pipeline.platform.warehouse.suppression import (
 )
 
 
+def find_named(db: Db, given: Identifiers, found: Identifiers) -> None:
+    """Add the contacts with these e-mails, and their phones; and those that name these customers."""
+    for contact_id, (phone, email, customer_id) in _contacts(db).items():
+        if email.strip().casefold() in given.emails:
+            found.contacts.add(contact_id)
+            found.phones.update([phone] if phone else [])
+        if customer_id in given.customers:
+            found.contacts.add(contact_id)
+            found.customers.add(customer_id)
+
+
 def find_person(db: Db, names: Identifiers) -> None:
     """Add the contacts of these people, the customers that they name, and their e-mails."""
     for contact_id, (phone, email, customer_id) in _contacts(db).items():

@@ -31,6 +31,7 @@ CONNECTOR = Connector(
     plan_version=PLAN_VERSION,
     limitations=read_limitations,
     prune=retention.prune,
+    find_named=traces.find_named,
     find_person=traces.find_person,
     find_suppressed=traces.find_suppressed,
     migrations=resources.files(__name__) / "sql",

@@ -13,6 +13,19 @@ from vs_st_pipeline.platform.warehouse.suppression import CUSTOMER, PHONE, Ident
 _NO_DAY = date.max  # ages do not matter here
 
 
+def find_named(db: Db, given: Identifiers, found: Identifiers) -> None:
+    """Add the customers with these e-mails or ids, and their phones."""
+    for customer_id, phone, *bodies in db.rows(
+        "select cast(customer_id as varchar), phone, list_body, detail_body from raw.vinoshipper_customers"
+    ):
+        told = [try_object(body) for body in bodies]
+        if customer_id in given.customers or not given.emails.isdisjoint({email_name(body) for body in told}):
+            listed, detail = told
+            known = (customer_from(listed, None, _NO_DAY), customer_from(None, detail, _NO_DAY))
+            found.customers.add(customer_id)
+            found.phones.update(one for one in (phone, *(customer.phone for customer in known if customer)) if one)
+
+
 def find_person(db: Db, names: Identifiers) -> None:
     """Add the customers with these phones, the e-mails of all these customers, and their orders."""
     for phone in names.phones:

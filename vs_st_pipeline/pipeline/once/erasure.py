@@ -10,7 +10,7 @@ the state `REWRITE`; while it is set, the next sync or the next `forget` does th
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress as ignoring
 from typing import Any
 
@@ -39,11 +39,12 @@ def forget(run: Run, people: Sequence[Person]) -> int:
         TryLater: a sync of the route is running.
     """
     with run.sync_lock():
+        gone = count(run, people)  # first: another route may have forgotten them just now, and then `begin` erases them
         begin(run)
         with run.open() as db, db.transaction():
             suppress(db, people, run.now())
             erase(db, list(people), run.now())  # what was read of them, and what is to be read
-            gone = _erase(db, read_suppressed(db), run)
+            _erase(db, read_suppressed(db), run)
             set_state(db, REWRITE, True, run.now())
         begin(run)
     return gone
@@ -59,11 +60,16 @@ def traces_of(db: Db, known: Identifiers, connectors: Sequence[Connector[Any]]) 
     return known.names()
 
 
+def count(run: Run, people: Sequence[Person]) -> int:
+    """Return how many rows of the outbox or the ledger name one of these; nothing is changed."""
+    with run.open() as db:
+        return count_naming(db, people)
+
+
 def count_naming(db: Db, people: Sequence[Person]) -> int:
-    """Return how many rows of the outbox name one of these."""
+    """Return how many rows of the outbox or the ledger name one of these."""
     named = {tuple(one) for one in people}
-    rows = db.rows("select people from once.outbox where people <> '[]'")
-    return sum(any(tuple(one) in named for one in json.loads(row[0])) for row in rows)
+    return len(_keys_naming(db, lambda kind, value: (kind, value) in named))
 
 
 def begin(run: Run) -> None:
@@ -94,13 +100,7 @@ def _erase(db: Db, forgotten: Suppressed, run: Run) -> int:
 
     What is not sent is dropped. What may be out stays unknown: how that is settled, its kind says.
     """
-    keys = {
-        key
-        for key, people in db.rows(
-            "select key, people from once.outbox where people <> '[]' union select key, people from once.ledger"
-        )
-        if any(forgotten.knows(*name) for name in json.loads(people))
-    }
+    keys = _keys_naming(db, forgotten.knows)
     if not keys:
         return 0
     with db.batch({"key": sorted(keys)}) as batch:
@@ -126,6 +126,16 @@ def _erase(db: Db, forgotten: Suppressed, run: Run) -> int:
                 where key in (select key from {batch})"""
         )
     return len(keys)
+
+
+def _keys_naming(db: Db, names: Callable[[str, str], bool]) -> set[str]:
+    return {
+        key
+        for key, people in db.rows(
+            "select key, people from once.outbox where people <> '[]' union select key, people from once.ledger"
+        )
+        if any(names(*name) for name in json.loads(people))
+    }
 
 
 def _without(line: Line, forgotten: Suppressed) -> Line:

@@ -6,14 +6,17 @@ Data flow: keys, entities, codes -> once.outbox, claims. Under the route's sync 
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.pipeline.once import erasure
 from vs_st_pipeline.pipeline.once.claims import Claimed
 from vs_st_pipeline.pipeline.once.items import Row, State
 from vs_st_pipeline.pipeline.once.outbox import Outbox
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse.files import log_of
+from vs_st_pipeline.platform.warehouse.files import Warehouse, log_of
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 
 
@@ -72,6 +75,17 @@ def resolve(outbox: Outbox, row: Row, *, sent: bool, who: str) -> bool:
     return True
 
 
+def under_way(warehouse: Warehouse, merchant_id: str, route: str) -> list[str]:
+    """Say what a route may have out, so that `vs-st offboard` does not leave it to nobody."""
+    if not warehouse.file(merchant_id, route).exists():
+        return []
+    with warehouse.open(merchant_id, route) as db:
+        rows = db.rows(
+            "select kind, count(*) from once.outbox where state in ('sending', 'unknown') group by 1 order by 1"
+        )
+    return [f"{count} {kind} of route {route} may be out, and nobody knows what became of them" for kind, count in rows]
+
+
 def set_aside(run: Run) -> Path | None:
     """Set the route's file aside, readable or not; the next sync fills a new one from the claims.
 
@@ -82,6 +96,10 @@ def set_aside(run: Run) -> Path | None:
     """
     with run.sync_lock():
         path = run.file()
+        if path.exists():
+            # The copy of the hashes beside it is whole after this. What cannot be read has told all that it can.
+            with suppress(BadSettings):
+                erasure.begin(run)
         aside = path.with_name(f"{path.name}.{utc_now_naive():%Y%m%dT%H%M%S%f}.bak")
         if log_of(path).exists():  # first: it must never be read into the new file
             log_of(path).rename(log_of(aside))

@@ -560,7 +560,7 @@ def _is_requested(held: _Held) -> bool:
     return held.granted
 
 
-_LOCKS_OF_NO_ROUTE = ("standing",)  # other locks in a merchant's folder
+_LOCKS_OF_NO_ROUTE = ("standing", "forgotten")  # other locks in a merchant's folder
 
 
 def _alias(merchant_id: str, route: str) -> str:

@@ -13,7 +13,7 @@ from vs_st_pipeline.pipeline.route import Again, BadArguments, DryRun, Forget, P
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.files import Warehouse
-from vs_st_pipeline.platform.warehouse.suppression import phone_name
+from vs_st_pipeline.platform.warehouse.suppression import CUSTOMER, Identifiers, phone_name
 from vs_st_pipeline.routes.contacts import audit, explain, history, retry, sync, tables
 from vs_st_pipeline.routes.contacts.explain_text import history_lines, why_lines
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
@@ -51,9 +51,22 @@ def _field(words: Sequence[str]) -> str | None:
     return words[1] if words[1:] else None
 
 
-def _phone_of(person: Person) -> str:
-    assert person.phone is not None
-    return person.phone
+def _names_of(person: Person) -> Identifiers | None:
+    """Return what names the person here; None where it is no phone, e-mail or customer's id."""
+    if person.phone is not None:
+        return Identifiers(phones={name}) if (name := phone_name(person.phone)) else None
+    if person.email is not None:
+        return Identifiers(emails={person.email.strip().casefold()})
+    number = (person.customer or "").strip()
+    return Identifiers(records={CUSTOMER: {number}}) if number.isascii() and number.isdigit() else None
+
+
+def _find(run: Run, person: Person) -> dict[str, int]:
+    return erasure.find(run, _names_of(person) or Identifiers(), SYSTEMS).as_json()
+
+
+def _forget(run: Run, person: Person) -> dict[str, int]:
+    return erasure.forget(run, _names_of(person) or Identifiers(), SYSTEMS).as_json()
 
 
 def count_stored(warehouse: Warehouse, merchant_id: str) -> int:
@@ -110,9 +123,9 @@ RECONCILE = Reconcile(audit.audit, audit.AuditResult)
 
 FORGET = Forget(
     ("customers", "contacts", "orders"),
-    knows=lambda person: person.phone is not None and phone_name(person.phone) is not None,
-    find=lambda run, person: erasure.find(run, _phone_of(person), SYSTEMS).as_json(),
-    forget=lambda run, person: erasure.forget(run, _phone_of(person), SYSTEMS).as_json(),
+    knows=lambda person: _names_of(person) is not None,
+    find=_find,
+    forget=_forget,
     elsewhere=(
         f"Nothing at {vinoshipper.CONNECTOR.title} or {simpletexting.CONNECTOR.title} was changed: to forget the "
         "person there too, delete them there.",

@@ -1,0 +1,71 @@
+"""What stands open is never fine, and closes once it is settled; a part that fails is alerted (routes.md R68)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from vs_st_pipeline.domain.errors import BadKey, Unsafe
+from vs_st_pipeline.operations.fleet import alerts, health
+from vs_st_pipeline_tests.support.story import BRAM, RENSKE, TEST, Story
+from vs_st_pipeline_tests.support.toy_route import Toy
+
+NAME = f"{TEST}, toy"
+
+
+def fleet(story: Story) -> health.Fleet:
+    return health.fleet_health({name: value for name, value in story.environment().items() if value})
+
+
+def stand(story: Story) -> health.MerchantHealth:
+    return next(one for one in fleet(story).stands if one.label == NAME)
+
+
+def test_what_stands_open_is_open_until_it_is_settled_and_is_no_alert(story: Story, toy: Toy) -> None:
+    """R68."""
+    toy.waiting = (2, 1)
+    story.sync("--route", "toy")
+    assert (stand(story).state, stand(story).open) == ("open", 3)
+    assert f"1 open: {NAME}" in fleet(story).sentence()
+    assert alerts.news(fleet(story), {}) == []
+    toy.waiting = (0, 1)  # two were settled
+    story.sync("--route", "toy")
+    assert (stand(story).state, stand(story).open) == ("open", 1)
+    toy.waiting = (0, 0)
+    story.sync("--route", "toy")
+    assert (stand(story).state, stand(story).open) == ("fine", 0)
+
+
+def test_a_failing_part_is_alerted_once_and_again_when_it_is_well(story: Story, toy: Toy) -> None:
+    """R68."""
+    toy.part = BadKey("the key is not good", system="toyshop")
+    story.sync("--route", "toy")
+    assert (stand(story).state, stand(story).kind, stand(story).status) == ("failing", "auth", "partial")
+    assert [one.title for one in alerts.news(fleet(story), {})] == ["Test Winery, toy: failing (auth)"]
+    assert alerts.news(fleet(story), {NAME: ["failing (auth)"]}) == []
+    toy.part = Unsafe("many would lose something", system="toyshop")
+    story.sync("--route", "toy")
+    assert [one.trouble for one in alerts.news(fleet(story), {NAME: ["failing (auth)"]})] == ["failing (unsafe)"]
+    toy.part, toy.waiting = None, (1, 0)  # mended, though something stands open
+    story.sync("--route", "toy")
+    [well] = alerts.news(fleet(story), {NAME: ["failing (auth)", "failing (unsafe)"]})
+    assert (well.trouble, well.title) == (None, "Test Winery, toy: well again")
+    assert "Now: open" in well.body
+
+
+def test_a_refused_contact_that_is_deleted_or_accepted_closes(story: Story) -> None:
+    """R68."""
+    story.texting.set_switch("reject", dict.fromkeys((RENSKE, BRAM), "CONTACT_UPDATE_FAILED"))
+    start = story.box.now
+    assert story.sync(now=start.isoformat()).of()["open"] == 2
+    report = story.sync(now=(start + timedelta(minutes=1)).isoformat()).of()
+    waiting = story.sync(now=(start + timedelta(minutes=2)).isoformat()).of()
+    assert (waiting["status"], waiting["open"]) == ("ok", 2), report
+    [row] = [one for one in story.run("merchants", "--json").json["merchants"] if one["merchant"] == TEST]
+    assert (row["state"], row["open"]) == ("open", 2)
+    story.texting.delete_contact(RENSKE)
+    assert story.sync(now=(start + timedelta(minutes=3)).isoformat()).of()["open"] == 1
+    story.texting.set_switch("reject", {})
+    later = (start + timedelta(days=1)).isoformat()
+    assert story.sync(now=later).of()["open"] == 0
+    [row] = [one for one in story.run("merchants", "--json", now=later).json["merchants"] if one["merchant"] == TEST]
+    assert (row["state"], row["open"]) == ("fine", 0)
