@@ -87,14 +87,10 @@ def _person(who: str | None, customer: str | None) -> Person:
 
 
 def _routes_that_keep(merchant: Merchant) -> list[Route]:
-    """Return the routes that the merchant has or had; the first one always."""
-    folder = _folder_of(merchant)
+    """Return the routes that the merchant has or had; the first one where it has none."""
     had = {*(route.name for route in routes_of(merchant)), *faults_of(merchant), *paused_of(merchant)}
-    return [
-        route
-        for place, route in enumerate(routes.ROUTES)
-        if place == 0 or route.name in had or (folder / f"{route.name}.duckdb").exists()
-    ]
+    had.update(make_run(merchant).warehouse.files(merchant.id))
+    return [route for route in routes.ROUTES if route.name in had] or [routes.ROUTES[0]]
 
 
 def _folder_of(merchant: Merchant) -> Path:

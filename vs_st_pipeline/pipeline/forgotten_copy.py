@@ -19,7 +19,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.suppression import copy_hashes, suppressed_hashes
 
-COPY = "forgotten.json"
+COPY, LOCK = "forgotten.json", "forgotten.lock"
 
 
 def keep_two_copies(run: Run, erase_again: Callable[[Db], None]) -> None:
@@ -51,7 +51,7 @@ def keep_two_copies(run: Run, erase_again: Callable[[Db], None]) -> None:
 
 @contextmanager
 def _copy_lock(run: Run) -> Iterator[None]:
-    lock = file_lock(run.warehouse.folder(run.merchant.id) / "forgotten.lock", timeout=run.warehouse.wait_seconds)
+    lock = file_lock(run.warehouse.folder(run.merchant.id) / LOCK, timeout=run.warehouse.wait_seconds)
     try:
         lock.acquire()
     except Timeout:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from vs_st_pipeline.domain.brake import Verdict
+from vs_st_pipeline.domain.brake import LOSING, SHRANK, Verdict
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 
@@ -40,7 +40,7 @@ def is_refused(run: Run, db: Db, found: Sequence[Verdict], sentence: str | None)
         sentence: what is noted where a person lets the plan pass; None where there is no verdict.
     """
     stored = _stored(db)
-    holds = not all(_passes(run, one, stored) for one in found)
+    holds = not all(_passes(run, one, stored) or _follows(one, found, stored, run) for one in found)
     if not run.dry_run:
         _keep(run, db, stored, found if holds else [], [sentence] if sentence and not holds else [])
     return holds
@@ -48,6 +48,17 @@ def is_refused(run: Run, db: Db, found: Sequence[Verdict], sentence: str | None)
 
 def _stored(db: Db) -> dict[tuple[str, str], float]:
     return {(row[0], row[1]): row[2] for row in db.rows("select part, rule, loss from synced.verdicts")}
+
+
+def _follows(one: Verdict, found: Sequence[Verdict], stored: dict[tuple[str, str], float], run: Run) -> bool:
+    """Say whether a loss follows from what a person lets pass: as many as are gone may lose what came from them.
+
+    The last sync could not see it, since it did not believe the list that shrank; asking a second time for the same
+    would only teach people to ask twice.
+    """
+    if one.rule != LOSING or (one.part, one.rule) in stored:
+        return False
+    return one.loss <= sum(other.loss for other in found if other.rule == SHRANK and _passes(run, other, stored))
 
 
 def _passes(run: Run, one: Verdict, stored: dict[tuple[str, str], float]) -> bool:

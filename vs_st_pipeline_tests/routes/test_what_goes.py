@@ -14,7 +14,7 @@ from vs_st_pipeline.domain.errors import TryLater
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.operations import offboard
 from vs_st_pipeline.operations.warehouse import warehouse_at
-from vs_st_pipeline.pipeline import erasure, forgotten
+from vs_st_pipeline.pipeline import erasure, forgotten_copy
 from vs_st_pipeline.pipeline.once import delivery, repair
 from vs_st_pipeline.pipeline.once import erasure as once_erasure
 from vs_st_pipeline.pipeline.once.delivery import Delivered
@@ -157,12 +157,12 @@ class TestForget:
     def test_routes_take_turns_with_the_copy_of_the_hashes(self, story: Story, letters: Letters):
         """Two routes that add at once would lose what the other one wrote."""
         assert story.sync(every=True).exit_code == 0
-        with file_lock(folder_of(story) / forgotten.LOCK):
+        once_erasure.forget(run_of(story), [("phone", FFION)])  # before, there is nothing to take turns about
+        with file_lock(folder_of(story) / forgotten_copy.LOCK):
             with pytest.raises(TryLater, match="another route"):
                 erasure.begin(run_of(story, "contacts"), SYSTEMS)
             with pytest.raises(TryLater, match="another route"):
                 once_erasure.begin(run_of(story))
-        once_erasure.forget(run_of(story), [("phone", FFION)])
         erasure.forget(run_of(story, "contacts"), MARISOL, SYSTEMS)
         once_erasure.begin(run_of(story))
         with run_of(story).open() as db:

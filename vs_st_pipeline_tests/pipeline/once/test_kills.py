@@ -17,6 +17,8 @@ from vs_st_pipeline_tests.toys.world import Forks, World
 
 RULES = [rule.value for rule in OnUnknown]
 
+SAMPLE = 2  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_kill_between_two_effects_says_nothing_twice_and_loses_nothing(
