@@ -61,7 +61,8 @@ class Toy:
     def run_stages(
         self, run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None] = lambda _: None
     ) -> Report:
-        with opened(Session(run, new_report(run.merchant.id, run.run_id), selected, on_stage)) as session:
+        session = Session(run, new_report(run.merchant.id, run.run_id), selected, on_stage)
+        with opened(session), run.sync_lock():  # like any route: it makes the merchant's folder, too
             self.ran.append(run.merchant.id)
             if self.waits is not None:
                 self.waits.wait(10)
