@@ -13,6 +13,7 @@ from typing import Any
 import click
 import msgspec
 
+from vs_st_pipeline import routes
 from vs_st_pipeline.cli.options import Pair, json_option, merchant_options, route_option, select, settings_json, warn_of
 from vs_st_pipeline.cli.output import say, say_json
 from vs_st_pipeline.cli.sync import JOBS, make_run
@@ -32,7 +33,6 @@ from vs_st_pipeline.routes import paused_of
 def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: tuple[str, ...], as_json: bool) -> None:
     """Check whether the keys are good (exit 1 if not), which custom fields are missing, and what else is doubtful."""
     from vs_st_pipeline.domain.formats import FORMATS
-    from vs_st_pipeline.routes.contacts.words import ATTRIBUTE_NAMES
 
     pairs = select(ids, more_ids, every, names)
     misunderstood = taken(os.environ).misunderstood
@@ -41,7 +41,7 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: t
         found = list(pool.map(_checked, pairs))
     _add_doubts_of_entries(pairs, found)
     for_maps = {
-        "from": ATTRIBUTE_NAMES,
+        "from": {name: text for route in routes.ROUTES for name, text in route.map_names.items()},
         "as": {name: form.description for name, form in FORMATS.items()},
     }
     if as_json:

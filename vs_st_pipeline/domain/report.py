@@ -27,7 +27,7 @@ class Report:
         status: `ok`, `partial` (of this run: something rejected, unknown, or not to be seen) or `failed`.
         route: name.
         seen: distinct records seen in this run, by what they are.
-        planned: what there is to do, by what it is.
+        planned: what there is to do, by what it is; the first counts the records to write.
         held, noted: what is left alone and what is worth knowing, by reason.
         calls: requests sent, retries too, by system and call name.
         waiting: records that were rejected and wait for another try, and records with a write whose outcome is unknown,
@@ -59,6 +59,11 @@ class Report:
     orders_unseen: bool = False
     plan: str = ""
     seconds: float = 0.0
+
+    @property
+    def to_write(self) -> int:
+        """Return how many records there are to write."""
+        return next(iter(self.planned.values()), 0)
 
     @property
     def open(self) -> int | None:

@@ -71,7 +71,7 @@ class CachedPlan:
         plan_run: the run that made it; if `planned` holds another run's plan, this one does not stand.
         made_at: when it was made (ISO, UTC).
         confirmed: a second sync depended on the same and came to the same.
-        unmatched, held, noted: its numbers, as a report tells them.
+        planned, held, noted: its numbers, as a report tells them.
         extras: ids of what it needs to be read besides, such as orders whose receipts a map wants.
     """
 
@@ -79,7 +79,7 @@ class CachedPlan:
     plan_run: str
     made_at: str
     confirmed: bool
-    unmatched: int
+    planned: dict[str, int]
     held: dict[str, int]
     noted: dict[str, int]
     extras: list[str]
@@ -87,7 +87,7 @@ class CachedPlan:
     def apply_to(self, report: Report) -> None:
         """Say in a report what this plan says."""
         report.plan = self.plan_run
-        report.planned["unmatched"] = self.unmatched
+        report.planned |= self.planned
         report.held, report.noted = Counter(self.held), Counter(self.noted)
         report.waiting = (0, 0)
 
@@ -108,14 +108,14 @@ def save_cached_plan(run: Run, db: Db, inputs: PlanInputs, report: Report, extra
     """Keep the plan of a whole sync, if it had nothing to write and left nothing open."""
     if run.full or run.dry_run or run.allow_unsafe:
         return
-    if report.planned["contacts"] or report.rejected or report.unknown or _something_open(run, db, inputs):
+    if report.to_write or report.rejected or report.unknown or _something_open(run, db, inputs):
         return
     made = CachedPlan(
         _fingerprint(db, inputs),
         _plan_run(db),
         run.now().isoformat(),
         confirmed=False,
-        unmatched=report.planned["unmatched"],
+        planned=dict(report.planned),
         held=dict(report.held),
         noted=dict(report.noted),
         extras=sorted(extras),

@@ -199,10 +199,16 @@ def _learnt(status: MerchantStatus, now: datetime, report: dict[str, Any]) -> St
     pulse, elapsed = poll_stats_of(status), good_sync_age(status, now)
     if elapsed is None:  # a first sync: its changes are a backlog and its requests are history's
         return StoredPollStats(pulse.history, pulse.quiet_calls)
-    history = observe(pulse.history, elapsed, report["planned"].get("contacts", 0))
+    history = observe(pulse.history, elapsed, _to_write(report))
     asked = next(iter(report["calls"].values()), 0)  # of the route's first system, whose rate is shared by the fleet
     calls = max(1.0, pulse.quiet_calls + SMOOTHING * (asked - pulse.quiet_calls))
     return StoredPollStats(history, round(calls, 3))
+
+
+def _to_write(report: dict[str, Any]) -> int:
+    """Return how many records there were to write: the first of what was planned (`Report.planned`)."""
+    first = next(iter(report["planned"].values()), 0)
+    return first if isinstance(first, int) else 0  # a report without counts begins with its reasons
 
 
 def read_status(data_dir: Path, merchant_id: str, route: str = DEFAULT_ROUTE) -> MerchantStatus:

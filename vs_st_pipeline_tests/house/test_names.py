@@ -52,3 +52,14 @@ def test_the_list_of_exceptions_holds_nothing_that_is_no_longer_needed() -> None
 @pytest.mark.parametrize("line", ["raw.vinoshipper_customers", "at SimpleTexting", "HubSpot", "VS_ST_VINOSHIPPER_RATE"])
 def test_a_name_is_found_however_it_is_written(line: str) -> None:
     assert NAMES.search(line)
+
+
+def test_no_room_for_all_routes_imports_one() -> None:
+    """The table of routes is all that they know: what is about one route is taken from its value."""
+    one = re.compile(r"vs_st_pipeline\.routes\.[a-z]|vs_st_pipeline\.routes import [a-z, ]*\bcontacts\b")
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.rglob("*.py")
+        if path.relative_to(ROOT).parts[0] not in ROOMS_OF_SYSTEMS and one.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == [], "let the route bring it along (`pipeline/route.py`)"

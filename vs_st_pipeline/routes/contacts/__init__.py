@@ -7,7 +7,7 @@ from importlib import resources
 from vs_st_pipeline.connectors import simpletexting, vinoshipper
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.warehouse.migrations import read_legacy
-from vs_st_pipeline.routes.contacts import assets, check, checks, commands, pages, report, sync
+from vs_st_pipeline.routes.contacts import assets, check, checks, commands, pages, report, sync, words
 from vs_st_pipeline.routes.contacts.settings import ContactsSettings
 from vs_st_pipeline.routes.contacts.systems import NAME, SYSTEMS
 
@@ -39,6 +39,7 @@ ROUTE = Route(
     forget=commands.FORGET,
     outcome=commands.outcome,
     count_stored=commands.count_stored,
+    map_names=words.ATTRIBUTE_NAMES,
     # Writes that were sent, or were about to be, with no outcome known: a sync settles them by reading. Batches that
     # may still take effect, and contacts that we may have made.
     carried={"synced.writes": "outcome is null or phone is not null", "synced.doubted": "true"},
