@@ -11,12 +11,14 @@ import pytest
 from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.connectors.vinoshipper import staging
 from vs_st_pipeline.pipeline.plan_cache import CachedPlan, PlanInputs, load_cached_plan
+from vs_st_pipeline.pipeline.quiet import QuietPath
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts import planning
 from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline_tests.support import proved_quiet
 from vs_st_pipeline_tests.support.story import Story
 
 
@@ -72,3 +74,10 @@ def _every_standing_plan_is_proved(request: pytest.FixtureRequest, monkeypatch: 
 
     if "unproved" not in request.keywords:
         monkeypatch.setattr(pipeline, "load_cached_plan", proved)
+
+
+@pytest.fixture(autouse=True)
+def _every_quiet_sync_is_proved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In all stories: wherever a sync takes the quiet path, the ordinary one must come to the same."""
+    if "unproved" not in request.keywords:
+        monkeypatch.setattr(QuietPath, "nothing_changed", proved_quiet.proved)

@@ -137,10 +137,21 @@ def _read(db: Db) -> CachedPlan | None:
 
 def _is_current(kept: CachedPlan, now: datetime) -> bool:
     """Say whether the plan is young enough; one that was made in the future, by a wrong clock, does not stand."""
+    return now - datetime.fromisoformat(kept.made_at) >= -CLOCK_SLACK and now < _end_of(kept)
+
+
+def _end_of(kept: CachedPlan) -> datetime:
     digest = blake2b(kept.plan_run.encode(), digest_size=2).digest()
     spread = int.from_bytes(digest) / 2**16  # plans that were made at the same moment end at different ones
-    age = now - datetime.fromisoformat(kept.made_at)
-    return -CLOCK_SLACK <= age < STANDS_FOR * (0.5 + spread)
+    return datetime.fromisoformat(kept.made_at) + STANDS_FOR * (0.5 + spread)
+
+
+def stands_until(run: Run, db: Db) -> datetime | None:
+    """Return how long the plan stands if nothing changes (UTC without zone); None where it does not stand now."""
+    kept = _read(db)
+    if kept is None or not kept.confirmed or not _is_current(kept, run.now()):
+        return None
+    return _end_of(kept)
 
 
 def _plan_run(db: Db) -> str:

@@ -11,6 +11,7 @@ It is long because a list of all and a list of what was updated prove each other
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, PAGE_SIZE, CustomFieldItem, SimpleTextingClient
@@ -50,6 +51,8 @@ def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
         kept = db.rows("select label, merge_tag from raw.simpletexting_custom_fields order by rowid")
         proved = get_state(db, FIELDS) is not None and not run.full
         proved = proved and not is_due(db, FIELDS, run.merchant.section(SimpleTextingSettings).full_read, run.now())
+    if not proved:
+        st.http.tape.asks_otherwise("the custom fields were read to their end")
     rows = _labels(list_custom_fields(st, kept if proved else ()))
     if kept and not rows and not run.full:
         raise BadAnswer(
@@ -123,6 +126,7 @@ def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) ->
 
 def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
     """Read a complete list; contacts that are not in it are marked gone."""
+    st.http.tape.asks_otherwise("all contacts were listed")
     listing = walk_list(run, st, enough=lambda page, _: _holds_all(run, page))
     if listing.short:
         raise BadAnswer(
@@ -190,17 +194,17 @@ def _fetch_since(run: Run, st: SimpleTextingClient, cursor: str) -> int:
     if before * 2 > listing.count and listing.count * 100 >= known * OF_ALL:
         # `since` had no effect: this is a list of all contacts, and is treated as one. One old row proves nothing.
         _land_complete(run, st, listing)
-        run.request_log.append(
-            RequestLogEntry("contact list", "`since` has no effect here", listing.count, "all contacts")
-        )
+        entry = RequestLogEntry("contact list", "`since` has no effect here", listing.count, "all contacts")
+        run.request_log.append(replace(entry, again=entry))
         return listing.count
     with run.open() as db, db.transaction():
         land_contacts(run, db, listing.found.values())
         _keep_unusable(run, db, listing, of_all=False)
         _move_cursor(db, run, st, listing, cursor)
-    run.request_log.append(
-        RequestLogEntry("contact list", "updated since the last look", listing.count, f"{listing.pages} pages")
-    )
+        if listing.pages > 1 and get_state(db, SINCE) != cursor:
+            st.http.tape.asks_otherwise("many contacts were updated")
+    entry = RequestLogEntry("contact list", "updated since the last look", listing.count, f"{listing.pages} pages")
+    run.request_log.append(replace(entry, again=entry))
     return listing.count
 
 

@@ -201,7 +201,7 @@ def _store_customer_details(run: Run, db: Db, details: Sequence[Detail], *, afte
         "body": [row.text for row in details],
         "hash": [body_hash(row.text) for row in details],
         "status": [row.status for row in details],
-        "leads": _other_memberships(run, db, details) if after_walk else [False] * len(details),
+        "leads": other_memberships(run, db, details) if after_walk else [False] * len(details),
         "kept": kept,
         "again": wants_reading_again(CUSTOMER, kept),
     }
@@ -233,7 +233,7 @@ def _store_customer_details(run: Run, db: Db, details: Sequence[Detail], *, afte
             )
 
 
-def _other_memberships(run: Run, db: Db, details: Sequence[Detail]) -> list[object]:
+def other_memberships(run: Run, db: Db, details: Sequence[Detail]) -> list[object]:
     """Return for each detail whether it shows other memberships than its list item."""
     with db.batch({"customer_id": [int(row.id) for row in details]}, {"customer_id": "int"}) as batch:
         rows = db.rows(

@@ -371,6 +371,13 @@ class Warehouse:
                 if not held.keepers and not held.users:
                     self._detach(held)
 
+    def release(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> None:
+        """Close a kept file now, whatever keeps it; the next use opens it again. A file in use stays open."""
+        held = self._held(merchant_id, route)
+        with held.locked():
+            if not held.users:
+                self._detach(held)
+
     def _idle_check(self) -> None:
         """Detach kept files that another process requests, or that were not used for a while."""
         with self._guard:

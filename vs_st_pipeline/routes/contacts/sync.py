@@ -29,14 +29,11 @@ from vs_st_pipeline.platform.warehouse.outbox import count_waiting
 from vs_st_pipeline.routes.contacts import map_file, plan_rows, stages
 from vs_st_pipeline.routes.contacts.demand import wants_receipts
 from vs_st_pipeline.routes.contacts.plan_inputs import plan_inputs
+from vs_st_pipeline.routes.contacts.quiet import leave_quietly, quiet_path
 from vs_st_pipeline.routes.contacts.report import new_report
 from vs_st_pipeline.routes.contacts.session import open_session
+from vs_st_pipeline.routes.contacts.stage_names import CONTACTS, CUSTOMERS, ORDERS, PLANNED, STAGED, STAGES, SYNCED
 from vs_st_pipeline.routes.contacts.systems import NAME, SYSTEMS
-
-CONTACTS, CUSTOMERS, ORDERS = "raw/simpletexting/contacts", "raw/vinoshipper/customers", "raw/vinoshipper/orders"
-STAGED, PLANNED, SYNCED = "staged", "planned", "synced"
-STAGES = (CONTACTS, CUSTOMERS, ORDERS, STAGED, PLANNED, SYNCED)
-"""Every stage by name, in the order in which they are run."""
 
 
 def sync(run: Run) -> Report:
@@ -77,6 +74,13 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
     whole = set(selected) == set(STAGES)
     with open_session(run, selected, on_stage) as session, run.sync_lock():
         field_map = map_file.load_field_map(run.merchant)  # a map that cannot be read should cost no request
+        quiet = quiet_path(session, field_map)
+        if whole:
+            # Every answer is the same, and nothing else is due: all that the stages would do is done already.
+            if quiet.nothing_changed():
+                return session.report
+            quiet.begin_ordinary()
+            quiet.record()
         erasure.begin(run, SYSTEMS)
 
         session.do(CONTACTS, stages.read_contacts)
@@ -93,6 +97,7 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
             receipts, staged = session.do(ORDERS, stages.receipts_to_read, field_map) or [], True
         if session.do(ORDERS, stages.read_receipts, receipts):
             cached = None  # they may say something new
+        session.tape.forget_ready()  # before a write everything is read anew
 
         if cached is not None:
             session.keep(STAGED, PLANNED, SYNCED)
@@ -113,6 +118,8 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
                     save_cached_plan(run, db, plan_inputs(run, field_map), session.report, receipts)
         raw_retention.prune_raw(run, SYSTEMS)
         erasure.finish(run)
+        if whole and cached is not None:
+            leave_quietly(quiet, receipts)
     return session.report
 
 

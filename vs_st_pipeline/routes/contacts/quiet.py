@@ -1,0 +1,56 @@
+"""Says what the quiet path of this route goes by (`pipeline/quiet.py`): its settings, its turns, and what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from vs_st_pipeline.connectors.vinoshipper.customers import LIST
+from vs_st_pipeline.connectors.vinoshipper.details import receipts_due_at
+from vs_st_pipeline.connectors.vinoshipper.orders import RECONCILE
+from vs_st_pipeline.connectors.vinoshipper.rereads import CUSTOMER_DETAILS, OPEN_ORDERS, SETTLED_ORDERS
+from vs_st_pipeline.domain.field_map import FieldMap
+from vs_st_pipeline.pipeline import plan_cache, raw_retention
+from vs_st_pipeline.pipeline.quiet import QuietPath, Turns
+from vs_st_pipeline.routes.contacts.plan_inputs import VERSIONS
+from vs_st_pipeline.routes.contacts.session import ContactsSession
+from vs_st_pipeline.routes.contacts.stage_names import CUSTOMERS, ORDERS, STAGES
+from vs_st_pipeline.routes.contacts.systems import SYSTEMS
+
+TURNS: Final = Turns(
+    {
+        LIST: CUSTOMERS,
+        CUSTOMER_DETAILS: CUSTOMERS,
+        RECONCILE: ORDERS,
+        OPEN_ORDERS: ORDERS,
+        SETTLED_ORDERS: ORDERS,
+    },
+    {LIST: "customers", RECONCILE: "orders"},
+)
+
+
+def quiet_path(session: ContactsSession, field_map: FieldMap) -> QuietPath:
+    """Return the quiet path of this sync."""
+    return QuietPath(session, SYSTEMS, STAGES, TURNS, (VERSIONS, field_map.fields))
+
+
+def leave_quietly(quiet: QuietPath, receipts: Sequence[str]) -> None:
+    """Leave what the next syncs may ask in place of an ordinary one, after a sync whose plan stood.
+
+    Args:
+        receipts: numbers of the orders whose receipts the map wants.
+    """
+    run = quiet.session.run
+    with run.open() as db:
+        due: list[datetime | None] = [
+            plan_cache.stands_until(run, db),
+            receipts_due_at(run, db, receipts),
+            raw_retention.due_at(run, db),
+        ]
+        if None in due:
+            return
+        write = quiet.leave(db, due_at=[at for at in due if at is not None])
+    if write is not None:
+        run.release()
+        write()

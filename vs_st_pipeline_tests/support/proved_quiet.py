@@ -1,0 +1,84 @@
+"""Proves each quiet sync of a test: the ordinary sync, over the very same answers, must come to the same.
+
+The merchant's folder is copied as it was before, and an ordinary sync runs on the copy. It takes the answers that the
+quiet one heard and may ask for nothing else. What it reports, what it says that it asked and what it leaves to be
+written must be what the quiet one said, and it must have used every answer: none was asked for in vain.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from vs_st_pipeline.operations.warehouse import warehouse_at
+from vs_st_pipeline.pipeline.quiet import QuietPath, path_of
+from vs_st_pipeline.platform.http.client import HttpClient
+from vs_st_pipeline.platform.http.tape import Tape
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.contacts import sync as contacts
+
+NOTHING_CHANGED = QuietPath.nothing_changed
+WHY: list[str] = []
+"""Why each sync that tried it did not take the quiet path, `""` where it did."""
+
+
+def proved(path: QuietPath) -> bool:
+    """Take the quiet path, and prove it where it led to the end."""
+    run = path.session.run
+    kept = path_of(run).read_bytes() if path_of(run).exists() else b""
+    if not NOTHING_CHANGED(path):
+        WHY.append(path.why)
+        return False
+    WHY.append("")
+    with tempfile.TemporaryDirectory() as folder:
+        _prove(path, run, kept, Path(folder))
+    return True
+
+
+def _prove(path: QuietPath, run: Run, kept: bytes, folder: Path) -> None:
+    shutil.copytree(run.file().parent, folder / "merchants" / run.merchant.id)
+    now = run.clock()
+    copy = replace(run, warehouse=warehouse_at(folder), clock=lambda: now, request_log=[], run_id=f"{run.run_id}-again")
+    path_of(copy).write_bytes(kept)
+    ready, left = dict(path.session.tape._ready), dict[Any, Any]()
+
+    def ordinary(other: QuietPath) -> bool:
+        other.kept = other._read()
+        other.session.tape._ready = dict(ready)
+        return False
+
+    def forget_ready(tape: Tape) -> None:
+        left.update(tape._ready)
+        tape._ready.clear()
+
+    def ask(_client: HttpClient, ask: Any) -> Any:
+        raise AssertionError(f"the ordinary sync asks what the quiet one did not: {ask.call}")
+
+    changes: list[tuple[Any, str, Callable[..., Any]]] = [
+        (QuietPath, "nothing_changed", ordinary),
+        (Tape, "forget_ready", forget_ready),
+        (HttpClient, "_ask", ask),
+        (contacts, "record_run", lambda _run, _report: None),
+    ]
+    with ExitStack() as patched:
+        for place, name, other in changes:
+            patched.enter_context(patch.object(place, name, other))
+        report = contacts.sync(copy)
+    copy.warehouse.release(run.merchant.id)
+    assert report.error is None, report.error
+    assert not left, f"asked for in vain: {[key[2] for key in left]}"
+    told, said = report.as_json(), path.session.report.as_json()
+    for one in (told, said):
+        del one["seconds"], one["calls"]
+    assert said == told
+    assert _rows(run) == _rows(copy)
+
+
+def _rows(run: Run) -> list[tuple[Any, ...]]:
+    return sorted((row.what, row.why, row.records, row.found) for row in run.request_log)
