@@ -26,8 +26,10 @@ import certifi
 from benchmarks.options import CannotMeasure
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.certificates import can_be_made, make_certificates
+from vs_st_pipeline.sandbox.core.clients import Control
 
 ROOT = Path(__file__).parent.parent
+MOST_WAITS = 20
 RATE = {"requests_per_second": 5000}
 
 Ask: TypeAlias = tuple[str, str, dict[str, str], Any]
@@ -95,7 +97,21 @@ def world(folder: Path, scenario: str, now: datetime | None = None) -> Iterator[
         "PYTHONWARNINGS": "ignore",
     }
     with Sandbox(scenario, now=now, tls=certificates) as box:
+        for side in (box.vinoshipper, box.simpletexting):
+            _wait_until_made(side.control)
         yield World(box, folder, environment)
+
+
+def _wait_until_made(control: Control) -> None:
+    """Wait until a stand-in answers: a world of thousands takes longer to make than a control waits for an answer."""
+    for _ in range(MOST_WAITS):
+        try:
+            control.call("GET", "health")
+        except TimeoutError:
+            control.close()
+        else:
+            return
+    raise CannotMeasure("the stand-ins took too long to make their world")
 
 
 class Syncer:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import bars, page, syncing
+from benchmarks import bars, page, planning_bars, syncing
 from benchmarks.bars import Bar, Held, apart, exponent, median
 from benchmarks.options import CannotMeasure, Figures, Options
 from vs_st_pipeline.platform.warehouse.files import Warehouse
@@ -201,3 +201,14 @@ def test_a_sync_that_opens_the_warehouse_is_counted_as_one_that_did_not_take_the
     opened = syncing.Opened()
     story.sync()
     assert opened.count > 0
+
+
+def test_the_dearer_of_two_plans_of_everybody_counts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of = {"linked": 100_000, "settled": 0.2, "changed": 0.4, "anew": 12.0, "peak_mb": 500.0}
+    rounds = iter([{**of, "first": 21.0}, {**of, "first": 15.0}, {**of, "first": 18.0}])
+    monkeypatch.setattr(planning_bars, "run", lambda _: next(rounds))
+    monkeypatch.setattr(planning_bars, "is_there", lambda: True)
+    assert command.main(["--bars"], {"planning": planning_bars.main}) == 0
+    assert "bar planning.anew_s 18 <= 20 ok" in capsys.readouterr().out
