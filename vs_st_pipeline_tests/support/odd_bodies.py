@@ -21,11 +21,14 @@ import msgspec
 from vs_st_pipeline.connectors.vinoshipper import landing, landing_orders, order_search, staging
 from vs_st_pipeline.connectors.vinoshipper.carried import Detail
 from vs_st_pipeline.connectors.vinoshipper.client import OrderPage, VinoshipperClient
-from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.connectors.vinoshipper.read_queue import hint
+from vs_st_pipeline.domain.errors import PipelineError, TryLater
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.http.client import Answer
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.suppression import CUSTOMER, EMAIL, ORDER, PHONE, suppress
+from vs_st_pipeline.platform.warehouse.unreadable import record_unreadable
 
 Body = dict[str, Any]
 NOW = datetime(2026, 3, 1, 18, 30, tzinfo=UTC)
@@ -125,6 +128,8 @@ PACKAGES: list[Any] = [
     [{"carrier": "UPS", "trackingNumber": None}, {"carrier": None, "trackingNumber": "\u00e9 1"}],
     [{"carrier": 5, "trackingNumber": ["1Z"]}],
 ]
+FORGOTTEN = [(CUSTOMER, "700004"), (PHONE, "7075550009"), (EMAIL, "person.700011@example.com"), (ORDER, "A-0007")]
+HINTED = {"customer": ["700002", "700004", "700010"], "order": ["A-0003", "A-0007", "A-0012"]}
 STATUSES = (
     *(("SUCCESS", "DELIVERED"),) * 4,
     *(("SUCCESS", "OPEN"), ("PENDING", "OPEN"), ("DELETED", "PROBLEM"), ("SUCCESS", "RETURNED")),
@@ -334,6 +339,12 @@ def land_and_stage(world: World, folder: Path) -> Iterator[tuple[Run, list[str]]
 
 def _land_and_stage(run: Run, world: World, place: int) -> list[str]:
     client, errors = Client(), list[str]()
+    with run.open() as db, db.transaction():
+        if place == 1:  # somebody is forgotten by each of their names
+            suppress(db, FORGOTTEN, run.now())
+        for kind, ids in HINTED.items():
+            hint(db, kind, ids, "somebody said so", run.now())
+            record_unreadable(db, kind, {ids[0]: TryLater("no answer"), ids[-1]: TryLater("no answer")}, run.now())
     items = [found for text in world.items.values() if (found := landing.customer_item(text.encode()))]
     landing.land_customers(run, list({one.customer_id: one for one in items}.values()))
     page = order_search._page(OrderPage(None, [text.encode() for text in world.rows.values()]))
@@ -366,10 +377,11 @@ def _read(client: Client, read: Any, texts: dict[Any, str], errors: list[str], p
 
 
 def tables(run: Run) -> dict[str, list[tuple[Any, ...]]]:
-    """Return every row of every table."""
+    """Return every row of every table, but for hashes of forgotten people, whose salt is another each time."""
     with run.open() as db:
         names = db.rows(
             """select schema_name, table_name from duckdb_tables()
-               where database_name = current_database() and table_name <> 'schema_version' order by all"""
+               where database_name = current_database() and table_name not in ('schema_version', 'forgotten')
+               order by all"""
         )
         return {f"{schema}.{table}": db.rows(f"select * from {schema}.{table} order by all") for schema, table in names}

@@ -191,7 +191,9 @@ def land_receipts(run: Run, receipts: Sequence[tuple[str, str | None, str]]) -> 
             f"""update raw.vinoshipper_orders as o
                 set receipt_url = case when b.state = 'unreadable' then o.receipt_url else b.url end,
                     receipt_state = b.state, receipt_at = ?
-                from {batch} as b where o.order_number = b.order_number""",
+                from (select r.rowid as place, found.* from {batch} as found
+                      join raw.vinoshipper_orders as r using (order_number) order by place) as b
+                where o.rowid = b.place""",
             [run.now()],
         )
 

@@ -137,10 +137,12 @@ def copy_receipts(db: Db) -> None:
     if changed:
         with db.transaction(), db.batch({"order_number": [row[0] for row in changed]}) as batch:
             db.execute(
-                f"""update staged.orders as s
-                    set receipt_url = r.receipt_url, receipt_known = coalesce({_RECEIPT_KNOWN}, false)
-                    from raw.vinoshipper_orders as r semi join {batch} using (order_number)
-                    where r.order_number = s.order_number"""
+                f"""update staged.orders as o
+                    set receipt_url = b.receipt_url, receipt_known = b.receipt_known
+                    from (select s.rowid as place, r.receipt_url, coalesce({_RECEIPT_KNOWN}, false) as receipt_known
+                          from staged.orders as s join raw.vinoshipper_orders as r using (order_number)
+                          semi join {batch} using (order_number) order by place) as b
+                    where o.rowid = b.place"""
             )
 
 

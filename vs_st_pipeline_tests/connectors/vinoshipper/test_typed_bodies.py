@@ -63,7 +63,7 @@ def test_every_row_of_every_table_is_what_the_long_way_makes(
             assert found[table] == rows, table
     assert min(taken.values()) > odd_bodies.World(0).count, "hardly any body was read by a struct: nothing is compared"
     last = long[-1][1]
-    for table in ("raw.drift", "staged.unusable", "staged.customers", "staged.orders"):
+    for table in ("raw.drift", "raw.hints", "raw.unreadable", "staged.unusable", "staged.customers", "staged.orders"):
         assert last[table], f"no body was odd in a way that shows in {table}"
 
 
