@@ -19,7 +19,7 @@ import msgspec
 
 from vs_st_pipeline.connectors.vinoshipper import carried, landing, landing_orders, staging
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
-from vs_st_pipeline.connectors.vinoshipper.customer_list import walk_customers
+from vs_st_pipeline.connectors.vinoshipper.customer_list import forget_walk, walk_customers
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow, OrderSearch
 from vs_st_pipeline.connectors.vinoshipper.waiting import Waiting
 from vs_st_pipeline.operations.settings import read_merchants
@@ -72,6 +72,7 @@ def land(run: Run, folder: Path, how: str) -> None:
         walk = walk_customers(run, vs)
         with run.open() as db, db.transaction():
             landing.land_complete_walk(run, db, walk.ids)
+            forget_walk(db)
     else:
         texts = [text for _ in folder.glob("customers-*") for text in vs.list_customers(0, 250).items]
         landing.land_customers(run, [item for text in texts if (item := landing.customer_item(text)) is not None])
