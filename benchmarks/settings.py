@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.options import Figures, Options
 from vs_st_pipeline.operations.settings import read_merchants
 
 WINERIES = 3_000
@@ -37,7 +38,9 @@ ENTRY = """\
 """
 
 
-def main() -> None:
+def main(_: Options) -> Figures:
+    """Read each form of the file some times and print what it took."""
+    found: Figures = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         entries = [ENTRY.format(number, number % 10, number % 9 + 1) for number in range(WINERIES)]
@@ -51,9 +54,11 @@ def main() -> None:
             (many / f"winery-{number}.yaml").write_text(text, encoding="utf-8")
         peer = _cpu(lambda: len(yaml.load(one.read_bytes(), Loader=yaml.CSafeLoader)["merchants"]))
         print(f"{'PyYAML, nothing checked (peer)':40} {peer:6.3f} s of CPU")
-        for title, path in (("one file", one), (f"{WINERIES:,} files", many)):
+        for key, title, path in (("one_file", "one file", one), ("many_files", f"{WINERIES:,} files", many)):
             ours = _cpu(lambda path=path: len(read_merchants(path, {"KEY": "secret"}).merchants))
             print(f"{f'read and checked, {title}':40} {ours:6.3f} s of CPU, {ours / peer:.2f} times the peer")
+            found |= {f"{key}_s": ours, f"{key}_cpu_ratio": ours / peer}
+    return found
 
 
 def _cpu(read: Callable[[], int]) -> float:

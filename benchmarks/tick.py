@@ -1,13 +1,15 @@
-"""A tick of the schedule over a fleet: wall time, CPU, memory and events, at several sizes, beside its requests alone.
+"""A tick of the schedule over a fleet, over HTTPS: wall time, CPU, memory and events, beside its requests alone.
 
 Every winery has 2,000 customers, 300 of them linked contacts, and has been synced; one in a hundred has changed since
 (an order was shipped to three people). The tick is the real run: the job `sync` on Dagster's SQLite storage, in a
-process of its own, against the sandbox with rates lifted. Floor: the very requests that it made, sent again by plain
-`requests.Session`s from as many threads, answers thrown away. Also measured: a run of its own for each winery, as a
-ratio, on some of them.
+process of its own, against the sandbox with rates lifted. Peer: the very requests that it made, sent again by plain
+`requests.Session`s from as many threads, answers thrown away (`benchmarks/requests_alone.py`). Neither side's imports
+are in the ratio. Without `--quick` a run of its own for each winery is measured too, on some of them.
 
-The first winery is synced for real; the others begin with a copy of its file, because 3,000 first syncs take hours.
-The stand-ins share the machine, and their CPU is not counted. BENCH_FLEETS sets the sizes.
+The first winery is synced for real; the others begin with a copy of its file, because 3,000 first syncs take hours, and
+one tick that is not measured makes each copy the winery's own. In each round other wineries have changed, and those of
+the rounds before have come to rest. The stand-ins share the machine, and their CPU is not counted. `BENCH_FLEETS` sets
+the sizes; the bars are held at the largest.
 """
 
 from __future__ import annotations
@@ -15,25 +17,34 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from vs_st_pipeline.operations.settings import read_merchants
-from vs_st_pipeline.operations.warehouse import warehouse_at
-from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.contacts import sync as pipeline
-from vs_st_pipeline.sandbox import Sandbox
+import yaml
 
-SIZES = [int(size) for size in os.environ.get("BENCH_FLEETS", "100,300").split(",")]
+from benchmarks.bars import median
+from benchmarks.options import CannotMeasure, Figures, Options
+from benchmarks.worlds import (
+    ROOT,
+    Ask,
+    Syncer,
+    World,
+    linked_people,
+    order_something,
+    requests_alone,
+    run,
+    world,
+)
+from vs_st_pipeline.operations.warehouse import warehouse_at
+
 CHANGED_SHARE = 0.01
 OWN_RUNS = 20  # wineries with a run of their own
-RATE = {"requests_per_second": 5000}
-ROOT = Path(__file__).parent.parent
+TO_REST = 3  # syncs after which a change has no more to say
+THREADS = 64
+FREE_SHARE = 0.8  # of the disk's free room, which the fleet's files may take
 
 TICK = """
 import json, logging, resource, sys, time
@@ -45,6 +56,7 @@ loaded = time.process_time() - cpu
 tags = {"dagster/partition": sys.argv[1]} if len(sys.argv) > 1 else {}
 config = {} if tags else {"ops": {"walk": {"config": {"due_only": True}}}}
 with DagsterInstance.get() as instance:
+    instance.add_dynamic_partitions("merchants", sys.argv[1:])
     done = defs.resolve_job_def("sync").execute_in_process(
         instance=instance, run_config=config, tags=tags, raise_on_error=False)
     events = len(instance.all_logs(done.run_id))
@@ -52,149 +64,143 @@ print(json.dumps({"ok": done.success, "wall": time.perf_counter() - wall, "cpu":
     "loading": loaded, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "events": events}))
 """
 
-FLOOR = """
-import json, sys, threading, time
-from concurrent.futures import ThreadPoolExecutor
-import requests
-merchants = json.load(open(sys.argv[1]))
-wall, cpu = time.perf_counter(), time.process_time()
-def ask(asks):
-    sessions = {}
-    for method, url, headers, body in asks:
-        session = sessions.setdefault(url.split("/")[2], requests.Session())
-        session.request(method, url, headers=headers, json=body).content
-    for session in sessions.values():
-        session.close()
-with ThreadPoolExecutor(int(sys.argv[2])) as pool:
-    list(pool.map(ask, merchants))
-print(json.dumps({"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
-    "requests": sum(map(len, merchants))}))
-"""
+
+def main(options: Options) -> Figures:
+    """Measure every size in a world of its own; return the figures, those of the largest without its name too."""
+    sizes = options.sizes("BENCH_FLEETS", "100,1000,3000" if options.bars else "100,300", "500")
+    found: Figures = {}
+    for size in sizes:
+        of_size = measure(size, options.rounds, own_runs=size == sizes[0] and not options.quick)
+        found |= of_size | {f"{name}_at_{size}": value for name, value in of_size.items()}
+    return found
 
 
-def main() -> None:
-    """One tick per size, each in a world of its own."""
-    for size in SIZES:
-        with Sandbox(f"valley:{size}") as box, tempfile.TemporaryDirectory() as folder:
-            _measure(box, Path(folder), size)
+def measure(size: int, rounds: int, *, own_runs: bool = False) -> Figures:
+    """Measure ticks over so many wineries in a world of its own, and print the medians."""
+    with tempfile.TemporaryDirectory() as name, world(Path(name), f"valley:{size}") as here:
+        settings = here.settings()
+        environment = _environment(here, settings)
+        _synced_fleet(here, settings, environment)
+        measured = []
+        for number in range(rounds):
+            changed = [merchant.id for merchant in here.box.merchants[number :: int(1 / CHANGED_SHARE)]]
+            measured.append(_round(here, environment, changed))
+            if number + 1 < rounds:
+                _come_to_rest(here, settings, changed)
+        found: Figures = {key: median([one[key] for one in measured]) for key in measured[0]}
+        print(
+            f"{size:5} wineries, {found['changed']:.0f} changed: wall {found['wall_s']:6.1f} s   "
+            f"cpu {found['cpu_s']:6.1f} s "
+            f"({found['each_ms']:.1f} ms each, beside {found['loading_s']:.1f} s of loading)   "
+            f"peak {found['peak_mb']:.0f} MB   {found['events']:.0f} events"
+        )
+        print(
+            f"      its {found['requests']:.0f} requests alone: wall {found['requests_wall_s']:6.1f} s   "
+            f"cpu {found['requests_cpu_s']:6.1f} s   cpu ratio {found['cpu_ratio']:.1f}",
+            flush=True,
+        )
+        if own_runs:
+            merchants = here.box.merchants[: min(OWN_RUNS, size)]
+            each = sum(_tick(here, environment, merchant.id)["cpu"] for merchant in merchants) / len(merchants)
+            found["own_run_s"] = each
+            times = each / (found["cpu_s"] / size)
+            print(f"      a run for each winery: cpu {each:.1f} s a winery, {times:.0f} times as much", flush=True)
+    return found
 
 
-def _measure(box: Sandbox, folder: Path, size: int) -> None:
-    """One tick, when everything else that the world needed has come to rest."""
-    settings = box.write_settings(folder, vinoshipper=RATE, simpletexting=RATE)
-    environment = _environment(folder, settings)
-    _synced_fleet(box, folder, settings, environment)
-    changed = [merchant.id for merchant in box.merchants[:: int(1 / CHANGED_SHARE)]]
+def _round(here: World, environment: dict[str, str], changed: list[str]) -> Figures:
+    """One tick, when everything else that the world needed has come to rest, and its requests alone."""
+    size = len(here.box.merchants)
     for merchant_id in changed:
-        _change(box, merchant_id)
-    for side in (box.vinoshipper, box.simpletexting):
-        side.control.clear_journal()
+        order_something(here, linked_people(here, 3, merchant_id), merchant_id)
+    here.clear_journals()
     os.sync()  # the copies of the first winery's file are on the disk, and not on their way while the tick is timed
-    tick = _run([sys.executable, "-c", TICK], environment)
-    assert tick["ok"], "the tick failed"
-    asks = folder / "asks.json"
-    asks.write_text(json.dumps(_asks(box)))
-    floor = _run([sys.executable, "-c", FLOOR, str(asks), "64"], environment)
-    print(
-        f"{size:5} wineries, {len(changed)} changed: wall {tick['wall']:6.1f} s   cpu {tick['cpu']:6.1f} s "
-        f"({1000 * (tick['cpu'] - tick['loading']) / size:.0f} ms each, beside {tick['loading']:.1f} s of loading)   "
-        f"peak {tick['peak_mb']:.0f} MB   {tick['events']} events"
-    )
-    print(
-        f"      its {floor['requests']} requests alone: wall {floor['wall']:6.1f} s   cpu {floor['cpu']:6.1f} s   "
-        f"cpu ratio {(tick['cpu'] - tick['loading']) / floor['cpu']:.1f}"
-    )
-    if size == SIZES[0]:
-        _runs_of_their_own(box, environment, tick, size)
+    tick = _tick(here, environment)
+    asked: dict[str, list[Ask]] = {}
+    for _, merchant_id, ask in here.asks():
+        asked.setdefault(merchant_id, []).append(ask)
+    if len(asked) < size:
+        raise RuntimeError(f"only {len(asked)} of {size} wineries were synced in the tick")
+    alone = requests_alone(here, list(asked.values()), threads=THREADS)[0]
+    return {
+        "changed": len(changed),
+        "wall_s": tick["wall"],
+        "cpu_s": tick["cpu"],
+        "loading_s": tick["loading"],
+        "each_ms": 1000 * (tick["cpu"] - tick["loading"]) / size,
+        "peak_mb": tick["peak_mb"],
+        "events": tick["events"],
+        "requests": alone["requests"],
+        "requests_wall_s": alone["wall"],
+        "requests_cpu_s": alone["cpu"],
+        "cpu_ratio": (tick["cpu"] - tick["loading"]) / alone["cpu"],
+    }
 
 
-def _runs_of_their_own(box: Sandbox, environment: dict[str, str], tick: dict[str, Any], size: int) -> None:
-    count = min(OWN_RUNS, size)
-    runs = [_run([sys.executable, "-c", TICK, merchant.id], environment) for merchant in box.merchants[:count]]
-    each = sum(run["cpu"] for run in runs) / count
-    print(f"      a run for each winery: cpu {each:.1f} s a winery, {each / (tick['cpu'] / size):.0f} times as much")
+def _tick(here: World, environment: dict[str, str], *merchant_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = run([sys.executable, "-c", TICK, *merchant_id], here, **environment)
+    if not found["ok"]:
+        raise RuntimeError("the tick failed")
+    return found
 
 
-def _synced_fleet(box: Sandbox, folder: Path, settings: Path, environment: dict[str, str]) -> None:
-    """Everybody as after some quiet syncs and a tick that told of him, ten minutes ago."""
-    first, data = box.merchants[0].id, folder / "data"
-    warehouse, merchant = warehouse_at(data), read_merchants(settings, {}).merchants[0]
-    for _ in range(4):
-        report = pipeline.sync(Run(merchant, warehouse, lambda: datetime.now(UTC)))
-        assert report.status == "ok", report.error
-    alone = settings.read_text()
-    settings.write_text(_only_first(alone))
-    _aged(data, first)
-    assert _run([sys.executable, "-c", TICK], environment)["ok"]
-    settings.write_text(alone)
-    _aged(data, first)
-    warehouse.rewrite(first)  # a third less: 3,000 copies take 31 GB
-    told = json.loads((data / "reported.json").read_text())
-    for merchant_known in box.merchants[1:]:
-        home = data / "merchants" / merchant_known.id
+def _synced_fleet(here: World, settings: Path, environment: dict[str, str]) -> None:
+    """Everybody as after some quiet syncs and ticks that told of him, ten minutes ago."""
+    first, data = here.box.merchants[0].id, here.data
+    with Syncer(here, settings) as syncer:
+        for _ in range(4):
+            syncer.sync()
+    whole = settings.read_text(encoding="utf-8")
+    alone = yaml.safe_load(whole)
+    settings.write_text(yaml.safe_dump({**alone, "merchants": alone["merchants"][:1]}), encoding="utf-8")
+    _aged(data, [first])
+    _tick(here, environment)
+    settings.write_text(whole, encoding="utf-8")
+    _aged(data, [first])
+    warehouse_at(data).rewrite(first)  # a third less
+    told = json.loads((data / "reported.json").read_text(encoding="utf-8"))
+    others = [merchant.id for merchant in here.box.merchants[1:]]
+    copied = [data / "merchants" / first / name for name in ("warehouse.duckdb", "standing.json")]
+    _require_room(sum(path.stat().st_size for path in copied) * len(others), data)
+    for merchant_id in others:
+        home = data / "merchants" / merchant_id
         home.mkdir(mode=0o700)
-        for name in ("warehouse.duckdb", "standing.json"):
-            shutil.copy(data / "merchants" / first / name, home / name)
-        told["merchants"][merchant_known.id] = told["merchants"][first]
-    (data / "reported.json").write_text(json.dumps(told))
+        for path in copied:
+            shutil.copy(path, home / path.name)
+        told["merchants"][merchant_id] = told["merchants"][first]
+    (data / "reported.json").write_text(json.dumps(told), encoding="utf-8")
+    os.sync()
+    _tick(here, environment)
+    _aged(data, [first, *others])
 
 
-def _only_first(settings: str) -> str:
-    import yaml
+def _require_room(size: int, folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if size > FREE_SHARE * free:
+        raise CannotMeasure(f"the fleet's files take {size / 1e9:.0f} GB, and {free / 1e9:.0f} GB of the disk are free")
 
-    whole = yaml.safe_load(settings)
-    return yaml.safe_dump({**whole, "merchants": whole["merchants"][:1]})
+
+def _come_to_rest(here: World, settings: Path, changed: list[str]) -> None:
+    """Everybody as before the tick: the peer has written too, and the news of those who changed goes on for a sync."""
+    with Syncer(here, settings) as syncer:
+        for merchant_id in changed:
+            for _ in range(TO_REST):
+                syncer.sync(merchant_id)
+    _aged(here.data, [merchant.id for merchant in here.box.merchants])
 
 
-def _aged(data: Path, merchant_id: str) -> None:
-    path = data / "merchants" / merchant_id / "standing.json"
-    standing = json.loads(path.read_text())
+def _aged(data: Path, merchant_ids: list[str]) -> None:
     ago = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
-    standing["last_run"]["at"] = standing["last_good_sync_at"] = ago
-    path.write_text(json.dumps(standing))
+    for merchant_id in merchant_ids:
+        path = data / "merchants" / merchant_id / "standing.json"
+        standing = json.loads(path.read_text(encoding="utf-8"))
+        standing["last_run"]["at"] = standing["last_good_sync_at"] = ago
+        path.write_text(json.dumps(standing), encoding="utf-8")
 
 
-def _change(box: Sandbox, merchant_id: str) -> None:
-    shop = box.vinoshipper.control
-    linked = {contact["contactPhone"] for contact in box.simpletexting.control.contacts(merchant_id)}
-    people = [one for one in shop.customers(merchant_id) if _digits(one) in linked][:3]
-    for person in people:
-        shop.add_order(person["id"], merchant_id)
-
-
-def _digits(customer: dict[str, Any]) -> str:
-    number = str((customer.get("primaryPhone") or {}).get("number") or "")
-    return "".join(char for char in number if char.isdigit())[-10:]
-
-
-def _environment(folder: Path, settings: Path) -> dict[str, str]:
-    home = folder / "home"
+def _environment(here: World, settings: Path) -> dict[str, str]:
+    home = here.folder / "home"
     home.mkdir()
     config = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
     (home / "dagster.yaml").write_text(config.replace("data/dagster", str(home / "storage")), encoding="utf-8")
-    known = {"DAGSTER_HOME": str(home), "VS_ST_MERCHANTS": str(settings), "VS_ST_DATA_DIR": str(folder / "data")}
-    return {**os.environ, **known, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-
-
-def _asks(box: Sandbox) -> list[list[tuple[str, str, dict[str, str], object]]]:
-    """What the tick asked, as plain requests, by merchant."""
-    keys = {merchant.id: merchant for merchant in box.merchants}
-    asks: dict[str, list[tuple[str, str, dict[str, str], object]]] = {}
-    for side in (box.vinoshipper, box.simpletexting):
-        origin = "/".join(side.url.split("/")[:3])
-        for entry in side.control.journal():
-            merchant = keys[entry["merchant"]]
-            basic = b64encode(f"{merchant.vs_key}:{merchant.vs_secret}".encode()).decode()
-            token = f"Basic {basic}" if side is box.vinoshipper else f"Bearer {merchant.st_token}"
-            query = "&".join(f"{key}={value}" for key, value in (entry["query"] or {}).items())
-            url = f"{origin}{entry['path']}" + (f"?{query}" if query else "")
-            url = url.replace("[", "%5B").replace("]", "%5D")
-            asks.setdefault(merchant.id, []).append((entry["method"], url, {"Authorization": token}, entry["body"]))
-    return list(asks.values())
-
-
-def _run(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return {"DAGSTER_HOME": str(home), "VS_ST_MERCHANTS": str(settings), "VS_ST_DATA_DIR": str(here.data)}

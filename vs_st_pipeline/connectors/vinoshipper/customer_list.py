@@ -7,6 +7,8 @@ customers are missing. A list that moved during the walk, or gave fewer customer
 from the start. A list whose order changes all the time is walked as long as that brings a new customer; it marks no
 customer as missing unless it is known to be complete. A list that gives fewer than its total is not taken for complete:
 `BadAnswer`. A walk that was cut off resumes at its page.
+
+It is long because storing pages and resuming behind them must agree with every way in which a list can end.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from datetime import timedelta
 from typing import Any
 
 from vs_st_pipeline.connectors.vinoshipper.client import CustomerPage, VinoshipperClient
-from vs_st_pipeline.connectors.vinoshipper.landing import CustomerItem, customer_item, land_customers
+from vs_st_pipeline.connectors.vinoshipper.landing import CustomerItem, customer_item, land_customers_in
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
+from vs_st_pipeline.connectors.vinoshipper.waiting import Waiting
 from vs_st_pipeline.domain.errors import BadAnswer, Refused
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -178,16 +181,32 @@ def _walk_and_land(run: Run, vs: VinoshipperClient, walk: CustomerWalk) -> Custo
     if not walk.next_page:
         with run.open() as db, db.transaction():
             forget_walk(db)
-    for items in _pages(vs, walk):
-        land_customers(run, list({item.customer_id: item for item in items}.values()))
-        _save_progress(run, walk, [item.customer_id for item in items])
-        run.progress(f"customers {walk.seen}" + (f" of {walk.last_total}" if walk.last_total else ""))
+    with Waiting[_Landed](lambda pages: _land(run, pages)) as waiting:
+        met: dict[int, str] = {}
+        for items in _pages(vs, walk):
+            unique = {item.customer_id: item for item in items}
+            if any(met.get(item.customer_id, item.text) != item.text for item in unique.values()):
+                waiting.land()  # one that changes during the walk has changed, though it may change back
+                met = {}
+            met.update((item.customer_id, item.text) for item in unique.values())
+            page = _Landed(unique, [item.customer_id for item in items], _progress(walk))
+            if waiting.add(page, sum(len(item.text) for item in items), len(items)):
+                met = {}
+            run.progress(f"customers {walk.seen}" + (f" of {walk.last_total}" if walk.last_total else ""))
     return walk
 
 
-def _save_progress(run: Run, walk: CustomerWalk, ids: list[int]) -> None:
-    """Store the walk's progress once the page is landed: a crash in between only repeats that page."""
-    progress = {
+@dataclass(frozen=True, slots=True)
+class _Landed:
+    """A page of the walk, and the walk's progress behind it."""
+
+    items: dict[int, CustomerItem]
+    ids: list[int]
+    progress: dict[str, Any]
+
+
+def _progress(walk: CustomerWalk) -> dict[str, Any]:
+    return {
         "page": walk.next_page,
         "total": walk.first_total,
         "unusable": walk.unusable,
@@ -197,11 +216,23 @@ def _save_progress(run: Run, walk: CustomerWalk, ids: list[int]) -> None:
         "page_totals": walk.page_totals,
         "feed": walk.feed_cursor,
     }
-    with run.open() as db, db.transaction(), db.batch({"customer_id": ids}, {"customer_id": "int"}) as batch:
-        if walk.next_page <= 1:  # the first page, perhaps of a walk that had to begin again
+
+
+def _land(run: Run, pages: Sequence[_Landed]) -> None:
+    """Store pages with the walk's progress behind the last: a crash only repeats pages that were not stored."""
+    ids: list[int] = []
+    again = False
+    for page in pages:
+        if page.progress["page"] <= 1:  # the first page, perhaps of a walk that had to begin again
+            again, ids = True, []
+        ids += page.ids
+    with run.open() as db, db.transaction():
+        land_customers_in(run, db, list({own: item for page in pages for own, item in page.items.items()}.values()))
+        if again:
             db.execute("delete from raw.walked")
-        db.execute(f"insert into raw.walked select customer_id from {batch}")
-        set_state(db, WALK, progress, run.now())
+        with db.batch({"customer_id": ids}, {"customer_id": "int"}) as batch:
+            db.execute(f"insert into raw.walked select customer_id from {batch}")
+        set_state(db, WALK, pages[-1].progress, run.now())
 
 
 def _pages(vs: VinoshipperClient, walk: CustomerWalk) -> Iterator[list[CustomerItem]]:

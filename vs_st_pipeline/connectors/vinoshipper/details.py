@@ -6,7 +6,7 @@ Data flow: one record at a time -> raw.vinoshipper_customers, raw.vinoshipper_or
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from vs_st_pipeline.connectors.vinoshipper import landing, landing_orders
@@ -25,6 +25,7 @@ from vs_st_pipeline.connectors.vinoshipper.read_queue import (
     within_budget,
 )
 from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
+from vs_st_pipeline.connectors.vinoshipper.waiting import Waiting
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.records import RecordKind
 from vs_st_pipeline.domain.single_reads import IN_A_ROW, SingleReads, is_of_one_record
@@ -38,7 +39,7 @@ from vs_st_pipeline.platform.warehouse.unreadable import (
     waiting_ids,
 )
 
-LAND_DETAILS_EVERY = 200
+TELL_EVERY = 200
 CUT_SHORT = "the first answer was cut short"
 RECEIPT_FAILURES_IN_A_ROW = 3
 
@@ -112,25 +113,25 @@ def _read(
     land: Callable[[list[Detail]], None],
 ) -> None:
     """Read these records; one that cannot be read holds up no other, unless it is the system's trouble (R40)."""
-    what, done, reads = f"{kind.name} details", 0, SingleReads(len(now))
+    what, reads = f"{kind.name} details", SingleReads(len(now))
     with run.open() as db:
         known = unreadable_ids(db, kind.name)
     gone: list[Detail] = []  # landed only when it is known that the system does not say so of every record
-    for chunk in _chunks(now, LAND_DETAILS_EVERY):
-        details: list[Detail] = []
-        try:
-            for task in chunk:
-                try:
-                    detail = Detail(task.id, _text_or_gone(fetch, task.id))
-                    (gone if detail.text is None else details).append(detail)
-                    reads.went_well()
-                except PipelineError as error:
-                    reads.went_wrong(task.id, error, known=task.id in known)
-        finally:
-            if details:  # what was read before something went wrong need not be read again
-                land(details)
-        done += len(chunk)
-        run.progress(f"{what} {done} of {len(now)}")
+    # However it ends, what was read is stored, and need not be read again.
+    with Waiting(land) as waiting:
+        for place, task in enumerate(now, 1):
+            try:
+                detail = Detail(task.id, _text_or_gone(fetch, task.id))
+            except PipelineError as error:
+                reads.went_wrong(task.id, error, known=task.id in known)
+            else:
+                reads.went_well()
+                if detail.text is None:
+                    gone.append(detail)
+                else:
+                    waiting.add(detail, len(detail.text))
+            if place == len(now) or place % TELL_EVERY == 0:
+                run.progress(f"{what} {place} of {len(now)}")
     if gone:
         if kind is ORDER and len(gone) + len(reads.failed) == len(now) and not run.allow_unsafe:
             _ask_whether_any_is_there(run, gone, fetch)
@@ -245,36 +246,27 @@ def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]
             )
         }
     failures, states = 0, Counter[str]()
-    receipts: list[tuple[str, str | None, str]] = []
-    for number in order_numbers:
-        if number in read and not run.full:
-            continue
-        if run.over_budget(vs.sent):
-            break
-        url, state = None, "unreadable"
-        if failures < RECEIPT_FAILURES_IN_A_ROW:
-            try:
-                url = receipt_url_from(vs.receipt(number).value)
-                state = "read" if url else "none"
-                failures = 0
-            except PipelineError as error:
-                if isinstance(error, Refused) and error.http_status == 404:
-                    state, failures = "none", 0
-                elif is_of_one_record(error) or isinstance(error, TryLater):
-                    failures += 1
-                else:  # the key itself, or a log-in page
-                    raise
-        receipts.append((number, url, state))
-        states[state] += 1
-        if len(receipts) >= LAND_DETAILS_EVERY:
-            landing_orders.land_receipts(run, receipts)
-            receipts = []
-    landing_orders.land_receipts(run, receipts)
+    with Waiting[tuple[str, str | None, str]](lambda receipts: landing_orders.land_receipts(run, receipts)) as waiting:
+        for number in order_numbers:
+            if number in read and not run.full:
+                continue
+            if run.over_budget(vs.sent):
+                break
+            url, state = None, "unreadable"
+            if failures < RECEIPT_FAILURES_IN_A_ROW:
+                try:
+                    url = receipt_url_from(vs.receipt(number).value)
+                    state = "read" if url else "none"
+                    failures = 0
+                except PipelineError as error:
+                    if isinstance(error, Refused) and error.http_status == 404:
+                        state, failures = "none", 0
+                    elif is_of_one_record(error) or isinstance(error, TryLater):
+                        failures += 1
+                    else:  # the key itself, or a log-in page
+                        raise
+            waiting.add((number, url, state))
+            states[state] += 1
     if states:
         run.request_log.append(RequestLogEntry("receipts", "newest orders", states.total(), f"{states['read']} read"))
     return states.total()
-
-
-def _chunks(tasks: Sequence[ReadTask], size: int) -> Iterator[Sequence[ReadTask]]:
-    for start in range(0, len(tasks), size):
-        yield tasks[start : start + size]

@@ -4,22 +4,28 @@ Data flow: JSON texts of pages and records -> raw.vinoshipper_customers, raw.vin
 
 A list or search row that changed flags its record for a detail read (`detail_wanted`); reading the detail clears the
 flag. Flags decide that, not times: clocks jump, and `VS_ST_NOW` sets them.
+
+It is long because what the list says and what a detail says of one customer share a row, its flags and its phone.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import md5
+from operator import itemgetter
+from typing import Any
 
+from vs_st_pipeline.connectors.vinoshipper import typed_bodies
 from vs_st_pipeline.connectors.vinoshipper.carried import (
     Detail,
     body_hash,
     carried_in_details,
     carry_over,
     kept_as_json,
+    stored_details,
     wants_reading_again,
 )
 from vs_st_pipeline.connectors.vinoshipper.client import whole_number
@@ -29,10 +35,12 @@ from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.parse import customer_from, listed_phone
 from vs_st_pipeline.connectors.vinoshipper.streams import CUSTOMERS
 from vs_st_pipeline.domain.codec import try_json, try_object
+from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.records import believed, may_lack
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
+from vs_st_pipeline.platform.warehouse.staged_batches import as_columns
 from vs_st_pipeline.platform.warehouse.state import record_drift
 from vs_st_pipeline.platform.warehouse.suppression import PHONE, email_name, filter_suppressed
 from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable
@@ -56,76 +64,113 @@ class CustomerItem:
 
 def customer_item(text: bytes) -> CustomerItem | None:
     """Decode a list item with its id and ten-digit phone; None where it has no usable id."""
+    item = typed_bodies.list_item(text)
+    if item is not None:
+        phone = item.primaryPhone
+        digits = parse_nanp(phone.number, phone.country) if phone is not None else None
+        return CustomerItem(item.id, digits, text.decode(), digits is None and phone is not None)
     body = try_json(text)
     customer_id = whole_number(body.get("id")) if isinstance(body, dict) else None
     if customer_id is None:
         return None
-    phone = listed_phone(body)
-    in_doubt = (phone is None and body.get("primaryPhone") is not None) or may_lack(LISTED_CUSTOMER, body, _NO_DAY)
-    return CustomerItem(customer_id, phone, text.decode(), in_doubt, tuple(unexpected_names(KNOWN_CUSTOMER, body)))
+    digits = listed_phone(body)
+    in_doubt = (digits is None and body.get("primaryPhone") is not None) or may_lack(LISTED_CUSTOMER, body, _NO_DAY)
+    return CustomerItem(customer_id, digits, text.decode(), in_doubt, tuple(unexpected_names(KNOWN_CUSTOMER, body)))
 
 
 def land_customers(run: Run, items: Sequence[CustomerItem]) -> None:
     """Store list items; those that are new or changed are flagged for a detail read."""
     with run.open() as db, db.transaction():
-        items = filter_suppressed(
-            db, items, CUSTOMERS, lambda item: _names(item.customer_id, item.phone, item.text), run.now()
-        )
-        if items:
-            _store_items(run, db, items)
+        land_customers_in(run, db, items)
+
+
+def land_customers_in(run: Run, db: Db, items: Sequence[CustomerItem]) -> None:
+    """Store list items in the caller's transaction."""
+    items = filter_suppressed(
+        db, items, CUSTOMERS, lambda item: _names(item.customer_id, item.phone, item.text), run.now()
+    )
+    if items:
+        _store_items(run, db, items)
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredItem:
+    """What is stored of a list item, its body aside; `place` is its row id (`StoredDetail.place`)."""
+
+    place: int
+    hash: str | None
+    kept: str | None
 
 
 def _store_items(run: Run, db: Db, items: Sequence[CustomerItem]) -> None:
-    kept, phones = _carried_in_list(run, db, items)
-    columns: dict[str, list[object]] = {
-        "customer_id": [item.customer_id for item in items],
-        "phone": [phones.get(item.customer_id, item.phone) for item in items],
-        "body": [item.text for item in items],
-        "hash": [md5(item.text.encode(), usedforsecurity=False).hexdigest() for item in items],
-        "kept": [kept.get(item.customer_id) for item in items],
-    }
-    with db.batch(columns, {"customer_id": "int"}) as batch:
-        if any(item.drift for item in items):
-            new = {
-                row[0]
-                for row in db.rows(
-                    f"""select customer_id from {batch} as b left join raw.vinoshipper_customers as c
-                        using (customer_id) where c.list_hash is distinct from b.hash"""
-                )
-            }
-            found = Counter(name for item in items if item.customer_id in new for name in item.drift)
-            record_drift(db, VINOSHIPPER, found, run.now())
-        db.execute(
-            f"""update raw.vinoshipper_customers as c
-                set phone = b.phone, list_body = b.body, list_hash = b.hash, list_kept = b.kept, listed_at = ?,
-                    detail_wanted = true
-                from {batch} as b
-                where c.customer_id = b.customer_id
-                  and (c.list_hash is distinct from b.hash or c.list_kept is distinct from b.kept)""",
-            [run.now()],
-        )
-        db.execute(
-            f"""insert into raw.vinoshipper_customers (customer_id, phone, list_body, list_hash, list_kept, listed_at)
-                select b.customer_id, b.phone, b.body, b.hash, b.kept, ? from {batch} as b
-                anti join raw.vinoshipper_customers as c using (customer_id)""",
-            [run.now()],
-        )
+    stored = _stored_items(db, items)
+    kept, phones = _carried_in_list(run, db, items, stored)
+    new: list[tuple[CustomerItem, str]] = []
+    changed: list[tuple[int, CustomerItem, str]] = []
+    drift = Counter[str]()
+    for item in items:
+        known, hashed = stored.get(item.customer_id), md5(item.text.encode(), usedforsecurity=False).hexdigest()
+        if known is None:
+            new.append((item, hashed))
+        elif known.hash != hashed or known.kept != kept.get(item.customer_id):
+            changed.append((known.place, item, hashed))
+        if item.drift and (known is None or known.hash != hashed):
+            drift.update(item.drift)
+    if drift:
+        record_drift(db, VINOSHIPPER, drift, run.now())
 
+    def columns(rows: Sequence[tuple[CustomerItem, str]]) -> dict[str, list[Any]]:
+        return {
+            "customer_id": [item.customer_id for item, _ in rows],
+            "phone": [phones.get(item.customer_id, item.phone) for item, _ in rows],
+            "body": [item.text for item, _ in rows],
+            "hash": [hashed for _, hashed in rows],
+            "kept": [kept.get(item.customer_id) for item, _ in rows],
+        }
 
-def _carried_in_list(run: Run, db: Db, items: Sequence[CustomerItem]) -> tuple[dict[int, str], dict[int, str | None]]:
-    """Return what list items omit, by customer, and the phones of those whose item has no phone that can be read."""
-    with db.batch({"customer_id": [item.customer_id for item in items]}, _INT) as batch:
-        stored = dict(
-            db.rows(
-                f"""select customer_id, list_kept from raw.vinoshipper_customers semi join {batch} using (customer_id)
-                    where list_kept is not null"""
+    if changed:
+        changed.sort(key=itemgetter(0))
+        in_place = {**columns([row[1:] for row in changed]), "place": [row[0] for row in changed]}
+        with db.batch(in_place, {"customer_id": "int", "place": "int"}) as batch:
+            db.execute(
+                f"""update raw.vinoshipper_customers as c
+                    set phone = b.phone, list_body = b.body, list_hash = b.hash, list_kept = b.kept, listed_at = ?,
+                        detail_wanted = true
+                    from {batch} as b where c.rowid = b.place""",
+                [run.now()],
             )
+    if new:
+        with db.batch(columns(new), _INT) as batch:
+            db.execute(
+                f"""insert into raw.vinoshipper_customers
+                        (customer_id, phone, list_body, list_hash, list_kept, listed_at)
+                    select customer_id, phone, body, hash, kept, ? from {batch}""",
+                [run.now()],
+            )
+
+
+def _stored_items(db: Db, items: Sequence[CustomerItem]) -> dict[int, _StoredItem]:
+    with db.batch({"customer_id": [item.customer_id for item in items]}, _INT) as batch:
+        rows = db.rows(
+            f"""select customer_id, rowid, list_hash, list_kept
+                from raw.vinoshipper_customers semi join {batch} using (customer_id)"""
         )
-    doubtful = [item for item in items if item.in_doubt or item.customer_id in stored]
+    return {row[0]: _StoredItem(*row[1:]) for row in rows}
+
+
+def _carried_in_list(
+    run: Run, db: Db, items: Sequence[CustomerItem], stored: Mapping[int, _StoredItem]
+) -> tuple[dict[int, str], dict[int, str | None]]:
+    """Return what list items omit, by customer, and the phones of those whose item has no phone that can be read."""
+    doubtful = [
+        item
+        for item in items
+        if (known := stored.get(item.customer_id)) is not None and (item.in_doubt or known.kept is not None)
+    ]
     if not doubtful:
         return {}, {}
     with db.batch({"customer_id": [item.customer_id for item in doubtful]}, _INT) as batch:
-        known = {
+        bodies = {
             row[0]: row[1:]
             for row in db.rows(
                 f"""select customer_id, list_body, list_kept, phone from raw.vinoshipper_customers
@@ -135,9 +180,9 @@ def _carried_in_list(run: Run, db: Db, items: Sequence[CustomerItem]) -> tuple[d
     kept: dict[int, str] = {}
     phones: dict[int, str | None] = {}
     for item in doubtful:
-        if item.customer_id not in known:
+        if item.customer_id not in bodies:
             continue
-        list_body, list_kept, phone = known[item.customer_id]
+        list_body, list_kept, phone = bodies[item.customer_id]
         new = try_object(item.text)
         carried = carry_over(LISTED_CUSTOMER, new, list_body, list_kept, run)
         if carried:
@@ -195,45 +240,46 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, after_walk: bo
 
 
 def _store_customer_details(run: Run, db: Db, details: Sequence[Detail], *, after_walk: bool) -> None:
-    kept = carried_in_details(run, db, CUSTOMER, details)
-    columns: dict[str, list[object]] = {
-        "customer_id": [int(row.id) for row in details],
-        "body": [row.text for row in details],
-        "hash": [body_hash(row.text) for row in details],
-        "status": [row.status for row in details],
-        "leads": other_memberships(run, db, details) if after_walk else [False] * len(details),
-        "kept": kept,
-        "again": wants_reading_again(CUSTOMER, kept),
-    }
-    types = {"customer_id": "int", "status": "int", "leads": "bool", "again": "bool"}
-    with db.batch(columns, types) as batch:
-        db.execute(
-            f"""update raw.vinoshipper_customers as c
-                set detail_status = b.status, detail_at = $now, detail_wanted = b.again, detail_leads = b.leads,
-                    detail_kept = case when b.body is null then c.detail_kept else b.kept end
-                from {batch} as b where c.customer_id = b.customer_id""",
-            {"now": run.now()},
-        )
-        # In its own statement, and only changed bodies: comparing old bodies would read the whole column of them.
-        db.execute(
-            f"""update raw.vinoshipper_customers as c set detail_body = b.body, detail_hash = b.hash
-                from {batch} as b where c.customer_id = b.customer_id and c.detail_hash is distinct from b.hash
-                and b.body is not null"""
-        )
-        db.execute(
-            f"""delete from raw.hints where kind = 'customer'
-                and id in (select cast(customer_id as varchar) from {batch})"""
-        )
-        forget_unreadable(db, CUSTOMER.name, [row.id for row in details])
-        if not run.dry_run:
-            db.execute(
-                "update raw.vinoshipper_customers set deleted_at = ? "
-                "where deleted_at is null and missing >= 1 and detail_status = 404",
-                [run.now()],
+    stored = stored_details(db, CUSTOMER, [row.id for row in details])
+    kept = carried_in_details(run, db, CUSTOMER, details, stored)
+    leads = other_memberships(run, db, details) if after_walk else [False] * len(details)
+    new: list[tuple[Any, ...]] = []
+    same: list[tuple[Any, ...]] = []
+    for row, carried, leading in zip(details, kept, leads, strict=True):
+        if (known := stored.get(row.id)) is not None:
+            again, hashed = wants_reading_again(CUSTOMER, carried), body_hash(row.text)
+            changed = row.text is not None and hashed != known.hash
+            (new if changed else same).append(
+                (known.place, row.status, again, leading, carried, row.text if changed else None, hashed)
             )
+    # Bodies are written only where they changed: a statement that names the column writes it anew for every row.
+    for rows, body in (
+        (new, ", detail_kept = b.kept, detail_body = b.body, detail_hash = b.hash"),
+        (same, ", detail_kept = case when b.hash is null then c.detail_kept else b.kept end"),
+    ):
+        if rows:
+            names = ("place", "status", "again", "leads", "kept", "body", "hash")
+            types = {"place": "int", "status": "int", "again": "bool", "leads": "bool"}
+            with db.batch(as_columns(names, sorted(rows, key=itemgetter(0))), types) as batch:
+                db.execute(
+                    f"""update raw.vinoshipper_customers as c
+                        set detail_status = b.status, detail_at = ?, detail_wanted = b.again, detail_leads = b.leads
+                            {body}
+                        from {batch} as b where c.rowid = b.place""",
+                    [run.now()],
+                )
+    with db.batch({"id": [row.id for row in details]}) as batch:
+        db.execute(f"delete from raw.hints where kind = 'customer' and id in (select id from {batch})")
+    forget_unreadable(db, CUSTOMER.name, [row.id for row in details])
+    if not run.dry_run:
+        db.execute(
+            "update raw.vinoshipper_customers set deleted_at = ? "
+            "where deleted_at is null and missing >= 1 and detail_status = 404",
+            [run.now()],
+        )
 
 
-def other_memberships(run: Run, db: Db, details: Sequence[Detail]) -> list[object]:
+def other_memberships(run: Run, db: Db, details: Sequence[Detail]) -> list[bool]:
     """Return for each detail whether it shows other memberships than its list item."""
     with db.batch({"customer_id": [int(row.id) for row in details]}, {"customer_id": "int"}) as batch:
         rows = db.rows(
@@ -268,7 +314,8 @@ def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
     with run.open() as db, db.transaction():
         if not filter_suppressed(db, [customer_id], CUSTOMERS, lambda own: _names(own, phone, text), run.now()):
             return
-        [kept] = carried_in_details(run, db, CUSTOMER, [Detail(str(customer_id), text)])
+        detail = Detail(str(customer_id), text)
+        [kept] = carried_in_details(run, db, CUSTOMER, [detail], stored_details(db, CUSTOMER, [detail.id]))
         db.execute(
             """update raw.vinoshipper_customers
                set phone = ?, detail_body = ?, detail_hash = ?, detail_kept = ?, detail_at = ?, detail_status = 200,

@@ -1,28 +1,33 @@
 """Stores what Vinoshipper said of orders, as it said it, with the few pointers that reading needs.
 
 Data flow: JSON texts of search rows, details and receipts -> raw.vinoshipper_orders.
+
+It is long because search row, detail and receipt of one order share a row, and each changes who owns it or what is due.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from operator import itemgetter
+from typing import Any
 
 import msgspec
 
+from vs_st_pipeline.connectors.vinoshipper import typed_bodies
 from vs_st_pipeline.connectors.vinoshipper.carried import (
     OWNER,
     Detail,
-    Owners,
     body_hash,
     carried_in_details,
+    stored_details,
     wants_reading_again,
 )
 from vs_st_pipeline.connectors.vinoshipper.client import whole_number
 from vs_st_pipeline.connectors.vinoshipper.kinds import ORDER
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
-from vs_st_pipeline.connectors.vinoshipper.parse import DEPENDS_ON, ZONE, shop_moment
+from vs_st_pipeline.connectors.vinoshipper.parse import DEPENDS_ON, ZONE, shop_moment, usual_moment
 from vs_st_pipeline.connectors.vinoshipper.streams import ORDERS
 from vs_st_pipeline.domain.codec import try_json
 from vs_st_pipeline.domain.formats import as_mapping, instant, local_date
@@ -30,20 +35,11 @@ from vs_st_pipeline.domain.records import is_given
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import suppression
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.staged_batches import as_columns
 from vs_st_pipeline.platform.warehouse.suppression import EMAIL, email_name, filter_suppressed
 from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable
 
 SETTLED = frozenset({"DELIVERED", "PICKED_UP", "RETURNED", "CANCELLED"})
-
-
-def _known_owners(db: Db, numbers: Sequence[object]) -> Owners:
-    """Return whose these orders are by the last search row or detail, and as they were staged."""
-    with db.batch({"order_number": numbers}) as batch:
-        rows = db.rows(
-            f"""select order_number, o.customer_id, s.customer_id from raw.vinoshipper_orders as o
-                semi join {batch} using (order_number) left join staged.orders as s using (order_number)"""
-        )
-    return {row[0]: row[1:] for row in rows}
 
 
 def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
@@ -52,37 +48,20 @@ def land_order_rows(db: Db, rows: Sequence[OrderRow], now: datetime) -> int:
     if not rows:
         return 0
     unique = {row.number: row for row in rows}
-    columns: dict[str, list[object]] = {
-        "order_number": list(unique),
-        "customer_id": [row.customer_id for row in unique.values()],
-        "body": [row.text for row in unique.values()],
-        "hash": [body_hash(row.text) for row in unique.values()],
-        "purchased_on": [_day(row.purchased_at) for row in unique.values()],
-        "owner_unknown": [not row.owner_told for row in unique.values()],
-    }
-    with db.batch(columns, {"customer_id": "int", "owner_unknown": "bool"}) as batch:
-        differing = db.rows(
-            f"""select b.order_number, o.order_number is null
-                from {batch} as b left join raw.vinoshipper_orders as o using (order_number)
-                where o.search_hash is distinct from b.hash"""
-        )
-        _update_order_rows(db, batch, [number for number, unknown in differing if not unknown], now)
-        if any(unknown for _, unknown in differing):
-            db.execute(
-                f"""insert into raw.vinoshipper_orders
-                        (order_number, customer_id, search_body, search_hash, searched_at, purchased_on, owner_unknown)
-                    select b.order_number, b.customer_id, b.body, b.hash, ?, cast(b.purchased_on as date),
-                        b.owner_unknown
-                    from {batch} as b
-                    anti join raw.vinoshipper_orders as o using (order_number)""",
-                [now],
-            )
-    return len(differing)
-
-
-def _update_order_rows(db: Db, batch: str, changed: Sequence[str], now: datetime) -> None:
+    stored = _stored_rows(db, list(unique))
+    new: list[tuple[Any, ...]] = []
+    changed: list[tuple[Any, ...]] = []
+    for number, row in unique.items():
+        known, hashed = stored.get(number), body_hash(row.text)
+        if known is None or known[1] != hashed:
+            place = known[0] if known is not None else None
+            told = (number, row.customer_id, row.text, hashed, _day(row.purchased_at), not row.owner_told, place)
+            (new if known is None else changed).append(told)
+    names = ("order_number", "customer_id", "body", "hash", "purchased_on", "owner_unknown", "place")
+    types = {"customer_id": "int", "owner_unknown": "bool", "place": "int"}
     if changed:
-        with db.batch({"order_number": changed}) as numbers:
+        changed.sort(key=itemgetter(-1))
+        with db.batch(as_columns(names, changed), types) as batch:
             db.execute(
                 f"""update raw.vinoshipper_orders as o
                     set customer_id = coalesce(b.customer_id, o.customer_id), search_body = b.body,
@@ -90,10 +69,29 @@ def _update_order_rows(db: Db, batch: str, changed: Sequence[str], now: datetime
                         purchased_on = cast(b.purchased_on as date), detail_wanted = true,
                         owner_unknown = (b.owner_unknown and o.customer_id is null)
                             or (o.owner_unknown and o.detail_at is not null)
-                    from {batch} as b semi join {numbers} using (order_number)
-                    where o.order_number = b.order_number""",
+                    from {batch} as b where o.rowid = b.place""",
                 [now],
             )
+    if new:
+        with db.batch(as_columns(names, new), types) as batch:
+            db.execute(
+                f"""insert into raw.vinoshipper_orders
+                        (order_number, customer_id, search_body, search_hash, searched_at, purchased_on, owner_unknown)
+                    select order_number, customer_id, body, hash, ?, cast(purchased_on as date), owner_unknown
+                    from {batch}""",
+                [now],
+            )
+    return len(new) + len(changed)
+
+
+def _stored_rows(db: Db, numbers: Sequence[str]) -> dict[str, tuple[int, str | None]]:
+    """Return row id (`StoredDetail.place`) and hash of the search rows that are stored, by number."""
+    with db.batch({"order_number": numbers}) as batch:
+        rows = db.rows(
+            f"""select order_number, rowid, search_hash
+                from raw.vinoshipper_orders semi join {batch} using (order_number)"""
+        )
+    return {row[0]: row[1:] for row in rows}
 
 
 def land_order_details(run: Run, details: Sequence[Detail], began: datetime) -> list[str]:
@@ -115,50 +113,68 @@ def land_order_details(run: Run, details: Sequence[Detail], began: datetime) -> 
 
 
 def _store_order_details(run: Run, db: Db, details: Sequence[Detail], began: datetime) -> list[str]:
-    fields = [_order_fields(row.text) for row in details]
-    kept = carried_in_details(run, db, ORDER, details, _known_owners(db, [row.id for row in details]))
-    columns: dict[str, list[object]] = {
-        "order_number": [row.id for row in details],
-        "body": [row.text for row in details],
-        "hash": [body_hash(row.text) for row in details],
-        "status": [row.status for row in details],
-        "settled_at": [_settled_since(body) for body in fields],
-        "customer_id": [_owner(body) for body in fields],
-        "kept": kept,
-        "again": wants_reading_again(ORDER, kept),
+    stored = stored_details(db, ORDER, [row.id for row in details])
+    today = run.now().date()
+    told = {row.id: _told(row.text, today) for row in details}
+    persons = {own: order.owner for own, order in told.items() if order.typed}
+    whole = {own for own, order in told.items() if order.whole}
+    kept = carried_in_details(run, db, ORDER, details, stored, persons, whole)
+    cut: list[str] = []
+    new: list[tuple[Any, ...]] = []
+    same: list[tuple[Any, ...]] = []
+    for row, carried in zip(details, kept, strict=True):
+        if (known := stored.get(row.id)) is None:
+            continue
+        order, hashed = told[row.id], body_hash(row.text)
+        owner, doubted = order.owner, False
+        if carried is not None and (entry := as_mapping(try_json(carried)).get(OWNER)) is not None:
+            value = as_mapping(as_mapping(entry).get("value"))
+            owner, doubted = (
+                whole_number(value.get("id")),
+                not value,
+            )  # not believed yet: it stays as it was, or unknown
         # A first answer has no earlier one to be compared with, and a long settled order is not read in rotation.
-        "cut": [row.text is not None and not body.has_parts for row, body in zip(details, fields, strict=True)],
-        "doubted": [],
-    }
-    for place, text in enumerate(kept):
-        entry = try_json(str(text)).get(OWNER) if text is not None else None
-        if entry is not None:  # not believed yet: the owner stays as it was, or is not known
-            columns["customer_id"][place] = _owner(_OrderFields(customer=entry["value"]))
-        columns["doubted"].append(entry is not None and not entry["value"])
-    types = {"status": "int", "customer_id": "int", "again": "bool", "cut": "bool", "doubted": "bool"}
-    with db.batch(columns, types) as batch:
-        cut = db.rows(
-            f"""select order_number from {batch} as b join raw.vinoshipper_orders as o using (order_number)
-                where b.cut and o.detail_at is null"""
+        is_cut = row.text is not None and not order.has_parts
+        if is_cut and not known.asked_before:
+            cut.append(row.id)
+        changed = row.text is not None and hashed != known.hash
+        (new if changed else same).append(
+            (
+                *(known.place, row.status, wants_reading_again(ORDER, carried), is_cut, order.settled_at, owner),
+                *(doubted, carried, row.text if changed else None, hashed),
+            )
         )
-        db.execute(
-            f"""update raw.vinoshipper_orders as o
-                set detail_status = b.status, detail_at = $now,
-                    detail_wanted = b.again or (b.cut and coalesce(o.detail_at >= $began, true)),
-                    settled_at = cast(b.settled_at as timestamp),
-                    detail_kept = case when b.body is null then o.detail_kept else b.kept end,
-                    customer_id = coalesce(b.customer_id, o.customer_id), owner_unknown = b.doubted
-                from {batch} as b where o.order_number = b.order_number""",
-            {"now": run.now(), "began": began},
-        )
-        db.execute(  # in its own statement, as with customers
-            f"""update raw.vinoshipper_orders as o set detail_body = b.body, detail_hash = b.hash
-                from {batch} as b where o.order_number = b.order_number and o.detail_hash is distinct from b.hash
-                and b.body is not null"""
-        )
-        db.execute(f"delete from raw.hints where kind = 'order' and id in (select order_number from {batch})")
-        forget_unreadable(db, ORDER.name, [row.id for row in details])
-    return [row[0] for row in cut]
+    for rows, body in (  # in two statements, as with customers
+        (new, ", detail_kept = b.kept, detail_body = b.body, detail_hash = b.hash"),
+        (same, ", detail_kept = case when b.hash is null then o.detail_kept else b.kept end"),
+    ):
+        if rows:
+            with db.batch(as_columns(_DETAIL, sorted(rows, key=itemgetter(0))), _DETAIL_TYPES) as batch:
+                db.execute(
+                    f"""update raw.vinoshipper_orders as o
+                        set detail_status = b.status, detail_at = $now,
+                            detail_wanted = b.again or (b.cut and coalesce(o.detail_at >= $began, true)),
+                            settled_at = cast(b.settled_at as timestamp),
+                            customer_id = coalesce(b.customer_id, o.customer_id), owner_unknown = b.doubted
+                            {body}
+                        from {batch} as b where o.rowid = b.place""",
+                    {"now": run.now(), "began": began},
+                )
+    with db.batch({"id": [row.id for row in details]}) as batch:
+        db.execute(f"delete from raw.hints where kind = 'order' and id in (select id from {batch})")
+    forget_unreadable(db, ORDER.name, [row.id for row in details])
+    return cut
+
+
+_DETAIL = ("place", "status", "again", "cut", "settled_at", "customer_id", "doubted", "kept", "body", "hash")
+_DETAIL_TYPES = {
+    "place": "int",
+    "status": "int",
+    "again": "bool",
+    "cut": "bool",
+    "customer_id": "int",
+    "doubted": "bool",
+}
 
 
 def land_receipts(run: Run, receipts: Sequence[tuple[str, str | None, str]]) -> None:
@@ -175,7 +191,9 @@ def land_receipts(run: Run, receipts: Sequence[tuple[str, str | None, str]]) -> 
             f"""update raw.vinoshipper_orders as o
                 set receipt_url = case when b.state = 'unreadable' then o.receipt_url else b.url end,
                     receipt_state = b.state, receipt_at = ?
-                from {batch} as b where o.order_number = b.order_number""",
+                from (select r.rowid as place, found.* from {batch} as found
+                      join raw.vinoshipper_orders as r using (order_number) order by place) as b
+                where o.rowid = b.place""",
             [run.now()],
         )
 
@@ -190,6 +208,50 @@ class _OrderFields:
     customer: object = None
     moments: tuple[object, ...] = ()
     has_parts: bool = False  # it has the parts that every order has and that much depends on
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What landing takes from an order detail, beside its text.
+
+    Attributes:
+        typed: it is as documented, and was decoded into a struct.
+        whole: it certainly omits nothing.
+        has_parts: it has the parts that every order has and that much depends on.
+        settled_at: `_settled_since`.
+    """
+
+    owner: int | None
+    settled_at: str | None
+    has_parts: bool
+    typed: bool = False
+    whole: bool = False
+
+
+def _told(text: str | None, today: date) -> _Told:
+    found = typed_bodies.order_detail(text) if text is not None else None
+    if found is not None:
+        try:
+            settled_at, born = _typed_settled_since(found.order), typed_bodies.birth_day(found.buyer.dateOfBirth, today)
+        except ValueError:
+            pass
+        else:
+            return _Told(found.buyer.id, settled_at, True, True, born is not None)
+    fields = _order_fields(text)
+    return _Told(_owner(fields), _settled_since(fields), fields.has_parts)
+
+
+def _typed_settled_since(order: typed_bodies.Order) -> str | None:
+    """Return what `_settled_since` returns; raises ValueError where a date is not in the usual form."""
+    if order.orderStatus not in SETTLED and order.status != "DELETED":
+        return None
+    told = (order.deliveredAt, order.canceledAt, order.shippedAt, order.purchasedAt)
+    known = [usual_moment(text) for text in told if text is not None]
+    return _as_settled(max(known, default=None))
+
+
+def _as_settled(moment: datetime | None) -> str:
+    return (moment.replace(tzinfo=None) if moment is not None else datetime(1970, 1, 1)).isoformat(sep=" ")
 
 
 def _owner(body: _OrderFields) -> int | None:
@@ -235,8 +297,7 @@ def _settled_since(body: _OrderFields) -> str | None:
     moments = [shop_moment(at) for at in body.moments]
     if any(moment is None and is_given(at) for moment, at in zip(moments, body.moments, strict=True)):
         return None
-    known = [instant(moment).replace(tzinfo=None) for moment in moments if moment is not None]
-    return max(known, default=datetime(1970, 1, 1)).isoformat(sep=" ")
+    return _as_settled(max((instant(moment) for moment in moments if moment is not None), default=None))
 
 
 def _day(text: str | None) -> str | None:

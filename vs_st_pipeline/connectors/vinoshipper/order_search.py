@@ -22,6 +22,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from vs_st_pipeline.connectors.vinoshipper import typed_bodies
 from vs_st_pipeline.connectors.vinoshipper.client import OrderPage, VinoshipperClient, whole_number
 from vs_st_pipeline.connectors.vinoshipper.limitations import UnseenDay
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
@@ -690,6 +691,11 @@ def _page(answer: OrderPage) -> _Page:
     rows: dict[str, OrderRow] = {}
     places: list[OrderRow | None] = []
     for text in answer.rows:
+        if (row := typed_bodies.search_row(text)) is not None:
+            own, at = row.orderNumber, (row.purchasedAt, row.shippedAt)
+            rows[own] = OrderRow(own, row.owner, *at, text.decode(), row.owner_told)
+            places.append(rows[own])
+            continue
         body = try_json(text)
         told = body.get("orderNumber") if isinstance(body, dict) else None
         number = told if isinstance(told, str) else id_text(told)

@@ -10,8 +10,8 @@ It is long because the four passes share windows, cursors and days that cannot b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from vs_st_pipeline.connectors.vinoshipper.limitations import (
     ORDER_DATES,
     SHIPPED_DATES,
     SHIPPED_DAYS,
+    UnseenDay,
     days_to_ask_again,
     keep_unseen,
     tell_unseen,
@@ -33,8 +34,10 @@ from vs_st_pipeline.connectors.vinoshipper.order_search import (
     OrderRow,
     OrderSearch,
     Stored,
+    Window,
 )
 from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
+from vs_st_pipeline.connectors.vinoshipper.waiting import Waiting
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.limitations import set_limitation
@@ -51,7 +54,6 @@ from vs_st_pipeline.platform.warehouse.state import (
 )
 from vs_st_pipeline.platform.warehouse.suppression import CUSTOMER, ORDER, read_suppressed
 
-LAND_ROWS_EVERY = 2_000
 OVERLAP = timedelta(days=2)  # both bounds' zone and inclusiveness are unknown
 RECONCILED_DAYS = 90
 LONGEST_STRETCH = 31
@@ -141,27 +143,42 @@ def _walk_history(
     size = timedelta(days=history.get("size") or FIRST_WINDOW.days)
     started = history.get("started") or _next_cursor(run)
     before = len(numbers)
+    met: dict[str, str] = {}
+
+    def land(walked: list[_Walked]) -> None:
+        nonlocal history
+        rows = [row for one in walked for row in one.window.rows]
+        done = {"reached": reached.isoformat(), "size": walked[-1].window.next_size.days, "started": started}
+        with run.open() as db, db.transaction():
+            landing_orders.land_order_rows(db, rows, run.now())
+            for one in walked:
+                keep_unseen(db, one.window.start, one.end, one.unseen, one.cut_at, run.now())
+            set_state(db, HISTORY, {**done, "complete": False}, run.now())
+            if not history:
+                set_state(db, PROCESSED_CURSOR, started, run.now())
+                set_state(db, SHIPPED_CURSOR, started, run.now())
+        with run.open() as db:
+            db.flush()  # an empty window writes nothing else, and would be walked again after a crash
+        history = done
+        met.clear()
+
     try:
-        for window in search.history(reached, oldest, size):
-            with run.open() as db, db.transaction():
-                landing_orders.land_order_rows(db, window.rows, run.now())
-                _keep_unseen(run, db, search, window.start, reached)
-                done = {"reached": window.start.isoformat(), "size": window.next_size.days, "started": started}
-                set_state(db, HISTORY, {**done, "complete": False}, run.now())
-                if not history:
-                    set_state(db, PROCESSED_CURSOR, started, run.now())
-                    set_state(db, SHIPPED_CURSOR, started, run.now())
-            with run.open() as db:
-                db.flush()  # an empty window writes nothing else, and would be walked again after a crash
-            history, reached = done, window.start
-            numbers.update(row.number for row in window.rows)
-            run.progress(f"order history back to {window.start}, {len(numbers)} orders")
-            if run.over_budget(vs.sent) and window.start > oldest:
-                asked = RequestLogEntry(
-                    "order history", "not complete", len(numbers) - before, f"back to {window.start} so far"
-                )
-                run.request_log.append(asked)
-                return
+        with Waiting(land) as waiting:
+            for window in search.history(reached, oldest, size):
+                if any(met.get(row.number, row.text) != row.text for row in window.rows):
+                    waiting.land()  # one that changes during the walk has changed, though it may change back
+                met.update((row.number, row.text) for row in window.rows)
+                walked = _Walked(window, reached, dict(search.unseen_days), search.cut_at)
+                reached = window.start
+                waiting.add(walked, sum(len(row.text) for row in window.rows), len(window.rows))
+                numbers.update(row.number for row in window.rows)
+                run.progress(f"order history back to {window.start}, {len(numbers)} orders")
+                if run.over_budget(vs.sent) and window.start > oldest:
+                    asked = RequestLogEntry(
+                        "order history", "not complete", len(numbers) - before, f"back to {window.start} so far"
+                    )
+                    run.request_log.append(asked)
+                    return
     except FilterIgnored:
         search.filter_works = False
         _land_all(run, search.unfiltered(), numbers)
@@ -176,6 +193,16 @@ def _walk_history(
     run.request_log.append(
         RequestLogEntry("order history", "full" if run.full else "not complete", len(numbers) - before, "complete")
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Walked:
+    """A window of the history walk that is not stored yet, its end, and what was known of unseen days behind it."""
+
+    window: Window
+    end: date
+    unseen: Mapping[date, UnseenDay]
+    cut_at: int
 
 
 def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
@@ -415,17 +442,16 @@ def _want_those_not_shown(db: Db, first_day: date, end: date, shown: set[str]) -
 
 
 def _land_all(run: Run, pages: Iterable[list[OrderRow]], numbers: set[str]) -> None:
-    waiting: list[OrderRow] = []
+    def land(waiting: list[list[OrderRow]]) -> None:
+        with run.open() as db, db.transaction():
+            landing_orders.land_order_rows(db, [row for rows in waiting for row in rows], run.now())
+
+    waiting = Waiting(land)  # not as a block: of a search that turns out to give too few nothing more is taken
     for rows in pages:
-        waiting += rows
         numbers.update(row.number for row in rows)
         run.progress(f"orders {len(numbers)}")
-        if len(waiting) >= LAND_ROWS_EVERY:
-            with run.open() as db, db.transaction():
-                landing_orders.land_order_rows(db, waiting, run.now())
-            waiting = []
-    with run.open() as db, db.transaction():
-        landing_orders.land_order_rows(db, waiting, run.now())
+        waiting.add(rows, sum(len(row.text) for row in rows), len(rows))
+    waiting.land()
 
 
 def _count_read(db: Db, run: Run) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -42,6 +43,8 @@ from vs_st_pipeline.domain.records import Reading, id_text, is_given, is_hollow
 ZONE: Final = ZoneInfo("America/Los_Angeles")
 """Vinoshipper's own zone. Inferred: its date-times were only ever seen with the Pacific offset of their season."""
 
+_USUAL = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[+-][0-9]{2}:[0-9]{2}", re.ASCII).fullmatch
+_USUAL_LENGTH = len("2025-02-11T09:30:00-08:00")
 _MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:[.,]0+)?)?(?![0-9:.,])", re.IGNORECASE)
 
 _OUR_WORDS = (
@@ -71,7 +74,23 @@ DEPENDS_ON = {
 
 def shop_moment(text: object) -> Moment | None:
     """Return the date or the instant that a text gives; one that names no zone is in the shop's own."""
+    if isinstance(text, str) and len(text) == _USUAL_LENGTH:
+        try:
+            return usual_moment(text)
+        except ValueError:
+            pass
     return parse_moment(text, ZONE)
+
+
+def usual_moment(text: str) -> datetime:
+    """Return the instant that a text in the shop's usual form gives (`2025-02-11T09:30:00-08:00`), as any reader would.
+
+    Raises:
+        ValueError: it has another form, or a year that only placeholders have; `shop_moment` may still understand it.
+    """
+    if not _USUAL(text) or not "1972" <= text < "2999":
+        raise ValueError("not in the usual form")
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 # --- customers ---------------------------------------------------------------------------------------------------
@@ -198,6 +217,12 @@ def birth_in(record: Mapping[str, object]) -> object:
         return told
     named = (value for key, value in record.items() if _plain(key) in _OTHER_NAMES and not is_hollow(value))
     return next(named, told)
+
+
+@lru_cache(maxsize=256)  # records of one kind have the same keys
+def names_birth(key: str) -> bool:
+    """Say whether a key that is not the documented one may hold a birth date all the same."""
+    return key != "dateOfBirth" and _plain(key) in _OTHER_NAMES
 
 
 _OTHER_NAMES: Final = frozenset({"dateofbirth", "birthdate", "birthday", "dob"})

@@ -39,19 +39,19 @@ _UNREAD = (
 
 def _deleted_customers(db: Db, before: datetime) -> None:
     rows = []
-    for customer_id, listed, detail in db.rows(
-        """select customer_id, list_body, detail_body from raw.vinoshipper_customers
-           where deleted_at < ? and list_hash is distinct from ?""",
+    for place, listed, detail in db.rows(
+        """select rowid, list_body, detail_body from raw.vinoshipper_customers
+           where deleted_at < ? and list_hash is distinct from ? order by rowid""",
         [before, REDUCED],
     ):
         known: dict[str, Any] = {**(try_object(detail) or {}), **(try_object(listed) or {})}
         kept = {name: known[name] for name in ("id", "email", "primaryPhone") if name in known}
-        rows.append((customer_id, json.dumps(kept, default=str)))
-    columns = {"customer_id": [row[0] for row in rows], "body": [row[1] for row in rows]}
-    with db.batch(columns, {"customer_id": "int"}) as batch:
+        rows.append((place, json.dumps(kept, default=str)))
+    columns = {"place": [row[0] for row in rows], "body": [row[1] for row in rows]}
+    with db.batch(columns, {"place": "int"}) as batch:
         db.execute(
             f"""update raw.vinoshipper_customers as c set list_body = b.body, list_hash = ?, list_kept = null, {_UNREAD}
-                from {batch} as b where c.customer_id = b.customer_id""",
+                from {batch} as b where c.rowid = b.place""",
             [REDUCED],
         )
 
@@ -90,17 +90,17 @@ def _orders_of_nobody(db: Db, before: datetime) -> None:
 def _settled_orders(db: Db, before: datetime) -> None:
     """Reduce settled orders of linked customers: they count for ever, but only by what staging reads of them."""
     rows = db.rows(
-        """select order_number, detail_body from raw.vinoshipper_orders
+        """select rowid, detail_body from raw.vinoshipper_orders
            where settled_at < $before and coalesce(purchased_on, searched_at) < $before
-             and search_body is not null and detail_body is not null""",
+             and search_body is not null and detail_body is not null order by rowid""",
         {"before": before},
     )
-    columns = {"order_number": [row[0] for row in rows], "body": [minimal_order(row[1]) for row in rows]}
-    with db.batch(columns) as batch:
+    columns = {"place": [row[0] for row in rows], "body": [minimal_order(row[1]) for row in rows]}
+    with db.batch(columns, {"place": "int"}) as batch:
         db.execute(
             f"""update raw.vinoshipper_orders as o
                 set search_body = null, search_hash = null, detail_body = b.body, detail_hash = md5(b.body)
-                from {batch} as b where o.order_number = b.order_number"""
+                from {batch} as b where o.rowid = b.place"""
         )
 
 

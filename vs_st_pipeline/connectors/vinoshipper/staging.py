@@ -28,6 +28,8 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.staged_batches import (
+    as_columns,
+    delete_staged,
     kept_of,
     moment_as_text,
     not_understood,
@@ -68,13 +70,13 @@ def _stage_customers(run: Run, db: Db) -> int:
             from raw.vinoshipper_customers as r left join staged.customers as s using (customer_id)
             where r.deleted_at is null and not ({_UNREAD})""",
         """select r.customer_id, r.list_body, r.detail_body, r.detail_leads, r.list_kept, r.detail_kept,
-                  stale.source_hash
+                  stale.source_hash, stale.is_staged
            from raw.vinoshipper_customers as r join temp.stale on stale.key = r.customer_id
            where r.customer_id between $first and $last and stale.key between $first and $last""",
     ):
-        columns: dict[str, list[Any]] = {name: [] for name in _CUSTOMER_COLUMNS}
+        staged: list[tuple[Any, ...]] = []
         unusable: list[tuple[str, str]] = []
-        for customer_id, list_body, detail_body, detail_leads, list_kept, detail_kept, source_hash in rows:
+        for customer_id, list_body, detail_body, detail_leads, list_kept, detail_kept, source_hash, _ in rows:
             listed, detail = try_object(list_body), try_object(detail_body)
             drift.update(unexpected_names(KNOWN_CUSTOMER, detail))
             customer = raw_customer(listed, detail, detail_leads, list_kept, detail_kept, run.today())
@@ -88,15 +90,15 @@ def _stage_customers(run: Run, db: Db) -> int:
                 unusable.append(
                     (str(customer_id), "the phone is not a North American number, so nobody can be matched by it")
                 )
-            for name, value in zip(_CUSTOMER_COLUMNS, _customer_row(customer, customer_id, source_hash), strict=True):
-                columns[name].append(value)
-        with db.transaction(), db.batch(columns, _CUSTOMER_TYPES) as batch:
-            db.execute(f"delete from staged.customers where customer_id in (select customer_id from {batch})")
-            db.execute(
-                f"""insert into staged.customers by name
-                    select * replace (cast(birth_date as date) as birth_date) from {batch}"""
-            )
-            replace_unusable(db, "customer", [str(value) for value in columns["customer_id"]], unusable)
+            staged.append(_customer_row(customer, customer_id, source_hash))
+        with db.transaction():
+            delete_staged(db, "staged.customers", "customer_id", [row[0] for row in rows if row[-1]])
+            with db.batch(as_columns(_CUSTOMER_COLUMNS, staged), _CUSTOMER_TYPES) as batch:
+                db.execute(
+                    f"""insert into staged.customers by name
+                        select * replace (cast(birth_date as date) as birth_date) from {batch}"""
+                )
+            replace_unusable(db, "customer", [str(row[0]) for row in rows], unusable)
         count += len(rows)
     record_drift(db, VINOSHIPPER, drift, run.now())
     return count

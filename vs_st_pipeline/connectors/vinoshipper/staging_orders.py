@@ -6,19 +6,29 @@ Data flow: raw.vinoshipper_orders -> staged.orders, staged.unusable.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from vs_st_pipeline.connectors.vinoshipper import typed_bodies
 from vs_st_pipeline.connectors.vinoshipper.kinds import ORDER
 from vs_st_pipeline.connectors.vinoshipper.known_fields import KNOWN_ORDER
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.parse import DEPENDS_ON, ORDER_FIELDS, order_from
+from vs_st_pipeline.connectors.vinoshipper.typed_bodies import birth_day, calendar_day, plain_text, utc
 from vs_st_pipeline.domain.codec import read_json
-from vs_st_pipeline.domain.order import COUNTED_STATUS, NEVER_NEWEST_STATUSES, Order, without_what_is_to_come
+from vs_st_pipeline.domain.order import (
+    COUNTED_STATUS,
+    NEVER_NEWEST_STATUSES,
+    UNCOUNTED_ORDER_STATUSES,
+    Order,
+    without_what_is_to_come,
+)
 from vs_st_pipeline.domain.order_history import is_counted
 from vs_st_pipeline.domain.records import believed, id_text
 from vs_st_pipeline.platform.run import Run
@@ -26,6 +36,8 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.staged_batches import (
+    as_columns,
+    delete_staged,
     kept_of,
     moment_as_text,
     not_understood,
@@ -66,40 +78,47 @@ def stage_orders(run: Run, db: Db) -> int:
            (select order_number from raw.vinoshipper_orders where detail_status = 200)"""
     )
     count, drift = 0, Counter[str]()
+    today, latest = run.today(), latest_date(run)
+    before = typed_bodies.day_after(latest)
     for rows in stale_rows(
         db,
         f"""select r.order_number as key, {_ORDER_HASH} as source_hash, s.source_hash as staged_hash
             from raw.vinoshipper_orders as r left join staged.orders as s using (order_number)
             where r.detail_status = 200""",
-        """select r.order_number, r.customer_id, r.detail_body, r.detail_kept, r.detail_wanted, stale.source_hash
+        """select r.order_number, r.customer_id, r.detail_body, r.detail_kept, r.detail_wanted, stale.source_hash,
+                  r.receipt_url, coalesce(r.receipt_state in ('read', 'none'), false), stale.is_staged
            from raw.vinoshipper_orders as r join temp.stale on stale.key = r.order_number
            where r.order_number between $first and $last and stale.key between $first and $last""",
     ):
-        columns: dict[str, list[Any]] = {name: [] for name in _ORDER_COLUMNS}
+        staged: list[tuple[Any, ...]] = []
         unusable: list[tuple[str, str]] = []
-        for number, customer_id, body, kept, wanted, source_hash in rows:
-            detail = _order_fields(body)
-            drift.update(unexpected_names(KNOWN_ORDER, detail))
-            order, lacking = _order(number, detail or {}, kept, run.today(), read_again=wanted)
-            known = without_what_is_to_come(order, latest_date(run))
-            order = replace(order, unread=order.unread | lacking)
-            unusable += [(number, not_understood(name)) for name in sorted(known.unread)]
-            if (
-                order.purchased_at is None
-                and "purchased_at" not in order.unread
-                and order.status not in NEVER_NEWEST_STATUSES
-            ):
+        for number, customer_id, body, kept, wanted, source_hash, *receipt, _ in rows:
+            # An answer into which something is carried over is not what it says alone.
+            row = None
+            if kept is None:
+                row = _typed_row(number, customer_id, body, source_hash, receipt, today, before)
+            if row is None:
+                detail = _order_fields(body)
+                drift.update(unexpected_names(KNOWN_ORDER, detail))
+                order, lacking = _order(number, detail or {}, kept, today, read_again=wanted)
+                known = without_what_is_to_come(order, latest)
+                order = replace(order, unread=order.unread | lacking)
+                unusable += [(number, not_understood(name)) for name in sorted(known.unread)]
+                row = _order_row(order, customer_id, source_hash, *receipt)
+                is_unread = "purchased_at" in order.unread
+            else:
+                is_unread = False
+            if row[_PURCHASED_AT] is None and not is_unread and row[_STATUS] not in NEVER_NEWEST_STATUSES:
                 unusable.append((number, "the order has no purchase date, so it is never the newest"))
-            for name, value in zip(_ORDER_COLUMNS, _order_row(order, customer_id, source_hash), strict=True):
-                columns[name].append(value)
-        types = {"customer_id": "int", "counted": "bool", "receipt_known": "bool", "birth_year": "int"}
-        with db.transaction(), db.batch(columns, types) as batch:
-            db.execute(f"delete from staged.orders where order_number in (select order_number from {batch})")
-            db.execute(
-                f"""insert into staged.orders by name
-                    select * replace (cast(birth_date as date) as birth_date) from {batch}"""
-            )
-            replace_unusable(db, "order", columns["order_number"], unusable)
+            staged.append(row)
+        with db.transaction():
+            delete_staged(db, "staged.orders", "order_number", [row[0] for row in rows if row[-1]])
+            with db.batch(as_columns(_ORDER_COLUMNS, staged), _ORDER_TYPES) as batch:
+                db.execute(
+                    f"""insert into staged.orders by name
+                        select * replace (cast(birth_date as date) as birth_date) from {batch}"""
+                )
+            replace_unusable(db, "order", [row[0] for row in rows], unusable)
         count += len(rows)
     record_drift(db, VINOSHIPPER, drift, run.now())
     copy_receipts(db)
@@ -109,7 +128,7 @@ def stage_orders(run: Run, db: Db) -> int:
 def copy_receipts(db: Db) -> None:
     """Bring staged orders in step with the receipts that were read.
 
-    Staged orders say which receipts are read, so receipts come later; nothing else of the order changes with them."""
+    Staged orders say which receipts are read, so most come later; nothing else of the order changes with them."""
     changed = db.rows(
         f"""select s.order_number from staged.orders as s join raw.vinoshipper_orders as r using (order_number)
             where s.receipt_url is distinct from r.receipt_url
@@ -118,10 +137,12 @@ def copy_receipts(db: Db) -> None:
     if changed:
         with db.transaction(), db.batch({"order_number": [row[0] for row in changed]}) as batch:
             db.execute(
-                f"""update staged.orders as s
-                    set receipt_url = r.receipt_url, receipt_known = coalesce({_RECEIPT_KNOWN}, false)
-                    from raw.vinoshipper_orders as r semi join {batch} using (order_number)
-                    where r.order_number = s.order_number"""
+                f"""update staged.orders as o
+                    set receipt_url = b.receipt_url, receipt_known = b.receipt_known
+                    from (select s.rowid as place, r.receipt_url, coalesce({_RECEIPT_KNOWN}, false) as receipt_known
+                          from staged.orders as s join raw.vinoshipper_orders as r using (order_number)
+                          semi join {batch} using (order_number) order by place) as b
+                    where o.rowid = b.place"""
             )
 
 
@@ -132,7 +153,80 @@ _ORDER_COLUMNS = (
 )  # fmt: skip
 
 
-def _order_row(order: Order, pointer: int | None, source_hash: str) -> tuple[Any, ...]:
+_PURCHASED_AT, _STATUS = _ORDER_COLUMNS.index("purchased_at"), _ORDER_COLUMNS.index("status")
+_ORDER_TYPES = {"customer_id": "int", "counted": "bool", "receipt_known": "bool", "birth_year": "int"}
+
+# Amounts whose text says the same as a Decimal made of it; a correction below 0 takes the long way.
+_PLAIN_AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?", re.ASCII).fullmatch
+
+
+def _typed_row(
+    number: str,
+    pointer: int | None,
+    body: str | None,
+    source_hash: str,
+    receipt: Sequence[Any],
+    today: date,
+    before: str,
+) -> tuple[Any, ...] | None:
+    """Return what `_order_row` makes of the order that a body says; None where the long way may make anything else.
+
+    Args:
+        receipt: the receipt's URL, and whether it was read.
+        before: a day after which dates may be later than any order can have (`typed_bodies.day_after`).
+    """
+    found = typed_bodies.order_detail(body) if body is not None else None
+    if found is None or found.order.orderNumber != number:
+        return None
+    order, buyer, shipping = found.order, found.buyer, found.order.shipping
+    total = bytes(order.total).decode()
+    if _PLAIN_AMOUNT(total) is None:
+        return None
+    try:
+        purchased_at, shipped_at, delivered_at = (
+            moment.isoformat() if (moment := utc(text, before)) is not None else None
+            for text in (order.purchasedAt, order.shippedAt, order.deliveredAt)
+        )
+        customer_since, birth_date = calendar_day(buyer.customerSince, before), birth_day(buyer.dateOfBirth, today)
+    except ValueError:
+        return None
+    packages = "[]"
+    if shipping is not None and shipping.packages:
+        packages = json.dumps(
+            [
+                {"carrier": plain_text(row.carrier), "tracking_number": plain_text(row.trackingNumber)}
+                for row in shipping.packages
+            ]
+        )
+    url, is_read = receipt
+    return (
+        number,
+        buyer.id if buyer.id is not None else pointer,
+        order.status,
+        order.orderStatus,
+        order.status == COUNTED_STATUS and order.orderStatus not in UNCOUNTED_ORDER_STATUSES,
+        purchased_at,
+        shipped_at,
+        delivered_at,
+        customer_since,
+        plain_text(order.cartType),
+        plain_text(shipping.rateCode) if shipping is not None else None,
+        plain_text(shipping.rateDescription) if shipping is not None else None,
+        plain_text(shipping.carrier) if shipping is not None else None,
+        packages,
+        total,
+        url,
+        is_read or order.status != COUNTED_STATUS,
+        birth_date,
+        None,
+        None,
+        source_hash,
+    )
+
+
+def _order_row(
+    order: Order, pointer: int | None, source_hash: str, receipt_url: str | None, receipt_read: bool
+) -> tuple[Any, ...]:
     packages = [{"carrier": row.carrier, "tracking_number": row.tracking_number} for row in order.packages]
     return (
         order.number,
@@ -150,8 +244,8 @@ def _order_row(order: Order, pointer: int | None, source_hash: str) -> tuple[Any
         order.carrier,
         json.dumps(packages),
         str(order.total) if order.total is not None else None,
-        order.receipt_url,
-        order.receipt_known,
+        receipt_url,
+        receipt_read or order.status != COUNTED_STATUS,
         order.birth_date.isoformat() if order.birth_date else None,
         order.birth_year,
         unread_as_json(order.unread),

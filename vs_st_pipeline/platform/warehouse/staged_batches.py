@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -45,11 +45,13 @@ def stale_rows(db: Db, hashes: str, bodies: str) -> Iterator[list[tuple[Any, ...
 
     Args:
         hashes: query for key, source_hash and staged_hash of all raw rows that count.
-        bodies: query for the rows of `temp.stale` whose key is between $first and $last.
+        bodies: query for the rows of `temp.stale` whose key is between $first and $last. It has `is_staged` too, for
+            callers that replace a staged row: most rows are new, and need not be looked for.
     """
     db.execute(
         f"""create or replace temp table stale as
-            select key, source_hash from ({hashes}) where staged_hash is distinct from source_hash"""
+            select key, source_hash, staged_hash is not null as is_staged
+            from ({hashes}) where staged_hash is distinct from source_hash"""
     )
     ranges = db.rows(
         f"""select min(key), max(key) from (select key, row_number() over (order by key) - 1 as place from temp.stale)
@@ -58,6 +60,18 @@ def stale_rows(db: Db, hashes: str, bodies: str) -> Iterator[list[tuple[Any, ...
     for first, last in ranges:
         yield db.rows(bodies, {"first": first, "last": last})
     db.execute("drop table temp.stale")
+
+
+def as_columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+    """Turn rows, at least one, into the columns of a batch."""
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def delete_staged(db: Db, table: str, key: str, keys: list[Any]) -> None:
+    """Delete staged rows by their keys, text or whole numbers."""
+    if keys:
+        with db.batch({"key": keys}, {"key": "int"} if isinstance(keys[0], int) else {}) as batch:
+            db.execute(f"delete from {table} where {key} in (select key from {batch})")
 
 
 def replace_unusable(db: Db, kind: str, looked_at: list[str], found: list[tuple[str, str]]) -> None:

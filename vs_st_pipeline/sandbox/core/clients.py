@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import threading
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -20,13 +22,22 @@ class ControlError(Exception):
 
 
 class Control:
-    """What both systems' controls can do; `merchant=None` means all for switches and journal, else the first one."""
+    """What both systems' controls can do; `merchant=None` means all for switches and journal, else the first one.
 
-    def __init__(self, url: str, first_merchant: str) -> None:
+    Args:
+        trusted: certificate (PEM) of the authority that signed the stand-in's, where `url` is HTTPS.
+    """
+
+    def __init__(self, url: str, first_merchant: str, trusted: Path | None = None) -> None:
         self.url = url
         self.first_merchant = first_merchant
         self._lock = threading.Lock()
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+        place = urlsplit(url).netloc
+        if trusted is None:
+            self._connection = http.client.HTTPConnection(place, timeout=30)
+        else:
+            context = ssl.create_default_context(cafile=str(trusted))
+            self._connection = http.client.HTTPSConnection(place, timeout=30, context=context)
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """Send one control request, for what has no method of its own here."""

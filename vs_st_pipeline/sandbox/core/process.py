@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import yaml
 
 from vs_st_pipeline.sandbox.core.asgi import merged
+from vs_st_pipeline.sandbox.core.certificates import Certificates
 from vs_st_pipeline.sandbox.core.clients import Control, SimpleTextingControl, VinoshipperControl
 from vs_st_pipeline.sandbox.core.switches import Switches
 from vs_st_pipeline.sandbox.scenarios.index import merchants_of
@@ -42,7 +43,13 @@ class StandInHandle(Generic[C]):
 
 
 class Sandbox:
-    """Both stand-ins, running; a context manager. `switches` is {"vinoshipper": {...}, "simpletexting": {...}}."""
+    """Both stand-ins, running; a context manager.
+
+    Args:
+        switches: {"vinoshipper": {...}, "simpletexting": {...}}.
+        now: what the world takes for now, aware; None: `VS_ST_NOW`, else the clock.
+        tls: speak HTTPS with these, and nothing else; None: plain HTTP.
+    """
 
     vinoshipper: StandInHandle[VinoshipperControl]
     simpletexting: StandInHandle[SimpleTextingControl]
@@ -54,12 +61,14 @@ class Sandbox:
         port_vinoshipper: int = 0,
         port_simpletexting: int = 0,
         now: datetime | None = None,
+        tls: Certificates | None = None,
     ) -> None:
         self.scenario = scenario
         self.switches = switches or {}
         for system, values in self.switches.items():
             Switches(system, values)  # refuses a bad one here, where the caller sees it
         self.now = now or _now()
+        self.tls = tls
         self.merchants = [
             SandboxMerchant(m.id, m.name, m.vs_key, m.vs_secret, m.st_token) for m in merchants_of(scenario)
         ]
@@ -75,8 +84,9 @@ class Sandbox:
             self.close()
             raise
         first = self.merchants[0].id
-        self.vinoshipper = StandInHandle(shop, VinoshipperControl(shop, first))
-        self.simpletexting = StandInHandle(texting, SimpleTextingControl(texting, first))
+        trusted = self.tls.authority if self.tls else None
+        self.vinoshipper = StandInHandle(shop, VinoshipperControl(shop, first, trusted))
+        self.simpletexting = StandInHandle(texting, SimpleTextingControl(texting, first, trusted))
         return self
 
     def close(self) -> None:
@@ -152,6 +162,8 @@ class Sandbox:
         command = [sys.executable, "-m", f"vs_st_pipeline.sandbox.{system}"]
         command += ["--port", str(self._ports[system]), "--scenario", self.scenario]
         command += ["--now", self.now.isoformat(), "--switches", json.dumps(self.switches.get(system, {}))]
+        if self.tls:
+            command += ["--certificate", str(self.tls.certificate), "--key", str(self.tls.key)]
         # A session of their own: Ctrl-C is the parent's to handle, and the children see its end by the pipe.
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
@@ -165,7 +177,7 @@ class Sandbox:
         told = json.loads(line) if line else {"error": f"the stand-in ended with {process.wait()}"}
         if "error" in told:
             raise RuntimeError(f"sandbox: {told['error']}")
-        return f"http://127.0.0.1:{told['port']}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{told['port']}"
 
 
 def _now() -> datetime:

@@ -25,6 +25,8 @@ def main(make: type[StandIn]) -> None:
     parser.add_argument("--scenario", default="demo")
     parser.add_argument("--now", required=True)
     parser.add_argument("--switches", default="{}")
+    parser.add_argument("--certificate", help="PEM; speaks TLS, and nothing else")
+    parser.add_argument("--key", help="PEM, of the certificate")
     options = parser.parse_args()
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -53,6 +55,9 @@ def main(make: type[StandIn]) -> None:
         date_header=True,
         timeout_keep_alive=300,
         timeout_graceful_shutdown=1,
+        # Each handshake is a task of its own on the loop, so that one that hangs keeps nobody waiting.
+        ssl_certfile=options.certificate,
+        ssl_keyfile=options.key,
     )
     server = uvicorn.Server(config)
     app.stop = lambda: setattr(server, "should_exit", True)

@@ -203,6 +203,11 @@ def fill_valley(b: Builder) -> None:
     fill_ordinary(b, customers=2000, orders=1000, linked=300, unmatched=50)
 
 
+def fill_growing(b: Builder, linked: int) -> None:
+    """Add that many linked contacts, and what comes with them: at 300 it is a winery of the valley."""
+    fill_ordinary(b, customers=max(2000, 2 * linked), orders=max(1000, 2 * linked), linked=linked, unmatched=50)
+
+
 def fill_tiny(b: Builder) -> None:
     """Add ten customers, six linked contacts and a stranger; one winery of a fleet."""
     fill_ordinary(b, customers=10, orders=12, linked=6, unmatched=1)

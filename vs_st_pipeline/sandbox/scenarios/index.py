@@ -9,6 +9,7 @@ from functools import partial
 from vs_st_pipeline.sandbox.scenarios.bulk import (
     fill_blue_oak,
     fill_estate,
+    fill_growing,
     fill_hillside,
     fill_linked_only,
     fill_mailing,
@@ -41,13 +42,15 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
     kind, _, number = scenario.partition(":")
     if kind == "mailing" and number.isdigit() and int(number) > 0:
         return [("mailing-winery", "Mailing Winery", partial(fill_mailing, people=int(number)))]
+    if kind == "growing" and number.isdigit() and int(number) > 0:
+        return [("growing-winery", "Growing Winery", partial(fill_growing, linked=int(number)))]
     if kind == "fleet" and number.isdigit() and int(number) > 0:
         return [(f"winery-{i:04d}", f"Winery {i}", fill_tiny) for i in range(1, int(number) + 1)]
     if kind == "valley" and number.isdigit() and int(number) > 0:
         fills: list[Fill] = [fill_valley, *[_same] * (int(number) - 1)]
         return [(f"winery-{i:04d}", f"Winery {i}", fill) for i, fill in enumerate(fills, 1)]
     raise ValueError(
-        f"no scenario {scenario!r}; there are demo, small, big, estate, fleet, mailing:N, fleet:N and valley:N"
+        f"no scenario {scenario!r}; there are demo, small, big, estate, fleet, mailing:N, growing:N, fleet:N, valley:N"
     )
 
 
