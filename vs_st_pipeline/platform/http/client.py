@@ -279,6 +279,7 @@ class HttpClient:
         Raises:
             TryLater: the run was stopped while it waited for a permit.
         """
+        self.tape.take(known.key)  # this asks anew
         prepared = self._built(known.method, self._base_url + known.path, known.body)
         asked = _Request(known.call, prepared, NoBody)
         outcome = self._retrying(self._try, asked)
