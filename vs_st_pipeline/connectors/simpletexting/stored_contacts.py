@@ -30,7 +30,7 @@ from vs_st_pipeline.domain.formats import instant, parse_moment
 from vs_st_pipeline.domain.matching import ContactIdentity, carried_id
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.state import record_drift
@@ -190,7 +190,8 @@ def land_contacts(run: Run, db: Db, items: Iterable[ContactItem]) -> None:
             f"""update raw.simpletexting_contacts as c
                 set {"".join(f"{name} = b.{name}, " for name in told)}
                     read_at = $now, read_run = $run, gone = false
-                from {batch} as b where c.contact_id = b.contact_id""",
+                from {in_row_order("raw.simpletexting_contacts", batch, "contact_id")} as b
+                where c.rowid = b.rowid_""",
             read,
         )
         if any(unknown for _, unknown in new):

@@ -16,7 +16,7 @@ from datetime import datetime
 from vs_st_pipeline.domain.diff import LedgerEntry
 from vs_st_pipeline.domain.plan import Change
 from vs_st_pipeline.domain.refs import Ref
-from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
 from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry, record_outcome
 from vs_st_pipeline.platform.warehouse.retries import record_rejected, request_hash
@@ -109,9 +109,9 @@ def record_observed(db: Db, *, at: datetime, run_id: str) -> None:
         values,
     )
     db.execute(
-        """update synced.ledger as l set stored = p.stored from planned.learned as p
-           where l.system = p.system and l.object = p.object and l.id = p.id and l.field = p.field
-             and l.sent = p.sent"""
+        f"""update synced.ledger as l set stored = p.stored
+            from {in_row_order("synced.ledger", "planned.learned", f"{KEY}, field, sent")} as p
+            where l.rowid = p.rowid_"""
     )
     db.execute(
         f"""insert or replace into synced.ledger by name

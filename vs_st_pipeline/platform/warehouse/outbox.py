@@ -17,7 +17,7 @@ from typing import Any
 from vs_st_pipeline.domain.errors import Internal
 from vs_st_pipeline.domain.plan import Change
 from vs_st_pipeline.domain.refs import Ref
-from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
 from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 
 
@@ -184,8 +184,7 @@ def record_outcome(
             f"""update synced.writes as w
                 set outcome = $outcome, settled_at = $at, changes = case when $may_come then changes end,
                     phone = case when $may_come then phone end
-                from {batch} as b
-                where w.send_id = b.send_id and w.system = b.system and w.object = b.object and w.id = b.id""",
+                from {in_row_order("synced.writes", batch, f"send_id, {KEY}")} as b where w.rowid = b.rowid_""",
             {"outcome": outcome, "at": at, "may_come": may_come},
         )
 

@@ -6,6 +6,9 @@ were handed from stage to stage these were 21, 28, 35 and 14 in a first sync, an
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 import threading
 from collections import Counter
@@ -44,6 +47,21 @@ def counting() -> Iterator[Counter[str]]:
     finally:
         sys.setprofile(before)
         threading.setprofile(None)
+
+
+def test_a_process_that_syncs_does_not_import_pandas(story: Story) -> None:
+    story.settings()
+    code = """
+import atexit, sys
+from vs_st_pipeline.cli.main import cli
+atexit.register(lambda: sys.stderr.write("pandas" if "pandas" in sys.modules else "none"))
+cli(["sync", "--merchant", "test-winery", "--json"])
+"""
+    environment = {k: v for k, v in {**os.environ, **story.environment()}.items() if v is not None}
+    for accepted in (7, 0):
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout)["merchants"][0]["synced"]["accepted"] == accepted
+        assert done.stderr.endswith("none"), "0.2 s of CPU and 40 MB in every process, for nothing"
 
 
 def test_each_record_is_turned_into_our_words_once(story: Story) -> None:
