@@ -13,7 +13,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from vs_st_pipeline.connectors.simpletexting import contacts as reading
 from vs_st_pipeline.connectors.simpletexting.accidental_contacts import (

@@ -10,8 +10,9 @@ Everything here runs inside the caller's transaction, so that an outcome is reme
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from vs_st_pipeline.domain.diff import LedgerEntry
 from vs_st_pipeline.domain.plan import Change

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from vs_st_pipeline.domain.errors import Internal
 from vs_st_pipeline.domain.plan import Change
@@ -21,8 +23,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
 from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxEntry:
+class OutboxEntry(msgspec.Struct, frozen=True):
     """One record's part of a request, as it was stored before it was sent.
 
     Attributes:
@@ -40,7 +41,7 @@ class OutboxEntry:
     call: str
     phone: str | None
     changes: tuple[Change, ...]
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = msgspec.field(default_factory=dict)
     sent_at: datetime | None = None
 
 
@@ -75,7 +76,7 @@ def enqueue(db: Db, sending: Sequence[OutboxEntry], proofs: Mapping[Ref, Proof],
         "call": [sent.call for sent in sending],
         "phone": [sent.phone for sent in sending],
         "changes": [_dump(sent.changes) for sent in sending],
-        "said": [json.dumps({**proofs[sent.target].evidence, **sent.evidence}) for sent in sending],
+        "said": [msgspec.json.encode({**proofs[sent.target].evidence, **sent.evidence}).decode() for sent in sending],
     }
     with db.batch(columns) as batch:
         db.execute(
@@ -207,10 +208,9 @@ def _entry(row: Sequence[Any]) -> OutboxEntry:
 
 
 def _dump(changes: Iterable[Change]) -> str:
-    return json.dumps(
-        [[c.field, c.key, c.kind, c.policy, c.old, c.new, c.rule, c.sources] for c in changes], ensure_ascii=False
-    )
+    rows = [(c.field, c.key, c.kind, c.policy, c.old, c.new, c.rule, c.sources) for c in changes]
+    return msgspec.json.encode(rows).decode()
 
 
 def _load(text: str) -> tuple[Change, ...]:
-    return tuple(Change(*row) for row in json.loads(text))
+    return tuple(Change(*row) for row in msgspec.json.decode(text))
