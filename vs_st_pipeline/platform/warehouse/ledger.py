@@ -92,7 +92,8 @@ def record_accepted(db: Db, accepted: Sequence[OutboxEntry], *, at: datetime) ->
                 from {batch} as b left join synced.ledger as l using ({KEY}, field)""",
             {"at": at},
         )
-        db.execute(f"delete from synced.rejects where ({KEY}) in (select ({KEY}) from {batch})")
+        if db.row("select 1 from synced.rejects limit 1"):
+            db.execute(f"delete from synced.rejects where ({KEY}) in (select ({KEY}) from {batch})")
         db.execute(f"delete from synced.settled where ({KEY}) in (select ({KEY}) from {batch})")
     record_outcome(db, accepted, "accepted", at)
 

@@ -87,7 +87,8 @@ def enqueue(db: Db, sending: Sequence[OutboxEntry], proofs: Mapping[Ref, Proof],
             {"at": at},
         )
         # A doubted record is written only after a sign of its own. Our write hides that sign, so the doubt is deleted.
-        db.execute(f"delete from synced.doubted where ({KEY}) in (select ({KEY}) from {batch})")
+        if db.row("select 1 from synced.doubted limit 1"):
+            db.execute(f"delete from synced.doubted where ({KEY}) in (select ({KEY}) from {batch})")
 
 
 def record_acknowledged(db: Db, send_id: str, evidence: Mapping[str, Any]) -> None:
@@ -101,6 +102,11 @@ def record_acknowledged(db: Db, send_id: str, evidence: Mapping[str, Any]) -> No
 def record_not_sent(db: Db, send_id: str) -> None:
     """Record that a request was refused as a whole, so nothing of it was done; its records are sent again."""
     db.execute("delete from synced.writes where send_id = ? and outcome is null", [send_id])
+
+
+def is_settled(db: Db) -> bool:
+    """Say whether every write has an outcome, and none that was given up may still come."""
+    return db.row("select 1 from synced.writes where outcome is null or phone is not null limit 1") is None
 
 
 _ENTRY = f"send_id, {KEY}, run_id, call, phone, changes, evidence, sent_at"
