@@ -5,6 +5,9 @@ Data flow: JSON of contacts -> raw.simpletexting_contacts -> ContactIdentity (no
 Each contact is decoded once on its way in (`contact_item`). The values that linking, planning and a person's question
 use to find a contact (phone, e-mail, carried customer id, status) are stored beside the body, so that finding one never
 decodes all bodies.
+
+It is long because a body is taken apart in two ways, a quick one and one that expects anything, which must agree and
+are read beside each other, and beside what is stored of them.
 """
 
 from __future__ import annotations

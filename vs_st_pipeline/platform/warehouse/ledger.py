@@ -9,6 +9,7 @@ Everything here runs inside the caller's transaction, so that an outcome is reme
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -100,6 +101,8 @@ def record_accepted(db: Db, accepted: Sequence[OutboxEntry], *, at: datetime) ->
 
 def record_observed(db: Db, *, at: datetime, run_id: str) -> None:
     """Record what planning saw proved: the stored form of a value we sent, or a wanted value found there already."""
+    if not db.row("select 1 from planned.learned limit 1"):
+        return
     values = {"at": at, "run": run_id}
     db.execute(
         f"""insert into synced.history by name
@@ -172,11 +175,11 @@ def record_links(db: Db, *, at: datetime) -> None:
 
 def record_baseline(db: Db, *, at: datetime) -> None:
     """Record this sync's complete reads, because the brake let it through: the next one is measured by them."""
-    db.execute(
-        """insert or replace into synced.baseline
-           select r.key, cast(r.value as bigint), ?::timestamp from planned.plan as p, json_each(p.reads) as r""",
-        [at],
-    )
+    reads: dict[str, int] = json.loads(db.value("select reads from planned.plan") or "{}")
+    if reads:
+        places = ", ".join(["(?, ?, ?)"] * len(reads))
+        values = [value for what, rows in reads.items() for value in (what, rows, at)]
+        db.execute(f"insert or replace into synced.baseline values {places}", values)
 
 
 def record_settled(db: Db) -> None:
