@@ -18,14 +18,14 @@ from msgspec.structs import replace
 
 from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.emails import email_owners, is_address, is_email
-from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
+from vs_st_pipeline.connectors.simpletexting.refs import contact_columns, contact_ref
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact, read_contacts, read_custom_fields
 from vs_st_pipeline.domain.diff import compare
 from vs_st_pipeline.domain.plan import GONE, NOT_CONFIRMED, Change, Wanted
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
+from vs_st_pipeline.platform.warehouse.keys import KEY
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.outcomes import PushCounts
 
@@ -85,7 +85,7 @@ def make_write_set(
     made = WriteSet(set(contact_ids))
     live = read_contacts(db, read_custom_fields(db), contact_ids)
     doubted = {ref.id for ref in ledger.read_doubted(db)}
-    with db.batch(key_columns(map(contact_ref, contact_ids))) as batch:
+    with db.batch(contact_columns(contact_ids)) as batch:
         as_compared = {
             row[0]
             for row in db.rows(
@@ -130,9 +130,8 @@ def _compare_again(
     """Compare these contacts with what the plan wants of them, as they are now; its reasons stand."""
     if not contact_ids:
         return
-    refs = [contact_ref(contact_id) for contact_id in contact_ids]
-    accepted = ledger.read_accepted(db, refs)
-    with db.batch(key_columns(refs)) as batch:
+    accepted = ledger.read_accepted(db, map(contact_ref, contact_ids))
+    with db.batch(contact_columns(contact_ids)) as batch:
         wanted = db.rows(f"select id, wanted from planned.targets semi join {batch} using ({KEY})")
     for contact_id, text in wanted:
         rows = [Wanted(*row) for row in msgspec.json.decode(text)]

@@ -76,7 +76,7 @@ def enqueue(db: Db, sending: Sequence[OutboxEntry], proofs: Mapping[Ref, Proof],
         "call": [sent.call for sent in sending],
         "phone": [sent.phone for sent in sending],
         "changes": [_dump(sent.changes) for sent in sending],
-        "said": [msgspec.json.encode({**proofs[sent.target].evidence, **sent.evidence}).decode() for sent in sending],
+        "said": _said(sending, proofs),
     }
     with db.batch(columns) as batch:
         db.execute(
@@ -102,6 +102,19 @@ def record_acknowledged(db: Db, send_id: str, evidence: Mapping[str, Any]) -> No
 def record_not_sent(db: Db, send_id: str) -> None:
     """Record that a request was refused as a whole, so nothing of it was done; its records are sent again."""
     db.execute("delete from synced.writes where send_id = ? and outcome is null", [send_id])
+
+
+def _said(sending: Sequence[OutboxEntry], proofs: Mapping[Ref, Proof]) -> list[str]:
+    """Return what is kept beside each write, as JSON: what it was read as, and what is said of the request."""
+    texts: dict[tuple[int, int], str] = {}  # by the two objects, which the contacts of a batch mostly share
+    found = []
+    for sent in sending:
+        read = proofs[sent.target].evidence
+        key = id(read), id(sent.evidence)
+        if key not in texts:
+            texts[key] = msgspec.json.encode({**read, **sent.evidence}).decode()
+        found.append(texts[key])
+    return found
 
 
 def is_settled(db: Db) -> bool:
