@@ -26,7 +26,7 @@ from vs_st_pipeline.sandbox.core.lies import LYING_FAULTS
 from vs_st_pipeline_tests.support.story import BRAM, FFION, MARISOL, ODALYS, RENSKE, TEST, Record
 
 RANDOM_WORLDS, KILLS_IN_EACH, PARTS = 60, 5, 15
-SHORT_PLACES = {SINGLY: (101, 117, 136), BATCH: (112, 118, 122, 127)}
+SHORT_PLACES = {SINGLY: (88, 101, 117, 134), BATCH: (92, 99, 105, 112, 116)}
 
 # Switches under which an undisturbed sync ends well; the first value is the default.
 SWITCHES: dict[str, list[Any]] = {

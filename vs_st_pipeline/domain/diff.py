@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+import msgspec
+
 from vs_st_pipeline.domain.plan import CANNOT_CLEAR, EDITED_THERE, Change, Policy, Wanted
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
+class LedgerEntry(msgspec.Struct, frozen=True, gc=False):
     """What the ledger knows of one contact's field.
 
     Attributes:
@@ -36,8 +37,7 @@ class LedgerEntry:
     put_back: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What to do with one value.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+import msgspec
 
 Kind: TypeAlias = Literal["builtin", "custom"]
 """`builtin`: a field that every contact has (`firstName`); `custom`: one that the account's owner made."""
@@ -56,8 +57,7 @@ def meanings(source: str, destination: str) -> dict[str, str]:
     return {word: meaning.format(source=source, destination=destination) for word, meaning in _MEANINGS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True, gc=False):
     """A value that a contact should have.
 
     Attributes:
@@ -72,8 +72,7 @@ class Wanted:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, gc=False):
     """A wanted value that differs from what is there.
 
     Attributes:

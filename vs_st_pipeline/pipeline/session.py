@@ -17,6 +17,7 @@ from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report
 from vs_st_pipeline.platform.connector import Account, Client, ClientT, Connector
 from vs_st_pipeline.platform.crash_reports import describe
+from vs_st_pipeline.platform.garbage import collect_less
 from vs_st_pipeline.platform.http.rate_limit import RateLimiter, limiter_path
 from vs_st_pipeline.platform.http.tape import Tape
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
@@ -134,6 +135,7 @@ class Session:
 def opened(session: SessionT) -> Iterator[SessionT]:
     """Open a session; an error inside becomes its report's error, and its clients are closed."""
     run, report, started = session.run, session.report, time.monotonic()
+    collect_less()
     try:
         with run.keeping():
             yield session

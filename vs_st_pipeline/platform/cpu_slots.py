@@ -6,7 +6,7 @@ its time (for an answer, for a permit to ask, for a file that another process ho
 hardly more CPU slots than processors.
 
 Code that waits says so at the place where it waits (`waiting`), deep inside; in a thread without a CPU slot that has no
-effect.
+effect. What else a thread should not hold while it waits, it lets go of there too (`letting_go`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 class _Holder(threading.local):
     slots: CpuSlots | None = None
+    let_go: tuple[Callable[[], None], ...] = ()
 
 
 _THREAD = _Holder()
@@ -61,6 +62,8 @@ class CpuSlots:
 @contextmanager
 def waiting() -> Iterator[None]:
     """Free this thread's CPU slot, if it has one, while the block lasts, because the thread only waits in it."""
+    for let_go in _THREAD.let_go:
+        let_go()
     slots = _THREAD.slots
     if slots is None:
         yield
@@ -70,6 +73,17 @@ def waiting() -> Iterator[None]:
         yield
     finally:
         slots._acquire()
+
+
+@contextmanager
+def letting_go(let_go: Callable[[], None]) -> Iterator[None]:
+    """Call this whenever the thread is about to wait, while the block lasts: others may need what it holds."""
+    before = _THREAD.let_go
+    _THREAD.let_go = (*before, let_go)
+    try:
+        yield
+    finally:
+        _THREAD.let_go = before
 
 
 def releasing(wait: Callable[P, T]) -> Callable[P, T]:

@@ -79,7 +79,7 @@ class Run:
 
     def open(self) -> AbstractContextManager[Db]:
         """Open the route's file of this merchant; hold it for a moment, never while waiting for an answer."""
-        return self.warehouse.open(self.merchant.id, self.route)
+        return self.warehouse.use(self.merchant.id, self.route)
 
     def file(self) -> Path:
         """Return where the route's file of this merchant is or would be."""

@@ -140,6 +140,34 @@ def test_a_write_whose_answer_nobody_lived_to_see_is_settled_and_not_sent_again(
     story.clean()
 
 
+def test_writes_that_were_heard_of_and_not_recorded_are_settled_and_not_sent_again(story: Story) -> None:
+    story.texting.set_fault("slow", method="PUT", skip=3, count=1, seconds=20, when="after")
+    process = story.start("sync", "--merchant", TEST)
+    wait_until(lambda: len(story.writes()) == 4, process)
+    kill(process)
+    open_ = rows(story, "select run_id, id from synced.writes where outcome is null")
+    assert len(open_) == 4, "three whose answer came, and one; what is accepted is recorded together"
+    assert rows(story, "select * from synced.ledger") == []
+    story.synced()
+    assert sum(story.written_phones().values()) == len(SYNCED), "nobody was written twice"
+    recorded = rows(story, "select distinct run_id, id from synced.history where event = 'accepted'")
+    assert set(open_) <= set(recorded), "the run that wrote them is the one that is remembered"
+    assert rows(story, "select count(*) from synced.writes where outcome is null") == [(0,)]
+    assert replayed(story) == ledger_now(story)
+    story.clean()
+
+
+def test_what_was_accepted_is_recorded_however_the_push_ends(story: Story) -> None:
+    story.texting.set_fault("402", method="PUT", skip=3)
+    story.failed("try_later", system="simpletexting")
+    assert rows(story, "select outcome, count(*) from synced.writes group by all") == [("accepted", 3)]
+    assert len(rows(story, "select distinct id from synced.ledger")) == 3
+    story.texting.clear_faults()
+    story.synced()
+    assert sum(story.written_phones().values()) == len(SYNCED) + 1, "who was refused for the account, and nobody else"
+    story.clean()
+
+
 @pytest.mark.slow
 def test_a_write_that_was_never_done_is_sent_by_the_next_run(story: Story) -> None:
     story.texting.set_fault("slow", method="PUT", count=1, seconds=20)  # it is cut off before it has any effect

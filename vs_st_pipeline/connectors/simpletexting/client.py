@@ -144,9 +144,11 @@ def is_whole(body: Mapping[str, Any]) -> bool:
 
 
 def _beyond(value: object) -> bool:
-    if isinstance(value, Mapping):
-        return any(_beyond(part) for part in value.values())
-    return any(_beyond(part) for part in value) if isinstance(value, list) else value is BEYOND
+    if isinstance(value, str):  # nearly all of them are
+        return False
+    if isinstance(value, dict):
+        return any(map(_beyond, value.values()))
+    return any(map(_beyond, value)) if isinstance(value, list) else value is BEYOND
 
 
 def error_code(body: Mapping[str, Any]) -> str | None:

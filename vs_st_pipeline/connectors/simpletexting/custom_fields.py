@@ -114,9 +114,21 @@ class FieldKeys:
                 continue
             values[key] = live_text(value)
         if text := values.get(self.customer_id_key):
-            number = carried_id(text)
-            values[self.customer_id_key] = text if number is None or text.strip().isdigit() else str(number)
+            values[self.customer_id_key] = _digits(text)
         return values
+
+    def customer_id(self, live: Mapping[str, object]) -> str:
+        """Return the customer id that a contact's live `customFields` carry, as `values` does; empty where none is."""
+        found, direct = "", False
+        for name, value in live.items():
+            if self.key(name) == self.customer_id_key and (name == self.customer_id_key or not direct):
+                found, direct = live_text(value), direct or name == self.customer_id_key
+        return _digits(found) if found else ""
+
+
+def _digits(text: str) -> str:
+    number = carried_id(text)
+    return text if number is None or text.strip().isdigit() else str(number)
 
 
 def _key(field: CustomField) -> str:

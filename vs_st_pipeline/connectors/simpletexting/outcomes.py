@@ -10,10 +10,13 @@ It is long because every way to an outcome ends in one transaction of the same k
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from vs_st_pipeline.connectors.simpletexting import contacts as reading
 from vs_st_pipeline.connectors.simpletexting.accidental_contacts import (
@@ -53,6 +56,7 @@ from vs_st_pipeline.platform.warehouse.unreadable import (
 )
 
 READ_SINGLY_UP_TO = 20
+RECORD_TOGETHER, RECORD_WITHIN_SECONDS = 2_000, 10.0  # accepted writes: how many, and how long, until they are recorded
 
 # What is kept beside a write: the task of a batch that was accepted, and SimpleTexting's clock around the sending
 # (epoch seconds), where it was heard.
@@ -67,6 +71,12 @@ class OutcomeRecorder:
         reads: what became of the contacts that were read alone in this sync.
         rejected: contacts that were refused in an earlier sync.
         moved: contacts for which something was recorded, so that what was planned for them is compared again.
+        suspects: ids of contacts whose write failed as a whole in an earlier sync.
+        readings: how often anything was read or met here: what was made of the contacts as stored before may not hold.
+
+    Accepted writes are recorded together (`flush`), at the latest when the push ends, however it ends: the statements
+    of one cost as much as those of hundreds. Until then they are in the outbox, as all writes are whose answer nobody
+    lived to record, and the next run settles them by asking for their task or by reading.
     """
 
     run: Run
@@ -75,6 +85,20 @@ class OutcomeRecorder:
     reads: SingleReads = field(default_factory=SingleReads)
     rejected: Mapping[Ref, retries.Rejected] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
+    suspects: frozenset[str] = frozenset()
+    readings: int = 0
+    _heard: list[OutboxEntry] = field(default_factory=list)
+    _heard_at: float = 0.0
+
+    def list_again(self, *, fresh: bool) -> None:
+        """Read the contacts that were updated since the last look, or all of them (`fresh`).
+
+        Raises:
+            BadAnswer: as `fetch_contacts`.
+        """
+        self.flush()  # a list that shows what was just written is known by it
+        self.readings += 1
+        reading.fetch_contacts(self.run, self.st, fresh=fresh)
 
     def read(self, contact_id: str) -> bool:
         """Read one contact alone; one that cannot be read is left for later, and does not hold up the others.
@@ -89,6 +113,7 @@ class OutcomeRecorder:
             if contact_id in waiting_ids(db, CONTACT.name, self.run.now()):
                 return False
             known = contact_id in unreadable_ids(db, CONTACT.name)
+        self.readings += 1
         try:
             reading.fetch_contact(self.run, self.st, contact_id)
         except PipelineError as error:
@@ -111,6 +136,7 @@ class OutcomeRecorder:
         Raises:
             Internal: a contact among them is not known as opted in by a read of this very run; nothing is stored.
         """
+        self.flush(full=False)
         send_id, run_id, heard = uuid.uuid4().hex, self.run.run_id, {HEARD_BEFORE: self.st.server_time}
         ids = [contact_id for contact_id, _, _ in contacts]
         self.moved.update(ids)
@@ -147,12 +173,25 @@ class OutcomeRecorder:
             retries.record_refused(db, sent, at=self.run.now())
 
     def accept(self, sent: Sequence[OutboxEntry]) -> None:
-        """Record accepted changes in the ledger."""
-        if sent:
+        """Record accepted changes in the ledger, together with others (`flush`)."""
+        if not self._heard:
+            self._heard_at = time.monotonic()
+        self._heard += sent
+        self.pushed.accepted += len(sent)
+        self.flush(full=False)
+
+    def flush(self, *, full: bool = True) -> None:
+        """Record what was accepted and is not recorded yet.
+
+        Args:
+            full: do it now; else only where it is much, or has waited for long.
+        """
+        due = len(self._heard) >= RECORD_TOGETHER or time.monotonic() - self._heard_at > RECORD_WITHIN_SECONDS
+        if self._heard and (full or due):
             with self.run.open() as db, db.transaction():
-                ledger.record_accepted(db, sent, at=self.run.now())
-                forget_unreadable(db, CONTACT.name, [one.target.id for one in sent])
-            self.pushed.accepted += len(sent)
+                ledger.record_accepted(db, self._heard, at=self.run.now())
+                forget_unreadable(db, CONTACT.name, [one.target.id for one in self._heard])
+            self._heard.clear()
 
     def reject(self, sent: OutboxEntry, code: str | None, http_status: int | None) -> None:
         """Record a refusal: the contact is tried again later, never dropped."""
@@ -171,6 +210,7 @@ class OutcomeRecorder:
 
     def resolve_mismatch(self, sent: OutboxEntry, other_id: str, called: CallWindow) -> None:
         """Resolve a write that went to another contact than the one we know, because ours had vanished."""
+        self.readings += 1  # what is recorded of the other contact may be about one that waits for its own write
         met = settle_accidental(self.st, other_id, called)
         self.pushed.noted[met] += 1
         still_there = self._is_there(sent.target.id)
@@ -315,7 +355,7 @@ class OutcomeRecorder:
         unread: set[str] = set()
         try:
             if len(ids) > READ_SINGLY_UP_TO:
-                reading.fetch_contacts(self.run, self.st, fresh=True)
+                self.list_again(fresh=True)
                 with self.run.open() as db:
                     return set(ids) & unreadable_ids(db, CONTACT.name)
             for contact_id in ids:

@@ -44,6 +44,7 @@ def write(
     """
     with run.open() as db:
         outcomes = OutcomeRecorder(run, st, pushed, rejected=retries.read_rejected(db), moved=set(moved))
+        outcomes.suspects = frozenset(ref.id for ref in retries.read_suspects(db)) if contact_ids else frozenset()
         _forget_readable(run, db, contact_ids)
     try:
         if len(contact_ids) > run.merchant.section(SimpleTextingSettings).write_one_by_one_up_to:
@@ -51,6 +52,7 @@ def write(
         elif contact_ids:
             push_one_by_one(outcomes, contact_ids)
     finally:
+        outcomes.flush()
         _note_unreadable(run, pushed)
 
 
@@ -84,30 +86,48 @@ def settle_outstanding(run: Run, st: SimpleTextingClient, pushed: PushCounts) ->
         The ids of the contacts that were settled.
     """
     with run.open() as db:
+        if outbox.is_settled(db):
+            return set()
         outstanding = outbox.read_open(db)
+        late = _late(run, db) if not outstanding else []
     before = PushCounts()
     outcomes = OutcomeRecorder(run, st, before)
-    for sending in outstanding.values():
-        first = sending[0]
-        called = _window(first) if first.call == BATCH else None
-        age, done = abs(run.now() - (first.sent_at or run.now())), False
-        if (task_id := first.evidence.get(TASK)) and called:
-            # It may have begun only after the crash; a batch that is not done long after is not waited for again.
-            wait = run.merchant.section(SimpleTextingSettings).batch_wait if age <= WAIT_AGAIN_FOR else timedelta(0)
-            outcome = collect(st, task_id, sending, called, wait=wait, progress=run.progress)
-            unknown, outcome.unknown = outcome.unknown, []
-            outcomes.apply_results(sending, outcome)
-            sending, done = [sent for sent in sending if sent.target.id in unknown], outcome.done
-        if sending:
-            may_come = called is not None and not done and age < LATEST_BATCH
-            outcomes.settle(sending, called=called, from_earlier_run=True, may_come=may_come)
-    with run.open() as db:
-        late = _gone(db, outbox.read_late(db, at=run.now(), within=LATEST_BATCH))
-        outbox.forget_late(db, at=run.now(), within=LATEST_BATCH)
+    try:
+        for sending in outstanding.values():
+            _settle(outcomes, sending)
+    finally:
+        outcomes.flush()
+    if outstanding:
+        with run.open() as db:
+            late = _late(run, db)
     for sent in late:
         outcomes.check_late(sent, _window(sent))
     pushed.noted += before.noted  # its contacts are counted by what this run finds to write
     return {sent.target.id for sent in [*late, *(sent for sending in outstanding.values() for sent in sending)]}
+
+
+def _settle(outcomes: OutcomeRecorder, sending: Sequence[OutboxEntry]) -> None:
+    """Settle one request that a crashed run had sent."""
+    run, first = outcomes.run, sending[0]
+    called = _window(first) if first.call == BATCH else None
+    age, done = abs(run.now() - (first.sent_at or run.now())), False
+    if (task_id := first.evidence.get(TASK)) and called:
+        # It may have begun only after the crash; a batch that is not done long after is not waited for again.
+        wait = run.merchant.section(SimpleTextingSettings).batch_wait if age <= WAIT_AGAIN_FOR else timedelta(0)
+        outcome = collect(outcomes.st, task_id, sending, called, wait=wait, progress=run.progress)
+        unknown, outcome.unknown = outcome.unknown, []
+        outcomes.apply_results(sending, outcome)
+        sending, done = [sent for sent in sending if sent.target.id in unknown], outcome.done
+    if sending:
+        may_come = called is not None and not done and age < LATEST_BATCH
+        outcomes.settle(sending, called=called, from_earlier_run=True, may_come=may_come)
+
+
+def _late(run: Run, db: Db) -> list[OutboxEntry]:
+    """Return what was given up, may still be applied, and would make a contact anew; forget what will not any more."""
+    given_up = outbox.read_late(db, at=run.now(), within=LATEST_BATCH)
+    outbox.forget_late(db, at=run.now(), within=LATEST_BATCH)
+    return _gone(db, given_up) if given_up else []
 
 
 def _window(sent: OutboxEntry) -> CallWindow:

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from vs_st_pipeline.connectors.simpletexting import contacts as reading
 from vs_st_pipeline.connectors.simpletexting.accidental_contacts import CallWindow
 from vs_st_pipeline.connectors.simpletexting.batch import WRITE_FAILS, collect, write_body
 from vs_st_pipeline.connectors.simpletexting.client import BATCH, BATCH_SIZE
@@ -28,17 +27,18 @@ from vs_st_pipeline.connectors.simpletexting.settings import SimpleTextingSettin
 from vs_st_pipeline.connectors.simpletexting.write_set import (
     READ_AGAIN_AFTER,
     WriteItem,
-    build_write_set,
-    uniquely_by_phone,
+    WriteSet,
+    make_write_set,
 )
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused, TryLater
-from vs_st_pipeline.platform.warehouse import retries
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
 
 PARTS_IN_A_ROW = 2
 
 
 LIST_AGAIN_AFTER_SECONDS = 10.0
+
+MOST_TOGETHER = 2_000  # contacts that are looked up together
 
 
 def push_by_batch(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> None:
@@ -47,12 +47,10 @@ def push_by_batch(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> None
     Raises:
         TryLater, BadAnswer: a batch failed as a whole, or the list could not be read.
     """
-    run = outcomes.run
-    reading.fetch_contacts(run, outcomes.st, fresh=True)
-    with run.open() as db:
-        suspects = {ref.id for ref in retries.read_suspects(db)}
-    batches = _Batches(outcomes)
+    run, suspects = outcomes.run, outcomes.suspects
+    outcomes.list_again(fresh=True)
     clear = [contact_id for contact_id in contact_ids if contact_id not in suspects]
+    batches = _Batches(outcomes, clear)
     for start in range(0, len(clear), BATCH_SIZE):
         if not batches.send(clear[start : start + BATCH_SIZE]):
             return
@@ -68,17 +66,24 @@ class _Batches:
     """What the batches of one push share.
 
     Attributes:
+        clear: contacts in the order in which they are sent, but for suspects: those to come are looked up together.
         listed_at, all_listed_at: when contacts were last listed, and all of them (monotonic seconds).
         alone: contacts that cannot go by batch, which knows contacts by phone only: those without a clear phone, or
             that share it; and those that could not be read in the list, and are read one by one.
         lean: what contacts were refused with, and are sent without, by id.
+        ready: what was made of the contacts to come; it holds until anything is read (`readings`).
+        reach: how many contacts are looked up together: more where what was looked up last was all of use.
     """
 
     outcomes: OutcomeRecorder
+    clear: Sequence[str] = ()
     listed_at: float = field(default_factory=time.monotonic)
     all_listed_at: float = field(default_factory=time.monotonic)
     alone: list[str] = field(default_factory=list)
     lean: dict[str, Refusal] = field(default_factory=dict)
+    ready: WriteSet = field(default_factory=WriteSet)
+    readings: int = -1
+    reach: int = BATCH_SIZE
 
     def send(self, contact_ids: Sequence[str], *, suspects: bool = False) -> bool:
         """Send one batch, halved where it is refused as a whole. False: this run may send no more contacts.
@@ -120,7 +125,7 @@ class _Batches:
         outcomes.acknowledged(sending, task_id)
         called = CallWindow(sending[0].evidence[HEARD_BEFORE], st.server_time)
         wait = run.merchant.section(SimpleTextingSettings).batch_wait
-        outcome = collect(st, task_id, sending, called, wait=wait, progress=run.progress)
+        outcome = collect(st, task_id, sending, called, wait=wait, progress=self._while_it_waits)
         by_id, again = {item.contact.contact_id: item for item in items}, list[str]()
 
         def once_more(sent: OutboxEntry, code: str | None) -> bool:
@@ -211,19 +216,43 @@ class _Batches:
         A batch comes right after a read: where the last one is too old, the contacts updated since are read again. The
         changes are computed again in any case, because every read may have changed what is known of any contact.
         """
-        run = self.outcomes.run
         if time.monotonic() - self.listed_at > LIST_AGAIN_AFTER_SECONDS:
             # Edits that change no `updated` only show in a full list: it is trusted no longer than a single read is.
             all_of_them = time.monotonic() - self.all_listed_at > READ_AGAIN_AFTER.total_seconds()
-            reading.fetch_contacts(run, self.outcomes.st, fresh=all_of_them)
+            self.outcomes.list_again(fresh=all_of_them)
             self.listed_at = time.monotonic()
             self.all_listed_at = self.listed_at if all_of_them else self.all_listed_at
+        ready = self._look_up(contact_ids)
+        shared, items = ready.shared, ready.take(contact_ids, self.outcomes.pushed)
+        self.alone += [item.contact.contact_id for item in items if item.contact.contact_id in shared]
+        return [self._lean(item) for item in items if item.contact.contact_id not in shared]
+
+    def _look_up(self, contact_ids: Sequence[str]) -> WriteSet:
+        """Return a set that has these contacts, by what is stored now."""
+        outcomes, run = self.outcomes, self.outcomes.run
+        if self.readings != outcomes.readings:
+            if self.ready.asked:  # looked up for nothing
+                self.reach = BATCH_SIZE
+            self.ready, self.readings = WriteSet(), outcomes.readings
+        if self.ready.asked.issuperset(contact_ids):
+            return self.ready
+        again = not outcomes.moved.isdisjoint(contact_ids)  # sent before: in halves, or in another form
+        ahead = [] if again else self._to_come(contact_ids)
         with run.open() as db:
-            items = build_write_set(run, db, contact_ids, self.outcomes.pushed, self.outcomes.moved)
-            named = uniquely_by_phone(db, [item.contact for item in items])
-        named &= {item.contact.contact_id for item in items if item.contact.read_run == run.run_id}
-        self.alone += [item.contact.contact_id for item in items if item.contact.contact_id not in named]
-        return [self._lean(item) for item in items if item.contact.contact_id in named]
+            made = make_write_set(run, db, [*contact_ids, *ahead], outcomes.moved, by_phone=True)
+        if not again:
+            self.ready, self.reach = made, min(self.reach * 2, MOST_TOGETHER)
+        return made
+
+    def _to_come(self, contact_ids: Sequence[str]) -> list[str]:
+        """Return the contacts whose turn is after these, as far as they are looked up with them."""
+        asked = set(contact_ids)
+        last = max((place for place, one in enumerate(self.clear) if one in asked), default=len(self.clear))
+        return [one for one in self.clear[last + 1 : last + 1 + self.reach - len(asked)] if one not in asked]
+
+    def _while_it_waits(self, what: str) -> None:
+        self.outcomes.run.progress(what)
+        self.outcomes.flush(full=False)
 
     def _lean(self, item: WriteItem) -> WriteItem:
         contact_id = item.contact.contact_id

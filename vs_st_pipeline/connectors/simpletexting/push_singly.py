@@ -5,7 +5,11 @@ Data flow: planned.changes -> PUT of one contact -> outcomes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
 
 from vs_st_pipeline.connectors.simpletexting.batch import IMPORT_LIMIT, WRITE_FAILS, write_body
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, UPDATE
@@ -14,15 +18,22 @@ from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
 from vs_st_pipeline.connectors.simpletexting.outcomes import OutcomeRecorder, Refusal, whole
 from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact
-from vs_st_pipeline.connectors.simpletexting.write_set import WriteItem, build_write_set, is_fresh
+from vs_st_pipeline.connectors.simpletexting.write_set import (
+    WriteItem,
+    WriteSet,
+    fresh_until,
+    make_write_set,
+)
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import retries
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
 from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
 
 FAILURES_IN_A_ROW, SUSPECTS_IN_A_ROW = 3, 5
+TOGETHER = 50  # contacts that are looked up together
 
 
 LEAN_EVERY = 3  # tries of a contact that is refused both with and without the values that only fill empty fields
@@ -44,17 +55,11 @@ def push_one_by_one(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> No
         TryLater, BadAnswer: it is the system's trouble, or the account is blocked.
     """
     run, pushed = outcomes.run, outcomes.pushed
-    with run.open() as db:
-        suspects = {ref.id for ref in retries.read_suspects(db)}
+    suspects = outcomes.suspects
     failed: list[tuple[OutboxEntry, PipelineError]] = []
     in_a_row, passed = 0, pushed.accepted
-    for done, contact_id in enumerate(sorted(contact_ids, key=lambda one: one in suspects), 1):
-        with run.open() as db:  # one by one: each write may change what is known of the contacts after it
-            fresh = is_fresh(run, db, contact_id)
-            written = _sending(outcomes, db, contact_id) if fresh else None
-        if not fresh and outcomes.read(contact_id):
-            with run.open() as db:
-                written = _sending(outcomes, db, contact_id)
+    singly = _Singly(outcomes, deque(sorted(contact_ids, key=lambda one: one in suspects)))
+    for done, (contact_id, written) in enumerate(singly, 1):
         if written:
             item, sent = written
             try:
@@ -86,12 +91,50 @@ def push_one_by_one(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> No
         _reject_failed(outcomes, failed)
 
 
-def _sending(outcomes: OutcomeRecorder, db: Db, contact_id: str) -> tuple[WriteItem, OutboxEntry] | None:
-    """Return what is to be written of one contact, stored as about to be sent; None where there is nothing."""
-    for item in build_write_set(outcomes.run, db, [contact_id], outcomes.pushed, outcomes.moved):
-        [sent] = outcomes.sending([(contact_id, item.contact.phone, item.changes)], call=UPDATE, db=db)
-        return item, sent
-    return None
+@dataclass(slots=True)
+class _Singly:
+    """Contacts in their turn, each with what is written of it, stored as about to be sent; None where that is nothing.
+
+    Whoever was read recently is looked up together with those that follow; that holds until anything is read.
+    """
+
+    outcomes: OutcomeRecorder
+    waiting: deque[str]
+    ready: WriteSet = field(default_factory=WriteSet)
+    fresh: dict[str, datetime] = field(default_factory=dict)
+    readings: int = -1
+
+    def __iter__(self) -> Iterator[tuple[str, tuple[WriteItem, OutboxEntry] | None]]:
+        outcomes, run = self.outcomes, self.outcomes.run
+        while self.waiting:
+            contact_id = self.waiting.popleft()
+            with run.open() as db:
+                written = self._sending(db, contact_id) if self._is_fresh(db, contact_id) else None
+            if contact_id not in self.fresh and outcomes.read(contact_id):
+                with run.open() as db:
+                    self._look_up(db, [contact_id])
+                    written = self._sending(db, contact_id)
+            yield contact_id, written
+
+    def _is_fresh(self, db: Db, contact_id: str) -> bool:
+        """Say whether this run has read the contact recently enough to write it, as far as that is known now."""
+        known = self.readings == self.outcomes.readings and contact_id in self.ready.asked
+        if not known or self.fresh[contact_id] < utc_now_naive():
+            ids = [contact_id, *islice(self.waiting, TOGETHER - 1)]
+            self.fresh = fresh_until(self.outcomes.run, db, ids)
+            if contact_id in self.fresh:
+                self._look_up(db, [one for one in ids if one in self.fresh])
+        return contact_id in self.fresh
+
+    def _look_up(self, db: Db, contact_ids: Sequence[str]) -> None:
+        self.ready = make_write_set(self.outcomes.run, db, contact_ids, self.outcomes.moved)
+        self.readings = self.outcomes.readings
+
+    def _sending(self, db: Db, contact_id: str) -> tuple[WriteItem, OutboxEntry] | None:
+        for item in self.ready.take([contact_id], self.outcomes.pushed):
+            [sent] = self.outcomes.sending([(contact_id, item.contact.phone, item.changes)], call=UPDATE, db=db)
+            return item, sent
+        return None
 
 
 def _of_one(outcomes: OutcomeRecorder, unread: set[str]) -> bool:

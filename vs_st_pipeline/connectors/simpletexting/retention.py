@@ -10,7 +10,7 @@ from datetime import datetime
 
 from vs_st_pipeline.connectors.simpletexting.custom_fields import customer_id_key
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_contacts, read_custom_fields
-from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
 from vs_st_pipeline.platform.warehouse.streams import REDUCED
 
 
@@ -32,6 +32,7 @@ def prune(db: Db, before: datetime) -> None:
     with db.batch({"contact_id": [row[0] for row in rows], "body": [row[1] for row in rows]}) as batch:
         db.execute(
             f"""update raw.simpletexting_contacts as c set body = b.body, body_hash = ?
-                from {batch} as b where c.contact_id = b.contact_id""",
+                from {in_row_order("raw.simpletexting_contacts", batch, "contact_id")} as b
+                where c.rowid = b.rowid_""",
             [REDUCED],
         )

@@ -6,6 +6,7 @@ Data flow: raw.simpletexting_contacts -> Proof, which the outbox asks for before
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
@@ -22,9 +23,9 @@ def read_proofs(db: Db, run_id: str, contact_ids: Sequence[str]) -> dict[Ref, Pr
                 semi join {batch} using (contact_id) where not gone and read_run = ?""",
             [run_id],
         )
-    return {
-        contact_ref(contact_id): Proof(
-            {"status": status, "read_at": read_at.isoformat(timespec="microseconds")}, consent_reason(status)
-        )
-        for contact_id, status, read_at in rows
-    }
+    shared: dict[tuple[str, datetime], Proof] = {}  # a listing reads all at one moment
+    for _, status, read_at in rows:
+        if (status, read_at) not in shared:
+            evidence = {"status": status, "read_at": read_at.isoformat(timespec="microseconds")}
+            shared[status, read_at] = Proof(evidence, consent_reason(status))
+    return {contact_ref(contact_id): shared[status, read_at] for contact_id, status, read_at in rows}

@@ -27,6 +27,7 @@ from vs_st_pipeline.connectors.vinoshipper.read_queue import (
 from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
 from vs_st_pipeline.connectors.vinoshipper.waiting import Waiting
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused, TryLater
+from vs_st_pipeline.domain.order import COUNTED_STATUS
 from vs_st_pipeline.domain.records import RecordKind
 from vs_st_pipeline.domain.single_reads import IN_A_ROW, SingleReads, is_of_one_record
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
@@ -223,6 +224,18 @@ def receipts_due_at(run: Run, db: Db, order_numbers: Sequence[str]) -> datetime 
         return None
     every = run.merchant.section(VinoshipperSettings).refresh.open_orders
     return min((at + every for _, _, at in rows), default=datetime.max)
+
+
+def customers_without_receipt(db: Db, among: Iterable[int]) -> set[int]:
+    """Return those of these customers who have a staged order that counts, and whose receipt was not read."""
+    with db.batch({"customer_id": sorted(set(among))}, {"customer_id": "int"}) as batch:
+        rows = db.rows(
+            f"""select distinct s.customer_id from staged.orders as s semi join {batch} using (customer_id)
+                join raw.vinoshipper_orders as r using (order_number)
+                where s.status = ? and r.receipt_state is distinct from 'read'""",
+            [COUNTED_STATUS],
+        )
+    return {row[0] for row in rows}
 
 
 def fetch_receipts(run: Run, vs: VinoshipperClient, order_numbers: Iterable[str]) -> int:

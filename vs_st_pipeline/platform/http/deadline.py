@@ -1,13 +1,17 @@
-"""Gives requests' transport a deadline for the whole try, down in the socket.
+"""Gives requests' transport a deadline for the whole try, down in the socket, and one TLS context per CA bundle.
 
-A socket's own time-out starts again with every byte, so an answer that trickles would never end.
+A socket's own time-out starts again with every byte, so an answer that trickles would never end. And reading a CA
+bundle costs 20 ms of CPU, which urllib3 would spend for every connection of every merchant; the context holds what is
+trusted and no connection, so all clients of a process share it.
 """
 
 from __future__ import annotations
 
 import http.client
 import io
+import os
 import socket
+import ssl
 import threading
 import time
 from typing import Any, Final, cast
@@ -83,10 +87,42 @@ class _SecurePool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
+_CONTEXTS: Final[dict[tuple[str, int, int, int], ssl.SSLContext]] = {}
+_CONTEXTS_GUARD: Final = threading.Lock()
+
+
+def _tls_context(bundle: str) -> ssl.SSLContext:
+    """Return the context that trusts what is in a CA bundle (a file or a folder): certificate and host are verified.
+
+    It is made once per process, and again where the bundle has changed since.
+
+    Raises:
+        OSError: the bundle is not there.
+        requests.exceptions.SSLError: it cannot be read as certificates.
+    """
+    found = os.stat(bundle)
+    key = (bundle, found.st_ino, found.st_mtime_ns, found.st_size)
+    with _CONTEXTS_GUARD:
+        if key not in _CONTEXTS:
+            context = urllib3.util.ssl_.create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+            try:
+                if os.path.isdir(bundle):
+                    context.load_verify_locations(capath=bundle)
+                else:
+                    context.load_verify_locations(cafile=bundle)
+            except OSError:
+                raise requests.exceptions.SSLError("the CA bundle cannot be read") from None
+            for old in [known for known in _CONTEXTS if known[0] == bundle]:
+                del _CONTEXTS[old]  # what it trusts was replaced
+            _CONTEXTS[key] = context
+        return _CONTEXTS[key]
+
+
 class Adapter(HTTPAdapter):
     """The adapter for one host: looks its pool up once, and adds nothing to the raw response (both cost much CPU)."""
 
     _found: Any = None
+    _context: ssl.SSLContext | None = None
 
     def init_poolmanager(self, *args: Any, **more: Any) -> None:
         """Make pools whose connections keep the deadline."""
@@ -95,6 +131,8 @@ class Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: Any, **more: Any) -> Any:
         """Return a proxy's pools, whose connections keep the deadline where it is an HTTP proxy."""
+        if self._context is not None and proxy.lower().startswith("https:"):
+            more["proxy_ssl_context"] = self._context  # the proxy itself is verified as the system is
         manager = super().proxy_manager_for(proxy, **more)
         if not proxy.lower().startswith("socks"):  # those have pools of their own
             manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
@@ -106,6 +144,23 @@ class Adapter(HTTPAdapter):
             self._found = super().get_connection_with_tls_context(*args, **more)
         return self._found
 
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        """Return the host and how it is verified: by the context that all clients with this CA bundle share.
+
+        Raises:
+            OSError: the bundle is not there.
+        """
+        host, settings = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] == "https" and verify and cert is None:
+            self._context = _tls_context(requests.utils.DEFAULT_CA_BUNDLE_PATH if verify is True else verify)
+            settings = {"ssl_context": self._context, "cert_reqs": "CERT_REQUIRED"}
+        return host, settings
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Name the bundle to the pool only where no context holds it: else it would be read for each connection."""
+        if self._context is None:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         """Return a response that holds the raw one and nothing else."""
         response = requests.Response()
@@ -114,5 +169,5 @@ class Adapter(HTTPAdapter):
 
     def close(self) -> None:
         """Close all pools, and forget the host's."""
-        self._found = None
+        self._found = self._context = None
         super().close()

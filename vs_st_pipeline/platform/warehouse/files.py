@@ -28,7 +28,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,11 +36,12 @@ import duckdb
 
 from vs_st_pipeline.domain.errors import BadSettings, Interrupted, TryLater
 from vs_st_pipeline.platform.atomic_file import replace_durably
-from vs_st_pipeline.platform.cpu_slots import waiting
+from vs_st_pipeline.platform.cpu_slots import letting_go, waiting
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.locks import FileLock, Timeout, file_lock, is_release_requested, requesting_release
 from vs_st_pipeline.platform.warehouse import spill
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.lease import Lease
 from vs_st_pipeline.platform.warehouse.migrations import Layout, migrate, remedy
 
 LOCK_WAIT_SECONDS = 60.0
@@ -106,6 +107,13 @@ class _Held:
             self.lock.release()
 
 
+class _Leases(threading.local):
+    """Leases of each thread, by merchant and route."""
+
+    def __init__(self) -> None:
+        self.of_thread: dict[tuple[str, str], Lease] = {}
+
+
 class _Watcher:
     """Calls a function at intervals on its own thread, until `end`: none is left when Python exits."""
 
@@ -145,6 +153,7 @@ class Warehouse:
         self._guard = threading.Lock()
         self._files: dict[tuple[str, str], _Held] = {}
         self._watcher: _Watcher | None = None
+        self._leases = _Leases()
 
     def folder(self, merchant_id: str) -> Path:
         """Return the merchant's own folder (0700), made if it is not there.
@@ -333,6 +342,8 @@ class Warehouse:
         held = self._held(merchant_id, route)
         path = held.path
         draft = temp_path(path)
+        if lease := self._leases.of_thread.get((merchant_id, route)):
+            lease.let_go()
         with held.locked():
             with self.open(merchant_id, route) as db:
                 db.flush()
@@ -351,14 +362,19 @@ class Warehouse:
 
     @contextmanager
     def keeping(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> Iterator[None]:
-        """Keep the file attached between two uses while the block lasts, unless another process requests it."""
+        """Keep the file attached between two uses while the block lasts, unless another process requests it.
+
+        Uses by this thread (`use`) are shared until it waits for anything (`lease`).
+        """
         held = self._held(merchant_id, route)
+        lease = Lease(lambda: self.open(merchant_id, route), lambda: self._may_be_requested(held))
         with self._guard:
             held.keepers += 1
             if self._watcher is None:
                 self._watcher = _Watcher(self._idle_check)
         try:
-            yield
+            with self._leasing(merchant_id, route, lease), letting_go(lease.let_go):
+                yield
         finally:
             watcher = None
             with self._guard:
@@ -373,10 +389,42 @@ class Warehouse:
 
     def release(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> None:
         """Close a kept file now, whatever keeps it; the next use opens it again. A file in use stays open."""
+        lease = self._leases.of_thread.get((merchant_id, route))
+        if lease is not None:
+            lease.let_go()
         held = self._held(merchant_id, route)
         with held.locked():
             if not held.users:
                 self._detach(held)
+
+    @contextmanager
+    def _leasing(self, merchant_id: str, route: str, lease: Lease) -> Iterator[None]:
+        key, leases = (merchant_id, route), self._leases.of_thread
+        before = leases.get(key)
+        if before is not None:  # this thread keeps it already
+            yield
+            return
+        leases[key] = lease
+        try:
+            yield
+        finally:
+            del leases[key]
+            lease.let_go()
+
+    def _may_be_requested(self, held: _Held) -> bool:
+        """Say whether another process requests the file of a lease; checked at intervals."""
+        now = time.monotonic()
+        if now - held.asked_at < WATCH_SECONDS:
+            return False
+        if is_release_requested(held.path):
+            return True  # whoever lets go of it asks once more, and detaches it
+        held.asked_at = now
+        return False
+
+    def use(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> AbstractContextManager[Db]:
+        """Open the file as `open` does; within `keeping`, together with the steps before and after (`lease`)."""
+        lease = self._leases.of_thread.get((merchant_id, route))
+        return lease.step() if lease is not None else self.open(merchant_id, route)
 
     def _idle_check(self) -> None:
         """Detach kept files that another process requests, or that were not used for a while."""

@@ -9,14 +9,16 @@ Everything here runs inside the caller's transaction, so that an outcome is reme
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from vs_st_pipeline.domain.diff import LedgerEntry
 from vs_st_pipeline.domain.plan import Change
 from vs_st_pipeline.domain.refs import Ref
-from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
 from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry, record_outcome
 from vs_st_pipeline.platform.warehouse.retries import record_rejected, request_hash
@@ -91,13 +93,16 @@ def record_accepted(db: Db, accepted: Sequence[OutboxEntry], *, at: datetime) ->
                 from {batch} as b left join synced.ledger as l using ({KEY}, field)""",
             {"at": at},
         )
-        db.execute(f"delete from synced.rejects where ({KEY}) in (select ({KEY}) from {batch})")
+        if db.row("select 1 from synced.rejects limit 1"):
+            db.execute(f"delete from synced.rejects where ({KEY}) in (select ({KEY}) from {batch})")
         db.execute(f"delete from synced.settled where ({KEY}) in (select ({KEY}) from {batch})")
     record_outcome(db, accepted, "accepted", at)
 
 
 def record_observed(db: Db, *, at: datetime, run_id: str) -> None:
     """Record what planning saw proved: the stored form of a value we sent, or a wanted value found there already."""
+    if not db.row("select 1 from planned.learned limit 1"):
+        return
     values = {"at": at, "run": run_id}
     db.execute(
         f"""insert into synced.history by name
@@ -109,9 +114,9 @@ def record_observed(db: Db, *, at: datetime, run_id: str) -> None:
         values,
     )
     db.execute(
-        """update synced.ledger as l set stored = p.stored from planned.learned as p
-           where l.system = p.system and l.object = p.object and l.id = p.id and l.field = p.field
-             and l.sent = p.sent"""
+        f"""update synced.ledger as l set stored = p.stored
+            from {in_row_order("synced.ledger", "planned.learned", f"{KEY}, field, sent")} as p
+            where l.rowid = p.rowid_"""
     )
     db.execute(
         f"""insert or replace into synced.ledger by name
@@ -170,11 +175,11 @@ def record_links(db: Db, *, at: datetime) -> None:
 
 def record_baseline(db: Db, *, at: datetime) -> None:
     """Record this sync's complete reads, because the brake let it through: the next one is measured by them."""
-    db.execute(
-        """insert or replace into synced.baseline
-           select r.key, cast(r.value as bigint), ?::timestamp from planned.plan as p, json_each(p.reads) as r""",
-        [at],
-    )
+    reads: dict[str, int] = json.loads(db.value("select reads from planned.plan") or "{}")
+    if reads:
+        places = ", ".join(["(?, ?, ?)"] * len(reads))
+        values = [value for what, rows in reads.items() for value in (what, rows, at)]
+        db.execute(f"insert or replace into synced.baseline values {places}", values)
 
 
 def record_settled(db: Db) -> None:

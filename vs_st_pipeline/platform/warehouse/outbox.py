@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from vs_st_pipeline.domain.errors import Internal
 from vs_st_pipeline.domain.plan import Change
 from vs_st_pipeline.domain.refs import Ref
-from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
 from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxEntry:
+class OutboxEntry(msgspec.Struct, frozen=True):
     """One record's part of a request, as it was stored before it was sent.
 
     Attributes:
@@ -40,7 +41,7 @@ class OutboxEntry:
     call: str
     phone: str | None
     changes: tuple[Change, ...]
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = msgspec.field(default_factory=dict)
     sent_at: datetime | None = None
 
 
@@ -75,7 +76,7 @@ def enqueue(db: Db, sending: Sequence[OutboxEntry], proofs: Mapping[Ref, Proof],
         "call": [sent.call for sent in sending],
         "phone": [sent.phone for sent in sending],
         "changes": [_dump(sent.changes) for sent in sending],
-        "said": [json.dumps({**proofs[sent.target].evidence, **sent.evidence}) for sent in sending],
+        "said": _said(sending, proofs),
     }
     with db.batch(columns) as batch:
         db.execute(
@@ -86,7 +87,8 @@ def enqueue(db: Db, sending: Sequence[OutboxEntry], proofs: Mapping[Ref, Proof],
             {"at": at},
         )
         # A doubted record is written only after a sign of its own. Our write hides that sign, so the doubt is deleted.
-        db.execute(f"delete from synced.doubted where ({KEY}) in (select ({KEY}) from {batch})")
+        if db.row("select 1 from synced.doubted limit 1"):
+            db.execute(f"delete from synced.doubted where ({KEY}) in (select ({KEY}) from {batch})")
 
 
 def record_acknowledged(db: Db, send_id: str, evidence: Mapping[str, Any]) -> None:
@@ -100,6 +102,24 @@ def record_acknowledged(db: Db, send_id: str, evidence: Mapping[str, Any]) -> No
 def record_not_sent(db: Db, send_id: str) -> None:
     """Record that a request was refused as a whole, so nothing of it was done; its records are sent again."""
     db.execute("delete from synced.writes where send_id = ? and outcome is null", [send_id])
+
+
+def _said(sending: Sequence[OutboxEntry], proofs: Mapping[Ref, Proof]) -> list[str]:
+    """Return what is kept beside each write, as JSON: what it was read as, and what is said of the request."""
+    texts: dict[tuple[int, int], str] = {}  # by the two objects, which the contacts of a batch mostly share
+    found = []
+    for sent in sending:
+        read = proofs[sent.target].evidence
+        key = id(read), id(sent.evidence)
+        if key not in texts:
+            texts[key] = msgspec.json.encode({**read, **sent.evidence}).decode()
+        found.append(texts[key])
+    return found
+
+
+def is_settled(db: Db) -> bool:
+    """Say whether every write has an outcome, and none that was given up may still come."""
+    return db.row("select 1 from synced.writes where outcome is null or phone is not null limit 1") is None
 
 
 _ENTRY = f"send_id, {KEY}, run_id, call, phone, changes, evidence, sent_at"
@@ -184,8 +204,7 @@ def record_outcome(
             f"""update synced.writes as w
                 set outcome = $outcome, settled_at = $at, changes = case when $may_come then changes end,
                     phone = case when $may_come then phone end
-                from {batch} as b
-                where w.send_id = b.send_id and w.system = b.system and w.object = b.object and w.id = b.id""",
+                from {in_row_order("synced.writes", batch, f"send_id, {KEY}")} as b where w.rowid = b.rowid_""",
             {"outcome": outcome, "at": at, "may_come": may_come},
         )
 
@@ -208,10 +227,9 @@ def _entry(row: Sequence[Any]) -> OutboxEntry:
 
 
 def _dump(changes: Iterable[Change]) -> str:
-    return json.dumps(
-        [[c.field, c.key, c.kind, c.policy, c.old, c.new, c.rule, c.sources] for c in changes], ensure_ascii=False
-    )
+    rows = [(c.field, c.key, c.kind, c.policy, c.old, c.new, c.rule, c.sources) for c in changes]
+    return msgspec.json.encode(rows).decode()
 
 
 def _load(text: str) -> tuple[Change, ...]:
-    return tuple(Change(*row) for row in json.loads(text))
+    return tuple(Change(*row) for row in msgspec.json.decode(text))

@@ -87,11 +87,14 @@ def read_suspects(db: Db) -> set[Ref]:
 
 def forget_suspects(db: Db) -> None:
     """Forget all suspects: everything planned was written, or refused one by one."""
-    db.execute("delete from synced.suspects")
+    if db.row("select 1 from synced.suspects limit 1"):
+        db.execute("delete from synced.suspects")
 
 
 def forget_settled_rejects(db: Db) -> None:
     """Forget refused records for which nothing is wanted any more: there is nothing left to try again."""
+    if not db.row("select 1 from synced.rejects limit 1"):
+        return
     db.execute(
         f"""delete from synced.rejects
             where ({KEY}) not in (select ({KEY}) from planned.changes)

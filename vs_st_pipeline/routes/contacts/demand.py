@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.custom_fields import resolve_fields
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_custom_fields
+from vs_st_pipeline.connectors.vinoshipper.details import customers_without_receipt
 from vs_st_pipeline.connectors.vinoshipper.read_queue import mark_linked
 from vs_st_pipeline.connectors.vinoshipper.staging_orders import latest_date
 from vs_st_pipeline.domain.field_map import FieldMap
@@ -85,19 +86,26 @@ def wants_receipts(db: Db, field_map: FieldMap) -> bool:
 def receipts_in_demand(run: Run, db: Db, linked: Linked, read: Collection[int], field_map: FieldMap) -> list[str]:
     """Return the numbers of staged orders of linked customers whose receipts the map wants, where they have one.
 
+    Receipts that were read once are left out, and so nobody's orders are decoded for them, unless the run is full.
+
     Args:
         read: customers whose details are worth asking for.
     """
     sources = {row.source for row, _ in resolve_fields(field_map, read_custom_fields(db)).available}
     wanted = [pick for source, pick in _RECEIPT_OF.items() if source in sources]
     ids = set(read)
-    orders = staged_orders(db, ids, latest_date(run))
-    shared = {one for found in linked.links.values() if len(found.candidates) > 1 for one in found.candidates}
-    customers = staged_customers(db, ids & shared)
+    lacking = ids if run.full else customers_without_receipt(db, ids)
+    links = [
+        found
+        for found in linked.links.values()
+        if not lacking.isdisjoint(found.candidates) and ids.issuperset(found.candidates)
+    ]
+    orders = staged_orders(db, {one for found in links for one in found.candidates}, latest_date(run))
+    # Which of several customers is meant is asked of their details; of others nobody's is looked at.
+    shared = {one for found in links if len(found.candidates) > 1 for one in found.candidates}
+    customers = staged_customers(db, shared) if shared else {}
     numbers = set()
-    for found in linked.links.values():
-        if not ids.issuperset(found.candidates):
-            continue
+    for found in links:
         of_customer = orders.get(chosen_customer(found, customers, orders), ())
         for pick in wanted:
             last = pick(of_customer)

@@ -26,7 +26,7 @@ def test_a_kill_between_two_effects_says_nothing_twice_and_loses_nothing(
 ) -> None:
     trials = kills.Trials(shop, forks, tmp_path, rule, "reset_after")
     reached = trials.places()
-    assert reached["any"] > 60
+    assert reached["any"] > 40
     places = [f"answer:{turn}" for turn in range(reached["answer"] - 3, reached["answer"] + 1)]
     places += ["evidence:1", "evidence:2", "evidence:4"]
     for number, at in enumerate(places if rule in ("read", "never") else places[1:5:2]):
@@ -56,7 +56,7 @@ def test_two_routes_at_once_do_not_wait_for_each_other(forking: World) -> None:
     assert Counter(message.route for message in forking.shop.messages) == {"parcels": 4, "letters": 4}
 
 
-@pytest.mark.parametrize("place", ["answer:1", "evidence:1", "committed:3", "any:41"])
+@pytest.mark.parametrize("place", ["answer:1", "evidence:1", "committed:3", "any:21"])
 def test_letters_that_are_claimed_with_an_account_are_never_sent_twice(forking: World, place: str) -> None:
     for number in range(3):
         forking.shop.parcel(f"p{number}", "delivered")

@@ -1,0 +1,151 @@
+"""One use of a file for several steps of a run: who gets the file, and when."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pytest
+
+from vs_st_pipeline.platform.cpu_slots import waiting
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.files import Warehouse
+from vs_st_pipeline.platform.warehouse.lease import Lease
+from vs_st_pipeline_tests.support.story import TEST, Story
+
+
+@pytest.fixture
+def run(story: Story) -> Run:
+    return story.as_run()
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The openings so far."""
+    found: list[str] = []
+    open_ = Warehouse.open
+
+    def counted(self: Warehouse, *arguments: str) -> object:
+        found.append("opened")
+        return open_(self, *arguments)
+
+    monkeypatch.setattr(Warehouse, "open", counted)
+    return found
+
+
+def in_use(run: Run) -> bool:
+    """Whether another thread would have to wait for the file."""
+    held, found = run.warehouse._held(TEST, run.route), list[bool]()
+
+    def look() -> None:
+        if free := held.lock.acquire(blocking=False):
+            held.lock.release()
+        found.append(not free)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def step(run: Run, do: Callable[[Db], object] = lambda db: db.value("select 1")) -> None:
+    with run.open() as db:
+        do(db)
+
+
+def test_steps_that_follow_one_another_share_one_opening(run: Run, opened: list[str]) -> None:
+    with run.keeping():
+        for _ in range(3):
+            step(run)
+        assert len(opened) == 1
+        assert in_use(run)
+    assert not in_use(run)
+    step(run)
+    step(run)
+    assert len(opened) == 3, "nobody keeps it"
+    assert not in_use(run)
+
+
+def test_whoever_waits_holds_no_file(run: Run, opened: list[str]) -> None:
+    with run.keeping():
+        step(run)
+        with waiting():
+            assert not in_use(run)
+        step(run)
+        assert in_use(run)
+    assert len(opened) == 2
+
+
+def test_a_step_under_way_is_not_ended_by_waiting_in_it(run: Run) -> None:
+    with run.keeping(), run.open() as db:
+        with waiting():
+            assert in_use(run)
+        assert db.value("select 1") == 1
+
+
+def test_a_step_within_a_step_is_an_opening_of_its_own(run: Run, opened: list[str]) -> None:
+    with run.keeping(), run.open() as db, run.open() as same:
+        assert db is same
+        assert len(opened) == 2
+
+
+def test_a_step_that_fails_ends_the_use_with_its_error(run: Run) -> None:
+    with run.keeping():
+        with pytest.raises(duckdb.CatalogException):
+            step(run, lambda db: db.execute("select * from nowhere"))
+        assert not in_use(run)
+        with pytest.raises(ZeroDivisionError):
+            step(run, lambda db: 1 / 0)
+        assert not in_use(run)
+        step(run)
+
+
+def test_a_file_is_copied_while_it_is_kept(run: Run) -> None:
+    with run.keeping():
+        step(run, lambda db: db.execute("create table kept as select 5 as five"))
+        before = run.file().stat().st_ino
+        run.rewrite()
+        assert run.file().stat().st_ino != before
+        step(run, lambda db: db.execute("insert into kept values (6)"))
+        with run.open() as db:
+            assert db.rows("select * from kept order by all") == [(5,), (6,)]
+
+
+def test_another_thread_has_openings_of_its_own(run: Run, opened: list[str]) -> None:
+    with run.keeping():
+        step(run)
+        thread = threading.Thread(target=step, args=[run])
+        thread.start()
+        thread.join(0.2)
+        assert thread.is_alive(), "it waits for the file"
+        with waiting():
+            thread.join(5)
+        assert not thread.is_alive()
+    assert len(opened) == 2
+
+
+def test_whoever_asks_for_the_file_gets_it_between_two_steps() -> None:
+    ended: list[str] = []
+    asked = False
+
+    @contextmanager
+    def open_file() -> Iterator[Db]:
+        try:
+            yield Db(duckdb.connect())
+        finally:
+            ended.append("ended")
+
+    lease = Lease(open_file, lambda: asked)
+    for _ in range(2):
+        with lease.step():
+            pass
+    assert ended == []
+    asked = True
+    with lease.step():
+        assert ended == ["ended"]
+    lease.let_go()
+    lease.let_go()
+    assert ended == ["ended"] * 2
