@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
+import pytest
+
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import live_contact
 from vs_st_pipeline.connectors.vinoshipper.parse import customer_from, order_from
 from vs_st_pipeline.domain.diff import compare
@@ -46,6 +48,7 @@ def counting() -> Iterator[Counter[str]]:
         threading.setprofile(None)
 
 
+@pytest.mark.unproved  # the plan that is made behind a sync's back would be counted
 def test_each_record_is_turned_into_our_words_once(story: Story) -> None:
     story.settings(vinoshipper={"refresh": {}}, simpletexting={"full_read": "1d"})
     with counting() as first:
