@@ -35,9 +35,9 @@ class InputsQuery:
     """What each target of a route is planned by, in SQL.
 
     Attributes:
-        query: names every target that there is: `system, object, id`, `inputs` (a hash) and `read_now` (this run has
-            read it). It says `{join} {known} as k using (...)`: `k` has what was found when the target was planned
-            last, `named, written, share` as in `planned.inputs`.
+        query: names every target that there is: `system, object, id`, `inputs` (a hash), `read_now` (this run has read
+            it) and `before`, which is `k.inputs`. It says `{join} {known} as k using (...)`: `k` has what was found
+            when the target was planned last, `named, written, share` as in `planned.inputs`.
         prepare: statements that make the temporary tables that it uses; `$name` values as in it.
         tables: names of those tables.
         values: what both use as `$name`; `$basis` is the hash of what holds for all targets.
@@ -82,16 +82,17 @@ class Incremental:
         count, again, stale = db.rows(_COUNTS)[0]
         self.everybody = count == again
         if self.everybody:
-            if stale or db.value("select count(*) from planned.targets"):
-                for table in _TABLES:
-                    db.execute(f"delete from planned.{table}")
+            for table in _TABLES:
+                db.execute(f"delete from planned.{table}")
         else:
             if again or stale:
                 db.execute(_SHARING)
+                # Whoever is planned again has no inputs until the plan is whole: a run may die before.
+                db.execute(f"delete from planned.inputs where ({KEY}) in (select ({KEY}) from temp.plan_again)")
             if stale:
                 for table in _TABLES:
                     db.execute(f"delete from planned.{table} where ({KEY}) not in (select ({KEY}) from temp.plan_now)")
-        db.execute(f"create or replace temp table plan_made as select {KEY}, {_FOUND} from planned.inputs limit 0")
+        db.execute("create or replace temp table plan_made as from planned.inputs limit 0")
         return [Ref(*row) for row in db.rows(f"select {KEY} from temp.plan_again order by all")] if again else []
 
     def sharing(self, shares: Sequence[str]) -> list[Ref]:
@@ -108,18 +109,20 @@ class Incremental:
         if refs:
             with db.batch({name: [ref[place] for ref in refs] for place, name in enumerate(Ref._fields)}) as batch:
                 db.execute(f"insert into temp.plan_again by name select * from {batch}")
+                db.execute(f"delete from planned.inputs where ({KEY}) in (select ({KEY}) from {batch})")
         return refs
 
     def keep(self, made: Sequence[Planned]) -> None:
         """Keep what was found of these targets, for their hashes."""
         columns: dict[str, list[Any]] = {
+            "inputs": [0] * len(made),  # not known before all is found
             **{name: [one.ref[place] for one in made] for place, name in enumerate(Ref._fields)},
             "named": [one.named for one in made],
             "written": [one.written for one in made],
             "subjects": [f" {' '.join(one.subjects)} " if one.subjects else None for one in made],
             "share": [one.share for one in made],
         }
-        with self._db.batch(columns) as batch:
+        with self._db.batch(columns, {"inputs": "int"}) as batch:
             self._db.execute(f"insert into temp.plan_made by name select * from {batch}")
 
     def store(self, fingerprint: str, planned: bool) -> None:
@@ -131,15 +134,12 @@ class Incremental:
         """
         db = self._db
         if planned:
-            if not self.everybody:
-                db.execute(f"delete from planned.inputs where ({KEY}) in (select ({KEY}) from temp.plan_again)")
             sql = self._query("join", "temp.plan_made")
             db.execute(
                 f"""insert into planned.inputs by name
                     select {KEY}, n.inputs, {_FOUND} from ({sql}) as n join temp.plan_made using ({KEY})""",
                 self._values(sql),
             )
-        db.execute("delete from planned.basis")
         db.execute(
             "insert into planned.basis select coalesce((select max(seq) from synced.history), 0), ?", [fingerprint]
         )
@@ -158,13 +158,13 @@ _FOUND = "named, written, subjects, share"
 
 _AGAIN = f"""
 select distinct {KEY} from (
-    select {KEY} from temp.plan_now as n
-    left join planned.inputs as i using ({KEY})
-    left join planned.targets as t using ({KEY})
-    left join synced.settled as s using ({KEY})
-    where i.inputs is distinct from n.inputs or t.id is null
-       or (t.fingerprint is not null and s.fingerprint is distinct from t.fingerprint
-           and n.read_now is distinct from (t.compared is not null))
+    select {KEY} from temp.plan_now where before is distinct from inputs
+    union all
+    select {KEY} from temp.plan_now as n join (
+        select {KEY}, t.compared is not null as read_then
+        from planned.targets as t left join synced.settled as s using ({KEY})
+        where t.fingerprint is not null and s.fingerprint is distinct from t.fingerprint) using ({KEY})
+    where read_now is distinct from read_then
     union all select {KEY} from planned.changes
     union all select {KEY} from planned.notes where note = 'waiting_retry'
     union all select {KEY} from synced.rejects
@@ -177,9 +177,10 @@ select distinct {KEY} from (
            or (list_contains($links, h.field) and h.event <> 'stored')))
 semi join temp.plan_now using ({KEY})"""
 
-_COUNTS = f"""
-select (select count(*) from temp.plan_now), (select count(*) from temp.plan_again),
-       (select count(*) from planned.targets anti join temp.plan_now using ({KEY}))"""
+_COUNTS = """
+select count(*), (select count(*) from temp.plan_again),
+       (select count(*) from planned.targets) - count(*) filter (before is not null)
+from temp.plan_now"""
 
 # Whoever is not there any more may have had what another one wanted.
 _SHARING = f"""

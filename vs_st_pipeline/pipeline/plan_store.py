@@ -23,11 +23,23 @@ Reasons = Callable[[TargetT, Sequence[Change]], Iterable[tuple[str, str]]]
 """Returns for each change of a target the rule by which it is wanted, and the records that it was made from."""
 
 
+_OF_TARGETS = ("targets", "changes", "notes", "learned")
+
+
+def forget_plan(db: Db) -> None:
+    """Delete the plan's own row and what the brake says of it: there is no plan until the next one is whole."""
+    for table in ("plan", "verdicts", "basis"):
+        db.execute(f"delete from planned.{table}")
+
+
 def forget_planned(db: Db, refs: Sequence[Ref]) -> None:
     """Delete what is planned for these records; their new plan is stored afterwards."""
+    counts = "select " + ", ".join(f"(select count(*) from planned.{table})" for table in _OF_TARGETS)
+    [found] = db.rows(counts)  # as a rule most are empty, and that is known without a look at them
     with db.batch(key_columns(refs)) as batch:
-        for table in ("targets", "changes", "notes", "learned"):
-            db.execute(f"delete from planned.{table} where ({KEY}) in (select ({KEY}) from {batch})")
+        for table, count in zip(_OF_TARGETS, found, strict=True):
+            if count:
+                db.execute(f"delete from planned.{table} where ({KEY}) in (select ({KEY}) from {batch})")
 
 
 def store_targets(run: Run, db: Db, targets: Sequence[Target], unmatched: Iterable[Unmatched], meaning: str) -> None:
@@ -115,10 +127,8 @@ def store_plan(run: Run, db: Db, plan: Plan, *, map_fingerprint: str, reads: Map
     Args:
         reads: rows of the complete reads that the brake judged.
     """
-    db.execute("delete from planned.verdicts")
     for one in plan.verdicts:
         db.execute("insert into planned.verdicts values (?, ?, ?, ?)", [one.part, one.rule, one.loss, one.sentence])
-    db.execute("delete from planned.plan")
     db.execute(
         "insert into planned.plan values (?, ?, ?, ?, ?, ?, ?, ?)",
         [

@@ -25,6 +25,7 @@ from vs_st_pipeline.pipeline.plan_store import (
     Reasons,
     TargetT,
     count_plan,
+    forget_plan,
     forget_planned,
     store_changes,
     store_plan,
@@ -37,7 +38,7 @@ from vs_st_pipeline.platform.warehouse import ledger, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 
-PIECE = 4_000
+PIECE = 2_500
 """Targets that are planned at a time."""
 
 Loses = Callable[[TargetT, LinkedBefore | None, Sequence[Change], Mapping[str, LedgerEntry]], bool]
@@ -76,42 +77,76 @@ class Planner(Generic[TargetT]):
 
 
 def make_plan(run: Run, db: Db, planner: Planner[TargetT], inputs: PlanInputs) -> Plan:
-    """Bring the stored plan in step with what is stored of the records, in one transaction.
+    """Bring the stored plan in step with what is stored of the records.
+
+    It is stored in one transaction, unless it is of more than `PIECE` targets. Then it is stored piece by piece, as
+    DuckDB keeps in memory what a transaction was given. A run that dies in between leaves no plan (`planned.plan`), and
+    targets without inputs, which the next one plans.
 
     Args:
         inputs: what a plan of this route depends on.
     """
-    plan = Plan()
+    making = _Making(run, db, planner, inputs)
     with db.transaction():
-        made_from = fingerprint(db, inputs)
-        incremental = Incremental(db, planner.inputs, hash_of_basis(inputs, planner.basis), anew=run.full)
-        queue, losing = incremental.find(), set[Ref]()
-        plan.looked_at = len(queue)
-        while queue:
-            refs, queue = queue[:PIECE], queue[PIECE:]
-            targets, unmatched = planner.make(refs)
-            more = incremental.sharing([target.share for target in targets if target.share])
-            if more:
-                plan.looked_at += len(more)
-                # By ascending name in all: one that comes later has its turn then.
-                queue = sorted([*queue, *(ref for ref in more if ref > refs[-1])])
-                refs = [*refs, *(now := [ref for ref in more if ref < refs[-1]])]
-                others, stand_for_nothing = planner.make(now)
-                targets = sorted([*targets, *others], key=lambda target: target.ref)
-                unmatched = [*unmatched, *stand_for_nothing]
-            planner.share(targets)
-            if not incremental.everybody:
-                forget_planned(db, refs)
-            store_targets(run, db, targets, unmatched, planner.meaning)
-            incremental.keep([*targets, *unmatched])
-            rows = _compare(run, db, targets)
-            losing |= _losing(db, targets, rows, planner.loses)
-            store_changes(db, targets, rows, planner.reasons)
-        incremental.store(made_from, planned=plan.looked_at > 0)
-        plan.verdicts = list(check_safety(db, planner.reads, losing))
+        making.begin()
+        if len(making.queue) <= PIECE:
+            while making.queue:
+                making.plan_piece()
+            return making.finish()
+    while making.queue:
+        with db.transaction():
+            making.plan_piece()
+    with db.transaction():
+        return making.finish()
+
+
+class _Making(Generic[TargetT]):
+    """A plan while it is made. `queue`: the targets that are still to be planned, by ascending name."""
+
+    def __init__(self, run: Run, db: Db, planner: Planner[TargetT], inputs: PlanInputs) -> None:
+        self._run, self._db, self._planner, self._inputs = run, db, planner, inputs
+        self._incremental = Incremental(db, planner.inputs, hash_of_basis(inputs, planner.basis), anew=run.full)
+        self._plan = Plan()
+        self._losing: set[Ref] = set()
+        self.queue: list[Ref] = []
+
+    def begin(self) -> None:
+        self.queue = self._incremental.find()
+        self._plan.looked_at = len(self.queue)
+        forget_plan(self._db)
+
+    def plan_piece(self) -> None:
+        db, planner = self._db, self._planner
+        refs, self.queue = self.queue[:PIECE], self.queue[PIECE:]
+        targets, unmatched = planner.make(refs)
+        more = self._incremental.sharing([target.share for target in targets if target.share])
+        if more:
+            self._plan.looked_at += len(more)
+            # By ascending name in all: one that comes later has its turn then.
+            self.queue = sorted([*self.queue, *(ref for ref in more if ref > refs[-1])])
+            now = [ref for ref in more if ref < refs[-1]]
+            refs = [*refs, *now]
+            others, stand_for_nothing = planner.make(now)
+            targets = sorted([*targets, *others], key=lambda target: target.ref)
+            unmatched = [*unmatched, *stand_for_nothing]
+        planner.share(targets)
+        if not self._incremental.everybody:
+            forget_planned(db, refs)
+        store_targets(self._run, db, targets, unmatched, planner.meaning)
+        self._incremental.keep([*targets, *unmatched])
+        rows = _compare(self._run, db, targets)
+        self._losing |= _losing(db, targets, rows, planner.loses)
+        store_changes(db, targets, rows, planner.reasons)
+
+    def finish(self) -> Plan:
+        db, planner, plan = self._db, self._planner, self._plan
         count_plan(db, plan)
-        store_plan(run, db, plan, map_fingerprint=planner.map_fingerprint, reads=planner.reads)
-    return plan
+        # A plan with something to write never stands, so nobody asks what it was made from.
+        made_from = "" if plan.targets else fingerprint(db, self._inputs)
+        self._incremental.store(made_from, planned=plan.looked_at > 0)
+        plan.verdicts = list(check_safety(db, planner.reads, self._losing))
+        store_plan(self._run, db, plan, map_fingerprint=planner.map_fingerprint, reads=planner.reads)
+        return plan
 
 
 def _losing(db: Db, targets: Iterable[TargetT], rows: Differences, loses: Loses[TargetT]) -> set[Ref]:

@@ -58,14 +58,13 @@ def check_safety(db: Db, reads: Mapping[str, int], losing_values: Collection[Ref
     few = db.value(f"select count(*) from (select * from {synced} limit {FEWEST})")
     losing = there = 0
     with db.batch(key_columns(losing_values)) as batch:
-        lost = f"""select {KEY} from {links} as l join planned.targets as t using ({KEY})
-                   left join planned.inputs as i using ({KEY})
-                   where t.subject_id is null or not coalesce(contains(i.subjects, ' ' || l.subject_id || ' '), false)
+        lost = f"""select {KEY} from {links} as l join planned.inputs as i using ({KEY})
+                   where not coalesce(contains(i.subjects, ' ' || l.subject_id || ' '), false)
                    union select {KEY} from {batch}"""
         if few == FEWEST and db.value(f"select count(*) from (select 1 from ({lost}) limit 1)"):
             losing = db.value(f"select count(*) from ({lost}) semi join {synced} using ({KEY})")
     if losing:
-        there = db.value(f"select count(*) from planned.targets semi join {synced} using ({KEY})")
+        there = db.value(f"select count(*) from planned.inputs semi join {synced} using ({KEY})")
     return brake.judge(few, losing, there, last, reads)
 
 

@@ -154,7 +154,8 @@ def targets_of(db: Db, live: Mapping[Ref, Live], refs: Sequence[Ref]) -> tuple[l
 
 
 # All that one person's plan is made from: what both sides say of them.
-INPUTS = f"""select c.system, c.object, c.id, c.read_run = $run as read_now, hash($basis, c.body, s.body) as inputs
+INPUTS = f"""select c.system, c.object, c.id, c.read_run = $run as read_now, k.inputs as before,
+                    hash($basis, c.body, s.body) as inputs
              from raw.crm_people as c {{join}} {{known}} as k using ({KEY})
              left join raw.shop_people as s on s.id = c.id"""
 

@@ -23,7 +23,7 @@ it is to be read again) is no input, but for an order's `detail_wanted`, which i
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CUSTOMER_ID_LABEL
@@ -150,14 +150,14 @@ create or replace temp table plan_phones as
 select phone, count(*) as count, sum(hash) as hash from temp.plan_customers where phone is not null group by phone"""
 
 _CONTACT: Final = """
-select $system as system, $object as object, c.contact_id as id, c.read_run = $run as read_now,
+select $system as system, $object as object, c.contact_id as id, c.read_run = $run as read_now, k.inputs as before,
        hash($basis, c.body_hash, c.phone, c.customer_id, c.status, d.id is not null,
             u.id is not null and c.read_run <> $run, p.count, p.hash, n.hash, w.hash, e.count, e.hash) as inputs
 from raw.simpletexting_contacts as c
 {join} {known} as k on k.id = c.contact_id
 left join temp.plan_phones as p on p.phone = c.phone
 left join temp.plan_customers as n on n.customer_id = try_cast(k.named as bigint)
-left join temp.plan_customers as w on w.customer_id = try_cast(k.written as bigint)
+left join temp.plan_customers as w on w.customer_id = try_cast(nullif(k.written, k.named) as bigint)
 left join (select email, count(*) as count, sum(hash(contact_id)) as hash from raw.simpletexting_contacts
            where email is not null and not gone group by email) as e on e.email = k.share
 left join synced.doubted as d on d.id = c.contact_id
@@ -186,10 +186,10 @@ def changes_at(run: Run, db: Db) -> datetime | None:
         found.append(_comes_of_age(youngest))
     if year is not None:
         found.append(date(today.year + 1, 1, 1))
-    moments = [datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() for day in found]
+    moments = [datetime(day.year, day.month, day.day, tzinfo=zone) for day in found]
     if ahead is not None:
-        moments.append(run.clock().timestamp())  # rare: such an order is looked at in every sync
-    return datetime.utcfromtimestamp(min(moments)) if moments else None
+        moments.append(run.clock())  # rare: such an order is looked at in every sync
+    return min(moments).astimezone(UTC).replace(tzinfo=None) if moments else None
 
 
 def _comes_of_age(born: date) -> date:

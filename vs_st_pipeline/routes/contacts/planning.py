@@ -86,16 +86,17 @@ def make_plan(run: Run, field_map: FieldMap, linked: Linked | None = None) -> Pl
         linked: which customer each contact stands for, if that was worked out of all in this sync already.
     """
     with run.open() as db:
-        planner = _planner(run, db, field_map, linked)
+        known = _known(run, db)
+        resolved = resolve_fields(field_map, known.custom_fields)
+        planner = _planner(run, db, field_map, linked, known, resolved)
         plan = planning.make_plan(run, db, planner, plan_inputs(run, db, field_map))
-        missing = resolve_fields(field_map, read_custom_fields(db)).missing
-    plan.missing_fields = [row.to for row in missing]
+    plan.missing_fields = [row.to for row in resolved.missing]
     return plan
 
 
-def _planner(run: Run, db: Db, field_map: FieldMap, linked: Linked | None) -> planning.Planner[Person]:
-    known = _known(run, db)
-    resolved = resolve_fields(field_map, known.custom_fields)
+def _planner(
+    run: Run, db: Db, field_map: FieldMap, linked: Linked | None, known: _Known, resolved: ResolvedMap
+) -> planning.Planner[Person]:
     wants = _Wants(resolved, run.merchant)
     emails = _Emails(db)
 
