@@ -278,17 +278,16 @@ class _Wants:
     """Says what contacts should say, by a map that was found in the account."""
 
     def __init__(self, resolved: ResolvedMap, merchant: Merchant) -> None:
-        self._keys = {row.to: key for row, key in resolved.available}
+        self._fixed = {row.to: (row.to, key, row.kind, row.policy) for row, key in resolved.available}
         self._map = FieldMap(1, tuple(row for row, _ in resolved.available), "", "")
         self._with_receipt = any(row.source == RECEIPT_SOURCE for row in self._map.fields)
         self._zone = merchant.time_zone
 
     def say(self, person: Person) -> None:
         if person.facts:
+            fixed = self._fixed
             person.wanted = [
-                Wanted(
-                    row.map_field.to, self._keys[row.map_field.to], row.map_field.kind, row.map_field.policy, row.value
-                )
+                Wanted(*fixed[row.map_field.to], row.value)
                 for row in wanted_values(self._map, person.facts, self._zone)
             ]
             person.share = next(map(_email_of, filter(is_email, person.wanted)), None)
