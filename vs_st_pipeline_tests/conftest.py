@@ -10,15 +10,19 @@ import pytest
 
 from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.connectors.vinoshipper import staging
+from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.pipeline.plan_cache import CachedPlan, PlanInputs, load_cached_plan
 from vs_st_pipeline.pipeline.quiet import QuietPath
+from vs_st_pipeline.pipeline.targets import Plan
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts import planning
 from vs_st_pipeline.routes.contacts import sync as pipeline
+from vs_st_pipeline.routes.contacts.identity import Linked
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support import proved_quiet
+from vs_st_pipeline_tests.support.fresh_plan import same_as_fresh
 from vs_st_pipeline_tests.support.story import Story
 
 
@@ -53,17 +57,28 @@ def story(small_world: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture(autouse=True)
-def _every_standing_plan_is_proved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In all stories: wherever a sync says that the former plan stands, it is made anew, and must say the same."""
+def _every_plan_is_proved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In all stories: wherever a plan is brought in step or stands, everybody is planned anew and comes out the same.
 
-    def proved(run: Run, db: Db, inputs: PlanInputs) -> CachedPlan | None:
+    What was there is put back, so that the next plan builds on it and not on the fresh one.
+    """
+    make_plan = planning.make_plan
+
+    def in_step(run: Run, field_map: FieldMap, linked: Linked | None = None) -> Plan:
+        made = make_plan(run, field_map, linked)
+        fresh = same_as_fresh(run, lambda: make_plan(run, field_map))
+        made.looked_at = fresh.looked_at
+        assert made == fresh
+        return made
+
+    def standing(run: Run, db: Db, inputs: PlanInputs) -> CachedPlan | None:
         kept = load_cached_plan(run, db, inputs)
         if kept is not None:
             for table, body in (("customers", "detail"), ("orders", "detail"), ("orders", "search")):
                 odd = f"raw.vinoshipper_{table} where {body}_hash is distinct from md5({body}_body)"
                 assert db.value(f"select count(*) from {odd}") == 0, f"a {body} body was set without its hash"
             staging.stage(run)
-            plan = planning.make_plan(run, load_field_map(run.merchant))
+            plan = same_as_fresh(run, lambda: make_plan(run, load_field_map(run.merchant)))
             assert (plan.targets, plan.unsafe) == (0, None), "there is something to write"
             assert (plan.unmatched, dict(plan.held), dict(plan.noted)) == (
                 kept.planned["unmatched"],
@@ -73,7 +88,8 @@ def _every_standing_plan_is_proved(request: pytest.FixtureRequest, monkeypatch: 
         return kept
 
     if "unproved" not in request.keywords:
-        monkeypatch.setattr(pipeline, "load_cached_plan", proved)
+        monkeypatch.setattr(planning, "make_plan", in_step)
+        monkeypatch.setattr(pipeline, "load_cached_plan", standing)
 
 
 @pytest.fixture(autouse=True)

@@ -84,6 +84,7 @@ def deliver(run: Run, write: Callable[[Sequence[Ref]], None]) -> None:
         retries.forget_suspects(db)
         retries.forget_settled_rejects(db)
         ledger.record_observed(db, at=run.now(), run_id=run.run_id)
+        db.execute("delete from planned.learned")  # the plan of its targets may stand for long
         ledger.record_links(db, at=run.now())
         ledger.record_baseline(db, at=run.now())
         ledger.record_settled(db)

@@ -2,73 +2,176 @@
 
 Data flow: Target, synced.* -> planned.*
 
-Who stands for whom, who is held back and what is wanted is decided by the route, which hands in its targets. Planning
-writes nothing but `planned`: what it learns (a value found there already, a value stored in another form) waits in
-`planned.learned` until a sync pushes, so that a dry run moves nothing. Targets whose wanted values and live body are
-the same as when they were last found settled are not compared again.
+Who stands for whom, who is held back and what is wanted is decided by the route, which makes the targets that it is
+asked for. Asked it is for those only whose plan may come out otherwise than the stored one (`incremental`), some
+thousands at a time, so that the memory of a plan does not grow with the merchant. Comparing and storing is the same for
+all routes that keep state. Planning writes nothing but `planned`: what it learns (a value found there already, a value
+stored in another form) waits in `planned.learned` until a sync pushes, so that a dry run moves nothing. Targets whose
+wanted values and live body are the same as when they were last found settled are not compared again.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic
 
-from vs_st_pipeline.domain.brake import Verdict
 from vs_st_pipeline.domain.diff import LedgerEntry, compare
-from vs_st_pipeline.domain.plan import WAITING_RETRY, Wanted
+from vs_st_pipeline.domain.plan import WAITING_RETRY, Change, Wanted
 from vs_st_pipeline.domain.refs import Ref
-from vs_st_pipeline.pipeline.plan_store import Reasons, TargetT, store_changes, store_targets
-from vs_st_pipeline.pipeline.targets import Differences, Live, Plan, Target
+from vs_st_pipeline.pipeline.incremental import Incremental, InputsQuery
+from vs_st_pipeline.pipeline.plan_cache import PlanInputs, fingerprint, hash_of_basis
+from vs_st_pipeline.pipeline.plan_store import (
+    Reasons,
+    TargetT,
+    count_plan,
+    forget_plan,
+    forget_planned,
+    store_changes,
+    store_plan,
+    store_targets,
+)
+from vs_st_pipeline.pipeline.safety import LinkedBefore, check_safety, linked_before
+from vs_st_pipeline.pipeline.targets import Differences, Live, Plan, Target, Unmatched
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.keys import KEY
+from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
+
+PIECE = 2_500
+"""Targets that are planned at a time."""
+
+Loses = Callable[[TargetT, LinkedBefore | None, Sequence[Change], Mapping[str, LedgerEntry]], bool]
+"""Says whether a target that still stands for its subject would lose a value by these changes.
+
+Arguments: the target, what it stood for when it was last synced, the changes, and its ledger by field.
+"""
 
 
-def make_plan(
-    run: Run,
-    db: Db,
-    targets: Sequence[TargetT],
-    *,
-    unmatched: Sequence[tuple[Ref, str | None]] = (),
-    meaning: str,
-    map_fingerprint: str,
-    reads: Mapping[str, int],
-    brake: Callable[[Differences], Sequence[Verdict]],
-    reasons: Reasons[TargetT],
-) -> Plan:
-    """Compare these targets, and store the plan in one transaction.
+@dataclass(frozen=True, slots=True)
+class Planner(Generic[TargetT]):
+    """What a route plans by.
 
-    Args:
-        unmatched: records of the destination that stand for nothing, with their phones.
+    Attributes:
+        inputs: what each target's plan is made from.
+        basis: what the plan of every target depends on that is stored, besides `PlanInputs.settings`; by its text.
+        make: returns these records as targets with what they should say, and those among them that stand for nothing.
+        share: called with targets that are planned together, by ascending name, before they are compared: it leaves
+            out of what is wanted what another record has or gets. All that want the same are among them, or come later.
         meaning: what decides, besides its own values, whether a target must be compared again.
         map_fingerprint: of the field map.
         reads: rows of the complete reads by which the next sync is measured, by name.
-        brake: returns why a plan with these differences is not safe to push; nothing where it is.
+        loses: says whether a target would lose something, for the brake.
         reasons: returns why a target's changes are wanted; asked only of those that change.
     """
-    plan = Plan(unmatched=len(unmatched), held=Counter(target.held for target in targets if target.held))
+
+    inputs: InputsQuery
+    basis: tuple[object, ...]
+    make: Callable[[Sequence[Ref]], tuple[Sequence[TargetT], Sequence[Unmatched]]]
+    meaning: str
+    map_fingerprint: str
+    reads: Mapping[str, int]
+    loses: Loses[TargetT]
+    reasons: Reasons[TargetT]
+    share: Callable[[Sequence[TargetT]], None] = lambda _: None
+
+
+def make_plan(run: Run, db: Db, planner: Planner[TargetT], inputs: PlanInputs) -> Plan:
+    """Bring the stored plan in step with what is stored of the records.
+
+    It is stored in one transaction, unless it is of more than `PIECE` targets. Then it is stored piece by piece, as
+    DuckDB keeps in memory what a transaction was given. A run that dies in between leaves no plan (`planned.plan`), and
+    targets without inputs, which the next one plans.
+
+    Args:
+        inputs: what a plan of this route depends on.
+    """
+    making = _Making(run, db, planner, inputs)
     with db.transaction():
-        store_targets(run, db, targets, unmatched, meaning)
-        rows = _compare(run, db, targets)
-        plan.verdicts = list(brake(rows))
-        store_changes(
-            run, db, plan, targets, rows, map_fingerprint=map_fingerprint, reads=reads, reasons=reasons
-        )  # fmt: skip
-    plan.noted = Counter(note for target in targets for note in target.noted)
-    return plan
+        making.begin()
+        if len(making.queue) <= PIECE:
+            while making.queue:
+                making.plan_piece()
+            return making.finish()
+    while making.queue:
+        with db.transaction():
+            making.plan_piece()
+    with db.transaction():
+        return making.finish()
 
 
-def _compare(run: Run, db: Db, targets: Iterable[Target]) -> Differences:
-    unsettled = {
-        Ref(*row)
-        for row in db.rows(
-            f"""select {KEY} from planned.targets as p left join synced.settled as s using ({KEY})
-                where p.fingerprint is not null and s.fingerprint is distinct from p.fingerprint"""
-        )
+class _Making(Generic[TargetT]):
+    """A plan while it is made. `queue`: the targets that are still to be planned, by ascending name."""
+
+    def __init__(self, run: Run, db: Db, planner: Planner[TargetT], inputs: PlanInputs) -> None:
+        self._run, self._db, self._planner, self._inputs = run, db, planner, inputs
+        self._incremental = Incremental(db, planner.inputs, hash_of_basis(inputs, planner.basis), anew=run.full)
+        self._plan = Plan()
+        self._losing: set[Ref] = set()
+        self.queue: list[Ref] = []
+
+    def begin(self) -> None:
+        self.queue = self._incremental.find()
+        self._plan.looked_at = len(self.queue)
+        forget_plan(self._db)
+
+    def plan_piece(self) -> None:
+        db, planner = self._db, self._planner
+        refs, self.queue = self.queue[:PIECE], self.queue[PIECE:]
+        targets, unmatched = planner.make(refs)
+        more = self._incremental.sharing([target.share for target in targets if target.share])
+        if more:
+            self._plan.looked_at += len(more)
+            # By ascending name in all: one that comes later has its turn then.
+            self.queue = sorted([*self.queue, *(ref for ref in more if ref > refs[-1])])
+            now = [ref for ref in more if ref < refs[-1]]
+            refs = [*refs, *now]
+            others, stand_for_nothing = planner.make(now)
+            targets = sorted([*targets, *others], key=lambda target: target.ref)
+            unmatched = [*unmatched, *stand_for_nothing]
+        planner.share(targets)
+        if not self._incremental.everybody:
+            forget_planned(db, refs)
+        store_targets(self._run, db, targets, unmatched, planner.meaning)
+        self._incremental.keep([*targets, *unmatched])
+        rows = _compare(self._run, db, targets)
+        self._losing |= _losing(db, targets, rows, planner.loses)
+        store_changes(db, targets, rows, planner.reasons)
+
+    def finish(self) -> Plan:
+        db, planner, plan = self._db, self._planner, self._plan
+        count_plan(db, plan)
+        # A plan with something to write never stands, so nobody asks what it was made from.
+        made_from = "" if plan.targets else fingerprint(db, self._inputs)
+        self._incremental.store(made_from, planned=plan.looked_at > 0)
+        plan.verdicts = list(check_safety(db, planner.reads, self._losing))
+        store_plan(self._run, db, plan, map_fingerprint=planner.map_fingerprint, reads=planner.reads)
+        return plan
+
+
+def _losing(db: Db, targets: Iterable[TargetT], rows: Differences, loses: Loses[TargetT]) -> set[Ref]:
+    """Return the targets that would lose a value; that one stands for another subject is seen later, of all."""
+    changing = [target for target in targets if target.ref in rows.would_change]
+    before = linked_before(db, changing) if changing else {}
+    return {
+        target.ref
+        for target in changing
+        if loses(target, before.get(target.ref), rows.would_change[target.ref], rows.accepted.get(target.ref, {}))
     }
-    rows = Differences(accepted=ledger.read_accepted(db, unsettled))
-    rejected = retries.read_rejected(db)
+
+
+def _compare(run: Run, db: Db, targets: Collection[Target]) -> Differences:
+    with db.batch(key_columns(target.ref for target in targets if target.wanted is not None)) as batch:
+        unsettled = {
+            Ref(*row)
+            for row in db.rows(
+                f"""select {KEY} from planned.targets as p semi join {batch} using ({KEY})
+                    left join synced.settled as s using ({KEY})
+                    where p.fingerprint is not null and s.fingerprint is distinct from p.fingerprint"""
+            )
+        }
+    rows = Differences(accepted=ledger.read_accepted(db, unsettled) if unsettled else {})
+    rejected = retries.read_rejected(db) if unsettled else {}
     for target in targets:
         ref, live, wanted = target.ref, target.live, target.wanted
         if live is None or wanted is None or ref not in unsettled:

@@ -298,6 +298,11 @@ class QuietPath:
         """Record what this ordinary sync asks and hears."""
         self.session.tape.recording = True
 
+    @property
+    def may_be_left(self) -> bool:
+        """Say whether the next sync asks what this one asked, as far as is known by now."""
+        return self.session.tape.recording and self.session.tape.void is None and not self.session.report.to_write
+
     def leave(self, db: Db, *, due_at: Iterable[datetime] = ()) -> Callable[[], None] | None:
         """Work out what the next syncs may ask in place of an ordinary one; call it when nothing is to be written.
 
@@ -309,9 +314,7 @@ class QuietPath:
             the next sync has to be an ordinary one.
         """
         session, tape = self.session, self.session.tape
-        run, report = session.run, session.report
-        if tape.void is not None or report.error is not None or not tape.recording:
-            return None
+        run = session.run
         earlier = {
             (system, rotation.name, item.item): item
             for system, rotations in (self.kept.rotations if self.kept else {}).items()
@@ -341,7 +344,7 @@ class QuietPath:
         log = {
             stage: [_row(entry.again) for entry in session.done_of(stage).asked if entry.again] for stage in self.stages
         }
-        told = told_by(report)
+        told = told_by(session.report)
         for name, count in self.turns.counts.items():
             told.seen[count] -= sum(added for turn, added in tape.records.items() if turn.name == name)
         now = run.clock().timestamp()

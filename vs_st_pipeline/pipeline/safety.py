@@ -1,57 +1,72 @@
 """Asks the brake whether a plan is safe: how many targets that were synced before would lose something.
 
-Data flow: synced.ledger, synced.links, synced.baseline -> the brake's verdicts.
+Data flow: planned.*, synced.ledger, synced.links, synced.baseline -> the brake's verdicts.
 
-What counts as a loss is the route's to say.
+A target loses something if it stands for another subject than when it was last synced, or for none: that is counted by
+SQL over the whole plan, also of targets that were not planned in this run. Which values are a loss is the route's to
+say, of those that change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from vs_st_pipeline.domain import brake
-from vs_st_pipeline.domain.brake import Verdict
+from vs_st_pipeline.domain.brake import FEWEST, Verdict
 from vs_st_pipeline.domain.refs import Ref
+from vs_st_pipeline.pipeline.targets import Planned
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.keys import KEY
+from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 
 
 @dataclass(frozen=True, slots=True)
 class LinkedBefore:
     """Which record a target stood for when it was last synced, and how new what was known of that was."""
 
-    subject: Ref
+    subject_id: str
     subject_at: str | None = None
 
 
-def check_safety(
-    db: Db,
-    there: Collection[Ref],
-    reads: Mapping[str, int],
-    loses: Callable[[Ref, LinkedBefore | None], bool],
-    carried: Callable[[], Mapping[Ref, LinkedBefore]] = dict,
-) -> list[Verdict]:
-    """Return why the plan is not safe to push; nothing where it is safe.
+# Where the ledger is lost, or this is the first sync, records themselves say what they stand for.
+_BY_LEDGER = (f"(select {KEY}, subject_id from synced.links)", f"(select distinct {KEY} from synced.ledger)")
+_AS_NAMED = (
+    f"(select {KEY}, named as subject_id from planned.inputs where named is not null)",
+    f"(select {KEY} from planned.inputs where named is not null)",
+)
+
+
+def linked_before(db: Db, targets: Sequence[Planned]) -> dict[Ref, LinkedBefore]:
+    """Return what these records stood for when they were last synced."""
+    if not _any_ledger(db):
+        return {one.ref: LinkedBefore(one.named) for one in targets if one.named is not None}
+    with db.batch(key_columns(one.ref for one in targets)) as batch:
+        rows = db.rows(f"select {KEY}, subject_id, subject_at from synced.links semi join {batch} using ({KEY})")
+    return {Ref(*row[:3]): LinkedBefore(*row[3:]) for row in rows}
+
+
+def check_safety(db: Db, reads: Mapping[str, int], losing_values: Collection[Ref]) -> list[Verdict]:
+    """Return why the plan that is stored is not safe to push; nothing where it is safe.
 
     Args:
-        there: the records that the destination still has.
         reads: rows of this sync's complete reads, by name.
-        loses: says whether a record would lose something by this plan.
-        carried: returns what the records themselves say of what they stand for: asked where the ledger is lost, or
-            this is the first sync.
+        losing_values: the targets that would lose a value.
     """
-    synced = {Ref(*row) for row in db.rows(f"select distinct {KEY} from synced.ledger")}
-    links: Mapping[Ref, LinkedBefore] = {
-        Ref(*row[:3]): LinkedBefore(Ref(*row[3:6]), row[6])
-        for row in db.rows(
-            f"select {KEY}, subject_system, subject_object, subject_id, subject_at from synced.links"
-        )  # fmt: skip
-    }
-    if not synced:
-        links = carried()
-        synced = set(links)
-    still_there = synced.intersection(there)
-    losing = sum(loses(ref, links.get(ref)) for ref in still_there)
+    links, synced = _BY_LEDGER if _any_ledger(db) else _AS_NAMED
     last = dict(db.rows("select what, rows from synced.baseline"))
-    return brake.judge(len(synced), losing, len(still_there), last, reads)
+    # Only whether there are a few matters of how many there were, so that not all of the ledger is looked at.
+    few = db.value(f"select count(*) from (select * from {synced} limit {FEWEST})")
+    losing = there = 0
+    with db.batch(key_columns(losing_values)) as batch:
+        lost = f"""select {KEY} from {links} as l join planned.inputs as i using ({KEY})
+                   where not coalesce(contains(i.subjects, ' ' || l.subject_id || ' '), false)
+                   union select {KEY} from {batch}"""
+        if few == FEWEST and db.value(f"select count(*) from (select 1 from ({lost}) limit 1)"):
+            losing = db.value(f"select count(*) from ({lost}) semi join {synced} using ({KEY})")
+    if losing:
+        there = db.value(f"select count(*) from planned.inputs semi join {synced} using ({KEY})")
+    return brake.judge(few, losing, there, last, reads)
+
+
+def _any_ledger(db: Db) -> bool:
+    return bool(db.value("select count(*) from (select 1 from synced.ledger limit 1)"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -28,6 +28,45 @@ class Live(Protocol):
         """Return the text of a field; empty where there is none."""
 
 
+class Planned(Protocol):
+    """What is kept of a record of the destination for the next plan, so that it is made again only where it must be.
+
+    Attributes are as in `planned.inputs`.
+    """
+
+    @property
+    def ref(self) -> Ref:
+        """Return the record."""
+
+    @property
+    def named(self) -> str | None:
+        """Return the subject that the record itself says it stands for; `-1` where that is no id, None for none."""
+
+    @property
+    def written(self) -> str | None:
+        """Return the subject that the ledger says it stands for, None where it says nothing."""
+
+    @property
+    def subjects(self) -> Sequence[str]:
+        """Return the subjects that it may stand for."""
+
+    @property
+    def share(self) -> str | None:
+        """Return what it wants that at most one record may have, None for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A record of the destination that stands for nothing at the source. Attributes as in `Target`."""
+
+    ref: Ref
+    phone: str | None = None
+    named: str | None = None
+    written: str | None = None
+    subjects: tuple[str, ...] = ()
+    share: None = None
+
+
 @dataclass(slots=True)
 class Target:
     """One record of the destination that stands for a record of the source, while the plan is made.
@@ -41,6 +80,8 @@ class Target:
         unreadable: a record of it cannot be read now.
         subject_at: how new what is known of the subject is, as sortable text: with newer news a loss may be right.
         evidence: what else a write rests on, as the route knows it; kept beside the write.
+        candidates: ids of all subjects that it may stand for, where it is held back before one was chosen.
+        named, written, share: as in `Planned`.
     """
 
     ref: Ref
@@ -54,6 +95,15 @@ class Target:
     notes: set[str] = field(default_factory=set)
     subject_at: str | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    candidates: tuple[str, ...] = ()
+    named: str | None = None
+    written: str | None = None
+    share: str | None = None
+
+    @property
+    def subjects(self) -> Sequence[str]:
+        """Return the ids of the subjects that it may stand for: of one that is held back none was chosen."""
+        return self.candidates if self.held and self.candidates else (self.subject.id,)
 
     @property
     def noted(self) -> list[str]:
@@ -63,7 +113,7 @@ class Target:
 
 @dataclass(slots=True)
 class Differences:
-    """What the comparison found, by target.
+    """What the comparison of some targets found, by target.
 
     Attributes:
         changes: what is to be written. would_change: the same with what waits for another try.
@@ -87,6 +137,7 @@ class Plan:
         held, noted: targets by reason.
         missing_fields: fields of the map that the account lacks.
         verdicts: what the brake says, nothing if it did not trip.
+        looked_at: targets that were planned anew; the others are planned as before.
     """
 
     targets: int = 0
@@ -96,6 +147,7 @@ class Plan:
     noted: Counter[str] = field(default_factory=Counter)
     missing_fields: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    looked_at: int = 0
 
     @property
     def unsafe(self) -> str | None:

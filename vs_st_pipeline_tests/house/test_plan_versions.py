@@ -30,7 +30,10 @@ PARTS: dict[str, tuple[int, str, list[str]]] = {
     "domain": (
         plan_cache.PLAN_VERSION,
         "pipeline/plan_cache.py",
-        [*(f"domain/{name}.py" for name in DOMAIN), "pipeline/plan_cache.py", "pipeline/staged_records.py"],
+        [
+            *(f"domain/{name}.py" for name in DOMAIN),
+            *(f"pipeline/{name}.py" for name in ("incremental", "plan_cache", "planning", "safety", "staged_records")),
+        ],
     ),
     "vinoshipper": (
         vinoshipper.CONNECTOR.plan_version,

@@ -17,8 +17,11 @@ from typing import Any
 from vs_st_pipeline.domain.errors import PipelineError, Refused
 from vs_st_pipeline.domain.plan import Change, Wanted
 from vs_st_pipeline.domain.refs import Ref
-from vs_st_pipeline.pipeline import delivery, planning, safety
-from vs_st_pipeline.pipeline.targets import Differences, Plan, Target
+from vs_st_pipeline.pipeline import delivery, planning
+from vs_st_pipeline.pipeline.incremental import InputsQuery
+from vs_st_pipeline.pipeline.plan_cache import PlanInputs
+from vs_st_pipeline.pipeline.safety import LinkedBefore
+from vs_st_pipeline.pipeline.targets import Plan, Target, Unmatched
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -32,7 +35,8 @@ from vs_st_pipeline_tests.toys.crm import Books, Record
 
 CRM_SQL = f"""create table raw.crm_people (system varchar, object varchar, id varchar, body varchar not null,
               read_run varchar not null, primary key ({KEY}))"""
-LAYOUT = Layout((SHARED, Lineage("crm", ((1, CRM_SQL),))))
+SHOP_SQL = "create table raw.shop_people (id varchar primary key, body varchar not null)"
+LAYOUT = Layout((SHARED, Lineage("crm", ((1, CRM_SQL),)), Lineage("shop", ((1, SHOP_SQL),))))
 FIELDS: Mapping[str, Any] = {"name": "fill", "city": "mirror"}
 
 
@@ -124,17 +128,40 @@ def stopped(live: Live) -> str | None:
     return "opted_out" if live.body.get("stopped") else None
 
 
-def targets_of(shop: Books, live: Mapping[Ref, Live]) -> list[Target]:
-    """Who stands for whom (by id), who is held back, and what is wanted."""
-    found = []
-    for known in shop.list():
-        ref = person(known.get("id", ""))
-        if ref in live:
-            wanted = [Wanted(name, name, "custom", policy, known.get(name, "")) for name, policy in FIELDS.items()]
-            held = stopped(live[ref])
-            here = None if held else live[ref]
-            found.append(Target(ref, Ref("shop", "people", ref.id), "id", None, here, None if held else wanted, held))
-    return found
+def land_shop(db: Db, people: Sequence[Record]) -> None:
+    """Store what the shop knows of people, in place of what it knew; whoever was forgotten is left out."""
+    forgotten = read_suppressed(db)
+    told = [one for one in people if one.get("id") and not forgotten.knows(PEOPLE, one["id"])]
+    with db.transaction(), db.batch({"id": [one["id"] for one in told], "body": list(map(json.dumps, told))}) as batch:
+        db.execute("delete from raw.shop_people")
+        db.execute(f"insert into raw.shop_people by name select * from {batch}")
+
+
+def targets_of(db: Db, live: Mapping[Ref, Live], refs: Sequence[Ref]) -> tuple[list[Target], list[Unmatched]]:
+    """Who stands for whom (by id), who is held back, and what is wanted: of these records."""
+    found, unmatched = [], []
+    with db.batch({"id": [ref.id for ref in refs]}) as batch:
+        shop = {row[0]: json.loads(row[1]) for row in db.rows(f"from raw.shop_people semi join {batch} using (id)")}
+    for ref in refs:
+        if (known := shop.get(ref.id)) is None:
+            unmatched.append(Unmatched(ref))
+            continue
+        wanted = [Wanted(name, name, "custom", policy, known.get(name, "")) for name, policy in FIELDS.items()]
+        held = stopped(live[ref])
+        here = None if held else live[ref]
+        found.append(Target(ref, Ref("shop", "people", ref.id), "id", None, here, None if held else wanted, held))
+    return found, unmatched
+
+
+# All that one person's plan is made from: what both sides say of them.
+INPUTS = f"""select c.system, c.object, c.id, c.read_run = $run as read_now, k.inputs as before,
+                    hash($basis, c.body, s.body) as inputs
+             from raw.crm_people as c {{join}} {{known}} as k using ({KEY})
+             left join raw.shop_people as s on s.id = c.id"""
+
+
+def loses(target: Target, before: LinkedBefore | None, changes: Sequence[Change], accepted: object) -> bool:
+    return any(not change.new for change in changes)
 
 
 def sync(run: Run, shop: Books, crm: Crm) -> tuple[Plan, PushCounts]:
@@ -145,21 +172,15 @@ def sync(run: Run, shop: Books, crm: Crm) -> tuple[Plan, PushCounts]:
         if not run.dry_run:
             delivery.settle(run, crm, counts)
         with run.open() as db:
+            land_shop(db, shop.list())
             live = crm.stored(db)
-            targets = targets_of(shop, live)
-            matched = {target.ref for target in targets}
-
-            def brake(rows: Differences) -> str | None:
-                def loses(ref: Ref, _: safety.LinkedBefore | None) -> bool:
-                    return ref not in matched or any(not change.new for change in rows.would_change.get(ref, ()))
-
-                return safety.check_safety(db, live, reads, loses)
-
-            plan = planning.make_plan(
-                run, db, targets, unmatched=[(ref, None) for ref in live if ref not in matched], meaning="1",
-                map_fingerprint="toy 1", reads=reads, brake=brake,
+            planner = planning.Planner(
+                inputs=InputsQuery(INPUTS, values={"run": run.run_id}),
+                basis=(), make=lambda refs: targets_of(db, live, refs), meaning="1", map_fingerprint="toy 1",
+                reads=reads, loses=loses,
                 reasons=lambda target, changes: [(one.policy, f"people {target.subject.id}") for one in changes],
             )  # fmt: skip
+            plan = planning.make_plan(run, db, planner, PlanInputs((), 1, ()))
         if not run.dry_run:
             delivery.push(run, crm, counts)
     return plan, counts

@@ -8,6 +8,8 @@ PLAN_VERSION: Final = 1
 """Raised when contacts are understood otherwise, or their fields found otherwise."""
 
 PLAN_INPUTS: Final = (
-    "count(*), sum(hash(contact_id, body_hash, gone, first_source)) from raw.simpletexting_contacts",
+    # What stands beside a body is taken from it by the account's custom fields as they were when it was read.
+    """count(*), sum(hash(contact_id, body_hash, gone, phone, email, customer_id, status))
+       from raw.simpletexting_contacts""",
     "count(*), hash(list((label, merge_tag) order by rowid)) from raw.simpletexting_custom_fields",
 )

@@ -12,7 +12,8 @@ PLAN_INPUTS: Final = (
                           deleted_at, list_kept, detail_kept))
        from raw.vinoshipper_customers""",
     """count(*), sum(hash(order_number, customer_id, detail_hash, detail_status, detail_at is null, receipt_url,
-                          receipt_state, detail_kept, detail_wanted))
+                          receipt_state, detail_kept, detail_wanted, owner_unknown, purchased_on))
        from raw.vinoshipper_orders""",
+    "count(*), sum(hash(id, first_at, last_at)) from raw.unreadable where kind = 'order'",  # of nobody: for how long
     "count(*), sum(hash(day)) from raw.unseen_windows where told",
 )

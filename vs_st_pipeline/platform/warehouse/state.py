@@ -60,9 +60,11 @@ def clear_state(db: Db, name: str) -> None:
 
 
 def clear_cached(db: Db) -> None:
-    """Delete the states that name people; they are worked out or read again."""
+    """Delete the states that name people; they are worked out or read again, and everybody is planned again."""
     for name in (LINKED, NOTHING_TO_WRITE, UNREAD_EMAILS):
         clear_state(db, name)
+    db.execute("delete from planned.inputs")
+    db.execute("delete from planned.basis")
 
 
 @dataclass(slots=True)

@@ -21,9 +21,8 @@ from vs_st_pipeline.pipeline.staged_records import staged_customers, staged_orde
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import LINKED, get_state
-from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, customers_to_read, links_key
+from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, customers_to_read, link_all, links_key
 from vs_st_pipeline.routes.contacts.plan_inputs import VERSIONS
-from vs_st_pipeline.routes.contacts.planning import link_all
 
 
 @dataclass(frozen=True, slots=True)

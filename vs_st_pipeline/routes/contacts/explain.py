@@ -99,7 +99,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
             return answer
         [contact] = read_identities(db, found[:1])
         live = read_contacts(db, custom_fields, found[:1])[contact.contact_id]
-        person = planning.person_of(run, db, contact, custom_fields)
+        person = planning.person_of(run, db, contact)
         answer["rejected"] = _refusal(retries.read_rejected(db).get(contact_ref(contact.contact_id)))
         answer["notes"] = _notes(db, contact.contact_id, person)
         answer["evidence"] = _evidence(db, contact, person)

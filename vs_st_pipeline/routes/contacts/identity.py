@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CUSTOMER_ID_LABEL
+from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_identities
 from vs_st_pipeline.domain.customer import Customer, earliest_membership
 from vs_st_pipeline.domain.formats import instant
 from vs_st_pipeline.domain.matching import Candidate, ContactIdentity, Link, carried_id, choose, link
@@ -21,27 +23,56 @@ from vs_st_pipeline.domain.order_history import newest_counted
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Linked:
-    """All contacts that are not gone, by ascending id, and the links of those that stand for a customer."""
+    """All contacts that are not gone, or some, by ascending id, and the links of those that stand for a customer.
+
+    Attributes:
+        written: the customer ids that the ledger says they carry, by contact id.
+    """
 
     contacts: Sequence[ContactIdentity]
     links: Mapping[str, Link]
+    written: Mapping[str, int]
+
+    def only(self, contact_ids: Iterable[str]) -> Linked:
+        """Return the same of these contacts alone, in the order in which they are given."""
+        return Linked([self._by_id[one] for one in contact_ids if one in self._by_id], self.links, self.written)
+
+    @cached_property
+    def _by_id(self) -> dict[str, ContactIdentity]:
+        return {row.contact_id: row for row in self.contacts}
 
 
-def link_contacts(db: Db, contacts: Sequence[ContactIdentity]) -> dict[str, Link]:
-    """Link all contacts to customers that exist (deleted ones do not).
+def link_all(db: Db) -> Linked:
+    """Link all contacts that are there."""
+    contacts = read_identities(db)
+    return link_contacts(db, contacts, _written_ids(db))
+
+
+def link_some(db: Db, contact_ids: Sequence[str]) -> Linked:
+    """Link these contacts, as far as they are there."""
+    return link_contacts(db, read_identities(db, contact_ids))
+
+
+def link_contacts(db: Db, contacts: Sequence[ContactIdentity], written_ids: Mapping[str, int] | None = None) -> Linked:
+    """Link contacts to customers that exist (deleted ones do not).
 
     Where the ledger says that we wrote another id than a contact carries now, somebody has edited the field. As long as
     that customer exists and has the contact's phone, the contact stays linked to them, and the plan puts the id back. A
     field that the account does not show at all cannot have been edited: then the customer need not have the phone.
+
+    Args:
+        written_ids: the customer ids that the ledger says contacts carry; by default of these they are read.
     """
+    if written_ids is None:
+        written_ids = _written_ids(db, [row.contact_id for row in contacts])
     phone_of: dict[int, str | None] = {}
     by_phone: dict[str, list[int]] = {}
     carried = {row.contact_id: carried_id(row.vs_customer_id) for row in contacts}
     edited = {
         contact_id: written
-        for contact_id, written in _written_ids(db).items()
+        for contact_id, written in written_ids.items()
         if contact_id in carried and carried[contact_id] != written
     }
     phones = sorted({row.phone for row in contacts if row.phone})
@@ -67,12 +98,18 @@ def link_contacts(db: Db, contacts: Sequence[ContactIdentity]) -> dict[str, Link
         return written if phone and phone == row.phone else None
 
     ledger_ids = {row.contact_id: customer_id for row in contacts if (customer_id := kept(row)) is not None}
-    return link(contacts, phone_of, by_phone, ledger_ids, id_field=CUSTOMER_ID_LABEL)
+    links = link(contacts, phone_of, by_phone, ledger_ids, id_field=CUSTOMER_ID_LABEL)
+    return Linked(contacts, links, written_ids)
 
 
-def _written_ids(db: Db) -> dict[str, int]:
-    """Return the customer ids that the ledger says contacts carry, by contact id."""
-    rows = db.rows("select id, sent from synced.ledger where field = ?", [CUSTOMER_ID_LABEL])
+def _written_ids(db: Db, contact_ids: Sequence[str] | None = None) -> dict[str, int]:
+    """Return the customer ids that the ledger says contacts carry, by contact id: all of them, or these."""
+    sql = "select id, sent from synced.ledger where field = ?"
+    if contact_ids is None:
+        rows = db.rows(sql, [CUSTOMER_ID_LABEL])
+    else:
+        with db.batch({"id": contact_ids}) as batch:
+            rows = db.rows(f"{sql} and id in (select id from {batch})", [CUSTOMER_ID_LABEL])
     return {contact_id: written for contact_id, sent in rows if (written := carried_id(sent)) is not None}
 
 

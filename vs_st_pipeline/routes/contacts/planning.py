@@ -3,15 +3,19 @@
 Data flow: staged.*, raw.simpletexting_contacts, synced.* -> Person -> planned.*
 
 Here stands what is about contacts: who stands for whom, who is held back, what is wanted. Comparing and storing is the
-same for all routes that keep state (`pipeline.planning`).
+same for all routes that keep state (`pipeline.planning`). Whatever is read here is an input of the plan, and so is
+declared in `plan_inputs`.
+
+It is long because all that one contact's plan is made from is read and judged in one place.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, ResolvedMap, resolve_fields
@@ -20,7 +24,6 @@ from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     read_contacts,
     read_custom_fields,
-    read_identities,
 )
 from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
@@ -31,7 +34,7 @@ from vs_st_pipeline.domain.birth import NOT_GIVEN
 from vs_st_pipeline.domain.customer import Customer
 from vs_st_pipeline.domain.field_map import FieldMap, records, rule_of, wanted_values
 from vs_st_pipeline.domain.formats import instant
-from vs_st_pipeline.domain.matching import ContactIdentity
+from vs_st_pipeline.domain.matching import ContactIdentity, carried_id
 from vs_st_pipeline.domain.order import Order
 from vs_st_pipeline.domain.order_history import newest
 from vs_st_pipeline.domain.plan import NOT_CONFIRMED, NOT_READ_YET, RECEIPT_UNREADABLE, Change, Wanted
@@ -39,144 +42,202 @@ from vs_st_pipeline.domain.refs import Ref
 from vs_st_pipeline.pipeline import planning
 from vs_st_pipeline.pipeline.plan_store import Reasons
 from vs_st_pipeline.pipeline.staged_records import staged_customers, staged_orders
-from vs_st_pipeline.pipeline.targets import Plan
+from vs_st_pipeline.pipeline.targets import Plan, Unmatched
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, link_contacts
+from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, link_all, link_contacts, link_some
+from vs_st_pipeline.routes.contacts.plan_inputs import contact_inputs, plan_inputs
 from vs_st_pipeline.routes.contacts.plan_rows import Person
-from vs_st_pipeline.routes.contacts.safety import check_safety
+from vs_st_pipeline.routes.contacts.safety import loses_by
 from vs_st_pipeline.routes.contacts.settings import ContactsSettings
 
+NO_ID = -1  # what a contact carries where it should carry a customer's id
 CUSTOMERS = "customers"  # what a contact stands for at Vinoshipper
 RECEIPT_SOURCE = "newest_order.receipt_url"
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """What a plan needs to know about what was read and what was not.
+class _Known:
+    """What holds for all contacts of a plan.
 
     Attributes:
+        custom_fields: the account's.
         history_complete: the merchant's whole order history was searched.
-        read: ids of customers whose detail and orders were all read at least once.
-        unreadable: ids of customers with a detail or an order that cannot be read now.
-        unreadable_contacts: ids of contacts that cannot be read now.
+        unseen_until: the newest day with orders that cannot be seen.
+        doubted: contacts that we may have made.
+        latest: the latest time that an order can have.
     """
 
+    custom_fields: Sequence[CustomField]
     history_complete: bool
-    read: set[int]
-    unreadable: set[int]
-    unreadable_contacts: set[str]
+    unseen_until: date | None
+    doubted: set[Ref]
+    latest: datetime
 
 
 def make_plan(run: Run, field_map: FieldMap, linked: Linked | None = None) -> Plan:
-    """Compare what every linked contact should say with what it says, and store the difference in `planned`.
+    """Compare what linked contacts should say with what they say, and store the difference in `planned`.
+
+    Looked at are those for whom that may have changed since their last plan; the plan that is stored is of all.
 
     Args:
-        linked: which customer each contact stands for, if that was worked out in this sync already.
+        linked: which customer each contact stands for, if that was worked out of all in this sync already.
     """
     with run.open() as db:
-        custom_fields = read_custom_fields(db)
-        resolved = resolve_fields(field_map, custom_fields)
-        linked = linked or link_all(db)
-        people = _people(run, db, linked, custom_fields)
-        _say_what_is_wanted(people, resolved, run.merchant)
-        _share_out_emails(db, people)
-        _show_odd_phones(db, people)
-        reads = dict(db.rows("select what, rows from raw.reads where what in ('customers', 'contacts')"))
-        plan = planning.make_plan(
-            run,
-            db,
-            people,
-            unmatched=_unmatched(db, linked),
-            # Keys are part of it: an account that renames a merge tag must be compared again.
-            meaning=_md5(json.dumps([field_map.fingerprint, [key for _, key in resolved.available]])),
-            map_fingerprint=field_map.fingerprint,
-            reads=reads,
-            brake=lambda rows: check_safety(db, people, linked, field_map, rows, reads),
-            reasons=_reasons(field_map),
-        )
+        known = _known(run, db)
+        resolved = resolve_fields(field_map, known.custom_fields)
+        planner = _planner(run, db, field_map, linked, known, resolved)
+        plan = planning.make_plan(run, db, planner, plan_inputs(run, db, field_map))
     plan.missing_fields = [row.to for row in resolved.missing]
     return plan
 
 
-def link_all(db: Db) -> Linked:
-    """Link all contacts that are there."""
-    contacts = read_identities(db)
-    return Linked(contacts, link_contacts(db, contacts))
+def _planner(
+    run: Run, db: Db, field_map: FieldMap, linked: Linked | None, known: _Known, resolved: ResolvedMap
+) -> planning.Planner[Person]:
+    wants = _Wants(resolved, run.merchant)
+    emails = _Emails(db)
+
+    def make(refs: Sequence[Ref]) -> tuple[list[Person], list[Unmatched]]:
+        if not refs:
+            return [], []
+        some = link_some(db, [ref.id for ref in refs]) if linked is None else linked.only([ref.id for ref in refs])
+        people = _people(run, db, some, known)
+        for person in people:
+            wants.say(person)
+        phones = _odd_phones(db, some)
+        for person in people:
+            person.phone = person.phone or phones.get(person.ref.id)
+        return people, [
+            Unmatched(contact_ref(one.contact_id), one.phone or phones.get(one.contact_id), *_names(one, some))
+            for one in some.contacts
+            if one.contact_id not in some.links
+        ]
+
+    return planning.Planner(
+        inputs=contact_inputs(run),
+        basis=(
+            [(one.label, one.merge_tag) for one in known.custom_fields],
+            known.history_complete,
+            known.unseen_until,
+        ),
+        make=make,
+        share=emails.share_out,
+        # Keys are part of it: an account that renames a merge tag must be compared again.
+        meaning=_md5(json.dumps([field_map.fingerprint, [key for _, key in resolved.available]])),
+        map_fingerprint=field_map.fingerprint,
+        reads=dict(db.rows("select what, rows from raw.reads where what in ('customers', 'contacts')")),
+        loses=loses_by(field_map),
+        reasons=_reasons(field_map),
+    )
 
 
 def everybody(run: Run, db: Db, field_map: FieldMap) -> list[Person]:
     """Return all linked contacts as a plan made now would see them, with what they should say; store nothing."""
-    custom_fields = read_custom_fields(db)
-    people = _people(run, db, link_all(db), custom_fields)
-    _say_what_is_wanted(people, resolve_fields(field_map, custom_fields), run.merchant)
-    _share_out_emails(db, people)
+    known = _known(run, db)
+    people = _people(run, db, link_all(db), known)
+    wants = _Wants(resolve_fields(field_map, known.custom_fields), run.merchant)
+    for person in people:
+        wants.say(person)
+    _Emails(db).share_out(people)
     return people
 
 
-def person_of(run: Run, db: Db, contact: ContactIdentity, custom_fields: Sequence[CustomField]) -> Person | None:
+def person_of(run: Run, db: Db, contact: ContactIdentity) -> Person | None:
     """Return one contact as the plan sees it, None where it stands for no customer."""
-    people = _people(run, db, Linked([contact], link_contacts(db, [contact])), custom_fields)
+    people = _people(run, db, link_contacts(db, [contact]), _known(run, db))
     return people[0] if people else None
 
 
-def _people(run: Run, db: Db, linked: Linked, custom_fields: Sequence[CustomField]) -> list[Person]:
-    ids = {customer_id for found in linked.links.values() for customer_id in found.candidates}
-    customers, orders = staged_customers(db, ids), staged_orders(db, ids, latest_date(run))
-    stored, doubted, unseen_until = _stored(run, db), ledger.read_doubted(db), newest_unseen(db)
+def _known(run: Run, db: Db) -> _Known:
+    # Sums over orders that were never searched would be 0 for customers who have ordered.
+    history_complete = bool(db.value("select count(*) from raw.reads where what = 'orders'"))
+    return _Known(
+        read_custom_fields(db), history_complete, newest_unseen(db), ledger.read_doubted(db), latest_date(run)
+    )  # fmt: skip
+
+
+def _names(contact: ContactIdentity, linked: Linked) -> tuple[str | None, str | None]:
+    """Return the customers that a contact names: what it carries, and what we wrote there."""
+    written = linked.written.get(contact.contact_id)
+    named = str(carried_id(contact.vs_customer_id) or NO_ID) if contact.vs_customer_id else None
+    return named, None if written is None else str(written)
+
+
+def _people(run: Run, db: Db, linked: Linked, known: _Known) -> list[Person]:
+    ids = {
+        customer_id
+        for contact in linked.contacts
+        if contact.contact_id in linked.links
+        for customer_id in linked.links[contact.contact_id].candidates
+    }
+    customers, orders = staged_customers(db, ids), staged_orders(db, ids, known.latest)
+    unread, unreadable = _unread(db, ids), _unreadable(run, db)
     people = []
     for contact in linked.contacts:
         found = linked.links.get(contact.contact_id)
         if found is None:
             continue
         customer_id = chosen_customer(found, customers, orders)
+        named, written = _names(contact, linked)
         person = Person(
             ref=contact_ref(contact.contact_id),
             subject=Ref(VINOSHIPPER, CUSTOMERS, str(customer_id)),
             linked_by=found.by,
             phone=contact.phone,
+            candidates=tuple(map(str, found.candidates)),
+            named=named,
+            written=written,
             contact=contact,
             link=found,
             customer_id=customer_id,
         )
         people.append(person)
-        customer = customers.get(customer_id) if stored.read.issuperset(found.candidates) else None
-        _pass_gates(run, person, customer, orders.get(customer_id, []), stored.history_complete)
-        if person.facts and unseen_until:
-            person.facts = replace(person.facts, unseen_until=unseen_until)
-        if contact.contact_id in stored.unreadable_contacts or not stored.unreadable.isdisjoint(found.candidates):
+        customer = customers.get(customer_id) if unread.isdisjoint(found.candidates) else None
+        _pass_gates(run, person, customer, orders.get(customer_id, []), known.history_complete)
+        if person.facts and known.unseen_until:
+            person.facts = replace(person.facts, unseen_until=known.unseen_until)
+        if ("contact", contact.contact_id) in unreadable or any(
+            ("customer", str(one)) in unreadable for one in found.candidates
+        ):
             person.unreadable = True
-    live = read_contacts(db, custom_fields, [person.contact.contact_id for person in people if not person.held])
+    live = read_contacts(db, known.custom_fields, [person.contact.contact_id for person in people if not person.held])
     for person in people:
         person.live = live.get(person.contact.contact_id)
-        if person.live and person.live.may_be_ours and person.ref in doubted:
+        if person.live and person.live.may_be_ours and person.ref in known.doubted:
             person.held, person.facts, person.evidence, person.notes = NOT_CONFIRMED, None, {}, set()
     return people
 
 
-def _stored(run: Run, db: Db) -> _Stored:
-    # Sums over orders that were never searched would be 0 for customers who have ordered.
-    history_complete = bool(db.value("select count(*) from raw.reads where what = 'orders'"))
-    read = {row[0] for row in db.rows("select customer_id from raw.vinoshipper_customers where detail_at is not null")}
-    open_orders = db.rows(
-        "select customer_id from raw.vinoshipper_orders where detail_at is null or owner_unknown is true"
-    )
-    read -= {row[0] for row in open_orders}
-    unreadable = db.rows(
-        """select u.kind, coalesce(try_cast(u.id as bigint), 0), o.customer_id, u.id
+def _unread(db: Db, customer_ids: Collection[int]) -> set[int]:
+    """Return those of these customers whose detail or one of whose orders was never read, or whose orders are open."""
+    with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
+        rows = db.rows(
+            f"""select customer_id from {batch} anti join
+                    (select customer_id from raw.vinoshipper_customers where detail_at is not null) using (customer_id)
+                union
+                select customer_id from raw.vinoshipper_orders semi join {batch} using (customer_id)
+                where detail_at is null or owner_unknown is true"""
+        )
+    return {row[0] for row in rows}
+
+
+def _unreadable(run: Run, db: Db) -> set[tuple[str, str]]:
+    """Return the contacts that cannot be read now, and the customers of whom something cannot be read now."""
+    rows = db.rows(
+        """select case u.kind when 'contact' then 'contact' else 'customer' end,
+                  case u.kind when 'order' then cast(o.customer_id as varchar)
+                              when 'customer' then cast(try_cast(u.id as bigint) as varchar) else u.id end
            from raw.unreadable as u
-           left join raw.vinoshipper_orders as o on u.kind = 'order' and o.order_number = u.id"""
+           left join raw.vinoshipper_orders as o on u.kind = 'order' and o.order_number = u.id
+           left join raw.simpletexting_contacts as c on u.kind = 'contact' and c.contact_id = u.id
+           -- One that this run has read in a listing is read, whatever became of a single read before.
+           where u.kind in ('contact', 'customer', 'order') and c.read_run is distinct from ?""",
+        [run.run_id],
     )
-    read_now = db.rows("select contact_id from raw.simpletexting_contacts where read_run = ?", [run.run_id])
-    return _Stored(
-        history_complete,
-        read,
-        {row[1] if row[0] == "customer" else row[2] for row in unreadable if row[0] in ("customer", "order")},
-        # One that this run has read in a listing is read, whatever became of a single read before.
-        {row[3] for row in unreadable if row[0] == "contact"} - {row[0] for row in read_now},
-    )
+    return {(row[0], row[1]) for row in rows}
 
 
 def _pass_gates(
@@ -213,60 +274,63 @@ def _pass_gates(
         person.notes.add(RECEIPT_UNREADABLE)
 
 
-def _say_what_is_wanted(people: Sequence[Person], resolved: ResolvedMap, merchant: Merchant) -> None:
-    keys = {row.to: key for row, key in resolved.available}
-    available = FieldMap(1, tuple(row for row, _ in resolved.available), "", "")
-    with_receipt = any(row.source == RECEIPT_SOURCE for row in available.fields)
-    for person in people:
+class _Wants:
+    """Says what contacts should say, by a map that was found in the account."""
+
+    def __init__(self, resolved: ResolvedMap, merchant: Merchant) -> None:
+        self._fixed = {row.to: (row.to, key, row.kind, row.policy) for row, key in resolved.available}
+        self._map = FieldMap(1, tuple(row for row, _ in resolved.available), "", "")
+        self._with_receipt = any(row.source == RECEIPT_SOURCE for row in self._map.fields)
+        self._zone = merchant.time_zone
+
+    def say(self, person: Person) -> None:
         if person.facts:
+            fixed = self._fixed
             person.wanted = [
-                Wanted(row.map_field.to, keys[row.map_field.to], row.map_field.kind, row.map_field.policy, row.value)
-                for row in wanted_values(available, person.facts, merchant.time_zone)
+                Wanted(*fixed[row.map_field.to], row.value)
+                for row in wanted_values(self._map, person.facts, self._zone)
             ]
-        if not with_receipt:
+            person.share = next(map(_email_of, filter(is_email, person.wanted)), None)
+        if not self._with_receipt:
             person.notes.discard(RECEIPT_UNREADABLE)
 
 
-def _share_out_emails(db: Db, people: Sequence[Person]) -> None:
-    """Leave out an e-mail that another contact has, or gets in this sync: accounts may hold it only once."""
-    wanted = {want.value.strip().casefold() for person in people for want in person.wanted or () if is_email(want)}
-    owners = email_owners(db, wanted)
-    for person in people:  # in the order of contact ids: the smallest gets it
-        if person.wanted is None:
-            continue
-        kept = []
-        for want in person.wanted:
-            if is_email(want) and person.live:
-                email = want.value.strip().casefold()
-                if owners.get(email, set()) - {person.contact.contact_id}:
-                    continue
-                if want.policy == "mirror" or not person.live.builtin["email"].strip():
-                    owners.setdefault(email, set()).add(person.contact.contact_id)
-            kept.append(want)
-        person.wanted = kept
+class _Emails:
+    """Leaves out an e-mail that another contact has, or gets in this plan: accounts may hold it only once."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self._given: dict[str, str] = {}
+
+    def share_out(self, people: Sequence[Person]) -> None:
+        """Leave e-mails out of what these contacts should say; the smallest contact id gets it, so they come by id."""
+        owners = email_owners(self._db, {person.share for person in people if person.share})
+        for person in people:
+            if person.wanted is None or person.live is None or (email := person.share) is None:
+                continue
+            others = {*owners.get(email, ()), *([self._given[email]] if email in self._given else [])}
+            if others - {person.contact.contact_id}:
+                person.wanted = [want for want in person.wanted if not is_email(want)]
+                continue
+            want = next(filter(is_email, person.wanted))
+            if want.policy == "mirror" or not person.live.builtin["email"].strip():
+                self._given[email] = person.contact.contact_id
 
 
-def _show_odd_phones(db: Db, people: Sequence[Person]) -> None:
-    """Show a contact without a North American number with the number that stands there."""
-    phones = _odd_phones(db)
-    for person in people:
-        person.phone = person.phone or phones.get(person.ref.id)
+def _email_of(want: Wanted) -> str:
+    return want.value.strip().casefold()
 
 
-def _unmatched(db: Db, linked: Linked) -> list[tuple[Ref, str | None]]:
-    phones = _odd_phones(db)
-    return [
-        (contact_ref(contact.contact_id), contact.phone or phones.get(contact.contact_id))
-        for contact in linked.contacts
-        if contact.contact_id not in linked.links
-    ]
-
-
-def _odd_phones(db: Db) -> dict[str, str]:
-    rows = db.rows(
-        """select contact_id, json_extract_string(body, '$.contactPhone') from raw.simpletexting_contacts
-           where phone is null and not gone"""
-    )
+def _odd_phones(db: Db, linked: Linked) -> dict[str, str]:
+    """Return what stands in place of a phone at contacts without a North American number."""
+    ids = [contact.contact_id for contact in linked.contacts if contact.phone is None]
+    if not ids:
+        return {}
+    with db.batch({"contact_id": ids}) as batch:
+        rows = db.rows(
+            f"""select contact_id, json_extract_string(body, '$.contactPhone') from raw.simpletexting_contacts
+                semi join {batch} using (contact_id)"""
+        )
     return dict(rows)
 
 

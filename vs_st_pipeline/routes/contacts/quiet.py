@@ -11,9 +11,10 @@ from vs_st_pipeline.connectors.vinoshipper.details import receipts_due_at
 from vs_st_pipeline.connectors.vinoshipper.orders import RECONCILE
 from vs_st_pipeline.connectors.vinoshipper.rereads import CUSTOMER_DETAILS, OPEN_ORDERS, SETTLED_ORDERS
 from vs_st_pipeline.domain.field_map import FieldMap
-from vs_st_pipeline.pipeline import plan_cache, raw_retention
+from vs_st_pipeline.pipeline import raw_retention
+from vs_st_pipeline.pipeline.plan_cache import load_cached_plan
 from vs_st_pipeline.pipeline.quiet import QuietPath, Turns
-from vs_st_pipeline.routes.contacts.plan_inputs import VERSIONS
+from vs_st_pipeline.routes.contacts.plan_inputs import VERSIONS, changes_at, plan_inputs
 from vs_st_pipeline.routes.contacts.session import ContactsSession
 from vs_st_pipeline.routes.contacts.stage_names import CUSTOMERS, ORDERS, STAGES
 from vs_st_pipeline.routes.contacts.systems import SYSTEMS
@@ -35,22 +36,22 @@ def quiet_path(session: ContactsSession, field_map: FieldMap) -> QuietPath:
     return QuietPath(session, SYSTEMS, STAGES, TURNS, (VERSIONS, field_map.fields))
 
 
-def leave_quietly(quiet: QuietPath, receipts: Sequence[str]) -> None:
-    """Leave what the next syncs may ask in place of an ordinary one, after a sync whose plan stood.
+def leave_quietly(quiet: QuietPath, field_map: FieldMap, receipts: Sequence[str]) -> None:
+    """Leave what the next syncs may ask in place of an ordinary one, if the plan stands and has nothing to write.
 
     Args:
         receipts: numbers of the orders whose receipts the map wants.
     """
     run = quiet.session.run
+    if not quiet.may_be_left:
+        return
     with run.open() as db:
-        due: list[datetime | None] = [
-            plan_cache.stands_until(run, db),
-            receipts_due_at(run, db, receipts),
-            raw_retention.due_at(run, db),
-        ]
-        if None in due:
+        if load_cached_plan(run, db, plan_inputs(run, db, field_map)) is None:
             return
-        write = quiet.leave(db, due_at=[at for at in due if at is not None])
+        receipts_at, pruned_at = receipts_due_at(run, db, receipts), raw_retention.due_at(run, db)
+        if receipts_at is None or pruned_at is None:
+            return
+        write = quiet.leave(db, due_at=[receipts_at, pruned_at, changes_at(run, db) or datetime.max])
     if write is not None:
         run.release()
         write()

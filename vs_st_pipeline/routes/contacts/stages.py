@@ -17,6 +17,7 @@ from vs_st_pipeline.pipeline import delivery
 from vs_st_pipeline.platform.warehouse.outcomes import PushCounts
 from vs_st_pipeline.routes.contacts import planning
 from vs_st_pipeline.routes.contacts.demand import receipts_in_demand
+from vs_st_pipeline.routes.contacts.identity import link_all
 from vs_st_pipeline.routes.contacts.session import ContactsSession
 
 
@@ -54,7 +55,7 @@ def receipts_to_read(session: ContactsSession, field_map: FieldMap) -> list[str]
     """Return the numbers of the orders whose receipts the map wants, according to what is staged."""
     wanted = session.demand or session.in_demand()
     with session.run.open() as db:
-        session.links = session.links or planning.link_all(db)
+        session.links = session.links or link_all(db)
         return receipts_in_demand(session.run, db, session.links, wanted.customer_ids, field_map)
 
 

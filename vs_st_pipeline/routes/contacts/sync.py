@@ -87,9 +87,9 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
         session.do(CUSTOMERS, stages.read_customers)
         session.do(ORDERS, stages.read_orders)
 
-        # After two quiet syncs the plan stands while nothing that it was made of has changed.
+        # The plan stands while nothing that it was made of has changed, and it had nothing to write.
         with run.open() as db:
-            cached = load_cached_plan(run, db, plan_inputs(run, field_map)) if whole else None
+            cached = load_cached_plan(run, db, plan_inputs(run, db, field_map)) if whole else None
             asks = cached is None and ORDERS in selected and wants_receipts(db, field_map)
         receipts, staged = cached.extras if cached else [], False
         if asks:
@@ -115,11 +115,11 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
             if cached is None:
                 session.report.waiting = count_waiting(db)
                 if whole:
-                    save_cached_plan(run, db, plan_inputs(run, field_map), session.report, receipts)
+                    save_cached_plan(run, db, plan_inputs(run, db, field_map), session.report, receipts)
         raw_retention.prune_raw(run, SYSTEMS)
         erasure.finish(run)
-        if whole and cached is not None:
-            leave_quietly(quiet, receipts)
+        if whole:
+            leave_quietly(quiet, field_map, receipts)
     return session.report
 
 

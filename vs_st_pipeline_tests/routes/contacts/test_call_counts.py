@@ -75,6 +75,7 @@ cli(["sync", "--merchant", "test-winery", "--json"])
         assert done.stderr.endswith("none"), "0.2 s of CPU and 40 MB in every process, for nothing"
 
 
+@pytest.mark.unproved  # the plan that is made behind a sync's back would be counted
 def test_each_record_is_turned_into_our_words_once(story: Story) -> None:
     story.settings(vinoshipper={"refresh": {}}, simpletexting={"full_read": "1d"})
     with counting() as first:
