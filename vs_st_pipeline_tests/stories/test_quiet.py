@@ -54,7 +54,7 @@ class Day:
         run = self.run(**options)
         self.report = pipeline.sync(run)
         self.log = [(row.what, row.why, row.records, row.found) for row in run.request_log]
-        assert self.report.error is None, self.report.error
+        assert self.report.error is None, (self.report.error, proved_quiet.FAULTS)
         return self.opened == 0
 
     def run(self, **options: Any) -> Run:
