@@ -96,7 +96,8 @@ class Turns:
     """In which stage of a route a system's rotations are read, and what the report counts of their records.
 
     Attributes:
-        stages: stage by rotation. counts: name of the report's count by rotation, where it has one.
+        stages: stage by rotation.
+        counts: name of the report's count, by rotation, or by what else adds to it in one sync and not in the next.
     """
 
     stages: Mapping[str, str]
@@ -173,7 +174,7 @@ class QuietPath:
             for rotation in rotations:
                 number, overdue, left = rotation.due(now)
                 items = rotation.items[:number]
-                if number > min(len(rotation.items), rotation.most) or any(not item.asks for item in items):
+                if number > min(rotation.known, rotation.most) or any(not item.asks for item in items):
                     return f"turn of {rotation.name}"
                 self._left[system, rotation.name] = left
                 if items:
@@ -256,7 +257,9 @@ class QuietPath:
                 )
                 for item in items:
                     item.at = now
-                rotation.items = [*rotation.items[len(items) :], *items]
+                # Behind those that are known come others, before these have their turn again.
+                again = [] if rotation.goes_on else sorted(items, key=lambda item: item.item)
+                rotation.items = rotation.items[len(items) :] + again
         with suppress(OSError):  # a full disk: the next sync is an ordinary one
             _write(path_of(run), kept)
 

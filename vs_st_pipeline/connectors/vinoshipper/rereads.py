@@ -16,10 +16,11 @@ from typing import Final
 from vs_st_pipeline.connectors.vinoshipper.carried import Detail
 from vs_st_pipeline.connectors.vinoshipper.client import customer_path, order_path
 from vs_st_pipeline.connectors.vinoshipper.customer_list import WALK
-from vs_st_pipeline.connectors.vinoshipper.customers import LIST
+from vs_st_pipeline.connectors.vinoshipper.customers import LIST, MEMBERSHIPS, SEARCH_WORKS
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, ORDER
 from vs_st_pipeline.connectors.vinoshipper.landing import other_memberships
 from vs_st_pipeline.connectors.vinoshipper.limitations import ASK_AGAIN_AFTER
+from vs_st_pipeline.connectors.vinoshipper.membership_feed import CLOCKS_DIFFER, FeedCursor
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.orders import (
     HISTORY,
@@ -51,6 +52,7 @@ def _plan(run: Run, db: Db, heard: Heard) -> Rereads | None:
     due = [_epoch(at) for at in _due_at(run, db)]
     if not due:
         return None
+    due += _come_true(run, db)
     rotations = [_customer_list(run, db, heard), *_details(run, db)]
     if search.get("filter_works") is not False:
         rotations.append(_reconcile(run, db, heard, history))
@@ -85,9 +87,20 @@ def _due_at(run: Run, db: Db) -> Iterable[datetime]:
     due = [learned + LEARN_AGAIN_AFTER]
     if (at := state_set_at(db, NO_SHIPPED_FILTER)) is not None:
         due.append(at + LEARN_AGAIN_AFTER)
+    if (at := state_set_at(db, SEARCH_WORKS)) is not None and not get_state(db, SEARCH_WORKS):
+        due.append(at + LEARN_AGAIN_AFTER)
     due += [row.next_at for row in read_unreadable(db) if row.kind in (CUSTOMER.name, ORDER.name)]
     due += [row[0] + ASK_AGAIN_AFTER for row in db.rows("select asked_at from raw.unseen_windows where told")]
     return due
+
+
+def _come_true(run: Run, db: Db) -> list[float]:
+    """Return when times that memberships give are not ahead of the shop's clock any more: the feed shows them again."""
+    cursor = get_state(db, MEMBERSHIPS)
+    ahead = [datetime.fromisoformat(at).timestamp() for _, at in FeedCursor.from_json(cursor).ahead] if cursor else []
+    # The shop's clock goes as the machine's own does, which need not be that of the run.
+    step = _epoch(run.now()) - datetime.now(UTC).timestamp() - CLOCKS_DIFFER.total_seconds()
+    return [at + step for at in ahead]
 
 
 def _details(run: Run, db: Db) -> list[Rotation]:
@@ -114,7 +127,7 @@ def _rotation(run: Run, db: Db, name: str, every: timedelta, kind: RecordKind, r
     known = db.rows(
         f"""select cast(t.{key} as varchar), epoch(t.detail_at),
                    case when t.detail_status = 200 and t.detail_kept is null then t.detail_hash end, count(*) over ()
-            {rows} order by t.detail_at, t.{key} limit {HEAD}"""
+            {rows} order by t.detail_at, 1 limit {HEAD}"""
     )
     unreadable = {row.id for row in read_unreadable(db, kind.name)}
     leading = _leading(run, db, [row[0] for row in known]) if kind is CUSTOMER else set()
