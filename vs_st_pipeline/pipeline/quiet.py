@@ -34,7 +34,7 @@ from vs_st_pipeline.pipeline.route_files import named_for
 from vs_st_pipeline.pipeline.session import Session
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.failpoints import failpoint
-from vs_st_pipeline.platform.http.tape import EVERY_SYNC, Exchange
+from vs_st_pipeline.platform.http.tape import EVERY_SYNC, Exchange, Turn
 from vs_st_pipeline.platform.rereads import Heard, Reread, Rotation, Seen
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -260,8 +260,10 @@ class QuietPath:
                 # Behind those that are known come others, before these have their turn again.
                 again = [] if rotation.goes_on else sorted(items, key=lambda item: item.item)
                 rotation.items = rotation.items[len(items) :] + again
-        with suppress(OSError):  # a full disk: the next sync is an ordinary one
+        try:
             _write(path_of(run), kept)
+        except OSError:  # a full disk: the next sync is an ordinary one, which tells of it
+            forget_quiet(run)
 
     # --- the ordinary sync around it ----------------------------------------------------------------------------------
 
@@ -274,7 +276,9 @@ class QuietPath:
         run, kept = self.session.run, self.kept
         if run.dry_run or kept is None:
             return
-        if kept.seen:
+        if kept.seen and kept.file == file_stamp(
+            run.file()
+        ):  # another file need not hold what these were compared with
             with run.open() as db, db.transaction():
                 self._store_seen(db)
         kept.file, kept.seen = b"", {}
@@ -333,7 +337,11 @@ class QuietPath:
                     for _, turn, exchange in tape.exchanges
                     if turn.name != EVERY_SYNC and exchange.system == connector.name
                 },
-                {(name, item): found for (system, name, item), found in earlier.items() if system == connector.name},
+                {
+                    (name, item): found
+                    for (system, name, item), found in earlier.items()
+                    if system == connector.name and Turn(name, item) not in tape.dropped
+                },
             )
             planned = connector.rereading.plan(run, db, heard) if connector.rereading is not None else None
             if planned is None:

@@ -57,7 +57,7 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
     else:
         feed = read_feed(vs, None)  # before the walk: any change from here on is in the feed or in the walk
         due_because = "full" if run.full else "due"
-    if feed.blind and feed.cursor:  # the next sync reads it down to the cursor
+    if feed.cursor and (feed.blind or not feed.one_page):  # the next sync reads it down to the cursor
         vs.http.tape.asks_otherwise("the feed was read for its position only")
     with vs.http.tape.asking_for(LIST):
         walk = walk_customers(run, vs, asdict(feed.cursor) if feed.cursor else None)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
 from typing import Final
 
 from vs_st_pipeline.connectors.vinoshipper.carried import Detail
@@ -55,7 +56,7 @@ def _plan(run: Run, db: Db, heard: Heard) -> Rereads | None:
     due += _come_true(run, db)
     rotations = [_customer_list(run, db, heard), *_details(run, db)]
     if search.get("filter_works") is not False:
-        rotations.append(_reconcile(run, db, heard, history))
+        rotations.append(_reconcile(run, db, heard, history, search))
     return Rereads(min(due), rotations)
 
 
@@ -175,7 +176,7 @@ def _customer_list(run: Run, db: Db, heard: Heard) -> Rotation:
     return Rotation(LIST, 0, every.total_seconds(), now, 0.0, 1, [Reread("", _epoch(read_at), asks, proof, records)])
 
 
-def _reconcile(run: Run, db: Db, heard: Heard, history: Mapping[str, str]) -> Rotation:
+def _reconcile(run: Run, db: Db, heard: Heard, history: Mapping[str, str], search: Mapping[str, object]) -> Rotation:
     every = run.merchant.section(VinoshipperSettings).refresh.reconcile
     today, now = run.today(), run.now()
     compared = dict(db.rows("select day, compared_at from raw.slices"))
@@ -192,10 +193,11 @@ def _reconcile(run: Run, db: Db, heard: Heard, history: Mapping[str, str]) -> Ro
             [today - timedelta(days=RECONCILED_DAYS + 1)],
         )
     }
+    unseen = {row[0]: row for row in db.rows("select day, shown, lines, told from raw.unseen_windows order by day")}
     items = []
     for day in sorted(read, key=lambda one: (read[one], one)):
         beside = [stored.get(day + timedelta(days=step)) for step in (-1, 0, 1)]
-        proof = repr(beside).encode()
+        proof = blake2b(repr((beside, unseen.get(day), sorted(search.items()))).encode(), digest_size=16).digest()
         asks, records = heard.of(RECONCILE, day_item(day, day + timedelta(days=1)), proof)
         items.append(Reread(day.isoformat(), _epoch(read[day]), asks, proof, records))
     since, left = rotation_state(db, RECONCILE) or (now, 0.0)
