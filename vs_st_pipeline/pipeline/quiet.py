@@ -342,6 +342,7 @@ class QuietPath:
                     for (system, name, item), found in earlier.items()
                     if system == connector.name and Turn(name, item) not in tape.dropped
                 },
+                tape.shown,
             )
             planned = connector.rereading.plan(run, db, heard) if connector.rereading is not None else None
             if planned is None:

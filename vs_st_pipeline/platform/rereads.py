@@ -95,10 +95,12 @@ class Heard:
     Attributes:
         now: (rotation, item) -> what was asked, and how many records it added.
         earlier: (rotation, item) -> as it was kept.
+        shown: ids of records that the questions of every sync have shown.
     """
 
     now: Mapping[tuple[str, str], tuple[list[Exchange], int]]
     earlier: Mapping[tuple[str, str], Reread]
+    shown: frozenset[str] = frozenset()
 
     def of(self, name: str, item: str, proof: bytes) -> tuple[list[Exchange], int]:
         """Return what was asked for an item when it was last read in the ordinary way; nothing where that is over."""

@@ -380,3 +380,13 @@ def test_whom_another_route_has_forgotten_is_not_in_it(day: Day) -> None:
     copy.write_text(json.dumps([*json.loads(copy.read_text()), ["ab" * 16, "cd" * 16, "2026-01-01"]]))
     erasure.begin(day.run(), SYSTEMS)
     assert not day.kept.exists()
+
+
+@pytest.mark.slow
+def test_after_midnight_orders_of_a_day_are_counted_beside_those_that_the_day_shows(day: Day) -> None:
+    day.settings({**USUAL, "reconcile": "90m", "customer_list": "60d", "customer_details": "60d", "open_orders": "60d"})
+    day.story.shop.add_order(700101, orderNumber="NEW1", purchasedAt=f"{day.now:%Y-%m-%dT%H:%M:%SZ}")
+    for _ in range(95):  # each of the ninety days is compared alone
+        day.sync(1)
+    day.sync(24 * 60)
+    assert sum(day.sync(1) for _ in range(95)) > 40

@@ -90,6 +90,7 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
         if history:  # orders that came since the history walk began do not wait for its end
             _pass_processed(run, search, numbers)
             _pass_shipped(run, search, numbers)
+        search.tape.shown = frozenset(numbers)
         if history.get("complete"):
             _reconcile(run, search, numbers)
             _ask_unseen_again(run, search, numbers)

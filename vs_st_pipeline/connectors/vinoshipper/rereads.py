@@ -193,10 +193,19 @@ def _reconcile(run: Run, db: Db, heard: Heard, history: Mapping[str, str], searc
             [today - timedelta(days=RECONCILED_DAYS + 1)],
         )
     }
+    with db.batch({"number": sorted(heard.shown)}) as batch:
+        shown = {
+            row[0]: row[1:]
+            for row in db.rows(
+                f"""select purchased_on, count(*), sum(hash(order_number)) from raw.vinoshipper_orders
+                    where order_number in (select number from {batch}) group by 1"""
+            )
+        }
     unseen = {row[0]: row for row in db.rows("select day, shown, lines, told from raw.unseen_windows order by day")}
     items = []
     for day in sorted(read, key=lambda one: (read[one], one)):
-        beside = [stored.get(day + timedelta(days=step)) for step in (-1, 0, 1)]
+        days = [day + timedelta(days=step) for step in (-1, 0, 1)]
+        beside = [(stored.get(one), shown.get(one)) for one in days]
         proof = blake2b(repr((beside, unseen.get(day), sorted(search.items()))).encode(), digest_size=16).digest()
         asks, records = heard.of(RECONCILE, day_item(day, day + timedelta(days=1)), proof)
         items.append(Reread(day.isoformat(), _epoch(read[day]), asks, proof, records))

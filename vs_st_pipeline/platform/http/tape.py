@@ -69,6 +69,7 @@ class Tape:
         exchanges: by stage and turn, in the order in which they were asked.
         void: why the next sync will ask otherwise than this one; None where nothing is known that says so.
         records: how many distinct records something in turn added to those that the run has seen.
+        shown: ids of records that the questions of every sync have shown, beside which those in turn are counted.
         dropped: what was asked for in turn in this run, and cannot be asked in its place.
     """
 
@@ -78,6 +79,7 @@ class Tape:
     exchanges: list[tuple[str, Turn, Exchange]] = field(default_factory=list)
     void: str | None = None
     records: dict[Turn, int] = field(default_factory=dict)
+    shown: frozenset[str] = frozenset()
     dropped: set[Turn] = field(default_factory=set)
     _ready: dict[Key, Any] = field(default_factory=dict)
 
