@@ -12,6 +12,8 @@ The file is only a cache. It counts while the DuckDB file is the one that was le
 settings, the map, the versions and the day are the same, and nothing is due. Losing it costs one ordinary sync. It is
 voided where an ordinary sync begins, so that one that dies leaves none. What was read again in turn is kept in it
 (`seen`) until an ordinary sync stores when; if it is lost, that is read once more.
+
+It is long because what is left, when it counts, and what is asked and told by it must agree in every line.
 """
 
 from __future__ import annotations
