@@ -141,6 +141,7 @@ def _erase_again(db: Db, run: Run, connectors: Sequence[Connector[Any]]) -> None
     """Erase forgotten people from an older file that was put back.
 
     A person who is deleted at both systems by now is in no answer that comes in, so nothing else would find them."""
+    forget_quiet(run)
     forgotten = read_suppressed(db)
     names = known_names(db, forgotten)
     for connector in _present(db, connectors):

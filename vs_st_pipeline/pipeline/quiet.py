@@ -12,6 +12,8 @@ The file is only a cache. It counts while the DuckDB file is the one that was le
 settings, the map, the versions and the day are the same, and nothing is due. Losing it costs one ordinary sync. It is
 voided where an ordinary sync begins, so that one that dies leaves none. What was read again in turn is kept in it
 (`seen`) until an ordinary sync stores when; if it is lost, that is read once more.
+
+It is long because what is left, when it counts, and what is asked and told by it must agree in every line.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from vs_st_pipeline.pipeline.route_files import named_for
 from vs_st_pipeline.pipeline.session import Session
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.failpoints import failpoint
-from vs_st_pipeline.platform.http.tape import EVERY_SYNC, Exchange
+from vs_st_pipeline.platform.http.tape import EVERY_SYNC, Exchange, Turn
 from vs_st_pipeline.platform.rereads import Heard, Reread, Rotation, Seen
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -96,7 +98,8 @@ class Turns:
     """In which stage of a route a system's rotations are read, and what the report counts of their records.
 
     Attributes:
-        stages: stage by rotation. counts: name of the report's count by rotation, where it has one.
+        stages: stage by rotation.
+        counts: name of the report's count, by rotation, or by what else adds to it in one sync and not in the next.
     """
 
     stages: Mapping[str, str]
@@ -173,7 +176,7 @@ class QuietPath:
             for rotation in rotations:
                 number, overdue, left = rotation.due(now)
                 items = rotation.items[:number]
-                if number > min(len(rotation.items), rotation.most) or any(not item.asks for item in items):
+                if number > min(rotation.known, rotation.most) or any(not item.asks for item in items):
                     return f"turn of {rotation.name}"
                 self._left[system, rotation.name] = left
                 if items:
@@ -256,9 +259,13 @@ class QuietPath:
                 )
                 for item in items:
                     item.at = now
-                rotation.items = [*rotation.items[len(items) :], *items]
-        with suppress(OSError):  # a full disk: the next sync is an ordinary one
+                # Behind those that are known come others, before these have their turn again.
+                again = [] if rotation.goes_on else sorted(items, key=lambda item: item.item)
+                rotation.items = rotation.items[len(items) :] + again
+        try:
             _write(path_of(run), kept)
+        except OSError:  # a full disk: the next sync is an ordinary one, which tells of it
+            forget_quiet(run)
 
     # --- the ordinary sync around it ----------------------------------------------------------------------------------
 
@@ -271,7 +278,9 @@ class QuietPath:
         run, kept = self.session.run, self.kept
         if run.dry_run or kept is None:
             return
-        if kept.seen:
+        if kept.seen and kept.file == file_stamp(
+            run.file()
+        ):  # another file need not hold what these were compared with
             with run.open() as db, db.transaction():
                 self._store_seen(db)
         kept.file, kept.seen = b"", {}
@@ -330,7 +339,12 @@ class QuietPath:
                     for _, turn, exchange in tape.exchanges
                     if turn.name != EVERY_SYNC and exchange.system == connector.name
                 },
-                {(name, item): found for (system, name, item), found in earlier.items() if system == connector.name},
+                {
+                    (name, item): found
+                    for (system, name, item), found in earlier.items()
+                    if system == connector.name and Turn(name, item) not in tape.dropped
+                },
+                tape.shown,
             )
             planned = connector.rereading.plan(run, db, heard) if connector.rereading is not None else None
             if planned is None:

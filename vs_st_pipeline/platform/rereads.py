@@ -48,7 +48,7 @@ class Rotation(msgspec.Struct, array_like=True):
         seconds: the period.
         at, left: when a share was last worked out, and the fraction that was left of it.
         most: more than this many at once are read by an ordinary sync.
-        items: those that come next, the oldest first.
+        items: those that come next, the oldest first; of those of one time, by their ids as text.
     """
 
     name: str
@@ -58,6 +58,16 @@ class Rotation(msgspec.Struct, array_like=True):
     left: float
     most: int
     items: list[Reread]
+
+    @property
+    def goes_on(self) -> bool:
+        """Say whether more come behind those that are known."""
+        return self.count > len(self.items)
+
+    @property
+    def known(self) -> int:
+        """Return how many can be read without knowing more; the last of them tells whether the next are overdue."""
+        return len(self.items) - self.goes_on
 
     def due(self, now: float) -> tuple[int, int, float]:
         """Return how many items are read now, how many of these are overdue, and the fraction that is left."""
@@ -85,10 +95,12 @@ class Heard:
     Attributes:
         now: (rotation, item) -> what was asked, and how many records it added.
         earlier: (rotation, item) -> as it was kept.
+        shown: ids of records that the questions of every sync have shown.
     """
 
     now: Mapping[tuple[str, str], tuple[list[Exchange], int]]
     earlier: Mapping[tuple[str, str], Reread]
+    shown: frozenset[str] = frozenset()
 
     def of(self, name: str, item: str, proof: bytes) -> tuple[list[Exchange], int]:
         """Return what was asked for an item when it was last read in the ordinary way; nothing where that is over."""

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import random
 import stat
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from vs_st_pipeline.connectors.vinoshipper import rereads
+from vs_st_pipeline.pipeline import erasure
+from vs_st_pipeline.pipeline.forgotten_copy import COPY
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse
+from vs_st_pipeline.routes.contacts import stages
 from vs_st_pipeline.routes.contacts import sync as pipeline
+from vs_st_pipeline.routes.contacts.session import ContactsSession
+from vs_st_pipeline.routes.contacts.stage_names import SYNCED
+from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 from vs_st_pipeline_tests.support import proved_quiet
 from vs_st_pipeline_tests.support.story import BRAM, MARISOL, ODALYS, STRANGER, TEST, TOBIAS, Story
 
@@ -248,7 +259,7 @@ def test_a_sync_that_dies_leaves_none(day: Day, monkeypatch: pytest.MonkeyPatch)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline.erasure, "begin", dies)
+        patched.setattr(erasure, "begin", dies)
         with pytest.raises(KeyboardInterrupt):
             day.sync()
     assert not day.sync()
@@ -279,3 +290,104 @@ def test_changes_at_random_are_never_missed(day: Day, seed: int, syncs: int) -> 
     assert not day.sync(full=True)
     assert not day.sync(full=True)
     assert day.report.to_write == 0
+
+
+def test_those_behind_the_records_that_are_known_ahead_have_their_turn_too(
+    day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rereads, "HEAD", 2)
+    day.settings({**RARELY, "customer_details": "1h", "open_orders": "60d"})
+    day.until_quiet()
+    day.story.clear_journals()
+    quiet = sum(day.sync(4) for _ in range(17))
+    details = {
+        entry["path"] for entry in day.story.shop.journal(TEST) if entry["path"].startswith("/api/v3/p/customers/7")
+    }
+    assert quiet >= 8
+    assert len(details) >= 7  # linked customers
+
+
+def test_a_membership_that_moved_is_counted_once(day: Day) -> None:
+    day.until_quiet()
+    for membership in day.story.shop.memberships(TEST)[:3]:
+        day.story.shop.patch_membership(membership["id"], note="moved")
+        day.sync()
+        assert day.report.seen["customers"]
+        for _ in range(40):  # until the shop's clock, which has whole seconds, has passed the time of the change
+            if day.sync(1):
+                break
+            time.sleep(0.1)
+        assert day.report.seen["customers"] == 0
+
+
+def test_after_contacts_were_updated_the_next_list_begins_later(day: Day) -> None:
+    day.until_quiet()
+    for phone in (TOBIAS, MARISOL):
+        day.story.texting.patch_contact(phone, comment="called")
+        assert not day.sync()
+        day.until_quiet()
+
+
+def _heard_list(day: Day) -> None:
+    """Sync until the list itself is read by a quiet sync."""
+    for _ in range(4):
+        day.until_quiet()
+        if day.sync(61):
+            return
+    raise AssertionError(proved_quiet.WHY[-1])
+
+
+def test_what_was_heard_before_a_list_that_proved_nothing_is_over(day: Day) -> None:
+    _heard_list(day)
+    day.story.shop.set_switches({"customers_order": "shuffled", "customers_page_cap": 5, "customers_total": "page"})
+    assert not day.sync(61)
+    assert any("comes in another order" in sentence for sentence in day.report.unseen)
+    day.until_quiet()
+    day.story.shop.set_switches({"customers_order": "same", "customers_page_cap": 250, "customers_total": "true"})
+    day.sync(61)
+    assert not any("comes in another order" in sentence for sentence in day.report.unseen)
+
+
+def test_what_was_seen_beside_another_file_is_read_again(day: Day, tmp_path: Path) -> None:
+    _heard_list(day)
+    backup = tmp_path / "backup"
+    backup.write_bytes(day.run().file().read_bytes())
+    assert day.sync(61), proved_quiet.WHY[-1]
+    backup.replace(day.run().file())
+    assert not day.sync()
+    assert day.report.calls_by_name()["vinoshipper list_customers"]
+
+
+def test_nothing_that_belongs_to_writing_is_asked_again(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = stages.push_plan
+
+    def push_plan(session: ContactsSession) -> None:
+        usual(session)
+        session.simpletexting.tenant()
+
+    monkeypatch.setattr(stages, "push_plan", push_plan)
+    monkeypatch.setattr(pipeline, "load_cached_plan", lambda *_: None)  # planned anew, with nothing to write
+    for _ in range(6):
+        day.sync()
+        if day.kept.exists():
+            break
+    assert SYNCED not in msgspec.msgpack.decode(day.kept.read_bytes())["asks"]
+
+
+def test_whom_another_route_has_forgotten_is_not_in_it(day: Day) -> None:
+    day.story.run("forget", STRANGER, "--merchant", TEST, "--yes")
+    day.until_quiet()
+    copy = day.kept.with_name(COPY)
+    copy.write_text(json.dumps([*json.loads(copy.read_text()), ["ab" * 16, "cd" * 16, "2026-01-01"]]))
+    erasure.begin(day.run(), SYSTEMS)
+    assert not day.kept.exists()
+
+
+@pytest.mark.slow
+def test_after_midnight_orders_of_a_day_are_counted_beside_those_that_the_day_shows(day: Day) -> None:
+    day.settings({**USUAL, "reconcile": "90m", "customer_list": "60d", "customer_details": "60d", "open_orders": "60d"})
+    day.story.shop.add_order(700101, orderNumber="NEW1", purchasedAt=f"{day.now:%Y-%m-%dT%H:%M:%SZ}")
+    for _ in range(95):  # each of the ninety days is compared alone
+        day.sync(1)
+    day.sync(24 * 60)
+    assert sum(day.sync(1) for _ in range(95)) > 40

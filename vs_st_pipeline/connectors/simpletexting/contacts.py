@@ -177,9 +177,11 @@ def _fetch_since(run: Run, st: SimpleTextingClient, cursor: str) -> int:
         known = int(db.value("select count(*) from raw.simpletexting_contacts where not gone"))
         longest = int(get_state(db, LONGEST) or 0)
     newest = datetime.fromisoformat(cursor)
+    first: list[str] = []
 
     def enough(page: Sequence[str], listing: Listing) -> bool:
         """Say whether a page shorter than this account's pages, with the newest known contact and no news, is all."""
+        first[:] = page
         items = [listing.found[name] for name in page if name in listing.found]
         with run.open() as db:
             return len(page) < longest and len(items) == len(page) and _no_news(db, items, newest)
@@ -201,8 +203,10 @@ def _fetch_since(run: Run, st: SimpleTextingClient, cursor: str) -> int:
         land_contacts(run, db, listing.found.values())
         _keep_unusable(run, db, listing, of_all=False)
         _move_cursor(db, run, st, listing, cursor)
-        if listing.pages > 1 and get_state(db, SINCE) != cursor:
-            st.http.tape.asks_otherwise("many contacts were updated")
+        if get_state(db, SINCE) != cursor:
+            st.http.tape.asks_otherwise("contacts were updated: the next list begins later")
+    if listing.pages > 1 and enough(first, listing):
+        st.http.tape.asks_otherwise("contacts were updated: the same page would be enough now")
     entry = RequestLogEntry("contact list", "updated since the last look", listing.count, f"{listing.pages} pages")
     run.request_log.append(replace(entry, again=entry))
     return listing.count

@@ -50,13 +50,14 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
         feed = read_feed(vs, FeedCursor.from_json(cursor) if cursor else None)
         _land_feed(run, feed)
         if not feed.cut:
+            vs.http.tape.add_records(MEMBERSHIPS, "", len(feed.moved))  # the same feed shows none of them once more
             return len(feed.moved)
         vs.http.tape.asks_otherwise("the feed did not reach its cursor")
         due_because = "more memberships moved than the feed shows"
     else:
         feed = read_feed(vs, None)  # before the walk: any change from here on is in the feed or in the walk
         due_because = "full" if run.full else "due"
-    if feed.blind and feed.cursor:  # the next sync reads it down to the cursor
+    if feed.cursor and (feed.blind or not feed.one_page):  # the next sync reads it down to the cursor
         vs.http.tape.asks_otherwise("the feed was read for its position only")
     with vs.http.tape.asking_for(LIST):
         walk = walk_customers(run, vs, asdict(feed.cursor) if feed.cursor else None)

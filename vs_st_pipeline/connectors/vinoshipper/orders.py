@@ -90,6 +90,7 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
         if history:  # orders that came since the history walk began do not wait for its end
             _pass_processed(run, search, numbers)
             _pass_shipped(run, search, numbers)
+        search.tape.shown = frozenset(numbers)
         if history.get("complete"):
             _reconcile(run, search, numbers)
             _ask_unseen_again(run, search, numbers)
@@ -101,7 +102,9 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
         with run.open() as db, db.transaction():
             if stale:
                 set_state(db, SEARCH, search.capabilities(), run.now())
-            else:  # what is learned on the way is kept, but all of it is asked again a week after the first time
+            elif get_state(db, SEARCH) != search.capabilities():
+                search.tape.asks_otherwise("more was learned of what the search obeys")
+                # What is learned on the way is kept, but all of it is asked again a week after the first time
                 change_state(db, SEARCH, search.capabilities())
             set_limitation(db, ORDER_DATES, not search.can_filter, run.now())
             no_shipped = search.can_filter and get_state(db, NO_SHIPPED_FILTER) is not None
@@ -229,9 +232,15 @@ def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
             _keep_unseen(run, db, search, since, _newest_edge(run))
         else:
             _keep_unnamed(run, db, search)
-        set_state(db, PROCESSED_CURSOR, _next_cursor(run), run.now())
+        _move_cursor(run, db, search, PROCESSED_CURSOR, since)
     numbers.update(row.number for row in rows)
     _log_pass(run, why, len(rows), changed)
+
+
+def _move_cursor(run: Run, db: Db, search: OrderSearch, name: str, since: date) -> None:
+    set_state(db, name, _next_cursor(run), run.now())
+    if _since(run, _next_cursor(run)) != since:
+        search.tape.asks_otherwise("the next search begins later")
 
 
 def _log_pass(run: Run, why: str, rows: int, changed: int) -> None:
@@ -274,7 +283,7 @@ def _pass_shipped(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     with run.open() as db, db.transaction():
         changed = landing_orders.land_order_rows(db, rows, run.now())
         set_limitation(db, SHIPPED_DAYS, search.shipped_cut, run.now())
-        set_state(db, SHIPPED_CURSOR, _next_cursor(run), run.now())
+        _move_cursor(run, db, search, SHIPPED_CURSOR, since)
     numbers.update(row.number for row in rows)
     _log_pass(run, "newly shipped", len(rows), changed)
 

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
 from typing import Final
 
 from vs_st_pipeline.connectors.vinoshipper.carried import Detail
 from vs_st_pipeline.connectors.vinoshipper.client import customer_path, order_path
 from vs_st_pipeline.connectors.vinoshipper.customer_list import WALK
-from vs_st_pipeline.connectors.vinoshipper.customers import LIST
+from vs_st_pipeline.connectors.vinoshipper.customers import LIST, MEMBERSHIPS, SEARCH_WORKS
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, ORDER
 from vs_st_pipeline.connectors.vinoshipper.landing import other_memberships
 from vs_st_pipeline.connectors.vinoshipper.limitations import ASK_AGAIN_AFTER
+from vs_st_pipeline.connectors.vinoshipper.membership_feed import CLOCKS_DIFFER, FeedCursor
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.orders import (
     HISTORY,
@@ -51,9 +53,10 @@ def _plan(run: Run, db: Db, heard: Heard) -> Rereads | None:
     due = [_epoch(at) for at in _due_at(run, db)]
     if not due:
         return None
+    due += _come_true(run, db)
     rotations = [_customer_list(run, db, heard), *_details(run, db)]
     if search.get("filter_works") is not False:
-        rotations.append(_reconcile(run, db, heard, history))
+        rotations.append(_reconcile(run, db, heard, history, search))
     return Rereads(min(due), rotations)
 
 
@@ -85,9 +88,20 @@ def _due_at(run: Run, db: Db) -> Iterable[datetime]:
     due = [learned + LEARN_AGAIN_AFTER]
     if (at := state_set_at(db, NO_SHIPPED_FILTER)) is not None:
         due.append(at + LEARN_AGAIN_AFTER)
+    if (at := state_set_at(db, SEARCH_WORKS)) is not None and not get_state(db, SEARCH_WORKS):
+        due.append(at + LEARN_AGAIN_AFTER)
     due += next_tries(db, CUSTOMER.name, ORDER.name)
     due += [row[0] + ASK_AGAIN_AFTER for row in db.rows("select asked_at from raw.unseen_windows where told")]
     return due
+
+
+def _come_true(run: Run, db: Db) -> list[float]:
+    """Return when times that memberships give are not ahead of the shop's clock any more: the feed shows them again."""
+    cursor = get_state(db, MEMBERSHIPS)
+    ahead = [datetime.fromisoformat(at).timestamp() for _, at in FeedCursor.from_json(cursor).ahead] if cursor else []
+    # The shop's clock goes as the machine's own does, which need not be that of the run.
+    step = _epoch(run.now()) - datetime.now(UTC).timestamp() - CLOCKS_DIFFER.total_seconds()
+    return [at + step for at in ahead]
 
 
 def _details(run: Run, db: Db) -> list[Rotation]:
@@ -114,7 +128,7 @@ def _rotation(run: Run, db: Db, name: str, every: timedelta, kind: RecordKind, r
     known = db.rows(
         f"""select cast(t.{key} as varchar), epoch(t.detail_at),
                    case when t.detail_status = 200 and t.detail_kept is null then t.detail_hash end, count(*) over ()
-            {rows} order by t.detail_at, t.{key} limit {HEAD}"""
+            {rows} order by t.detail_at, 1 limit {HEAD}"""
     )
     unreadable = unreadable_ids(db, kind.name)
     leading = _leading(run, db, [row[0] for row in known]) if kind is CUSTOMER else set()
@@ -162,7 +176,7 @@ def _customer_list(run: Run, db: Db, heard: Heard) -> Rotation:
     return Rotation(LIST, 0, every.total_seconds(), now, 0.0, 1, [Reread("", _epoch(read_at), asks, proof, records)])
 
 
-def _reconcile(run: Run, db: Db, heard: Heard, history: Mapping[str, str]) -> Rotation:
+def _reconcile(run: Run, db: Db, heard: Heard, history: Mapping[str, str], search: Mapping[str, object]) -> Rotation:
     every = run.merchant.section(VinoshipperSettings).refresh.reconcile
     today, now = run.today(), run.now()
     compared = dict(db.rows("select day, compared_at from raw.slices"))
@@ -179,10 +193,20 @@ def _reconcile(run: Run, db: Db, heard: Heard, history: Mapping[str, str]) -> Ro
             [today - timedelta(days=RECONCILED_DAYS + 1)],
         )
     }
+    with db.batch({"number": sorted(heard.shown)}) as batch:
+        shown = {
+            row[0]: row[1:]
+            for row in db.rows(
+                f"""select purchased_on, count(*), sum(hash(order_number)) from raw.vinoshipper_orders
+                    where order_number in (select number from {batch}) group by 1"""
+            )
+        }
+    unseen = {row[0]: row for row in db.rows("select day, shown, lines, told from raw.unseen_windows order by day")}
     items = []
     for day in sorted(read, key=lambda one: (read[one], one)):
-        beside = [stored.get(day + timedelta(days=step)) for step in (-1, 0, 1)]
-        proof = repr(beside).encode()
+        days = [day + timedelta(days=step) for step in (-1, 0, 1)]
+        beside = [(stored.get(one), shown.get(one)) for one in days]
+        proof = blake2b(repr((beside, unseen.get(day), sorted(search.items()))).encode(), digest_size=16).digest()
         asks, records = heard.of(RECONCILE, day_item(day, day + timedelta(days=1)), proof)
         items.append(Reread(day.isoformat(), _epoch(read[day]), asks, proof, records))
     since, left = rotation_state(db, RECONCILE) or (now, 0.0)

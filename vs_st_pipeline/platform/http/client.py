@@ -288,7 +288,7 @@ class HttpClient:
         else:
             self.tape.keep_ready(known.key, asked.heard)
         found = self._exchange_of(asked, outcome)
-        if found is None or found.digest != known.digest:
+        if found is None or found.digest != known.digest or (isinstance(asked.heard, _Heard) and asked.heard.cut):
             return False
         return known.server_time is None or (found.server_time or 0.0) >= known.server_time - _CLOCK_STEP
 

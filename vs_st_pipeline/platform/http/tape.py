@@ -69,6 +69,8 @@ class Tape:
         exchanges: by stage and turn, in the order in which they were asked.
         void: why the next sync will ask otherwise than this one; None where nothing is known that says so.
         records: how many distinct records something in turn added to those that the run has seen.
+        shown: ids of records that the questions of every sync have shown, beside which those in turn are counted.
+        dropped: what was asked for in turn in this run, and cannot be asked in its place.
     """
 
     recording: bool = False
@@ -77,6 +79,8 @@ class Tape:
     exchanges: list[tuple[str, Turn, Exchange]] = field(default_factory=list)
     void: str | None = None
     records: dict[Turn, int] = field(default_factory=dict)
+    shown: frozenset[str] = frozenset()
+    dropped: set[Turn] = field(default_factory=set)
     _ready: dict[Key, Any] = field(default_factory=dict)
 
     @contextmanager
@@ -105,6 +109,7 @@ class Tape:
     def drop(self, name: str, item: str = "") -> None:
         """Forget what was asked for something in turn: the same answer would mean something else the next time."""
         turn = Turn(name, item)
+        self.dropped.add(turn)
         self.exchanges = [one for one in self.exchanges if one[1] != turn]
 
     def add_records(self, name: str, item: str, records: int) -> None:

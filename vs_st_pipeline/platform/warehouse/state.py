@@ -151,4 +151,5 @@ def share(count: int, seconds: float, elapsed: float, left: float) -> tuple[int,
     """
     earned = count * min(1.0, max(0.0, elapsed) / seconds) if seconds > 0 else float(count)
     total = min(float(count), left + earned)
-    return int(total), total - int(total)
+    whole = int(total + 1e-9)  # however many steps it was added up in
+    return whole, max(0.0, total - whole)

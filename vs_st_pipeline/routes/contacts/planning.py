@@ -128,7 +128,7 @@ def _planner(
         # Keys are part of it: an account that renames a merge tag must be compared again.
         meaning=_md5(json.dumps([field_map.fingerprint, [key for _, key in resolved.available]])),
         map_fingerprint=field_map.fingerprint,
-        reads=dict(db.rows("select what, rows from raw.reads where what in ('customers', 'contacts')")),
+        reads=dict(db.rows("select what, rows from raw.reads where what in ('customers', 'contacts') order by what")),
         loses=loses_by(field_map),
         reasons=_reasons(field_map),
     )

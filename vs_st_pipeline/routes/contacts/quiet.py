@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from vs_st_pipeline.connectors.vinoshipper.customers import LIST
+from vs_st_pipeline.connectors.vinoshipper.customers import LIST, MEMBERSHIPS
 from vs_st_pipeline.connectors.vinoshipper.details import receipts_due_at
 from vs_st_pipeline.connectors.vinoshipper.orders import RECONCILE
 from vs_st_pipeline.connectors.vinoshipper.rereads import CUSTOMER_DETAILS, OPEN_ORDERS, SETTLED_ORDERS
@@ -26,7 +26,7 @@ TURNS: Final = Turns(
         OPEN_ORDERS: ORDERS,
         SETTLED_ORDERS: ORDERS,
     },
-    {LIST: "customers", RECONCILE: "orders"},
+    {LIST: "customers", MEMBERSHIPS: "customers", RECONCILE: "orders"},
 )
 
 

@@ -24,6 +24,7 @@ from vs_st_pipeline.pipeline import delivery, erasure, raw_retention
 from vs_st_pipeline.pipeline.plan_cache import is_of_now, load_cached_plan, save_cached_plan
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.pipeline.status_file import record_run
+from vs_st_pipeline.platform.http.tape import ONCE
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
 from vs_st_pipeline.routes.contacts import map_file, plan_rows, stages
@@ -108,7 +109,8 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
             else:
                 session.do(STAGED, stages.stage)
             session.do(PLANNED, stages.plan, field_map)
-            session.do(SYNCED, stages.push_plan)
+            with session.tape.asking_for(ONCE):  # where nothing is to be written, the next sync has none of this to ask
+                session.do(SYNCED, stages.push_plan)
         with run.open() as db:
             session.report.unseen = [spot.sentence for system in SYSTEMS for spot, _ in system.limitations(db)]
             session.report.orders_unseen = newest_unseen(db) is not None
