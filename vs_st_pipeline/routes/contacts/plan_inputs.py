@@ -96,12 +96,12 @@ def plan_inputs(run: Run, db: Db, field_map: FieldMap) -> PlanInputs:
 
 
 def _clock(run: Run) -> dict[str, object]:
-    today = run.today()
+    today, latest = run.today(), latest_date(run)
     return {
         "born": last_birth_date(today),
         "of_age": today.year - LEGAL_AGE,
-        "latest": latest_date(run).date().isoformat(),
-        "now": run.now().isoformat(),
+        "latest": latest.date().isoformat(),
+        "now": latest.isoformat(),
     }
 
 
@@ -157,7 +157,7 @@ from raw.simpletexting_contacts as c
 {join} {known} as k on k.id = c.contact_id
 left join temp.plan_phones as p on p.phone = c.phone
 left join temp.plan_customers as n on n.customer_id = try_cast(k.named as bigint)
-left join temp.plan_customers as w on w.customer_id = try_cast(nullif(k.written, k.named) as bigint)
+left join temp.plan_customers as w on w.customer_id = try_cast(k.written as bigint)
 left join (select email, count(*) as count, sum(hash(contact_id)) as hash from raw.simpletexting_contacts
            where email is not null and not gone group by email) as e on e.email = k.share
 left join synced.doubted as d on d.id = c.contact_id
