@@ -72,6 +72,9 @@ _UNSETTLED = (
        left join synced.settled as s using (system, object, id)
        where p.fingerprint is not null and s.fingerprint is distinct from p.fingerprint
          and (c.read_run = $run) <> (p.compared is not null)""",
+    # Another customer's id was written since (by a run that died): even a settled contact may stand for another one.
+    """count(*) from synced.history
+       where seq > (select coalesce(max(history), -1) from planned.basis) and field = $id_field and event = 'accepted'""",
 )
 
 
@@ -91,7 +94,7 @@ def plan_inputs(run: Run, db: Db, field_map: FieldMap) -> PlanInputs:
         ),
         stored=_OF_THE_DAY,
         unsettled=_UNSETTLED,
-        values=_clock(run),
+        values={**_clock(run), "id_field": CUSTOMER_ID_LABEL},
     )
 
 

@@ -196,7 +196,7 @@ class Input:
         change: what happens to it between two syncs.
         without: mutations that leave it out: module, name of the SQL, what is replaced, by what.
         before: what happens earlier, each in a sync of its own.
-        in_raw: raw or settings show it, so that no plan stands.
+        in_raw: raw, synced or settings show it, so that no plan stands.
         share, shown: how much of what is planned before is accepted, and seen afterwards.
         same: the plan must stay as it is.
     """
@@ -405,7 +405,6 @@ INPUTS = {
         writes_another_id,
         (again("list_contains($links, h.field) and h.event <> 'stored'", "list_contains($links, '')"),),
         before=(customer(700_008, "phone = ?", phone(0)),),
-        in_raw=False,
     ),
     "accepted, read, and not there": Input(
         contact("c00", "read_run = ?", "run"), (again("read_now is distinct from read_then"),), before=(moves,), shown=0
@@ -464,7 +463,7 @@ def happens(world: World, found: Input) -> None:
         world.push(found.share, found.shown)
     if found.before:
         world.next_run()
-        world.plan()
+        world.keep(world.plan())
     before = rows(world)
     world.next_run()
     with world.run.open() as db, db.transaction():
