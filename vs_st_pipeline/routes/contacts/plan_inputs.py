@@ -74,7 +74,8 @@ _UNSETTLED = (
          and (c.read_run = $run) <> (p.compared is not null)""",
     # Another customer's id was written since (by a run that died): even a settled contact may stand for another one.
     """count(*) from synced.history
-       where seq > (select coalesce(max(history), -1) from planned.basis) and field = $id_field and event = 'accepted'""",
+       where seq > (select coalesce(max(history), -1) from planned.basis)
+         and field = $id_field and event = 'accepted'""",
 )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +12,9 @@ from contextlib import contextmanager
 import duckdb
 import pytest
 
+from vs_st_pipeline.pipeline import forgotten_copy
 from vs_st_pipeline.platform.cpu_slots import waiting
+from vs_st_pipeline.platform.locks import file_lock
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import Warehouse
@@ -187,6 +191,47 @@ def test_a_stopped_instance_between_two_steps_is_no_trouble_of_the_next_one(run:
             run.warehouse._retire(instance)
         step(run)
         assert run.warehouse._held(TEST, run.route).instance is not instance
+
+
+def test_another_process_gets_the_file_from_a_thread_that_never_waits(run: Run) -> None:
+    """As `vs-st why` does while a sync works."""
+    look = """
+import sys
+from pathlib import Path
+from vs_st_pipeline.operations.warehouse import warehouse_at
+with warehouse_at(Path(sys.argv[1]), wait_seconds=20).open(sys.argv[2]) as db:
+    print(db.value("select one from kept"))
+"""
+    with run.keeping():
+        step(run, lambda db: db.execute("create table kept as select 1 as one"))
+        arguments = [sys.executable, "-c", look, str(run.warehouse.data_dir), TEST]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as visitor:
+            while visitor.poll() is None:
+                step(run)
+            assert visitor.stdout is not None
+            assert visitor.stdout.read() == "1\n"
+        step(run)
+
+
+def test_whoever_waits_for_who_was_forgotten_holds_no_file(run: Run) -> None:
+    folder = run.warehouse.folder(TEST)
+    (folder / forgotten_copy.COPY).write_text("[]")
+    lock, found = file_lock(folder / forgotten_copy.LOCK), list[str]()
+
+    def work() -> None:
+        with run.keeping():
+            step(run)
+            forgotten_copy.keep_two_copies(run, lambda db: None)
+            found.append("done")
+
+    with lock:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+        assert not in_use(run)
+    thread.join(10)
+    assert found == ["done"]
 
 
 def test_a_stop_in_a_step_ends_the_use(run: Run) -> None:
