@@ -38,7 +38,7 @@ from vs_st_pipeline.platform.rereads import Heard, Reread, Rereading, Rereads, R
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import get_state, rotation_state, set_state, state_set_at
-from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
+from vs_st_pipeline.platform.warehouse.unreadable import next_tries, unreadable_ids
 
 CUSTOMER_DETAILS, OPEN_ORDERS, SETTLED_ORDERS = "customer_details", "open_orders", "settled_orders"
 HEAD: Final = 64  # records of a rotation that are known ahead: some hours of syncs five minutes apart
@@ -85,7 +85,7 @@ def _due_at(run: Run, db: Db) -> Iterable[datetime]:
     due = [learned + LEARN_AGAIN_AFTER]
     if (at := state_set_at(db, NO_SHIPPED_FILTER)) is not None:
         due.append(at + LEARN_AGAIN_AFTER)
-    due += [row.next_at for row in read_unreadable(db) if row.kind in (CUSTOMER.name, ORDER.name)]
+    due += next_tries(db, CUSTOMER.name, ORDER.name)
     due += [row[0] + ASK_AGAIN_AFTER for row in db.rows("select asked_at from raw.unseen_windows where told")]
     return due
 
@@ -116,7 +116,7 @@ def _rotation(run: Run, db: Db, name: str, every: timedelta, kind: RecordKind, r
                    case when t.detail_status = 200 and t.detail_kept is null then t.detail_hash end, count(*) over ()
             {rows} order by t.detail_at, t.{key} limit {HEAD}"""
     )
-    unreadable = {row.id for row in read_unreadable(db, kind.name)}
+    unreadable = unreadable_ids(db, kind.name)
     leading = _leading(run, db, [row[0] for row in known]) if kind is CUSTOMER else set()
     path = customer_path if kind is CUSTOMER else order_path
     items = [

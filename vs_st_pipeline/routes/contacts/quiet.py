@@ -12,9 +12,8 @@ from vs_st_pipeline.connectors.vinoshipper.orders import RECONCILE
 from vs_st_pipeline.connectors.vinoshipper.rereads import CUSTOMER_DETAILS, OPEN_ORDERS, SETTLED_ORDERS
 from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.pipeline import raw_retention
-from vs_st_pipeline.pipeline.plan_cache import load_cached_plan
 from vs_st_pipeline.pipeline.quiet import QuietPath, Turns
-from vs_st_pipeline.routes.contacts.plan_inputs import VERSIONS, changes_at, plan_inputs
+from vs_st_pipeline.routes.contacts.plan_inputs import VERSIONS, changes_at
 from vs_st_pipeline.routes.contacts.session import ContactsSession
 from vs_st_pipeline.routes.contacts.stage_names import CUSTOMERS, ORDERS, STAGES
 from vs_st_pipeline.routes.contacts.systems import SYSTEMS
@@ -36,8 +35,8 @@ def quiet_path(session: ContactsSession, field_map: FieldMap) -> QuietPath:
     return QuietPath(session, SYSTEMS, STAGES, TURNS, (VERSIONS, field_map.fields))
 
 
-def leave_quietly(quiet: QuietPath, field_map: FieldMap, receipts: Sequence[str]) -> None:
-    """Leave what the next syncs may ask in place of an ordinary one, if the plan stands and has nothing to write.
+def leave_quietly(quiet: QuietPath, receipts: Sequence[str]) -> None:
+    """Leave what the next syncs may ask in place of an ordinary one, after a sync whose plan stands.
 
     Args:
         receipts: numbers of the orders whose receipts the map wants.
@@ -46,8 +45,6 @@ def leave_quietly(quiet: QuietPath, field_map: FieldMap, receipts: Sequence[str]
     if not quiet.may_be_left:
         return
     with run.open() as db:
-        if load_cached_plan(run, db, plan_inputs(run, db, field_map)) is None:
-            return
         receipts_at, pruned_at = receipts_due_at(run, db, receipts), raw_retention.due_at(run, db)
         if receipts_at is None or pruned_at is None:
             return

@@ -21,7 +21,7 @@ from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
 from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.pipeline import delivery, erasure, raw_retention
-from vs_st_pipeline.pipeline.plan_cache import load_cached_plan, save_cached_plan
+from vs_st_pipeline.pipeline.plan_cache import is_of_now, load_cached_plan, save_cached_plan
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.pipeline.status_file import record_run
 from vs_st_pipeline.platform.run import Run, new_run_id
@@ -112,14 +112,16 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
         with run.open() as db:
             session.report.unseen = [spot.sentence for system in SYSTEMS for spot, _ in system.limitations(db)]
             session.report.orders_unseen = newest_unseen(db) is not None
+            stands = cached is not None
             if cached is None:
                 session.report.waiting = count_waiting(db)
                 if whole:
-                    save_cached_plan(run, db, plan_inputs(run, db, field_map), session.report, receipts)
+                    inputs = plan_inputs(run, db, field_map)
+                    stands = save_cached_plan(run, db, inputs, session.report, receipts) and is_of_now(db, inputs)
         raw_retention.prune_raw(run, SYSTEMS)
         erasure.finish(run)
-        if whole:
-            leave_quietly(quiet, field_map, receipts)
+        if whole and stands:
+            leave_quietly(quiet, receipts)
     return session.report
 
 
