@@ -162,6 +162,7 @@ def test_a_detail_that_changed_is_seen_in_its_turn(day: Day) -> None:
     assert day.story.contact(MARISOL)["City"] == "Elsewhere"
 
 
+@pytest.mark.slow
 def test_a_customer_list_that_changed_is_seen_within_its_hour(day: Day) -> None:
     day.until_quiet()
     person = day.story.shop.add_customer(
@@ -292,6 +293,7 @@ def test_changes_at_random_are_never_missed(day: Day, seed: int, syncs: int) -> 
     assert day.report.to_write == 0
 
 
+@pytest.mark.slow
 def test_those_behind_the_records_that_are_known_ahead_have_their_turn_too(
     day: Day, monkeypatch: pytest.MonkeyPatch
 ) -> None:
