@@ -22,6 +22,7 @@ from vs_st_pipeline.connectors.simpletexting.settings import SimpleTextingSettin
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     ContactItem,
     contact_item_of,
+    in_another_form,
     land_contacts,
     mark_gone,
     read_custom_fields,
@@ -134,6 +135,7 @@ def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
             system=SIMPLETEXTING,
             call="list_contacts",
         )
+    _set_other_forms_apart(run, listing)
     _judge_unusable(run, st, listing, of_all=True)
     _land_complete(run, st, listing)
     run.request_log.append(RequestLogEntry("contact list", why, listing.count, f"{listing.pages} pages"))
@@ -191,6 +193,7 @@ def _fetch_since(run: Run, st: SimpleTextingClient, cursor: str) -> int:
         return _fetch_all(run, st, "the list of updated contacts was not whole")
     if datetime.fromisoformat(cursor) > latest_update(st):
         return _fetch_all(run, st, "the last look was dated in the future")
+    _set_other_forms_apart(run, listing)
     _judge_unusable(run, st, listing, of_all=False)
     before = sum(moment < since - timedelta(seconds=1) for moment in listing.updated)
     if before * 2 > listing.count and listing.count * 100 >= known * OF_ALL:
@@ -276,6 +279,14 @@ def _move_cursor(db: Db, run: Run, st: SimpleTextingClient, listing: Listing, be
         set_state(db, SINCE, min(max(known), clock).isoformat(), run.now())
 
 
+def _set_other_forms_apart(run: Run, listing: Listing) -> None:
+    """Count contacts that came in another form than before among those that are not understood."""
+    if any(item.wrapped for item in listing.found.values()):
+        with run.open() as db:
+            for contact_id in in_another_form(db, listing.found.values()):
+                listing.unusable[contact_id] = listing.found.pop(contact_id)
+
+
 def _judge_unusable(run: Run, st: SimpleTextingClient, listing: Listing, *, of_all: bool) -> None:
     """Leave alone one contact that is not understood; many mean that the API answers differently, and end the sync.
 
@@ -350,5 +361,12 @@ def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
             _understood_now(run, db, contact_id)
         return
     with run.open() as db, db.transaction():
-        land_contacts(run, db, [contact_item_of(text, FieldKeys(read_custom_fields(db)))])
+        item = contact_item_of(text, FieldKeys(read_custom_fields(db)))
+        if in_another_form(db, [item]):
+            raise BadRecord(
+                "a custom field of a contact came in another form than before; what is known stands",
+                system=SIMPLETEXTING,
+                call="contact",
+            )
+        land_contacts(run, db, [item])
         _understood_now(run, db, contact_id)
