@@ -25,6 +25,7 @@ from vs_st_pipeline.connectors.vinoshipper.waiting import Waiting
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.http.client import Answer
+from vs_st_pipeline.platform.http.tape import Tape
 from vs_st_pipeline.platform.run import Run
 
 SETTINGS = """
@@ -38,6 +39,7 @@ class Files:
     """Stands where the HTTP client stands: each request takes the next answer of its call."""
 
     def __init__(self, folder: Path) -> None:
+        self.tape = Tape()
         bodies = {
             name: (file.read_bytes() for file in sorted(folder.glob(f"{name}-*"))) for name in ("customers", "rows")
         }

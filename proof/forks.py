@@ -34,6 +34,7 @@ from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.routes.contacts import sync as pipeline
+from vs_st_pipeline.routes.contacts.stage_names import STAGES
 
 Record = dict[str, Any]
 
@@ -171,7 +172,7 @@ def _read_over_and_over(run: Run, rounds: int) -> Record:
     unfit = []
     for _ in range(rounds):
         again = replace(run, run_id=new_run_id())
-        for stop in [name for name in pipeline.STAGES if name != "synced"]:
+        for stop in [name for name in STAGES if name != "synced"]:
             report = pipeline.run_stages(again, [stop])
             outcome = report.error.kind if report.error else report.status
             ended[outcome] += 1

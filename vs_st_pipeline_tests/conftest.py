@@ -12,6 +12,7 @@ from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.connectors.vinoshipper import staging
 from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.pipeline.plan_cache import CachedPlan, PlanInputs, load_cached_plan
+from vs_st_pipeline.pipeline.quiet import QuietPath
 from vs_st_pipeline.pipeline.targets import Plan
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -20,6 +21,7 @@ from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.routes.contacts.identity import Linked
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline_tests.support import proved_quiet
 from vs_st_pipeline_tests.support.fresh_plan import same_as_fresh
 from vs_st_pipeline_tests.support.story import Story
 
@@ -88,3 +90,10 @@ def _every_plan_is_proved(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     if "unproved" not in request.keywords:
         monkeypatch.setattr(planning, "make_plan", in_step)
         monkeypatch.setattr(pipeline, "load_cached_plan", standing)
+
+
+@pytest.fixture(autouse=True)
+def _every_quiet_sync_is_proved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In all stories: wherever a sync takes the quiet path, the ordinary one must come to the same."""
+    if "unproved" not in request.keywords:
+        monkeypatch.setattr(QuietPath, "nothing_changed", proved_quiet.proved)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vs_st_pipeline.pipeline.forgotten_copy import keep_two_copies
+from vs_st_pipeline.pipeline.quiet import forget_quiet
 from vs_st_pipeline.pipeline.route_files import named_for
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.run import Run
@@ -91,6 +92,7 @@ def forget(run: Run, who: str | Identifiers, connectors: Sequence[Connector[Any]
         BadSettings: the file cannot be read or written.
     """
     with run.sync_lock():
+        forget_quiet(run)
         begin(run, connectors)
         found = find(run, who, connectors)
         with run.open() as db, db.transaction():
@@ -139,6 +141,7 @@ def _erase_again(db: Db, run: Run, connectors: Sequence[Connector[Any]]) -> None
     """Erase forgotten people from an older file that was put back.
 
     A person who is deleted at both systems by now is in no answer that comes in, so nothing else would find them."""
+    forget_quiet(run)
     forgotten = read_suppressed(db)
     names = known_names(db, forgotten)
     for connector in _present(db, connectors):

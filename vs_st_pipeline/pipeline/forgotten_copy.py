@@ -14,6 +14,7 @@ from pathlib import Path
 
 from vs_st_pipeline.domain.errors import BadSettings, TryLater
 from vs_st_pipeline.platform.atomic_file import write_atomically
+from vs_st_pipeline.platform.cpu_slots import waiting
 from vs_st_pipeline.platform.locks import Timeout, file_lock
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -51,9 +52,13 @@ def keep_two_copies(run: Run, erase_again: Callable[[Db], None]) -> None:
 
 @contextmanager
 def _copy_lock(run: Run) -> Iterator[None]:
-    lock = file_lock(run.warehouse.folder(run.merchant.id) / LOCK, timeout=run.warehouse.wait_seconds)
+    lock = file_lock(run.warehouse.folder(run.merchant.id) / LOCK)
     try:
-        lock.acquire()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            with waiting():  # whoever waits holds no file
+                lock.acquire(timeout=run.warehouse.wait_seconds)
     except Timeout:
         raise TryLater("another route of this merchant is forgetting somebody") from None
     try:

@@ -93,7 +93,9 @@ class Incremental:
                 for table in _TABLES:
                     db.execute(f"delete from planned.{table} where ({KEY}) not in (select ({KEY}) from temp.plan_now)")
         db.execute("create or replace temp table plan_made as from planned.inputs limit 0")
-        return [Ref(*row) for row in db.rows(f"select {KEY} from temp.plan_again order by all")] if again else []
+        return (
+            [Ref(*row) for row in db.rows(f"select {KEY} from temp.plan_again order by all")] if again or stale else []
+        )
 
     def sharing(self, shares: Sequence[str]) -> list[Ref]:
         """Return the targets that want the same as some that are planned now, and were not to be planned themselves."""

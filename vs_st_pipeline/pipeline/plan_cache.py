@@ -93,20 +93,23 @@ def load_cached_plan(run: Run, db: Db, inputs: PlanInputs) -> CachedPlan | None:
     kept = _read(db)
     if kept is None or kept.plan_run != _plan_run(db):
         return None
-    if db.value("select fingerprint from planned.basis") != fingerprint(db, inputs):
-        return None
-    return None if _something_open(run, db, inputs) else kept
+    return None if not is_of_now(db, inputs) or _something_open(run, db, inputs) else kept
 
 
-def save_cached_plan(run: Run, db: Db, inputs: PlanInputs, report: Report, extras: Sequence[str]) -> None:
-    """Keep the numbers of a whole sync's plan, if it had nothing to write and left nothing open.
+def is_of_now(db: Db, inputs: PlanInputs) -> bool:
+    """Say whether the plan was made from what is stored now."""
+    return bool(db.value("select fingerprint from planned.basis") == fingerprint(db, inputs))
+
+
+def save_cached_plan(run: Run, db: Db, inputs: PlanInputs, report: Report, extras: Sequence[str]) -> bool:
+    """Keep the numbers of a whole sync's plan, if it had nothing to write and left nothing open; return whether so.
 
     What the push learned by it is no reason to look again: whoever is not settled by that is found as open.
     """
     if run.full or run.dry_run or run.allow_unsafe:
-        return
+        return False
     if report.to_write or report.rejected or report.unknown or _something_open(run, db, inputs):
-        return
+        return False
     made = CachedPlan(
         _plan_run(db),
         planned=dict(report.planned),
@@ -116,6 +119,7 @@ def save_cached_plan(run: Run, db: Db, inputs: PlanInputs, report: Report, extra
     )
     if made != _read(db):
         set_state(db, NOTHING_TO_WRITE, asdict(made), run.now())
+    return True
 
 
 def _read(db: Db) -> CachedPlan | None:

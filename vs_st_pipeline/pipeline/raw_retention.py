@@ -12,14 +12,23 @@ and the file's free blocks when they are used again, or with the next `vs-st for
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse.state import is_due, set_state
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.state import is_due, set_state, state_set_at
 
 EVERY, STATE = timedelta(days=1), "retention"
+
+
+def due_at(run: Run, db: Db) -> datetime | None:
+    """Return when bodies are pruned next (UTC without zone); None where that is due now."""
+    if run.merchant.keep_raw_bodies is None:
+        return datetime.max
+    at = state_set_at(db, STATE)
+    return at + EVERY if at is not None else None
 
 
 def prune_raw(run: Run, connectors: Iterable[Connector[Any]]) -> None:

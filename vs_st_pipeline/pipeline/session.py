@@ -19,6 +19,7 @@ from vs_st_pipeline.platform.connector import Account, Client, ClientT, Connecto
 from vs_st_pipeline.platform.crash_reports import describe
 from vs_st_pipeline.platform.garbage import collect_less
 from vs_st_pipeline.platform.http.rate_limit import RateLimiter, limiter_path
+from vs_st_pipeline.platform.http.tape import Tape
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 
 T = TypeVar("T")
@@ -67,12 +68,14 @@ class Session:
         report: what the run did so far.
         selected: names of the stages to run.
         on_stage: called for each stage as it is done; twice, with the sum, for a stage that is done in two parts.
+        tape: what all its clients ask and hear.
     """
 
     run: Run
     report: Report
     selected: Collection[str] = ()
     on_stage: Callable[[StageDone], None] = lambda _: None
+    tape: Tape = field(default_factory=Tape)
     _done: dict[str, StageDone] = field(default_factory=dict)
     _clients: dict[str, Client] = field(default_factory=dict)
     _limiters: list[RateLimiter] = field(default_factory=list)
@@ -82,13 +85,18 @@ class Session:
         if stage not in self.selected:
             return None
         started, called, asked = time.monotonic(), Counter(self.report.calls_by_name()), len(self.run.request_log)
+        self.tape.stage = stage
         made = make(self, *arguments)
-        done = self._done.setdefault(stage, StageDone(stage))
+        done = self.done_of(stage)
         done.seconds += time.monotonic() - started
         done.calls += Counter(self.report.calls_by_name()) - called
         done.asked += self.run.request_log[asked:]
         self.on_stage(done)
         return made
+
+    def done_of(self, stage: str) -> StageDone:
+        """Return what was done so far for a stage."""
+        return self._done.setdefault(stage, StageDone(stage))
 
     def keep(self, *stages: str) -> None:
         """Report stages as done that stand as an earlier run made them."""
@@ -100,6 +108,7 @@ class Session:
         if connector.name not in self._clients:
             limiter = self._limiter(connector.name, connector.account(self.run.merchant))
             self._clients[connector.name] = client = connector.connect(self.run.merchant, limiter)
+            client.http.tape = self.tape
             self.report.calls[connector.name] = client.http.calls  # the client goes on counting in it
         return cast(ClientT, self._clients[connector.name])
 

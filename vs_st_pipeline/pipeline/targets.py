@@ -44,7 +44,7 @@ class Planned(Protocol):
 
     @property
     def written(self) -> str | None:
-        """Return the subject that the ledger says it stands for, None where it says nothing."""
+        """Return the subject that the ledger says it stands for, None where it says nothing else than `named`."""
 
     @property
     def subjects(self) -> Sequence[str]:

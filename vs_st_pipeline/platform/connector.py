@@ -13,6 +13,7 @@ from importlib.resources.abc import Traversable
 from typing import Generic, Protocol, TypeVar
 
 from vs_st_pipeline.platform.http.client import HttpClient, Pace
+from vs_st_pipeline.platform.rereads import Rereading
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.settings.model import SettingsModel
 from vs_st_pipeline.platform.settings.secrets import Secret
@@ -68,6 +69,7 @@ class Connector(Generic[ClientT]):
         find_suppressed: returns (kind, value) of stored records that are a forgotten person's, where nothing names them
             that `suppression.known_names` finds by itself.
         migrations: the folder of its own tables' numbered SQL; None where it stores nothing.
+        rereading: how its records are read again in turn; None where each sync that polls it is an ordinary one.
     """
 
     name: str
@@ -84,3 +86,4 @@ class Connector(Generic[ClientT]):
     find_person: Callable[[Db, Identifiers], None] = lambda _db, _names: None
     find_suppressed: Callable[[Db, Suppressed], Iterable[tuple[str, str]]] = lambda _db, _suppressed: ()
     migrations: Traversable | None = None
+    rereading: Rereading | None = None

@@ -27,12 +27,17 @@ def new_run_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class RequestLogEntry:
-    """One kind of question of a run: what was asked, why, how many records it was about, and what it found."""
+    """One kind of question of a run: what was asked, why, how many records it was about, and what it found.
+
+    Attributes:
+        again: what the next sync says if it asks and hears the same; None where it does not ask this in every sync.
+    """
 
     what: str
     why: str
     records: int
     found: str
+    again: RequestLogEntry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,10 @@ class Run:
     def keeping(self) -> AbstractContextManager[None]:
         """Keep the route's file attached between two uses while the block lasts."""
         return self.warehouse.keeping(self.merchant.id, self.route)
+
+    def release(self) -> None:
+        """Close the route's file of this merchant until its next use."""
+        self.warehouse.release(self.merchant.id, self.route)
 
     def sync_lock(self) -> AbstractContextManager[None]:
         """Hold the route's sync lock of this merchant."""

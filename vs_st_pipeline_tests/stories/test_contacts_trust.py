@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from vs_st_pipeline.connectors.simpletexting import accidental_contacts, contacts, emails, push_singly, write_set
 from vs_st_pipeline.connectors.simpletexting.accidental_contacts import _epoch
 from vs_st_pipeline.connectors.simpletexting.batch import write_body
+from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, FieldKeys
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import live_contact
 from vs_st_pipeline.domain.codec import encode, read_json
@@ -603,3 +605,39 @@ def test_ruling_2_where_the_phone_is_no_more_the_customers_the_carried_id_leads(
     story.texting.patch_contact(ODALYS, contactPhone="7075550188", customFields={"vscustomerid": "700101"})
     story.sync()
     assert story.run("why", "--merchant", TEST, "7075550188", "--json").json["customer_id"] == 700101
+
+
+def test_text_that_comes_as_an_object_is_not_put_in_its_place(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A custom field of theirs comes wrapped once: it would go back so with our next write of the contact."""
+    story.begin_synced()
+    field = next(one for one in story.texting.custom_fields(TEST) if one["label"] == "Birthday Gift Sent")
+    contact = story.texting.contact(BRAM, TEST)
+    text = contact["customFields"][field["mergeTag"]]
+    assert text
+    story.shop.patch_customer(int(story.contact(BRAM)["VScustomerID"]), shippingAddress={"city": "Elsewhere"})
+    usual_page, usual = SimpleTextingClient.list_contacts, SimpleTextingClient._single
+
+    def wrapped(body: bytes) -> bytes:
+        found = json.loads(body)
+        if field["mergeTag"] in (found.get("customFields") or {}) and found["contactId"] == contact["contactId"]:
+            found["customFields"][field["mergeTag"]] = {"value": text}
+        return json.dumps(found).encode()
+
+    def page(self: SimpleTextingClient, *arguments: Any, **named: Any) -> Any:
+        found = usual_page(self, *arguments, **named)
+        return replace(found, rows=[wrapped(row) for row in found.rows])
+
+    def single(self: SimpleTextingClient, key: str) -> Any:
+        body = wrapped(usual(self, key)[0])
+        return body, json.loads(body)
+
+    with monkeypatch.context() as lying:
+        lying.setattr(SimpleTextingClient, "list_contacts", page)
+        lying.setattr(SimpleTextingClient, "_single", single)
+        report = story.sync().of()
+        assert (report["status"], report["planned"]["noted"].get("unreadable")) == ("partial", 1)
+        assert story.texting.contact(BRAM, TEST)["customFields"] == contact["customFields"]
+    story.synced()
+    assert story.contact(BRAM)["City"] == "Elsewhere"
+    assert story.texting.contact(BRAM, TEST)["customFields"][field["mergeTag"]] == text
+    story.clean()

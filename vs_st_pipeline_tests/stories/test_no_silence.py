@@ -25,13 +25,14 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts import sync as pipeline
+from vs_st_pipeline.routes.contacts.stage_names import STAGES
 from vs_st_pipeline.sandbox import SWITCHES, Sandbox
 from vs_st_pipeline_tests.support.pairs import SHOP, TEXTING, all_pairs
 from vs_st_pipeline_tests.support.story import NOW_AND_ALWAYS, ODALYS, TEST, with_settings
 
 Record = dict[str, Any]
 
-CONTACTS, CUSTOMERS, ORDERS = (name for name in pipeline.STAGES if name.startswith("raw/"))
+CONTACTS, CUSTOMERS, ORDERS = (name for name in STAGES if name.startswith("raw/"))
 EVERY_STOP = (CONTACTS, CUSTOMERS, ORDERS)
 LINNEA, NEWCOMER, JUST_JOINED = "7075550152", "7075550177", 700300
 FULL_DAY = 28  # more than a page of 25

@@ -26,6 +26,7 @@ from vs_st_pipeline.domain.errors import PipelineError, TryLater
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.http.client import Answer
+from vs_st_pipeline.platform.http.tape import Tape
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.suppression import CUSTOMER, EMAIL, ORDER, PHONE, suppress
 from vs_st_pipeline.platform.warehouse.unreadable import record_unreadable
@@ -304,7 +305,7 @@ class Answers:
     """Stands where the HTTP client stands."""
 
     def __init__(self) -> None:
-        self.body = b""
+        self.body, self.tape = b"", Tape()
 
     def request(self, call: str, method: str, path: str, *, shape: Any, **_: object) -> Answer[Any]:
         return Answer(msgspec.json.decode(self.body, type=shape), 200, None, None)

@@ -8,6 +8,7 @@ from vs_st_pipeline.connectors.simpletexting import retention, traces
 from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING, TITLE
 from vs_st_pipeline.connectors.simpletexting.plan_inputs import PLAN_INPUTS, PLAN_VERSION
+from vs_st_pipeline.connectors.simpletexting.rereads import REREADING
 from vs_st_pipeline.connectors.simpletexting.settings import SimpleTextingSettings
 from vs_st_pipeline.connectors.simpletexting.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
@@ -33,4 +34,5 @@ CONNECTOR = Connector(
     find_person=traces.find_person,
     find_suppressed=traces.find_suppressed,
     migrations=resources.files(__name__) / "sql",
+    rereading=REREADING,
 )

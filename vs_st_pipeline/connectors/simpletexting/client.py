@@ -23,6 +23,7 @@ from vs_st_pipeline.domain.errors import BadAnswer, BadRecord
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.records import MayBeError, RecordKind, id_text, is_error, is_hollow, prove
 from vs_st_pipeline.platform.http.client import Answer, Bearer, HttpClient, NoBody, Pace
+from vs_st_pipeline.platform.http.tape import ONCE
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
 PAGE_SIZE = 500  # documented maximum
@@ -226,7 +227,8 @@ class SimpleTextingClient:
         return own, text
 
     def _single(self, key: str) -> tuple[bytes, Any]:
-        answer = self.http.request("contact", "GET", f"/api/contacts/{quote(key, safe='')}", shape=msgspec.Raw)
+        with self.http.tape.asking_for(ONCE):
+            answer = self.http.request("contact", "GET", f"/api/contacts/{quote(key, safe='')}", shape=msgspec.Raw)
         text = bytes(self._note_time(answer).value)
         body = try_json(text)
         if not understood(body):

@@ -11,6 +11,7 @@ It is long because a list of all and a list of what was updated prove each other
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, PAGE_SIZE, CustomFieldItem, SimpleTextingClient
@@ -21,6 +22,7 @@ from vs_st_pipeline.connectors.simpletexting.settings import SimpleTextingSettin
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     ContactItem,
     contact_item_of,
+    in_another_form,
     land_contacts,
     mark_gone,
     read_custom_fields,
@@ -50,6 +52,8 @@ def fetch_custom_fields(run: Run, st: SimpleTextingClient) -> int:
         kept = db.rows("select label, merge_tag from raw.simpletexting_custom_fields order by rowid")
         proved = get_state(db, FIELDS) is not None and not run.full
         proved = proved and not is_due(db, FIELDS, run.merchant.section(SimpleTextingSettings).full_read, run.now())
+    if not proved:
+        st.http.tape.asks_otherwise("the custom fields were read to their end")
     rows = _labels(list_custom_fields(st, kept if proved else ()))
     if kept and not rows and not run.full:
         raise BadAnswer(
@@ -123,6 +127,7 @@ def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) ->
 
 def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
     """Read a complete list; contacts that are not in it are marked gone."""
+    st.http.tape.asks_otherwise("all contacts were listed")
     listing = walk_list(run, st, enough=lambda page, _: _holds_all(run, page))
     if listing.short:
         raise BadAnswer(
@@ -130,6 +135,7 @@ def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
             system=SIMPLETEXTING,
             call="list_contacts",
         )
+    _set_other_forms_apart(run, listing)
     _judge_unusable(run, st, listing, of_all=True)
     _land_complete(run, st, listing)
     run.request_log.append(RequestLogEntry("contact list", why, listing.count, f"{listing.pages} pages"))
@@ -173,9 +179,11 @@ def _fetch_since(run: Run, st: SimpleTextingClient, cursor: str) -> int:
         known = int(db.value("select count(*) from raw.simpletexting_contacts where not gone"))
         longest = int(get_state(db, LONGEST) or 0)
     newest = datetime.fromisoformat(cursor)
+    first: list[str] = []
 
     def enough(page: Sequence[str], listing: Listing) -> bool:
         """Say whether a page shorter than this account's pages, with the newest known contact and no news, is all."""
+        first[:] = page
         items = [listing.found[name] for name in page if name in listing.found]
         with run.open() as db:
             return len(page) < longest and len(items) == len(page) and _no_news(db, items, newest)
@@ -185,22 +193,25 @@ def _fetch_since(run: Run, st: SimpleTextingClient, cursor: str) -> int:
         return _fetch_all(run, st, "the list of updated contacts was not whole")
     if datetime.fromisoformat(cursor) > latest_update(st):
         return _fetch_all(run, st, "the last look was dated in the future")
+    _set_other_forms_apart(run, listing)
     _judge_unusable(run, st, listing, of_all=False)
     before = sum(moment < since - timedelta(seconds=1) for moment in listing.updated)
     if before * 2 > listing.count and listing.count * 100 >= known * OF_ALL:
         # `since` had no effect: this is a list of all contacts, and is treated as one. One old row proves nothing.
         _land_complete(run, st, listing)
-        run.request_log.append(
-            RequestLogEntry("contact list", "`since` has no effect here", listing.count, "all contacts")
-        )
+        entry = RequestLogEntry("contact list", "`since` has no effect here", listing.count, "all contacts")
+        run.request_log.append(replace(entry, again=entry))
         return listing.count
     with run.open() as db, db.transaction():
         land_contacts(run, db, listing.found.values())
         _keep_unusable(run, db, listing, of_all=False)
         _move_cursor(db, run, st, listing, cursor)
-    run.request_log.append(
-        RequestLogEntry("contact list", "updated since the last look", listing.count, f"{listing.pages} pages")
-    )
+        if get_state(db, SINCE) != cursor:
+            st.http.tape.asks_otherwise("contacts were updated: the next list begins later")
+    if listing.pages > 1 and enough(first, listing):
+        st.http.tape.asks_otherwise("contacts were updated: the same page would be enough now")
+    entry = RequestLogEntry("contact list", "updated since the last look", listing.count, f"{listing.pages} pages")
+    run.request_log.append(replace(entry, again=entry))
     return listing.count
 
 
@@ -266,6 +277,14 @@ def _move_cursor(db: Db, run: Run, st: SimpleTextingClient, listing: Listing, be
     if known:
         clock = latest if st.server_time is None else latest - HEADER_STEP
         set_state(db, SINCE, min(max(known), clock).isoformat(), run.now())
+
+
+def _set_other_forms_apart(run: Run, listing: Listing) -> None:
+    """Count contacts that came in another form than before among those that are not understood."""
+    if any(item.wrapped for item in listing.found.values()):
+        with run.open() as db:
+            for contact_id in in_another_form(db, listing.found.values()):
+                listing.unusable[contact_id] = listing.found.pop(contact_id)
 
 
 def _judge_unusable(run: Run, st: SimpleTextingClient, listing: Listing, *, of_all: bool) -> None:
@@ -342,5 +361,12 @@ def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
             _understood_now(run, db, contact_id)
         return
     with run.open() as db, db.transaction():
-        land_contacts(run, db, [contact_item_of(text, FieldKeys(read_custom_fields(db)))])
+        item = contact_item_of(text, FieldKeys(read_custom_fields(db)))
+        if in_another_form(db, [item]):
+            raise BadRecord(
+                "a custom field of a contact came in another form than before; what is known stands",
+                system=SIMPLETEXTING,
+                call="contact",
+            )
+        land_contacts(run, db, [item])
         _understood_now(run, db, contact_id)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -76,7 +76,8 @@ class OutcomeRecorder:
 
     Accepted writes are recorded together (`flush`), at the latest when the push ends, however it ends: the statements
     of one cost as much as those of hundreds. Until then they are in the outbox, as all writes are whose answer nobody
-    lived to record, and the next run settles them by asking for their task or by reading.
+    lived to record, and the next run settles them by asking for their task or by reading. Before anything else is
+    written or recorded of a contact, what was accepted of it is: the ledger has the latest, and so have its rejects.
     """
 
     run: Run
@@ -87,7 +88,7 @@ class OutcomeRecorder:
     moved: set[str] = field(default_factory=set)
     suspects: frozenset[str] = frozenset()
     readings: int = 0
-    _heard: list[OutboxEntry] = field(default_factory=list)
+    _heard: dict[Ref, OutboxEntry] = field(default_factory=dict)
     _heard_at: float = 0.0
 
     def list_again(self, *, fresh: bool) -> None:
@@ -136,9 +137,9 @@ class OutcomeRecorder:
         Raises:
             Internal: a contact among them is not known as opted in by a read of this very run; nothing is stored.
         """
-        self.flush(full=False)
-        send_id, run_id, heard = uuid.uuid4().hex, self.run.run_id, {HEARD_BEFORE: self.st.server_time}
         ids = [contact_id for contact_id, _, _ in contacts]
+        self._flush_before(map(contact_ref, ids))
+        send_id, run_id, heard = uuid.uuid4().hex, self.run.run_id, {HEARD_BEFORE: self.st.server_time}
         self.moved.update(ids)
         sending = [
             OutboxEntry(send_id, contact_ref(contact_id), run_id, call, parse_nanp(phone), tuple(changes), heard)
@@ -174,9 +175,10 @@ class OutcomeRecorder:
 
     def accept(self, sent: Sequence[OutboxEntry]) -> None:
         """Record accepted changes in the ledger, together with others (`flush`)."""
+        self._flush_before(one.target for one in sent)
         if not self._heard:
             self._heard_at = time.monotonic()
-        self._heard += sent
+        self._heard |= {one.target: one for one in sent}
         self.pushed.accepted += len(sent)
         self.flush(full=False)
 
@@ -188,10 +190,15 @@ class OutcomeRecorder:
         """
         due = len(self._heard) >= RECORD_TOGETHER or time.monotonic() - self._heard_at > RECORD_WITHIN_SECONDS
         if self._heard and (full or due):
+            # Forgotten first: a stop may come when it is stored, and what is recorded twice would count as sent twice.
+            heard, self._heard = list(self._heard.values()), {}
             with self.run.open() as db, db.transaction():
-                ledger.record_accepted(db, self._heard, at=self.run.now())
-                forget_unreadable(db, CONTACT.name, [one.target.id for one in self._heard])
-            self._heard.clear()
+                ledger.record_accepted(db, heard, at=self.run.now())
+                forget_unreadable(db, CONTACT.name, [one.target.id for one in heard])
+
+    def _flush_before(self, targets: Iterable[Ref]) -> None:
+        """Record what was accepted, if some of it is of these contacts, or it is due."""
+        self.flush(full=not self._heard.keys().isdisjoint(targets))
 
     def reject(self, sent: OutboxEntry, code: str | None, http_status: int | None) -> None:
         """Record a refusal: the contact is tried again later, never dropped."""
@@ -316,6 +323,7 @@ class OutcomeRecorder:
             else:
                 self.pushed.unknown += 1
         self.accept(proved)
+        self.flush()  # who is sent again at once is compared by the ledger
         return unread
 
     def check_late(self, sent: OutboxEntry, called: CallWindow) -> None:

@@ -95,6 +95,7 @@ def settle_outstanding(run: Run, st: SimpleTextingClient, pushed: PushCounts) ->
     try:
         for sending in outstanding.values():
             _settle(outcomes, sending)
+            outcomes.flush()  # the next one may be a later write of the same contacts
     finally:
         outcomes.flush()
     if outstanding:

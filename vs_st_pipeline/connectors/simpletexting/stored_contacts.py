@@ -60,6 +60,7 @@ class ContactItem(msgspec.Struct, frozen=True):
         updated: None where it cannot be read.
         has_custom_fields: it shows in which form custom fields come.
         drift: names in it that are not documented.
+        wrapped: custom fields whose value is an object or a list.
     """
 
     contact_id: str
@@ -74,6 +75,7 @@ class ContactItem(msgspec.Struct, frozen=True):
     updated: datetime | None
     has_custom_fields: bool
     drift: tuple[str, ...]
+    wrapped: tuple[str, ...] = ()
 
 
 class LiveContact(msgspec.Struct, frozen=True):
@@ -187,7 +189,32 @@ def contact_item(text: bytes, names: FieldKeys) -> ContactItem:
         updated=instant(moment) if moment is not None else None,
         has_custom_fields=bool(custom),
         drift=tuple(unexpected_names(KNOWN_CONTACT, body)),
+        wrapped=_wrapped(custom),
     )
+
+
+def _wrapped(custom: object) -> tuple[str, ...]:
+    values = custom.items() if isinstance(custom, Mapping) else ()
+    return tuple(name for name, value in values if isinstance(value, Mapping | list))
+
+
+def in_another_form(db: Db, items: Iterable[ContactItem]) -> set[str]:
+    """Return the contacts that have an object or a list in a custom field where text is stored.
+
+    It would go back with the next write as it came, in place of somebody's text.
+    """
+    odd = {item.contact_id: item.wrapped for item in items if item.wrapped}
+    if not odd:
+        return set()
+    with db.batch({"contact_id": list(odd)}) as batch:
+        rows = db.rows(f"select contact_id, body from raw.simpletexting_contacts semi join {batch} using (contact_id)")
+    found = set()
+    for contact_id, body in rows:
+        custom = (try_object(body) or {}).get("customFields")
+        stored = custom if isinstance(custom, Mapping) else {}
+        if any(isinstance(stored.get(name), str) and stored[name].strip() for name in odd[contact_id]):
+            found.add(contact_id)
+    return found
 
 
 def contact_item_of(text: bytes, names: FieldKeys) -> ContactItem:

@@ -9,6 +9,7 @@ from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.limitations import read_limitations
 from vs_st_pipeline.connectors.vinoshipper.names import TITLE, VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.plan_inputs import PLAN_INPUTS, PLAN_VERSION
+from vs_st_pipeline.connectors.vinoshipper.rereads import REREADING
 from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
 from vs_st_pipeline.connectors.vinoshipper.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
@@ -35,4 +36,5 @@ CONNECTOR = Connector(
     find_person=traces.find_person,
     find_suppressed=traces.find_suppressed,
     migrations=resources.files(__name__) / "sql",
+    rereading=REREADING,
 )

@@ -25,6 +25,7 @@ from vs_st_pipeline.domain.errors import BadAnswer, BadRecord
 from vs_st_pipeline.domain.formats import as_mapping, as_rows
 from vs_st_pipeline.domain.records import ERROR_KEYS, MayBeError, RecordKind, id_text, prove
 from vs_st_pipeline.platform.http.client import Answer, Basic, HttpClient, Pace
+from vs_st_pipeline.platform.http.tape import ONCE
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
 PREFIX = "/api/v3/p"
@@ -119,9 +120,10 @@ class VinoshipperClient:
 
     def search_customers(self, text: str) -> list[bytes]:
         """Search `GET /customers?q=`: free text over phones, names, e-mails (inferred); its result needs proof."""
-        answer = self.http.request(
-            "search_customers", "GET", f"{PREFIX}/customers", shape=msgspec.Raw, params={"q": text}
-        )
+        with self.http.tape.asking_for(ONCE):
+            answer = self.http.request(
+                "search_customers", "GET", f"{PREFIX}/customers", shape=msgspec.Raw, params={"q": text}
+            )
         return self._rows("search_customers", answer)[1]
 
     def memberships(self, page_index: int, page_size: int) -> list[bytes]:
@@ -138,30 +140,31 @@ class VinoshipperClient:
 
     def customer(self, customer_id: int) -> Body:
         """Read `GET /customers/{id}`; `Refused` with 404 where the customer is gone."""
-        return self._record(CUSTOMER, customer_id, f"{PREFIX}/customers/{customer_id}")
+        return self._record(CUSTOMER, customer_id, customer_path(customer_id))
 
     def search_orders(self, params: Mapping[str, str | int]) -> OrderPage:
         """Search `GET /orders` with the documented query string; the server ignores unknown names."""
         answer = self.http.request("search_orders", "GET", f"{PREFIX}/orders", shape=msgspec.Raw, params=params)
-        return self._order_page("search_orders", answer)
+        return OrderPage(*self._rows("search_orders", answer))
 
     def search_orders_by_body(self, body: Mapping[str, Any]) -> OrderPage:
         """Search `POST /orders/search`, the same search with a JSON body (seen in client code)."""
         answer = self.http.request(
             "search_orders_by_body", "POST", f"{PREFIX}/orders/search", shape=msgspec.Raw, json=body
         )
-        return self._order_page("search_orders_by_body", answer)
+        return OrderPage(*self._rows("search_orders_by_body", answer))
 
     def order(self, order_number: str) -> Body:
         """Read `GET /orders/{number}`; the number is free text and is percent-encoded."""
-        return self._record(ORDER, order_number, f"{PREFIX}/orders/{quote(order_number, safe='')}")
+        return self._record(ORDER, order_number, order_path(order_number))
 
     def receipt(self, order_number: str) -> Body:
         """Read `GET /orders/{number}/receipt`; only for successfully submitted orders, else a 4xx."""
         return self._record(RECEIPT, order_number, f"{PREFIX}/orders/{quote(order_number, safe='')}/receipt")
 
     def _record(self, kind: RecordKind, asked: str | int, path: str) -> Body:
-        answer = self.http.request(kind.name, "GET", path, shape=msgspec.Raw)
+        with self.http.tape.asking_for(ONCE):
+            answer = self.http.request(kind.name, "GET", path, shape=msgspec.Raw)
         raw = bytes(answer.value)
         if kind is not ORDER or not _is_that_order(raw, asked):
             try:
@@ -170,9 +173,6 @@ class VinoshipperClient:
                 error.call, error.http_status, error.trace_id = kind.name, answer.status, answer.trace_id
                 raise
         return Body(raw.decode())
-
-    def _order_page(self, call: str, answer: Answer[msgspec.Raw]) -> OrderPage:
-        return OrderPage(*self._rows(call, answer))
 
     def _rows(self, call: str, answer: Answer[msgspec.Raw]) -> tuple[int | None, list[bytes]]:
         # The container's name differs by endpoint and is not documented for any of them.
@@ -188,6 +188,16 @@ class VinoshipperClient:
         except msgspec.DecodeError:
             pass
         raise _no_list(call, answer)
+
+
+def customer_path(customer_id: object) -> str:
+    """Return the path of a customer's detail."""
+    return f"{PREFIX}/customers/{customer_id}"
+
+
+def order_path(order_number: str) -> str:
+    """Return the path of an order's detail; the number is free text and is percent-encoded."""
+    return f"{PREFIX}/orders/{quote(order_number, safe='')}"
 
 
 def _no_list(call: str, answer: Answer[Any]) -> BadAnswer:

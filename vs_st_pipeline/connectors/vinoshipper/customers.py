@@ -6,7 +6,7 @@ Data flow: pages of the customer list, the membership feed and the customer sear
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from vs_st_pipeline.connectors.vinoshipper import landing
@@ -50,12 +50,20 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
         feed = read_feed(vs, FeedCursor.from_json(cursor) if cursor else None)
         _land_feed(run, feed)
         if not feed.cut:
+            vs.http.tape.add_records(MEMBERSHIPS, "", len(feed.moved))  # the same feed shows none of them once more
             return len(feed.moved)
+        vs.http.tape.asks_otherwise("the feed did not reach its cursor")
         due_because = "more memberships moved than the feed shows"
     else:
         feed = read_feed(vs, None)  # before the walk: any change from here on is in the feed or in the walk
         due_because = "full" if run.full else "due"
-    walk = walk_customers(run, vs, asdict(feed.cursor) if feed.cursor else None)
+    if feed.cursor and (feed.blind or not feed.one_page):  # the next sync reads it down to the cursor
+        vs.http.tape.asks_otherwise("the feed was read for its position only")
+    with vs.http.tape.asking_for(LIST):
+        walk = walk_customers(run, vs, asdict(feed.cursor) if feed.cursor else None)
+    vs.http.tape.add_records(LIST, "", len(walk.ids))
+    if not walk.complete or walk.by_total or walk.next_page != len(vs.http.tape.of_turn(LIST)):
+        vs.http.tape.drop(LIST)  # one walk from the first page to the last proves something, and nothing else does
     with run.open() as db, db.transaction():
         if walk.complete:
             landing.land_complete_walk(run, db, walk.ids, unusable=walk.unusable)
@@ -67,6 +75,7 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
         if not run.dry_run:  # the next sync has to walk by itself, and count missing customers
             set_state(db, LIST, run.run_id, run.now())
             _store_cursor(run, db, walk.feed_cursor, feed.blind)
+    run.request_log.append(replace(_feed_entry(0, feed), again=_feed_entry(0, feed)))
     run.request_log.append(RequestLogEntry("customer list", due_because, len(walk.ids), f"{walk.pages} pages"))
     return len(walk.ids)
 
@@ -75,8 +84,11 @@ def _land_feed(run: Run, feed: Feed) -> None:
     with run.open() as db, db.transaction():
         hint(db, "customer", [str(customer_id) for customer_id in feed.moved], "a membership moved", run.now())
         _store_cursor(run, db, asdict(feed.cursor) if feed.cursor else None, feed.blind)
-    found = feed.blind or f"{len(feed.moved)} customers to read"
-    run.request_log.append(RequestLogEntry("membership feed", "every sync", len(feed.moved), found))
+    run.request_log.append(replace(_feed_entry(len(feed.moved), feed), again=_feed_entry(0, feed)))
+
+
+def _feed_entry(moved: int, feed: Feed) -> RequestLogEntry:
+    return RequestLogEntry("membership feed", "every sync", moved, feed.blind or f"{moved} customers to read")
 
 
 def _store_cursor(run: Run, db: Db, cursor: Mapping[str, Any] | None, blind: str | None) -> None:
@@ -110,6 +122,7 @@ def look_up_newcomers(run: Run, vs: VinoshipperClient, phones: Sequence[str]) ->
         try:
             rows = vs.search_customers(phone)
         except Refused:
+            vs.http.tape.asks_otherwise("newcomers could not be looked up")
             break
         candidates = [item for text in rows if (item := landing.customer_item(text)) and item.phone in (phone, None)]
         for item in candidates[:DETAILS_OF_A_LOOK_UP]:

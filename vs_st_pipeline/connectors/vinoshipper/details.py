@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 from vs_st_pipeline.connectors.vinoshipper import landing, landing_orders
 from vs_st_pipeline.connectors.vinoshipper.carried import Detail
@@ -207,6 +208,22 @@ def _ask_whether_any_is_there(run: Run, gone: Sequence[Detail], fetch: Callable[
 
 _TABLE = {CUSTOMER.name: "raw.vinoshipper_customers", ORDER.name: "raw.vinoshipper_orders"}
 _KEY = {CUSTOMER.name: "customer_id", ORDER.name: "order_number"}
+
+
+def receipts_due_at(run: Run, db: Db, order_numbers: Sequence[str]) -> datetime | None:
+    """Return when one of these receipts is asked for again (UTC without zone); None where that is due now."""
+    if not order_numbers:
+        return datetime.max
+    with db.batch({"id": list(order_numbers)}) as batch:
+        rows = db.rows(
+            f"""select b.id, o.receipt_state, o.receipt_at
+                from {batch} as b left join raw.vinoshipper_orders as o on o.order_number = b.id
+                where o.receipt_state is distinct from 'read'"""
+        )
+    if any(state != "none" for _, state, _ in rows):
+        return None
+    every = run.merchant.section(VinoshipperSettings).refresh.open_orders
+    return min((at + every for _, _, at in rows), default=datetime.max)
 
 
 def customers_without_receipt(db: Db, among: Iterable[int]) -> set[int]:

@@ -242,7 +242,7 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, after_walk: bo
 def _store_customer_details(run: Run, db: Db, details: Sequence[Detail], *, after_walk: bool) -> None:
     stored = stored_details(db, CUSTOMER, [row.id for row in details])
     kept = carried_in_details(run, db, CUSTOMER, details, stored)
-    leads = _other_memberships(run, db, details) if after_walk else [False] * len(details)
+    leads = other_memberships(run, db, details) if after_walk else [False] * len(details)
     new: list[tuple[Any, ...]] = []
     same: list[tuple[Any, ...]] = []
     for row, carried, leading in zip(details, kept, leads, strict=True):
@@ -279,7 +279,7 @@ def _store_customer_details(run: Run, db: Db, details: Sequence[Detail], *, afte
         )
 
 
-def _other_memberships(run: Run, db: Db, details: Sequence[Detail]) -> list[bool]:
+def other_memberships(run: Run, db: Db, details: Sequence[Detail]) -> list[bool]:
     """Return for each detail whether it shows other memberships than its list item."""
     with db.batch({"customer_id": [int(row.id) for row in details]}, {"customer_id": "int"}) as batch:
         rows = db.rows(

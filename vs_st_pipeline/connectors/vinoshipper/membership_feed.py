@@ -59,12 +59,14 @@ class Feed:
         cursor: the new cursor; None where the feed gives none.
         blind: why the feed does not tell what changed; None where it does.
         cut: the cursor was not reached, so more may have changed than `moved` has.
+        one_page: the next read ends with the first page, if the feed is the same.
     """
 
     moved: set[int]
     cursor: FeedCursor | None
     blind: str | None = None
     cut: bool = False
+    one_page: bool = True
 
 
 def read_feed(vs: VinoshipperClient, cursor: FeedCursor | None) -> Feed:
@@ -121,7 +123,9 @@ def read_feed(vs: VinoshipperClient, cursor: FeedCursor | None) -> Feed:
     # The order by newest first lets a read end at the cursor; in any other order a change may be on any page.
     in_order = all(later[0] <= earlier[0] for earlier, later in pairwise(times))
     blind = None if in_order else "its rows are not in the order of their changes"
-    return Feed(moved, _next_cursor(times, now, cursor), blind, cut=drawn_back or not reached)
+    made = _next_cursor(times, now, cursor)
+    one_page = min(times)[0] < datetime.fromisoformat(made.at)
+    return Feed(moved, made, blind, cut=drawn_back or not reached, one_page=one_page)
 
 
 def _now(vs: VinoshipperClient) -> datetime:

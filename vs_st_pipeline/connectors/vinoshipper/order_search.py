@@ -32,6 +32,7 @@ from vs_st_pipeline.domain.errors import BadAnswer, Refused
 from vs_st_pipeline.domain.formats import instant
 from vs_st_pipeline.domain.records import id_text
 from vs_st_pipeline.domain.single_reads import IN_A_ROW
+from vs_st_pipeline.platform.http.tape import Tape
 
 ASK_ROWS = 100
 CAP_SEEN = 25  # the server's page size as public clients saw it
@@ -215,6 +216,11 @@ class OrderSearch:
         self._widest: _Page | None = None  # the page of the widest window
         self._met: set[str] = set()
         self._end_included: bool | None = None  # whether a window includes its end day; None: not known
+
+    @property
+    def tape(self) -> Tape:
+        """Return what records the requests."""
+        return self._vs.http.tape
 
     @property
     def can_filter(self) -> bool:

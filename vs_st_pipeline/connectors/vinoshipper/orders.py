@@ -11,7 +11,7 @@ It is long because the four passes share windows, cursors and days that cannot b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -60,6 +60,7 @@ LONGEST_STRETCH = 31
 LEARN_AGAIN_AFTER = timedelta(days=7)
 
 HISTORY, SEARCH = "order_history", "order_search"
+RECONCILE = "reconcile"
 PROCESSED_CURSOR, SHIPPED_CURSOR, NO_SHIPPED_FILTER = "orders_processed", "orders_shipped", "no_shipped_filter"
 
 
@@ -77,6 +78,8 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
             for name in (HISTORY, SEARCH, NO_SHIPPED_FILTER):
                 clear_state(db, name)
         stale = is_due(db, SEARCH, LEARN_AGAIN_AFTER, run.now())
+        if stale or run.full:
+            vs.http.tape.asks_otherwise("what the search obeys was learned anew")
         search = OrderSearch(vs, None if stale or run.full else get_state(db, SEARCH))
         history = {} if run.full else get_state(db, HISTORY) or {}
         for name in (PROCESSED_CURSOR, SHIPPED_CURSOR):  # an earlier version set them only at the end of the history
@@ -87,6 +90,7 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
         if history:  # orders that came since the history walk began do not wait for its end
             _pass_processed(run, search, numbers)
             _pass_shipped(run, search, numbers)
+        search.tape.shown = frozenset(numbers)
         if history.get("complete"):
             _reconcile(run, search, numbers)
             _ask_unseen_again(run, search, numbers)
@@ -98,7 +102,9 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
         with run.open() as db, db.transaction():
             if stale:
                 set_state(db, SEARCH, search.capabilities(), run.now())
-            else:  # what is learned on the way is kept, but all of it is asked again a week after the first time
+            elif get_state(db, SEARCH) != search.capabilities():
+                search.tape.asks_otherwise("more was learned of what the search obeys")
+                # What is learned on the way is kept, but all of it is asked again a week after the first time
                 change_state(db, SEARCH, search.capabilities())
             set_limitation(db, ORDER_DATES, not search.can_filter, run.now())
             no_shipped = search.can_filter and get_state(db, NO_SHIPPED_FILTER) is not None
@@ -134,6 +140,7 @@ def _walk_history(
 
     Orders that come in during the walk are younger than its start, and that is where the other passes begin.
     """
+    search.tape.asks_otherwise("the history was walked")
     oldest = run.merchant.section(VinoshipperSettings).history_from - OVERLAP
     reached = date.fromisoformat(history["reached"]) if history else _newest_edge(run)
     size = timedelta(days=history.get("size") or FIRST_WINDOW.days)
@@ -212,6 +219,8 @@ def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
             rows += page
         why = "newly processed"
     except FilterIgnored:
+        if search.can_filter:
+            search.tape.asks_otherwise("the search by dates has no effect")
         search.filter_works = False
         with run.open() as db:
             known = _known_older_than(db, since)
@@ -223,9 +232,20 @@ def _pass_processed(run: Run, search: OrderSearch, numbers: set[str]) -> None:
             _keep_unseen(run, db, search, since, _newest_edge(run))
         else:
             _keep_unnamed(run, db, search)
-        set_state(db, PROCESSED_CURSOR, _next_cursor(run), run.now())
+        _move_cursor(run, db, search, PROCESSED_CURSOR, since)
     numbers.update(row.number for row in rows)
-    run.request_log.append(RequestLogEntry("order search", why, len(rows), f"{changed} new or changed"))
+    _log_pass(run, why, len(rows), changed)
+
+
+def _move_cursor(run: Run, db: Db, search: OrderSearch, name: str, since: date) -> None:
+    set_state(db, name, _next_cursor(run), run.now())
+    if _since(run, _next_cursor(run)) != since:
+        search.tape.asks_otherwise("the next search begins later")
+
+
+def _log_pass(run: Run, why: str, rows: int, changed: int) -> None:
+    again = RequestLogEntry("order search", why, rows, "0 new or changed")
+    run.request_log.append(replace(again, found=f"{changed} new or changed", again=again))
 
 
 def _known_older_than(db: Db, day: date) -> Callable[[list[OrderRow]], bool]:
@@ -245,11 +265,10 @@ def _known_older_than(db: Db, day: date) -> Callable[[list[OrderRow]], bool]:
 def _pass_shipped(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     with run.open() as db:
         if not search.can_filter or not is_due(db, NO_SHIPPED_FILTER, LEARN_AGAIN_AFTER, run.now()):
-            run.request_log.append(
-                RequestLogEntry(
-                    "order search", "newly shipped", 0, "not possible here: the rotation of open orders shows it"
-                )
+            entry = RequestLogEntry(
+                "order search", "newly shipped", 0, "not possible here: the rotation of open orders shows it"
             )
+            run.request_log.append(replace(entry, again=entry))
             return
         since = _since(run, get_state(db, SHIPPED_CURSOR))
     rows: list[OrderRow] = []
@@ -257,15 +276,16 @@ def _pass_shipped(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         for page in search.window(since, _newest_edge(run), SHIPPED, _stored(run)):
             rows += page
     except FilterIgnored:
+        search.tape.asks_otherwise("the search by shipping dates has no effect")
         with run.open() as db:
             set_state(db, NO_SHIPPED_FILTER, True, run.now())
         return
     with run.open() as db, db.transaction():
         changed = landing_orders.land_order_rows(db, rows, run.now())
         set_limitation(db, SHIPPED_DAYS, search.shipped_cut, run.now())
-        set_state(db, SHIPPED_CURSOR, _next_cursor(run), run.now())
+        _move_cursor(run, db, search, SHIPPED_CURSOR, since)
     numbers.update(row.number for row in rows)
-    run.request_log.append(RequestLogEntry("order search", "newly shipped", len(rows), f"{changed} new or changed"))
+    _log_pass(run, "newly shipped", len(rows), changed)
 
 
 def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
@@ -284,27 +304,34 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         age = {day: now - compared.get(day, at if day < first else now) for day in days}
         # A comparison dated in the future is wrong and counts as never made.
         overdue = [day for day in days if run.full or age[day] >= every or age[day] < -CLOCK_SLACK]
-        quota = rotation_quota(db, "reconcile", len(days), every, now)
+        quota = rotation_quota(db, RECONCILE, len(days), every, now)
         in_turn = sorted((day for day in days if day not in overdue), key=lambda day: (-age[day], day))
     found = 0
     chosen = [*overdue, *in_turn[: max(0, quota - len(overdue))]]
     for first_day, end in _stretches(chosen):
-        rows = _rows_of_stretch(run, search, first_day, end)
+        with search.tape.asking_for(RECONCILE, day_item(first_day, end)):
+            rows = _rows_of_stretch(run, search, first_day, end)
         with run.open() as db, db.transaction():
-            found += landing_orders.land_order_rows(db, rows, now)
+            differing = landing_orders.land_order_rows(db, rows, now)
             if search.can_filter:
                 _keep_unseen(run, db, search, first_day, end)
             else:
                 _keep_unnamed(run, db, search)
-            found += _want_those_not_shown(db, first_day, end, {row.number for row in rows})
+            differing += _want_those_not_shown(db, first_day, end, {row.number for row in rows})
             db.execute(
                 """insert or replace into raw.slices
                    select cast(day as date), $now::timestamp
                    from range($start::timestamp, $end::timestamp, interval 1 day) as days(day)""",
                 {"now": now, "start": first_day, "end": end},
             )
-        numbers.update(row.number for row in rows)
+        found += differing
+        new = {row.number for row in rows} - numbers
+        numbers |= new
+        search.tape.add_records(RECONCILE, day_item(first_day, end), len(new))
+        if differing:  # the same rows would not be found different once more
+            search.tape.drop(RECONCILE, day_item(first_day, end))
         if not search.can_filter:
+            search.tape.asks_otherwise("the search by dates has no effect")
             break  # a single day cannot be asked for any more
     if any(day < today - timedelta(days=RECONCILED_DAYS) for day in compared):
         with run.open() as db:
@@ -313,6 +340,11 @@ def _reconcile(run: Run, search: OrderSearch, numbers: set[str]) -> None:
         run.request_log.append(
             RequestLogEntry("order search", "reconciliation by days", len(chosen), f"{found} differ")
         )
+
+
+def day_item(first_day: date, end: date) -> str:
+    """Return the name under which the tape has what was asked for these days: a day, or what is no single day."""
+    return first_day.isoformat() if end - first_day == timedelta(days=1) else f"{first_day}/{end}"
 
 
 def _keep_unseen(run: Run, db: Db, search: OrderSearch, start: date, end: date) -> None:
@@ -330,6 +362,8 @@ def _ask_unseen_again(run: Run, search: OrderSearch, numbers: set[str]) -> None:
     """Ask once a week for the days that could not be seen whole, in case the search obeys more by now."""
     with run.open() as db:
         days = days_to_ask_again(db, run.now())
+    if days:
+        search.tape.asks_otherwise("days were asked for again")
     for day in days:
         rows: list[OrderRow] = []
         try:

@@ -125,7 +125,7 @@ def customer_tasks(run: Run, db: Db, customer_ids: Sequence[int]) -> list[ReadTa
                 from raw.vinoshipper_customers as c semi join {batch} using (customer_id)
                 left join raw.hints as h on h.kind = 'customer' and h.id = cast(c.customer_id as varchar)
                 where c.deleted_at is null
-                order by c.detail_at, c.customer_id"""
+                order by c.detail_at, 1"""
         )
     return _by_need(
         _tasks(run, db, "customer_details", rows, run.merchant.section(VinoshipperSettings).refresh.customer_details)

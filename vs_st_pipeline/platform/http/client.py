@@ -8,7 +8,7 @@ what it knows of the environment (proxies, CA bundle) is asked of it once. Failu
 outside any `except`, so that no chain carries requests' messages: they hold URLs, and URLs hold phones.
 
 It is long because it tells every way in which a try can fail from the others in one place: which check comes first, and
-which failures are tried again, can only be read together.
+which failures are tried again, can only be read together; and what counts as the same answer is what is judged here.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from hashlib import md5
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -55,6 +56,7 @@ from vs_st_pipeline.domain.errors import (
 from vs_st_pipeline.platform.cpu_slots import releasing, waiting
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.http.deadline import Adapter, start_deadline
+from vs_st_pipeline.platform.http.tape import Exchange, Key, Tape
 
 T = TypeVar("T")
 NoBody: Final = type(None)
@@ -137,13 +139,17 @@ def _require_sendable(*secrets: str) -> None:
 
 @dataclass(slots=True)
 class _Request:
-    """One request, over all its tries. `spent`: seconds in tries and between them, without waits for permits."""
+    """One request, over all its tries. `spent`: seconds in tries and between them, without waits for permits.
+
+    `heard`: the last answer, or the last failure without one.
+    """
 
     call: str
     prepared: requests.PreparedRequest = field(repr=False)
     shape: Any
     once: bool = False
     spent: float = 0.0
+    heard: _Heard | _Failed | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +175,7 @@ class HttpClient:
 
     Attributes:
         calls: tries so far by call name, retries and those that found no connection included.
+        tape: what is asked and heard, where somebody records it; all clients of a run share one.
     """
 
     def __init__(
@@ -198,6 +205,7 @@ class HttpClient:
             BadSettings: `base_url` cannot be used.
         """
         self.calls: Counter[str] = Counter()
+        self.tape = Tape()
         self._system = system
         self._base_url = base_url.rstrip("/")
         self._auth = auth
@@ -256,9 +264,61 @@ class HttpClient:
         prepared.headers.update(headers or {})
         asked = _Request(call, prepared, shape, once)
         outcome = self._try(asked) if once else self._retrying(self._try, asked)
+        if self.tape.recording:
+            self._record(asked, outcome)
         if isinstance(outcome, _Failed):
             raise outcome.error
         return cast("Answer[T]", outcome)
+
+    def ask_again(self, known: Exchange) -> bool:
+        """Ask a recorded question again, and say whether the answer is the same as it was.
+
+        The answer, or what came in its place, is kept for the `request` that asks for it next. An answer whose own
+        clock is behind the recorded one's is not the same: what is compared with that clock might come out otherwise.
+
+        Raises:
+            TryLater: the run was stopped while it waited for a permit.
+        """
+        self.tape.take(known.key)  # this asks anew
+        prepared = self._built(known.method, self._base_url + known.path, known.body)
+        asked = _Request(known.call, prepared, NoBody)
+        outcome = self._retrying(self._try, asked)
+        if isinstance(outcome, _Failed) and not isinstance(outcome.error, Refused):
+            self.tape.keep_ready(known.key, replace(outcome, again=False))  # all its time was given to it already
+        else:
+            self.tape.keep_ready(known.key, asked.heard)
+        found = self._exchange_of(asked, outcome)
+        if found is None or found.digest != known.digest or (isinstance(asked.heard, _Heard) and asked.heard.cut):
+            return False
+        return known.server_time is None or (found.server_time or 0.0) >= known.server_time - _CLOCK_STEP
+
+    def _record(self, asked: _Request, outcome: Answer[Any] | _Failed) -> None:
+        found = self._exchange_of(asked, outcome)
+        if found is None:
+            self.tape.asks_otherwise("a request failed")
+        else:
+            self.tape.record(found)
+
+    def _exchange_of(self, asked: _Request, outcome: Answer[Any] | _Failed) -> Exchange | None:
+        """Return what is remembered of an answer, a refusal included; None where nothing was said."""
+        if isinstance(outcome, _Failed):
+            if not isinstance(outcome.error, Refused):
+                return None
+            told = f"{outcome.error.http_status} {outcome.error.code}".encode()
+            server_time = None
+        else:
+            told = asked.heard.body if isinstance(asked.heard, _Heard) else b""
+            server_time = outcome.server_time
+        return Exchange(*self._key(asked.prepared, call=asked.call), digest_of(told), server_time)
+
+    def _key(self, prepared: requests.PreparedRequest, *, call: str) -> tuple[str, str, str, str, bytes | None]:
+        body = prepared.body
+        path = str(prepared.url)[len(self._base_url) :]
+        return self._system, call, str(prepared.method), path, body if isinstance(body, bytes) else None
+
+    def _key_of(self, prepared: requests.PreparedRequest) -> Key:
+        system, _, method, path, body = self._key(prepared, call="")
+        return system, method, path, body
 
     def close(self) -> None:
         """Close idle connections."""
@@ -271,13 +331,16 @@ class HttpClient:
         if params:
             pairs = {k: str(v).lower() if isinstance(v, bool) else v for k, v in params.items()}
             url += ("&" if "?" in path else "?") + urlencode(pairs, quote_via=quote)
+        body = encode(json) if json is not None else None
+        if json is not None and body is None:
+            raise Internal("The request holds text that cannot be sent", system=self._system, call=call)
+        return self._built(method, url, body)
+
+    def _built(self, method: str, url: str, body: bytes | None) -> requests.PreparedRequest:
         prepared = requests.PreparedRequest()
         prepared.method, prepared.url = method, url
         prepared.headers = requests.structures.CaseInsensitiveDict(_HEADERS)
-        if json is not None:
-            body = encode(json)
-            if body is None:
-                raise Internal("The request holds text that cannot be sent", system=self._system, call=call)
+        if body is not None:
             prepared.body = body
             prepared.headers["Content-Type"] = "application/json"
             prepared.headers["Content-Length"] = str(len(body))
@@ -288,6 +351,13 @@ class HttpClient:
         return after if after is not None and after > 0 else self._backoff(state)
 
     def _try(self, ask: _Request) -> Answer[Any] | _Failed:
+        ready = None if ask.once else self.tape.take(self._key_of(ask.prepared))
+        if ready is None:
+            ready = self._ask(ask)
+        ask.heard = ready
+        return self._judge(ask, ready) if isinstance(ready, _Heard) else ready
+
+    def _ask(self, ask: _Request) -> _Heard | _Failed:
         with (
             waiting()
         ):  # one wait for both: a permit kept until a CPU slot is free would be used together with many others
@@ -301,7 +371,7 @@ class HttpClient:
             failpoint("answer")
             ask.spent += time.monotonic() - began
         if isinstance(heard, _Heard):
-            return self._judge(ask, heard)
+            return heard
         kind, sentence = heard
         if kind is NotSent and not ask.once:  # of several tries the last one says little about the others
             kind = TryLater
@@ -378,6 +448,11 @@ class HttpClient:
         return Answer(value, status, server_time, trace_id)
 
 
+def digest_of(body: bytes) -> bytes:
+    """Return the digest by which an answer is known again: MD5, as that of a stored body."""
+    return md5(body, usedforsecurity=False).digest()
+
+
 def _never_left(error: requests.RequestException) -> type[TryLater]:
     """Return NotSent where no connection was made: then the request has certainly not left."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
@@ -388,6 +463,7 @@ def _never_left(error: requests.RequestException) -> type[TryLater]:
 
 
 NOT_THERE: Final = (404, 410)
+_CLOCK_STEP: Final = 60.0  # seconds by which a system's own machines may differ
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "vs-st-pipeline"}
 
 

@@ -367,7 +367,7 @@ class Warehouse:
         Uses by this thread (`use`) are shared until it waits for anything (`lease`).
         """
         held = self._held(merchant_id, route)
-        lease = Lease(lambda: self.open(merchant_id, route), lambda: self._may_be_requested(held))
+        lease = Lease(lambda: self.open(merchant_id, route), lambda: _must_end(held))
         with self._guard:
             held.keepers += 1
             if self._watcher is None:
@@ -387,6 +387,16 @@ class Warehouse:
                 if not held.keepers and not held.users:
                     self._detach(held)
 
+    def release(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> None:
+        """Close a kept file now, whatever keeps it; the next use opens it again. A file in use stays open."""
+        lease = self._leases.of_thread.get((merchant_id, route))
+        if lease is not None:
+            lease.let_go()
+        held = self._held(merchant_id, route)
+        with held.locked():
+            if not held.users:
+                self._detach(held)
+
     @contextmanager
     def _leasing(self, merchant_id: str, route: str, lease: Lease) -> Iterator[None]:
         key, leases = (merchant_id, route), self._leases.of_thread
@@ -400,16 +410,6 @@ class Warehouse:
         finally:
             del leases[key]
             lease.let_go()
-
-    def _may_be_requested(self, held: _Held) -> bool:
-        """Say whether another process requests the file of a lease; checked at intervals."""
-        now = time.monotonic()
-        if now - held.asked_at < WATCH_SECONDS:
-            return False
-        if is_release_requested(held.path):
-            return True  # whoever lets go of it asks once more, and detaches it
-        held.asked_at = now
-        return False
 
     def use(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> AbstractContextManager[Db]:
         """Open the file as `open` does; within `keeping`, together with the steps before and after (`lease`)."""
@@ -603,6 +603,19 @@ def _is_requested(held: _Held) -> bool:
         return False
     held.asked_at, held.granted = now, is_release_requested(held.path)
     return held.granted
+
+
+def _must_end(held: _Held) -> bool:
+    """Say whether a lease must let go of the file before the next step; opening it asks the same."""
+    if _is_lost(held) or held.inode != _inode(held.path):
+        return True
+    now = time.monotonic()
+    if now - held.asked_at < WATCH_SECONDS:
+        return False
+    if is_release_requested(held.path):
+        return True  # whoever lets go of it asks once more, and detaches it
+    held.asked_at = now
+    return False
 
 
 _LOCKS_OF_NO_ROUTE = ("standing", "forgotten")  # other locks in a merchant's folder

@@ -19,12 +19,13 @@ class Lease:
 
     Args:
         open_file: opens the file for a moment.
-        is_requested: says whether another process requests it.
+        must_end: says whether the use must end before the next step: another process requests the file, or it is not
+            the one any more that would be opened now.
     """
 
-    def __init__(self, open_file: Callable[[], AbstractContextManager[Db]], is_requested: Callable[[], bool]) -> None:
+    def __init__(self, open_file: Callable[[], AbstractContextManager[Db]], must_end: Callable[[], bool]) -> None:
         self._open_file = open_file
-        self._is_requested = is_requested
+        self._must_end = must_end
         self._opened: AbstractContextManager[Db] | None = None
         self._db: Db | None = None
         self._in_step = False
@@ -40,7 +41,7 @@ class Lease:
             with self._open_file() as db:
                 yield db
             return
-        if self._opened is not None and self._is_requested():
+        if self._opened is not None and self._must_end():
             self.let_go()
         if self._opened is None:
             opened = self._open_file()

@@ -126,10 +126,30 @@ def rotation_quota(db: Db, name: str, count: int, every: timedelta, now: datetim
 
     The fraction is kept, so that many short steps come to the same as one long one.
     """
-    state = get_state(db, f"rotation:{name}") or {"at": now.isoformat(), "left": 0.0}
-    elapsed = max(0.0, (now - datetime.fromisoformat(state["at"])).total_seconds())
-    seconds = every.total_seconds()
-    earned = count * min(1.0, elapsed / seconds) if seconds > 0 else float(count)
-    total = min(float(count), float(state["left"]) + earned)
-    set_state(db, f"rotation:{name}", {"at": now.isoformat(), "left": total - int(total)}, now)
-    return int(total)
+    at, left = rotation_state(db, name) or (now, 0.0)
+    quota, left = share(count, every.total_seconds(), (now - at).total_seconds(), left)
+    set_rotation_state(db, name, now, left, now)
+    return quota
+
+
+def rotation_state(db: Db, name: str) -> tuple[datetime, float] | None:
+    """Return when a share was last worked out (UTC without zone), and the fraction left of it; None where never."""
+    state = get_state(db, f"rotation:{name}")
+    return (datetime.fromisoformat(state["at"]), float(state["left"])) if state else None
+
+
+def set_rotation_state(db: Db, name: str, at: datetime, left: float, now: datetime) -> None:
+    """Set what `rotation_state` returns."""
+    set_state(db, f"rotation:{name}", {"at": at.isoformat(), "left": left}, now)
+
+
+def share(count: int, seconds: float, elapsed: float, left: float) -> tuple[int, float]:
+    """Return how many of `count` things to read again now, and the fraction left over.
+
+    Args:
+        seconds: the period in which all are read. elapsed: since the last share. left: its fraction.
+    """
+    earned = count * min(1.0, max(0.0, elapsed) / seconds) if seconds > 0 else float(count)
+    total = min(float(count), left + earned)
+    whole = int(total + 1e-9)  # however many steps it was added up in
+    return whole, max(0.0, total - whole)

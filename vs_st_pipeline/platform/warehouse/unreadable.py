@@ -70,6 +70,11 @@ def waiting_ids(db: Db, kind: str, now: datetime) -> set[str]:
     }
 
 
+def next_tries(db: Db, *kinds: str) -> list[datetime]:
+    """Return when records of these kinds that could not be read are asked for again (UTC without zone)."""
+    return [next_at for (kind, _), next_at in _next_tries(db).items() if kind in kinds]
+
+
 _CACHED = "unreadable"
 
 

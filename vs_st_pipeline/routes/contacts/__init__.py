@@ -9,6 +9,7 @@ from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.warehouse.migrations import read_legacy
 from vs_st_pipeline.routes.contacts import assets, check, checks, commands, pages, report, sync, words
 from vs_st_pipeline.routes.contacts.settings import ContactsSettings
+from vs_st_pipeline.routes.contacts.stage_names import STAGES, SYNCED
 from vs_st_pipeline.routes.contacts.systems import NAME, SYSTEMS
 
 _SQL = resources.files(__name__) / "sql"
@@ -22,8 +23,8 @@ ROUTE = Route(
     legacy=read_legacy(_SQL / "legacy"),
     does="SimpleTexting contacts saying what Vinoshipper knows",
     records="contacts",
-    stages=sync.STAGES,
-    writes=sync.SYNCED,
+    stages=STAGES,
+    writes=SYNCED,
     assets=assets.ASSETS,
     checks=checks.CHECKS,
     pages=pages.PAGES,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vs_st_pipeline.pipeline.route import Asset
-from vs_st_pipeline.routes.contacts.sync import CONTACTS, CUSTOMERS, ORDERS, PLANNED, STAGED, SYNCED
+from vs_st_pipeline.routes.contacts.stage_names import CONTACTS, CUSTOMERS, ORDERS, PLANNED, STAGED, SYNCED
 
 _API, _PYTHON = frozenset({"api", "duckdb"}), frozenset({"python", "duckdb"})
 _PLAN, _DONE = "planned/simpletexting/contacts", "synced/simpletexting/contacts"

@@ -72,6 +72,10 @@ _UNSETTLED = (
        left join synced.settled as s using (system, object, id)
        where p.fingerprint is not null and s.fingerprint is distinct from p.fingerprint
          and (c.read_run = $run) <> (p.compared is not null)""",
+    # Another customer's id was written since (by a run that died): even a settled contact may stand for another one.
+    """count(*) from synced.history
+       where seq > (select coalesce(max(history), -1) from planned.basis)
+         and field = $id_field and event = 'accepted'""",
 )
 
 
@@ -91,17 +95,17 @@ def plan_inputs(run: Run, db: Db, field_map: FieldMap) -> PlanInputs:
         ),
         stored=_OF_THE_DAY,
         unsettled=_UNSETTLED,
-        values=_clock(run),
+        values={**_clock(run), "id_field": CUSTOMER_ID_LABEL},
     )
 
 
 def _clock(run: Run) -> dict[str, object]:
-    today = run.today()
+    today, latest = run.today(), latest_date(run)
     return {
         "born": last_birth_date(today),
         "of_age": today.year - LEGAL_AGE,
-        "latest": latest_date(run).date().isoformat(),
-        "now": run.now().isoformat(),
+        "latest": latest.date().isoformat(),
+        "now": latest.isoformat(),
     }
 
 
@@ -157,7 +161,7 @@ from raw.simpletexting_contacts as c
 {join} {known} as k on k.id = c.contact_id
 left join temp.plan_phones as p on p.phone = c.phone
 left join temp.plan_customers as n on n.customer_id = try_cast(k.named as bigint)
-left join temp.plan_customers as w on w.customer_id = try_cast(nullif(k.written, k.named) as bigint)
+left join temp.plan_customers as w on w.customer_id = try_cast(k.written as bigint)
 left join (select email, count(*) as count, sum(hash(contact_id)) as hash from raw.simpletexting_contacts
            where email is not null and not gone group by email) as e on e.email = k.share
 left join synced.doubted as d on d.id = c.contact_id

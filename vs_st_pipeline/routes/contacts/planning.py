@@ -40,6 +40,7 @@ from vs_st_pipeline.domain.order_history import newest
 from vs_st_pipeline.domain.plan import NOT_CONFIRMED, NOT_READ_YET, RECEIPT_UNREADABLE, Change, Wanted
 from vs_st_pipeline.domain.refs import Ref
 from vs_st_pipeline.pipeline import planning
+from vs_st_pipeline.pipeline.incremental import InputsQuery
 from vs_st_pipeline.pipeline.plan_store import Reasons
 from vs_st_pipeline.pipeline.staged_records import staged_customers, staged_orders
 from vs_st_pipeline.pipeline.targets import Plan, Unmatched
@@ -86,16 +87,24 @@ def make_plan(run: Run, field_map: FieldMap, linked: Linked | None = None) -> Pl
         linked: which customer each contact stands for, if that was worked out of all in this sync already.
     """
     with run.open() as db:
+        # First: what a plan is known by must not be of a later moment than the plan itself.
+        inputs, of_each = plan_inputs(run, db, field_map), contact_inputs(run)
         known = _known(run, db)
         resolved = resolve_fields(field_map, known.custom_fields)
-        planner = _planner(run, db, field_map, linked, known, resolved)
-        plan = planning.make_plan(run, db, planner, plan_inputs(run, db, field_map))
+        planner = _planner(run, db, field_map, linked, known, resolved, of_each)
+        plan = planning.make_plan(run, db, planner, inputs)
     plan.missing_fields = [row.to for row in resolved.missing]
     return plan
 
 
 def _planner(
-    run: Run, db: Db, field_map: FieldMap, linked: Linked | None, known: _Known, resolved: ResolvedMap
+    run: Run,
+    db: Db,
+    field_map: FieldMap,
+    linked: Linked | None,
+    known: _Known,
+    resolved: ResolvedMap,
+    inputs: InputsQuery,
 ) -> planning.Planner[Person]:
     wants = _Wants(resolved, run.merchant)
     emails = _Emails(db)
@@ -117,7 +126,7 @@ def _planner(
         ]
 
     return planning.Planner(
-        inputs=contact_inputs(run),
+        inputs=inputs,
         basis=(
             [(one.label, one.merge_tag) for one in known.custom_fields],
             known.history_complete,
@@ -128,7 +137,7 @@ def _planner(
         # Keys are part of it: an account that renames a merge tag must be compared again.
         meaning=_md5(json.dumps([field_map.fingerprint, [key for _, key in resolved.available]])),
         map_fingerprint=field_map.fingerprint,
-        reads=dict(db.rows("select what, rows from raw.reads where what in ('customers', 'contacts')")),
+        reads=dict(db.rows("select what, rows from raw.reads where what in ('customers', 'contacts') order by what")),
         loses=loses_by(field_map),
         reasons=_reasons(field_map),
     )
@@ -160,10 +169,10 @@ def _known(run: Run, db: Db) -> _Known:
 
 
 def _names(contact: ContactIdentity, linked: Linked) -> tuple[str | None, str | None]:
-    """Return the customers that a contact names: what it carries, and what we wrote there."""
+    """Return the customers that a contact names: what it carries, and what we wrote there, if that is another."""
     written = linked.written.get(contact.contact_id)
     named = str(carried_id(contact.vs_customer_id) or NO_ID) if contact.vs_customer_id else None
-    return named, None if written is None else str(written)
+    return named, None if written is None or str(written) == named else str(written)
 
 
 def _people(run: Run, db: Db, linked: Linked, known: _Known) -> list[Person]:

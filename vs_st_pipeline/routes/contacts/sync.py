@@ -21,22 +21,20 @@ from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
 from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.pipeline import delivery, erasure, raw_retention
-from vs_st_pipeline.pipeline.plan_cache import load_cached_plan, save_cached_plan
+from vs_st_pipeline.pipeline.plan_cache import is_of_now, load_cached_plan, save_cached_plan
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.pipeline.status_file import record_run
+from vs_st_pipeline.platform.http.tape import ONCE
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
 from vs_st_pipeline.routes.contacts import map_file, plan_rows, stages
 from vs_st_pipeline.routes.contacts.demand import wants_receipts
 from vs_st_pipeline.routes.contacts.plan_inputs import plan_inputs
+from vs_st_pipeline.routes.contacts.quiet import leave_quietly, quiet_path
 from vs_st_pipeline.routes.contacts.report import new_report
 from vs_st_pipeline.routes.contacts.session import open_session
+from vs_st_pipeline.routes.contacts.stage_names import CONTACTS, CUSTOMERS, ORDERS, PLANNED, STAGED, STAGES, SYNCED
 from vs_st_pipeline.routes.contacts.systems import NAME, SYSTEMS
-
-CONTACTS, CUSTOMERS, ORDERS = "raw/simpletexting/contacts", "raw/vinoshipper/customers", "raw/vinoshipper/orders"
-STAGED, PLANNED, SYNCED = "staged", "planned", "synced"
-STAGES = (CONTACTS, CUSTOMERS, ORDERS, STAGED, PLANNED, SYNCED)
-"""Every stage by name, in the order in which they are run."""
 
 
 def sync(run: Run) -> Report:
@@ -77,6 +75,13 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
     whole = set(selected) == set(STAGES)
     with open_session(run, selected, on_stage) as session, run.sync_lock():
         field_map = map_file.load_field_map(run.merchant)  # a map that cannot be read should cost no request
+        quiet = quiet_path(session, field_map)
+        if whole:
+            # Every answer is the same, and nothing else is due: all that the stages would do is done already.
+            if quiet.nothing_changed():
+                return session.report
+            quiet.begin_ordinary()
+            quiet.record()
         erasure.begin(run, SYSTEMS)
 
         session.do(CONTACTS, stages.read_contacts)
@@ -93,6 +98,7 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
             receipts, staged = session.do(ORDERS, stages.receipts_to_read, field_map) or [], True
         if session.do(ORDERS, stages.read_receipts, receipts):
             cached = None  # they may say something new
+        session.tape.forget_ready()  # before a write everything is read anew
 
         if cached is not None:
             session.keep(STAGED, PLANNED, SYNCED)
@@ -103,16 +109,21 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
             else:
                 session.do(STAGED, stages.stage)
             session.do(PLANNED, stages.plan, field_map)
-            session.do(SYNCED, stages.push_plan)
+            with session.tape.asking_for(ONCE):  # where nothing is to be written, the next sync has none of this to ask
+                session.do(SYNCED, stages.push_plan)
         with run.open() as db:
             session.report.unseen = [spot.sentence for system in SYSTEMS for spot, _ in system.limitations(db)]
             session.report.orders_unseen = newest_unseen(db) is not None
+            stands = cached is not None
             if cached is None:
                 session.report.waiting = count_waiting(db)
                 if whole:
-                    save_cached_plan(run, db, plan_inputs(run, db, field_map), session.report, receipts)
+                    inputs = plan_inputs(run, db, field_map)
+                    stands = save_cached_plan(run, db, inputs, session.report, receipts) and is_of_now(db, inputs)
         raw_retention.prune_raw(run, SYSTEMS)
         erasure.finish(run)
+        if whole and stands:
+            leave_quietly(quiet, receipts)
     return session.report
 
 

@@ -18,6 +18,7 @@ from vs_st_pipeline.connectors.vinoshipper.waiting import MOST_SECONDS, MOST_TEX
 from vs_st_pipeline.domain.errors import TryLater
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
+from vs_st_pipeline.platform.http.tape import Tape
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import get_state
@@ -164,7 +165,7 @@ class Search:
     filter_works = can_filter = True
 
     def __init__(self, *windows: list[str] | Exception) -> None:
-        self.windows = windows
+        self.windows, self.tape = windows, Tape()
 
     def history(self, newest: date, oldest: date, size: timedelta) -> Iterator[Window]:
         for place, numbers in enumerate(self.windows):

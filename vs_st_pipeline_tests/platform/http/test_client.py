@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from decimal import Decimal
 from email.utils import formatdate
 from pathlib import Path
@@ -32,8 +33,9 @@ from vs_st_pipeline.domain.errors import (
     TryLater,
 )
 from vs_st_pipeline.platform.cpu_slots import CpuSlots, releasing
-from vs_st_pipeline.platform.http import client
+from vs_st_pipeline.platform.http import client, tape
 from vs_st_pipeline.platform.http.client import Basic, Bearer, HttpClient, NoBody
+from vs_st_pipeline.platform.http.tape import Exchange
 
 SECRET, PHONE, BODY = "canary-secret-5521", "7075550147", "canary-body-9034"
 DATE = "Thu, 01 Jan 2026 00:00:00 GMT"
@@ -513,3 +515,103 @@ def test_retry_after_date_is_read_by_the_server_s_clock(server: Server) -> None:
     rig = Rig(server.url)
     rig.fail()
     assert 0 < rig.slept[0] <= 3
+
+
+# --- the same question once more ----------------------------------------------------------------------------------
+
+
+def recorded(http: HttpClient, **arguments: Any) -> Exchange:
+    """Ask something while it is recorded; what was kept of it."""
+    http.tape.recording = True
+    with suppress(PipelineError):
+        http.request("list", "GET", "/things", shape=JSON, **arguments)
+    [(_, _, exchange)] = http.tape.exchanges
+    return exchange
+
+
+@pytest.mark.parametrize(
+    ("later", "same"),
+    [
+        (reply(200, '{"a": 1}'), True),
+        (reply(200, '{"a": 2}'), False),
+        (reply(200, '{"a": 1} '), False),
+        (reply(404, '{"code": "gone"}'), False),
+        (reply(200, '{"a": 1}', Date="Thu, 01 Jan 2026 00:00:30 GMT"), True),
+        (reply(200, '{"a": 1}', Date="Wed, 31 Dec 2025 23:59:30 GMT"), True),  # within what a system's clocks differ
+        (reply(200, '{"a": 1}', Date="Wed, 31 Dec 2025 23:00:00 GMT"), False),
+        (reply(200, '{"a": 1}').replace(b"Date: ", b"No-Date: "), False),
+        (page(200), False),
+        (page(200, '<input type="password">'), False),
+        (reply(401), False),
+    ],
+)
+def test_an_answer_is_the_same_by_its_bytes_and_its_clock(server: Server, later: bytes, same: bool) -> None:
+    server.acts = [reply(200, '{"a": 1}'), later]
+    http = Rig(server.url).client
+    exchange = recorded(http, params={"q": "a b", "deep": True})
+    assert http.ask_again(exchange) is same
+    assert server.heads[0].splitlines()[0] == server.heads[1].splitlines()[0]
+
+
+def test_a_refusal_is_the_same_by_its_status_and_code_whatever_its_trace(server: Server) -> None:
+    server.acts = [
+        reply(404, '{"code": "no_feed", "trace": 1}'),
+        reply(404, '{"code": "no_feed", "trace": 2}'),
+        reply(404, '{"code": "other"}'),
+        reply(200, "[]"),
+    ]
+    http = Rig(server.url).client
+    exchange = recorded(http)
+    assert [http.ask_again(exchange) for _ in range(3)] == [True, False, False]
+
+
+def test_what_was_heard_is_taken_over_once_and_sent_with_its_body(server: Server) -> None:
+    server.acts = [reply(200, '{"a": 1}'), reply(200, '{"a": 2}'), reply(200, '{"a": 3}')]
+    http = Rig(server.url).client
+    exchange = recorded(http, json={"page": 0})
+    assert not http.ask_again(exchange)
+    assert server.bodies[0] == server.bodies[1] == b'{"page":0}'
+
+    def asked(page: int) -> Any:
+        return http.request("list", "GET", "/things", shape=JSON, json={"page": page}).value
+
+    assert asked(0) == {"a": 2}  # taken over
+    assert len(server.heads) == 2
+    assert asked(0) == {"a": 3}  # asked anew
+    assert len(server.heads) == 3
+    assert http.calls["list"] == 3
+
+
+def test_a_failure_is_taken_over_without_trying_it_all_again(server: Server) -> None:
+    server.acts = [reply(200, "{}"), reply(503)]
+    http = Rig(server.url, give_up_after=0.5).client
+    exchange = recorded(http)
+    assert not http.ask_again(exchange)
+    tries = len(server.heads)
+    with pytest.raises(TryLater):
+        http.request("list", "GET", "/things", shape=JSON)
+    assert len(server.heads) == tries
+    assert http.tape.void is not None  # such a sync is no pattern for the next one
+
+
+def test_a_write_that_is_tried_once_is_never_answered_by_what_was_heard_before(server: Server) -> None:
+    server.acts = [reply(200, '{"a": 1}'), reply(200, '{"a": 2}'), reply(200, '{"a": 3}')]
+    http = Rig(server.url).client
+    exchange = recorded(http)
+    http.ask_again(exchange)
+    assert http.request("list", "GET", "/things", shape=JSON, once=True).value == {"a": 3}
+
+
+def test_nothing_is_recorded_of_what_is_asked_once_or_where_nobody_records(server: Server) -> None:
+    server.acts = [reply(200, "{}")]
+    http = Rig(server.url).client
+    http.request("list", "GET", "/things", shape=JSON)
+    http.tape.recording = True
+    with http.tape.asking_for(tape.ONCE):
+        http.request("one", "GET", "/things/1", shape=JSON)
+    assert http.tape.exchanges == []
+    with http.tape.asking_for("days", "2026-01-02"):
+        http.request("list", "GET", "/things", shape=JSON)
+    assert [one.path for one in http.tape.of_turn("days", "2026-01-02")] == ["/things"]
+    http.tape.drop("days", "2026-01-02")
+    assert http.tape.exchanges == []

@@ -3,7 +3,7 @@ create table planned.inputs (
     system varchar not null, object varchar not null, id varchar not null,
     inputs ubigint not null,             -- hash of all that its plan was made from
     named varchar,                       -- the source's record that it says it stands for; `-1`: not a record's id
-    written varchar,                     -- the one that the ledger says it stands for
+    written varchar,                     -- the one that the ledger says it stands for, where it is another
     subjects varchar,                    -- all that it may stand for, each between spaces; null: none
     share varchar                        -- what at most one target may have: whoever wants the same is planned with it
 );
