@@ -31,7 +31,7 @@ from vs_st_pipeline_tests.support.story import MARISOL, TEST, Record, difference
 ALL, ONE = "all", "one"
 FITTING = {"ok", "partial", "bad_answer", "try_later", "auth", "unsafe"}
 CUSTOMER, ORDER = "700101", "90000000017"
-SAMPLE = 16
+SAMPLE = 8
 
 # Keys that the fact sheets say are never null; of all others null is a statement of the vendor.
 NEVER_NULL: dict[str, set[str]] = {

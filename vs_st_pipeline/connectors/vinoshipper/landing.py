@@ -32,7 +32,7 @@ from vs_st_pipeline.connectors.vinoshipper.client import whole_number
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, LISTED_CUSTOMER
 from vs_st_pipeline.connectors.vinoshipper.known_fields import KNOWN_CUSTOMER
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
-from vs_st_pipeline.connectors.vinoshipper.parse import customer_from, listed_phone
+from vs_st_pipeline.connectors.vinoshipper.parse import customer_from, listed_phone, memberships_of
 from vs_st_pipeline.connectors.vinoshipper.streams import CUSTOMERS
 from vs_st_pipeline.domain.codec import try_json, try_object
 from vs_st_pipeline.domain.phone import parse_nanp
@@ -242,7 +242,7 @@ def land_customer_details(run: Run, details: Sequence[Detail], *, after_walk: bo
 def _store_customer_details(run: Run, db: Db, details: Sequence[Detail], *, after_walk: bool) -> None:
     stored = stored_details(db, CUSTOMER, [row.id for row in details])
     kept = carried_in_details(run, db, CUSTOMER, details, stored)
-    leads = other_memberships(run, db, details) if after_walk else [False] * len(details)
+    leads = other_memberships(db, details) if after_walk else [False] * len(details)
     new: list[tuple[Any, ...]] = []
     same: list[tuple[Any, ...]] = []
     for row, carried, leading in zip(details, kept, leads, strict=True):
@@ -279,7 +279,7 @@ def _store_customer_details(run: Run, db: Db, details: Sequence[Detail], *, afte
         )
 
 
-def other_memberships(run: Run, db: Db, details: Sequence[Detail]) -> list[bool]:
+def other_memberships(db: Db, details: Sequence[Detail]) -> list[bool]:
     """Return for each detail whether it shows other memberships than its list item."""
     with db.batch({"customer_id": [int(row.id) for row in details]}, {"customer_id": "int"}) as batch:
         rows = db.rows(
@@ -288,10 +288,9 @@ def other_memberships(run: Run, db: Db, details: Sequence[Detail]) -> list[bool]
     listed: dict[int, str | None] = dict(rows)
 
     def differs(row: Detail) -> bool:
-        item = listed.get(int(row.id))
-        from_list = customer_from(try_object(item), None, run.today())
-        from_detail = customer_from(None, try_object(row.text), run.today())
-        return from_list is None or from_detail is None or from_list.memberships != from_detail.memberships
+        from_list = memberships_of(try_object(listed.get(int(row.id))))
+        from_detail = memberships_of(try_object(row.text))
+        return from_list is None or from_detail is None or from_list != from_detail
 
     return [row.text is not None and differs(row) for row in details]
 

@@ -148,6 +148,12 @@ def listed_phone(list_item: Mapping[str, object]) -> str | None:
     return _phone(list_item.get("primaryPhone"), Reading()) if as_id(list_item.get("id")) is not None else None
 
 
+def memberships_of(body: Mapping[str, object] | None) -> tuple[Membership, ...] | None:
+    """Return the memberships that `customer_from` finds in a list item or a detail alone; None where it has no id."""
+    told = as_mapping(body)
+    return _memberships(told.get("memberships"), None, Reading()) if as_id(told.get("id")) is not None else None
+
+
 def _memberships(listed: object, detailed: object, reading: Reading) -> tuple[Membership, ...]:
     rows = listed if isinstance(listed, list) else detailed
     if not isinstance(rows, list):

@@ -131,7 +131,7 @@ def _rotation(run: Run, db: Db, name: str, every: timedelta, kind: RecordKind, r
             {rows} order by t.detail_at, 1 limit {HEAD}"""
     )
     unreadable = unreadable_ids(db, kind.name)
-    leading = _leading(run, db, [row[0] for row in known]) if kind is CUSTOMER else set()
+    leading = _leading(db, [row[0] for row in known]) if kind is CUSTOMER else set()
     path = customer_path if kind is CUSTOMER else order_path
     items = [
         Reread(own, at, [Exchange(VINOSHIPPER, kind.name, "GET", path(own), None, bytes.fromhex(hashed))])
@@ -147,7 +147,7 @@ def _rotation(run: Run, db: Db, name: str, every: timedelta, kind: RecordKind, r
     return Rotation(name, count, every.total_seconds(), min(_epoch(at), now), left, most, items)
 
 
-def _leading(run: Run, db: Db, ids: Sequence[str]) -> set[str]:
+def _leading(db: Db, ids: Sequence[str]) -> set[str]:
     """Return the customers whose memberships would be taken from the detail once it is read again."""
     with db.batch({"id": list(ids)}) as batch:
         rows = db.rows(
@@ -157,7 +157,7 @@ def _leading(run: Run, db: Db, ids: Sequence[str]) -> set[str]:
                     is distinct from json_extract(detail_body, '$.memberships')"""
         )
     details = [Detail(own, body) for own, body in rows]
-    found = other_memberships(run, db, details) if details else []
+    found = other_memberships(db, details) if details else []
     return {detail.id for detail, differs in zip(details, found, strict=True) if differs}
 
 
