@@ -278,16 +278,15 @@ class QuietPath:
         run, kept = self.session.run, self.kept
         if run.dry_run or kept is None:
             return
-        if kept.seen and kept.file == file_stamp(
-            run.file()
-        ):  # another file need not hold what these were compared with
+        # Another file need not hold what these were compared with.
+        if kept.seen and kept.file == file_stamp(run.file()):
             with run.open() as db, db.transaction():
                 self._store_seen(db)
         kept.file, kept.seen = b"", {}
         try:
             _write(path_of(run), kept)
         except OSError:  # a full disk
-            path_of(run).unlink(missing_ok=True)
+            forget_quiet(run)
         failpoint("quiet path left")
 
     def _store_seen(self, db: Db) -> None:

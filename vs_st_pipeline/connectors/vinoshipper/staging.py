@@ -28,8 +28,8 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.staged_batches import (
-    as_columns,
     delete_staged,
+    insert_staged,
     kept_of,
     moment_as_text,
     not_understood,
@@ -93,11 +93,7 @@ def _stage_customers(run: Run, db: Db) -> int:
             staged.append(_customer_row(customer, customer_id, source_hash))
         with db.transaction():
             delete_staged(db, "staged.customers", "customer_id", [row[0] for row in rows if row[-1]])
-            with db.batch(as_columns(_CUSTOMER_COLUMNS, staged), _CUSTOMER_TYPES) as batch:
-                db.execute(
-                    f"""insert into staged.customers by name
-                        select * replace (cast(birth_date as date) as birth_date) from {batch}"""
-                )
+            insert_staged(db, "staged.customers", _CUSTOMER_COLUMNS, _CUSTOMER_TYPES, staged)
             replace_unusable(db, "customer", [str(row[0]) for row in rows], unusable)
         count += len(rows)
     record_drift(db, VINOSHIPPER, drift, run.now())

@@ -36,8 +36,8 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.staged_batches import (
-    as_columns,
     delete_staged,
+    insert_staged,
     kept_of,
     moment_as_text,
     not_understood,
@@ -113,11 +113,7 @@ def stage_orders(run: Run, db: Db) -> int:
             staged.append(row)
         with db.transaction():
             delete_staged(db, "staged.orders", "order_number", [row[0] for row in rows if row[-1]])
-            with db.batch(as_columns(_ORDER_COLUMNS, staged), _ORDER_TYPES) as batch:
-                db.execute(
-                    f"""insert into staged.orders by name
-                        select * replace (cast(birth_date as date) as birth_date) from {batch}"""
-                )
+            insert_staged(db, "staged.orders", _ORDER_COLUMNS, _ORDER_TYPES, staged)
             replace_unusable(db, "order", [row[0] for row in rows], unusable)
         count += len(rows)
     record_drift(db, VINOSHIPPER, drift, run.now())

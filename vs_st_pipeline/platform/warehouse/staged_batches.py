@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -65,6 +65,20 @@ def stale_rows(db: Db, hashes: str, bodies: str) -> Iterator[list[tuple[Any, ...
 def as_columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
     """Turn rows, at least one, into the columns of a batch."""
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def insert_staged(
+    db: Db, table: str, names: Sequence[str], types: Mapping[str, str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Insert staged rows, at least one; a birth date comes as text.
+
+    Args:
+        names: of their columns, in the order of the values in each row. types: as in `Db.batch`.
+    """
+    with db.batch(as_columns(names, rows), types) as batch:
+        db.execute(
+            f"insert into {table} by name select * replace (cast(birth_date as date) as birth_date) from {batch}"
+        )
 
 
 def delete_staged(db: Db, table: str, key: str, keys: list[Any]) -> None:

@@ -8,7 +8,8 @@
 `run_stages` runs the stages that it is asked for; `sync` all of them, `dry_run` all but the last. The command line,
 the Dagster assets, a schedule and a backfill all call these functions: there is one way through the code, never two.
 Which stages are skipped, and why, is decided in `_run_once` and nowhere else. What a reading stage asks for is decided
-by the connector that reads. A sync is *quiet* if it finds nothing to write.
+by the connector that reads. A sync is *quiet* if it finds nothing to write; one that hears what the last one heard
+takes the quiet path, and does not even open the file.
 """
 
 from __future__ import annotations

@@ -23,34 +23,19 @@ import pytest
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.warehouse import layouts, warehouse_at
 from vs_st_pipeline.platform.failpoints import VARIABLE
-from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, Lineage
+from vs_st_pipeline_tests.contracts.files import Rows, catalog
 
 FOLDER = Path(__file__).parent / "files_of_before"
 OLD_FILES = {"6b5c699": 11, "2d64d96": 12}  # commit -> the schema that its program made
 LEGACY = layouts()["contacts"].legacy
 ME = ("simpletexting", "contacts")
-Rows = list[tuple[Any, ...]]
-
-
-def shape(db: Db) -> tuple[Rows, Rows]:
-    """All columns and constraints of a file."""
-    return (
-        db.rows(
-            """select schema_name, table_name, column_index, column_name, data_type, column_default, is_nullable
-               from duckdb_columns() where database_name = current_database() order by all"""
-        ),
-        db.rows(
-            """select schema_name, table_name, constraint_type, constraint_text from duckdb_constraints()
-               where database_name = current_database() order by all"""
-        ),
-    )
 
 
 def shape_of_new(folder: Path) -> tuple[Rows, Rows]:
     with warehouse_at(folder).open("new") as db:
-        return shape(db)
+        return catalog(db)
 
 
 def put(folder: Path, content: bytes) -> Warehouse:
@@ -87,7 +72,7 @@ def test_lineages_are_numbered_without_gaps_and_owners_have_names_of_their_own()
 def test_a_file_of_before_becomes_what_a_new_file_is(old: tuple[Warehouse, Any, int], tmp_path: Path) -> None:
     warehouse, _, _ = old
     with warehouse.open("old") as db:
-        assert shape(db) == shape_of_new(tmp_path / "elsewhere")
+        assert catalog(db) == shape_of_new(tmp_path / "elsewhere")
         versions = dict(db.rows("select owner, max(version) from schema_version group by owner"))
     assert versions == {lineage.owner: lineage.newest for lineage in layouts()["contacts"].lineages}
 
@@ -185,7 +170,7 @@ def test_a_file_at_any_version_of_the_one_lineage_becomes_what_a_new_file_is(ver
             db.execute(sql)
             db.execute("insert into schema_version values (?, now()::timestamp)", [number])
     with warehouse.open("old") as found:
-        assert shape(found) == shape_of_new(tmp_path)
+        assert catalog(found) == shape_of_new(tmp_path)
 
 
 def test_contacts_of_before_are_found_by_what_stands_in_their_bodies(tmp_path: Path) -> None:
@@ -245,7 +230,7 @@ def test_a_kill_on_the_way_leaves_the_old_file_whole_or_the_new_one(place: str, 
     if place != "committed:1":  # of that one the log holds all, which this reading takes in as well
         assert all_rows(path) == before, "the old file stands as it was"
     with warehouse.open("old") as db:
-        assert shape(db) == shape_of_new(tmp_path)
+        assert catalog(db) == shape_of_new(tmp_path)
     after = all_rows(path)
     assert len(after["synced.writes"]) == len(before["synced.writes"])
     assert after["synced.ledger"] == ledger_rows(before["synced.ledger"])
@@ -255,7 +240,7 @@ def test_a_kill_on_the_way_leaves_the_old_file_whole_or_the_new_one(place: str, 
 def test_a_kill_while_a_file_is_made_leaves_one_that_the_next_opening_completes(place: str, tmp_path: Path) -> None:
     assert killed_at(tmp_path, "new", place) == -signal.SIGKILL
     with warehouse_at(tmp_path).open("new") as db:
-        assert shape(db) == shape_of_new(tmp_path / "elsewhere")
+        assert catalog(db) == shape_of_new(tmp_path / "elsewhere")
 
 
 # --- newer ones, and owners ----------------------------------------------------------------------------------------
@@ -304,9 +289,9 @@ def test_a_step_that_an_owner_gains_is_made_and_no_other(tmp_path: Path) -> None
 
 def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     with Warehouse(tmp_path, {"contacts": Layout((SHARED,))}).open("one") as db:
-        before = shape(db)
+        before = catalog(db)
     broken = Lineage("toy", ((1, "create table raw.toys (id varchar)"), (2, "insert into raw.nowhere values (1)")))
     with pytest.raises(duckdb.Error), Warehouse(tmp_path, {"contacts": Layout((SHARED, broken))}).open("one"):
         pass
     with Warehouse(tmp_path, {"contacts": Layout((SHARED,))}).open("one") as db:
-        assert shape(db) == before
+        assert catalog(db) == before
