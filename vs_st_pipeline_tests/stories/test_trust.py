@@ -88,7 +88,7 @@ def test_c3_nobody_gets_another_ones_name_in_a_first_sync(story: Story) -> None:
 # --- R23: absent is no statement --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("part", ["shipping", "customer"])
+@pytest.mark.parametrize("part", ["shipping", "customer", "cartType"])
 def test_r23_a_first_answer_that_lacks_a_part_is_read_again_however_long_the_order_is_settled(
     story: Story, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
@@ -98,6 +98,7 @@ def test_r23_a_first_answer_that_lacks_a_part_is_read_again_however_long_the_ord
         story.sync()
     story.sync()
     assert story.contact(LINNEA)["Delivery Method"] == "UPS Ground"
+    assert story.contact(LINNEA)["Channel"] == "WEB"
     since = story.shop.order(LINNEAS)["customer"]["customerSince"]
     assert story.contact(LINNEA)["Signup Date"] == f"{since[5:7]}/{since[8:10]}/{since[:4]}"
 

@@ -68,6 +68,7 @@ DEPENDS_ON = {
     "purchasedAt": ("purchased_at",),
     "shipping": ("rate_code", "rate_description", "carrier", "packages"),
     "customer": ("customer_since",),
+    "cartType": ("cart_type",),
 }
 """By key of an answer, the names of an `Order` that depend on it. A first answer that lacks one is read once more."""
 
