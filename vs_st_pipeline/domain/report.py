@@ -16,6 +16,7 @@ from vs_st_pipeline.domain.errors import PipelineError
 OK = "ok"
 PARTIAL = "partial"
 FAILED = "failed"
+HINT_COUNTS = ("taken", "records", "handed_over", "dropped")
 
 
 @dataclass(slots=True)
@@ -37,6 +38,9 @@ class Report:
         orders_unseen: whether there are days whose orders cannot all be seen, so that sums are not known.
         plan: the run that made the current plan; `""` where this run did not get that far. As long as it is the same,
             nothing has changed that a plan or a check depends on.
+        trigger: what started it: `command`, `schedule`, `backfill`, `hint`.
+        hints: what became of the hints that it took: how many, of how many records, handed over, dropped.
+        lag_seconds: from when the oldest hint was stored that led to a write to its last ledger commit; None: none did.
         seconds: from start to end.
     """
 
@@ -58,6 +62,9 @@ class Report:
     unseen: list[str] = field(default_factory=list)
     orders_unseen: bool = False
     plan: str = ""
+    trigger: str = "command"
+    hints: Counter[str] = field(default_factory=Counter)
+    lag_seconds: float | None = None
     seconds: float = 0.0
 
     @property
@@ -102,6 +109,9 @@ class Report:
             "open": self.open,
             "calls": {system: calls.total() for system, calls in self.calls.items()},
             "seconds": round(self.seconds, 3),
+            "trigger": self.trigger,
+            "hints": {name: self.hints[name] for name in HINT_COUNTS},
+            "lag_seconds": None if self.lag_seconds is None else round(self.lag_seconds, 3),
         }
 
     def as_status(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def house() -> House:
     from vs_st_pipeline.connectors import CONNECTORS
     from vs_st_pipeline.routes import ROUTES
 
-    sections = [Section(connector.name, connector.settings) for connector in CONNECTORS]
+    sections = [Section(one.name, one.settings, one.hooks is not None) for one in CONNECTORS]
     sections += [Section(route.name, route.settings) for route in ROUTES if route.settings is not None]
     routes = [
         RouteNeeds(

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.checks import Check
+from vs_st_pipeline.pipeline.hinted import Hinted
 from vs_st_pipeline.pipeline.pages import Page
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.platform.connector import Connector
@@ -205,7 +206,6 @@ class Route:
         name: its word on the command line, in reports and in asset keys.
         connectors: the systems that it reads or writes, in the order in which reports name them. The first is the one
             whose rate says how often a fleet of merchants can be synced.
-        connectors: the systems that it reads or writes, in the order in which reports name them.
         needs: names of the sections that a merchant's entry must name to have this route; of each set one will do.
         settings: what the route's own section may hold, or which keys of an entry are the route's; None: nothing.
         toolkits: tables of the toolkits that it is made of, such as `once.schema.ONCE`.
@@ -217,6 +217,7 @@ class Route:
         writes: the stage that writes at a destination, which a dry run leaves out.
         assets: what the stages make. checks: what is checked of them. pages: what their pages show, by asset.
         report: merchant's id and run's id -> the report of a run that has not done anything yet.
+        hinted: how it takes hints; None where it only polls.
         next_due_at: data folder and merchant's id -> when it is due, None: now. Without it, the merchant is due as
             often as the settings of the fleet say.
         outcome: a run and the id of a sync -> what that sync wrote and what it left alone, masked lines for the demo.
@@ -246,6 +247,7 @@ class Route:
     retry: Retry | None = None
     reconcile: Reconcile | None = None
     forget: Forget | None = None
+    hinted: Hinted | None = None
     next_due_at: Callable[[Path, str], datetime | None] | None = None
     outcome: Callable[[Run, str], list[str]] = lambda _run, _run_id: []
     under_way: Callable[[Warehouse, str], list[str]] = lambda _warehouse, _merchant: []

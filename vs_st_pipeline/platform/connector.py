@@ -12,6 +12,7 @@ from datetime import datetime
 from importlib.resources.abc import Traversable
 from typing import Generic, Protocol, TypeVar
 
+from vs_st_pipeline.platform.hooks import Hooks
 from vs_st_pipeline.platform.http.client import HttpClient, Pace
 from vs_st_pipeline.platform.rereads import Rereading
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -69,6 +70,7 @@ class Connector(Generic[ClientT]):
         find_suppressed: returns (kind, value) of stored records that are a forgotten person's, where nothing names them
             that `suppression.known_names` finds by itself.
         migrations: the folder of its own tables' numbered SQL; None where it stores nothing.
+        hooks: how the system calls us by webhooks; None where it does not.
         rereading: how its records are read again in turn; None where each sync that polls it is an ordinary one.
     """
 
@@ -87,3 +89,4 @@ class Connector(Generic[ClientT]):
     find_suppressed: Callable[[Db, Suppressed], Iterable[tuple[str, str]]] = lambda _db, _suppressed: ()
     migrations: Traversable | None = None
     rereading: Rereading | None = None
+    hooks: Hooks | None = None

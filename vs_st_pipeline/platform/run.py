@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE, Warehouse
@@ -51,6 +52,8 @@ class Run:
         clock: now, aware UTC; `VS_ST_NOW` where that is set.
         run_id: names this run in every table that it writes.
         started_by: the person or program that started it, for records that name one.
+        trigger: `command`, `schedule`, `backfill` or `hint`.
+        inbox: where hints wait; None: nobody looks for any.
         full: read everything again.
         allow_unsafe: let the brake pass once.
         dry_run: nothing that a later sync decides by may change.
@@ -68,6 +71,8 @@ class Run:
     route: str = field(default=DEFAULT_ROUTE, kw_only=True)
     run_id: str = field(default_factory=new_run_id)
     started_by: str = "vs-st"
+    trigger: str = "command"
+    inbox: Inbox | None = None
     full: bool = False
     allow_unsafe: bool = False
     dry_run: bool = False

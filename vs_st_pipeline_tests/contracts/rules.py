@@ -14,7 +14,22 @@ from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE
 
 NAME = re.compile(r"[a-z][a-z0-9]*")
 SNAKE = re.compile(r"[a-z][a-z0-9_]*")
-REPORT = ("merchant", "route", "status", "error", "raw", "planned", "unseen", "synced", "open", "calls", "seconds")
+REPORT = (
+    "merchant",
+    "route",
+    "status",
+    "error",
+    "raw",
+    "planned",
+    "unseen",
+    "synced",
+    "open",
+    "calls",
+    "seconds",
+    "trigger",
+    "hints",
+    "lag_seconds",
+)
 OLD_TABLES = {"raw.slices", "raw.lookups", "raw.walked", "staged.customers", "staged.orders"}
 """Named before tables began with their system's name; their rows stand in files of years, and they keep their names."""
 

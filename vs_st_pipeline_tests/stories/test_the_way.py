@@ -146,7 +146,8 @@ def test_a_first_sync_from_nothing_fills_exactly_the_right_texts(story: Story) -
     assert done.exit_code == 0
     report, other = done.of(TEST), done.of(OTHER)
     assert set(report) == {
-        *("merchant", "route", "status", "error", "raw", "planned", "unseen", "synced", "open", "calls", "seconds")
+        *("merchant", "route", "status", "error", "raw", "planned", "unseen", "synced", "open", "calls", "seconds"),
+        *("trigger", "hints", "lag_seconds"),
     }
     assert report["status"] == other["status"] == "ok"
     assert report["raw"] == {"customers": 13, "orders": 18, "contacts": 14}

@@ -60,6 +60,7 @@ class Reading:
         today: the last date that is not in the future; None: any date will do, since nobody's day is known.
         secrets: whether secrets are read, or only the form of their references is checked.
         routes: names of all routes that there are.
+        hook_systems: names of all systems that can call us by webhooks.
     """
 
     environ: Mapping[str, str]
@@ -67,6 +68,7 @@ class Reading:
     today: date | None = None
     secrets: bool = False
     routes: tuple[str, ...] = ()
+    hook_systems: tuple[str, ...] = ()
 
     def folder_of(self, node: Node) -> Path:
         """Return the folder that relative paths start from where this value stands."""

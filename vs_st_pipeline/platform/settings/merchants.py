@@ -46,6 +46,7 @@ from vs_st_pipeline.platform.settings.model import (
     required,
     validate,
 )
+from vs_st_pipeline.platform.settings.webhooks import Webhooks, WebhookSettings
 from vs_st_pipeline.platform.settings.yaml_source import ROUTE, Node, SettingsFault, read_with_lines
 
 ID_FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -86,6 +87,7 @@ class _Entry(SettingsModel):
     give_up_after: Wait = timedelta(seconds=60)
     keep_raw_bodies: Annotated[timedelta | None, Form(_keeping, "always, or a duration of 90d or more")] = None
     paused: Annotated[frozenset[str], Form(_route_names, "a list of routes")] = frozenset()
+    webhooks: Webhooks = WebhookSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,12 @@ class Section:
 
     Attributes:
         name: its key, and the name of its system or route.
+        has_hooks: it is a system that can call us by webhooks.
     """
 
     name: str
     model: type[SettingsModel]
+    has_hooks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,7 @@ class Merchant:
         enabled: if false, its systems are never called, and its secrets are not read.
         give_up_after: how long all tries of one request may take together; above zero.
         keep_raw_bodies: how long raw bodies that nothing needs any more are kept whole; None: always.
+        webhooks: whether and how systems call us.
         routes: names of the routes that are on, as far as the entry says: neither paused nor at fault. Whether the
             merchant is `enabled` is another question.
         paused: names of the routes that the entry has and pauses.
@@ -157,6 +162,7 @@ class Merchant:
     time_zone: ZoneInfo = ZoneInfo("America/Los_Angeles")
     give_up_after: timedelta = timedelta(seconds=60)
     keep_raw_bodies: timedelta | None = None
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     routes: tuple[str, ...] = ()
     paused: frozenset[str] = frozenset()
     faults: Mapping[str, BadSettings] = field(default_factory=dict)
@@ -398,7 +404,12 @@ class _EntryReader:
         all_secrets: bool,
     ) -> None:
         self._house, self._all_secrets, self._now = house, all_secrets, _now(environ)
-        self._form_only = Reading(environ, folders, routes=tuple(route.name for route in house.routes))
+        self._form_only = Reading(
+            environ,
+            folders,
+            routes=tuple(route.name for route in house.routes),
+            hook_systems=tuple(one.name for one in house.sections if one.has_hooks),
+        )
         others = (model for model in house.models.values() if model.top_level)
         self._top_level: tuple[type[SettingsModel], ...] = (_Entry, *others)
         self._defaults = {} if defaults is None else self._checked(defaults)
@@ -447,6 +458,7 @@ class _EntryReader:
             base.time_zone,
             base.give_up_after,
             base.keep_raw_bodies,
+            base.webhooks,
             routes=tuple(r.name for r in had if r.name not in at_fault and r.name not in base.paused),
             paused=base.paused & {route.name for route in had},
             faults={name: fault.with_traceback(None) for name, fault in at_fault.items()},

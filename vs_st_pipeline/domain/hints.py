@@ -1,0 +1,97 @@
+"""Describes hints: "look at this record", as a webhook or a look at a list gives them. Never says what a record holds.
+
+Data flow: a webhook's body -> Call (by its connector) -> Hint for each route that wants its kind -> outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+ORDER, CUSTOMER, MEMBERSHIP, CONTACT = "order", "customer", "membership", "contact"
+WHOLE: Final = "whole"  # no record: a whole sync is made due
+PING, TEST, NOTHING = "ping", "test", "nothing"  # nothing is to be read
+WITHOUT_HINT: Final = frozenset({PING, TEST, NOTHING})
+
+
+class HintState(StrEnum):
+    """Where a hint stands."""
+
+    WAITING = "waiting"
+    WORKING = "working"  # claimed by a sync that is reading its record
+    DONE = "done"
+    EXPIRED = "expired"
+    DROPPED = "dropped"
+
+
+class Outcome(StrEnum):
+    """What became of a hint; of several that fit, the first."""
+
+    WRITTEN = "written"
+    HELD = "held"
+    UNCHANGED = "unchanged"
+    NOT_LINKED = "not_linked"
+    GONE = "gone"  # its record answered 404
+    KNOWN = "known"
+    HANDED_OVER = "handed_over"  # a whole sync does it
+    NO_HINT = "no_hint"
+    OVER_LIMIT = "over_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One webhook call, or one element of it, as its connector understands it.
+
+    Attributes:
+        kind: of the record: one of the words above, or a system's own; `WHOLE` where it was not understood.
+        id: of the record, None where it has none.
+        phone: ten digits, where the system names a record by its phone alone.
+        event: the event's word, for people.
+        event_id: the system's own id of this event; the same one again is the same entry.
+        opts_out: it says that its contact must not be written any more.
+        kept: the keys that are stored; never a text that a person wrote, but where the system's chapter says so.
+    """
+
+    kind: str
+    id: str | None = None
+    phone: str | None = None
+    event: str | None = None
+    event_id: str | None = None
+    opts_out: bool = False
+    kept: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """One route's hint, as the inbox keeps it.
+
+    Attributes:
+        hint, entry: numbers; later ones are greater.
+        stored_at: when it was stored, or made to wait again, by the machine's clock; epoch seconds.
+        at: the same by `VS_ST_NOW` where that is set; ISO.
+        tries: how often it was tried and had to wait again.
+        kept: what the entry keeps.
+    """
+
+    hint: int
+    entry: int
+    merchant: str
+    route: str
+    system: str
+    kind: str
+    id: str | None
+    phone: str | None
+    event: str | None
+    event_id: str | None
+    stored_at: float
+    at: str
+    tries: int
+    state: HintState
+    kept: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def record(self) -> tuple[str, str, str]:
+        """Return what names its record: system, kind, and id or phone. Waiting hints of one record are one read."""
+        return self.system, self.kind, self.id or self.phone or ""

@@ -1,0 +1,135 @@
+"""Gives a targeted sync its hints, counts what they may cost, and settles them in the inbox when it has ended.
+
+Data flow: Inbox -> HintDesk (claimed hints, limits) -> the route's targeted sync -> outcomes -> Inbox.
+
+A route says what it wants (`Hinted.wants`) and how it syncs only what is hinted at (`Hinted.run`); nothing here knows a
+system. The limits are those of webhooks-onboarding.md H25 and H27.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from vs_st_pipeline.domain.hints import Hint, HintState, Outcome
+from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.platform.inbox.store import Inbox, Record
+from vs_st_pipeline.platform.run import Run
+
+MOST_RECORDS = 10  # in one targeted sync (H25)
+MOST_REQUESTS = 20  # at each source
+MOST_GONE = 60  # reads in an hour that answered 404 for ids in no stored list (H27)
+
+
+@dataclass(slots=True)
+class HintDesk:
+    """What a targeted sync asks about its hints, and tells of them. Made by who starts it; used by one thread.
+
+    Attributes:
+        records: with waiting hints that are due, as `claim` will take them.
+        owner: who claims.
+        rates: requests a second that hints may use, by system (`share` x `requests_per_second`).
+        hints: claimed, by number.
+        settled: what became of each, by number.
+        written: when the last ledger commit was that a hint led to, by number; epoch seconds.
+    """
+
+    inbox: Inbox
+    merchant: str
+    route: str
+    records: Sequence[Record]
+    owner: str
+    rates: Mapping[str, float] = field(default_factory=dict)
+    hints: dict[int, Hint] = field(default_factory=dict)
+    settled: dict[int, tuple[Outcome, HintState]] = field(default_factory=dict)
+    written: dict[int, float] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
+
+    def claim(self, run: Run) -> list[Hint]:
+        """Claim the hints, under the route's sync lock, before the first request (H18); oldest first."""
+        claimed = self.inbox.claim(self.records, self.owner, run_id=run.run_id)
+        self.hints = {hint.hint: hint for hint in claimed}
+        return claimed
+
+    def may_ask(self, system: str, requests: int = 1) -> bool:
+        """Take requests from what hints may use; False where a hint is to be handed over in place of them."""
+        if self.asked.get(system, 0) + requests > MOST_REQUESTS:
+            return False
+        if system in self.rates and not self.inbox.spend(self.merchant, system, requests, self.rates[system]):
+            return False
+        self.asked[system] = self.asked.get(system, 0) + requests
+        return True
+
+    def is_flooded(self) -> bool:
+        """Say whether ids in no stored list are dropped for now: too many of them answered 404."""
+        return self.inbox.gone_reads(self.merchant) >= MOST_GONE
+
+    def note_read(self, hint: Hint, *, news: bool, gone: bool = False) -> None:
+        """Note that a hint's record was read; `Inbox.note_read`."""
+        system, kind, record = hint.record
+        self.inbox.note_read(self.merchant, system, kind, record, news=news, gone=gone)
+
+    def settle(self, hints: Iterable[Hint], outcome: Outcome) -> None:
+        """Say what became of hints; what is said first stands, but that something was written."""
+        for hint in hints:
+            if outcome is Outcome.WRITTEN:
+                self.written[hint.hint] = time.time()
+            elif hint.hint in self.settled:
+                continue
+            state = HintState.DROPPED if outcome is Outcome.OVER_LIMIT else HintState.DONE
+            self.settled[hint.hint] = outcome, state
+
+    def finish(self, report: Report) -> None:
+        """Settle in the inbox what was settled here, and fill in the report; who started the sync has the rest."""
+        groups: dict[tuple[Outcome, HintState, float | None], list[Hint]] = {}
+        for number, (outcome, state) in self.settled.items():
+            groups.setdefault((outcome, state, self.written.get(number)), []).append(self.hints[number])
+        for (outcome, state, at), hints in groups.items():
+            self.inbox.settle(hints, outcome, run_id=report.run_id, written_at=at, state=state)
+        report.trigger = "hint"
+        report.hints["taken"] = len(self.hints)
+        report.hints["records"] = len({hint.record for hint in self.hints.values()})
+        report.hints["handed_over"] = sum(what is Outcome.HANDED_OVER for what, _ in self.settled.values())
+        report.hints["dropped"] = sum(state is HintState.DROPPED for _, state in self.settled.values())
+        lags = [at - self.hints[number].stored_at for number, at in self.written.items()]
+        report.lag_seconds = max(lags, default=None)
+
+    @property
+    def open(self) -> list[Hint]:
+        """Return the claimed hints that were not settled: they wait again."""
+        return [hint for number, hint in self.hints.items() if number not in self.settled]
+
+
+class RunHinted(Protocol):
+    """Syncs only what is hinted at; never raises, what went wrong is in the report.
+
+    Under the route's sync lock it claims (`desk.claim`), reads, plans and writes by the same way as a whole sync, and
+    says of each hint what became of it (`desk.settle`). It finishes the desk itself (`desk.finish`) before it lets the
+    lock go.
+    """
+
+    def __call__(self, run: Run, desk: HintDesk, /) -> Report: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hinted:
+    """How a route takes hints.
+
+    Attributes:
+        wants: kinds of records by system.
+        run: the targeted sync.
+        hand_over: stores hints in the merchant's own database, at the head of the queue of a whole sync, in one
+            transaction; the inbox is told afterwards (H26). Under the route's sync lock.
+    """
+
+    wants: Mapping[str, frozenset[str]]
+    run: RunHinted
+    hand_over: HandOver
+
+
+class HandOver(Protocol):
+    """Puts hinted records at the head of a whole sync's queue."""
+
+    def __call__(self, run: Run, hints: Sequence[Hint], /) -> None: ...

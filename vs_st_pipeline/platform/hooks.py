@@ -1,0 +1,106 @@
+"""Describes how a system calls us by webhooks: what its calls mean, what is stored of them, how they are registered.
+
+Also makes the tokens of hook URLs (webhooks-onboarding.md H1, H2): derived from one secret, stored nowhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from vs_st_pipeline.domain.hints import Call
+
+MOST_ELEMENTS: Final = (
+    100  # of an array that are entries of their own; where there are more, a whole sync sees the rest
+)
+PATH: Final = "/hooks/{system}/{token}"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One webhook as the system lists it.
+
+    Attributes:
+        id: the system's own. name: what it is for: a subject, or the triggers joined by `+`.
+        url: where it calls. said: what else the system says of it that counts for whether it is as wanted.
+    """
+
+    id: str
+    name: str
+    url: str
+    said: Mapping[str, Any]
+
+
+class Registrar(Protocol):
+    """Registers webhooks at one merchant's account; raises as the system's client does."""
+
+    def wanted(self, url: str, merchant_id: str) -> Sequence[Registration]:
+        """Return what should be registered, with empty ids."""
+        ...
+
+    def list(self) -> Sequence[Registration]: ...
+
+    def make(self, wanted: Registration) -> None: ...
+
+    def change(self, id: str, wanted: Registration) -> None: ...
+
+    def remove(self, id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """A system's webhooks.
+
+    Attributes:
+        read: a body (any bytes; it never raises) -> its calls; an empty body is one `ping`.
+        kinds: the kinds of its records that can be hinted at.
+        body_limit: bytes. rate, burst: calls a second to one URL in one process, and how many at once before that (H6).
+        stores_when_off: its calls are stored whatever is off, because they cannot be asked for again (routes.md R30).
+        expires: waiting entries may expire (R31).
+        answers_get: `GET` on a right URL answers 200 (R11).
+        answers_counts: it gets `200 {"stored": n}`, and 400 with the index of what is wrong (R11: `shop`).
+        registrar: makes what registers its webhooks with a client of the system; None where only its own pages can.
+        by_hand: what a person does where the API cannot, a sentence.
+    """
+
+    read: Callable[[bytes], Sequence[Call]]
+    kinds: frozenset[str]
+    body_limit: int = 65_536
+    rate: float = 50.0
+    burst: int = 500
+    stores_when_off: bool = False
+    expires: bool = True
+    answers_get: bool = False
+    answers_counts: bool = False
+    registrar: Callable[[Any], Registrar] | None = None
+    by_hand: str = ""
+
+
+def make_token(secret: str, system: str, merchant_id: str, generation: int) -> str:
+    """Return the token of a hook URL: 43 characters, the same for ever for the same secret and generation (H1).
+
+    Args:
+        secret: 32 characters or more; outer blanks do not count.
+    """
+    message = f"vs-st hook v1|{system}|{merchant_id}|{generation}"
+    digest = hmac.digest(secret.strip().encode("ascii"), message.encode("ascii"), "sha256")
+    return urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+
+
+def token_hash(token: str) -> str:
+    """Return what a token is looked up by: the SHA-256 of it, in hex."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def masked(token: str) -> str:
+    """Return how a token is shown: `...(ab12)`, the first four hex digits of its SHA-256 (H2)."""
+    return f"...({token_hash(token)[:4]})"
+
+
+def hook_url(public_url: str, system: str, token: str) -> str:
+    """Return the whole URL that a system calls."""
+    return public_url + PATH.format(system=system, token=token)

@@ -1,0 +1,99 @@
+"""Holds the tables of the inbox, in SQLite.
+
+No comment has a semicolon: statements are told apart by them. Times are
+epoch seconds by the machine's clock, but `at`, which is ISO.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+VERSION: Final = 1
+SCHEMA: Final = """
+create table entries (
+    entry integer primary key autoincrement,
+    merchant text not null,
+    system text not null,
+    stored_at real not null,
+    at text not null,                    -- by VS_ST_NOW where that is set
+    times integer not null default 1,    -- how often the same event id came
+    event_id text,
+    event text,
+    kind text not null,
+    id text,
+    phone text,
+    kept text not null,                  -- JSON
+    unique (merchant, system, event_id)  -- nulls are all different
+);
+create index entries_by_age on entries (stored_at);
+create table hints (
+    hint integer primary key autoincrement,
+    entry integer not null references entries (entry) on delete cascade,
+    merchant text not null,
+    route text not null,
+    system text not null,
+    kind text not null,
+    record text not null,                -- id, else phone, else empty
+    stored_at real not null,             -- a replay sets it anew
+    not_before real not null default 0,  -- it failed, and waits for its next try
+    state text not null,
+    outcome text,
+    error text,                          -- kind of the error that its last try ended with
+    run_id text,
+    lag real,                            -- seconds from stored to the last ledger commit
+    tries integer not null default 0,
+    replayed integer not null default 0,
+    owner text,                          -- who has claimed it
+    lease_until real,                    -- null while a whole sync has it
+    settled_at real
+);
+create index hints_open on hints (merchant, route, state) where state in ('waiting', 'working');
+create index hints_of_entry on hints (entry);
+create table records (                   -- when a record was read last, for how soon it is read again
+    merchant text not null,
+    system text not null,
+    kind text not null,
+    record text not null,
+    read_at real not null,
+    fruitless integer not null default 0,-- reads in a row that found nothing new
+    gone_at real,                        -- an id in no stored list answered 404
+    primary key (merchant, system, kind, record)
+) without rowid;
+create table gone_reads (merchant text not null, at real not null);
+create index gone_reads_by_merchant on gone_reads (merchant, at);
+create table buckets (
+    merchant text not null, system text not null, requests real not null, at real not null,
+    primary key (merchant, system)
+) without rowid;
+create table rests (                     -- targeted syncs rest until a whole sync ends well
+    merchant text not null, route text not null, error text not null, since real not null,
+    primary key (merchant, route)
+) without rowid;
+create table wholes (                    -- whole syncs that hints have made due
+    merchant text not null, route text not null, wanted_at real not null,
+    primary key (merchant, route)
+) without rowid;
+create table yielded (                   -- when a whole sync last ended its reading in turn for a hint
+    merchant text not null, route text not null, at real not null,
+    primary key (merchant, route)
+) without rowid;
+create table opt_outs (                  -- contacts that are not to be written, longer than their entries last
+    merchant text not null,
+    record text not null,                -- contact id, or ten digits of its phone
+    stored_at real not null,
+    primary key (merchant, record)
+) without rowid;
+create table beats (                     -- who is alive: receivers, workers
+    who text not null, pid integer not null, at real not null,
+    primary key (who, pid)
+) without rowid;
+create table looks (                     -- the opt-in look of each merchant
+    merchant text primary key, next_at real not null, since text
+) without rowid;
+create table looked_at (                 -- contacts as a look or a whole sync saw them
+    merchant text not null, contact text not null, updated text not null,
+    primary key (merchant, contact)
+) without rowid;
+create table refusals (merchant text not null, system text not null, at real not null);  -- right URL, wrong header
+create index refusals_by_merchant on refusals (merchant, system, at);
+"""

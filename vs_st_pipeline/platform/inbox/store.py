@@ -1,0 +1,444 @@
+"""Stores webhook calls before they are answered, and hands their hints to syncs until they are settled.
+
+Data flow: receiver, opt-in looks -> entries, hints -> claims by workers and whole syncs -> outcomes.
+
+One SQLite file in the data folder, for any number of processes of one machine (routes.md R62). A commit is on the disk
+(`synchronous=FULL`), also if the power goes. A read settles exactly the hints that were claimed before its request left
+(webhooks-onboarding.md H18): a hint that is stored later waits for the next read.
+
+It is long because every statement about the file stands here; who decides when to read what is `operations/worker`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from vs_st_pipeline.domain.hints import WITHOUT_HINT, Call, Hint, HintState, Outcome
+from vs_st_pipeline.platform.inbox.schema import SCHEMA, VERSION
+
+FILE: Final = "inbox.sqlite"
+LEASE_SECONDS: Final = 60.0
+BUSY_SECONDS: Final = 5.0
+
+_OPEN = f"('{HintState.WAITING}', '{HintState.WORKING}')"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A call to store.
+
+    Attributes:
+        routes: those that want its kind; the first one of the system where none does, so that it shows.
+        at: by `VS_ST_NOW` where that is set; ISO.
+    """
+
+    merchant: str
+    system: str
+    call: Call
+    routes: tuple[str, ...]
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record with waiting hints of one route.
+
+    Attributes:
+        first: when the first of its waiting hints was stored. count: how many wait.
+        not_before: when a try that failed may be repeated; 0: at once.
+        read_at: when it was read last for a hint; None: never, or more than an hour ago.
+        fruitless: reads in a row that found nothing new.
+        gone_at: when it answered 404 and was in no stored list.
+    """
+
+    merchant: str
+    route: str
+    system: str
+    kind: str
+    record: str
+    first: float
+    count: int
+    not_before: float
+    read_at: float | None
+    fruitless: int
+    gone_at: float | None
+
+
+class Inbox:
+    """The inbox of one data folder; any thread may use it.
+
+    Attributes:
+        path: of its file. clock: the machine's, epoch seconds.
+    """
+
+    def __init__(self, data_dir: Path, clock: Callable[[], float] = time.time) -> None:
+        self.path, self.clock = data_dir / FILE, clock
+        self._threads = threading.local()
+
+    @property
+    def exists(self) -> bool:
+        """Say whether anything was ever stored; where not, nothing waits."""
+        return self.path.exists()
+
+    # --- the file ---
+
+    def _db(self) -> sqlite3.Connection:
+        found: sqlite3.Connection | None = getattr(self._threads, "db", None)
+        if found is not None and getattr(self._threads, "pid", None) == os.getpid():
+            return found
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.close(handle)
+        db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        db.execute("pragma journal_mode = wal")
+        db.execute("pragma synchronous = full")
+        db.execute("pragma secure_delete = on")
+        db.execute("pragma foreign_keys = on")
+        if db.execute("pragma user_version").fetchone()[0] < VERSION:
+            db.execute("begin immediate")
+            if db.execute("pragma user_version").fetchone()[0] < VERSION:
+                for statement in SCHEMA.split(";"):
+                    db.execute(statement)
+                db.execute(f"pragma user_version = {VERSION}")
+            db.execute("commit")
+        self._threads.db, self._threads.pid = db, os.getpid()
+        return db
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        db = self._db()
+        db.execute("begin immediate")
+        try:
+            yield db
+        except BaseException:
+            db.execute("rollback")
+            raise
+        db.execute("commit")
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._db().execute(sql, values).fetchall() if self.exists else []
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        db: sqlite3.Connection | None = getattr(self._threads, "db", None)
+        if db is not None:
+            db.close()
+            self._threads.db = None
+
+    # --- what is stored ---
+
+    def put(self, arrivals: Sequence[Arrival]) -> None:
+        """Store calls in one commit; the same event id again counts up `times`, and is no second hint (H17)."""
+        now = self.clock()
+        with self._write() as db:
+            for one in arrivals:
+                self._put(db, one, now)
+
+    def _put(self, db: sqlite3.Connection, one: Arrival, now: float) -> None:
+        call = one.call
+        row = db.execute(
+            """insert into entries (merchant, system, stored_at, at, event_id, event, kind, id, phone, kept)
+               values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+               on conflict (merchant, system, event_id) do update set times = times + 1 returning entry, times""",
+            [one.merchant, one.system, now, one.at, call.event_id, call.event, call.kind, call.id, call.phone,
+             json.dumps(call.kept)],
+        ).fetchone()  # fmt: skip
+        entry, times = row
+        if call.opts_out:
+            records = [one.merchant, call.id], [one.merchant, call.phone]
+            db.executemany(
+                "insert or replace into opt_outs values (?, ?, ?)",
+                [(merchant, record, now) for merchant, record in records if record],
+            )
+        if times > 1:
+            return
+        done = call.kind in WITHOUT_HINT
+        for route in one.routes:
+            db.execute(
+                """insert into hints (entry, merchant, route, system, kind, record, stored_at, state, outcome,
+                                      settled_at)
+                   values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                [entry, one.merchant, route, one.system, call.kind, call.id or call.phone or "", now,
+                 HintState.DONE if done else HintState.WAITING, Outcome.NO_HINT if done else None,
+                 now if done else None],
+            )  # fmt: skip
+
+    # --- who waits ---
+
+    def waiting(self, merchants: Sequence[str] = (), *, route: str | None = None) -> list[Record]:
+        """Return the records with waiting hints, the longest waiting first.
+
+        Args:
+            merchants: only theirs; empty: all. route: only this route's; None: all.
+        """
+        wheres, values = ["h.state = 'waiting'"], list[Any]()
+        if merchants:
+            wheres.append(f"h.merchant in ({', '.join('?' * len(merchants))})")
+            values += merchants
+        if route is not None:
+            wheres.append("h.route = ?")
+            values.append(route)
+        rows = self._rows(
+            f"""select h.merchant, h.route, h.system, h.kind, h.record, min(h.stored_at), count(*), max(h.not_before),
+                       r.read_at, coalesce(r.fruitless, 0), r.gone_at
+                from hints as h left join records as r
+                  on (r.merchant, r.system, r.kind, r.record) = (h.merchant, h.system, h.kind, h.record)
+                where {" and ".join(wheres)}
+                group by h.merchant, h.route, h.system, h.kind, h.record order by 6""",
+            values,
+        )
+        return [Record(*row) for row in rows]
+
+    def claim(
+        self, records: Iterable[Record], owner: str, *, lease: float | None = LEASE_SECONDS, run_id: str | None = None
+    ) -> list[Hint]:
+        """Claim all waiting hints of these records, and return them; what others claimed meanwhile is left out.
+
+        Args:
+            owner: who claims: unique to a process's sync.
+            lease: seconds until others may have them, if they are not renewed; None: until they are given back (a whole
+                sync, which holds the merchant's lock).
+        """
+        now, found = self.clock(), list[Hint]()
+        until = None if lease is None else now + lease
+        with self._write() as db:
+            for one in records:
+                rows = db.execute(
+                    """update hints set state = 'working', owner = ?, lease_until = ?, run_id = ?
+                       where merchant = ? and route = ? and system = ? and kind = ? and record = ?
+                         and state = 'waiting' returning hint""",
+                    [owner, until, run_id, one.merchant, one.route, one.system, one.kind, one.record],
+                ).fetchall()
+                found += self._hints(db, [row[0] for row in rows])
+        return sorted(found, key=lambda hint: hint.hint)
+
+    def _hints(self, db: sqlite3.Connection, numbers: Sequence[int]) -> list[Hint]:
+        if not numbers:
+            return []
+        rows = db.execute(
+            f"""select h.hint, h.entry, h.merchant, h.route, h.system, h.kind, e.id, e.phone, e.event, e.event_id,
+                       h.stored_at, e.at, h.tries, h.state, e.kept
+                from hints as h join entries as e using (entry) where h.hint in ({", ".join("?" * len(numbers))})""",
+            numbers,
+        ).fetchall()
+        return [_hint(*row) for row in rows]
+
+    def renew(self, owner: str, lease: float = LEASE_SECONDS) -> None:
+        """Keep what this owner has claimed."""
+        with self._write() as db:
+            db.execute(
+                "update hints set lease_until = ? where owner = ? and state = 'working' and lease_until is not null",
+                [self.clock() + lease, owner],
+            )
+
+    def take_back_dead(self) -> None:
+        """Let hints wait again whose lease is over: their worker is dead."""
+        if self._rows("select 1 from hints where state = 'working' and lease_until < ? limit 1", [self.clock()]):
+            with self._write() as db:
+                db.execute(
+                    """update hints set state = 'waiting', owner = null, lease_until = null
+                       where state = 'working' and lease_until < ?""",
+                    [self.clock()],
+                )
+
+    def held_by_syncs(self, merchant: str, route: str) -> list[Hint]:
+        """Return the hints that an earlier whole sync took and neither settled nor gave back; under the sync lock."""
+        if not self.exists:
+            return []
+        db = self._db()
+        rows = db.execute(
+            """select hint from hints
+               where merchant = ? and route = ? and state = 'working' and lease_until is null""",
+            [merchant, route],
+        ).fetchall()
+        return self._hints(db, [row[0] for row in rows])
+
+    def settle(
+        self,
+        hints: Iterable[Hint],
+        outcome: Outcome,
+        *,
+        run_id: str | None = None,
+        written_at: float | None = None,
+        state: HintState = HintState.DONE,
+    ) -> None:
+        """Settle hints that were claimed.
+
+        Args:
+            written_at: when the last ledger commit was, for the lag; None where nothing was written.
+        """
+        now = self.clock()
+        with self._write() as db:
+            db.executemany(
+                """update hints set state = ?, outcome = ?, error = null, owner = null, lease_until = null,
+                          settled_at = ?, run_id = coalesce(?, run_id), lag = ? where hint = ?""",
+                [
+                    (state, outcome, now, run_id, None if written_at is None else written_at - one.stored_at, one.hint)
+                    for one in hints
+                ],
+            )
+
+    def give_back(self, hints: Iterable[Hint], *, not_before: float = 0.0, error: str | None = None) -> None:
+        """Let claimed hints wait again.
+
+        Args:
+            not_before: for a try that failed: when the next one may be.
+            error: its kind; then it counts as a try.
+        """
+        with self._write() as db:
+            db.executemany(
+                """update hints set state = 'waiting', owner = null, lease_until = null, not_before = ?, error = ?,
+                          tries = tries + ? where hint = ? and state = 'working'""",
+                [(not_before, error, int(error is not None), one.hint) for one in hints],
+            )
+
+    # --- how soon a record is read again (H27, H28) ---
+
+    def note_read(self, merchant: str, system: str, kind: str, record: str, *, news: bool, gone: bool = False) -> None:
+        """Note that a record was read for a hint.
+
+        Args:
+            news: it was another body than the stored one. gone: it is in no stored list, and answered 404.
+        """
+        now = self.clock()
+        with self._write() as db:
+            db.execute(
+                """insert into records values (?, ?, ?, ?, ?, ?, ?)
+                   on conflict do update set read_at = excluded.read_at, gone_at = excluded.gone_at,
+                     fruitless = case when ? then 0 when read_at < ? then 1 else fruitless + 1 end""",
+                [merchant, system, kind, record, now, int(not news), now if gone else None, news, now - 3600],
+            )
+            if gone:
+                db.execute("insert into gone_reads values (?, ?)", [merchant, now])
+
+    def gone_reads(self, merchant: str, within: float = 3600.0) -> int:
+        """Count the reads of a merchant that answered 404 for an id in no stored list, in the last seconds."""
+        rows = self._rows(
+            "select count(*) from gone_reads where merchant = ? and at > ?", [merchant, self.clock() - within]
+        )
+        return int(rows[0][0]) if rows else 0
+
+    def spend(self, merchant: str, system: str, requests: int, rate: float, size: float = 60.0) -> bool:
+        """Take requests from a bucket that is filled at this rate; False, and nothing is taken, where it has too few.
+
+        Args:
+            rate: requests a second.
+        """
+        now = self.clock()
+        with self._write() as db:
+            row = db.execute(
+                "select requests, at from buckets where merchant = ? and system = ?", [merchant, system]
+            ).fetchone()
+            left = size if row is None else min(size, row[0] + max(0.0, now - row[1]) * rate)
+            enough = left >= requests
+            db.execute(
+                "insert or replace into buckets values (?, ?, ?, ?)",
+                [merchant, system, left - requests if enough else left, now],
+            )
+        return enough
+
+    # --- rests, and whole syncs that are due ---
+
+    def rest(self, merchant: str, route: str, error: str) -> None:
+        """Have targeted syncs of a merchant and route rest until a whole sync ends well (H30)."""
+        with self._write() as db:
+            db.execute("insert or ignore into rests values (?, ?, ?, ?)", [merchant, route, error, self.clock()])
+
+    def wake(self, merchant: str, route: str) -> None:
+        """End a rest: a whole sync ended `ok` or `partial`."""
+        if self._rows("select 1 from rests where merchant = ? and route = ?", [merchant, route]):
+            with self._write() as db:
+                db.execute("delete from rests where merchant = ? and route = ?", [merchant, route])
+
+    def resting(self) -> dict[tuple[str, str], str]:
+        """Return the error of each merchant and route at rest."""
+        return {(row[0], row[1]): row[2] for row in self._rows("select merchant, route, error from rests")}
+
+    def want_whole(self, merchant: str, route: str, *, every: float = 300.0) -> bool:
+        """Make a whole sync due, at most once in so many seconds; say whether it is newly so."""
+        now = self.clock()
+        with self._write() as db:
+            return bool(
+                db.execute(
+                    """insert into wholes values (?, ?, ?)
+                       on conflict do update set wanted_at = excluded.wanted_at where wanted_at <= ?""",
+                    [merchant, route, now, now - every],
+                ).rowcount
+            )
+
+    def whole_wanted_at(self, merchant: str, route: str) -> float | None:
+        """Return when a whole sync was last made due by a hint; who runs one compares with its own beginning."""
+        rows = self._rows("select wanted_at from wholes where merchant = ? and route = ?", [merchant, route])
+        return float(rows[0][0]) if rows else None
+
+    def wholes(self) -> dict[tuple[str, str], float]:
+        """Return when whole syncs were last made due by hints."""
+        return {(row[0], row[1]): row[2] for row in self._rows("select merchant, route, wanted_at from wholes")}
+
+    def may_yield(self, merchant: str, route: str, every: float = 300.0) -> bool:
+        """Say whether a whole sync may end its reading in turn for a hint, and note it: once in so long (R63)."""
+        now = self.clock()
+        with self._write() as db:
+            return bool(
+                db.execute(
+                    """insert into yielded values (?, ?, ?)
+                       on conflict do update set at = excluded.at where at <= ?""",
+                    [merchant, route, now, now - every],
+                ).rowcount
+            )
+
+    # --- opt-outs (H23) ---
+
+    def opt_outs(self, merchant: str) -> dict[str, float]:
+        """Return when an opt-out was stored of contacts that may not be written, by contact id or ten digits."""
+        return dict(self._rows("select record, stored_at from opt_outs where merchant = ?", [merchant]))
+
+    def lift_opt_outs(self, merchant: str, records: Iterable[str], read_began: float) -> None:
+        """Let contacts be written again that a reading showed as opted in, if it began after the opt-out was stored."""
+        with self._write() as db:
+            db.executemany(
+                "delete from opt_outs where merchant = ? and record = ? and stored_at < ?",
+                [(merchant, one, read_began) for one in records],
+            )
+
+    # --- who is alive ---
+
+    def beat(self, who: str) -> None:
+        """Note that a `receiver` or `worker` of this process is alive."""
+        with self._write() as db:
+            db.execute("insert or replace into beats values (?, ?, ?)", [who, os.getpid(), self.clock()])
+
+    def last_beat(self, who: str) -> float | None:
+        """Return when one of them was last alive; None: never."""
+        rows = self._rows("select max(at) from beats where who = ?", [who])
+        return rows[0][0] if rows else None
+
+    # --- leaving ---
+
+    def remove(self, merchant: str) -> int:
+        """Delete everything of a merchant; return how many entries there were."""
+        if not self.exists:
+            return 0
+        with self._write() as db:
+            count = int(db.execute("select count(*) from entries where merchant = ?", [merchant]).fetchone()[0])
+            for table in ("hints", "entries", "records", "gone_reads", "buckets", "rests", "wholes", "yielded",
+                          "opt_outs", "looks", "looked_at", "refusals"):  # fmt: skip
+                db.execute(f"delete from {table} where merchant = ?", [merchant])
+        return count
+
+
+def _hint(*row: Any) -> Hint:
+    *columns, state, kept = row
+    return Hint(**dict(zip(_COLUMNS, columns, strict=True)), state=HintState(state), kept=json.loads(kept))
+
+
+_COLUMNS = Hint.__match_args__[:-2]

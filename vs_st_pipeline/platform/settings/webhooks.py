@@ -1,0 +1,119 @@
+"""The settings of webhooks in a merchant's entry: whether hints are taken, how many, what a system's calls prove.
+
+`webhooks` is the merchant's own key, whatever its routes; under it each system that can call us has a part (R36, R10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from vs_st_pipeline.platform.settings.forms import Choice, Flag, Form, OrNull, Reading, Text, Whole, read_duration
+from vs_st_pipeline.platform.settings.model import SettingsModel, validate
+from vs_st_pipeline.platform.settings.secrets import FORMS, read_reference
+from vs_st_pipeline.platform.settings.yaml_source import Node
+
+
+def _moment(node: Node, reading: Reading) -> datetime:
+    expected = "an ISO time with its offset, such as 2026-11-29T12:00:00Z"
+    try:
+        found = datetime.fromisoformat(node.written(expected))
+    except ValueError:
+        raise node.problem(f"expected {expected}") from None
+    if found.tzinfo is None:
+        raise node.problem(f"expected {expected}")
+    return found
+
+
+def _share(node: Node, reading: Reading) -> float:
+    share = node.number()
+    if not 0 < share <= 1:
+        raise node.problem("must be above 0 and at most 1, such as 0.5")
+    return share
+
+
+def _look(node: Node, reading: Reading) -> timedelta | None:
+    if node.written("never, or a duration such as 2m") == "never":
+        return None
+    every = read_duration(node)
+    if every < timedelta(seconds=1):
+        raise node.problem("must be 1s or more, or never")
+    return every
+
+
+Moment = Annotated[datetime, Form(_moment, "an ISO time with its offset, such as 2026-11-29T12:00:00Z")]
+Reference = Annotated[str, Form(lambda node, reading: read_reference(node), FORMS)]
+"""A reference to a secret that is read when it is needed: who receives calls may read these and no vendor's key."""
+
+
+class SignatureSettings(SettingsModel):
+    """How a system signs its calls: HMAC-SHA256 of the raw body, or of `timestamp + "." + body` (R10)."""
+
+    header: Text
+    secret: Reference
+    encoding: Choice[Literal["hex", "base64"]] = "hex"
+    prefix: Text = ""
+    timestamp_header: OrNull[Text] = None
+
+
+class SystemWebhooks(SettingsModel):
+    """What one system's calls prove themselves by.
+
+    Attributes:
+        generation: of the token in the URL. previous_until: until then the one before is taken too.
+        header, header_value: a header that must have exactly this value.
+    """
+
+    generation: Annotated[int, Whole(1, 1_000_000)] = 1
+    previous_until: OrNull[Moment] = None
+    header: OrNull[Text] = None
+    header_value: OrNull[Reference] = None
+    signature: OrNull[SignatureSettings] = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """A merchant's webhooks.
+
+    Attributes:
+        enabled: if false, none is registered and none is stored (H5), and there is no opt-in look.
+        opt_in_look: how often new contacts are asked for; None: never.
+        share: of a merchant's requests a second, at each system, that hints may use.
+        systems: by name; one that the entry does not name has the defaults (`of`).
+    """
+
+    enabled: bool = True
+    opt_in_look: timedelta | None = timedelta(minutes=2)
+    share: float = 0.5
+    systems: Mapping[str, SystemWebhooks] = field(default_factory=dict)
+
+    def of(self, system: str) -> SystemWebhooks:
+        """Return the part of a system."""
+        return self.systems.get(system) or SystemWebhooks()
+
+
+class _Common(SettingsModel):
+    enabled: Flag = True
+    opt_in_look: Annotated[timedelta | None, Form(_look, "never, or a duration such as 2m")] = timedelta(minutes=2)
+    share: Annotated[float, Form(_share, "a number above 0, up to 1")] = 0.5
+
+
+def read_webhooks(node: Node, reading: Reading) -> WebhookSettings:
+    """Read `webhooks` of an entry or of `defaults`.
+
+    Raises:
+        SettingsFault: an unknown key or system, or a value in another form.
+    """
+    parts = node.mapping((*_Common.model_fields, *reading.hook_systems))
+    common = validate(_Common, {key: parts[key] for key in _Common.model_fields if key in parts}, node, reading)
+    systems = {
+        name: validate(SystemWebhooks, part, part, reading)
+        for name, part in parts.items()
+        if name in reading.hook_systems
+    }
+    return WebhookSettings(common.enabled, common.opt_in_look, common.share, systems)
+
+
+Webhooks = Annotated[WebhookSettings, Form(read_webhooks, "a mapping (lines of `key: value`)")]
