@@ -107,6 +107,8 @@ class Receiver:
             answer, hook, system = await self._answer(scope, receive)
         except _Gone:
             return
+        except asyncio.CancelledError:  # the time that calls under way have at the end is over
+            answer, hook, system = BUSY, None, OTHER
         except Exception as error:
             self._lines.add(f"warning: {crash_reports.describe(error)}")
             answer, hook, system = BUSY, None, OTHER

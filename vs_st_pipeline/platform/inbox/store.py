@@ -28,6 +28,7 @@ from vs_st_pipeline.platform.inbox.schema import SCHEMA, VERSION
 FILE: Final = "inbox.sqlite"
 LEASE_SECONDS: Final = 60.0
 BUSY_SECONDS: Final = 5.0
+_AT_ONCE: Final = 1000
 
 _OPEN = f"('{HintState.WAITING}', '{HintState.WORKING}')"
 
@@ -95,7 +96,7 @@ class Inbox:
 
     def _db(self) -> sqlite3.Connection:
         found: sqlite3.Connection | None = getattr(self._threads, "db", None)
-        if found is not None and getattr(self._threads, "pid", None) == os.getpid():
+        if found is not None and self._threads.of == (os.getpid(), self._inode()):
             return found
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -112,8 +113,15 @@ class Inbox:
                     db.execute(statement)
                 db.execute(f"pragma user_version = {VERSION}")
             db.execute("commit")
-        self._threads.db, self._threads.pid = db, os.getpid()
+        self._threads.db, self._threads.of = db, (os.getpid(), self._inode())
         return db
+
+    def _inode(self) -> int | None:
+        """Return what tells the file from another one in its place: who removed it must not be written for."""
+        try:
+            return os.stat(self.path).st_ino
+        except OSError:
+            return None
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
@@ -210,23 +218,34 @@ class Inbox:
         """
         if not self.exists:
             return 0
-        before, never = self.clock() - keep, list(never)
+        before, never, expired = self.clock() - keep, list(never), 0
         may = f"and system not in ({', '.join('?' * len(never))})" if never else ""
+        while changed := self._some(
+            f"""update hints set state = 'expired', settled_at = ?, owner = null, lease_until = null where hint in
+                    (select hint from hints where state = 'waiting' and stored_at < ? {may} limit {_AT_ONCE})""",
+            [self.clock(), before, *never],
+        ):
+            expired += changed
+        while self._some(
+            f"""delete from entries where entry in (
+                    select entry from entries where stored_at < ? and not exists (
+                        select 1 from hints where hints.entry = entries.entry
+                          and (state in ('waiting', 'working') or settled_at >= ?)) limit {_AT_ONCE})""",
+            [before, before],
+        ):
+            pass
         with self._write() as db:
-            expired = db.execute(
-                f"""update hints set state = 'expired', settled_at = ?, owner = null, lease_until = null
-                    where state = 'waiting' and stored_at < ? {may}""",
-                [self.clock(), before, *never],
-            ).rowcount
-            db.execute(
-                """delete from entries where stored_at < ? and not exists (
-                       select 1 from hints where hints.entry = entries.entry
-                         and (state in ('waiting', 'working') or settled_at >= ?))""",
-                [before, before],
-            )
             for table, column in (("refusals", "at"), ("beats", "at"), ("gone_reads", "at"), ("records", "read_at")):
                 db.execute(f"delete from {table} where {column} < ?", [min(before, self.clock() - 86_400)])
         return expired
+
+    def _some(self, sql: str, values: Sequence[Any]) -> int:
+        """Change some rows, and let others write before the next ones: calls wait for no more than a moment."""
+        with self._write() as db:
+            count = db.execute(sql, values).rowcount
+        if count == _AT_ONCE:
+            time.sleep(0.02)
+        return count
 
     # --- who waits ---
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import re
+import shutil
 import threading
 import time
 from base64 import b64encode, urlsafe_b64encode
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from vs_st_pipeline.operations.receiver import server
 from vs_st_pipeline.operations.receiver.app import Limits
 from vs_st_pipeline.platform.hooks import make_token
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
@@ -27,6 +29,7 @@ from vs_st_pipeline_tests.support.receiving import (
     Receiving,
     entry,
     order,
+    read_all,
     receiving,
     until,
     url,
@@ -404,6 +407,26 @@ def test_h10_a_204_is_on_the_disk(running: Receiving) -> None:
     assert inbox.ask("pragma synchronous") == [(2,)], "FULL"
     assert inbox.ask("pragma journal_mode") == [("wal",)]
     inbox.close()
+
+
+def test_h10_a_204_is_in_the_file_that_is_there_also_where_somebody_took_the_old_one_away(tmp_path: Path) -> None:
+    with receiving(tmp_path) as running:
+        assert running.call(url(), order("1")).status == 204
+        shutil.rmtree(tmp_path / "data")
+        assert running.call(url(), order("2")).status == 204
+        assert [one["id"] for one in running.entries()] == ["2"]
+
+
+def test_h15_a_call_that_does_not_end_in_time_is_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "GRACE_SECONDS", 0)
+    with receiving(tmp_path) as running:
+        slow = running.connected()
+        slow.sendall(f"POST {url()} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc".encode())
+        until(lambda: running.call(url(), order()).status == 204)
+    told = read_all(slow)
+    slow.close()
+    assert told.startswith(b"HTTP/1.1 503 ")
+    assert told.endswith(b"content-length: 0\r\nconnection: close\r\n\r\n")
 
 
 def test_h17_the_same_event_id_is_the_same_entry_and_without_one_nothing_is_dropped(running: Receiving) -> None:

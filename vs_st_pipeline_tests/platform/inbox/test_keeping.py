@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.domain.hints import CONTACT, ORDER, PING, Call, Hint, HintState, Outcome
-from vs_st_pipeline.platform.inbox import questions
+from vs_st_pipeline.platform.inbox import questions, store
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 
 SHOP, TEXTING, DAY = "shop", "texting", 86_400.0
@@ -85,6 +85,19 @@ def test_r31_what_cannot_be_asked_for_again_never_expires(inbox: Inbox, clock: C
     clock.now += 100 * DAY
     assert inbox.expire(7 * DAY, never=[SHOP]) == 1
     assert states(inbox) == [("waiting", None), ("expired", None)]
+
+
+def test_however_much_expires_calls_wait_for_no_more_than_a_part(
+    inbox: Inbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_AT_ONCE", 2)
+    for number in range(5):
+        put(inbox, Call(ORDER, str(number)))
+    clock.now += 8 * DAY
+    assert inbox.expire(7 * DAY) == 5
+    clock.now += 8 * DAY
+    assert inbox.expire(7 * DAY) == 0
+    assert inbox.ask("select count(*) from entries") == [(0,)]
 
 
 def test_what_somebody_works_on_does_not_expire(inbox: Inbox, clock: Clock) -> None:
