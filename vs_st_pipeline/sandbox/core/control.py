@@ -61,13 +61,12 @@ def _routed(server: StandIn, request: Request) -> Any:
     if key == ("POST", "webhooks") and rest == ["send"]:
         body = request.json_object()
         return {"calls": server.send_webhooks(_one(server, merchant_id), body.get("events") or [body])}
-    if key == ("POST", "texts"):
-        body = request.json_object()
-        return server.text_in(_one(server, merchant_id), str(body["contactPhone"]), str(body.get("text") or ""))
     if key == ("GET", "deliveries"):
         return server.sender.deliveries(merchant_id, request.query.get("webhook"))
     if request.method == "GET":
         return server.report(what, merchant_id)
+    if request.method == "POST" and what in server.acts:
+        return server.act(_one(server, merchant_id), "/".join((what, *rest)), request.json_object())
     raise Wrong(f"no {request.method} {request.path}", 404)
 
 

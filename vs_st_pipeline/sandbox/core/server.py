@@ -61,6 +61,7 @@ class StandIn(ABC):
     system = ""
     kinds: tuple[str, ...] = ()
     not_mine: tuple[str, ...] = ()
+    acts: tuple[str, ...] = ()
     sequence = 0
 
     def __init__(self, load: Callable[[], list[Merchant]], switches: Record | None = None) -> None:
@@ -279,10 +280,6 @@ class StandIn(ABC):
     def unregister(self, merchant: str, webhook: str) -> None:
         """Remove a registration, if it is there."""
 
-    def text_in(self, merchant: Merchant, phone: str, text: str) -> Record:
-        """Take a text that somebody sent to a number of this system; return the contact."""
-        raise NoSuchRecord("a number to text to")
-
     @abstractmethod
     def send_webhooks(self, merchant: Merchant, events: Sequence[Record]) -> int:
         """Send webhook calls for these events to every URL that is registered for them; return how many."""
@@ -342,6 +339,10 @@ class StandIn(ABC):
     @abstractmethod
     def delete_record(self, merchant: Merchant, kind: str, id: str) -> None:
         """Delete a record as a user of the system itself would."""
+
+    def act(self, merchant: Merchant, name: str, body: Record) -> Any:
+        """Do what a person or the system itself would do; the names are in `acts`."""
+        raise NoSuchRecord(name)
 
     def report(self, name: str, merchant: str | None) -> Any:
         """Return counters and other findings, by name."""

@@ -37,6 +37,7 @@ class SimpleTexting(StandIn):
 
     system = "simpletexting"
     kinds = ("contacts", "custom_fields")
+    acts = ("texts",)
     not_mine = ("customers", "orders", "memberships")
 
     def opened(self) -> None:
@@ -345,8 +346,9 @@ class SimpleTexting(StandIn):
     def unregister(self, merchant: str, webhook: str) -> None:
         self.webhooks[merchant].registered.pop(webhook, None)
 
-    def text_in(self, merchant: Merchant, phone: str, text: str) -> Record:
+    def act(self, merchant: Merchant, name: str, body: Record) -> Record:
         """Take a text that somebody sent: STOP opts out, START in, and whoever is new signs up by it."""
+        phone, text = str(body["contactPhone"]), str(body.get("text") or "")
         contact = self.accounts[merchant.id].find(phone)
         word, hooks = text.strip().upper(), self.webhooks[merchant.id]
         if contact is None:
