@@ -18,6 +18,7 @@ from vs_st_pipeline.operations.webhooks.registering import look
 from vs_st_pipeline.operations.webhooks.seen import read_seen
 from vs_st_pipeline.operations.webhooks.site import site_if_any
 from vs_st_pipeline.operations.webhooks.wanted import systems_with_hooks, wanted_kinds
+from vs_st_pipeline.platform.inbox.questions import last_entry, refusals
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.run import Run
 
@@ -124,15 +125,10 @@ def _doubts_of(calls: Sequence[Calls]) -> list[str]:
 
 
 def _calls(inbox: Inbox, merchant: str, system: str) -> Calls:
-    rows = inbox.ask("select max(stored_at) from entries where merchant = ? and system = ?", [merchant, system])
-    last = rows[0][0] if rows else None
-    refused = inbox.ask(
-        "select count(*) from refusals where merchant = ? and system = ? and at >= ?",
-        [merchant, system, inbox.clock() - 86_400],
-    )
+    last = last_entry(inbox, merchant, system)
     return Calls(
         system,
         None if last is None else datetime.fromtimestamp(last, UTC),
         None if last is None else timedelta(seconds=max(0.0, inbox.clock() - last)),
-        int(refused[0][0]) if refused else 0,
+        refusals(inbox, merchant, system),
     )

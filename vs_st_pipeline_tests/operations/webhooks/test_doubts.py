@@ -51,10 +51,8 @@ def test_r65_check_shows_what_came_last_and_what_was_refused(hooked: Hooked) -> 
     hooked.webhooks("register")
     inbox = Inbox(hooked.story.data, clock=lambda: time.time() - 90)
     inbox.put([Arrival(TEST, SHOP, Call(ORDER, "1"), ("contacts",), "")])
-    with inbox._write() as db:
-        db.executemany(
-            "insert into refusals values (?, ?, ?)", [(TEST, SHOP, time.time()), (TEST, SHOP, time.time() - 90_000)]
-        )
+    Inbox(hooked.story.data).refuse([(TEST, SHOP)])
+    Inbox(hooked.story.data, clock=lambda: time.time() - 90_000).refuse([(TEST, SHOP)])
     found = checked(hooked)
     shop, texting = found["webhook_calls"]
     assert (shop["system"], shop["refusals_24h"], 90 <= shop["age_seconds"] < 120) == (SHOP, 1, True)
