@@ -13,6 +13,7 @@ from vs_st_pipeline.cli.alerts import alerts
 from vs_st_pipeline.cli.demo import demo, sandbox
 from vs_st_pipeline.cli.explain import history, why
 from vs_st_pipeline.cli.leave import offboard
+from vs_st_pipeline.cli.onboard import onboard
 from vs_st_pipeline.cli.output import NotPrinted, flush, make_ready, tell
 from vs_st_pipeline.cli.privacy import forget, rebuild
 from vs_st_pipeline.cli.repair import reconcile, retry
@@ -37,7 +38,7 @@ def cli() -> None:
 
 COMMANDS = (
     *(sync, plan, check, why, history, retry, reconcile, merchants, alerts),
-    *(forget, rebuild, offboard, sandbox, demo),
+    *(onboard, forget, rebuild, offboard, sandbox, demo),
 )
 for command in COMMANDS:
     cli.add_command(command)

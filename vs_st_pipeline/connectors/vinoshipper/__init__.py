@@ -11,6 +11,7 @@ from vs_st_pipeline.connectors.vinoshipper.names import TITLE, VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.plan_inputs import PLAN_INPUTS, PLAN_VERSION
 from vs_st_pipeline.connectors.vinoshipper.rereads import REREADING
 from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
+from vs_st_pipeline.connectors.vinoshipper.setup import SETUP
 from vs_st_pipeline.connectors.vinoshipper.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -37,4 +38,5 @@ CONNECTOR = Connector(
     find_suppressed=traces.find_suppressed,
     migrations=resources.files(__name__) / "sql",
     rereading=REREADING,
+    setup=SETUP,
 )

@@ -270,9 +270,32 @@ def read_merchants(path: Path, environ: Mapping[str, str], house: House, *, all_
             or no merchant is usable. The message names file and line.
     """
     files = _read_files(path)
-    reader = _EntryReader(house, environ, files.folders, files.defaults, all_secrets)
     if not (files.entries or files.unreadable):
         raise files.nobody
+    found = _read_entries(path, files, environ, house, all_secrets)
+    if not found.merchants:
+        _refuse(list(found.bad))
+    return found
+
+
+def read_standing(path: Path, environ: Mapping[str, str], house: House, *, all_secrets: bool = False) -> MerchantsFile:
+    """Read the same before there is a merchant, or a usable one: nothing there is no merchants.
+
+    Args:
+        path, environ, house, all_secrets: as in `read_merchants`.
+
+    Raises:
+        BadSettings: the file cannot be read at all, or has a fault at the top or in `defaults`.
+    """
+    if not os.path.lexists(path) and not _yaml_files(more_files(path)):
+        return MerchantsFile(path, ())
+    return _read_entries(path, _read_files(path), environ, house, all_secrets)
+
+
+def _read_entries(
+    path: Path, files: _Files, environ: Mapping[str, str], house: House, all_secrets: bool
+) -> MerchantsFile:
+    reader = _EntryReader(house, environ, files.folders, files.defaults, all_secrets)
     good: list[Merchant] = []
     bad: list[BadMerchant] = []
     owners: dict[str, Node] = {}
@@ -290,8 +313,6 @@ def read_merchants(path: Path, environ: Mapping[str, str], house: House, *, all_
     for stem, why in files.unreadable:
         merchant_id = stem if ID_FORM.fullmatch(stem) and stem not in owners else None
         bad.append(BadMerchant(merchant_id, _line_of(why), why.with_traceback(None), whole_file=True))
-    if not good:
-        _refuse(bad)
     return MerchantsFile(path, tuple(good), tuple(bad))
 
 
@@ -326,11 +347,13 @@ def file_of_entry(path: Path, merchant_id: str) -> Path | None:
     return None
 
 
-def read_draft(path: Path, environ: Mapping[str, str], house: House, file: Path, text: str) -> list[Merchant]:
+def read_draft(
+    path: Path, environ: Mapping[str, str], house: House, file: Path, text: str, *, all_secrets: bool = False
+) -> list[Merchant]:
     """Read what a file beside the merchants file would say, with the defaults of that one.
 
     Args:
-        path, environ, house: as in `read_merchants`. file: what the draft is for; it need not be there.
+        path, environ, house, all_secrets: as in `read_merchants`. file: what the draft is for; it need not be there.
 
     Raises:
         BadSettings: an entry cannot be used; the message names file and line.
@@ -341,7 +364,7 @@ def read_draft(path: Path, environ: Mapping[str, str], house: House, file: Path,
         folders[top.file], defaults = path.absolute().parent, top.child("defaults")
     name = f"{file.absolute().parent.name}/{file.name}"
     folders[name] = file.absolute().parent
-    reader = _EntryReader(house, environ, folders, defaults, False)
+    reader = _EntryReader(house, environ, folders, defaults, all_secrets)
     return [reader.read(entry) for entry in _entries_of(load_with_lines(text, name))]
 
 
