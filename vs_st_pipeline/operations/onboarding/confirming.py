@@ -6,7 +6,7 @@ sent again. What a service certainly did not take is sent with the next run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from vs_st_pipeline.operations.fleet.notifier import Notifier, UnknownAddress
@@ -15,8 +15,7 @@ from vs_st_pipeline.operations.onboarding.walk import Walk, in_words
 from vs_st_pipeline.pipeline.onboarding import DONE, SKIPPED, WAITING, StepResult
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.failpoints import failpoint
-from vs_st_pipeline.platform.settings import environment
-from vs_st_pipeline.platform.settings.environment import Addresses
+from vs_st_pipeline.platform.settings.environment import TELL, tell_addresses
 from vs_st_pipeline.platform.settings.secrets import Secret
 
 NOT_TAKEN: Final = "the service did not take it; see whether the URL is right and it is up"
@@ -31,10 +30,10 @@ def sentence(name: str, merchant_id: str) -> str:
 
 def take_confirmation(walk: Walk) -> StepResult:
     """Tell everybody who was not told yet."""
-    known, told = addresses(walk.place.environ), walk.memory.content.told
+    known, told = tell_addresses(walk.place.environ), walk.memory.content.told
     says = sentence(walk.candidate.merchant.name, walk.id)
     if not known.urls and not known.problems:
-        return StepResult(SKIPPED, says, "nobody is told: VS_ST_TELL names no address")
+        return StepResult(SKIPPED, says, f"nobody is told: {TELL} names no address")
     body = "\n".join([says, *_counts(walk)])
     problems = list(known.problems)
     for name, url in known.urls.items():
@@ -48,13 +47,8 @@ def take_confirmation(walk: Walk) -> StepResult:
         walk.memory.save()
         problems += [f"{name}: {problem}"] if problem else []
     if problems:
-        return StepResult(WAITING, "; ".join(problems), "put VS_ST_TELL right, and run it again")
+        return StepResult(WAITING, "; ".join(problems), f"put {TELL} right, and run it again")
     return StepResult(DONE, f"told {', '.join(known.urls)}")
-
-
-def addresses(environ: Mapping[str, str]) -> Addresses:
-    """Return who is told: `VS_ST_TELL`, else `VS_ST_ALERTS`."""
-    return environment.alert_addresses(environ)
 
 
 def _counts(walk: Walk) -> list[str]:

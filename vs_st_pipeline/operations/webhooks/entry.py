@@ -25,6 +25,7 @@ class Entry:
         foreign: how many webhooks of others there are, by system; a system that could not be asked is not in it.
         says: sentences for people, such as what to do by hand.
         paste: lines that a person writes into the merchant's entry; then it goes on (`waiting`).
+        calls: requests that were sent, by system.
         wants_all: it is well only if all that is wanted is there; what was removed is not wanted.
     """
 
@@ -35,6 +36,7 @@ class Entry:
     hooks: list[Row] = field(default_factory=list)
     says: list[str] = field(default_factory=list)
     paste: list[str] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
     wants_all: bool = True
 
     @property
