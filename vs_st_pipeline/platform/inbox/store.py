@@ -129,10 +129,11 @@ class Inbox:
         db.execute("begin immediate")
         try:
             yield db
+            db.execute("commit")
         except BaseException:
-            db.execute("rollback")
+            if db.in_transaction:  # where the disk is full, SQLite has rolled it back by itself
+                db.execute("rollback")
             raise
-        db.execute("commit")
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._db().execute(sql, values).fetchall() if self.exists else []

@@ -226,3 +226,14 @@ def test_a_commit_is_on_the_disk(inbox: Inbox) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         inbox.put([Arrival("a", "b", Call(ORDER, "1"), ("contacts",), None)])  # type: ignore[arg-type]
     assert inbox.ask("select count(*) from entries") == [(1,)]
+
+
+def test_after_a_full_disk_it_goes_on(inbox: Inbox) -> None:
+    put(inbox, Call(ORDER, "1"))
+    [(pages,)] = inbox.ask("pragma page_count")
+    inbox.ask(f"pragma max_page_count = {pages}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        inbox.put([Arrival("a", SHOP, Call(ORDER, "2", kept={"x": "x" * 50_000}), ("contacts",), "2026")])
+    inbox.ask(f"pragma max_page_count = {pages + 1000}")
+    put(inbox, Call(ORDER, "3"))
+    assert [row[0] for row in inbox.ask("select id from entries")] == ["1", "3"]
