@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import hmac
 import json
@@ -10,15 +11,19 @@ import shutil
 import threading
 import time
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from vs_st_pipeline.connectors import CONNECTORS
+from vs_st_pipeline.domain.hints import Call
 from vs_st_pipeline.operations.receiver import server
 from vs_st_pipeline.operations.receiver.app import Limits
-from vs_st_pipeline.platform.hooks import make_token
+from vs_st_pipeline.platform.connector import Connector
+from vs_st_pipeline.platform.hooks import Hooks, calls_in, make_token
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline_tests.support.receiving import (
     HILLSIDE,
@@ -253,7 +258,7 @@ def test_h7_a_body_over_65536_bytes_is_413_however_it_comes(running: Receiving) 
     chunks = (b" " * 1000 for _ in range(66))
     assert running.call(path, chunks).status == 413
     head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n".encode()
-    assert running.raw(head, 0.3).startswith(b"HTTP/1.1 413 "), "nothing of the body is waited for"
+    assert running.raw(head, 5, 1).startswith(b"HTTP/1.1 413 "), "nothing of the body is waited for"
     assert len(running.entries("winery-4")) == 1
 
 
@@ -269,7 +274,7 @@ def test_h7_nothing_is_ever_unpacked(running: Receiving) -> None:
 def test_h8_a_body_that_does_not_come_is_408(running: Receiving) -> None:
     head = f"POST {url('winery-6')} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc".encode()
     began = time.monotonic()
-    assert running.raw(head, 0.6).startswith(b"HTTP/1.1 408 ")
+    assert running.raw(head, 5, 1).startswith(b"HTTP/1.1 408 ")
     assert time.monotonic() - began > 0.4
     assert running.entries("winery-6") == []
 
@@ -477,3 +482,56 @@ def test_nothing_is_believed_of_addresses(running: Receiving) -> None:
     spoofed = {"Host": "evil.example", "X_Forwarded_For": "10.0.0.1", "X_Forwarded_Host": "evil.example"}
     assert running.call(url("winery-10"), order(), **spoofed, X_Original_URL="/", Forwarded="for=1").status == 204
     assert running.call("/", order(), X_Original_URL=url("winery-10"), X_Rewrite_URL=url("winery-10")).status == 404
+
+
+# --- what a connector may ask for (routes.md R11, R30) ----------------------------------------------------------------
+
+
+def _understand(said: Mapping[str, Any]) -> Call | None:
+    return Call("order", str(said["id"]), kept=said) if "id" in said else None
+
+
+def hooked(**how: Any) -> list[Connector[Any]]:
+    """The systems, the first one with other hooks."""
+    first, *others = CONNECTORS
+    hooks = Hooks(lambda body: calls_in(body, _understand, 3), frozenset({"order"}), most_elements=3, **how)
+    return [dataclasses.replace(first, hooks=hooks), *others]
+
+
+def test_r30_what_cannot_be_asked_for_again_is_stored_whatever_is_off(tmp_path: Path) -> None:
+    off = [entry("disabled", enabled=False), entry("without", webhooks={"enabled": False})]
+    paused = entry("paused", paused=["contacts"])
+    with receiving(tmp_path, [*off, paused], connectors=hooked(stores_when_off=True)) as running:
+        for merchant in ("disabled", "without", "paused"):
+            assert running.call(url(merchant), b'{"id": 1}').status == 204
+            assert [one["route"] for one in running.entries(merchant)] == ["contacts"]
+            assert running.call(url(merchant, TEXTING), b"").status == 204
+            assert len(running.entries(merchant)) == 1, "the other system's are not"
+        assert running.counted(SHOP, "off") == 0
+
+
+def test_r11_a_get_on_a_right_url_is_200_where_the_system_asks_so(tmp_path: Path) -> None:
+    with receiving(tmp_path, connectors=hooked(answers_get=True)) as running:
+        answer = running.call(url(), b"", method="GET")
+        assert (answer.status, answer.body) == (200, b"")
+        assert running.call(url(), b"", method="PUT").status == 405
+        assert running.call(url(generation=2), b"", method="GET").status == 404
+        assert running.call(url(system=TEXTING), b"", method="GET").status == 405
+        assert running.entries() == []
+
+
+def test_r11_limits_are_the_connectors(tmp_path: Path) -> None:
+    with receiving(tmp_path, connectors=hooked(body_limit=100_000, rate=1, burst=3)) as running:
+        statuses = [running.call(url(), b" " * size).status for size in (100_000, 100_001, 1, 1)]
+        assert statuses == [204, 413, 204, 429]
+
+
+def test_r11_a_sites_developer_is_told_how_many_were_stored_or_which_one_is_wrong(tmp_path: Path) -> None:
+    with receiving(tmp_path, connectors=hooked(answers_counts=True)) as running:
+        answer = running.call(url(), b'[{"id": 1}, {"id": 2}]')
+        assert (answer.status, json.loads(answer.body)) == (200, {"stored": 2})
+        answer = running.call(url(), b'[{"id": 1}, {"secret": 2}]')
+        assert (answer.status, json.loads(answer.body)) == (400, {"index": 1})
+        assert running.call(url(), b"no JSON").status == 400
+        assert running.call(url(), b"[1, 2, 3, 4]").status == 413
+        assert len(running.entries()) == 2
