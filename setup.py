@@ -28,7 +28,7 @@ setup(
         "starlette>=0.40",
         "tenacity>=9",
         "tzdata",
-        "uvicorn>=0.30",
+        "uvicorn>=0.36",
     ],
     extras_require={
         "dev": [

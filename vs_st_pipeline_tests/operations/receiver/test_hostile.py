@@ -268,22 +268,27 @@ def test_many_connections_that_say_nothing_keep_no_call_back(attacked: Receiving
         assert time.monotonic() - began < 1
 
 
-def test_one_connection_more_than_there_may_be_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_for_one_connection_more_a_quiet_one_goes_and_never_one_with_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(processes, "most_connections", lambda: 3)
+    head = f"POST {url()} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n".encode()
     with receiving(tmp_path) as running, contextlib.ExitStack() as stack:
+        connected = [stack.enter_context(running.connected()) for _ in range(3)]
+        time.sleep(0.1)
+        assert running.call(url(), order()).status == 204
+        connected[0].settimeout(1)
+        assert read_all(connected[0]) == b"", "it was quiet for longest"
         for _ in range(3):
-            stack.enter_context(running.connected())
+            busy = stack.enter_context(running.connected())
+            busy.sendall(head)
+            connected.append(busy)
+        time.sleep(0.1)
         with pytest.raises(ConnectionError):
             running.call(url(), order())
-        stack.close()
-        until(lambda: _is_taken(running))
-
-
-def _is_taken(running: Receiving) -> bool:
-    try:
-        return running.call(url(), order()).status == 204
-    except ConnectionError:
-        return False
+        for busy in connected[3:]:
+            busy.sendall(b"{}")
+            assert busy.recv(100).startswith(b"HTTP/1.1 204 ")
 
 
 def test_a_caller_who_hangs_up_costs_nothing(attacked: Receiving) -> None:
