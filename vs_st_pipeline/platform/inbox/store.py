@@ -29,6 +29,7 @@ FILE: Final = "inbox.sqlite"
 LEASE_SECONDS: Final = 60.0
 BUSY_SECONDS: Final = 5.0
 _AT_ONCE: Final = 1000
+_PAGES_IN_LOG: Final = 8000  # 32 MB: a call waits while the log is copied into the file, so that is done seldom
 
 _OPEN = f"('{HintState.WAITING}', '{HintState.WORKING}')"
 
@@ -104,6 +105,7 @@ class Inbox:
         db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
         db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = full")
+        db.execute(f"pragma wal_autocheckpoint = {_PAGES_IN_LOG}")
         db.execute("pragma secure_delete = on")
         db.execute("pragma foreign_keys = on")
         if db.execute("pragma user_version").fetchone()[0] < VERSION:
