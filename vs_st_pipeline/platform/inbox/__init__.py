@@ -2,4 +2,5 @@
 
 schema      the tables
 store       the inbox: what the receiver stores, what syncs claim and settle, what people look at
+yielding    when a whole sync gives way to a hint
 """
