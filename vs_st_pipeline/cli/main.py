@@ -20,6 +20,7 @@ from vs_st_pipeline.cli.receive import receive
 from vs_st_pipeline.cli.repair import reconcile, retry
 from vs_st_pipeline.cli.status import check, merchants
 from vs_st_pipeline.cli.sync import plan, sync
+from vs_st_pipeline.cli.webhooks import webhooks
 from vs_st_pipeline.cli.work import work
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.platform import crash_reports
@@ -40,8 +41,8 @@ def cli() -> None:
 
 COMMANDS = (
     *(sync, plan, check, why, history, retry, reconcile, merchants, alerts),
+    *(webhooks, receive, work, inbox),
     *(forget, rebuild, offboard, sandbox, demo),
-    *(receive, work, inbox),
 )
 for command in COMMANDS:
     cli.add_command(command)

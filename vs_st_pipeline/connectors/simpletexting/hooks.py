@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from vs_st_pipeline.connectors.simpletexting.registering import BY_HAND, SimpleTextingRegistrar
 from vs_st_pipeline.domain.hints import CONTACT, NOTHING, Call
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.platform.hooks import Hooks, calls_in, text_of, word_of
@@ -61,4 +62,4 @@ def _understand(said: Mapping[str, Any]) -> Call | None:
     return Call(CONTACT, contact, phone, event=kind, event_id=report, opts_out=name == _OPTS_OUT, kept=kept)
 
 
-HOOKS = Hooks(read, frozenset({CONTACT}))
+HOOKS = Hooks(read, frozenset({CONTACT}), registrar=SimpleTextingRegistrar, by_hand=BY_HAND)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from vs_st_pipeline.connectors.vinoshipper.registering import BY_HAND, VinoshipperRegistrar
 from vs_st_pipeline.domain.hints import CUSTOMER, MEMBERSHIP, NOTHING, ORDER, Call
 from vs_st_pipeline.platform.hooks import Hooks, calls_in, text_of, word_of
 
@@ -80,4 +81,4 @@ def _named_by(path: str | None) -> tuple[str, str] | None:
     return None
 
 
-HOOKS = Hooks(read, frozenset({ORDER, CUSTOMER, MEMBERSHIP}))
+HOOKS = Hooks(read, frozenset({ORDER, CUSTOMER, MEMBERSHIP}), registrar=VinoshipperRegistrar, by_hand=BY_HAND)
