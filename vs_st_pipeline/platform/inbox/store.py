@@ -640,16 +640,16 @@ class Inbox:
                 count += db.execute(
                     """delete from entries where merchant = ?1
                          and ((kind = ?2 and id = ?3) or (?2 = 'phone' and phone = ?3)
-                              or (?2 = 'customer' and kind = 'membership' and instr(kept, '/customers/' || ?3 || '/')))""",
+                              or (?2 = 'customer' and kind = 'membership'
+                                  and instr(kept, '/customers/' || ?3 || '/')))""",
                     one,
                 ).rowcount
-                db.execute(
-                    "delete from records where merchant = ?1 and (kind = ?2 or ?2 = 'phone') and record = ?3", one
-                )
-                db.execute(
-                    "delete from opt_outs where merchant = ?1 and ?2 in ('contact', 'phone') and record = ?3", one
-                )
-                db.execute("delete from looked_at where merchant = ?1 and ?2 = 'contact' and contact = ?3", one)
+                for table, which in (
+                    ("records", "(kind = ?2 or ?2 = 'phone') and record = ?3"),
+                    ("opt_outs", "?2 in ('contact', 'phone') and record = ?3"),
+                    ("looked_at", "?2 = 'contact' and contact = ?3"),
+                ):
+                    db.execute(f"delete from {table} where merchant = ?1 and {which}", one)
         self._leave_nothing()
         return count
 

@@ -1,4 +1,4 @@
-"""Opt-in looks: spread, rare enough for the fleet's rate, one page each, and a row is a hint once (section 5, rulings 9)."""
+"""Opt-in looks: spread, as rare as the fleet's rate wants, one page each, a row a hint once (section 5, rulings 9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inbox's part in working hints off: claims, leases, records asked once more, whole syncs wanted, people forgotten."""
+"""The inbox's part in working hints off: claims, leases, what is asked once more, whole syncs wanted; forgetting."""
 
 from __future__ import annotations
 

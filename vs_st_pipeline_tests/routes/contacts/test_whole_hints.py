@@ -75,10 +75,8 @@ def test_h26_a_whole_sync_reads_what_is_hinted_at_and_a_dry_run_takes_nothing(sy
     number = order_of(synced)
     with synced.as_run().open() as db:
         customer = str(db.value("select min(customer_id) from raw.vinoshipper_customers where linked_run is not null"))
-    inbox = put(
-        synced, Call(ORDER, number), Call(CUSTOMER, customer), Call(ORDER, "NOBODYS"), Call(CONTACT, synced.id_of(MARISOL)),
-        Call(WHOLE),
-    )  # fmt: skip
+    contact = Call(CONTACT, synced.id_of(MARISOL))
+    inbox = put(synced, Call(ORDER, number), Call(CUSTOMER, customer), Call(ORDER, "NOBODYS"), contact, Call(WHOLE))
     synced.run("plan", "--merchant", TEST, "--json")
     assert {row[0] for row in states(inbox)} == {"waiting"}
     synced.clear_journals()
