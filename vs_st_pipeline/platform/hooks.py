@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -17,6 +17,7 @@ from vs_st_pipeline.domain.hints import Call
 MOST_ELEMENTS: Final = (
     100  # of an array that are entries of their own; where there are more, a whole sync sees the rest
 )
+TEST_KEY: Final = "vs-st-test"
 PATH: Final = "/hooks/{system}/{token}"
 
 
@@ -25,30 +26,50 @@ class Registration:
     """One webhook as the system lists it.
 
     Attributes:
-        id: the system's own. name: what it is for: a subject, or the triggers joined by `+`.
-        url: where it calls. said: what else the system says of it that counts for whether it is as wanted.
+        id: the system's own. url: where it calls.
+        names: what it calls for, in the system's words: a subject, or triggers.
+        made_at: when it was made, as the system writes it; `""` where it does not say.
+        as_wanted: everything else that the system says of it (limits, filters) is as we register it.
     """
 
     id: str
-    name: str
+    names: tuple[str, ...]
     url: str
-    said: Mapping[str, Any]
+    made_at: str = ""
+    as_wanted: bool = True
+
+
+class NotEnabled(Exception):
+    """The account may not use the interface for webhooks; only the system's own people can change that."""
 
 
 class Registrar(Protocol):
-    """Registers webhooks at one merchant's account; raises as the system's client does."""
+    """Registers webhooks at one merchant's account; raises as the system's client does.
 
-    def wanted(self, url: str, merchant_id: str) -> Sequence[Registration]:
-        """Return what should be registered, with empty ids."""
+    A refusal of what is to be made or changed is `Refused`. `make` sends one request, whatever comes of it: who calls
+    it lists what is there before a second one.
+    """
+
+    @property
+    def together(self) -> bool:
+        """Say whether one webhook may be for several names, and can be changed."""
         ...
 
-    def list(self) -> Sequence[Registration]: ...
+    def names(self, kinds: Collection[str]) -> tuple[str, ...]:
+        """Return what is registered for these kinds of records; the one that is likeliest to be refused is the last."""
+        ...
 
-    def make(self, wanted: Registration) -> None: ...
+    def list(self) -> Sequence[Registration]:
+        """Return all webhooks of the account. Raises NotEnabled where it may have none by this interface."""
+        ...
 
-    def change(self, id: str, wanted: Registration) -> None: ...
+    def make(self, names: Sequence[str], url: str, merchant_id: str) -> None: ...
 
-    def remove(self, id: str) -> None: ...
+    def change(self, id: str, names: Sequence[str], url: str) -> None: ...
+
+    def remove(self, id: str) -> None:
+        """Remove one; one that is gone already is removed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,13 @@ from vs_st_pipeline.platform.settings.model import (
     validate,
 )
 from vs_st_pipeline.platform.settings.webhooks import Webhooks, WebhookSettings
-from vs_st_pipeline.platform.settings.yaml_source import ROUTE, Node, SettingsFault, read_with_lines
+from vs_st_pipeline.platform.settings.yaml_source import (
+    ROUTE,
+    Node,
+    SettingsFault,
+    load_with_lines,
+    read_with_lines,
+)
 
 ID_FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 SHORTEST_KEEPING = timedelta(days=90)
@@ -299,6 +305,43 @@ def is_enabled(path: Path, merchant_id: str) -> bool | None:
     return any(_says_enabled(entry, files.defaults) for entry in own) if own else None
 
 
+def more_files(path: Path) -> Path:
+    """Return the folder that files of single merchants lie in; it need not be there (R64)."""
+    return path if os.path.isdir(path) else path.parent / _MORE_FILES
+
+
+def file_of_entry(path: Path, merchant_id: str) -> Path | None:
+    """Return the file that a merchant's entry stands in, the first where there are several; None: in none.
+
+    Raises:
+        BadSettings: the merchants file cannot be read, or there is none; a file beside it that cannot is passed over.
+    """
+    files = _read_files(path)
+    for entry in files.entries:
+        if _peek(entry, "id", Node.text) == merchant_id:
+            return files.folders[entry.file] / Path(entry.file).name
+    return None
+
+
+def read_draft(path: Path, environ: Mapping[str, str], house: House, file: Path, text: str) -> list[Merchant]:
+    """Read what a file beside the merchants file would say, with the defaults of that one.
+
+    Args:
+        path, environ, house: as in `read_merchants`. file: what the draft is for; it need not be there.
+
+    Raises:
+        BadSettings: an entry cannot be used; the message names file and line.
+    """
+    folders, defaults = {}, None
+    if not os.path.isdir(path) and os.path.lexists(path):
+        top = read_with_lines(path)
+        folders[top.file], defaults = path.absolute().parent, top.child("defaults")
+    name = f"{file.absolute().parent.name}/{file.name}"
+    folders[name] = file.absolute().parent
+    reader = _EntryReader(house, environ, folders, defaults, False)
+    return [reader.read(entry) for entry in _entries_of(load_with_lines(text, name))]
+
+
 def _says_enabled(*nodes: Node | None) -> bool:
     for node in nodes:
         if node is not None and (said := node.child("enabled")) is not None:
@@ -346,7 +389,7 @@ class _Files:
 
 def _read_files(path: Path) -> _Files:
     files = _Files(BadSettings(f"{path}: {_NOBODY}"))
-    folder = path if os.path.isdir(path) else path.parent / _MORE_FILES
+    folder = more_files(path)
     # Each merchant may have a file of its own, so the merchants file itself need not be there.
     if folder is not path and (os.path.lexists(path) or not _yaml_files(folder)):
         top = read_with_lines(path)
