@@ -104,5 +104,6 @@ def _desks(run: Run, site: Site, entry: Entry, only: Collection[str] = ()) -> It
         found = [one for one in systems_with_hooks(run.merchant) if not only or one.name in only]
         yield [Desk(run, site, entry, session, one) for one in found]
     finally:
+        entry.calls.update({system: calls.total() for system, calls in session.report.calls.items()})
         session.close()
         lock.release()
