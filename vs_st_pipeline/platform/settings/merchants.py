@@ -20,7 +20,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn
 from zoneinfo import ZoneInfo
@@ -39,6 +39,7 @@ from vs_st_pipeline.platform.settings.forms import (
 )
 from vs_st_pipeline.platform.settings.model import (
     M,
+    Off,
     SettingsModel,
     fault_in,
     keys_of,
@@ -154,9 +155,10 @@ class Merchant:
         give_up_after: how long all tries of one request may take together; above zero.
         keep_raw_bodies: how long raw bodies that nothing needs any more are kept whole; None: always.
         webhooks: whether and how systems call us.
-        routes: names of the routes that are on, as far as the entry says: neither paused nor at fault. Whether the
-            merchant is `enabled` is another question.
+        routes: names of the routes that are on, as far as the entry says: neither paused nor off today nor at fault.
+            Whether the merchant is `enabled` is another question.
         paused: names of the routes that the entry has and pauses.
+        off: by name, why a route that the entry has is off on the day on which the file was read.
         faults: by name, why a route that the entry has cannot be used.
         sections: the settings of each section that the entry names and that can be used, by name.
         doubts: sentences about what is right but may not be intended.
@@ -171,6 +173,7 @@ class Merchant:
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     routes: tuple[str, ...] = ()
     paused: frozenset[str] = frozenset()
+    off: Mapping[str, Off] = field(default_factory=dict)
     faults: Mapping[str, BadSettings] = field(default_factory=dict)
     sections: Mapping[str, SettingsModel] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
@@ -297,9 +300,32 @@ def read_merchants(
             or no merchant is usable. The message names file and line.
     """
     files = _read_files(path)
-    reader = _EntryReader(house, environ, files.folders, files.defaults, all_secrets, secrets)
     if not (files.entries or files.unreadable):
         raise files.nobody
+    found = _read_entries(path, files, environ, house, all_secrets, secrets)
+    if not found.merchants and not all_bad:
+        _refuse(list(found.bad))
+    return found
+
+
+def read_standing(path: Path, environ: Mapping[str, str], house: House, *, all_secrets: bool = False) -> MerchantsFile:
+    """Read the same before there is a merchant, or a usable one: nothing there is no merchants.
+
+    Args:
+        path, environ, house, all_secrets: as in `read_merchants`.
+
+    Raises:
+        BadSettings: the file cannot be read at all, or has a fault at the top or in `defaults`.
+    """
+    if not os.path.lexists(path) and not _yaml_files(more_files(path)):
+        return MerchantsFile(path, ())
+    return _read_entries(path, _read_files(path), environ, house, all_secrets)
+
+
+def _read_entries(
+    path: Path, files: _Files, environ: Mapping[str, str], house: House, all_secrets: bool, secrets: bool = True
+) -> MerchantsFile:
+    reader = _EntryReader(house, environ, files.folders, files.defaults, all_secrets, secrets)
     good: list[Merchant] = []
     bad: list[BadMerchant] = []
     owners: dict[str, Node] = {}
@@ -318,8 +344,6 @@ def read_merchants(
     for stem, why in files.unreadable:
         merchant_id = stem if ID_FORM.fullmatch(stem) and stem not in owners else None
         bad.append(BadMerchant(merchant_id, _line_of(why), why.with_traceback(None), whole_file=True))
-    if not good and not all_bad:
-        _refuse(bad)
     return MerchantsFile(path, tuple(good), tuple(bad))
 
 
@@ -347,6 +371,9 @@ def file_of_entry(path: Path, merchant_id: str) -> Path | None:
     Raises:
         BadSettings: the merchants file cannot be read, or there is none; a file beside it that cannot is passed over.
     """
+    own = more_files(path).absolute() / f"{merchant_id}.yaml"
+    if _has_entry(own, merchant_id) and not _mentions(path, merchant_id):
+        return own  # the usual place: of thousands of files the others are not read
     files = _read_files(path)
     for entry in files.entries:
         if _peek(entry, "id", Node.text) == merchant_id:
@@ -354,23 +381,57 @@ def file_of_entry(path: Path, merchant_id: str) -> Path | None:
     return None
 
 
-def read_draft(path: Path, environ: Mapping[str, str], house: House, file: Path, text: str) -> list[Merchant]:
+def _has_entry(file: Path, merchant_id: str) -> bool:
+    try:
+        entries = _entries_of(read_with_lines(file)) if file.is_file() else []
+    except BadSettings:
+        return False
+    return any(_peek(entry, "id", Node.text) == merchant_id for entry in entries)
+
+
+def _mentions(path: Path, merchant_id: str) -> bool:
+    """Say whether the merchants file, whose entries come first, may have an entry of this id."""
+    try:
+        return path.is_file() and merchant_id.encode() in path.read_bytes()
+    except OSError:
+        return True
+
+
+def read_draft(
+    path: Path, environ: Mapping[str, str], house: House, file: Path, text: str, *, all_secrets: bool = False
+) -> list[Merchant]:
     """Read what a file beside the merchants file would say, with the defaults of that one.
 
     Args:
-        path, environ, house: as in `read_merchants`. file: what the draft is for; it need not be there.
+        path, environ, house, all_secrets: as in `read_merchants`. file: what the draft is for; it need not be there.
 
     Raises:
         BadSettings: an entry cannot be used; the message names file and line.
     """
     folders, defaults = {}, None
     if not os.path.isdir(path) and os.path.lexists(path):
-        top = read_with_lines(path)
-        folders[top.file], defaults = path.absolute().parent, top.child("defaults")
+        name, defaults = _defaults_of(path, _stamp(path))
+        folders[name] = path.absolute().parent
     name = f"{file.absolute().parent.name}/{file.name}"
     folders[name] = file.absolute().parent
-    reader = _EntryReader(house, environ, folders, defaults, False, True)
+    reader = _EntryReader(house, environ, folders, defaults, all_secrets, True)
     return [reader.read(entry) for entry in _entries_of(load_with_lines(text, name))]
+
+
+@functools.lru_cache(maxsize=2)
+def _defaults_of(path: Path, stamp: object) -> tuple[str, Node | None]:
+    """Return how messages name a merchants file, and its `defaults`; a table of new merchants asks for each of them."""
+    top = read_with_lines(path)
+    return top.file, top.child("defaults")
+
+
+def _stamp(path: Path) -> object:
+    """Return what is another thing once the file was changed."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _says_enabled(*nodes: Node | None) -> bool:
@@ -529,8 +590,10 @@ class _EntryReader:
         if base is None or not had:
             raise _first([*wrong, *faults.values()])
         at_fault = {route.name: fault for route in had if (fault := _fault_of(route, named, faults)) is not None}
-        if len(at_fault) == len(had) and at_fault.keys() - base.paused:  # what is paused fails nothing
+        off = self._off(base, had, sections)
+        if len(at_fault) == len(had) and at_fault.keys() - base.paused - off.keys():  # what is at rest fails nothing
             _raise_all(at_fault.values())
+        on = [route for route in had if route.name not in {*at_fault, *base.paused, *off}]
         return Merchant(
             base.id,
             base.name or base.id,
@@ -539,11 +602,12 @@ class _EntryReader:
             base.give_up_after,
             base.keep_raw_bodies,
             base.webhooks,
-            routes=tuple(r.name for r in had if r.name not in at_fault and r.name not in base.paused),
+            routes=tuple(route.name for route in on),
             paused=base.paused & {route.name for route in had},
+            off=off,
             faults={name: fault.with_traceback(None) for name, fault in at_fault.items()},
             sections=sections,
-            doubts=tuple(self._doubts(own, named, had, faults)),
+            doubts=(*self._doubts(own, named, had, faults), *self._doubts_of_routes(had, sections)),
             _unusable={self._house.models[name]: fault.with_traceback(None) for name, fault in faults.items()},
         )
 
@@ -563,6 +627,17 @@ class _EntryReader:
         now = self._now
         today = max(now.astimezone(UTC).date(), now.astimezone(base.time_zone).date())
         return replace(self._form_only, today=today, secrets=self._secrets and (base.enabled or self._all_secrets))
+
+    def _off(self, base: _Entry, had: Sequence[RouteNeeds], sections: Mapping[str, SettingsModel]) -> dict[str, Off]:
+        """Return why routes are off today, by name: whose own settings say so (`SettingsModel.off_because`)."""
+        today: date = self._now.astimezone(base.time_zone).date()
+        found = {route.name: sections[route.name].off_because(today) for route in had if route.name in sections}
+        return {name: off for name, off in found.items() if off is not None}
+
+    def _doubts_of_routes(self, had: Sequence[RouteNeeds], sections: Mapping[str, SettingsModel]) -> Iterator[str]:
+        for route in had:
+            if route.name in sections:
+                yield from sections[route.name].doubts()
 
     def _sections(
         self, entry: Node, own: Mapping[str, Node], wanted: set[str], reading: Reading

@@ -77,6 +77,15 @@ def test_h38_each_url_is_posted_to_once_and_the_entry_is_found(hooked: Hooked, t
     assert (hooked.story.shop.journal(), hooked.story.texting.journal()) == ([], [])
 
 
+def test_h38_a_url_whose_token_has_changed_since_is_not_tested(hooked: Hooked, taker: Taker) -> None:
+    """Ruling 7: only those in state `ok`; the settings were changed by hand, and nothing was registered anew."""
+    hooked.webhooks("register")
+    hooked.story.settings({TEST: {"webhooks": {SHOP: {"generation": 2}}}})
+    entry = hooked.webhooks("test")
+    assert {(row["state"], row["test"]) for row in entry["hooks"]} == {("old_generation", None), ("ok", "ok")}
+    assert [path.split("/")[2] for path, _ in taker.got] == [TEXTING]
+
+
 @pytest.mark.parametrize("status", [200, 302, 307, 404, 500])
 def test_h38_no_redirect_is_followed_and_only_204_is_right(hooked: Hooked, taker: Taker, status: int) -> None:
     """H38: `wrong_answer`."""
