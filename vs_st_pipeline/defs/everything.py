@@ -8,6 +8,7 @@ from dagster import Definitions, in_process_executor
 
 from vs_st_pipeline.defs.assets import assets_of, tick_of
 from vs_st_pipeline.defs.fleet_health import fleet_health
+from vs_st_pipeline.defs.fleet_hints import fleet_hints_of
 from vs_st_pipeline.defs.jobs import job_of
 from vs_st_pipeline.defs.resources import Settings
 from vs_st_pipeline.defs.schedules import schedule_of
@@ -23,7 +24,7 @@ def definitions_of(routes: Sequence[Route]) -> Definitions:
     jobs = {route.name: job_of(route, assets[route.name]) for route in routes}
     tick = [tick_of(routes)] if len(routes) > 1 else []
     return Definitions(
-        assets=[*assets.values(), fleet_health],
+        assets=[*assets.values(), fleet_health, fleet_hints_of(routes)],
         jobs=[*jobs.values(), *tick, retention],
         schedules=[schedule_of(routes, jobs, *tick), retention_schedule],
         sensors=[merchants_sensor, dead_runs_sensor, fleet_watch],

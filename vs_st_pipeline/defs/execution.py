@@ -14,6 +14,7 @@ that fails it logs that its partitions were planned, so that the pages show thes
 
 # No `from __future__ import annotations`: Dagster takes config of an op from its annotations.
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ from vs_st_pipeline.pipeline.checks import Check
 from vs_st_pipeline.pipeline.metrics import Metric
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.pipeline.route_files import named_for
+from vs_st_pipeline.platform.inbox import statistics
+from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
@@ -113,7 +116,9 @@ def execute(
         name = share.route.name
         share.stages = share.route.stages_for(share.assets, dry_run=config.dry_run)
         share.merchant_ids, share.in_the_file = _selected_merchants(file, share, config)
-        logs[name] = ReportLog(data_dir / named_for(name, "reported.json"), storage_id, context.run.run_id)
+        logs[name] = ReportLog(
+            data_dir / named_for(name, "reported.json"), storage_id, context.run.run_id, _written(data_dir, name)
+        )
         is_news = _news_since(logs[name], now) if config.due_only else (lambda _: Detail.PAGES)
         parts[name] = Part(share.route, run_of, share.stages, share.checks, is_news)
     by_name = {share.route.name: share for share in shares}
@@ -154,6 +159,17 @@ def execute(
         context.log.warning(f"{len(as_before)} fail as before: {_names(as_before)}")
     if len(failed) > len(as_before):
         raise _failure([result for result in failed if result.told], len(work), len(as_before))
+
+
+def _written(data_dir: Path, route: str) -> dict[str, float]:
+    """Return when a hint last led to a write, by merchant."""
+    inbox = Inbox(data_dir)
+    try:
+        return statistics.last_written(inbox, route)
+    except (sqlite3.Error, OSError):  # it is told by the next run
+        return {}
+    finally:
+        inbox.close()
 
 
 def _news_since(log: ReportLog, now: datetime) -> Callable[[Report], Detail]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -219,7 +219,7 @@ def fleet_health(environ: Mapping[str, str], file: MerchantsFile | None = None) 
     try:
         about: dict[str, Any] = {
             "misunderstood": by.misunderstood,
-            "concerns": concerns(inbox, _kept()),
+            "concerns": concerns(inbox, systems_kept(routes.ROUTES)),
             "hints": _hints(inbox),
         }
     finally:
@@ -234,9 +234,9 @@ def fleet_health(environ: Mapping[str, str], file: MerchantsFile | None = None) 
     return replace(found, **about)
 
 
-def _kept() -> list[str]:
-    """Return the systems whose calls never expire, because they cannot be asked for again (R31)."""
-    systems = {connector.name: connector for route in routes.ROUTES for connector in route.connectors}
+def systems_kept(among: Sequence[Route]) -> list[str]:
+    """Return the systems of these routes whose calls never expire, because they cannot be asked for again (R31)."""
+    systems = {connector.name: connector for route in among for connector in route.connectors}
     return [name for name, connector in systems.items() if connector.hooks and not connector.hooks.expires]
 
 
