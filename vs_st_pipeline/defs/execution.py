@@ -16,7 +16,7 @@ that fails it logs that its partitions were planned, so that the pages show thes
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, zip_longest
@@ -134,6 +134,7 @@ def execute(
                 share = by_name[result.part.route.name]
                 if result.failed:
                     failed.append(result)
+                _add_hints(data_dir, result, share, logs[share.route.name])
                 yield from _told(context, result, share, logs[share.route.name], step)
         to_the_end = True
     finally:  # also for a run that is stopped: what was reported is reported
@@ -170,6 +171,19 @@ def _written(data_dir: Path, route: str) -> dict[str, float]:
         return {}
     finally:
         inbox.close()
+
+
+def _add_hints(data_dir: Path, result: MerchantResult, share: Share, log: ReportLog) -> None:
+    """Say on the page of what was written that hints led to writes: a quiet sync after them has written nothing."""
+    since = log.hinted_after(result.merchant_id) if result.told else None
+    made = [result.made[asset] for asset in share.route.made_by(share.route.writes) if asset in result.made]
+    if since is None or not made:
+        return
+    inbox = Inbox(data_dir)
+    with closing(inbox), suppress(sqlite3.Error, OSError):
+        count = statistics.written_since(inbox, share.route.name, result.merchant_id, since)
+        for shown in made:
+            shown["hints that led to a write since it was last told"] = count
 
 
 def _news_since(log: ReportLog, now: datetime) -> Callable[[Report], Detail]:

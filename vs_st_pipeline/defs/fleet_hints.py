@@ -53,11 +53,10 @@ HintsEvent = AssetMaterialization | AssetCheckEvaluation
 _IN_THE_PICTURE: Mapping[str, tuple[str, ...]] = {
     "written": (Outcome.WRITTEN,),
     "lost": (Outcome.OVER_LIMIT, HintState.EXPIRED),
-    "handed over": (Outcome.HANDED_OVER,),
-    "unchanged": (Outcome.UNCHANGED, Outcome.KNOWN),
 }
-"""In the order in which they are drawn: it gives what is lost a red."""
+"""In the order in which they are drawn, which gives what is lost a red; more would be too long for a picture."""
 _OTHER = "other"
+_PERCENTILES = ("p50", "p95", "p99")
 
 
 def fleet_hints_of(routes: Sequence[Route]) -> AssetsDefinition:
@@ -145,7 +144,6 @@ def _metadata(inbox: Inbox, found: Look, results: Sequence[Finding]) -> dict[str
     shown["entries by hour"] = MetadataValue.md(_entries(came, hours))
     shown["outcomes by hour"] = MetadataValue.md(_outcomes(settled, hours))
     shown["lag by hour"] = MetadataValue.md(_lags(lags, hours))
-    shown["by hour"] = table(_rows(came, settled, lags, day))
     by_merchant = statistics.settled(inbox, found.at - DAY)
     waiting = statistics.waiting(inbox)
     most = [
@@ -168,13 +166,14 @@ def _metadata(inbox: Inbox, found: Look, results: Sequence[Finding]) -> dict[str
     if found.resting:
         rows = [{"merchant": label(*key), "error": error} for key, error in sorted(found.resting.items())]
         shown["at rest until a whole sync ends well"] = table(rows[:MOST_SHOWN])
+    shown["by hour"] = table(_rows(came, settled, lags, day))
     # Plain numbers are drawn over time, in the tab of plots.
     shown |= {f"hints {state}": count for state, count in states.items() if state in ("waiting", "working")}
     shown["entries in 24 h"] = sum(sum(came.get(hour, {}).values()) for hour in day)
     for outcome in (*Outcome, HintState.EXPIRED):
         shown[f"{outcome} in 24 h"] = sum(settled.get(hour, {}).get(outcome, 0) for hour in day)
     if found.lags:
-        for name in ("p50", "p95", "p99"):
+        for name in _PERCENTILES:
             shown[f"lag {name} of the last hour"] = round(float(getattr(found.lags, name)), 3)
     shown["seconds for which the oldest due hint has been due"] = round(max(found.due.values(), default=0.0), 1)
     return shown
@@ -207,15 +206,13 @@ def _rows(
 ) -> list[dict[str, Any]]:
     rows = []
     for hour in reversed(hours):
-        outcomes, lag = settled.get(hour, {}), lags.get(hour)
-        known = dict(sorted(outcomes.items(), key=lambda one: -one[1]))
-        ago = hours[-1] - hour
+        lag, ago = lags.get(hour), hours[-1] - hour
         rows.append(
             {
                 "hour": "this hour" if ago == 0 else f"-{ago} h",
                 "entries": sum(came.get(hour, {}).values()),
-                "outcomes": ", ".join(f"{count} {name}" for name, count in known.items()),
-                "lag p50, p95, p99": _seconds(lag) if lag else "",
+                **_grouped(settled.get(hour, {})),
+                **{name: f"{getattr(lag, name):.1f} s" if lag else "" for name in _PERCENTILES},
             }
         )
     return rows
@@ -234,15 +231,14 @@ def _entries(came: Mapping[int, Mapping[str, int]], hours: Sequence[int]) -> str
     return by_hour(f"{total} entries within {len(hours)} hours", series)
 
 
+def _grouped(outcomes: Mapping[str, int]) -> dict[str, int]:
+    found = {name: sum(outcomes.get(one, 0) for one in words) for name, words in _IN_THE_PICTURE.items()}
+    return {**found, _OTHER: sum(outcomes.values()) - sum(found.values())}
+
+
 def _outcomes(settled: Mapping[int, Mapping[str, int]], hours: Sequence[int]) -> str:
-    named = {outcome for outcomes in _IN_THE_PICTURE.values() for outcome in outcomes}
-    series = {
-        name: [sum(settled.get(hour, {}).get(one, 0) for one in outcomes) for hour in hours]
-        for name, outcomes in _IN_THE_PICTURE.items()
-    }
-    series[_OTHER] = [
-        sum(count for outcome, count in settled.get(hour, {}).items() if outcome not in named) for hour in hours
-    ]
+    groups = [_grouped(settled.get(hour, {})) for hour in hours]
+    series = {name: [one[name] for one in groups] for name in (*_IN_THE_PICTURE, _OTHER)}
     counts = {name: sum(numbers) for name, numbers in series.items()}
     if not any(counts.values()):
         return f"no hint was settled within {len(hours)} hours"
@@ -255,10 +251,7 @@ def _outcomes(settled: Mapping[int, Mapping[str, int]], hours: Sequence[int]) ->
 def _lags(lags: Mapping[int, Lags], hours: Sequence[int]) -> str:
     if not lags:
         return f"no hint led to a write within {len(hours)} hours"
-    series = {
-        name: [ceil(getattr(lags[hour], name)) if hour in lags else 0 for hour in hours]
-        for name in ("p50", "p95", "p99")
-    }
+    series = {name: [ceil(getattr(lags[hour], name)) if hour in lags else 0 for hour in hours] for name in _PERCENTILES}
     of = sum(one.of for one in lags.values())
     return by_hour(f"seconds from the call to the accepted value, of {of} hints", series, stacked=False)
 

@@ -88,7 +88,7 @@ class ReportLog:
         last = self._told.get(report.merchant)
         if last is None or report.accepted or last.state != state_of(report):
             return Detail.PAGES
-        if self._hinted.get(report.merchant, 0.0) > last.hinted:  # written meanwhile, by a targeted sync
+        if self.hinted_after(report.merchant) is not None:
             return Detail.PAGES
         # The same part of the spread for a merchant each time: a checksum is as good as chance, and repeatable.
         early = SPREAD * ((zlib.crc32(report.merchant.encode()) % 1000) / 1000)
@@ -97,6 +97,11 @@ class ReportLog:
         # A failure that was told fails no further run, as a check that blocks would; its reason is in fleet/health.
         another_plan = report.plan not in ("", last.plan) and report.status != FAILED
         return Detail.CHECKS if another_plan else Detail.NOTHING
+
+    def hinted_after(self, merchant_id: str) -> float | None:
+        """Return when hints had last led to a write as it was told; None: none did meanwhile, or nothing was told."""
+        last = self._told.get(merchant_id)
+        return last.hinted if last is not None and self._hinted.get(merchant_id, 0.0) > last.hinted else None
 
     def tells(self, merchant_id: str) -> None:
         """Note that the run begins to report this merchant; what was told of it before holds no more."""

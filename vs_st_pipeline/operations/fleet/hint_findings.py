@@ -109,7 +109,7 @@ def _in_time(found: Look) -> Finding:
         [f"the oldest due hint has been due for {humanize(timedelta(seconds=oldest))}"] if oldest else ["none is due"]
     )
     told += [f"95 % of the last hour's took {p95:.1f} s at most"] if p95 is not None else []
-    told += [f"{len(found.resting)} merchants are at rest until a whole sync ends well"] if found.resting else []
+    told += [f"at rest until a whole sync ends well: {len(found.resting)}"] if found.resting else []
     says = f"{'; '.join(told)}."
     if late or slow:
         says += f" {_look_at(late)}{IN_TIME.means}"
@@ -118,18 +118,18 @@ def _in_time(found: Look) -> Finding:
 
 
 def _not_expired(found: Look) -> Finding:
-    return _counted(NOT_EXPIRED, found.expired, "hints expired", "No hint expired.")
+    return _counted(NOT_EXPIRED, found.expired, "expired", "No hint expired.")
 
 
 def _no_flood(found: Look) -> Finding:
-    return _counted(NO_FLOOD, found.flooded, "hints dropped in the last hour", "No hint was dropped in the last hour.")
+    return _counted(NO_FLOOD, found.flooded, "dropped in the last hour", "No hint was dropped in the last hour.")
 
 
 def _counted(check: Check, counts: Mapping[Key, int], name: str, well: str) -> Finding:
     if not counts:
         return Finding(check, True, well)
     rows = [{"merchant": label(*key), name: counts[key]} for key in _largest(counts)]
-    says = f"{sum(counts.values())} {name}. {_look_at(counts)}{check.means}"
+    says = f"Hints {name}: {sum(counts.values())}. {_look_at(counts)}{check.means}"
     return Finding(check, False, says, serious=len(counts) > 1, rows=rows)
 
 
@@ -163,10 +163,20 @@ class Hook(msgspec.Struct, frozen=True):
     state: str
 
 
+class SeenSystem(msgspec.Struct, frozen=True):
+    """What was last seen at one system."""
+
+    hooks: list[Hook] = []
+
+
 class Registered(msgspec.Struct, frozen=True):
     """What is kept of a merchant's registrations; only this is read of it."""
 
-    hooks: list[Hook] = []
+    systems: dict[str, SeenSystem] = {}
+
+    @property
+    def hooks(self) -> list[Hook]:
+        return [hook for one in self.systems.values() for hook in one.hooks]
 
 
 def registered(environ: Mapping[str, str], file: MerchantsFile) -> Finding:

@@ -211,6 +211,15 @@ def last_written(inbox: Inbox, route: str) -> dict[str, float]:
     return {row[0]: row[1] for row in rows if row[1] is not None}
 
 
+def written_since(inbox: Inbox, route: str, merchant: str, since: float) -> int:
+    """Return how many hints of a merchant and route led to a write after a time."""
+    rows = inbox.ask(
+        "select count(*) from hints where outcome = 'written' and route = ? and merchant = ? and settled_at > ?",
+        [route, merchant, since],
+    )
+    return int(rows[0][0]) if rows else 0
+
+
 # --- what comes in ------------------------------------------------------------------------------------------------
 
 

@@ -145,7 +145,7 @@ def test_nobody_floods_if_nothing_was_dropped_over_the_limit_in_the_last_hour(fi
     hints.settles(Outcome.OVER_LIMIT)
     flood = next(one for one in findings(seen(files, hints)) if one.check.name == "nobody_floods")
     assert not flood.passed
-    assert flood.says.startswith("1 hints dropped in the last hour. Look at hill.")
+    assert flood.says.startswith("Hints dropped in the last hour: 1. Look at hill.")
     hints.at += 3601
     assert passed(seen(files, hints))["nobody_floods"]
 
@@ -158,7 +158,7 @@ def test_webhooks_are_registered_as_they_were_last_seen(files: Files) -> None:
     for merchant, hooks in states.items():
         told = [{"system": "vinoshipper", "name": "ORDER", "state": state, "id": None} for state in hooks]
         path = files.folder / "data" / "merchants" / merchant / "webhooks.json"
-        path.write_text(json.dumps({"merchant": merchant, "hooks": told}))
+        path.write_text(json.dumps({"systems": {"vinoshipper": {"at": 1.0, "hooks": told}}}))
     file = read_merchants(files.folder / "merchants.yaml", files.environ)
     assert hint_findings.registered(files.environ, file).passed, "nothing is registered where nobody is told to call"
     found = hint_findings.registered({**files.environ, **PUBLIC}, file)

@@ -101,6 +101,7 @@ def test_what_came_and_what_became_of_it_by_the_hour(hints: Hints) -> None:
     assert statistics.expired(inbox) == {("hill", "contacts"): (1, AT + 10)}
     assert statistics.last_written(inbox, "contacts") == {"hill": AT + 10}
     assert statistics.last_written(inbox, "orders") == {}
+    assert [statistics.written_since(inbox, "contacts", "hill", since) for since in (AT, AT + 10)] == [4, 0]
 
 
 def test_lags_are_those_that_a_share_of_the_hints_did_not_exceed(hints: Hints) -> None:
@@ -173,6 +174,7 @@ ASKED: dict[str, Callable[[Hints], object]] = {
     "with_outcome": lambda hints: statistics.with_outcome(hints.inbox, Outcome.OVER_LIMIT, hints.at - 3600),
     "expired": lambda hints: statistics.expired(hints.inbox),
     "last_written": lambda hints: statistics.last_written(hints.inbox, "contacts"),
+    "written_since": lambda hints: statistics.written_since(hints.inbox, "contacts", "hill", hints.at - 86_400),
     "refusals": lambda hints: statistics.refusals(hints.inbox, hints.at - 600),
     "oldest_waiting": lambda hints: statistics.oldest_waiting(hints.inbox, ["shop", "sopost", "gupshup"]),
 }
