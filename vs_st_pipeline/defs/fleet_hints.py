@@ -269,7 +269,7 @@ def _checks() -> Iterator[tuple[str, str, str]]:
 
 
 def _spec(name: str, counted: str, means: str) -> AssetCheckSpec:
-    return AssetCheckSpec(name, asset=KEY, description=f"Fails for {counted}. {means}")
+    return AssetCheckSpec(name, asset=KEY, description=f"Fails where {counted}. {means}")
 
 
 def _result(one: Finding) -> dict[str, Any]:

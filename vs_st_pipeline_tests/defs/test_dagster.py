@@ -35,6 +35,7 @@ from vs_st_pipeline.defs.merchant_pool import Part, run_one
 from vs_st_pipeline.defs.reporting import ReportLog
 from vs_st_pipeline.defs.resources import Settings, merchant_of
 from vs_st_pipeline.defs.sensors import merchants_sensor
+from vs_st_pipeline.domain.hints import Outcome
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.erasure import forget
 from vs_st_pipeline.pipeline.status_file import write_status
@@ -45,6 +46,7 @@ from vs_st_pipeline.routes.contacts.report import new_report
 from vs_st_pipeline.routes.contacts.sync import STAGES
 from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline_tests.support.hints import Hints
 
 pytestmark = pytest.mark.xdist_group("dagster")
 
@@ -432,6 +434,17 @@ class TestTick:
         one = tick(instance)
         assert made(one) == {(asset, OTHER) for asset in ALL}
         assert measured_in(one) == {OTHER}, "the other's plan stood"
+
+        hints = Hints(folder / "data")
+        for number in range(2):
+            hints.comes(str(number), merchant=TEST)
+        hints.settles(Outcome.WRITTEN, merchant=TEST)
+        at(minutes=24)
+        hinted = tick(instance)
+        assert made(hinted) == {(asset, TEST) for asset in ALL}, "whoever was written for a hint is news"
+        assert metadata(hinted, SYNCED, TEST)["hints that led to a write since it was last told"] == 2
+        at(minutes=30)
+        assert made(tick(instance)) == set(), "once"
 
         at(hours=7)
         assert made(tick(instance)) == {(asset, merchant) for asset in ALL for merchant in (TEST, OTHER)}

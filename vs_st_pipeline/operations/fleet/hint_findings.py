@@ -29,7 +29,7 @@ class Check:
     """What is checked of webhooks and hints.
 
     Attributes:
-        counted: what is wrong where it fails, as a sentence's end. means: what a person should do about it.
+        counted: what is wrong where it fails, as the end of a sentence. means: what a person should do about it.
     """
 
     name: str
@@ -49,18 +49,18 @@ IN_TIME = Check(
 )
 REGISTERED = Check(
     "webhooks_are_registered",
-    "merchants of whom a wanted webhook was not registered when last looked at",
+    "a wanted webhook of a merchant was not registered when it was last looked at",
     "`vs-st webhooks list` says which; `vs-st webhooks register` makes what is missing. Nothing is repaired unasked.",
 )
 NOT_EXPIRED = Check(
     "no_hint_expired",
-    "hints that waited for so long that they were given up",
+    "a hint waited for so long that it was given up",
     "See why nobody took them: no worker, no schedule, a merchant that cannot be synced. `vs-st inbox replay` lets "
     "them wait again.",
 )
 NO_FLOOD = Check(
     "nobody_floods",
-    "merchants with hints that were dropped in the last hour, because too many named records that do not exist",
+    "hints of a merchant were dropped in the last hour, because too many named records that do not exist",
     "Somebody may have that merchant's URL: `vs-st inbox` shows what came, `vs-st webhooks rotate --now` makes new "
     "ones. No record is lost that a list shows.",
 )
