@@ -25,13 +25,12 @@ from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import advice, health, inbox_troubles
 from vs_st_pipeline.operations.fleet.alert_state import AlertState, read_addresses
 from vs_st_pipeline.operations.fleet.health import (
+    AT_REST,
     BROKEN,
     FINE,
     LATE,
     NEW,
-    OFF,
     OPEN,
-    PAUSED,
     REFUSED,
     TROUBLE,
     Fleet,
@@ -173,7 +172,7 @@ def _of_merchants(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
             trouble = one.state if one.state == LATE else one.in_words  # late stays late, whatever the error is today
             if trouble not in before:
                 new.append(Alert(one.label, trouble, f"{_name(one)}: {one.in_words}", _trouble(one)))
-        elif before and one.state in (PAUSED, OFF):
+        elif before and one.state in AT_REST:
             new.append(Alert(one.label, None))  # a person disabled it, and knows
         elif before and (one.state in (FINE, OPEN, REFUSED) or (one.state == NEW and before == [BROKEN])):
             new.append(Alert(one.label, None, f"{_name(one)}: well again", _recovery(one, before)))

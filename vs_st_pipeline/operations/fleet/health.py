@@ -56,10 +56,11 @@ from vs_st_pipeline.platform.settings.environment import InvalidSetting
 from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile
 from vs_st_pipeline.platform.settings.model import secrets_of
 from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE
-from vs_st_pipeline.routes import faults_of, has_route, paused_of
+from vs_st_pipeline.routes import at_rest, faults_of, has_route
 
 BROKEN, FAILING, LATE, RETRYING = "broken settings", "failing", "late", "retrying"
 REFUSED, OPEN, NEW, FINE, PAUSED, OFF = "partial", "open", "new", "fine", "paused", "off"
+PENDING, ENDED = "pending", "ended"
 
 STATES = {
     BROKEN: "the entry in the merchants file cannot be used, so nothing is called",
@@ -71,11 +72,15 @@ STATES = {
     NEW: "not synced yet",
     FINE: "the last sync was good",
     PAUSED: "paused in the merchants file",
+    PENDING: "not served yet, by what the merchants file says",
+    ENDED: "not served any more, by what the merchants file says",
     OFF: "disabled in the merchants file",
 }
 """Every state and what it means, the worst first."""
 
 TROUBLE = (BROKEN, FAILING, LATE)
+AT_REST = (PAUSED, PENDING, ENDED, OFF)
+"""States of those that are not synced because a person wants it so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ class MerchantHealth:
         changes: number of contacts accepted within the last 24 hours.
         hours: outcomes of its runs by the hour.
         route: name of the route.
+        enabled: whether the merchants file says so; None where that cannot be read.
     """
 
     merchant: str
@@ -122,6 +128,7 @@ class MerchantHealth:
     changes: int = 0
     hours: tuple[Hour, ...] = field(default=(), repr=False)
     route: str = DEFAULT_ROUTE
+    enabled: bool | None = None
 
     @property
     def label(self) -> str:
@@ -175,7 +182,7 @@ class Fleet:
     @property
     def enabled(self) -> int:
         """Return the number of merchants that should be synced, broken entries included."""
-        return sum(one.state not in (OFF, PAUSED) for one in self.stands)
+        return sum(one.state not in AT_REST for one in self.stands)
 
     def of(self, *states: str) -> list[MerchantHealth]:
         """Return the merchants in these states, the worst first."""
@@ -288,7 +295,7 @@ def _has_row(merchant: Merchant, route: Route) -> bool:
     """Say whether a route of a merchant is shown; the first one also where the merchant is disabled."""
     if not merchant.enabled:
         return route is routes.ROUTES[0]
-    return has_route(merchant, route) or route.name in paused_of(merchant)
+    return has_route(merchant, route) or route.name in at_rest(merchant)
 
 
 def _broken(file: MerchantsFile, bad: BadMerchant) -> MerchantHealth:
@@ -318,10 +325,12 @@ def _health_of(
     state = _state(merchant, route, status, late=waited > late_after)
     if state == LATE:
         since = (status.last_good_sync_at or since or now) + timedelta(seconds=late_after)
-    elif state in (NEW, PAUSED, OFF):
+    elif state == NEW or state in AT_REST:
         since = None
     failed = error if state in (FAILING, LATE, RETRYING) else None
     says, do = _told(state, failed, status)
+    if (off := merchant.off.get(route.name)) is not None and state == off.state:
+        says, do = off.says, off.do
     if failed and failed.kind == "auth":
         do = do.replace(KEYS_PLACE, f"{KEYS_PLACE} ({_keys_of(merchant, route, failed.system)})")
     yesterday = _hour(now) - 24
@@ -340,6 +349,7 @@ def _health_of(
         changes=sum(one.changes for one in status.hours if one.hour > yesterday),
         hours=tuple(status.hours),
         route=route.name,
+        enabled=merchant.enabled,
     )  # fmt: skip
 
 
@@ -350,6 +360,8 @@ def _part_error(last: LastRun | None) -> Error | None:
 
 
 def _state(merchant: Merchant, route: Route, status: MerchantStatus, *, late: bool) -> str:
+    if (off := merchant.off.get(route.name)) is not None:  # it says more than that the merchant is disabled
+        return off.state
     if not merchant.enabled:
         return OFF
     if not route.is_on(merchant):
