@@ -18,6 +18,7 @@ from vs_st_pipeline.cli.privacy import forget, rebuild
 from vs_st_pipeline.cli.repair import reconcile, retry
 from vs_st_pipeline.cli.status import check, merchants
 from vs_st_pipeline.cli.sync import plan, sync
+from vs_st_pipeline.cli.work import work
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.platform import crash_reports
 
@@ -37,7 +38,7 @@ def cli() -> None:
 
 COMMANDS = (
     *(sync, plan, check, why, history, retry, reconcile, merchants, alerts),
-    *(forget, rebuild, offboard, sandbox, demo),
+    *(forget, rebuild, offboard, work, sandbox, demo),
 )
 for command in COMMANDS:
     cli.add_command(command)

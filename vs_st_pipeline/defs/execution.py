@@ -257,6 +257,7 @@ def _settings(
             allow_unsafe=config.allow_unsafe,
             dry_run=config.dry_run,
             budget=config.budget,
+            trigger="schedule" if config.due_only else "backfill",
         )
 
     return file, warehouse.data_dir, run_of

@@ -10,6 +10,7 @@ from vs_st_pipeline.operations import settings
 from vs_st_pipeline.operations.fleet.schedule import due_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.pipeline.route import Route
+from vs_st_pipeline.platform.inbox.store import inbox_in
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.merchants import Merchant, MerchantsFile
@@ -56,6 +57,7 @@ class Settings:
         allow_unsafe: bool = False,
         dry_run: bool = False,
         budget: int | None = None,
+        trigger: str = "backfill",
     ) -> Run:
         """Make a run of one merchant under the id of the Dagster run."""
         environment.now(os.environ)  # finds a VS_ST_NOW that is not a time before any request is made
@@ -65,6 +67,8 @@ class Settings:
             lambda: environment.now(os.environ),
             run_id=run_id,
             started_by="dagster",
+            trigger=trigger,
+            inbox=inbox_in(warehouse.data_dir),
             full=full,
             allow_unsafe=allow_unsafe,
             dry_run=dry_run,

@@ -74,6 +74,10 @@ class NotSent(TryLater):
     """No connection was made, so the other side has certainly not got the request."""
 
 
+class LockHeld(TryLater):
+    """Another sync of the merchant and route is running; nothing was begun."""
+
+
 class Interrupted(TryLater):
     """Something unrelated to this merchant ended its run midway; the merchant can be run again at once."""
 

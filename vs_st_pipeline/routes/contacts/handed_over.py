@@ -1,0 +1,94 @@
+"""Takes hints into a whole sync: what no list shows is read first, and whoever opted out is read singly (H26)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from vs_st_pipeline.connectors import simpletexting
+from vs_st_pipeline.connectors.simpletexting import contacts
+from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
+from vs_st_pipeline.connectors.vinoshipper.read_queue import hint as put_first
+from vs_st_pipeline.domain.errors import PipelineError, Refused
+from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, ORDER, Hint
+from vs_st_pipeline.domain.single_reads import is_of_one_record
+from vs_st_pipeline.pipeline.hinted import Queue
+from vs_st_pipeline.pipeline.whole_hints import Taken
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.contacts.session import ContactsSession
+
+HINTED_AT: Final = "a webhook"
+OPTED_OUT: Final = "UNSUBSCRIBE_REPORT"
+_STORED: Final = {
+    ORDER: "select order_number from raw.vinoshipper_orders",
+    CUSTOMER: "select cast(customer_id as varchar) from raw.vinoshipper_customers",
+}
+_LINKED: Final = "in (select customer_id from raw.vinoshipper_customers where linked_run is not null)"
+
+
+def hand_over(run: Run, hints: Sequence[Hint]) -> None:
+    """Put hinted orders and customers at the head of the queue of a whole sync; the rest is in its lists.
+
+    Ids in no stored list are left to the lists: they show what exists (H25).
+    """
+    with run.open() as db, db.transaction():
+        for kind, stored in _STORED.items():
+            ids = sorted({one.id for one in hints if one.kind == kind and one.id})
+            if not ids:
+                continue
+            with db.batch({"id": ids}) as batch:
+                known = [row[0] for row in db.rows(f"select id from {batch} where id in ({stored})")]
+            put_first(db, kind, known, HINTED_AT, run.now())
+
+
+def unread(run: Run, hints: Sequence[Hint]) -> set[int]:
+    """Return the numbers of the hints whose records this sync has left to the next one, for want of budget or time."""
+    wanted: dict[tuple[str, str | None], list[int]] = {}
+    for one in hints:
+        if one.kind in _STORED:
+            wanted.setdefault((one.kind, one.id), []).append(one.hint)
+    if not wanted:
+        return set()
+    with run.open() as db:
+        left = db.rows(
+            f"""select h.kind, h.id from raw.hints as h
+                where (h.kind = '{CUSTOMER}' and try_cast(h.id as bigint) {_LINKED})
+                   or (h.kind = '{ORDER}' and exists (select 1 from raw.vinoshipper_orders as o
+                                                       where o.order_number = h.id and o.customer_id {_LINKED}))"""
+        )
+    return {number for row in left for number in wanted.get((row[0], row[1]), ())}
+
+
+def read_opt_outs(session: ContactsSession, taken: Taken) -> None:
+    """Read each contact singly of whom an opt-out was reported, as far as hints may ask for (H26, H27); others wait."""
+    run, inbox = session.run, session.run.inbox
+    reports = [one for one in taken.hints if one.kind == CONTACT and one.event == OPTED_OUT]
+    if inbox is None or not reports:
+        return
+    share = run.merchant.webhooks.share
+    rate = simpletexting.CONNECTOR.account(run.merchant).requests_per_second * share
+    for record in dict.fromkeys(one.record for one in reports):
+        hints = [one for one in reports if one.record == record]
+        if not inbox.spend(run.merchant.id, SIMPLETEXTING, 1, rate) or not _read(session, hints[0]):
+            taken.waits.update(one.hint for one in hints)
+
+
+def _read(session: ContactsSession, hint: Hint) -> bool:
+    ids: Collection[str] = [hint.id] if hint.id else _ids_of(session.run, hint.phone)
+    for contact_id in ids:
+        try:
+            contacts.fetch_contact(session.run, session.simpletexting, contact_id)
+        except PipelineError as error:
+            if not is_of_one_record(error) and not isinstance(error, Refused):
+                raise
+            return False
+    return True
+
+
+def _ids_of(run: Run, phone: str | None) -> list[str]:
+    with run.open() as db:
+        rows = db.rows("select contact_id from raw.simpletexting_contacts where phone = ? and not gone", [phone])
+    return [row[0] for row in rows]
+
+
+QUEUE: Final = Queue(hand_over, unread)
