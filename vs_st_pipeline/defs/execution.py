@@ -14,7 +14,7 @@ that fails it logs that its partitions were planned, so that the pages show thes
 
 # No `from __future__ import annotations`: Dagster takes config of an op from its annotations.
 
-import sqlite3
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -45,12 +45,13 @@ from vs_st_pipeline.defs.storage.planned_events import log_planned
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.operations.fleet.health import label as fleet_label
+from vs_st_pipeline.operations.fleet.inbox_expiry import expire
 from vs_st_pipeline.pipeline.checks import Check
 from vs_st_pipeline.pipeline.metrics import Metric
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.pipeline.route_files import named_for
 from vs_st_pipeline.platform.inbox import statistics
-from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.inbox.store import UNUSABLE, Inbox
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
@@ -153,6 +154,8 @@ def execute(
             yield from (checks.as_evaluation(result, share.checks) for result in results)
         else:
             yield from results
+    if config.due_only and not config.dry_run:
+        _expire_hints(context)
     if any(share.route.writes in share.stages for share in shares):  # otherwise no merchant's status has changed
         yield from refreshed(context.log, file)
     as_before = [result for result in failed if not result.told]
@@ -167,10 +170,19 @@ def _written(data_dir: Path, route: str) -> dict[str, float]:
     inbox = Inbox(data_dir)
     try:
         return statistics.last_written(inbox, route)
-    except (sqlite3.Error, OSError):  # it is told by the next run
+    except UNUSABLE:  # it is told by the next run
         return {}
     finally:
         inbox.close()
+
+
+def _expire_hints(context: Context) -> None:
+    try:
+        told = expire(os.environ)
+    except BadSettings as error:
+        told = f"old entries of the inbox stay: {error.message}"
+    if told:
+        context.log.warning(told)
 
 
 def _add_hints(data_dir: Path, result: MerchantResult, share: Share, log: ReportLog) -> None:
@@ -180,7 +192,7 @@ def _add_hints(data_dir: Path, result: MerchantResult, share: Share, log: Report
     if since is None or not made:
         return
     inbox = Inbox(data_dir)
-    with closing(inbox), suppress(sqlite3.Error, OSError):
+    with closing(inbox), suppress(*UNUSABLE):
         count = statistics.written_since(inbox, share.route.name, result.merchant_id, since)
         for shown in made:
             shown["hints that led to a write since it was last told"] = count

@@ -7,7 +7,6 @@ without a run costs tens of milliseconds, a run would cost seconds. Materializin
 # No `from __future__ import annotations`: Dagster looks at the function's annotations.
 
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from math import ceil
@@ -39,7 +38,7 @@ from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.inbox import statistics
 from vs_st_pipeline.platform.inbox.statistics import Lags
-from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.inbox.store import UNUSABLE, Inbox
 from vs_st_pipeline.platform.settings import environment
 
 KEY = AssetKey(["fleet", "hints"])
@@ -115,7 +114,7 @@ def page(
         results = {one.check.name: one for one in [*findings(found), _registered(environ)]}
         in_order = [results[check.name] for check in CHECKS]
         return _metadata(inbox, found, in_order), in_order
-    except (sqlite3.Error, OSError) as error:
+    except UNUSABLE as error:
         raise InboxUnreadable(f"the inbox cannot be read now: {type(error).__name__}") from None
     finally:
         inbox.close()

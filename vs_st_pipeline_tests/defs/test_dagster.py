@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +40,7 @@ from vs_st_pipeline.domain.hints import Outcome
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.erasure import forget
 from vs_st_pipeline.pipeline.status_file import write_status
+from vs_st_pipeline.platform.inbox import statistics
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes import contacts
 from vs_st_pipeline.routes.contacts.checks import CHECKS
@@ -435,16 +437,17 @@ class TestTick:
         assert made(one) == {(asset, OTHER) for asset in ALL}
         assert measured_in(one) == {OTHER}, "the other's plan stood"
 
-        hints = Hints(folder / "data")
+        hints = Hints(folder / "data", at=time.time())
         for number in range(2):
             hints.comes(str(number), merchant=TEST)
         hints.settles(Outcome.WRITTEN, merchant=TEST)
+        with hints.ago(8 * 86_400):
+            hints.comes("old", merchant="long-gone")
         at(minutes=24)
         hinted = tick(instance)
         assert made(hinted) == {(asset, TEST) for asset in ALL}, "whoever was written for a hint is news"
         assert metadata(hinted, SYNCED, TEST)["hints that led to a write since it was last told"] == 2
-        at(minutes=30)
-        assert made(tick(instance)) == set(), "once"
+        assert statistics.expired(hints.inbox).keys() == {("long-gone", "contacts")}, "every tick lets old ones go"
 
         at(hours=7)
         assert made(tick(instance)) == {(asset, merchant) for asset in ALL for merchant in (TEST, OTHER)}

@@ -11,7 +11,6 @@ It is long because each state is told from the others by its neighbors.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -50,7 +49,7 @@ from vs_st_pipeline.pipeline.status_file import (
 )
 from vs_st_pipeline.platform.inbox import statistics
 from vs_st_pipeline.platform.inbox.statistics import Waiting
-from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.inbox.store import UNUSABLE, Inbox
 from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.environment import InvalidSetting
 from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile
@@ -250,7 +249,7 @@ def systems_kept(among: Sequence[Route]) -> list[str]:
 def _hints(inbox: Inbox) -> dict[tuple[str, str], Waiting]:
     try:
         return statistics.waiting(inbox)
-    except (sqlite3.Error, OSError):  # it is shown without them
+    except UNUSABLE:  # it is shown without them
         return {}
 
 

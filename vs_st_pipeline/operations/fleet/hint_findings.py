@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
-
-import msgspec
 
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet.health import label
-from vs_st_pipeline.operations.fleet.hints import DUE_AT_MOST, PUBLIC_URL, Look
+from vs_st_pipeline.operations.fleet.hints import DUE_AT_MOST, Look, is_public
 from vs_st_pipeline.operations.fleet.inbox_troubles import DOWN_AFTER, RECEIVER
+from vs_st_pipeline.operations.webhooks.compare import State
+from vs_st_pipeline.operations.webhooks.entry import GOOD
+from vs_st_pipeline.operations.webhooks.seen import read_seen
 from vs_st_pipeline.platform.inbox.statistics import Key
 from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
+from vs_st_pipeline.platform.settings.public_url import PUBLIC_URL
 
 P95_AT_MOST: Final = 60.0  # seconds that hints of the last hour may have taken
 
@@ -150,33 +151,8 @@ def _sentence(says: str) -> str:
 
 # --- what is registered -------------------------------------------------------------------------------------------
 
-FILE: Final = "webhooks.json"
-WELL: Final = frozenset({"ok", "refused", "told", "unproven"})
-"""States of a registration that ask nobody to do anything: what a vendor refuses, or shows to nobody, included."""
-
-
-class Hook(msgspec.Struct, frozen=True):
-    """One wanted webhook, as it was last seen."""
-
-    system: str
-    name: str
-    state: str
-
-
-class SeenSystem(msgspec.Struct, frozen=True):
-    """What was last seen at one system."""
-
-    hooks: list[Hook] = []
-
-
-class Registered(msgspec.Struct, frozen=True):
-    """What is kept of a merchant's registrations; only this is read of it."""
-
-    systems: dict[str, SeenSystem] = {}
-
-    @property
-    def hooks(self) -> list[Hook]:
-        return [hook for one in self.systems.values() for hook in one.hooks]
+WELL: Final = frozenset({*GOOD, State.REFUSED})
+"""States of a registration that ask nobody to do anything; what a system refuses is noted, and comes by polling."""
 
 
 def registered(environ: Mapping[str, str], file: MerchantsFile) -> Finding:
@@ -185,18 +161,16 @@ def registered(environ: Mapping[str, str], file: MerchantsFile) -> Finding:
     Raises:
         BadSettings: the data folder's setting is wrong.
     """
-    if not environ.get(PUBLIC_URL, "").strip():
+    if not is_public(environ):
         return Finding(REGISTERED, True, f"{PUBLIC_URL} is not set, so nothing is registered.")
-    folder = environment.data_dir(environ) / "merchants"
+    data_dir = environment.data_dir(environ)
     everybody = [merchant.id for merchant in file.enabled if merchant.webhooks.enabled]
-    seen = {merchant_id: _read(folder / merchant_id / FILE) for merchant_id in everybody}
+    seen = {merchant_id: read_seen(data_dir, merchant_id) for merchant_id in everybody}
     wrong = {
-        merchant_id: [hook for hook in found.hooks if hook.state not in WELL]
-        for merchant_id, found in seen.items()
-        if found is not None
+        merchant_id: [hook for hook in found.hooks if hook.state not in WELL] for merchant_id, found in seen.items()
     }
     bad = [merchant_id for merchant_id, hooks in wrong.items() if hooks]
-    unseen = sum(found is None for found in seen.values())
+    unseen = sum(not found.systems for found in seen.values())
     told = f"{len(bad)} of {len(everybody)} merchants lack a wanted webhook."
     told += f" Of {unseen} it was not looked at yet." if unseen else ""
     if bad:
@@ -208,10 +182,3 @@ def registered(environ: Mapping[str, str], file: MerchantsFile) -> Finding:
         for hook in wrong[merchant_id]
     ]
     return Finding(REGISTERED, not bad, told, serious=len(bad) > 1, rows=rows)
-
-
-def _read(path: Path) -> Registered | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Registered)
-    except (OSError, msgspec.DecodeError):
-        return None

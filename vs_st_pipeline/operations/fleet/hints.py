@@ -8,7 +8,6 @@ and that matters. All of it goes by the machine's clock, as waits and lags do.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -22,11 +21,11 @@ from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.inbox import statistics
 from vs_st_pipeline.platform.inbox.statistics import Key, Lags
-from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.inbox.store import UNUSABLE, Inbox
 from vs_st_pipeline.platform.settings import environment
+from vs_st_pipeline.platform.settings.public_url import PUBLIC_URL
 from vs_st_pipeline.routes import faults_of
 
-PUBLIC_URL: Final = "VS_ST_PUBLIC_URL"
 WORKER_ALIVE: Final = 60.0  # seconds since a worker's last sign of life in which no run is started
 DUE_AT_MOST: Final = 600.0  # seconds for which a hint may be due
 HOUR: Final = 3600.0
@@ -80,7 +79,7 @@ def is_used(environ: Mapping[str, str]) -> bool:
     Raises:
         BadSettings: the data folder's setting is wrong.
     """
-    return Inbox(environment.data_dir(environ)).exists or _is_public(environ)
+    return Inbox(environment.data_dir(environ)).exists or is_public(environ)
 
 
 def look(environ: Mapping[str, str], routes: Sequence[Route], inbox: Inbox) -> Look:
@@ -113,7 +112,7 @@ def look(environ: Mapping[str, str], routes: Sequence[Route], inbox: Inbox) -> L
                 due, problem = {}, error.message
         return Look(
             now,
-            _is_public(environ),
+            is_public(environ),
             alive,
             due,
             resting,
@@ -123,7 +122,7 @@ def look(environ: Mapping[str, str], routes: Sequence[Route], inbox: Inbox) -> L
             concerns(inbox, systems_kept(routes)),
             problem,
         )
-    except (sqlite3.Error, OSError) as error:
+    except UNUSABLE as error:
         raise InboxUnreadable(f"the inbox cannot be read now: {type(error).__name__}") from None
 
 
@@ -140,5 +139,6 @@ def _workable(environ: Mapping[str, str], routes: Sequence[Route], due: Mapping[
     return found
 
 
-def _is_public(environ: Mapping[str, str]) -> bool:
+def is_public(environ: Mapping[str, str]) -> bool:
+    """Say whether the world is told where to call us, rightly or not."""
     return bool(environ.get(PUBLIC_URL, "").strip())

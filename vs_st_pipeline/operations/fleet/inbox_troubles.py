@@ -7,7 +7,6 @@ All of it goes by the machine's clock. A receiver or worker that was never seen 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +14,7 @@ from typing import Final
 
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.platform.inbox import statistics
-from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.inbox.store import UNUSABLE, Inbox
 
 RECEIVER, WORKER = "receiver", "worker"
 DOWN_AFTER: Final = 180.0  # seconds without a sign of life
@@ -92,7 +91,7 @@ def concerns(inbox: Inbox, kept: Collection[str] = ()) -> tuple[Concern, ...] | 
                 )
                 found.append(Concern(f"({_HINTS} {system})", WAITS, says))
         return tuple(found)
-    except (sqlite3.Error, OSError):  # another process may hold it for a moment
+    except UNUSABLE:  # another process may hold it for a moment
         return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from vs_st_pipeline import routes
 from vs_st_pipeline.domain.hints import Outcome
-from vs_st_pipeline.operations.fleet import hint_findings
+from vs_st_pipeline.operations.fleet import hint_findings, inbox_expiry
 from vs_st_pipeline.operations.fleet.hint_decision import Decision, Memory, decide
 from vs_st_pipeline.operations.fleet.hint_findings import findings
 from vs_st_pipeline.operations.fleet.hints import InboxUnreadable, Look, is_used, look
@@ -104,6 +105,22 @@ def test_an_inbox_that_is_no_database_is_told(files: Files, hints: Hints) -> Non
         seen(files, hints)
 
 
+def test_h19_r31_what_waited_for_longer_than_it_is_kept_expires(files: Files, hints: Hints) -> None:
+    assert inbox_expiry.expire(files.environ) == ""
+    assert not hints.inbox.exists
+    hints.at = time.time()
+    with hints.ago(7.1 * 86_400):
+        hints.comes("1")
+    with hints.ago(6.9 * 86_400):
+        hints.comes("2")
+    assert inbox_expiry.expire({**files.environ, "VS_ST_INBOX_KEEP": "8d"}) == ""
+    assert inbox_expiry.expire(files.environ) == "hints that nobody took have expired: 1"
+    assert not passed(seen(files, hints))["no_hint_expired"]
+    hints.inbox.close()
+    hints.inbox.path.write_bytes(b"no database" * 100)
+    assert inbox_expiry.expire(files.environ) == "old entries of the inbox stay: DatabaseError"
+
+
 # --- the checks ---------------------------------------------------------------------------------------------------
 
 
@@ -156,7 +173,7 @@ def test_webhooks_are_registered_as_they_were_last_seen(files: Files) -> None:
     files.merchant("new")
     states = {"hill": ("ok", "refused"), "vale": ("ok", "missing"), "dale": ("missing",)}
     for merchant, hooks in states.items():
-        told = [{"system": "vinoshipper", "name": "ORDER", "state": state, "id": None} for state in hooks]
+        told = [{"system": "vinoshipper", "name": "ORDER", "state": state, "id": None, "url": ""} for state in hooks]
         path = files.folder / "data" / "merchants" / merchant / "webhooks.json"
         path.write_text(json.dumps({"systems": {"vinoshipper": {"at": 1.0, "hooks": told}}}))
     file = read_merchants(files.folder / "merchants.yaml", files.environ)
