@@ -57,10 +57,13 @@ def work(ids: tuple[str, ...], more_ids: tuple[str, ...], jobs: int, once: bool,
 def _worker(ids: tuple[str, ...], jobs: int, stop: threading.Event) -> tuple[Any, Any]:
     from vs_st_pipeline.cli import sync as cli_sync
     from vs_st_pipeline.operations.settings import fleet_rates
+    from vs_st_pipeline.operations.webhooks.daily import DailyLooks
     from vs_st_pipeline.operations.worker.looks import Looks
     from vs_st_pipeline.operations.worker.roster import Roster, stamp_of
     from vs_st_pipeline.operations.worker.rounds import Worker
+    from vs_st_pipeline.operations.worker.upkeep import Upkeep
     from vs_st_pipeline.pipeline.route import Route
+    from vs_st_pipeline.platform.inbox.disk import refuse_network_disk
     from vs_st_pipeline.platform.inbox.store import Inbox
     from vs_st_pipeline.platform.run import Run
     from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
@@ -68,6 +71,7 @@ def _worker(ids: tuple[str, ...], jobs: int, stop: threading.Event) -> tuple[Any
 
     folder, rates = data_dir(os.environ), fleet_rates(os.environ)
     cli_sync.clock()  # finds a VS_ST_NOW that is not a time before anything is called
+    refuse_network_disk(folder)
     inbox = Inbox(folder)
 
     def make_run(merchant: Merchant, route: Route) -> Run:
@@ -81,7 +85,16 @@ def _worker(ids: tuple[str, ...], jobs: int, stop: threading.Event) -> tuple[Any
         lambda said: tell(f"warning: {said}"),
     )
     looks = Looks(inbox, folder, make_run, rates, cli_sync.clock)
-    worker = Worker(inbox, folder, roster.pairs, make_run, jobs, looks, stop=stop, woken=roster.read_again)
+    upkeep = Upkeep(
+        inbox,
+        DailyLooks(folder),
+        lambda: {merchant.id: merchant for merchant, _ in roster.pairs().values()}.values(),
+        lambda merchant: cli_sync.make_run(merchant, inbox=inbox, stop=stop.is_set),
+        os.environ,
+    )
+    worker = Worker(
+        inbox, folder, roster.pairs, make_run, jobs, looks, stop=stop, upkeep=upkeep, woken=roster.read_again
+    )
     return worker, roster
 
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
+from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.warehouse.connection import Db
+
+OVERLAP: Final = timedelta(minutes=10)  # rows of one moment may come to be seen one after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +60,23 @@ class Looking:
     page: Callable[[Any, datetime | None], Page]
     known: Callable[[Db], Sequence[Row]]
     stored: Callable[[Db, Collection[str]], set[str]]
+
+
+def text_of(moment: datetime) -> str:
+    """Return a time as a text that sorts as times do."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def note_rows(inbox: Inbox, merchant_id: str, rows: Sequence[Row], latest: datetime | None = None) -> None:
+    """Note rows as seen.
+
+    Args:
+        latest: a later time of an update cannot be right, and hides nothing.
+    """
+    seen = {row.id: text_of(row.updated) for row in rows if row.updated and (latest is None or row.updated <= latest)}
+    before, _ = inbox.seen(merchant_id)
+    if not seen and before is not None:
+        return
+    newest = max([*seen.values(), *([before] if before else [])], default="")
+    oldest = text_of(datetime.fromisoformat(newest) - OVERLAP) if newest else ""
+    inbox.note_seen(merchant_id, {one: at for one, at in seen.items() if at >= oldest}, forget_before=oldest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from vs_st_pipeline.connectors.simpletexting.client import PAGE_SIZE, SimpleTextingClient
@@ -12,11 +12,10 @@ from vs_st_pipeline.connectors.simpletexting.custom_fields import FieldKeys
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import OUR_OWN_SOURCE, contact_item
 from vs_st_pipeline.domain.formats import instant, parse_moment
 from vs_st_pipeline.domain.hints import CONTACT
-from vs_st_pipeline.platform.looking import Looking, Page, Row
+from vs_st_pipeline.platform.looking import OVERLAP, Looking, Page, Row
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 OPT_IN_LOOK: Final = "OPT_IN_LOOK"
-OVERLAP: Final = timedelta(minutes=10)  # rows of one moment may be seen one after the other
 
 
 def page(client: SimpleTextingClient, since: datetime | None) -> Page:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -31,11 +31,10 @@ from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.cpu_slots import CpuSlots
 from vs_st_pipeline.platform.inbox.store import UNUSABLE, Arrival, Inbox
-from vs_st_pipeline.platform.looking import Looking, Page, Row
+from vs_st_pipeline.platform.looking import OVERLAP, Looking, Page, Row, note_rows, text_of
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
-OVERLAP: Final = timedelta(minutes=10)
 SHARE_OF_FLEET: Final = 0.5
 JOBS: Final = 8
 LOOK_SECONDS: Final = 0.5
@@ -110,26 +109,6 @@ def news_of(
     doubtful = [row.id for row in rows if row.ours or row.updated is None]
     known = set(stored(doubtful)) if doubtful else set()
     return [row for row in rows if row.id not in known]
-
-
-def text_of(moment: datetime) -> str:
-    """Return a time as a text that sorts as times do."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
-
-
-def note_rows(inbox: Inbox, merchant_id: str, rows: Sequence[Row], latest: datetime | None = None) -> None:
-    """Note rows as seen.
-
-    Args:
-        latest: a later time of an update cannot be right, and hides nothing.
-    """
-    seen = {row.id: text_of(row.updated) for row in rows if row.updated and (latest is None or row.updated <= latest)}
-    before, _ = inbox.seen(merchant_id)
-    if not seen and before is not None:
-        return
-    newest = max([*seen.values(), *([before] if before else [])], default="")
-    oldest = text_of(datetime.fromisoformat(newest) - OVERLAP) if newest else ""
-    inbox.note_seen(merchant_id, {one: at for one, at in seen.items() if at >= oldest}, forget_before=oldest)
 
 
 # --- looking ---

@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Final
 
 from vs_st_pipeline.domain.report import OK, Report
@@ -22,6 +22,7 @@ from vs_st_pipeline.operations.worker.looks import Looks
 from vs_st_pipeline.operations.worker.roster import Pairs
 from vs_st_pipeline.operations.worker.targeted import Taken, new_owner, take
 from vs_st_pipeline.operations.worker.turns import Pair, Standing, Turn, key_of, next_at, ready_at, turns
+from vs_st_pipeline.operations.worker.upkeep import Upkeep
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.cpu_slots import CpuSlots
@@ -34,7 +35,6 @@ LOOK_SECONDS: Final = 0.5
 WITHIN_SECONDS: Final = 3.0  # what `once` still waits for
 PATIENCE_SECONDS: Final = 300.0  # how long `once` waits for a lock that another sync holds
 BEAT_SECONDS: Final = 10.0
-HOUSEKEEPING_SECONDS: Final = 600.0
 END_SECONDS: Final = 30.0  # after a signal, for requests under way
 
 MakeRun = Callable[[Merchant, Route], Run]
@@ -52,7 +52,8 @@ class Worker:
         looks: opt-in looks; None: none are made.
         told: called with each report, in the thread that called `run` or `once`.
         stop: set from outside, such as by a signal.
-        housekeeping: called every ten minutes by `run`.
+        upkeep: what is done beside the hints; None: nothing is.
+        woken: called when a merchant's rest has ended.
     """
 
     inbox: Inbox
@@ -63,7 +64,7 @@ class Worker:
     looks: Looks | None = None
     told: Callable[[Report], None] = lambda _: None
     stop: Event = field(default_factory=Event)
-    housekeeping: Callable[[], None] = lambda: None
+    upkeep: Upkeep | None = None
     woken: Callable[[], None] = lambda: None
     every: float = LOOK_SECONDS
     _standing: Standing = field(default_factory=Standing)
@@ -81,6 +82,8 @@ class Worker:
             within: seconds: what is due by then is waited for.
             patience: how long a lock is waited for that another sync holds; then its hints go on waiting.
         """
+        if self.upkeep is not None:
+            self.upkeep.expire()
         if self.looks is not None:
             self.looks.once(self.pairs(), within=within, stop=self.stop)
         reports: list[Report] = []
@@ -124,10 +127,12 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stop` is set; then requests under way end, half a minute at most, and claims are given back."""
-        beats_at = tidies_at = 0.0
+        beats_at = 0.0
         pool = ThreadPoolExecutor(self.jobs, thread_name_prefix="vs-st work")
         if self.looks is not None:
             self.looks.start(self.pairs, self.stop)
+        if self.upkeep is not None:
+            Thread(target=self.upkeep.run, args=(self.stop,), name="vs-st upkeep", daemon=True).start()
         try:
             while not self.stop.is_set():
                 now = time.monotonic()
@@ -138,9 +143,6 @@ class Worker:
                         beats_at = now + BEAT_SECONDS
                     waiting = self._waiting()
                     self._start(pool, waiting, self._closed(waiting))
-                if now >= tidies_at:
-                    self.housekeeping()
-                    tidies_at = now + HOUSEKEEPING_SECONDS
                 for _, taken in self._ended(self.every):
                     if taken.report is not None:
                         self.told(taken.report)

@@ -17,7 +17,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -625,6 +625,39 @@ class Inbox:
 
     # --- leaving ---
 
+    def forget(self, merchant: str, names: Iterable[tuple[str, str]]) -> int:
+        """Delete what names a person, hints that wait too; return how many entries there were.
+
+        Args:
+            names: kind and value of each: a phone's ten digits, or the id of a record by its kind.
+        """
+        if not self.exists:
+            return 0
+        named = [(merchant, kind, value) for kind, value in names]
+        count = 0
+        with self._write() as db:
+            for one in named:
+                count += db.execute(
+                    """delete from entries where merchant = ?1
+                         and ((kind = ?2 and id = ?3) or (?2 = 'phone' and phone = ?3)
+                              or (?2 = 'customer' and kind = 'membership'
+                                  and instr(kept, '/customers/' || ?3 || '/')))""",
+                    one,
+                ).rowcount
+                for table, which in (
+                    ("records", "(kind = ?2 or ?2 = 'phone') and record = ?3"),
+                    ("opt_outs", "?2 in ('contact', 'phone') and record = ?3"),
+                    ("looked_at", "?2 = 'contact' and contact = ?3"),
+                ):
+                    db.execute(f"delete from {table} where merchant = ?1 and {which}", one)
+        self._leave_nothing()
+        return count
+
+    def _leave_nothing(self) -> None:
+        """Have what was deleted leave the log beside the file as well; who reads it now keeps a part till then."""
+        with suppress(sqlite3.OperationalError):
+            self._db().execute("pragma wal_checkpoint(truncate)").fetchall()
+
     def remove(self, merchant: str) -> int:
         """Delete everything of a merchant; return how many entries there were."""
         if not self.exists:
@@ -634,6 +667,7 @@ class Inbox:
             for table in ("hints", "entries", "records", "gone_reads", "buckets", "rests", "wholes", "yielded",
                           "opt_outs", "looks", "looked_at", "refusals"):  # fmt: skip
                 db.execute(f"delete from {table} where merchant = ?", [merchant])
+        self._leave_nothing()
         return count
 
 

@@ -8,44 +8,44 @@ from typing import Final
 from vs_st_pipeline.connectors import simpletexting
 from vs_st_pipeline.connectors.simpletexting import contacts
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
+from vs_st_pipeline.connectors.vinoshipper import hinted as stored
+from vs_st_pipeline.connectors.vinoshipper.read_queue import HINTED
 from vs_st_pipeline.connectors.vinoshipper.read_queue import hint as put_first
 from vs_st_pipeline.domain.errors import PipelineError, Refused
-from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, ORDER, Hint
+from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, MEMBERSHIP, ORDER, Hint
 from vs_st_pipeline.domain.single_reads import is_of_one_record
 from vs_st_pipeline.pipeline.hinted import Queue
 from vs_st_pipeline.pipeline.whole_hints import Taken
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.contacts.session import ContactsSession
 
-HINTED_AT: Final = "a webhook"
 OPTED_OUT: Final = "UNSUBSCRIBE_REPORT"
-_STORED: Final = {
-    ORDER: "select order_number from raw.vinoshipper_orders",
-    CUSTOMER: "select cast(customer_id as varchar) from raw.vinoshipper_customers",
-}
+_QUEUED: Final = (ORDER, CUSTOMER)
 _LINKED: Final = "in (select customer_id from raw.vinoshipper_customers where linked_run is not null)"
 
 
 def hand_over(run: Run, hints: Sequence[Hint]) -> None:
-    """Put hinted orders and customers at the head of the queue of a whole sync; the rest is in its lists.
+    """Put hinted records at the head of a whole sync's queue; contacts and the rest are in its lists.
 
     Ids in no stored list are left to the lists: they show what exists (H25).
     """
     with run.open() as db, db.transaction():
-        for kind, stored in _STORED.items():
-            ids = sorted({one.id for one in hints if one.kind == kind and one.id})
-            if not ids:
-                continue
-            with db.batch({"id": ids}) as batch:
-                known = [row[0] for row in db.rows(f"select id from {batch} where id in ({stored})")]
-            put_first(db, kind, known, HINTED_AT, run.now())
+        for kind in (ORDER, CUSTOMER):
+            ids = {one.id for one in hints if one.kind == kind and one.id is not None}
+            put_first(db, kind, [one for one in ids if stored.is_stored(db, kind, one)], HINTED, run.now())
+        told = [one for one in hints if one.kind == MEMBERSHIP and one.id is not None]
+        owners = {
+            stored.customer_of_membership(db, one.id, [one.kept.get("hrefV3")]) for one in told if one.id is not None
+        }
+        ids = {str(one) for one in owners if one is not None}
+        put_first(db, CUSTOMER, [one for one in ids if stored.is_stored(db, CUSTOMER, one)], HINTED, run.now())
 
 
 def unread(run: Run, hints: Sequence[Hint]) -> set[int]:
     """Return the numbers of the hints whose records this sync has left to the next one, for want of budget or time."""
     wanted: dict[tuple[str, str | None], list[int]] = {}
     for one in hints:
-        if one.kind in _STORED:
+        if one.kind in _QUEUED:
             wanted.setdefault((one.kind, one.id), []).append(one.hint)
     if not wanted:
         return set()

@@ -55,7 +55,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
         on_stage: told of each stage as it is done.
     """
     if NAME not in run.merchant.routes:
-        return _off(run)
+        return off(run)
     report = _run_once(run, selected, on_stage)
     if isinstance(report.error, Interrupted) and not run.stop():
         run, first = replace(run, run_id=new_run_id()), report
@@ -66,7 +66,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
     return report
 
 
-def _off(run: Run) -> Report:
+def off(run: Run) -> Report:
     """Return the report of a run for a merchant whose route is off: nothing is called, nothing made (routes.md R51)."""
     fault = None if NAME in run.merchant.paused else run.merchant.faults.get(NAME)
     report = new_report(run.merchant.id, run.run_id)
