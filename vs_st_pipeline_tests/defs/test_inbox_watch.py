@@ -35,6 +35,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline_tests.operations.fleet.test_hints import hinted_routes
 from vs_st_pipeline_tests.support.hints import Hints
 from vs_st_pipeline_tests.support.statuses import MINUTE, Files
+from vs_st_pipeline_tests.support.story import MARISOL, TEST, Story
 
 pytestmark = pytest.mark.xdist_group("dagster")
 
@@ -210,3 +211,23 @@ def test_the_page_can_be_made_by_hand(hints: Hints, taking: list[Route], instanc
     hints.inbox.path.write_bytes(b"no database" * 100)
     failed = materialize([fleet_hints_of(taking)], instance=instance, raise_on_error=False)
     assert not failed.success
+
+
+def test_what_was_hinted_is_written_by_a_run_where_no_worker_is_alive(
+    story: Story, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole way on the stand-ins, with the definitions that Dagster loads."""
+    story.begin_synced()
+    for name, value in story.environment().items():
+        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+    story.shop.patch_order("90000000017", orderStatus="DELIVERED")
+    hints = Hints(story.data, at=time.time())
+    with hints.ago(5):
+        hints.comes("90000000017", merchant=TEST)
+    sensor = defs.resolve_sensor_def("inbox_watch")
+    assert isinstance(sensor(build_sensor_context(instance=instance)), SensorResult)
+    taken = defs.resolve_job_def("sync_hinted").execute_in_process(instance=instance)
+    assert taken.success
+    assert story.contact(MARISOL)["Order Status"] == "Delivered"
+    assert hints.inbox.ask("select state, outcome from hints") == [("done", "written")]
+    assert "no hint is due" in says(sensor(build_sensor_context(instance=instance)))
