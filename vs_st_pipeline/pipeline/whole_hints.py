@@ -47,7 +47,7 @@ def taken(run: Run, queue: Queue | None) -> Iterator[Taken]:
         return
     owner, began, found = f"sync {run.run_id}", inbox.clock(), Taken()
     try:
-        waiting = [one for one in inbox.waiting([run.merchant.id], route=run.route) if one.count]
+        waiting = inbox.waiting([run.merchant.id], route=run.route)
         found.queued = inbox.queued(run.merchant.id, run.route)
         if waiting:
             found.hints = inbox.claim(waiting, owner, run_id=run.run_id)
