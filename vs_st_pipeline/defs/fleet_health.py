@@ -36,13 +36,13 @@ from vs_st_pipeline.defs.charts import SHORTEST, by_hour, distribution
 from vs_st_pipeline.defs.metadata import table
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import advice, alerts, health
-from vs_st_pipeline.operations.fleet.health import BROKEN, FAILING, FINE, OFF, PAUSED, TROUBLE, Fleet, MerchantHealth
+from vs_st_pipeline.operations.fleet.health import AT_REST, BROKEN, FAILING, FINE, TROUBLE, Fleet, MerchantHealth
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
 KEY = AssetKey(["fleet", "health"])
 MOST_SHOWN, MOST_FINE = 100, 50  # merchants in a table; an event is stored by every tick
 MOST_NAMED = 5  # merchants with the same trouble that are named under what to do first
-QUIET = (FINE, PAUSED, OFF)
+QUIET = (FINE, *AT_REST)
 SERIOUS = 0.1  # from this share of the merchants on, the cause is no longer the merchants' own
 
 FleetEvent = AssetMaterialization | AssetCheckEvaluation
@@ -144,12 +144,13 @@ def _metadata(found: Fleet) -> dict[str, Any]:
     shown["failed syncs by hour"] = MetadataValue.md(_errors(found))
     stands = _shown(found.worst_first)
     shown["merchants, the worst first"] = table(_rows(stands, found.at), _ON_THE_PAGE)
-    shown["good sync, refused and unknown contacts, calls of the last sync, changes in 24 h"] = table(
-        _numbers(stands), _NUMBERS
+    shown["good sync, refused and unknown contacts, calls of the last sync, changes in 24 h, hints that wait"] = table(
+        _numbers(stands, found), _NUMBERS
     )
     # Plain numbers are drawn over time, in the tab of plots.
     shown |= {f"merchants {state}": count for state, count in found.counts.items()}
     shown["contacts refused, waiting for another try"] = sum(one.rejects for one in found.stands)
+    shown["hints that wait"] = sum(one.hints for one in found.hints.values())
     shown["contacts of unknown outcome"] = sum(one.unknown for one in found.stands)
     shown["all that stands open"] = sum(one.open for one in found.stands)
     if left := len(found.stands) - len(stands):
@@ -183,7 +184,7 @@ def _to_do(bad: Sequence[MerchantHealth]) -> str:
 # Two tables with few columns, since a wide one would push what to do out of sight. A check's page has more room.
 _COLUMNS = ("merchant", "state", "good sync", "why, what to do")
 _ON_THE_PAGE = ("merchant", "state", "why, what to do")
-_NUMBERS = ("merchant", "good sync", "refused", "unknown", "calls", "changes")
+_NUMBERS = ("merchant", "good sync", "refused", "unknown", "calls", "changes", "hints")
 
 
 def _shown(stands: Sequence[MerchantHealth]) -> list[MerchantHealth]:
@@ -203,11 +204,13 @@ def _rows(stands: Iterable[MerchantHealth], now: datetime) -> list[Mapping[str, 
     ]
 
 
-def _numbers(stands: Iterable[MerchantHealth]) -> list[Mapping[str, Any]]:
-    return [
-        dict(zip(_NUMBERS, (one.label, _good_sync(one), one.rejects, one.unknown, one.calls, one.changes), strict=True))
-        for one in stands
-    ]
+def _numbers(stands: Iterable[MerchantHealth], found: Fleet) -> list[Mapping[str, Any]]:
+    rows: list[Mapping[str, Any]] = []
+    for one in stands:
+        waiting = found.hints.get((one.merchant, one.route))
+        numbers = (one.rejects, one.unknown, one.calls, one.changes, waiting.hints if waiting else 0)
+        rows.append(dict(zip(_NUMBERS, (one.label, _good_sync(one), *numbers), strict=True)))
+    return rows
 
 
 def _good_sync(one: MerchantHealth) -> str:
@@ -221,7 +224,7 @@ def _ages(found: Fleet) -> str:
     limits = [minutes * 60 for minutes in _AGES.values()]
     counts = [0] * (len(limits) + 2)
     for one in found.stands:
-        if one.state not in (OFF, PAUSED):
+        if one.state not in AT_REST:
             age = one.age.total_seconds() if one.age is not None else None
             counts[-1 if age is None else sum(age > limit for limit in limits)] += 1
     names = [*(f"up to {name}" for name in _AGES), "older", "never"]

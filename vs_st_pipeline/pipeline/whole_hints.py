@@ -45,7 +45,8 @@ def taken(run: Run, queue: Queue | None) -> Iterator[Taken]:
     if queue is None or inbox is None or run.dry_run or not inbox.exists:
         yield Taken()
         return
-    owner, began, found = f"sync {run.run_id}", inbox.clock(), Taken()
+    # A run of Dagster is one run of many merchants.
+    owner, began, found = f"sync {run.run_id} {run.merchant.id} {run.route}", inbox.clock(), Taken()
     try:
         waiting = inbox.waiting([run.merchant.id], route=run.route)
         found.queued = inbox.queued(run.merchant.id, run.route)
