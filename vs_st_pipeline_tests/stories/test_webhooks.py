@@ -18,15 +18,10 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.cli import sync as cli_sync
-from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.sandbox.core.clients import Control
 from vs_st_pipeline.sandbox.core.switches import WEBHOOKS
 from vs_st_pipeline_tests.support.pairs import all_pairs
 from vs_st_pipeline_tests.support.story import TEST, Ran, Record, Story
-
-whole = pytest.mark.skipif(
-    not {"receive", "work", "webhooks", "inbox"} <= set(cli.commands), reason="these commands are not there yet"
-)
 
 SHOP, TEXTING = "vinoshipper", "simpletexting"
 SUBJECTS = ["ORDER", "CUSTOMER", "CLUB_MEMBERSHIP"]
@@ -165,7 +160,6 @@ SHOP_TURNS = turns(SHOP, ("webhook_style", "webhook_resend", *OF_BOTH))
 TEXTING_TURNS = turns(TEXTING, ("webhook_style", "webhook_retry", "webhook_duplicates", "webhook_reorder", *OF_BOTH))
 
 
-@whole
 def test_r50_however_the_systems_call_contacts_say_so_and_end_as_a_sync_from_scratch_leaves_them(
     story: Story, tmp_path: Path
 ) -> None:
@@ -298,7 +292,6 @@ def pairs() -> Iterator[Any]:
         yield pytest.param(together, id=f"row-{number}")
 
 
-@whole
 @pytest.mark.slow
 @pytest.mark.parametrize("together", [*alone(), *pairs()])
 def test_r50_under_each_two_values_contacts_end_as_a_sync_from_scratch_leaves_them(
@@ -362,7 +355,6 @@ def _names(call: Record, together: dict[str, Record]) -> bool:
 # Receivers that are away.
 
 
-@whole
 @pytest.mark.slow
 @pytest.mark.parametrize("resend", WEBHOOKS[SHOP]["webhook_resend"])
 def test_what_came_while_the_receiver_was_away_is_told_again_or_found_by_the_next_sync(
@@ -387,7 +379,6 @@ def test_what_came_while_the_receiver_was_away_is_told_again_or_found_by_the_nex
     assert story.contact(person.phone)["Order Status"] == "Shipped"
 
 
-@whole
 @pytest.mark.slow
 def test_h34_a_registration_that_the_shop_has_dropped_is_seen_and_made_again(story: Story) -> None:
     ready(story)
@@ -409,7 +400,6 @@ def test_h34_a_registration_that_the_shop_has_dropped_is_seen_and_made_again(sto
     assert story.contact(person.phone)["Order Status"] == "Delivered"
 
 
-@whole
 @pytest.mark.slow
 def test_a_worker_that_runs_is_there_in_seconds_and_ends_well(story: Story) -> None:
     """H28, section 7: 2 s, the requests, and no more; SIGTERM ends it with 0."""
@@ -436,7 +426,6 @@ def test_a_worker_that_runs_is_there_in_seconds_and_ends_well(story: Story) -> N
     assert 2 <= report["lag_seconds"] < 10
 
 
-@whole
 @pytest.mark.slow
 def test_an_opt_in_without_webhook_is_found_by_the_look(story: Story) -> None:
     story.settings(webhooks={"opt_in_look": "1s"})
