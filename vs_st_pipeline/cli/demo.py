@@ -108,7 +108,10 @@ def _told(box: subprocess.Popen[str], order: str) -> list[str]:
 
 def _webhook(environ: dict[str, str], box: subprocess.Popen[str], folder: Path) -> None:
     """Register webhooks, let an order ship, and wait until the contact says so: no sync is started here."""
-    say("", "4. Webhooks: a receiver and a worker are started, and the shop is told whom to call.", "")
+    from vs_st_pipeline.operations.settings import read_merchants
+
+    say("", "4. Webhooks: a receiver and a worker are started, and the first shop is told whom to call.", "")
+    first = read_merchants(Path(environ["VS_ST_MERCHANTS"]), environ).merchants[0].id
     secret = folder / "hook_secret"
     _vs_st(environ, "webhooks", "secret", str(secret))
     environ = {**environ, "VS_ST_HOOK_SECRET": f"file:{secret}"}
@@ -119,7 +122,7 @@ def _webhook(environ: dict[str, str], box: subprocess.Popen[str], folder: Path) 
             raise click.ClickException("the receiver ended early; see its message above")
         environ["VS_ST_PUBLIC_URL"] = f"http://127.0.0.1:{json.loads(line)['port']}"
         with _running(environ, "work", "--json"):
-            _vs_st(environ, "webhooks", "register", "--all")
+            _vs_st(environ, "webhooks", "register", "--merchant", first)
             say("", *(f"  - {sentence}" for sentence in _told(box, "ship")))
             said = _told(box, "told")
             say(*(f"  - {sentence}" if number == 0 else f"    {sentence}" for number, sentence in enumerate(said)))
