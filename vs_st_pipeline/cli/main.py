@@ -12,12 +12,16 @@ from vs_st_pipeline import routes
 from vs_st_pipeline.cli.alerts import alerts
 from vs_st_pipeline.cli.demo import demo, sandbox
 from vs_st_pipeline.cli.explain import history, why
+from vs_st_pipeline.cli.inbox import inbox
 from vs_st_pipeline.cli.leave import offboard
 from vs_st_pipeline.cli.output import NotPrinted, flush, make_ready, tell
 from vs_st_pipeline.cli.privacy import forget, rebuild
+from vs_st_pipeline.cli.receive import receive
 from vs_st_pipeline.cli.repair import reconcile, retry
 from vs_st_pipeline.cli.status import check, merchants
 from vs_st_pipeline.cli.sync import plan, sync
+from vs_st_pipeline.cli.webhooks import webhooks
+from vs_st_pipeline.cli.work import work
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.platform import crash_reports
 
@@ -37,6 +41,7 @@ def cli() -> None:
 
 COMMANDS = (
     *(sync, plan, check, why, history, retry, reconcile, merchants, alerts),
+    *(webhooks, receive, work, inbox),
     *(forget, rebuild, offboard, sandbox, demo),
 )
 for command in COMMANDS:

@@ -196,14 +196,19 @@ class _Found:
 
 
 def _find(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool) -> _Found:
+    check_named(ids, more_ids, every)
+    found = read_settings()
+    if every:
+        return _Found(list(found.enabled), [(name_of_bad(bad), bad.error) for bad in found.bad])
+    return _named(found, list(dict.fromkeys([*ids, *more_ids])))
+
+
+def check_named(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool) -> None:
+    """Refuse what names no merchants, or names them in two ways. Raises click.UsageError."""
     if more_ids and not ids:
         raise click.UsageError(f"unexpected argument '{more_ids[0]}'; name merchants with --merchant ID...")
     if bool(ids) == every:
         raise click.UsageError("say which merchants: --merchant ID... or --all")
-    found = read_settings()
-    if every:
-        return _Found(list(found.enabled), [(_name(bad), bad.error) for bad in found.bad])
-    return _named(found, list(dict.fromkeys([*ids, *more_ids])))
 
 
 def read_settings() -> MerchantsFile:
@@ -235,7 +240,7 @@ def one_merchant(merchant_id: str) -> Merchant:
         return merchant
     for bad in found.bad_of(merchant_id):
         raise bad.error
-    raise click.UsageError(_unknown(found, merchant_id))
+    raise click.UsageError(unknown_merchant(found, merchant_id))
 
 
 def _named(found: MerchantsFile, ids: list[str]) -> _Found:
@@ -243,7 +248,7 @@ def _named(found: MerchantsFile, ids: list[str]) -> _Found:
     for merchant_id in ids:
         merchant, bad = found.get(merchant_id), found.bad_of(merchant_id)
         if merchant is None and not bad:
-            raise click.UsageError(_unknown(found, merchant_id))
+            raise click.UsageError(unknown_merchant(found, merchant_id))
         if merchant is not None and merchant.enabled:
             selection.merchants.append(merchant)
         elif merchant is not None:
@@ -257,11 +262,13 @@ def _named(found: MerchantsFile, ids: list[str]) -> _Found:
     return selection
 
 
-def _unknown(found: MerchantsFile, merchant_id: str) -> str:
+def unknown_merchant(found: MerchantsFile, merchant_id: str) -> str:
+    """Say that there is no such merchant, and which one may be meant."""
     near = difflib.get_close_matches(merchant_id, found.ids, n=3)
     meant = f"did you mean {' or '.join(near)}?" if near else "`vs-st merchants` lists those that there are"
     return f"there is no merchant '{merchant_id}' in {found.path}; {meant}"
 
 
-def _name(bad: BadMerchant) -> str:
+def name_of_bad(bad: BadMerchant) -> str:
+    """Return how an entry that cannot be used is named."""
     return bad.id or f"(line {bad.line})"

@@ -19,6 +19,7 @@ from vs_st_pipeline.cli.progress import Progress
 from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.operations.settings import fleet_rates
 from vs_st_pipeline.platform.cpu_slots import CpuSlots
+from vs_st_pipeline.platform.inbox.store import inbox_in
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.environment import data_dir, now
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -129,8 +130,13 @@ def make_run(merchant: Merchant, **options: Any) -> Run:
     with _MAKING:
         if _warehouse is None:
             _warehouse = warehouse_at(data_dir(os.environ))
-    options = {"started_by": f"vs-st, {_user()}", "fleet_rates": fleet_rates(os.environ), **options}
-    return Run(merchant, _warehouse, clock, stop=_STOPPED.is_set, **options)
+    usual = {
+        "started_by": f"vs-st, {_user()}",
+        "fleet_rates": fleet_rates(os.environ),
+        "inbox": inbox_in(_warehouse.data_dir),
+        "stop": _STOPPED.is_set,
+    }
+    return Run(merchant, _warehouse, clock, **{**usual, **options})
 
 
 def _user() -> str:

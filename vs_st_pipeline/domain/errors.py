@@ -74,6 +74,10 @@ class NotSent(TryLater):
     """No connection was made, so the other side has certainly not got the request."""
 
 
+class LockHeld(TryLater):
+    """Another sync of the merchant and route is running; nothing was begun."""
+
+
 class KeptBack(TryLater):
     """A write did not leave, because right before that something forbade it.
 

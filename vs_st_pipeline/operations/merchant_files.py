@@ -62,7 +62,7 @@ def change(path: Path, merchant_id: str, values: Mapping[str, Scalar], environ: 
 
     Args:
         path: the merchants file or folder, as `VS_ST_MERCHANTS` says.
-        values: by keys with dots between: `{"webhooks.vinoshipper.generation": 2, "enabled": True}`.
+        values: by keys with dots between: `{"webhooks.share": 0.5, "enabled": True}`.
 
     Raises:
         NotChanged: it is a person's file, or it cannot be done byte for byte, or the reader refuses what it would say.

@@ -53,6 +53,7 @@ class HintDesk:
     asked: dict[str, int] = field(default_factory=dict)
     run: Run | None = None
     finished: bool = False
+    _noted: set[tuple[str, str, str]] = field(default_factory=set)
 
     def claim(self, run: Run) -> list[Hint]:
         """Claim the hints, under the route's sync lock, before the first request (H18); oldest first."""
@@ -79,9 +80,12 @@ class HintDesk:
         return self.inbox.gone_reads(self.merchant) >= MOST_GONE
 
     def note_read(self, hint: Hint, *, news: bool, gone: bool = False) -> None:
-        """Note that a hint's record was read; `Inbox.note_read`."""
+        """Note that a hint's record was read, once in this sync, however many hints it has; `Inbox.note_read`."""
+        if hint.record in self._noted:
+            return
+        self._noted.add(hint.record)
         system, kind, record = hint.record
-        self.inbox.note_read(self.merchant, system, kind, record, news=news, gone=gone)
+        self.inbox.note_read(self.merchant, system, kind, record, news=news, gone=gone, route=self.route)
 
     def settle(self, hints: Iterable[Hint], outcome: Outcome) -> None:
         """Say what became of hints; what is said first stands, but that something was written."""

@@ -73,6 +73,7 @@ class Story:
         self.folder = folder
         self.data = folder / "data"
         self.remembered = ""
+        self.more_environment: dict[str, str] = {}
         self.settings()
 
     def remember(self, what: str) -> None:
@@ -105,6 +106,7 @@ class Story:
             "VS_ST_MERCHANTS": str(self.folder / "merchants.yaml"),
             "VS_ST_DATA_DIR": str(self.data),
             "VS_ST_NOW": str(now) if now else None,
+            **self.more_environment,
         }
 
     def run(self, *arguments: str, now: datetime | str | None = None) -> Ran:

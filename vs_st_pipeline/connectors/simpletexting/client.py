@@ -245,6 +245,12 @@ class SimpleTextingClient:
         answer = self.http.request("list_custom_fields", "GET", "/api/custom-fields", shape=_Page, params=params)
         return _page(self._note_time(answer))
 
+    def list_webhooks(self, page: int) -> Page:
+        """Read one page of `GET /webhooks`."""
+        params = {"page": page, "size": PAGE_SIZE}
+        answer = self.http.request("list_webhooks", "GET", "/api/webhooks", shape=_Page, params=params)
+        return _page(self._note_time(answer))
+
     def update_contact(
         self, contact_id: str, body: Mapping[str, Any], may_leave: Callable[[], bool] | None = None
     ) -> str:

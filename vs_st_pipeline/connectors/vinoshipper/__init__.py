@@ -6,6 +6,7 @@ from importlib import resources
 
 from vs_st_pipeline.connectors.vinoshipper import retention, traces
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
+from vs_st_pipeline.connectors.vinoshipper.hooks import HOOKS
 from vs_st_pipeline.connectors.vinoshipper.limitations import read_limitations
 from vs_st_pipeline.connectors.vinoshipper.names import TITLE, VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.plan_inputs import PLAN_INPUTS, PLAN_VERSION
@@ -37,4 +38,5 @@ CONNECTOR = Connector(
     find_suppressed=traces.find_suppressed,
     migrations=resources.files(__name__) / "sql",
     rereading=REREADING,
+    hooks=HOOKS,
 )

@@ -218,7 +218,7 @@ class HttpClient:
         self._error_code = error_code
         self._guard = threading.Lock()
         self._adapter = Adapter(pool_connections=2, pool_maxsize=4)
-        environment = _environment(self._base_url)
+        environment = proxies_and_bundle(self._base_url)
         if environment is None:
             raise BadSettings("base_url cannot be used", system=system)
         self._proxies, self._verify = dict(environment[0]), environment[1]
@@ -481,7 +481,7 @@ _CLOCK_STEP: Final = 60.0  # seconds by which a system's own machines may differ
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "vs-st-pipeline"}
 
 
-def _environment(base_url: str) -> tuple[dict[str, str], bool | str] | None:
+def proxies_and_bundle(base_url: str) -> tuple[dict[str, str], bool | str] | None:
     """Return proxies and CA bundle (True: requests' own) that the environment names for a URL; None if it is none."""
     asked = tuple(sorted((name, value) for name, value in os.environ.items() if _LOOKED_AT.search(name)))
     return _environment_of(base_url, asked)

@@ -18,6 +18,8 @@ from typing import TypeVar
 
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.settings.forms import FASTEST_RATE, FIRST_YEAR, LAST_YEAR, SLOWEST_RATE, parse_duration
+from vs_st_pipeline.platform.settings.hook_secrets import hook_secrets
+from vs_st_pipeline.platform.settings.public_url import public_url
 from vs_st_pipeline.platform.settings.secrets import Secret, SecretError, parse_reference, resolve_secret
 
 T = TypeVar("T")
@@ -26,6 +28,8 @@ ADDRESSES = "VS_ST_ALERTS"
 FASTEST, SLOWEST = "VS_ST_SYNC_FASTEST", "VS_ST_SYNC_SLOWEST"
 KEEP_RUNS = "VS_ST_KEEP_RUNS"
 LATE_AFTER, LATE_DEFAULT = "VS_ST_LATE_AFTER", "30m"
+INBOX_KEEP, INBOX_KEEP_DEFAULT = "VS_ST_INBOX_KEEP", "7d"
+TELL = "VS_ST_TELL"
 
 NOBODY_IS_SYNCED = "nobody is synced"
 
@@ -135,6 +139,15 @@ def late_after(environ: Mapping[str, str]) -> timedelta:
     return _above_zero(environ, LATE_AFTER, LATE_DEFAULT)
 
 
+def inbox_keep(environ: Mapping[str, str]) -> timedelta:
+    """Return how long entries of the inbox are kept: `VS_ST_INBOX_KEEP`, else 7 days.
+
+    Raises:
+        BadSettings: it is no duration above 0.
+    """
+    return _above_zero(environ, INBOX_KEEP, INBOX_KEEP_DEFAULT)
+
+
 def _above_zero(environ: Mapping[str, str], name: str, default: str) -> timedelta:
     found = _duration(environ, name, default)
     if not found:
@@ -166,14 +179,23 @@ class Addresses:
 
 def alert_addresses(environ: Mapping[str, str]) -> Addresses:
     """Return the URLs that `VS_ST_ALERTS` names by references, which blanks separate; never raises."""
+    return _addresses(environ, ADDRESSES)
+
+
+def tell_addresses(environ: Mapping[str, str]) -> Addresses:
+    """Return the URLs that are told when a merchant was added: of `VS_ST_TELL`, else `VS_ST_ALERTS`; never raises."""
+    return _addresses(environ, TELL if environ.get(TELL, "").strip() else ADDRESSES)
+
+
+def _addresses(environ: Mapping[str, str], name: str) -> Addresses:
     found = Addresses({}, [], set())
-    for place, written in enumerate(environ.get(ADDRESSES, "").split(), 1):
+    for place, written in enumerate(environ.get(name, "").split(), 1):
         try:
             reference = parse_reference(written)
             found.references.add(reference)
             found.urls[reference] = Secret(resolve_secret(reference, Path.cwd(), environ), reference)
         except SecretError as error:
-            found.problems.append(f"{ADDRESSES}, address {place}: {error}")
+            found.problems.append(f"{name}, address {place}: {error}")
     return found
 
 
@@ -241,6 +263,14 @@ def taken(environ: Mapping[str, str], systems: Iterable[str]) -> Loaded:
     bounds = read(sync_bounds, NOBODY_IS_SYNCED)
     late = read(late_after, f"a merchant is late after {LATE_DEFAULT}")
     read(keep_runs, "no old run of Dagster is deleted", defaulted=False)
+    read(inbox_keep, f"entries of the inbox are kept for {INBOX_KEEP_DEFAULT}", defaulted=False)
+    read(public_url, "no webhook is registered", defaulted=False)
+    read(hook_secrets, "no webhook is registered or taken", defaulted=False)
     problems = alert_addresses(environ).problems
     wrong += [InvalidSetting(problem, "nobody is told of trouble there", False) for problem in problems]
+    if environ.get(TELL, "").strip():
+        problems = tell_addresses(environ).problems
+        wrong += [
+            InvalidSetting(problem, "nobody is told there that a merchant was added", False) for problem in problems
+        ]
     return Loaded(at, late, bounds, rates, tuple(wrong))

@@ -327,7 +327,7 @@ def BaseUrl(added: str, *, usual: str, after: str = "") -> Form:  # noqa: N802  
 
     def read(node: Node) -> str:
         url = node.text()
-        if (fault := _url_fault(url)) is not None:
+        if (fault := url_fault(url)) is not None:
             raise node.problem(fault)
         if twice := _would_be_twice(urlsplit(url).path, added, after):
             raise node.problem(
@@ -352,7 +352,7 @@ def _would_be_twice(path: str, added: str, after: str) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
-def _url_fault(url: str) -> str | None:
+def url_fault(url: str) -> str | None:
     """Return what is wrong with a base URL, or None. The URL is not repeated: it may hold a password."""
     example = "write one such as https://example.com/path"
     if not re.fullmatch(r"[!-\[\]-~]+", url):

@@ -47,7 +47,7 @@ from vs_st_pipeline.platform.settings.model import (
     required,
     validate,
 )
-from vs_st_pipeline.platform.settings.webhooks import Webhooks, WebhookSettings
+from vs_st_pipeline.platform.settings.webhooks import Webhooks, WebhookSettings, read_webhooks
 from vs_st_pipeline.platform.settings.yaml_source import (
     ROUTE,
     Node,
@@ -197,6 +197,24 @@ class Merchant:
         """Say whether the entry has this section and it can be used."""
         return any(type(settings) is model for settings in self.sections.values())
 
+    def names(self, model: type[SettingsModel]) -> bool:
+        """Say whether the entry names this section, also where it cannot be used."""
+        return self.has(model) or model in self._unusable
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What a broken entry says all the same: enough to know which webhooks are its own (H14).
+
+    Attributes:
+        enabled: false only where it says so.
+        sections: names of those that it names.
+    """
+
+    enabled: bool
+    webhooks: WebhookSettings
+    sections: frozenset[str]
+
 
 @dataclass(frozen=True)
 class BadMerchant:
@@ -209,6 +227,7 @@ class BadMerchant:
         error: what is wrong; its message names file and line.
         name: None where the entry has none.
         whole_file: it is a file: which merchants it lists is not known.
+        sketch: what can be read of the entry; None where its `webhooks` cannot be.
     """
 
     id: str | None
@@ -216,6 +235,7 @@ class BadMerchant:
     error: BadSettings
     name: str | None = None
     whole_file: bool = False
+    sketch: Sketch | None = None
 
 
 @dataclass(frozen=True)
@@ -254,7 +274,15 @@ class MerchantsFile:
         return tuple(bad for bad in self.bad if bad.id == merchant_id)
 
 
-def read_merchants(path: Path, environ: Mapping[str, str], house: House, *, all_secrets: bool = False) -> MerchantsFile:
+def read_merchants(
+    path: Path,
+    environ: Mapping[str, str],
+    house: House,
+    *,
+    all_secrets: bool = False,
+    secrets: bool = True,
+    all_bad: bool = False,
+) -> MerchantsFile:
     """Read and check the merchants file (interface.md, section 2), and what lies in `merchants.d` beside it (R64).
 
     One bad merchant among good ones goes to `bad`; of a duplicate id, the second one does.
@@ -264,13 +292,15 @@ def read_merchants(path: Path, environ: Mapping[str, str], house: House, *, all_
         environ: where `env:NAME` secrets are looked up, and `VS_ST_NOW`, by which no date may lie in the future.
         house: the sections and routes that there are.
         all_secrets: read those of disabled merchants too.
+        secrets: if false, no secret is read at all, only the form of their references is checked.
+        all_bad: a file of which no merchant is usable is returned, too.
 
     Raises:
         BadSettings: the file cannot be read at all, has an unknown key at the top or a fault in `defaults`,
             or no merchant is usable. The message names file and line.
     """
     files = _read_files(path)
-    reader = _EntryReader(house, environ, files.folders, files.defaults, all_secrets)
+    reader = _EntryReader(house, environ, files.folders, files.defaults, all_secrets, secrets)
     if not (files.entries or files.unreadable):
         raise files.nobody
     good: list[Merchant] = []
@@ -286,11 +316,12 @@ def read_merchants(path: Path, environ: Mapping[str, str], house: House, *, all_
             good.append(reader.read(entry))
         except BadSettings as error:
             # Without the traceback: its frames hold the environment, secrets included, and some code may print them.
-            bad.append(BadMerchant(merchant_id, entry.line, error.with_traceback(None), name))
+            sketch = reader.sketch(entry)
+            bad.append(BadMerchant(merchant_id, entry.line, error.with_traceback(None), name, sketch=sketch))
     for stem, why in files.unreadable:
         merchant_id = stem if ID_FORM.fullmatch(stem) and stem not in owners else None
         bad.append(BadMerchant(merchant_id, _line_of(why), why.with_traceback(None), whole_file=True))
-    if not good:
+    if not good and not all_bad:
         _refuse(bad)
     return MerchantsFile(path, tuple(good), tuple(bad))
 
@@ -341,18 +372,23 @@ def read_draft(path: Path, environ: Mapping[str, str], house: House, file: Path,
         folders[top.file], defaults = path.absolute().parent, top.child("defaults")
     name = f"{file.absolute().parent.name}/{file.name}"
     folders[name] = file.absolute().parent
-    reader = _EntryReader(house, environ, folders, defaults, False)
+    reader = _EntryReader(house, environ, folders, defaults, False, True)
     return [reader.read(entry) for entry in _entries_of(load_with_lines(text, name))]
 
 
 def _says_enabled(*nodes: Node | None) -> bool:
     for node in nodes:
         if node is not None and (said := node.child("enabled")) is not None:
-            try:
-                return said.boolean()
-            except BadSettings:
-                return True
+            return _is_true(said)
     return True
+
+
+def _is_true(said: Node | None) -> bool:
+    """Return what is written, true where nothing is, or nothing that can be meant."""
+    try:
+        return said is None or said.boolean()
+    except BadSettings:
+        return True
 
 
 def _refuse(bad: list[BadMerchant]) -> NoReturn:
@@ -448,8 +484,9 @@ class _EntryReader:
         folders: Mapping[str, Path],
         defaults: Node | None,
         all_secrets: bool,
+        secrets: bool,
     ) -> None:
-        self._house, self._all_secrets, self._now = house, all_secrets, _now(environ)
+        self._house, self._all_secrets, self._secrets, self._now = house, all_secrets, secrets, _now(environ)
         self._form_only = Reading(
             environ,
             folders,
@@ -516,10 +553,22 @@ class _EntryReader:
             _unusable={self._house.models[name]: fault.with_traceback(None) for name, fault in faults.items()},
         )
 
+    def sketch(self, entry: Node) -> Sketch | None:
+        """Return what can be read of an entry that cannot be used."""
+        try:
+            own = entry.children()
+            webhooks = own["webhooks"].over(self._defaults.get("webhooks")) if "webhooks" in own else None
+            webhooks = self._defaults.get("webhooks") if webhooks is None else webhooks
+            said = WebhookSettings() if webhooks is None else read_webhooks(webhooks, self._form_only)
+        except BadSettings:
+            return None
+        enabled = own.get("enabled", self._defaults.get("enabled"))
+        return Sketch(_is_true(enabled), said, frozenset(own) & self._house.models.keys())
+
     def _reading(self, base: _Entry) -> Reading:
         now = self._now
         today = max(now.astimezone(UTC).date(), now.astimezone(base.time_zone).date())
-        return replace(self._form_only, today=today, secrets=base.enabled or self._all_secrets)
+        return replace(self._form_only, today=today, secrets=self._secrets and (base.enabled or self._all_secrets))
 
     def _off(self, base: _Entry, had: Sequence[RouteNeeds], sections: Mapping[str, SettingsModel]) -> dict[str, Off]:
         """Return why routes are off today, by name: whose own settings say so (`SettingsModel.off_because`)."""

@@ -26,13 +26,11 @@ from vs_st_pipeline.connectors.simpletexting.contacts import SINCE
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
 from vs_st_pipeline.connectors.simpletexting.opt_outs import OptOuts
 from vs_st_pipeline.connectors.simpletexting.refs import contact_columns, contact_ref
-from vs_st_pipeline.connectors.vinoshipper import hinted as stored
 from vs_st_pipeline.connectors.vinoshipper.customers import LIST
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
-from vs_st_pipeline.connectors.vinoshipper.read_queue import HINTED, hint
 from vs_st_pipeline.domain.errors import TryLater, Unsafe
 from vs_st_pipeline.domain.field_map import FieldMap
-from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, MEMBERSHIP, ORDER, WHOLE, Hint, Outcome
+from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, MEMBERSHIP, ORDER, WHOLE, Outcome
 from vs_st_pipeline.domain.plan import NOT_READ_YET, UNREADABLE
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline import delivery, erasure
@@ -49,6 +47,7 @@ from vs_st_pipeline.platform.warehouse.state import get_state
 from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
 from vs_st_pipeline.routes.contacts import map_file, planning, stages, sync
 from vs_st_pipeline.routes.contacts.demand import receipts_in_demand, wants_receipts
+from vs_st_pipeline.routes.contacts.handed_over import hand_over
 from vs_st_pipeline.routes.contacts.hinted_reads import HintedReads, HintedRecord, hinted_records
 from vs_st_pipeline.routes.contacts.identity import customers_to_read, link_some
 from vs_st_pipeline.routes.contacts.session import ContactsSession, open_session
@@ -79,20 +78,6 @@ def run_hinted(run: Run, desk: HintDesk) -> Report:
             finally:
                 desk.finish(session.report)
     return session.report
-
-
-def hand_over(run: Run, hints: Sequence[Hint]) -> None:
-    """Put hinted records at the head of a whole sync's queue; one that no list has shown yet, the lists will show."""
-    with run.open() as db, db.transaction():
-        for kind in (ORDER, CUSTOMER):
-            ids = {one.id for one in hints if one.kind == kind and one.id is not None}
-            hint(db, kind, [one for one in ids if stored.is_stored(db, kind, one)], HINTED, run.now())
-        told = [one for one in hints if one.kind == MEMBERSHIP and one.id is not None]
-        owners = {
-            stored.customer_of_membership(db, one.id, [one.kept.get("hrefV3")]) for one in told if one.id is not None
-        }
-        ids = {str(one) for one in owners if one is not None}
-        hint(db, CUSTOMER, [one for one in ids if stored.is_stored(db, CUSTOMER, one)], HINTED, run.now())
 
 
 def _was_synced(run: Run) -> bool:

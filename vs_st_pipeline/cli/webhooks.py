@@ -1,0 +1,257 @@
+"""Defines `vs-st webhooks`: registers, lists, tests, rotates and removes the webhooks by which systems call us."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from vs_st_pipeline.cli.chosen import Chosen, choose
+from vs_st_pipeline.cli.options import json_option, merchant_options
+from vs_st_pipeline.cli.output import is_terminal, say, say_json, tell
+from vs_st_pipeline.cli.privacy import confirm
+from vs_st_pipeline.cli.sync import JOBS, clock, make_run
+from vs_st_pipeline.domain.report import OK
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
+
+if TYPE_CHECKING:
+    from vs_st_pipeline.operations.webhooks.entry import Entry
+    from vs_st_pipeline.operations.webhooks.site import Site
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group()
+def webhooks() -> None:
+    """Register, list, test, rotate and remove the webhooks by which the systems call us."""
+
+
+def _common(command: F) -> F:
+    command = json_option(command)
+    jobs = click.option(
+        "--jobs", type=click.IntRange(1, 256), default=JOBS, show_default=True, help="Merchants at once."
+    )
+    return jobs(merchant_options(command))
+
+
+def _moved_from(command: F) -> F:
+    says = "An earlier VS_ST_PUBLIC_URL: what is registered there is ours, too."
+    return click.option("--moved-from", "moved_from", multiple=True, metavar="URL", help=says)(command)
+
+
+@webhooks.command()
+@_common
+@_moved_from
+def register(
+    ids: tuple[str, ...],
+    more_ids: tuple[str, ...],
+    every: bool,
+    jobs: int,
+    as_json: bool,
+    moved_from: tuple[str, ...],
+) -> None:
+    """Register what is missing, put right what is changed, and remove what is ours and too many.
+
+    Needs VS_ST_PUBLIC_URL and VS_ST_HOOK_SECRET. What others have registered is never touched.
+    """
+    from vs_st_pipeline.operations.webhooks import registering, testing
+
+    site = _site(moved_from)
+    inbox = _inbox()
+
+    def one(run: Run) -> Entry:
+        def ready(system: str) -> None:
+            testing.wait_until_taken(site, run.merchant, system, inbox, os.environ)
+
+        return registering.register(run, site, ready=ready)
+
+    _end(_for_each(choose(ids, more_ids, every), jobs, one), as_json)
+
+
+@webhooks.command("list")
+@_common
+@_moved_from
+@click.option("--show-urls", is_flag=True, help="Show the whole URLs: who has one can send us hints.")
+@click.option("--yes", is_flag=True, help="Show them also where no person is looking.")
+def list_(
+    ids: tuple[str, ...],
+    more_ids: tuple[str, ...],
+    every: bool,
+    jobs: int,
+    as_json: bool,
+    moved_from: tuple[str, ...],
+    show_urls: bool,
+    yes: bool,
+) -> None:
+    """List our webhooks as they are registered; changes nothing. Exit 1 only if something could not be listed."""
+    from vs_st_pipeline.operations.webhooks import registering
+    from vs_st_pipeline.operations.webhooks.compare import State
+
+    if show_urls and not (yes or is_terminal(sys.stdout)):
+        raise click.UsageError("--show-urls shows what is secret, and stdout is no terminal: say --yes")
+    site = _site(moved_from)
+
+    def one(run: Run) -> Entry:
+        entry = registering.look(run, site)
+        if show_urls:
+            registering.note_shown(run, site)
+        return entry
+
+    entries = _for_each(choose(ids, more_ids, every), jobs, one)
+    _print(entries, as_json, show_urls=show_urls)
+    could = all(
+        not entry.errors and not any(row.state is State.NOT_ENABLED for row in entry.hooks) for entry in entries
+    )
+    sys.exit(0 if could else 1)
+
+
+@webhooks.command()
+@_common
+def test(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, jobs: int, as_json: bool) -> None:
+    """Post to our own URLs that were last seen registered, and look whether the call is stored. Calls no vendor."""
+    from vs_st_pipeline.operations.webhooks import testing
+
+    site = _site()
+    inbox = _inbox()
+    chosen = choose(ids, more_ids, every)
+    _end(_for_each(chosen, jobs, lambda run: testing.post_tests(run, site, inbox, os.environ)), as_json)
+
+
+@webhooks.command()
+@_common
+@_moved_from
+@click.option("--id", "hook_id", metavar="ID", help="This one alone, whosever it is; asks first.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(
+    ids: tuple[str, ...],
+    more_ids: tuple[str, ...],
+    every: bool,
+    jobs: int,
+    as_json: bool,
+    moved_from: tuple[str, ...],
+    hook_id: str | None,
+    yes: bool,
+) -> None:
+    """Remove our webhooks at all systems; with --id one webhook, also if it is not ours."""
+    from vs_st_pipeline.operations.webhooks import registering
+
+    site = _site(moved_from)
+    chosen = choose(ids, more_ids, every)
+    if hook_id is None:
+        return _end(_for_each(chosen, jobs, lambda run: registering.remove(run, site)), as_json)
+    if every or len(chosen) != 1:
+        raise click.UsageError("--id is about one merchant: name it with --merchant ID")
+    confirm(f"{chosen[0].merchant_id}: the webhook {hook_id} will be removed, whosever it is", yes)
+    return _end(_for_each(chosen, 1, lambda run: registering.remove_one(run, site, hook_id)), as_json)
+
+
+@webhooks.command()
+@_common
+@click.option("--system", "systems", multiple=True, metavar="NAME", help="Only this system's token.")
+@click.option("--now", "at_once", is_flag=True, help="Take the older token no more, not even for a day.")
+def rotate(
+    ids: tuple[str, ...],
+    more_ids: tuple[str, ...],
+    every: bool,
+    jobs: int,
+    as_json: bool,
+    systems: tuple[str, ...],
+    at_once: bool,
+) -> None:
+    """Give hook URLs new tokens: counts up the generation, registers the new URLs, and removes the older ones.
+
+    Only files that vs-st wrote are changed. Of other merchants it prints the lines to paste; then rotate again.
+    """
+    from vs_st_pipeline.connectors import CONNECTORS
+    from vs_st_pipeline.operations.webhooks import rotating, testing
+
+    known = [one.name for one in CONNECTORS if one.hooks is not None]
+    if unknown := [one for one in systems if one not in known]:
+        raise click.UsageError(f"there is no system '{unknown[0]}' that calls us; there are {', '.join(known)}")
+    site = _site()
+    inbox = _inbox()
+    path = settings_path(os.environ)
+
+    def ready(run: Run, system: str) -> None:
+        testing.wait_until_taken(site, run.merchant, system, inbox, os.environ)
+
+    def one(run: Run) -> Entry:
+        return rotating.rotate(run, site, path, os.environ, systems=systems, at_once=at_once, ready=ready)
+
+    _end(_for_each(choose(ids, more_ids, every), jobs, one), as_json)
+
+
+@webhooks.command()
+@click.argument("path", type=click.Path(path_type=Path))
+def secret(path: Path) -> None:
+    """Make a secret for VS_ST_HOOK_SECRET in a new file at PATH, which its owner alone can read."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        raise click.UsageError("there is a file at PATH already, and a secret is never written over one") from None
+    with open(handle, "w", encoding="ascii") as file:
+        os.fchmod(handle, 0o600)
+        file.write(secrets.token_urlsafe(48) + "\n")
+        file.flush()
+        os.fsync(handle)
+    say(f"made; set VS_ST_HOOK_SECRET=file:{path.absolute()}")
+
+
+# --- what they share ---
+
+
+def _site(moved_from: tuple[str, ...] = ()) -> Site:
+    from vs_st_pipeline.operations.webhooks.site import site_of
+
+    return site_of(os.environ, moved_from)
+
+
+def _inbox() -> Any:
+    from vs_st_pipeline.platform.inbox.store import Inbox
+
+    return Inbox(data_dir(os.environ))
+
+
+def _for_each(chosen: list[Chosen], jobs: int, work: Callable[[Run], Entry]) -> list[Entry]:
+    """Work on many merchants at once; one merchant's trouble is its own."""
+    from vs_st_pipeline.domain.errors import Internal, PipelineError
+    from vs_st_pipeline.operations.webhooks.entry import Entry
+    from vs_st_pipeline.platform.crash_reports import describe
+
+    clock()  # finds a VS_ST_NOW that is not a time before anything is called
+
+    def one(each: Chosen) -> Entry:
+        if each.merchant is None:
+            assert each.fault is not None
+            return Entry(each.merchant_id, {"": each.fault})
+        try:
+            return work(make_run(each.merchant))
+        except PipelineError as error:
+            return Entry(each.merchant_id, {"": error})
+        except Exception as error:
+            return Entry(each.merchant_id, {"": Internal(describe(error))})
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        return list(pool.map(one, chosen))
+
+
+def _end(entries: list[Entry], as_json: bool) -> None:
+    _print(entries, as_json)
+    sys.exit(0 if all(entry.status == OK for entry in entries) else 1)
+
+
+def _print(entries: list[Entry], as_json: bool, *, show_urls: bool = False) -> None:
+    if as_json:
+        say_json({"merchants": [entry.as_json(show_urls=show_urls) for entry in entries]})
+        for entry in entries:
+            tell(*(f"{entry.merchant}: {sentence}" for sentence in entry.says))
+        return
+    for entry in entries:
+        say(*entry.lines(show_urls=show_urls))

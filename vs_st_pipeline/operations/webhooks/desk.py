@@ -1,0 +1,267 @@
+"""Sees to the webhooks of one merchant at one system: lists, makes, changes, removes, and notes what it saw.
+
+Data flow: list -> compare -> make or change one -> list again ... -> remove what is ours and too many -> webhooks.json
+
+Each request that makes something is sent once, and what is there is listed before the next one: so an answer that was
+lost makes no second webhook.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from vs_st_pipeline.domain.errors import BadAnswer, BadSettings, PipelineError, Refused, TryLater
+from vs_st_pipeline.operations.webhooks.compare import Group, Row, State, compare, rows_of
+from vs_st_pipeline.operations.webhooks.entry import Entry
+from vs_st_pipeline.operations.webhooks.seen import SeenSystem, note, read_seen, seen_row
+from vs_st_pipeline.operations.webhooks.site import Recognizer, Site
+from vs_st_pipeline.operations.webhooks.wanted import idle_kinds, systems_with_hooks, wanted_kinds
+from vs_st_pipeline.pipeline.session import Session
+from vs_st_pipeline.platform.connector import Connector
+from vs_st_pipeline.platform.failpoints import failpoint
+from vs_st_pipeline.platform.hooks import Hooks, NotEnabled, Registrar, Registration
+from vs_st_pipeline.platform.run import Run
+
+_TRIES: Final = 2  # of one webhook whose making was not answered, or answered with an error
+_REFUSALS: Final = (400, 409, 422)  # it is about what was asked for
+
+
+@dataclass
+class Desk:
+    """Where one system's webhooks of one merchant are seen to.
+
+    Attributes:
+        refused: names that the system did not take. singly: it does not keep several names in one webhook.
+        unsure: something may have been made that no list has shown yet.
+    """
+
+    run: Run
+    site: Site
+    entry: Entry
+    session: Session
+    connector: Connector[Any]
+    refused: set[str] = field(default_factory=set)
+    singly: bool = False
+    unsure: bool = False
+
+    def __post_init__(self) -> None:
+        self.whose = Recognizer(self.site, self.run.merchant, self.name)
+        self.url = self.site.hook_url(self.run.merchant, self.name)
+        self.shown = self.site.shown_url(self.run.merchant, self.name)
+        self.entry.foreign[self.name] = None
+
+    @property
+    def name(self) -> str:
+        return self.connector.name
+
+    @property
+    def hooks(self) -> Hooks:
+        assert self.connector.hooks is not None
+        return self.connector.hooks
+
+    @contextmanager
+    def answering_for(self) -> Iterator[None]:
+        """Note an error as this system's; the others go on."""
+        try:
+            yield
+        except NotEnabled:
+            self._not_enabled()
+        except PipelineError as error:
+            self.entry.errors[self.name] = error
+        except OSError as error:
+            self.entry.errors[self.name] = BadSettings(f"webhooks.json cannot be written: {error.strerror}")
+
+    # --- what the commands do ---
+
+    def register(self, ready: Callable[[str], None]) -> None:
+        if not wanted_kinds(self.run.merchant, self.name):
+            return None  # what is registered is left: a pause ends
+        registrar = self._registrar()
+        if registrar is None:
+            return self._by_hand()
+        self.singly = self._before.singly
+        self._list(registrar)
+        self.entry.done["kept"] += len(self.standing.ok)
+        try:
+            self._make_all(registrar)
+            if any(state is not State.DUPLICATE for _, state in self.standing.surplus):
+                ready(self.name)
+            self._remove(registrar, self.standing.removable)
+        finally:
+            self._tell()
+        return None
+
+    def look(self) -> None:
+        registrar = self._registrar()
+        if registrar is None:
+            return self._by_hand()
+        self.singly, self.refused = self._before.singly, set(self._before.refused)
+        self._list(registrar)
+        self._tell()
+        return None
+
+    def remove(self) -> None:
+        registrar = self._registrar()
+        if registrar is None:
+            return self._by_hand()
+        self.singly, self.refused = self._before.singly, set(self._before.refused)
+        try:
+            self._list(registrar)
+        except NotEnabled:  # then nothing was ever registered by this interface
+            self._note([], foreign=0)
+            return None
+        try:
+            self._remove(registrar, self.standing.ours)
+        finally:
+            self._tell(missing=False)
+        return None
+
+    def remove_one(self, id: str) -> None:
+        registrar = self._registrar()
+        if registrar is None:
+            return
+        found = next((one for one in registrar.list() if one.id == id), None)
+        if found is not None:
+            self.singly, self.refused = self._before.singly, set(self._before.refused)
+            registrar.remove(id)
+            self.entry.done["removed"] += 1
+            self._list(registrar)
+            self._tell(missing=False)
+
+    # --- how ---
+
+    @property
+    def _before(self) -> SeenSystem:
+        return read_seen(self.run.warehouse.data_dir, self.run.merchant.id).of(self.name)
+
+    def _registrar(self) -> Registrar | None:
+        make = self.hooks.registrar
+        return None if make is None else make(self.session.client(self.connector))
+
+    def _list(self, registrar: Registrar) -> None:
+        self.found = registrar.list()
+        self.unsure = False
+        self._compare(registrar)
+
+    def _compare(self, registrar: Registrar) -> None:
+        wanted = registrar.names(wanted_kinds(self.run.merchant, self.name))
+        idle = registrar.names(idle_kinds(self.run.merchant, self.name))
+        self.standing = compare(
+            self.found,
+            self.whose,
+            wanted,
+            together=registrar.together,
+            singly=self.singly,
+            refused=self.refused,
+            idle=[name for name in idle if name not in wanted],
+        )
+
+    def _remove(self, registrar: Registrar, these: Sequence[Registration]) -> None:
+        for one in these:
+            registrar.remove(one.id)
+            self.entry.done["removed"] += 1
+            self.standing = self.standing.without(one)
+
+    def _make_all(self, registrar: Registrar) -> None:
+        """Make and change until nothing more can be done; what is there is listed after each."""
+        tries: dict[Group, int] = {}
+        failed: PipelineError | None = None
+        while (group := self._next(tries)) is not None:
+            change = self.standing.changed.get(group)
+            accepted = False
+            self._note_making()
+            failpoint("webhook")
+            try:
+                if change is not None:
+                    registrar.change(change.id, group, self.url)
+                else:
+                    registrar.make(group, self.url, self.run.merchant.id)
+                accepted = True
+            except (TryLater, BadAnswer) as error:  # it may have been made: the list tells
+                failed = error
+            except Refused as error:
+                if error.http_status not in _REFUSALS:
+                    raise
+                self._refuse(group)
+            failpoint("webhook made")
+            # What was accepted is not asked for again, whatever the list says: that would make a second one.
+            tries[group] = _TRIES if accepted else tries.get(group, 0) + 1
+            self._list(registrar)
+            if accepted or group in self.standing.ok:
+                self.entry.done["made" if change is None else "changed"] += 1
+            there = self.standing.changed.get(group)
+            if accepted and there is not None and set(there.names) < set(group):
+                self.singly = True  # it was sent more names than it keeps
+                self._compare(registrar)
+        if failed is not None and (self.standing.missing or self.standing.changed):
+            self.entry.errors[self.name] = failed
+
+    def _next(self, tries: Mapping[Group, int]) -> Group | None:
+        ok = self.standing.ok
+        return next((one for one in self.standing.groups if one not in ok and tries.get(one, 0) < _TRIES), None)
+
+    def _refuse(self, group: Group) -> None:
+        """Do without the last name of a group; where that was refused before, each name is asked for by itself."""
+        if len(group) > 1 and self.refused:
+            self.refused.clear()
+            self.singly = True
+        else:
+            self.refused.add(group[-1])
+
+    # --- what is told and noted ---
+
+    def _tell(self, *, missing: bool = True) -> None:
+        standing = self.standing
+        rows = rows_of(self.name, standing, self.whose, url=self.url, shown=self.shown)
+        if not missing:
+            rows = [row for row in rows if row.id is not None]
+        self.entry.hooks += rows
+        self.entry.foreign[self.name] = standing.foreign
+        self.refused = set(standing.refused)
+        if any(row.state is State.REFUSED for row in rows):
+            names = ", ".join(standing.refused)
+            self.entry.says.append(f"{self.connector.title} does not take {names}: it is done without")
+        self._note(rows, foreign=standing.foreign)
+
+    def _not_enabled(self) -> None:
+        names = self._registrar().names(wanted_kinds(self.run.merchant, self.name))  # type: ignore[union-attr]
+        rows = [Row(self.name, name, State.NOT_ENABLED, None, self.shown, self.url) for name in names]
+        self.entry.hooks += rows
+        self.entry.foreign[self.name] = 0
+        self.entry.says.append(
+            f"{self.connector.title} does not let this account register webhooks: {self.hooks.by_hand}"
+        )
+        self._note(rows, foreign=0)
+
+    def _by_hand(self) -> None:
+        """Say what is known of a webhook that only a person can register (routes.md R36)."""
+        if not wanted_kinds(self.run.merchant, self.name):
+            return
+        told = self._before.shown == self.shown
+        state = State.TOLD if told else State.UNPROVEN
+        self.entry.hooks.append(Row(self.name, self.name, state, None, self.shown, self.url))
+        if not told:
+            self.entry.says.append(f"{self.connector.title}: {self.hooks.by_hand}")
+
+    def note_shown(self) -> None:
+        """Note that its URL was shown to a person."""
+        self._write(SeenSystem(time.time(), shown=self.shown))
+
+    def _note_making(self) -> None:
+        self.unsure = True
+        before = self._before
+        if not before.making:
+            self._write(SeenSystem(before.at, True, before.hooks, before.foreign, before.refused, before.singly))
+
+    def _note(self, rows: Sequence[Row], *, foreign: int) -> None:
+        hooks = tuple(seen_row(row) for row in rows)
+        self._write(SeenSystem(time.time(), self.unsure, hooks, foreign, tuple(sorted(self.refused)), self.singly))
+
+    def _write(self, now: SeenSystem) -> None:
+        merchant = self.run.merchant
+        known = [one.name for one in systems_with_hooks(merchant)]
+        note(self.run.warehouse.data_dir, merchant.id, self.name, now, known=known)

@@ -1,0 +1,109 @@
+"""Registers, looks at and removes the webhooks of one merchant (webhooks-onboarding.md H33-H37).
+
+What one system answers stops the others as little as one merchant's trouble stops others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from vs_st_pipeline.domain.errors import BadSettings, TryLater
+from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.operations.webhooks.desk import Desk
+from vs_st_pipeline.operations.webhooks.entry import Entry
+from vs_st_pipeline.operations.webhooks.site import Site
+from vs_st_pipeline.operations.webhooks.wanted import systems_with_hooks, wanted_kinds
+from vs_st_pipeline.pipeline.session import Session
+from vs_st_pipeline.platform.locks import Timeout, file_lock
+from vs_st_pipeline.platform.run import Run
+
+_LOCK_SECONDS: Final = 60.0
+_LOCK: Final = "webhooks.lock"
+
+
+def register(
+    run: Run, site: Site, systems: Collection[str] = (), *, ready: Callable[[str], None] = lambda _system: None
+) -> Entry:
+    """Register what is wanted at all of a merchant's systems, and remove what is ours and too many.
+
+    Never raises but BadSettings of the data folder: what went wrong is in the entry.
+
+    Args:
+        run: of the merchant, its secrets read, enabled or not (H41).
+        systems: only these; empty: all that the merchant has.
+        ready: called with a system's name before older webhooks of it are removed; it may wait until calls to the new
+            URL are taken.
+    """
+    entry = Entry(run.merchant.id)
+    if not run.merchant.webhooks.enabled:
+        entry.says.append("webhooks are off (`webhooks.enabled: false`), so none is registered")
+        return entry
+    with _desks(run, site, entry, systems) as desks:
+        for desk in desks:
+            with desk.answering_for():
+                desk.register(ready)
+    return entry
+
+
+def look(run: Run, site: Site, systems: Collection[str] = ()) -> Entry:
+    """List what is registered, and note it; changes nothing at any system."""
+    entry = Entry(run.merchant.id, wants_all=run.merchant.webhooks.enabled)
+    with _desks(run, site, entry, systems) as desks:
+        for desk in desks:
+            with desk.answering_for():
+                desk.look()
+    return entry
+
+
+def remove(run: Run, site: Site) -> Entry:
+    """Remove all of ours at all of a merchant's systems."""
+    entry = Entry(run.merchant.id, wants_all=False)
+    with _desks(run, site, entry) as desks:
+        for desk in desks:
+            with desk.answering_for():
+                desk.remove()
+    return entry
+
+
+def remove_one(run: Run, site: Site, id: str) -> Entry:
+    """Remove the webhook with this id, whosever it is."""
+    entry = Entry(run.merchant.id, wants_all=False)
+    with _desks(run, site, entry) as desks:
+        for desk in desks:
+            with desk.answering_for():
+                desk.remove_one(id)
+    if not entry.done["removed"] and not entry.errors:
+        entry.errors[""] = BadSettings("no webhook of this merchant has this id; `vs-st webhooks list` shows them")
+    return entry
+
+
+def note_shown(run: Run, site: Site) -> None:
+    """Note that a person was shown the URLs of webhooks that only a person can register (routes.md R36)."""
+    entry = Entry(run.merchant.id)
+    with _desks(run, site, entry) as desks:
+        for desk in desks:
+            if desk.hooks.registrar is None and wanted_kinds(run.merchant, desk.name):
+                desk.note_shown()
+
+
+@contextmanager
+def _desks(run: Run, site: Site, entry: Entry, only: Collection[str] = ()) -> Iterator[list[Desk]]:
+    """Hold the merchant's lock of registrations, and close the clients that were made."""
+    session = Session(run, Report(run.merchant.id, run.run_id))
+    folder = run.warehouse.folder(run.merchant.id)
+    lock = file_lock(folder / _LOCK, timeout=_LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        entry.errors[""] = TryLater("another command is busy with the webhooks of this merchant; try again")
+        yield []
+        return
+    try:
+        found = [one for one in systems_with_hooks(run.merchant) if not only or one.name in only]
+        yield [Desk(run, site, entry, session, one) for one in found]
+    finally:
+        entry.calls.update({system: calls.total() for system, calls in session.report.calls.items()})
+        session.close()
+        lock.release()

@@ -1,0 +1,46 @@
+"""Says which systems of a merchant can call us, and what for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from vs_st_pipeline import routes
+from vs_st_pipeline.connectors import CONNECTORS
+from vs_st_pipeline.platform.connector import Connector
+from vs_st_pipeline.platform.settings.merchants import Merchant
+
+
+def systems_with_hooks(merchant: Merchant) -> list[Connector[Any]]:
+    """Return the systems of a merchant that can call us, in the table's order."""
+    return [one for one in CONNECTORS if one.hooks is not None and one.name in merchant.sections]
+
+
+def wanted_kinds(merchant: Merchant, system: str) -> frozenset[str]:
+    """Return the kinds of records that the merchant's routes that are on read at a system (routes.md R55).
+
+    Whether the merchant is enabled is another question: onboarding registers before it is (H41).
+    """
+    return _kinds(system, merchant.routes) if merchant.webhooks.enabled else frozenset()
+
+
+def idle_kinds(merchant: Merchant, system: str) -> frozenset[str]:
+    """Return the kinds that are not wanted for now: of routes that are paused, or of all where webhooks are off.
+
+    What is registered for them is left: a pause ends, and in the meantime calls are answered all the same (H5).
+    """
+    names = {*merchant.paused, *(merchant.routes if not merchant.webhooks.enabled else ())}
+    return _kinds(system, names) - wanted_kinds(merchant, system)
+
+
+def _kinds(system: str, names: Collection[str]) -> frozenset[str]:
+    kinds: set[str] = set()
+    for route in routes.ROUTES:
+        if route.name not in names:
+            continue
+        if route.hinted is not None:
+            kinds |= route.hinted.wants.get(system, frozenset())
+        else:  # until every route says what it wants
+            own = [one.hooks for one in route.connectors if one.name == system]
+            kinds |= own[0].kinds if own and own[0] is not None else frozenset()
+    return frozenset(kinds)

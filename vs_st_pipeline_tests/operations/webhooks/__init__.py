@@ -1,0 +1,1 @@
+"""Tests of our webhooks: registered, listed, tested, rotated, removed."""

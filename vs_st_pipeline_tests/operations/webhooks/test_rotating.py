@@ -1,0 +1,84 @@
+"""Tokens are counted up in the settings first, and only in files that we wrote (H37, R36, R64, ruling 5)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vs_st_pipeline.operations.webhooks.desk import Desk
+from vs_st_pipeline_tests.operations.webhooks.conftest import ALL_OK, Hooked
+from vs_st_pipeline_tests.support.story import TEST, Record
+
+SHOP, TEXTING = "vinoshipper", "simpletexting"
+
+
+def webhooks_of(file: Path) -> Record:
+    found: Record = yaml.safe_load(file.read_text())["merchants"][0]["webhooks"]
+    return found
+
+
+def test_h37_rotate_counts_up_registers_anew_and_removes_the_older(hooked: Hooked, own_file: Path) -> None:
+    """H37, R36: generation + 1 and `previous_until` in 24 h under each system; then the new, then the old goes."""
+    hooked.webhooks("register")
+    entry = hooked.webhooks("rotate")
+    assert (entry["status"], entry["done"]) == ("ok", {"made": 4, "kept": 0, "changed": 0, "removed": 4})
+    assert hooked.states(entry) == ALL_OK
+    for system, part in webhooks_of(own_file).items():
+        assert part["generation"] == 2
+        # By the machine's clock (ruling 11), about a day from now.
+        until = part["previous_until"].replace(tzinfo=UTC) - datetime.now(UTC)
+        assert timedelta(hours=23, minutes=59) < until <= timedelta(hours=24)
+        assert {row["url"] for row in hooked.there(system)} == {hooked.url(system, 2)}
+
+
+def test_r36_one_system_alone_and_at_once(hooked: Hooked, own_file: Path) -> None:
+    """R36: `--system NAME`. H37: `--now` leaves `previous_until` null."""
+    hooked.webhooks("register")
+    hooked.story.clear_journals()
+    entry = hooked.webhooks("rotate", "--system", TEXTING, "--now")
+    assert entry["done"] == {"made": 1, "kept": 0, "changed": 0, "removed": 1}
+    assert webhooks_of(own_file) == {TEXTING: {"generation": 2, "previous_until": None}}
+    assert hooked.asked(SHOP) == ""
+    assert hooked.run("webhooks", "rotate", "--merchant", TEST, "--system", "hubspot").exit_code == 2
+
+
+def test_h37_a_rotation_that_was_broken_off_is_finished_and_not_counted_up(
+    hooked: Hooked, own_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H37, ruling 5: the generation is written before anything is registered; the next `rotate` finishes."""
+    hooked.webhooks("register")
+    with monkeypatch.context() as broken:
+        broken.setattr(Desk, "register", lambda *_: (_ for _ in ()).throw(OSError(28, "no space")))
+        hooked.webhooks("rotate", code=1)
+    assert {part["generation"] for part in webhooks_of(own_file).values()} == {2}
+    assert hooked.states(hooked.webhooks("list"))["ORDER"] == "old_generation"
+    entry = hooked.webhooks("rotate")
+    assert entry["done"] == {"made": 4, "kept": 0, "changed": 0, "removed": 4}
+    assert {part["generation"] for part in webhooks_of(own_file).values()} == {2}
+    assert {row["url"] for row in hooked.there(SHOP)} == {hooked.url(SHOP, 2)}
+
+
+def test_r64_a_person_s_file_is_not_edited_but_the_lines_are_printed(hooked: Hooked) -> None:
+    """R64: `waiting`, exit 1, nothing registered anew; when the lines are in the file, `rotate` finishes."""
+    hooked.webhooks("register")
+    path = hooked.story.folder / "merchants.yaml"
+    before = path.read_bytes()
+    entry = hooked.webhooks("rotate", "--system", SHOP, "--now", code=1)
+    assert entry["status"] == "waiting"
+    assert entry["paste"] == ["webhooks:", "  vinoshipper:", "    generation: 2", "    previous_until: null"]
+    assert path.read_bytes() == before
+    assert {row["url"] for row in hooked.there(SHOP)} == {hooked.url(SHOP, 1)}
+    hooked.story.settings({TEST: yaml.safe_load("\n".join(entry["paste"]))})
+    assert hooked.webhooks("rotate", "--system", SHOP)["done"]["made"] == 3
+    assert {row["url"] for row in hooked.there(SHOP)} == {hooked.url(SHOP, 2)}
+
+
+def test_h37_a_system_that_cannot_be_listed_stops_it_before_anything_is_written(hooked: Hooked, own_file: Path) -> None:
+    hooked.webhooks("register")
+    before = own_file.read_bytes()
+    hooked.story.texting.set_fault("401", path_regex="webhooks")
+    assert hooked.webhooks("rotate", code=1)["error"]["kind"] == "auth"
+    assert own_file.read_bytes() == before
