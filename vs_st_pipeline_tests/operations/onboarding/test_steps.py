@@ -507,7 +507,7 @@ def test_h40_what_one_row_fails_with_is_nobody_elses(agency: Agency) -> None:
     # In words, for people: a table, and what to do about those that are not complete.
     text = agency.run("onboard", "--from", str(agency.table(*rows)), *options).out
     assert "2 complete, 1 waiting, 1 failed" in text
-    assert "unpaid, service:" in text
+    assert "service, unpaid:" in text
     # Put right, the same command goes on with these two alone.
     rows[1]["bought_on"], rows[2]["vs_api_secret"] = PAID, agency.winery(OTHER).vs_secret
     agency.clear_journals()
