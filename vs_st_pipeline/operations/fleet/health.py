@@ -11,12 +11,14 @@ It is long because each state is told from the others by its neighbors.
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from vs_st_pipeline import routes
 from vs_st_pipeline.domain.errors import BadSettings
@@ -32,6 +34,7 @@ from vs_st_pipeline.operations.fleet.advice import (
     WHAT_TO_DO,
     what_to_do,
 )
+from vs_st_pipeline.operations.fleet.inbox_troubles import Concern, concerns
 from vs_st_pipeline.operations.fleet.schedule import intervals
 from vs_st_pipeline.operations.settings import read_merchants, taken
 from vs_st_pipeline.pipeline.route import Route
@@ -45,6 +48,9 @@ from vs_st_pipeline.pipeline.status_file import (
     poll_stats_of,
     read_status,
 )
+from vs_st_pipeline.platform.inbox import statistics
+from vs_st_pipeline.platform.inbox.statistics import Waiting
+from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.environment import InvalidSetting
 from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile
@@ -149,6 +155,8 @@ class Fleet:
         late_after: how long a merchant may be without a good sync.
         unreadable: why the merchants file cannot be used at all; nothing is then known of its merchants.
         misunderstood: settings of the environment that are not understood.
+        concerns: how receiver, worker and inbox are; None where that is not known now.
+        hints: hints that wait, by merchant and route.
     """
 
     at: datetime
@@ -156,6 +164,8 @@ class Fleet:
     stands: tuple[MerchantHealth, ...] = ()
     unreadable: BadSettings | None = None
     misunderstood: tuple[InvalidSetting, ...] = ()
+    concerns: tuple[Concern, ...] | None = ()
+    hints: Mapping[tuple[str, str], Waiting] = field(default_factory=dict)
 
     @property
     def worst_first(self) -> list[MerchantHealth]:
@@ -212,15 +222,36 @@ def fleet_health(environ: Mapping[str, str], file: MerchantsFile | None = None) 
     Args:
         file: the merchants file, where it has been read already.
     """
-    by = taken(environ)
+    by, inbox = taken(environ), Inbox(environment.data_dir(environ))
+    try:
+        about: dict[str, Any] = {
+            "misunderstood": by.misunderstood,
+            "concerns": concerns(inbox, _kept()),
+            "hints": _hints(inbox),
+        }
+    finally:
+        inbox.close()
     try:
         file = file or read_merchants(environment.settings_path(environ), environ)
     except BadSettings as error:
-        return Fleet(by.now, by.late_after, unreadable=error.with_traceback(None), misunderstood=by.misunderstood)
+        return Fleet(by.now, by.late_after, unreadable=error.with_traceback(None), **about)
     found = read_fleet(
         file, environment.data_dir(environ), by.now, late_after=by.late_after, bounds=by.bounds, rates=by.rates
     )
-    return replace(found, misunderstood=by.misunderstood)
+    return replace(found, **about)
+
+
+def _kept() -> list[str]:
+    """Return the systems whose calls never expire, because they cannot be asked for again (R31)."""
+    systems = {connector.name: connector for route in routes.ROUTES for connector in route.connectors}
+    return [name for name, connector in systems.items() if connector.hooks and not connector.hooks.expires]
+
+
+def _hints(inbox: Inbox) -> dict[tuple[str, str], Waiting]:
+    try:
+        return statistics.waiting(inbox)
+    except (sqlite3.Error, OSError):  # it is shown without them
+        return {}
 
 
 def read_fleet(

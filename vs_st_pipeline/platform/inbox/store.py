@@ -128,7 +128,7 @@ class Inbox:
         return self._db().execute(sql, values).fetchall() if self.exists else []
 
     def ask(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
-        """Return what a question of `questions` finds; nothing where nothing was ever stored."""
+        """Return what a question of `questions` or `statistics` finds; nothing where nothing was ever stored."""
         return self._db().execute(sql, values).fetchall() if self.exists else []
 
     def close(self) -> None:
