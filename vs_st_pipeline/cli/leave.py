@@ -13,15 +13,19 @@ import click
 from vs_st_pipeline.cli.options import json_option
 from vs_st_pipeline.cli.output import say, say_json, tell
 from vs_st_pipeline.cli.privacy import confirm
+from vs_st_pipeline.cli.sync import make_run
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.settings import read_merchants
+from vs_st_pipeline.operations.webhooks.leaving import Left, NotRemoved
+from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
-from vs_st_pipeline.platform.settings.merchants import ID_FORM, is_enabled
+from vs_st_pipeline.platform.settings.merchants import ID_FORM, Merchant, is_enabled
 
 if TYPE_CHECKING:
     from vs_st_pipeline.operations.offboard import Removed
 
+NOTHING_ELSE = f"Nothing else at {' or '.join(connector.title for connector in CONNECTORS)} was changed."
 NOT_CHANGED = f"Nothing at {' or '.join(connector.title for connector in CONNECTORS)} was changed."
 
 
@@ -29,12 +33,16 @@ NOT_CHANGED = f"Nothing at {' or '.join(connector.title for connector in CONNECT
 @click.option("--merchant", "merchant_id", required=True, metavar="ID", help="The merchant that has left.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Also while something is under way that nobody will then bring to an end.")
+@click.option("--leave-webhooks", is_flag=True, help="Leave our webhooks registered, and ask no system.")
+@click.option("--remove-secrets", is_flag=True, help="Also the key files that `vs-st onboard` made.")
 @json_option
-def offboard(merchant_id: str, yes: bool, force: bool, as_json: bool) -> None:
+def offboard(
+    merchant_id: str, yes: bool, force: bool, leave_webhooks: bool, remove_secrets: bool, as_json: bool
+) -> None:
     """Remove all that is kept of a merchant that has left; it must no longer be enabled.
 
-    Also for a merchant that is no longer in the merchants file: ID then names its folder. Nothing at any other system
-    is changed.
+    Also for a merchant that is no longer in the merchants file: ID then names its folder. Our webhooks at its systems
+    are removed first; nothing else there is changed.
     """
     from vs_st_pipeline.operations import offboard
     from vs_st_pipeline.operations.warehouse import warehouse_at
@@ -52,27 +60,56 @@ def offboard(merchant_id: str, yes: bool, force: bool, as_json: bool) -> None:
     if under_way and not force:
         _refuse_to_remove(merchant_id, under_way)
     kept = offboard.stored_files(warehouse, merchant_id)
+    inbox = Inbox(warehouse.data_dir)
+    webhooks = Left()
     if kept is None:
-        if enabled is None:
+        hints = inbox.remove(merchant_id)
+        if enabled is None and not hints:
             raise click.UsageError(f"there is no merchant '{merchant_id}' in {path}, and nothing is kept of one")
-        removed = offboard.Removed(offboard.nothing_counted(), 0)
+        removed = offboard.Removed(offboard.nothing_counted(), 0, inbox=hints)
     else:
         last = "".join(f"\n{sentence}" for sentence in under_way)
         if kept.evidence:
             last += f"\n{', '.join(kept.evidence)}: what proves consent, and what was said to whom, is removed with it"
+        permits = _permit_files(path, merchant_id)
         confirm(f"{merchant_id}: {_kept(kept)} will be removed for good{last}", yes)
         try:
-            removed = offboard.offboard(
-                warehouse, merchant_id, _permit_files(path, merchant_id), known=under_way if force else []
-            )
+            webhooks = _leave_webhooks(warehouse.data_dir, path, merchant_id, leave_webhooks)
+            removed = offboard.offboard(warehouse, merchant_id, permits, known=under_way if force else [])
+        except NotRemoved as found:
+            tell(*(f"{merchant_id}: {sentence}" for sentence in found.sentences))
+            tell(f"{merchant_id}: nothing was removed; --leave-webhooks leaves them registered and removes the rest")
+            sys.exit(1)
         except offboard.UnderWay as found:
             _refuse_to_remove(merchant_id, found.sentences)
+    keys = offboard.remove_secrets(path, merchant_id) if remove_secrets else 0
     if as_json:
-        say_json({"merchant": merchant_id, **removed.counts, "files": removed.files})
+        counts = {**removed.counts, "files": removed.files, "webhooks": webhooks.as_json(), "inbox": removed.inbox}
+        say_json({"merchant": merchant_id, **counts})
         return
     say(f"{merchant_id}: {_kept(removed)} removed, and with them the hashes of people kept out (`vs-st forget`).")
-    say(NOT_CHANGED)
+    if keys:
+        say(f"{keys} files with its keys removed.")
+    if webhooks.left is None:
+        say("Our webhooks may still be registered; what they send is answered with 404.")
+    said = f"{webhooks.removed} of our webhooks were removed. " if webhooks.removed else ""
+    say(f"{said}{NOTHING_ELSE if webhooks.removed else NOT_CHANGED}")
     say("Backups of the data folder and Dagster's run history may still tell of this merchant.")
+
+
+def _leave_webhooks(folder: Path, path: Path, merchant_id: str, leave: bool) -> Left:
+    from vs_st_pipeline.operations.webhooks.leaving import known_webhooks, remove_webhooks
+
+    if leave:
+        return Left(0, 0 if known_webhooks(folder, merchant_id) == 0 else None)
+
+    def find() -> Merchant | None:
+        try:
+            return read_merchants(path, os.environ, all_secrets=True).get(merchant_id)
+        except BadSettings:  # no merchant of the file is usable any more
+            return None
+
+    return remove_webhooks(folder, merchant_id, os.environ, find=find, run_of=make_run)
 
 
 def _refuse_to_remove(merchant_id: str, under_way: Sequence[str]) -> NoReturn:

@@ -12,10 +12,12 @@ from vs_st_pipeline import routes
 from vs_st_pipeline.cli.alerts import alerts
 from vs_st_pipeline.cli.demo import demo, sandbox
 from vs_st_pipeline.cli.explain import history, why
+from vs_st_pipeline.cli.inbox import inbox
 from vs_st_pipeline.cli.leave import offboard
 from vs_st_pipeline.cli.onboard import onboard
 from vs_st_pipeline.cli.output import NotPrinted, flush, make_ready, tell
 from vs_st_pipeline.cli.privacy import forget, rebuild
+from vs_st_pipeline.cli.receive import receive
 from vs_st_pipeline.cli.repair import reconcile, retry
 from vs_st_pipeline.cli.status import check, merchants
 from vs_st_pipeline.cli.sync import plan, sync
@@ -39,7 +41,8 @@ def cli() -> None:
 
 COMMANDS = (
     *(sync, plan, check, why, history, retry, reconcile, merchants, alerts),
-    *(onboard, webhooks, forget, rebuild, offboard, sandbox, demo),
+    *(webhooks, receive, inbox),
+    *(onboard, forget, rebuild, offboard, sandbox, demo),
 )
 for command in COMMANDS:
     cli.add_command(command)

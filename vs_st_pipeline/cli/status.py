@@ -21,7 +21,10 @@ from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import health
 from vs_st_pipeline.operations.fleet.health import MerchantHealth
 from vs_st_pipeline.operations.settings import taken
+from vs_st_pipeline.operations.webhooks.doubts import WebhooksChecked, check_webhooks
 from vs_st_pipeline.pipeline.route import Checked
+from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.settings.environment import data_dir
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes import at_rest
 
@@ -37,19 +40,30 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: t
     pairs = select(ids, more_ids, every, names)
     misunderstood = taken(os.environ).misunderstood
     warn_of(misunderstood)
+    first: dict[str, int] = {}
+    for number, pair in enumerate(pairs):
+        first.setdefault(pair.merchant_id, number)
     with ThreadPoolExecutor(max_workers=JOBS) as pool:
+        looked = pool.map(lambda number: _webhooks_of(pairs[number]), first.values())
         found = list(pool.map(_checked, pairs))
+        webhooks = dict(zip(first.values(), looked, strict=True))
     _add_doubts_of_entries(pairs, found)
+    for number, of in webhooks.items():
+        found[number].doubts += of.doubts
     for_maps = {
         "from": {name: text for route in routes.ROUTES for name, text in route.map_names.items()},
         "as": {name: form.description for name, form in FORMATS.items()},
     }
     if as_json:
         settings = settings_json(misunderstood)
-        say_json({"merchants": [checked.as_json() for checked in found], "field_map": for_maps, "settings": settings})
+        rows = [checked.as_json() for checked in found]
+        for number, of in webhooks.items():
+            rows[number] |= of.as_json()
+        say_json({"merchants": rows, "field_map": for_maps, "settings": settings})
     else:
-        for pair, checked in zip(pairs, found, strict=True):
+        for number, (pair, checked) in enumerate(zip(pairs, found, strict=True)):
             say(*checked.lines(pair.name))
+            say(*(f"  {calls.line()}" for calls in (webhooks[number].calls if number in webhooks else [])))
         say("", "Names that a field map may use:")
         for key, entries in for_maps.items():
             say(f"  {key}:")
@@ -62,6 +76,13 @@ def _checked(pair: Pair) -> Checked:
     if pair.merchant is None or pair.fault is not None:
         return pair.route.cannot_check(pair.merchant_id, pair.fault)
     return pair.route.check(make_run(pair.merchant, route=pair.route.name))
+
+
+def _webhooks_of(pair: Pair) -> WebhooksChecked:
+    """Return what there is to say of a merchant's webhooks: once, with the first of its routes (routes.md R4)."""
+    if pair.merchant is None or pair.fault is not None:
+        return WebhooksChecked()
+    return check_webhooks(make_run(pair.merchant), os.environ, Inbox(data_dir(os.environ)))
 
 
 def _add_doubts_of_entries(pairs: Sequence[Pair], found: Sequence[Checked]) -> None:

@@ -1,6 +1,7 @@
 """Removes all that is kept of a merchant: its folder, and the files that hold the permits of its keys.
 
-Nothing at any other system is changed. The folder gets another name first, so that no half of it is ever
+Nothing at any other system is changed here: our webhooks there are removed before (`webhooks/leaving.py`). The folder
+gets another name first, so that no half of it is ever
 taken for a merchant's; what an interrupted removal left behind is removed by the next one.
 """
 
@@ -9,16 +10,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vs_st_pipeline import routes
 from vs_st_pipeline.connectors import CONNECTORS
-from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.pipeline.once.evidence import evidence_files
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.http.rate_limit import limiter_path
-from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.settings.merchants import Merchant, more_files
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 
 
@@ -29,11 +31,13 @@ class Removed:
     Attributes:
         counts: number of records by what they are (`contacts`); None where the database could not be read.
         evidence: names of the evidence files, which nothing can tell again.
+        inbox: entries of webhooks.
     """
 
     counts: dict[str, int | None]
     files: int
     evidence: tuple[str, ...] = ()
+    inbox: int = 0
 
 
 class UnderWay(Exception):
@@ -93,6 +97,7 @@ def offboard(
         if new := [sentence for sentence in under_way(warehouse, merchant_id) if sentence not in known]:
             raise UnderWay(new)
         removed = stored_files(warehouse, merchant_id) or Removed(nothing_counted(), 0)
+        removed = replace(removed, inbox=Inbox(warehouse.data_dir).remove(merchant_id))
         shutil.rmtree(leaving, ignore_errors=True)
         _folder(warehouse, merchant_id).rename(leaving)
     shutil.rmtree(leaving)
@@ -108,6 +113,31 @@ def limiter_files(data_dir: Path, merchant: Merchant) -> set[Path]:
         limiter_path(data_dir / "pace", system, account.base_url, account.key.reveal())
         for system, account in accounts.items()
     }
+
+
+def remove_secrets(path: Path, merchant_id: str) -> int:
+    """Remove the keys of a merchant that onboarding has kept beside the merchants file; return how many files.
+
+    Args:
+        path: the merchants file or folder.
+
+    Raises:
+        BadSettings: a link stands in the place of a folder, or the disk does not let them go.
+    """
+    top = more_files(path.absolute()).parent / "secrets"
+    folder = top / merchant_id
+    if not folder.is_dir():
+        return 0
+    if top.is_symlink() or folder.is_symlink():
+        raise BadSettings(
+            f"{folder} is a link, or lies in one, so the keys there were not removed; remove them by hand"
+        )
+    try:
+        keys = [file for file in folder.iterdir() if not file.name.startswith(".")]
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise BadSettings(f"the keys in {folder} cannot be removed: {error.strerror}") from None
+    return len(keys)
 
 
 def _folder(warehouse: Warehouse, merchant_id: str) -> Path:

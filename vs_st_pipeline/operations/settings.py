@@ -33,16 +33,23 @@ def house() -> House:
     return House(tuple(sections), tuple(routes))
 
 
-def read_merchants(path: Path, environ: Mapping[str, str], *, all_secrets: bool = False) -> MerchantsFile:
+def read_merchants(
+    path: Path,
+    environ: Mapping[str, str],
+    *,
+    all_secrets: bool = False,
+    secrets: bool = True,
+    all_bad: bool = False,
+) -> MerchantsFile:
     """Read and check the merchants file.
 
     Args:
-        path, environ, all_secrets: as in `platform.settings.merchants`.
+        path, environ, all_secrets, secrets, all_bad: as in `platform.settings.merchants`.
 
     Raises:
         BadSettings: the file cannot be read at all, or no merchant of it is usable. The message names file and line.
     """
-    return merchants.read_merchants(path, environ, house(), all_secrets=all_secrets)
+    return merchants.read_merchants(path, environ, house(), all_secrets=all_secrets, secrets=secrets, all_bad=all_bad)
 
 
 def read_standing(path: Path, environ: Mapping[str, str], *, all_secrets: bool = False) -> MerchantsFile:

@@ -1,18 +1,21 @@
 """Describes how a system calls us by webhooks: what its calls mean, what is stored of them, how they are registered.
 
-Also makes the tokens of hook URLs (webhooks-onboarding.md H1, H2): derived from one secret, stored nowhere.
+Also makes the tokens of hook URLs (webhooks-onboarding.md H1, H2): derived from one secret, stored nowhere. And takes
+bodies apart, which may hold anything (H11): a connector only says what one JSON object of its own means.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
+import re
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from vs_st_pipeline.domain.hints import Call
+from vs_st_pipeline.domain.hints import PING, TEST, WHOLE, Call
 
 MOST_ELEMENTS: Final = (
     100  # of an array that are entries of their own; where there are more, a whole sync sees the rest
@@ -125,3 +128,57 @@ def masked(token: str) -> str:
 def hook_url(public_url: str, system: str, token: str) -> str:
     """Return the whole URL that a system calls."""
     return public_url + PATH.format(system=system, token=token)
+
+
+# --- bodies -----------------------------------------------------------------------------------------------------------
+
+_WORD = re.compile(r"[A-Za-z0-9_.:/ -]{1,64}")
+_LONGEST = 200
+
+
+def calls_in(body: bytes, understand: Callable[[Mapping[str, Any]], Call | None]) -> list[Call]:
+    """Return the calls of a body, whatever its bytes are; never raises.
+
+    An empty body is a `ping`, and so is an empty array or `null`. Of an array each element is a call, 100 at most;
+    where there are more, a `whole` stands for the rest. What is not understood is a `whole`, with nothing kept of it
+    but the body's size and hash.
+
+    Args:
+        understand: returns what an object of the system's means; None where it does not understand it.
+    """
+    if not body.strip():
+        return [Call(PING)]
+    unknown = Call(WHOLE, kept={"size": len(body), "sha256": hashlib.sha256(body).hexdigest()})
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):  # no JSON, no UTF-8, a number of thousands of digits, thousands of brackets
+        return [unknown]
+    if found is None or found == []:
+        return [Call(PING)]
+    elements = found if isinstance(found, list) else [found]
+    calls = [_call(one, understand) or unknown for one in elements[:MOST_ELEMENTS]]
+    return [*calls, unknown] if len(elements) > MOST_ELEMENTS else calls
+
+
+def _call(element: Any, understand: Callable[[Mapping[str, Any]], Call | None]) -> Call | None:
+    if not isinstance(element, dict):
+        return None
+    if element.keys() == {TEST_KEY}:  # ours: `vs-st webhooks test`
+        nonce = word_of(element[TEST_KEY])
+        return None if nonce is None else Call(TEST, kept={TEST_KEY: nonce})
+    return understand(element)
+
+
+def text_of(value: Any, longest: int = _LONGEST) -> str | None:
+    """Return a text, or a whole number's text, of 1 to so many printable characters; None where it is none.
+
+    Lone surrogates, NUL and line breaks are not printable, so what is returned can be stored and shown.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**longest:
+        value = str(value)
+    return value if isinstance(value, str) and 0 < len(value) <= longest and value.isprintable() else None
+
+
+def word_of(value: Any) -> str | None:
+    """Return a system's own word, such as the name of an event; None where it may be something that a person wrote."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None

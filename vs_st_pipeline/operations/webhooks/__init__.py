@@ -9,5 +9,6 @@ rotating     counts up the generation of tokens
 testing      posts to our own URLs
 seen         what was last seen, `webhooks.json`
 entry        what is printed of one merchant
+leaving      what `vs-st offboard` does first
 doubts       what `vs-st check` says of them
 """

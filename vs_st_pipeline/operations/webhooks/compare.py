@@ -68,7 +68,7 @@ class Standing:
         missing: groups without any; changed: groups with one that has other names or limits.
         surplus: those of ours that are too many: a second one, an older URL, or for names that nobody wants.
         elsewhere: another installation's. foreign: how many others there are.
-        refused: names that the system does not take.
+        refused: names that the system does not take. idle: names that are not wanted for now.
     """
 
     groups: tuple[Group, ...]
@@ -79,11 +79,7 @@ class Standing:
     elsewhere: tuple[Registration, ...]
     foreign: int
     refused: tuple[str, ...]
-
-    @property
-    def is_old(self) -> bool:
-        """Say whether one with an older token is registered."""
-        return any(state is State.OLD_GENERATION for _, state in self.surplus)
+    idle: tuple[str, ...] = ()
 
     @property
     def removable(self) -> list[Registration]:
@@ -95,7 +91,7 @@ class Standing:
             if not covered.issuperset(names & wanted):
                 return False
             # An older one that the system takes no more anew is better than none.
-            return not names & {*wanted, *self.refused} or bool(names & covered)
+            return not names & {*wanted, *self.refused, *self.idle} or bool(names & covered)
 
         return [one for one, _ in self.surplus if one.id and is_covered(set(one.names))]
 
@@ -123,11 +119,13 @@ def compare(
     together: bool,
     singly: bool = False,
     refused: Collection[str] = (),
+    idle: Collection[str] = (),
 ) -> Standing:
     """Compare what is listed with what is wanted.
 
     Args:
         wanted: names, in their order. refused: those of them that the system does not take.
+        idle: names that are not wanted for now: what is registered for them is left, and not missed.
         together: one webhook may be for several names. singly: but this account was seen not to keep them.
     """
     present = sorted((one for one in found if whose.whose(one.url) is Whose.PRESENT), key=lambda one: one.made_at)
@@ -135,6 +133,16 @@ def compare(
     refused = tuple(name for name in wanted if name in refused and name not in there)  # what is there is taken by now
     names = [name for name in wanted if name not in refused]
     groups = _groups(names, present, together=together, singly=singly)
+    rest = {*idle, *wanted}
+    for one in present:
+        if (
+            one.as_wanted
+            and one.names
+            and one.names not in groups
+            and set(idle) & set(one.names)
+            and rest.issuperset(one.names)
+        ):
+            groups.append(one.names)
     ok: dict[Group, Registration] = {}
     left: list[Registration] = []
     for one in present:
@@ -161,6 +169,7 @@ def compare(
         tuple(one for one in found if whose.whose(one.url) is Whose.ELSEWHERE),
         sum(whose.whose(one.url) is Whose.FOREIGN for one in found),
         refused,
+        tuple(idle),
     )
 
 

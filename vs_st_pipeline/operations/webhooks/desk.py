@@ -19,7 +19,7 @@ from vs_st_pipeline.operations.webhooks.compare import Group, Row, State, compar
 from vs_st_pipeline.operations.webhooks.entry import Entry
 from vs_st_pipeline.operations.webhooks.seen import SeenSystem, note, read_seen, seen_row
 from vs_st_pipeline.operations.webhooks.site import Recognizer, Site
-from vs_st_pipeline.operations.webhooks.wanted import systems_with_hooks, wanted_kinds
+from vs_st_pipeline.operations.webhooks.wanted import idle_kinds, systems_with_hooks, wanted_kinds
 from vs_st_pipeline.pipeline.session import Session
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.failpoints import failpoint
@@ -52,6 +52,7 @@ class Desk:
         self.whose = Recognizer(self.site, self.run.merchant, self.name)
         self.url = self.site.hook_url(self.run.merchant, self.name)
         self.shown = self.site.shown_url(self.run.merchant, self.name)
+        self.entry.foreign[self.name] = None
 
     @property
     def name(self) -> str:
@@ -77,6 +78,8 @@ class Desk:
     # --- what the commands do ---
 
     def register(self, ready: Callable[[str], None]) -> None:
+        if not wanted_kinds(self.run.merchant, self.name):
+            return None  # what is registered is left: a pause ends
         registrar = self._registrar()
         if registrar is None:
             return self._by_hand()
@@ -145,13 +148,16 @@ class Desk:
         self._compare(registrar)
 
     def _compare(self, registrar: Registrar) -> None:
+        wanted = registrar.names(wanted_kinds(self.run.merchant, self.name))
+        idle = registrar.names(idle_kinds(self.run.merchant, self.name))
         self.standing = compare(
             self.found,
             self.whose,
-            registrar.names(wanted_kinds(self.run.merchant, self.name)),
+            wanted,
             together=registrar.together,
             singly=self.singly,
             refused=self.refused,
+            idle=[name for name in idle if name not in wanted],
         )
 
     def _remove(self, registrar: Registrar, these: Sequence[Registration]) -> None:
@@ -225,6 +231,7 @@ class Desk:
         names = self._registrar().names(wanted_kinds(self.run.merchant, self.name))  # type: ignore[union-attr]
         rows = [Row(self.name, name, State.NOT_ENABLED, None, self.shown, self.url) for name in names]
         self.entry.hooks += rows
+        self.entry.foreign[self.name] = 0
         self.entry.says.append(
             f"{self.connector.title} does not let this account register webhooks: {self.hooks.by_hand}"
         )

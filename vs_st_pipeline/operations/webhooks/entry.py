@@ -22,7 +22,7 @@ class Entry:
 
     Attributes:
         errors: why something could not be done, by system; `""` where it is about the merchant as a whole.
-        foreign: how many webhooks of others there are, by system; a system that could not be asked is not in it.
+        foreign: how many webhooks of others there are, by system; None: not known.
         says: sentences for people, such as what to do by hand.
         paste: lines that a person writes into the merchant's entry; then it goes on (`waiting`).
         calls: requests that were sent, by system.
@@ -31,7 +31,7 @@ class Entry:
 
     merchant: str
     errors: dict[str, PipelineError] = field(default_factory=dict)
-    foreign: dict[str, int] = field(default_factory=dict)
+    foreign: dict[str, int | None] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
     hooks: list[Row] = field(default_factory=list)
     says: list[str] = field(default_factory=list)

@@ -47,6 +47,14 @@ class SeenSystem(msgspec.Struct, frozen=True):
     singly: bool = False
     shown: str | None = None
 
+    def count_of_ours(self) -> int:
+        """Count those of ours that were registered."""
+        return sum(hook.id is not None and hook.state != State.ELSEWHERE for hook in self.hooks)
+
+    def tells_of_ours(self) -> bool:
+        """Say whether something of ours was registered, or may have been."""
+        return self.making or self.count_of_ours() > 0
+
 
 class Seen(msgspec.Struct, frozen=True):
     """A merchant's webhooks as they were last seen, by system."""
@@ -69,10 +77,7 @@ class Seen(msgspec.Struct, frozen=True):
 
     def tells_of_ours(self) -> bool:
         """Say whether something of ours was registered, or may have been."""
-        return any(
-            one.making or any(hook.id is not None and hook.state != State.ELSEWHERE for hook in one.hooks)
-            for one in self.systems.values()
-        )
+        return any(one.tells_of_ours() for one in self.systems.values())
 
 
 def path_of(data_dir: Path, merchant_id: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from vs_st_pipeline import routes
@@ -20,11 +21,22 @@ def wanted_kinds(merchant: Merchant, system: str) -> frozenset[str]:
 
     Whether the merchant is enabled is another question: onboarding registers before it is (H41).
     """
-    if not merchant.webhooks.enabled:
-        return frozenset()
+    return _kinds(system, merchant.routes) if merchant.webhooks.enabled else frozenset()
+
+
+def idle_kinds(merchant: Merchant, system: str) -> frozenset[str]:
+    """Return the kinds that are not wanted for now: of routes that are paused, or of all where webhooks are off.
+
+    What is registered for them is left: a pause ends, and in the meantime calls are answered all the same (H5).
+    """
+    names = {*merchant.paused, *(merchant.routes if not merchant.webhooks.enabled else ())}
+    return _kinds(system, names) - wanted_kinds(merchant, system)
+
+
+def _kinds(system: str, names: Collection[str]) -> frozenset[str]:
     kinds: set[str] = set()
     for route in routes.ROUTES:
-        if route.name not in merchant.routes:
+        if route.name not in names:
             continue
         if route.hinted is not None:
             kinds |= route.hinted.wants.get(system, frozenset())

@@ -39,6 +39,7 @@ class Arrival:
     Attributes:
         routes: those that want its kind; the first one of the system where none does, so that it shows.
         at: by `VS_ST_NOW` where that is set; ISO.
+        wanted: a route wants its kind; where none does, nothing is to be read.
     """
 
     merchant: str
@@ -46,6 +47,7 @@ class Arrival:
     call: Call
     routes: tuple[str, ...]
     at: str
+    wanted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +159,15 @@ class Inbox:
              json.dumps(call.kept)],
         ).fetchone()  # fmt: skip
         entry, times = row
+        if times > 1:  # sent again: it says nothing that is not known, not even that somebody opted out anew
+            return
         if call.opts_out:
             records = [one.merchant, call.id], [one.merchant, call.phone]
             db.executemany(
                 "insert or replace into opt_outs values (?, ?, ?)",
                 [(merchant, record, now) for merchant, record in records if record],
             )
-        if times > 1:
-            return
-        done = call.kind in WITHOUT_HINT
+        done = call.kind in WITHOUT_HINT or not one.wanted
         for route in one.routes:
             db.execute(
                 """insert into hints (entry, merchant, route, system, kind, record, stored_at, state, outcome,
@@ -175,6 +177,56 @@ class Inbox:
                  HintState.DONE if done else HintState.WAITING, Outcome.NO_HINT if done else None,
                  now if done else None],
             )  # fmt: skip
+
+    def refuse(self, refused: Iterable[tuple[str, str]]) -> None:
+        """Note calls, by merchant and system, that had a right URL and a wrong header or signature."""
+        now = self.clock()
+        with self._write() as db:
+            db.executemany("insert into refusals values (?, ?, ?)", [(*one, now) for one in refused])
+
+    def replay(self, entries: Iterable[int]) -> int:
+        """Let settled hints of these entries wait again; return how many. What asked for nothing asks for nothing."""
+        now, count = self.clock(), 0
+        kinds = ", ".join(f"'{kind}'" for kind in sorted(WITHOUT_HINT))
+        with self._write() as db:
+            for entry in entries:
+                count += db.execute(
+                    f"""update hints set state = 'waiting', outcome = null, error = null, lag = null, settled_at = null,
+                               not_before = 0, tries = 0, stored_at = ?, replayed = replayed + 1
+                        where entry = ? and state in ('done', 'expired', 'dropped') and kind not in ({kinds})""",
+                    [now, entry],
+                ).rowcount
+        return count
+
+    # --- what is kept, and how long (H19, routes.md R31) ---
+
+    def expire(self, keep: float, never: Iterable[str] = ()) -> int:
+        """Delete what was settled so many seconds ago; return how many hints expired: they have waited longer.
+
+        A hint that expires is settled by that, so that it shows for as long as any other.
+
+        Args:
+            never: systems whose calls cannot be asked for again: theirs wait for as long as it takes.
+        """
+        if not self.exists:
+            return 0
+        before, never = self.clock() - keep, list(never)
+        may = f"and system not in ({', '.join('?' * len(never))})" if never else ""
+        with self._write() as db:
+            expired = db.execute(
+                f"""update hints set state = 'expired', settled_at = ?, owner = null, lease_until = null
+                    where state = 'waiting' and stored_at < ? {may}""",
+                [self.clock(), before, *never],
+            ).rowcount
+            db.execute(
+                """delete from entries where stored_at < ? and not exists (
+                       select 1 from hints where hints.entry = entries.entry
+                         and (state in ('waiting', 'working') or settled_at >= ?))""",
+                [before, before],
+            )
+            for table, column in (("refusals", "at"), ("beats", "at"), ("gone_reads", "at"), ("records", "read_at")):
+                db.execute(f"delete from {table} where {column} < ?", [min(before, self.clock() - 86_400)])
+        return expired
 
     # --- who waits ---
 

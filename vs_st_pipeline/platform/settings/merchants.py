@@ -47,7 +47,7 @@ from vs_st_pipeline.platform.settings.model import (
     required,
     validate,
 )
-from vs_st_pipeline.platform.settings.webhooks import Webhooks, WebhookSettings
+from vs_st_pipeline.platform.settings.webhooks import Webhooks, WebhookSettings, read_webhooks
 from vs_st_pipeline.platform.settings.yaml_source import (
     ROUTE,
     Node,
@@ -197,6 +197,24 @@ class Merchant:
         """Say whether the entry has this section and it can be used."""
         return any(type(settings) is model for settings in self.sections.values())
 
+    def names(self, model: type[SettingsModel]) -> bool:
+        """Say whether the entry names this section, also where it cannot be used."""
+        return self.has(model) or model in self._unusable
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What a broken entry says all the same: enough to know which webhooks are its own (H14).
+
+    Attributes:
+        enabled: false only where it says so.
+        sections: names of those that it names.
+    """
+
+    enabled: bool
+    webhooks: WebhookSettings
+    sections: frozenset[str]
+
 
 @dataclass(frozen=True)
 class BadMerchant:
@@ -209,6 +227,7 @@ class BadMerchant:
         error: what is wrong; its message names file and line.
         name: None where the entry has none.
         whole_file: it is a file: which merchants it lists is not known.
+        sketch: what can be read of the entry; None where its `webhooks` cannot be.
     """
 
     id: str | None
@@ -216,6 +235,7 @@ class BadMerchant:
     error: BadSettings
     name: str | None = None
     whole_file: bool = False
+    sketch: Sketch | None = None
 
 
 @dataclass(frozen=True)
@@ -254,7 +274,15 @@ class MerchantsFile:
         return tuple(bad for bad in self.bad if bad.id == merchant_id)
 
 
-def read_merchants(path: Path, environ: Mapping[str, str], house: House, *, all_secrets: bool = False) -> MerchantsFile:
+def read_merchants(
+    path: Path,
+    environ: Mapping[str, str],
+    house: House,
+    *,
+    all_secrets: bool = False,
+    secrets: bool = True,
+    all_bad: bool = False,
+) -> MerchantsFile:
     """Read and check the merchants file (interface.md, section 2), and what lies in `merchants.d` beside it (R64).
 
     One bad merchant among good ones goes to `bad`; of a duplicate id, the second one does.
@@ -264,38 +292,17 @@ def read_merchants(path: Path, environ: Mapping[str, str], house: House, *, all_
         environ: where `env:NAME` secrets are looked up, and `VS_ST_NOW`, by which no date may lie in the future.
         house: the sections and routes that there are.
         all_secrets: read those of disabled merchants too.
+        secrets: if false, no secret is read at all, only the form of their references is checked.
+        all_bad: a file of which no merchant is usable is returned, too.
 
     Raises:
         BadSettings: the file cannot be read at all, has an unknown key at the top or a fault in `defaults`,
             or no merchant is usable. The message names file and line.
     """
     files = _read_files(path)
+    reader = _EntryReader(house, environ, files.folders, files.defaults, all_secrets, secrets)
     if not (files.entries or files.unreadable):
         raise files.nobody
-    found = _read_entries(path, files, environ, house, all_secrets)
-    if not found.merchants:
-        _refuse(list(found.bad))
-    return found
-
-
-def read_standing(path: Path, environ: Mapping[str, str], house: House, *, all_secrets: bool = False) -> MerchantsFile:
-    """Read the same before there is a merchant, or a usable one: nothing there is no merchants.
-
-    Args:
-        path, environ, house, all_secrets: as in `read_merchants`.
-
-    Raises:
-        BadSettings: the file cannot be read at all, or has a fault at the top or in `defaults`.
-    """
-    if not os.path.lexists(path) and not _yaml_files(more_files(path)):
-        return MerchantsFile(path, ())
-    return _read_entries(path, _read_files(path), environ, house, all_secrets)
-
-
-def _read_entries(
-    path: Path, files: _Files, environ: Mapping[str, str], house: House, all_secrets: bool
-) -> MerchantsFile:
-    reader = _EntryReader(house, environ, files.folders, files.defaults, all_secrets)
     good: list[Merchant] = []
     bad: list[BadMerchant] = []
     owners: dict[str, Node] = {}
@@ -309,11 +316,31 @@ def _read_entries(
             good.append(reader.read(entry))
         except BadSettings as error:
             # Without the traceback: its frames hold the environment, secrets included, and some code may print them.
-            bad.append(BadMerchant(merchant_id, entry.line, error.with_traceback(None), name))
+            sketch = reader.sketch(entry)
+            bad.append(BadMerchant(merchant_id, entry.line, error.with_traceback(None), name, sketch=sketch))
     for stem, why in files.unreadable:
         merchant_id = stem if ID_FORM.fullmatch(stem) and stem not in owners else None
         bad.append(BadMerchant(merchant_id, _line_of(why), why.with_traceback(None), whole_file=True))
+    if not good and not all_bad:
+        _refuse(bad)
     return MerchantsFile(path, tuple(good), tuple(bad))
+
+
+def read_standing(path: Path, environ: Mapping[str, str], house: House, *, all_secrets: bool = False) -> MerchantsFile:
+    """Read the same before there is a merchant, or a usable one: nothing there is no merchants.
+
+    Args:
+        path, environ, house, all_secrets: as in `read_merchants`.
+
+    Raises:
+        BadSettings: the file cannot be read at all, or has a fault at the top or in `defaults`.
+    """
+    if os.path.lexists(path) or _yaml_files(more_files(path)):
+        files = _read_files(path)
+        if files.entries or files.unreadable:
+            return read_merchants(path, environ, house, all_secrets=all_secrets, all_bad=True)
+        _EntryReader(house, environ, files.folders, files.defaults, False, False)  # a fault in `defaults` is told now
+    return MerchantsFile(path, ())
 
 
 def is_enabled(path: Path, merchant_id: str) -> bool | None:
@@ -364,18 +391,23 @@ def read_draft(
         folders[top.file], defaults = path.absolute().parent, top.child("defaults")
     name = f"{file.absolute().parent.name}/{file.name}"
     folders[name] = file.absolute().parent
-    reader = _EntryReader(house, environ, folders, defaults, all_secrets)
+    reader = _EntryReader(house, environ, folders, defaults, all_secrets, True)
     return [reader.read(entry) for entry in _entries_of(load_with_lines(text, name))]
 
 
 def _says_enabled(*nodes: Node | None) -> bool:
     for node in nodes:
         if node is not None and (said := node.child("enabled")) is not None:
-            try:
-                return said.boolean()
-            except BadSettings:
-                return True
+            return _is_true(said)
     return True
+
+
+def _is_true(said: Node | None) -> bool:
+    """Return what is written, true where nothing is, or nothing that can be meant."""
+    try:
+        return said is None or said.boolean()
+    except BadSettings:
+        return True
 
 
 def _refuse(bad: list[BadMerchant]) -> NoReturn:
@@ -471,8 +503,9 @@ class _EntryReader:
         folders: Mapping[str, Path],
         defaults: Node | None,
         all_secrets: bool,
+        secrets: bool,
     ) -> None:
-        self._house, self._all_secrets, self._now = house, all_secrets, _now(environ)
+        self._house, self._all_secrets, self._secrets, self._now = house, all_secrets, secrets, _now(environ)
         self._form_only = Reading(
             environ,
             folders,
@@ -539,10 +572,22 @@ class _EntryReader:
             _unusable={self._house.models[name]: fault.with_traceback(None) for name, fault in faults.items()},
         )
 
+    def sketch(self, entry: Node) -> Sketch | None:
+        """Return what can be read of an entry that cannot be used."""
+        try:
+            own = entry.children()
+            webhooks = own["webhooks"].over(self._defaults.get("webhooks")) if "webhooks" in own else None
+            webhooks = self._defaults.get("webhooks") if webhooks is None else webhooks
+            said = WebhookSettings() if webhooks is None else read_webhooks(webhooks, self._form_only)
+        except BadSettings:
+            return None
+        enabled = own.get("enabled", self._defaults.get("enabled"))
+        return Sketch(_is_true(enabled), said, frozenset(own) & self._house.models.keys())
+
     def _reading(self, base: _Entry) -> Reading:
         now = self._now
         today = max(now.astimezone(UTC).date(), now.astimezone(base.time_zone).date())
-        return replace(self._form_only, today=today, secrets=base.enabled or self._all_secrets)
+        return replace(self._form_only, today=today, secrets=self._secrets and (base.enabled or self._all_secrets))
 
     def _off(self, base: _Entry, had: Sequence[RouteNeeds], sections: Mapping[str, SettingsModel]) -> dict[str, Off]:
         """Return why routes are off today, by name: whose own settings say so (`SettingsModel.off_because`)."""

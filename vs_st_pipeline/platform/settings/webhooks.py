@@ -43,8 +43,14 @@ def _look(node: Node, reading: Reading) -> timedelta | None:
     return every
 
 
+def _reference(node: Node, reading: Reading) -> str:
+    """Return a reference that means the same wherever it is read: a file's path is relative to that of its file."""
+    scheme, _, path = read_reference(node).partition(":")
+    return f"{scheme}:{reading.folder_of(node) / path if scheme == 'file' else path}"
+
+
 Moment = Annotated[datetime, Form(_moment, "an ISO time with its offset, such as 2026-11-29T12:00:00Z")]
-Reference = Annotated[str, Form(lambda node, reading: read_reference(node), FORMS)]
+Reference = Annotated[str, Form(_reference, FORMS)]
 """A reference to a secret that is read when it is needed: who receives calls may read these and no vendor's key."""
 
 

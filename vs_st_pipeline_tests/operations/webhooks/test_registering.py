@@ -247,14 +247,18 @@ def test_h41_who_is_named_may_be_disabled_and_all_means_the_enabled(hooked: Hook
     assert hooked.states(hooked.webhooks("register")) == ALL_OK
 
 
-def test_r55_webhooks_off_means_none_is_registered_and_nobody_is_called(hooked: Hooked) -> None:
-    """R55: what no route that is on reads is not wanted; `webhooks.enabled: false`: none is registered."""
-    hooked.story.settings({TEST: {"webhooks": {"enabled": False}}})
-    entry = hooked.webhooks("register")
-    assert (entry["status"], entry["hooks"], hooked.asked(SHOP)) == ("ok", [], "")
-    hooked.story.settings({TEST: {"paused": ["contacts"]}})
-    entry = hooked.webhooks("register")
-    assert (entry["status"], entry["hooks"]) == ("ok", [])
+@pytest.mark.parametrize("entry", [{"webhooks": {"enabled": False}}, {"paused": ["contacts"]}])
+def test_r55_what_no_route_that_is_on_reads_is_not_wanted(hooked: Hooked, entry: dict[str, object]) -> None:
+    """R55; `webhooks.enabled: false`: none is registered, nobody called. What is there is left, since a pause ends."""
+    hooked.webhooks("register")
+    hooked.story.settings({TEST: entry})
+    hooked.story.clear_journals()
+    off = hooked.webhooks("register")
+    assert (off["status"], off["hooks"], hooked.asked(SHOP), hooked.asked(TEXTING)) == ("ok", [], "", "")
+    assert hooked.states(hooked.webhooks("list")) == ALL_OK
+    assert hooked.webhooks("remove")["done"]["removed"] == 4
+    listed = hooked.webhooks("list")
+    assert (listed["status"], listed["hooks"]) == ("ok", [])
 
 
 def test_h2_no_token_is_printed_or_kept_but_where_a_person_asks_for_it(hooked: Hooked) -> None:

@@ -152,3 +152,42 @@ def test_a_secret_is_made_for_its_owner_alone_and_never_over_a_file(hooked: Hook
     assert path.read_text() == written
     hooked.set(VS_ST_HOOK_SECRET=f"file:{path}")
     assert hooked.webhooks("register")["status"] == "ok"
+
+
+@pytest.fixture
+def receiver(hooked: Hooked) -> Iterator[str]:
+    """A receiver as a process of its own; its URL."""
+    secret = hooked.story.folder / "hook_secret"
+    hooked.run("webhooks", "secret", str(secret))
+    hooked.set(VS_ST_HOOK_SECRET=f"file:{secret}")
+    process = hooked.story.start("receive", "--port", "0", "--json")
+    assert process.stdout is not None
+    url = f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
+    hooked.set(VS_ST_PUBLIC_URL=url)
+    yield url
+    process.terminate()
+    process.communicate(timeout=20)
+
+
+def test_h38_with_a_real_receiver_each_test_is_found_in_the_inbox(hooked: Hooked, receiver: str) -> None:
+    """H38: register, test; a merchant whose webhooks are off is answered, and nothing is stored (H5)."""
+    hooked.webhooks("register")
+    assert told(hooked, 0) == {"ok"}
+    rows = Inbox(hooked.story.data).ask("select system, kind from entries order by entry")
+    assert rows == [(SHOP, "test"), (TEXTING, "test")]
+
+
+@pytest.mark.slow  # a receiver looks at the settings every five seconds
+def test_h37_with_a_real_receiver_no_call_falls_between_two_tokens(
+    hooked: Hooked, own_file: Path, receiver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H37, H14: when the older URL is removed the receiver knows the new one, and it takes the older one for a day."""
+    hooked.webhooks("register")
+    older = [row["url"] for row in hooked.there(SHOP)]
+    entry = hooked.webhooks("rotate")
+    assert (entry["status"], entry["done"]["removed"]) == ("ok", 4)
+    assert told(hooked, 0) == {"ok"}
+    assert post(older[0], b'{"vs-st-test": "older"}', {}, 5.0) == 204
+    assert hooked.webhooks("rotate", "--now")["status"] == "ok"
+    assert told(hooked, 0) == {"ok"}
+    assert post(older[0], b'{"vs-st-test": "older"}', {}, 5.0) == 404

@@ -1,0 +1,174 @@
+"""Defines `vs-st inbox`: what came by webhooks, what became of it, and how to let it be read again."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import Any
+
+import click
+
+from vs_st_pipeline.cli.options import json_option, route_option
+from vs_st_pipeline.cli.output import say, say_json
+from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.domain.hints import HintState
+from vs_st_pipeline.operations.settings import read_merchants
+from vs_st_pipeline.platform.inbox import questions
+from vs_st_pipeline.platform.inbox.disk import InboxUnusable
+from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
+from vs_st_pipeline.platform.settings.forms import parse_duration
+
+_LARGEST = 2**63 - 1  # of a number of an entry
+
+
+class _Listing(click.Group):
+    """Takes everything for the list that does not begin with the name of another command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Listing)
+def inbox() -> None:
+    """Show what came by webhooks, newest first, and what became of it.
+
+    [--merchant ID...] [--route NAME] [--state S] [--since 1h] [--limit 100] [--json]
+    """
+
+
+def _merchants(command: Any) -> Any:
+    command = click.argument("more_ids", nargs=-1, metavar="")(command)
+    return click.option("--merchant", "ids", multiple=True, metavar="ID...", help="These merchants.")(command)
+
+
+@inbox.command("list", hidden=True)
+@_merchants
+@route_option
+@click.option("--state", type=click.Choice([state.value for state in HintState]), help="Only these.")
+@click.option("--since", metavar="1h", help="Stored in this time.")
+@click.option("--limit", type=click.IntRange(0, 1_000_000), default=100, show_default=True)
+@json_option
+def list_hints(
+    ids: tuple[str, ...],
+    more_ids: tuple[str, ...],
+    names: tuple[str, ...],
+    state: str | None,
+    since: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List hints, newest first; the counts are of all that fit, whatever the limit."""
+    if more_ids and not ids:
+        raise click.UsageError(f"unexpected argument '{more_ids[0]}'; name merchants with --merchant ID...")
+    found = Inbox(data_dir(os.environ))
+    with _readable(found):
+        merchants = _known(found, [*ids, *more_ids])
+        chosen = questions.Filter(merchants, names, HintState(state) if state else None, _since(found, since))
+        told = questions.listing(found, chosen, limit)
+    if as_json:
+        say_json(told)
+        return
+    oldest = told["oldest_waiting_seconds"]
+    waits = "" if oldest is None else f", the oldest for {oldest:.0f} s"
+    say(", ".join(f"{count} {name}" for name, count in told["counts"].items()) + waits)
+    say(*(_line(one) for one in told["entries"]))
+
+
+@inbox.command()
+@click.argument("number", metavar="ENTRY", type=click.IntRange(1, _LARGEST))
+@json_option
+def show(number: int, as_json: bool) -> None:
+    """Show one entry: what is kept of the call, and what became of it for each route; phones are masked."""
+    found = Inbox(data_dir(os.environ))
+    with _readable(found):
+        told = questions.entry(found, number)
+    if told is None:
+        raise click.UsageError(_unknown(number))
+    if as_json:
+        say_json(told)
+        return
+    say(f"{number}  {told['stored_at']}  {told['merchant']}  {told['system']}  {told['kind']}, {told['times']} times")
+    say(*(f"  {key}: {value}" for key, value in told["kept"].items()))
+    say(*(f"  {_line(one)}" for one in told["hints"]))
+
+
+@inbox.command()
+@click.argument("words", nargs=-1, metavar="[ENTRY]...")
+@click.option("--merchant", "ids", multiple=True, metavar="ID", help="All entries of these merchants, with --since.")
+@click.option("--since", metavar="1h", help="That were stored in this time.")
+@json_option
+def replay(words: tuple[str, ...], ids: tuple[str, ...], since: str | None, as_json: bool) -> None:
+    """Let entries wait again, as if they had just come: (ENTRY... | --merchant ID --since 1h)."""
+    if bool(ids) != bool(since) or not (ids or words):  # words after --merchant are more merchants
+        raise click.UsageError("say which entries: ENTRY..., or --merchant ID --since 1h")
+    found = Inbox(data_dir(os.environ))
+    with _readable(found):
+        if ids:
+            merchants = _known(found, [*ids, *words])
+            since_when = _since(found, since)
+            assert since_when is not None
+            numbers = questions.entries_of(found, merchants, since_when)
+        else:
+            numbers = [_entry(found, word) for word in words]
+        count = found.replay(numbers) if numbers else 0
+    if as_json:
+        say_json({"replayed": count})
+    else:
+        say(f"{count} hints wait again")
+
+
+def _entry(found: Inbox, word: str) -> int:
+    number = int(word) if word.isascii() and word.isdigit() and len(word) < 19 else 0
+    if questions.entry(found, number) is None:
+        raise click.UsageError(_unknown(word))
+    return number
+
+
+def _unknown(entry: object) -> str:
+    return f"there is no entry {entry} in the inbox; `vs-st inbox` lists them"
+
+
+def _since(found: Inbox, written: str | None) -> float | None:
+    if written is None:
+        return None
+    try:
+        return found.clock() - parse_duration(written).total_seconds()
+    except BadSettings as error:
+        raise click.UsageError(f"--since: {error.message}") from None
+
+
+def _known(found: Inbox, ids: list[str]) -> list[str]:
+    """Return the ids; one that is neither in the inbox nor in the merchants file is a slip."""
+    for merchant_id in (one for one in ids if not questions.has_entries(found, one)):
+        file = read_merchants(settings_path(os.environ), os.environ, secrets=False, all_bad=True)
+        if file.get(merchant_id) is None and not file.bad_of(merchant_id):
+            raise click.UsageError(f"there is no merchant '{merchant_id}' in {file.path}, and nothing of one is kept")
+    return ids
+
+
+class _readable:  # noqa: N801  # it is used as a statement
+    """Says so where the file cannot be read, in place of a fault of ours."""
+
+    def __init__(self, found: Inbox) -> None:
+        self._found = found
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self._found.close()
+        if isinstance(error, sqlite3.Error):
+            raise InboxUnusable(f"the inbox {self._found.path} cannot be read: {error}") from None
+
+
+def _line(one: dict[str, Any]) -> str:
+    what = " ".join(str(part) for part in (one["kind"], one["id"]) if part)
+    became = one["outcome"] or one["state"]
+    lag = "" if one["lag_seconds"] is None else f" after {one['lag_seconds']:.1f} s"
+    times = "" if one["times"] == 1 else f", {one['times']} times"
+    error = "" if one["error"] is None else f", {one['error']}"
+    said = f"{one['system']} {one['event'] or '-'}"
+    return f"{one['entry']}  {one['stored_at']}  {one['merchant']}  {said}  {what}: {became}{lag}{times}{error}"

@@ -1,0 +1,133 @@
+"""`vs-st inbox`, `inbox show`, `inbox replay`: what came by webhooks, as a person and a program see it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from vs_st_pipeline.cli.main import cli
+from vs_st_pipeline.domain.hints import CONTACT, ORDER, Call, Outcome
+from vs_st_pipeline.platform.inbox.disk import InboxUnusable
+from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
+from vs_st_pipeline_tests.support.receiving import entry, write_settings
+
+Run = Callable[..., Result]
+KEYS = {
+    *("entry", "merchant", "route", "system", "stored_at", "times", "replayed", "event_id", "event", "kind", "id"),
+    *("state", "outcome", "run_id", "lag_seconds", "error"),
+}
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Inbox:
+    """Three entries of two merchants; the first one is settled."""
+    write_settings(tmp_path, [entry("hillside"), entry("other"), entry("quiet")])
+    found = Inbox(tmp_path / "data")
+    at = "2026-01-01T00:00:00+00:00"
+    found.put([Arrival("hillside", "vinoshipper", Call(ORDER, "17", event="UPDATED"), ("contacts",), at)])
+    hints = found.claim(found.waiting(), "me")
+    found.settle(hints, Outcome.WRITTEN, run_id="run", written_at=hints[0].stored_at + 5.25)
+    texted = Call(CONTACT, None, "7075550142", event="INCOMING_MESSAGE", kept={"contactPhone": "7075550142"})
+    found.put([Arrival("hillside", "simpletexting", texted, ("contacts",), at)])
+    found.put([Arrival("other", "vinoshipper", Call(ORDER, "\x1b[31m"), ("contacts",), at)])
+    found.close()
+    return found
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    environ = {"VS_ST_MERCHANTS": str(tmp_path / "merchants.yaml"), "VS_ST_DATA_DIR": str(tmp_path / "data")}
+    return lambda *words: CliRunner().invoke(cli, ["inbox", *words], env=environ)
+
+
+def told(done: Result) -> Any:
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+@pytest.mark.usefixtures("inbox")
+def test_the_list_has_exactly_these_keys_newest_first(run: Run) -> None:
+    found = told(run("--json"))
+    assert set(found) == {"counts", "oldest_waiting_seconds", "entries"}
+    assert found["counts"] == {"waiting": 2, "working": 0, "done": 1, "expired": 0, "dropped": 0}
+    assert [set(one) == KEYS for one in found["entries"]] == [True] * 3
+    assert [one["entry"] for one in found["entries"]] == [3, 2, 1]
+    last = found["entries"][-1]
+    assert last["stored_at"].endswith("Z")
+    assert len(last["stored_at"]) == len("2026-11-29T01:00:00.123Z")
+    assert (last["outcome"], last["run_id"], last["lag_seconds"]) == ("written", "run", 5.2)
+
+
+@pytest.mark.usefixtures("inbox")
+def test_what_can_be_chosen(run: Run) -> None:
+    def chosen(*words: str) -> list[int]:
+        return [one["entry"] for one in told(run(*words, "--json"))["entries"]]
+
+    assert chosen("--merchant", "hillside") == [2, 1]
+    assert chosen("--merchant", "hillside", "other") == [3, 2, 1]
+    assert chosen("--merchant", "hillside", "--merchant", "quiet") == [2, 1]
+    assert chosen("--merchant", "quiet") == []
+    assert chosen("--state", "done") == [1]
+    assert chosen("--since", "1h") == [3, 2, 1]
+    assert chosen("--limit", "1") == [3]
+    assert chosen("--route", "contacts", "--limit", "2") == [3, 2]
+
+
+@pytest.mark.usefixtures("inbox")
+def test_people_read_lines_that_cannot_act_on_a_terminal(run: Run) -> None:
+    done = run()
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("2 waiting, 0 working, 1 done, 0 expired, 0 dropped, the oldest for ")
+    assert lines[3].endswith("hillside  vinoshipper UPDATED  order 17: written after 5.2 s")
+    assert "***-***-0142" in lines[2]
+    assert "\x1b" not in done.stdout
+    assert "7075550142" not in done.stdout
+
+
+@pytest.mark.usefixtures("inbox")
+def test_one_entry_is_shown_with_what_is_kept(run: Run) -> None:
+    found = told(run("show", "2", "--json"))
+    assert found["kept"] == {"contactPhone": "***-***-0142"}
+    assert found["state"] == "waiting"
+    assert [set(one) == KEYS for one in found["hints"]] == [True]
+    assert "contactPhone: ***-***-0142" in run("show", "2").stdout
+
+
+def test_replay_lets_entries_wait_again(inbox: Inbox, run: Run) -> None:
+    assert told(run("replay", "1", "--json")) == {"replayed": 1}
+    [again] = [one for one in told(run("--json"))["entries"] if one["entry"] == 1]
+    assert (again["state"], again["outcome"], again["replayed"]) == ("waiting", None, 1)
+    inbox.settle(inbox.claim(inbox.waiting(), "me"), Outcome.UNCHANGED)
+    inbox.close()
+    assert told(run("replay", "--merchant", "hillside", "--since", "1h", "--json")) == {"replayed": 2}
+    assert "0 hints wait again" in run("replay", "--merchant", "quiet", "--since", "1h").stdout
+
+
+@pytest.mark.usefixtures("inbox")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", "9"], ["show", "x"], ["show"], ["replay", "9"], ["replay", "1", "9"], ["replay", "x"], ["replay"],
+        ["replay", "--merchant", "hillside"], ["replay", "--since", "1h", "1"], ["--merchant", "nobody"],
+        ["--state", "odd"], ["--since", "soon"], ["--limit", "-1"], ["hillside"], ["--route", "odd"],
+        ["replay", "9" * 40], ["show", "9" * 40],
+    ],
+)  # fmt: skip
+def test_wrong_use_is_2_and_changes_nothing(run: Run, words: list[str]) -> None:
+    before = told(run("--json"))["entries"]
+    assert run(*words).exit_code == 2
+    assert told(run("--json"))["entries"] == before
+
+
+def test_no_inbox_is_an_empty_one_and_a_broken_one_is_told(tmp_path: Path, run: Run) -> None:
+    assert told(run("--json"))["entries"] == []
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "inbox.sqlite").write_bytes(b"no database" * 1000)
+    done = run("--json")
+    assert isinstance(done.exception, InboxUnusable)  # the console script turns it into 1
+    assert "cannot be read" in done.exception.message

@@ -1,0 +1,98 @@
+"""`vs-st offboard` removes our webhooks first (H44)."""
+
+from __future__ import annotations
+
+import pytest
+
+from vs_st_pipeline.domain.hints import ORDER, Call
+from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
+from vs_st_pipeline_tests.operations.webhooks.conftest import PUBLIC, Hooked
+from vs_st_pipeline_tests.support.story import OTHER, TEST, Ran, Record
+
+SHOP, TEXTING = "vinoshipper", "simpletexting"
+
+
+@pytest.fixture
+def left(hooked: Hooked) -> Hooked:
+    """A merchant whose webhooks are registered, with hints and keys, and which is no longer enabled."""
+    hooked.webhooks("register")
+    inbox = Inbox(hooked.story.data)
+    for merchant in (TEST, TEST, OTHER):
+        inbox.put([Arrival(merchant, SHOP, Call(ORDER, "1"), ("contacts",), "")])
+    hooked.story.settings({TEST: {"enabled": False}})
+    hooked.story.clear_journals()
+    return hooked
+
+
+def offboard(hooked: Hooked, *more: str) -> Ran:
+    return hooked.run("offboard", "--merchant", TEST, "--yes", "--json", *more)
+
+
+def kept(hooked: Hooked) -> bool:
+    return hooked.seen_file.parent.exists()
+
+
+def test_h44_ours_are_removed_and_others_stay(left: Hooked) -> None:
+    """H44: our webhooks, then the inbox's hints, data and pace files; JSON `webhooks`, `inbox`."""
+    left.put(SHOP, f"{PUBLIC}/other", "ORDER")
+    done = offboard(left)
+    assert done.exit_code == 0, done
+    found: Record = done.json
+    assert (found["webhooks"], found["inbox"]) == ({"removed": 4, "left": 0}, 2)
+    assert ([row["url"] for row in left.there(SHOP)], left.there(TEXTING)) == ([f"{PUBLIC}/other"], [])
+    assert not kept(left)
+    assert len(Inbox(left.story.data).ask("select 1 from entries")) == 1
+    again: Record = offboard(left).json
+    assert (again["webhooks"], again["inbox"]) == ({"removed": 0, "left": 0}, 0)
+
+
+@pytest.mark.parametrize("why", ["key", "entry", "secret"])
+def test_h44_where_they_cannot_be_removed_nothing_is(left: Hooked, why: str) -> None:
+    """H44: 401, keys gone: nothing is removed, exit 1, unless `--leave-webhooks`, which asks nobody (ruling 7)."""
+    if why == "key":
+        left.story.texting.set_fault("401")
+    elif why == "entry":
+        left.story.settings({OTHER: {}})
+        path = left.story.folder / "merchants.yaml"
+        path.write_text(path.read_text().replace(f"id: {TEST}", "id: somebody-else"))
+    else:
+        left.set(VS_ST_HOOK_SECRET="")
+    done = offboard(left)
+    assert done.exit_code == 1
+    assert "--leave-webhooks" in done.err
+    assert kept(left)
+    assert len(Inbox(left.story.data).ask("select 1 from entries")) == 3
+    left.story.clear_journals()
+    done = offboard(left, "--leave-webhooks")
+    assert done.exit_code == 0, done
+    assert done.json["webhooks"] == {"removed": 0, "left": None}
+    assert left.asked(SHOP) == left.asked(TEXTING) == ""
+    assert not kept(left)
+
+
+def test_h44_nobody_is_asked_where_none_was_registered(hooked: Hooked) -> None:
+    """H44: only where `webhooks.json` tells of any; no URL or secret is needed then."""
+    hooked.story.begin_synced()
+    hooked.set(VS_ST_PUBLIC_URL="", VS_ST_HOOK_SECRET="")
+    hooked.story.settings({TEST: {"enabled": False}})
+    done = offboard(hooked)
+    assert done.exit_code == 0, done
+    assert done.json["webhooks"] == {"removed": 0, "left": 0}
+    assert hooked.asked(SHOP) == ""
+
+
+def test_h44_keys_go_where_that_is_said(left: Hooked) -> None:
+    """H44: `--remove-secrets`: the files of step `secrets`; no link is followed."""
+    secrets = left.story.folder / "secrets"
+    (secrets / TEST).mkdir(parents=True)
+    (secrets / TEST / "vs_api_key").write_text("k")
+    (secrets / OTHER).mkdir()
+    (secrets / OTHER / "vs_api_key").write_text("k")
+    assert offboard(left).exit_code == 0
+    assert (secrets / TEST / "vs_api_key").exists()
+    assert offboard(left, "--remove-secrets").exit_code == 0
+    assert not (secrets / TEST).exists()
+    assert (secrets / OTHER / "vs_api_key").exists()
+    (secrets / TEST).symlink_to(secrets / OTHER)
+    assert offboard(left, "--remove-secrets").exit_code == 2
+    assert (secrets / OTHER / "vs_api_key").exists()
