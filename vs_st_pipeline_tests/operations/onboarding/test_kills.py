@@ -30,7 +30,7 @@ def cuts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(failpoints.os, "kill", kill)
     yield
-    monkeypatch.setattr(failpoints, "_armed", False)
+    failpoints._armed = False
 
 
 def cut_at_each(agency: Agency, mail: Mail, name: str) -> int:
@@ -97,4 +97,4 @@ def test_h43_a_process_that_is_killed_leaves_what_the_next_one_goes_on_with(agen
             break
         assert done.returncode == -9
     assert agency.entry(TEST)["enabled"] is True
-    assert confirming.sentence("Test Winery", TEST).encode() in done.stdout
+    assert confirming.sentence("Test Winery", TEST, "Vinoshipper").encode() in done.stdout
