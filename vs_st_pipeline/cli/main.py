@@ -41,8 +41,8 @@ def cli() -> None:
 
 COMMANDS = (
     *(sync, plan, check, why, history, retry, reconcile, merchants, alerts),
-    *(webhooks, receive, inbox),
-    *(onboard, forget, rebuild, offboard, sandbox, demo),
+    *(onboard, webhooks, receive, inbox),
+    *(forget, rebuild, offboard, sandbox, demo),
 )
 for command in COMMANDS:
     cli.add_command(command)

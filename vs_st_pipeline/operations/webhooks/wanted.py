@@ -19,9 +19,9 @@ def systems_with_hooks(merchant: Merchant) -> list[Connector[Any]]:
 def wanted_kinds(merchant: Merchant, system: str) -> frozenset[str]:
     """Return the kinds of records that the merchant's routes that are on read at a system (routes.md R55).
 
-    Whether the merchant is enabled is another question: onboarding registers before it is (H41).
+    Whether the merchant is enabled and active is another question: it is registered before it is (H41).
     """
-    return _kinds(system, merchant.routes) if merchant.webhooks.enabled else frozenset()
+    return _kinds(system, _on(merchant)) if merchant.webhooks.enabled else frozenset()
 
 
 def idle_kinds(merchant: Merchant, system: str) -> frozenset[str]:
@@ -29,8 +29,12 @@ def idle_kinds(merchant: Merchant, system: str) -> frozenset[str]:
 
     What is registered for them is left: a pause ends, and in the meantime calls are answered all the same (H5).
     """
-    names = {*merchant.paused, *(merchant.routes if not merchant.webhooks.enabled else ())}
+    names = {*merchant.paused, *(_on(merchant) if not merchant.webhooks.enabled else ())}
     return _kinds(system, names) - wanted_kinds(merchant, system)
+
+
+def _on(merchant: Merchant) -> set[str]:
+    return {*merchant.routes, *merchant.off} - merchant.paused - merchant.faults.keys()
 
 
 def _kinds(system: str, names: Collection[str]) -> frozenset[str]:

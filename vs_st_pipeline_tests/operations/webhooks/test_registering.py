@@ -241,10 +241,12 @@ def test_h39_settings_that_are_missing_are_exit_2_before_anything_is_called(hook
 
 def test_h41_who_is_named_may_be_disabled_and_all_means_the_enabled(hooked: Hooked) -> None:
     """H41, ruling 4: `--all` are the enabled ones; a named one always."""
-    hooked.story.settings({TEST: {"enabled": False}})
-    done = hooked.run("webhooks", "list", "--all", "--json")
-    assert [row["merchant"] for row in done.json["merchants"]] == [OTHER]
-    assert hooked.states(hooked.webhooks("register")) == ALL_OK
+    for entry in ({"enabled": False}, {"service": {"bought_on": None}}):
+        hooked.story.settings({TEST: entry})
+        done = hooked.run("webhooks", "list", "--all", "--json")
+        assert [row["merchant"] for row in done.json["merchants"]] == [OTHER]
+        assert hooked.states(hooked.webhooks("register")) == ALL_OK
+        hooked.webhooks("remove")
 
 
 @pytest.mark.parametrize("entry", [{"webhooks": {"enabled": False}}, {"paused": ["contacts"]}])
