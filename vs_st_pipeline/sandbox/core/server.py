@@ -59,6 +59,7 @@ class StandIn(ABC):
     system = ""
     kinds: tuple[str, ...] = ()
     not_mine: tuple[str, ...] = ()
+    acts: tuple[str, ...] = ()
     sequence = 0
 
     def __init__(self, load: Callable[[], list[Merchant]], switches: Record | None = None) -> None:
@@ -313,6 +314,14 @@ class StandIn(ABC):
     @abstractmethod
     def delete_record(self, merchant: Merchant, kind: str, id: str) -> None:
         """Delete a record as a user of the system itself would."""
+
+    def introduced(self, merchant: Merchant) -> Record:
+        """Return a merchant with the keys that this system gave out."""
+        return {name: getattr(merchant, name) for name in ("id", "name", "vs_key", "vs_secret", "st_token")}
+
+    def act(self, merchant: Merchant, name: str, body: Record) -> Any:
+        """Do what a person or the system itself would do; the names are in `acts`."""
+        raise NoSuchRecord(name)
 
     def report(self, name: str, merchant: str | None) -> Any:
         """Return counters and other findings, by name."""
