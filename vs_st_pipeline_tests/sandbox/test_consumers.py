@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from vs_st_pipeline.sandbox import SWITCHES, Sandbox
-from vs_st_pipeline.sandbox.core.consumer_clients import findings
+from vs_st_pipeline.sandbox.core.consumer_findings import overridden
 from vs_st_pipeline.sandbox.core.consumer_switches import CONSUMER_SWITCHES
 from vs_st_pipeline.sandbox.core.foreground import welcome
 from vs_st_pipeline.sandbox.scenarios.consumer_accounts import ACCOUNTS
@@ -121,7 +121,7 @@ def test_what_consents_cover_is_no_finding(box: Sandbox) -> None:
     box.sopost.control.set_consents(id, [{**box.sopost.control.order(id)["consents"][0], "status": "APPROVED"}])
     box.sopost.control.set_consents(id, [])
     klaviyo_subscribes(box, "statusless@example.com")
-    assert findings(box.running) == []
+    assert box.findings() == []
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_what_they_do_not_cover_is_one(box: Sandbox, email: str) -> None:
     klaviyo_subscribes(box, f"{email}@example.com")
     hubspot_creates(box, f"{email}@example.com")
     hubspot_lists(box, f"{email}@example.com")
-    assert [(f["system"], f["what"]) for f in findings(box.running)] == [
+    assert [(f["system"], f["what"]) for f in box.findings()] == [
         ("hubspot", "created_without_consent"),
         ("hubspot", "list_added_without_consent"),
         ("klaviyo", "subscribe_asked_without_consent"),
@@ -140,11 +140,42 @@ def test_what_they_do_not_cover_is_one(box: Sandbox, email: str) -> None:
     ]
 
 
+def test_whom_a_consent_does_not_bring_back_is_told(box: Sandbox) -> None:
+    box.reset()
+    klaviyo_subscribes(box, "optedout400@example.com")  # the order is newer than the opt-out
+    klaviyo_subscribes(box, "optedout0@example.com")
+    klaviyo_subscribes(box, "hard_bounce@example.com")
+    api = Api(box.hubspot.url, Authorization=f"Bearer hubspot-token-of-{GLOW}")
+    path, emails = "/communication-preferences/2026-03/statuses/batch", ["wide@example.com", "known@example.com"]
+    api("POST", f"{path}/read", {"inputs": emails}, channel="EMAIL")
+    api("POST", f"{path}/unsubscribe-all/read", {"inputs": emails}, channel="EMAIL")
+    box.hubspot.control.unsubscribe("known@example.com", subscription=123456)  # after it was looked at
+    basis = {"legalBasis": "CONSENT_WITH_NOTICE", "legalBasisExplanation": "SoPost consent"}
+    wish = {"channel": "EMAIL", "subscriptionId": 123456, "statusState": "SUBSCRIBED", **basis}
+    api("POST", f"{path}/write", {"inputs": [{"subscriberIdString": email, **wish} for email in emails]})
+    token = Api(box.salesforce.url)(
+        "POST",
+        "/services/oauth2/token",
+        f"grant_type=client_credentials&client_id=sf-client-of-{GLOW}&client_secret=sf-secret-of-{GLOW}",
+    ).json["access_token"]
+    id = box.salesforce.control.contact("optedout0@example.com")["Id"]
+    record = {"attributes": {"type": "CampaignMember"}, "CampaignId": ACCOUNTS[GLOW].campaign, "ContactId": id}
+    api = Api(box.salesforce.url, Authorization=f"Bearer {token}")
+    assert api("POST", "/services/data/v67.0/composite/sobjects", {"records": [record]}).json[0]["success"]
+    assert [(f["system"], f["email"]) for f in overridden(box.running)] == [
+        ("hubspot", "wide@example.com"),
+        ("klaviyo", "optedout0@example.com"),
+        ("klaviyo", "hard_bounce@example.com"),
+        ("salesforce", "optedout0@example.com"),
+    ]
+    assert box.findings() == []
+
+
 def test_another_brands_key_is_one(box: Sandbox) -> None:
     box.reset()
     id = box.sopost.control.orders(GLOW)[0]["id"]
     Api(box.sopost.url, Authorization="Bearer sopost-key-of-bare-soap")("GET", f"/orders/{id}")
-    assert [(f["system"], f["what"]) for f in findings(box.running)] == [("sopost", "other_merchants_record")]
+    assert [(f["system"], f["what"]) for f in box.findings()] == [("sopost", "other_merchants_record")]
 
 
 def test_the_command_starts_the_scenario(tmp_path: Path) -> None:

@@ -191,6 +191,7 @@ def test_a_status_belongs_to_the_address_and_outlives_its_contact(box: Served, a
         subscribed(api, "x@example.com", subscription=123458).json["errors"][0]["category"] == "SUBSCRIPTION_NOT_FOUND"
     )
     assert subscribed(api, "not an address").json["numErrors"] == 1
+    assert subscribed(api, "x@example.com", subscription="123456").json["numErrors"] == 1  # type: ignore[arg-type]
     names = [row["name"] for row in api("GET", "/communication-preferences/2026-03/definitions").json["results"]]
     assert names == ["News", "Trials", "Old news"]
     assert box.control.books()[0]["explanation"] == "SoPost consent"
@@ -213,6 +214,8 @@ def test_each_answer_to_subscribing_who_opted_out(box: Served) -> None:
         answer = subscribed(api, "known@example.com").json
         assert [row["setStatusSuccessReason"] for row in answer["results"]] == ([reason] if reason else [])
         assert news_of(api, "known@example.com") == status
+        (row,) = [one for one in state(api, "known@example.com")[0]["statuses"] if one["subscriptionId"] == NEWS]
+        assert (row["source"] == "PUBLIC_STATUS_PAGE") is (status == "UNSUBSCRIBED")
         wide = subscribed(api, "wide@example.com").json["results"]
         assert [row["setStatusSuccessReason"] for row in wide] == ([reason] if reason else [])
 

@@ -165,6 +165,9 @@ def test_queries_read_what_they_say(api: Api) -> None:
     }
     for where, count in ends.items():
         assert query(api, f"SELECT Id, Email FROM Contact WHERE {where}").json["totalSize"] == count, where
+    id = contacts(api, "b@example.com")[0]["Id"]
+    for one in (id, id[:15]):
+        assert query(api, f"SELECT Email FROM Contact WHERE Id IN ('{one}', '003000000000000')").json["totalSize"] == 1
     members = query(api, f"SELECT Id, Contact.Email FROM CampaignMember WHERE CampaignId = '{CAMPAIGN[:15]}'").json
     assert [one["Contact"]["Email"] for one in members["records"]] == ["already@example.com"]
 

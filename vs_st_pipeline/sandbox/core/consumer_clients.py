@@ -1,13 +1,12 @@
-"""Calls the control API of the stand-ins of route `consumers`, and judges what a client did at them (`findings`)."""
+"""Calls the control API of the stand-ins of route `consumers`."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from vs_st_pipeline.sandbox.core.clients import Control, Record
-from vs_st_pipeline.sandbox.scenarios.consumer_accounts import ACCOUNTS
+from vs_st_pipeline.sandbox.scenarios.consumer_accounts import ACCOUNTS, RECORDING
 
 
 class AccountControl(Control):
@@ -187,77 +186,3 @@ def consumer_sections(
             **record,
         },
     }
-
-
-# --- findings ---------------------------------------------------------------------------------------------------------
-
-RECORDING = ("bare-soap",)
-"""Merchants of the scenario that store people without consent too, save at Klaviyo."""
-GIVEN = ("APPROVED", "GIVEN")
-NOT_COUNTING = ("PENDING", "REJECTED")
-TARGET = {
-    ("hubspot", "subscribed"): "subscription",
-    ("hubspot", "list_added"): "list",
-    ("klaviyo", "subscribe_asked"): "list",
-    ("klaviyo", "list_added"): "list",
-    ("salesforce", "member_added"): "campaign",
-}
-
-
-class _Handle(Protocol):
-    @property
-    def control(self) -> Any: ...
-
-
-def findings(running: dict[str, _Handle]) -> list[Record]:
-    """Return what no client may have done: without a consent that the orders ever showed, or by another's key.
-
-    Args:
-        running: the stand-ins by system; without SoPost's only keys are judged.
-    """
-    found = [{"system": name, **f} for name, one in running.items() if name in _FOUR for f in one.control.findings()]
-    if "sopost" not in running:
-        return found
-    covered, consented = _covered(running["sopost"].control.consents())
-    for system in ("hubspot", "klaviyo", "salesforce"):
-        for entry in running[system].control.books() if system in running else ():
-            merchant, email = entry["merchant"], _address(entry.get("email"))
-            key = TARGET.get((system, entry["what"]))
-            if key is not None and (merchant, system, str(entry[key]), email) not in covered:
-                found.append({**entry, "system": system, "what": f"{entry['what']}_without_consent"})
-            records = merchant in RECORDING and system != "klaviyo"
-            if entry["what"] == "created" and not records and (merchant, system, email) not in consented:
-                found.append({**entry, "system": system, "what": "created_without_consent"})
-    return found
-
-
-_FOUR = ("sopost", "hubspot", "klaviyo", "salesforce")
-
-
-def _covered(consents: Iterable[Record]) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
-    """Return (merchant, system, target, address) that consents cover, and (merchant, system, address)."""
-    targets: set[tuple[str, ...]] = set()
-    people: set[tuple[str, ...]] = set()
-    for row in consents:
-        email = _address(row.get("email"))
-        if row.get("order_status") in NOT_COUNTING or row.get("status") not in GIVEN:
-            continue
-        for entry in ACCOUNTS[row["merchant"]].settings():
-            if _loose(entry["consent_id"]) != _loose(row["consent_id"]):
-                continue
-            if _loose(entry["data_handler"]) != _loose(row["data_handler"]) or entry.get("ignore"):
-                continue
-            for system, target in entry.items():
-                if isinstance(target, dict):
-                    people.add((row["merchant"], system, email))
-                    values = [v for value in target.values() for v in (value if isinstance(value, list) else [value])]
-                    targets |= {(row["merchant"], system, str(value), email) for value in values}
-    return targets, people
-
-
-def _address(value: Any) -> str:
-    return unicodedata.normalize("NFC", str(value or "")).strip().lower()
-
-
-def _loose(text: Any) -> str:
-    return " ".join(str(text).casefold().split())

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import yaml
 
-from vs_st_pipeline.sandbox.core.asgi import merged
+from vs_st_pipeline.sandbox.core.asgi import Record, merged
 from vs_st_pipeline.sandbox.core.certificates import Certificates
 from vs_st_pipeline.sandbox.core.clients import Control, SimpleTextingControl, VinoshipperControl
 from vs_st_pipeline.sandbox.core.consumer_clients import (
@@ -24,6 +24,7 @@ from vs_st_pipeline.sandbox.core.consumer_clients import (
     SoPostControl,
     consumer_sections,
 )
+from vs_st_pipeline.sandbox.core.consumer_findings import findings
 from vs_st_pipeline.sandbox.core.switches import Switches
 from vs_st_pipeline.sandbox.scenarios.index import CONSUMER_SYSTEMS, merchants_of, systems_of
 
@@ -148,6 +149,10 @@ class Sandbox:
         for handle in self.running.values():
             handle.control.reset()
 
+    def findings(self) -> list[Record]:
+        """Return what no client may have done at the stand-ins of route `consumers`."""
+        return findings(self.running)
+
     def write_settings(
         self, folder: Path | str, merchants: dict[str, dict[str, Any]] | None = None, **overrides: Any
     ) -> Path:
@@ -173,10 +178,8 @@ class Sandbox:
                 }
             if "sopost" in systems_of(self.scenario):
                 urls = {system: self.running[system].url for system in CONSUMER_SYSTEMS}
-                given = {s: self.running[s].control.keys(merchant.id) for s in CONSUMER_SYSTEMS}
-                entry |= consumer_sections(
-                    merchant.id, urls, given, lambda name, secret: _kept(keys / name, secret)
-                )  # fmt: skip
+                given = {system: self.running[system].control.keys(merchant.id) for system in CONSUMER_SYSTEMS}
+                entry |= consumer_sections(merchant.id, urls, given, lambda name, text: _kept(keys / name, text))
             listed.append(merged(entry, (merchants or {}).get(merchant.id, {})))
         path = folder / "merchants.yaml"
         whole = {"defaults": merged(defaults, overrides), "merchants": listed}

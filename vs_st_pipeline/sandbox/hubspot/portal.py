@@ -83,6 +83,8 @@ class Portal:
         self.bin: dict[str, Record] = part.get("bin") or {}
         self.merged: dict[str, str] = {}
         self.books: list[Record] = []
+        self.told: dict[tuple[str, str], bool] = {}
+        """Whether the API last told of an address and a type that it opted out."""
         self.lag = Lag()
         self.changed()
 
@@ -260,6 +262,12 @@ class Portal:
             if one["isActive"]
         ]
 
+    def tell(self, email: str, subscription: str | None, opted_out: bool) -> None:
+        """Keep what a caller was told: of one type, or of all mail (None), which does not take back the former."""
+        for id in self.definitions if subscription is None else (subscription,):
+            before = self.told.get((text_of(email), id), False) if subscription is None else False
+            self.told[text_of(email), id] = opted_out or before
+
     def is_known(self, email: str) -> bool:
         """Say whether the portal ever heard of an address."""
         return self.by_email(email) is not None or text_of(email) in self.statuses
@@ -283,18 +291,20 @@ class Portal:
         email, asked = str(wish.get("subscriberIdString") or ""), wish.get("statusState")
         id = str(wish.get("subscriptionId"))
         definition = self.definitions.get(id)
-        if asked not in STATES or not is_address(email) or wish.get("channel") != "EMAIL":
-            raise ItemFailed("VALIDATION_ERROR", "statusState, channel or subscriberIdString is not valid", id=email)
+        good = asked in STATES and isinstance(wish.get("subscriptionId"), int) and wish.get("channel") == "EMAIL"
+        if not good or not is_address(email):
+            raise ItemFailed("VALIDATION_ERROR", "The status, channel, type or address is not valid", id=email)
         if definition is None or not definition["isActive"]:
             raise ItemFailed("SUBSCRIPTION_NOT_FOUND", f"Subscription {id} does not exist", id=email)
         basis = wish.get("legalBasis")
         explained = basis in BASES and bool(wish.get("legalBasisExplanation"))
         if switches["gdpr"] == "on_required" and asked == SUBSCRIBED and not explained:
             raise ItemFailed("VALIDATION_ERROR", "legalBasis and legalBasisExplanation are required", id=email)
-        before = self.statuses.get(text_of(email), {}).get(id, {}).get("status", NOT_SPECIFIED)
-        wide = self.wide.get(text_of(email))
+        known = self.statuses.get(text_of(email), {}).get(id) or {"status": NOT_SPECIFIED, "timestamp": None}
+        before, wide, told = known["status"], self.wide.get(text_of(email)), self.told.get((text_of(email), id))
+        opted_out = [one["timestamp"] for one in (known, wide) if one and one["status"] == UNSUBSCRIBED]
         reason = "NO_STATUS_CHANGE" if before == asked else "REQUESTED_CHANGE_OCCURRED"
-        if asked == SUBSCRIBED and (before == UNSUBSCRIBED or wide):
+        if asked == SUBSCRIBED and opted_out:
             if switches["resubscribe"] == "item_error":
                 raise ItemFailed("CANNOT_RESUBSCRIBE", "The contact has opted out", id=email)
             if switches["resubscribe"] == "silently_kept":
@@ -302,13 +312,16 @@ class Portal:
             else:
                 reason = "RESUBSCRIBE_OCCURRED"
                 self.wide.pop(text_of(email), None)
-        kept = {} if switches["gdpr"] == "off_ignored" else {"legalBasis": basis}
-        kept["legalBasisExplanation"] = wish.get("legalBasisExplanation")
-        row = self.set_status(email, id, str(asked), source="API", **kept)
+        row = known
+        if reason != "NO_STATUS_CHANGE":
+            legal = {} if switches["gdpr"] == "off_ignored" else {"legalBasis": basis}
+            legal["legalBasisExplanation"] = wish.get("legalBasisExplanation")
+            row = self.set_status(email, id, str(asked), source="API", **legal)
         self.note(
             {SUBSCRIBED: "subscribed", UNSUBSCRIBED: "unsubscribed"}.get(str(wish["statusState"]), "status"),
-            seq, email=text_of(email), subscription=int(id), before=UNSUBSCRIBED if wide else before, reason=reason,
-            legal_basis=basis, explanation=wish.get("legalBasisExplanation"),
+            seq, email=text_of(email), subscription=int(id), before=UNSUBSCRIBED if opted_out else before,
+            reason=reason, legal_basis=basis, explanation=wish.get("legalBasisExplanation"),
+            opted_out=max(opted_out, default=None), told=told,
         )  # fmt: skip
         return {"subscriberIdString": email, "subscriptionId": int(id), "channel": "EMAIL", **row} | {
             "setStatusSuccessReason": reason

@@ -188,7 +188,8 @@ class HubSpot(AccountStandIn):
     def _foreign(self, request: Request, merchant: Merchant, ids: list[str]) -> None:
         """Note ids that belong to another portal."""
         for id, other in self.portals.items():
-            if id != merchant.id and any(one in other.contacts or one in other.lists for one in ids):
+            tables = (other.contacts, other.lists, other.definitions)
+            if id != merchant.id and any(one in table for one in ids for table in tables):
                 self.find("other_merchants_record", merchant, request, owner=id)
 
     def _batch(
@@ -316,13 +317,16 @@ class HubSpot(AccountStandIn):
         inputs = self._inputs(request, int(switches["status_batch_cap"]), dict if what == ["write"] else str)
         if what == ["write"]:
             self.fire("write", merchant, request)
-            return self._write_statuses(request, inputs, portal, switches)
+            return self._write_statuses(request, inputs, merchant, portal, switches)
         if request.query.get("channel") != "EMAIL":
             raise Refused(problem(400, "VALIDATION_ERROR", "channel is required"))
         if what == ["read"]:
             unknown = switches["status_unknown_address"] == "missing"
             emails = [email for email in inputs if not (unknown and not portal.is_known(email))]
             rows = [{"subscriberIdString": email, "statuses": portal.status_rows(email)} for email in emails]
+            for email in inputs:
+                for row in portal.status_rows(email):
+                    portal.tell(email, str(row["subscriptionId"]), row["status"] == "UNSUBSCRIBED")
         else:
             none = {"wideStatusType": "PORTAL_WIDE", "status": "NOT_SPECIFIED", "timestamp": None}
             blank = [] if switches["wide_opt_out"] == "empty_when_none" else [none]
@@ -330,9 +334,13 @@ class HubSpot(AccountStandIn):
                 email: [portal.wide[text_of(email)]] if text_of(email) in portal.wide else blank for email in inputs
             }
             rows = [{"subscriberIdString": email, "wideStatuses": found} for email, found in wide.items()]
+            for email in inputs:
+                portal.tell(email, None, text_of(email) in portal.wide)
         return json_answer({"status": "COMPLETE", "results": rows})
 
-    def _write_statuses(self, request: Request, inputs: list[Record], portal: Portal, switches: Record) -> Answer:
+    def _write_statuses(
+        self, request: Request, inputs: list[Record], merchant: Merchant, portal: Portal, switches: Record
+    ) -> Answer:
         if switches["gdpr"] == "off_refused" and any(wish.get("legalBasis") is not None for wish in inputs):
             raise Refused(problem(400, "VALIDATION_ERROR", "legalBasis: data privacy is off in this portal"))
         results, errors = [], []
@@ -340,6 +348,7 @@ class HubSpot(AccountStandIn):
             try:
                 results.append(portal.write_status(wish, switches, request.seq))
             except ItemFailed as failed:
+                self._foreign(request, merchant, [str(wish.get("subscriptionId"))])
                 context = {"subscriberIdString": [str(wish.get("subscriberIdString"))]}
                 errors.append({"status": "error", "category": failed.code, "message": failed.text, "context": context})
         body = {"status": "COMPLETE", "results": results, "errors": errors, "numErrors": len(errors)}

@@ -64,6 +64,8 @@ class Account:
         self.subscribing: list[Pending] = []
         self.jobs: dict[str, Record] = {}
         self.books: list[Record] = []
+        self.told: dict[str, bool] = {}
+        """Whether the API last told of an address that it opted out, or is suppressed."""
         self.lag = Lag()
         self._subscribed_at: dict[tuple[str, str | None], datetime] = {}
         self.changed()
@@ -158,6 +160,20 @@ class Account:
         return self.profiles[id]
 
     # Consent.
+
+    def opted_out(self, email: str, list_id: str | None) -> str | None:
+        """Return when somebody opted out, of a list too; "always" for a suppression that no consent undoes."""
+        profile = self.by_email(email)
+        if profile is None:
+            return None
+        marketing = profile["marketing"]
+        if any(one["reason"] != "UNSUBSCRIBE" for one in marketing["suppression"]):
+            return "always"
+        times = [one["timestamp"] for one in marketing["suppression"]]
+        times += [one["timestamp"] for one in marketing["list_suppressions"] if one["list_id"] == list_id]
+        if marketing["consent"] == UNSUBSCRIBED:
+            times += [marketing["consent_timestamp"], marketing["last_updated"]]
+        return max(filter(None, times), default=None)
 
     def opt_in_of(self, list_id: str | None, switches: Record) -> str:
         """Return how people get onto a list; without a list, the account's own way."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from vs_st_pipeline.sandbox.core.accounts import AccountStandIn, ItemFailed, Refused
+from vs_st_pipeline.sandbox.core.accounts import AccountStandIn, ItemFailed, Refused, text_of
 from vs_st_pipeline.sandbox.core.asgi import Answer, Record, Request, json_answer
 from vs_st_pipeline.sandbox.core.lies import Kind
 from vs_st_pipeline.sandbox.core.server import NoSuchRecord
@@ -116,7 +116,7 @@ class Klaviyo(AccountStandIn):
     def row_of_another(self, request: Request, merchant: Merchant, row: Record, switches: Record) -> Record | None:
         others = (one for id, one in self.accounts[merchant.id].profiles.items() if id != row.get("id"))
         other = next(others, None)
-        return self._shown(other, request, switches) if other else None
+        return self._shown(other, request, self.accounts[merchant.id], switches) if other else None
 
     def respond(self, request: Request, merchant: Merchant, switches: Record) -> Answer:
         revision = request.header(b"revision") or ""
@@ -124,7 +124,7 @@ class Klaviyo(AccountStandIn):
             return problem(400, "invalid", "Missing or invalid header: revision")
         if switches["revision_retired"] == 410:
             return self.denied(request, 410)
-        if len(quote(request.path)) + len(request.scope["query_string"]) + 1 > int(switches["url_max"]):
+        if len(request.path) + len(request.scope["query_string"]) + 1 > int(switches["url_max"]):
             return Answer(414, b"URI too long", b"text/plain")
         if self.limited(merchant, switches["rate_limit_every"]):
             return self.denied(request, 429)
@@ -183,6 +183,8 @@ class Klaviyo(AccountStandIn):
         else:
             asked = [account.asked_for(email, switches) for email in wanted]
             profiles = list({p["id"]: p for p in asked if p is not None and p["id"] in ids}.values())
+        for email in wanted or ():
+            account.told.setdefault(text_of(email), False)
         profiles = [seen for p in profiles if (seen := account.lag.seen(p["id"], account.profiles[p["id"]]))]
         size = int(request.query.get("page[size]") or 20)
         if not 1 <= size <= 100:
@@ -193,7 +195,7 @@ class Klaviyo(AccountStandIn):
             rest = "&".join(f"{quote(k)}={quote(v)}" for k, v in request.query.items() if k != "page[cursor]")
             host = request.header(b"host") or "a.klaviyo.com"
             link = f"{request.scope.get('scheme', 'http')}://{host}{request.path}?{rest}&page[cursor]={start + size}"
-        shown = [self._shown(profile, request, switches) for profile in profiles[start : start + size]]
+        shown = [self._shown(profile, request, account, switches) for profile in profiles[start : start + size]]
         return found({"data": shown, "links": {"self": request.path, "next": link, "prev": None}})
 
     def _one(self, request: Request, id: str, account: Account, switches: Record) -> Answer | None:
@@ -201,11 +203,14 @@ class Klaviyo(AccountStandIn):
         self._poll_subscriptions(request, account, switches)
         profile = account.by_id(id, switches)
         profile = account.lag.seen(profile["id"], profile) if profile else None
-        return found({"data": self._shown(profile, request, switches)}) if profile else None
+        return found({"data": self._shown(profile, request, account, switches)}) if profile else None
 
-    def _shown(self, profile: Record, request: Request, switches: Record) -> Record:
+    def _shown(self, profile: Record, request: Request, account: Account, switches: Record) -> Record:
         attributes = dict(profile["attributes"])
         if request.query.get("additional-fields[profile]") == "subscriptions":
+            state = profile["marketing"]
+            told = state["consent"] == "UNSUBSCRIBED" or state["suppression"] or state["list_suppressions"]
+            account.told[text_of(attributes["email"])] = bool(told)
             attributes["subscriptions"] = _subscriptions(profile["marketing"], switches)
         links = {"self": f"https://a.klaviyo.com/api/profiles/{profile['id']}/"}
         return {"type": "profile", "id": profile["id"], "attributes": attributes, "links": links}
@@ -231,7 +236,7 @@ class Klaviyo(AccountStandIn):
         self.fire("write", merchant, request)
         account.check(given, "/data", switches)
         profile, new = account.write(given, True, switches, request.seq)
-        return found({"data": self._shown(profile, request, switches)}, 201 if new else 200)
+        return found({"data": self._shown(profile, request, account, switches)}, 201 if new else 200)
 
     def _form(self, request: Request, type: str, most: int) -> tuple[Record, list[Record], str | None]:
         """Return the attributes of a job, its profiles and its list."""
@@ -321,9 +326,7 @@ class Klaviyo(AccountStandIn):
             raise ItemFailed("not_found", f"A list with id {list_id} does not exist.", status=404)
 
     def _subscribe(self, request: Request, merchant: Merchant, account: Account, switches: Record) -> Answer:
-        attributes, profiles, list_id = self._form(
-            request, "profile-subscription-bulk-create-job", MOST["subscribe"]
-        )  # fmt: skip
+        attributes, profiles, list_id = self._form(request, "profile-subscription-bulk-create-job", MOST["subscribe"])
         self._known_list(request, merchant, account, list_id)
         self.fire("write", merchant, request)
         wrong = {i for i, _ in self._checked(account, profiles, switches)}
@@ -340,10 +343,12 @@ class Klaviyo(AccountStandIn):
                 text = "consented_at must be in the past where historical_import is true"
                 raise ItemFailed("invalid", text, pointer=f"{at}/subscriptions/email/marketing/consented_at")
             if i not in wrong and email:
-                wish = {"email": str(email), "list": list_id, "source": attributes.get("custom_source")}
+                wish: Record = {"email": str(email), "list": list_id, "source": attributes.get("custom_source")}
                 wishes.append({**wish, "historical": historical, "consented_at": marketing.get("consented_at")})
         for wish in wishes:
-            account.note("subscribe_asked", request.seq, **wish)
+            state: Record = {"opted_out": account.opted_out(wish["email"], list_id)}
+            state |= {"told": account.told.get(text_of(wish["email"]))}
+            account.note("subscribe_asked", request.seq, **wish, **state)
         pending = Pending(switches["subscribe_lag_polls"], {"wishes": wishes, "seq": request.seq})
         if pending.polls == 0:
             self._happen(request, account, pending, switches)

@@ -119,6 +119,8 @@ class Org:
         self.gone: set[str] = set()
         self.locked = 0
         self.books: list[Record] = []
+        self.told: dict[str, bool] = {}
+        """Whether the API last told of a contact that it opted out."""
         self.lag = Lag()
         self._made = dict.fromkeys(OBJECTS, 0)
         self.changed()
@@ -161,7 +163,9 @@ class Org:
         }
         found: dict[str, None] = {}
         for name, value in known or ():
-            if (object, name) in tables and isinstance(value, str):
+            if name == "id" and isinstance(value, str):
+                ids = [id for id in [long_id(value)] if id in self.rows[object]]
+            elif (object, name) in tables and isinstance(value, str):
                 ids = tables[object, name].get(value.strip(), [])
             elif (object, name) == ("CampaignMember", "contactid") and isinstance(value, str):
                 ids = self._members_of.get(long_id(value), [])
@@ -246,8 +250,10 @@ class Org:
         if object == "Contact":
             self.note("created", seq, id=row["Id"], email=text_of(row.get("Email")))
         elif object == "CampaignMember":
-            email = self.rows["Contact"].get(row["ContactId"], {}).get("Email")
-            self.note("member_added", seq, id=row["Id"], campaign=row["CampaignId"], email=text_of(email))
+            contact = self.rows["Contact"].get(row["ContactId"], {})
+            state: Record = {"opted_out": "always" if contact.get("HasOptedOutOfEmail") else None}
+            state |= {"told": self.told.get(row["ContactId"]), "email": text_of(contact.get("Email"))}
+            self.note("member_added", seq, id=row["Id"], campaign=row["CampaignId"], **state)
         return self.rows[object][row["Id"]]
 
     def _new_id(self, object: str) -> str:

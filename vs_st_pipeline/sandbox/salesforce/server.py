@@ -115,6 +115,10 @@ class Salesforce(AccountStandIn):
         token = (request.authorization or b"").decode("latin-1").removeprefix("Bearer ")
         return self.tokens[token][0] if token in self.tokens else None
 
+    def switched(self, values: Record, merchant: str | None) -> None:
+        for org in self.orgs.values():
+            org.locked = 0 if "lock_rows" in values else org.locked
+
     def kind_of(self, request: Request) -> Kind | None:
         match request.method, request.parts[3:]:
             case "GET", ["query" | "queryAll", *_]:
@@ -399,7 +403,7 @@ class Salesforce(AccountStandIn):
             case "unsubscribe" | "suppress":
                 if body.get("campaign") is None:
                     return self._edited(org, "Contact", {**row, "HasOptedOutOfEmail": True})
-                pair = (str(body["campaign"]), id)
+                pair = (long_id(str(body["campaign"])), id)
                 member = next(
                     m for m in org.rows["CampaignMember"].values() if (m["CampaignId"], m["ContactId"]) == pair
                 )
@@ -498,7 +502,9 @@ def _ordered(org: Org, rows: list[Record], name: str, down: bool) -> list[Record
 
 def _selected(org: Org, object: str, row: Record, query: Query, version: str) -> Record:
     shown: Record = {"attributes": {"type": object, "url": f"/services/data/{version}/sobjects/{object}/{row['Id']}"}}
-    columns = {**{c["name"].lower(): c["name"] for c in org.fields[object].values()}}
+    columns = {c["name"].lower(): c["name"] for c in org.fields[object].values()}
+    if object == "Contact" and "hasoptedoutofemail" in [name.lower() for name in query.fields]:
+        org.told[row["Id"]] = bool(row.get("HasOptedOutOfEmail"))
     for name in query.fields:
         first, _, rest = name.partition(".")
         if rest:

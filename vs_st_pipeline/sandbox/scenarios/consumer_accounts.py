@@ -100,6 +100,10 @@ ACCOUNTS = {
 }
 
 
+RECORDING = ("bare-soap",)
+"""Merchants that store people without consent too, save at Klaviyo."""
+
+
 def sopost_part(names: AccountNames, account: int) -> Record:
     """Return a brand at SoPost without orders."""
     campaigns = {campaign: [activity] for campaign, activity in zip(names.campaigns, names.activities, strict=True)}

@@ -163,7 +163,8 @@ class Brand:
     def consents(self) -> list[Record]:
         """Return every consent that any version of an order ever showed."""
         return [
-            {"order_id": order["id"], "email": order.get("email"), "order_status": order.get("status"), **entry}
+            {"order_id": order["id"], "email": order.get("email"), "order_status": order.get("status")}
+            | {"created": self.created.get(order["id"]) or iso(self.began), **entry}
             for order in (*self.past, *self.orders.values())
             for entry in order.get("consents") or ()
             if isinstance(entry, dict)
