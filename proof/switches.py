@@ -19,13 +19,13 @@ from proof.kills import busy
 from proof.units import Figures, Proof, Unit
 from proof.world import IN_OUTBOX, MODES, Expected, Finding, World
 from vs_st_pipeline.sandbox import SWITCHES
-from vs_st_pipeline.sandbox.core.switches import LIES
+from vs_st_pipeline.sandbox.core.switches import LIES, WEBHOOKS
 from vs_st_pipeline_tests.support.pairs import all_pairs
 from vs_st_pipeline_tests.support.story import TEST, Record, differences
 
-# Never asked for, no way that the service goes on its own, or tried by itself (`short_list`).
+# Never asked for, no way that the service goes on its own, or tried by itself (`short_list`, webhooks).
 LEFT_OUT = {
-    "webhook_retry", "webhook_duplicates", "webhook_reorder", "double_post_race", "unknown_task", "fault",
+    *WEBHOOKS["simpletexting"], "phones", "double_post_race", "unknown_task", "fault",
     "latency_seconds", "block_after_per_second", "block_status", "reject", "short_list",
     "firewall", "custom_fields_form",
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 So that there is something to see at once, the wineries have a past: all were synced three hours ago, then trouble came
 to some of them. The first tick is run before the page is announced; from then on sync_schedule is on, and now and then
-somebody orders something.
+somebody orders something, of which the shop tells a receiver at once: a worker does not wait for the next tick.
 
 It has a Dagster of its own below data/sandbox, new at every start, because the sandbox forgets everything too:
 partitions, runs and files of real merchants are neither shown nor touched, and nobody is alerted.
@@ -31,8 +31,11 @@ from vs_st_pipeline.sandbox.scenarios import fleet
 from vs_st_pipeline.sandbox.scenarios.fifty import STORIES
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS, LOG = ("dagster", "state"), "dagster.log"
-NOT_OURS = ("VS_ST_ALERTS", "VS_ST_NOW", "VS_ST_VINOSHIPPER_RATE", "VS_ST_SIMPLETEXTING_RATE")
+OURS, LOG, HOOK_LOG = ("dagster", "state"), "dagster.log", "webhooks.log"
+NOT_OURS = (
+    *("VS_ST_ALERTS", "VS_ST_TELL", "VS_ST_NOW", "VS_ST_VINOSHIPPER_RATE", "VS_ST_SIMPLETEXTING_RATE"),
+    *("VS_ST_PUBLIC_URL", "VS_ST_HOOK_SECRET"),
+)
 
 WELCOME = """
 Fifty wineries are synced every five minutes, against stand-ins on this machine; all people are made up. Most are well.
@@ -51,12 +54,15 @@ Some are not, and now the pages have to tell you which ones, why, and what to do
      Every asset has one: the refused contacts are at synced/..., the unknown words at raw/vinoshipper/orders.
   5. {url}/asset-groups
      the graph: raw, staged, planned, synced, from left to right. A click on a group opens it.
-  6. {url}/automation
+  6. {url}/assets/fleet/hints
+     what webhooks brought, and how soon it was written: every minute somebody orders something, and a worker does not
+     wait for the next tick.
+  7. {url}/automation
      sync_schedule is on. Put {broken}'s entry right in
      {settings}
      and see it become well at the next tick.
 
-What Dagster says is in {log}.
+What Dagster says is in {log}, what receiver and worker say in {hook_log}.
 Ctrl-C stops everything.
 """
 
@@ -77,13 +83,15 @@ def main() -> int:
         "VS_ST_DATA_DIR": str(folder / "state"),
     }
     _fresh_home(folder)
-    dagster: subprocess.Popen[bytes] | None = None
+    beside: list[subprocess.Popen[bytes]] = []
     try:
         with Sandbox("fleet") as box:
             merchants = _past(box, folder)
             _register(merchants)
+            _webhooks(box, folder, beside)
             print("Dagster starts, and the first tick with it ...", flush=True)
             dagster = _dagster_dev(folder, port)
+            beside.append(dagster)
             _first_tick(dagster, port)
             if dagster.poll() is not None:
                 said = (folder / LOG).read_text(encoding="utf-8", errors="replace")
@@ -96,8 +104,8 @@ def main() -> int:
         print("\nstopping ...", flush=True)
         return 0
     finally:
-        if dagster is not None:
-            _stop(dagster)
+        for process in reversed(beside):
+            _stop(process)
 
 
 def _past(box: Sandbox, folder: Path) -> list[str]:
@@ -121,6 +129,31 @@ def _sync(minutes_ago: int, *whom: str) -> None:
     subprocess.run(command, env={**os.environ, "VS_ST_NOW": at}, capture_output=True, check=False)
 
 
+def _webhooks(box: Sandbox, folder: Path, beside: list[subprocess.Popen[bytes]]) -> None:
+    """Start a receiver and a worker, register webhooks, and let some orders be told by them."""
+    print("A receiver and a worker start, and the shops are told whom to call ...", flush=True)
+    vs_st = [sys.executable, "-m", "vs_st_pipeline.cli.main"]
+    secret = folder / "state" / "hook_secret"
+    subprocess.run([*vs_st, "webhooks", "secret", str(secret)], capture_output=True, check=True)
+    os.environ["VS_ST_HOOK_SECRET"] = f"file:{secret}"
+    with (folder / HOOK_LOG).open("wb") as log:
+        beside.append(
+            subprocess.Popen(
+                [*vs_st, "receive", "--port", "0", "--json"],
+                stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+            )
+        )  # fmt: skip
+        receiver = beside[-1].stdout
+        assert receiver is not None
+        os.environ["VS_ST_PUBLIC_URL"] = f"http://127.0.0.1:{json.loads(receiver.readline())['port']}"
+        # Some cannot be called at all, and that is part of the picture.
+        subprocess.run([*vs_st, "webhooks", "register", "--all"], capture_output=True, check=False)
+        beside.append(subprocess.Popen([*vs_st, "work"], stdout=log, stderr=log, start_new_session=True))
+    box.vinoshipper.control.set_switch("auto_webhooks", "on")
+    box.simpletexting.control.set_switch("auto_webhooks", "on")
+    fleet.life(box, 12, random.Random(2))
+
+
 def _life(box: Sandbox) -> None:
     chance = random.Random()
     while True:
@@ -131,7 +164,7 @@ def _life(box: Sandbox) -> None:
 def _welcome(url: str, folder: Path) -> str:
     stories = "\n".join(f"  {merchant:18} {story}" for merchant, story in STORIES.items())
     return WELCOME.format(
-        url=url, stories=stories, settings=folder / "merchants.yaml", log=folder / LOG,
+        url=url, stories=stories, settings=folder / "merchants.yaml", log=folder / LOG, hook_log=HOOK_LOG,
         revoked=fleet.REVOKED, broken=fleet.BROKEN,
     )  # fmt: skip
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -52,7 +54,10 @@ def _sandbox_command(folder: Path, scenario: str) -> list[str]:
 
 @click.command()
 def demo() -> None:
-    """Sync three made-up wineries, change some things at the shop, sync again, and print what changed where."""
+    """Sync three made-up wineries, change some things at the shop, sync again, and let a webhook hurry one change.
+
+    Prints what changed where.
+    """
     with tempfile.TemporaryDirectory(prefix="vs-st-demo-") as folder:
         box = subprocess.Popen(
             [*_sandbox_command(Path(folder), "demo"), "--on-stdin"],
@@ -67,14 +72,13 @@ def demo() -> None:
             environ.pop("VS_ST_NOW", None)
             say("", "1. The first sync: everything is read, every opted-in customer gets their values.", "")
             _vs_st(environ, "sync", "--all")
-            box.stdin.write("change\n")
-            box.stdin.flush()
             say("", "2. Meanwhile, at the shop and on people's phones:", "")
-            for sentence in _paragraph(box.stdout):
+            for sentence in _told(box, "change"):
                 say(f"  - {sentence}")
             say("", "3. What the second sync wrote, and which contacts it left alone (people masked):", "")
             _vs_st(environ, "sync", "--all")
             _show_outcome(environ)
+            _webhook(environ, box, Path(folder))
         finally:
             box.stdin.close()
             box.wait(timeout=10)
@@ -92,6 +96,52 @@ def _paragraph(stream: IO[str]) -> list[str]:
             continue
         lines.append(text)
     raise click.ClickException("the sandbox ended early; see its message above")
+
+
+def _told(box: subprocess.Popen[str], order: str) -> list[str]:
+    """Return what the sandbox says to an order, once it has carried it out."""
+    assert box.stdin is not None
+    assert box.stdout is not None
+    box.stdin.write(f"{order}\n")
+    box.stdin.flush()
+    return _paragraph(box.stdout)
+
+
+def _webhook(environ: dict[str, str], box: subprocess.Popen[str], folder: Path) -> None:
+    """Register webhooks, let an order ship, and wait until the contact says so: no sync is started here."""
+    say("", "4. Webhooks: a receiver and a worker are started, and the shop is told whom to call.", "")
+    secret = folder / "hook_secret"
+    _vs_st(environ, "webhooks", "secret", str(secret))
+    environ = {**environ, "VS_ST_HOOK_SECRET": f"file:{secret}"}
+    with _running(environ, "receive", "--port", "0", "--json") as receiver:
+        assert receiver.stdout is not None
+        line = receiver.stdout.readline()
+        if not line:
+            raise click.ClickException("the receiver ended early; see its message above")
+        environ["VS_ST_PUBLIC_URL"] = f"http://127.0.0.1:{json.loads(line)['port']}"
+        with _running(environ, "work", "--json"):
+            _vs_st(environ, "webhooks", "register", "--all")
+            say("", *(f"  - {sentence}" for sentence in _told(box, "ship")))
+            said = _told(box, "told")
+            say(*(f"  - {sentence}" if number == 0 else f"    {sentence}" for number, sentence in enumerate(said)))
+            if len(said) == 1:
+                raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _running(environ: dict[str, str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command beside this one until the end of the block."""
+    command = [sys.executable, "-m", "vs_st_pipeline.cli.main", *arguments]
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
 
 
 def _vs_st(environ: dict[str, str], *arguments: str) -> None:

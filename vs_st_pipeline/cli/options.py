@@ -17,7 +17,7 @@ from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.settings.environment import InvalidSetting, settings_path
 from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile
-from vs_st_pipeline.routes import faults_of, has_route, paused_of, routes_of
+from vs_st_pipeline.routes import at_rest, faults_of, has_route, routes_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -105,7 +105,7 @@ def select(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: 
         ]
         pairs += [replace(one, several=len(own) > 1) for one in own]
         if not own and not every:
-            tell(f"{merchant.id}: {' and '.join(names) or 'every route'} is off, so nothing is done")
+            tell(f"{merchant.id}: {' and '.join(names) or 'every route'} is off{_why(merchant)}, so nothing is done")
     return [*pairs, *(Pair(name, first, None, error) for name, error in found.bad)]
 
 
@@ -138,7 +138,7 @@ def select_one_route(
             raise
         if not has_route(merchant, route):  # nothing is called or written for it (routes.md R51)
             if not every:
-                tell(f"{merchant.id}: {route.name} is off, so nothing is done")
+                tell(f"{merchant.id}: {route.name} is off{_why(merchant)}, so nothing is done")
             continue
         pairs.append(Pair(merchant.id, route, merchant, faults_of(merchant).get(route.name)))
     first = next((route for route in routes.ROUTES if can(route) and name in (None, route.name)), routes.ROUTES[0])
@@ -158,8 +158,8 @@ def chosen_route(merchant: Merchant, name: str | None, can: Callable[[Route], ob
             raise click.UsageError(f"route {name} has no `{what}`; {known} has")
         return next(route for route in knowing if route.name == name)
     there = [route for route in routes.ROUTES if has_route(merchant, route)]
-    # Where all are paused, what they have stored may be looked at.
-    there = there or [route for route in routes.ROUTES if route.name in paused_of(merchant)]
+    # Where all are at rest, what they have stored may be looked at.
+    there = there or [route for route in routes.ROUTES if route.name in at_rest(merchant)]
     on = [route for route in there or routes.ROUTES[:1] if route in knowing]  # of a disabled merchant the first
     if on and (len(on) == 1 or on[0] is routes.ROUTES[0]):
         return on[0]
@@ -167,6 +167,11 @@ def chosen_route(merchant: Merchant, name: str | None, can: Callable[[Route], ob
     if on:
         raise click.UsageError(f"{merchant.id} has the routes {names}: say which with --route NAME")
     raise click.UsageError(f"none of the routes of {merchant.id} ({names}) has `{what}`")
+
+
+def _why(merchant: Merchant) -> str:
+    told = [f"{name} is {off.state}: {off.says}" for name, off in merchant.off.items()]
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def usable_route(merchant: Merchant, name: str | None, can: Callable[[Route], object], what: str) -> Route:

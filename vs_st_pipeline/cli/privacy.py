@@ -21,7 +21,7 @@ from vs_st_pipeline.pipeline.route_files import named_for
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.environment import data_dir
 from vs_st_pipeline.platform.settings.merchants import Merchant
-from vs_st_pipeline.routes import faults_of, paused_of, routes_of
+from vs_st_pipeline.routes import at_rest, faults_of, paused_of, routes_of
 
 
 @click.command()
@@ -88,7 +88,7 @@ def _person(who: str | None, customer: str | None) -> Person:
 
 def _routes_that_keep(merchant: Merchant) -> list[Route]:
     """Return the routes that the merchant has or had; the first one where it has none."""
-    had = {*(route.name for route in routes_of(merchant)), *faults_of(merchant), *paused_of(merchant)}
+    had = {*(route.name for route in routes_of(merchant)), *faults_of(merchant), *at_rest(merchant)}
     had.update(make_run(merchant).warehouse.files(merchant.id))
     return [route for route in routes.ROUTES if route.name in had] or [routes.ROUTES[0]]
 
@@ -165,6 +165,8 @@ def rebuild(merchant_id: str, name: str | None, yes: bool, as_json: bool) -> Non
     route = usable_route(merchant, name, lambda _: True, "rebuild")
     if route.name in paused_of(merchant):
         raise BadSettings(f"{route.name} of {merchant_id} is paused, so it cannot be read again: take it off `paused`")
+    if (off := merchant.off.get(route.name)) is not None:
+        raise BadSettings(f"{route.name} of {merchant_id} is {off.state}, so it cannot be read again: {off.says}")
     run = make_run(merchant, route=route.name)
     if (why := rebuild.why_unreadable(run, route)) is not None:
         has_copy = (run.warehouse.folder(merchant_id) / forgetting_copy()).exists()

@@ -23,7 +23,7 @@ from vs_st_pipeline.operations.fleet.health import MerchantHealth
 from vs_st_pipeline.operations.settings import taken
 from vs_st_pipeline.pipeline.route import Checked
 from vs_st_pipeline.platform.settings.merchants import Merchant
-from vs_st_pipeline.routes import paused_of
+from vs_st_pipeline.routes import at_rest
 
 
 @click.command()
@@ -70,12 +70,13 @@ def _add_doubts_of_entries(pairs: Sequence[Pair], found: Sequence[Checked]) -> N
     for pair, checked in zip(pairs, found, strict=True):
         if pair.merchant is not None and pair.merchant_id not in told:
             told.add(pair.merchant_id)
-            checked.doubts[:0] = [*pair.merchant.doubts, *_faults_of_paused(pair.merchant)]
+            checked.doubts[:0] = [*pair.merchant.doubts, *_faults_at_rest(pair.merchant)]
 
 
-def _faults_of_paused(merchant: Merchant) -> list[str]:
-    faults = {name: fault for name, fault in merchant.faults.items() if name in paused_of(merchant)}
-    return [f"{name} is paused; before it can go on: {fault.message}" for name, fault in faults.items()]
+def _faults_at_rest(merchant: Merchant) -> list[str]:
+    faults = {name: fault for name, fault in merchant.faults.items() if name in at_rest(merchant)}
+    states = {**dict.fromkeys(merchant.paused, "paused"), **{name: off.state for name, off in merchant.off.items()}}
+    return [f"{name} is {states[name]}; before it can go on: {fault.message}" for name, fault in faults.items()]
 
 
 @click.command()
@@ -105,7 +106,7 @@ def _status_json(one: MerchantHealth) -> dict[str, Any]:
         "merchant": one.merchant,
         "route": one.route,
         "name": one.name,
-        "enabled": None if one.state == health.BROKEN else one.state != health.OFF,
+        "enabled": one.enabled,
         "state": one.state,
         "since": one.since.isoformat() if one.since else None,
         "status": one.status,
@@ -126,6 +127,8 @@ def _status_text(one: MerchantHealth, now: datetime) -> str:
         return "disabled"
     if one.state == health.PAUSED:
         return health.STATES[health.PAUSED]
+    if one.state in health.AT_REST:
+        return f"{one.state}: {one.says}{'' if one.enabled else '; disabled'}"
     told = one.in_words
     if one.since and one.state != health.FINE:
         told += f" for {humanize(now - one.since)}"

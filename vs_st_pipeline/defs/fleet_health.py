@@ -36,13 +36,13 @@ from vs_st_pipeline.defs.charts import SHORTEST, by_hour, distribution
 from vs_st_pipeline.defs.metadata import table
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import advice, alerts, health
-from vs_st_pipeline.operations.fleet.health import BROKEN, FAILING, FINE, OFF, PAUSED, TROUBLE, Fleet, MerchantHealth
+from vs_st_pipeline.operations.fleet.health import AT_REST, BROKEN, FAILING, FINE, TROUBLE, Fleet, MerchantHealth
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
 KEY = AssetKey(["fleet", "health"])
 MOST_SHOWN, MOST_FINE = 100, 50  # merchants in a table; an event is stored by every tick
 MOST_NAMED = 5  # merchants with the same trouble that are named under what to do first
-QUIET = (FINE, PAUSED, OFF)
+QUIET = (FINE, *AT_REST)
 SERIOUS = 0.1  # from this share of the merchants on, the cause is no longer the merchants' own
 
 FleetEvent = AssetMaterialization | AssetCheckEvaluation
@@ -221,7 +221,7 @@ def _ages(found: Fleet) -> str:
     limits = [minutes * 60 for minutes in _AGES.values()]
     counts = [0] * (len(limits) + 2)
     for one in found.stands:
-        if one.state not in (OFF, PAUSED):
+        if one.state not in AT_REST:
             age = one.age.total_seconds() if one.age is not None else None
             counts[-1 if age is None else sum(age > limit for limit in limits)] += 1
     names = [*(f"up to {name}" for name in _AGES), "older", "never"]

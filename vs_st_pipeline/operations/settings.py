@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vs_st_pipeline.platform.settings import environment, merchants
 from vs_st_pipeline.platform.settings.environment import Loaded
-from vs_st_pipeline.platform.settings.merchants import House, MerchantsFile, RouteNeeds, Section
+from vs_st_pipeline.platform.settings.merchants import House, Merchant, MerchantsFile, RouteNeeds, Section
 
 
 @functools.cache
@@ -43,6 +43,18 @@ def read_merchants(path: Path, environ: Mapping[str, str], *, all_secrets: bool 
         BadSettings: the file cannot be read at all, or no merchant of it is usable. The message names file and line.
     """
     return merchants.read_merchants(path, environ, house(), all_secrets=all_secrets)
+
+
+def read_draft(path: Path, environ: Mapping[str, str], file: Path, text: str) -> list[Merchant]:
+    """Read what a file beside the merchants file would say.
+
+    Args:
+        path, environ, file, text: as in `platform.settings.merchants`.
+
+    Raises:
+        BadSettings: an entry of it cannot be used.
+    """
+    return merchants.read_draft(path, environ, house(), file, text)
 
 
 def fleet_rates(environ: Mapping[str, str]) -> dict[str, float]:

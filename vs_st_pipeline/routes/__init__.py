@@ -28,13 +28,10 @@ def routes_of(merchant: Merchant, names: Collection[str] = ()) -> tuple[Route, .
 def faults_of(merchant: Merchant, names: Collection[str] = ()) -> Mapping[str, BadSettings]:
     """Return why routes of a merchant cannot be used, by the route's name; the merchant's other routes go on.
 
-    A route that is paused fails nothing, whatever its settings (routes.md R51).
+    A route that is paused or off today fails nothing, whatever its settings (routes.md R51).
     """
-    return {
-        name: fault
-        for name, fault in merchant.faults.items()
-        if name not in merchant.paused and (not names or name in names)
-    }
+    rest = at_rest(merchant)
+    return {name: fault for name, fault in merchant.faults.items() if name not in rest and (not names or name in names)}
 
 
 def has_route(merchant: Merchant, route: Route) -> bool:
@@ -45,3 +42,11 @@ def has_route(merchant: Merchant, route: Route) -> bool:
 def paused_of(merchant: Merchant) -> frozenset[str]:
     """Return the names of the routes that the merchant's entry pauses."""
     return merchant.paused
+
+
+def at_rest(merchant: Merchant) -> frozenset[str]:
+    """Return the names of the routes that the merchant has and that do nothing today: paused, or off (`Merchant.off`).
+
+    What they have stored may be looked at; a run of one succeeds and does nothing.
+    """
+    return merchant.paused | merchant.off.keys()

@@ -1,7 +1,8 @@
 """Runs the stand-ins in the foreground (`python -m vs_st_pipeline.sandbox`), for `vs-st sandbox`, `demo`, `make ui`.
 
-With `--on-stdin` it obeys lines instead of signals alone: `change` makes the demo's changes at the shop and prints one
-sentence each, then a blank line; end of input stops it. So a parent that dies takes the sandbox with it.
+With `--on-stdin` it obeys lines instead of signals alone, and answers each with sentences and a blank line: `change`
+makes the demo's changes at the shop; `ship` ships an order, which the shop tells by webhook; `told` waits until the
+contact says so. End of input stops it, so a parent that dies takes the sandbox with it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from vs_st_pipeline.sandbox.core.foreground import run_foreground, welcome
 from vs_st_pipeline.sandbox.core.process import CONTROLS, Sandbox
-from vs_st_pipeline.sandbox.scenarios.changes import shop_changes
+from vs_st_pipeline.sandbox.scenarios.changes import ship, shop_changes, told
 
 
 def main() -> None:
@@ -37,8 +38,16 @@ def main() -> None:
         settings = box.write_settings(given.data_dir)
         print(welcome(box, settings), end="\n\n", flush=True)
         for line in sys.stdin:
-            if line.strip() == "change":
-                print("\n".join(shop_changes(box)), end="\n\n", flush=True)
+            match line.strip():
+                case "change":
+                    said = shop_changes(box)
+                case "ship":
+                    said = [ship(box)]
+                case "told":
+                    said = told(box) or ["The contact does not say so."]
+                case _:
+                    continue
+            print("\n".join(said), end="\n\n", flush=True)
 
 
 if __name__ == "__main__":

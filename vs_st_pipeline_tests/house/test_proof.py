@@ -24,12 +24,14 @@ def world(small_world: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Ite
     small_world.reset()
 
 
+@pytest.mark.slow
 def test_a_sync_that_is_killed_is_made_good_by_the_next_one(world: World) -> None:
     figures = kills.short(world)
     assert figures.killed >= figures.trials.total() * 2 // 3, "the places lie elsewhere by now"
     assert figures.settled["not applied"] + figures.settled["accepted"] > 0
 
 
+@pytest.mark.slow
 def test_a_key_that_is_missing_or_of_another_type_changes_nothing_and_is_made_good(world: World) -> None:
     figures = structure.short(world)
     assert figures.trials.total() == structure.SAMPLE

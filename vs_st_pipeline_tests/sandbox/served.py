@@ -19,7 +19,7 @@ import uvicorn
 from vs_st_pipeline.sandbox import SWITCHES
 from vs_st_pipeline.sandbox.core.accounts import AccountStandIn
 from vs_st_pipeline.sandbox.core.process import CONTROLS
-from vs_st_pipeline.sandbox.core.switches import BOTH
+from vs_st_pipeline.sandbox.core.switches import BOTH, OF_BOTH_SENDERS
 from vs_st_pipeline.sandbox.scenarios.index import load
 
 Record = dict[str, Any]
@@ -102,4 +102,4 @@ def served(make: type[AccountStandIn], scenario: str = "consumers") -> Iterator[
 def not_tried(file: str, system: str) -> list[str]:
     """Return the switches of which a module of tests does not try each value."""
     tried = re.findall(r'each\(\s*"(\w+)"', Path(file).read_text(encoding="utf-8"))
-    return sorted(set(SWITCHES[system]) - set(tried) - set(BOTH))
+    return sorted(set(SWITCHES[system]) - set(tried) - {*BOTH, *OF_BOTH_SENDERS})

@@ -251,9 +251,20 @@ def test_each_retry_of_webhooks(box: Served, receiver: Receiver) -> None:
             receiver.status = None
             box.control.send({"order_id": id, "url": receiver.url})
             assert len(receiver.bodies(tries + 3)) == 4
-    log = box.control.deliveries()
-    assert {(entry["merchant"], entry["status"]) for entry in log} == {(GLOW, 500)}
-    assert [entry["attempt"] for entry in log] == [1, 2, 3]
+    (entry,) = box.control.deliveries(GLOW)
+    assert (entry["status"], entry["tries"], entry["about"]) == (500, 3, "APPROVED")
+
+
+def test_changes_are_told_by_themselves_where_that_is_on(box: Served, receiver: Receiver) -> None:
+    form = {"url": receiver.url, "events": ["OrderEvent"], "entity_type": "Organisation"}
+    assert api_of(box)("POST", "/webhooks", {**form, "entity_id": box.control.keys()["organisation"]}).status == 201
+    box.control.set_switches({"auto_webhooks": "on", "approve_after": 5})
+    id = box.control.create(email="new@example.com")["id"]
+    assert [body["event"] for body in receiver.bodies(1)] == ["PENDING"]
+    box.control.move_clock(6)
+    api_of(box)("GET", f"/orders/{id}")
+    box.control.advance(id)
+    assert [body["event"] for body in receiver.bodies(3)] == ["PENDING", "APPROVED", "DISPATCHED"]
 
 
 def test_each_signature(box: Served, receiver: Receiver) -> None:

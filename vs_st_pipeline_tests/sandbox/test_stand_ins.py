@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import http.client
-import http.server
 import json
 import stat
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -648,34 +646,6 @@ def test_hook_lets_a_contact_vanish_before_the_batch_is_applied(box: Sandbox, te
     result = done(texting, [{"contactPhone": PLAIN}])["results"][0]
     assert result["contactId"] != old
     assert [made["contact_id"] for made in box.simpletexting.control.created()] == [result["contactId"]]
-
-
-def test_webhooks_are_sent_and_logged(box: Sandbox, shop: Api) -> None:
-    got: list[dict[str, Any]] = []
-    arrived = threading.Semaphore(0)
-
-    class Receiver(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-            arrived.release()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Receiver) as receiver:
-        threading.Thread(target=receiver.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{receiver.server_address[1]}/hook"
-        id = shop("POST", "/profile/webhooks", {"subject": "ORDER", "url": url, "description": "x"}).json["id"]
-        box.vinoshipper.control.set_switch("webhook_style", "numeric_identifier")
-        event = {"identifier": "90000000017", "subject": "ORDER", "event": "UPDATED"}
-        assert box.vinoshipper.control.send_webhooks([event]) == 1
-        assert arrived.acquire(timeout=5)
-        receiver.shutdown()
-    assert got[0]["identifier"] == 90000000017
-    assert shop("GET", f"/profile/webhooks/{id}/logs").status == 200
-    assert shop("DELETE", f"/profile/webhooks/{id}").status == 204
 
 
 def test_settings_are_private_files(box: Sandbox, tmp_path: Path) -> None:

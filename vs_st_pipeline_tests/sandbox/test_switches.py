@@ -15,7 +15,7 @@ import pytest
 
 from vs_st_pipeline.sandbox import FAULT_KINDS, SWITCHES, Sandbox
 from vs_st_pipeline.sandbox.core.lies import LYING_FAULTS
-from vs_st_pipeline.sandbox.core.switches import NUMBERS
+from vs_st_pipeline.sandbox.core.switches import NUMBERS, WEBHOOKS
 from vs_st_pipeline_tests.support.pairs import SHOP, TEXTING
 from vs_st_pipeline_tests.support.story import BRAM, MARISOL, ODALYS, OTHER, TEST, Ran, Record, Story, differences
 
@@ -118,8 +118,8 @@ FITS_FAULT: dict[str, set[str]] = {
 
 # What the way never asks for cannot change how it ends; these are tried together, value by value, to save time.
 NOT_ASKED = {
-    "vinoshipper": ("webhook_style", "exists_answer", "membership_modified_key", "customer_search"),
-    "simpletexting": ("webhook_retry", "webhook_duplicates", "webhook_reorder", "double_post_race", "unknown_task"),
+    "vinoshipper": (*WEBHOOKS["vinoshipper"], "exists_answer", "membership_modified_key", "customer_search"),
+    "simpletexting": (*WEBHOOKS["simpletexting"], "double_post_race", "unknown_task", "phones"),
 }
 
 
@@ -129,7 +129,8 @@ def cases() -> Iterator[Any]:
         not_asked = {name: switches[name] for name in NOT_ASKED[system]}
         for i in range(1, max(map(len, not_asked.values()))):
             together = {name: values[i] for name, values in not_asked.items() if i < len(values)}
-            yield pytest.param(system, together, id=f"{system}-{'-'.join(map(str, together.values()))}")
+            marks = [pytest.mark.slow] if i > 3 else []  # only webhooks have more: test_senders, stories/test_webhooks
+            yield pytest.param(system, together, id=f"{system}-{'-'.join(map(str, together.values()))}", marks=marks)
         for name, values in switches.items():
             for number, value in enumerate(values[1:] if name not in not_asked else ()):
                 together = {**SMALL_PAGES.get((system, name), {}), name: value}

@@ -28,7 +28,7 @@ from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 from vs_st_pipeline_tests.support import proved_quiet
 from vs_st_pipeline_tests.support.story import BRAM, MARISOL, ODALYS, STRANGER, TEST, TOBIAS, Story
 
-SAMPLE = 3  # cases of each test in `make test`; the others count as pytest.mark.slow
+SAMPLE = 2  # cases of each test in `make test`; the others count as pytest.mark.slow
 START = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=1)
 USUAL = {
     "customer_list": "1h",

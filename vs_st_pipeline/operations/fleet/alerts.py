@@ -1,4 +1,4 @@
-"""Tells people when a merchant gets into trouble, and when it is out of it again: once per change, to every address.
+"""Tells people when a merchant, or what takes webhooks, gets into trouble and out of it: once, to every address.
 
 Data flow: `Fleet` + what was told before (`alerts.json`) -> news -> `notifier` -> `alerts.json`.
 
@@ -22,16 +22,15 @@ from pathlib import Path
 
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.formats import humanize
-from vs_st_pipeline.operations.fleet import advice, health
+from vs_st_pipeline.operations.fleet import advice, health, inbox_troubles
 from vs_st_pipeline.operations.fleet.alert_state import AlertState, read_addresses
 from vs_st_pipeline.operations.fleet.health import (
+    AT_REST,
     BROKEN,
     FINE,
     LATE,
     NEW,
-    OFF,
     OPEN,
-    PAUSED,
     REFUSED,
     TROUBLE,
     Fleet,
@@ -138,6 +137,27 @@ def _sent(url: Secret, send: Callable[[Notifier], bool], seconds: float) -> str:
 
 def news(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
     """Return what is new about which merchant, the worst first, given what was told before."""
+    return [*_of_webhooks(found, told), *_of_merchants(found, told)]
+
+
+def _of_webhooks(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
+    """Return what is new about receiver, worker and inbox."""
+    if found.concerns is None:  # nothing is known of them now
+        return []
+    new, known = [], {one.key for one in found.concerns}
+    for one in found.concerns:
+        before = told.get(one.key, [])
+        if one.trouble and one.trouble not in before:
+            new.append(Alert(one.key, one.trouble, one.title, one.says))
+        elif before and one.trouble is None:
+            new.append(Alert(one.key, None, one.title, f"It was: {', '.join(before)}. {one.says}".rstrip()))
+    for key in sorted(key for key in told if inbox_troubles.is_key(key) and key not in known):
+        over = inbox_troubles.Concern(key, None)
+        new.append(Alert(key, None, over.title, f"It was: {', '.join(told[key])}. It is over."))
+    return new
+
+
+def _of_merchants(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
     if found.unreadable is not None:  # nothing is known of any merchant
         if BROKEN in told.get(THE_FILE, ()):
             return []
@@ -152,11 +172,11 @@ def news(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
             trouble = one.state if one.state == LATE else one.in_words  # late stays late, whatever the error is today
             if trouble not in before:
                 new.append(Alert(one.label, trouble, f"{_name(one)}: {one.in_words}", _trouble(one)))
-        elif before and one.state in (PAUSED, OFF):
+        elif before and one.state in AT_REST:
             new.append(Alert(one.label, None))  # a person disabled it, and knows
         elif before and (one.state in (FINE, OPEN, REFUSED) or (one.state == NEW and before == [BROKEN])):
             new.append(Alert(one.label, None, f"{_name(one)}: well again", _recovery(one, before)))
-    gone = told.keys() - {one.label for one in found.stands} - {THE_FILE}
+    gone = {key for key in told if not inbox_troubles.is_key(key)} - {one.label for one in found.stands} - {THE_FILE}
     return [*new, *(Alert(merchant, None) for merchant in sorted(gone))]
 
 

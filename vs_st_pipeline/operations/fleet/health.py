@@ -11,12 +11,14 @@ It is long because each state is told from the others by its neighbors.
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from vs_st_pipeline import routes
 from vs_st_pipeline.domain.errors import BadSettings
@@ -32,6 +34,7 @@ from vs_st_pipeline.operations.fleet.advice import (
     WHAT_TO_DO,
     what_to_do,
 )
+from vs_st_pipeline.operations.fleet.inbox_troubles import Concern, concerns
 from vs_st_pipeline.operations.fleet.schedule import intervals
 from vs_st_pipeline.operations.settings import read_merchants, taken
 from vs_st_pipeline.pipeline.route import Route
@@ -45,15 +48,19 @@ from vs_st_pipeline.pipeline.status_file import (
     poll_stats_of,
     read_status,
 )
+from vs_st_pipeline.platform.inbox import statistics
+from vs_st_pipeline.platform.inbox.statistics import Waiting
+from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.environment import InvalidSetting
 from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile
 from vs_st_pipeline.platform.settings.model import secrets_of
 from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE
-from vs_st_pipeline.routes import faults_of, has_route, paused_of
+from vs_st_pipeline.routes import at_rest, faults_of, has_route
 
 BROKEN, FAILING, LATE, RETRYING = "broken settings", "failing", "late", "retrying"
 REFUSED, OPEN, NEW, FINE, PAUSED, OFF = "partial", "open", "new", "fine", "paused", "off"
+PENDING, ENDED = "pending", "ended"
 
 STATES = {
     BROKEN: "the entry in the merchants file cannot be used, so nothing is called",
@@ -65,11 +72,15 @@ STATES = {
     NEW: "not synced yet",
     FINE: "the last sync was good",
     PAUSED: "paused in the merchants file",
+    PENDING: "not served yet, by what the merchants file says",
+    ENDED: "not served any more, by what the merchants file says",
     OFF: "disabled in the merchants file",
 }
 """Every state and what it means, the worst first."""
 
 TROUBLE = (BROKEN, FAILING, LATE)
+AT_REST = (PAUSED, PENDING, ENDED, OFF)
+"""States of those that are not synced because a person wants it so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,7 @@ class MerchantHealth:
         changes: number of contacts accepted within the last 24 hours.
         hours: outcomes of its runs by the hour.
         route: name of the route.
+        enabled: whether the merchants file says so; None where that cannot be read.
     """
 
     merchant: str
@@ -116,6 +128,7 @@ class MerchantHealth:
     changes: int = 0
     hours: tuple[Hour, ...] = field(default=(), repr=False)
     route: str = DEFAULT_ROUTE
+    enabled: bool | None = None
 
     @property
     def label(self) -> str:
@@ -142,6 +155,8 @@ class Fleet:
         late_after: how long a merchant may be without a good sync.
         unreadable: why the merchants file cannot be used at all; nothing is then known of its merchants.
         misunderstood: settings of the environment that are not understood.
+        concerns: how receiver, worker and inbox are; None where that is not known now.
+        hints: hints that wait, by merchant and route.
     """
 
     at: datetime
@@ -149,6 +164,8 @@ class Fleet:
     stands: tuple[MerchantHealth, ...] = ()
     unreadable: BadSettings | None = None
     misunderstood: tuple[InvalidSetting, ...] = ()
+    concerns: tuple[Concern, ...] | None = ()
+    hints: Mapping[tuple[str, str], Waiting] = field(default_factory=dict)
 
     @property
     def worst_first(self) -> list[MerchantHealth]:
@@ -165,7 +182,7 @@ class Fleet:
     @property
     def enabled(self) -> int:
         """Return the number of merchants that should be synced, broken entries included."""
-        return sum(one.state not in (OFF, PAUSED) for one in self.stands)
+        return sum(one.state not in AT_REST for one in self.stands)
 
     def of(self, *states: str) -> list[MerchantHealth]:
         """Return the merchants in these states, the worst first."""
@@ -205,15 +222,36 @@ def fleet_health(environ: Mapping[str, str], file: MerchantsFile | None = None) 
     Args:
         file: the merchants file, where it has been read already.
     """
-    by = taken(environ)
+    by, inbox = taken(environ), Inbox(environment.data_dir(environ))
+    try:
+        about: dict[str, Any] = {
+            "misunderstood": by.misunderstood,
+            "concerns": concerns(inbox, _kept()),
+            "hints": _hints(inbox),
+        }
+    finally:
+        inbox.close()
     try:
         file = file or read_merchants(environment.settings_path(environ), environ)
     except BadSettings as error:
-        return Fleet(by.now, by.late_after, unreadable=error.with_traceback(None), misunderstood=by.misunderstood)
+        return Fleet(by.now, by.late_after, unreadable=error.with_traceback(None), **about)
     found = read_fleet(
         file, environment.data_dir(environ), by.now, late_after=by.late_after, bounds=by.bounds, rates=by.rates
     )
-    return replace(found, misunderstood=by.misunderstood)
+    return replace(found, **about)
+
+
+def _kept() -> list[str]:
+    """Return the systems whose calls never expire, because they cannot be asked for again (R31)."""
+    systems = {connector.name: connector for route in routes.ROUTES for connector in route.connectors}
+    return [name for name, connector in systems.items() if connector.hooks and not connector.hooks.expires]
+
+
+def _hints(inbox: Inbox) -> dict[tuple[str, str], Waiting]:
+    try:
+        return statistics.waiting(inbox)
+    except (sqlite3.Error, OSError):  # it is shown without them
+        return {}
 
 
 def read_fleet(
@@ -257,7 +295,7 @@ def _has_row(merchant: Merchant, route: Route) -> bool:
     """Say whether a route of a merchant is shown; the first one also where the merchant is disabled."""
     if not merchant.enabled:
         return route is routes.ROUTES[0]
-    return has_route(merchant, route) or route.name in paused_of(merchant)
+    return has_route(merchant, route) or route.name in at_rest(merchant)
 
 
 def _broken(file: MerchantsFile, bad: BadMerchant) -> MerchantHealth:
@@ -287,10 +325,12 @@ def _health_of(
     state = _state(merchant, route, status, late=waited > late_after)
     if state == LATE:
         since = (status.last_good_sync_at or since or now) + timedelta(seconds=late_after)
-    elif state in (NEW, PAUSED, OFF):
+    elif state == NEW or state in AT_REST:
         since = None
     failed = error if state in (FAILING, LATE, RETRYING) else None
     says, do = _told(state, failed, status)
+    if (off := merchant.off.get(route.name)) is not None and state == off.state:
+        says, do = off.says, off.do
     if failed and failed.kind == "auth":
         do = do.replace(KEYS_PLACE, f"{KEYS_PLACE} ({_keys_of(merchant, route, failed.system)})")
     yesterday = _hour(now) - 24
@@ -309,6 +349,7 @@ def _health_of(
         changes=sum(one.changes for one in status.hours if one.hour > yesterday),
         hours=tuple(status.hours),
         route=route.name,
+        enabled=merchant.enabled,
     )  # fmt: skip
 
 
@@ -319,6 +360,8 @@ def _part_error(last: LastRun | None) -> Error | None:
 
 
 def _state(merchant: Merchant, route: Route, status: MerchantStatus, *, late: bool) -> str:
+    if (off := merchant.off.get(route.name)) is not None:  # it says more than that the merchant is disabled
+        return off.state
     if not merchant.enabled:
         return OFF
     if not route.is_on(merchant):

@@ -25,7 +25,7 @@ create table entries (
     kept text not null,                  -- JSON
     unique (merchant, system, event_id)  -- nulls are all different
 );
-create index entries_by_age on entries (stored_at);
+create index entries_by_age on entries (stored_at, system);
 create table hints (
     hint integer primary key autoincrement,
     entry integer not null references entries (entry) on delete cascade,
@@ -47,7 +47,13 @@ create table hints (
     lease_until real,                    -- null while a whole sync has it
     settled_at real
 );
-create index hints_open on hints (merchant, route, state) where state in ('waiting', 'working');
+-- SQLite takes a partial index only for a question that says its condition in the same words.
+create index hints_waiting on hints (merchant, route, system, kind, record, stored_at, not_before, state)
+    where state = 'waiting';
+create index hints_working on hints (lease_until, merchant, route, state) where state = 'working';
+create index hints_settled on hints (settled_at, merchant, route, state, outcome, lag) where settled_at is not null;
+create index hints_written on hints (route, merchant, settled_at, outcome) where outcome = 'written';
+create index hints_expired on hints (merchant, route, settled_at, state) where state = 'expired';
 create index hints_of_entry on hints (entry);
 create table records (                   -- when a record was read last, for how soon it is read again
     merchant text not null,
@@ -96,4 +102,5 @@ create table looked_at (                 -- contacts as a look or a whole sync s
 ) without rowid;
 create table refusals (merchant text not null, system text not null, at real not null);  -- right URL, wrong header
 create index refusals_by_merchant on refusals (merchant, system, at);
+create index refusals_by_age on refusals (at, merchant, system);
 """

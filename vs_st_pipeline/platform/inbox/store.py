@@ -16,7 +16,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +125,10 @@ class Inbox:
         db.execute("commit")
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._db().execute(sql, values).fetchall() if self.exists else []
+
+    def ask(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """Return what a question of `statistics` finds; nothing where nothing was ever stored."""
         return self._db().execute(sql, values).fetchall() if self.exists else []
 
     def close(self) -> None:

@@ -233,7 +233,7 @@ def Whole(least: int, most: int) -> Form:  # noqa: N802  # it stands for a class
 # --- dates and zones ---
 
 
-def _past_date(node: Node, reading: Reading) -> date:
+def _any_date(node: Node) -> date:
     expected = "a date written YYYY-MM-DD, such as 2005-01-01"
     written = node.written(expected)
     try:
@@ -244,6 +244,11 @@ def _past_date(node: Node, reading: Reading) -> date:
         raise node.problem(f"expected {expected}") from None
     if not FIRST_YEAR <= found.year <= LAST_YEAR:  # at the ends of the calendar no day can be added or taken away
         raise node.problem(f"expected a date between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return found
+
+
+def _past_date(node: Node, reading: Reading) -> date:
+    found = _any_date(node)
     if reading.today is not None and found > reading.today:
         raise node.problem(
             f"this is after today ({reading.today}): no order would be found; write a day that is past, such as "
@@ -255,6 +260,9 @@ def _past_date(node: Node, reading: Reading) -> date:
 
 PastDate = Annotated[date, Form(_past_date, "a date written YYYY-MM-DD, such as 2005-01-01")]
 """A date that is not after today, in the merchant's zone or in UTC."""
+
+AnyDate = Annotated[date, Form(_plain(_any_date), "a date written YYYY-MM-DD, such as 2026-01-31")]
+"""A date, which may lie in the future."""
 
 
 def _time_zone(node: Node) -> ZoneInfo:

@@ -20,7 +20,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn
 from zoneinfo import ZoneInfo
@@ -39,6 +39,7 @@ from vs_st_pipeline.platform.settings.forms import (
 )
 from vs_st_pipeline.platform.settings.model import (
     M,
+    Off,
     SettingsModel,
     fault_in,
     keys_of,
@@ -47,7 +48,13 @@ from vs_st_pipeline.platform.settings.model import (
     validate,
 )
 from vs_st_pipeline.platform.settings.webhooks import Webhooks, WebhookSettings
-from vs_st_pipeline.platform.settings.yaml_source import ROUTE, Node, SettingsFault, read_with_lines
+from vs_st_pipeline.platform.settings.yaml_source import (
+    ROUTE,
+    Node,
+    SettingsFault,
+    load_with_lines,
+    read_with_lines,
+)
 
 ID_FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 SHORTEST_KEEPING = timedelta(days=90)
@@ -148,9 +155,10 @@ class Merchant:
         give_up_after: how long all tries of one request may take together; above zero.
         keep_raw_bodies: how long raw bodies that nothing needs any more are kept whole; None: always.
         webhooks: whether and how systems call us.
-        routes: names of the routes that are on, as far as the entry says: neither paused nor at fault. Whether the
-            merchant is `enabled` is another question.
+        routes: names of the routes that are on, as far as the entry says: neither paused nor off today nor at fault.
+            Whether the merchant is `enabled` is another question.
         paused: names of the routes that the entry has and pauses.
+        off: by name, why a route that the entry has is off on the day on which the file was read.
         faults: by name, why a route that the entry has cannot be used.
         sections: the settings of each section that the entry names and that can be used, by name.
         doubts: sentences about what is right but may not be intended.
@@ -165,6 +173,7 @@ class Merchant:
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     routes: tuple[str, ...] = ()
     paused: frozenset[str] = frozenset()
+    off: Mapping[str, Off] = field(default_factory=dict)
     faults: Mapping[str, BadSettings] = field(default_factory=dict)
     sections: Mapping[str, SettingsModel] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
@@ -299,6 +308,43 @@ def is_enabled(path: Path, merchant_id: str) -> bool | None:
     return any(_says_enabled(entry, files.defaults) for entry in own) if own else None
 
 
+def more_files(path: Path) -> Path:
+    """Return the folder that files of single merchants lie in; it need not be there (R64)."""
+    return path if os.path.isdir(path) else path.parent / _MORE_FILES
+
+
+def file_of_entry(path: Path, merchant_id: str) -> Path | None:
+    """Return the file that a merchant's entry stands in, the first where there are several; None: in none.
+
+    Raises:
+        BadSettings: the merchants file cannot be read, or there is none; a file beside it that cannot is passed over.
+    """
+    files = _read_files(path)
+    for entry in files.entries:
+        if _peek(entry, "id", Node.text) == merchant_id:
+            return files.folders[entry.file] / Path(entry.file).name
+    return None
+
+
+def read_draft(path: Path, environ: Mapping[str, str], house: House, file: Path, text: str) -> list[Merchant]:
+    """Read what a file beside the merchants file would say, with the defaults of that one.
+
+    Args:
+        path, environ, house: as in `read_merchants`. file: what the draft is for; it need not be there.
+
+    Raises:
+        BadSettings: an entry cannot be used; the message names file and line.
+    """
+    folders, defaults = {}, None
+    if not os.path.isdir(path) and os.path.lexists(path):
+        top = read_with_lines(path)
+        folders[top.file], defaults = path.absolute().parent, top.child("defaults")
+    name = f"{file.absolute().parent.name}/{file.name}"
+    folders[name] = file.absolute().parent
+    reader = _EntryReader(house, environ, folders, defaults, False)
+    return [reader.read(entry) for entry in _entries_of(load_with_lines(text, name))]
+
+
 def _says_enabled(*nodes: Node | None) -> bool:
     for node in nodes:
         if node is not None and (said := node.child("enabled")) is not None:
@@ -346,7 +392,7 @@ class _Files:
 
 def _read_files(path: Path) -> _Files:
     files = _Files(BadSettings(f"{path}: {_NOBODY}"))
-    folder = path if os.path.isdir(path) else path.parent / _MORE_FILES
+    folder = more_files(path)
     # Each merchant may have a file of its own, so the merchants file itself need not be there.
     if folder is not path and (os.path.lexists(path) or not _yaml_files(folder)):
         top = read_with_lines(path)
@@ -449,8 +495,10 @@ class _EntryReader:
         if base is None or not had:
             raise _first([*wrong, *faults.values()])
         at_fault = {route.name: fault for route in had if (fault := _fault_of(route, named, faults)) is not None}
-        if len(at_fault) == len(had) and at_fault.keys() - base.paused:  # what is paused fails nothing
+        off = self._off(base, had, sections)
+        if len(at_fault) == len(had) and at_fault.keys() - base.paused - off.keys():  # what is at rest fails nothing
             _raise_all(at_fault.values())
+        on = [route for route in had if route.name not in {*at_fault, *base.paused, *off}]
         return Merchant(
             base.id,
             base.name or base.id,
@@ -459,11 +507,12 @@ class _EntryReader:
             base.give_up_after,
             base.keep_raw_bodies,
             base.webhooks,
-            routes=tuple(r.name for r in had if r.name not in at_fault and r.name not in base.paused),
+            routes=tuple(route.name for route in on),
             paused=base.paused & {route.name for route in had},
+            off=off,
             faults={name: fault.with_traceback(None) for name, fault in at_fault.items()},
             sections=sections,
-            doubts=tuple(self._doubts(own, named, had, faults)),
+            doubts=(*self._doubts(own, named, had, faults), *self._doubts_of_routes(had, sections)),
             _unusable={self._house.models[name]: fault.with_traceback(None) for name, fault in faults.items()},
         )
 
@@ -471,6 +520,17 @@ class _EntryReader:
         now = self._now
         today = max(now.astimezone(UTC).date(), now.astimezone(base.time_zone).date())
         return replace(self._form_only, today=today, secrets=base.enabled or self._all_secrets)
+
+    def _off(self, base: _Entry, had: Sequence[RouteNeeds], sections: Mapping[str, SettingsModel]) -> dict[str, Off]:
+        """Return why routes are off today, by name: whose own settings say so (`SettingsModel.off_because`)."""
+        today: date = self._now.astimezone(base.time_zone).date()
+        found = {route.name: sections[route.name].off_because(today) for route in had if route.name in sections}
+        return {name: off for name, off in found.items() if off is not None}
+
+    def _doubts_of_routes(self, had: Sequence[RouteNeeds], sections: Mapping[str, SettingsModel]) -> Iterator[str]:
+        for route in had:
+            if route.name in sections:
+                yield from sections[route.name].doubts()
 
     def _sections(
         self, entry: Node, own: Mapping[str, Node], wanted: set[str], reading: Reading

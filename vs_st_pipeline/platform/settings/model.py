@@ -9,7 +9,9 @@ their input.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -22,6 +24,20 @@ from vs_st_pipeline.platform.settings.yaml_source import LACK, Node, SettingsFau
 M = TypeVar("M", bound="SettingsModel")
 
 _OF_THE_WHOLE = ("value_error", "assertion_error")  # what a validator of a whole model raises
+
+
+@dataclass(frozen=True, slots=True)
+class Off:
+    """Why a route does nothing today although the merchant is enabled: what its own settings say.
+
+    Attributes:
+        state: `pending` or `ended`, as the fleet's page shows it.
+        says: what is missing or what has happened, in words. do: what a person should do.
+    """
+
+    state: str
+    says: str
+    do: str = ""
 
 
 class SettingsModel(BaseModel):
@@ -39,6 +55,18 @@ class SettingsModel(BaseModel):
     )
 
     top_level: ClassVar[bool] = False
+
+    def off_because(self, today: date) -> Off | None:
+        """Return why the route whose settings these are is off, None where it is on.
+
+        Args:
+            today: in the merchant's zone.
+        """
+        return None
+
+    def doubts(self) -> Sequence[str]:
+        """Return sentences about what is right but may not be intended."""
+        return ()
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -204,8 +204,16 @@ class AccountStandIn(StandIn):
         """Return counters and other findings of some merchants, by name."""
         raise NoSuchRecord(name)
 
-    def send_webhooks(self, merchant: Merchant, body: Record) -> Any:
+    # Webhooks: most of these systems have none that the route uses.
+
+    def send_webhooks(self, merchant: Merchant, events: Sequence[Record]) -> int:
         raise NoSuchRecord(f"webhooks of {self.system}")
+
+    def is_registered(self, merchant: str, webhook: str) -> bool:
+        return False
+
+    def unregister(self, merchant: str, webhook: str) -> None:
+        pass
 
 
 def iso(at: datetime) -> str:

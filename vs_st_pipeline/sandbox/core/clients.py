@@ -1,4 +1,7 @@
-"""Calls the control API, for tests and the demo; uses the standard library alone."""
+"""Calls the control API, for tests and the demo; uses the standard library alone.
+
+It is long because it has a method for each thing that a test does to a stand-in, most of one line.
+"""
 
 from __future__ import annotations
 
@@ -139,6 +142,14 @@ class Control:
         body = {"events": events}
         return int(self.call("POST", "webhooks/send", body, merchant=merchant or self.first_merchant)["calls"])
 
+    def deliveries(self, merchant: str | None = None, webhook: str | None = None) -> list[Record]:
+        """Return webhook calls, oldest first: delivery, merchant, webhook, url, about, state, status, tries, body, ...
+
+        `state` is waiting, sending, sent (a 2xx came), failed or dropped; `status` is the last one, 0 where none came.
+        """
+        found: list[Record] = self.call("GET", "deliveries", merchant=merchant, webhook=webhook)
+        return found
+
     # Records.
 
     def all(self, kind: str, merchant: str | None = None) -> list[Record]:
@@ -249,6 +260,12 @@ class SimpleTextingControl(Control):
     def opt_out(self, id_or_phone: str, merchant: str | None = None) -> Record:
         """Opt a contact out, as by texting STOP."""
         return self.patch_contact(id_or_phone, merchant, subscriptionStatus="OPT_OUT")
+
+    def text_in(self, phone: str, text: str, merchant: str | None = None) -> Record:
+        """Let somebody send a text: STOP opts out, START in, and whoever is new signs up by it."""
+        body = {"contactPhone": phone, "text": text}
+        found: Record = self.call("POST", "texts", body, merchant=merchant or self.first_merchant)
+        return found
 
     def delete_contact(self, id_or_phone: str, merchant: str | None = None) -> None:
         """Delete a contact as in the web app."""

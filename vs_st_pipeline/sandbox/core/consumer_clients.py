@@ -80,11 +80,6 @@ class SoPostControl(AccountControl):
         """Send events, or without any all that nobody was told of; `untold` may have `url`, `doubled_every`."""
         return self.send_webhooks(list(events) or [untold], merchant)
 
-    def deliveries(self, merchant: str | None = None) -> list[Record]:
-        """Return every try of every call: {merchant, url, body, status, attempt, at}."""
-        found: list[Record] = self.report("deliveries", merchant)
-        return found
-
     def consents(self, merchant: str | None = None) -> list[Record]:
         """Return every consent that any version of an order ever showed."""
         found: list[Record] = self.report("consents", merchant)

@@ -1,4 +1,4 @@
-"""Answers a stand-in's control API, under /__control__/: switches, journal, records, hooks, findings, reset, stop."""
+"""Answers a stand-in's control API, under /__control__/: switches, journal, records, hooks, deliveries, and more."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ def _routed(server: StandIn, request: Request) -> Any:
         server.stop()
         return {}
     if key == ("POST", "webhooks") and rest == ["send"]:
-        return server.send_webhooks(_one(server, merchant_id), request.json_object())
+        body = request.json_object()
+        return {"calls": server.send_webhooks(_one(server, merchant_id), body.get("events") or [body])}
+    if key == ("GET", "deliveries"):
+        return server.sender.deliveries(merchant_id, request.query.get("webhook"))
     if request.method == "GET":
         return server.report(what, merchant_id)
     if request.method == "POST" and what in server.acts:

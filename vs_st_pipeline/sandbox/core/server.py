@@ -1,6 +1,7 @@
 """Does what both stand-ins share: who calls, the journal, switches, faults and hooks around a system's own answers.
 
-It is long because journal, switches, faults and hooks act on one and the same answer, one after the other.
+It is long because journal, switches, faults and hooks act on one and the same answer, one after the other, and each
+change that comes of it is told by webhooks.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import pickle
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -20,6 +21,7 @@ from vs_st_pipeline.sandbox.core import control
 from vs_st_pipeline.sandbox.core.asgi import Answer, BadJson, Record, Request, read_body, send_answer
 from vs_st_pipeline.sandbox.core.faults import OWN_WORDS, Fault, Faults, cloudflare_block, cut_connection
 from vs_st_pipeline.sandbox.core.lies import LYING_FAULTS, Kind, Liar, by_fault
+from vs_st_pipeline.sandbox.core.sender import Sender
 from vs_st_pipeline.sandbox.core.switches import Switches
 from vs_st_pipeline.sandbox.scenarios.fixtures import Merchant
 
@@ -72,7 +74,7 @@ class StandIn(ABC):
         self.switches = Switches(self.system, switches)
         self.faults = Faults()
         self.stop: Callable[[], None] = lambda: None
-        self._background: set[asyncio.Task[None]] = set()
+        self.sender = Sender(self)
         self._open(world)
 
     def pristine(self) -> list[Merchant]:
@@ -97,6 +99,8 @@ class StandIn(ABC):
         self.hooks: list[Hook] = []
         self.clear_journal()
         self.liar = Liar(self.system)
+        self.sender.close()
+        self.sender = Sender(self)
         self.opened()
 
     @abstractmethod
@@ -253,11 +257,32 @@ class StandIn(ABC):
         self.journal.append(entry)
         return entry
 
-    def in_background(self, work: Callable[[], None]) -> None:
-        """Run blocking work beside the server, in a thread."""
-        task = asyncio.get_running_loop().create_task(asyncio.to_thread(work))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+    # Webhooks.
+
+    def happened(self, merchant: Merchant, events: Sequence[Record]) -> None:
+        """Tell whoever registered a webhook of a change, where `auto_webhooks` is on."""
+        if events and self.switches.of(merchant.id)["auto_webhooks"] == "on":
+            self.send_webhooks(merchant, events)
+
+    def switches_of(self, merchant: str) -> Record:
+        """Return the switches of one merchant; for the sender, like the next three."""
+        return self.switches.of(merchant)
+
+    @abstractmethod
+    def is_registered(self, merchant: str, webhook: str) -> bool:
+        """Say whether there is such a registration."""
+
+    def most_per_second(self, merchant: str, webhook: str) -> float | None:
+        """Return how many calls a second the registration wants at most; None: any number."""
+        return None
+
+    @abstractmethod
+    def unregister(self, merchant: str, webhook: str) -> None:
+        """Remove a registration, if it is there."""
+
+    @abstractmethod
+    def send_webhooks(self, merchant: Merchant, events: Sequence[Record]) -> int:
+        """Send webhook calls for these events to every URL that is registered for them; return how many."""
 
     # What a system has to say for itself.
 
@@ -326,7 +351,3 @@ class StandIn(ABC):
     def report(self, name: str, merchant: str | None) -> Any:
         """Return counters and other findings, by name."""
         raise NoSuchRecord(name)
-
-    @abstractmethod
-    def send_webhooks(self, merchant: Merchant, body: Record) -> Any:
-        """Send webhook calls to every URL that is registered for them."""

@@ -23,6 +23,47 @@ TOTALS = ["true", "page", "zero", "negative", "null", "text", "huge", "absent"]
 # that it reads.
 NUMBERS = ["plain", "unread_exponent", "unread_digits", "read_exponent", "read_digits"]
 
+# How a system calls whoever registered a webhook, and what it lets register: none of it shows in what a sync reads.
+OF_BOTH_SENDERS: dict[str, list[Any]] = {
+    "auto_webhooks": ["off", "on"],  # whatever changes is told by itself, not only what a test has sent
+    "webhook_delay_seconds": [0, 0.2],
+    "webhook_drop_share": [0, 0.5, 1],  # of each registration's calls, spread evenly; these are never sent
+    "webhook_timeout_seconds": [10, 1],
+    "webhook_disable_after": [None, 1],  # failed sendings in a row, after which the registration is gone
+}
+WEBHOOKS: dict[str, dict[str, list[Any]]] = {
+    "vinoshipper": {
+        "webhook_style": [
+            "normal",
+            "duplicated",
+            "reordered",
+            "dropped",
+            "numeric_identifier",
+            "event_colon",
+            "unknown_event",
+            "card_declined",
+            "array",
+            "empty_body",
+            "not_json",
+            "no_subject",
+            "href_only",
+        ],
+        "membership_href": ["customer", "club"],  # .../customers/{id}/memberships/{id} | .../clubs/memberships/{id}
+        "webhook_resend": ["none", "3_times", "until_2xx"],
+        "webhooks_api": ["works", 403, 404, "refuses_membership", "made_but_500", "duplicates_on_post"],
+        "webhook_logs": ["items", "array", "nested_text", 404, "html"],
+        **OF_BOTH_SENDERS,
+    },
+    "simpletexting": {
+        "webhook_style": ["normal", "array", "no_values", "unknown_type", "plus_one_phone"],
+        "webhook_triggers": ["many", "one_each", "new_ones_refused"],
+        "webhook_retry": ["none", "same_report_id", "new_report_id"],
+        "webhook_duplicates": [False, True],
+        "webhook_reorder": [False, True],
+        **OF_BOTH_SENDERS,
+    },
+}
+
 # What the answers say is not true, or not in the form that the fact sheets know (`lies`); the records stay true.
 LIES: dict[str, dict[str, list[Any]]] = {
     "vinoshipper": {
@@ -72,17 +113,10 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
         "customer_search": ["works", "ignored", 404],
         "short_list": [False, True],
         "receipt": ["url", "receiptUrl", "nested", "none", 404, 500],
-        "webhook_style": [
-            "normal",
-            "duplicated",
-            "reordered",
-            "dropped",
-            "numeric_identifier",
-            "event_colon",
-            "unknown_event",
-            "card_declined",
-        ],
+        "profile_name": [None],  # None: as the world has it
+        "profile_id": [None],
         "cf_ray_on_all": [False, True],
+        **WEBHOOKS["vinoshipper"],
         **LIES["vinoshipper"],
         **BOTH,
     },
@@ -104,9 +138,7 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
         "null_style": ["absent", "null", "empty_string"],
         "rate_limit": ["off", "429", "429_retry_after"],
         "put_missing_contact": ["create", 404],
-        "webhook_retry": ["none", "same_report_id", "new_report_id"],
-        "webhook_duplicates": [False, True],
-        "webhook_reorder": [False, True],
+        "phones": ["one", "none"],
         "double_post_race": [False, True],
         "short_list": [False, True],
         "contacts_change_while_paged": [False, True, "touch"],
@@ -120,13 +152,14 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
         "email_checked": [False, True],
         # A write that holds this text is answered so: {"DROP TABLE": "cloudflare_403"}, or "500".
         "firewall": [{}],
+        **WEBHOOKS["simpletexting"],
         **LIES["simpletexting"],
         **BOTH,
     },
 }
 
 for _system, _values in CONSUMER_SWITCHES.items():
-    SWITCHES[_system] = {**_values, **BOTH}
+    SWITCHES[_system] = {**_values, **(OF_BOTH_SENDERS if "webhook_style" in _values else {}), **BOTH}
 
 OPEN = CONSUMER_OPEN | {
     "fault",
@@ -140,6 +173,12 @@ OPEN = CONSUMER_OPEN | {
     "firewall",
     "reject",
     "max_value_length",
+    "webhook_delay_seconds",
+    "webhook_drop_share",
+    "webhook_timeout_seconds",
+    "webhook_disable_after",
+    "profile_name",
+    "profile_id",
 }
 
 

@@ -1,12 +1,16 @@
-"""Makes what happens at the shop and on people's phones between the two syncs of the demo."""
+"""Makes what happens at the shop and on people's phones between the acts of the demo."""
 
 from __future__ import annotations
 
 import re
+import time
+from datetime import datetime
 
 from vs_st_pipeline.sandbox.core.clients import Record
 from vs_st_pipeline.sandbox.core.process import Sandbox
 from vs_st_pipeline.sandbox.scenarios.fixtures import PACIFIC
+
+BRAM = 700103
 
 
 def shop_changes(box: Sandbox) -> list[str]:
@@ -25,8 +29,8 @@ def shop_changes(box: Sandbox) -> list[str]:
     )
     said.append(f"The parcel of {masked(renske)} has left with UPS under a new tracking number.")
 
-    bram = shop.customer(700103)
-    order = shop.add_order(700103, purchasedAt=now.isoformat(timespec="seconds"), total="88.40", cartType="WEB")
+    bram = shop.customer(BRAM)
+    order = shop.add_order(BRAM, purchasedAt=now.isoformat(timespec="seconds"), total="88.40", cartType="WEB")
     said.append(f"{masked(bram)} has placed a new order over ${order['total']:.2f}.")
 
     marisol = shop.customer(700101)
@@ -41,6 +45,38 @@ def shop_changes(box: Sandbox) -> list[str]:
     texting.opt_out("7075550149")
     said.append(f"{masked(shop.customer(700110))} has texted STOP on one of her two phones.")
     return [f"{merchant.name}: {sentence}" for sentence in said]
+
+
+def ship(box: Sandbox) -> str:
+    """Ship the newest order of Bram at the first merchant, whose shop tells of it by webhook, and say so."""
+    merchant, shop = box.merchants[0], box.vinoshipper.control
+    shop.set_switch("auto_webhooks", "on")
+    orders = [order for order in shop.orders() if (order["customer"] or {}).get("id") == BRAM]
+    number = max(orders, key=lambda order: str(order["purchasedAt"]))["orderNumber"]
+    shop.patch_order(
+        number,
+        orderStatus="SHIPPED",
+        shippedAt=datetime.now(PACIFIC).isoformat(timespec="seconds"),
+        shipping={"packages": [{"carrier": "FedEx", "trackingNumber": "EXAMPLE0000000077"}]},
+    )
+    return f"{merchant.name}: The new order of {masked(shop.customer(BRAM))} has left with FedEx."
+
+
+def told(box: Sandbox, seconds: float = 30.0) -> list[str]:
+    """Wait until Bram's contact says what `ship` did, and say it; nothing where it does not come in time."""
+    texting, began = box.simpletexting.control, time.monotonic()
+    while time.monotonic() - began < seconds:
+        for contact in texting.contacts():
+            says = contact["customFields"]
+            if says.get("vscustomerid") == str(BRAM) and says.get("order_status") == "Shipped":
+                after = time.monotonic() - began
+                return [
+                    f"{after:.1f} seconds later the contact ***-***-{contact['contactPhone'][-4:]} says:",
+                    f"Order Status {says['order_status']}, Shipped Date {says.get('shipped_date')}, "
+                    f"Tracking Number ***{str(says.get('tracking_number'))[-4:]}.",
+                ]
+        time.sleep(0.05)
+    return []
 
 
 def masked(customer: Record) -> str:

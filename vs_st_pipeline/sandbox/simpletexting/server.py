@@ -6,6 +6,7 @@ It is long because it holds every call of the API, beside the switch of each thi
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,6 @@ from vs_st_pipeline.sandbox.core.asgi import Answer, Record, Request, json_answe
 from vs_st_pipeline.sandbox.core.faults import cloudflare_block
 from vs_st_pipeline.sandbox.core.lies import Kind, texting_kind
 from vs_st_pipeline.sandbox.core.server import NoSuchRecord, StandIn
-from vs_st_pipeline.sandbox.core.webhooks import StHooks
 from vs_st_pipeline.sandbox.scenarios.fixtures import Merchant, instant_text
 from vs_st_pipeline.sandbox.simpletexting.account import BUILTIN, Account, digits_of, now_text
 from vs_st_pipeline.sandbox.simpletexting.batch import MOST, Task
@@ -27,7 +27,7 @@ from vs_st_pipeline.sandbox.simpletexting.errors import (
     missing,
 )
 from vs_st_pipeline.sandbox.simpletexting.lists import answer_lists
-from vs_st_pipeline.sandbox.simpletexting.webhooks import answer_webhooks
+from vs_st_pipeline.sandbox.simpletexting.webhooks import StHooks
 
 RATE_LIMITED_EVERY = 7
 
@@ -37,13 +37,16 @@ class SimpleTexting(StandIn):
 
     system = "simpletexting"
     kinds = ("contacts", "custom_fields")
+    acts = ("texts",)
     not_mine = ("customers", "orders", "memberships")
 
     def opened(self) -> None:
         self.accounts = {merchant.id: Account(merchant) for merchant in self.merchants.values()}
         self.callers = {f"Bearer {merchant.st_token}".encode(): merchant for merchant in self.merchants.values()}
         self.tasks: dict[tuple[str, str], Task] = {}
-        self.webhooks = {merchant.id: StHooks() for merchant in self.merchants.values()}
+        self.webhooks = {
+            merchant.id: StHooks(merchant.id, self.sender, _number(merchant)) for merchant in self.merchants.values()
+        }
         self.raced: set[tuple[str, str]] = set()
         self.calls: dict[str, int] = {}
 
@@ -121,9 +124,8 @@ class SimpleTexting(StandIn):
             case "GET", ["tenant"]:
                 return json_answer({"email": f"owner@{merchant.id}.example.com"})
             case "GET", ["phones"]:
-                return self._page(
-                    request, [{"number": f"800555{merchant.account:04d}", "name": merchant.name}], switches
-                )
+                phones = [{"number": _number(merchant), "name": merchant.name}]
+                return self._page(request, phones if switches["phones"] == "one" else [], switches)
             case "GET", ["custom-fields"]:
                 return self._page(request, list(merchant.custom_fields), switches)
             case "GET", ["contacts"]:
@@ -140,7 +142,7 @@ class SimpleTexting(StandIn):
                 return self._batch_delete(request, account)
             case _, ["webhooks", *more]:
                 hooks = self.webhooks[merchant.id]
-                return answer_webhooks(request, more, hooks, lambda rows: self._page(request, rows, switches))
+                return hooks.answer(request, more, switches, lambda rows: self._page(request, rows, switches))
             case "POST", ["messages" | "campaigns"]:
                 # Nothing that syncs data has a reason to send anybody a text.
                 nobody = {"contactId": None, "subscriptionStatus": None}
@@ -272,11 +274,13 @@ class SimpleTexting(StandIn):
         if problem:
             return invalid(problem)
         replace = request.query.get("listsReplacement", "true").lower() != "false"
+        before = dict(contact) if contact else None
         try:
             written = account.write(contact, update, replace, switches, request.method.lower(), request.seq)
         except ItemFailed as error:
             text = f"contactPhone={phone}, errorMessage={error.text}"
             return envelope_a(409, error.code, text, "/v2")
+        self.happened(account.merchant, self.webhooks[account.merchant.id].change(before, written))
         return json_answer({"id": written["contactId"]}, status)
 
     def _delete(self, request: Request, contact: Record, account: Account) -> Answer:
@@ -330,12 +334,32 @@ class SimpleTexting(StandIn):
 
     # Webhooks.
 
-    def send_webhooks(self, merchant: Merchant, body: Record) -> Any:
-        switches = self.switches.of(merchant.id)
-        hooks = self.webhooks[merchant.id]
-        calls = hooks.calls(body.get("events") or [body], switches)
-        self.in_background(lambda: hooks.deliver(calls, str(switches["webhook_retry"])))
-        return {"calls": len(calls)}
+    def send_webhooks(self, merchant: Merchant, events: Sequence[Record]) -> int:
+        return self.webhooks[merchant.id].send(events, self.switches.of(merchant.id))
+
+    def is_registered(self, merchant: str, webhook: str) -> bool:
+        return webhook in self.webhooks[merchant].registered
+
+    def most_per_second(self, merchant: str, webhook: str) -> float | None:
+        return self.webhooks[merchant].most_per_second(webhook)
+
+    def unregister(self, merchant: str, webhook: str) -> None:
+        self.webhooks[merchant].registered.pop(webhook, None)
+
+    def act(self, merchant: Merchant, name: str, body: Record) -> Record:
+        """Take a text that somebody sent: STOP opts out, START in, and whoever is new signs up by it."""
+        phone, text = str(body["contactPhone"]), str(body.get("text") or "")
+        contact = self.accounts[merchant.id].find(phone)
+        word, hooks = text.strip().upper(), self.webhooks[merchant.id]
+        if contact is None:
+            return self.add_record(merchant, "contacts", {"contactPhone": phone})
+        if word in ("STOP", "START", "UNSTOP"):
+            status = "OPT_OUT" if word == "STOP" else "OPT_IN"
+            fields = {"subscriptionStatus": status}
+            self.change_record(merchant, "contacts", contact["contactId"], fields, False, True)
+        if word != "STOP":  # of which the service tells by the report alone
+            self.happened(merchant, [hooks.message(contact["contactPhone"], text)])
+        return contact
 
     # Control.
 
@@ -362,7 +386,7 @@ class SimpleTexting(StandIn):
             raise ValueError("there is a contact with this phone")
         contact = account.new_contact(phone, now_text())
         contact["updateSource"] = "KEYWORD"
-        return self._changed(merchant, contact, fields)
+        return self._changed(merchant, contact, fields, None)
 
     def change_record(
         self, merchant: Merchant, kind: str, id: str, fields: Record, replace: bool, touch: bool
@@ -372,22 +396,24 @@ class SimpleTexting(StandIn):
             record.update(fields)
             self.accounts[merchant.id].fields_changed()
             return record
+        told_before = dict(record)
         if replace:
             record.update({**dict.fromkeys(BUILTIN), "lists": [], "customFields": {}})
-        before = record["subscriptionStatus"]
+        before = told_before["subscriptionStatus"]
         quiet = not self.switches.of(merchant.id)["opt_out_touches_updated"]
         opts_out = fields.get("subscriptionStatus") == "OPT_OUT" and before != "OPT_OUT"
         if touch and not (opts_out and quiet):
             record.update(updated=now_text(), updateSource="INCOMING_MESSAGE" if opts_out else "MANUAL")
-        return self._changed(merchant, record, fields)
+        return self._changed(merchant, record, fields, told_before)
 
-    def _changed(self, merchant: Merchant, contact: Record, fields: Record) -> Record:
+    def _changed(self, merchant: Merchant, contact: Record, fields: Record, before: Record | None) -> Record:
         for key, value in merged(contact, fields).items():
             contact[key] = value
         tags = {field["label"]: field["mergeTag"] for field in merchant.custom_fields}
         values = contact["customFields"].items()
         contact["customFields"] = {tags.get(key, key): value for key, value in values if value is not None}
         self.accounts[merchant.id].changed()
+        self.happened(merchant, self.webhooks[merchant.id].change(before, contact))
         return contact
 
     def delete_record(self, merchant: Merchant, kind: str, id: str) -> None:
@@ -410,6 +436,10 @@ class SimpleTexting(StandIn):
                 for entry in (account.created if name == "created" else account.violations)
             ]
         raise NoSuchRecord(name)
+
+
+def _number(merchant: Merchant) -> str:
+    return f"800555{merchant.account:04d}"
 
 
 def _since(text: str) -> str:

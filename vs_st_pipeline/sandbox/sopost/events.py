@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Sequence
 from typing import Any
 
-from vs_st_pipeline.sandbox.core.asgi import Record
-from vs_st_pipeline.sandbox.sopost.hooks import Call, headers_of
+from vs_st_pipeline.sandbox.core.asgi import Record, dumps, loads
+from vs_st_pipeline.sandbox.core.sender import Call
+from vs_st_pipeline.sandbox.sopost.hooks import headers_of
 from vs_st_pipeline.sandbox.sopost.orders import Brand, event_id
 
+MOST_TRIES = 3
 NOT_SENT = ("url", "doubled_every")
+UNREGISTERED = "url "
+"""What the id of a place begins with that a test named, and nobody registered."""
 
 
-def calls_of(events: list[Record], brand: Brand, switches: Record, keys: Record) -> list[Call]:
+def calls_of(events: Sequence[Record], brand: Brand, switches: Record, keys: Record) -> list[Call]:
     """Return the calls for events, or where one names no order, for all that nobody was told of.
 
     An event is {order_id, event, event_id, activity_id}: what is absent is filled in, and null is left out. With `url`
@@ -26,8 +32,21 @@ def calls_of(events: list[Record], brand: Brand, switches: Record, keys: Record)
         body = {key: value for key, value in event.items() if key not in NOT_SENT}
         if "event" in body:
             body["event"] = brand.worded(body["event"], switches)
-        urls = [event["url"]] if "url" in event else _urls(brand, event)
-        calls += [Call(brand.merchant.id, str(url), body, headers, str(switches["webhook_retry"])) for url in urls]
+        places = [(f"{UNREGISTERED}{event['url']}", event["url"])] if "url" in event else _places(brand, event)
+        calls += [
+            Call(
+                brand.merchant.id,
+                webhook,
+                str(url),
+                str(body.get("event")),
+                dumps(body),
+                1 if switches["webhook_retry"] == "none" else MOST_TRIES,
+                _renewed if switches["webhook_retry"] == "new_event_id" else None,
+                headers=headers,
+                only_unanswered=switches["webhook_retry"] == "on_timeout",
+            )
+            for webhook, url in places
+        ]
     return calls
 
 
@@ -69,11 +88,16 @@ def _disordered(brand: Brand, events: list[Record], switches: Record) -> list[Re
     return events
 
 
-def _urls(brand: Brand, event: Record) -> list[Any]:
-    """Return the URLs registered for an event: those of the organisation, and of the campaign of its activity."""
+def _renewed(body: bytes) -> bytes:
+    told = loads(body)
+    return dumps({**told, "event_id": secrets.token_hex(20)} if "event_id" in told else told)
+
+
+def _places(brand: Brand, event: Record) -> list[tuple[str, Any]]:
+    """Return id and URL of what is registered for an event: of the organisation, and of its activity's campaign."""
     activity = event.get("activity_id")
     return [
-        hook["url"]
-        for hook in brand.registered.values()
+        (id, hook["url"])
+        for id, hook in brand.registered.items()
         if hook["entity_type"] == "Organisation" or activity in brand.campaigns.get(hook["entity_id"], ())
     ]

@@ -104,12 +104,15 @@ class Brand:
         event = {"event_id": event_id(id, f"{word} {len(self.events)}"), "event": word, "order_id": id}
         self.events.append({**event, "activity_id": activity})
 
-    def unsent(self) -> list[Record]:
+    def unsent(self, of_the_world: bool = True) -> list[Record]:
         """Return the events that nobody was told of, those of the world's own orders first; they count as told then."""
         self.ripen()
-        found = [] if self._world_told else [event for id in self._world for event in self._story(id)]
+        found: list[Record] = []
+        if of_the_world and not self._world_told:
+            found = [event for id in self._world for event in self._story(id)]
+            self._world_told = True
         found += self.events[self._unsent :]
-        self._world_told, self._unsent = True, len(self.events)
+        self._unsent = len(self.events)
         return found
 
     def _story(self, id: str) -> list[Record]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs, quote
 
@@ -13,8 +14,8 @@ from vs_st_pipeline.sandbox.core.faults import LOGIN_PAGE, redirect_to_login
 from vs_st_pipeline.sandbox.core.lies import Kind
 from vs_st_pipeline.sandbox.core.server import NoSuchRecord
 from vs_st_pipeline.sandbox.scenarios.fixtures import Merchant
-from vs_st_pipeline.sandbox.sopost.events import calls_of
-from vs_st_pipeline.sandbox.sopost.hooks import FIXED_HEADER, SIGNATURE_HEADER, Poster
+from vs_st_pipeline.sandbox.sopost.events import UNREGISTERED, calls_of
+from vs_st_pipeline.sandbox.sopost.hooks import FIXED_HEADER, SIGNATURE_HEADER
 from vs_st_pipeline.sandbox.sopost.orders import Brand
 
 RATE_LIMITED_EVERY = 7
@@ -34,12 +35,8 @@ class SoPost(AccountStandIn):
     kinds = ("orders",)
     acts = ("clock", "orders", "expire")
     paths = ((r"/orders/[^/]+", "/orders/{id}"),)
-    poster: Poster | None = None
 
     def accounts_opened(self) -> None:
-        if self.poster is not None:
-            self.poster.close()
-        self.poster = Poster()
         self.brands = {m.id: Brand(m, self.part(m), self.clock) for m in self.merchants.values()}
         self.tokens: dict[str, str] = {}
 
@@ -131,7 +128,7 @@ class SoPost(AccountStandIn):
 
     def _order(self, request: Request, key: str, merchant: Merchant, switches: Record) -> Answer:
         brand = self.brands[merchant.id]
-        brand.ripen()
+        self._tell(merchant)
         id = brand.find(key)
         if id is None:
             owner = next((m for m, other in self.brands.items() if other.find(key)), None)
@@ -172,19 +169,31 @@ class SoPost(AccountStandIn):
         brand.registered[id] = {"id": id, **record}
         return json_answer(brand.registered[id], 200 if how == 200 else 201)
 
-    def send_webhooks(self, merchant: Merchant, body: Record) -> Any:
-        return {"calls": self.sent(merchant, body.get("events") or [body])}
+    def send_webhooks(self, merchant: Merchant, events: Sequence[Record]) -> int:
+        keys = self.keys_of(merchant)
+        return self.sender.put(calls_of(events, self.brands[merchant.id], self.switches.of(merchant.id), keys))
 
-    def sent(self, merchant: Merchant, events: list[Record]) -> int:
-        """Send events (`calls_of` says what they are); return how many calls that makes."""
-        calls = calls_of(events, self.brands[merchant.id], self.switches.of(merchant.id), self.keys_of(merchant))
-        assert self.poster is not None
-        self.poster.put(calls)
-        return len(calls)
+    def is_registered(self, merchant: str, webhook: str) -> bool:
+        return webhook.startswith(UNREGISTERED) or webhook in self.brands[merchant].registered
+
+    def unregister(self, merchant: str, webhook: str) -> None:
+        self.brands[merchant].registered.pop(webhook, None)
+
+    def _tell(self, merchant: Merchant) -> None:
+        """Tell of what has happened since the start, where that is done by itself."""
+        brand = self.brands[merchant.id]
+        brand.ripen()
+        if brand.registered and self.switches.of(merchant.id)["auto_webhooks"] == "on":
+            self.happened(merchant, brand.unsent(of_the_world=False))
 
     # Control.
 
     def acted(self, merchant: Merchant, name: str, body: Record) -> Any:
+        done = self._acted(merchant, name, body)
+        self._tell(merchant)
+        return done
+
+    def _acted(self, merchant: Merchant, name: str, body: Record) -> Any:
         brand = self.brands[merchant.id]
         if name == "orders/create":
             after = float(self.switches.of(merchant.id)["approve_after"])
@@ -215,8 +224,6 @@ class SoPost(AccountStandIn):
         ids = [merchant.id for merchant in merchants]
         if name == "webhooks":
             return [{"merchant": id, **hook} for id in ids for hook in self.brands[id].registered.values()]
-        if name == "deliveries" and self.poster is not None:
-            return [entry for entry in self.poster.log if entry["merchant"] in ids]
         if name == "reasons":
             return {m.id: self.part(m).get("reasons") or [] for m in merchants}
         if name == "reads":
@@ -232,12 +239,16 @@ class SoPost(AccountStandIn):
         return self.brands[merchant.id].orders[self._known(self.brands[merchant.id], id)]
 
     def add_record(self, merchant: Merchant, kind: str, fields: Record) -> Record:
-        return self.brands[merchant.id].create(fields, float(self.switches.of(merchant.id)["approve_after"]))
+        made: Record = self.acted(merchant, "orders/create", fields)
+        return made
 
     def change_record(
         self, merchant: Merchant, kind: str, id: str, fields: Record, replace: bool, touch: bool
     ) -> Record:
-        return self.brands[merchant.id].change(self._known(self.brands[merchant.id], id), fields, replace)
+        brand = self.brands[merchant.id]
+        changed = brand.change(self._known(brand, id), fields, replace)
+        self._tell(merchant)
+        return changed
 
     def delete_record(self, merchant: Merchant, kind: str, id: str) -> None:
         brand = self.brands[merchant.id]

@@ -8,8 +8,10 @@ from __future__ import annotations
 import base64
 import random
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -17,10 +19,10 @@ from vs_st_pipeline.sandbox.core.asgi import HTML, Answer, Record, Request, json
 from vs_st_pipeline.sandbox.core.faults import LOGIN_PAGE, redirect_to_login
 from vs_st_pipeline.sandbox.core.lies import Kind, shop_kind
 from vs_st_pipeline.sandbox.core.server import NoSuchRecord, StandIn
-from vs_st_pipeline.sandbox.core.webhooks import VsHooks
 from vs_st_pipeline.sandbox.scenarios.fixtures import PACIFIC, Builder, Merchant
 from vs_st_pipeline.sandbox.vinoshipper.search import UI_OPTIONS, BadFilter, flat, number_of, search, told_total
 from vs_st_pipeline.sandbox.vinoshipper.shop import Shop
+from vs_st_pipeline.sandbox.vinoshipper.webhooks import VsHooks, customer_event, membership_event, order_event
 
 
 def failure(status: int, type: str, text: str, field: str | None = None) -> Answer:
@@ -47,7 +49,10 @@ class Vinoshipper(StandIn):
 
     def opened(self) -> None:
         self.shops = {merchant.id: Shop(merchant) for merchant in self.merchants.values()}
-        self.webhooks = {merchant.id: VsHooks() for merchant in self.merchants.values()}
+        self.webhooks = {
+            merchant.id: VsHooks(merchant.id, self.sender, partial(_owner, merchant))
+            for merchant in self.merchants.values()
+        }
         self.callers: dict[bytes, Merchant] = {}
         for merchant in self.merchants.values():
             pair = f"{merchant.vs_key}:{merchant.vs_secret}".encode()
@@ -117,7 +122,7 @@ class Vinoshipper(StandIn):
                 case ["clubs"]:
                     return self._clubs(request, rest[1:], shop, switches)
                 case ["profile"]:
-                    return self._profile(request, rest[1:], merchant)
+                    return self._profile(request, rest[1:], merchant, switches)
                 case ["shippers"] if rest == ["shippers", "active"]:
                     return json_answer([{"id": 5001, "name": "Example Fulfillment", "isFulfillmentCenter": True}])
         except (KeyError, ValueError, NoSuchRecord):
@@ -197,12 +202,13 @@ class Vinoshipper(StandIn):
             case "GET", []:
                 return json_answer(next(m for m in shop.memberships_of(id) if m["id"] == membership_id))
             case "DELETE", []:
-                record.update(cancelled=True, modified=now)
+                change: Record = {"cancelled": True}
             case "POST", ["remove-hold"]:
-                record.update(hold=False, holdReason=None, modified=now)
+                change = {"hold": False, "holdReason": None}
             case _:
                 return self._missing()
-        shop.changed()
+        after = shop.merchant.memberships[membership_id] = {**record, **change, "modified": now}
+        self._changed(shop.merchant, "memberships", str(membership_id), record, after)
         return json_answer({})
 
     def _clubs(self, request: Request, rest: list[str], shop: Shop, switches: Record) -> Answer:
@@ -236,17 +242,19 @@ class Vinoshipper(StandIn):
             case "GET", [number, "receipt"]:
                 return self._receipt(orders[number], switches["receipt"])
             case "POST", [number, "shipped"]:
-                now = datetime.now(PACIFIC).isoformat(timespec="seconds")
-                orders[number].update(orderStatus="SHIPPED", shippedAt=now)
-                shop.changed()
+                self._order_moves(shop.merchant, number, {"orderStatus": "SHIPPED"}, "shippedAt")
                 return json_answer({})
             case "POST", [number, "cancel"]:
-                now = datetime.now(PACIFIC).isoformat(timespec="seconds")
-                reason = request.json_object().get("reason")
-                orders[number].update(orderStatus="CANCELLED", canceledAt=now, cancelReason=reason)
-                shop.changed()
+                change = {"orderStatus": "CANCELLED", "cancelReason": request.json_object().get("reason")}
+                self._order_moves(shop.merchant, number, change, "canceledAt")
                 return json_answer({})
         return self._missing() if rest[1:] else failure(405, "SERVER_ERROR", "Method Not Allowed")
+
+    def _order_moves(self, merchant: Merchant, number: str, change: Record, time_field: str) -> None:
+        before = merchant.orders[number]
+        at = datetime.now(PACIFIC).isoformat(timespec="seconds")
+        merchant.orders[number] = {**before, **change, time_field: at}
+        self._changed(merchant, "orders", number, before, merchant.orders[number])
 
     def _receipt(self, order: Record, how: Any) -> Answer:
         if how == 500:
@@ -259,30 +267,32 @@ class Vinoshipper(StandIn):
 
     # The account.
 
-    def _profile(self, request: Request, rest: list[str], merchant: Merchant) -> Answer:
-        hooks = self.webhooks[merchant.id]
-        match request.method, rest:
-            case "GET", []:
-                return json_answer({"id": merchant.account, "name": merchant.name, "allowsPickup": True})
-            case "GET", ["webhooks"]:
-                return json_answer(list(hooks.registered.values()))
-            case "POST", ["webhooks"]:
-                form = request.json_object()
-                if not form.get("url") or not form.get("subject"):
-                    return failure(400, "VALIDATION", "must not be blank", "subject" if form.get("url") else "url")
-                return json_answer(hooks.register(form))
-            case "DELETE", ["webhooks", id]:
-                del hooks.registered[id]
-                return Answer(204)
-            case "GET", ["webhooks", id, "logs"]:
-                return json_answer({"items": hooks.logs_of(id)})
+    def _profile(self, request: Request, rest: list[str], merchant: Merchant, switches: Record) -> Answer:
+        if rest[:1] == ["webhooks"]:
+            answered = self.webhooks[merchant.id].answer(request, rest[1:], switches, failure)
+            return answered or self._missing()
+        if request.method == "GET" and not rest:
+            id, name = switches["profile_id"], switches["profile_name"]
+            own = {"id": merchant.account if id is None else id, "name": merchant.name if name is None else name}
+            return json_answer({**own, "allowsPickup": True})
         return self._missing()
 
-    def send_webhooks(self, merchant: Merchant, body: Record) -> Any:
-        style = str(self.switches.of(merchant.id)["webhook_style"])
-        calls = self.webhooks[merchant.id].calls(body.get("events") or [body], style)
-        self.in_background(lambda: self.webhooks[merchant.id].deliver(calls))
-        return {"calls": len(calls)}
+    # Webhooks.
+
+    def send_webhooks(self, merchant: Merchant, events: Sequence[Record]) -> int:
+        return self.webhooks[merchant.id].send(events, self.switches.of(merchant.id))
+
+    def is_registered(self, merchant: str, webhook: str) -> bool:
+        return webhook in self.webhooks[merchant].registered
+
+    def unregister(self, merchant: str, webhook: str) -> None:
+        self.webhooks[merchant].registered.pop(webhook, None)
+
+    def _changed(self, merchant: Merchant, kind: str, id: str, before: Record | None, after: Record | None) -> None:
+        """Forget what was derived, and tell of the change."""
+        self.shops[merchant.id].changed()
+        tell = {"orders": order_event, "customers": customer_event, "memberships": membership_event}[kind]
+        self.happened(merchant, [tell(id, before, after)])
 
     # Control.
 
@@ -331,7 +341,7 @@ class Vinoshipper(StandIn):
             id = str(blank["id"])
             blank["modified"] = datetime.now(PACIFIC).isoformat()
             merchant.memberships[blank["id"]] = merged(blank, fields)
-        self.shops[merchant.id].changed()
+        self._changed(merchant, kind, id, None, self._table(merchant, kind)[self._key(merchant, kind, id)])
         return self.record(merchant, kind, id)
 
     def change_record(
@@ -339,19 +349,25 @@ class Vinoshipper(StandIn):
     ) -> Record:
         key = self._key(merchant, kind, id)
         table = self._table(merchant, kind)
-        table[key] = fields if replace else merged(table[key], fields)
+        before = table[key]
+        table[key] = fields if replace else merged(before, fields)
         if kind == "memberships" and touch and "modified" not in fields:
             table[key]["modified"] = datetime.now(PACIFIC).isoformat()
-        self.shops[merchant.id].changed()
+        self._changed(merchant, kind, id, before, table[key])
         return self.record(merchant, kind, id)
 
     def delete_record(self, merchant: Merchant, kind: str, id: str) -> None:
         key = self._key(merchant, kind, id)
-        del self._table(merchant, kind)[key]
+        before = self._table(merchant, kind).pop(key)
         if kind == "customers":
             for membership in [m for m in merchant.memberships.values() if m["customerId"] == key]:
                 del merchant.memberships[membership["id"]]
-        self.shops[merchant.id].changed()
+        self._changed(merchant, kind, id, before, None)
+
+
+def _owner(merchant: Merchant, membership_id: str) -> int | None:
+    record = merchant.memberships.get(int(membership_id)) if membership_id.isdigit() else None
+    return int(record["customerId"]) if record else None
 
 
 def _searchable(customer: Record) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,8 +18,10 @@ from dagster import DagsterInstance, build_sensor_context
 from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.defs.fleet_health import KEY, refreshed
 from vs_st_pipeline.defs.sensors import fleet_watch
-from vs_st_pipeline.operations.fleet import alerts
+from vs_st_pipeline.domain.hints import Outcome
+from vs_st_pipeline.operations.fleet import alerts, inbox_troubles
 from vs_st_pipeline.platform.settings.environment import alert_addresses
+from vs_st_pipeline_tests.support.hints import Hints
 from vs_st_pipeline_tests.support.statuses import MINUTE, NOW, Files
 from vs_st_pipeline_tests.support.story import TEST, Story
 
@@ -355,3 +358,85 @@ def test_dagster_tells_it_at_the_end_of_a_tick_and_where_no_tick_comes(
         assert "1 alerts sent" in caplog.text
         event = instance.get_latest_materialization_event(KEY)
         assert event.asset_materialization.metadata["in short"].value == "1 of 1 fine"
+
+
+# --- what takes webhooks ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hints(files: Files) -> Hints:
+    files.merchant("hill")
+    files.synced("hill", MINUTE)
+    return Hints(files.folder / "data", at=time.time())
+
+
+@pytest.mark.parametrize("who", ["receiver", "worker"])
+def test_who_was_once_seen_and_is_down_for_three_minutes_is_told_once_and_when_it_is_well_again(
+    files: Files, hints: Hints, receiver: Receiver, who: str
+) -> None:
+    assert tell(files).sent == 0, "one that was never seen is not missed"
+    with hints.ago(170):
+        hints.inbox.beat(who)
+    assert tell(files).sent == 0
+    with hints.inbox._write() as db:
+        db.execute("update beats set at = at - 20")
+    assert tell(files).sent == 1
+    assert tell(files).sent == 0
+    (message,) = receiver.messages
+    assert (message["title"], message["type"]) == (f"{who}: down", "failure")
+    assert f"The {who} was last alive 3 min ago." in message["message"]
+    assert f"start `vs-st {who.replace('receiver', 'receive').replace('worker', 'work')}`" in message["message"]
+    hints.inbox.beat(who)
+    assert tell(files).sent == 1
+    assert tell(files).sent == 0
+    assert (receiver.titles[-1], receiver.messages[-1]["type"]) == (f"{who}: well again", "success")
+
+
+def test_a_worker_is_missed_also_while_the_merchants_file_cannot_be_read(
+    files: Files, hints: Hints, receiver: Receiver
+) -> None:
+    with hints.ago(400):
+        hints.inbox.beat("worker")
+    (files.folder / "merchants.yaml").write_text("merchants: [")
+    tell(files)
+    assert receiver.titles == ["worker: down", "The merchants file cannot be used"]
+
+
+def test_r10_ten_refusals_of_a_right_url_in_ten_minutes_are_an_alert_until_there_are_none(
+    files: Files, hints: Hints, receiver: Receiver
+) -> None:
+    with hints.ago(700):
+        hints.refuses("hill", "vinoshipper", 5)
+    hints.refuses("hill", "vinoshipper", 9)
+    assert tell(files).sent == 0
+    hints.refuses("hill", "vinoshipper", 1)
+    assert tell(files).sent == 1
+    assert receiver.titles == ["webhook vinoshipper of hill: refuses calls"]
+    assert receiver.messages[0]["message"].startswith("10 calls of hill's vinoshipper URL were refused")
+    for left, sent in ((3, 0), (0, 1)):
+        with hints.inbox._write() as db:
+            db.execute("delete from refusals where rowid > ?", [left])
+            db.execute("update refusals set at = ?", [hints.at])
+        assert tell(files).sent == sent, "neither in trouble nor well while a few are left"
+    assert receiver.titles[1:] == ["webhook vinoshipper of hill: well again"]
+
+
+def test_r31_what_waits_for_a_day_and_cannot_be_asked_for_again_is_an_alert(hints: Hints) -> None:
+    with hints.ago(86_500):
+        hints.comes("1", system="shop")
+        hints.comes("2", system="vinoshipper")
+    found = inbox_troubles.concerns(hints.inbox, ["sopost", "gupshup", "shop"])
+    assert found
+    assert [(one.key, one.title) for one in found] == [("(hints of shop)", "hints of shop: waits for too long")]
+    hints.settles(Outcome.WRITTEN)
+    assert inbox_troubles.concerns(hints.inbox, ["shop"]) == ()
+
+
+def test_while_nothing_is_known_of_the_inbox_nothing_is_told(files: Files, hints: Hints, receiver: Receiver) -> None:
+    with hints.ago(400):
+        hints.inbox.beat("receiver")
+    tell(files)
+    hints.inbox.close()
+    hints.inbox.path.write_bytes(b"this is no database" * 100)
+    assert tell(files) == alerts.DeliveryResult()
+    assert files.one("hill").state == "fine"

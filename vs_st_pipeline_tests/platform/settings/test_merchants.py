@@ -123,7 +123,7 @@ def test_what_nobody_says_is_as_documented(read: Read) -> None:
                     field_map=OwnFile(), on_ambiguous_phone="newest_order", require_age_evidence=False
                 ),
             },
-            doubts=(),
+            doubts=("service is not recorded",),
         ),
     )
 
