@@ -125,7 +125,7 @@ def test_what_consents_cover_is_no_finding(box: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "email", ["noconsent", "handler", "unmapped", "rejected", "sopostonly", "order.pending", "nobody"]
+    "email", ["noconsent", "handler", "unmapped", "halfgiven", "sopostonly", "order.pending", "order.onhold", "nobody"]
 )
 def test_what_they_do_not_cover_is_one(box: Sandbox, email: str) -> None:
     box.reset()

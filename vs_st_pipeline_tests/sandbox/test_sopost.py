@@ -353,9 +353,13 @@ def test_consents_that_ever_stood_are_kept_for_findings(box: Served) -> None:
     box.control.set_consents(id, [])
     assert api_of(box)("GET", f"/orders/{id}").json["consents"] == []
     kept = [row for row in box.control.consents(GLOW) if row["order_id"] == id]
-    assert [(row["status"], row["email"], row["order_status"]) for row in kept] == [
-        ("APPROVED", "plain@example.com", "APPROVED")
-    ]
+    assert [(row["status"], row["email"], row["counts"]) for row in kept] == [("APPROVED", "plain@example.com", True)]
+    waiting, held = (id_of(box, f"order.{word}@example.com") for word in ("pending", "onhold"))
+    assert not any(row["counts"] for row in box.control.consents(GLOW) if row["order_id"] in (waiting, held))
+    for word in ("APPROVED", "RETURNED"):
+        box.control.set_status(held, word)
+    told = [row["counts"] for row in box.control.consents(GLOW) if row["order_id"] == held]
+    assert told == [True, True, True]  # once approved, any word but a refusal counts
 
 
 def test_records_may_be_changed_by_hand_and_by_hooks(box: Served) -> None:

@@ -11,7 +11,6 @@ from vs_st_pipeline.sandbox.core.asgi import Record
 from vs_st_pipeline.sandbox.scenarios.consumer_accounts import ACCOUNTS, RECORDING
 
 GIVEN = ("APPROVED", "GIVEN")
-NOT_COUNTING = ("PENDING", "REJECTED")
 TARGET = {
     ("hubspot", "subscribed"): "subscription",
     ("hubspot", "list_added"): "list",
@@ -19,8 +18,6 @@ TARGET = {
     ("klaviyo", "list_added"): "list",
     ("salesforce", "member_added"): "campaign",
 }
-
-
 _FOUR = ("sopost", "hubspot", "klaviyo", "salesforce")
 
 
@@ -81,18 +78,23 @@ def _instant(text: str) -> float:
 
 def _covered(consents: Iterable[Record]) -> tuple[dict[tuple[str, ...], str], set[tuple[str, ...]]]:
     """Return what consents cover: (merchant, system, target, address) with the newest order's time, and people."""
+    given: dict[tuple[Any, ...], list[Record]] = {}
+    for row in consents:
+        if row["counts"]:
+            said = (_loose(row.get("consent_id")), _loose(row.get("data_handler")))
+            given.setdefault((row["merchant"], row["order_id"], row["version"], *said), []).append(row)
     targets: dict[tuple[str, ...], str] = {}
     people: set[tuple[str, ...]] = set()
-    for row in consents:
-        if row.get("order_status") in NOT_COUNTING or row.get("status") not in GIVEN:
-            continue
-        merchant, email = row["merchant"], _address(row.get("email"))
+    for (merchant, *_, consent_id, handler), rows in given.items():
+        if not all(str(row.get("status")).upper() in GIVEN for row in rows):
+            continue  # one that stands twice in an order is given only if each is
+        email = _address(rows[0].get("email"))
         for entry in ACCOUNTS[merchant].settings():
-            same = all(_loose(entry[key]) == _loose(row.get(key)) for key in ("consent_id", "data_handler"))
+            same = (_loose(entry["consent_id"]), _loose(entry["data_handler"])) == (consent_id, handler)
             for system, target in _targets(entry) if same else ():
                 people.add((merchant, system, email))
                 key = (merchant, system, target, email)
-                targets[key] = max(targets.get(key, ""), row["created"])
+                targets[key] = max(targets.get(key, ""), rows[0]["created"])
     return targets, people
 
 

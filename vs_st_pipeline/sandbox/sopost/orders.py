@@ -164,14 +164,26 @@ class Brand:
         return {"upper": word, "title": word.title(), "lower": word.lower()}[switches["case"]]
 
     def consents(self) -> list[Record]:
-        """Return every consent that any version of an order ever showed."""
+        """Return every consent that any version of an order ever showed, and whether that version counts."""
+        versions = (*self.past, *self.orders.values())
+        approved = {order["id"] for order in versions if _word(order) in (APPROVED, *STAGES)}
         return [
-            {"order_id": order["id"], "email": order.get("email"), "order_status": order.get("status")}
-            | {"created": self.created.get(order["id"]) or iso(self.began), **entry}
-            for order in (*self.past, *self.orders.values())
+            {
+                "order_id": order["id"],
+                "version": version,
+                "counts": order["id"] in approved and _word(order) not in (PENDING, REJECTED),
+                "email": order.get("email"),
+                "created": self.created.get(order["id"]) or iso(self.began),
+                **entry,
+            }
+            for version, order in enumerate(versions)
             for entry in order.get("consents") or ()
             if isinstance(entry, dict)
         ]
+
+
+def _word(order: Record) -> str:
+    return str(order.get("status")).strip().upper()
 
 
 def _consent(entry: Any, how: str) -> Any:
