@@ -25,6 +25,7 @@ BASES = (
     "PROCESS_AND_STORE",
 )
 LONGEST = 65536
+MISTYPED = (".con", ".cmo")  # ends of addresses that are refused though their form is right
 
 
 def column(name: str, label: str, type: str = "string", field: str = "text", **more: Any) -> Record:
@@ -363,7 +364,7 @@ def _invalid(name: str, error: str, text: str) -> ItemFailed:
 
 def _check_value(one: Record, value: str) -> None:
     name, options = one["name"], {option["value"] for option in one["options"]}
-    if name == "email" and not is_address(value.strip()):
+    if name == "email" and (not is_address(value.strip()) or value.strip().endswith(MISTYPED)):
         raise _invalid(name, "INVALID_EMAIL", f"Email address {value} is invalid")
     if len(value) > LONGEST:
         raise _invalid(name, "INVALID_STRING", f"{name} is too long")

@@ -114,7 +114,13 @@ class Brand:
             contacts, at = self.b.merchant.parts["hubspot"]["contacts"], iso(self.at(OLD))
             while id in contacts:
                 id = str(int(id) + 1)
-            values = {"email": email, "createdate": at, "lastmodifieddate": at, "hs_object_id": id, **properties}
+            values = {
+                "email": email.lower(),
+                "createdate": at,
+                "lastmodifieddate": at,
+                "hs_object_id": id,
+                **properties,
+            }
             contacts[id] = {"id": id, "properties": values, "createdAt": at, "updatedAt": at, "archived": False}
         return id
 
@@ -259,7 +265,7 @@ def _addresses(p: Brand) -> None:
         ("an address in mixed letters between blanks", "  Mixed.Case@Example.COM "),
         ("an address in decomposed letters", "rémy@example.com"),
         ("an address longer than Salesforce takes", f"{'long' * 20}@example.com"),
-        ("an address whose domain is mistyped, which systems refuse", "typo@example.con"),
+        ("an address whose domain is mistyped, which HubSpot refuses", "typo@example.con"),
     ):
         p.person(reason)
         p.order(email, "Joe Quill")
