@@ -26,7 +26,7 @@ SYSTEMS = " and ".join(connector.title for connector in CONNECTORS)
 
 def _port_options(command: F) -> F:
     for connector in reversed(CONNECTORS):
-        command = click.option(f"--port-{connector.name}", type=int, default=0, help="0: any free port.")(command)
+        command = click.option(f"--port-{connector.name}", type=int, help="0: any free port.")(command)
     return command
 
 
@@ -37,12 +37,13 @@ def _port_options(command: F) -> F:
     default="demo",
     show_default=True,
     metavar="NAME",
-    help="demo, small, big, estate, fleet, mailing:N or fleet:N.",
+    help="demo, small, big, estate, fleet, consumers, mailing:N, fleet:N or consumers:N.",
 )
-def sandbox(scenario: str, **ports: int) -> None:
+def sandbox(scenario: str, **ports: int | None) -> None:
     """Run the stand-ins, in place of this process."""
     folder = data_dir(os.environ) / "sandbox"
-    chosen = [word for name, port in ports.items() for word in (f"--{name.replace('_', '-')}", str(port))]
+    given = {name.replace("_", "-"): port for name, port in ports.items() if port is not None}
+    chosen = [word for name, port in given.items() for word in (f"--{name}", str(port))]
     sys.stdout.flush()
     os.execv(sys.executable, [*_sandbox_command(folder, scenario), *chosen])
 
