@@ -100,16 +100,16 @@ def trial(world: World, beside: Forks, seed: int, figures: Works) -> None:
     texting = world.box.simpletexting.control
     before = {contact["contactPhone"]: contact for contact in texting.contacts(TEST)}
     world.clear_journal()
-    together = chance.random() < 0.6
+    together = chance.random() < 0.5
     schedule = threading.Thread(
         target=lambda: beside.sync(world.settings(SINGLY), world.data, TEST, inbox=True, later=world.later)
     )
     if together:
         schedule.start()
         time.sleep(chance.uniform(0.0, 0.25))
-    how: dict[str, Any] = {"kill_at": f"{failpoints.ANY}:{chance.randrange(1, 120)}"}
+    how: dict[str, Any] = {"kill_at": f"{failpoints.ANY}:{chance.randrange(1, 75)}"}
     if chance.random() < 0.4:
-        how = {"kill_after": chance.uniform(0.02, 1.2)}
+        how = {"kill_after": chance.uniform(0.02, 0.6)}
     ended = work(world, **how)
     if together:
         schedule.join()
