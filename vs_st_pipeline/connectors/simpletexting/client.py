@@ -194,6 +194,12 @@ class SimpleTextingClient:
         answer: Answer[Any] = self.http.request("tenant", "GET", "/api/tenant", shape=JSON)
         return answer.value if isinstance(answer.value, dict) else {}
 
+    def list_phones(self) -> Page:
+        """Read the first page of `GET /phones`, the account's own numbers (documented)."""
+        params = {"page": 0, "size": PAGE_SIZE}
+        answer = self.http.request("list_phones", "GET", "/api/phones", shape=_Page, params=params)
+        return _page(self._note_time(answer))
+
     def list_contacts(self, page: int, *, since: str | None = None) -> Page:
         """Read a page of `GET /contacts`, oldest update first; opted-out contacts are in it (seen in client code)."""
         params: dict[str, str | int] = {"page": page, "size": PAGE_SIZE, "direction": "ASC"}
