@@ -307,9 +307,11 @@ class HintedReads:
         with run.open() as db:
             known = stored.is_stored(db, CUSTOMER, str(customer_id))
         news = landing.land_hinted_customer(run, customer_id, None if body is None else body.text)
-        desk.inbox.note_read(
-            desk.merchant, VINOSHIPPER, CUSTOMER, str(customer_id), news=news, gone=body is None and not known
-        )
+        gone = body is None and not known
+        if record.kind == CUSTOMER and int(record.name) == customer_id:
+            desk.note_read(record.hints[0], news=news, gone=gone)
+        else:  # a read for an order counts as one of the customer (ruling 9)
+            desk.inbox.note_read(desk.merchant, VINOSHIPPER, CUSTOMER, str(customer_id), news=news, gone=gone)
         self._customers[customer_id] = None if body is None else news
         record.mark(CUSTOMER, str(customer_id))
         self.session.report.seen["customers"] += 1
