@@ -663,6 +663,19 @@ def test_h25_a_record_that_needs_more_is_handed_over_to_the_head_of_the_queue(hi
     assert story.contact("7075550152")["Order Count"] == "22"
 
 
+def test_h25_what_one_targeted_sync_does_not_come_to_waits_for_the_next(hints: Hints) -> None:
+    story = hints.story
+    people = (700101, 700103, 700105, 700108, 700110, 700111, 700101, 700103)
+    for number, customer_id in enumerate(people):
+        story.shop.add_order(customer_id, orderNumber=f"NEW{number}", total="33.00", orderStatus="SHIPPED")
+        hints.put(ORDER, f"NEW{number}")
+    hints.synced()
+    assert hints.asked()[0] <= 20
+    assert hints.outcomes() == [("done", "written")] * 6 + [("waiting", None)] * 2
+    hints.synced()
+    assert [outcome for _, outcome in hints.outcomes()] == ["written"] * 8
+
+
 def test_h27_beyond_the_share_hints_are_handed_over_and_opt_outs_wait(hints: Hints) -> None:
     story = hints.story
     hints.rates = {"vinoshipper": 0.001, "simpletexting": 0.001}
