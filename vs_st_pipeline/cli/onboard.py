@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vs_st_pipeline.operations.onboarding.walk import Options, Place, RowResult
     from vs_st_pipeline.pipeline.onboarding import StepResult
 
+MOST_NAMED = 5
 NO_ID = "an id is 1-63 of a-z, 0-9 and -, no - first, such as hillside-cellars"
 
 
@@ -185,11 +186,20 @@ def _say_table(results: Sequence[RowResult]) -> None:
     if missing:
         say("", "Custom fields to be made, exactly as they stand here:")
         terminal.write(sys.stdout, *terminal.table(("merchant", "label", "type"), missing, colors=colors))
-    for one in results:
-        if one.stopped_at is not None and one.stopped_at[1].do:
-            say("", f"{one.merchant}, {one.stopped_at[0]}:", *_do_lines(one.stopped_at[1]))
+    for (step, do), names in _to_do(results).items():
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        say("", f"{step}, {', '.join(names[:MOST_NAMED])}{more}:", *(f"  {line}" for line in do.split("\n")))
     counts = [f"{sum(one.status == state for one in results)} {state}" for state in ("complete", "waiting", "failed")]
     say("", ", ".join(counts))
+
+
+def _to_do(results: Sequence[RowResult]) -> dict[tuple[str, str], list[str]]:
+    """Return what is to be done, and for whom."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in results:
+        if one.stopped_at is not None and one.stopped_at[1].do:
+            found.setdefault((one.stopped_at[0], one.stopped_at[1].do), []).append(one.merchant)
+    return found
 
 
 def _where(one: RowResult) -> tuple[str, str]:

@@ -23,27 +23,29 @@ NO_URL: Final = "what stands there is no URL that apprise knows"
 SECONDS: Final = 20.0
 
 
-def sentence(name: str, merchant_id: str) -> str:
-    """Return what people are told."""
-    return f"{name} ({merchant_id}) has been added to the Vinoshipper integration."
+def sentence(name: str, merchant_id: str, source: str) -> str:
+    """Return what people are told.
+
+    Args:
+        source: the system whose records the merchant's first route brings elsewhere.
+    """
+    return f"{name} ({merchant_id}) has been added to the {source} integration."
 
 
 def take_confirmation(walk: Walk) -> StepResult:
     """Tell everybody who was not told yet."""
-    known, told = tell_addresses(walk.place.environ), walk.memory.content.told
-    says = sentence(walk.candidate.merchant.name, walk.id)
+    known = tell_addresses(walk.place.environ)
+    says = sentence(walk.candidate.merchant.name, walk.id, walk.connectors[0].title)
     if not known.urls and not known.problems:
         return StepResult(SKIPPED, says, f"nobody is told: {TELL} names no address")
     body = "\n".join([says, *_counts(walk)])
     problems = list(known.problems)
     for name, url in known.urls.items():
-        if name in told and told[name].taken is not False:
+        if not walk.memory.claim(name):
             continue
-        told[name] = Told(walk.place.at)
-        walk.memory.save()
         failpoint("onboarding")
         problem = send(url, says, body)
-        told[name] = Told(walk.place.at, taken=not problem)
+        walk.memory.content.told[name] = Told(walk.place.at, taken=not problem)
         walk.memory.save()
         problems += [f"{name}: {problem}"] if problem else []
     if problems:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vs_st_pipeline import routes
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.operations.onboarding.table import Row
+from vs_st_pipeline.operations.onboarding.table import SECTIONS, Row
 from vs_st_pipeline.operations.onboarding.walk import ENV, FILE_SCHEME, Walk, anchored
 from vs_st_pipeline.pipeline.onboarding import DONE, WAITING, StepResult, failed
 from vs_st_pipeline.platform.connector import Connector, Key
@@ -78,7 +79,8 @@ def _find(walk: Walk) -> _Found:
             if value != walk.key_files.read(key.column):
                 found.to_keep[key.column] = _one_line(value, key)
         else:
-            found.lacking.append(key.column)
+            of_the_table = connector in routes.ROUTES[0].connectors
+            found.lacking.append(key.column if of_the_table else f"{SECTIONS}.{connector.name}.{key.setting}")
     return found
 
 

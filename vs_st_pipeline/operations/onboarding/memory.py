@@ -15,6 +15,7 @@ import msgspec
 
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.atomic_file import write_atomically
+from vs_st_pipeline.platform.locks import file_lock
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 
 FILE: Final = "onboarding.json"
@@ -96,7 +97,26 @@ class Memory:
             OSError: the disk does not take it.
         """
         if self.on_disk:
-            write_atomically(self.path, msgspec.json.format(msgspec.json.encode(self.content), indent=1) + b"\n")
+            with file_lock(self.path.with_suffix(".lock")):
+                self._write()
+
+    def claim(self, address: str) -> bool:
+        """Note that an address is about to be told; False where it was told, by whatever process.
+
+        Raises:
+            OSError: the disk does not take it. BadSettings: the file cannot be read any more.
+        """
+        with file_lock(self.path.with_suffix(".lock")):
+            self.content.told |= (read_content(self.path) or Content()).told
+            told = self.content.told.get(address)
+            if told is not None and told.taken is not False:
+                return False
+            self.content.told[address] = Told(self.at)
+            self._write()
+        return True
+
+    def _write(self) -> None:
+        write_atomically(self.path, msgspec.json.format(msgspec.json.encode(self.content), indent=1) + b"\n")
 
 
 def read_memory(warehouse: Warehouse, merchant_id: str, who: str, at: str) -> Memory:

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
 
+from vs_st_pipeline import connectors
 from vs_st_pipeline import routes as all_routes
-from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import BadSettings, Internal, PipelineError
 from vs_st_pipeline.operations.onboarding.keys import known_keys
 from vs_st_pipeline.operations.onboarding.memory import FILE, Memory, read_content, read_memory
@@ -50,7 +50,7 @@ def table_columns() -> Columns:
 
 def accepted_words() -> tuple[str, ...]:
     """Return what `--accept` takes."""
-    words = [word for connector in CONNECTORS if connector.setup for word in connector.setup.accept]
+    words = [word for connector in connectors.CONNECTORS if connector.setup for word in connector.setup.accept]
     return tuple(dict.fromkeys([*words, SHARED_ACCOUNT, NO_OVERLAP]))
 
 

@@ -212,6 +212,8 @@ def _take_plan(walk: Walk) -> StepResult:
         return StepResult(SKIPPED, "not planned (--plan)")
     found: dict[str, dict[str, Any]] = {}
     for route in walk.on_routes():
+        if walk.place.person is not None:
+            walk.place.person.show("Rehearsing: all is read once, which may take minutes; nothing is written ...")
         run = walk.run_of(route, dry_run=True)
         report, rows = route.dry_run.run(run)
         walk.count(report)

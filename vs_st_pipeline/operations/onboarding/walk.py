@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from vs_st_pipeline.connectors import CONNECTORS
+from vs_st_pipeline import connectors
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.operations.onboarding.key_files import KeyFiles
@@ -229,7 +229,7 @@ class Walk:
 
     def result(self, steps: Mapping[str, StepResult]) -> RowResult:
         """Return what came of it."""
-        known = [one.name for one in CONNECTORS if one in self.connectors]
+        known = [one.name for one in connectors.CONNECTORS if one in self.connectors]
         calls = Counter(dict.fromkeys(known, 0))
         calls.update({system: one.total() for system, one in self.candidate.session.report.calls.items()})
         calls.update(self.calls)
@@ -261,7 +261,7 @@ def keys_in(file: MerchantsFile) -> dict[tuple[str, str, str], list[str]]:
     """Return who speaks with which key: `(system, setting, key)` -> ids, as far as the keys can be read."""
     owners: dict[tuple[str, str, str], list[str]] = {}
     for merchant in file.merchants:
-        for connector in CONNECTORS:
+        for connector in connectors.CONNECTORS:
             settings = merchant.sections.get(connector.name)
             for key in connector.setup.keys if connector.setup and settings else ():
                 if (value := revealed(settings, key.setting)) is not None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import requests
 import yaml
 from click.testing import CliRunner
 
@@ -124,6 +125,14 @@ class Agency:
     def clear_journals(self) -> None:
         self.box.vinoshipper.control.clear_journal()
         self.box.simpletexting.control.clear_journal()
+
+    def webhooks(self, merchant_id: str) -> list[Record]:
+        """What is registered at the shop."""
+        winery = self.winery(merchant_id)
+        answer = requests.get(
+            f"{self.box.vinoshipper.url}/api/v3/p/profile/webhooks", auth=(winery.vs_key, winery.vs_secret), timeout=10
+        )
+        return list(answer.json())
 
     def lose_process(self) -> None:
         """The next command is another process."""
