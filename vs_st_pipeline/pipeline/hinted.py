@@ -62,9 +62,13 @@ class HintDesk:
         self.hints = {hint.hint: hint for hint in claimed}
         return claimed
 
-    def may_ask(self, system: str, requests: int = 1) -> bool:
-        """Take requests from what hints may use; False where a hint is to be handed over in place of them."""
-        if self.asked.get(system, 0) + requests > MOST_REQUESTS:
+    def may_ask(self, system: str, requests: int = 1, *, most: int | None = MOST_REQUESTS) -> bool:
+        """Take requests from what hints may use; False where a hint is to be handed over in place of them.
+
+        Args:
+            most: of this system in one targeted sync; None: as many as the share allows, as at a destination (H25).
+        """
+        if most is not None and self.asked.get(system, 0) + requests > most:
             return False
         if system in self.rates and not self.inbox.spend(self.merchant, system, requests, self.rates[system]):
             return False

@@ -45,9 +45,10 @@ def taken(run: Run, queue: Queue | None) -> Iterator[Taken]:
     if queue is None or inbox is None or run.dry_run or not inbox.exists:
         yield Taken()
         return
-    owner, began, found = f"sync {run.run_id}", inbox.clock(), Taken()
+    # A run of Dagster is one run of many merchants.
+    owner, began, found = f"sync {run.run_id} {run.merchant.id} {run.route}", inbox.clock(), Taken()
     try:
-        waiting = [one for one in inbox.waiting([run.merchant.id], route=run.route) if one.count]
+        waiting = inbox.waiting([run.merchant.id], route=run.route)
         found.queued = inbox.queued(run.merchant.id, run.route)
         if waiting:
             found.hints = inbox.claim(waiting, owner, run_id=run.run_id)

@@ -71,12 +71,14 @@ def note_rows(inbox: Inbox, merchant_id: str, rows: Sequence[Row], latest: datet
     """Note rows as seen.
 
     Args:
-        latest: a later time of an update cannot be right, and hides nothing.
+        latest: a later time of an update cannot be right, and must not hide what comes; None: any can.
     """
-    seen = {row.id: text_of(row.updated) for row in rows if row.updated and (latest is None or row.updated <= latest)}
+    seen = {row.id: text_of(row.updated) for row in rows if row.updated}
     before, _ = inbox.seen(merchant_id)
     if not seen and before is not None:
         return
-    newest = max([*seen.values(), *([before] if before else [])], default="")
+    right = [at for at in seen.values() if latest is None or at <= text_of(latest)]
+    newest = max([*right, *([before] if before else [])], default=None)
     oldest = text_of(datetime.fromisoformat(newest) - OVERLAP) if newest else ""
-    inbox.note_seen(merchant_id, {one: at for one, at in seen.items() if at >= oldest}, forget_before=oldest)
+    seen = {one: at for one, at in seen.items() if at >= oldest}
+    inbox.note_seen(merchant_id, seen, newest=newest, forget_before=oldest)

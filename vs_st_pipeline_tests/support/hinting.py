@@ -40,7 +40,8 @@ class Hints:
         return replace(self.story.as_run(now), trigger="hint", inbox=self.inbox)
 
     def desk(self) -> HintDesk:
-        return HintDesk(self.inbox, TEST, "contacts", self.inbox.waiting([TEST]), "test", self.rates)
+        waiting = self.inbox.waiting([TEST])
+        return HintDesk(self.inbox, TEST, "contacts", waiting, "test", self.rates, hand_over=targeted.hand_over)
 
     def sync(self, now: datetime | None = None) -> Report:
         """Sync all that waits; what is not settled waits again."""

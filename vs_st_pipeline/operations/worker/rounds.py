@@ -167,7 +167,9 @@ class Worker:
 
     def _waiting(self) -> list[Record]:
         pairs = self.pairs()
-        return [one for one in self.inbox.waiting() if (one.merchant, one.route) in pairs]
+        waiting = self.inbox.waiting()
+        waiting += self.inbox.to_ask_again(waiting)
+        return [one for one in waiting if (one.merchant, one.route) in pairs]
 
     def _closed(self, waiting: Collection[Record]) -> set[Pair]:
         """Return the pairs whose hints wait: at rest, or without a good whole sync so far (H21)."""

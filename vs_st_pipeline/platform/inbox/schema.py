@@ -67,6 +67,7 @@ create table records (                   -- when a record was read last, for how
     route text,                          -- which route is to ask once more
     primary key (merchant, system, kind, record)
 ) without rowid;
+create index records_gone on records (gone_at) where gone_at is not null;
 create table gone_reads (merchant text not null, at real not null);
 create index gone_reads_by_merchant on gone_reads (merchant, at);
 create table buckets (

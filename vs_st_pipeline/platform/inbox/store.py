@@ -16,7 +16,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -287,26 +287,20 @@ class Inbox:
                 group by h.merchant, h.route, h.system, h.kind, h.record order by 6""",
             values,
         )
-        found = [Record(*row) for row in rows]
-        return found + self._to_ask_again(merchants, route, {(one.merchant, *_name(one)) for one in found})
+        return [Record(*row) for row in rows]
 
-    def _to_ask_again(
-        self, merchants: Sequence[str], route: str | None, waiting: Collection[tuple[str, str, str, str]]
-    ) -> list[Record]:
+    def to_ask_again(self, waiting: Iterable[Record] = ()) -> list[Record]:
         """Return records that answered 404 once and were in no stored list: they are asked once more, without a hint.
 
-        Their `count` is 0.
+        Their `count` is 0. Those of them that wait by a hint are left out.
         """
+        known = {(one.merchant, *_name(one)) for one in waiting}
         rows = self._rows(
             """select merchant, route, system, kind, record, gone_at, 0, 0.0, null, fruitless, gone_at from records
                where gone_at > ? and not asked_again and route is not null""",
             [self.clock() - BARRED],
         )
-        return [
-            Record(*row)
-            for row in rows
-            if (row[0], *row[2:5]) not in waiting and (not merchants or row[0] in merchants) and route in (None, row[1])
-        ]
+        return [Record(*row) for row in rows if (row[0], *row[2:5]) not in known]
 
     def claim(
         self, records: Iterable[Record], owner: str, *, lease: float = LEASE_SECONDS, run_id: str | None = None
@@ -532,6 +526,11 @@ class Inbox:
                 ).rowcount
             )
 
+    def whole_wanted_at(self, merchant: str, route: str) -> float | None:
+        """Return when a whole sync was last made due by a hint; None: never."""
+        rows = self._rows("select wanted_at from wholes where merchant = ? and route = ?", [merchant, route])
+        return float(rows[0][0]) if rows else None
+
     def wholes_due(self, route: str) -> set[str]:
         """Return the merchants of whom hints want a whole sync of a route, and none that began since has ended."""
         rows = self._rows("select merchant from wholes where route = ? and wanted_at > met_at", [route])
@@ -610,9 +609,12 @@ class Inbox:
         rows = self._rows("select contact, updated from looked_at where merchant = ?", [merchant])
         return (since[0][0] if since else None), dict(rows)
 
-    def note_seen(self, merchant: str, rows: Mapping[str, str], *, forget_before: str) -> None:
-        """Note what a look or a whole sync saw; what is older is forgotten. Times are texts that sort as times do."""
-        newest = max(rows.values(), default=None)
+    def note_seen(self, merchant: str, rows: Mapping[str, str], *, newest: str | None, forget_before: str) -> None:
+        """Note what a look or a whole sync saw. Times are texts that sort as times do.
+
+        Args:
+            newest: the greatest time that can be right; None: there is none. forget_before: what is older is forgotten.
+        """
         with self._write() as db:
             db.executemany(
                 """insert into looked_at values (?, ?, ?)

@@ -33,7 +33,7 @@ class Yielding:
         self._looks_at = self.monotonic() + LOOK_SECONDS
         try:
             now = inbox.clock()
-            due = any(one.count and one.due_at <= now for one in inbox.waiting([merchant], route=route))
+            due = any(one.due_at <= now for one in inbox.waiting([merchant], route=route))
             if due and (merchant, route) not in inbox.resting():
                 self.gave_way = inbox.may_yield(merchant, route)
         except UNUSABLE:  # whole syncs go on without an inbox that cannot be read (H19)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Final
 
 from vs_st_pipeline.connectors import simpletexting
@@ -16,7 +18,10 @@ from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, MEMBERSHIP, ORDER, Hi
 from vs_st_pipeline.domain.single_reads import is_of_one_record
 from vs_st_pipeline.pipeline.hinted import Queue
 from vs_st_pipeline.pipeline.whole_hints import Taken
+from vs_st_pipeline.platform.inbox.store import UNUSABLE
+from vs_st_pipeline.platform.looking import note_rows
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK
 from vs_st_pipeline.routes.contacts.session import ContactsSession
 
 OPTED_OUT: Final = "UNSUBSCRIBE_REPORT"
@@ -71,6 +76,17 @@ def read_opt_outs(session: ContactsSession, taken: Taken) -> None:
         hints = [one for one in reports if one.record == record]
         if not inbox.spend(run.merchant.id, SIMPLETEXTING, 1, rate) or not _read(session, hints[0]):
             taken.waits.update(one.hint for one in hints)
+
+
+def note_seen(run: Run) -> None:
+    """Note for the next opt-in look what this sync saw of the contacts (rulings 9)."""
+    looking, webhooks = simpletexting.CONNECTOR.looking, run.merchant.webhooks
+    if run.inbox is None or run.dry_run or looking is None or not webhooks.enabled or webhooks.opt_in_look is None:
+        return
+    with run.open() as db:
+        rows = looking.known(db)
+    with suppress(*UNUSABLE):
+        note_rows(run.inbox, run.merchant.id, rows, datetime.now(UTC) + CLOCK_SLACK)
 
 
 def _read(session: ContactsSession, hint: Hint) -> bool:

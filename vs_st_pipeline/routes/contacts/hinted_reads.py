@@ -182,7 +182,8 @@ class HintedReads:
         """Read the contacts of a record singly, as far as this sync has not; raises as `read`."""
         try:
             for contact_id in sorted(record.contacts - self._contacts.keys()) if record.is_open else ():
-                self._ask(SIMPLETEXTING, 2)
+                if not self.desk.may_ask(SIMPLETEXTING, 2, most=None):  # to read it, and to write it
+                    raise HandedOver
                 self._read_contact(contact_id)
         except HandedOver:
             record.outcome = Outcome.HANDED_OVER
@@ -211,15 +212,16 @@ class HintedReads:
         self._well.add(system)
         self._failed = 0
 
-    def _ask(self, system: str, requests: int = 1) -> None:
-        if not self.desk.may_ask(system, requests):
+    def _ask(self, requests: int = 1) -> None:
+        """Take requests at the shop; where there are too few left, a whole sync does the rest."""
+        if not self.desk.may_ask(VINOSHIPPER, requests):
             raise HandedOver
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
     def _order(self, record: HintedRecord) -> None:
         number = record.name
-        self._ask(VINOSHIPPER)
+        self._ask()
         landed = self._read_order(record, number)
         if landed is None:
             with self.session.run.open() as db:
@@ -260,10 +262,11 @@ class HintedReads:
             known, linked = stored.is_stored(db, CUSTOMER, str(customer_id)), link_opted_in(db, [customer_id])
         if linked.contacts or not known:
             if customer_id not in self._customers:
-                self._ask(VINOSHIPPER)
+                self._ask()
                 self._read_customer(record, customer_id)  # of one who answers 404 the last detail stands
-            with self.session.run.open() as db:
-                linked = link_opted_in(db, [customer_id])
+            if self._customers[customer_id] is not False:  # else nobody else can stand for them now
+                with self.session.run.open() as db:
+                    linked = link_opted_in(db, [customer_id])
         self._of_contacts(record, linked)
 
     # --- customers ----------------------------------------------------------------------------------------------------
@@ -275,7 +278,7 @@ class HintedReads:
         with self.session.run.open() as db:
             customer_id = self._owner_of_membership(db, record)
         if customer_id is None:
-            self._ask(VINOSHIPPER)
+            self._ask()
             customer_id = customer_in_feed(self.session.vinoshipper, record.name)
             self._went_well(VINOSHIPPER)
         if customer_id is None:
@@ -285,7 +288,7 @@ class HintedReads:
 
     def _of_customer(self, record: HintedRecord, customer_id: int) -> None:
         if customer_id not in self._customers:
-            self._ask(VINOSHIPPER)
+            self._ask()
             self._read_customer(record, customer_id)
         news = self._customers[customer_id]
         if news is None:
@@ -325,7 +328,7 @@ class HintedReads:
         customers = [one for one in customers if one not in self._customers]
         orders = [one for one in orders if one not in self._orders]
         if customers or orders:
-            self._ask(VINOSHIPPER, len(customers) + len(orders))
+            self._ask(len(customers) + len(orders))
         for customer_id in customers:
             self._read_customer(record, customer_id)
         for number in orders:
@@ -338,7 +341,7 @@ class HintedReads:
         with self.session.run.open() as db:
             ids = _stored_contacts(db, record.name)
         known, before = bool(ids), self._bodies(ids)
-        if not self.desk.may_ask(SIMPLETEXTING, max(1, len(ids)) * (1 if record.opts_out else 2)):
+        if not self.desk.may_ask(SIMPLETEXTING, max(1, len(ids)) * (1 if record.opts_out else 2), most=None):
             record.waits = record.opts_out  # nobody else reads it for this: it is held until then (H23, H27)
             if record.waits:
                 return

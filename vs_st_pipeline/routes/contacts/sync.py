@@ -126,6 +126,8 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
                 if whole:
                     inputs = plan_inputs(run, db, field_map)
                     stands = save_cached_plan(run, db, inputs, session.report, receipts) and is_of_now(db, inputs)
+        if whole:
+            handed_over.note_seen(run)
         raw_retention.prune_raw(run, SYSTEMS)
         erasure.finish(run)
         if whole and stands and not run.yielding.gave_way:  # else the next sync has more to read

@@ -81,6 +81,9 @@ def test_a_look_asks_for_one_page_since_what_was_seen_and_stores_what_is_new(loo
     contact = story.id_of(MARISOL)
     story.texting.call("PUT", f"records/contacts/{contact}", {"updateSource": "PUBLIC_API"}, merchant=TEST)
     assert look(found, pairs) == 0, "we wrote it ourselves"
+    story.texting.add_contact("7075550198", updateSource="IMPORTED_FROM_FILE")
+    story.run("sync", "--merchant", TEST)
+    assert look(found, pairs) == 0, "the whole sync has seen it"
 
 
 def test_a_look_is_claimed_by_one_worker_and_the_first_is_spread(looking: Any) -> None:

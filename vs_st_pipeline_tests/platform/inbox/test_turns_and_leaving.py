@@ -87,13 +87,14 @@ def test_what_is_queued_for_a_whole_sync_has_no_lease(inbox: Inbox) -> None:
 
 def test_h27_a_record_that_answered_404_is_asked_once_more_by_one_worker(inbox: Inbox) -> None:
     inbox.note_read("m", "s", ORDER, "9", news=False, gone=True, route="r")
-    [one] = inbox.waiting()
+    assert inbox.waiting() == []
+    [one] = inbox.to_ask_again()
     assert (one.count, one.due_at - inbox.clock()) == (0, 30.0)
     [hint] = inbox.claim([one], "w")
     assert (hint.hint, hint.id) == (-1, "9")
     assert inbox.claim([one], "another") == []
     inbox.note_read("m", "s", ORDER, "9", news=False, gone=True, route="r")
-    assert inbox.waiting() == []
+    assert inbox.to_ask_again() == []
     put(inbox, Call(ORDER, "9"))
     [one] = inbox.waiting()
     assert one.is_barred(inbox.clock() + 599)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import sys
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from vs_st_pipeline.connectors.simpletexting import opt_outs
 from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, MEMBERSHIP, ORDER
+from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.pipeline.session import CancellableLimiter
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.warehouse.state import set_state
+from vs_st_pipeline.routes.contacts import sync as contacts_sync
 from vs_st_pipeline_tests.support import proved_quiet
-from vs_st_pipeline_tests.support.hinting import Hints
+from vs_st_pipeline_tests.support.hinting import Hints, wait_a_moment
 from vs_st_pipeline_tests.support.story import (
     MARISOL,
     RENSKE,
     STRANGER,
+    SYNCED,
     TEST,
     TOBIAS,
     Story,
@@ -480,3 +487,238 @@ def test_history_says_what_started_the_sync_that_wrote(hints: Hints) -> None:
     assert sorted(trigger for _, trigger in triggers) == ["command", "hint"]
     by_hint = [entry for entry in entries if (entry["event"], entry["trigger"]) == ("accepted", "hint")]
     assert [entry["new"] for entry in by_hint] == ["Delivered"]
+
+
+# --- opt-outs, in every kind of sync ----------------------------------------------------------------------------------
+
+
+class SyncsWithInbox:
+    """Whole syncs that know of the inbox, as the command line makes them."""
+
+    def __init__(self, hints: Hints) -> None:
+        self.hints = hints
+
+    def sync(self) -> Report:
+        return contacts_sync.sync(replace(self.hints.as_run(), trigger="command"))
+
+
+def opts_out_at_the_next_write(hints: Hints, monkeypatch: pytest.MonkeyPatch, phone: str) -> None:
+    """The webhook comes while the write waits for its permit, when everything else was looked at."""
+    wait, told = CancellableLimiter.wait, []
+
+    def waits(self: CancellableLimiter) -> float:
+        frame = sys._getframe(1).f_locals["ask"]
+        if frame.call in ("update_contact", "batch_update") and not told:
+            told.append(1)
+            hints.put(CONTACT, None, "UNSUBSCRIBE_REPORT", phone=phone)
+        return wait(self)
+
+    monkeypatch.setattr(CancellableLimiter, "wait", waits)
+    monkeypatch.setattr(opt_outs, "LOOK_AGAIN_AFTER", 0.0)
+
+
+def test_h23_a_write_that_is_about_to_leave_does_not(hints: Hints, monkeypatch: pytest.MonkeyPatch) -> None:
+    ships(hints.story)
+    hints.put(ORDER, SHIPPED)
+    opts_out_at_the_next_write(hints, monkeypatch, MARISOL)
+    report = hints.synced()
+    assert (hints.outcomes()[0], report.held["opted_out"]) == (("done", "held"), 1)
+    assert hints.story.writes() == []
+    assert table(hints, "(from synced.writes where outcome is null)") == [], "nothing is under way"
+
+
+@pytest.mark.parametrize("few", [100, 0])
+def test_h23_a_whole_sync_leaves_out_who_opted_out_singly_and_by_batch(
+    story: Story, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    story.settings(simpletexting={"write_one_by_one_up_to": few})
+    hints = Hints(story)
+    first = MARISOL if few == 0 else min((MARISOL, RENSKE), key=story.id_of)
+    opts_out_at_the_next_write(hints, monkeypatch, first)
+    report = SyncsWithInbox(hints).sync()
+    assert (report.status, report.error) == ("ok", None)
+    written = set(story.written_phones())
+    assert first not in written or few, "the batch was made anew without them"
+    assert set(SYNCED) - written <= {first}
+    assert report.held["opted_out"] == 2, "and Tobias, by his status"
+
+
+def test_h23_it_is_held_until_a_reading_that_began_later_shows_it_opted_in(hints: Hints) -> None:
+    story, syncs = hints.story, SyncsWithInbox(hints)
+    story.settings()
+    story.shop.patch_customer(700101, shippingAddress={"city": "Fulton"})
+    hints.put(CONTACT, None, "UNSUBSCRIBE_REPORT", phone=MARISOL)
+    assert syncs.sync().accepted == 1, "a list that was read after it shows her opted in"
+    assert hints.inbox.opt_outs(TEST) == {}
+    story.texting.opt_out(MARISOL)
+    story.shop.patch_customer(700101, shippingAddress={"city": "Napa"})
+    hints.put(CONTACT, None, "UNSUBSCRIBE_REPORT", phone=MARISOL)
+    assert syncs.sync().accepted == 0
+    assert hints.inbox.opt_outs(TEST).keys() == {MARISOL}
+
+
+def test_h23_an_older_reading_lifts_nothing(hints: Hints) -> None:
+    run = hints.as_run()
+    began = opt_outs.clock(run)
+    wait_a_moment()
+    hints.put(CONTACT, "a" * 24, "UNSUBSCRIBE_REPORT", phone=MARISOL)
+    opt_outs.lift(run, [("a" * 24, MARISOL, "OPT_IN")], began)
+    assert len(hints.inbox.opt_outs(TEST)) == 2
+    wait_a_moment()
+    opt_outs.lift(run, [("a" * 24, MARISOL, "OPT_OUT")], opt_outs.clock(run))
+    assert len(hints.inbox.opt_outs(TEST)) == 2
+    opt_outs.lift(run, [("a" * 24, MARISOL, "OPT_IN")], opt_outs.clock(run))
+    assert hints.inbox.opt_outs(TEST) == {}
+
+
+def test_h23_without_an_inbox_file_nobody_makes_one(hints: Hints) -> None:
+    held = opt_outs.OptOuts(hints.as_run())
+    assert not held.holds("a" * 24, MARISOL)
+    hints.story.synced()
+    assert not hints.inbox.exists
+
+
+# --- the brake over time ----------------------------------------------------------------------------------------------
+
+
+def crowded(story: Story) -> list[str]:
+    """Twelve more contacts, all synced: nineteen in all; six are over thirty per cent."""
+    phones = story.crowd(12)
+    story.settings()
+    story.synced()
+    story.settings(vinoshipper={"refresh": {}}, simpletexting={"full_read": "1d"})
+    story.clear_journals()
+    return phones
+
+
+def loses(hints: Hints, *numbers: int, now: datetime | None = None) -> Report:
+    """These members of the crowd have an order less."""
+    for number in numbers:
+        hints.story.shop.patch_order(f"CR{number:03d}", orderStatus="CANCELLED")
+        hints.put(ORDER, f"CR{number:03d}")
+    return hints.sync(now)
+
+
+def test_h24_what_targeted_syncs_take_within_a_day_counts_together(hints: Hints) -> None:
+    story = hints.story
+    crowded(story)
+    now = story.box.now
+    assert [loses(hints, number, now=now).accepted for number in range(5)] == [1] * 5
+    report = loses(hints, 5, now=now)
+    assert (report.status, report.error and report.error.kind, report.accepted) == ("failed", "unsafe", 0)
+    assert hints.outcomes()[-1] == ("waiting", None)
+    assert story.failed("unsafe", now=now)["error"]["message"].count("6 of 19") == 1, "in a whole plan too"
+    story.clear_journals()
+    report = hints.sync(now)
+    assert (report.error and report.error.kind, report.hints["taken"]) == ("unsafe", 1)
+    assert hints.asked() == (0, 0), "while the stored plan is refused nothing is asked"
+    story.synced("--allow-unsafe", now=now)
+    assert table(hints, "synced.losses") == []
+    assert hints.sync(now).status == "ok"
+
+
+def test_h24_what_was_taken_a_day_ago_counts_no_more(hints: Hints) -> None:
+    crowded(hints.story)
+    now = hints.story.box.now
+    for number in range(5):
+        loses(hints, number, now=now)
+    assert loses(hints, 5, now=now + timedelta(hours=25)).accepted == 1
+    assert len(table(hints, "synced.losses")) == 6
+
+
+def test_h24_who_gains_or_stays_is_not_counted(hints: Hints) -> None:
+    ships(hints.story)
+    hints.put(ORDER, SHIPPED)
+    assert hints.synced().accepted == 1
+    assert table(hints, "synced.losses") == []
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+def test_h25_a_record_that_needs_more_is_handed_over_to_the_head_of_the_queue(hints: Hints) -> None:
+    story = hints.story
+    story.settings()
+    for number in range(21):
+        story.shop.add_order(700126, orderNumber=f"OLD{number}", total="10.00")
+    story.synced()
+    story.clear_journals()
+    made = story.texting.add_contact("7075550152")
+    story.shop.patch_customer(700126, shippingAddress={"city": "Fulton"})
+    hints.put(CUSTOMER, "700126")
+    hints.put(CONTACT, made["contactId"], "INCOMING_MESSAGE")
+    hints.synced()
+    assert [outcome for _, outcome in hints.outcomes()] == ["not_linked", "handed_over"]
+    assert hints.asked() == (1, 1)
+    assert hints.inbox.whole_wanted_at(TEST, "contacts") is not None
+    story.synced()
+    assert story.contact("7075550152")["Order Count"] == "22"
+
+
+def test_h27_beyond_the_share_hints_are_handed_over_and_opt_outs_wait(hints: Hints) -> None:
+    story = hints.story
+    hints.rates = {"vinoshipper": 0.001, "simpletexting": 0.001}
+    for system in hints.rates:
+        assert hints.inbox.spend(TEST, system, 60, 0.001)
+    ships(story)
+    hints.put(ORDER, SHIPPED)
+    hints.put(CONTACT, story.id_of(TOBIAS), "UNSUBSCRIBE_REPORT")
+    report = hints.sync()
+    assert hints.outcomes() == [("done", "handed_over"), ("waiting", None)]
+    assert (report.hints["handed_over"], hints.asked()) == (1, (0, 0))
+    assert row(hints, "select kind, id from raw.hints") == ("order", SHIPPED)
+    hints.story.settings()
+    story.synced()
+    assert story.contact(MARISOL)["Order Status"] == "Delivered"
+
+
+def test_h27_ids_in_no_stored_list_are_dropped_in_a_flood(hints: Hints) -> None:
+    for number in range(60):
+        hints.inbox.note_read(TEST, "vinoshipper", ORDER, f"F{number}", news=False, gone=True)
+    ships(hints.story)
+    for kind, id in ((ORDER, "NEVER"), (CUSTOMER, "999"), (CONTACT, "f" * 24), (ORDER, SHIPPED)):
+        hints.put(kind, id)
+    report = hints.synced()
+    assert hints.outcomes() == [("dropped", "over_limit")] * 3 + [("done", "written")]
+    assert (report.hints["dropped"], hints.asked()) == (3, (2, 2))
+
+
+# --- what goes wrong --------------------------------------------------------------------------------------------------
+
+
+def test_h30_a_record_that_cannot_be_read_keeps_its_hints_and_no_other_one_s(hints: Hints) -> None:
+    story = hints.story
+    story.shop.set_switch("fault", [{"kind": "400", "path_regex": "/orders/90000000007$"}], TEST)
+    ships(story)
+    hints.put(ORDER, "90000000007")
+    hints.put(ORDER, SHIPPED)
+    report = hints.sync()
+    assert hints.outcomes() == [("waiting", None), ("done", "written")]
+    assert (report.status, report.noted["unreadable"]) == ("partial", 1)
+    report = hints.sync()
+    assert (report.status, report.error and report.error.kind) == ("failed", "bad_answer"), "nothing could be read"
+
+
+def test_a_hint_whose_sync_failed_before_the_write_goes_on_although_its_record_reads_unchanged(hints: Hints) -> None:
+    story = hints.story
+    story.texting.set_switch("fault", [{"kind": "400", "method": "GET", "path_regex": "/contacts/", "count": 1}], TEST)
+    ships(story)
+    hints.put(ORDER, SHIPPED)
+    assert hints.sync().status == "failed"
+    assert hints.outcomes() == [("waiting", None)]
+    assert hints.synced().accepted == 1
+    assert story.contact(MARISOL)["Order Status"] == "Delivered"
+    assert row(hints, "select count(*) from raw.hints") == (0,)
+    hints.put(ORDER, SHIPPED)
+    hints.synced()
+    assert hints.outcome() == "unchanged"
+
+
+def test_a_new_contact_whose_sync_failed_is_not_taken_for_known(hints: Hints) -> None:
+    story = hints.story
+    story.shop.set_switch("fault", [{"kind": "400", "path_regex": "/customers/700126$", "count": 1}], TEST)
+    made = story.texting.add_contact("7075550152")
+    hints.put(CONTACT, made["contactId"], "INCOMING_MESSAGE")
+    assert hints.sync().status == "failed"
+    assert hints.synced().accepted == 1
+    assert hints.outcomes() == [("done", "written")]
