@@ -63,6 +63,9 @@ BARS = (
     Bar("planning", "settled_s", 0.3),
     Bar("planning", "anew_s", 20),
     Bar("planning", "peak_mb", 600),
+    Bar("receiver", "p99_ms", 50),
+    Bar("receiver", "lost", 0),
+    Bar("receiver", "peak_mb", 150),
     Bar("tick", "cpu_ratio", 3),
     Bar("tick", "peak_mb", 800),
 )

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from fnmatch import fnmatchcase as fnmatch
 
-from proof import answers, distributed, kills, machine, once, slow, structure, switches
+from proof import answers, distributed, kills, machine, once, receiver, slow, structure, switches, worker
 from proof.kills import opened
 from proof.units import Done, Memory, Proof, Unit, memory
 from proof.world import Finding, World
@@ -25,6 +25,8 @@ PROOFS: tuple[Proof, ...] = (
     slow.PROOF,
     kills.PROOF,
     once.PROOF,
+    receiver.PROOF,
+    worker.PROOF,
     machine.PROOF,
     answers.PROOF,
     switches.PROOF,

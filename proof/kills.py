@@ -19,13 +19,14 @@ from typing import Any
 
 from proof.forks import Forks
 from proof.units import Figures, Opener, Proof, Unit
-from proof.world import BATCH, LINNEA, MODES, SINGLY, Expected, Finding, Happening, World, happenings
+from proof.world import BATCH, ID_OF, LINNEA, MODES, SINGLY, Expected, Finding, Happening, World, happenings
 from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.lies import LYING_FAULTS
 from vs_st_pipeline_tests.support.story import BRAM, FFION, MARISOL, ODALYS, RENSKE, TEST, Record
 
 RANDOM_WORLDS, KILLS_IN_EACH, PARTS = 60, 5, 15
+SHORT_TARGETED = (20, 60)
 SHORT_PLACES = {SINGLY: (88, 101, 117, 134), BATCH: (92, 99, 105, 112, 116)}
 
 # Switches under which an undisturbed sync ends well; the first value is the default.
@@ -196,11 +197,20 @@ def _at(box: Sandbox) -> str:
     return box.now.isoformat(timespec="seconds")
 
 
+HINTS: tuple[Happening, ...] = (
+    *(("hint", "order", "NEW1"), ("hint", "customer", str(ID_OF[MARISOL])), ("hint", "customer", str(ID_OF[RENSKE]))),
+    *(("hint", "customer", str(ID_OF[FFION])), ("hint", "contact", LINNEA), ("hint", "order", "NEVER")),
+)
+"""What webhooks say of it: some of it, and something that is not there."""
+
+
 _SLOW: Record = {"tasks_delay_polls": 3, "in_progress_results": "partial"}
 CASES: dict[str, tuple[str, tuple[Happening, ...], Record]] = {
     SINGLY: (SINGLY, (), {}),
     BATCH: (BATCH, (), {}),
     "by batch, one vanishes": (BATCH, (("vanish", RENSKE),), _SLOW),
+    "targeted": (SINGLY, HINTS, {}),
+    "targeted, one vanishes": (SINGLY, (*HINTS, ("vanish", RENSKE)), {}),
 }
 
 
@@ -209,10 +219,11 @@ def at_every_place(world: World, figures: Kills, case: str, part: int, parts: in
     mode, more, switches = CASES[case]
     happened = busy(world.box, *more)
     expected = world.expected(mode, switches, list(happened))
-    for name, turn in places(world, mode, happened, switches)[part::parts]:
+    kind: Record = {"hinted": True} if case.startswith("targeted") else {}
+    for name, turn in places(world, mode, happened, switches, **kind)[part::parts]:
         figures.places.add((f"{mode} {more}", name, turn))
-        how = ({"kill_at": f"{name}:{turn}"},)
-        run(world, Trial("at a place", mode, happened, how, switches), expected, figures)
+        how: Record = {"kill_at": f"{name}:{turn}", **kind}
+        run(world, Trial("at a place", mode, happened, (how,), switches), expected, figures)
 
 
 def at_a_few_places(world: World, figures: Kills) -> None:
@@ -224,15 +235,23 @@ def at_a_few_places(world: World, figures: Kills) -> None:
             figures.places.add((mode, failpoints.ANY, turn))
             how = ({"kill_at": f"{failpoints.ANY}:{turn}"},)
             run(world, Trial("at a place", mode, happened, how), expected, figures)
+    hinted = (*happened, *HINTS)
+    expected = world.expected(SINGLY, {}, list(hinted))
+    for turn in SHORT_TARGETED:
+        figures.places.add(("targeted", failpoints.ANY, turn))
+        targeted: Record = {"kill_at": f"{failpoints.ANY}:{turn}", "hinted": True}
+        run(world, Trial("targeted", SINGLY, hinted, (targeted,)), expected, figures)
 
 
-def places(world: World, mode: str, happened: Sequence[Happening], switches: Record) -> list[tuple[str, int]]:
-    """Every place that an undisturbed sync of this world comes to."""
+def places(
+    world: World, mode: str, happened: Sequence[Happening], switches: Record, **kind: Any
+) -> list[tuple[str, int]]:
+    """Every place that an undisturbed sync of this world, and of this kind, comes to."""
     world.begin(mode)
     world.box.simpletexting.control.set_switches(switches)
     for what in happened:
         world.happen(what)
-    reached = world.sync(mode, kill_at=f"{failpoints.ANY}:0").reached
+    reached = world.sync(mode, kill_at=f"{failpoints.ANY}:0", **kind).reached
     return [(name, turn) for name in failpoints.NAMES for turn in range(1, reached.get(name, 0) + 1)]
 
 

@@ -14,12 +14,17 @@ from typing import Any
 
 from proof.forks import Ended, Forks
 from vs_st_pipeline.connectors.simpletexting.batch import NOT_APPLIED
+from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.domain.diff import LedgerEntry, is_normalized_form
 from vs_st_pipeline.domain.field_map import MapField
+from vs_st_pipeline.domain.hints import CONTACT, Call
 from vs_st_pipeline.domain.refs import Ref
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
+from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.platform.warehouse import ledger
+from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE
 from vs_st_pipeline.platform.warehouse.keys import KEY
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline.sandbox import Sandbox
@@ -210,6 +215,11 @@ class World:
                 self.gone.add(there[phone]["contactId"])
                 change = {"kind": "contacts", "op": "delete", "id": there[phone]["contactId"]}
                 texting.add_hook(change, on="write", nth=1, merchant=TEST)
+            case "hint", [kind, record_id]:
+                is_contact = kind == CONTACT  # which is named by its phone
+                system = SIMPLETEXTING if is_contact else VINOSHIPPER
+                call = Call(kind, None if is_contact else record_id, record_id if is_contact else None, "UPDATED")
+                Inbox(self.data).put([Arrival(TEST, system, call, (DEFAULT_ROUTE,), "2026-11-29T12:00:00Z")])
             case _:
                 raise ValueError(what)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from vs_st_pipeline.routes.contacts.identity import Linked
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support import proved_quiet
-from vs_st_pipeline_tests.support.fresh_plan import same_as_fresh
+from vs_st_pipeline_tests.support.fresh_plan import same_as_fresh, some_are_right
 from vs_st_pipeline_tests.support.story import Story
 
 
@@ -62,7 +62,7 @@ def _every_plan_is_proved(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
 
     What was there is put back, so that the next plan builds on it and not on the fresh one.
     """
-    make_plan = planning.make_plan
+    make_plan, make_plan_of = planning.make_plan, planning.make_plan_of
 
     def in_step(run: Run, field_map: FieldMap, linked: Linked | None = None) -> Plan:
         made = make_plan(run, field_map, linked)
@@ -87,8 +87,14 @@ def _every_plan_is_proved(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
             )
         return kept
 
+    def of_some(run: Run, field_map: FieldMap, contact_ids: Sequence[str]) -> Plan:
+        made = make_plan_of(run, field_map, contact_ids)
+        some_are_right(run, contact_ids, lambda: make_plan(run, field_map))
+        return made
+
     if "unproved" not in request.keywords:
         monkeypatch.setattr(planning, "make_plan", in_step)
+        monkeypatch.setattr(planning, "make_plan_of", of_some)
         monkeypatch.setattr(pipeline, "load_cached_plan", standing)
 
 

@@ -22,6 +22,7 @@ from vs_st_pipeline.cli.repair import reconcile, retry
 from vs_st_pipeline.cli.status import check, merchants
 from vs_st_pipeline.cli.sync import plan, sync
 from vs_st_pipeline.cli.webhooks import webhooks
+from vs_st_pipeline.cli.work import work
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.platform import crash_reports
 
@@ -41,7 +42,7 @@ def cli() -> None:
 
 COMMANDS = (
     *(sync, plan, check, why, history, retry, reconcile, merchants, alerts),
-    *(onboard, webhooks, receive, inbox),
+    *(onboard, webhooks, receive, work, inbox),
     *(forget, rebuild, offboard, sandbox, demo),
 )
 for command in COMMANDS:

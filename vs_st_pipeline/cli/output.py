@@ -59,6 +59,15 @@ def say_json(value: Any) -> None:
     _result("\n".join(_json_line(line) for line in text.split("\n")) + "\n")
 
 
+def say_json_line(value: Any) -> None:
+    """Write one JSON object to stdout on one line, for those who read line by line.
+
+    Raises:
+        NotPrinted: stdout does not take it.
+    """
+    _result(_json_line(json.dumps(value, ensure_ascii=True)) + "\n")
+
+
 def _json_line(line: str) -> str:
     """Escape what acts on a terminal: outside JSON strings only line breaks act, so all the rest is in strings."""
     if line.isprintable():

@@ -19,6 +19,7 @@ from vs_st_pipeline.cli.progress import Progress
 from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.operations.settings import fleet_rates
 from vs_st_pipeline.platform.cpu_slots import CpuSlots
+from vs_st_pipeline.platform.inbox.store import inbox_in
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.environment import data_dir, now
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -124,8 +125,14 @@ def make_run(merchant: Merchant, **options: Any) -> Run:
     """Make a run of this merchant with the environment's data folder and clock."""
     from vs_st_pipeline.platform.run import Run
 
-    options = {"started_by": f"vs-st, {user()}", "fleet_rates": fleet_rates(os.environ), **options}
-    return Run(merchant, the_warehouse(), clock, stop=is_stopped, **options)
+    warehouse = the_warehouse()
+    usual = {
+        "started_by": f"vs-st, {user()}",
+        "fleet_rates": fleet_rates(os.environ),
+        "inbox": inbox_in(warehouse.data_dir),
+        "stop": is_stopped,
+    }
+    return Run(merchant, warehouse, clock, **{**usual, **options})
 
 
 def the_warehouse() -> Any:

@@ -7,8 +7,8 @@ white whatever the UI's theme, because an image does not know the page around it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate, groupby
 from urllib.parse import quote
 
 SHORTEST = 1000  # number of characters from which on the UI hides markdown
@@ -18,18 +18,20 @@ _AS_IT_IS = "=:/,;<>'"  # what an address in markdown may hold unescaped, which 
 _BAR = 24  # number of characters of the longest bar
 
 
-def by_hour(says: str, series: Mapping[str, Sequence[int]]) -> str:
+def by_hour(says: str, series: Mapping[str, Sequence[int]], *, stacked: bool = True) -> str:
     """Draw numbers by hour, the present hour last, stacked; `says` is the text below, also for screen readers.
 
     Where all the hours would be too long, several are taken together.
 
     Args:
         series: name -> one number per hour, for all the same hours. The name of a single series is not shown.
+        stacked: False: each series stands by itself, before the next one, which is never below it (percentiles); of
+            hours that are taken together the highest is drawn, and not their sum.
     """
     hours = len(next(iter(series.values())))
     for together in (1, 2, 3, 4, 6, 8, 12, 24, 48):
-        grouped = {name: _summed(numbers, together) for name, numbers in series.items()}
-        shown = f"![](data:image/svg+xml,{quote(_area(grouped, hours), safe=_AS_IT_IS)})\n\n{says}"
+        grouped = {name: _taken(numbers, together, sum if stacked else max) for name, numbers in series.items()}
+        shown = f"![](data:image/svg+xml,{quote(_area(grouped, hours, stacked), safe=_AS_IT_IS)})\n\n{says}"
         if len(shown) < SHORTEST:
             return shown
     return says
@@ -45,20 +47,22 @@ def distribution(says: str, counts: Mapping[str, int]) -> str:
     return "```\n" + "\n".join(lines) + f"\n```\n{says}"
 
 
-def _summed(numbers: Sequence[int], together: int) -> list[int]:
-    """Sum hours in groups, from the end, so that the last groups are whole."""
+def _taken(numbers: Sequence[int], together: int, how: Callable[[Sequence[int]], int]) -> list[int]:
+    """Take hours together in groups, from the end, so that the last groups are whole."""
     cut = len(numbers) % together
     parts = [numbers[:cut]] * bool(cut) + [numbers[i : i + together] for i in range(cut, len(numbers), together)]
-    return [sum(part) for part in parts]
+    return [how(part) for part in parts]
 
 
-def _area(series: Mapping[str, Sequence[int]], hours: int) -> str:
+def _area(series: Mapping[str, Sequence[int]], hours: int, stacked: bool) -> str:
     columns = list(zip(*series.values(), strict=True))
-    highest, step = max([1, *(sum(column) for column in columns)]), _WIDTH / len(columns)
+    if stacked:
+        columns = [tuple(accumulate(column)) for column in columns]
+    highest, step = max([1, *(column[-1] for column in columns)]), _WIDTH / len(columns)
     drawn = []
     for place in reversed(range(len(series))):  # the whole stack first, the lower layers drawn over it
         path, at = f"M0,{_TOP + _HIGH}", 0
-        for height, run in groupby(round(_HIGH * sum(column[: place + 1]) / highest) for column in columns):
+        for height, run in groupby(round(_HIGH * column[place] / highest) for column in columns):
             at += len(list(run))
             path += f"V{_TOP + _HIGH - height}H{at * step:.0f}"
         drawn.append(f"<path fill='#{_COLOURS[place % len(_COLOURS)]}' d='{path}V{_TOP + _HIGH}z'/>")

@@ -8,6 +8,8 @@ from dagster import Definitions, in_process_executor
 
 from vs_st_pipeline.defs.assets import assets_of, tick_of
 from vs_st_pipeline.defs.fleet_health import fleet_health
+from vs_st_pipeline.defs.fleet_hints import fleet_hints_of
+from vs_st_pipeline.defs.inbox_watch import inbox_watch_of, sync_hinted_of
 from vs_st_pipeline.defs.jobs import job_of
 from vs_st_pipeline.defs.resources import Settings
 from vs_st_pipeline.defs.schedules import schedule_of
@@ -23,10 +25,10 @@ def definitions_of(routes: Sequence[Route]) -> Definitions:
     jobs = {route.name: job_of(route, assets[route.name]) for route in routes}
     tick = [tick_of(routes)] if len(routes) > 1 else []
     return Definitions(
-        assets=[*assets.values(), fleet_health],
-        jobs=[*jobs.values(), *tick, retention],
+        assets=[*assets.values(), fleet_health, fleet_hints_of(routes)],
+        jobs=[*jobs.values(), *tick, sync_hinted_of(routes), retention],
         schedules=[schedule_of(routes, jobs, *tick), retention_schedule],
-        sensors=[merchants_sensor, dead_runs_sensor, fleet_watch],
+        sensors=[merchants_sensor, dead_runs_sensor, fleet_watch, inbox_watch_of(routes)],
         resources={"settings": Settings()},
         # One process per run: merchants share one DuckDB instance, and threads do the waiting.
         executor=in_process_executor,

@@ -144,12 +144,13 @@ def _metadata(found: Fleet) -> dict[str, Any]:
     shown["failed syncs by hour"] = MetadataValue.md(_errors(found))
     stands = _shown(found.worst_first)
     shown["merchants, the worst first"] = table(_rows(stands, found.at), _ON_THE_PAGE)
-    shown["good sync, refused and unknown contacts, calls of the last sync, changes in 24 h"] = table(
-        _numbers(stands), _NUMBERS
+    shown["good sync, refused and unknown contacts, calls of the last sync, changes in 24 h, hints that wait"] = table(
+        _numbers(stands, found), _NUMBERS
     )
     # Plain numbers are drawn over time, in the tab of plots.
     shown |= {f"merchants {state}": count for state, count in found.counts.items()}
     shown["contacts refused, waiting for another try"] = sum(one.rejects for one in found.stands)
+    shown["hints that wait"] = sum(one.hints for one in found.hints.values())
     shown["contacts of unknown outcome"] = sum(one.unknown for one in found.stands)
     shown["all that stands open"] = sum(one.open for one in found.stands)
     if left := len(found.stands) - len(stands):
@@ -183,7 +184,7 @@ def _to_do(bad: Sequence[MerchantHealth]) -> str:
 # Two tables with few columns, since a wide one would push what to do out of sight. A check's page has more room.
 _COLUMNS = ("merchant", "state", "good sync", "why, what to do")
 _ON_THE_PAGE = ("merchant", "state", "why, what to do")
-_NUMBERS = ("merchant", "good sync", "refused", "unknown", "calls", "changes")
+_NUMBERS = ("merchant", "good sync", "refused", "unknown", "calls", "changes", "hints")
 
 
 def _shown(stands: Sequence[MerchantHealth]) -> list[MerchantHealth]:
@@ -203,11 +204,13 @@ def _rows(stands: Iterable[MerchantHealth], now: datetime) -> list[Mapping[str, 
     ]
 
 
-def _numbers(stands: Iterable[MerchantHealth]) -> list[Mapping[str, Any]]:
-    return [
-        dict(zip(_NUMBERS, (one.label, _good_sync(one), one.rejects, one.unknown, one.calls, one.changes), strict=True))
-        for one in stands
-    ]
+def _numbers(stands: Iterable[MerchantHealth], found: Fleet) -> list[Mapping[str, Any]]:
+    rows: list[Mapping[str, Any]] = []
+    for one in stands:
+        waiting = found.hints.get((one.merchant, one.route))
+        numbers = (one.rejects, one.unknown, one.calls, one.changes, waiting.hints if waiting else 0)
+        rows.append(dict(zip(_NUMBERS, (one.label, _good_sync(one), *numbers), strict=True)))
+    return rows
 
 
 def _good_sync(one: MerchantHealth) -> str:

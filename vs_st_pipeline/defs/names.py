@@ -6,6 +6,7 @@ from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE
 
 TICK_JOB, TICK_STEP = "tick", "run_due"
+HINTS_JOB, HINTS_STEP = "sync_hinted", "take_hints"
 
 
 def step_name(route: Route) -> str:

@@ -8,6 +8,7 @@ or bad: the page of the merchant's partition then still shows what is true. Runs
 report each of them. The checks' results are logged in every tick in any case, so they follow sooner: a merchant is
 measured again as soon as its plan is another one than when it was last measured, since as long as a plan stands nothing
 has changed of what the plan and the checks are made of (`plan_cache`). It costs a quiet merchant nothing.
+A targeted sync reports nothing by itself; whoever was written by one is news at the next tick.
 What was told is forgotten with the Dagster storage that it was told to; if the data folder is lost, all is told again.
 
 Before a run begins to report a merchant, it notes the merchant in a file of the run's own. Where such a file is left
@@ -50,11 +51,13 @@ class Reported:
         at: epoch seconds.
         state: what a person would want to hear of when it changes; see `state_of`.
         plan: the run whose plan stood when the merchant was last measured.
+        hinted: when a hint had last led to a write by then; epoch seconds of the machine's clock.
     """
 
     at: float
     state: str
     plan: str = ""
+    hinted: float = 0.0
 
 
 def state_of(report: Report) -> str:
@@ -71,10 +74,11 @@ class ReportLog:
         path: the file; one that cannot be read is taken for one that was never there.
         instance_id: names the Dagster storage; what another one was told is not known to this one.
         run_id: names the run that reports.
+        hinted: when a hint last led to a write of a merchant, as the inbox knew before the run began.
     """
 
-    def __init__(self, path: Path, instance_id: str, run_id: str) -> None:
-        self._path, self._instance_id = path, instance_id
+    def __init__(self, path: Path, instance_id: str, run_id: str, hinted: Mapping[str, float] | None = None) -> None:
+        self._path, self._instance_id, self._hinted = path, instance_id, hinted or {}
         self._telling = path.with_name(f"{path.stem}.{run_id}.telling")
         self._forget_half_told()
         self._told = self._read()
@@ -84,6 +88,8 @@ class ReportLog:
         last = self._told.get(report.merchant)
         if last is None or report.accepted or last.state != state_of(report):
             return Detail.PAGES
+        if self.hinted_after(report.merchant) is not None:
+            return Detail.PAGES
         # The same part of the spread for a merchant each time: a checksum is as good as chance, and repeatable.
         early = SPREAD * ((zlib.crc32(report.merchant.encode()) % 1000) / 1000)
         if abs(now.timestamp() - last.at) >= (TOLD_AGAIN_AFTER - early).total_seconds():
@@ -91,6 +97,11 @@ class ReportLog:
         # A failure that was told fails no further run, as a check that blocks would; its reason is in fleet/health.
         another_plan = report.plan not in ("", last.plan) and report.status != FAILED
         return Detail.CHECKS if another_plan else Detail.NOTHING
+
+    def hinted_after(self, merchant_id: str) -> float | None:
+        """Return when hints had last led to a write as it was told; None: none did meanwhile, or nothing was told."""
+        last = self._told.get(merchant_id)
+        return last.hinted if last is not None and self._hinted.get(merchant_id, 0.0) > last.hinted else None
 
     def tells(self, merchant_id: str) -> None:
         """Note that the run begins to report this merchant; what was told of it before holds no more."""
@@ -117,7 +128,10 @@ class ReportLog:
             told = self._read()
             for merchant_id in (*_named_in(self._telling), *gone):
                 told.pop(merchant_id, None)
-            told |= {report.merchant: Reported(now.timestamp(), state_of(report)) for report in reports}
+            told |= {
+                one.merchant: Reported(now.timestamp(), state_of(one), hinted=self._hinted.get(one.merchant, 0.0))
+                for one in reports
+            }
             for report in measured:
                 if report.merchant in told:
                     told[report.merchant] = replace(told[report.merchant], plan=report.plan)

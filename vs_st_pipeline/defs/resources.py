@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from vs_st_pipeline.domain.errors import BadSettings
@@ -10,6 +11,7 @@ from vs_st_pipeline.operations import settings
 from vs_st_pipeline.operations.fleet.schedule import due_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.pipeline.route import Route
+from vs_st_pipeline.platform.inbox.store import Inbox, inbox_in
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.merchants import Merchant, MerchantsFile
@@ -56,6 +58,7 @@ class Settings:
         allow_unsafe: bool = False,
         dry_run: bool = False,
         budget: int | None = None,
+        trigger: str = "backfill",
     ) -> Run:
         """Make a run of one merchant under the id of the Dagster run."""
         environment.now(os.environ)  # finds a VS_ST_NOW that is not a time before any request is made
@@ -65,10 +68,33 @@ class Settings:
             lambda: environment.now(os.environ),
             run_id=run_id,
             started_by="dagster",
+            trigger=trigger,
+            inbox=inbox_in(warehouse.data_dir),
             full=full,
             allow_unsafe=allow_unsafe,
             dry_run=dry_run,
             budget=budget,
+            fleet_rates=settings.fleet_rates(os.environ),
+        )
+
+    def run_for_hints(
+        self, merchant: Merchant, route: Route, warehouse: Warehouse, inbox: Inbox, stop: Callable[[], bool]
+    ) -> Run:
+        """Make the run of one targeted sync, with an id of its own; a lock that another sync holds is not waited for.
+
+        Args:
+            stop: asked before every request.
+        """
+        return Run(
+            merchant,
+            warehouse,
+            lambda: environment.now(os.environ),
+            route=route.name,
+            started_by="dagster",
+            trigger="hint",
+            inbox=inbox,
+            lock_wait=0.0,
+            stop=stop,
             fleet_rates=settings.fleet_rates(os.environ),
         )
 

@@ -74,6 +74,20 @@ class NotSent(TryLater):
     """No connection was made, so the other side has certainly not got the request."""
 
 
+class LockHeld(TryLater):
+    """Another sync of the merchant and route is running; nothing was begun."""
+
+
+class KeptBack(TryLater):
+    """A write did not leave, because right before that something forbade it.
+
+    Attributes:
+        tried: an earlier try of the same request had left, and no answer says what became of it.
+    """
+
+    tried = False
+
+
 class Interrupted(TryLater):
     """Something unrelated to this merchant ended its run midway; the merchant can be run again at once."""
 

@@ -18,15 +18,17 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from vs_st_pipeline.domain.brake import ALL, Verdict
+from vs_st_pipeline.domain.brake import refusal as refusal_of
 from vs_st_pipeline.domain.diff import compare
 from vs_st_pipeline.domain.errors import Internal, Unsafe
 from vs_st_pipeline.domain.plan import Change, Wanted
 from vs_st_pipeline.domain.refs import Ref
+from vs_st_pipeline.pipeline.targets import Plan
 from vs_st_pipeline.pipeline.verdicts import is_refused
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger, outbox, outcomes, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.keys import KEY
+from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry, Proof
 from vs_st_pipeline.platform.warehouse.outcomes import Outbox, Outcome, PushCounts, ReadValue
 
@@ -79,6 +81,10 @@ def deliver(run: Run, write: Callable[[Sequence[Ref]], None]) -> None:
         refs = [Ref(*row) for row in db.rows(f"select distinct {KEY} from planned.changes order by all")]
     if refused:
         raise Unsafe(refused)
+    with run.open() as db, db.transaction():
+        _note_run(run, db)
+        if run.allow_unsafe:
+            ledger.forget_all_losses(db)
     write(refs)
     with run.open() as db, db.transaction():
         retries.forget_suspects(db)
@@ -88,6 +94,53 @@ def deliver(run: Run, write: Callable[[Sequence[Ref]], None]) -> None:
         ledger.record_links(db, at=run.now())
         ledger.record_baseline(db, at=run.now())
         ledger.record_settled(db)
+
+
+def deliver_some(run: Run, plan: Plan, refs: Sequence[Ref], write: Callable[[Sequence[Ref]], None]) -> None:
+    """Do the same for targets that were planned by themselves (`planning.plan_some`); all others stay as they are.
+
+    What they would lose is stored before anything is written, because it counts for a day (`safety.COUNTED_FOR`).
+
+    Args:
+        plan: of these targets. refs: those of them that may be written.
+
+    Raises:
+        Unsafe: with what targeted syncs took of late it is too much.
+    """
+    with run.open() as db, db.batch(key_columns(refs)) as these:
+        wanted = db.rows(f"select distinct {KEY} from planned.changes semi join {these} using ({KEY}) order by all")
+    changing, losing = [Ref(*row) for row in wanted], plan.losing.intersection(refs)
+    if (refused := plan.unsafe) and (changing or losing):
+        raise Unsafe(refused)
+    with run.open() as db, db.transaction():
+        _note_run(run, db)
+        if losing:
+            ledger.record_losses(db, losing, at=run.now(), run_id=run.run_id)
+    write(changing)
+    with run.open() as db, db.transaction(), db.batch(key_columns(refs)) as these:
+        retries.forget_settled_rejects(db, among=these)
+        ledger.record_observed(db, at=run.now(), run_id=run.run_id, among=these)
+        db.execute(f"delete from planned.learned where ({KEY}) in (select ({KEY}) from {these})")
+        ledger.record_links(db, at=run.now(), among=these)
+        ledger.record_settled(db, among=these)
+        if losing:
+            ledger.forget_losses(db, losing.intersection(changing), run_id=run.run_id)
+
+
+def _note_run(run: Run, db: Db) -> None:
+    if db.row("select 1 from planned.changes limit 1") or db.row("select 1 from planned.learned limit 1"):
+        ledger.record_run(db, run.run_id, run.trigger)
+
+
+def standing_refusal(db: Db) -> str | None:
+    """Return why the stored whole plan is refused, by the last sync or as it was made; None where it is not."""
+    kept = [Verdict(*row) for row in db.rows("select part, rule, loss, sentence from synced.verdicts order by all")]
+    if kept:
+        return refusal_of(kept)
+    sentence: str | None = db.value(
+        "select unsafe from planned.plan where run_id not in (select run_id from synced.allowed)"
+    )
+    return sentence
 
 
 def refusal(run: Run, db: Db) -> str | None:

@@ -102,6 +102,8 @@ def forget(run: Run, who: str | Identifiers, connectors: Sequence[Connector[Any]
             # Also where nothing was found: an earlier sync may have deleted rows of the person.
             set_state(db, REWRITE, True, run.now())
         begin(run, connectors)
+        if run.inbox is not None:
+            run.inbox.forget(run.merchant.id, names)
     return found
 
 

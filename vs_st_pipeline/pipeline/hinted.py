@@ -9,12 +9,13 @@ system. The limits are those of webhooks-onboarding.md H25 and H27.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from vs_st_pipeline.domain.hints import Hint, HintState, Outcome
 from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.inbox.store import Inbox, Record
 from vs_st_pipeline.platform.run import Run
 
@@ -32,7 +33,9 @@ class HintDesk:
         owner: who claims.
         rates: requests a second that hints may use, by system (`share` x `requests_per_second`).
         hints: claimed, by number.
+        hand_over: the route's; hints that are settled as handed over go through it, under the same lock.
         settled: what became of each, by number.
+        failed: kind of the error that kept a hint from being settled, by number.
         written: when the last ledger commit was that a hint led to, by number; epoch seconds.
     """
 
@@ -42,20 +45,30 @@ class HintDesk:
     records: Sequence[Record]
     owner: str
     rates: Mapping[str, float] = field(default_factory=dict)
+    hand_over: HandOver | None = None
     hints: dict[int, Hint] = field(default_factory=dict)
     settled: dict[int, tuple[Outcome, HintState]] = field(default_factory=dict)
+    failed: dict[int, str] = field(default_factory=dict)
     written: dict[int, float] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
+    run: Run | None = None
+    finished: bool = False
+    _noted: set[tuple[str, str, str]] = field(default_factory=set)
 
     def claim(self, run: Run) -> list[Hint]:
         """Claim the hints, under the route's sync lock, before the first request (H18); oldest first."""
+        self.run = run
         claimed = self.inbox.claim(self.records, self.owner, run_id=run.run_id)
         self.hints = {hint.hint: hint for hint in claimed}
         return claimed
 
-    def may_ask(self, system: str, requests: int = 1) -> bool:
-        """Take requests from what hints may use; False where a hint is to be handed over in place of them."""
-        if self.asked.get(system, 0) + requests > MOST_REQUESTS:
+    def may_ask(self, system: str, requests: int = 1, *, most: int | None = MOST_REQUESTS) -> bool:
+        """Take requests from what hints may use; False where a hint is to be handed over in place of them.
+
+        Args:
+            most: of this system in one targeted sync; None: as many as the share allows, as at a destination (H25).
+        """
+        if most is not None and self.asked.get(system, 0) + requests > most:
             return False
         if system in self.rates and not self.inbox.spend(self.merchant, system, requests, self.rates[system]):
             return False
@@ -67,9 +80,12 @@ class HintDesk:
         return self.inbox.gone_reads(self.merchant) >= MOST_GONE
 
     def note_read(self, hint: Hint, *, news: bool, gone: bool = False) -> None:
-        """Note that a hint's record was read; `Inbox.note_read`."""
+        """Note that a hint's record was read, once in this sync, however many hints it has; `Inbox.note_read`."""
+        if hint.record in self._noted:
+            return
+        self._noted.add(hint.record)
         system, kind, record = hint.record
-        self.inbox.note_read(self.merchant, system, kind, record, news=news, gone=gone)
+        self.inbox.note_read(self.merchant, system, kind, record, news=news, gone=gone, route=self.route)
 
     def settle(self, hints: Iterable[Hint], outcome: Outcome) -> None:
         """Say what became of hints; what is said first stands, but that something was written."""
@@ -81,15 +97,42 @@ class HintDesk:
             state = HintState.DROPPED if outcome is Outcome.OVER_LIMIT else HintState.DONE
             self.settled[hint.hint] = outcome, state
 
+    def fail(self, hints: Iterable[Hint], kind: str) -> None:
+        """Say that these hints could not be settled, by which kind of error; they wait for their next try (H30)."""
+        self.failed.update((hint.hint, kind) for hint in hints)
+
     def finish(self, report: Report) -> None:
-        """Settle in the inbox what was settled here, and fill in the report; who started the sync has the rest."""
+        """Settle in the inbox what was settled here, and fill in the report; who started the sync has the rest.
+
+        What is handed over is stored in the route's own database first: a crash in between repeats, and never loses.
+        """
+        handed = [self.hints[number] for number, (what, _) in self.settled.items() if what is Outcome.HANDED_OVER]
+        if handed and self.hand_over is not None and self.run is not None:
+            self.hand_over(self.run, handed)
+            failpoint("handed over")
         groups: dict[tuple[Outcome, HintState, float | None], list[Hint]] = {}
         for number, (outcome, state) in self.settled.items():
             groups.setdefault((outcome, state, self.written.get(number)), []).append(self.hints[number])
         for (outcome, state, at), hints in groups.items():
             self.inbox.settle(hints, outcome, run_id=report.run_id, written_at=at, state=state)
+        if handed:
+            self.inbox.want_whole(self.merchant, self.route)
+        self.finished = True
+        self.tell(report)
+
+    def break_off(self, report: Report) -> None:
+        """Settle what was settled here of a sync that failed before it could finish; what it handed over waits."""
+        if self.finished:
+            return
+        handed = [number for number, (what, _) in self.settled.items() if what is Outcome.HANDED_OVER]
+        for number in handed:
+            del self.settled[number]
+        self.finish(report)
+
+    def tell(self, report: Report) -> None:
+        """Fill in the report."""
         report.trigger = "hint"
-        report.hints["taken"] = len(self.hints)
+        report.hints["taken"] = sum(number > 0 for number in self.hints)  # one that is asked once more has no hint
         report.hints["records"] = len({hint.record for hint in self.hints.values()})
         report.hints["handed_over"] = sum(what is Outcome.HANDED_OVER for what, _ in self.settled.values())
         report.hints["dropped"] = sum(state is HintState.DROPPED for _, state in self.settled.values())
@@ -121,7 +164,8 @@ class Hinted:
         wants: kinds of records by system.
         run: the targeted sync.
         hand_over: stores hints in the merchant's own database, at the head of the queue of a whole sync, in one
-            transaction; the inbox is told afterwards (H26). Under the route's sync lock.
+            transaction; the inbox is told afterwards (H26). Under the route's sync lock. What it was given before does
+            no harm.
     """
 
     wants: Mapping[str, frozenset[str]]
@@ -133,3 +177,16 @@ class HandOver(Protocol):
     """Puts hinted records at the head of a whole sync's queue."""
 
     def __call__(self, run: Run, hints: Sequence[Hint], /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Where a route keeps what a whole sync is to read before all else.
+
+    Attributes:
+        hand_over: as in `Hinted`.
+        unread: numbers of those of these hints whose records a sync that ended well has left for the next one.
+    """
+
+    hand_over: HandOver
+    unread: Callable[[Run, Sequence[Hint]], Collection[int]] = lambda _run, _hints: ()

@@ -27,7 +27,7 @@ from typing import Any
 from vs_st_pipeline.domain.refs import Ref
 from vs_st_pipeline.pipeline.targets import Planned
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.keys import KEY
+from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +116,7 @@ class Incremental:
 
     def keep(self, made: Sequence[Planned]) -> None:
         """Keep what was found of these targets, for their hashes."""
-        columns: dict[str, list[Any]] = {
-            "inputs": [0] * len(made),  # not known before all is found
-            **{name: [one.ref[place] for one in made] for place, name in enumerate(Ref._fields)},
-            "named": [one.named for one in made],
-            "written": [one.written for one in made],
-            "subjects": [f" {' '.join(one.subjects)} " if one.subjects else None for one in made],
-            "share": [one.share for one in made],
-        }
-        with self._db.batch(columns, {"inputs": "int"}) as batch:
+        with self._db.batch(_found(made), {"inputs": "int"}) as batch:
             self._db.execute(f"insert into temp.plan_made by name select * from {batch}")
 
     def store(self, fingerprint: str, planned: bool) -> None:
@@ -157,6 +149,36 @@ class Incremental:
 
 
 _FOUND = "named, written, subjects, share"
+_TO_PLAN_AGAIN = 0
+"""The hash of whoever the next whole plan plans again, whatever its inputs are."""
+
+
+def keep_some(db: Db, refs: Sequence[Ref], made: Sequence[Planned]) -> None:
+    """Keep what was found of targets that were planned by themselves; the next whole plan plans them again.
+
+    What holds for all targets, and whom else their news concern, is not looked at for a few. So no whole plan stands
+    either that was made before.
+
+    Args:
+        refs: all that were asked for. made: those of them that are there.
+    """
+    with db.batch(key_columns(refs)) as batch:
+        db.execute(f"delete from planned.inputs where ({KEY}) in (select ({KEY}) from {batch})")
+    with db.batch(_found(made), {"inputs": "int"}) as batch:
+        db.execute(f"insert into planned.inputs by name select * from {batch}")
+    db.execute("update planned.basis set fingerprint = ''")
+
+
+def _found(made: Sequence[Planned]) -> dict[str, list[Any]]:
+    return {
+        "inputs": [_TO_PLAN_AGAIN] * len(made),  # not known before all is found
+        **{name: [one.ref[place] for one in made] for place, name in enumerate(Ref._fields)},
+        "named": [one.named for one in made],
+        "written": [one.written for one in made],
+        "subjects": [f" {' '.join(one.subjects)} " if one.subjects else None for one in made],
+        "share": [one.share for one in made],
+    }
+
 
 _AGAIN = f"""
 select distinct {KEY} from (

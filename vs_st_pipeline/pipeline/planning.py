@@ -19,7 +19,7 @@ from typing import Generic
 from vs_st_pipeline.domain.diff import LedgerEntry, compare
 from vs_st_pipeline.domain.plan import WAITING_RETRY, Change, Wanted
 from vs_st_pipeline.domain.refs import Ref
-from vs_st_pipeline.pipeline.incremental import Incremental, InputsQuery
+from vs_st_pipeline.pipeline.incremental import Incremental, InputsQuery, keep_some
 from vs_st_pipeline.pipeline.plan_cache import PlanInputs, fingerprint, hash_of_basis
 from vs_st_pipeline.pipeline.plan_store import (
     Reasons,
@@ -31,7 +31,7 @@ from vs_st_pipeline.pipeline.plan_store import (
     store_plan,
     store_targets,
 )
-from vs_st_pipeline.pipeline.safety import LinkedBefore, check_safety, linked_before
+from vs_st_pipeline.pipeline.safety import LinkedBefore, check_safety, check_some, linked_before
 from vs_st_pipeline.pipeline.targets import Differences, Live, Plan, Target, Unmatched
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger, retries
@@ -100,6 +100,32 @@ def make_plan(run: Run, db: Db, planner: Planner[TargetT], inputs: PlanInputs) -
         return making.finish()
 
 
+def plan_some(run: Run, db: Db, planner: Planner[TargetT], refs: Sequence[Ref]) -> Plan:
+    """Plan these targets by themselves: the plan that is stored stands as it is, but for their rows.
+
+    The next whole plan plans them again, with whoever else their news concern (`incremental.keep_some`).
+
+    Returns:
+        The totals of these targets alone; `losing` are those of them that would lose something.
+    """
+    refs = sorted(set(refs))
+    plan = Plan(looked_at=len(refs))
+    with db.transaction():
+        targets, unmatched = planner.make(refs)
+        planner.share(targets)
+        forget_planned(db, refs)
+        store_targets(run, db, targets, unmatched, planner.meaning)
+        keep_some(db, refs, [*targets, *unmatched])
+        rows = _compare(run, db, targets)
+        store_changes(db, targets, rows, planner.reasons)
+        plan.verdicts, plan.losing = check_some(db, refs, _losing(db, targets, rows, planner.loses), run.now())
+    plan.targets, plan.fields = len(rows.changes), sum(map(len, rows.changes.values()))
+    plan.unmatched = len(unmatched)
+    plan.held.update(target.held for target in targets if target.held)
+    plan.noted.update(note for target in targets for note in target.noted)
+    return plan
+
+
 class _Making(Generic[TargetT]):
     """A plan while it is made. `queue`: the targets that are still to be planned, by ascending name."""
 
@@ -144,7 +170,7 @@ class _Making(Generic[TargetT]):
         # A plan with something to write never stands, so nobody asks what it was made from.
         made_from = "" if plan.targets else fingerprint(db, self._inputs)
         self._incremental.store(made_from, planned=plan.looked_at > 0)
-        plan.verdicts = list(check_safety(db, planner.reads, self._losing))
+        plan.verdicts = list(check_safety(db, planner.reads, self._losing, self._run.now()))
         store_plan(self._run, db, plan, map_fingerprint=planner.map_fingerprint, reads=planner.reads)
         return plan
 

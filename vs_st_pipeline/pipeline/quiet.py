@@ -113,6 +113,7 @@ class QuietPath:
     Attributes:
         stages: all stages of the route, in their order.
         settings: what a sync asks and plans by, besides the systems; compared by its text.
+        hinted: the sync has taken hints, which only an ordinary one reads.
         kept: what an earlier sync left, None where there is nothing usable. why: why it cannot be taken now.
     """
 
@@ -123,6 +124,7 @@ class QuietPath:
     settings: tuple[object, ...]
     kept: Quiet | None = None
     why: str = ""
+    hinted: bool = False
     _done: dict[str, dict[str, tuple[list[Reread], int]]] = field(default_factory=dict)
     _left: dict[tuple[str, str], float] = field(default_factory=dict)
 
@@ -154,6 +156,8 @@ class QuietPath:
         run, kept = self.session.run, self.kept
         if run.full or run.dry_run or run.allow_unsafe or run.budget is not None:
             return "options"
+        if self.hinted:
+            return "hints"
         if kept is None:
             return "nothing kept"
         now = run.clock().timestamp()

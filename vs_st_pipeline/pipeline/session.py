@@ -138,6 +138,7 @@ class Session:
 def opened(session: SessionT) -> Iterator[SessionT]:
     """Open a session; an error inside becomes its report's error, and its clients are closed."""
     run, report, started = session.run, session.report, time.monotonic()
+    report.trigger = run.trigger
     collect_less()
     try:
         with run.keeping():

@@ -138,6 +138,7 @@ class Plan:
         missing_fields: fields of the map that the account lacks.
         verdicts: what the brake says, nothing if it did not trip.
         looked_at: targets that were planned anew; the others are planned as before.
+        losing: of a plan of a few targets, those that would lose something.
     """
 
     targets: int = 0
@@ -148,6 +149,7 @@ class Plan:
     missing_fields: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     looked_at: int = 0
+    losing: set[Ref] = field(default_factory=set)
 
     @property
     def unsafe(self) -> str | None:

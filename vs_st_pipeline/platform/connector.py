@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from vs_st_pipeline.platform.hooks import Hooks
 from vs_st_pipeline.platform.http.client import HttpClient, Pace
+from vs_st_pipeline.platform.looking import Looking
 from vs_st_pipeline.platform.rereads import Rereading
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.settings.model import SettingsModel
@@ -120,6 +121,7 @@ class Connector(Generic[ClientT]):
         migrations: the folder of its own tables' numbered SQL; None where it stores nothing.
         hooks: how the system calls us by webhooks; None where it does not.
         setup: how a merchant's account is onboarded; None where nothing is asked for.
+        looking: how a list shows what it tells by no webhook; None where webhooks tell all.
         rereading: how its records are read again in turn; None where each sync that polls it is an ordinary one.
     """
 
@@ -140,3 +142,4 @@ class Connector(Generic[ClientT]):
     rereading: Rereading | None = None
     hooks: Hooks | None = None
     setup: AccountSetup[ClientT] | None = None
+    looking: Looking | None = None

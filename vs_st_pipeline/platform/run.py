@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.inbox.yielding import Yielding
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE, Warehouse
@@ -54,6 +55,7 @@ class Run:
         started_by: the person or program that started it, for records that name one.
         trigger: `command`, `schedule`, `backfill` or `hint`.
         inbox: where hints wait; None: nobody looks for any.
+        lock_wait: seconds to wait for another sync of the same route to end; None: as the warehouse does.
         full: read everything again.
         allow_unsafe: let the brake pass once.
         dry_run: nothing that a later sync decides by may change.
@@ -63,6 +65,7 @@ class Run:
         stop: asked before every request; True ends the run with what it has done so far (a person pressed Ctrl-C).
         fleet_rates: requests a second for all merchants together, by system; a system that is not in it has none.
         request_log: what was asked so far and why, for people who look at the run.
+        yielding: whether the run has ended its reading in turn because a hint was due.
     """
 
     merchant: Merchant
@@ -73,6 +76,7 @@ class Run:
     started_by: str = "vs-st"
     trigger: str = "command"
     inbox: Inbox | None = None
+    lock_wait: float | None = None
     full: bool = False
     allow_unsafe: bool = False
     dry_run: bool = False
@@ -81,6 +85,7 @@ class Run:
     stop: Callable[[], bool] = lambda: False
     fleet_rates: Mapping[str, float] = field(default_factory=dict)
     request_log: list[RequestLogEntry] = field(default_factory=list)
+    yielding: Yielding = field(default_factory=Yielding)
 
     def open(self) -> AbstractContextManager[Db]:
         """Open the route's file of this merchant; hold it for a moment, never while waiting for an answer."""
@@ -100,7 +105,7 @@ class Run:
 
     def sync_lock(self) -> AbstractContextManager[None]:
         """Hold the route's sync lock of this merchant."""
-        return self.warehouse.sync_lock(self.merchant.id, self.route)
+        return self.warehouse.sync_lock(self.merchant.id, self.route, wait_seconds=self.lock_wait)
 
     def rewrite(self) -> None:
         """Copy the route's file, so that what was deleted leaves the disk; under the sync lock."""
@@ -120,4 +125,10 @@ class Run:
 
     def over_budget(self, sent: int) -> bool:
         """Say whether a run that has sent so many requests to the sources must leave the rest for the next one."""
-        return self.budget is not None and sent >= self.budget
+        return (self.budget is not None and sent >= self.budget) or self.gives_way()
+
+    def gives_way(self) -> bool:
+        """Say whether a whole sync reads no further what can wait, because a hint is due (routes.md R63)."""
+        if self.inbox is None or self.dry_run or self.trigger == "hint":
+            return False
+        return self.yielding.must(self.inbox, self.merchant.id, self.route)

@@ -193,7 +193,7 @@ class SaidOnceBench:
             self.world.sync()
         self.shop.parcel("p1", "created", "shipped")
         self.shop.parcel("p3", "created")
-        self.world.inbox.put("e1", "p1")
+        self.world.hint("e1", "p1")
         self._before = len(self.shop.messages)
 
     def sync(self, *, well: bool = False, full: bool = False) -> str:
@@ -216,8 +216,7 @@ class SaidOnceBench:
             yield db
 
     def beside(self) -> Any:
-        waiting = self.world.inbox.waiting("one", "parcels")
-        return files_in(self.world.data / "merchants" / "one"), [entry.key for entry in waiting]
+        return files_in(self.world.data / "merchants" / "one"), self.world.hints()
 
     def answering(self, answered: Answered) -> Any:
         return http_answering(answered, frozenset({"message"}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,9 +36,11 @@ from vs_st_pipeline.defs.merchant_pool import Part, run_one
 from vs_st_pipeline.defs.reporting import ReportLog
 from vs_st_pipeline.defs.resources import Settings, merchant_of
 from vs_st_pipeline.defs.sensors import merchants_sensor
+from vs_st_pipeline.domain.hints import Outcome
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.erasure import forget
 from vs_st_pipeline.pipeline.status_file import write_status
+from vs_st_pipeline.platform.inbox import statistics
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes import contacts
 from vs_st_pipeline.routes.contacts.checks import CHECKS
@@ -45,6 +48,7 @@ from vs_st_pipeline.routes.contacts.report import new_report
 from vs_st_pipeline.routes.contacts.sync import STAGES
 from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline_tests.support.hints import Hints
 
 pytestmark = pytest.mark.xdist_group("dagster")
 
@@ -163,8 +167,11 @@ class TestDefinitions:
             key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
             for key in graph.get_all_asset_keys()
         }
-        assert found == DEPENDENCIES | {"fleet/health": set()}
-        for key in graph.get_all_asset_keys() - {AssetKey(["fleet", "health"])}:
+        assert found == DEPENDENCIES | {"fleet/health": set(), "fleet/hints": set()}
+        for key in graph.get_all_asset_keys():
+            if key.path[0] == "fleet":
+                assert graph.get(key).group_name == "fleet"
+                continue
             assert graph.get(key).group_name == key.path[0]
             assert graph.get(key).partitions_def.name == "merchants"
 
@@ -429,6 +436,18 @@ class TestTick:
         one = tick(instance)
         assert made(one) == {(asset, OTHER) for asset in ALL}
         assert measured_in(one) == {OTHER}, "the other's plan stood"
+
+        hints = Hints(folder / "data", at=time.time())
+        for number in range(2):
+            hints.comes(str(number), merchant=TEST)
+        hints.settles(Outcome.WRITTEN, merchant=TEST)
+        with hints.ago(8 * 86_400):
+            hints.comes("old", merchant="long-gone")
+        at(minutes=24)
+        hinted = tick(instance)
+        assert made(hinted) == {(asset, TEST) for asset in ALL}, "whoever was written for a hint is news"
+        assert metadata(hinted, SYNCED, TEST)["hints that led to a write since it was last told"] == 2
+        assert statistics.expired(hints.inbox).keys() == {("long-gone", "contacts")}, "every tick lets old ones go"
 
         at(hours=7)
         assert made(tick(instance)) == {(asset, merchant) for asset in ALL for merchant in (TEST, OTHER)}

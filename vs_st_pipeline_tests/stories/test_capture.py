@@ -303,7 +303,7 @@ def windows_asked(story: Story) -> set[str]:
 
 @pytest.mark.slow
 def test_a_walk_that_is_killed_repeats_at_most_one_window(story: Story) -> None:
-    patient(story, requests_per_second=20)
+    patient(story, requests_per_second=4)  # slower than windows are stored, also on a busy machine
     process: subprocess.Popen[str] = story.start("sync", "--merchant", TEST)
     wait_until(lambda: sum("/orders" in e["path"] for e in story.shop.journal(TEST)) >= 5, process)
     kill(process)

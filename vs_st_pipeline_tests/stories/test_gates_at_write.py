@@ -57,8 +57,8 @@ def first_batch_takes(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     passed = [0.0, seconds]
     send = SimpleTextingClient.batch_update
 
-    def sent(self: SimpleTextingClient, updates: Any) -> str:
-        task_id = send(self, updates)
+    def sent(self: SimpleTextingClient, updates: Any, may_leave: Any) -> str:
+        task_id = send(self, updates, may_leave)
         passed[:] = [sum(passed)]
         return task_id
 

@@ -1,18 +1,13 @@
-"""The toy system's connector: its client, its inbox, and the merchant that has it."""
+"""The toy system's connector: its client, and the merchant that has it."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from vs_st_pipeline.domain.errors import BadAnswer, BadRecord
-from vs_st_pipeline.pipeline.once.hints import Entry
 from vs_st_pipeline.pipeline.once.items import Accepted, Answer, Item, Look, Missing, Unknown
 from vs_st_pipeline.platform.http.client import Basic, HttpClient
 
@@ -47,10 +42,10 @@ class Free:
 class Client:
     """One method per call."""
 
-    def __init__(self, merchant: Merchant, route: str) -> None:
+    def __init__(self, merchant: Merchant, route: str, pace: Any = None) -> None:
         self.route = route
         self.http = HttpClient(
-            system=SYSTEM, base_url=merchant.url, auth=Basic("toy", "toy"), pace=Free(), give_up_after=0,
+            system=SYSTEM, base_url=merchant.url, auth=Basic("toy", "toy"), pace=pace or Free(), give_up_after=0,
             sleep=lambda seconds: None,
         )  # fmt: skip
 
@@ -80,31 +75,3 @@ class Client:
         if not isinstance(found, list):
             raise BadAnswer("The answer says nothing", system=SYSTEM, call=call)
         return found
-
-
-class Inbox:
-    """A durable inbox of the toy's webhooks; each route takes its own copy."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with closing(self._open()) as db, db:
-            db.execute("create table if not exists entries (key text primary key, parcel text)")
-            db.execute("create table if not exists taken (key text, route text, primary key (key, route))")
-
-    def put(self, key: str, parcel: str) -> None:
-        with closing(self._open()) as db, db:
-            db.execute("insert or ignore into entries values (?, ?)", [key, parcel])
-
-    def waiting(self, merchant_id: str, route: str) -> Sequence[Entry]:
-        with closing(self._open()) as db, db:
-            rows = db.execute(
-                "select key, parcel from entries where key not in (select key from taken where route = ?)", [route]
-            ).fetchall()
-        return [Entry(key, SYSTEM, PARCEL, parcel, "webhook") for key, parcel in rows]
-
-    def taken(self, merchant_id: str, route: str, keys: Sequence[str]) -> None:
-        with closing(self._open()) as db, db:
-            db.executemany("insert or ignore into taken values (?, ?)", [(key, route) for key in keys])
-
-    def _open(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, timeout=30)

@@ -33,7 +33,7 @@ class Trials:
         world.fork()
         shop.parcel("p1", "created", "shipped", "delivered")
         shop.parcel("p2", "created", "shipped")
-        world.inbox.put("e1", "p2")
+        world.hint("e1", "p2")
         shop.faults.clear()
         if fault:
             shop.fault(fault)

@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.pipeline import whole_hints
 from vs_st_pipeline.pipeline.once import hints, readers
 from vs_st_pipeline.pipeline.once.account_claims import AccountClaims
 from vs_st_pipeline.pipeline.once.delivery import Delivered, deliver
@@ -16,7 +17,7 @@ from vs_st_pipeline.pipeline.once.items import Answer, Gate, Go, Item, Kind, Loo
 from vs_st_pipeline.pipeline.once.session import opened
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline_tests.toys import parcels
-from vs_st_pipeline_tests.toys.client import ROUTES, SYSTEM, Client, Inbox
+from vs_st_pipeline_tests.toys.client import ROUTES, SYSTEM, Client
 
 LETTER = Kind("letter", OnUnknown.NEVER, final_refusal=True)
 
@@ -42,7 +43,7 @@ def account(run: Run) -> AccountClaims:
     return AccountClaims(run.warehouse.data_dir / "accounts" / "house", run.merchant.id, run.route)
 
 
-def sync(run: Run, inbox: Inbox) -> Delivered:
+def sync(run: Run) -> Delivered:
     """The story."""
     merchant: Any = run.merchant
     told, client = Delivered(), Client(merchant, run.route)
@@ -50,8 +51,7 @@ def sync(run: Run, inbox: Inbox) -> Delivered:
         return told
     reader = readers.reader_of(ROUTES, merchant.on)
     try:
-        with opened(run, [LETTER], account(run)) as outbox:
-            hints.take(run, inbox)
+        with opened(run, [LETTER], account(run)) as outbox, whole_hints.taken(run, hints.QUEUE):
             with run.open() as db:
                 waiting = hints.waiting(db, system=SYSTEM)
             if reader == run.route:

@@ -12,6 +12,7 @@ from typing import Any
 
 from vs_st_pipeline.domain.brake import Verdict
 from vs_st_pipeline.domain.errors import PipelineError, Unsafe
+from vs_st_pipeline.pipeline import whole_hints
 from vs_st_pipeline.pipeline.once import hints, readers
 from vs_st_pipeline.pipeline.once.delivery import Delivered, deliver, settle
 from vs_st_pipeline.pipeline.once.hints import Hint
@@ -33,7 +34,7 @@ from vs_st_pipeline.pipeline.verdicts import refused
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.migrations import Lineage
-from vs_st_pipeline_tests.toys.client import PARCEL, SYSTEM, Client, Inbox, Merchant
+from vs_st_pipeline_tests.toys.client import PARCEL, SYSTEM, Client, Merchant
 
 EVERY = timedelta(minutes=5)
 
@@ -64,19 +65,18 @@ class Sender:
         return self._client.look(row.key)
 
 
-def sync(run: Run, inbox: Inbox) -> Delivered:
+def sync(run: Run) -> Delivered:
     """Read, plan, say: the story."""
     merchant: Any = run.merchant
     told, client = Delivered(), Client(merchant, run.route)
     if run.route in merchant.paused:
         return told  # R51: no call, no write
     try:
-        with opened(run, kinds(merchant), **route(run)) as outbox:
+        with opened(run, kinds(merchant), **route(run)) as outbox, whole_hints.taken(run, hints.QUEUE):
             with run.open() as db:
                 sender = Sender(client, staged(db))
             if not run.dry_run:
                 settle(outbox, sender, told)
-            hints.take(run, inbox)
             readers.ask_others(run, SYSTEM, merchant.on)
             before, verdict = _read(run, client), None
             if before:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import md5
 from pathlib import Path
@@ -17,7 +17,8 @@ from typing import Any
 from vs_st_pipeline.domain.errors import PipelineError, Refused
 from vs_st_pipeline.domain.plan import Change, Wanted
 from vs_st_pipeline.domain.refs import Ref
-from vs_st_pipeline.pipeline import delivery, planning
+from vs_st_pipeline.pipeline import delivery, planning, whole_hints
+from vs_st_pipeline.pipeline.hinted import Queue
 from vs_st_pipeline.pipeline.incremental import InputsQuery
 from vs_st_pipeline.pipeline.plan_cache import PlanInputs
 from vs_st_pipeline.pipeline.safety import LinkedBefore
@@ -68,6 +69,8 @@ class Crm:
     """The CRM's connector, as a destination."""
 
     books: Books
+    only: frozenset[str] | None = None
+    written: set[str] = field(default_factory=set)
 
     def land(self, run: Run, bodies: Sequence[Record]) -> list[Record]:
         """Store those that say who they are, and were not forgotten; an answer that says nothing changes nothing."""
@@ -91,7 +94,7 @@ class Crm:
         return {ref: Proof({"stopped": live.body.get("stopped")}, stopped(live)) for ref, live in mine.items()}
 
     def push(self, run: Run, refs: Sequence[Ref], outbox: Outbox) -> Iterator[Outcome]:
-        for ref in refs:
+        for ref in [one for one in refs if self.only is None or one.id in self.only]:
             found = self.books.get(ref.id)  # a plan is old when it is pushed
             for body in self.land(run, [found] if found else []):
                 live = Live(body, run.run_id)
@@ -110,6 +113,7 @@ class Crm:
             yield from self.settle(run, [sent])
         else:
             failpoint("answer")
+            self.written.add(sent.target.id)
             yield Outcome(sent, "accepted")
 
     def settle(self, run: Run, sent: Sequence[OutboxEntry]) -> Iterator[Outcome]:
@@ -167,23 +171,49 @@ def loses(target: Target, before: LinkedBefore | None, changes: Sequence[Change]
 def sync(run: Run, shop: Books, crm: Crm) -> tuple[Plan, PushCounts]:
     """The story of this route."""
     counts = PushCounts()
-    with run.warehouse.keeping(run.merchant.id), run.warehouse.sync_lock(run.merchant.id):
+    with run.keeping(), run.sync_lock(), whole_hints.taken(run, Queue(lambda _run, _hints: None)):
         reads = {"people": len(crm.land(run, crm.books.list()))}
         if not run.dry_run:
             delivery.settle(run, crm, counts)
         with run.open() as db:
             land_shop(db, shop.list())
-            live = crm.stored(db)
-            planner = planning.Planner(
-                inputs=InputsQuery(INPUTS, values={"run": run.run_id}),
-                basis=(), make=lambda refs: targets_of(db, live, refs), meaning="1", map_fingerprint="toy 1",
-                reads=reads, loses=loses,
-                reasons=lambda target, changes: [(one.policy, f"people {target.subject.id}") for one in changes],
-            )  # fmt: skip
-            plan = planning.make_plan(run, db, planner, PlanInputs((), 1, ()))
+            plan = _plan(run, db, crm, reads)
         if not run.dry_run:
             delivery.push(run, crm, counts)
     return plan, counts
+
+
+def _plan(run: Run, db: Db, crm: Crm, reads: dict[str, int]) -> Plan:
+    live = crm.stored(db)
+    planner = planning.Planner(
+        inputs=InputsQuery(INPUTS, values={"run": run.run_id}),
+        basis=(), make=lambda refs: targets_of(db, live, refs), meaning="1", map_fingerprint="toy 1",
+        reads=reads, loses=loses,
+        reasons=lambda target, changes: [(one.policy, f"people {target.subject.id}") for one in changes],
+    )  # fmt: skip
+    return planning.make_plan(run, db, planner, PlanInputs((), 1, ()))
+
+
+def read_one(run: Run, shop: Books, crm: Crm, id_: str) -> bool | None:
+    """Read one person at both systems; says whether anything is news, None where the shop has nobody."""
+    with run.open() as db:
+        before = db.rows("select body from raw.shop_people where id = ?", [id_])
+    body, there = shop.get(id_), crm.books.get(id_)
+    crm.land(run, [there] if there else [])
+    if not body or not body.get("id"):
+        return None
+    with run.open() as db, db.transaction():
+        db.execute("insert or replace into raw.shop_people values (?, ?)", [id_, json.dumps(body)])
+    return before != [(json.dumps(body),)]
+
+
+def sync_some(run: Run, crm: Crm, ids: Sequence[str], counts: PushCounts) -> set[str]:
+    """Plan, and write these people alone; returns who was written."""
+    written: set[str] = set()
+    with run.open() as db:
+        _plan(run, db, crm, {"people": len(crm.stored(db))})
+    delivery.push(run, replace(crm, only=frozenset(ids), written=written), counts)
+    return written
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from vs_st_pipeline.domain.hints import Call
 from vs_st_pipeline.pipeline.once.delivery import Delivered
 from vs_st_pipeline.pipeline.once.schema import ONCE
 from vs_st_pipeline.platform import failpoints
+from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout
 from vs_st_pipeline_tests.toys import letters, parcels
-from vs_st_pipeline_tests.toys.client import Inbox, Merchant
+from vs_st_pipeline_tests.toys.client import PARCEL, ROUTES, SYSTEM, Merchant
 from vs_st_pipeline_tests.toys.shop import Shop
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -92,23 +94,33 @@ class World:
 
     def __post_init__(self) -> None:
         self.shop.reset()
-        self.inbox = Inbox(self.folder / "inbox.sqlite")
         self.data = self.folder / "data"
+        self.inbox = Inbox(self.data)
         self.warehouse = warehouse_at(self.data)
 
     def later(self, **gap: float) -> None:
         """Let time go by."""
         self.now += timedelta(**gap)
 
+    def hint(self, key: str, parcel: str) -> None:
+        """A webhook says that a parcel may have changed; the same key is the same event."""
+        call = Call(PARCEL, parcel, event="MOVED", event_id=key)
+        self.inbox.put([Arrival("one", SYSTEM, call, ROUTES, self.now.isoformat())])
+
+    def hints(self, route: str = "parcels") -> Counter[str]:
+        """How many hints of a route are in which state."""
+        rows = self.inbox.ask("select state from hints where route = ?", [route])
+        return Counter(row[0] for row in rows)
+
     def run(self, route: str = "parcels", **how: Any) -> Run:
         """A run of this world's merchant."""
         merchant: Any = Merchant("one", self.shop.url, self.paused, self.on_unknown)
         now = self.now
-        return Run(merchant, self.warehouse, lambda: now, route=route, **how)
+        return Run(merchant, self.warehouse, lambda: now, route=route, inbox=self.inbox, **how)
 
     def sync(self, route: str = "parcels", **how: Any) -> Delivered:
         """A sync in this process."""
-        return SYNCS[route](self.run(route, **how), self.inbox)
+        return SYNCS[route](self.run(route, **how))
 
     def fork(self, *routes: str, kill_at: str | None = None, **how: Any) -> list[Ended]:
         """Syncs in processes of their own, side by side."""
@@ -177,11 +189,11 @@ def _child(order: Record, route: str, pipe: int) -> None:
     try:
         folder, now = Path(order["folder"]), datetime.fromisoformat(order["now"])
         merchant: Any = Merchant("one", order["url"], frozenset(order["paused"]), order["on_unknown"])
-        run = Run(merchant, warehouse_at(folder / "data"), lambda: now, route=route, **order["how"])
-        inbox = Inbox(folder / "inbox.sqlite")
+        data = folder / "data"
+        run = Run(merchant, warehouse_at(data), lambda: now, route=route, inbox=Inbox(data), **order["how"])
         if order["kill_at"]:
             failpoints.enable(order["kill_at"])
-        told = SYNCS[route](run, inbox)
+        told = SYNCS[route](run)
         known = {name: getattr(told, name) for name in ("accepted", "rejected", "unknown", "sent_again")}
         known["error"] = str(told.error) if told.error else None
         with open(pipe, "w", encoding="utf-8") as file:

@@ -7,6 +7,7 @@ from importlib import resources
 from vs_st_pipeline.connectors.simpletexting import retention, traces
 from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.hooks import HOOKS
+from vs_st_pipeline.connectors.simpletexting.looks import LOOKING
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING, TITLE
 from vs_st_pipeline.connectors.simpletexting.plan_inputs import PLAN_INPUTS, PLAN_VERSION
 from vs_st_pipeline.connectors.simpletexting.rereads import REREADING
@@ -37,6 +38,7 @@ CONNECTOR = Connector(
     find_suppressed=traces.find_suppressed,
     migrations=resources.files(__name__) / "sql",
     rereading=REREADING,
+    looking=LOOKING,
     hooks=HOOKS,
     setup=SETUP,
 )

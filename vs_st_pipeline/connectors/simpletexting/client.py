@@ -9,7 +9,7 @@ create, subscribe or unlist a contact, and none to message one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -257,8 +257,14 @@ class SimpleTextingClient:
         answer = self.http.request("list_webhooks", "GET", "/api/webhooks", shape=_Page, params=params)
         return _page(self._note_time(answer))
 
-    def update_contact(self, contact_id: str, body: Mapping[str, Any]) -> str:
-        """Send `PUT /contacts/{id}` with `upsert=false`, which cannot create a contact; return the id it wrote."""
+    def update_contact(
+        self, contact_id: str, body: Mapping[str, Any], may_leave: Callable[[], bool] | None = None
+    ) -> str:
+        """Send `PUT /contacts/{id}` with `upsert=false`, which cannot create a contact; return the id it wrote.
+
+        Raises:
+            KeptBack: `may_leave`, asked right before each try, said no.
+        """
         answer = self.http.request(
             "update_contact",
             "PUT",
@@ -266,17 +272,23 @@ class SimpleTextingClient:
             shape=_Id,
             params={"upsert": False, "listsReplacement": False},
             json=body,
+            may_leave=may_leave,
         )
         return self._id(answer)
 
-    def batch_update(self, updates: Sequence[Mapping[str, Any]]) -> str:
-        """Send `POST /contacts-batch/batch-update`; return the task's id. Accepted is not applied."""
+    def batch_update(self, updates: Sequence[Mapping[str, Any]], may_leave: Callable[[], bool] | None = None) -> str:
+        """Send `POST /contacts-batch/batch-update`; return the task's id. Accepted is not applied.
+
+        Raises:
+            KeptBack: as with `update_contact`.
+        """
         answer = self.http.request(
             "batch_update",
             "POST",
             "/api/contacts-batch/batch-update",
             shape=_Id,
             json={"listsReplacement": False, "updates": list(updates)},
+            may_leave=may_leave,
         )
         return self._id(answer)
 

@@ -10,10 +10,12 @@ It is long because a list of all and a list of what was updated prove each other
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from vs_st_pipeline.connectors.simpletexting import opt_outs
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, PAGE_SIZE, CustomFieldItem, SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.contact_list import HEADER_STEP, Listing, latest_update, walk_list
 from vs_st_pipeline.connectors.simpletexting.custom_fields import FieldKeys
@@ -125,6 +127,12 @@ def fetch_contacts(run: Run, st: SimpleTextingClient, *, fresh: bool = False) ->
     return _fetch_since(run, st, cursor)
 
 
+def _lift_opt_outs(run: Run, st: SimpleTextingClient, listing: Listing) -> None:
+    """Let whoever a list shows as opted in be written again; an answer of it may be as old as the run."""
+    began = opt_outs.clock(run, time.monotonic() - st.http.tape.began)
+    opt_outs.lift(run, ((item.contact_id, item.phone, item.status) for item in listing.found.values()), began)
+
+
 def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
     """Read a complete list; contacts that are not in it are marked gone."""
     st.http.tape.asks_otherwise("all contacts were listed")
@@ -138,6 +146,7 @@ def _fetch_all(run: Run, st: SimpleTextingClient, why: str) -> int:
     _set_other_forms_apart(run, listing)
     _judge_unusable(run, st, listing, of_all=True)
     _land_complete(run, st, listing)
+    _lift_opt_outs(run, st, listing)
     run.request_log.append(RequestLogEntry("contact list", why, listing.count, f"{listing.pages} pages"))
     return listing.count
 
@@ -199,6 +208,7 @@ def _fetch_since(run: Run, st: SimpleTextingClient, cursor: str) -> int:
     if before * 2 > listing.count and listing.count * 100 >= known * OF_ALL:
         # `since` had no effect: this is a list of all contacts, and is treated as one. One old row proves nothing.
         _land_complete(run, st, listing)
+        _lift_opt_outs(run, st, listing)
         entry = RequestLogEntry("contact list", "`since` has no effect here", listing.count, "all contacts")
         run.request_log.append(replace(entry, again=entry))
         return listing.count
@@ -208,6 +218,7 @@ def _fetch_since(run: Run, st: SimpleTextingClient, cursor: str) -> int:
         _move_cursor(db, run, st, listing, cursor)
         if get_state(db, SINCE) != cursor:
             st.http.tape.asks_otherwise("contacts were updated: the next list begins later")
+    _lift_opt_outs(run, st, listing)
     if listing.pages > 1 and enough(first, listing):
         st.http.tape.asks_otherwise("contacts were updated: the same page would be enough now")
     entry = RequestLogEntry("contact list", "updated since the last look", listing.count, f"{listing.pages} pages")
@@ -345,12 +356,16 @@ def _understood_now(run: Run, db: Db, contact_id: str) -> None:
         set_state(db, UNREAD_EMAILS, emails, run.now())
 
 
-def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
+def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str, *, hinted: bool = False) -> None:
     """Read one contact alone and land it; one that answers 404 is marked gone.
+
+    Args:
+        hinted: a hint named it (`land_contact`).
 
     Raises:
         PipelineError: it could not be read; `is_of_one_record` says whose trouble that may be.
     """
+    began = opt_outs.clock(run)
     try:
         text = st.contact(contact_id)
     except Refused as refused:
@@ -360,6 +375,19 @@ def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
             mark_gone(db, contact_id)
             _understood_now(run, db, contact_id)
         return
+    land_contact(run, contact_id, text, began, hinted=hinted)
+
+
+def land_contact(run: Run, contact_id: str, text: bytes, began: float, *, hinted: bool = False) -> None:
+    """Land one contact that was read alone; an opt-out that came by webhook before that may be over (H23).
+
+    Args:
+        began: when its reading began (`opt_outs.clock`).
+        hinted: a hint named it: it is kept in `raw.hints` until all that the hint asks for is done.
+
+    Raises:
+        BadRecord: a custom field came in another form than before.
+    """
     with run.open() as db, db.transaction():
         item = contact_item_of(text, FieldKeys(read_custom_fields(db)))
         if in_another_form(db, [item]):
@@ -370,3 +398,10 @@ def fetch_contact(run: Run, st: SimpleTextingClient, contact_id: str) -> None:
             )
         land_contacts(run, db, [item])
         _understood_now(run, db, contact_id)
+        if hinted:
+            db.execute(
+                """insert or replace into raw.hints
+                   select ?, contact_id, 'hinted', ?::timestamp from raw.simpletexting_contacts where contact_id = ?""",
+                [CONTACT.name, run.now(), contact_id],
+            )
+    opt_outs.lift(run, [(item.contact_id, item.phone, item.status)], began)

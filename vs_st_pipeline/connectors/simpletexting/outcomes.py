@@ -29,6 +29,7 @@ from vs_st_pipeline.connectors.simpletexting.accidental_contacts import (
 from vs_st_pipeline.connectors.simpletexting.batch import NOT_APPLIED, BatchOutcome
 from vs_st_pipeline.connectors.simpletexting.client import CONTACT, SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.custom_fields import FieldKeys
+from vs_st_pipeline.connectors.simpletexting.opt_outs import OptOuts
 from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     live_contact,
@@ -38,9 +39,9 @@ from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
 )
 from vs_st_pipeline.connectors.simpletexting.write_proofs import read_proofs
 from vs_st_pipeline.domain.diff import is_normalized_form
-from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, PipelineError, Refused, TryLater
+from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, KeptBack, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.phone import parse_nanp
-from vs_st_pipeline.domain.plan import GONE, Change
+from vs_st_pipeline.domain.plan import GONE, OPTED_OUT, Change
 from vs_st_pipeline.domain.refs import Ref
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.platform.run import Run
@@ -73,6 +74,7 @@ class OutcomeRecorder:
         moved: contacts for which something was recorded, so that what was planned for them is compared again.
         suspects: ids of contacts whose write failed as a whole in an earlier sync.
         readings: how often anything was read or met here: what was made of the contacts as stored before may not hold.
+        opt_outs: who may not be written because an opt-out came by webhook.
 
     Accepted writes are recorded together (`flush`), at the latest when the push ends, however it ends: the statements
     of one cost as much as those of hundreds. Until then they are in the outbox, as all writes are whose answer nobody
@@ -88,8 +90,12 @@ class OutcomeRecorder:
     moved: set[str] = field(default_factory=set)
     suspects: frozenset[str] = frozenset()
     readings: int = 0
+    opt_outs: OptOuts = field(init=False)
     _heard: dict[Ref, OutboxEntry] = field(default_factory=dict)
     _heard_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.opt_outs = OptOuts(self.run)
 
     def list_again(self, *, fresh: bool) -> None:
         """Read the contacts that were updated since the last look, or all of them (`fresh`).
@@ -159,6 +165,14 @@ class OutcomeRecorder:
         """Record that the request was refused as a whole: nothing of it was done."""
         with self.run.open() as db:
             outbox.record_not_sent(db, sending[0].send_id)
+
+    def kept_back(self, sent: OutboxEntry, error: KeptBack) -> None:
+        """Record a write of one contact that an opt-out has kept back; what an earlier try did is read."""
+        if error.tried:
+            self.settle([sent])
+        else:
+            self.not_sent([sent])
+        self.pushed.held[OPTED_OUT] += 1
 
     def accept_partly(
         self, sent: OutboxEntry, dropped: Sequence[Change], code: str | None, http_status: int | None

@@ -31,13 +31,20 @@ LATEST_BATCH = timedelta(days=1)  # how long a batch that was never seen done ma
 
 
 def write(
-    run: Run, st: SimpleTextingClient, pushed: PushCounts, contact_ids: Sequence[str], moved: Collection[str]
+    run: Run,
+    st: SimpleTextingClient,
+    pushed: PushCounts,
+    contact_ids: Sequence[str],
+    moved: Collection[str],
+    *,
+    alone: bool = False,
 ) -> None:
     """Write what is planned for these contacts, and update the ledger outcome by outcome.
 
     Args:
         pushed: counted up outcome by outcome, so that a run that fails midway still reports what it did.
         moved: contacts for which something was recorded since the plan was made (`settle_outstanding`).
+        alone: the run is about these contacts alone: each by a request of its own, and nothing is told of others.
 
     Raises:
         TryLater, BadKey, BadAnswer: the account as a whole cannot be written now; what was accepted is remembered.
@@ -47,13 +54,14 @@ def write(
         outcomes.suspects = frozenset(ref.id for ref in retries.read_suspects(db)) if contact_ids else frozenset()
         _forget_readable(run, db, contact_ids)
     try:
-        if len(contact_ids) > run.merchant.section(SimpleTextingSettings).write_one_by_one_up_to:
+        few = run.merchant.section(SimpleTextingSettings).write_one_by_one_up_to
+        if len(contact_ids) > few and not alone:
             push_by_batch(outcomes, contact_ids)
         elif contact_ids:
             push_one_by_one(outcomes, contact_ids)
     finally:
         outcomes.flush()
-        _note_unreadable(run, pushed)
+        _note_unreadable(run, pushed, set(contact_ids) if alone else None)
 
 
 def _forget_readable(run: Run, db: Db, wanted_ids: Sequence[str]) -> None:
@@ -71,16 +79,26 @@ def _forget_readable(run: Run, db: Db, wanted_ids: Sequence[str]) -> None:
         forget_unreadable(db, CONTACT.name, [row[0] for row in read])
 
 
-def _note_unreadable(run: Run, pushed: PushCounts) -> None:
-    """Count contacts that cannot be read now, except those that the plan has noted, which are counted there."""
+def _note_unreadable(run: Run, pushed: PushCounts, among: Collection[str] | None) -> None:
+    """Count contacts that cannot be read now, except those that the plan has noted, which are counted there.
+
+    Args:
+        among: only these; None: all.
+    """
     with run.open() as db:
         noted = {row[0] for row in db.rows("select id from planned.notes where note = ?", [UNREADABLE])}
-        if count := len(unreadable_ids(db, CONTACT.name) - noted):
+        unread = unreadable_ids(db, CONTACT.name) - noted
+        if count := len(unread if among is None else unread.intersection(among)):
             pushed.noted[UNREADABLE] += count
 
 
-def settle_outstanding(run: Run, st: SimpleTextingClient, pushed: PushCounts) -> set[str]:
+def settle_outstanding(
+    run: Run, st: SimpleTextingClient, pushed: PushCounts, among: Collection[str] | None = None
+) -> set[str]:
     """Settle what a crashed run had sent: its batch is polled, never sent again; the rest is settled by reading.
+
+    Args:
+        among: only what was sent to these contacts, by requests of their own; None: all.
 
     Returns:
         The ids of the contacts that were settled.
@@ -89,7 +107,10 @@ def settle_outstanding(run: Run, st: SimpleTextingClient, pushed: PushCounts) ->
         if outbox.is_settled(db):
             return set()
         outstanding = outbox.read_open(db)
-        late = _late(run, db) if not outstanding else []
+        if among is not None:
+            alone = {one.send_id: [one] for entries in outstanding.values() for one in entries if one.call != BATCH}
+            outstanding = {send_id: sent for send_id, sent in alone.items() if sent[0].target.id in among}
+        late = _late(run, db) if not outstanding and among is None else []
     before = PushCounts()
     outcomes = OutcomeRecorder(run, st, before)
     try:
@@ -98,7 +119,7 @@ def settle_outstanding(run: Run, st: SimpleTextingClient, pushed: PushCounts) ->
             outcomes.flush()  # the next one may be a later write of the same contacts
     finally:
         outcomes.flush()
-    if outstanding:
+    if outstanding and among is None:
         with run.open() as db:
             late = _late(run, db)
     for sent in late:

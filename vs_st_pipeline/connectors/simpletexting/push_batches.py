@@ -30,7 +30,7 @@ from vs_st_pipeline.connectors.simpletexting.write_set import (
     WriteSet,
     make_write_set,
 )
-from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused, TryLater
+from vs_st_pipeline.domain.errors import BadAnswer, KeptBack, PipelineError, Refused, TryLater
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
 
 PARTS_IN_A_ROW = 2
@@ -102,7 +102,9 @@ class _Batches:
             [(item.contact.contact_id, item.contact.phone, item.changes) for item in items], call=BATCH
         )
         try:
-            task_id = st.batch_update([write_body(item.contact, item.changes) for item in items])
+            task_id = st.batch_update(
+                [write_body(item.contact, item.changes) for item in items], may_leave=lambda: not self._any_held(items)
+            )
         except Refused as refused:
             if describe_code(refused.code).account_wide:
                 outcomes.not_sent(sending)
@@ -117,6 +119,9 @@ class _Batches:
             outcomes.reject(whole(sending[0], self.lean.get(ids[0])), refused.code, refused.http_status)
             return True
         except (TryLater, BadAnswer) as error:
+            if isinstance(error, KeptBack) and not error.tried:
+                outcomes.not_sent(sending)
+                return self.send([item.contact.contact_id for item in items], suspects=suspects)
             called = CallWindow(sending[0].evidence[HEARD_BEFORE], None)
             outcomes.settle(sending, called=called, may_come=True, sends_again=suspects)
             if not suspects:
@@ -138,6 +143,10 @@ class _Batches:
         if outcome.import_limit:
             return False
         return not again or self.send(again, suspects=suspects)
+
+    def _any_held(self, items: Sequence[WriteItem]) -> bool:
+        holds = self.outcomes.opt_outs.holds
+        return any(holds(item.contact.contact_id, item.contact.phone) for item in items)
 
     def send_suspects(self, contact_ids: Sequence[str]) -> bool:
         """Send contacts whose batch failed as a whole in an earlier sync: in halves, down to the one that fails alone.
@@ -239,7 +248,7 @@ class _Batches:
         again = not outcomes.moved.isdisjoint(contact_ids)  # sent before: in halves, or in another form
         ahead = [] if again else self._to_come(contact_ids)
         with run.open() as db:
-            made = make_write_set(run, db, [*contact_ids, *ahead], outcomes.moved, by_phone=True)
+            made = make_write_set(run, db, [*contact_ids, *ahead], outcomes.moved, outcomes.opt_outs, by_phone=True)
         if not again:
             self.ready, self.reach = made, min(self.reach * 2, MOST_TOGETHER)
         return made

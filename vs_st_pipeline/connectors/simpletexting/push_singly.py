@@ -24,7 +24,7 @@ from vs_st_pipeline.connectors.simpletexting.write_set import (
     fresh_until,
     make_write_set,
 )
-from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused, TryLater
+from vs_st_pipeline.domain.errors import BadAnswer, KeptBack, PipelineError, Refused, TryLater
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import retries
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -65,6 +65,8 @@ def push_one_by_one(outcomes: OutcomeRecorder, contact_ids: Sequence[str]) -> No
             try:
                 _write_one(outcomes, item, sent)
                 in_a_row = 0
+            except KeptBack as kept:
+                outcomes.kept_back(sent, kept)
             except Refused as refused:
                 outcomes.not_sent([sent])
                 raise blocked_account(refused) from None
@@ -127,7 +129,8 @@ class _Singly:
         return contact_id in self.fresh
 
     def _look_up(self, db: Db, contact_ids: Sequence[str]) -> None:
-        self.ready = make_write_set(self.outcomes.run, db, contact_ids, self.outcomes.moved)
+        outcomes = self.outcomes
+        self.ready = make_write_set(outcomes.run, db, contact_ids, outcomes.moved, outcomes.opt_outs)
         self.readings = self.outcomes.readings
 
     def _sending(self, db: Db, contact_id: str) -> tuple[WriteItem, OutboxEntry] | None:
@@ -194,6 +197,9 @@ def _write_lean(outcomes: OutcomeRecorder, item: WriteItem, refusal: Refusal) ->
         else:
             outcomes.reject(whole(sent, refusal), refused.code, refused.http_status)
         return
+    except KeptBack as kept:
+        outcomes.kept_back(sent, kept)
+        return
     except (TryLater, BadAnswer):
         outcomes.settle([sent])
         return
@@ -202,7 +208,11 @@ def _write_lean(outcomes: OutcomeRecorder, item: WriteItem, refusal: Refusal) ->
 
 def _update(outcomes: OutcomeRecorder, contact: LiveContact, sent: OutboxEntry) -> None:
     """Send the update; BadAnswer if the answer names another contact: this call creates none, so reading must tell."""
-    written_id = outcomes.st.update_contact(sent.target.id, write_body(contact, sent.changes))
+    written_id = outcomes.st.update_contact(
+        sent.target.id,
+        write_body(contact, sent.changes),
+        may_leave=lambda: not outcomes.opt_outs.holds(sent.target.id, contact.phone),
+    )
     if written_id != sent.target.id:
         raise BadAnswer("the answer to a write names another contact", system=SIMPLETEXTING, call=UPDATE)
 

@@ -18,10 +18,11 @@ from msgspec.structs import replace
 
 from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.emails import email_owners, is_address, is_email
+from vs_st_pipeline.connectors.simpletexting.opt_outs import OptOuts
 from vs_st_pipeline.connectors.simpletexting.refs import contact_columns, contact_ref
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact, read_contacts, read_custom_fields
 from vs_st_pipeline.domain.diff import compare
-from vs_st_pipeline.domain.plan import GONE, NOT_CONFIRMED, Change, Wanted
+from vs_st_pipeline.domain.plan import GONE, NOT_CONFIRMED, OPTED_OUT, Change, Wanted
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -72,7 +73,7 @@ class WriteSet:
 
 
 def make_write_set(
-    run: Run, db: Db, contact_ids: Sequence[str], moved: Container[str], *, by_phone: bool = False
+    run: Run, db: Db, contact_ids: Sequence[str], moved: Container[str], opt_outs: OptOuts, *, by_phone: bool = False
 ) -> WriteSet:
     """Return these contacts as they were last read, with what is still to change; each is decoded once.
 
@@ -80,6 +81,7 @@ def make_write_set(
 
     Args:
         moved: contacts for which something was recorded since the plan was made.
+        opt_outs: who may not be written because an opt-out came by webhook.
         by_phone: find out which of them share their phone, for batches.
     """
     made = WriteSet(set(contact_ids))
@@ -109,6 +111,8 @@ def make_write_set(
             continue
         doubt = contact_id in doubted and contact.may_be_ours
         reason = consent_reason(contact.status) or (NOT_CONFIRMED if doubt else None)
+        if reason is None and opt_outs.holds(contact_id, contact.phone):
+            reason = OPTED_OUT
         if reason:
             made.held[contact_id] = reason
             continue

@@ -5,8 +5,9 @@ Data flow: pages of the customer list, the membership feed and the customer sear
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from vs_st_pipeline.connectors.vinoshipper import landing
@@ -28,9 +29,10 @@ from vs_st_pipeline.domain.single_reads import is_of_one_record
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.limitations import set_limitation
-from vs_st_pipeline.platform.warehouse.state import get_state, is_due, set_state
+from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, is_due, set_state
 
 DETAILS_OF_A_LOOK_UP = 3  # a search that is ignored answers with arbitrary customers
+LOOKED_UP_FOR = timedelta(minutes=10)  # so long a hint asks for no phone twice
 LIST, MEMBERSHIPS, SEARCH_WORKS = "customer_list", "memberships", "customer_search"
 
 
@@ -45,6 +47,7 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
     """
     with run.open() as db:
         due = run.full or is_due(db, LIST, run.merchant.section(VinoshipperSettings).refresh.customer_list, run.now())
+        due = due or get_state(db, landing.LIST_WANTED) is not None
         cursor = get_state(db, MEMBERSHIPS)
     if not due:
         feed = read_feed(vs, FeedCursor.from_json(cursor) if cursor else None)
@@ -74,6 +77,7 @@ def fetch_customers(run: Run, vs: VinoshipperClient) -> int:
         set_limitation(db, CUSTOMER_PAGES, walk.by_total, run.now())
         if not run.dry_run:  # the next sync has to walk by itself, and count missing customers
             set_state(db, LIST, run.run_id, run.now())
+            clear_state(db, landing.LIST_WANTED)
             _store_cursor(run, db, walk.feed_cursor, feed.blind)
     run.request_log.append(replace(_feed_entry(0, feed), again=_feed_entry(0, feed)))
     run.request_log.append(RequestLogEntry("customer list", due_because, len(walk.ids), f"{walk.pages} pages"))
@@ -120,13 +124,12 @@ def look_up_newcomers(run: Run, vs: VinoshipperClient, phones: Sequence[str]) ->
     found = 0
     for phone in new:
         try:
-            rows = vs.search_customers(phone)
+            candidates = _candidates(vs, phone)
         except Refused:
             vs.http.tape.asks_otherwise("newcomers could not be looked up")
             break
-        candidates = [item for text in rows if (item := landing.customer_item(text)) and item.phone in (phone, None)]
-        for item in candidates[:DETAILS_OF_A_LOOK_UP]:
-            found += _prove(run, vs, item.customer_id, phone)
+        for customer_id in candidates:
+            found += _prove(run, vs, customer_id, phone)
         with run.open() as db:
             db.execute("insert or replace into raw.lookups values (?, ?)", [phone, run.now()])
     if new:
@@ -134,6 +137,42 @@ def look_up_newcomers(run: Run, vs: VinoshipperClient, phones: Sequence[str]) ->
             RequestLogEntry("customer search by phone", "new opt-ins not in the list", len(new), f"{found} found")
         )
     return found
+
+
+def look_up(run: Run, vs: VinoshipperClient, phone: str, may_ask: Callable[[], bool]) -> bool:
+    """Search the shop for one phone that no stored customer has; returns whether the request was allowed to its end.
+
+    Args:
+        may_ask: asked before each request; False: no more of them now.
+    """
+    with run.open() as db:
+        if get_state(db, SEARCH_WORKS) is False:
+            return False  # the next list walk finds them
+    if not may_ask():
+        return False
+    try:
+        candidates = _candidates(vs, phone)
+    except Refused:
+        return False
+    for customer_id in candidates:
+        if not may_ask():
+            return False
+        _prove(run, vs, customer_id, phone)
+    with run.open() as db:
+        db.execute("insert or replace into raw.lookups values (?, ?)", [phone, run.now()])
+    return True
+
+
+def looked_up(db: Db, phone: str, now: datetime) -> bool:
+    """Say whether the shop was asked for this phone, or showed all of its customers, not long ago."""
+    at = db.value("select asked_at from raw.lookups where phone = ?", [phone])
+    return at is not None and abs(now - at) < LOOKED_UP_FOR
+
+
+def _candidates(vs: VinoshipperClient, phone: str) -> list[int]:
+    """Return the customers that a search for a phone shows, as far as they may have it; few of them are proved."""
+    items = [item for text in vs.search_customers(phone) if (item := landing.customer_item(text))]
+    return [item.customer_id for item in items if item.phone in (phone, None)][:DETAILS_OF_A_LOOK_UP]
 
 
 def _prove(run: Run, vs: VinoshipperClient, customer_id: int, phone: str) -> bool:

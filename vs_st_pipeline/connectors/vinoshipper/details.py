@@ -121,6 +121,9 @@ def _read(
     # However it ends, what was read is stored, and need not be read again.
     with Waiting(land) as waiting:
         for place, task in enumerate(now, 1):
+            if place > 1 and run.gives_way():  # one at least, as with a budget that the lists have used up
+                now = now[: place - 1]
+                break
             try:
                 detail = Detail(task.id, _text_or_gone(fetch, task.id))
             except PipelineError as error:

@@ -33,6 +33,7 @@ from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, LISTED_CUSTOME
 from vs_st_pipeline.connectors.vinoshipper.known_fields import KNOWN_CUSTOMER
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.parse import customer_from, listed_phone, memberships_of
+from vs_st_pipeline.connectors.vinoshipper.read_queue import HINTED, hint, is_hinted
 from vs_st_pipeline.connectors.vinoshipper.streams import CUSTOMERS
 from vs_st_pipeline.domain.codec import try_json, try_object
 from vs_st_pipeline.domain.phone import parse_nanp
@@ -41,11 +42,12 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.staged_batches import as_columns
-from vs_st_pipeline.platform.warehouse.state import record_drift
+from vs_st_pipeline.platform.warehouse.state import record_drift, set_state
 from vs_st_pipeline.platform.warehouse.suppression import PHONE, email_name, filter_suppressed
 from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable
 
 SHRUNK = 0.8
+LIST_WANTED = "customer_list_wanted"  # a customer of the list answered 404: the next sync walks the list
 
 
 _Names = tuple[object, list[tuple[str, object]], str | None]
@@ -322,6 +324,42 @@ def land_new_phone(run: Run, customer_id: int, phone: str, text: str) -> None:
                where customer_id = ?""",
             [phone, text, body_hash(text), kept, run.now(), customer_id],
         )
+
+
+def land_hinted_customer(run: Run, customer_id: int, text: str | None) -> bool:
+    """Store the detail of a customer that a hint named, also where no list has shown them yet.
+
+    A phone that changed counts at once: the detail is newer than the list. A 404 proves nothing by itself, and makes
+    the list due. What is new is kept in `raw.hints` until all that the hint asks for is done.
+
+    Args:
+        text: None where it answered 404.
+
+    Returns:
+        Whether it says anything that is not stored, or whose consequences were not drawn yet.
+    """
+    own, kind = str(customer_id), CUSTOMER.name
+    with run.open() as db, db.transaction():
+        detail = Detail(own, text)
+        if not filter_suppressed(db, [detail], CUSTOMERS, lambda row: _names(own, _phone(text), text), run.now()):
+            return False
+        row = db.row(
+            "select detail_hash, detail_body, phone from raw.vinoshipper_customers where customer_id = ?", [customer_id]
+        )
+        told = _phone(text)
+        if row is None:
+            if text is None:
+                return False
+            db.execute("insert into raw.vinoshipper_customers (customer_id, phone) values (?, ?)", [customer_id, told])
+        news = text is not None and (row is None or row[0] != body_hash(text) or is_hinted(db, kind, own))
+        _store_customer_details(run, db, [detail], after_walk=True)
+        if row is not None and news and told not in (None, _phone(row[1]), row[2]):
+            db.execute("update raw.vinoshipper_customers set phone = ? where customer_id = ?", [told, customer_id])
+        if text is None:
+            set_state(db, LIST_WANTED, own, run.now())
+        if news:
+            hint(db, kind, [own], HINTED, run.now())
+    return news
 
 
 def _phone(text: str | None) -> str | None:

@@ -28,6 +28,7 @@ from vs_st_pipeline.connectors.vinoshipper.client import whole_number
 from vs_st_pipeline.connectors.vinoshipper.kinds import ORDER
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
 from vs_st_pipeline.connectors.vinoshipper.parse import DEPENDS_ON, ZONE, shop_moment, usual_moment
+from vs_st_pipeline.connectors.vinoshipper.read_queue import HINTED, hint, is_hinted
 from vs_st_pipeline.connectors.vinoshipper.streams import ORDERS
 from vs_st_pipeline.domain.codec import try_json
 from vs_st_pipeline.domain.formats import as_mapping, instant, local_date
@@ -110,6 +111,48 @@ def land_order_details(run: Run, details: Sequence[Detail], began: datetime) -> 
             db, details, ORDERS, lambda row: (row.id, _buyer(_order_fields(row.text)), None), run.now()
         )
         return _store_order_details(run, db, details, began)
+
+
+@dataclass(frozen=True, slots=True)
+class HintedOrder:
+    """What was stored of an order that a hint named.
+
+    Attributes:
+        news: it says anything that was not stored, or whose consequences were not drawn yet.
+        owner: whose it is; None where that is nobody who is known, or somebody who was forgotten.
+        cut: it lacks a part that every order has, and is read once more.
+    """
+
+    news: bool = False
+    owner: int | None = None
+    cut: bool = False
+
+
+def land_hinted_order(run: Run, number: str, text: str, began: datetime) -> HintedOrder:
+    """Store the detail of an order that a hint named, also where no search has shown it yet.
+
+    What is new is kept in `raw.hints` until all that the hint asks for is done.
+
+    Args:
+        began: as in `land_order_details`.
+    """
+    with run.open() as db, db.transaction():
+        detail = Detail(number, text)
+        if not filter_suppressed(
+            db, [detail], ORDERS, lambda row: (row.id, _buyer(_order_fields(text)), None), run.now()
+        ):
+            return HintedOrder()
+        row = db.row("select detail_hash from raw.vinoshipper_orders where order_number = ?", [number])
+        if row is None:
+            db.execute("insert into raw.vinoshipper_orders (order_number) values (?)", [number])
+        news = row is None or row[0] != body_hash(text) or is_hinted(db, ORDER.name, number)
+        cut = _store_order_details(run, db, [detail], began)
+        if news:
+            hint(db, ORDER.name, [number], HINTED, run.now())
+        owner = db.value(
+            "select customer_id from raw.vinoshipper_orders where order_number = ? and not owner_unknown", [number]
+        )
+    return HintedOrder(news, owner, bool(cut))
 
 
 def _store_order_details(run: Run, db: Db, details: Sequence[Detail], began: datetime) -> list[str]:

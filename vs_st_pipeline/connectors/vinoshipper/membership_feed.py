@@ -128,6 +128,15 @@ def read_feed(vs: VinoshipperClient, cursor: FeedCursor | None) -> Feed:
     return Feed(moved, made, blind, cut=drawn_back or not reached, one_page=one_page)
 
 
+def customer_in_feed(vs: VinoshipperClient, membership_id: str) -> int | None:
+    """Return whose a membership is by the feed's first page; None where that does not show it."""
+    try:
+        rows = [as_mapping(try_json(text)) for text in vs.memberships(0, PAGE_SIZE)]
+    except Refused:
+        return None
+    return next((_customer_id(row) for row in rows if str(row.get("id")) == membership_id), None)
+
+
 def _now(vs: VinoshipperClient) -> datetime:
     """Return the shop's clock as its answer gave it, and never more than a day ahead of this machine's."""
     latest = datetime.now(UTC) + timedelta(days=1)

@@ -166,7 +166,7 @@ def _walk_history(
         met.clear()
 
     try:
-        with Waiting(land) as waiting:
+        with Waiting(land, promptly=True) as waiting:  # a window takes many requests
             for window in search.history(reached, oldest, size):
                 if any(met.get(row.number, row.text) != row.text for row in window.rows):
                     waiting.land()  # one that changes during the walk has changed, though it may change back

@@ -57,6 +57,11 @@ def hint(db: Db, kind: str, ids: Iterable[str], reason: str, now: datetime) -> N
             )
 
 
+def is_hinted(db: Db, kind: str, record_id: str) -> bool:
+    """Say whether a record is at the head of the queue."""
+    return db.row("select 1 from raw.hints where kind = ? and id = ?", [kind, record_id]) is not None
+
+
 def mark_linked(run: Run, customer_ids: Sequence[int], memo: object) -> None:
     """Record which customers contacts stand for; a newly linked customer is read with all of their orders.
 

@@ -22,6 +22,10 @@ MOST_TEXT: Final = 16 << 20
 MOST_SECONDS: Final = 20.0
 """What a crash loses has to be read again: of a system that is asked once a second, at most this many answers."""
 
+PROMPT: Final = 2
+"""Records that are stored promptly wait this many times as long as storing the ones before took: at the pace of real
+accounts each is stored as it comes, and at full speed storing takes no more than a third of the time."""
+
 
 class Waiting(Generic[T]):
     """Records that were read and are not stored yet; at the end of the `with` block they are stored, whatever ended it.
@@ -29,13 +33,15 @@ class Waiting(Generic[T]):
     Args:
         land: stores them.
         most: how many may wait.
+        promptly: whether they are costly to read again, and so wait for moments only (`PROMPT`).
     """
 
-    def __init__(self, land: Callable[[list[T]], None], most: int = MOST_RECORDS) -> None:
-        self._land, self._most = land, most
+    def __init__(self, land: Callable[[list[T]], None], most: int = MOST_RECORDS, *, promptly: bool = False) -> None:
+        self._land, self._most, self._promptly = land, most, promptly
         self._records: list[T] = []
         self._count = self._text = 0
-        self._since = time.monotonic()
+        self._since = self._landed = time.monotonic()
+        self._cost = 0.0
 
     def __enter__(self) -> Waiting[T]:
         return self
@@ -55,7 +61,8 @@ class Waiting(Generic[T]):
         self._records.append(record)
         self._count += count
         self._text += text
-        late = time.monotonic() - self._since >= MOST_SECONDS
+        now = time.monotonic()
+        late = now - self._since >= MOST_SECONDS or (self._promptly and now - self._landed >= PROMPT * self._cost)
         due = late or self._count >= self._most or self._text >= MOST_TEXT
         if due:
             self.land()
@@ -66,4 +73,7 @@ class Waiting(Generic[T]):
         if self._records:
             records, self._records = self._records, []
             self._count = self._text = 0
+            began = time.monotonic()
             self._land(records)
+            self._landed = time.monotonic()
+            self._cost = self._landed - began

@@ -151,7 +151,7 @@ def _of_webhooks(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
             new.append(Alert(one.key, one.trouble, one.title, one.says))
         elif before and one.trouble is None:
             new.append(Alert(one.key, None, one.title, f"It was: {', '.join(before)}. {one.says}".rstrip()))
-    for key in sorted(key for key in told if inbox_troubles.is_key(key) and key not in known):
+    for key in sorted(key for key in told if inbox_troubles.ends_unseen(key) and key not in known):
         over = inbox_troubles.Concern(key, None)
         new.append(Alert(key, None, over.title, f"It was: {', '.join(told[key])}. It is over."))
     return new

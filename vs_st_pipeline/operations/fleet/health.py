@@ -11,9 +11,8 @@ It is long because each state is told from the others by its neighbors.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -50,7 +49,7 @@ from vs_st_pipeline.pipeline.status_file import (
 )
 from vs_st_pipeline.platform.inbox import statistics
 from vs_st_pipeline.platform.inbox.statistics import Waiting
-from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.inbox.store import UNUSABLE, Inbox
 from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.environment import InvalidSetting
 from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile
@@ -226,7 +225,7 @@ def fleet_health(environ: Mapping[str, str], file: MerchantsFile | None = None) 
     try:
         about: dict[str, Any] = {
             "misunderstood": by.misunderstood,
-            "concerns": concerns(inbox, _kept()),
+            "concerns": concerns(inbox, systems_kept(routes.ROUTES)),
             "hints": _hints(inbox),
         }
     finally:
@@ -241,16 +240,16 @@ def fleet_health(environ: Mapping[str, str], file: MerchantsFile | None = None) 
     return replace(found, **about)
 
 
-def _kept() -> list[str]:
-    """Return the systems whose calls never expire, because they cannot be asked for again (R31)."""
-    systems = {connector.name: connector for route in routes.ROUTES for connector in route.connectors}
+def systems_kept(among: Sequence[Route]) -> list[str]:
+    """Return the systems of these routes whose calls never expire, because they cannot be asked for again (R31)."""
+    systems = {connector.name: connector for route in among for connector in route.connectors}
     return [name for name, connector in systems.items() if connector.hooks and not connector.hooks.expires]
 
 
 def _hints(inbox: Inbox) -> dict[tuple[str, str], Waiting]:
     try:
         return statistics.waiting(inbox)
-    except (sqlite3.Error, OSError):  # it is shown without them
+    except UNUSABLE:  # it is shown without them
         return {}
 
 

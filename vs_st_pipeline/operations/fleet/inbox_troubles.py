@@ -7,7 +7,6 @@ All of it goes by the machine's clock. A receiver or worker that was never seen 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,12 +14,14 @@ from typing import Final
 
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.platform.inbox import statistics
-from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.inbox.store import UNUSABLE, Inbox
 
 RECEIVER, WORKER = "receiver", "worker"
 DOWN_AFTER: Final = 180.0  # seconds without a sign of life
 REFUSED_WITHIN, MOST_REFUSED = 600.0, 10  # so many calls of one right URL in so many seconds are an alert (R10)
 WAITS_AT_MOST: Final = 86_400.0  # seconds, of what never expires because nobody can ask for it again (R31)
+
+_WEBHOOK, _HINTS = "webhook", "hints of"
 
 DOWN, REFUSED, WAITS = "down", "refuses calls", "waits for too long"
 
@@ -58,7 +59,12 @@ class Concern:
 
 def is_key(key: str) -> bool:
     """Say whether something that is remembered is a concern of this module."""
-    return key.startswith((f"({RECEIVER})", f"({WORKER})", "(webhook ", "(hints of "))
+    return key in (f"({RECEIVER})", f"({WORKER})") or ends_unseen(key)
+
+
+def ends_unseen(key: str) -> bool:
+    """Say whether a concern that is not found any more is over; a receiver's or worker's is not before it is seen."""
+    return key.startswith((f"({_WEBHOOK} ", f"({_HINTS} "))
 
 
 def name_of(key: str) -> str:
@@ -67,7 +73,7 @@ def name_of(key: str) -> str:
 
 
 def concerns(inbox: Inbox, kept: Collection[str] = ()) -> tuple[Concern, ...] | None:
-    """Return what there is to watch, and how it is; what is not in it any more is well; None: nothing can be known.
+    """Return what there is to watch, and how it is; None: nothing can be known now.
 
     Args:
         kept: names of the systems whose calls never expire.
@@ -83,9 +89,9 @@ def concerns(inbox: Inbox, kept: Collection[str] = ()) -> tuple[Concern, ...] | 
                     f"asked for again, and stays until it is taken.\nWhat to do: `vs-st inbox --state waiting` shows "
                     "whose it is; look why that merchant's syncs do not take it."
                 )
-                found.append(Concern(f"(hints of {system})", WAITS, says))
+                found.append(Concern(f"({_HINTS} {system})", WAITS, says))
         return tuple(found)
-    except (sqlite3.Error, OSError):  # another process may hold it for a moment
+    except UNUSABLE:  # another process may hold it for a moment
         return None
 
 
@@ -103,7 +109,7 @@ def _refused(inbox: Inbox) -> list[Concern]:
     """Return the URLs whose calls were refused; one with a few refusals is neither in trouble nor well."""
     found = []
     for (merchant, system), count in statistics.refusals(inbox, inbox.clock() - REFUSED_WITHIN).items():
-        key = f"(webhook {system} of {merchant})"
+        key = f"({_WEBHOOK} {system} of {merchant})"
         says = (
             f"{count} calls of {merchant}'s {system} URL were refused within 10 minutes: a wrong or missing header or "
             f"signature.\nWhat to do: compare what stands under `webhooks.{system}` with what the vendor sends. If "

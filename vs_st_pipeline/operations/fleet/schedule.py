@@ -16,6 +16,7 @@ from pathlib import Path
 from vs_st_pipeline.domain import poll_intervals
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.pipeline.status_file import PollStats, read_poll_stats
+from vs_st_pipeline.platform.inbox.store import UNUSABLE, inbox_in
 
 SHARE_FOR_LOOKING = 0.8
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -32,11 +33,37 @@ def due_merchants(
 ) -> list[str]:
     """Return the ids of a route's merchants that are due, the longest overdue first.
 
+    Those of whom a hint has wanted a whole sync since their last run come before them (H25, H30).
+
     Args:
         now: aware time.
         bounds: shortest and longest time between two syncs of a merchant.
         requests_per_second: of the whole fleet at the route's first system, None for no limit.
     """
+    by_time = _due_by_time(route, data_dir, merchant_ids, now, bounds=bounds, requests_per_second=requests_per_second)
+    wanted = wanted_by_hints(route, data_dir)
+    first = [one for one in merchant_ids if one in wanted] if wanted else []
+    return [*first, *(one for one in by_time if one not in wanted)]
+
+
+def wanted_by_hints(route: Route, data_dir: Path) -> set[str]:
+    """Return the merchants of whom hints want a whole sync; none where the inbox cannot be read."""
+    inbox = inbox_in(data_dir)
+    try:
+        return inbox.wholes_due(route.name) if inbox is not None else set()
+    except UNUSABLE:
+        return set()
+
+
+def _due_by_time(
+    route: Route,
+    data_dir: Path,
+    merchant_ids: Collection[str],
+    now: datetime,
+    *,
+    bounds: tuple[timedelta, timedelta],
+    requests_per_second: float | None,
+) -> list[str]:
     if route.next_due_at is not None:
         at = {merchant_id: route.next_due_at(data_dir, merchant_id) for merchant_id in merchant_ids}
         due = [merchant_id for merchant_id, moment in at.items() if moment is None or moment <= now]

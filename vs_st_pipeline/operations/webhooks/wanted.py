@@ -38,13 +38,5 @@ def _on(merchant: Merchant) -> set[str]:
 
 
 def _kinds(system: str, names: Collection[str]) -> frozenset[str]:
-    kinds: set[str] = set()
-    for route in routes.ROUTES:
-        if route.name not in names:
-            continue
-        if route.hinted is not None:
-            kinds |= route.hinted.wants.get(system, frozenset())
-        else:  # until every route says what it wants
-            own = [one.hooks for one in route.connectors if one.name == system]
-            kinds |= own[0].kinds if own and own[0] is not None else frozenset()
-    return frozenset(kinds)
+    wants = [route.hinted.wants for route in routes.ROUTES if route.name in names and route.hinted is not None]
+    return frozenset(kind for one in wants for kind in one.get(system, ()))

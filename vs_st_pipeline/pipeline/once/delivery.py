@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -177,11 +177,19 @@ def settle(outbox: Outbox, sender: Sender, told: Delivered) -> None:
             _look(outbox, sender, row, told)
 
 
-def deliver(outbox: Outbox, sender: Sender, told: Delivered, *, most: int | None = None) -> None:
+def deliver(
+    outbox: Outbox,
+    sender: Sender,
+    told: Delivered,
+    *,
+    most: int | None = None,
+    entities: Collection[str] | None = None,
+) -> None:
     """Send what is due, one after the other.
 
     Args:
         most: sends after which the rest is left for the next sync.
+        entities: only theirs; None: all. What waits for another one's item goes on waiting for it.
 
     Raises:
         PipelineError: the system's trouble, such as a key that is not accepted; all that was sent is recorded.
@@ -197,6 +205,9 @@ def deliver(outbox: Outbox, sender: Sender, told: Delivered, *, most: int | None
             raise TryLater("stopped by hand; the next sync goes on where this one was")
         if most is not None and sends >= most:
             return
+        if entities is not None and row.entity not in entities:
+            order.done(row, row)
+            continue
         with run.open() as db:
             item = outbox.item(db, row)
         if item is None and row.forgotten:

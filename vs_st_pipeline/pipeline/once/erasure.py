@@ -47,6 +47,8 @@ def forget(run: Run, people: Sequence[Person]) -> int:
             _erase(db, read_suppressed(db), run)
             set_state(db, REWRITE, True, run.now())
         begin(run)
+        if run.inbox is not None:
+            run.inbox.forget(run.merchant.id, people)
     return gone
 
 

@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
+from vs_st_pipeline.domain.hints import Hint as InboxHint
+from vs_st_pipeline.pipeline.hinted import Queue
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 
@@ -34,47 +35,47 @@ class Hint:
     reason: str
     seq: int = 0
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of an inbox that is a hint; `key` tells it from all others."""
-
-    key: str
-    system: str
-    object: str
-    id: str
-    reason: str
+    @property
+    def record(self) -> tuple[str, str, str]:
+        """Return what names its record, as hints of the inbox do."""
+        return self.system, self.object, self.id
 
 
-class Inbox(Protocol):
-    """Where webhooks are stored before anybody is answered; each route takes its own copy of an entry."""
+def take(run: Run, claimed: Sequence[InboxHint]) -> int:
+    """Turn hints of the inbox, which this run has claimed, into the route's own; returns how many were new.
 
-    def waiting(self, merchant_id: str, route: str) -> Sequence[Entry]:
-        """Return the entries that this route has not taken."""
-        ...
-
-    def taken(self, merchant_id: str, route: str, keys: Sequence[str]) -> None:
-        """Note that it has."""
-        ...
-
-
-def take(run: Run, inbox: Inbox) -> int:
-    """Turn a route's entries of the inbox into hints; returns how many were new. A dry run takes none.
-
-    The database's commit comes first, then the inbox's: an entry that comes a second time is known by its key.
+    The database's commit comes first, then the inbox's: one that comes a second time is known by its number and by when
+    it was stored, which a replay changes. A dry run takes none.
     """
-    entries = [] if run.dry_run else inbox.waiting(run.merchant.id, run.route)
-    if not entries:
+    if run.dry_run or not claimed:
         return 0
+    keys = {_key(hint): hint for hint in claimed}
     with run.open() as db, db.transaction():
-        with db.batch({"key": [entry.key for entry in entries]}) as batch:
-            known = {row[0] for row in db.rows(f"select event_key from once.taken where event_key in (from {batch})")}
-        fresh = [entry for entry in entries if entry.key not in known]
-        store(db, (Hint(run.route, e.system, e.object, e.id, e.reason) for e in fresh), run.now())
-        for key in sorted({entry.key for entry in fresh}):
+        with db.batch({"key": list(keys)}) as batch:
+            # What was taken and is not claimed again was settled in the inbox, and never comes again.
+            db.execute(f"delete from once.taken where event_key not in (from {batch})")
+            known = {row[0] for row in db.rows("select event_key from once.taken")}
+        fresh = {key: hint for key, hint in keys.items() if key not in known}
+        store(db, (own(run, hint) for hint in fresh.values()), run.now())
+        for key in sorted(fresh):
             db.execute("insert into once.taken values (?, ?)", [key, run.now()])
-    inbox.taken(run.merchant.id, run.route, [entry.key for entry in entries])
     return len(fresh)
+
+
+def own(run: Run, hint: InboxHint) -> Hint:
+    """Return a hint of the inbox as the route's own."""
+    return Hint(run.route, *hint.record, hint.event or "a webhook")
+
+
+def unread(run: Run, claimed: Sequence[InboxHint]) -> set[int]:
+    """Return the numbers of the hints whose records were not read since they were taken."""
+    with run.open() as db:
+        open_ones = {one.record for one in waiting(db, origin=run.route)}
+    return {hint.hint for hint in claimed if hint.record in open_ones}
+
+
+def _key(hint: InboxHint) -> str:
+    return f"{hint.hint} {hint.stored_at:.6f}"
 
 
 def store(db: Db, hints: Iterable[Hint], now: datetime) -> None:
@@ -129,3 +130,11 @@ def _next(db: Db) -> int:
         [time.time_ns() // 1000],
     )
     return int(db.value("select value from once.sequences where name = 'hints'"))
+
+
+QUEUE = Queue(lambda run, claimed: _hand_over(run, claimed), unread)
+"""What a whole sync takes hints into."""
+
+
+def _hand_over(run: Run, claimed: Sequence[InboxHint]) -> None:
+    take(run, claimed)

@@ -2,8 +2,10 @@
 
 Data flow: a source -> raw -> items -> once.outbox -> the destination.
 
-For a route that reads, says, and nothing else. One that has more to tell (an inbox, another route that reads for it, a
-brake) writes its story by itself, of the same parts.
+For a route that reads, says, and nothing else, whole or only what is hinted at. One that has more to tell (another
+route that reads for it, a brake) writes its story by itself, of the same parts.
+
+It is long because it is all that such a route is: what a command, a schedule or a worker asks of it stands here once.
 """
 
 from __future__ import annotations
@@ -15,11 +17,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.hints import Hint as InboxHint
+from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.domain.report import FAILED, Report
 from vs_st_pipeline.pipeline import session as pipeline
+from vs_st_pipeline.pipeline import whole_hints
 from vs_st_pipeline.pipeline.check import CheckResult
-from vs_st_pipeline.pipeline.once import erasure, repair
+from vs_st_pipeline.pipeline.hinted import HintDesk, Hinted
+from vs_st_pipeline.pipeline.once import erasure, hints, repair
 from vs_st_pipeline.pipeline.once.delivery import Delivered, Sender, deliver, settle
+from vs_st_pipeline.pipeline.once.hinted import Answered, HintedReads, read_all, settle_desk
 from vs_st_pipeline.pipeline.once.items import Item, Kind, Row, State
 from vs_st_pipeline.pipeline.once.outbox import Outbox
 from vs_st_pipeline.pipeline.once.rows import count_open, read_history, read_rows
@@ -61,6 +68,7 @@ class Story:
         sender: makes what knows the destination.
         kinds: of the items.
         every: how often the source is read.
+        hinted: how single records are read that are hinted at; None where it only polls.
         is_record: whether a word that is typed after `vs-st retry` names an entity of this route, and no merchant.
     """
 
@@ -74,6 +82,7 @@ class Story:
     kinds: tuple[Kind, ...]
     every: timedelta
     is_record: Callable[[str], bool] = lambda word: False
+    hinted: HintedReads | None = None
 
     def route(self, *, needs: tuple[frozenset[str], ...], does: str, **more: Any) -> Route:
         """Return the route.
@@ -98,6 +107,7 @@ class Story:
             "under_way": self.under_way,
             "count_stored": self.count_stored,
             "toolkits": (ONCE,),
+            "hinted": Hinted(self.hinted.wants, self.run_hinted, hints.QUEUE.hand_over) if self.hinted else None,
         }
         return Route(self.name, self.connectors, needs=needs, does=does, **{**parts, **more})
 
@@ -145,12 +155,14 @@ class Story:
     ) -> tuple[Report, list[Item]]:
         session = Session(run, self.new_report(run.merchant.id, run.run_id), selected, on_stage)
         report, told, planned = session.report, Delivered(), list[Item]()
-        with pipeline.opened(session), self._opened(run) as outbox:
+        queue = hints.QUEUE if self.hinted and set(selected) == set(STAGES) else None
+        with pipeline.opened(session), self._opened(run) as outbox, whole_hints.taken(run, queue):
             try:
-                sender = self.sender(session)
+                sender, answered = self.sender(session), Answered()
                 session.do(SYNCED, lambda _: settle(outbox, sender, told))
                 session.do(RAW, self.read)
-                session.do(PLANNED, self._plan, outbox, planned)
+                session.do(RAW, self._read_hinted, answered)
+                session.do(PLANNED, self._plan, outbox, planned, answered)
                 session.do(SYNCED, lambda _: deliver(outbox, sender, told))
             finally:
                 report.accepted, report.rejected, report.unknown = told.accepted, told.rejected, told.unknown
@@ -162,14 +174,63 @@ class Story:
             record_run(run, report)
         return report, planned
 
+    def _read_hinted(self, session: Session, answered: Answered) -> None:
+        """Read what is hinted at and in no list's rows; a dry run settles nothing of it."""
+        if self.hinted is None:
+            return
+        with session.run.open() as db:
+            wanted = hints.waiting(db, origin=session.run.route)
+        found = read_all(session, self.hinted, wanted)
+        answered.looked, answered.failed = found.looked, found.failed
+        session.report.noted[UNREADABLE] += len(found.failed)
+
+    def run_hinted(self, run: Run, desk: HintDesk) -> Report:
+        """Sync only what is hinted at: the same steps, restricted to the hinted records."""
+        assert self.hinted is not None
+        session = Session(run, self.new_report(run.merchant.id, run.run_id), STAGES)
+        report, told = session.report, Delivered()
+        with pipeline.opened(session), self._opened(run) as outbox:
+            claimed = desk.claim(run)
+            hints.take(run, claimed)
+            with run.open() as db:
+                wanted = [one for one in hints.waiting(db, origin=run.route) if one.record in _records(claimed)]
+            found = Answered()
+            try:
+                sender = self.sender(session)
+                found = read_all(session, self.hinted, wanted, desk)
+                self._plan(session, outbox, [], found, only=found.entities)
+                if found.entities:
+                    deliver(outbox, sender, told, entities=found.entities)
+            finally:
+                report.accepted, report.rejected, report.unknown = told.accepted, told.rejected, told.unknown
+                report.held, report.noted = told.waiting, told.dropped
+                report.noted[UNREADABLE] += len(found.failed)
+            settle_desk(run, desk, claimed, found)
+            desk.finish(report)
+        return report
+
     def _opened(self, run: Run) -> Any:
         return opened(run, self.kinds, next_due=lambda: run.now() + self.every)
 
-    def _plan(self, session: Session, outbox: Outbox, planned: list[Item]) -> None:
-        with session.run.open() as db:
-            items = list(self.items(session.run, db))
-            waiting = {row.key for row in outbox.open_rows(db)}
-        to_say = waiting.union(outbox.enqueue(items).new)
+    def _plan(
+        self,
+        session: Session,
+        outbox: Outbox,
+        planned: list[Item],
+        answered: Answered,
+        *,
+        only: Collection[str] | None = None,
+    ) -> None:
+        """Store what is to be said, in the transaction that settles the hints that led to it.
+
+        Args:
+            only: these entities' items; None: all.
+        """
+        run = session.run
+        with run.open() as db:
+            items = [one for one in self.items(run, db) if only is None or one.entity in only]
+            waiting = {row.key for row in outbox.open_rows(db) if only is None or row.entity in only}
+        to_say = waiting.union(outbox.enqueue(items, lambda db: answered.settle(db, run)).new)
         planned += {item.key: item for item in items if item.key in to_say}.values()
         session.report.planned[self.records] = len(to_say)
         session.report.plan = session.run.run_id
@@ -258,6 +319,10 @@ class Story:
             return 0
         with warehouse.open(merchant_id, self.name) as db:
             return int(db.value(f"select count(*) from {rows}"))
+
+
+def _records(claimed: Iterable[InboxHint]) -> set[tuple[str, str, str]]:
+    return {hint.record for hint in claimed}
 
 
 def _meant(outbox: Outbox, again: Again) -> list[Row]:

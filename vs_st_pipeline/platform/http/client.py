@@ -48,6 +48,7 @@ from vs_st_pipeline.domain.errors import (
     BadSettings,
     Forbidden,
     Internal,
+    KeptBack,
     NotSent,
     PipelineError,
     Refused,
@@ -141,14 +142,16 @@ def _require_sendable(*secrets: str) -> None:
 class _Request:
     """One request, over all its tries. `spent`: seconds in tries and between them, without waits for permits.
 
-    `heard`: the last answer, or the last failure without one.
+    `heard`: the last answer, or the last failure without one. `left`: tries that have left.
     """
 
     call: str
     prepared: requests.PreparedRequest = field(repr=False)
     shape: Any
     once: bool = False
+    may_leave: Callable[[], bool] | None = None
     spent: float = 0.0
+    left: int = 0
     heard: _Heard | _Failed | None = field(default=None, repr=False)
 
 
@@ -240,6 +243,7 @@ class HttpClient:
         json: object = None,
         headers: Mapping[str, str] | None = None,
         once: bool = False,
+        may_leave: Callable[[], bool] | None = None,
     ) -> Answer[T]:
         """Ask once, and again while that may help.
 
@@ -251,8 +255,10 @@ class HttpClient:
             json: body, where not None.
             headers: further ones, such as an idempotency key.
             once: one try alone, whatever comes: for a write that a second try could make twice.
+            may_leave: asked right before each try leaves, when all waits are over; False: it does not.
 
         Raises:
+            KeptBack: `may_leave` said no.
             TryLater: no connection (NotSent, where it was asked once), no answer in time, busy, down, blocked, or a web
                 page; after all tries.
             BadKey: 401, or a log-in; Forbidden, which is one: 403.
@@ -262,7 +268,7 @@ class HttpClient:
         """
         prepared = self._prepare(call, method, path, params, json)
         prepared.headers.update(headers or {})
-        asked = _Request(call, prepared, shape, once)
+        asked = _Request(call, prepared, shape, once, may_leave)
         outcome = self._try(asked) if once else self._retrying(self._try, asked)
         if self.tape.recording:
             self._record(asked, outcome)
@@ -362,6 +368,9 @@ class HttpClient:
             waiting()
         ):  # one wait for both: a permit kept until a CPU slot is free would be used together with many others
             self._pace.wait()
+            if ask.may_leave is not None and not ask.may_leave():
+                return _Failed(self._kept_back(ask))
+            ask.left += 1
             with self._guard:
                 self.calls[ask.call] += 1
             began = time.monotonic()
@@ -376,6 +385,11 @@ class HttpClient:
         if kind is NotSent and not ask.once:  # of several tries the last one says little about the others
             kind = TryLater
         return _Failed(kind(sentence, system=self._system, call=ask.call), again=issubclass(kind, TryLater))
+
+    def _kept_back(self, ask: _Request) -> KeptBack:
+        error = KeptBack("The write was kept back right before it left", system=self._system, call=ask.call)
+        error.tried = ask.left > 0
+        return error
 
     def _exchange(self, prepared: requests.PreparedRequest, seconds: float) -> _Heard | tuple[type[PipelineError], str]:
         """Send, and read the answer to its end; a failure comes as the kind of error and a sentence."""

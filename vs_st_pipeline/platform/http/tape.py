@@ -9,6 +9,7 @@ twice. An answer is taken over once: whoever asks again wants a new one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class Tape:
         records: how many distinct records something in turn added to those that the run has seen.
         shown: ids of records that the questions of every sync have shown, beside which those in turn are counted.
         dropped: what was asked for in turn in this run, and cannot be asked in its place.
+        began: when the run began to ask (monotonic seconds): no answer that is taken over is older.
     """
 
     recording: bool = False
@@ -81,6 +83,7 @@ class Tape:
     records: dict[Turn, int] = field(default_factory=dict)
     shown: frozenset[str] = frozenset()
     dropped: set[Turn] = field(default_factory=set)
+    began: float = field(default_factory=time.monotonic)
     _ready: dict[Key, Any] = field(default_factory=dict)
 
     @contextmanager

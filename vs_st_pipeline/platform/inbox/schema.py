@@ -63,8 +63,11 @@ create table records (                   -- when a record was read last, for how
     read_at real not null,
     fruitless integer not null default 0,-- reads in a row that found nothing new
     gone_at real,                        -- an id in no stored list answered 404
+    asked_again integer not null default 0,  -- and was asked once more
+    route text,                          -- which route is to ask once more
     primary key (merchant, system, kind, record)
 ) without rowid;
+create index records_gone on records (gone_at) where gone_at is not null;
 create table gone_reads (merchant text not null, at real not null);
 create index gone_reads_by_merchant on gone_reads (merchant, at);
 create table buckets (
@@ -77,6 +80,7 @@ create table rests (                     -- targeted syncs rest until a whole sy
 ) without rowid;
 create table wholes (                    -- whole syncs that hints have made due
     merchant text not null, route text not null, wanted_at real not null,
+    met_at real not null default 0,      -- when the last whole sync began that has ended since
     primary key (merchant, route)
 ) without rowid;
 create table yielded (                   -- when a whole sync last ended its reading in turn for a hint

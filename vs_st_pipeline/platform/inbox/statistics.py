@@ -11,14 +11,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from vs_st_pipeline.domain.hint_timing import ASKED_AGAIN, FIRST, LONGEST, NEXT
 from vs_st_pipeline.domain.hints import HintState, Outcome
 from vs_st_pipeline.platform.inbox.store import Inbox
 
 HOUR: Final = 3600.0  # seconds
-
-# H28: a record is read so long after its first waiting hint, and so long after it was read last (doubled with each read
-# that found nothing, up to the most).
-FIRST_AFTER, AGAIN_AFTER, AGAIN_AT_MOST = 2.0, 10.0, 300.0
 
 Key = tuple[str, str]
 """Merchant and route; or merchant and system, where it says so."""
@@ -67,12 +64,16 @@ class Settled:
 
 
 def waiting(inbox: Inbox) -> dict[Key, Waiting]:
-    """Return what waits, by merchant and route; of a merchant at rest (H30) too, which `Inbox.resting` names."""
+    """Return what waits, by merchant and route; of a merchant at rest (H30) too, which `Inbox.resting` names.
+
+    When a record is due is what `Record.due_at` says (H27, H28).
+    """
     rows = inbox.ask(
         """with records_waiting as (
                select h.merchant, h.route, min(h.stored_at) as first, count(*) as hints,
-                      max(min(h.stored_at) + :first_after, max(h.not_before),
-                          coalesce(r.read_at + min(:at_most, :again_after * (1 << max(0, min(r.fruitless - 1, 10)))), 0)
+                      max(min(h.stored_at) + :first, max(h.not_before),
+                          coalesce(r.read_at + min(:longest, :next * (1 << max(0, min(r.fruitless - 1, 10)))), 0),
+                          case when r.gone_at is not null and not r.asked_again then r.gone_at + :asked_again else 0 end
                       ) as due_at
                from hints as h left join records as r
                  on (r.merchant, r.system, r.kind, r.record) = (h.merchant, h.system, h.kind, h.record)
@@ -81,12 +82,7 @@ def waiting(inbox: Inbox) -> dict[Key, Waiting]:
            select merchant, route, sum(hints), count(*), sum(due_at <= :now), min(due_at) filter (where due_at <= :now),
                   min(first)
            from records_waiting group by merchant, route""",
-        {
-            "now": inbox.clock(),
-            "first_after": FIRST_AFTER,
-            "again_after": AGAIN_AFTER,
-            "at_most": AGAIN_AT_MOST,
-        },
+        {"now": inbox.clock(), "first": FIRST, "next": NEXT, "longest": LONGEST, "asked_again": ASKED_AGAIN},
     )
     return {(row[0], row[1]): Waiting(*row[2:]) for row in rows}
 
@@ -209,6 +205,15 @@ def last_written(inbox: Inbox, route: str) -> dict[str, float]:
         "select merchant, max(settled_at) from hints where outcome = 'written' and route = ? group by merchant", [route]
     )
     return {row[0]: row[1] for row in rows if row[1] is not None}
+
+
+def written_since(inbox: Inbox, route: str, merchant: str, since: float) -> int:
+    """Return how many hints of a merchant and route led to a write after a time."""
+    rows = inbox.ask(
+        "select count(*) from hints where outcome = 'written' and route = ? and merchant = ? and settled_at > ?",
+        [route, merchant, since],
+    )
+    return int(rows[0][0]) if rows else 0
 
 
 # --- what comes in ------------------------------------------------------------------------------------------------

@@ -17,17 +17,24 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from vs_st_pipeline.domain.hint_timing import ASKED_AGAIN, BARRED, FORGOTTEN, due_at
 from vs_st_pipeline.domain.hints import WITHOUT_HINT, Call, Hint, HintState, Outcome
+from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.inbox.schema import SCHEMA, VERSION
 
 FILE: Final = "inbox.sqlite"
 LEASE_SECONDS: Final = 60.0
 BUSY_SECONDS: Final = 5.0
+_AT_ONCE: Final = 1000
+_PAGES_IN_LOG: Final = 8000  # 32 MB: a call waits while the log is copied into the file, so that is done seldom
+UNUSABLE: Final = (sqlite3.Error, OSError)
+"""What the inbox raises where its file cannot be read or written."""
 
 _OPEN = f"('{HintState.WAITING}', '{HintState.WORKING}')"
 
@@ -60,6 +67,7 @@ class Record:
         read_at: when it was read last for a hint; None: never, or more than an hour ago.
         fruitless: reads in a row that found nothing new.
         gone_at: when it answered 404 and was in no stored list.
+        asked_again: 1: and was asked once more.
     """
 
     merchant: str
@@ -73,6 +81,19 @@ class Record:
     read_at: float | None
     fruitless: int
     gone_at: float | None
+    asked_again: int = 0
+
+    @property
+    def due_at(self) -> float:
+        """Return when it is due to be read (H28), or, where that is why, to be asked once more (H27)."""
+        due = due_at(self.first, self.not_before, self.read_at, self.fruitless)
+        if self.gone_at is not None and not self.asked_again:
+            return max(due, self.gone_at + ASKED_AGAIN)
+        return due
+
+    def is_barred(self, now: float) -> bool:
+        """Say whether its hints are dropped: it answered 404 twice, not long ago (H27)."""
+        return self.gone_at is not None and bool(self.asked_again) and now < self.gone_at + BARRED
 
 
 class Inbox:
@@ -95,7 +116,7 @@ class Inbox:
 
     def _db(self) -> sqlite3.Connection:
         found: sqlite3.Connection | None = getattr(self._threads, "db", None)
-        if found is not None and getattr(self._threads, "pid", None) == os.getpid():
+        if found is not None and self._threads.of == (os.getpid(), _inode(self.path)):
             return found
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -103,6 +124,7 @@ class Inbox:
         db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
         db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = full")
+        db.execute(f"pragma wal_autocheckpoint = {_PAGES_IN_LOG}")
         db.execute("pragma secure_delete = on")
         db.execute("pragma foreign_keys = on")
         if db.execute("pragma user_version").fetchone()[0] < VERSION:
@@ -112,7 +134,7 @@ class Inbox:
                     db.execute(statement)
                 db.execute(f"pragma user_version = {VERSION}")
             db.execute("commit")
-        self._threads.db, self._threads.pid = db, os.getpid()
+        self._threads.db, self._threads.of = db, (os.getpid(), _inode(self.path))
         return db
 
     @contextmanager
@@ -121,10 +143,12 @@ class Inbox:
         db.execute("begin immediate")
         try:
             yield db
+            db.execute("commit")
         except BaseException:
-            db.execute("rollback")
+            if db.in_transaction:  # where the disk is full, SQLite has rolled it back by itself
+                db.execute("rollback")
             raise
-        db.execute("commit")
+        failpoint("inbox")
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._db().execute(sql, values).fetchall() if self.exists else []
@@ -210,23 +234,34 @@ class Inbox:
         """
         if not self.exists:
             return 0
-        before, never = self.clock() - keep, list(never)
+        before, never, expired = self.clock() - keep, list(never), 0
         may = f"and system not in ({', '.join('?' * len(never))})" if never else ""
+        while changed := self._some(
+            f"""update hints set state = 'expired', settled_at = ?, owner = null, lease_until = null where hint in
+                    (select hint from hints where state = 'waiting' and stored_at < ? {may} limit {_AT_ONCE})""",
+            [self.clock(), before, *never],
+        ):
+            expired += changed
+        while self._some(
+            f"""delete from entries where entry in (
+                    select entry from entries where stored_at < ? and not exists (
+                        select 1 from hints where hints.entry = entries.entry
+                          and (state in ('waiting', 'working') or settled_at >= ?)) limit {_AT_ONCE})""",
+            [before, before],
+        ):
+            pass
         with self._write() as db:
-            expired = db.execute(
-                f"""update hints set state = 'expired', settled_at = ?, owner = null, lease_until = null
-                    where state = 'waiting' and stored_at < ? {may}""",
-                [self.clock(), before, *never],
-            ).rowcount
-            db.execute(
-                """delete from entries where stored_at < ? and not exists (
-                       select 1 from hints where hints.entry = entries.entry
-                         and (state in ('waiting', 'working') or settled_at >= ?))""",
-                [before, before],
-            )
             for table, column in (("refusals", "at"), ("beats", "at"), ("gone_reads", "at"), ("records", "read_at")):
                 db.execute(f"delete from {table} where {column} < ?", [min(before, self.clock() - 86_400)])
         return expired
+
+    def _some(self, sql: str, values: Sequence[Any]) -> int:
+        """Change some rows, and let others write before the next ones: calls wait for no more than a moment."""
+        with self._write() as db:
+            count = db.execute(sql, values).rowcount
+        if count == _AT_ONCE:
+            time.sleep(0.02)
+        return count
 
     # --- who waits ---
 
@@ -245,7 +280,7 @@ class Inbox:
             values.append(route)
         rows = self._rows(
             f"""select h.merchant, h.route, h.system, h.kind, h.record, min(h.stored_at), count(*), max(h.not_before),
-                       r.read_at, coalesce(r.fruitless, 0), r.gone_at
+                       r.read_at, coalesce(r.fruitless, 0), r.gone_at, coalesce(r.asked_again, 0)
                 from hints as h left join records as r
                   on (r.merchant, r.system, r.kind, r.record) = (h.merchant, h.system, h.kind, h.record)
                 where {" and ".join(wheres)}
@@ -254,18 +289,29 @@ class Inbox:
         )
         return [Record(*row) for row in rows]
 
+    def to_ask_again(self, waiting: Iterable[Record] = ()) -> list[Record]:
+        """Return records that answered 404 once and were in no stored list: they are asked once more, without a hint.
+
+        Their `count` is 0. Those of them that wait by a hint are left out.
+        """
+        known = {(one.merchant, *_name(one)) for one in waiting}
+        rows = self._rows(
+            """select merchant, route, system, kind, record, gone_at, 0, 0.0, null, fruitless, gone_at from records
+               where gone_at > ? and not asked_again and route is not null""",
+            [self.clock() - BARRED],
+        )
+        return [Record(*row) for row in rows if (row[0], *row[2:5]) not in known]
+
     def claim(
-        self, records: Iterable[Record], owner: str, *, lease: float | None = LEASE_SECONDS, run_id: str | None = None
+        self, records: Iterable[Record], owner: str, *, lease: float = LEASE_SECONDS, run_id: str | None = None
     ) -> list[Hint]:
         """Claim all waiting hints of these records, and return them; what others claimed meanwhile is left out.
 
         Args:
             owner: who claims: unique to a process's sync.
-            lease: seconds until others may have them, if they are not renewed; None: until they are given back (a whole
-                sync, which holds the merchant's lock).
+            lease: seconds until others may have them, if they are not renewed.
         """
-        now, found = self.clock(), list[Hint]()
-        until = None if lease is None else now + lease
+        found, until = list[Hint](), self.clock() + lease
         with self._write() as db:
             for one in records:
                 rows = db.execute(
@@ -275,7 +321,24 @@ class Inbox:
                     [owner, until, run_id, one.merchant, one.route, one.system, one.kind, one.record],
                 ).fetchall()
                 found += self._hints(db, [row[0] for row in rows])
+                if not one.count:
+                    found += self._ask_again(db, one, len(found))
         return sorted(found, key=lambda hint: hint.hint)
+
+    def _ask_again(self, db: sqlite3.Connection, one: Record, place: int) -> list[Hint]:
+        """Take a record that is asked once more without a hint; what stands for one has a number below 0."""
+        taken = db.execute(
+            """update records set asked_again = 1 where merchant = ? and system = ? and kind = ? and record = ?
+               and not asked_again and gone_at is not null""",
+            [one.merchant, *_name(one)],
+        ).rowcount
+        if not taken:
+            return []
+        hint = Hint(
+            -1 - place, 0, one.merchant, one.route, one.system, one.kind, one.record, None, None, None,
+            one.first, datetime.fromtimestamp(self.clock(), UTC).isoformat(), 0, HintState.WORKING,
+        )  # fmt: skip
+        return [hint]
 
     def _hints(self, db: sqlite3.Connection, numbers: Sequence[int]) -> list[Hint]:
         if not numbers:
@@ -306,8 +369,8 @@ class Inbox:
                     [self.clock()],
                 )
 
-    def held_by_syncs(self, merchant: str, route: str) -> list[Hint]:
-        """Return the hints that an earlier whole sync took and neither settled nor gave back; under the sync lock."""
+    def queued(self, merchant: str, route: str) -> list[Hint]:
+        """Return the hints that an earlier whole sync took and whose records it left for the next one."""
         if not self.exists:
             return []
         db = self._db()
@@ -317,6 +380,14 @@ class Inbox:
             [merchant, route],
         ).fetchall()
         return self._hints(db, [row[0] for row in rows])
+
+    def queue(self, hints: Iterable[Hint], run_id: str) -> None:
+        """Leave claimed hints to the next whole sync: their records are in its queue. No lease ends."""
+        with self._write() as db:
+            db.executemany(
+                "update hints set owner = 'queue', lease_until = null, run_id = ? where hint = ? and state = 'working'",
+                [(run_id, one.hint) for one in hints],
+            )
 
     def settle(
         self,
@@ -357,22 +428,46 @@ class Inbox:
                 [(not_before, error, int(error is not None), one.hint) for one in hints],
             )
 
+    def release(self, owner: str) -> None:
+        """Let all that an owner has claimed wait again: it is stopping."""
+        with self._write() as db:
+            db.execute(
+                """update hints set state = 'waiting', owner = null, lease_until = null
+                   where owner = ? and state = 'working'""",
+                [owner],
+            )
+
     # --- how soon a record is read again (H27, H28) ---
 
-    def note_read(self, merchant: str, system: str, kind: str, record: str, *, news: bool, gone: bool = False) -> None:
+    def note_read(
+        self,
+        merchant: str,
+        system: str,
+        kind: str,
+        record: str,
+        *,
+        news: bool,
+        gone: bool = False,
+        route: str | None = None,
+    ) -> None:
         """Note that a record was read for a hint.
 
         Args:
-            news: it was another body than the stored one. gone: it is in no stored list, and answered 404.
+            news: it was another body than the stored one.
+            gone: it is in no stored list, and answered 404: asked once more for this route, and then not for a while.
         """
         now = self.clock()
         with self._write() as db:
             db.execute(
-                """insert into records values (?, ?, ?, ?, ?, ?, ?)
+                """insert into records (merchant, system, kind, record, read_at, fruitless, gone_at, route)
+                   values (?, ?, ?, ?, ?, ?, ?, ?)
                    on conflict do update set read_at = excluded.read_at, gone_at = excluded.gone_at,
+                     route = excluded.route,
+                     asked_again = excluded.gone_at is not null and gone_at is not null and gone_at > ?,
                      fruitless = case when ? then 0 when read_at < ? then 1 else fruitless + 1 end""",
-                [merchant, system, kind, record, now, int(not news), now if gone else None, news, now - 3600],
-            )
+                [merchant, system, kind, record, now, int(not news), now if gone else None, route if gone else None,
+                 now - BARRED, news, now - FORGOTTEN],
+            )  # fmt: skip
             if gone:
                 db.execute("insert into gone_reads values (?, ?)", [merchant, now])
 
@@ -425,20 +520,37 @@ class Inbox:
         with self._write() as db:
             return bool(
                 db.execute(
-                    """insert into wholes values (?, ?, ?)
+                    """insert into wholes (merchant, route, wanted_at) values (?, ?, ?)
                        on conflict do update set wanted_at = excluded.wanted_at where wanted_at <= ?""",
                     [merchant, route, now, now - every],
                 ).rowcount
             )
 
     def whole_wanted_at(self, merchant: str, route: str) -> float | None:
-        """Return when a whole sync was last made due by a hint; who runs one compares with its own beginning."""
+        """Return when a whole sync was last made due by a hint; None: never."""
         rows = self._rows("select wanted_at from wholes where merchant = ? and route = ?", [merchant, route])
         return float(rows[0][0]) if rows else None
 
-    def wholes(self) -> dict[tuple[str, str], float]:
-        """Return when whole syncs were last made due by hints."""
-        return {(row[0], row[1]): row[2] for row in self._rows("select merchant, route, wanted_at from wholes")}
+    def wholes_due(self, route: str) -> set[str]:
+        """Return the merchants of whom hints want a whole sync of a route, and none that began since has ended."""
+        rows = self._rows("select merchant from wholes where route = ? and wanted_at > met_at", [route])
+        return {row[0] for row in rows}
+
+    def whole_ended(self, merchant: str, route: str, began: float, *, well: bool) -> None:
+        """Note that a whole sync has ended: what wanted one before it began has it; a rest ends if it went well (H30).
+
+        Args:
+            began: by `clock`. well: it ended `ok` or `partial`.
+        """
+        rows = self._rows(
+            "select 1 from wholes where merchant = ? and route = ? and wanted_at > met_at and wanted_at <= ?",
+            [merchant, route, began],
+        )
+        if rows:
+            with self._write() as db:
+                db.execute("update wholes set met_at = ? where merchant = ? and route = ?", [began, merchant, route])
+        if well:
+            self.wake(merchant, route)
 
     def may_yield(self, merchant: str, route: str, every: float = 300.0) -> bool:
         """Say whether a whole sync may end its reading in turn for a hint, and note it: once in so long (R63)."""
@@ -466,6 +578,56 @@ class Inbox:
                 [(merchant, one, read_began) for one in records],
             )
 
+    # --- looks at lists (opt-in looks) ---
+
+    def place_looks(self, first: Mapping[str, float]) -> None:
+        """Place the first look of each merchant that has none so far."""
+        known = {row[0] for row in self._rows("select merchant from looks where next_at >= 0")}
+        new = [(merchant, at) for merchant, at in first.items() if merchant not in known]
+        if new:
+            with self._write() as db:
+                db.executemany(
+                    "insert into looks values (?, ?, null) on conflict do update set next_at = excluded.next_at", new
+                )
+
+    def looks(self) -> dict[str, float]:
+        """Return when each merchant is looked at next, as far as that is placed."""
+        return dict(self._rows("select merchant, next_at from looks where next_at >= 0"))
+
+    def claim_look(self, merchant: str, next_at: float) -> bool:
+        """Take a look that is due, and place the next one; False where another worker has taken it."""
+        with self._write() as db:
+            taken = db.execute(
+                "update looks set next_at = ? where merchant = ? and next_at >= 0 and next_at < ?",
+                [next_at, merchant, next_at],
+            )
+            return bool(taken.rowcount)
+
+    def seen(self, merchant: str) -> tuple[str | None, dict[str, str]]:
+        """Return the greatest time of an update that was seen of a merchant, and what was seen of the time before."""
+        since = self._rows("select since from looks where merchant = ?", [merchant])
+        rows = self._rows("select contact, updated from looked_at where merchant = ?", [merchant])
+        return (since[0][0] if since else None), dict(rows)
+
+    def note_seen(self, merchant: str, rows: Mapping[str, str], *, newest: str | None, forget_before: str) -> None:
+        """Note what a look or a whole sync saw. Times are texts that sort as times do.
+
+        Args:
+            newest: the greatest time that can be right; None: there is none. forget_before: what is older is forgotten.
+        """
+        with self._write() as db:
+            db.executemany(
+                """insert into looked_at values (?, ?, ?)
+                   on conflict do update set updated = max(updated, excluded.updated)""",
+                [(merchant, one, updated) for one, updated in rows.items()],
+            )
+            db.execute("delete from looked_at where merchant = ? and updated < ?", [merchant, forget_before])
+            db.execute(
+                """insert into looks values (?, -1, ?)
+                   on conflict do update set since = max(coalesce(since, ''), coalesce(excluded.since, ''))""",
+                [merchant, newest],
+            )
+
     # --- who is alive ---
 
     def beat(self, who: str) -> None:
@@ -480,6 +642,39 @@ class Inbox:
 
     # --- leaving ---
 
+    def forget(self, merchant: str, names: Iterable[tuple[str, str]]) -> int:
+        """Delete what names a person, hints that wait too; return how many entries there were.
+
+        Args:
+            names: kind and value of each: a phone's ten digits, or the id of a record by its kind.
+        """
+        if not self.exists:
+            return 0
+        named = [(merchant, kind, value) for kind, value in names]
+        count = 0
+        with self._write() as db:
+            for one in named:
+                count += db.execute(
+                    """delete from entries where merchant = ?1
+                         and ((kind = ?2 and id = ?3) or (?2 = 'phone' and phone = ?3)
+                              or (?2 = 'customer' and kind = 'membership'
+                                  and instr(kept, '/customers/' || ?3 || '/')))""",
+                    one,
+                ).rowcount
+                for table, which in (
+                    ("records", "(kind = ?2 or ?2 = 'phone') and record = ?3"),
+                    ("opt_outs", "?2 in ('contact', 'phone') and record = ?3"),
+                    ("looked_at", "?2 = 'contact' and contact = ?3"),
+                ):
+                    db.execute(f"delete from {table} where merchant = ?1 and {which}", one)
+        self._leave_nothing()
+        return count
+
+    def _leave_nothing(self) -> None:
+        """Have what was deleted leave the log beside the file as well; who reads it now keeps a part till then."""
+        with suppress(sqlite3.OperationalError):
+            self._db().execute("pragma wal_checkpoint(truncate)").fetchall()
+
     def remove(self, merchant: str) -> int:
         """Delete everything of a merchant; return how many entries there were."""
         if not self.exists:
@@ -489,7 +684,29 @@ class Inbox:
             for table in ("hints", "entries", "records", "gone_reads", "buckets", "rests", "wholes", "yielded",
                           "opt_outs", "looks", "looked_at", "refusals"):  # fmt: skip
                 db.execute(f"delete from {table} where merchant = ?", [merchant])
+        self._leave_nothing()
         return count
+
+
+def inbox_in(data_dir: Path) -> Inbox | None:
+    """Return the inbox of a data folder, one object per process; None where nothing was ever stored: one look."""
+    if not os.path.exists(data_dir / FILE):
+        return None
+    return _INBOXES.setdefault(data_dir, Inbox(data_dir))
+
+
+_INBOXES: dict[Path, Inbox] = {}
+
+
+def _inode(path: Path) -> int:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return 0
+
+
+def _name(one: Record) -> tuple[str, str, str]:
+    return one.system, one.kind, one.record
 
 
 def _hint(*row: Any) -> Hint:

@@ -34,7 +34,7 @@ from typing import TypeVar
 
 import duckdb
 
-from vs_st_pipeline.domain.errors import BadSettings, Interrupted, TryLater
+from vs_st_pipeline.domain.errors import BadSettings, Interrupted, LockHeld, TryLater
 from vs_st_pipeline.platform.atomic_file import replace_durably
 from vs_st_pipeline.platform.cpu_slots import letting_go, waiting
 from vs_st_pipeline.platform.failpoints import failpoint
@@ -210,22 +210,29 @@ class Warehouse:
             yield
 
     @contextmanager
-    def sync_lock(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> Iterator[None]:
+    def sync_lock(
+        self, merchant_id: str, route: str = DEFAULT_ROUTE, *, wait_seconds: float | None = None
+    ) -> Iterator[None]:
         """Hold the route's sync lock of this merchant: one sync of the two at a time on this machine.
 
+        Args:
+            wait_seconds: how long to wait for another sync to end; None: as long as for a file.
+
         Raises:
-            TryLater: another sync held it for `wait_seconds`.
+            LockHeld: another sync held it for so long.
+            TryLater: the merchant was removed just now.
         """
+        wait_seconds = self.wait_seconds if wait_seconds is None else wait_seconds
         folder = self.folder(merchant_id)
         before = _inode(folder)
         lock = file_lock(folder / (LOCK if route == DEFAULT_ROUTE else f"{route}.lock"))
         try:
-            self._acquire(lock)
+            self._acquire(lock, wait_seconds)
         except FileNotFoundError:
             raise TryLater("the merchant's folder was removed just now; try again") from None
         except Timeout:
-            raise TryLater(
-                f"another sync of this merchant has been running for over {self.wait_seconds:.0f} s; "
+            raise LockHeld(
+                f"another sync of this merchant has been running for over {wait_seconds:.0f} s; "
                 "try again when it is done"
             ) from None
         try:
@@ -236,12 +243,14 @@ class Warehouse:
         finally:
             lock.release()
 
-    def _acquire(self, lock: FileLock) -> None:
+    def _acquire(self, lock: FileLock, wait_seconds: float) -> None:
         try:
             lock.acquire(timeout=0)
         except Timeout:
+            if wait_seconds <= 0:
+                raise
             with waiting():
-                lock.acquire(timeout=self.wait_seconds, poll_interval=POLL_SECONDS)
+                lock.acquire(timeout=wait_seconds, poll_interval=POLL_SECONDS)
 
     @contextmanager
     def open(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> Iterator[Db]:

@@ -1,6 +1,7 @@
 """Reads what the destination has accepted, value by value, and records an outcome in one transaction with its proof.
 
-Data flow: answers, planned.* -> synced.ledger, synced.history, synced.links, synced.baseline, synced.settled.
+Data flow: answers, planned.* -> synced.ledger, synced.history, synced.runs, synced.links, synced.losses,
+synced.baseline, synced.settled.
 
 What is sent is stored before it is sent (`enqueue`), and the ledger changes only after the answer. Every change of
 it is in the append-only history as well, so that the ledger of any time can be made again from it (`replay`).
@@ -99,33 +100,43 @@ def record_accepted(db: Db, accepted: Sequence[OutboxEntry], *, at: datetime) ->
     record_outcome(db, accepted, "accepted", at)
 
 
-def record_observed(db: Db, *, at: datetime, run_id: str) -> None:
-    """Record what planning saw proved: the stored form of a value we sent, or a wanted value found there already."""
+def record_observed(db: Db, *, at: datetime, run_id: str, among: str | None = None) -> None:
+    """Record what planning saw proved: the stored form of a value we sent, or a wanted value found there already.
+
+    Args:
+        among: a table of records (`Db.batch`): only of them; None: of all.
+    """
     if not db.row("select 1 from planned.learned limit 1"):
         return
     values = {"at": at, "run": run_id}
+    learned = _of("planned.learned", among)
     db.execute(
         f"""insert into synced.history by name
             select {_NEXT} as seq, case when l.sent = p.sent then 'stored' else 'found' end as event,
                    p.system, p.object, p.id, p.field, l.sent as old, p.sent as new, p.stored,
                    $at::timestamp as written_at, $run as run_id, 'read' as call
-            from planned.learned as p left join synced.ledger as l using ({KEY}, field)
+            from {learned} as p left join synced.ledger as l using ({KEY}, field)
             where l.sent is distinct from p.sent or l.stored is distinct from p.stored""",
         values,
     )
     db.execute(
         f"""update synced.ledger as l set stored = p.stored
-            from {in_row_order("synced.ledger", "planned.learned", f"{KEY}, field, sent")} as p
+            from {in_row_order("synced.ledger", learned, f"{KEY}, field, sent")} as p
             where l.rowid = p.rowid_"""
     )
     db.execute(
         f"""insert or replace into synced.ledger by name
             select p.system, p.object, p.id, p.field, p.sent, p.stored, p.stored as before, false as resent,
                    $at::timestamp as accepted_at, $run as run_id, 'read' as call
-            from planned.learned as p left join synced.ledger as l using ({KEY}, field)
+            from {learned} as p left join synced.ledger as l using ({KEY}, field)
             where l.sent is distinct from p.sent""",
         values,
     )
+
+
+def _of(table: str, among: str | None) -> str:
+    """Return a table, or its rows that are about these records."""
+    return table if among is None else f"(select * from {table} semi join {among} using ({KEY}))"
 
 
 # --- rejects ------------------------------------------------------------------------------------------------------
@@ -160,17 +171,53 @@ def read_doubted(db: Db) -> set[Ref]:
     return {Ref(*row) for row in db.rows(f"select {KEY} from synced.doubted")}
 
 
-def record_links(db: Db, *, at: datetime) -> None:
-    """Record which record stands for which subject, for the next sync's brake; a loss let through is forgotten."""
-    db.execute(
-        f"delete from synced.links where ({KEY}) in (select ({KEY}) from planned.targets where subject_id is null)"
-    )
+def record_links(db: Db, *, at: datetime, among: str | None = None) -> None:
+    """Record which record stands for which subject, for the next sync's brake; a loss let through is forgotten.
+
+    Args:
+        among: as in `record_observed`.
+    """
+    targets = _of("planned.targets", among)
+    db.execute(f"delete from synced.links where ({KEY}) in (select ({KEY}) from {targets} where subject_id is null)")
     db.execute(
         f"""insert or replace into synced.links by name
             select {KEY}, subject_system, subject_object, subject_id, linked_by, subject_at, ?::timestamp as linked_at
-            from planned.targets where subject_id is not null and held is null""",
+            from {targets} where subject_id is not null and held is null""",
         [at],
     )
+
+
+def record_run(db: Db, run_id: str, trigger: str) -> None:
+    """Record what started a run that is about to write, or to record what it found."""
+    db.execute("insert or ignore into synced.runs values (?, ?)", [run_id, trigger])
+
+
+def record_losses(db: Db, targets: Iterable[Ref], *, at: datetime, run_id: str) -> None:
+    """Record that these are about to lose something by a targeted sync."""
+    with db.batch(key_columns(sorted(set(targets)))) as batch:
+        db.execute(
+            f"""insert or replace into synced.losses by name
+                select {KEY}, $at::timestamp as lost_at, $run as run_id from {batch}""",
+            {"at": at, "run": run_id},
+        )
+
+
+def forget_losses(db: Db, targets: Iterable[Ref], *, run_id: str) -> None:
+    """Forget that this run took something from these, if none of its writes reached them."""
+    with db.batch(key_columns(sorted(set(targets)))) as batch:
+        db.execute(
+            f"""delete from synced.losses where run_id = $run and ({KEY}) in (
+                    select ({KEY}) from {batch} anti join (
+                        from synced.writes where run_id = $run and (outcome is null or outcome = 'accepted'))
+                    using ({KEY}))""",
+            {"run": run_id},
+        )
+
+
+def forget_all_losses(db: Db) -> None:
+    """Forget all losses: a person let a plan pass that counted them."""
+    if db.row("select 1 from synced.losses limit 1"):
+        db.execute("delete from synced.losses")
 
 
 def record_baseline(db: Db, *, at: datetime) -> None:
@@ -182,15 +229,18 @@ def record_baseline(db: Db, *, at: datetime) -> None:
         db.execute(f"insert or replace into synced.baseline values {places}", values)
 
 
-def record_settled(db: Db) -> None:
+def record_settled(db: Db, *, among: str | None = None) -> None:
     """Record targets with nothing to write and nothing to say as settled: not compared until they change.
 
     Only those that the plan's own run had read when it compared them: of the others nothing was proved, and a write
     that was accepted and lost leaves the body as it was.
+
+    Args:
+        among: as in `record_observed`.
     """
     db.execute(
         f"""insert or replace into synced.settled
-            select {KEY}, p.fingerprint from planned.targets as p
+            select {KEY}, p.fingerprint from {_of("planned.targets", among)} as p
             left join synced.settled as s using ({KEY})
             anti join planned.changes using ({KEY})
             anti join (from planned.notes where note in ('edited_there', 'cannot_clear', 'waiting_retry')) using ({KEY})

@@ -91,13 +91,18 @@ def forget_suspects(db: Db) -> None:
         db.execute("delete from synced.suspects")
 
 
-def forget_settled_rejects(db: Db) -> None:
-    """Forget refused records for which nothing is wanted any more: there is nothing left to try again."""
+def forget_settled_rejects(db: Db, *, among: str | None = None) -> None:
+    """Forget refused records for which nothing is wanted any more: there is nothing left to try again.
+
+    Args:
+        among: a table of records (`Db.batch`): only of them; None: of all.
+    """
     if not db.row("select 1 from synced.rejects limit 1"):
         return
+    these = "" if among is None else f"({KEY}) in (select ({KEY}) from {among}) and "
     db.execute(
         f"""delete from synced.rejects
-            where ({KEY}) not in (select ({KEY}) from planned.changes)
+            where {these}({KEY}) not in (select ({KEY}) from planned.changes)
               and ({KEY}) not in (select ({KEY}) from planned.notes where note = 'waiting_retry')"""
     )
 

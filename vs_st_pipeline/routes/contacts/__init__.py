@@ -7,7 +7,18 @@ from importlib import resources
 from vs_st_pipeline.connectors import simpletexting, vinoshipper
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.warehouse.migrations import read_legacy
-from vs_st_pipeline.routes.contacts import assets, check, checks, commands, pages, report, setup, sync, words
+from vs_st_pipeline.routes.contacts import (
+    assets,
+    check,
+    checks,
+    commands,
+    pages,
+    report,
+    setup,
+    sync,
+    targeted,
+    words,
+)
 from vs_st_pipeline.routes.contacts.settings import ContactsSettings
 from vs_st_pipeline.routes.contacts.stage_names import STAGES, SYNCED
 from vs_st_pipeline.routes.contacts.systems import NAME, SYSTEMS
@@ -36,6 +47,7 @@ ROUTE = Route(
     why=commands.WHY,
     history=commands.HISTORY,
     retry=commands.RETRY,
+    hinted=targeted.HINTED_SYNC,
     reconcile=commands.RECONCILE,
     forget=commands.FORGET,
     setup=setup.SETUP,

@@ -1,6 +1,6 @@
 """Tells what has happened to a contact, from the history of what was written; calls no system.
 
-Data flow: synced.history, synced.writes -> entries by time.
+Data flow: synced.history, synced.writes, synced.runs -> entries by time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def history(run: Run, phone: str, field_name: str | None = None, *, at: datetime
 
     Returns:
         The object of `vs-st history --json`: `contacts`, `entries` (each with time, event, field, old and new, what
-        was stored, call, run, rule, source records, code and its meaning) and `ledger` (None without `at`).
+        was stored, call, run and what started it, rule, source records, code and its meaning) and `ledger` (None
+        without `at`).
 
     Raises:
         BadSettings: the merchant's file cannot be used.
@@ -73,15 +74,17 @@ def history(run: Run, phone: str, field_name: str | None = None, *, at: datetime
 
 
 def _entry(**known: Any) -> Record:
-    names = ("at", "contact_id", "event", "field", "old", "new", "stored", "call", "run_id", "rule", "sources")
-    return {**dict.fromkeys((*names, "code", "means")), **known}
+    names = ("at", "contact_id", "event", "field", "old", "new", "stored", "call", "run_id", "trigger")
+    return {**dict.fromkeys((*names, "rule", "sources", "code", "means")), **known}
 
 
 def _values_that_moved(db: Db, contact_ids: Sequence[str]) -> list[Record]:
     with db.batch(key_columns(map(contact_ref, contact_ids))) as batch:
         columns, rows = db.columns(
-            f"""select written_at as at, id as contact_id, event, field, old, new, stored, call, run_id, rule, sources
-                from synced.history semi join {batch} using ({KEY}) order by seq"""
+            f"""select written_at as at, id as contact_id, event, field, old, new, stored, call, run_id, trigger,
+                       rule, sources
+                from synced.history semi join {batch} using ({KEY}) left join synced.runs using (run_id)
+                order by seq"""
         )
     return [_entry(**dict(zip(columns, row, strict=True))) for row in rows]
 
@@ -91,14 +94,15 @@ def _writes_without_values(db: Db, contact_ids: Sequence[str]) -> list[Record]:
     with db.batch(key_columns(map(contact_ref, contact_ids))) as batch:
         rows = db.rows(
             f"""select coalesce(w.settled_at, w.sent_at), w.id, w.outcome, w.call, w.run_id, w.changes,
-                       r.code, r.last_at is not null and r.last_at = w.settled_at
+                       r.code, r.last_at is not null and r.last_at = w.settled_at, trigger
                 from synced.writes as w semi join {batch} using ({KEY})
                 left join synced.rejects as r using ({KEY})
+                left join synced.runs using (run_id)
                 where w.outcome is distinct from 'accepted' order by w.sent_at, w.send_id"""
         )
     entries = []
-    for at, contact_id, outcome, call, run_id, changes, code, is_last in rows:
-        of_write = {"at": at, "contact_id": contact_id, "call": call, "run_id": run_id}
+    for at, contact_id, outcome, call, run_id, changes, code, is_last, trigger in rows:
+        of_write = {"at": at, "contact_id": contact_id, "call": call, "run_id": run_id, "trigger": trigger}
         if outcome == "rejected":
             # Only the code of the last refusal is stored, while the contact waits for its next try.
             meaning = {"code": code, "means": describe_code(code).means} if is_last else {}

@@ -8,11 +8,11 @@ made here once, below them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
+from vs_st_pipeline.connectors.simpletexting.consent import OPT_IN, consent_reason
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CUSTOMER_ID_LABEL
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_identities
 from vs_st_pipeline.domain.customer import Customer, earliest_membership
@@ -53,6 +53,27 @@ def link_all(db: Db) -> Linked:
 def link_some(db: Db, contact_ids: Sequence[str]) -> Linked:
     """Link these contacts, as far as they are there."""
     return link_contacts(db, read_identities(db, contact_ids))
+
+
+def link_opted_in(db: Db, customer_ids: Collection[int]) -> Linked:
+    """Link the contacts that may stand for one of these customers and are stored as opted in."""
+    asked = {"id": sorted(customer_ids)}
+    with db.batch(asked, {"id": "int"}) as batch:
+        # An id that a contact carries may be written as a float (`carried_id`); linking looks at it closely.
+        rows = db.rows(
+            f"""select contact_id from raw.simpletexting_contacts
+                where not gone and status = ?
+                  and (phone in (select phone from raw.vinoshipper_customers
+                                 where phone is not null and customer_id in (select id from {batch}))
+                       or try_cast(customer_id as double) in (select cast(id as double) from {batch})
+                       or contact_id in (select id from synced.ledger where field = ?
+                                         and try_cast(sent as double) in (select cast(id as double) from {batch})))""",
+            [OPT_IN, CUSTOMER_ID_LABEL],
+        )
+    found = link_some(db, [row[0] for row in rows])
+    meant = set(customer_ids)
+    links = {one: link for one, link in found.links.items() if not meant.isdisjoint(link.candidates)}
+    return Linked([one for one in found.contacts if one.contact_id in links], links, found.written)
 
 
 def link_contacts(db: Db, contacts: Sequence[ContactIdentity], written_ids: Mapping[str, int] | None = None) -> Linked:

@@ -97,6 +97,16 @@ def make_plan(run: Run, field_map: FieldMap, linked: Linked | None = None) -> Pl
     return plan
 
 
+def make_plan_of(run: Run, field_map: FieldMap, contact_ids: Sequence[str]) -> Plan:
+    """Do the same for these contacts alone: the plan that is stored stands, but for their rows."""
+    with run.open() as db:
+        known = _known(run, db)
+        resolved = resolve_fields(field_map, known.custom_fields)
+        refs = [contact_ref(one) for one in contact_ids]
+        planner = _planner(run, db, field_map, None, known, resolved, contact_inputs(run), alone=refs)
+        return planning.plan_some(run, db, planner, refs)
+
+
 def _planner(
     run: Run,
     db: Db,
@@ -105,9 +115,15 @@ def _planner(
     known: _Known,
     resolved: ResolvedMap,
     inputs: InputsQuery,
+    alone: Sequence[Ref] | None = None,
 ) -> planning.Planner[Person]:
+    """Make what this route plans by.
+
+    Args:
+        alone: these alone are planned; None: all whose plan may come out otherwise.
+    """
     wants = _Wants(resolved, run.merchant)
-    emails = _Emails(db)
+    emails = _Emails(db, alone)
 
     def make(refs: Sequence[Ref]) -> tuple[list[Person], list[Unmatched]]:
         if not refs:
@@ -305,15 +321,20 @@ class _Wants:
 
 
 class _Emails:
-    """Leaves out an e-mail that another contact has, or gets in this plan: accounts may hold it only once."""
+    """Leaves out an e-mail that another contact has, or gets in this plan: accounts may hold it only once.
 
-    def __init__(self, db: Db) -> None:
-        self._db = db
+    Where a few are planned alone, one that another contact gets by the plan that is stored is left out as well.
+    """
+
+    def __init__(self, db: Db, alone: Sequence[Ref] | None = None) -> None:
+        self._db, self._alone = db, alone
         self._given: dict[str, str] = {}
 
     def share_out(self, people: Sequence[Person]) -> None:
         """Leave e-mails out of what these contacts should say; the smallest contact id gets it, so they come by id."""
         owners = email_owners(self._db, {person.share for person in people if person.share})
+        if self._alone is not None:
+            self._given = self._given_elsewhere({person.share for person in people if person.share}, self._alone)
         for person in people:
             if person.wanted is None or person.live is None or (email := person.share) is None:
                 continue
@@ -324,6 +345,27 @@ class _Emails:
             want = next(filter(is_email, person.wanted))
             if want.policy == "mirror" or not person.live.builtin["email"].strip():
                 self._given[email] = person.contact.contact_id
+
+    def _given_elsewhere(self, emails: Collection[str], alone: Sequence[Ref]) -> dict[str, str]:
+        """Return which others get one of these e-mails by the plan that is stored, by e-mail."""
+        ids = {ref.id for ref in alone}
+        with self._db.batch({"share": sorted(emails)}) as batch:
+            rows = self._db.rows(
+                f"""select i.share, i.id, p.wanted, c.email is null
+                    from planned.inputs as i semi join {batch} using (share)
+                    join planned.targets as p using (system, object, id)
+                    join raw.simpletexting_contacts as c on c.contact_id = i.id
+                    where not c.gone and p.wanted is not null"""
+            )
+        return {
+            email: contact_id
+            for email, contact_id, wanted, has_none in rows
+            if contact_id not in ids
+            and any(
+                is_email(want) and (want.policy == "mirror" or has_none)
+                for want in (Wanted(*row) for row in json.loads(wanted))
+            )
+        }
 
 
 def _email_of(want: Wanted) -> str:

@@ -15,20 +15,22 @@ takes the quiet path, and does not even open the file.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
 from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
 from vs_st_pipeline.domain.report import FAILED, OK, Report
-from vs_st_pipeline.pipeline import delivery, erasure, raw_retention
+from vs_st_pipeline.pipeline import delivery, erasure, raw_retention, whole_hints
 from vs_st_pipeline.pipeline.plan_cache import is_of_now, load_cached_plan, save_cached_plan
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.pipeline.status_file import record_run
+from vs_st_pipeline.pipeline.whole_hints import Taken
 from vs_st_pipeline.platform.http.tape import ONCE
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
-from vs_st_pipeline.routes.contacts import map_file, plan_rows, stages
+from vs_st_pipeline.routes.contacts import handed_over, map_file, plan_rows, stages
 from vs_st_pipeline.routes.contacts.demand import wants_receipts
 from vs_st_pipeline.routes.contacts.plan_inputs import plan_inputs
 from vs_st_pipeline.routes.contacts.quiet import leave_quietly, quiet_path
@@ -53,7 +55,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
         on_stage: told of each stage as it is done.
     """
     if NAME not in run.merchant.routes:
-        return _off(run)
+        return off(run)
     report = _run_once(run, selected, on_stage)
     if isinstance(report.error, Interrupted) and not run.stop():
         run, first = replace(run, run_id=new_run_id()), report
@@ -64,7 +66,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
     return report
 
 
-def _off(run: Run) -> Report:
+def off(run: Run) -> Report:
     """Return the report of a run for a merchant whose route is off: nothing is called, nothing made (routes.md R51)."""
     fault = None if NAME in run.merchant.paused else run.merchant.faults.get(NAME)
     report = new_report(run.merchant.id, run.run_id)
@@ -74,9 +76,10 @@ def _off(run: Run) -> Report:
 
 def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None]) -> Report:
     whole = set(selected) == set(STAGES)
-    with open_session(run, selected, on_stage) as session, run.sync_lock():
+    with open_session(run, selected, on_stage) as session, run.sync_lock(), _hints_of(run, whole=whole) as hints:
         field_map = map_file.load_field_map(run.merchant)  # a map that cannot be read should cost no request
         quiet = quiet_path(session, field_map)
+        quiet.hinted = bool(hints.hints or hints.queued)
         if whole:
             # Every answer is the same, and nothing else is due: all that the stages would do is done already.
             if quiet.nothing_changed():
@@ -86,6 +89,8 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
         erasure.begin(run, SYSTEMS)
 
         session.do(CONTACTS, stages.read_contacts)
+        if hints.hints:
+            session.do(CONTACTS, handed_over.read_opt_outs, hints)
         session.do(CUSTOMERS, stages.read_customers)
         session.do(ORDERS, stages.read_orders)
 
@@ -121,11 +126,18 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
                 if whole:
                     inputs = plan_inputs(run, db, field_map)
                     stands = save_cached_plan(run, db, inputs, session.report, receipts) and is_of_now(db, inputs)
+        if whole:
+            handed_over.note_seen(run)
         raw_retention.prune_raw(run, SYSTEMS)
         erasure.finish(run)
-        if whole and stands:
+        if whole and stands and not run.yielding.gave_way:  # else the next sync has more to read
             leave_quietly(quiet, receipts)
     return session.report
+
+
+def _hints_of(run: Run, *, whole: bool) -> AbstractContextManager[Taken]:
+    """Take the hints that wait, if all stages are run: then each is read, or in a list that is read."""
+    return whole_hints.taken(run, handed_over.QUEUE if whole else None)
 
 
 def dry_run(run: Run) -> tuple[Report, dict[str, list[dict[str, Any]]]]:

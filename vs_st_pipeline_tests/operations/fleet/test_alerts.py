@@ -386,6 +386,9 @@ def test_who_was_once_seen_and_is_down_for_three_minutes_is_told_once_and_when_i
     assert (message["title"], message["type"]) == (f"{who}: down", "failure")
     assert f"The {who} was last alive 3 min ago." in message["message"]
     assert f"start `vs-st {who.replace('receiver', 'receive').replace('worker', 'work')}`" in message["message"]
+    with hints.inbox._write() as db:
+        db.execute("delete from beats")  # as it expires
+    assert tell(files).sent == 0, "not seen any more is not well"
     hints.inbox.beat(who)
     assert tell(files).sent == 1
     assert tell(files).sent == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from vs_st_pipeline.connectors.vinoshipper.registering import VinoshipperRegistrar
 from vs_st_pipeline.platform.hooks import masked
 from vs_st_pipeline_tests.operations.webhooks.conftest import ALL_OK, PUBLIC, SECRET, SUBJECTS, TRIGGERS, Hooked
 from vs_st_pipeline_tests.support.story import OTHER, TEST
@@ -287,3 +288,24 @@ def test_h44_what_may_have_been_made_is_noted_before_it_is_made(hooked: Hooked) 
     hooked.story.shop.clear_faults()
     assert hooked.webhooks("register")["done"] == {"made": 2, "kept": 2, "changed": 0, "removed": 0}
     assert hooked.seen()["systems"][SHOP]["making"] is False
+
+
+def test_h35_what_was_accepted_is_not_asked_for_again_whatever_the_list_says(
+    hooked: Hooked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H35: a list that lags behind makes no second webhook; it is told as missing."""
+    monkeypatch.setattr(VinoshipperRegistrar, "list", lambda _: [])
+    entry = hooked.webhooks("register", code=1)
+    assert (entry["status"], entry["done"]["made"]) == ("partial", 4)
+    assert hooked.states(entry)["ORDER"] == "missing"
+    assert hooked.asked(SHOP) == "PPP"
+
+
+@pytest.mark.parametrize("more", [{"requestPerSecLimit": 5}, {"contactPhone": "7075550142"}, {}])
+def test_h36_a_limit_or_filter_alone_is_a_change(hooked: Hooked, more: dict[str, object]) -> None:
+    """H36: `requestPerSecLimit` 25, no phone filters."""
+    hooked.put(TEXTING, hooked.url(TEXTING), "+".join(TRIGGERS), **{"requestPerSecLimit": 25, **more})
+    assert hooked.states(hooked.webhooks("list"))["+".join(TRIGGERS)] == ("changed" if more else "ok")
+    hooked.webhooks("register")
+    (row,) = hooked.there(TEXTING)
+    assert (row["requestPerSecLimit"], row.get("contactPhone")) == (25, None)

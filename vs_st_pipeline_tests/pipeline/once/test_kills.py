@@ -49,7 +49,7 @@ def test_two_processes_at_once_say_everything_once(forking: World, rule: str) ->
 def test_two_routes_at_once_do_not_wait_for_each_other(forking: World) -> None:
     for number in range(4):
         forking.shop.parcel(f"p{number}", "delivered")
-        forking.inbox.put(f"e{number}", f"p{number}")
+        forking.hint(f"e{number}", f"p{number}")
     for _ in range(3):
         both = forking.fork("parcels", "letters")
         assert [one.told["error"] for one in both] == [None, None]
@@ -60,13 +60,13 @@ def test_two_routes_at_once_do_not_wait_for_each_other(forking: World) -> None:
 def test_letters_that_are_claimed_with_an_account_are_never_sent_twice(forking: World, place: str) -> None:
     for number in range(3):
         forking.shop.parcel(f"p{number}", "delivered")
-        forking.inbox.put(f"e{number}", f"p{number}")
+        forking.hint(f"e{number}", f"p{number}")
     forking.fork("parcels")
     (ended,) = forking.fork("letters", kill_at=place)
     if place[0] != "c":
         forking.lose_database("letters")
         for number in range(3):
-            forking.inbox.put(f"again{number}", f"p{number}")
+            forking.hint(f"again{number}", f"p{number}")
     for _ in range(3):
         forking.later(hours=1)
         forking.fork("parcels")

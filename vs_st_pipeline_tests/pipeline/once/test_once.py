@@ -276,14 +276,14 @@ def test_r27_a_dry_run_moves_nothing_and_tells_what_would_go(world: World) -> No
     world.shop.fault("reset_after")
     world.sync()
     world.shop.parcel("p2", "created", "shipped")
-    world.inbox.put("e1", "p2")
+    world.hint("e1", "p2")
     before = world.snapshot()
     world.later(hours=3)
     told = world.sync(dry_run=True)
     assert told.waiting["planned"] == 2
     assert world.snapshot() == before
     assert world.shop.texts() == ["p1 created"]
-    assert world.inbox.waiting("one", "parcels"), "no entry was taken"
+    assert world.hints()["waiting"] == 1, "no entry was taken"
     assert world.sync().accepted == 3
 
 

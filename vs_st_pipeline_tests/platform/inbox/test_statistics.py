@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,24 @@ def test_h28_a_record_is_due_two_seconds_after_its_first_hint_and_after_its_last
         hints.settles(Outcome.UNCHANGED)
 
 
+def test_h27_h28_who_is_due_here_is_who_is_due_to_a_worker(hints: Hints) -> None:
+    chance = random.Random(7)
+    for number in range(40):
+        with hints.ago(chance.choice([0.5, 5, 15, 100, 400])):
+            for _ in range(chance.randint(0, 4)):
+                gone = chance.random() < 0.3
+                hints.inbox.note_read(
+                    "hill", "vinoshipper", "order", str(number), news=chance.random() < 0.3, gone=gone, route="contacts"
+                )
+        with hints.ago(chance.choice([0.5, 1, 3, 20, 200])):
+            hints.comes(str(number))
+    waiting = [one for one in hints.inbox.waiting() if one.count]
+    due = [one.due_at for one in waiting if one.due_at <= hints.at]
+    assert 0 < len(due) < len(waiting)
+    found = statistics.waiting(hints.inbox)["hill", "contacts"]
+    assert (found.records, found.due, found.due_since) == (len(waiting), len(due), pytest.approx(min(due)))
+
+
 def test_h30_what_failed_is_due_when_its_next_try_is(hints: Hints) -> None:
     hints.comes("1")
     claimed = hints.inbox.claim(hints.inbox.waiting(), "a worker")
@@ -62,11 +81,11 @@ def test_what_a_dead_worker_had_claimed_is_left_behind(hints: Hints) -> None:
     hints.comes("1")
     hints.inbox.claim(hints.inbox.waiting(), "a worker")
     hints.comes("2", merchant="vale")
-    hints.inbox.claim(hints.inbox.waiting(), "a whole sync", lease=None)
+    hints.inbox.queue(hints.inbox.claim(hints.inbox.waiting(["vale"]), "a whole sync"), "run")
     hints.at += 59
     assert statistics.left_behind(hints.inbox) == {}
     hints.at += 2
-    assert statistics.left_behind(hints.inbox) == {("hill", "contacts"): 1}, "whoever holds the lock is not dead"
+    assert statistics.left_behind(hints.inbox) == {("hill", "contacts"): 1}, "what a whole sync queued has no lease"
 
 
 def test_what_came_and_what_became_of_it_by_the_hour(hints: Hints) -> None:
@@ -101,6 +120,7 @@ def test_what_came_and_what_became_of_it_by_the_hour(hints: Hints) -> None:
     assert statistics.expired(inbox) == {("hill", "contacts"): (1, AT + 10)}
     assert statistics.last_written(inbox, "contacts") == {"hill": AT + 10}
     assert statistics.last_written(inbox, "orders") == {}
+    assert [statistics.written_since(inbox, "contacts", "hill", since) for since in (AT, AT + 10)] == [4, 0]
 
 
 def test_lags_are_those_that_a_share_of_the_hints_did_not_exceed(hints: Hints) -> None:
@@ -173,6 +193,7 @@ ASKED: dict[str, Callable[[Hints], object]] = {
     "with_outcome": lambda hints: statistics.with_outcome(hints.inbox, Outcome.OVER_LIMIT, hints.at - 3600),
     "expired": lambda hints: statistics.expired(hints.inbox),
     "last_written": lambda hints: statistics.last_written(hints.inbox, "contacts"),
+    "written_since": lambda hints: statistics.written_since(hints.inbox, "contacts", "hill", hints.at - 86_400),
     "refusals": lambda hints: statistics.refusals(hints.inbox, hints.at - 600),
     "oldest_waiting": lambda hints: statistics.oldest_waiting(hints.inbox, ["shop", "sopost", "gupshup"]),
 }

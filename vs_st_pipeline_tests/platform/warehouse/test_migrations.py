@@ -283,7 +283,7 @@ def test_a_step_that_an_owner_gains_is_made_and_no_other(tmp_path: Path) -> None
         assert db.rows("select * from raw.toys") == [("ball", None)]
         assert db.rows("select * from raw.games") == []
         assert db.rows("select owner, version from schema_version order by applied_at") == [
-            ("shared", 13), ("shared", 14), ("shared", 15), ("toy", 1), ("toy", 2), ("game", 1),
+            ("shared", 13), ("shared", 14), ("shared", 15), ("shared", 16), ("toy", 1), ("toy", 2), ("game", 1),
         ]  # fmt: skip
 
 

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
+from vs_st_pipeline.connectors.vinoshipper import staging_orders
 from vs_st_pipeline.domain.plan import Change
 from vs_st_pipeline.pipeline import planning as toolkit
 from vs_st_pipeline.platform.warehouse import ledger, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
 from vs_st_pipeline.platform.warehouse.state import UNREAD_EMAILS, set_state
 from vs_st_pipeline.routes.contacts import planning
@@ -283,6 +285,9 @@ def test_whatever_changes_the_plan_is_what_a_plan_of_everybody_says(
     tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(toolkit, "PIECE", 10)
+    # A plan looks at what is ahead of all clocks by the moment: the one made behind its back is of the same moment.
+    machine = utc_now_naive()
+    monkeypatch.setattr(staging_orders, "utc_now_naive", lambda: machine)
     world = World(tmp_path, seed)
     planned = there = stood = 0
     with world.run.keeping():
@@ -298,7 +303,7 @@ def test_whatever_changes_the_plan_is_what_a_plan_of_everybody_says(
                     world.push(world.dice.choice([0.3, 1, 1]), world.dice.random())
                     world.keep(made)
             world.next_run(world.dice.choice([1, 5, 60]))
-            for _ in range(world.dice.choice([0, 1, 1, 2, 4])):
+            for _ in range(world.dice.choice([0, 0, 1, 1, 2, 4])):
                 change = world.dice.choice(CHANGES)
                 with world.run.open() as db, db.transaction():
                     change(world, db)

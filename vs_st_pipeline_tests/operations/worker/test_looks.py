@@ -1,0 +1,112 @@
+"""Opt-in looks: spread, as rare as the fleet's rate wants, one page each, a row a hint once (section 5, rulings 9)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any
+
+import pytest
+
+from vs_st_pipeline.domain.hints import CONTACT
+from vs_st_pipeline.operations.worker import looks
+from vs_st_pipeline.operations.worker.looks import Looks, first_at, news_of, next_after, periods
+from vs_st_pipeline.operations.worker.roster import Pairs
+from vs_st_pipeline.pipeline.hinted import Hinted
+from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.looking import Page, Row, text_of
+from vs_st_pipeline.routes import contacts
+from vs_st_pipeline_tests.support.story import MARISOL, TEST, Story
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def test_looks_come_less_often_where_half_of_the_fleets_rate_is_too_little() -> None:
+    wanted = {f"m{number}": 120.0 for number in range(600)}
+    assert set(periods(wanted, None).values()) == {120.0}
+    assert set(periods(wanted, 10.5).values()) == {120.0}, "five a second are not half of it"
+    assert [round(one, 6) for one in {*periods(wanted, 2.0).values()}] == [600.0]
+
+
+def test_looks_are_spread_over_the_period_and_stay_in_step() -> None:
+    at = [first_at(f"m{number}", 120.0, 1000.0) - 1000.0 for number in range(1200)]
+    by_ten = [sum(start <= one < start + 10 for one in at) for start in range(0, 120, 10)]
+    assert all(60 < count < 140 for count in by_ten), by_ten
+    assert next_after(1000.0, 120.0, 1003.0) == 1120.0
+    assert next_after(1000.0, 120.0, 1400.0) == 1480.0, "what was missed is not made good"
+
+
+def test_a_row_is_a_hint_once_and_what_we_wrote_to_a_stored_record_is_none() -> None:
+    rows = [
+        Row("seen", NOON), Row("moved", NOON + timedelta(seconds=1)), Row("new", NOON), Row("ours", NOON, ours=True),
+        Row("made", NOON, ours=True), Row("old", NOON - timedelta(days=1)), Row("undated", None), Row("stored", None),
+    ]  # fmt: skip
+    seen = {"seen": text_of(NOON), "moved": text_of(NOON)}
+    found = news_of(
+        Page(rows, False, NOON), NOON - timedelta(minutes=10), seen, lambda ids: {"ours", "stored"} & {*ids}
+    )
+    assert [row.id for row in found] == ["moved", "new", "made", "undated"]
+
+
+@pytest.fixture
+def looking(story: Story, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Looks at the test winery, after a good sync; the route takes hints about contacts."""
+    story.begin_synced()
+    hinted = Hinted({"simpletexting": frozenset({CONTACT})}, lambda run, desk: None, lambda run, hints: None)  # type: ignore[arg-type,return-value]
+    route = contacts.ROUTE if contacts.ROUTE.hinted else replace(contacts.ROUTE, hinted=hinted)
+    merchant = story.as_run().merchant
+    inbox = Inbox(story.data)
+    found = Looks(inbox, story.data, lambda merchant, route: replace(story.as_run(), merchant=merchant, inbox=inbox))
+    pairs: Pairs = {(TEST, "contacts"): (merchant, route)}
+    return found, inbox, pairs, story
+
+
+def look(found: Looks, pairs: Pairs) -> int:
+    [seer] = looks.seers_of(pairs).values()
+    return found.look(seer)
+
+
+def test_a_look_asks_for_one_page_since_what_was_seen_and_stores_what_is_new(looking: Any) -> None:
+    found, inbox, pairs, story = looking
+    assert look(found, pairs) == 0, "all that is stored was seen by the whole sync"
+    [asked] = story.texting.journal(TEST)
+    assert (asked["method"], asked["path"]) == ("GET", "/v2/api/contacts")
+    story.texting.add_contact("7075550199", updateSource="WEB_FORM")
+    assert look(found, pairs) == 1
+    assert look(found, pairs) == 0, "seen before"
+    rows = inbox.ask("select kind, event, phone, kept from entries")
+    assert rows == [(CONTACT, "OPT_IN_LOOK", None, "{}")]
+    contact = story.id_of(MARISOL)
+    story.texting.call("PUT", f"records/contacts/{contact}", {"updateSource": "PUBLIC_API"}, merchant=TEST)
+    assert look(found, pairs) == 0, "we wrote it ourselves"
+    story.texting.add_contact("7075550198", updateSource="IMPORTED_FROM_FILE")
+    story.run("sync", "--merchant", TEST)
+    assert look(found, pairs) == 0, "the whole sync has seen it"
+
+
+def test_a_look_is_claimed_by_one_worker_and_the_first_is_spread(looking: Any) -> None:
+    found, inbox, pairs, _ = looking
+    stop = Event()
+    assert found.once(pairs, within=0.0, stop=stop) == 0, "rulings 9: placed somewhere in the period"
+    [at] = inbox.looks().values()
+    assert time.time() - 1 < at < time.time() + 121
+    inbox.ask("update looks set next_at = ?", [time.time() - 1])
+    due = found._due(pairs, time.time())
+    assert len(due) == 1
+    assert inbox.claim_look(TEST, due[0][0] + due[0][2])
+    assert not inbox.claim_look(TEST, due[0][0] + due[0][2]), "another worker has taken it"
+    inbox.rest(TEST, "contacts", "auth")
+    assert found._due(pairs, time.time() + 1000) == []
+
+
+def test_no_look_where_it_is_off_or_nothing_was_synced(looking: Any) -> None:
+    found, _, pairs, story = looking
+    [(merchant, route)] = pairs.values()
+    never = replace(merchant, webhooks=replace(merchant.webhooks, opt_in_look=None))
+    off = replace(merchant, webhooks=replace(merchant.webhooks, enabled=False))
+    for one in (never, off):
+        assert looks.seers_of({(TEST, "contacts"): (one, route)}) == {}
+    (story.data / "merchants" / TEST / "standing.json").unlink()
+    assert found._due(pairs, time.time() + 1000) == []
