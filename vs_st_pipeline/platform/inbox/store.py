@@ -68,6 +68,7 @@ class Record:
         fruitless: reads in a row that found nothing new.
         gone_at: when it answered 404 and was in no stored list.
         asked_again: 1: and was asked once more.
+        opted_out: 1: it was told to have opted out, and its reading goes before others.
     """
 
     merchant: str
@@ -82,6 +83,7 @@ class Record:
     fruitless: int
     gone_at: float | None
     asked_again: int = 0
+    opted_out: int = 0
 
     @property
     def due_at(self) -> float:
@@ -119,8 +121,11 @@ class Inbox:
         if found is not None and self._threads.of == (os.getpid(), _inode(self.path)):
             return found
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.close(handle)
+        if not self.exists:
+            # Never one that is there: closing any handle of it gives up the locks that this process holds by SQLite.
+            # Then another process takes itself for the last one and removes the log, with what is written to it since.
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
         db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = full")
@@ -280,7 +285,9 @@ class Inbox:
             values.append(route)
         rows = self._rows(
             f"""select h.merchant, h.route, h.system, h.kind, h.record, min(h.stored_at), count(*), max(h.not_before),
-                       r.read_at, coalesce(r.fruitless, 0), r.gone_at, coalesce(r.asked_again, 0)
+                       r.read_at, coalesce(r.fruitless, 0), r.gone_at, coalesce(r.asked_again, 0),
+                       h.kind = 'contact' and exists (select 1 from opt_outs as o
+                                                      where o.merchant = h.merchant and o.record = h.record)
                 from hints as h left join records as r
                   on (r.merchant, r.system, r.kind, r.record) = (h.merchant, h.system, h.kind, h.record)
                 where {" and ".join(wheres)}
