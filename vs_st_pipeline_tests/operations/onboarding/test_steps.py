@@ -223,6 +223,15 @@ def test_9_2_service_waits_until_the_merchant_is_active(
     nothing_written(agency)
 
 
+def test_r56_service_may_stand_under_sections_and_is_looked_at_all_the_same(agency: Agency) -> None:
+    service = {"bought_on": PAID, "paid_texting_since": "2031-05-01"}
+    row = agency.row(TEST, bought_on=None, paid_texting_since=None, sections={"service": service})
+    assert ended_at(agency.onboard(row, name="t.json").of(TEST)) == ("waiting", "service", "waiting")
+    service["paid_texting_since"] = PAID
+    assert ended_at(agency.onboard(row, name="t.json").of(TEST))[1] == "sync"
+    assert str(agency.entry(TEST)["service"]["paid_texting_since"]) == PAID
+
+
 def test_9_2_who_said_that_it_is_paid_and_when_is_kept(agency: Agency) -> None:
     table = agency.table(agency.row(TEST))
     agency.run("onboard", "--from", str(table), "--json", now="2026-11-29T10:00:00Z")
