@@ -258,8 +258,8 @@ def test_9_2_a_new_entry_is_disabled_in_a_file_of_its_own_and_no_person_s_file_i
 
 def test_r64_no_merchants_file_is_needed_and_a_folder_will_do(agency: Agency) -> None:
     urls = {
-        "vinoshipper": {"base_url": agency.box.vinoshipper.url},
-        "simpletexting": {"base_url": agency.box.simpletexting.url + "/v2"},
+        "vinoshipper": {"base_url": agency.box.vinoshipper.url, "requests_per_second": 500},
+        "simpletexting": {"base_url": agency.box.simpletexting.url + "/v2", "requests_per_second": 500},
     }
     agency.merchants_file.unlink()
     row = agency.row(TEST, sections=urls)
