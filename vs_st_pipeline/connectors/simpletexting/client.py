@@ -5,6 +5,8 @@ Data flow: method call -> HTTP request -> typed answer or exact JSON text.
 Facts that shape it: `upsert` and `listsReplacement` default to true, so both are always sent as false; reads
 say `contactId` where writes answer `id`; a batch answers before it has done anything; there is no way here to
 create, subscribe or unlist a contact, and none to message one.
+
+It is long because every call that is used stands here, beside what counts as an answer to it.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from vs_st_pipeline import routes
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.onboarding.table import SECTIONS, Row
 from vs_st_pipeline.operations.onboarding.walk import ENV, FILE_SCHEME, Walk, anchored
+from vs_st_pipeline.operations.settings import read_standing
 from vs_st_pipeline.pipeline.onboarding import DONE, WAITING, StepResult, failed
 from vs_st_pipeline.platform.connector import Connector, Key
 from vs_st_pipeline.platform.settings.merchants import more_files
@@ -39,9 +40,9 @@ class _Found:
 
 def take_secrets(walk: Walk) -> StepResult:
     """Find each key, and make the sections of the entry with references to them."""
-    if walk.standing is not None:
-        return StepResult(DONE, "as the entry says")
     try:
+        if walk.standing is not None:
+            return _of_standing(walk)
         found = _find(walk)
         if found.variables:
             names = ", ".join(found.variables)
@@ -59,6 +60,25 @@ def take_secrets(walk: Walk) -> StepResult:
         return failed(error)
     kept = "kept in files of their own" if found.to_keep else "found"
     return StepResult(DONE, f"{len(found.references)} {kept}" if found.references else "none is needed")
+
+
+def _of_standing(walk: Walk) -> StepResult:
+    """Leave the keys of an entry that stands as they are, but for those that lie here and were refused."""
+    person, renewed = walk.place.person, []
+    for connector, key in keys_of(walk) if person is not None else ():
+        stands = getattr(walk.candidate.merchant.sections.get(connector.name), key.setting, None)
+        if stands is None or stands.reference != walk.key_files.reference(key.column):
+            continue
+        kept, value = walk.key_files.read(key.column), _kept_or_asked(walk, connector, key)
+        if value is not None and value != kept:
+            walk.key_files.write(key.column, value)
+            renewed.append(key.column)
+    if not renewed:
+        return StepResult(DONE, "as the entry says")
+    found = read_standing(walk.place.path, walk.place.environ, all_secrets=True).get(walk.id)
+    if found is not None:
+        walk.go_on_with(found)
+    return StepResult(DONE, f"renewed: {', '.join(renewed)}")
 
 
 def _find(walk: Walk) -> _Found:

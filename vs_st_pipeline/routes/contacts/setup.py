@@ -50,7 +50,8 @@ def take_service(candidate: Candidate) -> StepResult:
     if candidate.entry is None:
         return _standing(candidate)
     if SERVICE in candidate.sections and not {BOUGHT, PAID} & candidate.columns.keys():
-        return StepResult(DONE, "as the table says under sections")  # our reader has read it
+        candidate.kept.record(SERVICE)
+        return _standing(candidate)  # our reader has read it
     try:
         said = {name: _day(candidate, name) for name in ASKED}
     except BadSettings as error:

@@ -19,7 +19,7 @@ from vs_st_pipeline.operations.onboarding.rows import Onboarding
 from vs_st_pipeline.operations.onboarding.table import Row
 from vs_st_pipeline.operations.onboarding.walk import Options, Place, RowResult
 from vs_st_pipeline.operations.warehouse import warehouse_at
-from vs_st_pipeline_tests.operations.onboarding.agency import Agency, states
+from vs_st_pipeline_tests.operations.onboarding.agency import Agency, mode_of, states
 from vs_st_pipeline_tests.operations.onboarding.test_steps import drop_field, ended_at
 from vs_st_pipeline_tests.support.story import MARISOL, TEST
 
@@ -111,6 +111,18 @@ def test_9_2_a_key_that_was_refused_is_asked_for_anew_the_next_time(agency: Agen
     done = onboard(agency, again)
     assert ended_at(done.as_json()) == ("waiting", "sync", "waiting")
     assert again.asked[0].startswith("SimpleTexting API token, which was refused")
+
+
+def test_9_2_a_key_of_an_entry_that_stands_is_asked_for_anew_when_it_was_refused(agency: Agency) -> None:
+    agency.onboard(agency.row(TEST))
+    kept = agency.folder / "secrets" / TEST / "st_api_token"
+    kept.write_text("it was revoked")
+    assert ended_at(onboard(agency, Scripted({})).as_json())[1] == "simpletexting"
+    person = Scripted({"SimpleTexting API token": [agency.winery(TEST).st_token], "Switch": [NO]})
+    done = onboard(agency, person)
+    assert ended_at(done.as_json())[1] == "sync"
+    assert done.steps["secrets"].says == "renewed: st_api_token"
+    assert (kept.read_text().strip(), mode_of(kept)) == (agency.winery(TEST).st_token, 0o600)
 
 
 def test_9_2_a_person_makes_the_fields_and_has_it_looked_again(agency: Agency) -> None:

@@ -223,6 +223,15 @@ def test_9_2_service_waits_until_the_merchant_is_active(
     nothing_written(agency)
 
 
+def test_r56_service_may_stand_under_sections_and_is_looked_at_all_the_same(agency: Agency) -> None:
+    service = {"bought_on": PAID, "paid_texting_since": "2031-05-01"}
+    row = agency.row(TEST, bought_on=None, paid_texting_since=None, sections={"service": service})
+    assert ended_at(agency.onboard(row, name="t.json").of(TEST)) == ("waiting", "service", "waiting")
+    service["paid_texting_since"] = PAID
+    assert ended_at(agency.onboard(row, name="t.json").of(TEST))[1] == "sync"
+    assert str(agency.entry(TEST)["service"]["paid_texting_since"]) == PAID
+
+
 def test_9_2_who_said_that_it_is_paid_and_when_is_kept(agency: Agency) -> None:
     table = agency.table(agency.row(TEST))
     agency.run("onboard", "--from", str(table), "--json", now="2026-11-29T10:00:00Z")
@@ -249,8 +258,8 @@ def test_9_2_a_new_entry_is_disabled_in_a_file_of_its_own_and_no_person_s_file_i
 
 def test_r64_no_merchants_file_is_needed_and_a_folder_will_do(agency: Agency) -> None:
     urls = {
-        "vinoshipper": {"base_url": agency.box.vinoshipper.url},
-        "simpletexting": {"base_url": agency.box.simpletexting.url + "/v2"},
+        "vinoshipper": {"base_url": agency.box.vinoshipper.url, "requests_per_second": 500},
+        "simpletexting": {"base_url": agency.box.simpletexting.url + "/v2", "requests_per_second": 500},
     }
     agency.merchants_file.unlink()
     row = agency.row(TEST, sections=urls)
