@@ -5,6 +5,8 @@ Data flow: method call -> HTTP request -> typed answer or exact JSON text.
 Facts that shape it: `upsert` and `listsReplacement` default to true, so both are always sent as false; reads
 say `contactId` where writes answer `id`; a batch answers before it has done anything; there is no way here to
 create, subscribe or unlist a contact, and none to message one.
+
+It is long because all calls of one interface are read beside each other: what one proves of an answer, all must.
 """
 
 from __future__ import annotations
