@@ -11,7 +11,10 @@ from click.testing import CliRunner
 
 from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.cli.main import cli
+from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.operations.fleet.schedule import due_merchants
+from vs_st_pipeline.operations.settings import read_merchants
+from vs_st_pipeline.operations.worker.roster import timed_of
 from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline_tests.toys.hinted import KEPT, NOON, SAID, World, killed_at
 
@@ -53,6 +56,26 @@ def test_a_route_is_due_when_a_hint_wants_a_whole_sync_whatever_its_own_time(wor
     world.clock.now += 1
     world.sync(route)  # type: ignore[arg-type]
     assert due() == []
+
+
+def test_r13_a_worker_starts_what_is_due_by_time_and_no_whole_sync_of_a_route_that_is_polled(world: World) -> None:
+    begun(world)
+    world.shop.parcel("p2", "created", phone="7075550112")
+    world.shop.asked.clear()
+    told: list[tuple[str, str, int]] = []
+    worker = world.worker(every=0.01)
+    worker.timed = lambda: timed_of(read_merchants(world.settings, {}).merchants)
+    worker.now = lambda: NOON + timedelta(minutes=16)
+
+    def heard(report: Report) -> None:
+        told.append((report.route, report.trigger, report.accepted))
+        worker.stop.set()
+
+    worker.told = heard
+    world.clock.now += 16 * 60
+    worker.run()
+    assert told == [("said", "schedule", 1)]
+    assert set(worker.timed()) == {("one", "said")}, "the state route is polled, as contacts is"
 
 
 def test_what_a_hint_could_not_say_is_retried_by_the_command(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
