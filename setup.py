@@ -16,6 +16,7 @@ setup(
         "dagster-webserver>=1.13,<2",
         "duckdb>=2.0,<3",
         "filelock>=3.16",
+        "httptools>=0.6",
         "msgspec>=0.19",
         "pandas>=2.2",
         "pyarrow>=18",
@@ -27,7 +28,7 @@ setup(
         "starlette>=0.40",
         "tenacity>=9",
         "tzdata",
-        "uvicorn>=0.30",
+        "uvicorn>=0.36",
     ],
     extras_require={
         "dev": [

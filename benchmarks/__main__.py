@@ -16,7 +16,19 @@ from benchmarks import bars, page
 from benchmarks.options import CannotMeasure, Figures, Options
 
 Benchmark = Callable[[Options], Figures]
-USUAL = ("delivery", "first_sync", "landing", "planning", "polling", "receiver", "settings", "syncs", "day", "tick")
+USUAL = (
+    "delivery",
+    "first_sync",
+    "hints",
+    "landing",
+    "planning",
+    "polling",
+    "receiver",
+    "settings",
+    "syncs",
+    "day",
+    "tick",
+)
 BY_NAME = ("fleet",)  # only if it is named
 HOMES = {"planning": "planning_bars"}  # of those whose module has another name
 

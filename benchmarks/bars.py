@@ -66,6 +66,10 @@ BARS = (
     Bar("receiver", "p99_ms", 50),
     Bar("receiver", "lost", 0),
     Bar("receiver", "peak_mb", 150),
+    Bar("hints", "p50_s", 10),
+    Bar("hints", "p95_s", 30),
+    Bar("hints", "sync_cpu_s", 0.2),
+    Bar("hints", "look_cpu_ms", 10),
     Bar("tick", "cpu_ratio", 3),
     Bar("tick", "peak_mb", 800),
 )

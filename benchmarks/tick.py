@@ -79,8 +79,8 @@ def measure(size: int, rounds: int, *, own_runs: bool = False) -> Figures:
     """Measure ticks over so many wineries in a world of its own, and print the medians."""
     with tempfile.TemporaryDirectory() as name, world(Path(name), f"valley:{size}") as here:
         settings = here.settings()
-        environment = _environment(here, settings)
-        _synced_fleet(here, settings, environment)
+        environment = environment_of(here, settings)
+        synced_fleet(here, settings, environment)
         measured = []
         for number in range(rounds):
             changed = [merchant.id for merchant in here.box.merchants[number :: int(1 / CHANGED_SHARE)]]
@@ -101,7 +101,7 @@ def measure(size: int, rounds: int, *, own_runs: bool = False) -> Figures:
         )
         if own_runs:
             merchants = here.box.merchants[: min(OWN_RUNS, size)]
-            each = sum(_tick(here, environment, merchant.id)["cpu"] for merchant in merchants) / len(merchants)
+            each = sum(run_tick(here, environment, merchant.id)["cpu"] for merchant in merchants) / len(merchants)
             found["own_run_s"] = each
             times = each / (found["cpu_s"] / size)
             print(f"      a run for each winery: cpu {each:.1f} s a winery, {times:.0f} times as much", flush=True)
@@ -115,7 +115,7 @@ def _round(here: World, environment: dict[str, str], changed: list[str]) -> Figu
         order_something(here, linked_people(here, 3, merchant_id), merchant_id)
     here.clear_journals()
     os.sync()  # the copies of the first winery's file are on the disk, and not on their way while the tick is timed
-    tick = _tick(here, environment)
+    tick = run_tick(here, environment)
     asked: dict[str, list[Ask]] = {}
     for _, merchant_id, ask in here.asks():
         asked.setdefault(merchant_id, []).append(ask)
@@ -137,14 +137,15 @@ def _round(here: World, environment: dict[str, str], changed: list[str]) -> Figu
     }
 
 
-def _tick(here: World, environment: dict[str, str], *merchant_id: str) -> dict[str, Any]:
+def run_tick(here: World, environment: dict[str, str], *merchant_id: str) -> dict[str, Any]:
+    """Run the job of the schedule, in a process of its own; return what it cost."""
     found: dict[str, Any] = run([sys.executable, "-c", TICK, *merchant_id], here, **environment)
     if not found["ok"]:
         raise RuntimeError("the tick failed")
     return found
 
 
-def _synced_fleet(here: World, settings: Path, environment: dict[str, str]) -> None:
+def synced_fleet(here: World, settings: Path, environment: dict[str, str]) -> None:
     """Everybody as after some quiet syncs and ticks that told of him, ten minutes ago."""
     first, data = here.box.merchants[0].id, here.data
     with Syncer(here, settings) as syncer:
@@ -154,7 +155,7 @@ def _synced_fleet(here: World, settings: Path, environment: dict[str, str]) -> N
     alone = yaml.safe_load(whole)
     settings.write_text(yaml.safe_dump({**alone, "merchants": alone["merchants"][:1]}), encoding="utf-8")
     _aged(data, [first])
-    _tick(here, environment)
+    run_tick(here, environment)
     settings.write_text(whole, encoding="utf-8")
     _aged(data, [first])
     warehouse_at(data).rewrite(first)  # a third less
@@ -170,7 +171,7 @@ def _synced_fleet(here: World, settings: Path, environment: dict[str, str]) -> N
         told["merchants"][merchant_id] = told["merchants"][first]
     (data / "reported.json").write_text(json.dumps(told), encoding="utf-8")
     os.sync()
-    _tick(here, environment)
+    run_tick(here, environment)
     _aged(data, [first, *others])
 
 
@@ -198,7 +199,8 @@ def _aged(data: Path, merchant_ids: list[str]) -> None:
         path.write_text(json.dumps(standing), encoding="utf-8")
 
 
-def _environment(here: World, settings: Path) -> dict[str, str]:
+def environment_of(here: World, settings: Path) -> dict[str, str]:
+    """Return what a tick needs: Dagster's storage, the merchants file and the data folder."""
     home = here.folder / "home"
     home.mkdir()
     config = (ROOT / "dagster.yaml").read_text(encoding="utf-8")

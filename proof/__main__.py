@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from fnmatch import fnmatchcase as fnmatch
 
-from proof import answers, distributed, kills, machine, once, receiver, slow, structure, switches
+from proof import answers, distributed, kills, machine, once, receiver, slow, structure, switches, worker
 from proof.kills import opened
 from proof.units import Done, Memory, Proof, Unit, memory
 from proof.world import Finding, World
@@ -26,6 +26,7 @@ PROOFS: tuple[Proof, ...] = (
     kills.PROOF,
     once.PROOF,
     receiver.PROOF,
+    worker.PROOF,
     machine.PROOF,
     answers.PROOF,
     switches.PROOF,

@@ -31,13 +31,18 @@ from vs_st_pipeline.connectors.simpletexting import batch
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
+from vs_st_pipeline.operations.worker import rounds
+from vs_st_pipeline.operations.worker.roster import pairs_of
 from vs_st_pipeline.pipeline.hinted import HintDesk
+from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.inbox.store import LEASE_SECONDS, Inbox
 from vs_st_pipeline.platform.run import Run, new_run_id
-from vs_st_pipeline.routes.contacts import handed_over, targeted
+from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes.contacts import sync as pipeline
+from vs_st_pipeline.routes.contacts import targeted
+from vs_st_pipeline.routes.contacts.handed_over import hand_over
 from vs_st_pipeline.routes.contacts.stage_names import STAGES
 
 Record = dict[str, Any]
@@ -166,7 +171,11 @@ def _sync(order: Record) -> Record:
     )
     if order.get("kill_at"):
         failpoints.enable(order["kill_at"])
-    if order.get("hinted"):
+    if "inbox" in order:
+        run = replace(run, inbox=Inbox(warehouse.data_dir))
+    if "work" in order:
+        told = _work(run, order["work"])
+    elif order.get("hinted"):
         told = _sync_hinted(run).as_json()
     else:
         told = _read_over_and_over(run, order["rounds"]) if "rounds" in order else pipeline.sync(run).as_json()
@@ -178,7 +187,7 @@ def _sync_hinted(run: Run) -> Report:
     inbox = Inbox(run.warehouse.data_dir, lambda: time.time() + 2 * LEASE_SECONDS)
     inbox.take_back_dead()
     waiting = inbox.waiting([run.merchant.id])
-    desk = HintDesk(inbox, run.merchant.id, run.route, waiting, run.run_id, hand_over=handed_over.hand_over)
+    desk = HintDesk(inbox, run.merchant.id, run.route, waiting, run.run_id, hand_over=hand_over)
     report = targeted.run_hinted(replace(run, inbox=inbox), desk)
     inbox.give_back(desk.open)
     return report
@@ -197,6 +206,20 @@ def _read_over_and_over(run: Run, rounds: int) -> Record:
             if outcome in ("internal", "config"):
                 unfit.append([stop, str(report.error)])
     return {"ended": ended, "unfit": unfit}
+
+
+def _work(run: Run, ahead: float) -> Record:
+    """Work hints off as `vs-st work --once` does, by a clock that is so many seconds ahead; the worst report."""
+    inbox = Inbox(run.warehouse.data_dir, lambda: time.time() + ahead)
+
+    def make_run(merchant: Merchant, route: Route) -> Run:
+        return replace(
+            run, merchant=merchant, route=route.name, inbox=inbox, trigger="hint", lock_wait=0.0, run_id=new_run_id()
+        )
+
+    reports = rounds.work_once(inbox, run.warehouse.data_dir, pairs_of([run.merchant]), make_run, jobs=4)
+    worst = sorted(reports, key=lambda report: ("ok", "partial", "failed").index(report.status))
+    return worst[-1].as_json() if worst else {}
 
 
 def _now(later: timedelta) -> datetime:

@@ -28,7 +28,7 @@ class Chosen:
 
 
 def choose(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool) -> list[Chosen]:
-    """Return the merchants that the options name: `--all` is all that are enabled, a named one may be disabled.
+    """Return the merchants that the options name: `--all` those that are enabled and active, a named one always.
 
     Raises:
         click.UsageError: neither or both of the options, or a merchant that the file does not have.
@@ -37,7 +37,7 @@ def choose(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool) -> list
     check_named(ids, more_ids, every)
     found = read_settings()
     if every:
-        good = [Chosen(one.id, one) for one in found.enabled]
+        good = [Chosen(one.id, one) for one in found.enabled if one.routes or not one.off]  # not active is as disabled
         return [*good, *(Chosen(name_of_bad(bad), None, bad.error) for bad in found.bad)]
     named = list(dict.fromkeys([*ids, *more_ids]))
     if any((one := found.get(merchant_id)) is not None and not one.enabled for merchant_id in named):

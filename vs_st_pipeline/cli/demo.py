@@ -26,7 +26,7 @@ SYSTEMS = " and ".join(connector.title for connector in CONNECTORS)
 
 def _port_options(command: F) -> F:
     for connector in reversed(CONNECTORS):
-        command = click.option(f"--port-{connector.name}", type=int, default=0, help="0: any free port.")(command)
+        command = click.option(f"--port-{connector.name}", type=int, help="0: any free port.")(command)
     return command
 
 
@@ -37,12 +37,13 @@ def _port_options(command: F) -> F:
     default="demo",
     show_default=True,
     metavar="NAME",
-    help="demo, small, big, estate, fleet, mailing:N or fleet:N.",
+    help="demo, small, big, estate, fleet, consumers, mailing:N, fleet:N or consumers:N.",
 )
-def sandbox(scenario: str, **ports: int) -> None:
+def sandbox(scenario: str, **ports: int | None) -> None:
     """Run the stand-ins, in place of this process."""
     folder = data_dir(os.environ) / "sandbox"
-    chosen = [word for name, port in ports.items() for word in (f"--{name.replace('_', '-')}", str(port))]
+    given = {name.replace("_", "-"): port for name, port in ports.items() if port is not None}
+    chosen = [word for name, port in given.items() for word in (f"--{name}", str(port))]
     sys.stdout.flush()
     os.execv(sys.executable, [*_sandbox_command(folder, scenario), *chosen])
 
@@ -108,7 +109,10 @@ def _told(box: subprocess.Popen[str], order: str) -> list[str]:
 
 def _webhook(environ: dict[str, str], box: subprocess.Popen[str], folder: Path) -> None:
     """Register webhooks, let an order ship, and wait until the contact says so: no sync is started here."""
-    say("", "4. Webhooks: a receiver and a worker are started, and the shop is told whom to call.", "")
+    from vs_st_pipeline.operations.settings import read_merchants
+
+    say("", "4. Webhooks: a receiver and a worker are started, and the first shop is told whom to call.", "")
+    first = read_merchants(Path(environ["VS_ST_MERCHANTS"]), environ).merchants[0].id
     secret = folder / "hook_secret"
     _vs_st(environ, "webhooks", "secret", str(secret))
     environ = {**environ, "VS_ST_HOOK_SECRET": f"file:{secret}"}
@@ -119,7 +123,7 @@ def _webhook(environ: dict[str, str], box: subprocess.Popen[str], folder: Path) 
             raise click.ClickException("the receiver ended early; see its message above")
         environ["VS_ST_PUBLIC_URL"] = f"http://127.0.0.1:{json.loads(line)['port']}"
         with _running(environ, "work", "--json"):
-            _vs_st(environ, "webhooks", "register", "--all")
+            _vs_st(environ, "webhooks", "register", "--merchant", first)
             say("", *(f"  - {sentence}" for sentence in _told(box, "ship")))
             said = _told(box, "told")
             say(*(f"  - {sentence}" if number == 0 else f"    {sentence}" for number, sentence in enumerate(said)))

@@ -14,6 +14,7 @@ from vs_st_pipeline.cli.demo import demo, sandbox
 from vs_st_pipeline.cli.explain import history, why
 from vs_st_pipeline.cli.inbox import inbox
 from vs_st_pipeline.cli.leave import offboard
+from vs_st_pipeline.cli.onboard import onboard
 from vs_st_pipeline.cli.output import NotPrinted, flush, make_ready, tell
 from vs_st_pipeline.cli.privacy import forget, rebuild
 from vs_st_pipeline.cli.receive import receive
@@ -41,7 +42,7 @@ def cli() -> None:
 
 COMMANDS = (
     *(sync, plan, check, why, history, retry, reconcile, merchants, alerts),
-    *(webhooks, receive, work, inbox),
+    *(onboard, webhooks, receive, work, inbox),
     *(forget, rebuild, offboard, sandbox, demo),
 )
 for command in COMMANDS:

@@ -123,27 +123,46 @@ def _plan_json(report: Report, rows: Rows) -> Rows:
 
 def make_run(merchant: Merchant, **options: Any) -> Run:
     """Make a run of this merchant with the environment's data folder and clock."""
-    from vs_st_pipeline.operations.warehouse import warehouse_at
     from vs_st_pipeline.platform.run import Run
+
+    warehouse = the_warehouse()
+    usual = {
+        "started_by": f"vs-st, {user()}",
+        "fleet_rates": fleet_rates(os.environ),
+        "inbox": inbox_in(warehouse.data_dir),
+        "stop": is_stopped,
+    }
+    return Run(merchant, warehouse, clock, **{**usual, **options})
+
+
+def the_warehouse() -> Any:
+    """Return the one warehouse of this process, below the environment's data folder."""
+    from vs_st_pipeline.operations.warehouse import warehouse_at
 
     global _warehouse
     with _MAKING:
         if _warehouse is None:
             _warehouse = warehouse_at(data_dir(os.environ))
-    usual = {
-        "started_by": f"vs-st, {_user()}",
-        "fleet_rates": fleet_rates(os.environ),
-        "inbox": inbox_in(_warehouse.data_dir),
-        "stop": _STOPPED.is_set,
-    }
-    return Run(merchant, _warehouse, clock, **{**usual, **options})
+    return _warehouse
 
 
-def _user() -> str:
+def user() -> str:
+    """Return who runs the command."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user without a name
         return f"user {os.getuid()}"
+
+
+def is_stopped() -> bool:
+    """Say whether a person pressed Ctrl-C."""
+    return _STOPPED.is_set()
+
+
+def stop_soon() -> None:
+    """Let work under way end at its next request, and say so."""
+    _STOPPED.set()
+    tell("stopping after the requests that are under way ...")
 
 
 _warehouse: Any = None
@@ -188,8 +207,7 @@ def for_each(
             try:
                 results = [future.result() for future in futures]
             except KeyboardInterrupt:
-                _STOPPED.set()  # work under way ends at its next request, and says how far it came
-                tell("stopping after the requests that are under way ...")
+                stop_soon()  # it says how far it came
                 results = [future.result() for future in futures]
     return results
 

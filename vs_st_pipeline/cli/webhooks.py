@@ -67,8 +67,8 @@ def register(
     inbox = _inbox()
 
     def one(run: Run) -> Entry:
-        def ready(system: str) -> None:
-            testing.wait_until_taken(site, run.merchant, system, inbox, os.environ)
+        def ready(system: str) -> bool:
+            return testing.wait_until_taken(site, run.merchant, system, inbox, os.environ)
 
         return registering.register(run, site, ready=ready)
 
@@ -112,16 +112,38 @@ def list_(
     sys.exit(0 if could else 1)
 
 
+def _known_systems(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    from vs_st_pipeline.connectors import CONNECTORS
+
+    known = [one.name for one in CONNECTORS if one.hooks is not None]
+    if unknown := [name for name in names if name not in known]:
+        raise click.UsageError(f"there is no system '{unknown[0]}' that calls us; there are {', '.join(known)}")
+    return names
+
+
+def _system_option(says: str) -> Callable[[F], F]:
+    return click.option("--system", "systems", multiple=True, metavar="NAME", callback=_known_systems, help=says)
+
+
 @webhooks.command()
 @_common
-def test(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, jobs: int, as_json: bool) -> None:
+@_system_option("Also this system's URL, whatever was seen: somebody may have registered it by hand.")
+def test(
+    ids: tuple[str, ...],
+    more_ids: tuple[str, ...],
+    every: bool,
+    jobs: int,
+    as_json: bool,
+    systems: tuple[str, ...],
+) -> None:
     """Post to our own URLs that were last seen registered, and look whether the call is stored. Calls no vendor."""
     from vs_st_pipeline.operations.webhooks import testing
 
     site = _site()
     inbox = _inbox()
     chosen = choose(ids, more_ids, every)
-    _end(_for_each(chosen, jobs, lambda run: testing.post_tests(run, site, inbox, os.environ)), as_json)
+    tested = _for_each(chosen, jobs, lambda run: testing.post_tests(run, site, inbox, os.environ, also=systems))
+    _end(tested, as_json)
 
 
 @webhooks.command()
@@ -154,7 +176,7 @@ def remove(
 
 @webhooks.command()
 @_common
-@click.option("--system", "systems", multiple=True, metavar="NAME", help="Only this system's token.")
+@_system_option("Only this system's token.")
 @click.option("--now", "at_once", is_flag=True, help="Take the older token no more, not even for a day.")
 def rotate(
     ids: tuple[str, ...],
@@ -169,18 +191,14 @@ def rotate(
 
     Only files that vs-st wrote are changed. Of other merchants it prints the lines to paste; then rotate again.
     """
-    from vs_st_pipeline.connectors import CONNECTORS
     from vs_st_pipeline.operations.webhooks import rotating, testing
 
-    known = [one.name for one in CONNECTORS if one.hooks is not None]
-    if unknown := [one for one in systems if one not in known]:
-        raise click.UsageError(f"there is no system '{unknown[0]}' that calls us; there are {', '.join(known)}")
     site = _site()
     inbox = _inbox()
     path = settings_path(os.environ)
 
-    def ready(run: Run, system: str) -> None:
-        testing.wait_until_taken(site, run.merchant, system, inbox, os.environ)
+    def ready(run: Run, system: str) -> bool:
+        return testing.wait_until_taken(site, run.merchant, system, inbox, os.environ)
 
     def one(run: Run) -> Entry:
         return rotating.rotate(run, site, path, os.environ, systems=systems, at_once=at_once, ready=ready)

@@ -92,9 +92,8 @@ def _worker(ids: tuple[str, ...], jobs: int, stop: threading.Event) -> tuple[Any
         lambda merchant: cli_sync.make_run(merchant, inbox=inbox, stop=stop.is_set),
         os.environ,
     )
-    worker = Worker(
-        inbox, folder, roster.pairs, make_run, jobs, looks, stop=stop, upkeep=upkeep, woken=roster.read_again
-    )
+    worker = Worker(inbox, folder, roster.pairs, make_run, jobs, looks, stop=stop, upkeep=upkeep)
+    worker.woken, worker.timed, worker.now = roster.read_again, roster.timed, cli_sync.clock
     return worker, roster
 
 

@@ -10,6 +10,8 @@ A run of the schedule (a tick) has no partitions of its own: Dagster would log a
 each of thousands of merchants before anything is done, and would show merchants that are not due as failed when another
 merchant fails. A tick takes the merchants that are due, and reports those with news (see `reporting`); for a merchant
 that fails it logs that its partitions were planned, so that the pages show these as failed, and no others.
+
+It is long because a run of one route and a tick of all are one function, told apart at every step.
 """
 
 # No `from __future__ import annotations`: Dagster takes config of an op from its annotations.

@@ -204,7 +204,7 @@ def _rows(
     hours: Sequence[int],
 ) -> list[dict[str, Any]]:
     rows = []
-    for hour in reversed(hours):
+    for hour in reversed([hour for hour in hours if hour in came or hour in settled] or hours[-1:]):
         lag, ago = lags.get(hour), hours[-1] - hour
         rows.append(
             {
@@ -242,9 +242,7 @@ def _outcomes(settled: Mapping[int, Mapping[str, int]], hours: Sequence[int]) ->
     if not any(counts.values()):
         return f"no hint was settled within {len(hours)} hours"
     says = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    return by_hour(
-        f"settled within {len(hours)} hours: {says}", {name: series[name] for name in series if counts[name]}
-    )
+    return by_hour(f"settled within {len(hours)} hours: {says}", series)
 
 
 def _lags(lags: Mapping[int, Lags], hours: Sequence[int]) -> str:

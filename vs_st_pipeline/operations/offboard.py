@@ -16,6 +16,7 @@ from pathlib import Path
 from vs_st_pipeline import routes
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError
+from vs_st_pipeline.operations.onboarding.key_files import FOLDER
 from vs_st_pipeline.pipeline.once.evidence import evidence_files
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.http.rate_limit import limiter_path
@@ -124,7 +125,7 @@ def remove_secrets(path: Path, merchant_id: str) -> int:
     Raises:
         BadSettings: a link stands in the place of a folder, or the disk does not let them go.
     """
-    top = more_files(path.absolute()).parent / "secrets"
+    top = more_files(path.absolute()).parent / FOLDER
     folder = top / merchant_id
     if not folder.is_dir():
         return 0

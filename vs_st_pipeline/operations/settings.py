@@ -52,16 +52,30 @@ def read_merchants(
     return merchants.read_merchants(path, environ, house(), all_secrets=all_secrets, secrets=secrets, all_bad=all_bad)
 
 
-def read_draft(path: Path, environ: Mapping[str, str], file: Path, text: str) -> list[Merchant]:
+def read_standing(path: Path, environ: Mapping[str, str], *, all_secrets: bool = False) -> MerchantsFile:
+    """Read the merchants that there are; none where there is no merchants file yet, or no entry of it is usable.
+
+    Args:
+        path, environ, all_secrets: as in `platform.settings.merchants`.
+
+    Raises:
+        BadSettings: the file cannot be read at all.
+    """
+    return merchants.read_standing(path, environ, house(), all_secrets=all_secrets)
+
+
+def read_draft(
+    path: Path, environ: Mapping[str, str], file: Path, text: str, *, all_secrets: bool = False
+) -> list[Merchant]:
     """Read what a file beside the merchants file would say.
 
     Args:
-        path, environ, file, text: as in `platform.settings.merchants`.
+        path, environ, file, text, all_secrets: as in `platform.settings.merchants`.
 
     Raises:
         BadSettings: an entry of it cannot be used.
     """
-    return merchants.read_draft(path, environ, house(), file, text)
+    return merchants.read_draft(path, environ, house(), file, text, all_secrets=all_secrets)
 
 
 def fleet_rates(environ: Mapping[str, str]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.checks import Check
 from vs_st_pipeline.pipeline.hinted import Hinted
+from vs_st_pipeline.pipeline.onboarding import RouteSetup
 from vs_st_pipeline.pipeline.pages import Page
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.platform.connector import Connector
@@ -218,6 +219,7 @@ class Route:
         assets: what the stages make. checks: what is checked of them. pages: what their pages show, by asset.
         report: merchant's id and run's id -> the report of a run that has not done anything yet.
         hinted: how it takes hints; None where it only polls.
+        setup: what onboarding a merchant needs besides what its connectors ask for.
         next_due_at: data folder and merchant's id -> when it is due, None: now. Without it, the merchant is due as
             often as the settings of the fleet say.
         outcome: a run and the id of a sync -> what that sync wrote and what it left alone, masked lines for the demo.
@@ -248,6 +250,7 @@ class Route:
     reconcile: Reconcile | None = None
     forget: Forget | None = None
     hinted: Hinted | None = None
+    setup: RouteSetup = RouteSetup()
     next_due_at: Callable[[Path, str], datetime | None] | None = None
     outcome: Callable[[Run, str], list[str]] = lambda _run, _run_id: []
     under_way: Callable[[Warehouse, str], list[str]] = lambda _warehouse, _merchant: []

@@ -114,7 +114,7 @@ class Session:
 
     def _limiter(self, system: str, account: Account) -> CancellableLimiter:
         """Return the limiter that all processes with this key share, whatever the merchant; with any fleet limiter."""
-        self.run.warehouse.folder(self.run.merchant.id)  # makes the data folder, with its mode
+        self._make_folder()
         folder = self.run.warehouse.data_dir / "pace"
         fleet_rate = self.run.fleet_rates.get(system)
         fleet = RateLimiter(folder / f"{system}-fleet", fleet_rate) if fleet_rate else None
@@ -122,6 +122,9 @@ class Session:
         limiter = RateLimiter(path, account.requests_per_second, fleet=fleet)
         self._limiters += [limiter, *([fleet] if fleet else [])]
         return CancellableLimiter(limiter, self.run.stop)
+
+    def _make_folder(self) -> None:
+        self.run.warehouse.folder(self.run.merchant.id)  # makes the data folder, with its mode
 
     def close(self) -> None:
         """Close the clients and limiters that were made."""

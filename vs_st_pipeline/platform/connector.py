@@ -6,8 +6,8 @@ rooms are handed connectors and never import one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.resources.abc import Traversable
 from typing import Generic, Protocol, TypeVar
@@ -50,6 +50,54 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """A key that a person gives when a merchant is onboarded.
+
+    Attributes:
+        setting: its key in the system's section.
+        column: its column in a table of merchants, and the name of the file that keeps it.
+        variable: how the name of the environment variable ends that may hold it.
+        asks: what a person is asked for.
+    """
+
+    setting: str
+    column: str
+    variable: str
+    asks: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSeen:
+    """What an account says of itself to whoever has its key.
+
+    Attributes:
+        says: that the key is good, in words for people.
+        name: of whom the account is; None where it does not say.
+        disagrees: what does not fit together, a sentence each, by the word with which a person agrees (`--accept`).
+        lacks: what must be set up in the account first; `""` where nothing must.
+    """
+
+    says: str
+    name: str | None = None
+    disagrees: Mapping[str, str] = field(default_factory=dict)
+    lacks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSetup(Generic[ClientT]):
+    """How a merchant's account at a system is onboarded.
+
+    Attributes:
+        keys: what a person gives. accept: the words that may stand in `AccountSeen.disagrees`.
+        look: asks whether the keys are good, and what account they open; raises as the client does.
+    """
+
+    keys: tuple[Key, ...]
+    look: Callable[[ClientT, Merchant], AccountSeen]
+    accept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Connector(Generic[ClientT]):
     """One system.
 
@@ -72,6 +120,7 @@ class Connector(Generic[ClientT]):
             that `suppression.known_names` finds by itself.
         migrations: the folder of its own tables' numbered SQL; None where it stores nothing.
         hooks: how the system calls us by webhooks; None where it does not.
+        setup: how a merchant's account is onboarded; None where nothing is asked for.
         looking: how a list shows what it tells by no webhook; None where webhooks tell all.
         rereading: how its records are read again in turn; None where each sync that polls it is an ordinary one.
     """
@@ -92,4 +141,5 @@ class Connector(Generic[ClientT]):
     migrations: Traversable | None = None
     rereading: Rereading | None = None
     hooks: Hooks | None = None
+    setup: AccountSetup[ClientT] | None = None
     looking: Looking | None = None

@@ -12,10 +12,11 @@ from collections import Counter
 
 VARIABLE = "VS_ST_KILL_AT"
 ANY = "any"
-NAMES = ("request", "answer", "begun", "migrated", "committed", "closed", "detached", "evidence")
+NAMES = ("request", "answer", "begun", "migrated", "committed", "closed", "detached", "evidence", "inbox", "onboarding")
 """A request is about to leave; its answer has come or failed to; a transaction has begun; a step of a file's schema
 has been made in it; it has been committed; the last user of a merchant's file is done with it; it has been detached; a
-line of evidence, or an account's claim, has been stored."""
+line of evidence, or an account's claim, has been stored; the inbox has committed; an onboarding is about to change, or
+has changed, what stands outside of any database."""
 
 reached: Counter[str] = Counter()
 """How often each place was reached since `enable`, for a proof that wants to know how many there are."""

@@ -86,7 +86,9 @@ class Hooks:
         stores_when_off: its calls are stored whatever is off, because they cannot be asked for again (routes.md R30).
         expires: waiting entries may expire (R31).
         answers_get: `GET` on a right URL answers 200 (R11).
-        answers_counts: it gets `200 {"stored": n}`, and 400 with the index of what is wrong (R11: `shop`).
+        answers_counts: it gets `200 {"stored": n}`, and 400 with the index of what is not understood, of which nothing
+            is stored then (R11: `shop`).
+        most_elements: of one array; where there are more, who gets counts gets 413, and for others a `whole` stands.
         registrar: makes what registers its webhooks with a client of the system; None where only its own pages can.
         by_hand: what a person does where the API cannot, a sentence.
     """
@@ -100,6 +102,7 @@ class Hooks:
     expires: bool = True
     answers_get: bool = False
     answers_counts: bool = False
+    most_elements: int = MOST_ELEMENTS
     registrar: Callable[[Any], Registrar] | None = None
     by_hand: str = ""
 
@@ -136,10 +139,12 @@ _WORD = re.compile(r"[A-Za-z0-9_.:/ -]{1,64}")
 _LONGEST = 200
 
 
-def calls_in(body: bytes, understand: Callable[[Mapping[str, Any]], Call | None]) -> list[Call]:
+def calls_in(
+    body: bytes, understand: Callable[[Mapping[str, Any]], Call | None], most: int = MOST_ELEMENTS
+) -> list[Call]:
     """Return the calls of a body, whatever its bytes are; never raises.
 
-    An empty body is a `ping`, and so is an empty array or `null`. Of an array each element is a call, 100 at most;
+    An empty body is a `ping`, and so is an empty array or `null`. Of an array each element is a call, so many at most;
     where there are more, a `whole` stands for the rest. What is not understood is a `whole`, with nothing kept of it
     but the body's size and hash.
 
@@ -156,8 +161,8 @@ def calls_in(body: bytes, understand: Callable[[Mapping[str, Any]], Call | None]
     if found is None or found == []:
         return [Call(PING)]
     elements = found if isinstance(found, list) else [found]
-    calls = [_call(one, understand) or unknown for one in elements[:MOST_ELEMENTS]]
-    return [*calls, unknown] if len(elements) > MOST_ELEMENTS else calls
+    calls = [_call(one, understand) or unknown for one in elements[:most]]
+    return [*calls, unknown] if len(elements) > most else calls
 
 
 def _call(element: Any, understand: Callable[[Mapping[str, Any]], Call | None]) -> Call | None:

@@ -1,4 +1,4 @@
-"""Imitates Vinoshipper and SimpleTexting on loopback, for demo and tests; no code is shared with the clients."""
+"""Imitates the systems of the routes on loopback, for demo and tests; no code is shared with the clients."""
 
 from __future__ import annotations
 

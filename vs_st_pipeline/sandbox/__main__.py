@@ -1,4 +1,4 @@
-"""Runs both stand-ins in the foreground (`python -m vs_st_pipeline.sandbox`), for `vs-st sandbox`, `demo`, `make ui`.
+"""Runs the stand-ins in the foreground (`python -m vs_st_pipeline.sandbox`), for `vs-st sandbox`, `demo`, `make ui`.
 
 With `--on-stdin` it obeys lines instead of signals alone, and answers each with sentences and a blank line: `change`
 makes the demo's changes at the shop; `ship` ships an order, which the shop tells by webhook; `told` waits until the
@@ -12,23 +12,29 @@ import sys
 from pathlib import Path
 
 from vs_st_pipeline.sandbox.core.foreground import run_foreground, welcome
-from vs_st_pipeline.sandbox.core.process import Sandbox
+from vs_st_pipeline.sandbox.core.process import CONTROLS, Sandbox
 from vs_st_pipeline.sandbox.scenarios.changes import ship, shop_changes, told
 
 
 def main() -> None:
     """Parse the command line and run until told to stop."""
     parser = argparse.ArgumentParser(prog="python -m vs_st_pipeline.sandbox", description=__doc__)
-    parser.add_argument("--port-vinoshipper", type=int, default=0, help="0: any free port")
-    parser.add_argument("--port-simpletexting", type=int, default=0, help="0: any free port")
-    parser.add_argument("--scenario", default="demo", help="demo, small, big, estate, fleet, mailing:N or fleet:N")
+    for system in CONTROLS:
+        parser.add_argument(f"--port-{system}", type=int, help="0: any free port; starts it whatever the world has")
+    parser.add_argument(
+        "--scenario",
+        default="demo",
+        help="demo, small, big, estate, fleet, consumers, mailing:N, fleet:N or consumers:N",
+    )
     parser.add_argument("--data-dir", type=Path, required=True, help="where merchants.yaml and the keys are written")
     parser.add_argument("--on-stdin", action="store_true", help="obey lines on standard input")
     given = parser.parse_args()
+    named = {system: getattr(given, f"port_{system}") for system in CONTROLS}
+    ports = {system: port for system, port in named.items() if port is not None}
     if not given.on_stdin:
-        run_foreground(given.port_vinoshipper, given.port_simpletexting, given.scenario, given.data_dir)
+        run_foreground(0, 0, given.scenario, given.data_dir, ports)
         return
-    with Sandbox(given.scenario, None, given.port_vinoshipper, given.port_simpletexting) as box:
+    with Sandbox(given.scenario, ports=ports) as box:
         settings = box.write_settings(given.data_dir)
         print(welcome(box, settings), end="\n\n", flush=True)
         for line in sys.stdin:

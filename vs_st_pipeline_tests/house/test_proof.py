@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from proof import __main__ as command
-from proof import answers, kills, machine, receiver, structure, switches, units
+from proof import answers, kills, machine, receiver, structure, switches, units, worker
 from proof.forks import Forks
 from proof.units import Figures, Opener, Proof, Unit
 from proof.world import Finding, World
@@ -29,6 +29,12 @@ def test_a_sync_that_is_killed_is_made_good_by_the_next_one(world: World) -> Non
     figures = kills.short(world)
     assert figures.killed >= figures.trials.total() * 2 // 3, "the places lie elsewhere by now"
     assert figures.settled["not applied"] + figures.settled["accepted"] > 0
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_made_good_by_the_next_one(world: World) -> None:
+    figures = worker.trials(lambda: world, 0, 2)
+    assert (figures.killed + figures.ended_before, figures.sent_twice) == (2, 0)
 
 
 @pytest.mark.slow

@@ -6,11 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vs_st_pipeline.operations import merchant_files
 from vs_st_pipeline.operations.merchant_files import MARK, NotChanged, change, create
 from vs_st_pipeline.operations.settings import read_merchants
-from vs_st_pipeline.platform.settings.yaml_edit import write_scalar
+from vs_st_pipeline.platform.settings.yaml_edit import CannotEdit, set_value, write_scalar
 
 ENVIRON = {"KEY": "k"}
 ENTRY = {
@@ -137,6 +140,33 @@ def test_r64_what_cannot_be_done_line_by_line_is_not_done(path: Path, text: str)
         change(path, "oak-hollow", {"webhooks.enabled": False, "webhooks.opt_in_look": "3m"}, ENVIRON)
     assert refused.value.lines == ("webhooks:", "  enabled: false", "  opt_in_look: 3m")
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a: &x 1\nb: *x\n", ("b",)),  # through an alias its anchor would be changed
+        ("a: &x {c: 1}\nb: *x\n", ("b", "c")),
+        ("a: &x 1\nb: *x\n", ("a",)),
+        ("a: {b: 1}\n", ("a", "c")),
+        ("a: >\n  text\n  more\n", ("a",)),
+        ("a: 1\n", ("a", "b")),
+        ("a: [1, 2]\n", ("a", "b")),
+        ("a: !!int 1\na: 3\n", ("a",)),
+        ('a: "x\n  y"\n', ("a",)),
+        ("a: [\n", ("a",)),
+    ],
+)
+def test_r64_a_value_in_a_form_that_reaches_further_than_its_line_is_not_set(text: str, place: tuple[str]) -> None:
+    with pytest.raises(CannotEdit):
+        set_value(text, place, 2)
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=30))
+def test_r64_any_text_is_written_on_one_line_and_read_back(value: str) -> None:
+    written = write_scalar(value)
+    assert len(written.splitlines()) == 1
+    assert yaml.safe_load(f"a: {written}\n") == {"a": value}
 
 
 def test_r64_a_file_that_a_person_wrote_is_never_touched(path: Path) -> None:

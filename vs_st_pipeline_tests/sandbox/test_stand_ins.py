@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from vs_st_pipeline.sandbox import FAULT_KINDS, SWITCHES, Sandbox, shop_changes
+from vs_st_pipeline.sandbox.scenarios.changes import ship, told
 from vs_st_pipeline.sandbox.scenarios.index import load
 
 SLASHED = "TW 2026/0007"
@@ -599,7 +600,7 @@ def test_switches_of_one_merchant_and_wrong_ones(box: Sandbox, shop: Api) -> Non
         control.set_switch("envelope", "rows")
 
 
-@pytest.mark.parametrize("system", sorted(SWITCHES))
+@pytest.mark.parametrize("system", ["simpletexting", "vinoshipper"])
 def test_every_switch_value_is_taken(box: Sandbox, system: str) -> None:
     control = box.vinoshipper.control if system == "vinoshipper" else box.simpletexting.control
     for name, values in SWITCHES[system].items():
@@ -665,6 +666,19 @@ def test_shop_changes_say_what_they_do_and_mask(box: Sandbox) -> None:
     assert not any("707555" in sentence for sentence in said)
     assert box.vinoshipper.control.order(SLASHED)["orderStatus"] == "SHIPPED"
     assert box.simpletexting.control.contact("7075550149")["subscriptionStatus"] == "OPT_OUT"
+
+
+def test_an_order_ships_and_is_waited_for_until_the_contact_says_so(box: Sandbox) -> None:
+    said = ship(box)
+    assert "Bram O." in said
+    assert "707555" not in said
+    shipped = [order for order in box.vinoshipper.control.orders() if order["orderStatus"] == "SHIPPED"]
+    assert "EXAMPLE0000000077" in json.dumps(shipped, default=str)
+    assert told(box, 0.1) == []
+    box.simpletexting.control.patch_contact("5035550143", customFields={"Order Status": "Shipped"})
+    first, second = told(box, 5)
+    assert "seconds later the contact ***-***-0143 says:" in first
+    assert second.startswith("Order Status Shipped")
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from vs_st_pipeline.operations.receiver.processes import Process, Signals
 from vs_st_pipeline.operations.receiver.sockets import listen
 from vs_st_pipeline.operations.receiver.table import Maker
 from vs_st_pipeline.operations.receiver.watch import Watch
+from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.hooks import make_token
 from vs_st_pipeline.platform.inbox import questions
 from vs_st_pipeline.platform.inbox.store import Inbox
@@ -94,13 +95,23 @@ class Receiving:
             answer = connection.getresponse()
             return Answered(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
 
-    def raw(self, sent: bytes, seconds: float = 5.0) -> bytes:
-        """Send bytes, and return whatever comes until the other side closes or says nothing for so long."""
+    def raw(self, sent: bytes, seconds: float = 5.0, answers: int | None = None) -> bytes:
+        """Send bytes, and return whatever comes until the other side closes or says nothing for so long.
+
+        Args:
+            answers: after so many, what may follow is waited for only a moment.
+        """
+        told = b""
         with self.connected() as found:
             found.settimeout(seconds)
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(TimeoutError, ConnectionError):
                 found.sendall(sent)
-            return read_all(found)
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                while chunk := found.recv(65_536):
+                    told += chunk
+                    if answers is not None and told.count(b"HTTP/1.1 ") >= answers:
+                        found.settimeout(0.03)
+        return told
 
     def connected(self) -> socket.socket:
         """A connection that says nothing yet."""
@@ -144,13 +155,14 @@ def receiving(
     every: float = 0.05,
     inbox: Inbox | None = None,
     environ: dict[str, str] | None = None,
+    connectors: Sequence[Connector[Any]] = CONNECTORS,
     **top: Any,
 ) -> Iterator[Receiving]:
     """A receiver in a thread of this process, as `vs-st receive` starts one, over a real socket."""
     path = write_settings(folder, entries or [entry(HILLSIDE)], **top)
     environ = environ or {}
     lines: list[str] = []
-    connectors = [one for one in CONNECTORS if one.hooks is not None]
+    connectors = [one for one in connectors if one.hooks is not None]
     figures = Figures([one.name for one in connectors])
     watch = Watch(
         path, environ, Maker(connectors, ROUTES, secrets, environ), lambda *new: lines.extend(new), every=every

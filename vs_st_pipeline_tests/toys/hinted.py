@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -32,6 +35,7 @@ from vs_st_pipeline.pipeline.once.story import Story
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.pipeline.session import Session, StageDone, opened
 from vs_st_pipeline.pipeline.status_file import record_run
+from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.hooks import Hooks
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
@@ -50,6 +54,7 @@ from vs_st_pipeline_tests.toys.shop import Shop
 
 PARCEL, PERSON = "parcels", "person"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BEGAN = 1_772_000_000.0
 
 
 class ToySettings(SettingsModel):
@@ -249,7 +254,7 @@ class Clock:
     """A clock that a test moves."""
 
     def __init__(self) -> None:
-        self.now = 1_772_000_000.0
+        self.now = BEGAN
 
     def __call__(self) -> float:
         return self.now
@@ -260,16 +265,19 @@ class World:
 
     Args:
         shop: the toy shop, which all merchants share.
+        fresh: begin anew; else the folder is of a world that another process has begun.
     """
 
-    def __init__(self, shop: Shop, folder: Path, merchants: Sequence[str] = ("one",)) -> None:
-        shop.reset()
+    def __init__(self, shop: Shop, folder: Path, merchants: Sequence[str] = ("one",), *, fresh: bool = True) -> None:
         self.shop, self.folder, self.data, self.clock = shop, folder, folder / "data", Clock()
         self.inbox, self.warehouse = Inbox(self.data, self.clock), warehouse_at(self.data)
         entries = [
             {"id": one, "name": one, "shop": {"at": shop.url}, "people": {"at": str(folder / one)}} for one in merchants
         ]
         self.settings = folder / "merchants.yaml"
+        if not fresh:
+            return
+        shop.reset()
         self.settings.write_text(json.dumps({"merchants": entries}))
         for one in merchants:
             (folder / one).mkdir(exist_ok=True)
@@ -287,7 +295,8 @@ class World:
         found = read_merchants(self.settings, {}).get(merchant)
         assert found is not None
         how = {"inbox": self.inbox, **how}
-        return Run(found, self.warehouse, lambda: NOON, route=route.name, **how)
+        now = NOON + timedelta(seconds=self.clock.now - BEGAN)
+        return Run(found, self.warehouse, lambda: now, route=route.name, **how)
 
     def sync(self, route: Route = SAID, merchant: str = "one", **how: Any) -> Report:
         """A whole sync."""
@@ -317,3 +326,22 @@ class World:
 
     def said(self) -> Mapping[str, int]:
         return {text: self.shop.texts().count(text) for text in self.shop.texts()}
+
+
+def killed_at(world: World, place: str, route: Route = SAID) -> int:
+    """A worker in a process of its own, which may be killed at a place between two effects; its exit code."""
+    order = {"folder": str(world.folder), "url": world.shop.url, "now": world.clock.now, "route": route.name}
+    command = [sys.executable, "-m", "vs_st_pipeline_tests.toys.hinted", json.dumps(order)]
+    return subprocess.run(command, env={**os.environ, failpoints.VARIABLE: place}, check=False).returncode
+
+
+def _in_a_process(order: dict[str, Any]) -> None:
+    shop = Shop(url=order["url"])
+    with in_the_table():
+        world = World(shop, Path(order["folder"]), fresh=False)
+        world.clock.now = order["now"]
+        world.worker(jobs=2).once(within=0.0)
+
+
+if __name__ == "__main__":
+    _in_a_process(json.loads(sys.argv[1]))

@@ -12,6 +12,7 @@ from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING, TITLE
 from vs_st_pipeline.connectors.simpletexting.plan_inputs import PLAN_INPUTS, PLAN_VERSION
 from vs_st_pipeline.connectors.simpletexting.rereads import REREADING
 from vs_st_pipeline.connectors.simpletexting.settings import SimpleTextingSettings
+from vs_st_pipeline.connectors.simpletexting.setup import SETUP
 from vs_st_pipeline.connectors.simpletexting.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -39,4 +40,5 @@ CONNECTOR = Connector(
     rereading=REREADING,
     looking=LOOKING,
     hooks=HOOKS,
+    setup=SETUP,
 )

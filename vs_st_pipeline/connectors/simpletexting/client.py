@@ -5,6 +5,8 @@ Data flow: method call -> HTTP request -> typed answer or exact JSON text.
 Facts that shape it: `upsert` and `listsReplacement` default to true, so both are always sent as false; reads
 say `contactId` where writes answer `id`; a batch answers before it has done anything; there is no way here to
 create, subscribe or unlist a contact, and none to message one.
+
+It is long because all calls of one interface are read beside each other: what one proves of an answer, all must.
 """
 
 from __future__ import annotations
@@ -193,6 +195,12 @@ class SimpleTextingClient:
         """Read `GET /tenant`, the cheapest proof that the token is good (documented)."""
         answer: Answer[Any] = self.http.request("tenant", "GET", "/api/tenant", shape=JSON)
         return answer.value if isinstance(answer.value, dict) else {}
+
+    def list_phones(self) -> Page:
+        """Read the first page of `GET /phones`, the account's own numbers (documented)."""
+        params = {"page": 0, "size": PAGE_SIZE}
+        answer = self.http.request("list_phones", "GET", "/api/phones", shape=_Page, params=params)
+        return _page(self._note_time(answer))
 
     def list_contacts(self, page: int, *, since: str | None = None) -> Page:
         """Read a page of `GET /contacts`, oldest update first; opted-out contacts are in it (seen in client code)."""

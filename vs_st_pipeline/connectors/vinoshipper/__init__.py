@@ -12,6 +12,7 @@ from vs_st_pipeline.connectors.vinoshipper.names import TITLE, VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.plan_inputs import PLAN_INPUTS, PLAN_VERSION
 from vs_st_pipeline.connectors.vinoshipper.rereads import REREADING
 from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
+from vs_st_pipeline.connectors.vinoshipper.setup import SETUP
 from vs_st_pipeline.connectors.vinoshipper.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -39,4 +40,5 @@ CONNECTOR = Connector(
     migrations=resources.files(__name__) / "sql",
     rereading=REREADING,
     hooks=HOOKS,
+    setup=SETUP,
 )

@@ -9,12 +9,14 @@ path, the headers that its merchant's settings name, and its body: no address, n
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from vs_st_pipeline.domain.hints import WHOLE
 from vs_st_pipeline.operations.receiver.figures import OFF, OTHER, Figures
 from vs_st_pipeline.operations.receiver.lines import Lines
 from vs_st_pipeline.operations.receiver.proofs import Headers, only
@@ -107,6 +109,8 @@ class Receiver:
             answer, hook, system = await self._answer(scope, receive)
         except _Gone:
             return
+        except asyncio.CancelledError:  # the time that calls under way have at the end is over
+            answer, hook, system = BUSY, None, OTHER
         except Exception as error:
             self._lines.add(f"warning: {crash_reports.describe(error)}")
             answer, hook, system = BUSY, None, OTHER
@@ -218,6 +222,12 @@ class Receiver:
         if self._writer.waiting >= self._limits.waiting:
             return BUSY
         calls, at = hook.hooks.read(body), self._now().isoformat()
+        if hook.hooks.answers_counts:
+            if len(calls) > hook.hooks.most_elements:
+                return TOO_BIG
+            for index, call in enumerate(calls):
+                if call.kind == WHOLE:  # who made the call can mend it, and sends it again
+                    return _told(400, {"index": index})
         arrivals = []
         for call in calls:
             routes, wanted = hook.routes_of(call.kind)
@@ -225,9 +235,16 @@ class Receiver:
         done = self._writer.put(arrivals)
         try:
             async with asyncio.timeout(self._limits.commit_seconds):
-                return STORED if await done else BUSY
+                if not await done:
+                    return BUSY
+                return _told(200, {"stored": len(calls)}) if hook.hooks.answers_counts else STORED
         except TimeoutError:
             return BUSY
+
+
+def _told(status: int, what: Mapping[str, int]) -> Answer:
+    """Return an answer with a body, for a site's developer."""
+    return Answer(status, ((b"content-type", b"application/json"),), body=json.dumps(what).encode())
 
 
 def _length(headers: Headers) -> int:

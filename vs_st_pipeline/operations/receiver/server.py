@@ -35,25 +35,27 @@ class Protocol(HttpToolsProtocol):
     """One connection.
 
     Attributes:
-        most_connections: of this process; one more is closed at once.
+        most_connections: of this process; for one more the one that has been quiet for longest is closed, or itself.
     """
 
     most_connections = 4096
+    _heard = 0.0
     _head_since: float | None = None
     _body_since: float | None = None
     _bytes = 0
     _leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        if len(self.connections) >= self.most_connections:
+        if len(self.connections) >= self.most_connections and not self._make_room():
             transport.abort()
         super().connection_made(transport)
-        self._head_since = time.monotonic()
+        self._head_since = self._heard = time.monotonic()
 
     def data_received(self, data: bytes) -> None:
         if self.parser is None or self.transport.is_closing():
             return
         self._bytes += len(data)
+        self._heard = time.monotonic()
         super().data_received(data)
         # What the parser holds back of a head, of trailers or of chunks' extensions shows nowhere else.
         most = MOST_IN_HEAD if self._head_since is not None else MOST_IN_CALL
@@ -81,6 +83,15 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         self.transport.write(_BAD_REQUEST)
         self.transport.close()
+
+    def _make_room(self) -> bool:
+        """Close the connection that owes no answer and has been quiet for longest; False where all are owed one."""
+        quiet = [one for one in cast("set[Protocol]", self.connections) if one.is_idle()]
+        if quiet:
+            oldest = min(quiet, key=lambda one: one._heard)
+            oldest.transport.abort()
+            self.connections.discard(oldest)
+        return bool(quiet)
 
     def is_idle(self) -> bool:
         """Say whether no answer is owed."""

@@ -166,7 +166,7 @@ class Maker:
     def _own(self, merchant: Merchant) -> Own:
         there = {one.name for one in self.connectors if one.hooks is not None and merchant.names(one.settings)}
         # A route that is at fault will be mended: its calls are stored. One that is paused, or off today, has none.
-        on = {*merchant.routes, *(merchant.faults.keys() - merchant.paused)}
+        on = {*merchant.routes, *(merchant.faults.keys() - merchant.paused - merchant.off.keys())}
         return self._of(merchant.enabled, merchant.webhooks, there, on)
 
     def _sketched(self, sketch: Sketch) -> Own:

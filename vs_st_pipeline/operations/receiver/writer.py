@@ -53,6 +53,7 @@ class Writer:
         self._inbox, self._figures, self._tell, self._beat_seconds = inbox, figures, tell, beat
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._refused: Counter[tuple[str, str]] = Counter()
+        self._refusals = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._last_write = self._next_beat = time.monotonic()
@@ -88,7 +89,8 @@ class Writer:
 
     def refuse(self, merchant: str, system: str) -> None:
         """Note soon that a call had a right URL and a wrong header or signature."""
-        self._refused[merchant, system] += 1
+        with self._refusals:
+            self._refused[merchant, system] += 1
 
     def is_alive(self, within: float) -> bool:
         """Say whether the inbox took a write in the last seconds."""
@@ -152,7 +154,8 @@ class Writer:
 
     def _beat(self) -> None:
         self._next_beat = time.monotonic() + self._beat_seconds
-        refused, self._refused = self._refused, Counter()
+        with self._refusals:
+            refused, self._refused = self._refused, Counter()
         try:
             if refused:
                 self._inbox.refuse([key for key, count in refused.items() for _ in range(min(count, MOST_REFUSALS))])

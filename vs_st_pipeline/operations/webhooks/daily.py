@@ -46,7 +46,8 @@ class DailyLooks:
         except BadSettings:
             return []
         at = time.time() if now is None else now
-        return [one for one in merchants if self._next_of(one, at) <= at and _wants_any(one)]
+        served = [one for one in merchants if one.enabled and one.routes]
+        return [one for one in served if self._next_of(one, at) <= at and _wants_any(one)]
 
     def look(self, run: Run, environ: Mapping[str, str], now: float | None = None) -> None:
         """Look at one, whatever comes of it; the next look is a day later."""

@@ -77,7 +77,7 @@ class Desk:
 
     # --- what the commands do ---
 
-    def register(self, ready: Callable[[str], None]) -> None:
+    def register(self, ready: Callable[[str], bool]) -> None:
         if not wanted_kinds(self.run.merchant, self.name):
             return None  # what is registered is left: a pause ends
         registrar = self._registrar()
@@ -88,9 +88,16 @@ class Desk:
         self.entry.done["kept"] += len(self.standing.ok)
         try:
             self._make_all(registrar)
-            if any(state is not State.DUPLICATE for _, state in self.standing.surplus):
-                ready(self.name)
-            self._remove(registrar, self.standing.removable)
+            doubles = [one for one, state in self.standing.surplus if state is State.DUPLICATE]
+            gone = self.standing.removable
+            if any(one not in doubles for one in gone) and not ready(self.name):
+                gone = [one for one in gone if one in doubles]
+                self.entry.errors[self.name] = TryLater(
+                    "calls to the new URL are answered and not taken, so the older webhooks stay: does the receiver "
+                    "have the same merchants file and secrets? Then register again",
+                    system=self.name,
+                )
+            self._remove(registrar, gone)
         finally:
             self._tell()
         return None

@@ -24,7 +24,7 @@ _LOCK: Final = "webhooks.lock"
 
 
 def register(
-    run: Run, site: Site, systems: Collection[str] = (), *, ready: Callable[[str], None] = lambda _system: None
+    run: Run, site: Site, systems: Collection[str] = (), *, ready: Callable[[str], bool] = lambda _system: True
 ) -> Entry:
     """Register what is wanted at all of a merchant's systems, and remove what is ours and too many.
 
@@ -34,7 +34,7 @@ def register(
         run: of the merchant, its secrets read, enabled or not (H41).
         systems: only these; empty: all that the merchant has.
         ready: called with a system's name before older webhooks of it are removed; it may wait until calls to the new
-            URL are taken.
+            URL are taken, and says whether they may go.
     """
     entry = Entry(run.merchant.id)
     if not run.merchant.webhooks.enabled:

@@ -33,7 +33,7 @@ def rotate(
     *,
     systems: Collection[str] = (),
     at_once: bool = False,
-    ready: Callable[[Run, str], None] = lambda _run, _system: None,
+    ready: Callable[[Run, str], bool] = lambda _run, _system: True,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Entry:
     """Rotate the tokens of a merchant, or finish a rotation that is under way.

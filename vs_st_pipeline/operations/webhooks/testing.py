@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ import msgspec
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.hints import TEST
 from vs_st_pipeline.operations.webhooks.compare import Row, State
-from vs_st_pipeline.operations.webhooks.entry import Entry
+from vs_st_pipeline.operations.webhooks.entry import GOOD, Entry
 from vs_st_pipeline.operations.webhooks.seen import SeenHook, read_seen
 from vs_st_pipeline.operations.webhooks.site import Site
 from vs_st_pipeline.operations.webhooks.wanted import systems_with_hooks
@@ -38,24 +38,33 @@ _ALIVE_SECONDS: Final = 30.0
 
 
 def post_tests(
-    run: Run, site: Site, inbox: Inbox, environ: Mapping[str, str], *, seconds: float | None = None
+    run: Run,
+    site: Site,
+    inbox: Inbox,
+    environ: Mapping[str, str],
+    *,
+    also: Collection[str] = (),
+    seconds: float | None = None,
 ) -> Entry:
     """Post to the URL of each webhook that was last seen well, once for several that have the same one.
 
     Args:
         inbox: where the receiver stores what comes.
         environ: where header secrets are looked up.
+        also: systems whose present URL is tested whatever was seen: a person may have registered it by hand.
         seconds: for the answer and the entry; None: `SECONDS`.
     """
     merchant = run.merchant
     entry, seen = Entry(merchant.id), read_seen(run.warehouse.data_dir, merchant.id)
-    systems = {one.name for one in systems_with_hooks(merchant)}
+    systems = [one.name for one in systems_with_hooks(merchant)]
+    rows = [_row(site, merchant, hook) for hook in seen.hooks if hook.system in systems]
+    for name in systems:
+        if name in also and not any(row.system == name for row in rows):
+            url, shown = site.hook_url(merchant, name), site.shown_url(merchant, name)
+            rows.append(Row(name, name, State.UNPROVEN, None, shown, url))
     told: dict[str, str] = {}
-    for hook in seen.hooks:
-        if hook.system not in systems:
-            continue
-        row = _row(site, merchant, hook)
-        if row.state in (State.OK, State.TOLD):
+    for row in rows:
+        if row.state in GOOD or (row.system in also and row.shown == site.shown_url(merchant, row.system)):
             if row.url not in told:
                 try:
                     told[row.url] = _try(row, merchant, inbox, environ, SECONDS if seconds is None else seconds)
@@ -65,6 +74,7 @@ def post_tests(
                     continue
             row = replace(row, test=told[row.url])
         entry.hooks.append(row)
+    entry.wants_all = not also  # what stands is not asked here, only what the URL answers
     if not any(row.test for row in entry.hooks) and not entry.errors:
         entry.errors[""] = BadSettings(
             "no webhook of this merchant is known to be registered; `vs-st webhooks list` looks, `register` makes them"
@@ -80,22 +90,26 @@ def wait_until_taken(
     environ: Mapping[str, str],
     *,
     seconds: float = _READY_SECONDS,
-) -> None:
+) -> bool:
     """Wait until calls to a new URL are taken, if a receiver of this installation is alive: it reads settings anew.
 
     Older URLs are removed after that, so that no call of a vendor goes to a URL that nobody knows yet.
+
+    Returns:
+        Whether older ones may go: False where somebody answers at the new URL, and does not take it.
     """
     beat = inbox.last_beat("receiver")
     if beat is None or inbox.clock() - beat > _ALIVE_SECONDS:
-        return
+        return True
     until, url = time.monotonic() + seconds, site.hook_url(merchant, system)
     body = msgspec.json.encode({TEST_KEY: secrets.token_hex(8)})
     try:
         headers = _headers(merchant, system, body, environ)
     except SecretError:
-        return
-    while post(url, body, headers, 2.0) != 204 and time.monotonic() < until:
+        return False
+    while (told := post(url, body, headers, 2.0)) != 204 and time.monotonic() < until:
         _pause(0.5)
+    return told == 204 or isinstance(told, NoAnswer)  # it may be out of reach from here alone
 
 
 def _row(site: Site, merchant: Merchant, hook: SeenHook) -> Row:

@@ -19,9 +19,9 @@ def systems_with_hooks(merchant: Merchant) -> list[Connector[Any]]:
 def wanted_kinds(merchant: Merchant, system: str) -> frozenset[str]:
     """Return the kinds of records that the merchant's routes that are on read at a system (routes.md R55).
 
-    Whether the merchant is enabled is another question: onboarding registers before it is (H41).
+    Whether the merchant is enabled and active is another question: it is registered before it is (H41).
     """
-    return _kinds(system, merchant.routes) if merchant.webhooks.enabled else frozenset()
+    return _kinds(system, _on(merchant)) if merchant.webhooks.enabled else frozenset()
 
 
 def idle_kinds(merchant: Merchant, system: str) -> frozenset[str]:
@@ -29,18 +29,14 @@ def idle_kinds(merchant: Merchant, system: str) -> frozenset[str]:
 
     What is registered for them is left: a pause ends, and in the meantime calls are answered all the same (H5).
     """
-    names = {*merchant.paused, *(merchant.routes if not merchant.webhooks.enabled else ())}
+    names = {*merchant.paused, *(_on(merchant) if not merchant.webhooks.enabled else ())}
     return _kinds(system, names) - wanted_kinds(merchant, system)
 
 
+def _on(merchant: Merchant) -> set[str]:
+    return {*merchant.routes, *merchant.off} - merchant.paused - merchant.faults.keys()
+
+
 def _kinds(system: str, names: Collection[str]) -> frozenset[str]:
-    kinds: set[str] = set()
-    for route in routes.ROUTES:
-        if route.name not in names:
-            continue
-        if route.hinted is not None:
-            kinds |= route.hinted.wants.get(system, frozenset())
-        else:  # until every route says what it wants
-            own = [one.hooks for one in route.connectors if one.name == system]
-            kinds |= own[0].kinds if own and own[0] is not None else frozenset()
-    return frozenset(kinds)
+    wants = [route.hinted.wants for route in routes.ROUTES if route.name in names and route.hinted is not None]
+    return frozenset(kind for one in wants for kind in one.get(system, ()))

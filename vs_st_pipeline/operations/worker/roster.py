@@ -39,6 +39,21 @@ def pairs_of(merchants: Iterable[Merchant], ids: Collection[str] = ()) -> Pairs:
     }
 
 
+def timed_of(merchants: Iterable[Merchant], ids: Collection[str] = ()) -> Pairs:
+    """Return the merchants and routes that say themselves when they are due: a worker starts their whole syncs (R13).
+
+    Args:
+        ids: as in `pairs_of`.
+    """
+    return {
+        (merchant.id, route.name): (merchant, route)
+        for merchant in merchants
+        if not ids or merchant.id in ids
+        for route in routes.ROUTES
+        if route.next_due_at is not None and route.is_on(merchant)
+    }
+
+
 def stamp_of(path: Path) -> tuple[object, ...]:
     """Return what changes when a file or folder of merchants does; `merchants.d` beside a file belongs to it."""
     found: list[object] = []
@@ -69,6 +84,7 @@ class Roster:
     warn: Callable[[str], None] = lambda _: None
     monotonic: Callable[[], float] = time.monotonic
     _pairs: Pairs | None = None
+    _timed: Pairs = field(default_factory=dict)
     _stamp: object = None
     _looked_at: float = 0.0
     _read_at: float = 0.0
@@ -88,12 +104,18 @@ class Roster:
             if self._pairs is None or stamp != self._stamp or now >= self._read_at + READ_SECONDS:
                 self._stamp, self._read_at = stamp, now
                 try:
-                    self._pairs = pairs_of(self.read(), self.ids)
+                    merchants = list(self.read())
+                    self._pairs, self._timed = pairs_of(merchants, self.ids), timed_of(merchants, self.ids)
                 except BadSettings as error:
                     if self._pairs is None:
                         raise
                     self.warn(f"the merchants file as it was stays in force: {error.message}")
             return self._pairs
+
+    def timed(self) -> Pairs:
+        """Return whose whole syncs are started by time; as it was when `pairs` was asked last."""
+        with self._guard:
+            return self._timed
 
     def read_again(self) -> None:
         """Read the file at the next look: something that it names may have changed, such as a key."""

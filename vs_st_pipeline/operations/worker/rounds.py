@@ -12,15 +12,18 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Final
 
+from vs_st_pipeline.domain.errors import LockHeld
 from vs_st_pipeline.domain.report import OK, Report
+from vs_st_pipeline.operations.fleet.schedule import due_merchants
 from vs_st_pipeline.operations.worker.looks import Looks
 from vs_st_pipeline.operations.worker.roster import Pairs
-from vs_st_pipeline.operations.worker.targeted import Taken, new_owner, take
+from vs_st_pipeline.operations.worker.targeted import LOCK_SECONDS, Taken, new_owner, take
 from vs_st_pipeline.operations.worker.turns import Pair, Standing, Turn, key_of, next_at, ready_at, turns
 from vs_st_pipeline.operations.worker.upkeep import Upkeep
 from vs_st_pipeline.pipeline.route import Route
@@ -35,7 +38,11 @@ LOOK_SECONDS: Final = 0.5
 WITHIN_SECONDS: Final = 3.0  # what `once` still waits for
 PATIENCE_SECONDS: Final = 300.0  # how long `once` waits for a lock that another sync holds
 BEAT_SECONDS: Final = 10.0
+DUE_SECONDS: Final = 5.0  # between two looks at what is due by time
+FAILED_SECONDS: Final = 60.0  # at least, until a whole sync that failed is begun again
 END_SECONDS: Final = 30.0  # after a signal, for requests under way
+
+_NO_BOUNDS = timedelta(0), timedelta.max  # a route that says itself when it is due has none
 
 MakeRun = Callable[[Merchant, Route], Run]
 
@@ -50,6 +57,8 @@ class Worker:
         make_run: makes the run of a targeted sync: with the inbox, and a lock that is tried and not waited for.
         jobs: merchants at once.
         looks: opt-in looks; None: none are made.
+        timed: whose whole syncs `run` starts when they are due (R13): of routes that say themselves when that is.
+        now: by `VS_ST_NOW` where that is set.
         told: called with each report, in the thread that called `run` or `once`.
         stop: set from outside, such as by a signal.
         upkeep: what is done beside the hints; None: nothing is.
@@ -66,6 +75,8 @@ class Worker:
     stop: Event = field(default_factory=Event)
     upkeep: Upkeep | None = None
     woken: Callable[[], None] = lambda: None
+    timed: Callable[[], Pairs] = lambda: {}
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     every: float = LOOK_SECONDS
     _standing: Standing = field(default_factory=Standing)
     _slots: CpuSlots = field(default_factory=CpuSlots)
@@ -128,7 +139,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stop` is set; then requests under way end, half a minute at most, and claims are given back."""
-        beats_at = 0.0
+        beats_at = due_at = 0.0
         pool = ThreadPoolExecutor(self.jobs, thread_name_prefix="vs-st work")
         if self.looks is not None:
             self.looks.start(self.pairs, self.stop)
@@ -144,6 +155,9 @@ class Worker:
                         beats_at = now + BEAT_SECONDS
                     waiting = self._waiting()
                     self._start(pool, waiting, self._closed(waiting))
+                    if now >= due_at:
+                        self._start_due(pool)
+                        due_at = now + DUE_SECONDS
                 for _, taken in self._ended(self.every):
                     if taken.report is not None:
                         self.told(taken.report)
@@ -198,6 +212,27 @@ class Worker:
             self._standing.served[turn.pair] = now
             self._owners[pool.submit(self._take, turn, *pairs[turn.pair], owner)] = turn, owner
         return begun
+
+    def _start_due(self, pool: ThreadPoolExecutor) -> None:
+        """Begin the whole syncs that are due by time, or wanted by a hint."""
+        timed, now = self.timed(), self.inbox.clock()
+        for route in {name: route for (_, name), (_, route) in timed.items()}.values():
+            ids = [merchant for merchant, name in timed if name == route.name]
+            for merchant_id in due_merchants(route, self.data_dir, ids, self.now(), bounds=_NO_BOUNDS):
+                pair = merchant_id, route.name
+                may = pair not in self._standing.busy and now >= self._standing.again.get(pair, 0.0)
+                if may and len(self._owners) < self.jobs:
+                    turn = Turn(pair, now)
+                    self._standing.busy.add(pair)
+                    self._owners[pool.submit(self._sync, *timed[pair])] = turn, new_owner()
+
+    def _sync(self, merchant: Merchant, route: Route) -> Taken:
+        with self._slots.taken():
+            report = route.sync(replace(self.make_run(merchant, route), trigger="schedule"))
+        if isinstance(report.error, LockHeld):
+            return Taken(None, LOCK_SECONDS, held=True)
+        # One that failed before it could say when it is due next would be so at once.
+        return Taken(report, FAILED_SECONDS if report.error is not None else 0.0)
 
     def _take(self, turn: Turn, merchant: Merchant, route: Route, owner: str) -> Taken:
         with self._slots.taken():

@@ -98,7 +98,10 @@ def turns(
 def _turn(pair: Pair, records: Sequence[Record], served: float, now: float) -> Turn | None:
     free = [one for one in records if is_free(one, now)]
     costly = [one for one in records if not is_free(one, now)]
-    due = sorted((one for one in costly if one.due_at <= now), key=lambda one: (one.due_at, one.first, one.record))
+    due = sorted(
+        (one for one in costly if one.due_at <= now),
+        key=lambda one: (not one.opted_out, one.due_at, one.first, one.record),  # R49: opt-outs first
+    )
     if not free and not due:
         return None
     since = max(served, min([*(one.due_at for one in due), *(one.first for one in free)]))

@@ -159,15 +159,22 @@ def waits(next_at: datetime | None, now: datetime) -> bool:
     return next_at is not None and timedelta(0) < next_at - now <= LARGEST_GAP
 
 
-def settle(outbox: Outbox, sender: Sender, told: Delivered) -> None:
+def settle(outbox: Outbox, sender: Sender, told: Delivered, *, entities: Collection[str] | None = None) -> None:
     """Read each unknown item of a kind that is settled by reading, once; call it before anything is planned.
 
     A dry run counts no read.
+
+    Args:
+        entities: only theirs; None: all.
     """
     if outbox.run.dry_run:
         return
     with outbox.run.open() as db:
-        rows = [row for row in outbox.open_rows(db) if row.state is State.UNKNOWN]
+        rows = [
+            row
+            for row in outbox.open_rows(db)
+            if row.state is State.UNKNOWN and (entities is None or row.entity in entities)
+        ]
     for row in rows:
         rule = outbox.kinds[row.kind].on_unknown
         if row.forgotten and rule is OnUnknown.RESEND:  # its text is gone

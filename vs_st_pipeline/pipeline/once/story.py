@@ -198,6 +198,7 @@ class Story:
             try:
                 sender = self.sender(session)
                 found = read_all(session, self.hinted, wanted, desk)
+                settle(outbox, sender, told, entities=found.entities)
                 self._plan(session, outbox, [], found, only=found.entities)
                 if found.entities:
                     deliver(outbox, sender, told, entities=found.entities)

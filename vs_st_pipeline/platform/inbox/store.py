@@ -31,6 +31,8 @@ from vs_st_pipeline.platform.inbox.schema import SCHEMA, VERSION
 FILE: Final = "inbox.sqlite"
 LEASE_SECONDS: Final = 60.0
 BUSY_SECONDS: Final = 5.0
+_AT_ONCE: Final = 1000
+_PAGES_IN_LOG: Final = 8000  # 32 MB: a call waits while the log is copied into the file, so that is done seldom
 UNUSABLE: Final = (sqlite3.Error, OSError)
 """What the inbox raises where its file cannot be read or written."""
 
@@ -66,6 +68,7 @@ class Record:
         fruitless: reads in a row that found nothing new.
         gone_at: when it answered 404 and was in no stored list.
         asked_again: 1: and was asked once more.
+        opted_out: 1: it was told to have opted out, and its reading goes before others.
     """
 
     merchant: str
@@ -80,6 +83,7 @@ class Record:
     fruitless: int
     gone_at: float | None
     asked_again: int = 0
+    opted_out: int = 0
 
     @property
     def due_at(self) -> float:
@@ -122,6 +126,7 @@ class Inbox:
         db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
         db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = full")
+        db.execute(f"pragma wal_autocheckpoint = {_PAGES_IN_LOG}")
         db.execute("pragma secure_delete = on")
         db.execute("pragma foreign_keys = on")
         if db.execute("pragma user_version").fetchone()[0] < VERSION:
@@ -140,17 +145,18 @@ class Inbox:
         db.execute("begin immediate")
         try:
             yield db
+            db.execute("commit")
         except BaseException:
-            db.execute("rollback")
+            if db.in_transaction:  # where the disk is full, SQLite has rolled it back by itself
+                db.execute("rollback")
             raise
-        db.execute("commit")
         failpoint("inbox")
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._db().execute(sql, values).fetchall() if self.exists else []
 
     def ask(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
-        """Return what a question of `questions` finds; nothing where nothing was ever stored."""
+        """Return what a question of `questions` or `statistics` finds; nothing where nothing was ever stored."""
         return self._db().execute(sql, values).fetchall() if self.exists else []
 
     def close(self) -> None:
@@ -230,23 +236,34 @@ class Inbox:
         """
         if not self.exists:
             return 0
-        before, never = self.clock() - keep, list(never)
+        before, never, expired = self.clock() - keep, list(never), 0
         may = f"and system not in ({', '.join('?' * len(never))})" if never else ""
+        while changed := self._some(
+            f"""update hints set state = 'expired', settled_at = ?, owner = null, lease_until = null where hint in
+                    (select hint from hints where state = 'waiting' and stored_at < ? {may} limit {_AT_ONCE})""",
+            [self.clock(), before, *never],
+        ):
+            expired += changed
+        while self._some(
+            f"""delete from entries where entry in (
+                    select entry from entries where stored_at < ? and not exists (
+                        select 1 from hints where hints.entry = entries.entry
+                          and (state in ('waiting', 'working') or settled_at >= ?)) limit {_AT_ONCE})""",
+            [before, before],
+        ):
+            pass
         with self._write() as db:
-            expired = db.execute(
-                f"""update hints set state = 'expired', settled_at = ?, owner = null, lease_until = null
-                    where state = 'waiting' and stored_at < ? {may}""",
-                [self.clock(), before, *never],
-            ).rowcount
-            db.execute(
-                """delete from entries where stored_at < ? and not exists (
-                       select 1 from hints where hints.entry = entries.entry
-                         and (state in ('waiting', 'working') or settled_at >= ?))""",
-                [before, before],
-            )
             for table, column in (("refusals", "at"), ("beats", "at"), ("gone_reads", "at"), ("records", "read_at")):
                 db.execute(f"delete from {table} where {column} < ?", [min(before, self.clock() - 86_400)])
         return expired
+
+    def _some(self, sql: str, values: Sequence[Any]) -> int:
+        """Change some rows, and let others write before the next ones: calls wait for no more than a moment."""
+        with self._write() as db:
+            count = db.execute(sql, values).rowcount
+        if count == _AT_ONCE:
+            time.sleep(0.02)
+        return count
 
     # --- who waits ---
 
@@ -265,7 +282,9 @@ class Inbox:
             values.append(route)
         rows = self._rows(
             f"""select h.merchant, h.route, h.system, h.kind, h.record, min(h.stored_at), count(*), max(h.not_before),
-                       r.read_at, coalesce(r.fruitless, 0), r.gone_at, coalesce(r.asked_again, 0)
+                       r.read_at, coalesce(r.fruitless, 0), r.gone_at, coalesce(r.asked_again, 0),
+                       h.kind = 'contact' and exists (select 1 from opt_outs as o
+                                                      where o.merchant = h.merchant and o.record = h.record)
                 from hints as h left join records as r
                   on (r.merchant, r.system, r.kind, r.record) = (h.merchant, h.system, h.kind, h.record)
                 where {" and ".join(wheres)}

@@ -233,18 +233,33 @@ def Whole(least: int, most: int) -> Form:  # noqa: N802  # it stands for a class
 # --- dates and zones ---
 
 
-def _any_date(node: Node) -> date:
-    expected = "a date written YYYY-MM-DD, such as 2005-01-01"
-    written = node.written(expected)
+_DATE_FORM = "a date written YYYY-MM-DD, such as 2005-01-01"
+
+
+def read_date(written: str) -> date:
+    """Return the date that is written YYYY-MM-DD.
+
+    Raises:
+        BadSettings: it is none, or lies at the ends of the calendar; the message names no file.
+    """
     try:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", written):  # fromisoformat takes more forms
             raise ValueError
         found = date.fromisoformat(written)
     except ValueError:
-        raise node.problem(f"expected {expected}") from None
+        raise BadSettings(f"expected {_DATE_FORM}") from None
     if not FIRST_YEAR <= found.year <= LAST_YEAR:  # at the ends of the calendar no day can be added or taken away
-        raise node.problem(f"expected a date between the years {FIRST_YEAR} and {LAST_YEAR}")
+        raise BadSettings(f"expected a date between the years {FIRST_YEAR} and {LAST_YEAR}")
     return found
+
+
+def _any_date(node: Node) -> date:
+    try:
+        return read_date(node.written(_DATE_FORM))
+    except SettingsFault:
+        raise
+    except BadSettings as error:
+        raise node.problem(error.message) from None
 
 
 def _past_date(node: Node, reading: Reading) -> date:

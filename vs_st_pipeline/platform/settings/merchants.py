@@ -300,9 +300,32 @@ def read_merchants(
             or no merchant is usable. The message names file and line.
     """
     files = _read_files(path)
-    reader = _EntryReader(house, environ, files.folders, files.defaults, all_secrets, secrets)
     if not (files.entries or files.unreadable):
         raise files.nobody
+    found = _read_entries(path, files, environ, house, all_secrets, secrets)
+    if not found.merchants and not all_bad:
+        _refuse(list(found.bad))
+    return found
+
+
+def read_standing(path: Path, environ: Mapping[str, str], house: House, *, all_secrets: bool = False) -> MerchantsFile:
+    """Read the same before there is a merchant, or a usable one: nothing there is no merchants.
+
+    Args:
+        path, environ, house, all_secrets: as in `read_merchants`.
+
+    Raises:
+        BadSettings: the file cannot be read at all, or has a fault at the top or in `defaults`.
+    """
+    if not os.path.lexists(path) and not _yaml_files(more_files(path)):
+        return MerchantsFile(path, ())
+    return _read_entries(path, _read_files(path), environ, house, all_secrets)
+
+
+def _read_entries(
+    path: Path, files: _Files, environ: Mapping[str, str], house: House, all_secrets: bool, secrets: bool = True
+) -> MerchantsFile:
+    reader = _EntryReader(house, environ, files.folders, files.defaults, all_secrets, secrets)
     good: list[Merchant] = []
     bad: list[BadMerchant] = []
     owners: dict[str, Node] = {}
@@ -321,8 +344,6 @@ def read_merchants(
     for stem, why in files.unreadable:
         merchant_id = stem if ID_FORM.fullmatch(stem) and stem not in owners else None
         bad.append(BadMerchant(merchant_id, _line_of(why), why.with_traceback(None), whole_file=True))
-    if not good and not all_bad:
-        _refuse(bad)
     return MerchantsFile(path, tuple(good), tuple(bad))
 
 
@@ -350,6 +371,9 @@ def file_of_entry(path: Path, merchant_id: str) -> Path | None:
     Raises:
         BadSettings: the merchants file cannot be read, or there is none; a file beside it that cannot is passed over.
     """
+    own = more_files(path).absolute() / f"{merchant_id}.yaml"
+    if _has_entry(own, merchant_id) and not _mentions(path, merchant_id):
+        return own  # the usual place: of thousands of files the others are not read
     files = _read_files(path)
     for entry in files.entries:
         if _peek(entry, "id", Node.text) == merchant_id:
@@ -357,23 +381,57 @@ def file_of_entry(path: Path, merchant_id: str) -> Path | None:
     return None
 
 
-def read_draft(path: Path, environ: Mapping[str, str], house: House, file: Path, text: str) -> list[Merchant]:
+def _has_entry(file: Path, merchant_id: str) -> bool:
+    try:
+        entries = _entries_of(read_with_lines(file)) if file.is_file() else []
+    except BadSettings:
+        return False
+    return any(_peek(entry, "id", Node.text) == merchant_id for entry in entries)
+
+
+def _mentions(path: Path, merchant_id: str) -> bool:
+    """Say whether the merchants file, whose entries come first, may have an entry of this id."""
+    try:
+        return path.is_file() and merchant_id.encode() in path.read_bytes()
+    except OSError:
+        return True
+
+
+def read_draft(
+    path: Path, environ: Mapping[str, str], house: House, file: Path, text: str, *, all_secrets: bool = False
+) -> list[Merchant]:
     """Read what a file beside the merchants file would say, with the defaults of that one.
 
     Args:
-        path, environ, house: as in `read_merchants`. file: what the draft is for; it need not be there.
+        path, environ, house, all_secrets: as in `read_merchants`. file: what the draft is for; it need not be there.
 
     Raises:
         BadSettings: an entry cannot be used; the message names file and line.
     """
     folders, defaults = {}, None
     if not os.path.isdir(path) and os.path.lexists(path):
-        top = read_with_lines(path)
-        folders[top.file], defaults = path.absolute().parent, top.child("defaults")
+        name, defaults = _defaults_of(path, _stamp(path))
+        folders[name] = path.absolute().parent
     name = f"{file.absolute().parent.name}/{file.name}"
     folders[name] = file.absolute().parent
-    reader = _EntryReader(house, environ, folders, defaults, False, True)
+    reader = _EntryReader(house, environ, folders, defaults, all_secrets, True)
     return [reader.read(entry) for entry in _entries_of(load_with_lines(text, name))]
+
+
+@functools.lru_cache(maxsize=2)
+def _defaults_of(path: Path, stamp: object) -> tuple[str, Node | None]:
+    """Return how messages name a merchants file, and its `defaults`; a table of new merchants asks for each of them."""
+    top = read_with_lines(path)
+    return top.file, top.child("defaults")
+
+
+def _stamp(path: Path) -> object:
+    """Return what is another thing once the file was changed."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _says_enabled(*nodes: Node | None) -> bool:

@@ -133,6 +133,12 @@ def parse_reference(written: str) -> str:
     return f"{kind}:{rest}"
 
 
+def names_scheme(written: str) -> bool:
+    """Say whether a text begins as a reference does, well-formed or not; any other text may be a secret itself."""
+    kind, colon, _ = written.strip().partition(":")
+    return bool(colon) and _scheme(kind) is not None
+
+
 def resolve_secret(written: str, folder: Path, environ: Mapping[str, str]) -> str:
     """Return the value behind a reference that `parse_reference` returned: one line of plain ASCII.
 

@@ -7,7 +7,7 @@ form nobody thought of is refused too.
 
 from __future__ import annotations
 
-import copy
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -79,7 +79,10 @@ def _plain(text: str) -> Any:
 
 def _with(whole: Any, place: Place, value: Any) -> Any:
     """Return a copy of what was read, with a value at a place."""
-    whole = at = copy.deepcopy(whole)
+    try:
+        whole = at = json.loads(json.dumps(whole))  # what aliases share is each one's own in the copy
+    except (TypeError, ValueError):
+        raise CannotEdit("it has keys that are no plain words") from None
     for key, following in zip(place, [*place[1:], None], strict=True):
         if following is None:
             at[key] = value

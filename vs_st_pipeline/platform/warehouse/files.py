@@ -161,9 +161,17 @@ class Warehouse:
         Raises:
             BadSettings: the data folder cannot be made or written.
         """
-        folder = self.data_dir / "merchants" / merchant_id
+        return self.make(self.data_dir / "merchants", self.data_dir / "merchants" / merchant_id)
+
+    def make(self, *folders: Path) -> Path:
+        """Make the data folder and these folders in it (0700), as far as they are not there; return the last one.
+
+        Raises:
+            BadSettings: the data folder cannot be made or written.
+        """
+        paths = (self.data_dir, *folders)
         try:
-            for path in (self.data_dir, folder.parent, folder):
+            for path in paths:
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if stat.S_IMODE(self.data_dir.stat().st_mode) & 0o077:  # made by other means, such as a checkout
                 self.data_dir.chmod(0o700)
@@ -172,7 +180,7 @@ class Warehouse:
                 f"the data folder {self.data_dir} cannot be used ({error.strerror}): "
                 "make it writable or set VS_ST_DATA_DIR"
             ) from None
-        return folder
+        return paths[-1]
 
     def file(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> Path:
         """Return where the route's DuckDB file of this merchant is or would be."""

@@ -7,7 +7,18 @@ from importlib import resources
 from vs_st_pipeline.connectors import simpletexting, vinoshipper
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.warehouse.migrations import read_legacy
-from vs_st_pipeline.routes.contacts import assets, check, checks, commands, pages, report, sync, targeted, words
+from vs_st_pipeline.routes.contacts import (
+    assets,
+    check,
+    checks,
+    commands,
+    pages,
+    report,
+    setup,
+    sync,
+    targeted,
+    words,
+)
 from vs_st_pipeline.routes.contacts.settings import ContactsSettings
 from vs_st_pipeline.routes.contacts.stage_names import STAGES, SYNCED
 from vs_st_pipeline.routes.contacts.systems import NAME, SYSTEMS
@@ -39,6 +50,7 @@ ROUTE = Route(
     hinted=targeted.HINTED_SYNC,
     reconcile=commands.RECONCILE,
     forget=commands.FORGET,
+    setup=setup.SETUP,
     outcome=commands.outcome,
     count_stored=commands.count_stored,
     map_names=words.ATTRIBUTE_NAMES,

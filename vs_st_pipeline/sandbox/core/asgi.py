@@ -37,10 +37,11 @@ class BadJson(Exception):
 class Request:
     """One request, with its path split before it is decoded, so that %2F inside a part stays inside."""
 
-    __slots__ = ("at", "authorization", "body", "method", "parts", "path", "query", "seq")
+    __slots__ = ("at", "authorization", "body", "method", "parts", "path", "query", "scope", "seq")
 
     def __init__(self, scope: Scope, at: float) -> None:
         self.at = at
+        self.scope = scope
         self.seq = 0
         self.body = b""
         self.method: str = scope["method"]
@@ -53,6 +54,10 @@ class Request:
             if name == b"authorization":
                 self.authorization = value
                 break
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header by its name in lower case."""
+        return next((value.decode("latin-1") for key, value in self.scope["headers"] if key == name), None)
 
     def json(self) -> Any:
         """Return the body as objects."""

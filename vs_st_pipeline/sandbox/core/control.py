@@ -43,7 +43,7 @@ def _routed(server: StandIn, request: Request) -> Any:
     if key == ("GET", "health"):
         return {"system": server.system, "merchants": list(server.merchants)}
     if key == ("GET", "merchants"):
-        return [_introduced(merchant) for merchant in server.merchants.values()]
+        return [server.introduced(merchant) for merchant in server.merchants.values()]
     if what == "switches":
         return _switches(server, request, merchant_id)
     if what == "journal":
@@ -68,16 +68,6 @@ def _routed(server: StandIn, request: Request) -> Any:
     if request.method == "POST" and what in server.acts:
         return server.act(_one(server, merchant_id), "/".join((what, *rest)), request.json_object())
     raise Wrong(f"no {request.method} {request.path}", 404)
-
-
-def _introduced(merchant: Merchant) -> Record:
-    return {
-        "id": merchant.id,
-        "name": merchant.name,
-        "vs_key": merchant.vs_key,
-        "vs_secret": merchant.vs_secret,
-        "st_token": merchant.st_token,
-    }
 
 
 def _one(server: StandIn, merchant_id: str | None) -> Merchant:

@@ -38,7 +38,7 @@ FAULT_KINDS = (
     "500",
 )
 # These are answered in the system's own words, so each stand-in writes them itself.
-OWN_WORDS = ("400", "401", "402", "403", "404", "410", "422", "500")
+OWN_WORDS = ("400", "401", "402", "403", "404", "410", "422", "500", "429")
 FIELDS = {"kind", "path_regex", "method", "skip", "count", "seconds", "status", "retry_after", "when"}
 
 LOGIN_PAGE = (
@@ -58,7 +58,7 @@ class Fault:
     def __init__(self, fields: Record) -> None:
         unknown = set(fields) - FIELDS
         self.kind = str(fields.get("kind", ""))
-        if unknown or self.kind not in FAULT_KINDS:
+        if unknown or self.kind not in (*FAULT_KINDS, *OWN_WORDS):
             raise ValueError(f"bad fault {fields!r}: kinds are {FAULT_KINDS}, fields are {sorted(FIELDS)}")
         self.path = re.compile(fields.get("path_regex") or "")
         self.method: str | None = fields.get("method")

@@ -9,9 +9,24 @@ from types import FrameType
 
 from vs_st_pipeline.sandbox.core.process import Sandbox
 
+TITLES = {
+    "vinoshipper": "Vinoshipper",
+    "simpletexting": "SimpleTexting",
+    "sopost": "SoPost",
+    "hubspot": "HubSpot",
+    "klaviyo": "Klaviyo",
+    "salesforce": "Salesforce",
+}
 
-def run_foreground(port_vinoshipper: int, port_simpletexting: int, scenario: str, data_dir: Path | str) -> None:
-    """Start both stand-ins, write a merchants file into data_dir, say what to paste, and wait."""
+
+def run_foreground(
+    port_vinoshipper: int,
+    port_simpletexting: int,
+    scenario: str,
+    data_dir: Path | str,
+    ports: dict[str, int] | None = None,
+) -> None:
+    """Start the stand-ins, write a merchants file into data_dir, say what to paste, and wait."""
     ended = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -19,7 +34,7 @@ def run_foreground(port_vinoshipper: int, port_simpletexting: int, scenario: str
 
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with Sandbox(scenario, None, port_vinoshipper, port_simpletexting) as box:
+        with Sandbox(scenario, None, port_vinoshipper, port_simpletexting, ports=ports) as box:
             settings = box.write_settings(data_dir)
             print(welcome(box, settings), flush=True)
             # In steps, because a wait without end may keep a signal handler from running on some platforms.
@@ -34,9 +49,9 @@ def welcome(box: Sandbox, settings: Path) -> str:
     """Return what a newcomer reads: the addresses, the merchants, and the lines to paste into another terminal."""
     names = "\n".join(f"  {merchant.id:24} {merchant.name}" for merchant in box.merchants[:10])
     more = f"\n  ... and {len(box.merchants) - 10} more" if len(box.merchants) > 10 else ""
+    stand_ins = "\n".join(f"{TITLES[name] + ' stand-in:':24} {handle.url}" for name, handle in box.running.items())
     return f"""\
-Vinoshipper stand-in:    {box.vinoshipper.url}
-SimpleTexting stand-in:  {box.simpletexting.url}
+{stand_ins}
 Merchants file:          {settings}
 {names}{more}
 

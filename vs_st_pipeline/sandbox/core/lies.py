@@ -135,7 +135,7 @@ class Liar:
     """Tells the lies that the switches of one stand-in ask for."""
 
     def __init__(self, system: str) -> None:
-        self._honest = {name: values[0] for name, values in LIES[system].items()}
+        self._honest = {name: values[0] for name, values in LIES.get(system, {}).items()}
         self._answers: dict[str, int] = {}
 
     def told(self, kind: Kind | None, answer: Answer, switches: Record, merchant: str) -> Answer:

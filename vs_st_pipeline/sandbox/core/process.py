@@ -1,4 +1,4 @@
-"""Starts both stand-ins as processes, gives their addresses and controls, and stops them again: the Python handle."""
+"""Starts the stand-ins as processes, gives their addresses and controls, and stops them again: the Python handle."""
 
 from __future__ import annotations
 
@@ -14,12 +14,28 @@ from typing import Any, Generic, TypeVar
 
 import yaml
 
-from vs_st_pipeline.sandbox.core.asgi import merged
+from vs_st_pipeline.sandbox.core.asgi import Record, merged
 from vs_st_pipeline.sandbox.core.certificates import Certificates
 from vs_st_pipeline.sandbox.core.clients import Control, SimpleTextingControl, VinoshipperControl
+from vs_st_pipeline.sandbox.core.consumer_clients import (
+    HubSpotControl,
+    KlaviyoControl,
+    SalesforceControl,
+    SoPostControl,
+    consumer_sections,
+)
+from vs_st_pipeline.sandbox.core.consumer_findings import findings
 from vs_st_pipeline.sandbox.core.switches import Switches
-from vs_st_pipeline.sandbox.scenarios.index import merchants_of
+from vs_st_pipeline.sandbox.scenarios.index import CONSUMER_SYSTEMS, merchants_of, systems_of
 
+CONTROLS: dict[str, type[Control]] = {
+    "vinoshipper": VinoshipperControl,
+    "simpletexting": SimpleTextingControl,
+    "sopost": SoPostControl,
+    "hubspot": HubSpotControl,
+    "klaviyo": KlaviyoControl,
+    "salesforce": SalesforceControl,
+}
 C = TypeVar("C", bound=Control)
 
 
@@ -43,16 +59,21 @@ class StandInHandle(Generic[C]):
 
 
 class Sandbox:
-    """Both stand-ins, running; a context manager.
+    """The stand-ins for whose systems the world has records, running; a context manager.
 
     Args:
         switches: {"vinoshipper": {...}, "simpletexting": {...}}.
         now: what the world takes for now, aware; None: `VS_ST_NOW`, else the clock.
         tls: speak HTTPS with these, and nothing else; None: plain HTTP.
+        ports: by system, 0 for any free one; a stand-in named here starts whatever the world has.
     """
 
     vinoshipper: StandInHandle[VinoshipperControl]
     simpletexting: StandInHandle[SimpleTextingControl]
+    sopost: StandInHandle[SoPostControl]
+    hubspot: StandInHandle[HubSpotControl]
+    klaviyo: StandInHandle[KlaviyoControl]
+    salesforce: StandInHandle[SalesforceControl]
 
     def __init__(
         self,
@@ -62,6 +83,7 @@ class Sandbox:
         port_simpletexting: int = 0,
         now: datetime | None = None,
         tls: Certificates | None = None,
+        ports: dict[str, int] | None = None,
     ) -> None:
         self.scenario = scenario
         self.switches = switches or {}
@@ -72,26 +94,32 @@ class Sandbox:
         self.merchants = [
             SandboxMerchant(m.id, m.name, m.vs_key, m.vs_secret, m.st_token) for m in merchants_of(scenario)
         ]
-        self._ports = {"vinoshipper": port_vinoshipper, "simpletexting": port_simpletexting}
+        given = {"vinoshipper": port_vinoshipper, "simpletexting": port_simpletexting}
+        given = {system: port for system, port in given.items() if port} | (ports or {})
+        self._ports = {**dict.fromkeys(systems_of(scenario), 0), **given}
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> Sandbox:
-        """Start both; their ports are bound when this returns."""
+        """Start them; their ports are bound when this returns."""
         try:
-            started = [self._launch(system) for system in self._ports]
-            shop, texting = (self._url(process) for process in started)
+            started = {system: self._launch(system) for system in self._ports}
+            urls = {system: self._url(process) for system, process in started.items()}
         except BaseException:
             self.close()
             raise
-        first = self.merchants[0].id
         trusted = self.tls.authority if self.tls else None
-        self.vinoshipper = StandInHandle(shop, VinoshipperControl(shop, first, trusted))
-        self.simpletexting = StandInHandle(texting, SimpleTextingControl(texting, first, trusted))
+        for system, url in urls.items():
+            setattr(self, system, StandInHandle(url, CONTROLS[system](url, self.merchants[0].id, trusted)))
         return self
 
+    @property
+    def running(self) -> dict[str, StandInHandle[Any]]:
+        """Return the stand-ins that run, by system."""
+        return {system: self.__dict__[system] for system in CONTROLS if system in self.__dict__}
+
     def close(self) -> None:
-        """Stop both and wait until they are gone."""
-        for name in ("vinoshipper", "simpletexting"):
+        """Stop them and wait until they are gone."""
+        for name in CONTROLS:
             handle: StandInHandle[Any] | None = self.__dict__.pop(name, None)
             if handle is not None:
                 handle.control.close()
@@ -117,9 +145,13 @@ class Sandbox:
         self.close()
 
     def reset(self) -> None:
-        """Reset both to the start: records, switches, faults, hooks, journals, counters."""
-        self.vinoshipper.control.reset()
-        self.simpletexting.control.reset()
+        """Reset them to the start: records, switches, faults, hooks, journals, counters."""
+        for handle in self.running.values():
+            handle.control.reset()
+
+    def findings(self) -> list[Record]:
+        """Return what no client may have done at the stand-ins of route `consumers`."""
+        return findings(self.running)
 
     def write_settings(
         self, folder: Path | str, merchants: dict[str, dict[str, Any]] | None = None, **overrides: Any
@@ -129,26 +161,25 @@ class Sandbox:
         keys = folder / "keys"
         keys.mkdir(parents=True, exist_ok=True)
         keys.chmod(0o700)
-        defaults = {
-            "time_zone": "America/Los_Angeles",
-            "vinoshipper": {"requests_per_second": 500},
-            "simpletexting": {"requests_per_second": 500},
-        }
+        defaults: dict[str, Any] = {"time_zone": "America/Los_Angeles"}
+        defaults |= {system: {"requests_per_second": 500} for system in systems_of(self.scenario)}
         listed = []
         for merchant in self.merchants:
-            entry = {
-                "id": merchant.id,
-                "name": merchant.name,
-                "vinoshipper": {
+            entry: dict[str, Any] = {"id": merchant.id, "name": merchant.name}
+            if "vinoshipper" in systems_of(self.scenario):
+                entry["vinoshipper"] = {
                     "base_url": self.vinoshipper.url,
                     "api_key": _kept(keys / f"{merchant.id}.vs_key", merchant.vs_key),
                     "api_secret": _kept(keys / f"{merchant.id}.vs_secret", merchant.vs_secret),
-                },
-                "simpletexting": {
+                }
+                entry["simpletexting"] = {
                     "base_url": self.simpletexting.url + "/v2",
                     "api_token": _kept(keys / f"{merchant.id}.st_token", merchant.st_token),
-                },
-            }
+                }
+            if "sopost" in systems_of(self.scenario):
+                urls = {system: self.running[system].url for system in CONSUMER_SYSTEMS}
+                given = {system: self.running[system].control.keys(merchant.id) for system in CONSUMER_SYSTEMS}
+                entry |= consumer_sections(merchant.id, urls, given, lambda name, text: _kept(keys / name, text))
             listed.append(merged(entry, (merchants or {}).get(merchant.id, {})))
         path = folder / "merchants.yaml"
         whole = {"defaults": merged(defaults, overrides), "merchants": listed}

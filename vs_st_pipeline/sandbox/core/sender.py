@@ -35,6 +35,8 @@ class Call:
         tries: how often it is sent at most; None: until an answer is 2xx.
         renewed: gives the body for the next try, where that is another one.
         late: held for a moment, so that the next call overtakes it.
+        headers: gives headers besides, for a body; None: none.
+        only_unanswered: an answer ends it, whatever its status.
     """
 
     merchant: str
@@ -45,6 +47,8 @@ class Call:
     tries: int | None = 1
     renewed: Callable[[bytes], bytes] | None = None
     late: bool = False
+    headers: Callable[[bytes], dict[str, str]] | None = None
+    only_unanswered: bool = False
     log: list[Record] = field(default_factory=list)
     """Its sendings: {sentAt (epoch seconds), statusCode, body}."""
     state: str = "waiting"
@@ -199,7 +203,7 @@ class Sender:
         if most is not None and lane.failures >= int(most):
             call.state = "failed"
             self._rules.unregister(*key)
-        elif good or (call.tries is not None and len(call.log) >= call.tries):
+        elif good or (status and call.only_unanswered) or (call.tries is not None and len(call.log) >= call.tries):
             call.state = "sent" if good else "failed"
         else:
             if call.renewed:
@@ -223,7 +227,7 @@ class Sender:
                     call.state, began = "sending", time.time()
                     self._changed.release()
                     try:
-                        status = post(call.url, call.body, timeout)
+                        status = post(call.url, call.body, timeout, call.headers(call.body) if call.headers else {})
                     finally:
                         self._changed.acquire()
                     if self._closed:
@@ -236,7 +240,7 @@ class Sender:
             self._threads -= 1
 
 
-def post(url: str, body: bytes, timeout: float) -> int:
+def post(url: str, body: bytes, timeout: float, headers: dict[str, str]) -> int:
     """Send a body by POST, following nothing and by no proxy; return the status, 0 where none came."""
     place = urlsplit(url)
     kinds: dict[str, Any] = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
@@ -246,7 +250,8 @@ def post(url: str, body: bytes, timeout: float) -> int:
         return ANSWERED_NOTHING
     target = place.path + (f"?{place.query}" if place.query else "")
     try:
-        connection.request("POST", target or "/", body, {"Content-Type": "application/json", "Connection": "close"})
+        usual = {"Content-Type": "application/json", "Connection": "close"}
+        connection.request("POST", target or "/", body, {**usual, **headers})
         return int(connection.getresponse().status)
     except (OSError, http.client.HTTPException):
         return ANSWERED_NOTHING

@@ -340,6 +340,10 @@ class StandIn(ABC):
     def delete_record(self, merchant: Merchant, kind: str, id: str) -> None:
         """Delete a record as a user of the system itself would."""
 
+    def introduced(self, merchant: Merchant) -> Record:
+        """Return a merchant with the keys that this system gave out."""
+        return {name: getattr(merchant, name) for name in ("id", "name", "vs_key", "vs_secret", "st_token")}
+
     def act(self, merchant: Merchant, name: str, body: Record) -> Any:
         """Do what a person or the system itself would do; the names are in `acts`."""
         raise NoSuchRecord(name)

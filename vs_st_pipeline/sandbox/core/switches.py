@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from vs_st_pipeline.sandbox.core.consumer_switches import CONSUMER_OPEN, CONSUMER_SWITCHES
+
 BOTH: dict[str, list[Any]] = {
     "fault": [None],
     "block_after_per_second": [None],
@@ -156,7 +158,10 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
     },
 }
 
-OPEN = {
+for _system, _values in CONSUMER_SWITCHES.items():
+    SWITCHES[_system] = {**_values, **(OF_BOTH_SENDERS if "webhook_style" in _values else {}), **BOTH}
+
+OPEN = CONSUMER_OPEN | {
     "fault",
     "block_after_per_second",
     "latency_seconds",

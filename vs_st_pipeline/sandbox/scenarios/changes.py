@@ -68,7 +68,7 @@ def told(box: Sandbox, seconds: float = 30.0) -> list[str]:
     while time.monotonic() - began < seconds:
         for contact in texting.contacts():
             says = contact["customFields"]
-            if says.get("vscustomerid") == str(BRAM) and says.get("order_status") == "Shipped":
+            if str(says.get("vscustomerid")).strip() == str(BRAM) and says.get("order_status") == "Shipped":
                 after = time.monotonic() - began
                 return [
                     f"{after:.1f} seconds later the contact ***-***-{contact['contactPhone'][-4:]} says:",

@@ -82,6 +82,8 @@ class Merchant:
     contacts: dict[str, Record] = field(default_factory=dict)
     custom_fields: list[Record] = field(default_factory=list)
     lists: dict[str, Record] = field(default_factory=dict)
+    parts: dict[str, Record] = field(default_factory=dict)
+    """What the merchant has at systems of other routes, by system."""
     producer: Record = field(init=False)
 
     def __post_init__(self) -> None:

@@ -17,11 +17,15 @@ from vs_st_pipeline.sandbox.scenarios.bulk import (
     fill_tiny,
     fill_valley,
 )
+from vs_st_pipeline.sandbox.scenarios.consumers import fill_bare_soap, fill_crowd, fill_glow_skin
 from vs_st_pipeline.sandbox.scenarios.fifty import wineries
 from vs_st_pipeline.sandbox.scenarios.fixtures import Builder, Merchant
 from vs_st_pipeline.sandbox.scenarios.small import fill_other_winery, fill_test_winery
 
 Fill = Callable[[Builder], None]
+
+WINERY_SYSTEMS = ("vinoshipper", "simpletexting")
+CONSUMER_SYSTEMS = ("sopost", "hubspot", "klaviyo", "salesforce")
 
 
 def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
@@ -39,7 +43,11 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
         return [("estate-winery", "Estate Winery", fill_estate)]
     if scenario == "fleet":
         return wineries()
+    if scenario == "consumers":
+        return [("glow-skin", "Glow Skin", fill_glow_skin), ("bare-soap", "Bare Soap", fill_bare_soap)]
     kind, _, number = scenario.partition(":")
+    if kind == "consumers" and number.isdigit() and int(number) > 0:
+        return [("glow-skin", "Glow Skin", partial(fill_crowd, people=int(number)))]
     if kind == "mailing" and number.isdigit() and int(number) > 0:
         return [("mailing-winery", "Mailing Winery", partial(fill_mailing, people=int(number)))]
     if kind == "growing" and number.isdigit() and int(number) > 0:
@@ -50,8 +58,14 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
         fills: list[Fill] = [fill_valley, *[_same] * (int(number) - 1)]
         return [(f"winery-{i:04d}", f"Winery {i}", fill) for i, fill in enumerate(fills, 1)]
     raise ValueError(
-        f"no scenario {scenario!r}; there are demo, small, big, estate, fleet, mailing:N, growing:N, fleet:N, valley:N"
+        f"no scenario {scenario!r}; there are demo, small, big, estate, fleet, consumers, "
+        "mailing:N, growing:N, fleet:N, valley:N, consumers:N"
     )
+
+
+def systems_of(scenario: str) -> tuple[str, ...]:
+    """Return the systems for which a scenario has records."""
+    return CONSUMER_SYSTEMS if scenario.partition(":")[0] == "consumers" else WINERY_SYSTEMS
 
 
 def _same(b: Builder) -> None:

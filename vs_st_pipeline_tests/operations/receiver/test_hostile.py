@@ -54,8 +54,9 @@ def statuses(told: bytes) -> list[int]:
     return [int(line.split()[1]) for line in told.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
 
 
-def sent(attacked: Receiving, head: str, body: bytes = b"", seconds: float = 0.3) -> list[int]:
-    return statuses(attacked.raw(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n" + body, seconds))
+def sent(attacked: Receiving, head: str, body: bytes = b"", answers: int = 1) -> list[int]:
+    whole = head.replace("\n", "\r\n").encode("latin-1") + b"\r\n" + body
+    return statuses(attacked.raw(whole, 0.5, answers))
 
 
 # --- paths ------------------------------------------------------------------------------------------------------------
@@ -89,7 +90,7 @@ def sent(attacked: Receiving, head: str, body: bytes = b"", seconds: float = 0.3
 )
 def test_path_tricks_find_nothing(attacked: Receiving, path: str) -> None:
     before = len(attacked.entries("victim"))
-    found = sent(attacked, f"POST {path} HTTP/1.1\nHost: a\nConnection: close\nContent-Length: 2\n", b"{}", 2)
+    found = sent(attacked, f"POST {path} HTTP/1.1\nHost: a\nConnection: close\nContent-Length: 2\n", b"{}")
     assert found in ([404], [400], [])
     assert len(attacked.entries("victim")) == before
 
@@ -141,7 +142,7 @@ def test_header_games_end_in_an_answer_or_a_closed_connection(
 
 def test_what_is_not_http_is_400_without_a_word(attacked: Receiving) -> None:
     for junk in (b"\x16\x03\x01\x02\x00\x01\x00", b"evil\r\n\r\n", b"GET\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
-        told = attacked.raw(junk, 0.5)
+        told = attacked.raw(junk, 5)
         assert told == b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", junk
     assert attacked.raw(b"GET " + PATH.encode() + b"\r\n\r\n", 0.3).count(b"\r\n\r\n") <= 1, "HTTP/0.9"
 
@@ -159,7 +160,7 @@ def test_random_bytes_never_stop_it(attacked: Receiving) -> None:
 def test_http_1_0_and_expect_are_answered(attacked: Receiving) -> None:
     assert sent(attacked, f"POST {PATH} HTTP/1.0\nContent-Length: 2\n", b"{}") == [204]
     head = f"POST {PATH} HTTP/1.1\nHost: a\nExpect: 100-continue\nConnection: close\nContent-Length: "
-    assert sent(attacked, f"{head}2\n", b"{}") == [100, 204]
+    assert sent(attacked, f"{head}2\n", b"{}", 2) == [100, 204]
     assert sent(attacked, f"{head}70000\n") == [413], "the body is not asked for"
     head = head.replace(PATH, f"/hooks/{SHOP}/{'x' * 43}")
     assert sent(attacked, f"{head}2\n", b"{}") == [404]
@@ -191,7 +192,7 @@ def test_a_request_hidden_in_a_body_is_a_body(attacked: Receiving) -> None:
 )
 def test_chunked_bodies(attacked: Receiving, chunks: bytes) -> None:
     head = f"POST {PATH} HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n"
-    assert sent(attacked, head, chunks, 0.5) in ([], [400], [204], [413], [413, 400])
+    assert sent(attacked, head, chunks) in ([], [400], [204], [413], [413, 400])
 
 
 @pytest.mark.parametrize(
@@ -267,22 +268,27 @@ def test_many_connections_that_say_nothing_keep_no_call_back(attacked: Receiving
         assert time.monotonic() - began < 1
 
 
-def test_one_connection_more_than_there_may_be_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_for_one_connection_more_a_quiet_one_goes_and_never_one_with_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(processes, "most_connections", lambda: 3)
+    head = f"POST {url()} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n".encode()
     with receiving(tmp_path) as running, contextlib.ExitStack() as stack:
+        connected = [stack.enter_context(running.connected()) for _ in range(3)]
+        time.sleep(0.1)
+        assert running.call(url(), order()).status == 204
+        connected[0].settimeout(1)
+        assert read_all(connected[0]) == b"", "it was quiet for longest"
         for _ in range(3):
-            stack.enter_context(running.connected())
+            busy = stack.enter_context(running.connected())
+            busy.sendall(head)
+            connected.append(busy)
+        time.sleep(0.1)
         with pytest.raises(ConnectionError):
             running.call(url(), order())
-        stack.close()
-        until(lambda: _is_taken(running))
-
-
-def _is_taken(running: Receiving) -> bool:
-    try:
-        return running.call(url(), order()).status == 204
-    except ConnectionError:
-        return False
+        for busy in connected[3:]:
+            busy.sendall(b"{}")
+            assert busy.recv(100).startswith(b"HTTP/1.1 204 ")
 
 
 def test_a_caller_who_hangs_up_costs_nothing(attacked: Receiving) -> None:
@@ -299,7 +305,7 @@ def test_many_calls_on_one_connection_are_answered_in_their_order(attacked: Rece
     good = f"POST {url(HILLSIDE, TEXTING)} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode()
     bad = b"POST /evil HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
     get = f"GET {url(HILLSIDE, TEXTING)} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
-    assert statuses(attacked.raw((good + bad + get) * 20, 0.5)) == [204, 404, 405] * 20
+    assert statuses(attacked.raw((good + bad + get) * 20, 5, 60)) == [204, 404, 405] * 20
 
 
 def test_guessing_tokens_is_counted_by_the_minute_and_never_printed(attacked: Receiving) -> None:

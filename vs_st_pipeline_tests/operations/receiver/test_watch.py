@@ -24,7 +24,10 @@ class Watched:
         self.told: list[str] = []
         self.environ = environ
         maker = Maker([one for one in CONNECTORS if one.hooks], ROUTES, [SECRET], environ)
-        self.watch = Watch(folder / "merchants.yaml", environ, maker, lambda *lines: self.told.extend(lines))
+        self.now = 1_800_000_000.0
+        self.watch = Watch(
+            folder / "merchants.yaml", environ, maker, lambda *new: self.told.extend(new), clock=lambda: self.now
+        )
 
     def urls(self) -> set[str]:
         """Merchants and systems with a URL; `off` behind those that are answered and not stored."""
@@ -205,6 +208,20 @@ def test_h14_a_header_value_is_read_anew(tmp_path: Path) -> None:
     assert hook.header is not None
     assert hook.header.value == b"second"
     assert "second" not in "".join(watched.told)
+
+
+def test_h5_r32_who_is_not_active_is_off_and_days_pass_without_a_change_of_the_file(tmp_path: Path) -> None:
+    dates = {"bought_on": "2026-03-01", "paid_texting_since": "2026-03-02", "ended_on": "2026-04-01"}
+    write_settings(tmp_path, [entry(HILLSIDE, service=dates)])
+    watched = Watched(tmp_path, VS_ST_NOW="2026-03-02T07:00:00Z")  # the first of March in California
+    watched.watch.begin()
+    states = []
+    for now in ("2026-03-02T07:00:00Z", "2026-03-02T09:00:00Z", "2026-03-31T23:00:00Z", "2026-04-01T09:00:00Z"):
+        watched.environ["VS_ST_NOW"] = now
+        watched.now += 900
+        watched.watch.look()
+        states.append({one.off for one in watched.watch.table.hooks.values()})
+    assert states == [{True}, {False}, {False}, {True}]
 
 
 def test_h6_what_a_url_has_used_up_outlives_a_change_of_the_file(tmp_path: Path) -> None:

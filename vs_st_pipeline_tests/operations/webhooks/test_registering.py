@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from vs_st_pipeline.connectors.vinoshipper.registering import VinoshipperRegistrar
 from vs_st_pipeline.platform.hooks import masked
 from vs_st_pipeline_tests.operations.webhooks.conftest import ALL_OK, PUBLIC, SECRET, SUBJECTS, TRIGGERS, Hooked
 from vs_st_pipeline_tests.support.story import OTHER, TEST
@@ -241,10 +242,12 @@ def test_h39_settings_that_are_missing_are_exit_2_before_anything_is_called(hook
 
 def test_h41_who_is_named_may_be_disabled_and_all_means_the_enabled(hooked: Hooked) -> None:
     """H41, ruling 4: `--all` are the enabled ones; a named one always."""
-    hooked.story.settings({TEST: {"enabled": False}})
-    done = hooked.run("webhooks", "list", "--all", "--json")
-    assert [row["merchant"] for row in done.json["merchants"]] == [OTHER]
-    assert hooked.states(hooked.webhooks("register")) == ALL_OK
+    for entry in ({"enabled": False}, {"service": {"bought_on": None}}):
+        hooked.story.settings({TEST: entry})
+        done = hooked.run("webhooks", "list", "--all", "--json")
+        assert [row["merchant"] for row in done.json["merchants"]] == [OTHER]
+        assert hooked.states(hooked.webhooks("register")) == ALL_OK
+        hooked.webhooks("remove")
 
 
 @pytest.mark.parametrize("entry", [{"webhooks": {"enabled": False}}, {"paused": ["contacts"]}])
@@ -285,3 +288,24 @@ def test_h44_what_may_have_been_made_is_noted_before_it_is_made(hooked: Hooked) 
     hooked.story.shop.clear_faults()
     assert hooked.webhooks("register")["done"] == {"made": 2, "kept": 2, "changed": 0, "removed": 0}
     assert hooked.seen()["systems"][SHOP]["making"] is False
+
+
+def test_h35_what_was_accepted_is_not_asked_for_again_whatever_the_list_says(
+    hooked: Hooked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H35: a list that lags behind makes no second webhook; it is told as missing."""
+    monkeypatch.setattr(VinoshipperRegistrar, "list", lambda _: [])
+    entry = hooked.webhooks("register", code=1)
+    assert (entry["status"], entry["done"]["made"]) == ("partial", 4)
+    assert hooked.states(entry)["ORDER"] == "missing"
+    assert hooked.asked(SHOP) == "PPP"
+
+
+@pytest.mark.parametrize("more", [{"requestPerSecLimit": 5}, {"contactPhone": "7075550142"}, {}])
+def test_h36_a_limit_or_filter_alone_is_a_change(hooked: Hooked, more: dict[str, object]) -> None:
+    """H36: `requestPerSecLimit` 25, no phone filters."""
+    hooked.put(TEXTING, hooked.url(TEXTING), "+".join(TRIGGERS), **{"requestPerSecLimit": 25, **more})
+    assert hooked.states(hooked.webhooks("list"))["+".join(TRIGGERS)] == ("changed" if more else "ok")
+    hooked.webhooks("register")
+    (row,) = hooked.there(TEXTING)
+    assert (row["requestPerSecLimit"], row.get("contactPhone")) == (25, None)

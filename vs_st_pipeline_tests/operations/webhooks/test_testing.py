@@ -77,6 +77,15 @@ def test_h38_each_url_is_posted_to_once_and_the_entry_is_found(hooked: Hooked, t
     assert (hooked.story.shop.journal(), hooked.story.texting.journal()) == ([], [])
 
 
+def test_h38_a_url_whose_token_has_changed_since_is_not_tested(hooked: Hooked, taker: Taker) -> None:
+    """Ruling 7: only those in state `ok`; the settings were changed by hand, and nothing was registered anew."""
+    hooked.webhooks("register")
+    hooked.story.settings({TEST: {"webhooks": {SHOP: {"generation": 2}}}})
+    entry = hooked.webhooks("test")
+    assert {(row["state"], row["test"]) for row in entry["hooks"]} == {("old_generation", None), ("ok", "ok")}
+    assert [path.split("/")[2] for path, _ in taker.got] == [TEXTING]
+
+
 @pytest.mark.parametrize("status", [200, 302, 307, 404, 500])
 def test_h38_no_redirect_is_followed_and_only_204_is_right(hooked: Hooked, taker: Taker, status: int) -> None:
     """H38: `wrong_answer`."""
@@ -135,6 +144,39 @@ def test_h37_older_webhooks_stay_until_calls_to_the_new_url_are_taken(
     assert hooked.webhooks("rotate")["status"] == "ok"
     new = hooked.url(SHOP, 2, start=taker.url).removeprefix(taker.url)
     assert [path for path, _ in taker.got].count(new) == 2
+
+
+def test_h37_older_webhooks_stay_where_the_new_url_is_answered_and_not_taken(
+    hooked: Hooked, taker: Taker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H37: a receiver that was not started anew with a second secret knows no URL of it."""
+    hooked.webhooks("register")
+    Inbox(hooked.story.data).beat("receiver")
+    monkeypatch.setattr(testing.wait_until_taken, "__kwdefaults__", {"seconds": 0.0})
+    hooked.set(VS_ST_HOOK_SECRET="env:NEW env:HOOK_SECRET", NEW="n" * 40)
+    taker.status = 404
+    entry = hooked.webhooks("register", code=1)
+    assert (entry["status"], entry["error"]["kind"]) == ("failed", "try_later")
+    assert (entry["done"]["made"], entry["done"]["removed"]) == (4, 0)
+    taker.status = 204
+    assert hooked.webhooks("register")["done"] == {"made": 0, "kept": 4, "changed": 0, "removed": 4}
+
+
+def test_h38_a_url_that_was_registered_by_hand_is_tested_where_its_system_is_named(
+    hooked: Hooked, taker: Taker
+) -> None:
+    """H35, H38: where the API is not enabled nobody can see what stands; the person who made it can have it tried."""
+    hooked.story.shop.set_switch("webhooks_api", 403)
+    hooked.webhooks("register", code=1)
+    assert [row["test"] for row in hooked.webhooks("test", code=1)["hooks"]] == [None, None, None, "ok"]
+    assert told_of(hooked, "--system", SHOP) == {"ok"}
+    hooked.seen_file.unlink()
+    assert told_of(hooked, "--system", SHOP) == {"ok"}
+    assert hooked.run("webhooks", "test", "--merchant", TEST, "--system", "hubspot").exit_code == 2
+
+
+def told_of(hooked: Hooked, *more: str) -> set[str]:
+    return {row["test"] for row in hooked.webhooks("test", *more)["hooks"]}
 
 
 def test_a_secret_is_made_for_its_owner_alone_and_never_over_a_file(hooked: Hooked, tmp_path: Path) -> None:

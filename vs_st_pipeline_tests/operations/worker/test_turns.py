@@ -74,6 +74,12 @@ def test_h25_what_costs_no_request_is_settled_first_and_not_counted() -> None:
     assert ([one.record for one in turn.free], len(turn.records)) == (["", "gone"], 10)
 
 
+def test_r49_opt_outs_are_read_before_other_hints() -> None:
+    many = [record(f"{number:02d}", first=NOW - 200 + number) for number in range(20)]
+    [turn] = turns([*many, record("who left", opted_out=1)], Standing(), NOW)
+    assert [one.record for one in turn.records[:2]] == ["who left", "00"]
+
+
 def test_when_something_can_be_done_next() -> None:
     standing = Standing(again={("b", "r"): NOW + 2})
     waiting = [record("1", "a", first=NOW + 5), record("2", "b")]

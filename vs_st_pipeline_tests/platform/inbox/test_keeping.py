@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.domain.hints import CONTACT, ORDER, PING, Call, Hint, HintState, Outcome
-from vs_st_pipeline.platform.inbox import questions
+from vs_st_pipeline.platform.inbox import questions, store
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 
 SHOP, TEXTING, DAY = "shop", "texting", 86_400.0
@@ -85,6 +85,19 @@ def test_r31_what_cannot_be_asked_for_again_never_expires(inbox: Inbox, clock: C
     clock.now += 100 * DAY
     assert inbox.expire(7 * DAY, never=[SHOP]) == 1
     assert states(inbox) == [("waiting", None), ("expired", None)]
+
+
+def test_however_much_expires_calls_wait_for_no_more_than_a_part(
+    inbox: Inbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_AT_ONCE", 2)
+    for number in range(5):
+        put(inbox, Call(ORDER, str(number)))
+    clock.now += 8 * DAY
+    assert inbox.expire(7 * DAY) == 5
+    clock.now += 8 * DAY
+    assert inbox.expire(7 * DAY) == 0
+    assert inbox.ask("select count(*) from entries") == [(0,)]
 
 
 def test_what_somebody_works_on_does_not_expire(inbox: Inbox, clock: Clock) -> None:
@@ -213,3 +226,14 @@ def test_a_commit_is_on_the_disk(inbox: Inbox) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         inbox.put([Arrival("a", "b", Call(ORDER, "1"), ("contacts",), None)])  # type: ignore[arg-type]
     assert inbox.ask("select count(*) from entries") == [(1,)]
+
+
+def test_after_a_full_disk_it_goes_on(inbox: Inbox) -> None:
+    put(inbox, Call(ORDER, "1"))
+    [(pages,)] = inbox.ask("pragma page_count")
+    inbox.ask(f"pragma max_page_count = {pages}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        inbox.put([Arrival("a", SHOP, Call(ORDER, "2", kept={"x": "x" * 50_000}), ("contacts",), "2026")])
+    inbox.ask(f"pragma max_page_count = {pages + 1000}")
+    put(inbox, Call(ORDER, "3"))
+    assert [row[0] for row in inbox.ask("select id from entries")] == ["1", "3"]

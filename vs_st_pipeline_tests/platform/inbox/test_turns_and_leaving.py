@@ -153,6 +153,8 @@ def test_h19_what_names_a_forgotten_person_leaves_the_disk(inbox: Inbox) -> None
     assert gone == 5
     assert [one.record for one in inbox.waiting()] == ["700101"], "an order's number is no customer's id"
     assert set(inbox.opt_outs("m")) == {"a" * 24}
+    put(inbox, Call(CONTACT, "a" * 24))
+    assert {one.record: one.opted_out for one in inbox.waiting()} == {"700101": 0, "a" * 24: 1}
     inbox.forget("m", [("contact", "a" * 24)])
     left = b"".join(path.read_bytes() for path in inbox.path.parent.glob(f"{FILE}*"))
     assert b"7075550142" not in left

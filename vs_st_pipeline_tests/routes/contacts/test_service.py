@@ -162,6 +162,7 @@ def test_9_3_nobody_who_is_not_active_counts_as_in_trouble_late_or_to_be_synced(
     assert {"pending", "ended"} <= set(QUIET)
 
 
+@pytest.mark.slow  # the same way as of a paused route
 def test_9_3_a_run_of_dagster_for_one_that_is_not_active_succeeds_and_makes_nothing(
     story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
