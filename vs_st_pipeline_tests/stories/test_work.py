@@ -65,6 +65,18 @@ def test_an_order_that_ships_is_in_the_contact_by_one_targeted_sync(synced: Stor
     synced.clean()
 
 
+def test_h25_more_than_one_targeted_sync_may_ask_for_is_done_by_several_at_once(synced: Story) -> None:
+    people = (700101, 700103, 700105, 700108, 700110, 700111, 700101, 700103)
+    for number, customer_id in enumerate(people):
+        synced.shop.add_order(customer_id, orderNumber=f"NEW{number}", total="33.00", orderStatus="SHIPPED")
+    put(synced, *(Call(ORDER, f"NEW{number}", event="CREATED") for number in range(len(people))))
+    done = synced.run("work", "--once", "--json")
+    assert done.exit_code == 0, done
+    assert [max(report["calls"].values()) <= 20 for report in done.json["merchants"]] == [True, True]
+    listed = synced.run("inbox", "--json").json
+    assert {row["outcome"] for row in listed["entries"]} == {"written"}
+
+
 def test_what_is_due_within_three_seconds_is_waited_for_and_nothing_else(synced: Story) -> None:
     inbox = put(synced, shipped(synced), ago=0.0)
     began = time.monotonic()
