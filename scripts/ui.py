@@ -84,28 +84,39 @@ def main() -> int:
     }
     _fresh_home(folder)
     beside: list[subprocess.Popen[bytes]] = []
+    ended = threading.Event()
     try:
         with Sandbox("fleet") as box:
-            merchants = _past(box, folder)
-            _register(merchants)
-            _webhooks(box, folder, beside)
-            print("Dagster starts, and the first tick with it ...", flush=True)
-            dagster = _dagster_dev(folder, port)
-            beside.append(dagster)
-            _first_tick(dagster, port)
-            if dagster.poll() is not None:
-                said = (folder / LOG).read_text(encoding="utf-8", errors="replace")
-                print(f"Dagster has ended; the last of {folder / LOG}:\n{said[-2000:]}", file=sys.stderr)
-                return 1
-            print(_welcome(f"http://127.0.0.1:{port}", folder), flush=True)
-            threading.Thread(target=_life, args=(box,), daemon=True).start()
-            return dagster.wait()
+            try:
+                return _shown(box, folder, port, beside, ended)
+            finally:  # while the stand-ins still answer, so that nothing fails on its way out
+                ended.set()
+                for process in reversed(beside):
+                    _stop(process)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _shown(box: Sandbox, folder: Path, port: int, beside: list[subprocess.Popen[bytes]], ended: threading.Event) -> int:
+    """Make all that there is to see, and wait for the end; the exit code."""
+    try:
+        merchants = _past(box, folder)
+        _register(merchants)
+        _webhooks(box, folder, beside)
+        print("Dagster starts, and the first tick with it ...", flush=True)
+        dagster = _dagster_dev(folder, port)
+        beside.append(dagster)
+        _first_tick(dagster, port)
+        if dagster.poll() is not None:
+            said = (folder / LOG).read_text(encoding="utf-8", errors="replace")
+            print(f"Dagster has ended; the last of {folder / LOG}:\n{said[-2000:]}", file=sys.stderr)
+            return 1
+        print(_welcome(f"http://127.0.0.1:{port}", folder), flush=True)
+        threading.Thread(target=_life, args=(box, ended), daemon=True).start()
+        return dagster.wait()
     except KeyboardInterrupt:
         print("\nstopping ...", flush=True)
         return 0
-    finally:
-        for process in reversed(beside):
-            _stop(process)
 
 
 def _past(box: Sandbox, folder: Path) -> list[str]:
@@ -154,10 +165,9 @@ def _webhooks(box: Sandbox, folder: Path, beside: list[subprocess.Popen[bytes]])
     fleet.life(box, 12, random.Random(2))
 
 
-def _life(box: Sandbox) -> None:
+def _life(box: Sandbox, ended: threading.Event) -> None:
     chance = random.Random()
-    while True:
-        time.sleep(60)
+    while not ended.wait(60):
         fleet.life(box, chance.randint(1, 4), chance)
 
 
