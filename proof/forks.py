@@ -40,6 +40,7 @@ from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.inbox.store import LEASE_SECONDS, Inbox
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.routes.contacts import handed_over, targeted
 from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.routes.contacts.stage_names import STAGES
 
