@@ -356,7 +356,7 @@ def land_hinted_customer(run: Run, customer_id: int, text: str | None) -> bool:
         if row is not None and news and told not in (None, _phone(row[1]), row[2]):
             db.execute("update raw.vinoshipper_customers set phone = ? where customer_id = ?", [told, customer_id])
         if text is None:
-            set_state(db, LIST_WANTED, own, run.now())
+            set_state(db, LIST_WANTED, True, run.now())
         if news:
             hint(db, kind, [own], HINTED, run.now())
     return news

@@ -16,7 +16,7 @@ It is long because each way from a hint to the contacts that stand for it must b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -31,6 +31,7 @@ from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.read_queue import HINTED, hint, is_hinted
 from vs_st_pipeline.domain.errors import PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, MEMBERSHIP, ORDER, Hint, Outcome
+from vs_st_pipeline.domain.matching import ContactIdentity, Link
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.single_reads import is_of_one_record
 from vs_st_pipeline.pipeline.hinted import MOST_REQUESTS, HintDesk
@@ -125,6 +126,7 @@ class HintedReads:
     _customers: dict[int, bool | None] = field(default_factory=dict)  # news, or None: it answered 404
     _contacts: dict[str, str | None] = field(default_factory=dict)  # status, or None: it is not there
     _well: set[str] = field(default_factory=set)
+    _linked: dict[str, tuple[ContactIdentity, Link]] = field(default_factory=dict)
     _failed: int = 0
     _own: int = 0  # requests to the shop for the record that is read now
     _receipts: int = 0  # that are yet to be read, at most
@@ -203,6 +205,11 @@ class HintedReads:
             record.outcome = Outcome.HANDED_OVER
         except PipelineError as error:
             self._went_wrong(record, error)
+
+    def linked(self, contact_ids: Collection[str]) -> Linked:
+        """Return those of these contacts that were found opted in, with the customers that they stand for."""
+        found = [self._linked[one] for one in sorted(contact_ids) if one in self._linked]
+        return Linked([contact for contact, _ in found], {link.contact_id: link for _, link in found}, {})
 
     def status_of(self, contact_id: str) -> str | None:
         """Return the status of a contact as this sync has read it; None where it is not there, or was not read."""
@@ -372,7 +379,9 @@ class HintedReads:
             self._read_customer(record, customer_id)
         for number in orders:
             self._read_order(record, number)
-        record.contacts.update(one.contact_id for one in linked.contacts)
+        for one in linked.contacts:
+            record.contacts.add(one.contact_id)
+            self._linked[one.contact_id] = one, linked.links[one.contact_id]
 
     # --- contacts -----------------------------------------------------------------------------------------------------
 

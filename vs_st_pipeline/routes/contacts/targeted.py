@@ -49,7 +49,7 @@ from vs_st_pipeline.routes.contacts import map_file, planning, stages, sync
 from vs_st_pipeline.routes.contacts.demand import receipts_in_demand, wants_receipts
 from vs_st_pipeline.routes.contacts.handed_over import hand_over
 from vs_st_pipeline.routes.contacts.hinted_reads import HintedReads, HintedRecord, hinted_records
-from vs_st_pipeline.routes.contacts.identity import customers_to_read, link_some
+from vs_st_pipeline.routes.contacts.identity import customers_to_read
 from vs_st_pipeline.routes.contacts.session import ContactsSession, open_session
 from vs_st_pipeline.routes.contacts.stage_names import CUSTOMERS, ORDERS, PLANNED, STAGED, STAGES, SYNCED
 from vs_st_pipeline.routes.contacts.systems import NAME, SYSTEMS
@@ -185,11 +185,11 @@ class _Targeted:
 
     def _read_receipts(self, session: ContactsSession, records: Sequence[HintedRecord]) -> None:
         run = self._run
-        contacts = sorted({one for record in records if record.is_open for one in record.contacts})
+        contacts = {one for record in records if record.is_open for one in record.contacts}
         with run.open() as db:
             if not wants_receipts(db, self._map):
                 return
-            linked = link_some(db, contacts)
+            linked = self._reads.linked(contacts)
             wanted = customers_to_read(linked.contacts, linked.links)
             numbers = receipts_in_demand(run, db, linked, wanted, self._map)
         # Where hints may ask for no more, the rest is written all the same: that field is left for a whole sync.
