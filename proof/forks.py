@@ -40,9 +40,8 @@ from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.inbox.store import LEASE_SECONDS, Inbox
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.routes.contacts import handed_over, targeted
 from vs_st_pipeline.routes.contacts import sync as pipeline
-from vs_st_pipeline.routes.contacts import targeted
-from vs_st_pipeline.routes.contacts.handed_over import hand_over
 from vs_st_pipeline.routes.contacts.stage_names import STAGES
 
 Record = dict[str, Any]
@@ -187,7 +186,7 @@ def _sync_hinted(run: Run) -> Report:
     inbox = Inbox(run.warehouse.data_dir, lambda: time.time() + 2 * LEASE_SECONDS)
     inbox.take_back_dead()
     waiting = inbox.waiting([run.merchant.id])
-    desk = HintDesk(inbox, run.merchant.id, run.route, waiting, run.run_id, hand_over=hand_over)
+    desk = HintDesk(inbox, run.merchant.id, run.route, waiting, run.run_id, hand_over=handed_over.hand_over)
     report = targeted.run_hinted(replace(run, inbox=inbox), desk)
     inbox.give_back(desk.open)
     return report

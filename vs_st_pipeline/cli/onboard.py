@@ -189,6 +189,10 @@ def _say_table(results: Sequence[RowResult]) -> None:
     for (step, do), names in _to_do(results).items():
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         say("", f"{step}, {', '.join(names[:MOST_NAMED])}{more}:", *(f"  {line}" for line in do.split("\n")))
+    for one in results:
+        told = one.steps.get("confirmation")
+        if told is not None and told.state == "skipped" and not one.again:  # nobody else is told, so it is printed
+            say("", told.says)
     counts = [f"{sum(one.status == state for one in results)} {state}" for state in ("complete", "waiting", "failed")]
     say("", ", ".join(counts))
 

@@ -16,9 +16,8 @@ It is long because a run of one route and a tick of all are one function, told a
 
 # No `from __future__ import annotations`: Dagster takes config of an op from its annotations.
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, zip_longest
@@ -35,7 +34,7 @@ from dagster import (
 )
 from pydantic import Field
 
-from vs_st_pipeline.defs import checks
+from vs_st_pipeline.defs import checks, hint_news
 from vs_st_pipeline.defs.check_results import merge_results
 from vs_st_pipeline.defs.fleet_health import refreshed
 from vs_st_pipeline.defs.merchant_pool import MerchantResult, Part, run_all, threads_for
@@ -47,13 +46,10 @@ from vs_st_pipeline.defs.storage.planned_events import log_planned
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.operations.fleet.health import label as fleet_label
-from vs_st_pipeline.operations.fleet.inbox_expiry import expire
 from vs_st_pipeline.pipeline.checks import Check
 from vs_st_pipeline.pipeline.metrics import Metric
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.pipeline.route_files import named_for
-from vs_st_pipeline.platform.inbox import statistics
-from vs_st_pipeline.platform.inbox.store import UNUSABLE, Inbox
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
@@ -120,7 +116,10 @@ def execute(
         share.stages = share.route.stages_for(share.assets, dry_run=config.dry_run)
         share.merchant_ids, share.in_the_file = _selected_merchants(file, share, config)
         logs[name] = ReportLog(
-            data_dir / named_for(name, "reported.json"), storage_id, context.run.run_id, _written(data_dir, name)
+            data_dir / named_for(name, "reported.json"),
+            storage_id,
+            context.run.run_id,
+            hint_news.last_written(data_dir, name),
         )
         is_news = _news_since(logs[name], now) if config.due_only else (lambda _: Detail.PAGES)
         parts[name] = Part(share.route, run_of, share.stages, share.checks, is_news)
@@ -137,7 +136,7 @@ def execute(
                 share = by_name[result.part.route.name]
                 if result.failed:
                     failed.append(result)
-                _add_hints(data_dir, result, share, logs[share.route.name])
+                hint_news.add_to_page(data_dir, result, logs[share.route.name])
                 yield from _told(context, result, share, logs[share.route.name], step)
         to_the_end = True
     finally:  # also for a run that is stopped: what was reported is reported
@@ -157,7 +156,7 @@ def execute(
         else:
             yield from results
     if config.due_only and not config.dry_run:
-        _expire_hints(context)
+        hint_news.expire(context.log)
     if any(share.route.writes in share.stages for share in shares):  # otherwise no merchant's status has changed
         yield from refreshed(context.log, file)
     as_before = [result for result in failed if not result.told]
@@ -165,39 +164,6 @@ def execute(
         context.log.warning(f"{len(as_before)} fail as before: {_names(as_before)}")
     if len(failed) > len(as_before):
         raise _failure([result for result in failed if result.told], len(work), len(as_before))
-
-
-def _written(data_dir: Path, route: str) -> dict[str, float]:
-    """Return when a hint last led to a write, by merchant."""
-    inbox = Inbox(data_dir)
-    try:
-        return statistics.last_written(inbox, route)
-    except UNUSABLE:  # it is told by the next run
-        return {}
-    finally:
-        inbox.close()
-
-
-def _expire_hints(context: Context) -> None:
-    try:
-        told = expire(os.environ)
-    except BadSettings as error:
-        told = f"old entries of the inbox stay: {error.message}"
-    if told:
-        context.log.warning(told)
-
-
-def _add_hints(data_dir: Path, result: MerchantResult, share: Share, log: ReportLog) -> None:
-    """Say on the page of what was written that hints led to writes: a quiet sync after them has written nothing."""
-    since = log.hinted_after(result.merchant_id) if result.told else None
-    made = [result.made[asset] for asset in share.route.made_by(share.route.writes) if asset in result.made]
-    if since is None or not made:
-        return
-    inbox = Inbox(data_dir)
-    with closing(inbox), suppress(*UNUSABLE):
-        count = statistics.written_since(inbox, share.route.name, result.merchant_id, since)
-        for shown in made:
-            shown["hints that led to a write since it was last told"] = count
 
 
 def _news_since(log: ReportLog, now: datetime) -> Callable[[Report], Detail]:

@@ -210,7 +210,7 @@ def _rows(
             {
                 "hour": "this hour" if ago == 0 else f"-{ago} h",
                 "entries": sum(came.get(hour, {}).values()),
-                **_grouped(settled.get(hour, {})),
+                "outcomes": ", ".join(f"{count} {name}" for name, count in _most_first(settled.get(hour, {}))),
                 **{name: f"{getattr(lag, name):.1f} s" if lag else "" for name in _PERCENTILES},
             }
         )
@@ -228,6 +228,10 @@ def _entries(came: Mapping[int, Mapping[str, int]], hours: Sequence[int]) -> str
         return f"nothing came within {len(hours)} hours"
     series = {system: [came.get(hour, {}).get(system, 0) for hour in hours] for system in systems}
     return by_hour(f"{total} entries within {len(hours)} hours", series)
+
+
+def _most_first(outcomes: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(outcomes.items(), key=lambda one: (-one[1], one[0]))
 
 
 def _grouped(outcomes: Mapping[str, int]) -> dict[str, int]:

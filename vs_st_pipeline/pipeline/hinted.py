@@ -36,6 +36,7 @@ class HintDesk:
         hand_over: the route's; hints that are settled as handed over go through it, under the same lock.
         settled: what became of each, by number.
         failed: kind of the error that kept a hint from being settled, by number.
+        put_off: seconds after which a hint that was not come to is due again, by number.
         written: when the last ledger commit was that a hint led to, by number; epoch seconds.
     """
 
@@ -49,6 +50,7 @@ class HintDesk:
     hints: dict[int, Hint] = field(default_factory=dict)
     settled: dict[int, tuple[Outcome, HintState]] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
+    put_off: dict[int, float] = field(default_factory=dict)
     written: dict[int, float] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
     run: Run | None = None
@@ -100,6 +102,14 @@ class HintDesk:
     def fail(self, hints: Iterable[Hint], kind: str) -> None:
         """Say that these hints could not be settled, by which kind of error; they wait for their next try (H30)."""
         self.failed.update((hint.hint, kind) for hint in hints)
+
+    def leave(self, hints: Iterable[Hint], seconds: float = 0.0) -> None:
+        """Leave hints to a later targeted sync, because this one is full: that is no try, and no failure.
+
+        Args:
+            seconds: until they are due again; 0: at once.
+        """
+        self.put_off.update((hint.hint, seconds) for hint in hints)
 
     def finish(self, report: Report) -> None:
         """Settle in the inbox what was settled here, and fill in the report; who started the sync has the rest.

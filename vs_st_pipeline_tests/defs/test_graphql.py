@@ -12,6 +12,7 @@ import pytest
 from vs_st_pipeline.definitions import defs
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support.dagster_ui import PLANNED, SYNCED, Ui, running, wait_for
+from vs_st_pipeline_tests.support.hints import Hints
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ui"), pytest.mark.timeout(600)]
 
@@ -53,6 +54,8 @@ query Checks($key: AssetKeyInput!) {
     }
   }
 }"""
+
+RUNS = "{ runsOrError(limit: 20) { ... on Runs { results { jobName status } } } }"
 
 
 class Backfills(Ui):
@@ -163,3 +166,19 @@ def test_everything_killed_in_the_middle_goes_on_when_it_is_started_again(ui: Ba
     assert ui.ended(retried["backfillId"]) == "COMPLETED_SUCCESS"
     assert len([e for e in ui.box.simpletexting.control.journal(TEST) if e["method"] == "PUT"]) == 7
     assert ui.box.simpletexting.control.created(TEST) == []
+
+
+def test_the_daemon_starts_a_run_for_what_is_hinted_where_no_worker_is_alive(ui: Backfills) -> None:
+    """webhooks-onboarding.md section 7: `inbox_watch`, and no second run while the first is unfinished."""
+    assert ui.ended(ui.backfill(TEST)) == "COMPLETED_SUCCESS"
+    ui.box.vinoshipper.control.patch_order("90000000017", orderStatus="DELIVERED")
+    hints = Hints(ui.data, at=time.time())
+    hints.comes("90000000017", merchant=TEST)
+    try:
+        wait_for(lambda: hints.inbox.ask("select 1 from hints where state = 'done'"))
+        assert hints.inbox.ask("select outcome from hints") == [("written",)]
+    finally:
+        hints.inbox.close()
+    hinted = wait_for(lambda: [run for run in ui.ask(RUNS)["results"] if run["jobName"] == "sync_hinted"])
+    assert len(hinted) == 1
+    wait_for(lambda: ui.ask(RUNS)["results"][0]["status"] == "SUCCESS")

@@ -14,7 +14,7 @@ from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.hinted import HintDesk
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.contacts import targeted
+from vs_st_pipeline.routes.contacts import handed_over, targeted
 from vs_st_pipeline_tests.support.story import TEST, Story
 
 SYSTEMS = {ORDER: "vinoshipper", CUSTOMER: "vinoshipper", MEMBERSHIP: "vinoshipper", CONTACT: "simpletexting"}
@@ -41,7 +41,7 @@ class Hints:
 
     def desk(self) -> HintDesk:
         waiting = self.inbox.waiting([TEST])
-        return HintDesk(self.inbox, TEST, "contacts", waiting, "test", self.rates, hand_over=targeted.hand_over)
+        return HintDesk(self.inbox, TEST, "contacts", waiting, "test", self.rates, hand_over=handed_over.hand_over)
 
     def sync(self, now: datetime | None = None) -> Report:
         """Sync all that waits; what is not settled waits again."""

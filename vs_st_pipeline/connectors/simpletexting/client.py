@@ -249,15 +249,12 @@ class SimpleTextingClient:
 
     def list_custom_fields(self, page: int) -> Page:
         """Read one page of `GET /custom-fields`."""
-        params = {"page": page, "size": PAGE_SIZE}
-        answer = self.http.request("list_custom_fields", "GET", "/api/custom-fields", shape=_Page, params=params)
-        return _page(self._note_time(answer))
+        return self.page_of("list_custom_fields", "/api/custom-fields", page)
 
-    def list_webhooks(self, page: int) -> Page:
-        """Read one page of `GET /webhooks`."""
+    def page_of(self, call: str, path: str, page: int) -> Page:
+        """Read one page of a short list."""
         params = {"page": page, "size": PAGE_SIZE}
-        answer = self.http.request("list_webhooks", "GET", "/api/webhooks", shape=_Page, params=params)
-        return _page(self._note_time(answer))
+        return _page(self._note_time(self.http.request(call, "GET", path, shape=_Page, params=params)))
 
     def update_contact(
         self, contact_id: str, body: Mapping[str, Any], may_leave: Callable[[], bool] | None = None

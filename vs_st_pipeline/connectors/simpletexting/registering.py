@@ -35,7 +35,7 @@ class SimpleTextingRegistrar:
     def list(self) -> Sequence[Registration]:
         rows: dict[bytes, None] = {}
         for page in range(_MOST_PAGES):
-            found = self._client.list_webhooks(page)
+            found = self._client.page_of("list_webhooks", _PATH, page)
             before = len(rows)
             rows |= dict.fromkeys(found.rows)
             if len(rows) == before or page + 1 >= (found.total_pages or 1):

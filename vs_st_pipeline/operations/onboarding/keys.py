@@ -44,7 +44,8 @@ def take_secrets(walk: Walk) -> StepResult:
     try:
         found = _find(walk)
         if found.variables:
-            return StepResult(WAITING, f"not set: {', '.join(found.variables)}", "set them, and run it again")
+            names = ", ".join(found.variables)
+            return StepResult(WAITING, f"not set: {names}", f"set {names}, and run it again")
         if found.lacking:
             names = ", ".join(found.lacking)
             return StepResult(WAITING, f"not given: {names}", f"give {names} in --from FILE, or run it at a terminal")

@@ -183,7 +183,7 @@ class Onboarding:
         steps = {one["step"]: StepResult(one["state"], one["says"], one["do"]) for one in content.steps}
         for name, one in steps.items():
             self.place.on_step(walk.id, name, one)
-        return walk.result(steps)
+        return replace(walk.result(steps), again=True)
 
     def _take_all(self, walk: Walk) -> dict[str, StepResult]:
         takes = steps_of(walk.routes)

@@ -40,4 +40,4 @@ def _stands(merchant_id: str, path: Path, file: MerchantsFile) -> RowResult:
         before = list(steps)[: list(steps).index(ENTRY)]
         steps |= {name: kept.get(name, steps[name]) for name in before}
         steps[ENTRY] = StepResult(WAITING, "no entry stands", f"vs-st onboard --merchant {merchant_id}")
-    return RowResult(merchant_id, steps, content.missing_fields, content.planned)
+    return RowResult(merchant_id, steps, content.missing_fields, content.planned, again=True)

@@ -90,6 +90,7 @@ class RowResult:
     Attributes:
         steps: by name, in their order; those that were not reached too.
         calls: requests by system.
+        again: it was complete before, and nothing was done.
     """
 
     merchant: str
@@ -98,6 +99,7 @@ class RowResult:
     planned: Mapping[str, Any] | None = None
     calls: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    again: bool = False
 
     @property
     def status(self) -> str:

@@ -22,7 +22,6 @@ from vs_st_pipeline.operations.webhooks.site import Recognizer, Site
 from vs_st_pipeline.operations.webhooks.wanted import idle_kinds, systems_with_hooks, wanted_kinds
 from vs_st_pipeline.pipeline.session import Session
 from vs_st_pipeline.platform.connector import Connector
-from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.hooks import Hooks, NotEnabled, Registrar, Registration
 from vs_st_pipeline.platform.run import Run
 
@@ -181,7 +180,6 @@ class Desk:
             change = self.standing.changed.get(group)
             accepted = False
             self._note_making()
-            failpoint("webhook")
             try:
                 if change is not None:
                     registrar.change(change.id, group, self.url)
@@ -194,7 +192,6 @@ class Desk:
                 if error.http_status not in _REFUSALS:
                     raise
                 self._refuse(group)
-            failpoint("webhook made")
             # What was accepted is not asked for again, whatever the list says: that would make a second one.
             tries[group] = _TRIES if accepted else tries.get(group, 0) + 1
             self._list(registrar)

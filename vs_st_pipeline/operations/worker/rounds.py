@@ -115,6 +115,7 @@ class Worker:
                 for turn, taken in self._ended(self._pause(waiting)):
                     if taken.held:
                         left |= {key_of(one) for one in turn.records}
+                    left |= {key_of(one) for one in taken.left}
                     if taken.report is not None:
                         reports.append(taken.report)
                         self.told(taken.report)

@@ -39,11 +39,13 @@ class Taken:
         report: None where there is nothing to tell.
         again_in: seconds until the pair is tried again, where nothing could be begun.
         held: another sync holds the lock: what was to be read goes on waiting.
+        left: records that the sync did not come to, because it was full; they are due.
     """
 
     report: Report | None
     again_in: float = 0.0
     held: bool = False
+    left: tuple[Record, ...] = ()
 
 
 def new_owner() -> str:
@@ -90,7 +92,12 @@ def take(
         _after(inbox, desk, report, stopped=stopping())
         again_in = gap_after(1) if report.status == FAILED and not desk.hints else 0.0
     report.hints.update(free)
-    return Taken(report, again_in)
+    return Taken(report, again_in, left=_left(turn, desk))
+
+
+def _left(turn: Turn, desk: HintDesk) -> tuple[Record, ...]:
+    names = {desk.hints[number].record for number, seconds in desk.put_off.items() if not seconds}
+    return tuple(one for one in turn.records if (one.system, one.kind, one.record) in names)
 
 
 def _sync(run: Run, route: Route, desk: HintDesk) -> Report:
@@ -142,7 +149,10 @@ def _after(inbox: Inbox, desk: HintDesk, report: Report, *, stopped: bool) -> No
         inbox.give_back(left)
     else:
         for hint in left:
-            _try_again(inbox, hint, desk.failed.get(hint.hint) or kind or UNREADABLE)
+            if kind is None and (seconds := desk.put_off.get(hint.hint)) is not None:
+                inbox.give_back([hint], not_before=inbox.clock() + seconds if seconds else 0.0)
+            else:
+                _try_again(inbox, hint, desk.failed.get(hint.hint) or kind or UNREADABLE)
 
 
 def _try_again(inbox: Inbox, hint: Hint, kind: str) -> None:

@@ -121,8 +121,11 @@ class Inbox:
         if found is not None and self._threads.of == (os.getpid(), _inode(self.path)):
             return found
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.close(handle)
+        if not self.exists:
+            # Never one that is there: closing any handle of it gives up the locks that this process holds by SQLite.
+            # Then another process takes itself for the last one and removes the log, with what is written to it since.
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
         db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = full")

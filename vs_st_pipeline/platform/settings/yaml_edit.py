@@ -41,7 +41,7 @@ def write_scalar(value: Scalar) -> str:
     if isinstance(value, date):
         return value.isoformat()
     plain = _dumped(value)
-    return plain if "\n" not in plain else _dumped(value, '"')
+    return plain if len(plain.splitlines()) == 1 else _dumped(value, '"')
 
 
 def _dumped(value: Scalar, style: str | None = None) -> str:

@@ -33,7 +33,7 @@ from vs_st_pipeline.domain.errors import PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, MEMBERSHIP, ORDER, Hint, Outcome
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.single_reads import is_of_one_record
-from vs_st_pipeline.pipeline.hinted import HintDesk
+from vs_st_pipeline.pipeline.hinted import MOST_REQUESTS, HintDesk
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts.identity import Linked, customers_to_read, link_opted_in, link_some
 from vs_st_pipeline.routes.contacts.session import ContactsSession
@@ -41,11 +41,17 @@ from vs_st_pipeline.routes.contacts.session import ContactsSession
 OPTS_OUT: Final = "UNSUBSCRIBE_REPORT"
 NEW_PHONE: Final = "CONTACT_PHONE_UPDATE"
 T = TypeVar("T")
+USUAL_REQUESTS: Final = 3  # an order, its customer, its receipt
+WAIT_SECONDS: Final = 5.0
 IN_A_ROW: Final = 2  # reads that failed one after the other: the system's trouble, and no further record has to show it
 
 
 class HandedOver(Exception):
     """Hints may ask for no more: a whole sync does the rest of this record."""
+
+
+class Full(Exception):
+    """This targeted sync may ask for no more: the next one reads this record."""
 
 
 @dataclass(slots=True)
@@ -56,7 +62,7 @@ class HintedRecord:
         kind, name: as hints name it: by its id, or a contact by its phone.
         outcome: what became of it; None: nothing yet.
         error: why it could not be read, or it is not known whether it was written: it waits for another try.
-        waits: hints may ask for no more now, and nobody else does this.
+        waits: seconds until a later targeted sync reads it, because this one may not; None: it need not wait.
         contacts: ids of those that are to be brought right, because the record says something new.
         settled: the desk was told.
     """
@@ -66,7 +72,7 @@ class HintedRecord:
     name: str
     outcome: Outcome | None = None
     error: PipelineError | None = None
-    waits: bool = False
+    waits: float | None = None
     contacts: set[str] = field(default_factory=set)
     settled: bool = False
     _marks: set[tuple[str, str]] = field(default_factory=set)
@@ -74,7 +80,7 @@ class HintedRecord:
     @property
     def is_open(self) -> bool:
         """Say whether it is still to be done in this sync."""
-        return self.outcome is None and self.error is None and not self.waits
+        return self.outcome is None and self.error is None and self.waits is None
 
     @property
     def opts_out(self) -> bool:
@@ -120,6 +126,8 @@ class HintedReads:
     _contacts: dict[str, str | None] = field(default_factory=dict)  # status, or None: it is not there
     _well: set[str] = field(default_factory=set)
     _failed: int = 0
+    _own: int = 0  # requests to the shop for the record that is read now
+    _receipts: int = 0  # that are yet to be read, at most
 
     # --- what costs no request ----------------------------------------------------------------------------------------
 
@@ -171,12 +179,18 @@ class HintedReads:
             PipelineError: it is the system's trouble.
         """
         read = {ORDER: self._order, CUSTOMER: self._customer, MEMBERSHIP: self._membership, CONTACT: self._contact}
+        self._own = 0
         try:
+            if not record.opts_out:
+                self._see_room()
             read[record.kind](record)
         except HandedOver:
             record.outcome = Outcome.HANDED_OVER
+        except Full:
+            record.waits = 0.0
         except PipelineError as error:
             self._went_wrong(record, error)
+        self._receipts += bool(record.contacts)
 
     def read_contacts(self, record: HintedRecord) -> None:
         """Read the contacts of a record singly, as far as this sync has not; raises as `read`."""
@@ -212,10 +226,31 @@ class HintedReads:
         self._well.add(system)
         self._failed = 0
 
-    def _ask(self, requests: int = 1) -> None:
-        """Take requests at the shop; where there are too few left, a whole sync does the rest."""
+    @property
+    def room(self) -> int:
+        """Return how many requests this sync may still send to the shop."""
+        return MOST_REQUESTS - self.desk.asked.get(VINOSHIPPER, 0)
+
+    def _see_room(self) -> None:
+        """Begin no record that this sync could not end: an order or contact as a rule takes three requests at most."""
+        if self.room < USUAL_REQUESTS + self._receipts:
+            raise Full
+
+    def _ask(self, requests: int = 1) -> bool:
+        """Take requests at the shop.
+
+        Raises:
+            HandedOver: the record needs more than one sync may send, or hints have had their share.
+            Full: the next targeted sync may send them.
+        """
+        if self._own + requests > MOST_REQUESTS:
+            raise HandedOver
+        if requests > self.room:
+            raise Full
         if not self.desk.may_ask(VINOSHIPPER, requests):
             raise HandedOver
+        self._own += requests
+        return True
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
@@ -252,8 +287,10 @@ class HintedReads:
             again = landing_orders.land_hinted_order(run, number, body.text, began)
             landed = again if landed is None else landing_orders.HintedOrder(True, again.owner)
             record.mark(ORDER, number)
-            if not again.cut or not self.desk.may_ask(VINOSHIPPER):
+            if not again.cut:
                 break
+            if landed is again:
+                self._ask()
         self.session.report.seen["orders"] += 1
         return landed
 
@@ -307,9 +344,11 @@ class HintedReads:
         with run.open() as db:
             known = stored.is_stored(db, CUSTOMER, str(customer_id))
         news = landing.land_hinted_customer(run, customer_id, None if body is None else body.text)
-        desk.inbox.note_read(
-            desk.merchant, VINOSHIPPER, CUSTOMER, str(customer_id), news=news, gone=body is None and not known
-        )
+        gone = body is None and not known
+        if record.kind == CUSTOMER and int(record.name) == customer_id:
+            desk.note_read(record.hints[0], news=news, gone=gone)
+        else:  # a read for an order counts as one of the customer (ruling 9)
+            desk.inbox.note_read(desk.merchant, VINOSHIPPER, CUSTOMER, str(customer_id), news=news, gone=gone)
         self._customers[customer_id] = None if body is None else news
         record.mark(CUSTOMER, str(customer_id))
         self.session.report.seen["customers"] += 1
@@ -342,10 +381,10 @@ class HintedReads:
             ids = _stored_contacts(db, record.name)
         known, before = bool(ids), self._bodies(ids)
         if not self.desk.may_ask(SIMPLETEXTING, max(1, len(ids)) * (1 if record.opts_out else 2), most=None):
-            record.waits = record.opts_out  # nobody else reads it for this: it is held until then (H23, H27)
-            if record.waits:
-                return
-            raise HandedOver
+            if not record.opts_out:
+                raise HandedOver
+            record.waits = WAIT_SECONDS  # nobody else reads it for this: it is held until then (H23, H27)
+            return
         for contact_id in ids:
             if contact_id not in self._contacts:
                 self._read_contact(contact_id, hinted=True)
@@ -425,11 +464,11 @@ class HintedReads:
             record.contacts.update(linked.links)
 
     def _look_up(self, phone: str) -> None:
-        run, desk = self.session.run, self.desk
+        run = self.session.run
         with run.open() as db:
             if looked_up(db, phone, run.now()):
                 return
-        if not look_up(run, self.session.vinoshipper, phone, lambda: desk.may_ask(VINOSHIPPER)):
+        if not look_up(run, self.session.vinoshipper, phone, self._ask):
             raise HandedOver
         self._went_well(VINOSHIPPER)
 

@@ -109,7 +109,10 @@ class _Targeted:
             for record in records:
                 reads.settle_without_asking(db, record)
         self._settle(records)
-        asking = [record for record in records if record.outcome is None][:MOST_RECORDS]
+        asking = [record for record in records if record.outcome is None]
+        for record in asking[MOST_RECORDS:]:
+            record.waits = 0.0
+        asking = asking[:MOST_RECORDS]
         try:
             for record in asking:
                 session.do(ORDERS if record.kind == ORDER else CUSTOMERS, _read, reads, record)
@@ -122,11 +125,13 @@ class _Targeted:
 
     def _settle(self, records: Sequence[HintedRecord]) -> None:
         """Tell the desk what became of records, as far as it was not told."""
-        new = [record for record in records if not record.settled and not record.is_open and not record.waits]
+        new = [record for record in records if not record.settled and not record.is_open]
         self._unmark(new)
         for record in new:
             if record.outcome is not None:
                 self._desk.settle(record.hints, record.outcome)
+            elif record.waits is not None:
+                self._desk.leave(record.hints, record.waits)
             elif record.error is not None:
                 self._desk.fail(record.hints, record.error.kind)
             record.settled = True
@@ -188,6 +193,7 @@ class _Targeted:
             wanted = customers_to_read(linked.contacts, linked.links)
             numbers = receipts_in_demand(run, db, linked, wanted, self._map)
         # Where hints may ask for no more, the rest is written all the same: that field is left for a whole sync.
+        numbers = numbers[: self._reads.room]
         if numbers and self._desk.may_ask(VINOSHIPPER, len(numbers)):
             stages.read_receipts(session, numbers)
 

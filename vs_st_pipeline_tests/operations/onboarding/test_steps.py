@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.operations.onboarding import confirming
+from vs_st_pipeline_tests.operations.fleet.test_alerts import Receiver
 from vs_st_pipeline_tests.operations.onboarding.agency import PAID, Agency, mode_of, states, step
 from vs_st_pipeline_tests.support.story import OTHER, TEST, Record
 
@@ -485,6 +486,11 @@ def test_9_2_nobody_to_tell_is_printed_and_skipped(agency: Agency) -> None:
     told = step(row, "confirmation")
     assert (row["status"], told["state"]) == ("complete", "skipped")
     assert told["says"] == "Test Winery (test-winery) has been added to the Vinoshipper integration."
+    other = str(agency.table(agency.row(OTHER)))
+    printed = "Other Winery (other-winery) has been added to the Vinoshipper integration."
+    options = ["--enable", "--skip-fields"]
+    assert printed in agency.run("onboard", "--from", other, *options).out
+    assert printed not in agency.run("onboard", "--from", other, *options).out, "once ever"
 
 
 # --- many rows ----------------------------------------------------------------------------------------------------
@@ -530,3 +536,16 @@ def test_nothing_tells_a_key(agency: Agency) -> None:
 
 def files_in(folder: Path) -> list[Path]:
     return [Path(where) / name for where, _, names in os.walk(folder) for name in names]
+
+
+@pytest.mark.slow
+def test_9_2_the_confirmation_goes_the_way_of_the_alerts(agency: Agency) -> None:
+    service = Receiver()
+    try:
+        agency.environ |= {"VS_ST_ALERTS": "env:ALERTS", "ALERTS": service.url}
+        row = agency.onboard(agency.row(TEST), options=["--enable"]).of(TEST)
+        assert row["status"] == "complete"
+        assert service.titles == ["Test Winery (test-winery) has been added to the Vinoshipper integration."]
+        assert service.url not in agency.run("onboard", "status", "--json").out
+    finally:
+        service.close()

@@ -28,7 +28,7 @@ def test_h39_check_has_the_hooks_and_a_doubt_for_each_that_is_not_ok(hooked: Hoo
     after = checked(hooked)
     assert after["webhooks"] == hooked.webhooks("list")["hooks"]
     assert not any("webhook" in doubt for doubt in after["doubts"])
-    hooked.story.shop.set_fault("500_empty", path_regex="profile/webhooks")
+    hooked.story.shop.set_fault("401", path_regex="profile/webhooks")
     failing = checked(hooked)
     assert any("webhooks at vinoshipper cannot be listed" in doubt for doubt in failing["doubts"])
     assert sorted(row["name"] for row in failing["webhooks"]) == sorted(row["name"] for row in after["webhooks"])

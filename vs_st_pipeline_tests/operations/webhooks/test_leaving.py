@@ -72,7 +72,9 @@ def test_h44_where_they_cannot_be_removed_nothing_is(left: Hooked, why: str) -> 
 
 def test_h44_nobody_is_asked_where_none_was_registered(hooked: Hooked) -> None:
     """H44: only where `webhooks.json` tells of any; no URL or secret is needed then."""
-    hooked.story.begin_synced()
+    hooked.webhooks("register")
+    hooked.webhooks("remove")
+    hooked.story.clear_journals()
     hooked.set(VS_ST_PUBLIC_URL="", VS_ST_HOOK_SECRET="")
     hooked.story.settings({TEST: {"enabled": False}})
     done = offboard(hooked)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -237,3 +240,33 @@ def test_after_a_full_disk_it_goes_on(inbox: Inbox) -> None:
     inbox.ask(f"pragma max_page_count = {pages + 1000}")
     put(inbox, Call(ORDER, "3"))
     assert [row[0] for row in inbox.ask("select id from entries")] == ["1", "3"]
+
+
+_LOOKS = """
+import sys
+from pathlib import Path
+from vs_st_pipeline.platform.inbox.store import Inbox
+inbox = Inbox(Path(sys.argv[1]))
+print(len(inbox.waiting()))
+inbox.beat("worker")
+inbox.close()
+"""
+
+
+def test_h10_what_is_stored_stays_also_where_threads_come_and_go_here_and_processes_elsewhere(tmp_path: Path) -> None:
+    """A handle of the file that is closed here would give up SQLite's locks, and somebody else would remove its log."""
+
+    def seen_elsewhere() -> str:
+        return subprocess.run(
+            [sys.executable, "-c", _LOOKS, str(tmp_path)], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    inbox = Inbox(tmp_path)
+    put(inbox, Call(ORDER, "1"))
+    thread = Thread(target=lambda: (inbox.beat("receiver"), inbox.close()))
+    thread.start()
+    thread.join()
+    assert seen_elsewhere() == "1"
+    put(inbox, Call(ORDER, "2"))
+    assert seen_elsewhere() == "2"
+    inbox.close()

@@ -10,15 +10,20 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.connectors.simpletexting import opt_outs
+from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
+from vs_st_pipeline.domain import brake
 from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, MEMBERSHIP, ORDER
 from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.pipeline import safety
 from vs_st_pipeline.pipeline.session import CancellableLimiter
 from vs_st_pipeline.pipeline.status_file import read_status
+from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.state import set_state
 from vs_st_pipeline.routes.contacts import sync as contacts_sync
 from vs_st_pipeline_tests.support import proved_quiet
 from vs_st_pipeline_tests.support.hinting import Hints, wait_a_moment
 from vs_st_pipeline_tests.support.story import (
+    BRAM,
     MARISOL,
     RENSKE,
     STRANGER,
@@ -399,6 +404,7 @@ def test_h22_who_has_opted_out_by_the_single_read_is_not_written(hints: Hints) -
     assert (hints.outcome(), report.held["opted_out"], hints.story.writes()) == ("held", 1, [])
 
 
+@pytest.mark.slow
 def test_h22_an_e_mail_that_another_contact_gets_is_left_out(hints: Hints) -> None:
     story = hints.story
     for customer_id in (700101, 700108):
@@ -458,6 +464,7 @@ def test_h20_a_customer_who_changed_the_phone_is_linked_at_once(hints: Hints) ->
     assert story.contact("7075550177")["VScustomerID"] == "700126"
 
 
+@pytest.mark.slow
 def test_the_quiet_path_is_void_after_a_targeted_sync_and_right_again_later(hints: Hints) -> None:
     story = hints.story
     for _ in range(3):
@@ -581,33 +588,28 @@ def test_h23_without_an_inbox_file_nobody_makes_one(hints: Hints) -> None:
 # --- the brake over time ----------------------------------------------------------------------------------------------
 
 
-def crowded(story: Story) -> list[str]:
-    """Twelve more contacts, all synced: nineteen in all; six are over thirty per cent."""
-    phones = story.crowd(12)
-    story.settings()
-    story.synced()
-    story.settings(vinoshipper={"refresh": {}}, simpletexting={"full_read": "1d"})
-    story.clear_journals()
-    return phones
+@pytest.fixture
+def braked(hints: Hints, monkeypatch: pytest.MonkeyPatch) -> Hints:
+    """As if seven contacts were enough for the brake: three of them are over thirty per cent."""
+    for module in (safety, brake):
+        monkeypatch.setattr(module, "FEWEST", 7)
+    return hints
 
 
-def loses(hints: Hints, *numbers: int, now: datetime | None = None) -> Report:
-    """These members of the crowd have an order less."""
-    for number in numbers:
-        hints.story.shop.patch_order(f"CR{number:03d}", orderStatus="CANCELLED")
-        hints.put(ORDER, f"CR{number:03d}")
+def loses(hints: Hints, number: str, now: datetime) -> Report:
+    """A contact of that order has one less."""
+    hints.story.shop.patch_order(number, orderStatus="CANCELLED")
+    hints.put(ORDER, number)
     return hints.sync(now)
 
 
-def test_h24_what_targeted_syncs_take_within_a_day_counts_together(hints: Hints) -> None:
-    story = hints.story
-    crowded(story)
-    now = story.box.now
-    assert [loses(hints, number, now=now).accepted for number in range(5)] == [1] * 5
-    report = loses(hints, 5, now=now)
+def test_h24_what_targeted_syncs_take_within_a_day_counts_together(braked: Hints) -> None:
+    hints, story, now = braked, braked.story, braked.story.box.now
+    assert [loses(hints, number, now).accepted for number in ("90000000009", "90000000010")] == [1, 1]
+    report = loses(hints, "90000000015", now)
     assert (report.status, report.error and report.error.kind, report.accepted) == ("failed", "unsafe", 0)
     assert hints.outcomes()[-1] == ("waiting", None)
-    assert story.failed("unsafe", now=now)["error"]["message"].count("6 of 19") == 1, "in a whole plan too"
+    assert "3 of 7 contacts" in story.failed("unsafe", now=now)["error"]["message"], "in a whole plan too"
     story.clear_journals()
     report = hints.sync(now)
     assert (report.error and report.error.kind, report.hints["taken"]) == ("unsafe", 1)
@@ -617,13 +619,18 @@ def test_h24_what_targeted_syncs_take_within_a_day_counts_together(hints: Hints)
     assert hints.sync(now).status == "ok"
 
 
-def test_h24_what_was_taken_a_day_ago_counts_no_more(hints: Hints) -> None:
-    crowded(hints.story)
-    now = hints.story.box.now
-    for number in range(5):
-        loses(hints, number, now=now)
-    assert loses(hints, 5, now=now + timedelta(hours=25)).accepted == 1
-    assert len(table(hints, "synced.losses")) == 6
+def test_h24_what_was_taken_a_day_ago_counts_no_more(braked: Hints) -> None:
+    story, now = braked.story, braked.story.box.now
+    with story.as_run().open() as db, db.transaction():
+        at = now.replace(tzinfo=None) - timedelta(hours=25)
+        ledger.record_losses(db, [contact_ref(story.id_of(one)) for one in (MARISOL, BRAM)], at=at, run_id="r")
+    assert loses(braked, "90000000015", now).accepted == 1
+    with story.as_run().open() as db, db.transaction():
+        at = now.replace(tzinfo=None) - timedelta(hours=23)
+        ledger.record_losses(db, [contact_ref(story.id_of(one)) for one in (MARISOL, BRAM)], at=at, run_id="r")
+    report = loses(braked, "90000000010", now)
+    assert report.error is not None
+    assert report.error.kind == "unsafe"
 
 
 def test_h24_who_gains_or_stays_is_not_counted(hints: Hints) -> None:
@@ -636,6 +643,7 @@ def test_h24_who_gains_or_stays_is_not_counted(hints: Hints) -> None:
 # --- limits -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_h25_a_record_that_needs_more_is_handed_over_to_the_head_of_the_queue(hints: Hints) -> None:
     story = hints.story
     story.settings()
@@ -653,6 +661,19 @@ def test_h25_a_record_that_needs_more_is_handed_over_to_the_head_of_the_queue(hi
     assert hints.inbox.whole_wanted_at(TEST, "contacts") is not None
     story.synced()
     assert story.contact("7075550152")["Order Count"] == "22"
+
+
+def test_h25_what_one_targeted_sync_does_not_come_to_waits_for_the_next(hints: Hints) -> None:
+    story = hints.story
+    people = (700101, 700103, 700105, 700108, 700110, 700111, 700101, 700103)
+    for number, customer_id in enumerate(people):
+        story.shop.add_order(customer_id, orderNumber=f"NEW{number}", total="33.00", orderStatus="SHIPPED")
+        hints.put(ORDER, f"NEW{number}")
+    hints.synced()
+    assert hints.asked()[0] <= 20
+    assert hints.outcomes() == [("done", "written")] * 6 + [("waiting", None)] * 2
+    hints.synced()
+    assert [outcome for _, outcome in hints.outcomes()] == ["written"] * 8
 
 
 def test_h27_beyond_the_share_hints_are_handed_over_and_opt_outs_wait(hints: Hints) -> None:
