@@ -74,11 +74,13 @@ def note_rows(inbox: Inbox, merchant_id: str, rows: Sequence[Row], latest: datet
         latest: a later time of an update cannot be right, and must not hide what comes; None: any can.
     """
     seen = {row.id: text_of(row.updated) for row in rows if row.updated}
-    before, _ = inbox.seen(merchant_id)
+    before, noted = inbox.seen(merchant_id)
     if not seen and before is not None:
         return
     right = [at for at in seen.values() if latest is None or at <= text_of(latest)]
     newest = max([*right, *([before] if before else [])], default=None)
     oldest = text_of(datetime.fromisoformat(newest) - OVERLAP) if newest else ""
-    seen = {one: at for one, at in seen.items() if at >= oldest}
+    seen = {one: at for one, at in seen.items() if at >= oldest and noted.get(one) != at}
+    if not seen and newest == before and not any(at < oldest for at in noted.values()):
+        return
     inbox.note_seen(merchant_id, seen, newest=newest, forget_before=oldest)

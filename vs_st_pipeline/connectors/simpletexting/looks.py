@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
+
 from vs_st_pipeline.connectors.simpletexting.client import PAGE_SIZE, SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.contact_list import latest_update
 from vs_st_pipeline.connectors.simpletexting.custom_fields import FieldKeys
@@ -22,10 +24,32 @@ def page(client: SimpleTextingClient, since: datetime | None) -> Page:
     """Ask for the contacts that were updated since a time, oldest first: one request."""
     text = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{since.microsecond // 1000:03d}Z" if since else None
     found = client.list_contacts(0, since=text)
-    items = [contact_item(row, FieldKeys(())) for row in found.rows]
-    rows = [Row(item.contact_id, item.updated, item.source == OUR_OWN_SOURCE) for item in items if item.contact_id]
+    rows = [row for text_of_row in found.rows if (row := _row(text_of_row)) is not None]
     more = len(found.rows) >= PAGE_SIZE or (found.total_pages or 0) > 1
     return Page(rows, more, latest_update(client))
+
+
+class _Listed(msgspec.Struct):
+    contactId: str | None = None  # noqa: N815 (the vendor's spelling)
+    updated: str | None = None
+    updateSource: str | None = None  # noqa: N815
+
+
+_DECODER = msgspec.json.Decoder(_Listed)
+
+
+def _row(text: bytes) -> Row | None:
+    """Return what a look needs of a contact; None where it has no id. Most are as documented, and read quickly."""
+    try:
+        listed = _DECODER.decode(text)
+    except msgspec.DecodeError:
+        listed = _Listed()
+    if listed.contactId and listed.updated:
+        moment = parse_moment(listed.updated)
+        updated = instant(moment) if moment is not None else None
+        return Row(listed.contactId.strip(), updated, listed.updateSource == OUR_OWN_SOURCE)
+    item = contact_item(text, FieldKeys(()))
+    return Row(item.contact_id, item.updated, item.source == OUR_OWN_SOURCE) if item.contact_id else None
 
 
 def known(db: Db) -> Sequence[Row]:

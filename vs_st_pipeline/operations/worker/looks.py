@@ -131,6 +131,7 @@ class Looks:
     jobs: int = JOBS
     _slots: CpuSlots = field(default_factory=lambda: CpuSlots(2))
     _synced: set[str] = field(default_factory=set)
+    _seers: tuple[Pairs | None, dict[str, Seer]] = field(default=(None, {}))
 
     def once(self, pairs: Pairs, *, within: float, stop: Event) -> int:
         """Make the looks that are due by then, each once; return how many were made."""
@@ -166,9 +167,11 @@ class Looks:
     def _due(self, pairs: Pairs, until: float) -> list[tuple[float, Seer, float]]:
         """Return the looks that are due by then, the longest due first, with their periods; new ones are placed."""
         resting = self.inbox.resting()
+        if self._seers[0] is not pairs:
+            self._seers = pairs, seers_of(pairs)
         seers = {
             merchant: seer
-            for merchant, seer in seers_of(pairs).items()
+            for merchant, seer in self._seers[1].items()
             if not any((merchant, route.name) in resting for route in seer.routes)
             and any(self._is_synced(merchant, route) for route in seer.routes)
         }
