@@ -300,9 +300,9 @@ def read_merchants(
             or no merchant is usable. The message names file and line.
     """
     files = _read_files(path)
+    found = _read_entries(path, files, environ, house, all_secrets, secrets)  # a fault in `defaults` is told first
     if not (files.entries or files.unreadable):
         raise files.nobody
-    found = _read_entries(path, files, environ, house, all_secrets, secrets)
     if not found.merchants and not all_bad:
         _refuse(list(found.bad))
     return found

@@ -24,7 +24,7 @@ from vs_st_pipeline_tests.support.story import (
 
 ENTRY = {
     *("at", "contact_id", "event", "field", "old", "new", "stored", "call", "run_id", "rule", "sources"),
-    *("code", "means"),
+    *("code", "means", "trigger"),
 }
 
 
