@@ -7,6 +7,8 @@ understood is there before any whole sync.
 from __future__ import annotations
 
 import json
+import random
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -437,3 +439,64 @@ def test_an_opt_in_without_webhook_is_found_by_the_look(story: Story) -> None:
     time.sleep(1.1)
     worked(story)
     assert story.contact(newcomer.phone).get("VScustomerID") == str(newcomer.id)
+
+
+# --- killed -----------------------------------------------------------------------------------------------------------
+
+
+class Killed:
+    """A command that is killed (SIGKILL) and started anew, with the same arguments."""
+
+    def __init__(self, story: Story, *arguments: str) -> None:
+        self._story, self._arguments, self.kills = story, arguments, 0
+        self._process = self._started()
+
+    def _started(self) -> subprocess.Popen[str]:
+        process: subprocess.Popen[str] = self._story.start(*self._arguments)
+        if self._arguments[0] == "receive":
+            assert process.stdout is not None
+            self.port = int(json.loads(process.stdout.readline())["port"])
+        return process
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self.kills += 1
+        self._process = self._started()
+
+    def end(self) -> None:
+        self._process.terminate()
+        _, said = self._process.communicate(timeout=60)
+        assert self._process.returncode == 0, said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", ["receive", "work", "receive work"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_h10_h18_whoever_is_killed_no_entry_is_lost_and_no_value_is_sent_twice(
+    story: Story, tmp_path: Path, killed: str, seed: int
+) -> None:
+    """But for what was under way at a kill: of that nobody knows whether it was taken."""
+    dice = random.Random(seed)
+    ready(story)
+    people = crowd(story, 12)
+    story.synced()
+    with receiving(story) as port:
+        registered(story)
+    story.shop.set_switches({"auto_webhooks": "on", "webhook_resend": "until_2xx"})
+    receiver = Killed(story, "receive", "--port", str(port), "--json")
+    worker = Killed(story, "work", "--json")
+    story.clear_journals()
+    for person in people:
+        ship(story, person)
+        for name, process in (("receive", receiver), ("work", worker)):
+            if name in killed.split():
+                time.sleep(dice.random() * 2)
+                process.kill()
+    delivered(story.shop)
+    until(lambda: not inbox(story)["counts"]["waiting"] and not inbox(story)["counts"]["working"], 150)
+    receiver.end()
+    worker.end()
+    assert all(story.contact(person.phone)["Tracking Number"] == f"1ZEXAMPLE{person.order}" for person in people)
+    assert story.written_phones().total() <= len(people) + worker.kills
+    as_from_scratch(story, tmp_path)
