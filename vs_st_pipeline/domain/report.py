@@ -133,9 +133,9 @@ class Report:
     def reason_lines(self) -> list[str]:
         """Return who is held back and who is worth knowing, by reason."""
         return [
-            f"  {title:8} " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+            f"  {title:8} " + ", ".join(f"{name} {count}" for name, count in _reasons(counts).items())
             for title, counts in (("held", self.held), ("noted", self.noted))
-            if counts
+            if any(counts.values())
         ]
 
     def news(self) -> list[Any]:
