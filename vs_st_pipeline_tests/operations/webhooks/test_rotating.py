@@ -82,3 +82,43 @@ def test_h37_a_system_that_cannot_be_listed_stops_it_before_anything_is_written(
     hooked.story.texting.set_fault("401", path_regex="webhooks")
     assert hooked.webhooks("rotate", code=1)["error"]["kind"] == "auth"
     assert own_file.read_bytes() == before
+
+
+def test_h37_a_rotation_that_stopped_between_two_systems_counts_neither_up(
+    hooked: Hooked, own_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H37: while an older one is registered `rotate` finishes that one; the day of the others' older tokens goes on."""
+    hooked.webhooks("register")
+    register = Desk.register
+    with monkeypatch.context() as broken:
+        broken.setattr(Desk, "register", lambda self, ready: register(self, ready) if self.name == SHOP else 1 / 0)
+        hooked.webhooks("rotate", code=1)
+    before = webhooks_of(own_file)
+    assert {part["generation"] for part in before.values()} == {2}
+    entry = hooked.webhooks("rotate")
+    assert entry["done"] == {"made": 1, "kept": 3, "changed": 0, "removed": 1}
+    assert webhooks_of(own_file) == before
+
+
+def test_h37_an_older_webhook_that_cannot_be_replaced_stops_no_rotation(hooked: Hooked, own_file: Path) -> None:
+    """H35, H37: an older one stays for a subject that is refused now; a URL that leaked is changed all the same."""
+    hooked.webhooks("register")
+    hooked.story.shop.set_switch("webhooks_api", "refuses_membership")
+    for generation in (2, 3):
+        hooked.webhooks("rotate", "--system", SHOP, "--now")
+        assert webhooks_of(own_file)[SHOP]["generation"] == generation
+        urls = {row["subject"]: row["url"] for row in hooked.there(SHOP)}
+        assert urls["ORDER"] == hooked.url(SHOP, generation)
+
+
+def test_h5_r51_a_paused_merchant_s_token_stays(hooked: Hooked, own_file: Path) -> None:
+    """H5, R51: what is registered cannot be replaced in a pause, and an unknown token is answered 404."""
+    hooked.webhooks("register")
+    text = own_file.read_text()
+    own_file.write_text(text.replace("- id:", "- paused: [contacts]\n  id:", 1))
+    paused = own_file.read_bytes()
+    assert b"paused" in paused
+    told = hooked.run("webhooks", "rotate", "--merchant", TEST)
+    assert "its token stays" in told.out
+    assert own_file.read_bytes() == paused
+    assert {row["url"] for row in hooked.there(SHOP)} == {hooked.url(SHOP, 1)}
