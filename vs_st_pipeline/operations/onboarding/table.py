@@ -166,9 +166,9 @@ def _json(text: str, name: str, columns: Columns) -> Found:
         found = json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         raise BadSettings(f"{name}, line {error.lineno}: this is not JSON") from None
-    except (_Twice, RecursionError) as error:
-        told = "a key is twice in one object" if isinstance(error, _Twice) else "it is nested too deeply"
-        raise BadSettings(f"{name}: {told}") from None
+    except (_Twice, RecursionError, ValueError) as error:  # ValueError: a number of thousands of digits
+        told = {_Twice: "a key is twice in one object", RecursionError: "it is nested too deeply"}
+        raise BadSettings(f"{name}: {told.get(type(error), 'it holds a number that is too long')}") from None
     if not isinstance(found, list):
         raise BadSettings(f"{name}: a table is a list of merchants")
     for number, one in enumerate(found, 1):

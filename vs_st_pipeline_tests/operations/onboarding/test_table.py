@@ -65,6 +65,7 @@ def test_9_1_a_table_may_be_csv_json_or_yaml(tmp_path: Path, name: str, text: st
         ("t.csv", "id,name\n", "no merchant is listed"),
         ("t.json", "[]", "no merchant is listed"),
         ("t.json", '{"id": "hill"}', "a table is a list"),
+        ("t.json", '[{"id": "hill", "sections": {"a": ' + "9" * 5000 + "}}]", "a number that is too long"),
         ("t.json", '[{"id": "hill", "name": 7}]', "name is a text"),
         ("t.json", f'[{{"id": "{CLEAR}', "t.json, line 1: this is not JSON"),
         ("t.yaml", "id: hill\n", "expected a list"),
