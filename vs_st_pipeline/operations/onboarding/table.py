@@ -211,8 +211,15 @@ def _yaml(text: str, name: str, columns: Columns) -> Found:
         for key, cell in cells.items():
             if key == SECTIONS:
                 cell.children()  # a mapping, and no key in it twice
-                plain = yaml.load(text, Loader=yaml.CSafeLoader) if plain is None else plain
+                plain = _plain(text, name) if plain is None else plain
                 found[key] = plain[number][key]
             else:
                 found[key] = None if cell.is_null() else cell.written("a text").strip() or None
         yield place, found
+
+
+def _plain(text: str, name: str) -> Any:
+    try:
+        return yaml.load(text, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):  # a tag, or a date that there is not
+        raise BadSettings(f"{name}: {SECTIONS} hold a value that is no plain YAML, such as a tag or no date") from None

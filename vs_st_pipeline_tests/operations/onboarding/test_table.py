@@ -69,6 +69,8 @@ def test_9_1_a_table_may_be_csv_json_or_yaml(tmp_path: Path, name: str, text: st
         ("t.json", '[{"id": "hill", "name": 7}]', "name is a text"),
         ("t.json", f'[{{"id": "{CLEAR}', "t.json, line 1: this is not JSON"),
         ("t.yaml", "id: hill\n", "expected a list"),
+        ("t.yaml", "- {id: hill, sections: {a: !!python/name:os.system ''}}\n", "no plain YAML"),
+        ("t.yaml", "- {id: hill, sections: {a: 2026-13-45}}\n", "no plain YAML"),
         ("t.yaml", "- hill\n", "expected a mapping"),
         ("t.yaml", f"- id: [{CLEAR}]\n", "expected a text"),
         ("t.json", '[{"id": "hill", "sections": {"enabled": true}}]', "sections cannot say enabled"),
