@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from vs_st_pipeline.cli import webhooks as commands
 from vs_st_pipeline.operations.webhooks.desk import Desk
 from vs_st_pipeline_tests.operations.webhooks.conftest import ALL_OK, Hooked
 from vs_st_pipeline_tests.support.story import TEST, Record
@@ -122,3 +124,27 @@ def test_h5_r51_a_paused_merchant_s_token_stays(hooked: Hooked, own_file: Path) 
     assert "its token stays" in told.out
     assert own_file.read_bytes() == paused
     assert {row["url"] for row in hooked.there(SHOP)} == {hooked.url(SHOP, 1)}
+
+
+@pytest.mark.parametrize("command", ["register", "rotate"])
+def test_h35_ruling_5_settings_that_were_read_before_a_rotation_bring_no_older_url_back(
+    hooked: Hooked, own_file: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """H35, ruling 5: a merchant's turn comes long after the start, and somebody has rotated it meanwhile."""
+    hooked.webhooks("register")
+    choose, rotated = commands.choose, list[Record]()
+
+    def chosen(*which: Any) -> Any:
+        found = choose(*which)
+        if not rotated:
+            rotated.append({})
+            rotated[0] = hooked.webhooks("rotate", "--now")
+        return found
+
+    monkeypatch.setattr(commands, "choose", chosen)
+    entry = hooked.webhooks(command)
+    assert rotated[0]["done"]["made"] == 4
+    generation = 2 if command == "register" else 3
+    assert entry["done"]["made"] == (0 if command == "register" else 4)
+    for system in (SHOP, TEXTING):
+        assert {row["url"] for row in hooked.there(system)} == {hooked.url(system, generation)}
