@@ -45,6 +45,8 @@ def rotate(
         ready: as in `registering.register`, with the run that has the new settings.
     """
     seen = registering.look(run, site, systems)
+    if not run.merchant.webhooks.enabled:
+        seen.says.append("webhooks are off (`webhooks.enabled: false`), so no token is counted up")
     if seen.errors or not run.merchant.webhooks.enabled:
         return seen
     under_way = {row.system for row in seen.hooks if row.state is State.OLD_GENERATION and _can_go(row, seen)}

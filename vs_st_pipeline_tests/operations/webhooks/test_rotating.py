@@ -148,3 +148,9 @@ def test_h35_ruling_5_settings_that_were_read_before_a_rotation_bring_no_older_u
     assert entry["done"]["made"] == (0 if command == "register" else 4)
     for system in (SHOP, TEXTING):
         assert {row["url"] for row in hooked.there(system)} == {hooked.url(system, generation)}
+
+
+def test_h5_where_webhooks_are_off_rotate_says_that_nothing_was_counted_up(hooked: Hooked) -> None:
+    hooked.story.settings({TEST: {"webhooks": {"enabled": False}}})
+    told = hooked.run("webhooks", "rotate", "--merchant", TEST)
+    assert "no token is counted up" in told.out
