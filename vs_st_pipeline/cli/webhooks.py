@@ -20,6 +20,7 @@ from vs_st_pipeline.cli.sync import JOBS, clock, make_run
 from vs_st_pipeline.domain.report import OK
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
+from vs_st_pipeline.platform.settings.merchants import Merchant, file_of_entry, more_files
 
 if TYPE_CHECKING:
     from vs_st_pipeline.operations.webhooks.entry import Entry
@@ -250,7 +251,7 @@ def _for_each(chosen: list[Chosen], jobs: int, work: Callable[[Run], Entry]) -> 
             assert each.fault is not None
             return Entry(each.merchant_id, {"": each.fault})
         try:
-            return work(make_run(each.merchant))
+            return work(make_run(_as_now(each.merchant)))
         except PipelineError as error:
             return Entry(each.merchant_id, {"": error})
         except Exception as error:
@@ -258,6 +259,25 @@ def _for_each(chosen: list[Chosen], jobs: int, work: Callable[[Run], Entry]) -> 
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         return list(pool.map(one, chosen))
+
+
+def _as_now(merchant: Merchant) -> Merchant:
+    """Return a merchant as its own file says when its turn comes: of thousands that may be an hour after the start.
+
+    By an older generation the URLs of a rotation that was made meanwhile would be foreign, and the older ones missing.
+    """
+    from vs_st_pipeline.operations.settings import read_draft
+
+    path = settings_path(os.environ)
+    own = more_files(path).absolute() / f"{merchant.id}.yaml"
+    if not own.is_file() or file_of_entry(path, merchant.id) != own:
+        return merchant
+    try:
+        text = own.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return merchant
+    found = read_draft(path, os.environ, own, text, all_secrets=True)
+    return next((one for one in found if one.id == merchant.id), merchant)
 
 
 def _end(entries: list[Entry], as_json: bool) -> None:

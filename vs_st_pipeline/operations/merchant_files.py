@@ -98,8 +98,9 @@ def change(path: Path, merchant_id: str, values: Mapping[str, Scalar], environ: 
 def create(path: Path, entry: Mapping[str, Any], environ: Mapping[str, str]) -> Path:
     """Write a new file `merchants.d/ID.yaml` with one entry, and return it; the folder is made.
 
-    It is as open to others as the folder, because it holds references to secrets and no secret: a receiver may run as
-    a user who can read it, and not what it refers to. Who calls this knows that no entry has the id yet.
+    It is as open to others as the folder, and a folder that is made as the merchants file, because it holds references
+    to secrets and no secret: a receiver may run as a user who can read it, and not what it refers to. Who calls this
+    knows that no entry has the id yet.
 
     Args:
         path: the merchants file or folder, as `VS_ST_MERCHANTS` says.
@@ -113,7 +114,7 @@ def create(path: Path, entry: Mapping[str, Any], environ: Mapping[str, str]) -> 
     folder = more_files(path)
     file = folder / f"{entry['id']}.yaml"
     try:
-        folder.mkdir(exist_ok=True)
+        _make(folder, path)
         with _locked(folder, lines):
             if os.path.lexists(file):
                 raise NotChanged(f"{file.name} is there already", lines)
@@ -142,6 +143,18 @@ def lines_to_paste(values: Mapping[str, Scalar]) -> list[str]:
     return lines
 
 
+def _make(folder: Path, path: Path) -> None:
+    """Make the folder, if it is not there, for those who can read the merchants file, whatever the umask."""
+    if folder.is_dir():
+        return
+    folder.mkdir(exist_ok=True)
+    with suppress(OSError):  # there is no merchants file, or it is another group's
+        like = os.stat(path)
+        readers = like.st_mode & (stat.S_IRGRP | stat.S_IROTH)
+        os.chown(folder, -1, like.st_gid)
+        folder.chmod(stat.S_IRWXU | readers | readers >> 2)
+
+
 @contextmanager
 def _locked(folder: Path, lines: Sequence[str]) -> Iterator[None]:
     try:
@@ -165,10 +178,9 @@ def _replace(file: Path, data: bytes, lines: Sequence[str], *, stood: bytes | No
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with open(handle, "wb") as opened:
             os.fchmod(handle, mode if stood is not None else mode & 0o666)
-            if stood is not None:
-                old = os.stat(file)
-                with suppress(OSError):  # only root may give a file away
-                    os.fchown(handle, old.st_uid, old.st_gid)
+            old = os.stat(file if stood is not None else file.parent)
+            with suppress(OSError):  # only root may give a file away
+                os.fchown(handle, old.st_uid if stood is not None else -1, old.st_gid)
             opened.write(data)
         if (file.read_bytes() if os.path.lexists(file) else None) != stood:
             raise NotChanged(f"{file.name} was changed meanwhile; try again", lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -221,3 +223,21 @@ def test_dates_and_times_are_written_as_the_settings_have_them() -> None:
     moment = datetime(2026, 11, 30, 12, tzinfo=UTC)
     assert (write_scalar(date(2026, 11, 28)), write_scalar(moment)) == ("2026-11-28", "2026-11-30T12:00:00+00:00")
     assert [write_scalar(one) for one in (None, True, 1, 0, "1", "a: b")] == ["null", "true", "1", "0", "'1'", "'a: b'"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "folder", "file"), [(0o644, 0o755, 0o644), (0o640, 0o750, 0o640), (0o600, 0o700, 0o600)]
+)
+def test_3_who_reads_the_merchants_file_reads_what_we_write_beside_it(
+    path: Path, mode: int, folder: int, file: int
+) -> None:
+    """Section 3: the receiver may be another user; the console script's umask keeps no entry from it."""
+    path.write_text("defaults: {give_up_after: 60s}\n")
+    path.chmod(mode)
+    before = os.umask(0o077)
+    try:
+        made = create(path, ENTRY, ENVIRON)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(made.parent.stat().st_mode) == folder
+    assert stat.S_IMODE(made.stat().st_mode) == file

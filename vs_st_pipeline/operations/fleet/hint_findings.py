@@ -164,7 +164,7 @@ def registered(environ: Mapping[str, str], file: MerchantsFile) -> Finding:
     if not is_public(environ):
         return Finding(REGISTERED, True, f"{PUBLIC_URL} is not set, so nothing is registered.")
     data_dir = environment.data_dir(environ)
-    everybody = [merchant.id for merchant in file.enabled if merchant.webhooks.enabled]
+    everybody = [merchant.id for merchant in file.enabled if merchant.webhooks.enabled and merchant.routes]  # active
     seen = {merchant_id: read_seen(data_dir, merchant_id) for merchant_id in everybody}
     wrong = {
         merchant_id: [hook for hook in found.hooks if hook.state not in WELL] for merchant_id, found in seen.items()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -110,18 +111,24 @@ class KeyFiles:
         return True
 
     def _make(self) -> None:
-        first = not os.path.lexists(self._top)
         for folder in (self._top, self.folder):
             if not os.path.lexists(folder):
-                folder.mkdir(mode=0o700)
+                with suppress(FileExistsError):  # another row makes the common one at the same moment
+                    folder.mkdir(mode=0o700)
         self._is_there()
         for folder in (self._top, self.folder):
             if stat.S_IMODE(folder.stat().st_mode) != 0o700:
                 folder.chmod(0o700)
-        if first:  # wherever the merchants file lies, no key is committed with it
-            ignore = os.open(self._top / ".gitignore", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(ignore, "wb") as file:
-                file.write(b"*\n")
+        self._ignore()
+
+    def _ignore(self) -> None:
+        """Keep the keys out of git, wherever the merchants file lies; what a person wrote there stays."""
+        ignore = self._top / ".gitignore"
+        if os.path.lexists(ignore) and os.lstat(ignore).st_size:
+            return
+        # Two rows write the same two bytes; a kill before they are there leaves an empty file, which says nothing.
+        with open(os.open(ignore, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600), "wb") as file:
+            file.write(b"*\n")
 
     def _shown(self, name: str) -> str:
         return str(self.folder / name)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,6 +71,7 @@ class Memory:
     Attributes:
         who: who is onboarding. at: when, ISO in UTC.
         on_disk: whether it may be written: not before the merchant's entry is.
+        claimed: addresses that this process tells; of all others the file knows better.
     """
 
     path: Path
@@ -77,6 +79,7 @@ class Memory:
     at: str
     content: Content
     on_disk: bool
+    claimed: set[str] = field(default_factory=set)
 
     @property
     def accepted(self) -> list[str]:
@@ -98,6 +101,8 @@ class Memory:
         """
         if self.on_disk:
             with file_lock(self.path.with_suffix(".lock")):
+                with suppress(BadSettings):  # what cannot be read any more is written anew
+                    self._take_told()
                 self._write()
 
     def claim(self, address: str) -> bool:
@@ -107,13 +112,19 @@ class Memory:
             OSError: the disk does not take it. BadSettings: the file cannot be read any more.
         """
         with file_lock(self.path.with_suffix(".lock")):
-            self.content.told |= (read_content(self.path) or Content()).told
+            self._take_told()
             told = self.content.told.get(address)
             if told is not None and told.taken is not False:
                 return False
             self.content.told[address] = Told(self.at)
+            self.claimed.add(address)
             self._write()
         return True
+
+    def _take_told(self) -> None:
+        """Take over whom other processes have told meanwhile, so that writing the file does not forget it."""
+        told = (read_content(self.path) or Content()).told
+        self.content.told |= {address: one for address, one in told.items() if address not in self.claimed}
 
     def _write(self) -> None:
         write_atomically(self.path, msgspec.json.format(msgspec.json.encode(self.content), indent=1) + b"\n")

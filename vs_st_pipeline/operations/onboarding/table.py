@@ -166,9 +166,9 @@ def _json(text: str, name: str, columns: Columns) -> Found:
         found = json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         raise BadSettings(f"{name}, line {error.lineno}: this is not JSON") from None
-    except (_Twice, RecursionError) as error:
-        told = "a key is twice in one object" if isinstance(error, _Twice) else "it is nested too deeply"
-        raise BadSettings(f"{name}: {told}") from None
+    except (_Twice, RecursionError, ValueError) as error:  # ValueError: a number of thousands of digits
+        told = {_Twice: "a key is twice in one object", RecursionError: "it is nested too deeply"}
+        raise BadSettings(f"{name}: {told.get(type(error), 'it holds a number that is too long')}") from None
     if not isinstance(found, list):
         raise BadSettings(f"{name}: a table is a list of merchants")
     for number, one in enumerate(found, 1):
@@ -211,8 +211,15 @@ def _yaml(text: str, name: str, columns: Columns) -> Found:
         for key, cell in cells.items():
             if key == SECTIONS:
                 cell.children()  # a mapping, and no key in it twice
-                plain = yaml.load(text, Loader=yaml.CSafeLoader) if plain is None else plain
+                plain = _plain(text, name) if plain is None else plain
                 found[key] = plain[number][key]
             else:
                 found[key] = None if cell.is_null() else cell.written("a text").strip() or None
         yield place, found
+
+
+def _plain(text: str, name: str) -> Any:
+    try:
+        return yaml.load(text, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):  # a tag, or a date that there is not
+        raise BadSettings(f"{name}: {SECTIONS} hold a value that is no plain YAML, such as a tag or no date") from None

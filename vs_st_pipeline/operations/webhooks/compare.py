@@ -93,7 +93,8 @@ class Standing:
             # An older one that the system takes no more anew is better than none.
             return not names & {*wanted, *self.refused, *self.idle} or bool(names & covered)
 
-        return [one for one, _ in self.surplus if one.id and is_covered(set(one.names))]
+        # One whose names cannot be read may be for any: a list in another form than is known takes none away.
+        return [one for one, _ in self.surplus if one.id and is_covered(set(one.names) or wanted)]
 
     @property
     def ours(self) -> list[Registration]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from vs_st_pipeline.domain.errors import BadAnswer, BadSettings, PipelineError, Refused, TryLater
+from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings, PipelineError, Refused, TryLater
 from vs_st_pipeline.operations.webhooks.compare import Group, Row, State, compare, rows_of
 from vs_st_pipeline.operations.webhooks.entry import Entry
 from vs_st_pipeline.operations.webhooks.seen import SeenSystem, note, read_seen, seen_row
@@ -117,8 +117,14 @@ class Desk:
         self.singly, self.refused = self._before.singly, set(self._before.refused)
         try:
             self._list(registrar)
-        except NotEnabled:  # then nothing was ever registered by this interface
-            self._note([], foreign=0)
+        except NotEnabled:
+            if self._before.tells_of_ours():
+                raise BadKey(
+                    "the account may not use the interface for webhooks any more, so ours stay registered there",
+                    system=self.name,
+                    call="list_webhooks",
+                ) from None
+            self._note([], foreign=0)  # nothing was ever registered by this interface
             return None
         try:
             self._remove(registrar, self.standing.ours)
@@ -236,6 +242,7 @@ class Desk:
         rows = [Row(self.name, name, State.NOT_ENABLED, None, self.shown, self.url) for name in names]
         self.entry.hooks += rows
         self.entry.foreign[self.name] = 0
+        self.unsure = self.unsure or self._before.tells_of_ours()  # what was registered is not gone by that
         self.entry.says.append(
             f"{self.connector.title} does not let this account register webhooks: {self.hooks.by_hand}"
         )

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from vs_st_pipeline.operations.merchant_files import NotChanged, change
 from vs_st_pipeline.operations.webhooks import registering
-from vs_st_pipeline.operations.webhooks.compare import State
+from vs_st_pipeline.operations.webhooks.compare import Row, State
 from vs_st_pipeline.operations.webhooks.entry import Entry
 from vs_st_pipeline.operations.webhooks.site import Site
-from vs_st_pipeline.operations.webhooks.wanted import systems_with_hooks
+from vs_st_pipeline.operations.webhooks.wanted import systems_with_hooks, wanted_kinds
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
@@ -45,15 +45,21 @@ def rotate(
         ready: as in `registering.register`, with the run that has the new settings.
     """
     seen = registering.look(run, site, systems)
+    if not run.merchant.webhooks.enabled:
+        seen.says.append("webhooks are off (`webhooks.enabled: false`), so no token is counted up")
     if seen.errors or not run.merchant.webhooks.enabled:
         return seen
-    under_way = {row.system for row in seen.hooks if row.state is State.OLD_GENERATION}
+    under_way = {row.system for row in seen.hooks if row.state is State.OLD_GENERATION and _can_go(row, seen)}
     values: dict[str, Any] = {}
+    left: list[str] = []
     for one in systems_with_hooks(run.merchant):
         if systems and one.name not in systems:
             continue
+        if not wanted_kinds(run.merchant, one.name):  # what stands there could not be replaced, and would answer 404
+            left.append(f"{one.title}: its routes are paused, so its token stays; rotate when they are not")
+            continue
         part, key = run.merchant.webhooks.of(one.name), f"webhooks.{one.name}"
-        if one.name not in under_way:
+        if not under_way:
             values[f"{key}.generation"] = part.generation + 1
             values[f"{key}.previous_until"] = None if at_once else (now() + OVERLAP).replace(microsecond=0)
         elif at_once and part.previous_until is not None:
@@ -69,7 +75,14 @@ def rotate(
             if not under_way:
                 return _waiting(seen, error)
     entry = registering.register(run, site, systems, ready=lambda system: ready(run, system))
+    entry.says += left
     return entry if paste is None else _waiting(entry, paste)
+
+
+def _can_go(row: Row, seen: Entry) -> bool:
+    """Say whether an older webhook can be replaced: one whose names the system takes no more stays for ever."""
+    refused = {one.name for one in seen.hooks if one.state is State.REFUSED and one.system == row.system}
+    return not set(row.name.split("+")) <= refused
 
 
 def _waiting(entry: Entry, error: NotChanged) -> Entry:

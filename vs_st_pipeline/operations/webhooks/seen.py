@@ -55,6 +55,10 @@ class SeenSystem(msgspec.Struct, frozen=True):
         """Say whether something of ours was registered, or may have been."""
         return self.making or self.count_of_ours() > 0
 
+    def tells_of_elsewhere(self) -> bool:
+        """Say whether some have our token and another beginning: another installation's, or ours from before."""
+        return any(hook.state == State.ELSEWHERE for hook in self.hooks)
+
 
 class Seen(msgspec.Struct, frozen=True):
     """A merchant's webhooks as they were last seen, by system."""
@@ -79,6 +83,10 @@ class Seen(msgspec.Struct, frozen=True):
         """Say whether something of ours was registered, or may have been."""
         return any(one.tells_of_ours() for one in self.systems.values())
 
+    def tells_of_elsewhere(self) -> bool:
+        """Say whether some have our token and another beginning: another installation's, or ours from before."""
+        return any(one.tells_of_elsewhere() for one in self.systems.values())
+
 
 def path_of(data_dir: Path, merchant_id: str) -> Path:
     """Return where the file is or would be."""
@@ -96,12 +104,13 @@ def note(data_dir: Path, merchant_id: str, system: str, now: SeenSystem, *, know
     """Note what is seen at one system; the merchant's folder must be there.
 
     Args:
-        known: names of the merchant's systems; others are dropped.
+        known: names of the merchant's systems; others are dropped, but where something of ours may be registered.
 
     Raises:
         OSError: the disk does not take it.
     """
-    systems = {name: one for name, one in read_seen(data_dir, merchant_id).systems.items() if name in known}
+    before = read_seen(data_dir, merchant_id).systems
+    systems = {name: one for name, one in before.items() if name in known or one.tells_of_ours()}
     systems[system] = now
     write_atomically(path_of(data_dir, merchant_id), msgspec.json.format(msgspec.json.encode(Seen(systems)), indent=1))
 

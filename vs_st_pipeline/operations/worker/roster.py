@@ -19,7 +19,8 @@ from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
 LOOK_SECONDS = 5.0
-READ_SECONDS = 600.0  # read again in any case: a key's own file, or the day, may have changed
+READ_SECONDS = 600.0  # read again in any case: a key's own file may have changed
+_QUARTER = 900  # seconds; at the end of one it may be midnight somewhere, and a merchant may be active no more (H41)
 
 Pairs = Mapping[Pair, tuple[Merchant, Route]]
 
@@ -55,8 +56,8 @@ def timed_of(merchants: Iterable[Merchant], ids: Collection[str] = ()) -> Pairs:
 
 
 def stamp_of(path: Path) -> tuple[object, ...]:
-    """Return what changes when a file or folder of merchants does; `merchants.d` beside a file belongs to it."""
-    found: list[object] = []
+    """Return what changes when a file or folder of merchants does, or the day; `merchants.d` belongs to it."""
+    found: list[object] = [int(time.time()) // _QUARTER]
     beside = path.parent / "merchants.d"
     for folder in (path, beside):
         for one in [folder, *(sorted(folder.glob("*.yaml")) if folder.is_dir() else ())]:

@@ -171,7 +171,8 @@ def test_webhooks_are_registered_as_they_were_last_seen(files: Files) -> None:
     files.merchant("vale")
     files.merchant("dale", ", webhooks: {enabled: false}")
     files.merchant("new")
-    states = {"hill": ("ok", "refused"), "vale": ("ok", "missing"), "dale": ("missing",)}
+    files.merchant("yet", ", service: {bought_on: null}")  # not active: as disabled
+    states = {"hill": ("ok", "refused"), "vale": ("ok", "missing"), "dale": ("missing",), "yet": ("missing",)}
     for merchant, hooks in states.items():
         told = [{"system": "vinoshipper", "name": "ORDER", "state": state, "id": None, "url": ""} for state in hooks]
         path = files.folder / "data" / "merchants" / merchant / "webhooks.json"

@@ -53,3 +53,25 @@ def test_what_cannot_be_read_is_not_taken_for_nothing(tmp_path: Path) -> None:
     path.write_bytes(b"{")
     with pytest.raises(BadSettings, match="it is damaged; remove it to begin anew"):
         read_content(path)
+
+
+def test_9_2_a_process_that_notes_a_step_does_not_forget_whom_another_one_told(tmp_path: Path) -> None:
+    """9.2, once ever: two commands at once; the one that is behind writes the file after the other one told."""
+    first, behind = memory(tmp_path), memory(tmp_path)
+    assert first.claim("env:A")
+    first.content.told["env:A"] = Told(AT, taken=True)
+    first.save()
+    behind.save()
+    assert not behind.claim("env:A")
+    assert not memory(tmp_path).claim("env:A")
+
+
+def test_9_2_what_was_not_taken_is_told_by_one_process_alone(tmp_path: Path) -> None:
+    first = memory(tmp_path)
+    assert first.claim("env:A")
+    first.content.told["env:A"] = Told(AT, taken=False)
+    first.save()
+    behind, again = memory(tmp_path), memory(tmp_path)
+    assert again.claim("env:A")
+    behind.save()
+    assert not memory(tmp_path).claim("env:A")

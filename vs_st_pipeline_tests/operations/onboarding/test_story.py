@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
+import pytest
+
+from vs_st_pipeline.connectors.simpletexting import opt_outs
+from vs_st_pipeline.domain.hints import CONTACT, ORDER, Call
+from vs_st_pipeline.pipeline.session import CancellableLimiter
+from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline_tests.operations.onboarding.agency import STEPS, Agency, mode_of, states, step
 from vs_st_pipeline_tests.support.story import MARISOL, TEST
 
@@ -65,3 +73,25 @@ def test_9_1_status_calls_nobody_and_says_how_each_stands(agency: Agency) -> Non
     agency.onboard(agency.row(TEST), options=["--enable"])
     assert agency.run("onboard", "status", "--merchant", TEST).exit_code == 0
     assert agency.run("onboard", "status", "--merchant", "nobody").exit_code == 2
+
+
+def test_h23_h26_the_first_sync_takes_hints_and_writes_nobody_who_opted_out_by_one(
+    agency: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H23: in any kind of sync, the one of `--first-sync` too: her opt-out comes while the write waits to leave."""
+    inbox = Inbox(agency.data)
+    inbox.put([Arrival(TEST, "vinoshipper", Call(ORDER, "1"), ("contacts",), "")])
+    monkeypatch.setattr(opt_outs, "LOOK_AGAIN_AFTER", 0.0)
+    wait = CancellableLimiter.wait
+
+    def waits(self: CancellableLimiter) -> float:
+        if sys._getframe(1).f_locals["ask"].call in ("update_contact", "batch_update"):
+            call = Call(CONTACT, None, phone=MARISOL, event="UNSUBSCRIBE_REPORT", opts_out=True)
+            inbox.put([Arrival(TEST, "simpletexting", call, ("contacts",), "")])
+        return wait(self)
+
+    monkeypatch.setattr(CancellableLimiter, "wait", waits)
+    done = agency.onboard(agency.row(TEST), options=["--enable", "--first-sync"]).of(TEST)
+    assert done["status"] == "complete", done
+    assert agency.box.simpletexting.control.contact(MARISOL, TEST)["firstName"] != "Marisol"
+    assert inbox.ask("select 1 from hints where state = 'waiting' and kind = 'order'") == []

@@ -107,3 +107,11 @@ def test_r55_what_is_not_wanted_for_now_is_left_and_not_missed() -> None:
     standing = compare(found, WHOSE, ["A"], together=False, idle=["B", "D"])
     assert (ids(standing), standing.missing) == ((["a", "b"], [], ["c", "older"]), ())
     assert [state for _, state in standing.surplus] == [State.DUPLICATE, State.OLD_GENERATION]
+
+
+def test_h35_names_that_cannot_be_read_take_no_webhook_away_before_all_stand() -> None:
+    """H35: a list in another form than is known must not make us remove what we have just made."""
+    assert ids(compare([listed("a"), listed("b")], WHOSE, ["A", "B"], together=False)) == ([], [], [])
+    assert ids(compare([listed("a"), listed("b", "B")], WHOSE, ["A", "B"], together=False)) == (["b"], [], [])
+    both = [listed("x"), listed("a", "A"), listed("b", "B")]
+    assert ids(compare(both, WHOSE, ["A", "B"], together=False)) == (["a", "b"], [], ["x"])

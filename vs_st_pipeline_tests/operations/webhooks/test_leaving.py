@@ -98,3 +98,32 @@ def test_h44_keys_go_where_that_is_said(left: Hooked) -> None:
     (secrets / TEST).symlink_to(secrets / OTHER)
     assert offboard(left, "--remove-secrets").exit_code == 2
     assert (secrets / OTHER / "vs_api_key").exists()
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_h44_an_account_that_may_not_list_any_more_is_no_proof_that_none_is_registered(
+    left: Hooked, looked: bool
+) -> None:
+    """H44: 403 on the list after we registered: it cannot be done, so nothing is removed, exit 1."""
+    left.story.shop.set_switch("webhooks_api", 403)
+    if looked:  # as `vs-st work` does once a day
+        left.webhooks("list", code=1)
+    for _ in range(2):
+        assert offboard(left).exit_code == 1
+        assert kept(left)
+    left.story.shop.set_switch("webhooks_api", "works")
+    assert len(left.there(SHOP)) == 3
+    assert offboard(left).exit_code == 0
+    assert left.there(SHOP) == []
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_h44_what_goes_to_another_beginning_is_not_said_to_be_gone(left: Hooked, looked: bool) -> None:
+    """H33, H44: after VS_ST_PUBLIC_URL changed they are not ours to remove, and `left` is not known."""
+    left.set(VS_ST_PUBLIC_URL="https://new.example.com")
+    if looked:
+        left.webhooks("list")
+    done = offboard(left)
+    assert done.exit_code == 0, done
+    assert done.json["webhooks"] == {"removed": 0, "left": None}
+    assert len(left.there(SHOP)) == 3
