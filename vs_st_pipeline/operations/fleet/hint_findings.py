@@ -151,7 +151,7 @@ def _sentence(says: str) -> str:
 
 # --- what is registered -------------------------------------------------------------------------------------------
 
-WELL: Final = frozenset({*GOOD, State.REFUSED})
+WELL: Final = frozenset({*GOOD, State.REFUSED, State.ELSEWHERE})  # `elsewhere` is another installation's
 """States of a registration that ask nobody to do anything; what a system refuses is noted, and comes by polling."""
 
 
