@@ -109,6 +109,25 @@ def test_h26_a_sync_that_fails_gives_back_what_it_took(synced: Story, monkeypatc
     assert states(inbox) == [("done", "handed_over", None)]
 
 
+def test_h26_what_a_killed_sync_had_taken_is_taken_by_the_next_one_without_a_worker(synced: Story) -> None:
+    contact = synced.id_of(MARISOL)
+    inbox = put(synced, Call(CONTACT, contact, MARISOL, event="UNSUBSCRIBE_REPORT", event_id="r1", opts_out=True))
+    inbox.claim(inbox.waiting([TEST]), "sync that was killed", lease=-1.0)
+    synced.synced()
+    assert asked(synced, f"/contacts/{contact}") == 1
+    assert states(inbox) == [("done", "handed_over", None)]
+
+
+def test_h26_a_record_that_cannot_be_read_keeps_no_hint_for_ever(synced: Story) -> None:
+    number = order_of(synced)
+    synced.shop.set_switch("fault", [{"kind": "400", "path_regex": f"/orders/{number}$"}], TEST)
+    inbox = put(synced, Call(ORDER, number))
+    synced.sync()
+    assert asked(synced, f"/orders/{number}") == 1
+    assert states(inbox) == [("done", "handed_over", None)]
+    assert inbox.queued(TEST, "contacts") == []
+
+
 def test_h26_whoever_is_said_to_have_opted_out_is_read_singly_as_far_as_hints_may_ask(synced: Story) -> None:
     contact = synced.id_of(MARISOL)
     report = Call(CONTACT, contact, MARISOL, event="UNSUBSCRIBE_REPORT", event_id="r1", opts_out=True)
