@@ -26,6 +26,7 @@ from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.pipeline.session import Session
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.connector import Connector
+from vs_st_pipeline.platform.inbox.store import inbox_in
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant, MerchantsFile, more_files
 from vs_st_pipeline.platform.settings.yaml_edit import dump
@@ -213,7 +214,7 @@ class Walk:
         run = self.candidate.run
         return Run(
             run.merchant, run.warehouse, run.clock, route=route.name, started_by=run.started_by, stop=run.stop,
-            fleet_rates=run.fleet_rates, **options,
+            fleet_rates=run.fleet_rates, inbox=inbox_in(run.warehouse.data_dir), **options,
         )  # fmt: skip
 
     def count(self, report: Report) -> None:
