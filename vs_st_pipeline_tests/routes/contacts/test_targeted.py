@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -752,6 +753,19 @@ def test_r40_one_record_that_is_forbidden_is_no_trouble_of_the_key(hints: Hints,
     hints.put(ORDER, "90000000007")
     report = hints.sync()
     assert (report.status, report.error and report.error.kind) == ("failed" if kind else "partial", kind)
+    assert hints.outcomes() == [("waiting", None)]
+
+
+def test_h30_an_inbox_that_is_busy_is_no_fault_that_has_the_merchant_rest(
+    hints: Hints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object) -> bool:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(type(hints.inbox), "gone_reads", busy)
+    hints.put(ORDER, "NEW1")
+    report = hints.sync()
+    assert (report.status, report.error and report.error.kind) == ("failed", "try_later")
     assert hints.outcomes() == [("waiting", None)]
 
 
