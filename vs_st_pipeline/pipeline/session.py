@@ -5,6 +5,7 @@ An error inside a session becomes the report's error (`open_session`): one merch
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
@@ -146,6 +147,9 @@ def opened(session: SessionT) -> Iterator[SessionT]:
         report.status = PARTIAL if _is_partial(report) else OK
     except PipelineError as error:
         report.status, report.error = FAILED, error
+    except sqlite3.OperationalError:  # the inbox, or an account's file: busy for seconds, or its disk is full
+        report.status = FAILED
+        report.error = TryLater("a file that several processes share could not be read or written just now")
     except OSError as error:
         report.status = FAILED
         report.error = BadSettings(

@@ -48,6 +48,7 @@ def taken(run: Run, queue: Queue | None) -> Iterator[Taken]:
     # A run of Dagster is one run of many merchants.
     owner, began, found = f"sync {run.run_id} {run.merchant.id} {run.route}", inbox.clock(), Taken()
     try:
+        inbox.take_back_dead()  # where no worker runs, nobody else does (H26)
         waiting = inbox.waiting([run.merchant.id], route=run.route)
         found.queued = inbox.queued(run.merchant.id, run.route)
         if waiting:

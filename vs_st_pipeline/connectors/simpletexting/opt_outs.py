@@ -16,6 +16,7 @@ from typing import Final
 
 from vs_st_pipeline.connectors.simpletexting.consent import OPT_IN
 from vs_st_pipeline.domain.phone import parse_nanp
+from vs_st_pipeline.platform.inbox.store import inbox_in
 from vs_st_pipeline.platform.run import Run
 
 LOOK_AGAIN_AFTER: Final = 0.5  # seconds: a write leaves at most a second after the opt-out was stored
@@ -36,12 +37,11 @@ class OptOuts:
         return bool(held) and (contact_id in held or (phone is not None and parse_nanp(phone) in held))
 
     def _now(self) -> Mapping[str, float]:
-        if self.run.inbox is None:
-            return self._held
         now = time.monotonic()
         if self._looked_at is None or now - self._looked_at >= LOOK_AGAIN_AFTER:
+            inbox = self.run.inbox or inbox_in(self.run.warehouse.data_dir)  # the first call may come during the run
             with suppress(*_UNUSABLE):  # syncs go on without an inbox that cannot be read (H19), by what was known
-                self._held = self.run.inbox.opt_outs(self.run.merchant.id)
+                self._held = {} if inbox is None else inbox.opt_outs(self.run.merchant.id)
             self._looked_at = now
         return self._held
 

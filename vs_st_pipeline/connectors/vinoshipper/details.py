@@ -17,6 +17,7 @@ from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, ORDER
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.parse import receipt_url_from
 from vs_st_pipeline.connectors.vinoshipper.read_queue import (
+    HINTED,
     ReadTask,
     customer_tasks,
     order_tasks,
@@ -121,7 +122,9 @@ def _read(
     # However it ends, what was read is stored, and need not be read again.
     with Waiting(land) as waiting:
         for place, task in enumerate(now, 1):
-            if place > 1 and run.gives_way():  # one at least, as with a budget that the lists have used up
+            # One at least, as with a budget that the lists have used up; and what hints have handed over is no reading
+            # in turn: where hints come all the time, it would never be read.
+            if place > 1 and task.why != HINTED and run.gives_way():
                 now = now[: place - 1]
                 break
             try:

@@ -205,7 +205,8 @@ class Worker:
         """Begin as many turns as there is room for; return them."""
         pairs, now = self.pairs(), self.inbox.clock()
         room = self.jobs - len(self._owners)
-        begun = turns(waiting, self._standing, now, closed=closed)[: max(0, room)]
+        # The merchants file may have been read again since these were found waiting, and some be gone from it.
+        begun = [one for one in turns(waiting, self._standing, now, closed=closed) if one.pair in pairs][: max(0, room)]
         for turn in begun:
             owner = new_owner()
             self._standing.busy.add(turn.pair)

@@ -89,6 +89,8 @@ def take(
         desk.tell(report)
         if isinstance(report.error, LockHeld) and not desk.hints:
             return Taken(_of_free(route, run, free) if free else None, LOCK_SECONDS, held=True)
+        if report.status == OK and not desk.hints:  # never synced, or others have them: nothing to tell, and no hurry
+            return Taken(_of_free(route, run, free) if free else None, gap_after(1))
         _after(inbox, desk, report, stopped=stopping())
         again_in = gap_after(1) if report.status == FAILED and not desk.hints else 0.0
     report.hints.update(free)

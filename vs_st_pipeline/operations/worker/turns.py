@@ -106,7 +106,10 @@ def _turn(pair: Pair, records: Sequence[Record], served: float, now: float) -> T
         return None
     since = max(served, min([*(one.due_at for one in due), *(one.first for one in free)]))
     if due and sum(one.count > 0 for one in costly) > MOST_WAITING:
-        return Turn(pair, since, tuple(free), tuple(one for one in costly if one.count), hands_over=True)
+        # No list shows who is held by a false report of an opt-out: they wait for a reading of their own (H23, H27).
+        over = tuple(one for one in costly if one.count and not one.opted_out)
+        if over:
+            return Turn(pair, since, tuple(free), over, hands_over=True)
     return Turn(pair, since, tuple(free), tuple(due[:MOST_RECORDS]))
 
 

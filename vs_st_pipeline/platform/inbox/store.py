@@ -522,14 +522,19 @@ class Inbox:
         return {(row[0], row[1]): row[2] for row in self._rows("select merchant, route, error from rests")}
 
     def want_whole(self, merchant: str, route: str, *, every: float = 300.0) -> bool:
-        """Make a whole sync due, at most once in so many seconds; say whether it is newly so."""
+        """Make a whole sync due, at most once in so many seconds; say whether it is newly so.
+
+        Where one was had for the last wish, and not long ago, the next one is due when the time is over: the hints that
+        want it came after that one had begun.
+        """
         now = self.clock()
         with self._write() as db:
             return bool(
                 db.execute(
                     """insert into wholes (merchant, route, wanted_at) values (?, ?, ?)
-                       on conflict do update set wanted_at = excluded.wanted_at where wanted_at <= ?""",
-                    [merchant, route, now, now - every],
+                       on conflict do update set wanted_at = max(excluded.wanted_at, wanted_at + ?)
+                       where wanted_at <= ? or wanted_at <= met_at""",
+                    [merchant, route, now, every, now - every],
                 ).rowcount
             )
 
@@ -540,7 +545,10 @@ class Inbox:
 
     def wholes_due(self, route: str) -> set[str]:
         """Return the merchants of whom hints want a whole sync of a route, and none that began since has ended."""
-        rows = self._rows("select merchant from wholes where route = ? and wanted_at > met_at", [route])
+        rows = self._rows(
+            "select merchant from wholes where route = ? and wanted_at > met_at and wanted_at <= ?",
+            [route, self.clock()],
+        )
         return {row[0] for row in rows}
 
     def whole_ended(self, merchant: str, route: str, began: float, *, well: bool) -> None:

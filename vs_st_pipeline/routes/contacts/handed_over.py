@@ -47,7 +47,10 @@ def hand_over(run: Run, hints: Sequence[Hint]) -> None:
 
 
 def unread(run: Run, hints: Sequence[Hint]) -> set[int]:
-    """Return the numbers of the hints whose records this sync has left to the next one, for want of budget or time."""
+    """Return the numbers of the hints whose records this sync has left to the next one, for want of budget or time.
+
+    A record that cannot be read is not among them: it is tried again by itself, and its hint must not wait for ever.
+    """
     wanted: dict[tuple[str, str | None], list[int]] = {}
     for one in hints:
         if one.kind in _QUEUED:
@@ -57,6 +60,7 @@ def unread(run: Run, hints: Sequence[Hint]) -> set[int]:
     with run.open() as db:
         left = db.rows(
             f"""select h.kind, h.id from raw.hints as h
+                anti join raw.unreadable as u on (u.kind, u.id) = (h.kind, h.id)  -- read in turn, after growing gaps
                 where (h.kind = '{CUSTOMER}' and try_cast(h.id as bigint) {_LINKED})
                    or (h.kind = '{ORDER}' and exists (select 1 from raw.vinoshipper_orders as o
                                                        where o.order_number = h.id and o.customer_id {_LINKED}))"""
@@ -67,15 +71,22 @@ def unread(run: Run, hints: Sequence[Hint]) -> set[int]:
 def read_opt_outs(session: ContactsSession, taken: Taken) -> None:
     """Read each contact singly of whom an opt-out was reported, as far as hints may ask for (H26, H27); others wait."""
     run, inbox = session.run, session.run.inbox
-    reports = [one for one in taken.hints if one.kind == CONTACT and one.event == OPTED_OUT]
+    reports = [one for one in taken.hints if one.kind == CONTACT and _is_opt_out(one)]
     if inbox is None or not reports:
         return
     share = run.merchant.webhooks.share
     rate = simpletexting.CONNECTOR.account(run.merchant).requests_per_second * share
     for record in dict.fromkeys(one.record for one in reports):
         hints = [one for one in reports if one.record == record]
-        if not inbox.spend(run.merchant.id, SIMPLETEXTING, 1, rate) or not _read(session, hints[0]):
+        may = False
+        with suppress(*UNUSABLE):  # busy: a whole sync goes on without it (H19), and these wait
+            may = inbox.spend(run.merchant.id, SIMPLETEXTING, 1, rate)
+        if not may or not _read(session, hints[0]):
             taken.waits.update(one.hint for one in hints)
+
+
+def _is_opt_out(hint: Hint) -> bool:
+    return (hint.event or "").strip().upper() == OPTED_OUT
 
 
 def note_seen(run: Run) -> None:

@@ -23,13 +23,14 @@ from typing import Final, TypeVar
 from vs_st_pipeline.connectors.simpletexting import contacts, opt_outs
 from vs_st_pipeline.connectors.simpletexting.consent import OPT_IN
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
+from vs_st_pipeline.connectors.simpletexting.opt_outs import OptOuts
 from vs_st_pipeline.connectors.vinoshipper import hinted as stored
 from vs_st_pipeline.connectors.vinoshipper import landing, landing_orders
 from vs_st_pipeline.connectors.vinoshipper.customers import look_up, looked_up
 from vs_st_pipeline.connectors.vinoshipper.membership_feed import customer_in_feed
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.read_queue import HINTED, hint, is_hinted
-from vs_st_pipeline.domain.errors import PipelineError, Refused, TryLater
+from vs_st_pipeline.domain.errors import Forbidden, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, MEMBERSHIP, ORDER, Hint, Outcome
 from vs_st_pipeline.domain.matching import ContactIdentity, Link
 from vs_st_pipeline.domain.phone import parse_nanp
@@ -44,6 +45,11 @@ NEW_PHONE: Final = "CONTACT_PHONE_UPDATE"
 T = TypeVar("T")
 USUAL_REQUESTS: Final = 3  # an order, its customer, its receipt
 WAIT_SECONDS: Final = 5.0
+_READ_WELL: Final = {
+    ORDER: ("raw.vinoshipper_orders", "order_number", "detail_status = 200"),
+    CUSTOMER: ("raw.vinoshipper_customers", "customer_id", "detail_status = 200"),
+    CONTACT: ("raw.simpletexting_contacts", "contact_id", "not gone"),
+}
 IN_A_ROW: Final = 2  # reads that failed one after the other: the system's trouble, and no further record has to show it
 
 
@@ -89,6 +95,11 @@ class HintedRecord:
         return all(_event(one) == OPTS_OUT for one in self.hints)
 
     @property
+    def says_opted_out(self) -> bool:
+        """Say whether an opt-out was told of it, beside whatever else: it must be read, because it is held (H23)."""
+        return any(_event(one) == OPTS_OUT for one in self.hints)
+
+    @property
     def has_new_phone(self) -> bool:
         """Say whether its phone changed: what was known of it says nothing."""
         return any(_event(one) == NEW_PHONE for one in self.hints)
@@ -126,6 +137,7 @@ class HintedReads:
     _customers: dict[int, bool | None] = field(default_factory=dict)  # news, or None: it answered 404
     _contacts: dict[str, str | None] = field(default_factory=dict)  # status, or None: it is not there
     _well: set[str] = field(default_factory=set)
+    _answers: dict[str, bool] = field(default_factory=dict)  # whether another record of a kind is shown, after a 403
     _linked: dict[str, tuple[ContactIdentity, Link]] = field(default_factory=dict)
     _failed: int = 0
     _own: int = 0  # requests to the shop for the record that is read now
@@ -155,7 +167,10 @@ class HintedReads:
             if not ids and self.desk.is_flooded():
                 record.outcome = Outcome.OVER_LIMIT
             elif (
-                ids and not record.opts_out and not record.has_new_phone and all(self._is_known(db, one) for one in ids)
+                ids
+                and not record.says_opted_out
+                and not record.has_new_phone
+                and all(self._is_known(db, one) for one in ids)
             ):
                 record.outcome = Outcome.KNOWN
         else:
@@ -170,6 +185,8 @@ class HintedReads:
         if not linked.contacts or linked.contacts[0].status != OPT_IN or is_hinted(db, CONTACT, contact_id):
             return False
         phone = linked.contacts[0].phone
+        if OptOuts(self.session.run).holds(contact_id, phone):
+            return False  # a reading alone lets it be written again (H23)
         return bool(linked.links) or (phone is not None and looked_up(db, phone, self.session.run.now()))
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -218,16 +235,51 @@ class HintedReads:
     def judge(self, records: Sequence[HintedRecord]) -> None:
         """Raise the error of a record that could not be read, where that is so of all of them."""
         failed = [record.error for record in records if record.error is not None]
+        if any(isinstance(error, Forbidden) and self._answers.get(error.call or "") for error in failed):
+            return  # others of its kind are shown: it is about that record alone
         if failed and len(failed) == len(records):
             raise failed[0]
 
     def _went_wrong(self, record: HintedRecord, error: PipelineError) -> None:
         if not is_of_one_record(error):
             raise error
+        if isinstance(error, Forbidden) and self._answers_others(error.call or "", record.name):
+            record.error = error
+            return
         self._failed += 1
         if self._failed >= IN_A_ROW or (isinstance(error, TryLater) and error.system not in self._well):
             raise error
         record.error = error
+
+    def _answers_others(self, kind: str, name: str) -> bool:
+        """Say whether records of a kind that were read well are shown, where one was forbidden: one of two (R40)."""
+        if kind in _READ_WELL and kind not in self._answers:
+            table, key, well = _READ_WELL[kind]
+            with self.session.run.open() as db:
+                rows = db.rows(
+                    f"""select cast({key} as varchar) as id from {table} where {well} and id <> ?
+                        order by {key} desc limit 2""",
+                    [name],
+                )
+            self._answers[kind] = any(self._is_shown(kind, row[0]) for row in rows)
+        return self._answers.get(kind, False)
+
+    def _is_shown(self, kind: str, record_id: str) -> bool:
+        shop, texting = self.session.vinoshipper, self.session.simpletexting
+        if not self.desk.may_ask(SIMPLETEXTING if kind == CONTACT else VINOSHIPPER, most=None):
+            return False
+        try:
+            if kind == CONTACT:
+                texting.contact(record_id)
+            elif kind == ORDER:
+                shop.order(record_id)
+            else:
+                shop.customer(int(record_id))
+        except Forbidden:
+            return False
+        except Refused as refused:
+            return refused.http_status == 404
+        return True
 
     def _went_well(self, system: str) -> None:
         self._well.add(system)
@@ -326,6 +378,7 @@ class HintedReads:
             customer_id = customer_in_feed(self.session.vinoshipper, record.name)
             self._went_well(VINOSHIPPER)
         if customer_id is None:
+            self.desk.note_read(record.hints[0], news=False)  # else each call would cost a request (H28)
             raise HandedOver
         self._of_customer(record, customer_id)
         self.desk.note_read(record.hints[0], news=bool(self._customers[customer_id]))
@@ -390,7 +443,7 @@ class HintedReads:
             ids = _stored_contacts(db, record.name)
         known, before = bool(ids), self._bodies(ids)
         if not self.desk.may_ask(SIMPLETEXTING, max(1, len(ids)) * (1 if record.opts_out else 2), most=None):
-            if not record.opts_out:
+            if not record.says_opted_out:
                 raise HandedOver
             record.waits = WAIT_SECONDS  # nobody else reads it for this: it is held until then (H23, H27)
             return

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from vs_st_pipeline.domain.hints import WHOLE
+from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.operations.fleet.schedule import wanted_by_hints
+from vs_st_pipeline.operations.worker.targeted import take
+from vs_st_pipeline.operations.worker.turns import Standing, turns
+from vs_st_pipeline.pipeline.hinted import HintDesk
 from vs_st_pipeline.platform.locks import file_lock
+from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline_tests.toys import hinted
 from vs_st_pipeline_tests.toys.hinted import KEPT, SAID, World
 from vs_st_pipeline_tests.toys.shop import Shop
@@ -119,6 +126,38 @@ def test_h21_before_a_first_good_whole_sync_hints_wait_for_it(world: World) -> N
     world.sync()
     assert world.hints() == [("done", "handed_over", None)]
     assert world.said() == {"p1 created": 1}
+
+
+def test_h21_one_whose_file_was_lost_is_not_tried_twice_a_second_and_has_no_report(world: World) -> None:
+    begun(world)
+    world.hint("p1")
+    world.clock.now += 3
+    worker = world.worker()
+
+    def nothing(run: Run, desk: HintDesk) -> Report:
+        report = SAID.report(run.merchant.id, run.run_id)
+        report.status = "ok"
+        desk.finish(report)
+        return report
+
+    [turn] = turns(world.inbox.waiting(), Standing(), world.clock.now)
+    assert SAID.hinted is not None
+    route = replace(SAID, hinted=replace(SAID.hinted, run=nothing))
+    merchant = world.pairs()["one", SAID.name][0]
+    taken = take(turn, route, world.inbox, lambda: worker.make_run(merchant, SAID), owner="x", stopping=lambda: False)
+    assert (taken.report, taken.again_in) == (None, 10.0)
+    assert world.hints() == [("waiting", None, None)]
+
+
+def test_h30_a_merchant_who_leaves_the_file_between_two_looks_stops_nobody(world: World) -> None:
+    begun(world)
+    world.hint("p1")
+    world.clock.now += 3
+    worker = world.worker()
+    looks = iter([worker.pairs(), {}])
+    worker.pairs = lambda: next(looks, {})
+    with ThreadPoolExecutor(1) as pool:
+        assert worker._start(pool, worker._waiting(), ()) == []
 
 
 def test_h25_ten_records_at_once_and_more_than_a_hundred_are_a_whole_syncs(world: World) -> None:

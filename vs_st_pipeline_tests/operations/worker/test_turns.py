@@ -80,6 +80,15 @@ def test_r49_opt_outs_are_read_before_other_hints() -> None:
     assert [one.record for one in turn.records[:2]] == ["who left", "00"]
 
 
+def test_h23_who_is_held_is_not_handed_over_because_no_list_lets_them_go() -> None:
+    many = [record(f"{number:03d}") for number in range(101)]
+    [turn] = turns([*many, record("who left", opted_out=1)], Standing(), NOW)
+    assert (len(turn.records), turn.hands_over) == (101, True)
+    assert "who left" not in {one.record for one in turn.records}
+    [turn] = turns([record(f"{number:03d}", opted_out=1) for number in range(101)], Standing(), NOW)
+    assert (len(turn.records), turn.hands_over) == (10, False)
+
+
 def test_when_something_can_be_done_next() -> None:
     standing = Standing(again={("b", "r"): NOW + 2})
     waiting = [record("1", "a", first=NOW + 5), record("2", "b")]

@@ -125,6 +125,20 @@ def test_h25_a_whole_sync_is_wanted_once_in_five_minutes_until_one_that_began_la
     assert inbox.want_whole("m", "r")
 
 
+def test_h25_what_is_wanted_soon_after_a_whole_sync_is_due_when_five_minutes_are_over(inbox: Inbox) -> None:
+    assert inbox.want_whole("m", "r")
+    later(inbox, 10)
+    inbox.whole_ended("m", "r", inbox.clock(), well=True)
+    later(inbox, 50)
+    assert inbox.want_whole("m", "r"), "its hint came after that one had begun"
+    assert not inbox.want_whole("m", "r")
+    assert inbox.wholes_due("r") == set()
+    later(inbox, 240)
+    assert inbox.wholes_due("r") == {"m"}
+    inbox.whole_ended("m", "r", inbox.clock(), well=True)
+    assert inbox.wholes_due("r") == set()
+
+
 def test_r63_it_gives_way_only_to_what_is_due_and_not_to_who_rests(inbox: Inbox) -> None:
     put(inbox, Call(ORDER, "1"))
     ticks = iter(range(1000))

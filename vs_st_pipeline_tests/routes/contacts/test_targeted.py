@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ import pytest
 from vs_st_pipeline.connectors.simpletexting import opt_outs
 from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.domain import brake
-from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, MEMBERSHIP, ORDER
+from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, MEMBERSHIP, ORDER, Outcome
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline import safety
 from vs_st_pipeline.pipeline.session import CancellableLimiter
@@ -324,6 +325,24 @@ def test_s5_an_opt_out_is_read_and_never_a_reason_to_write(hints: Hints) -> None
     assert story.writes() == []
 
 
+def test_h23_an_opt_out_is_read_also_where_the_message_itself_came_too(hints: Hints) -> None:
+    story = hints.story
+    for event in ("INCOMING_MESSAGE", "UNSUBSCRIBE_REPORT"):  # what a STOP sends
+        hints.put(CONTACT, story.id_of(MARISOL), event, phone=MARISOL)
+    hints.synced()
+    assert hints.asked() == (0, 1)
+    assert [outcome for _, outcome in hints.outcomes()] == ["unchanged"] * 2
+    assert hints.inbox.opt_outs(TEST) == {}, "forged: the reading shows her opted in"
+
+
+def test_h23_who_is_held_is_not_known(hints: Hints) -> None:
+    hints.put(CONTACT, None, "UNSUBSCRIBE_REPORT", phone=MARISOL)
+    hints.inbox.settle(hints.inbox.claim(hints.inbox.waiting([TEST]), "whoever"), Outcome.HANDED_OVER)
+    hints.put(CONTACT, hints.story.id_of(MARISOL), "INCOMING_MESSAGE")
+    hints.synced()
+    assert (hints.asked(), hints.inbox.opt_outs(TEST)) == ((0, 1), {})
+
+
 def row(hints: Hints, sql: str, *values: Any) -> tuple[Any, ...] | None:
     with hints.story.as_run().open() as db:
         return db.row(sql, values)
@@ -578,6 +597,14 @@ def test_h23_an_older_reading_lifts_nothing(hints: Hints) -> None:
     assert hints.inbox.opt_outs(TEST) == {}
 
 
+def test_h23_an_inbox_that_is_made_during_a_run_holds_in_it(hints: Hints) -> None:
+    held = opt_outs.OptOuts(replace(hints.as_run(), inbox=None))
+    assert not held.holds("a" * 24, MARISOL)
+    hints.put(CONTACT, None, "UNSUBSCRIBE_REPORT", phone=MARISOL)
+    held._looked_at = None
+    assert held.holds("a" * 24, MARISOL)
+
+
 def test_h23_without_an_inbox_file_nobody_makes_one(hints: Hints) -> None:
     held = opt_outs.OptOuts(hints.as_run())
     assert not held.holds("a" * 24, MARISOL)
@@ -718,6 +745,36 @@ def test_h30_a_record_that_cannot_be_read_keeps_its_hints_and_no_other_one_s(hin
     assert (report.status, report.noted["unreadable"]) == ("partial", 1)
     report = hints.sync()
     assert (report.status, report.error and report.error.kind) == ("failed", "bad_answer"), "nothing could be read"
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/orders/90000000007$", None), ("/orders/", "auth")])
+def test_r40_one_record_that_is_forbidden_is_no_trouble_of_the_key(hints: Hints, path: str, kind: str | None) -> None:
+    hints.story.shop.set_switch("fault", [{"kind": "403", "path_regex": path}], TEST)
+    hints.put(ORDER, "90000000007")
+    report = hints.sync()
+    assert (report.status, report.error and report.error.kind) == ("failed" if kind else "partial", kind)
+    assert hints.outcomes() == [("waiting", None)]
+
+
+def test_h30_an_inbox_that_is_busy_is_no_fault_that_has_the_merchant_rest(
+    hints: Hints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object) -> bool:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(type(hints.inbox), "gone_reads", busy)
+    hints.put(ORDER, "NEW1")
+    report = hints.sync()
+    assert (report.status, report.error and report.error.kind) == ("failed", "try_later")
+    assert hints.outcomes() == [("waiting", None)]
+
+
+def test_h28_a_membership_that_nobody_knows_is_not_asked_for_with_each_call(hints: Hints) -> None:
+    hints.put(MEMBERSHIP, "424242")
+    hints.synced()
+    hints.put(MEMBERSHIP, "424242")
+    [record] = hints.inbox.waiting([TEST])
+    assert record.due_at > record.first + 5
 
 
 def test_a_hint_whose_sync_failed_before_the_write_goes_on_although_its_record_reads_unchanged(hints: Hints) -> None:

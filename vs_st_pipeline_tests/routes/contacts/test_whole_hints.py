@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -109,6 +110,25 @@ def test_h26_a_sync_that_fails_gives_back_what_it_took(synced: Story, monkeypatc
     assert states(inbox) == [("done", "handed_over", None)]
 
 
+def test_h26_what_a_killed_sync_had_taken_is_taken_by_the_next_one_without_a_worker(synced: Story) -> None:
+    contact = synced.id_of(MARISOL)
+    inbox = put(synced, Call(CONTACT, contact, MARISOL, event="UNSUBSCRIBE_REPORT", event_id="r1", opts_out=True))
+    inbox.claim(inbox.waiting([TEST]), "sync that was killed", lease=-1.0)
+    synced.synced()
+    assert asked(synced, f"/contacts/{contact}") == 1
+    assert states(inbox) == [("done", "handed_over", None)]
+
+
+def test_h26_a_record_that_cannot_be_read_keeps_no_hint_for_ever(synced: Story) -> None:
+    number = order_of(synced)
+    synced.shop.set_switch("fault", [{"kind": "400", "path_regex": f"/orders/{number}$"}], TEST)
+    inbox = put(synced, Call(ORDER, number))
+    synced.sync()
+    assert asked(synced, f"/orders/{number}") == 1
+    assert states(inbox) == [("done", "handed_over", None)]
+    assert inbox.queued(TEST, "contacts") == []
+
+
 def test_h26_whoever_is_said_to_have_opted_out_is_read_singly_as_far_as_hints_may_ask(synced: Story) -> None:
     contact = synced.id_of(MARISOL)
     report = Call(CONTACT, contact, MARISOL, event="UNSUBSCRIBE_REPORT", event_id="r1", opts_out=True)
@@ -168,3 +188,47 @@ def test_r63_a_whole_sync_ends_its_reading_in_turn_for_a_due_hint_once_in_five_m
     assert everybody > 1, "within five minutes it gets on"
     ahead[0] += 300
     assert sync() == 1
+
+
+def test_r63_what_hints_have_handed_over_is_read_although_more_hints_come(
+    synced: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = [0.0]
+
+    def clock() -> float:
+        return time.time() + ahead[0]
+
+    with synced.as_run().open() as db:
+        numbers = [
+            row[0]
+            for row in db.rows(
+                """select o.order_number from raw.vinoshipper_orders as o join raw.vinoshipper_customers as c
+                   using (customer_id) where c.linked_run is not null order by 1 limit 3"""
+            )
+        ]
+    inbox = put(synced, *(Call(ORDER, number) for number in numbers), clock=clock)
+    monkeypatch.setattr(yielding, "LOOK_SECONDS", 0.0)
+    usual = VinoshipperClient.order
+
+    def order(client: VinoshipperClient, number: str) -> Any:
+        if ahead[0] == 0.0:
+            put(synced, Call(ORDER, "ANOTHER"), clock=clock)
+            ahead[0] += 3
+        return usual(client, number)
+
+    monkeypatch.setattr(VinoshipperClient, "order", order)
+    report = pipeline.sync(replace(synced.as_run(), inbox=inbox))
+    assert report.error is None
+    assert [row[0] for row in states(inbox)] == ["done", "done", "done", "waiting"]
+
+
+def test_h19_an_inbox_that_is_busy_fails_no_whole_sync(synced: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    contact = synced.id_of(MARISOL)
+    inbox = put(synced, Call(CONTACT, contact, MARISOL, event="UNSUBSCRIBE_REPORT", event_id="r1", opts_out=True))
+
+    def busy(*_: object) -> bool:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(Inbox, "spend", busy)
+    synced.synced()
+    assert states(inbox) == [("waiting", None, None)]
