@@ -70,12 +70,12 @@ class Watch:
         """Look once; a file that has changed is read."""
         seen = self._look()
         if seen != self._seen:
-            self._seen = seen
             try:
                 found = read_merchants(self._path, self._environ, secrets=False, all_bad=True)
-            except BadSettings as error:
+            except BadSettings as error:  # read again at the next look: what is wrong may be over, and no time change
                 self._warn([f"{error.message}; what the file said before stays in force"])
                 return
+            self._seen = seen
             self.table = self._maker.make(found, self.table)
             self._warn([bad.error.message for bad in found.bad])
         elif self.table.secrets and values_of(self.table.secrets, self._environ) != self.table.secrets:

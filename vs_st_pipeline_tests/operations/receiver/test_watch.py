@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.operations.receiver import watch
 from vs_st_pipeline.operations.receiver.table import Maker
 from vs_st_pipeline.operations.receiver.watch import Watch
 from vs_st_pipeline.platform.settings.secrets import Secret
@@ -105,6 +107,20 @@ def test_h14_a_file_that_cannot_be_read_leaves_the_last_good_one_in_force(tmp_pa
     write_settings(tmp_path, [entry("other")])
     watched.watch.look()
     assert not watched.takes(url())
+
+
+def test_h14_a_change_that_could_not_be_read_for_a_moment_is_read_with_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_settings(tmp_path, [entry(HILLSIDE)])
+    watched = Watched(tmp_path)
+    watched.watch.begin()
+    write_settings(tmp_path, [entry("other")])
+    with monkeypatch.context() as patch:
+        patch.setattr(watch, "read_merchants", Mock(side_effect=BadSettings("too many open files")))
+        watched.watch.look()
+    watched.watch.look()
+    assert watched.takes(url("other"))
 
 
 @pytest.mark.parametrize("spoilt", ["merchants: [", "merchants: []\n"])

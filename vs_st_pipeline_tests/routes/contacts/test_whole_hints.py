@@ -83,6 +83,7 @@ def test_h26_a_whole_sync_reads_what_is_hinted_at_and_a_dry_run_takes_nothing(sy
     synced.clear_journals()
     report = synced.synced()
     assert report["trigger"] == "command"
+    assert report["hints"] == {"taken": 5, "records": 5, "handed_over": 0, "dropped": 0}
     assert states(inbox) == [("done", "handed_over", None)] * 5
     assert asked(synced, f"/orders/{number}") == 1
     assert asked(synced, f"/customers/{customer}") == 1
