@@ -184,7 +184,7 @@ def _say_table(results: Sequence[RowResult]) -> None:
         for row in one.missing_fields
     ]
     if missing:
-        say("", "Custom fields to be made, exactly as they stand here:")
+        say("", "Custom fields that the accounts lack; make them exactly as they stand here, or leave them out:")
         terminal.write(sys.stdout, *terminal.table(("merchant", "label", "type"), missing, colors=colors))
     for (step, do), names in _to_do(results).items():
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""

@@ -129,8 +129,13 @@ def _leave(worker: Any, code: int) -> None:
 def hint_lines(report: Report) -> list[str]:
     """Return what a targeted sync did, in a few lines."""
     hints = report.hints
-    said = f"{report.merchant}, {report.route}: {report.ended}; {hints['taken']} hints of {hints['records']} records"
+    taken = f"{_count(hints['taken'], 'hint')} of {_count(hints['records'], 'record')}"
+    said = f"{report.merchant}, {report.route}: {report.ended}; {taken}"
     said += f", {hints['handed_over']} handed over" if hints["handed_over"] else ""
     said += f", {hints['dropped']} dropped" if hints["dropped"] else ""
     said += f", written after {report.lag_seconds:.1f} s" if report.lag_seconds is not None else ""
     return [said, *(line for line in report.lines() if report.accepted or report.rejected or report.unknown)]
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -83,7 +83,7 @@ def test_what_is_due_within_three_seconds_is_waited_for_and_nothing_else(synced:
     done = synced.run("work", "--once")
     assert done.exit_code == 0
     assert 1.5 < time.monotonic() - began < 6
-    assert "1 hints of 1 records, written after" in done.out
+    assert "1 hint of 1 record, written after" in done.out
     assert "7075550" not in done.out + done.err
     assert [row[0] for row in inbox.ask("select state from hints")] == ["done"]
 

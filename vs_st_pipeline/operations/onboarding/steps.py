@@ -23,6 +23,7 @@ from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.connector import AccountSeen, Connector
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.settings.secrets import SecretError, names_scheme
+from vs_st_pipeline.platform.settings.time_zones import find_zone, nearest_zone
 
 SECRETS, NAMES, ENTRY, WEBHOOKS = "secrets", "names", "entry", "webhooks"
 PLAN, SYNC, CONFIRMATION = "plan", "sync", "confirmation"
@@ -134,8 +135,11 @@ def _take_entry(walk: Walk) -> StepResult:
     entry, person = walk.candidate.entry, walk.place.person
     assert entry is not None
     zone = walk.row.columns.get(TIME_ZONE)
-    if zone is None and person is not None:
+    while zone is None and person is not None:
         zone = person.ask("Time zone", walk.candidate.merchant.time_zone.key)
+        if find_zone(zone) is None:  # asked again, or all that was answered before would be asked again
+            person.show(f"no such time zone; write one such as {nearest_zone(zone)}")
+            zone = None
     if zone is not None:
         entry[TIME_ZONE] = zone
     whole = _in_order(entry)
