@@ -20,7 +20,7 @@ from vs_st_pipeline_tests.connectors.vinoshipper.test_read_queue import IGNORED
 from vs_st_pipeline_tests.operations.fleet.test_alerts import Receiver
 from vs_st_pipeline_tests.support.story import MARISOL, OTHER, TEST, Story
 
-SAMPLE = 2  # cases of each test in `make test`; the others count as pytest.mark.slow
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
 
 ACTING = "\x1b[31m\n\r\t\x00\x07\x7f\x9b\u202e\u2066\u200b\u2028\u2029\ufeff\u00ad\U000e0041"
 ESCAPED = (

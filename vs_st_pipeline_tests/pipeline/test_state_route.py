@@ -260,6 +260,7 @@ def test_a_run_that_dies_between_what_it_stored_and_its_answer_is_settled_by_the
     assert toys.rows("select count(distinct id) from synced.ledger") == [(PEOPLE,)]
 
 
+@pytest.mark.slow
 def test_a_run_that_dies_anywhere_is_followed_by_one_that_makes_all_good(tmp_path: Path) -> None:
     enable("any:0")
     Toys(tmp_path / "counted", count=3).sync()

@@ -386,6 +386,7 @@ def test_a_registration_that_keeps_failing_vanishes(box: Sandbox, receiver: Rece
         at_texting(box, receiver)
         event, path = {"type": "UNSUBSCRIBE_REPORT", "values": {"phone": FFION}}, "/webhooks"
     control.set_switch("webhook_disable_after", 2)
+    control.set_switch("webhook_delay_seconds", 0.2)  # all wait before the first is sent, and the registration vanishes
     receiver.answers = [500, 204, 500, 500]
     assert [control.send_webhooks([event]) for _ in range(5)] == [1] * 5
     states = [(d["state"], d["status"]) for d in ended(control, 5)]

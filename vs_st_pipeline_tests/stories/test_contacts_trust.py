@@ -31,7 +31,7 @@ from vs_st_pipeline_tests.support.story import (
     Story,
 )
 
-SAMPLE = 2  # cases of each test in `make test`; the others count as pytest.mark.slow
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
 HUGE = "1e99999999999999999999"
 
 

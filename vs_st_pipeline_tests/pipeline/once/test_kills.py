@@ -17,7 +17,7 @@ from vs_st_pipeline_tests.toys.world import Forks, World
 
 RULES = [rule.value for rule in OnUnknown]
 
-SAMPLE = 2  # cases of each test in `make test`; the others count as pytest.mark.slow
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
 
 
 @pytest.mark.parametrize("rule", RULES)
