@@ -249,6 +249,7 @@ def test_c34_every_setting_is_stripped() -> None:
         assert read(blank) == read({})
 
 
+@pytest.mark.slow
 def test_c34_a_home_folder_that_is_not_known_is_refused_with_a_sentence(story: Story) -> None:
     for name in ("VS_ST_DATA_DIR", "VS_ST_MERCHANTS"):
         commands = [("sync", "--all"), ("merchants",), ("check", "--all")]

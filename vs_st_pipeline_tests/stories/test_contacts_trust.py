@@ -511,6 +511,7 @@ def test_c20_a_name_that_fails_a_whole_batch_keeps_nobody_else_from_being_writte
     story.clean()
 
 
+@pytest.mark.slow
 def test_c20_an_outage_still_ends_as_try_later_with_few_requests(story: Story, wire: Between) -> None:
     through(story, wire, write_one_by_one_up_to=0)
     wire.before.append(lambda told: told.fails(500) if told.method != "GET" else None)

@@ -183,6 +183,7 @@ def test_a_write_that_was_never_done_is_sent_by_the_next_run(story: Story) -> No
     story.clean()
 
 
+@pytest.mark.slow
 def test_a_batch_that_was_under_way_is_asked_again_and_not_sent_again(story: Story) -> None:
     story.settings(simpletexting={"write_one_by_one_up_to": 2, "batch_wait": "60s"})
     story.texting.set_switch("tasks_delay_polls", 5)  # slow enough to be killed in between on a busy machine

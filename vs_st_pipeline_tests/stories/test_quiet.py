@@ -152,6 +152,7 @@ def test_what_every_sync_asks_for_ends_the_quiet(day: Day, happens: Callable[[St
     day.story.clean()
 
 
+@pytest.mark.slow
 def test_a_detail_that_changed_is_seen_in_its_turn(day: Day) -> None:
     day.settings({**RARELY, "customer_details": "1h"})
     day.until_quiet()
@@ -310,6 +311,7 @@ def test_those_behind_the_records_that_are_known_ahead_have_their_turn_too(
     assert len(details) >= 7  # linked customers
 
 
+@pytest.mark.slow
 def test_a_membership_that_moved_is_counted_once(day: Day) -> None:
     day.until_quiet()
     for membership in day.story.shop.memberships(TEST)[:3]:
@@ -323,6 +325,7 @@ def test_a_membership_that_moved_is_counted_once(day: Day) -> None:
         assert day.report.seen["customers"] == 0
 
 
+@pytest.mark.slow
 def test_after_contacts_were_updated_the_next_list_begins_later(day: Day) -> None:
     day.until_quiet()
     for phone in (TOBIAS, MARISOL):
@@ -340,6 +343,7 @@ def _heard_list(day: Day) -> None:
     raise AssertionError(proved_quiet.WHY[-1])
 
 
+@pytest.mark.slow
 def test_what_was_heard_before_a_list_that_proved_nothing_is_over(day: Day) -> None:
     _heard_list(day)
     day.story.shop.set_switches({"customers_order": "shuffled", "customers_page_cap": 5, "customers_total": "page"})
@@ -351,6 +355,7 @@ def test_what_was_heard_before_a_list_that_proved_nothing_is_over(day: Day) -> N
     assert not any("comes in another order" in sentence for sentence in day.report.unseen)
 
 
+@pytest.mark.slow
 def test_what_was_seen_beside_another_file_is_read_again(day: Day, tmp_path: Path) -> None:
     _heard_list(day)
     backup = tmp_path / "backup"

@@ -382,6 +382,7 @@ def test_c12_one_customer_who_cannot_be_read_stops_nobody(synced: Story, fault: 
     assert synced.contact(MARISOL)["City"] == "Elsewhere", "the first try after it is the next sync's"
 
 
+@pytest.mark.slow
 def test_r40_the_gaps_grow(synced: Story) -> None:
     start = datetime.now(UTC)
     synced.shop.set_fault("500", path_regex=OF_MARISOL)

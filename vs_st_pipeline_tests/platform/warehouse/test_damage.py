@@ -161,6 +161,7 @@ def test_c37_a_flipped_byte_anywhere_is_told_with_its_remedy_and_harms_nobody_el
     assert told > (3 if lazily else len(blocks) // 2)
 
 
+@pytest.mark.slow
 def test_c37_a_merchant_whose_file_is_damaged_is_started_anew_and_made_good(both: Story) -> None:
     whole = file_of(both).read_bytes()
     failed = 0

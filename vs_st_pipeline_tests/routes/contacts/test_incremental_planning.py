@@ -35,6 +35,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("people", [300, pytest.param(3_000, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_how_many_go_through_python_for_a_change_is_the_same_for_any_merchant(world: World, people: int) -> None:
     world.fill(people)
     assert planning.make_plan(world.run, world.map).looked_at == people
