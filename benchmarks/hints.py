@@ -16,7 +16,6 @@ import http.client
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -32,7 +31,7 @@ import yaml
 
 from benchmarks.options import CannotMeasure, Figures, Options
 from benchmarks.tick import environment_of, run_tick, synced_fleet
-from benchmarks.worlds import ROOT, World, linked_people, world
+from benchmarks.worlds import ROOT, World, end, linked_people, world
 from vs_st_pipeline.platform.hooks import make_token
 from vs_st_pipeline.platform.inbox.store import Inbox
 
@@ -164,12 +163,7 @@ def _running(here: World, environ: dict[str, str], *command: str) -> Iterator[su
     try:
         yield started
     finally:
-        started.send_signal(signal.SIGTERM)
-        try:
-            started.wait(40)
-        except subprocess.TimeoutExpired:
-            started.kill()
-            started.wait()
+        end(started, 40)
 
 
 def _wait_until_it_lives(inbox: Inbox, working: subprocess.Popen[str]) -> None:

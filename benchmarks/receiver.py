@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.options import CannotMeasure, Figures, Options
+from benchmarks.worlds import end
 from vs_st_pipeline.platform.hooks import make_token
 from vs_st_pipeline.platform.inbox.store import Inbox
 
@@ -197,12 +197,7 @@ def _started(name: str, folder: Path) -> Iterator[tuple[psutil.Process, int]]:
             raise CannotMeasure(f"the {name} did not start")
         yield psutil.Process(started.pid), json.loads(line)["port"]
     finally:
-        started.send_signal(signal.SIGTERM)
-        try:
-            started.wait(10)
-        except subprocess.TimeoutExpired:
-            started.kill()
-            started.wait()
+        end(started, 10)
 
 
 def _stored(folder: Path) -> int:

@@ -195,3 +195,13 @@ def order_something(world: World, people: Sequence[int], merchant: str | None = 
     """Let an order be shipped to each of these customers."""
     for person in people:
         world.box.vinoshipper.control.add_order(person, merchant)
+
+
+def end(process: subprocess.Popen[Any], seconds: float) -> None:
+    """End a process by SIGTERM; kill it where it has not ended after so many seconds."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -7,6 +7,8 @@ import secrets
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,12 +36,31 @@ def webhooks() -> None:
     """Register, list, test, rotate and remove the webhooks by which the systems call us."""
 
 
-def _common(command: F) -> F:
-    command = json_option(command)
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Whom a command is about, and how it is done; every command is given this first."""
+
+    ids: tuple[str, ...]
+    more_ids: tuple[str, ...]
+    every: bool
+    jobs: int
+    as_json: bool
+
+    def chosen(self) -> list[Chosen]:
+        return choose(self.ids, self.more_ids, self.every)
+
+
+def _common(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def run(
+        ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, jobs: int, as_json: bool, **more: Any
+    ) -> None:
+        command(_Asked(ids, more_ids, every, jobs, as_json), **more)
+
     jobs = click.option(
         "--jobs", type=click.IntRange(1, 256), default=JOBS, show_default=True, help="Merchants at once."
     )
-    return jobs(merchant_options(command))
+    return jobs(merchant_options(json_option(run)))
 
 
 def _moved_from(command: F) -> F:
@@ -51,11 +72,7 @@ def _moved_from(command: F) -> F:
 @_common
 @_moved_from
 def register(
-    ids: tuple[str, ...],
-    more_ids: tuple[str, ...],
-    every: bool,
-    jobs: int,
-    as_json: bool,
+    asked: _Asked,
     moved_from: tuple[str, ...],
 ) -> None:
     """Register what is missing, put right what is changed, and remove what is ours and too many.
@@ -73,7 +90,7 @@ def register(
 
         return registering.register(run, site, ready=ready)
 
-    _end(_for_each(choose(ids, more_ids, every), jobs, one), as_json)
+    _end(_for_each(asked.chosen(), asked.jobs, one), asked.as_json)
 
 
 @webhooks.command("list")
@@ -82,11 +99,7 @@ def register(
 @click.option("--show-urls", is_flag=True, help="Show the whole URLs: who has one can send us hints.")
 @click.option("--yes", is_flag=True, help="Show them also where no person is looking.")
 def list_(
-    ids: tuple[str, ...],
-    more_ids: tuple[str, ...],
-    every: bool,
-    jobs: int,
-    as_json: bool,
+    asked: _Asked,
     moved_from: tuple[str, ...],
     show_urls: bool,
     yes: bool,
@@ -105,8 +118,8 @@ def list_(
             registering.note_shown(run, site)
         return entry
 
-    entries = _for_each(choose(ids, more_ids, every), jobs, one)
-    _print(entries, as_json, show_urls=show_urls)
+    entries = _for_each(asked.chosen(), asked.jobs, one)
+    _print(entries, asked.as_json, show_urls=show_urls)
     could = all(
         not entry.errors and not any(row.state is State.NOT_ENABLED for row in entry.hooks) for entry in entries
     )
@@ -130,11 +143,7 @@ def _system_option(says: str) -> Callable[[F], F]:
 @_common
 @_system_option("Also this system's URL, whatever was seen: somebody may have registered it by hand.")
 def test(
-    ids: tuple[str, ...],
-    more_ids: tuple[str, ...],
-    every: bool,
-    jobs: int,
-    as_json: bool,
+    asked: _Asked,
     systems: tuple[str, ...],
 ) -> None:
     """Post to our own URLs that were last seen registered, and look whether the call is stored. Calls no vendor."""
@@ -142,9 +151,9 @@ def test(
 
     site = _site()
     inbox = _inbox()
-    chosen = choose(ids, more_ids, every)
-    tested = _for_each(chosen, jobs, lambda run: testing.post_tests(run, site, inbox, os.environ, also=systems))
-    _end(tested, as_json)
+    chosen = asked.chosen()
+    tested = _for_each(chosen, asked.jobs, lambda run: testing.post_tests(run, site, inbox, os.environ, also=systems))
+    _end(tested, asked.as_json)
 
 
 @webhooks.command()
@@ -153,11 +162,7 @@ def test(
 @click.option("--id", "hook_id", metavar="ID", help="This one alone, whosever it is; asks first.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(
-    ids: tuple[str, ...],
-    more_ids: tuple[str, ...],
-    every: bool,
-    jobs: int,
-    as_json: bool,
+    asked: _Asked,
     moved_from: tuple[str, ...],
     hook_id: str | None,
     yes: bool,
@@ -166,13 +171,13 @@ def remove(
     from vs_st_pipeline.operations.webhooks import registering
 
     site = _site(moved_from)
-    chosen = choose(ids, more_ids, every)
+    chosen = asked.chosen()
     if hook_id is None:
-        return _end(_for_each(chosen, jobs, lambda run: registering.remove(run, site)), as_json)
-    if every or len(chosen) != 1:
+        return _end(_for_each(chosen, asked.jobs, lambda run: registering.remove(run, site)), asked.as_json)
+    if asked.every or len(chosen) != 1:
         raise click.UsageError("--id is about one merchant: name it with --merchant ID")
     confirm(f"{chosen[0].merchant_id}: the webhook {hook_id} will be removed, whosever it is", yes)
-    return _end(_for_each(chosen, 1, lambda run: registering.remove_one(run, site, hook_id)), as_json)
+    return _end(_for_each(chosen, 1, lambda run: registering.remove_one(run, site, hook_id)), asked.as_json)
 
 
 @webhooks.command()
@@ -180,11 +185,7 @@ def remove(
 @_system_option("Only this system's token.")
 @click.option("--now", "at_once", is_flag=True, help="Take the older token no more, not even for a day.")
 def rotate(
-    ids: tuple[str, ...],
-    more_ids: tuple[str, ...],
-    every: bool,
-    jobs: int,
-    as_json: bool,
+    asked: _Asked,
     systems: tuple[str, ...],
     at_once: bool,
 ) -> None:
@@ -204,7 +205,7 @@ def rotate(
     def one(run: Run) -> Entry:
         return rotating.rotate(run, site, path, os.environ, systems=systems, at_once=at_once, ready=ready)
 
-    _end(_for_each(choose(ids, more_ids, every), jobs, one), as_json)
+    _end(_for_each(asked.chosen(), asked.jobs, one), asked.as_json)
 
 
 @webhooks.command()

@@ -15,11 +15,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from vs_st_pipeline.domain.errors import Refused
 from vs_st_pipeline.domain.hints import PING, TEST, WHOLE, Call
+from vs_st_pipeline.platform.http.client import NOT_THERE, HttpClient, NoBody
 
-MOST_ELEMENTS: Final = (
-    100  # of an array that are entries of their own; where there are more, a whole sync sees the rest
-)
+MOST_ELEMENTS: Final = 100  # of an array, that are entries of their own; a whole sync sees the rest
 TEST_KEY: Final = "vs-st-test"
 PATH: Final = "/hooks/{system}/{token}"
 
@@ -54,8 +54,11 @@ class Registrar(Protocol):
     """
 
     @property
-    def together(self) -> bool:
-        """Say whether one webhook may be for several names, and can be changed."""
+    def change(self) -> Callable[[str, Sequence[str], str], None] | None:
+        """Return what makes a webhook (its id) one for these names at this URL.
+
+        None where each webhook is for one name, and none can be changed.
+        """
         ...
 
     def names(self, kinds: Collection[str]) -> tuple[str, ...]:
@@ -67,8 +70,6 @@ class Registrar(Protocol):
         ...
 
     def make(self, names: Sequence[str], url: str, merchant_id: str) -> None: ...
-
-    def change(self, id: str, names: Sequence[str], url: str) -> None: ...
 
     def remove(self, id: str) -> None:
         """Remove one; one that is gone already is removed."""
@@ -105,6 +106,15 @@ class Hooks:
     most_elements: int = MOST_ELEMENTS
     registrar: Callable[[Any], Registrar] | None = None
     by_hand: str = ""
+
+
+def remove_registration(http: HttpClient, path: str) -> None:
+    """Remove a webhook by `DELETE`; one that is gone already is removed. Raises as the client does."""
+    try:
+        http.request("remove_webhook", "DELETE", path, shape=NoBody)
+    except Refused as error:
+        if error.http_status not in NOT_THERE:
+            raise
 
 
 def make_token(secret: str, system: str, merchant_id: str, generation: int) -> str:

@@ -6,9 +6,8 @@ import base64
 import http.client
 import http.server
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ import pytest
 
 from vs_st_pipeline.sandbox import SWITCHES, Sandbox
 from vs_st_pipeline.sandbox.core.switches import WEBHOOKS
+from vs_st_pipeline_tests.support.loopback import PostServer
 
 ORDER, BRAM, MARISOL, FFION = "90000000017", 700103, "7075550142", "7075550149"
 SUBJECTS = ("ORDER", "CUSTOMER", "CLUB_MEMBERSHIP")
@@ -23,7 +23,7 @@ OURS = ("INCOMING_MESSAGE", "UNSUBSCRIBE_REPORT", "CONTACT_PHONE_UPDATE")
 ENDED = {"sent", "failed", "dropped"}
 
 
-class Receiver:
+class Receiver(PostServer):
     """Takes calls on loopback.
 
     Attributes:
@@ -35,21 +35,12 @@ class Receiver:
         self.got: list[tuple[str, bytes]] = []
         self.answers: list[int] = []
         self.slow = 0.0
-        receiver = self
+        super().__init__()
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                receiver.got.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-                time.sleep(receiver.slow)
-                self.send_response(receiver.answers.pop(0) if receiver.answers else 204)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+    def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
+        self.got.append((path, body))
+        time.sleep(self.slow)
+        return self.answers.pop(0) if self.answers else 204
 
     @property
     def bodies(self) -> list[Any]:
@@ -64,24 +55,11 @@ class Receiver:
         ]
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Sandbox]:
-    with Sandbox("small") as box:
-        yield box
-
-
-@pytest.fixture
-def box(running: Sandbox) -> Sandbox:
-    running.reset()
-    return running
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
+    receiver.close()
 
 
 def asked(box: Sandbox, system: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -372,8 +350,7 @@ def test_a_slow_receiver_holds_up_neither_the_stand_in_nor_other_registrations(
     assert "waiting" in [d["state"] for d in shop.deliveries() if d["url"].startswith(slow.url)]
     found = ended(shop, 4)
     assert [(d["status"], d["state"]) for d in found if d["url"].startswith(slow.url)] == [(0, "failed")] * 2
-    slow.server.shutdown()
-    slow.server.server_close()
+    slow.close()
 
 
 @pytest.mark.parametrize("system", ["vinoshipper", "simpletexting"])

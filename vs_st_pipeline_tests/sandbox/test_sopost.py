@@ -5,50 +5,36 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import http.server
 import json
-import threading
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlencode
 
 import pytest
 
 from vs_st_pipeline.sandbox.sopost.server import SoPost
 from vs_st_pipeline_tests.sandbox.served import GLOW, SOAP, Api, Record, Served, not_tried, served
+from vs_st_pipeline_tests.support.loopback import PostServer
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-class Receiver:
-    """Takes posts on loopback and answers as it is told to."""
+class Receiver(PostServer):
+    """Takes posts on loopback and answers as it is told to.
+
+    Attributes:
+        status: None: the connection is closed without an answer.
+    """
 
     def __init__(self) -> None:
         self.status: int | None = 204
-        self.taken: list[tuple[str, dict[str, str], bytes]] = []
-        receiver = self
+        self.taken: list[tuple[str, Mapping[str, str], bytes]] = []
+        super().__init__()
+        self.url += "/hooks/sopost/token"
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.taken.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-                if receiver.status is None:
-                    self.close_connection = True
-                    return
-                self.send_response(receiver.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hooks/sopost/token"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> int | None:
+        self.taken.append((path, headers, body))
+        return self.status
 
     def bodies(self, count: int) -> list[Record]:
         """Wait for so many posts, and for no more."""
@@ -75,8 +61,7 @@ def box(running: Served) -> Served:
 def listening() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
+    receiver.close()
 
 
 @pytest.fixture

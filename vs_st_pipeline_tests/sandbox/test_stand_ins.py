@@ -19,22 +19,10 @@ import yaml
 from vs_st_pipeline.sandbox import FAULT_KINDS, SWITCHES, Sandbox, shop_changes
 from vs_st_pipeline.sandbox.scenarios.changes import ship, told
 from vs_st_pipeline.sandbox.scenarios.index import load
+from vs_st_pipeline_tests.sandbox.served import Reply
 
 SLASHED = "TW 2026/0007"
 PLAIN = "7075550142"
-
-
-class Reply:
-    """An answer as it came."""
-
-    def __init__(self, response: http.client.HTTPResponse) -> None:
-        self.status = response.status
-        self.headers = {name.lower(): value for name, value in response.getheaders()}
-        self.text = response.read().decode()
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.text)
 
 
 class Api:
@@ -60,18 +48,6 @@ def _connections_closed() -> Iterator[None]:
     yield
     while Api.opened:
         Api.opened.pop().connection.close()
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Sandbox]:
-    with Sandbox("small") as box:
-        yield box
-
-
-@pytest.fixture
-def box(running: Sandbox) -> Sandbox:
-    running.reset()
-    return running
 
 
 def shop_of(box: Sandbox, number: int = 0, authorization: str | None = None) -> Api:

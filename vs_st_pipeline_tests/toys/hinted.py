@@ -328,6 +328,19 @@ class World:
         return {text: self.shop.texts().count(text) for text in self.shop.texts()}
 
 
+def begun(world: World) -> World:
+    """Have one parcel and two people, and a good whole sync of both routes behind it."""
+    world.shop.parcel("p1", "created", phone="7075550111")
+    shop, crm = world.books()
+    for one in ("a", "b"):
+        shop.person(one, name="Ann", city="Napa")
+        crm.person(one)
+    for route in (SAID, KEPT):
+        assert world.sync(route).status == "ok"
+    world.shop.asked.clear()
+    return world
+
+
 def killed_at(world: World, place: str, route: Route = SAID) -> int:
     """A worker in a process of its own, which may be killed at a place between two effects; its exit code."""
     order = {"folder": str(world.folder), "url": world.shop.url, "now": world.clock.now, "route": route.name}

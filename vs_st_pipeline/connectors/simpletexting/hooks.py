@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.simpletexting.registering import BY_HAND, SimpleTextingRegistrar
-from vs_st_pipeline.domain.hints import CONTACT, NOTHING, Call
+from vs_st_pipeline.connectors.simpletexting.registering import BY_HAND, TRIGGERS, SimpleTextingRegistrar
+from vs_st_pipeline.domain.hints import CONTACT, NOTHING, Call, Hint
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.platform.hooks import Hooks, calls_in, text_of, word_of
 
-_OPTS_OUT: Final = "UNSUBSCRIBE_REPORT"
+_, OPTED_OUT, NEW_PHONE = TRIGGERS
 _NO_RECORD: Final = frozenset(
     {
         "OUTGOING_MESSAGE",
@@ -50,7 +50,7 @@ def _understand(said: Mapping[str, Any]) -> Call | None:
         "timestamp": text_of(values.get("timestamp"), _LONGEST_TIME),
     }
     kept = {key: value for key, value in kept.items() if value is not None}
-    name = (kind or "").strip().upper()
+    name = _plain(kind)
     if name in _NO_RECORD:
         return Call(NOTHING, event=kind, event_id=report, kept=kept)
     contact, phone = kept.get("contactId"), next((found for one in phones if (found := parse_nanp(one))), None)
@@ -59,7 +59,21 @@ def _understand(said: Mapping[str, Any]) -> Call | None:
         if phones[0] or phones[1]:  # a short code: no contact of anybody's
             return Call(NOTHING, event=kind, event_id=report, kept=kept)
         return None
-    return Call(CONTACT, contact, phone, event=kind, event_id=report, opts_out=name == _OPTS_OUT, kept=kept)
+    return Call(CONTACT, contact, phone, event=kind, event_id=report, opts_out=name == OPTED_OUT, kept=kept)
+
+
+def tells_opt_out(hint: Hint) -> bool:
+    """Say whether a hint is the report that its contact opted out."""
+    return _plain(hint.event) == OPTED_OUT
+
+
+def tells_new_phone(hint: Hint) -> bool:
+    """Say whether a hint is the report that its contact has another phone."""
+    return _plain(hint.event) == NEW_PHONE
+
+
+def _plain(event: str | None) -> str:
+    return (event or "").strip().upper()
 
 
 HOOKS = Hooks(read, frozenset({CONTACT}), registrar=SimpleTextingRegistrar, by_hand=BY_HAND)

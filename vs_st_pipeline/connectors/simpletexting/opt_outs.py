@@ -7,7 +7,6 @@ What a webhook says is not believed any further than that: it holds a write back
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -16,11 +15,10 @@ from typing import Final
 
 from vs_st_pipeline.connectors.simpletexting.consent import OPT_IN
 from vs_st_pipeline.domain.phone import parse_nanp
-from vs_st_pipeline.platform.inbox.store import inbox_in
+from vs_st_pipeline.platform.inbox.store import UNUSABLE, inbox_in
 from vs_st_pipeline.platform.run import Run
 
 LOOK_AGAIN_AFTER: Final = 0.5  # seconds: a write leaves at most a second after the opt-out was stored
-_UNUSABLE: Final = (sqlite3.Error, OSError)
 
 
 @dataclass(slots=True)
@@ -40,7 +38,7 @@ class OptOuts:
         now = time.monotonic()
         if self._looked_at is None or now - self._looked_at >= LOOK_AGAIN_AFTER:
             inbox = self.run.inbox or inbox_in(self.run.warehouse.data_dir)  # the first call may come during the run
-            with suppress(*_UNUSABLE):  # syncs go on without an inbox that cannot be read (H19), by what was known
+            with suppress(*UNUSABLE):  # syncs go on without an inbox that cannot be read (H19), by what was known
                 self._held = {} if inbox is None else inbox.opt_outs(self.run.merchant.id)
             self._looked_at = now
         return self._held
@@ -60,7 +58,7 @@ def lift(run: Run, read: Iterable[tuple[str, str | None, str]], began: float) ->
     """
     if run.inbox is None or run.dry_run:
         return
-    with suppress(*_UNUSABLE):  # they stay held, and the next reading lifts them
+    with suppress(*UNUSABLE):  # they stay held, and the next reading lifts them
         held = run.inbox.opt_outs(run.merchant.id)
         if not held:
             return

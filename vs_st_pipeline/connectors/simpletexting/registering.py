@@ -8,11 +8,10 @@ from urllib.parse import quote
 
 from vs_st_pipeline.connectors.simpletexting.client import SimpleTextingClient
 from vs_st_pipeline.domain.codec import try_json
-from vs_st_pipeline.domain.errors import Refused
 from vs_st_pipeline.domain.hints import CONTACT
 from vs_st_pipeline.domain.records import id_text, is_hollow
-from vs_st_pipeline.platform.hooks import Registration
-from vs_st_pipeline.platform.http.client import NOT_THERE, NoBody
+from vs_st_pipeline.platform.hooks import Registration, remove_registration
+from vs_st_pipeline.platform.http.client import NoBody
 
 TRIGGERS: Final = ("INCOMING_MESSAGE", "UNSUBSCRIBE_REPORT", "CONTACT_PHONE_UPDATE")  # the last one is new
 LIMIT: Final = 25  # calls a second, the vendor's most
@@ -23,8 +22,6 @@ _MOST_PAGES: Final = 20
 
 class SimpleTextingRegistrar:
     """Registers at one account."""
-
-    together = True
 
     def __init__(self, client: SimpleTextingClient) -> None:
         self._client, self._http = client, client.http
@@ -50,11 +47,7 @@ class SimpleTextingRegistrar:
         self._http.request("change_webhook", "PUT", path, shape=NoBody, json=_body(names, url))
 
     def remove(self, id: str) -> None:
-        try:
-            self._http.request("remove_webhook", "DELETE", f"{_PATH}/{quote(id, safe='')}", shape=NoBody)
-        except Refused as error:
-            if error.http_status not in NOT_THERE:
-                raise
+        remove_registration(self._http, f"{_PATH}/{quote(id, safe='')}")
 
 
 def _body(names: Sequence[str], url: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from vs_st_pipeline.domain.codec import JSON
 from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Refused
 from vs_st_pipeline.domain.hints import CUSTOMER, MEMBERSHIP, ORDER
 from vs_st_pipeline.domain.records import id_text, is_error
-from vs_st_pipeline.platform.hooks import NotEnabled, Registration
+from vs_st_pipeline.platform.hooks import NotEnabled, Registration, remove_registration
 from vs_st_pipeline.platform.http.client import NOT_THERE, NoBody
 
 SUBJECTS: Final = {"ORDER": ORDER, "CUSTOMER": CUSTOMER, "CLUB_MEMBERSHIP": MEMBERSHIP}
@@ -29,7 +29,7 @@ _PATH: Final = f"{PREFIX}/profile/webhooks"
 class VinoshipperRegistrar:
     """Registers at one account."""
 
-    together = False
+    change = None  # one webhook per subject, and no call that changes one
 
     def __init__(self, client: VinoshipperClient) -> None:
         self._http = client.http
@@ -63,15 +63,8 @@ class VinoshipperRegistrar:
         body = {"subject": subject, "url": url, "description": f"vs-st {merchant_id}"}
         self._http.request("make_webhook", "POST", _PATH, shape=NoBody, json=body, once=True)
 
-    def change(self, id: str, names: Sequence[str], url: str) -> None:
-        raise NotImplementedError("Vinoshipper has no call for this")
-
     def remove(self, id: str) -> None:
-        try:
-            self._http.request("remove_webhook", "DELETE", f"{_PATH}/{quote(id, safe='')}", shape=NoBody)
-        except Refused as error:
-            if error.http_status not in NOT_THERE:
-                raise
+        remove_registration(self._http, f"{_PATH}/{quote(id, safe='')}")
 
 
 def _registration(row: Any) -> Registration:

@@ -166,7 +166,7 @@ class Desk:
             self.found,
             self.whose,
             wanted,
-            together=registrar.together,
+            together=registrar.change is not None,
             singly=self.singly,
             refused=self.refused,
             idle=[name for name in idle if name not in wanted],
@@ -187,7 +187,7 @@ class Desk:
             accepted = False
             self._note_making()
             try:
-                if change is not None:
+                if change is not None and registrar.change is not None:
                     registrar.change(change.id, group, self.url)
                 else:
                     registrar.make(group, self.url, self.run.merchant.id)

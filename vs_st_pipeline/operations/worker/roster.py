@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,13 +31,7 @@ def pairs_of(merchants: Iterable[Merchant], ids: Collection[str] = ()) -> Pairs:
     Args:
         ids: only these merchants; empty: all.
     """
-    return {
-        (merchant.id, route.name): (merchant, route)
-        for merchant in merchants
-        if not ids or merchant.id in ids
-        for route in routes.ROUTES
-        if route.hinted is not None and route.is_on(merchant)
-    }
+    return _pairs([route for route in routes.ROUTES if route.hinted is not None], merchants, ids)
 
 
 def timed_of(merchants: Iterable[Merchant], ids: Collection[str] = ()) -> Pairs:
@@ -46,12 +40,16 @@ def timed_of(merchants: Iterable[Merchant], ids: Collection[str] = ()) -> Pairs:
     Args:
         ids: as in `pairs_of`.
     """
+    return _pairs([route for route in routes.ROUTES if route.next_due_at is not None], merchants, ids)
+
+
+def _pairs(among: Sequence[Route], merchants: Iterable[Merchant], ids: Collection[str]) -> Pairs:
     return {
         (merchant.id, route.name): (merchant, route)
         for merchant in merchants
         if not ids or merchant.id in ids
-        for route in routes.ROUTES
-        if route.next_due_at is not None and route.is_on(merchant)
+        for route in among
+        if route.is_on(merchant)
     }
 
 

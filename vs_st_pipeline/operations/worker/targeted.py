@@ -73,8 +73,7 @@ def take(
     """
     free = _settle_free(turn.free, inbox, owner)
     run = make_run()
-    report = route.report(run.merchant.id, run.run_id)
-    report.status, report.trigger = OK, "hint"
+    report = _begun(route, run)
     desk = HintDesk(inbox, *turn.pair, turn.records, owner)
     again_in = 0.0
     if turn.records:
@@ -88,9 +87,9 @@ def take(
             report.status, report.error = FAILED, Internal(describe(error))
         desk.tell(report)
         if isinstance(report.error, LockHeld) and not desk.hints:
-            return Taken(_of_free(route, run, free) if free else None, LOCK_SECONDS, held=True)
+            return Taken(_begun(route, run, free) if free else None, LOCK_SECONDS, held=True)
         if report.status == OK and not desk.hints:  # never synced, or others have them: nothing to tell, and no hurry
-            return Taken(_of_free(route, run, free) if free else None, gap_after(1))
+            return Taken(_begun(route, run, free) if free else None, gap_after(1))
         _after(inbox, desk, report, stopped=stopping())
         again_in = gap_after(1) if report.status == FAILED and not desk.hints else 0.0
     report.hints.update(free)
@@ -131,10 +130,10 @@ def _settle_free(records: Sequence[Record], inbox: Inbox, owner: str) -> Mapping
     return {"taken": len(claimed), "records": len(names), "handed_over": len(wholes), "dropped": len(barred)}
 
 
-def _of_free(route: Route, run: Run, free: Mapping[str, int]) -> Report:
+def _begun(route: Route, run: Run, free: Mapping[str, int] | None = None) -> Report:
     report = route.report(run.merchant.id, run.run_id)
     report.status, report.trigger = OK, "hint"
-    report.hints.update(free)
+    report.hints.update(free or {})
     return report
 
 

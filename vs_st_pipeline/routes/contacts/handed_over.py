@@ -9,6 +9,7 @@ from typing import Final
 
 from vs_st_pipeline.connectors import simpletexting
 from vs_st_pipeline.connectors.simpletexting import contacts
+from vs_st_pipeline.connectors.simpletexting.hooks import tells_opt_out
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
 from vs_st_pipeline.connectors.vinoshipper import hinted as stored
 from vs_st_pipeline.connectors.vinoshipper.read_queue import HINTED
@@ -24,7 +25,6 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK
 from vs_st_pipeline.routes.contacts.session import ContactsSession
 
-OPTED_OUT: Final = "UNSUBSCRIBE_REPORT"
 _QUEUED: Final = (ORDER, CUSTOMER)
 _LINKED: Final = "in (select customer_id from raw.vinoshipper_customers where linked_run is not null)"
 
@@ -71,7 +71,7 @@ def unread(run: Run, hints: Sequence[Hint]) -> set[int]:
 def read_opt_outs(session: ContactsSession, taken: Taken) -> None:
     """Read each contact singly of whom an opt-out was reported, as far as hints may ask for (H26, H27); others wait."""
     run, inbox = session.run, session.run.inbox
-    reports = [one for one in taken.hints if one.kind == CONTACT and _is_opt_out(one)]
+    reports = [one for one in taken.hints if one.kind == CONTACT and tells_opt_out(one)]
     if inbox is None or not reports:
         return
     share = run.merchant.webhooks.share
@@ -83,10 +83,6 @@ def read_opt_outs(session: ContactsSession, taken: Taken) -> None:
             may = inbox.spend(run.merchant.id, SIMPLETEXTING, 1, rate)
         if not may or not _read(session, hints[0]):
             taken.waits.update(one.hint for one in hints)
-
-
-def _is_opt_out(hint: Hint) -> bool:
-    return (hint.event or "").strip().upper() == OPTED_OUT
 
 
 def note_seen(run: Run) -> None:

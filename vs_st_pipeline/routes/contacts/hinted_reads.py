@@ -22,6 +22,7 @@ from typing import Final, TypeVar
 
 from vs_st_pipeline.connectors.simpletexting import contacts, opt_outs
 from vs_st_pipeline.connectors.simpletexting.consent import OPT_IN
+from vs_st_pipeline.connectors.simpletexting.hooks import tells_new_phone, tells_opt_out
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
 from vs_st_pipeline.connectors.simpletexting.opt_outs import OptOuts
 from vs_st_pipeline.connectors.vinoshipper import hinted as stored
@@ -40,8 +41,6 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts.identity import Linked, customers_to_read, link_opted_in, link_some
 from vs_st_pipeline.routes.contacts.session import ContactsSession
 
-OPTS_OUT: Final = "UNSUBSCRIBE_REPORT"
-NEW_PHONE: Final = "CONTACT_PHONE_UPDATE"
 T = TypeVar("T")
 USUAL_REQUESTS: Final = 3  # an order, its customer, its receipt
 WAIT_SECONDS: Final = 5.0
@@ -92,17 +91,17 @@ class HintedRecord:
     @property
     def opts_out(self) -> bool:
         """Say whether all that was told of it is an opt-out: it is read, and never a reason to write."""
-        return all(_event(one) == OPTS_OUT for one in self.hints)
+        return all(map(tells_opt_out, self.hints))
 
     @property
     def says_opted_out(self) -> bool:
         """Say whether an opt-out was told of it, beside whatever else: it must be read, because it is held (H23)."""
-        return any(_event(one) == OPTS_OUT for one in self.hints)
+        return any(map(tells_opt_out, self.hints))
 
     @property
     def has_new_phone(self) -> bool:
         """Say whether its phone changed: what was known of it says nothing."""
-        return any(_event(one) == NEW_PHONE for one in self.hints)
+        return any(map(tells_new_phone, self.hints))
 
     def mark(self, kind: str, record_id: str) -> None:
         """Note that a record was stored at the head of the queue, until all is done."""
@@ -121,10 +120,6 @@ def hinted_records(hints: Iterable[Hint]) -> list[HintedRecord]:
         record = found.setdefault(one.record, HintedRecord([], one.kind, one.id or one.phone or ""))
         record.hints.append(one)
     return list(found.values())
-
-
-def _event(one: Hint) -> str:
-    return (one.event or "").strip().upper()
 
 
 @dataclass(slots=True)

@@ -10,6 +10,8 @@ the Dagster assets, a schedule and a backfill all call these functions: there is
 Which stages are skipped, and why, is decided in `_run_once` and nowhere else. What a reading stage asks for is decided
 by the connector that reads. A sync is *quiet* if it finds nothing to write; one that hears what the last one heard
 takes the quiet path, and does not even open the file.
+
+A whole sync takes all hints that wait (`_hints_of`). What a few hints name is synced by `targeted`, by these stages.
 """
 
 from __future__ import annotations

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import socket
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,36 +16,28 @@ from vs_st_pipeline.platform.http.probe import NoAnswer, post
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline_tests.operations.webhooks.conftest import Hooked
 from vs_st_pipeline_tests.support import tls
+from vs_st_pipeline_tests.support.loopback import PostServer
 from vs_st_pipeline_tests.support.story import TEST
 
 SHOP, TEXTING = "vinoshipper", "simpletexting"
 
 
-class Taker:
+class Taker(PostServer):
     """Answers posts, and stores them as a receiver does."""
 
+    more_headers: Mapping[str, str] = {"Location": "/elsewhere"}
+
     def __init__(self, inbox: Inbox) -> None:
-        self.got: list[tuple[str, dict[str, str]]] = []
-        self.status, self.stores = 204, True
-        taker = self
+        self.got: list[tuple[str, Mapping[str, str]]] = []
+        self.status, self.stores, self._inbox = 204, True, inbox
+        super().__init__()
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                taker.got.append((self.path, dict(self.headers)))
-                system = self.path.split("/")[2]
-                if taker.stores:
-                    inbox.put([Arrival(TEST, system, Call(TEST_KIND, kept=body), ("contacts",), "")])
-                self.send_response(taker.status)
-                self.send_header("Location", "/elsewhere")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+    def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
+        self.got.append((path, headers))
+        if self.stores:
+            call = Call(TEST_KIND, kept=json.loads(body))
+            self._inbox.put([Arrival(TEST, path.split("/")[2], call, ("contacts",), "")])
+        return self.status
 
 
 @pytest.fixture
@@ -56,8 +45,7 @@ def taker(hooked: Hooked) -> Iterator[Taker]:
     taker = Taker(Inbox(hooked.story.data))
     hooked.set(VS_ST_PUBLIC_URL=taker.url)
     yield taker
-    taker.server.shutdown()
-    taker.server.server_close()
+    taker.close()
 
 
 def told(hooked: Hooked, code: int) -> set[str]:
@@ -101,8 +89,7 @@ def test_h38_not_stored_and_unreachable(hooked: Hooked, taker: Taker, monkeypatc
     hooked.webhooks("register")
     taker.stores = False
     assert told(hooked, 1) == {"not_stored"}
-    taker.server.shutdown()
-    taker.server.server_close()
+    taker.close()
     assert told(hooked, 1) == {"unreachable"}
 
 
@@ -127,7 +114,7 @@ def test_r10_a_test_proves_itself_as_the_settings_say(hooked: Hooked, taker: Tak
     done = hooked.run("webhooks", "test", "--merchant", TEST)
     assert done.exit_code == 0
     assert "shibboleth" not in done.out + done.err
-    assert [headers.get("X-Our-Key") for _, headers in taker.got] == ["shibboleth", None]
+    assert [headers.get("x-our-key") for _, headers in taker.got] == ["shibboleth", None]
     hooked.set(OUR_KEY="")
     assert hooked.webhooks("test", code=1)["error"]["kind"] == "config"
 

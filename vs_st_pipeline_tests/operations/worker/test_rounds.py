@@ -19,23 +19,10 @@ from vs_st_pipeline.pipeline.hinted import HintDesk
 from vs_st_pipeline.platform.locks import file_lock
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline_tests.toys import hinted
-from vs_st_pipeline_tests.toys.hinted import KEPT, SAID, World
+from vs_st_pipeline_tests.toys.hinted import KEPT, SAID, World, begun
 from vs_st_pipeline_tests.toys.shop import Shop
 
 DONE = ("done", "written", None)
-
-
-def begun(world: World) -> World:
-    """One parcel and two people, and a good whole sync of both routes has been."""
-    world.shop.parcel("p1", "created")
-    shop, crm = world.books()
-    for one in ("a", "b"):
-        shop.person(one, name="Ann", city="Napa")
-        crm.person(one)
-    for route in (SAID, KEPT):
-        assert world.sync(route).status == "ok"
-    world.shop.asked.clear()
-    return world
 
 
 # --- the one that says things once ---

@@ -16,21 +16,10 @@ from vs_st_pipeline.operations.fleet.schedule import due_merchants
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.worker.roster import timed_of
 from vs_st_pipeline.platform import failpoints
-from vs_st_pipeline_tests.toys.hinted import KEPT, NOON, SAID, World, killed_at
+from vs_st_pipeline_tests.toys.hinted import KEPT, NOON, SAID, World, begun, killed_at
 
 SAMPLE = 2  # cases of each test in `make test`; the others count as pytest.mark.slow
 BOUNDS = timedelta(minutes=5), timedelta(hours=1)
-
-
-def begun(world: World) -> World:
-    world.shop.parcel("p1", "created", phone="7075550111")
-    shop, crm = world.books()
-    for one in ("a", "b"):
-        shop.person(one, name="Ann", city="Napa")
-        crm.person(one)
-    for route in (SAID, KEPT):
-        assert world.sync(route).status == "ok"
-    return world
 
 
 def command(world: World, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str]:
