@@ -140,6 +140,8 @@ class Refused(PipelineError):
     Attributes:
         code: the error code of the body (`CONTACT_UPDATE_FAILED`, `VALIDATION`, ...), or None.
         server_time: the answer's `Date` header as epoch seconds (UTC), or None.
+        said: the answer's JSON, for its connector to find the items that it is about; it may hold personal data, so it
+            is in no message.
     """
 
     kind = "bad_answer"
@@ -154,7 +156,9 @@ class Refused(PipelineError):
         trace_id: str | None = None,
         code: str | None = None,
         server_time: float | None = None,
+        said: object = None,
     ) -> None:
         super().__init__(message, system=system, call=call, http_status=http_status, trace_id=trace_id)
         self.code = code
         self.server_time = server_time
+        self.said = said

@@ -40,7 +40,7 @@ from vs_st_pipeline.domain.codec import (
     plain_code,
     retry_after,
     safe_token,
-    try_object,
+    try_json,
 )
 from vs_st_pipeline.domain.errors import (
     BadAnswer,
@@ -102,21 +102,29 @@ class Answer(Generic[T]):
     trace_id: str | None
 
 
-class _Auth(AuthBase):
-    """Sets the header; a repr that shows nothing."""
+Refusal = Callable[[int, Mapping[str, str], object], "type[PipelineError] | None"]
+"""Status, headers and JSON body of an answer of 400 or more -> the kind of error that it is; None: as usual.
 
-    def __init__(self, header: str) -> None:
-        self._header = header
+An error named so is not tried again within the request.
+"""
+
+
+class HeaderKey(AuthBase):
+    """Sends a secret in a header; its repr shows nothing. Raises BadSettings where it cannot be sent."""
+
+    def __init__(self, value: str, header: str = "Authorization") -> None:
+        _require_sendable(value)
+        self._value, self._header = value, header
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._header
+        request.headers[self._header] = self._value
         return request
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"
 
 
-class Basic(_Auth):
+class Basic(HeaderKey):
     """HTTP Basic. Raises BadSettings where user or password cannot be sent."""
 
     def __init__(self, user: str, password: str) -> None:
@@ -124,7 +132,7 @@ class Basic(_Auth):
         super().__init__("Basic " + base64.b64encode(f"{user}:{password}".encode("latin-1")).decode("ascii"))
 
 
-class Bearer(_Auth):
+class Bearer(HeaderKey):
     """A bearer token. Raises BadSettings where it cannot be sent."""
 
     def __init__(self, token: str) -> None:
@@ -186,11 +194,14 @@ class HttpClient:
         *,
         system: str,
         base_url: str,
-        auth: Basic | Bearer,
+        auth: AuthBase,
         pace: Pace,
         give_up_after: float,
         trace_header: str | None = None,
         error_code: Callable[[Mapping[str, Any]], str | None] = plain_code,
+        content_type: str = "application/json",
+        refusal: Refusal = lambda _status, _headers, _said: None,
+        on_answer: Callable[[Mapping[str, str]], None] = lambda _headers: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Prepare the client; nothing is sent yet.
@@ -202,6 +213,9 @@ class HttpClient:
             give_up_after: seconds for all tries of one request, without the waits for `pace`; one try is always made.
             trace_header: the answer's header that names the request, e.g. `x-request-id`.
             error_code: finds the code in a refusal's JSON object.
+            content_type: of bodies, which are JSON.
+            refusal: says what an answer of 400 or more means, where the system has words of its own for it.
+            on_answer: told the headers of each answer, such as how much of a day's limit is used.
             sleep: waits between tries, in seconds; another one in tests.
 
         Raises:
@@ -216,6 +230,9 @@ class HttpClient:
         self._give_up_after = give_up_after
         self._trace_header = trace_header
         self._error_code = error_code
+        self._content_type = content_type
+        self._refusal = refusal
+        self._on_answer = on_answer
         self._guard = threading.Lock()
         self._adapter = Adapter(pool_connections=2, pool_maxsize=4)
         environment = proxies_and_bundle(self._base_url)
@@ -241,6 +258,7 @@ class HttpClient:
         shape: type[T],
         params: Mapping[str, str | int | bool] | None = None,
         json: object = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         once: bool = False,
         may_leave: Callable[[], bool] | None = None,
@@ -252,7 +270,7 @@ class HttpClient:
             path: percent-encoded already; appended to `base_url` as it is.
             shape: the type that msgspec makes of the body, or `JSON`, or `NoBody`.
             params: query; booleans are sent as `true` and `false`.
-            json: body, where not None.
+            json: body, where not None. form: the same, as a form of a web page is sent.
             headers: further ones, such as an idempotency key.
             once: one try alone, whatever comes: for a write that a second try could make twice.
             may_leave: asked right before each try leaves, when all waits are over; False: it does not.
@@ -267,6 +285,9 @@ class HttpClient:
             BadSettings: base_url or the CA bundle cannot be used.
         """
         prepared = self._prepare(call, method, path, params, json)
+        if form is not None:
+            prepared = self._built(method, str(prepared.url), urlencode(form).encode("ascii"))
+            prepared.headers["Content-Type"] = "application/x-www-form-urlencoded"
         prepared.headers.update(headers or {})
         asked = _Request(call, prepared, shape, once, may_leave)
         outcome = self._try(asked) if once else self._retrying(self._try, asked)
@@ -348,7 +369,7 @@ class HttpClient:
         prepared.headers = requests.structures.CaseInsensitiveDict(_HEADERS)
         if body is not None:
             prepared.body = body
-            prepared.headers["Content-Type"] = "application/json"
+            prepared.headers["Content-Type"] = self._content_type
             prepared.headers["Content-Length"] = str(len(body))
         return self._auth(prepared)
 
@@ -430,6 +451,12 @@ class HttpClient:
         def again(kind: type[PipelineError], sentence: str) -> _Failed:
             return _Failed(failed(kind, sentence).error, True, retry_after(headers.get("Retry-After"), server_time))
 
+        self._on_answer(headers)
+        said = try_json(body) if status >= 400 else None
+        if status >= 400 and (kind := self._refusal(status, headers, said)) is not None:
+            told = self._error_code(said) if isinstance(said, dict) else None
+            more = {"code": told, "server_time": server_time, "said": said} if issubclass(kind, Refused) else {}
+            return failed(kind, _SENTENCES.get(kind, "The system refused the request"), **more)
         is_page = bool(body) and ("text/html" in headers.get("Content-Type", "").lower() or body.lstrip()[:1] == b"<")
         is_cloudflare = "cf-ray" in headers or headers.get("Server", "").lower().startswith("cloudflare")
         if 300 <= status < 400:
@@ -448,8 +475,8 @@ class HttpClient:
         if status == 403:
             return failed(Forbidden, "The key does not have the right to do this")
         if status >= 400:
-            code = self._error_code(try_object(body) or {})
-            return failed(Refused, "The system refused the request", code=code, server_time=server_time)
+            code = self._error_code(said if isinstance(said, dict) else {})
+            return failed(Refused, "The system refused the request", code=code, server_time=server_time, said=said)
         if ask.shape is NoBody:
             return Answer(None, status, server_time, trace_id)
         if heard.too_long:
@@ -477,6 +504,12 @@ def _never_left(error: requests.RequestException) -> type[TryLater]:
 
 
 NOT_THERE: Final = (404, 410)
+_SENTENCES: Final[Mapping[type[PipelineError], str]] = {
+    BadKey: "The system does not accept the key",
+    Forbidden: "The key does not have the right to do this",
+    TryLater: "The system takes no more requests for now",
+    BadSettings: "The system no longer serves this version of its interface; set a newer one in the settings",
+}
 _CLOCK_STEP: Final = 60.0  # seconds by which a system's own machines may differ
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "vs-st-pipeline"}
 

@@ -1,0 +1,1 @@
+"""Connects to HubSpot, a CRM."""

@@ -1,0 +1,1 @@
+"""Connects to Klaviyo, a CRM."""

@@ -1,0 +1,1 @@
+"""Connects to Salesforce, a CRM."""

@@ -1,0 +1,1 @@
+"""Connects to SoPost, where samples are ordered and consents given."""

@@ -1,0 +1,1 @@
+"""Joins SoPost orders and consents to the CRMs of a brand: HubSpot, Klaviyo, Salesforce."""
