@@ -5,6 +5,8 @@ Data flow: `Sought` -> `Crm.look` -> `Seen` -> (the route judges) -> `Item` -> `
 A connector knows its API: how people are found, what states of consent are called there, how many go into a request,
 which answer is about which item. It never decides whether somebody may be subscribed, stores nothing, and sends what it
 is given once. The route judges, stores what is about to be sent before it is sent, and remembers outcomes.
+
+It is long because the whole seam between routes and CRMs stands in one place.
 """
 
 from __future__ import annotations
@@ -187,24 +189,13 @@ class Consent:
     """The consent that a subscription rests on, as far as a CRM is told of it.
 
     Attributes:
+        source: where it was given, without the order; most CRMs group by it. explanation: the same with the order.
         consented_at: aware UTC, for a subscription that is to start no welcome flow; None: an ordinary one.
     """
 
-    consent_id: str
-    name: str
-    data_handler: str
-    short_id: str
+    source: str
+    explanation: str
     consented_at: datetime | None = None
-
-    @property
-    def source(self) -> str:
-        """Return what CRMs are told as the source, without the order."""
-        return f"SoPost consent {self.consent_id} ({self.name}) for {self.data_handler}"
-
-    @property
-    def explanation(self) -> str:
-        """Return the same with the order."""
-        return f"{self.source}, order {self.short_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,14 +203,14 @@ class Item:
     """One person's part of a request.
 
     Attributes:
-        id: names it within the sync, such as in HubSpot's trace ids; printable, at most 64 characters.
-        record_id: None: there is no record (`FIELDS` creates one; Klaviyo subscribes an address).
+        id: names it within the sync, such as in trace ids; printable, at most 64 characters.
+        record_id: None: there is no record (`FIELDS` creates one; some CRMs subscribe an address).
         values: with `FIELDS`, changed fields alone, as text as in `CrmRecord.values`; `""` clears. The CRM adds what a
             new record must have. It is never told of the e-mail address of a record that is there.
         target, consent: with all other steps.
         lists: with `LISTS` and `UNLIST`, which.
-        wholly: with `WITHDRAW`, the person is subscribed to nothing of ours any more (Klaviyo unsubscribes globally).
-        confirms, historical: with `CONSENT`, of the target and of the order.
+        wholly: with `WITHDRAW`, the person is subscribed to nothing of ours any more: some CRMs unsubscribe globally.
+        confirms: with `CONSENT`, as in `TargetInfo`.
     """
 
     id: str
@@ -243,7 +234,7 @@ class Ended(StrEnum):
     EXISTS = "exists"  # a record is there that was not seen: look, and plan anew
     LOCKED = "locked"  # try the item again
     NOT_DONE = "not_done"  # the request was refused because of other items, nothing of it was done: send it again
-    OPTED_OUT = "opted_out"  # `CONSENT`: it has overridden an opt-out that the look had not shown (HubSpot)
+    OPTED_OUT = "opted_out"  # `CONSENT`: it has overridden an opt-out that the look had not shown
 
 
 @dataclass(frozen=True, slots=True)
