@@ -260,7 +260,6 @@ class Crm(Protocol):
         records_all: people without a consent are written too (`without_consent: record`).
         chunk: people who are looked at and written together, at most.
         steps: the order in which a chunk's requests leave.
-        asynchronous: a subscription that was `TAKEN` shows some time later, and is looked for (`shows_within`).
         shows_within: how long what was `TAKEN` is looked for before it is unknown.
     """
 
