@@ -483,20 +483,25 @@ def test_h20_a_customer_who_changed_the_phone_is_linked_at_once(hints: Hints) ->
     assert story.contact("7075550177")["VScustomerID"] == "700126"
 
 
+def becomes_quiet(story: Story) -> None:
+    """Sync until a sync is quiet; how many it takes depends on how many fall into the second of the last write."""
+    for _ in range(6):
+        assert story.synced()["synced"]["accepted"] == 0
+        if proved_quiet.WHY[-1] == "":
+            return
+    raise AssertionError(proved_quiet.WHY[-6:])
+
+
 @pytest.mark.slow
 def test_the_quiet_path_is_void_after_a_targeted_sync_and_right_again_later(hints: Hints) -> None:
     story = hints.story
-    for _ in range(3):
-        story.synced()
-    quiet = proved_quiet.WHY[-1]
-    assert quiet == "", "the third one is quiet"
+    becomes_quiet(story)
     ships(story)
     hints.put(ORDER, SHIPPED)
     assert hints.synced().accepted == 1
-    for expected in ("file", None, None, ""):
-        assert story.synced()["synced"]["accepted"] == 0
-        if expected is not None:
-            assert proved_quiet.WHY[-1] == expected
+    assert story.synced()["synced"]["accepted"] == 0
+    assert proved_quiet.WHY[-1] == "file"
+    becomes_quiet(story)
     hints.put(CONTACT, story.id_of(MARISOL), "INCOMING_MESSAGE")
     hints.synced()
     story.synced()
