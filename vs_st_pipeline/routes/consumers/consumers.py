@@ -64,6 +64,7 @@ class Consumer:
         orders: ids of the orders that `values` were made from, newest first.
         newest_order_at: first sight of the newest of them; None: there is none any more.
         noted: words of consumers.md 5 to 7 that hold for this CRM.
+        may_create: a record may be made of one who gave no consent, where the CRM takes such people (7.14).
     """
 
     person: Sought
@@ -72,6 +73,7 @@ class Consumer:
     orders: Sequence[str] = ()
     newest_order_at: datetime | None = None
     noted: frozenset[str] = field(default_factory=frozenset)
+    may_create: bool = True
 
     @property
     def has_standing(self) -> bool:
