@@ -9,19 +9,24 @@ create table staged.sopost_orders (
     email_state varchar not null,        -- ok, no_email, bad_email
     address_changed boolean not null default false,
     identity varchar, full_name varchar, telephone varchar,
+    name_key varchar,                    -- full_name as names are compared
     line_1 varchar, line_2 varchar, town varchar, district varchar, postcode varchar, territory varchar,
+    silent varchar,                      -- JSON array of what the order says nothing of; null: it says all
     provider varchar, status varchar not null,
     class varchar not null,              -- approved, pending, rejected, later
+    approved boolean not null,           -- by its class, or later and approved before (3.6)
     counts boolean not null,             -- approved, a usable address, a wanted activity
     counted boolean not null default false,  -- it counted once, whatever it does now
     products varchar not null,           -- JSON array, sorted
     first_seen_at timestamp not null, ordered_at timestamp,
+    order_time timestamp,                -- as the order says it
     earliest_at timestamp,               -- before which no consent of it was given; null: unknown (7.6)
     source varchar not null,             -- webhook, import
     may_create boolean not null,         -- 7.14
     read_at timestamp not null, body_sha256 varchar not null,
     event_ids varchar not null,          -- JSON array
-    unreadable_parts boolean not null default false
+    unreadable_parts boolean not null default false,
+    source_hash varchar not null         -- of the raw row and the settings that it was made from
 );
 create table staged.consumers (
     email_key varchar primary key, key varchar not null, email varchar not null,
@@ -37,6 +42,7 @@ create table staged.consents (
     consent_name varchar, status varchar,
     given boolean not null,
     entry varchar not null,              -- mapped, ignored, unmapped, handler_mismatch
+    verdict varchar not null,            -- what the status means: given, refused, neither
     earliest_at timestamp, text_version varchar,
     vanished_at timestamp, withdrawn_at timestamp,
     ever_given boolean not null default false,
