@@ -3,6 +3,8 @@
 A route is a value, made once in `routes/<route>/__init__.py` and listed in `routes.ROUTES`. Generic rooms are handed
 routes and never import one: assets, checks, jobs, commands, the fleet's page and the report are made from these values.
 What a route leaves out, such as `why`, is a command that it does not have.
+
+It is long because all that a route may be asked stands in one place.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.checks import Check
 from vs_st_pipeline.pipeline.hinted import Hinted
 from vs_st_pipeline.pipeline.onboarding import RouteSetup
+from vs_st_pipeline.pipeline.own_commands import OtherName, OwnCommand
 from vs_st_pipeline.pipeline.pages import Page
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.platform.connector import Connector
@@ -227,6 +230,8 @@ class Route:
         count_stored: warehouse and merchant's id -> how many records are kept; raises where it cannot be read.
         map_names: names that its field map may use in `from`, and what each is.
         carried: tables that `vs-st rebuild` carries over, and which of their rows: what no system can tell again.
+        commands: what only this route can be asked, under its name; and the house's commands as it calls them.
+        waiting: a run -> what waits in the route's own tables, by what it is; `vs-st inbox --route` shows it too.
     """
 
     name: str
@@ -257,6 +262,8 @@ class Route:
     count_stored: Callable[[Warehouse, str], int] = lambda _warehouse, _merchant: 0
     map_names: Mapping[str, str] = field(default_factory=dict)
     carried: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[OwnCommand | OtherName, ...] = ()
+    waiting: Callable[[Run], Record] | None = None
     settings: type[SettingsModel] | None = None
     toolkits: tuple[Lineage, ...] = ()
     migrations: Traversable | None = None
