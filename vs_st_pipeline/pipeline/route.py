@@ -45,6 +45,7 @@ class Asset:
         key: with slashes. stage: the stage that makes it.
         deps: keys of the assets that it is made from.
         kinds: what it is made with, for the picture.
+        system: made only of merchants whose entry names this one, where the route's merchants may lack it.
     """
 
     key: str
@@ -52,6 +53,7 @@ class Asset:
     description: str
     deps: tuple[str, ...] = ()
     kinds: frozenset[str] = frozenset()
+    system: str | None = None
 
 
 class RunStages(Protocol):
@@ -193,6 +195,7 @@ class Forget:
         knows: whether the person can be looked for by what was given.
         find: what is stored of the person, by what it is. forget: the same, after it was erased.
         elsewhere: what a person must still erase by hand, a sentence each.
+        there: where this person is, as far as is stored, a sentence each; asked before anything is erased.
     """
 
     counts: tuple[str, ...]
@@ -200,6 +203,7 @@ class Forget:
     find: Callable[[Run, Person], dict[str, int]]
     forget: Callable[[Run, Person], dict[str, int]]
     elsewhere: tuple[str, ...] = ()
+    there: Callable[[Run, Person], list[str]] = lambda _run, _person: []
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -285,6 +289,11 @@ class Route:
     def made_by(self, stage: str) -> tuple[str, ...]:
         """Return the keys of the assets that a stage makes."""
         return tuple(asset.key for asset in self.assets if asset.stage == stage)
+
+    def lacked_by(self, merchant: Merchant) -> frozenset[str]:
+        """Return the keys of the assets that are never made of a merchant, because it lacks their system."""
+        lacks = (asset for asset in self.assets if asset.system is not None and asset.system not in merchant.sections)
+        return frozenset(asset.key for asset in lacks)
 
     def stages_for(self, assets: Iterable[str], *, dry_run: bool) -> list[str]:
         """Return the stages that make these assets, in their order; a dry run ends before anything is written."""

@@ -18,7 +18,6 @@ from typing import Any, Final, Protocol
 from vs_st_pipeline.domain.errors import Refused
 from vs_st_pipeline.domain.hints import PING, TEST, WHOLE, Call
 from vs_st_pipeline.platform.http.client import NOT_THERE, HttpClient, NoBody
-from vs_st_pipeline.platform.settings.merchants import Merchant
 
 MOST_ELEMENTS: Final = 100  # of an array, that are entries of their own; a whole sync sees the rest
 TEST_KEY: Final = "vs-st-test"
@@ -78,17 +77,17 @@ class Registrar(Protocol):
 
 
 class Teller(Protocol):
-    """Registers webhooks where nobody can ask what is registered, or take it back; raises as the system's client does.
+    """Tells a system where to call, where its interface can be told that and nothing more: no list, and no removal.
 
-    What was registered is remembered here, and not registered again.
+    Raises as the system's client does.
     """
 
     def places(self) -> Sequence[str]:
-        """Return what is registered by itself, in the system's words. Raises BadSettings where nothing names any."""
+        """Return what the URL is to be told for (an organisation, campaigns), by words that name each for good."""
         ...
 
     def tell(self, place: str, url: str) -> str:
-        """Register a URL, in one request; returns what is worth saying of the answer, `""` for nothing."""
+        """Tell it for one place: one request, whatever comes of it. Returns what is worth saying; `""` for nothing."""
         ...
 
 
@@ -107,8 +106,8 @@ class Hooks:
             is stored then (R11: `shop`).
         most_elements: of one array; where there are more, who gets counts gets 413, and for others a `whole` stands.
         registrar: makes what registers its webhooks with a client of the system; None where only its own pages can.
-        teller: makes what registers them with a client of the system and the merchant's entry, where the API can do
-            nothing but that.
+        teller: makes what tells it our URL with a client, where that is all that can be done; the token before the
+            present one is taken until a call has come by the present one (R36).
         by_hand: what a person does where the API cannot, a sentence.
     """
 
@@ -123,7 +122,7 @@ class Hooks:
     answers_counts: bool = False
     most_elements: int = MOST_ELEMENTS
     registrar: Callable[[Any], Registrar] | None = None
-    teller: Callable[[Any, Merchant], Teller] | None = None
+    teller: Callable[[Any], Teller] | None = None
     by_hand: str = ""
 
 

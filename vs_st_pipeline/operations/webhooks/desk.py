@@ -83,7 +83,7 @@ class Desk:
         if not wanted_kinds(self.run.merchant, self.name):
             return None  # what is registered is left: a pause ends
         if self.hooks.teller is not None:
-            return blind.register(self, self.hooks.teller(self.session.client(self.connector), self.run.merchant))
+            return blind.register(self, self.hooks.teller(self.session.client(self.connector)))
         registrar = self._registrar()
         if registrar is None:
             return self._by_hand()

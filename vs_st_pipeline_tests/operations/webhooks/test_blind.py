@@ -40,7 +40,7 @@ class Blind:
 def blind(monkeypatch: pytest.MonkeyPatch) -> Blind:
     made = Blind()
     assert CONNECTOR.hooks is not None
-    hooks = replace(CONNECTOR.hooks, registrar=None, teller=lambda _client, _merchant: made, by_hand="Ask them.")
+    hooks = replace(CONNECTOR.hooks, registrar=None, teller=lambda _client: made, by_hand="Ask them.")
     others = tuple(one for one in connectors.CONNECTORS if one is not CONNECTOR and one.name != "simpletexting")
     changed = (replace(CONNECTOR, hooks=hooks), *others)
     for module in ("operations.webhooks.wanted", "connectors"):
