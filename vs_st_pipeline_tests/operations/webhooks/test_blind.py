@@ -43,8 +43,7 @@ def blind(monkeypatch: pytest.MonkeyPatch) -> Blind:
     hooks = replace(CONNECTOR.hooks, registrar=None, teller=lambda _client: made, by_hand="Ask them.")
     others = tuple(one for one in connectors.CONNECTORS if one is not CONNECTOR and one.name != "simpletexting")
     changed = (replace(CONNECTOR, hooks=hooks), *others)
-    for module in ("operations.webhooks.wanted", "connectors"):
-        monkeypatch.setattr(f"vs_st_pipeline.{module}.CONNECTORS", changed)
+    monkeypatch.setattr("vs_st_pipeline.operations.webhooks.wanted.CONNECTORS", changed)
     return made
 
 
