@@ -22,27 +22,16 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse import retries
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.consumers import consumers, map_file, values
+from vs_st_pipeline.routes.consumers import consumers, evidence, map_file, values
 from vs_st_pipeline.routes.consumers.assets import TITLES
+from vs_st_pipeline.routes.consumers.looking import OBJECT
 from vs_st_pipeline.routes.consumers.settings import ConsentEntry, ConsumersSettings
 from vs_st_pipeline.routes.consumers.systems import CRM_NAMES
 from vs_st_pipeline.routes.consumers.words import MEANINGS
 
 Record = dict[str, Any]
-CONSUMER: Final = "consumer"
-"""What the rows of this route are about in ledger, outbox and history."""
-
 SUBSCRIBED, ALREADY, AWAITING, WAITING = "subscribed", "already", "awaiting_confirmation", "waiting"
 HELD, REJECTED, WITHDRAWN, VANISHED, UNMAPPED = "held", "rejected", "withdrawn", "vanished", "unmapped"
-
-EVIDENCE: Final = (
-    *("evidence_id", "crm", "target", "lists", "contact_id", "email", "consent_id", "consent_name", "data_handler"),
-    *("consent_status", "text_version", "order_id", "short_id", "activity_id", "event_ids", "first_seen_at"),
-    *("order_read_at", "ordered_at", "earliest_at", "body_sha256", "state_before", "state_before_at", "action"),
-    *("run_id", "sent_at", "outcome", "outcome_at", "code", "tries"),
-)
-"""What is kept of each subscription, in the order in which it is shown (consumers.md 7.9)."""
-_LISTS: Final = ("lists", "event_ids")
 
 
 def why(run: Run, email: str) -> Record:
@@ -57,8 +46,8 @@ def why(run: Run, email: str) -> Record:
     address = email_key(email)
     with run.open() as db:
         orders = _orders(db, address)
-        evidence = rows_of_evidence(db, person_key(address))
-        consents = [*_consents(run, db, address, evidence)]
+        rows = evidence.of_person(db, address)
+        consents = [*_consents(run, db, address, rows)]
         fields = [field for crm in _crms(run.merchant) for field in _fields(run, db, crm, address)]
     return {
         "merchant": run.merchant.id,
@@ -70,23 +59,9 @@ def why(run: Run, email: str) -> Record:
     }
 
 
-def rows_of_evidence(db: Db, key: str) -> list[Record]:
-    """Return every row of evidence of a person, oldest first, as it is shown."""
-    names, rows = db.columns(
-        f"select {', '.join(EVIDENCE)} from synced.consent_evidence where key = ? order by sent_at, evidence_id", [key]
-    )
-    return [{name: _shown(name, value) for name, value in zip(names, row, strict=True)} for row in rows]
-
-
 def told(moment: datetime | None) -> str | None:
     """Return a time as all answers show it: ISO, UTC."""
     return None if moment is None else moment.replace(tzinfo=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _shown(name: str, value: Any) -> Any:
-    if isinstance(value, datetime):
-        return told(value)
-    return json.loads(value) if name in _LISTS and value is not None else value
 
 
 def _crms(merchant: Merchant) -> list[str]:
@@ -105,7 +80,7 @@ def _orders(db: Db, address: str) -> list[Record]:
 # --- consents ---------------------------------------------------------------------------------------------------------
 
 
-def _consents(run: Run, db: Db, address: str, evidence: Sequence[Record]) -> list[Record]:
+def _consents(run: Run, db: Db, address: str, acts: Sequence[Record]) -> list[Record]:
     entries = {entry.pair: entry for entry in run.merchant.section(ConsumersSettings).consents}
     rows = db.rows(
         """select c.order_id, c.consent_id, c.data_handler, c.status, c.given, c.entry, c.vanished_at, c.withdrawn_at,
@@ -125,7 +100,7 @@ def _consents(run: Run, db: Db, address: str, evidence: Sequence[Record]) -> lis
         for crm, target in targets:
             mine = [
                 row
-                for row in evidence
+                for row in acts
                 if (row["crm"], row["target"]) == (crm, target)
                 and (row["order_id"], row["consent_id"], row["data_handler"]) == (order_id, consent_id, handler)
             ]
@@ -145,7 +120,7 @@ def _state(
     crm: str,
     target: str,
     address: str,
-    evidence: Sequence[Record],
+    acts: Sequence[Record],
     *,
     given: bool,
     status: str | None,
@@ -156,9 +131,9 @@ def _state(
 ) -> tuple[str, str | None]:
     """Return what became of one consent at one target, and why; what was done comes before what is wanted."""
     if withdrawn is not None:
-        undone = next((row for row in reversed(evidence) if row["action"] == "unsubscribe"), None)
+        undone = next((row for row in reversed(acts) if row["action"] == "unsubscribe"), None)
         return WITHDRAWN, None if undone is None else f"unsubscribed: {undone['outcome']}"
-    last = next((row for row in reversed(evidence) if row["outcome"] != "not_done"), None)
+    last = next((row for row in reversed(acts) if row["outcome"] != "not_done"), None)
     if last is not None:
         return _of_evidence(last)
     if vanished is not None:
@@ -212,7 +187,7 @@ def _fields(run: Run, db: Db, crm: str, address: str) -> list[Record]:
     field_map = map_file.load(run.merchant, crm)
     wants = {one.field: one.value for one in values.wanted(loaded[0], field_map, None, run.merchant.time_zone)[0]} if loaded else {}
     changes = {one["field"] for one in json.loads(planned[0])} if planned is not None else set()
-    is_rejected = retries.read_rejected(db).get(Ref(crm, CONSUMER, key)) is not None
+    is_rejected = retries.read_rejected(db).get(Ref(crm, OBJECT, key)) is not None
     found = []
     for one in field_map.fields:
         sent, stored, at, run_id = accepted.get(one.to, (None, None, None, None))
