@@ -181,7 +181,10 @@ def under_way(warehouse: Warehouse, merchant_id: str) -> list[str]:
             """select crm, count(distinct key) from synced.consent_evidence where outcome = 'unknown'
                group by 1 order by 1"""
         )
-    return [f"{people} subscriptions at {TITLES[crm]} were sent, and what became of them is not known" for crm, people in rows]
+    return [
+        f"{people} subscriptions at {TITLES[crm]} were sent, and what became of them is not known"
+        for crm, people in rows
+    ]
 
 
 def outcome(run: Run, run_id: str) -> list[str]:

@@ -49,7 +49,8 @@ def history(run: Run, email: str, *, at: datetime | None = None) -> Record:
         "contacts": [{"crm": crm, "contact_id": record_id} for crm, record_id in contacts],
         "at": told(until),
         "entries": [
-            {**one, "at": told(one["at"]), "contact_id": one["contact_id"] or records.get(one["crm"])} for one in entries
+            {**one, "at": told(one["at"]), "contact_id": one["contact_id"] or records.get(one["crm"])}
+            for one in entries
         ],
         "ledger": [
             {"crm": ref.system, "field": field, "sent": entry.sent, "stored": entry.stored}
