@@ -1,7 +1,7 @@
 """Checks a merchant without changing anything: are the keys good, where does each consent lead, what is missing there.
 
-It asks each system a few cheap questions and stores nothing. What was seen in orders and is not listed in the settings is
-printed as it can be pasted there.
+It asks each system a few cheap questions and stores nothing. What was seen in orders and is not listed in the settings
+is printed as it can be pasted there.
 """
 
 from __future__ import annotations
@@ -189,8 +189,8 @@ def _ask_crm(session: ConsumersSession, name: str, found: ConsumersCheck) -> Non
     found.doubts += there.doubts
     if crm.records_all:
         found.doubts.append(
-            f"{name}.without_consent is `record`: people without a consent are stored at {TITLES[name]}, and others can "
-            "mail them there"
+            f"{name}.without_consent is `record`: people without a consent are stored at {TITLES[name]}, and others "
+            "can mail them there"
         )
     for entry in entries:
         target = entry.target(name)

@@ -86,7 +86,7 @@ def _evidence(run: Run, typed: Mapping[str, Any]) -> Told:
             f"status {row['consent_status'] or 'none'}, text version {row['text_version'] or 'not said'}",
             f"      order {row['order_id']}, first seen {row['first_seen_at']}, read {row['order_read_at']}, "
             f"SHA-256 {row['body_sha256']}",
-            f"      stood there as {row['state_before']} at {row['state_before_at']}; record {row['contact_id'] or 'new'}",
+            f"      was there {row['state_before']} at {row['state_before_at']}, record {row['contact_id'] or 'new'}",
         ]
     return Told(answer, lines)
 

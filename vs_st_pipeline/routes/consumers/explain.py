@@ -88,7 +88,7 @@ def _consents(run: Run, db: Db, address: str, acts: Sequence[Record]) -> list[Re
         """select c.order_id, c.consent_id, c.data_handler, c.status, c.given, c.entry, c.vanished_at, c.withdrawn_at,
                   o.counts, o.class
            from staged.consents as c join staged.sopost_orders as o using (order_id)
-           where o.email_key = ? order by o.ordered_at desc nulls last, o.order_id desc, c.consent_id, c.data_handler""",
+           where o.email_key = ? order by o.ordered_at desc nulls last, o.order_id desc, c.consent_id, data_handler""",
         [address],
     )
     found: list[Record] = []
