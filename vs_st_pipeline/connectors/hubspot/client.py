@@ -20,7 +20,7 @@ from vs_st_pipeline.connectors.hubspot.names import HUBSPOT
 from vs_st_pipeline.connectors.hubspot.settings import HubSpotSettings
 from vs_st_pipeline.domain.codec import JSON, retry_after, safe_token
 from vs_st_pipeline.domain.errors import NotSent, PipelineError, Refused, TryLater
-from vs_st_pipeline.platform.cpu_slots import releasing
+from vs_st_pipeline.platform.cpu_slots import waiting
 from vs_st_pipeline.platform.http.client import NOT_THERE, Answer, Bearer, HttpClient, Pace
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
@@ -40,7 +40,7 @@ class HubSpotClient:
     Raises (every method): `TryLater`, `BadKey`, `BadAnswer`; `Refused` for other 4xx of that one request.
 
     Attributes:
-        sleep: waits, in seconds; another one in tests.
+        sleep: waits so many seconds; another one in tests.
     """
 
     def __init__(self, merchant: Merchant, pace: Pace) -> None:
@@ -50,7 +50,7 @@ class HubSpotClient:
         self._wait: float | None = None  # what the last answer asked for
         self._spent = False  # the account has no requests left for today
         self._most = {CONTACTS: MOST, STATUSES: MOST}
-        self.sleep: Callable[[float], None] = releasing(time.sleep)
+        self.sleep: Callable[[float], None] = time.sleep
         self.http = HttpClient(
             system=HUBSPOT,
             base_url=settings.base_url,
@@ -61,6 +61,7 @@ class HubSpotClient:
             error_code=lambda said: safe_token(said.get("category")),
             refusal=self._refusal,
             on_answer=self._heard,
+            sleep=lambda seconds: self.sleep(seconds),
         )
 
     def _refusal(self, status: int, headers: Mapping[str, str], said: object) -> type[PipelineError] | None:
@@ -72,6 +73,11 @@ class HubSpotClient:
 
     def _heard(self, headers: Mapping[str, str]) -> None:
         self._wait = retry_after(headers.get("Retry-After"), None)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, without a CPU slot."""
+        with waiting():
+            self.sleep(seconds)
 
     # Greatest numbers.
 
@@ -96,14 +102,14 @@ class HubSpotClient:
             What was asked and answered, request by request; a key that is refused by itself is in none.
         """
         answers: list[tuple[Sequence[str], Any]] = []
-        waiting = deque([list(keys)] if keys else [])
+        queue = deque([list(keys)] if keys else [])
         fit, culprits = 0, 0
         halved = False
-        while waiting:
-            some = waiting.popleft()
+        while queue:
+            some = queue.popleft()
             most = self._most[what]
             if len(some) > most:
-                waiting.extendleft(reversed([some[at : at + most] for at in range(0, len(some), most)]))
+                queue.extendleft(reversed([some[at : at + most] for at in range(0, len(some), most)]))
                 continue
             try:
                 answers.append((some, ask(some)))
@@ -114,10 +120,10 @@ class HubSpotClient:
                 if len(some) == 1:
                     culprits += 1
                 elif self.learn_most(what, refused, len(some)):
-                    waiting.appendleft(some)
+                    queue.appendleft(some)
                 else:
                     halved = True
-                    waiting.extendleft((some[len(some) // 2 :], some[: len(some) // 2]))
+                    queue.extendleft((some[len(some) // 2 :], some[: len(some) // 2]))
         if fit and not culprits:  # it was the number, and nobody in particular
             self._most[what] = fit
         return answers
@@ -184,7 +190,7 @@ class HubSpotClient:
                     raise
                 error = refused
             if left:
-                self.sleep(LOCK_SECONDS)
+                self.pause(LOCK_SECONDS)
         raise TryLater("The record is locked", system=HUBSPOT, call=call, http_status=error.http_status)
 
     # Writes: one request each.
@@ -228,7 +234,7 @@ class HubSpotClient:
             wait = self._wait if self._wait is not None and self._wait > 0 else gap
             if self._spent or time.monotonic() + wait > until:
                 raise NotSent(refused.message, system=HUBSPOT, call=call, http_status=429, trace_id=refused.trace_id)
-            self.sleep(wait)
+            self.pause(wait)
 
     def _require_some_left(self, call: str) -> None:
         if self._spent:

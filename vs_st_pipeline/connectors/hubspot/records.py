@@ -108,7 +108,7 @@ class Finder:
             missing = sorted(answers.absent & ids)
             if not missing:
                 return
-            self._client.sleep(AGAIN_AFTER)
+            self._client.pause(AGAIN_AFTER)
             later = self._read(missing, by_email=False)
             answers.rows.update(later.rows)
             answers.absent.difference_update(set(missing) - later.absent)

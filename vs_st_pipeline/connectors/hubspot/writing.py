@@ -117,12 +117,12 @@ class Writer:
                 return self._refused(self._of_statuses, api.STATUSES, items, refused)
             return self._statuses_otherwise(items, state, with_basis)
         found = self._settled(items, answer, state)
-        refused = [item for item in items if found.get(item.id, _NOTHING).ended is Ended.REJECTED]
+        again = [item for item in items if found.get(item.id, _NOTHING).ended is Ended.REJECTED]
         errors = list(errors_in(answer.value))
         about_basis = [error for error in errors if _is_about_basis(error)]
-        if about_basis and len(about_basis) < len(errors):
-            refused = [one for one in refused if any(self._of_statuses.named_in(error, [one]) for error in about_basis)]
-        return {**found, **self._statuses_otherwise(refused, state, with_basis)} if about_basis and refused else found
+        if len(about_basis) < len(errors):
+            again = [one for one in again if any(self._of_statuses.named_in(error, [one]) for error in about_basis)]
+        return {**found, **self._statuses_otherwise(again, state, with_basis)} if about_basis and again else found
 
     def _statuses_otherwise(self, items: Sequence[Item], state: str, with_basis: bool) -> dict[str, Result]:
         """Send what was refused for its legal basis, or for having none, the other way."""
@@ -208,7 +208,7 @@ class Writer:
         """Say what a refusal means for each item; raises it where it names none of several."""
         status = refused.http_status or 0
         if status == LOCKED:
-            self._client.sleep(LOCK_SECONDS)
+            self._client.pause(LOCK_SECONDS)
             return {item.id: Result(Ended.LOCKED, code=refused.code, http_status=status) for item in items}
         said = refused.said if isinstance(refused.said, Mapping) else {}
         if len(items) == 1:
