@@ -25,6 +25,7 @@ from vs_st_pipeline.platform.http.client import NOT_THERE
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
 NO_ACCOUNT = "The token may not read which account it belongs to, so a token of another account would not be noticed"
+_BATCHES, _SECONDS = 5, 30.0
 RECORDS_ALL = (
     "People without a consent are stored as well (without_consent: record); where the portal's data privacy settings "
     "are off, others can send them mail"
@@ -33,20 +34,25 @@ RECORDS_ALL = (
 
 def connect_crm(client: HubSpotClient, merchant: Merchant) -> Crm:
     """Return the merchant's portal, for one sync; nothing is sent yet."""
-    return HubSpotCrm(client, records_all=merchant.section(HubSpotSettings).without_consent == "record")
+    settings = merchant.section(HubSpotSettings)
+    return HubSpotCrm(
+        client, records_all=settings.without_consent == "record", requests_per_second=settings.requests_per_second
+    )
 
 
 class HubSpotCrm:
     """See `domain.crm.Crm`."""
 
     name = HUBSPOT
-    chunk = MOST
     # What overrode an opt-out is undone before anything else is done for that person.
     steps = (Step.FIELDS, Step.CONSENT, Step.WITHDRAW, Step.LISTS, Step.UNLIST)
     shows_within = timedelta(0)  # every answer is final
 
-    def __init__(self, client: HubSpotClient, *, records_all: bool) -> None:
+    def __init__(self, client: HubSpotClient, *, records_all: bool, requests_per_second: float = 5.0) -> None:
         self.records_all = records_all
+        # Several batches together, since new and known people go in requests of their own; no more than are looked at
+        # and subscribed well within the minute (some seven requests for each batch).
+        self.chunk = max(1, min(_BATCHES * MOST, int(MOST * requests_per_second * _SECONDS / 7)))
         self._client = client
         self._memory = Memory()
         self._writer = writing.Writer(client, self._memory)

@@ -356,7 +356,7 @@ def test_c7_4_the_client_asks_right_before_each_try_whether_a_state_is_too_old(o
 @pytest.fixture
 def late(tmp_path: Path, empty: Path) -> Office:
     crm = FakeCrm(
-        tmp_path / "crm.json", steps=FIRST_CONSENT, shows_within=timedelta(seconds=120), takes=True
+        tmp_path / "crm.json", steps=FIRST_CONSENT, shows_within=timedelta(seconds=7), takes=True
     )
     return Office(tmp_path, crm, empty)
 
@@ -374,7 +374,7 @@ def test_c6_what_was_taken_is_looked_for_until_it_shows(late: Office) -> None:
 
 def test_c7_13_what_does_not_show_stays_unknown_and_is_sent_three_times_at_most(late: Office) -> None:
     late.due(only())
-    assert counts(late.sync()) == (0, 0, 1) and sum(late.slept) == 120
+    assert counts(late.sync()) == (0, 0, 1) and sum(late.slept) == 7
     assert late.waiting() == {JANE: "unknown"} and late.outcomes() == [("subscribe", "unknown")]
     assert counts(late.sync()) == (0, 0, 1) and len(late.crm.log("consent")) == 1  # looked at, not sent again
     for tries in (2, 3):
