@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.connectors.hubspot import lists
 from vs_st_pipeline.connectors.hubspot.crm import NO_ACCOUNT, RECORDS_ALL
 from vs_st_pipeline.connectors.hubspot.fields import fields_in, moment, text_of
-from vs_st_pipeline.domain.crm import FieldType, State, Target
+from vs_st_pipeline.domain.crm import FieldType, State, Step, Target
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings
 from vs_st_pipeline.sandbox.hubspot.portal import column
-from vs_st_pipeline_tests.connectors.hubspot.portals import NEWS, TRIAL, Portal, people, sought
+from vs_st_pipeline_tests.connectors.hubspot.portals import NEWS, TRIAL, Portal, fields, listed, people, sought
 from vs_st_pipeline_tests.sandbox.served import GLOW, SOAP, Served
 
 
@@ -33,9 +34,7 @@ def test_c9a_the_account_is_the_portal_and_a_403_of_that_call_is_no_trouble(box:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_c10_1_a_token_that_is_no_good_is_auth(
-    box: Served, make: Callable[..., Portal], status: int
-) -> None:
+def test_c10_1_a_token_that_is_no_good_is_auth(box: Served, make: Callable[..., Portal], status: int) -> None:
     box.control.set_switch("expired_token", status)
     with pytest.raises(BadKey):
         make(token="another").begin()
@@ -58,7 +57,9 @@ def test_c5_6_properties_say_what_they_take(box: Served, portal: Portal) -> None
     }
     assert (found["lifecyclestage"].type, found["sopost_skin"].type) == (FieldType.CHOICE, FieldType.CHOICES)
     assert found["sopost_skin"].choices == (("dry", "Dry"), ("oily", "Oily"), ("mixed", "Mixed"))
-    assert [name for name in ("createdate", "num_associated_deals", "hs_email_optout") if not found[name].read_only] == []
+    assert [
+        name for name in ("createdate", "num_associated_deals", "hs_email_optout") if not found[name].read_only
+    ] == []
     assert not found["firstname"].read_only
     assert "old" not in found
     assert found["firstname"].what == "string (text)"
@@ -132,7 +133,9 @@ def test_c6_people_are_found_in_any_case(box: Served, portal: Portal) -> None:
     assert record.email == "upper.case@example.com"
     assert record.values == {"firstname": "Uma", "lastname": "Known", "sopost_order_count": ""}
     assert [(one.record, one.held, one.gone) for at, one in seen.items() if at[0] in "no"] == [(None, None, False)] * 2
-    assert seen["nobody@example.com"].standings == dict.fromkeys((NEWS, TRIAL), seen["nobody@example.com"].standings[NEWS])
+    assert seen["nobody@example.com"].standings == dict.fromkeys(
+        (NEWS, TRIAL), seen["nobody@example.com"].standings[NEWS]
+    )
 
 
 def test_c6_a_hundred_are_looked_at_by_three_requests(box: Served, portal: Portal) -> None:
@@ -189,9 +192,6 @@ def test_r22_a_contact_that_was_merged_answers_for_those_that_it_was_made_of(
 def test_a_contact_that_is_not_shown_yet_is_not_gone(box: Served, portal: Portal, make: Callable[..., Portal]) -> None:
     box.control.set_switch("read_after_write_lag_polls", 2)
     portal.begin()
-    from vs_st_pipeline.domain.crm import Step
-    from vs_st_pipeline_tests.connectors.hubspot.portals import fields
-
     item = fields(sought("new@example.com"), firstname="New")
     made = portal.send(Step.FIELDS, [item])[item.id].record_id
     seen = make().look(sought("new@example.com", made), targets=())["new@example.com"]
@@ -210,7 +210,10 @@ def test_r22_whom_an_answer_misses_is_left_out(box: Served, portal: Portal, kind
         assert portal.look(one) == {}
     box.control.clear_faults()
     assert portal.look(sought("known@example.com", known))["known@example.com"].held is None
-    assert portal.look(sought("optedout0@example.com"))["optedout0@example.com"].standings[NEWS].state is State.UNSUBSCRIBED
+    assert (
+        portal.look(sought("optedout0@example.com"))["optedout0@example.com"].standings[NEWS].state
+        is State.UNSUBSCRIBED
+    )
 
 
 def test_r22_a_single_bad_answer_is_made_good_by_asking_again(box: Served, portal: Portal) -> None:
@@ -233,7 +236,9 @@ def test_c7_4_the_states(box: Served, portal: Portal) -> None:
             "optedout400@example.com", "wide@example.com",
         )
     )  # fmt: skip
-    states = {at.split("@")[0]: (one.standings[NEWS].state.value, one.standings[NEWS].missing) for at, one in seen.items()}
+    states = {
+        at.split("@")[0]: (one.standings[NEWS].state.value, one.standings[NEWS].missing) for at, one in seen.items()
+    }
     assert states == {
         "known": ("never", ()),
         "already": ("subscribed", ()),
@@ -311,6 +316,28 @@ def test_ruling_3_a_list_that_is_long_is_not_walked_for_a_few(box: Served, porta
     seen = portal.look(*people("already@example.com", "offlist@example.com"))
     assert [seen[at].standings[NEWS].missing for at in sorted(seen)] == [(), ("42",)]
     assert len([entry for entry in box.control.journal() if "memberships" in entry["route"]]) == 3
+
+
+def test_ruling_3_a_list_is_walked_once_where_many_are_asked_about(
+    box: Served, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal.begin()
+    rows = {str(at): {"recordId": str(at)} for at in range(1, 800)}
+    box.app.portals[GLOW].members["42"].update(rows)
+    known = id_of(box, "offlist@example.com")
+    reads = []
+    for turn in range(4):
+        box.control.clear_journal()
+        seen = portal.look(*people("already@example.com", "offlist@example.com"))
+        assert [seen[at].standings[NEWS].missing for at in sorted(seen)] == [(), ("42",) if turn < 3 else ()]
+        reads.append(len([entry for entry in box.control.journal() if "memberships" in entry["route"]]))
+        if turn == 2:
+            portal.send(Step.LISTS, [listed(sought("offlist@example.com"), known)])
+    assert reads == [3, 4, 0, 0], "two contacts alone, and then four pages"
+    monkeypatch.setattr(lists, "KEPT_SECONDS", -1.0)
+    box.control.clear_journal()
+    portal.look(*people("already@example.com", "offlist@example.com"))
+    assert len([entry for entry in box.control.journal() if "memberships" in entry["route"]]) == 4
 
 
 def test_ruling_3_a_list_is_walked_where_contacts_cannot_be_asked_about(box: Served, portal: Portal) -> None:
