@@ -11,19 +11,22 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from vs_st_pipeline.connectors.hubspot import lists, standings, writing
+from vs_st_pipeline.connectors.hubspot import lists, packing, standings
 from vs_st_pipeline.connectors.hubspot.client import MOST, HubSpotClient
 from vs_st_pipeline.connectors.hubspot.fields import fields_in
+from vs_st_pipeline.connectors.hubspot.lists import Memberships
 from vs_st_pipeline.connectors.hubspot.memory import Memory, address
 from vs_st_pipeline.connectors.hubspot.names import HUBSPOT
 from vs_st_pipeline.connectors.hubspot.records import Finder, Found
 from vs_st_pipeline.connectors.hubspot.settings import HubSpotSettings
+from vs_st_pipeline.connectors.hubspot.writing import Writer
 from vs_st_pipeline.domain.crm import Crm, Item, Result, Seen, Setup, Sought, Standing, State, Step, Target, TargetInfo
 from vs_st_pipeline.domain.errors import BadAnswer, BadSettings, Forbidden, Refused
 from vs_st_pipeline.domain.records import id_text
 from vs_st_pipeline.platform.http.client import NOT_THERE
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
+<<<<<<< HEAD
 NO_ACCOUNT = "The token may not read which account it belongs to, so a token of another account would not be noticed"
 _BATCHES, _SECONDS = 5, 30.0
 RECORDS_ALL = (
@@ -31,6 +34,8 @@ RECORDS_ALL = (
     "are off, others can send them mail"
 )
 
+=======
+>>>>>>> hubspot
 
 def connect_crm(client: HubSpotClient, merchant: Merchant) -> Crm:
     """Return the merchant's portal, for one sync; nothing is sent yet."""
@@ -55,18 +60,16 @@ class HubSpotCrm:
         self.chunk = max(1, min(_BATCHES * MOST, int(MOST * requests_per_second * _SECONDS / 7)))
         self._client = client
         self._memory = Memory()
-        self._writer = writing.Writer(client, self._memory)
+        self._memberships = Memberships(client)
+        self._writer = Writer(client, self._memory, self._memberships)
 
     def account(self) -> str | None:
         """Return the portal's id, None where the token may not ask or the answer does not say."""
         try:
             answer = self._client.details()
         except (Forbidden, Refused, BadAnswer):
-            answer = None
-        portal = id_text(answer.get("portalId")) if isinstance(answer, Mapping) else None
-        if portal is None:
-            self._memory.doubt(NO_ACCOUNT)
-        return portal
+            return None
+        return id_text(answer.get("portalId")) if isinstance(answer, Mapping) else None
 
     def begin(self, targets: Collection[Target]) -> Setup:
         """Read properties, subscription types and lists. `Setup.doubts` grows while the sync goes on."""
@@ -79,8 +82,6 @@ class HubSpotCrm:
             for list_id in sorted({one for target in targets for one in target.lists})
         }
         memory.targets = {target: _target(target, names.get(target.id), faults) for target in targets}
-        if self.records_all:
-            memory.doubt(RECORDS_ALL)
         return Setup(dict(memory.fields), dict(memory.targets), memory.doubts)
 
     def _properties(self) -> Any:
@@ -118,11 +119,8 @@ class HubSpotCrm:
             for key, own in by_key.items()
         }  # fmt: skip
         records = {key: record.id for key in by_key if (record := found[key].record) is not None and wanted[key]}
-        on = (
-            lists.read(self._client, records.values(), {one for key in records for one in wanted[key]})
-            if records
-            else {}
-        )
+        joined = {one for key in records for one in wanted[key]}
+        on = self._memberships.read(records.values(), joined) if records else {}
         return {
             key: self._with_missing(own, on[records[key]] if key in records else frozenset())
             for key, own in by_key.items()
@@ -142,7 +140,7 @@ class HubSpotCrm:
 
     def requests(self, step: Step, items: Sequence[Item]) -> list[list[Item]]:
         """Return the items as requests."""
-        return writing.requests(self._client, step, items)
+        return packing.requests(self._client, step, items)
 
     def send(self, step: Step, items: Sequence[Item]) -> Mapping[str, Result]:
         """Send one request, once; lists are a request each, where a target has several."""

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.connectors.hubspot.crm import NO_ACCOUNT, RECORDS_ALL
+from vs_st_pipeline.connectors.hubspot import lists
 from vs_st_pipeline.connectors.hubspot.fields import fields_in, moment, text_of
-from vs_st_pipeline.domain.crm import FieldType, State, Target
+from vs_st_pipeline.domain.crm import FieldType, State, Step, Target
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings
 from vs_st_pipeline.sandbox.hubspot.portal import column
-from vs_st_pipeline_tests.connectors.hubspot.portals import NEWS, TRIAL, Portal, people, sought
+from vs_st_pipeline_tests.connectors.hubspot.portals import NEWS, TRIAL, Portal, fields, listed, people, sought
 from vs_st_pipeline_tests.sandbox.served import GLOW, SOAP, Served
 
 
@@ -29,13 +29,11 @@ def test_c9a_the_account_is_the_portal_and_a_403_of_that_call_is_no_trouble(box:
     assert portal.crm.account() == "6100001"
     box.control.set_switch("account_info", 403)
     assert portal.crm.account() is None
-    assert NO_ACCOUNT in portal.begin().doubts
+    assert portal.begin().doubts == []
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_c10_1_a_token_that_is_no_good_is_auth(
-    box: Served, make: Callable[..., Portal], status: int
-) -> None:
+def test_c10_1_a_token_that_is_no_good_is_auth(box: Served, make: Callable[..., Portal], status: int) -> None:
     box.control.set_switch("expired_token", status)
     with pytest.raises(BadKey):
         make(token="another").begin()
@@ -58,7 +56,9 @@ def test_c5_6_properties_say_what_they_take(box: Served, portal: Portal) -> None
     }
     assert (found["lifecyclestage"].type, found["sopost_skin"].type) == (FieldType.CHOICE, FieldType.CHOICES)
     assert found["sopost_skin"].choices == (("dry", "Dry"), ("oily", "Oily"), ("mixed", "Mixed"))
-    assert [name for name in ("createdate", "num_associated_deals", "hs_email_optout") if not found[name].read_only] == []
+    assert [
+        name for name in ("createdate", "num_associated_deals", "hs_email_optout") if not found[name].read_only
+    ] == []
     assert not found["firstname"].read_only
     assert "old" not in found
     assert found["firstname"].what == "string (text)"
@@ -106,11 +106,9 @@ def test_c6_5_targets_that_nobody_can_be_subscribed_to_are_told(box: Served, por
         assert words in str(found[target].missing)
 
 
-def test_c7_3_a_merchant_that_records_is_warned(make: Callable[..., Portal]) -> None:
+def test_c7_3_people_without_a_consent_are_written_where_the_merchant_says_so(make: Callable[..., Portal]) -> None:
     assert make(without_consent="record").crm.records_all
-    assert RECORDS_ALL in make(without_consent="record").begin().doubts
     assert not make().crm.records_all
-    assert make().begin().doubts == []
 
 
 @pytest.mark.parametrize("path", ["/crm/properties", "/definitions", "/crm/lists"])
@@ -132,7 +130,9 @@ def test_c6_people_are_found_in_any_case(box: Served, portal: Portal) -> None:
     assert record.email == "upper.case@example.com"
     assert record.values == {"firstname": "Uma", "lastname": "Known", "sopost_order_count": ""}
     assert [(one.record, one.held, one.gone) for at, one in seen.items() if at[0] in "no"] == [(None, None, False)] * 2
-    assert seen["nobody@example.com"].standings == dict.fromkeys((NEWS, TRIAL), seen["nobody@example.com"].standings[NEWS])
+    assert seen["nobody@example.com"].standings == dict.fromkeys(
+        (NEWS, TRIAL), seen["nobody@example.com"].standings[NEWS]
+    )
 
 
 def test_c6_a_hundred_are_looked_at_by_three_requests(box: Served, portal: Portal) -> None:
@@ -189,9 +189,6 @@ def test_r22_a_contact_that_was_merged_answers_for_those_that_it_was_made_of(
 def test_a_contact_that_is_not_shown_yet_is_not_gone(box: Served, portal: Portal, make: Callable[..., Portal]) -> None:
     box.control.set_switch("read_after_write_lag_polls", 2)
     portal.begin()
-    from vs_st_pipeline.domain.crm import Step
-    from vs_st_pipeline_tests.connectors.hubspot.portals import fields
-
     item = fields(sought("new@example.com"), firstname="New")
     made = portal.send(Step.FIELDS, [item])[item.id].record_id
     seen = make().look(sought("new@example.com", made), targets=())["new@example.com"]
@@ -210,7 +207,18 @@ def test_r22_whom_an_answer_misses_is_left_out(box: Served, portal: Portal, kind
         assert portal.look(one) == {}
     box.control.clear_faults()
     assert portal.look(sought("known@example.com", known))["known@example.com"].held is None
-    assert portal.look(sought("optedout0@example.com"))["optedout0@example.com"].standings[NEWS].state is State.UNSUBSCRIBED
+    assert (
+        portal.look(sought("optedout0@example.com"))["optedout0@example.com"].standings[NEWS].state
+        is State.UNSUBSCRIBED
+    )
+
+
+def test_r22_an_answer_that_is_none_is_not_asked_for_person_by_person(box: Served, portal: Portal) -> None:
+    portal.begin()
+    box.control.set_fault("hollow", path_regex="contacts/batch/read", count=1)
+    box.control.clear_journal()
+    assert portal.look(*people("known@example.com", "wide@example.com")) == {}
+    assert len(box.control.journal()) == 1
 
 
 def test_r22_a_single_bad_answer_is_made_good_by_asking_again(box: Served, portal: Portal) -> None:
@@ -220,6 +228,15 @@ def test_r22_a_single_bad_answer_is_made_good_by_asking_again(box: Served, porta
         seen = portal.look(*people("known@example.com", "optedout0@example.com"))
         assert len(seen) == 2, path
         assert seen["optedout0@example.com"].standings[NEWS].state is State.UNSUBSCRIBED, path
+
+
+def test_a_contact_that_an_answer_named_is_not_gone_because_no_read_shows_it(box: Served, portal: Portal) -> None:
+    portal.begin()
+    [item] = [fields(sought("new@example.com"), firstname="New")]
+    made = portal.send(Step.FIELDS, [item])[item.id].record_id
+    box.control.erase("new@example.com")
+    assert portal.look(sought("new@example.com", made)) == {}
+    assert portal.look(sought("new@example.com")) == {}, "and none is made beside it"
 
 
 # --- how they stand ---------------------------------------------------------------------------------------------------
@@ -233,7 +250,9 @@ def test_c7_4_the_states(box: Served, portal: Portal) -> None:
             "optedout400@example.com", "wide@example.com",
         )
     )  # fmt: skip
-    states = {at.split("@")[0]: (one.standings[NEWS].state.value, one.standings[NEWS].missing) for at, one in seen.items()}
+    states = {
+        at.split("@")[0]: (one.standings[NEWS].state.value, one.standings[NEWS].missing) for at, one in seen.items()
+    }
     assert states == {
         "known": ("never", ()),
         "already": ("subscribed", ()),
@@ -284,6 +303,41 @@ def test_somebody_with_a_contact_is_not_free_because_an_answer_lacks_them(box: S
     assert portal.look(sought("nobody@example.com")) != {}
 
 
+@pytest.mark.parametrize("second", [{}, {"results": [{"subscriberIdString": "else@example.com", "statuses": []}]}])
+def test_an_address_is_never_heard_of_only_where_both_answers_are_whole(portal: Portal, second: Any) -> None:
+    portal.begin()
+    answers = [{"results": []}, second]
+    portal.client.statuses = lambda emails: answers.pop(0)  # type: ignore[method-assign]
+    assert portal.look(sought("nobody@example.com")) == {}
+    assert answers == []
+
+
+def test_an_answer_that_shows_somebody_twice_is_not_whole(portal: Portal) -> None:
+    portal.begin()
+    status = [{"subscriptionId": int(one.id), "status": "NOT_SPECIFIED"} for one in (NEWS, TRIAL)]
+    row = {"subscriberIdString": "other@example.com", "statuses": status}
+    answers = [{"results": [row, row]}, {"results": []}]
+    portal.client.statuses = lambda emails: answers.pop(0)  # type: ignore[method-assign]
+    assert set(portal.look(*people("nobody@example.com", "other@example.com"))) == {"other@example.com"}
+
+
+def test_an_opt_out_from_everything_counts_by_being_there(box: Served, portal: Portal) -> None:
+    portal.begin()
+    row = {"wideStatusType": "BUSINESS_UNIT_WIDE", "timestamp": "2026-01-01T00:00:00Z"}
+    portal.client.wide_statuses = lambda emails: {  # type: ignore[method-assign]
+        "results": [{"subscriberIdString": at.upper(), "wideStatuses": [row]} for at in emails]
+    }
+    standing = portal.look(sought("known@example.com"))["known@example.com"].standings[NEWS]
+    assert (standing.state, standing.reason) == (State.UNSUBSCRIBED, "BUSINESS_UNIT_WIDE")
+
+
+def test_ruling_3_a_list_that_shows_fewer_than_it_says_is_not_believed(portal: Portal) -> None:
+    portal.begin()
+    portal.client.members = lambda list_id, after=None: {"results": [], "total": 2}  # type: ignore[method-assign]
+    seen = portal.look(*people("already@example.com", "offlist@example.com"))
+    assert [seen[at].standings[NEWS].missing for at in sorted(seen)] == [(), ("42",)], "each was asked about alone"
+
+
 @pytest.mark.parametrize(
     ("emails", "requests"),
     [
@@ -311,6 +365,28 @@ def test_ruling_3_a_list_that_is_long_is_not_walked_for_a_few(box: Served, porta
     seen = portal.look(*people("already@example.com", "offlist@example.com"))
     assert [seen[at].standings[NEWS].missing for at in sorted(seen)] == [(), ("42",)]
     assert len([entry for entry in box.control.journal() if "memberships" in entry["route"]]) == 3
+
+
+def test_ruling_3_a_list_is_walked_once_where_many_are_asked_about(
+    box: Served, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal.begin()
+    rows = {str(at): {"recordId": str(at)} for at in range(1, 800)}
+    box.app.portals[GLOW].members["42"].update(rows)
+    known = id_of(box, "offlist@example.com")
+    reads = []
+    for turn in range(4):
+        box.control.clear_journal()
+        seen = portal.look(*people("already@example.com", "offlist@example.com"))
+        assert [seen[at].standings[NEWS].missing for at in sorted(seen)] == [(), ("42",) if turn < 3 else ()]
+        reads.append(len([entry for entry in box.control.journal() if "memberships" in entry["route"]]))
+        if turn == 2:
+            portal.send(Step.LISTS, [listed(sought("offlist@example.com"), known)])
+    assert reads == [3, 4, 0, 0], "two contacts alone, and then four pages"
+    monkeypatch.setattr(lists, "KEPT_SECONDS", -1.0)
+    box.control.clear_journal()
+    portal.look(*people("already@example.com", "offlist@example.com"))
+    assert len([entry for entry in box.control.journal() if "memberships" in entry["route"]]) == 4
 
 
 def test_ruling_3_a_list_is_walked_where_contacts_cannot_be_asked_about(box: Served, portal: Portal) -> None:
