@@ -17,7 +17,10 @@ import msgspec
 from vs_st_pipeline.domain.codec import BEYOND, try_json
 from vs_st_pipeline.domain.crm import Item
 
-OWN_FIELDS: Final = frozenset({"first_name", "last_name", "organization", "locale", "title", "image"})
+_LOCATION: Final = ("address1", "address2", "city", "country", "region", "zip", "timezone", "ip")
+OWN_FIELDS: Final = frozenset(
+    {"first_name", "last_name", "organization", "locale", "title", "image", *(f"location.{one}" for one in _LOCATION)}
+)
 """Fields that every profile has, all of them texts; any other name is that of a custom property."""
 
 NEVER_WRITTEN: Final = frozenset({"id", "email", "phone_number", "external_id", "_kx", "anonymous_id", "subscriptions"})
@@ -54,9 +57,17 @@ class Profile:
 
     def values(self, fields: Collection[str]) -> dict[str, str]:
         """Return these fields as text; `""` where one is empty or absent."""
-        properties = self.attributes.get("properties")
-        custom = properties if isinstance(properties, Mapping) else {}
-        return {name: _text((self.attributes if name in OWN_FIELDS else custom).get(name)) for name in fields}
+        return {name: _text(self._value(name)) for name in fields}
+
+    def _value(self, name: str) -> object:
+        if name not in OWN_FIELDS:
+            return self._part("properties").get(name)
+        inner, dot, last = name.partition(".")
+        return self._part(inner).get(last) if dot else self.attributes.get(name)
+
+    def _part(self, name: str) -> Mapping[str, Any]:
+        found = self.attributes.get(name)
+        return found if isinstance(found, Mapping) else {}
 
 
 def profile_of(row: object) -> Profile | None:
@@ -113,7 +124,8 @@ def written(item: Item, *, null_clears: bool) -> dict[str, Any]:
         if name in NEVER_WRITTEN:
             continue
         if name in OWN_FIELDS:
-            attributes[name] = text or None
+            inner, dot, last = name.partition(".")
+            (attributes.setdefault(inner, {}) if dot else attributes)[last or name] = text or None
         elif text or null_clears:
             properties[name] = _value(text, None if item.numbers is None else name in item.numbers)
         else:

@@ -474,6 +474,17 @@ def test_values_are_told_as_text_and_go_back_as_they_are(world: World) -> None:
     assert sent["attributes"]["properties"] == {"n": 3, "f": 2.5, "list": ["b", "ä"]}
 
 
+def test_an_address_stands_in_the_location(world: World) -> None:
+    id_ = world.add("ann@example.com", location={"city": "Old", "region": "Kent"})
+    values = {"location.city": "London", "location.zip": "N1 1AA", "location.region": ""}
+    assert ended(world.send(Step.FIELDS, writing("ann@example.com", values, id_))) == {"ann@example.com": "accepted"}
+    location = {"city": "London", "zip": "N1 1AA", "region": None}
+    assert world.profile("ann@example.com")["attributes"]["location"] == location
+    record = world.one("ann@example.com", fields=tuple(values)).record
+    assert record is not None
+    assert record.values == values
+
+
 @pytest.mark.parametrize("text", ["007", "1e5", "+44", "1.", "12345678901234567890", "[1]", '["a", "b"]', "[x", "true"])
 def test_a_text_that_is_not_surely_a_number_or_a_list_stays_one(text: str) -> None:
     sent = written(writing("x@y.example", {"P": text}), null_clears=True)
