@@ -63,8 +63,10 @@ class KlaviyoCrm:
 
     @property
     def chunk(self) -> int:
-        """Return how many people are looked at together; fewer where a filter turned out to take few addresses."""
-        return max(1, min(_CHUNK, int(self._finder.filter.most * self._rate * _LOOK_SECONDS / 2)))
+        """Return how many people are looked at together: few at first, and where a filter takes few addresses."""
+        known = self._finder.filter
+        in_time = int(known.most * self._rate * _LOOK_SECONDS / 2)  # as many requests again may be about lists
+        return max(1, min(_CHUNK if known.is_proven else known.most, in_time))
 
     def account(self) -> str | None:
         """Return the account's id; None where the key may not ask, or the answer names none."""

@@ -180,6 +180,18 @@ def test_a_job_that_does_not_end_says_nothing(box: Served) -> None:
         assert time.monotonic() - began < 1
 
 
+def test_jobs_that_do_not_end_are_waited_for_less_and_less(box: Served) -> None:
+    world = by_jobs(box)
+    world.control.set_switch("job_lag_polls", "never")
+    began = time.monotonic()
+    for n in range(8):
+        assert world.send(Step.FIELDS, writing(f"p{n}@example.com", VALUES)) == {}
+    assert time.monotonic() - began < 2 * 0.3
+    world.control.set_switch("job_lag_polls", 0)
+    assert set(ended(world.send(Step.FIELDS, writing("p@example.com", VALUES))).values()) == {"accepted"}
+    assert world.crm._writer._patience == 0.3
+
+
 @pytest.mark.parametrize(
     "answer",
     [
