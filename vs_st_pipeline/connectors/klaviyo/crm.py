@@ -10,7 +10,7 @@ from vs_st_pipeline.connectors.klaviyo.client import KlaviyoClient
 from vs_st_pipeline.connectors.klaviyo.consent import Marketing, marketing_of
 from vs_st_pipeline.connectors.klaviyo.finding import Finder, Found
 from vs_st_pipeline.connectors.klaviyo.names import KLAVIYO
-from vs_st_pipeline.connectors.klaviyo.profile import Profile
+from vs_st_pipeline.connectors.klaviyo.profile import Fields, Profile
 from vs_st_pipeline.connectors.klaviyo.settings import KlaviyoSettings
 from vs_st_pipeline.connectors.klaviyo.writing import Writer
 from vs_st_pipeline.domain.crm import (
@@ -79,7 +79,7 @@ class KlaviyoCrm:
         """Read the lists. A profile takes any field, so none is read."""
         doubts: list[str] = []
         infos = {target: self._target(target, doubts) for target in sorted(set(targets), key=lambda one: one.id)}
-        return Setup(None, infos, doubts)
+        return Setup(Fields(), infos, doubts)
 
     def _target(self, target: Target, doubts: list[str]) -> TargetInfo:
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from vs_st_pipeline.domain.codec import BEYOND, try_json
-from vs_st_pipeline.domain.crm import Item
+from vs_st_pipeline.domain.crm import CrmField, FieldType, Item
 
 _LOCATION: Final = ("address1", "address2", "city", "country", "region", "zip", "timezone", "ip")
 OWN_FIELDS: Final = frozenset(
@@ -26,7 +26,33 @@ OWN_FIELDS: Final = frozenset(
 NEVER_WRITTEN: Final = frozenset({"id", "email", "phone_number", "external_id", "_kx", "anonymous_id", "subscriptions"})
 """What a profile is known by, or consents to: a phone that another profile has would be moved away from it."""
 
+_PARTS: Final = frozenset({"location", "properties", "predictive_analytics"})  # objects; their parts are fields
+
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?", re.ASCII)
+
+
+def is_writable(name: str) -> bool:
+    """Say whether a field may be written; what begins with `$` is another name of one of Klaviyo's own."""
+    own = name in NEVER_WRITTEN or name in _PARTS
+    return not own and not name.startswith(("$", "subscriptions.", "predictive_analytics."))
+
+
+class Fields(Mapping[str, CrmField]):
+    """All fields of a profile: a custom property need not be made first, so any name is one."""
+
+    def __getitem__(self, name: str) -> CrmField:
+        if name in OWN_FIELDS:
+            return CrmField(name, FieldType.TEXT, what="text")
+        if not is_writable(name):
+            return CrmField(name, FieldType.TEXT, read_only=True, what="what a profile is known by, or consents to")
+        return CrmField(name, FieldType.ANY, what="custom property")
+
+    def __iter__(self) -> Iterator[str]:
+        """Name those that every profile has."""
+        return iter(sorted(OWN_FIELDS | NEVER_WRITTEN | _PARTS))
+
+    def __len__(self) -> int:
+        return len(OWN_FIELDS | NEVER_WRITTEN | _PARTS)
 
 
 def email_key_of(email: str) -> str:
@@ -121,7 +147,7 @@ def written(item: Item, *, null_clears: bool) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     unset = []
     for name, text in item.values.items():
-        if name in NEVER_WRITTEN:
+        if not is_writable(name):
             continue
         if name in OWN_FIELDS:
             inner, dot, last = name.partition(".")

@@ -170,7 +170,7 @@ def test_r40_an_address_that_is_refused_is_left_out_and_a_request_that_is_always
             raise Refused("The system refused the request", http_status=400)
         return list(real(values))
 
-    world.client.profiles = refusing  # type: ignore[method-assign]
+    world.client.profiles = refusing  # type: ignore[method-assign,assignment]
     assert list(world.look(*PEOPLE[:8])) == [email for email in PEOPLE[:8] if email != PEOPLE[3]]
     assert world.crm._finder.filter.most == 100, "it was not their number"
     world = World(world.box)
@@ -256,11 +256,31 @@ def test_begin_reads_the_lists(box: Served) -> None:
     world = World(box)
     other = type(NEWS)(ACCOUNTS[SOAP].klaviyo_list)
     setup = world.crm.begin([NEWS, TRIAL, other])
-    assert setup.fields is None
-    told = {target.id: (info.missing, info.confirms, info.name) for target, info in setup.targets.items()}
-    assert told[NEWS.id] == (None, False, "Newsletter")
-    assert told[TRIAL.id] == (None, True, "Trials")
-    assert told[other.id] == ("there is no such list", False, "")
+    assert setup.fields is not None
+    told = {
+        name: (setup.fields[name].type.value, setup.fields[name].read_only) for name in ("first_name", "location.zip")
+    }
+    assert told == {"first_name": ("text", False), "location.zip": ("text", False)}
+    told = {name: (setup.fields[name].type.value, setup.fields[name].read_only) for name in ("SoPost Consents", "x.y")}
+    assert told == {"SoPost Consents": ("any", False), "x.y": ("any", False)}
+    for name in (
+        "email",
+        "phone_number",
+        "external_id",
+        "_kx",
+        "id",
+        "subscriptions",
+        "subscriptions.email",
+        "location",
+    ):
+        assert name in setup.fields
+        assert setup.fields[name].read_only
+    assert {"first_name", "phone_number"} <= set(setup.fields)
+    assert len(setup.fields) == len(list(setup.fields))
+    lists = {target.id: (info.missing, info.confirms, info.name) for target, info in setup.targets.items()}
+    assert lists[NEWS.id] == (None, False, "Newsletter")
+    assert lists[TRIAL.id] == (None, True, "Trials")
+    assert lists[other.id] == ("there is no such list", False, "")
     assert list(setup.doubts) == []
     box.control.patch("lists", NEWS.id, {"opt_in_process": "who knows"})
     setup = world.crm.begin([NEWS])

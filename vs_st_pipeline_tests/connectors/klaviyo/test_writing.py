@@ -122,7 +122,7 @@ def test_c6_clearing_in_a_job_is_unsetting_and_own_fields_go_one_by_one(box: Ser
     assert job["data"]["attributes"]["profiles"]["data"][0]["meta"] == {"patch_properties": {"unset": ["P"]}}
 
 
-@pytest.mark.parametrize("name", ["phone_number", "email", "external_id", "subscriptions", "id"])
+@pytest.mark.parametrize("name", ["phone_number", "$phone_number", "email", "external_id", "subscriptions", "id"])
 def test_what_a_profile_is_known_by_is_never_written(box: Served, name: str) -> None:
     for world in (World(box), by_jobs(box)):
         id_ = world.add(f"{world.crm.requests(Step.FIELDS, []) or ''}x@example.com")
