@@ -8,7 +8,7 @@ import pytest
 
 from vs_st_pipeline.connectors.klaviyo.profile import Profile
 from vs_st_pipeline.domain.crm import DELETED_THERE, OTHER_PRIMARY_EMAIL, SEVERAL_CONTACTS
-from vs_st_pipeline.domain.errors import BadAnswer, Refused
+from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Refused, TryLater
 from vs_st_pipeline.sandbox.scenarios.consumer_accounts import ACCOUNTS
 from vs_st_pipeline_tests.connectors.klaviyo.world import NEWS, TRIAL, World, sought
 from vs_st_pipeline_tests.sandbox.served import GLOW, SOAP, Served
@@ -178,6 +178,18 @@ def test_r40_an_address_that_is_refused_is_left_out_and_a_request_that_is_always
     with pytest.raises(Refused):
         world.look(*PEOPLE)
     assert len(world.asked("/api/profiles")) < 30
+
+
+@pytest.mark.parametrize("fault", ["500", "403", "hollow"])
+def test_r40_one_profile_that_cannot_be_read_stops_nobody_and_five_do(world: World, fault: str) -> None:
+    world.add("ann@example.com")
+    lost = [sought(email, f"01LOST{n}") for n, email in enumerate(PEOPLE[:6])]
+    world.control.set_fault(fault, path_regex="/api/profiles/01LOST0")
+    seen = world.look(lost[0], sought("ann@example.com"), lost[1])
+    assert [one.held for one in seen.values()] == [None, DELETED_THERE]
+    world.control.set_fault(fault, path_regex="/api/profiles/01LOST.*")
+    with pytest.raises((TryLater, Forbidden, BadAnswer)):
+        world.look(*lost)
 
 
 def test_r22_a_row_of_somebody_else_makes_nobody_absent(world: World) -> None:
