@@ -231,6 +231,28 @@ def test_pages_are_followed_by_their_cursor_and_never_by_their_host(world: World
     assert len(world.asked("/api/profiles")) == 3
 
 
+def test_r22_two_reads_that_do_not_agree_say_nothing(world: World) -> None:
+    def profile(id_: str, email: str) -> Profile:
+        consent = {"consent": "NEVER_SUBSCRIBED", "suppression": []}
+        attributes = {"email": email, "subscriptions": {"email": {"marketing": consent}}}
+        return Profile(id_, email, {"id": id_, "attributes": attributes})
+
+    ann, bob, own = profile("01A", "ann@x.example"), profile("01B", "bob@x.example"), profile("01C", "cid@x.example")
+    for reads, told in (
+        ([ann, bob], None),
+        ([ann, None], None),
+        ([None, ann], None),
+        ([ann, ann], OTHER_PRIMARY_EMAIL),
+        ([None, None], DELETED_THERE),
+        ([ann, own], "found"),
+        ([None, own], "found"),
+    ):
+        left = list(reads)
+        world.client.profile = lambda id_, left=left: left.pop(0)  # type: ignore[method-assign,misc]
+        seen = world.look(sought("cid@x.example", "01C"))
+        assert [one.held or "found" for one in seen.values()] == ([told] if told else []), reads
+
+
 # --- of a list --------------------------------------------------------------------------------------------------------
 
 
