@@ -45,7 +45,7 @@ class SalesforceCrm:
 
     def account(self) -> str | None:
         """Return the org's id, as the log-in tells it; None where it does not. Raises as the client does."""
-        self._client.logged_in()
+        self._client.be_logged_in()
         return self._client.org
 
     def begin(self, targets: Collection[Target]) -> Setup:
