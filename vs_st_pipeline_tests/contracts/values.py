@@ -67,7 +67,9 @@ def _plain(hint: Any, form: Form | None, folder: Path, default: Any) -> Pair:
         return Pair("own/map.yaml", OwnFile(folder / "own" / "map.yaml"), [WORD, DIGITS])
     if hint is str:
         is_url = form is not None and form.write == BaseUrl("/", usual=re.sub("^a URL such as ", "", form.write)).write
-        return Pair(URL, URL) if is_url else Pair("some text", "some text", [WORD, DIGITS])
+        told = re.search(r"such as (\S+)$", form.write) if form is not None else None
+        text = told[1] if told else "some text"
+        return Pair(URL, URL) if is_url else Pair(text, text, [WORD, DIGITS])
     if hint is timedelta:
         return Pair("5h", timedelta(hours=5)) if default != timedelta(hours=5) else Pair("7h", timedelta(hours=7))
     if hint is date:

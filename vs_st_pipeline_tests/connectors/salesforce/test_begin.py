@@ -30,6 +30,11 @@ def test_c6_1_and_c7_5_an_org_that_cannot_be_used_is_config(box: Served, switch:
     assert (fault.value.kind, fault.value.system) == ("config", "salesforce")
 
 
+def test_a_status_that_means_two_things_is_config(box: Served) -> None:
+    with pytest.raises(BadSettings, match="withdrawn_status"):
+        Org(box, member_status="Left", withdrawn_status=" left").begin()
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [

@@ -45,7 +45,6 @@ def test_c2_the_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
         ({"daily_share": 101}, "at most 100"),
         ({"login_url": "https://glow.my.salesforce.com/services/oauth2/token"}, "/services"),
         ({"without_consent": "both"}, "skip, record"),
-        ({"member_status": "Left", "withdrawn_status": " left"}, "the same"),
         ({"consent_objects": True}, "consent_objects"),
     ],
 )
