@@ -1,0 +1,137 @@
+"""Reads a profile of Klaviyo and its values as text, and writes values as a profile has them.
+
+Data flow: a row of JSON:API -> `Profile` -> text by name; text by name -> a profile for an import.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from vs_st_pipeline.domain.crm import Item
+
+OWN_FIELDS: Final = frozenset({"first_name", "last_name", "organization", "locale", "title", "image"})
+"""Fields that every profile has, all of them texts; any other name is that of a custom property."""
+
+NEVER_WRITTEN: Final = frozenset({"id", "email", "phone_number", "external_id", "_kx", "anonymous_id", "subscriptions"})
+"""What a profile is known by, or consents to: a phone that another profile has would be moved away from it."""
+
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?", re.ASCII)
+
+
+def email_key_of(email: str) -> str:
+    """Return an address as people are known by it: trimmed, NFC, lower case."""
+    return unicodedata.normalize("NFC", email.strip()).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A profile as Klaviyo said it.
+
+    Attributes:
+        email: as it stands there; `""` for none. body: the row, with `id` and `attributes`.
+    """
+
+    id: str
+    email: str
+    body: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def email_key(self) -> str:
+        return email_key_of(self.email)
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.body["attributes"]
+        return found
+
+    def values(self, fields: Collection[str]) -> dict[str, str]:
+        """Return these fields as text; `""` where one is empty or absent."""
+        properties = self.attributes.get("properties")
+        custom = properties if isinstance(properties, Mapping) else {}
+        return {name: _text((self.attributes if name in OWN_FIELDS else custom).get(name)) for name in fields}
+
+
+def profile_of(row: object) -> Profile | None:
+    """Return the profile in a row of JSON:API; None where it is not enough of one to be believed."""
+    if not isinstance(row, Mapping) or not isinstance(row.get("attributes"), Mapping):
+        return None
+    id_, email = row.get("id"), row["attributes"].get("email")
+    if not isinstance(id_, str) or not id_ or not (email is None or isinstance(email, str)):
+        return None
+    return Profile(id_, email or "", row)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    if isinstance(value, list):
+        return json.dumps([_text(one) for one in value], ensure_ascii=False) if value else ""
+    if isinstance(value, Mapping):
+        return json.dumps({str(name): _text(one) for name, one in value.items()}, ensure_ascii=False)
+    return str(value)
+
+
+def written(item: Item, *, null_clears: bool) -> dict[str, Any]:
+    """Return an item as a profile to be imported: by its id where there is a record, else by its address.
+
+    Args:
+        null_clears: null empties a field, as it does in an import of one; else custom properties are unset by name.
+    """
+    attributes: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+    unset = []
+    for name, text in item.values.items():
+        if name in NEVER_WRITTEN:
+            continue
+        if name in OWN_FIELDS:
+            attributes[name] = text or None
+        elif text or null_clears:
+            properties[name] = _value(text, None if item.numbers is None else name in item.numbers)
+        else:
+            unset.append(name)
+    if properties:
+        attributes["properties"] = properties
+    profile: dict[str, Any] = {"type": "profile", "attributes": attributes}
+    if item.record_id is None:
+        attributes["email"] = item.person.email
+    else:
+        profile["id"] = item.record_id
+    if unset:
+        profile["meta"] = {"patch_properties": {"unset": unset}}
+    return profile
+
+
+def clears_own_field(item: Item) -> bool:
+    """Say whether an item empties a field that only an import of one profile can empty."""
+    return any(not text and name in OWN_FIELDS for name, text in item.values.items())
+
+
+def _value(text: str, is_number: bool | None) -> object:
+    """Return a text as a property has it: a list, a number or the text itself; None for an empty one.
+
+    Args:
+        is_number: None: it is not known, so it is one where it looks like one.
+    """
+    if not text:
+        return None
+    if text.startswith("["):
+        try:
+            found = json.loads(text)
+        except ValueError:
+            return text
+        return found if isinstance(found, list) else text
+    if is_number is not False and _NUMBER.fullmatch(text):
+        return float(text) if "." in text else int(text)
+    return text
