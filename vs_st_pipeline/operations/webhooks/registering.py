@@ -24,7 +24,12 @@ _LOCK: Final = "webhooks.lock"
 
 
 def register(
-    run: Run, site: Site, systems: Collection[str] = (), *, ready: Callable[[str], bool] = lambda _system: True
+    run: Run,
+    site: Site,
+    systems: Collection[str] = (),
+    *,
+    ready: Callable[[str], bool] = lambda _system: True,
+    again: bool = False,
 ) -> Entry:
     """Register what is wanted at all of a merchant's systems, and remove what is ours and too many.
 
@@ -35,6 +40,7 @@ def register(
         systems: only these; empty: all that the merchant has.
         ready: called with a system's name before older webhooks of it are removed; it may wait until calls to the new
             URL are taken, and says whether they may go.
+        again: also what was registered before, at systems that cannot be asked what is.
     """
     entry = Entry(run.merchant.id)
     if not run.merchant.webhooks.enabled:
@@ -43,6 +49,7 @@ def register(
     with _desks(run, site, entry, systems) as desks:
         for desk in desks:
             with desk.answering_for():
+                desk.again = again
                 desk.register(ready)
     return entry
 

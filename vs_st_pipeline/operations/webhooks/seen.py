@@ -37,6 +37,7 @@ class SeenSystem(msgspec.Struct, frozen=True):
         refused: names that the system did not take.
         singly: it was seen not to keep several names in one webhook.
         shown: the URL, without its token, that was shown to a person who registers it.
+        told: hash of the URL that was registered, by what it is for, at a system that cannot be asked what is.
     """
 
     at: float = 0.0
@@ -46,6 +47,7 @@ class SeenSystem(msgspec.Struct, frozen=True):
     refused: tuple[str, ...] = ()
     singly: bool = False
     shown: str | None = None
+    told: dict[str, str] = {}
 
     def count_of_ours(self) -> int:
         """Count those of ours that were registered."""
@@ -86,6 +88,10 @@ class Seen(msgspec.Struct, frozen=True):
     def tells_of_elsewhere(self) -> bool:
         """Say whether some have our token and another beginning: another installation's, or ours from before."""
         return any(one.tells_of_elsewhere() for one in self.systems.values())
+
+    def tells_of_told(self) -> bool:
+        """Say whether something was registered where nobody can ask for it, or take it back."""
+        return any(one.told for one in self.systems.values())
 
 
 def path_of(data_dir: Path, merchant_id: str) -> Path:
