@@ -33,9 +33,7 @@ def test_c9a_the_account_is_the_portal_and_a_403_of_that_call_is_no_trouble(box:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_c10_1_a_token_that_is_no_good_is_auth(
-    box: Served, make: Callable[..., Portal], status: int
-) -> None:
+def test_c10_1_a_token_that_is_no_good_is_auth(box: Served, make: Callable[..., Portal], status: int) -> None:
     box.control.set_switch("expired_token", status)
     with pytest.raises(BadKey):
         make(token="another").begin()
@@ -58,7 +56,9 @@ def test_c5_6_properties_say_what_they_take(box: Served, portal: Portal) -> None
     }
     assert (found["lifecyclestage"].type, found["sopost_skin"].type) == (FieldType.CHOICE, FieldType.CHOICES)
     assert found["sopost_skin"].choices == (("dry", "Dry"), ("oily", "Oily"), ("mixed", "Mixed"))
-    assert [name for name in ("createdate", "num_associated_deals", "hs_email_optout") if not found[name].read_only] == []
+    assert [
+        name for name in ("createdate", "num_associated_deals", "hs_email_optout") if not found[name].read_only
+    ] == []
     assert not found["firstname"].read_only
     assert "old" not in found
     assert found["firstname"].what == "string (text)"
@@ -132,7 +132,9 @@ def test_c6_people_are_found_in_any_case(box: Served, portal: Portal) -> None:
     assert record.email == "upper.case@example.com"
     assert record.values == {"firstname": "Uma", "lastname": "Known", "sopost_order_count": ""}
     assert [(one.record, one.held, one.gone) for at, one in seen.items() if at[0] in "no"] == [(None, None, False)] * 2
-    assert seen["nobody@example.com"].standings == dict.fromkeys((NEWS, TRIAL), seen["nobody@example.com"].standings[NEWS])
+    assert seen["nobody@example.com"].standings == dict.fromkeys(
+        (NEWS, TRIAL), seen["nobody@example.com"].standings[NEWS]
+    )
 
 
 def test_c6_a_hundred_are_looked_at_by_three_requests(box: Served, portal: Portal) -> None:
@@ -210,7 +212,10 @@ def test_r22_whom_an_answer_misses_is_left_out(box: Served, portal: Portal, kind
         assert portal.look(one) == {}
     box.control.clear_faults()
     assert portal.look(sought("known@example.com", known))["known@example.com"].held is None
-    assert portal.look(sought("optedout0@example.com"))["optedout0@example.com"].standings[NEWS].state is State.UNSUBSCRIBED
+    assert (
+        portal.look(sought("optedout0@example.com"))["optedout0@example.com"].standings[NEWS].state
+        is State.UNSUBSCRIBED
+    )
 
 
 def test_r22_a_single_bad_answer_is_made_good_by_asking_again(box: Served, portal: Portal) -> None:
@@ -233,7 +238,9 @@ def test_c7_4_the_states(box: Served, portal: Portal) -> None:
             "optedout400@example.com", "wide@example.com",
         )
     )  # fmt: skip
-    states = {at.split("@")[0]: (one.standings[NEWS].state.value, one.standings[NEWS].missing) for at, one in seen.items()}
+    states = {
+        at.split("@")[0]: (one.standings[NEWS].state.value, one.standings[NEWS].missing) for at, one in seen.items()
+    }
     assert states == {
         "known": ("never", ()),
         "already": ("subscribed", ()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -183,3 +184,28 @@ def test_a_second_sync_without_news_asks_no_crm(scene: Scene) -> None:
     assert [system for system in (SOPOST, *CRMS) if scene.journal(system)] == []
     assert report["raw"] == {"events": 0, "orders": 0, "contacts": 0}
     assert set(report["calls"].values()) <= {0}
+
+
+def test_ruling_5_a_clock_that_is_wrong_at_the_source_makes_no_consent_newer(scene: Scene) -> None:
+    """A time in the future counts as the receipt at most; one without a zone, or a number, as none (7.6)."""
+    scene.settings(lambda entry: entry["sopost"].update(order_time="times.placed"), without_crms(SALESFORCE))
+    now = datetime.now(UTC)
+    people = {
+        "right": (now - timedelta(minutes=1)).isoformat(),
+        "future": "2099-01-01T00:00:00Z",
+        "no.zone": "2099-01-01T00:00:00",
+        "number": 4102444800,
+        "garbage": "tomorrow",
+    }
+    for name, at in people.items():
+        email = f"{name}@example.com"
+        ago = 60 if name == "future" else 600
+        for crm, kind in ((scene.box.hubspot.control, "contacts"), (scene.box.klaviyo.control, "profiles")):
+            crm.add(kind, {"email": email})
+            crm.move_clock(-ago)
+            crm.unsubscribe(email)
+            crm.move_clock(ago)
+        scene.order(email, times={"placed": at})
+    scene.sync()
+    for crm in (HUBSPOT, KLAVIYO):
+        assert scene.look().subscribed(crm) & {f"{name}@example.com" for name in people} == {"right@example.com"}
