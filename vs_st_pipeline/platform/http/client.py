@@ -508,6 +508,7 @@ _SENTENCES: Final[Mapping[type[PipelineError], str]] = {
     BadKey: "The system does not accept the key",
     Forbidden: "The key does not have the right to do this",
     TryLater: "The system takes no more requests for now",
+    NotSent: "The system takes no more requests for now",
     BadSettings: "The system no longer serves this version of its interface; set a newer one in the settings",
 }
 _CLOCK_STEP: Final = 60.0  # seconds by which a system's own machines may differ
