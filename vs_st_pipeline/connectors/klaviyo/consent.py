@@ -66,12 +66,14 @@ class Marketing:
         """Say whether membership of this list decides how the person stands to it."""
         return self.suppressed_by is None and not self.opt_outs(list_id) and self.consent == SUBSCRIBED
 
-    def standing(self, list_id: str, is_member: bool, confirms: bool) -> Standing:
+    def standing(self, list_id: str, is_member: bool) -> Standing:
         """Return how the person stands to a list (consumers.md 7.4, 7.5).
+
+        Whoever is subscribed is so everywhere, and is missing on the lists that they are not on: where a list wants a
+        confirmation, that is for the route to see (7.13).
 
         Args:
             is_member: asked only where `may_be_on`.
-            confirms: people must confirm before they are on it: whoever subscribed elsewhere has not.
         """
         if (reason := self.suppressed_by) is not None:
             return Standing(State.SUPPRESSED, reason=reason)
@@ -79,7 +81,7 @@ class Marketing:
             known = [at for at in out if at is not None]
             since = max((*known, *self.times)) if len(known) == len(out) else None
             return Standing(State.UNSUBSCRIBED, since=since, reason=UNSUBSCRIBED)
-        if self.consent != SUBSCRIBED or (confirms and not is_member):
+        if self.consent != SUBSCRIBED:
             return Standing(State.NEVER)
         return Standing(State.SUBSCRIBED, missing=() if is_member else (list_id,))
 

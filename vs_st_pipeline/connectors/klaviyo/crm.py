@@ -58,6 +58,7 @@ class KlaviyoCrm:
             one_by_one=settings.write_one_by_one_up_to,
             job_wait=settings.batch_wait.total_seconds(),
             looked_at=self._looked.get,
+            confirms=self._confirms,
         )
 
     @property
@@ -132,7 +133,7 @@ class KlaviyoCrm:
         is_member = members[list_id].get(profile.id)
         if is_member is None and state.may_be_on(list_id):
             return None
-        return state.standing(list_id, bool(is_member), list_id in self._confirms)
+        return state.standing(list_id, bool(is_member))
 
     def requests(self, step: Step, items: Sequence[Item]) -> list[list[Item]]:
         """Return the items as requests; see `domain.crm.Crm`."""

@@ -5,7 +5,6 @@ Data flow: a row of JSON:API -> `Profile` -> text by name; text by name -> a pro
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
@@ -13,6 +12,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
+from vs_st_pipeline.domain.codec import BEYOND, try_json
 from vs_st_pipeline.domain.crm import Item
 
 OWN_FIELDS: Final = frozenset({"first_name", "last_name", "organization", "locale", "title", "image"})
@@ -64,7 +66,7 @@ def profile_of(row: object) -> Profile | None:
     id_, email = row.get("id"), row["attributes"].get("email")
     if not isinstance(id_, str) or not id_ or not (email is None or isinstance(email, str)):
         return None
-    return Profile(id_, email or "", row)
+    return Profile(id_, email or "", _kept(row))
 
 
 def _text(value: object) -> str:
@@ -74,13 +76,28 @@ def _text(value: object) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return f"{value.normalize():f}"
+    if isinstance(value, float):
+        return f"{Decimal(repr(value)).normalize():f}"
     if isinstance(value, list):
-        return json.dumps([_text(one) for one in value], ensure_ascii=False) if value else ""
+        return _json([_text(one) for one in value]) if value else ""
     if isinstance(value, Mapping):
-        return json.dumps({str(name): _text(one) for name, one in value.items()}, ensure_ascii=False)
-    return str(value)
+        return _json({str(name): _text(one) for name, one in value.items()})
+    return "" if value is BEYOND else str(value)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _kept(value: object) -> Any:
+    """Return JSON that can be written as JSON again: a number that no program can hold is none."""
+    if isinstance(value, Mapping):
+        return {name: _kept(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_kept(one) for one in value]
+    if isinstance(value, Decimal):
+        return float(value)
+    return None if value is BEYOND else value
 
 
 def written(item: Item, *, null_clears: bool) -> dict[str, Any]:
@@ -127,11 +144,9 @@ def _value(text: str, is_number: bool | None) -> object:
     if not text:
         return None
     if text.startswith("["):
-        try:
-            found = json.loads(text)
-        except ValueError:
-            return text
-        return found if isinstance(found, list) else text
+        found = try_json(text)
+        is_list = isinstance(found, list) and all(isinstance(one, str) for one in found) and _json(found) == text
+        return found if is_list else text
     if is_number is not False and _NUMBER.fullmatch(text):
         return float(text) if "." in text else int(text)
     return text

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from vs_st_pipeline.domain.errors import Internal, Refused
 
 IMPORT, IMPORT_BYTES = 1000, 4_000_000  # profiles and bytes of one job
 SUBSCRIBE, MOVE, UNSUBSCRIBE = 1000, 1000, 100  # documented maxima
-NO_TARGET = "no_target"
+NOT_FOUND, NO_TARGET, MUST_CONFIRM = "not_found", "no_target", "must_confirm"
 LOOKED_WITHIN: Final = 60.0  # seconds between a look and a subscription (consumers.md 7.4)
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 5.0  # seconds between two looks at a job
 _PLACE: Final = re.compile(r"/data/attributes/profiles/data/([0-9]{1,6})(?:/|$)", re.ASCII)
@@ -43,6 +43,7 @@ class Writer:
         one_by_one: int,
         job_wait: float,
         looked_at: Callable[[str], float | None],
+        confirms: Set[str] = frozenset(),
     ) -> None:
         """Prepare; nothing is sent yet.
 
@@ -50,11 +51,13 @@ class Writer:
             one_by_one: so many profiles of a sync are imported singly; with one more they go by jobs.
             job_wait: seconds that a job may take.
             looked_at: returns when a person was last looked at, by `Sought.key` and `time.monotonic()`.
+            confirms: lists that people get onto by their own confirmation alone.
         """
         self._client = client
         self._one_by_one = one_by_one
         self._job_wait = job_wait
         self._looked_at = looked_at
+        self._confirms = confirms
         self._imports = 0
         self._singly: set[str] = set()
 
@@ -83,6 +86,8 @@ class Writer:
                     return self._import_job(items)
                 case Step.CONSENT:
                     self._subscribe(items)
+                case Step.LISTS if not self._confirms.isdisjoint(items[0].lists):
+                    return {item.id: Result(Ended.REJECTED, code=MUST_CONFIRM) for item in items}
                 case Step.LISTS:
                     self._add(items)
                 case Step.WITHDRAW:
@@ -176,9 +181,7 @@ class Writer:
         if error.http_status == 404 and step is Step.CONSENT:
             return {item.id: Result(Ended.REJECTED, code=NO_TARGET, http_status=404) for item in items}
         if len(items) == 1:
-            stale = error.http_status == 404 and step is Step.FIELDS and items[0].record_id is not None
-            ended = Ended.EXISTS if stale else Ended.REJECTED
-            return {items[0].id: Result(ended, code=code, http_status=error.http_status)}
+            return {items[0].id: Result(Ended.REJECTED, code=code, http_status=error.http_status)}
         said = error.said.get("errors") if isinstance(error.said, Mapping) else None
         errors = [one for one in said if isinstance(one, Mapping)] if isinstance(said, list) else []
         if not (bad := _rejected(items, errors, error.http_status)):
@@ -245,9 +248,8 @@ def _rejected(
     for error in errors:
         item = _repeated(error.get("original_payload"), by_id, by_email) or _placed(error, items)
         if item is not None:
-            found[item.id] = Result(
-                Ended.REJECTED, code=safe_token(error.get("code")) or "invalid", http_status=http_status
-            )
+            code = safe_token(error.get("code")) or "invalid"
+            found[item.id] = Result(Ended.REJECTED, code=code, http_status=404 if code == NOT_FOUND else http_status)
     return found
 
 

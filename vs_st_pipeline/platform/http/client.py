@@ -187,6 +187,7 @@ class HttpClient:
     Attributes:
         calls: tries so far by call name, retries and those that found no connection included.
         tape: what is asked and heard, where somebody records it; all clients of a run share one.
+        guard: asked right before each try leaves, as `may_leave` of a request is; None: nothing keeps them back.
     """
 
     def __init__(
@@ -223,6 +224,7 @@ class HttpClient:
         """
         self.calls: Counter[str] = Counter()
         self.tape = Tape()
+        self.guard: Callable[[], bool] | None = None
         self._system = system
         self._base_url = base_url.rstrip("/")
         self._auth = auth
@@ -389,7 +391,7 @@ class HttpClient:
             waiting()
         ):  # one wait for both: a permit kept until a CPU slot is free would be used together with many others
             self._pace.wait()
-            if ask.may_leave is not None and not ask.may_leave():
+            if not all(may_leave() for may_leave in (ask.may_leave, self.guard) if may_leave is not None):
                 return _Failed(self._kept_back(ask))
             ask.left += 1
             with self._guard:

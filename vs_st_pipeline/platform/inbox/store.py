@@ -296,6 +296,17 @@ class Inbox:
         )
         return [Record(*row) for row in rows]
 
+    def unclaimed(self, merchant: str, route: str) -> list[Hint]:
+        """Return the hints that wait, oldest first, for who only looks; nobody has claimed them by that."""
+        rows = self._rows(
+            """select h.hint, h.entry, h.merchant, h.route, h.system, h.kind, e.id, e.phone, e.event, e.event_id,
+                      h.stored_at, e.at, h.tries, h.state, e.kept
+               from hints as h join entries as e using (entry)
+               where h.merchant = ? and h.route = ? and h.state = 'waiting' order by h.hint""",
+            [merchant, route],
+        )
+        return [_hint(*row) for row in rows]
+
     def to_ask_again(self, waiting: Iterable[Record] = ()) -> list[Record]:
         """Return records that answered 404 once and were in no stored list: they are asked once more, without a hint.
 

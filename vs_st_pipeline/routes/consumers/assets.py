@@ -26,13 +26,13 @@ def _of(crm: str) -> tuple[Asset, ...]:
         ),
         Asset(
             PLANNED[crm], PLAN,
-            f"What must change at {title}, consumer by consumer; whom a consent subscribes to what; who is held, and why.",
+            f"What must change at {title}, consumer by consumer; whom a consent subscribes to what; who is held, why.",
             (STAGED, CONSENTS, ANSWERS, CONTACTS[crm]), _PYTHON, crm,
         ),
         Asset(
             SYNCED[crm], PUSH,
-            f"What {title} has accepted, and the evidence for every subscription. Making it is the only thing here that "
-            "writes there.",
+            f"What {title} has accepted, and the evidence for every subscription. Making it is the only thing here "
+            "that writes there.",
             (PLANNED[crm],), _API, crm,
         ),
     )  # fmt: skip

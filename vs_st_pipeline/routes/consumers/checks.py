@@ -24,14 +24,14 @@ _READ = (
     ),
     Check(
         EVENTS, "inbox_is_not_quiet", "merchants of whom no event came for longer than sopost.quiet_after",
-        f"{SOURCE} has no list of orders: what no webhook tells is never seen. See whether orders come in there; if so, "
-        "register the webhook again (`vs-st consumers register --again`) and import what was missed.",
+        f"{SOURCE} has no list of orders: what no webhook tells is never seen. See whether orders come in there; if "
+        "so, register the webhook again (`vs-st consumers register --again`) and import what was missed.",
         metrics.quiet,
     ),
     Check(
         ORDERS, "orders_are_readable", "orders that could not be read when last asked for",
-        "They are asked for again with growing gaps, for 30 days. not_visible: the key may not see them; not_found: they "
-        "may not be there yet, or base_url is another environment's.",
+        "They are asked for again with growing gaps, for 30 days. not_visible: the key may not see them; not_found: "
+        "they may not be there yet, or base_url is another environment's.",
         metrics.unreadable_orders, percent=5,
     ),
     Check(
@@ -41,8 +41,8 @@ _READ = (
     ),
     Check(
         CONSENTS, "consents_are_mapped", "consents that consumers.consents does not list",
-        "They subscribe nobody. Add them with their targets, or with `ignore: true`: `vs-st check` prints them ready to "
-        "paste.",
+        "They subscribe nobody. Add them with their targets, or with `ignore: true`: `vs-st check` prints them ready "
+        "to paste.",
         metrics.unlisted_consents("unmapped"),
     ),
     Check(
@@ -63,7 +63,7 @@ def _of(crm: str) -> tuple[Check, ...]:
         ),
         Check(
             PLANNED[crm], "targets_exist", "subscriptions that wait because what they are to is not there",
-            f"Fields are written, and nobody is subscribed. Correct the id in consumers.consents, or make it in {title}.",
+            f"Fields are written, nobody is subscribed. Correct the id in consumers.consents, or make it in {title}.",
             metrics.missing_targets(crm),
         ),
         Check(
@@ -73,7 +73,7 @@ def _of(crm: str) -> tuple[Check, ...]:
         ),
         Check(
             SYNCED[crm], "evidence_is_complete", "subscriptions that left without evidence stored before",
-            "This must never be. Stop the schedule, and report it at once: `vs-st consumers evidence` shows what is kept.",
+            "This must never be. Stop the schedule and report it at once: `vs-st consumers evidence` shows it.",
             evidence_missing(crm), blocking=True,
         ),
     )  # fmt: skip

@@ -86,7 +86,7 @@ def _evidence(run: Run, typed: Mapping[str, Any]) -> Told:
             f"status {row['consent_status'] or 'none'}, text version {row['text_version'] or 'not said'}",
             f"      order {row['order_id']}, first seen {row['first_seen_at']}, read {row['order_read_at']}, "
             f"SHA-256 {row['body_sha256']}",
-            f"      stood there as {row['state_before']} at {row['state_before_at']}; record {row['contact_id'] or 'new'}",
+            f"      was there {row['state_before']} at {row['state_before_at']}, record {row['contact_id'] or 'new'}",
         ]
     return Told(answer, lines)
 
@@ -181,7 +181,10 @@ def under_way(warehouse: Warehouse, merchant_id: str) -> list[str]:
             """select crm, count(distinct key) from synced.consent_evidence where outcome = 'unknown'
                group by 1 order by 1"""
         )
-    return [f"{people} subscriptions at {TITLES[crm]} were sent, and what became of them is not known" for crm, people in rows]
+    return [
+        f"{people} subscriptions at {TITLES[crm]} were sent, and what became of them is not known"
+        for crm, people in rows
+    ]
 
 
 def outcome(run: Run, run_id: str) -> list[str]:

@@ -74,7 +74,9 @@ def _orders(db: Db, address: str) -> list[Record]:
            order by ordered_at desc nulls last, order_id desc""",
         [address],
     )
-    return [dict(zip(("order_id", "status", "class", "read_at"), (*row[:3], told(row[3])), strict=True)) for row in rows]
+    return [
+        dict(zip(("order_id", "status", "class", "read_at"), (*row[:3], told(row[3])), strict=True)) for row in rows
+    ]
 
 
 # --- consents ---------------------------------------------------------------------------------------------------------
@@ -86,7 +88,7 @@ def _consents(run: Run, db: Db, address: str, acts: Sequence[Record]) -> list[Re
         """select c.order_id, c.consent_id, c.data_handler, c.status, c.given, c.entry, c.vanished_at, c.withdrawn_at,
                   o.counts, o.class
            from staged.consents as c join staged.sopost_orders as o using (order_id)
-           where o.email_key = ? order by o.ordered_at desc nulls last, o.order_id desc, c.consent_id, c.data_handler""",
+           where o.email_key = ? order by o.ordered_at desc nulls last, o.order_id desc, c.consent_id, data_handler""",
         [address],
     )
     found: list[Record] = []
@@ -185,7 +187,11 @@ def _fields(run: Run, db: Db, crm: str, address: str) -> list[Record]:
     if planned is None and not accepted and not loaded:
         return []
     field_map = map_file.load(run.merchant, crm)
-    wants = {one.field: one.value for one in values.wanted(loaded[0], field_map, None, run.merchant.time_zone)[0]} if loaded else {}
+    wants = (
+        {one.field: one.value for one in values.wanted(loaded[0], field_map, None, run.merchant.time_zone)[0]}
+        if loaded
+        else {}
+    )
     changes = {one["field"] for one in json.loads(planned[0])} if planned is not None else set()
     is_rejected = retries.read_rejected(db).get(Ref(crm, OBJECT, key)) is not None
     found = []
@@ -244,7 +250,9 @@ def why_lines(answer: Record, merchant: Merchant) -> list[str]:
     if not answer["orders"] and not answer["fields"]:
         return [*lines, "  no order that was read has this address; what no webhook told was never seen"]
     for order in answer["orders"]:
-        lines.append(f"  order {order['order_id']}: {order['status']} ({order['class']}), read {_at(order['read_at'], merchant)}")
+        lines.append(
+            f"  order {order['order_id']}: {order['status']} ({order['class']}), read {_at(order['read_at'], merchant)}"
+        )
     for one in answer["consents"]:
         where = f"{TITLES[one['crm']]} {one['target']}" if one["crm"] else "nowhere"
         reason = one["reason"]

@@ -49,7 +49,8 @@ def history(run: Run, email: str, *, at: datetime | None = None) -> Record:
         "contacts": [{"crm": crm, "contact_id": record_id} for crm, record_id in contacts],
         "at": told(until),
         "entries": [
-            {**one, "at": told(one["at"]), "contact_id": one["contact_id"] or records.get(one["crm"])} for one in entries
+            {**one, "at": told(one["at"]), "contact_id": one["contact_id"] or records.get(one["crm"])}
+            for one in entries
         ],
         "ledger": [
             {"crm": ref.system, "field": field, "sent": entry.sent, "stored": entry.stored}
@@ -67,8 +68,10 @@ def _entry(**known: Any) -> Record:
 
 def _values(db: Db, key: str) -> Iterable[Record]:
     columns, rows = db.columns(
-        """select written_at as at, system as crm, event, field, old, new, stored, call, run_id, trigger, rule, sources
-           from synced.history left join synced.runs using (run_id) where object = 'consumer' and id = ? order by seq""",
+        """select written_at as at, system as crm, event, field, old, new, stored, call, run_id, trigger, rule,
+                  sources
+           from synced.history left join synced.runs using (run_id) where object = 'consumer' and id = ?
+           order by seq""",
         [key],
     )
     return [_entry(**dict(zip(columns, row, strict=True))) for row in rows]
