@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.sopost.events import IMPORT, raise_changed
+from vs_st_pipeline.connectors.sopost.events import IMPORT, peek, raise_changed, waiting
 from vs_st_pipeline.connectors.sopost.hooks import ORDER_ID
 from vs_st_pipeline.connectors.sopost.names import SOPOST
 from vs_st_pipeline.connectors.sopost.streams import ORDER, ORDERS
@@ -97,8 +97,11 @@ def queue_orders(
                 _merge(orders, _understand(text, run.now()))
             except _Unusable as why:
                 found.unusable.append((number, str(why)))
-    with run.sync_lock(), run.open() as db:
-        _queue(run, db, orders, for_all, found, create=create, dry_run=dry_run)
+    with run.sync_lock():
+        if not dry_run:  # what was told before the import was seen before it
+            peek(run, waiting(run))
+        with run.open() as db:
+            _queue(run, db, orders, for_all, found, create=create, dry_run=dry_run)
     return found
 
 
