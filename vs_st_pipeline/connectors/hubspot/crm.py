@@ -11,13 +11,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from vs_st_pipeline.connectors.hubspot import lists, standings, writing
+from vs_st_pipeline.connectors.hubspot import lists, packing, standings
 from vs_st_pipeline.connectors.hubspot.client import MOST, HubSpotClient
 from vs_st_pipeline.connectors.hubspot.fields import fields_in
+from vs_st_pipeline.connectors.hubspot.lists import Memberships
 from vs_st_pipeline.connectors.hubspot.memory import Memory, address
 from vs_st_pipeline.connectors.hubspot.names import HUBSPOT
 from vs_st_pipeline.connectors.hubspot.records import Finder, Found
 from vs_st_pipeline.connectors.hubspot.settings import HubSpotSettings
+from vs_st_pipeline.connectors.hubspot.writing import Writer
 from vs_st_pipeline.domain.crm import Crm, Item, Result, Seen, Setup, Sought, Standing, State, Step, Target, TargetInfo
 from vs_st_pipeline.domain.errors import BadAnswer, BadSettings, Forbidden, Refused
 from vs_st_pipeline.domain.records import id_text
@@ -49,7 +51,8 @@ class HubSpotCrm:
         self.records_all = records_all
         self._client = client
         self._memory = Memory()
-        self._writer = writing.Writer(client, self._memory)
+        self._memberships = Memberships(client)
+        self._writer = Writer(client, self._memory, self._memberships)
 
     def account(self) -> str | None:
         """Return the portal's id, None where the token may not ask or the answer does not say."""
@@ -112,11 +115,8 @@ class HubSpotCrm:
             for key, own in by_key.items()
         }  # fmt: skip
         records = {key: record.id for key in by_key if (record := found[key].record) is not None and wanted[key]}
-        on = (
-            lists.read(self._client, records.values(), {one for key in records for one in wanted[key]})
-            if records
-            else {}
-        )
+        joined = {one for key in records for one in wanted[key]}
+        on = self._memberships.read(records.values(), joined) if records else {}
         return {
             key: self._with_missing(own, on[records[key]] if key in records else frozenset())
             for key, own in by_key.items()
@@ -136,7 +136,7 @@ class HubSpotCrm:
 
     def requests(self, step: Step, items: Sequence[Item]) -> list[list[Item]]:
         """Return the items as requests."""
-        return writing.requests(self._client, step, items)
+        return packing.requests(self._client, step, items)
 
     def send(self, step: Step, items: Sequence[Item]) -> Mapping[str, Result]:
         """Send one request, once; lists are a request each, where a target has several."""

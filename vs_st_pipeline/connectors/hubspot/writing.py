@@ -1,17 +1,17 @@
-"""Writes: makes requests of items, sends each once, and says what became of every item.
+"""Sends each request once, and says what became of every item of it.
 
-Data flow: items -> requests within HubSpot's limits -> one request -> `Result` by item.
+Data flow: the items of one request -> the answer -> `Result` by item.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.hubspot import client as api
 from vs_st_pipeline.connectors.hubspot.answers import CONFLICT, Answers, code_of, errors_in, existing_id
 from vs_st_pipeline.connectors.hubspot.client import LOCK_SECONDS, LOCKED, HubSpotClient, text_in
-from vs_st_pipeline.connectors.hubspot.lists import lists_of
+from vs_st_pipeline.connectors.hubspot.lists import Memberships
 from vs_st_pipeline.connectors.hubspot.memory import Memory, address, parts_of
 from vs_st_pipeline.connectors.hubspot.records import EMAIL, OTHERS
 from vs_st_pipeline.connectors.hubspot.standings import SUBSCRIBED, UNSUBSCRIBED
@@ -29,51 +29,19 @@ NO_BASIS: Final = (
 _BASIS: Final = {"legalBasis": "CONSENT_WITH_NOTICE"}
 _RESUBSCRIBED: Final = "RESUBSCRIBE_OCCURRED"
 
+_ADDED: Final = ("recordsIdsAdded", "recordIdsAdded")  # as documented, and as anybody would write it
+_REMOVED: Final = ("recordIdsRemoved", "recordsIdsRemoved")
+_MISSING: Final = ("recordIdsMissing", "recordsIdsMissing")
+
 Row = Mapping[str, Any]
-
-
-def requests(client: HubSpotClient, step: Step, items: Sequence[Item]) -> list[list[Item]]:
-    """Return the items as requests, in order: nobody is in one twice, and no list is beside another one."""
-    if step is Step.FIELDS:
-        creates = [item for item in items if item.record_id is None]
-        updates = [item for item in items if item.record_id is not None]
-        most = client.most(api.CONTACTS)
-        return [*_packed(creates, most, _email), *_packed(updates, most, lambda item: str(item.record_id))]
-    if step in (Step.CONSENT, Step.WITHDRAW):
-        return _packed(items, client.most(api.STATUSES), _email)
-    by_lists: dict[tuple[str, ...], list[Item]] = {}
-    for item in items:
-        by_lists.setdefault(item.lists, []).append(item)
-    return [one for some in by_lists.values() for one in _packed(some, api.MOST, lambda item: str(item.record_id))]
-
-
-def _packed(items: Iterable[Item], most: int, who: Callable[[Item], str]) -> list[list[Item]]:
-    packs: list[list[Item]] = []
-    there: list[set[str]] = []
-    first = 0  # of those that are not full
-    for item in items:
-        name = who(item)
-        at = next((at for at in range(first, len(packs)) if len(packs[at]) < most and name not in there[at]), None)
-        if at is None:
-            at = len(packs)
-            packs.append([])
-            there.append(set())
-        packs[at].append(item)
-        there[at].add(name)
-        while first < len(packs) and len(packs[first]) >= most:
-            first += 1
-    return packs
-
-
-def _email(item: Item) -> str:
-    return item.person.email_key
 
 
 class Writer:
     """Sends the requests of one sync."""
 
-    def __init__(self, client: HubSpotClient, memory: Memory) -> None:
+    def __init__(self, client: HubSpotClient, memory: Memory, memberships: Memberships) -> None:
         self._client = client
+        self._memberships = memberships
         self._memory = memory
         self._of_contacts = Answers(memory, _names_of_contact)
         self._of_statuses = Answers(memory, lambda item: {address(item.person.email_key)})
@@ -122,7 +90,13 @@ class Writer:
         about_basis = [error for error in errors if _is_about_basis(error)]
         if len(about_basis) < len(errors):
             again = [one for one in again if any(self._of_statuses.named_in(error, [one]) for error in about_basis)]
-        return {**found, **self._statuses_otherwise(again, state, with_basis)} if about_basis and again else found
+        if not about_basis or not again:
+            return found
+        kept = {id_: result for id_, result in found.items() if id_ not in {item.id for item in again}}
+        try:
+            return {**kept, **self._statuses_otherwise(again, state, with_basis)}
+        except PipelineError:  # what the first answer says of the others stands; these are looked at
+            return kept
 
     def _statuses_otherwise(self, items: Sequence[Item], state: str, with_basis: bool) -> dict[str, Result]:
         """Send what was refused for its legal basis, or for having none, the other way."""
@@ -178,27 +152,34 @@ class Writer:
             answer = call(list_id, [str(item.record_id) for item in items])
         except Refused as refused:
             return self._refused(self._of_contacts, None, items, refused)
-        done = _ids(
-            answer.value, ("recordsIdsAdded", "recordIdsAdded") if adds else ("recordsIdsRemoved", "recordIdsRemoved")
-        )
-        missing = _ids(answer.value, ("recordIdsMissing", "recordsIdsMissing"))
+        done = _ids(answer.value, _ADDED if adds else _REMOVED)
+        missing = _ids(answer.value, _MISSING)
+        if done is None:
+            return {}
         found = {}
+        unnamed = []
         for item in items:
             record_id = str(item.record_id)
-            if record_id in done or (record_id in missing and not adds):
+            if record_id in done or (record_id in (missing or ()) and not adds):
                 found[item.id] = Result(Ended.ACCEPTED, record_id, http_status=answer.status)
-            elif record_id in missing:
+            elif record_id in (missing or ()):
                 found[item.id] = Result(Ended.REJECTED, code=NO_RECORD, http_status=answer.status)
-            elif self._is_so_already(list_id, record_id, adds=adds):  # the answer names nobody for whom nothing changed
-                found[item.id] = Result(Ended.ACCEPTED, record_id, http_status=answer.status)
+            else:
+                unnamed.append(item)
+        self._memberships.note(list_id, done, on=adds)
+        # An answer does not name those for whom nothing changed.
+        so_already = self._already(list_id, [str(item.record_id) for item in unnamed], adds=adds)
+        for item in unnamed:
+            if item.record_id in so_already:
+                found[item.id] = Result(Ended.ACCEPTED, item.record_id, http_status=answer.status)
         return found
 
-    def _is_so_already(self, list_id: str, record_id: str, *, adds: bool) -> bool:
+    def _already(self, list_id: str, record_ids: Sequence[str], *, adds: bool) -> set[str]:
         try:
-            on = lists_of(self._client, record_id)
-        except PipelineError:  # the item stays unknown, and is looked at before anything is sent again
-            return False
-        return on is not None and (list_id in on) is adds
+            on = self._memberships.read(record_ids, [list_id]) if record_ids else {}
+        except PipelineError:  # they stay unknown, and are looked at before anything is sent again
+            return set()
+        return {id_ for id_, listed in on.items() if (list_id in listed) is adds}
 
     # Refusals of a whole request.
 
@@ -306,7 +287,9 @@ def _is_about_basis(said: object) -> bool:
     return any("legalbasis" in text.lower().replace(" ", "").replace("_", "") for text in texts)
 
 
-def _ids(answer: object, keys: Sequence[str]) -> set[str]:
+def _ids(answer: object, keys: Sequence[str]) -> set[str] | None:
+    """Return the ids in the list of this name; None where there is none."""
     rows = [answer.get(key) for key in keys] if isinstance(answer, Mapping) else []
-    ids = [id_text(one) for some in rows if isinstance(some, list) for one in some]
-    return {id_ for id_ in ids if id_ is not None}
+    lists_ = [some for some in rows if isinstance(some, list)]
+    ids = {id_text(one) for some in lists_ for one in some}
+    return {id_ for id_ in ids if id_ is not None} if lists_ else None

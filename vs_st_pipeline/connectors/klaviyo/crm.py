@@ -10,7 +10,7 @@ from vs_st_pipeline.connectors.klaviyo.client import KlaviyoClient
 from vs_st_pipeline.connectors.klaviyo.consent import Marketing, marketing_of
 from vs_st_pipeline.connectors.klaviyo.finding import Finder, Found
 from vs_st_pipeline.connectors.klaviyo.names import KLAVIYO
-from vs_st_pipeline.connectors.klaviyo.profile import Profile
+from vs_st_pipeline.connectors.klaviyo.profile import Fields, Profile
 from vs_st_pipeline.connectors.klaviyo.settings import KlaviyoSettings
 from vs_st_pipeline.connectors.klaviyo.writing import Writer
 from vs_st_pipeline.domain.crm import (
@@ -63,8 +63,10 @@ class KlaviyoCrm:
 
     @property
     def chunk(self) -> int:
-        """Return how many people are looked at together; fewer where a filter turned out to take few addresses."""
-        return max(1, min(_CHUNK, int(self._finder.filter.most * self._rate * _LOOK_SECONDS / 2)))
+        """Return how many people are looked at together: few at first, and where a filter takes few addresses."""
+        known = self._finder.filter
+        in_time = int(known.most * self._rate * _LOOK_SECONDS / 2)  # as many requests again may be about lists
+        return max(1, min(_CHUNK if known.is_proven else known.most, in_time))
 
     def account(self) -> str | None:
         """Return the account's id; None where the key may not ask, or the answer names none."""
@@ -77,7 +79,7 @@ class KlaviyoCrm:
         """Read the lists. A profile takes any field, so none is read."""
         doubts: list[str] = []
         infos = {target: self._target(target, doubts) for target in sorted(set(targets), key=lambda one: one.id)}
-        return Setup(None, infos, doubts)
+        return Setup(Fields(), infos, doubts)
 
     def _target(self, target: Target, doubts: list[str]) -> TargetInfo:
         try:

@@ -22,7 +22,7 @@ from vs_st_pipeline.domain.crm import DELETED_THERE, OTHER_PRIMARY_EMAIL, SEVERA
 from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Refused
 
 TOO_MUCH = (400, 414, 431)  # statuses of a filter that has too many values, or too long a URL
-_BAD_IN_A_ROW = 5  # single reads that fail before it is the system's trouble (routes.md R40)
+_BAD_IN_A_ROW = 5  # single reads that fail before it is the system's trouble, not one record's (routes.md R40)
 
 Rows: TypeAlias = Sequence[Profile | None]
 Read: TypeAlias = Callable[[Sequence[str]], Rows]
@@ -51,19 +51,25 @@ class Filter:
 
     Attributes:
         most: values that the next filter has at most.
+        is_proven: that many were answered, or it was learned that fewer are.
         fault: of the last answer that said nothing; whoever it was about is passed over.
     """
 
     def __init__(self) -> None:
         self.most = PAGE_SIZE
+        self.is_proven = False
         self.fault: BadAnswer | None = None
         self._refused = 0
+        self._answered = False
 
     def ask(self, read: Read, values: Sequence[str], take: Take) -> None:
         """Ask for these values in as many requests as it takes; a value that is refused alone is passed over.
 
         Args:
             take: given the values of a request, its rows, and when it left by `time.monotonic()`.
+
+        Raises:
+            Refused: the request itself is at fault: some values were refused alone, and none was ever answered.
         """
         if len(values) > self.most:
             for at in range(0, len(values), self.most):
@@ -77,8 +83,12 @@ class Filter:
         except Refused as error:
             if error.http_status not in TOO_MUCH:
                 raise
+            if len(values) == 1 and self._refused >= _BAD_IN_A_ROW and not self._answered:
+                raise
             self._halve(read, values, take)
         else:
+            self._answered = True
+            self.is_proven = self.is_proven or len(values) > 1
             take(values, rows, asked_at)
 
     def _halve(self, read: Read, values: Sequence[str], take: Take) -> None:
@@ -89,7 +99,7 @@ class Filter:
         self.ask(read, values[:half], take)
         self.ask(read, values[half:], take)
         if self._refused == refused:  # nobody's address was at fault, so it was their number
-            self.most = min(self.most, half)
+            self.most, self.is_proven = min(self.most, half), True
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -15,15 +15,44 @@ from typing import Any, Final
 import msgspec
 
 from vs_st_pipeline.domain.codec import BEYOND, try_json
-from vs_st_pipeline.domain.crm import Item
+from vs_st_pipeline.domain.crm import CrmField, FieldType, Item
 
-OWN_FIELDS: Final = frozenset({"first_name", "last_name", "organization", "locale", "title", "image"})
+_LOCATION: Final = ("address1", "address2", "city", "country", "region", "zip", "timezone", "ip")
+OWN_FIELDS: Final = frozenset(
+    {"first_name", "last_name", "organization", "locale", "title", "image", *(f"location.{one}" for one in _LOCATION)}
+)
 """Fields that every profile has, all of them texts; any other name is that of a custom property."""
 
 NEVER_WRITTEN: Final = frozenset({"id", "email", "phone_number", "external_id", "_kx", "anonymous_id", "subscriptions"})
 """What a profile is known by, or consents to: a phone that another profile has would be moved away from it."""
 
+_PARTS: Final = frozenset({"location", "properties", "predictive_analytics"})  # objects; their parts are fields
+
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?", re.ASCII)
+
+
+def is_writable(name: str) -> bool:
+    """Say whether a field may be written; what begins with `$` is another name of one of Klaviyo's own."""
+    own = name in NEVER_WRITTEN or name in _PARTS
+    return not own and not name.startswith(("$", "subscriptions.", "predictive_analytics."))
+
+
+class Fields(Mapping[str, CrmField]):
+    """All fields of a profile: a custom property need not be made first, so any name is one."""
+
+    def __getitem__(self, name: str) -> CrmField:
+        if name in OWN_FIELDS:
+            return CrmField(name, FieldType.TEXT, what="text")
+        if not is_writable(name):
+            return CrmField(name, FieldType.TEXT, read_only=True, what="what a profile is known by, or consents to")
+        return CrmField(name, FieldType.ANY, what="custom property")
+
+    def __iter__(self) -> Iterator[str]:
+        """Name those that every profile has."""
+        return iter(sorted(OWN_FIELDS | NEVER_WRITTEN | _PARTS))
+
+    def __len__(self) -> int:
+        return len(OWN_FIELDS | NEVER_WRITTEN | _PARTS)
 
 
 def email_key_of(email: str) -> str:
@@ -54,9 +83,17 @@ class Profile:
 
     def values(self, fields: Collection[str]) -> dict[str, str]:
         """Return these fields as text; `""` where one is empty or absent."""
-        properties = self.attributes.get("properties")
-        custom = properties if isinstance(properties, Mapping) else {}
-        return {name: _text((self.attributes if name in OWN_FIELDS else custom).get(name)) for name in fields}
+        return {name: _text(self._value(name)) for name in fields}
+
+    def _value(self, name: str) -> object:
+        if name not in OWN_FIELDS:
+            return self._part("properties").get(name)
+        inner, dot, last = name.partition(".")
+        return self._part(inner).get(last) if dot else self.attributes.get(name)
+
+    def _part(self, name: str) -> Mapping[str, Any]:
+        found = self.attributes.get(name)
+        return found if isinstance(found, Mapping) else {}
 
 
 def profile_of(row: object) -> Profile | None:
@@ -110,10 +147,11 @@ def written(item: Item, *, null_clears: bool) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     unset = []
     for name, text in item.values.items():
-        if name in NEVER_WRITTEN:
+        if not is_writable(name):
             continue
         if name in OWN_FIELDS:
-            attributes[name] = text or None
+            inner, dot, last = name.partition(".")
+            (attributes.setdefault(inner, {}) if dot else attributes)[last or name] = text or None
         elif text or null_clears:
             properties[name] = _value(text, None if item.numbers is None else name in item.numbers)
         else:

@@ -55,7 +55,7 @@ class Writer:
         """
         self._client = client
         self._one_by_one = one_by_one
-        self._job_wait = job_wait
+        self._job_wait = self._patience = job_wait
         self._looked_at = looked_at
         self._confirms = confirms
         self._imports = 0
@@ -129,15 +129,23 @@ class Writer:
         return {item.id: bad.get(item.id) or Result(Ended.ACCEPTED, record_id=item.record_id) for item in items}
 
     def _finished(self, job_id: str) -> Mapping[str, Any] | None:
-        """Wait until a job is done; None where it is not in time, or was given up."""
-        ends, wait = time.monotonic() + self._job_wait, _FIRST_WAIT
+        """Wait until a job is done; None where it is not in time, or was given up.
+
+        After a job that was not in time the next ones are waited for less, until one is: a sync of many jobs would
+        else wait for each of them.
+        """
+        ends, wait = time.monotonic() + self._patience, _FIRST_WAIT
         while True:
             told = self._client.import_job(job_id)
             status = str(told.get("status") or "").strip().lower()
             if status == "complete":
+                self._patience = self._job_wait
                 return told
             left = ends - time.monotonic()
-            if status == "cancelled" or left <= 0:
+            if status == "cancelled":
+                return None
+            if left <= 0:
+                self._patience /= 4
                 return None
             self._client.sleep(min(wait, left))
             wait = min(2 * wait, _LONGEST_WAIT)

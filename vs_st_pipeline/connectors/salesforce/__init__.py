@@ -8,6 +8,7 @@ from vs_st_pipeline.connectors.salesforce import traces
 from vs_st_pipeline.connectors.salesforce.client import SalesforceClient
 from vs_st_pipeline.connectors.salesforce.names import SALESFORCE, TITLE
 from vs_st_pipeline.connectors.salesforce.settings import SalesforceSettings
+from vs_st_pipeline.connectors.salesforce.setup import SETUP
 from vs_st_pipeline.connectors.salesforce.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -30,4 +31,5 @@ CONNECTOR = Connector(
     find_person=traces.find_person,
     find_suppressed=traces.find_suppressed,
     migrations=resources.files(__name__) / "sql",
+    setup=SETUP,
 )

@@ -29,7 +29,7 @@ from vs_st_pipeline.domain.errors import (
     TryLater,
 )
 from vs_st_pipeline.domain.records import is_error
-from vs_st_pipeline.platform.http.client import Bearer, HeaderKey, HttpClient, Pace
+from vs_st_pipeline.platform.http.client import HeaderKey, HttpClient, Pace, Refusal
 from vs_st_pipeline.platform.settings.forms import url_fault
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
@@ -43,14 +43,18 @@ _USAGE: Final = re.compile(r"(?<![-\w])api-usage=(\d+)/(\d+)")
 Row = Mapping[str, Any]
 
 
-class _NoKey(HeaderKey):
-    """Sends no header: the form of a log-in holds the secret."""
+class _Token(HeaderKey):
+    """Sends the token of the last log-in, and no header before it: the form of a log-in holds the secret."""
 
     def __init__(self) -> None:
-        pass
+        super().__init__("")
+
+    def replace(self, token: str) -> None:
+        """Send this token from now on."""
+        super().__init__(f"Bearer {token}")
 
     def __call__(self, request: Any) -> Any:
-        return request
+        return super().__call__(request) if self._value else request
 
 
 def codes_in(said: object) -> list[str]:
@@ -86,7 +90,7 @@ class SalesforceClient:
     """Calls the API for one merchant.
 
     Attributes:
-        http: logs in; counts the calls of all requests.
+        http: asks where the last log-in said; counts the calls of log-ins too.
         org: id of the org behind the client id, once it has logged in and the answer told; None otherwise.
         tells_usage: an answer said how much of the org's day is used.
 
@@ -95,20 +99,26 @@ class SalesforceClient:
 
     def __init__(self, merchant: Merchant, pace: Pace) -> None:
         self.settings = merchant.section(SalesforceSettings)
-        self._pace, self._give_up_after = pace, merchant.give_up_after.total_seconds()
-        self.http = HttpClient(
-            system=SALESFORCE,
-            base_url=self.settings.login_url,
-            auth=_NoKey(),
-            pace=pace,
-            give_up_after=self._give_up_after,
-            refusal=_log_in_refused,
-        )
+
+        def asks(auth: HeaderKey, refusal: Refusal, on_answer: Callable[[Mapping[str, str]], None]) -> HttpClient:
+            return HttpClient(
+                system=SALESFORCE,
+                base_url=self.settings.login_url,
+                auth=auth,
+                pace=pace,
+                give_up_after=merchant.give_up_after.total_seconds(),
+                refusal=refusal,
+                on_answer=on_answer,
+            )
+
+        self._token = _Token()
+        self.http = asks(self._token, _refused, self._note_usage)
+        self._door = asks(_Token(), _log_in_refused, lambda _headers: None)
+        self._door.calls = self.http.calls
+        self._instance = ""
         self.org: str | None = None
         self.tells_usage = False
         self._used_up = False
-        self._instance = self.settings.login_url
-        self._data: HttpClient | None = None
         self.sleep: Callable[[float], None] = time.sleep
 
     @property
@@ -118,8 +128,8 @@ class SalesforceClient:
 
     # Logging in.
 
-    def log_in(self) -> HttpClient:
-        """Take a new token; return the client that asks with it.
+    def log_in(self) -> None:
+        """Take a new token.
 
         Raises:
             BadKey: the credentials are not accepted.
@@ -131,37 +141,29 @@ class SalesforceClient:
             "client_id": self.settings.client_id.reveal(),
             "client_secret": self.settings.client_secret.reveal(),
         }
-        refused: PipelineError | None = None
+        failed: PipelineError | None = None
         said: Any = None
         try:
-            said = self.http.request("token", "POST", TOKEN_PATH, shape=JSON, form=form).value
+            said = self._door.request("token", "POST", TOKEN_PATH, shape=JSON, form=form).value
         except TryLater as error:
             if type(error) is not TryLater:
                 raise
-            refused = _alike(NotSent, error.message, error)
+            failed = _alike(NotSent, error.message, error)
         except Refused as error:
-            refused = _alike(BadAnswer, "there is no log-in at login_url; is it the org's My Domain?", error)
-        if refused is not None:
-            raise refused
+            failed = _alike(BadAnswer, "there is no log-in at login_url; is it the org's My Domain?", error)
+        finally:
+            self._door.close()  # the next log-in is far away
+        if failed is not None:
+            raise failed
         token, self._instance = _token_in(said)
-        if self._data is not None:
-            self._data.close()
         self.org = _org_in(said) or self.org
-        self._data = HttpClient(
-            system=SALESFORCE,
-            base_url=self._instance,
-            auth=Bearer(token),
-            pace=self._pace,
-            give_up_after=self._give_up_after,
-            refusal=_refused,
-            on_answer=self._note_usage,
-        )
-        self._data.calls, self._data.tape = self.http.calls, self.http.tape
-        return self._data
+        self._token.replace(token)
+        self.http.go_to(self._instance)
 
-    def logged_in(self) -> HttpClient:
-        """Return the client that asks with the last token; take one where there is none."""
-        return self._data or self.log_in()
+    def be_logged_in(self) -> None:
+        """Take a token where there is none yet; raises as `log_in`."""
+        if not self._instance:
+            self.log_in()
 
     def _note_usage(self, headers: Mapping[str, str]) -> None:
         if found := _USAGE.search(headers.get("Sforce-Limit-Info") or ""):
@@ -182,17 +184,17 @@ class SalesforceClient:
             share = self.settings.daily_share
             sentence = f"more than {share} % of the org's requests of a day are used, which is the daily_share"
             raise NotSent(sentence, system=SALESFORCE, call=call)
-        data = self.logged_in()
+        self.be_logged_in()
         for last in (False, True):
             try:
-                return data.request(call, method, path, shape=JSON, json=json, once=once).value
+                return self.http.request(call, method, path, shape=JSON, json=json, once=once).value
             except BadKey as error:
                 if last or error.http_status != 401:
                     raise
             except Refused as error:
                 error.code = next(iter(codes_in(error.said)), error.code)
                 raise
-            data = self.log_in()
+            self.log_in()
         raise AssertionError("the last try returns or raises")
 
     def write(self, call: str, method: str, path: str, *, json: object = None) -> Any:

@@ -11,7 +11,7 @@ from vs_st_pipeline.connectors.salesforce.client import SalesforceClient
 from vs_st_pipeline.connectors.salesforce.fields import OPTED_OUT, SHORTEST_KEY, crm_field, described
 from vs_st_pipeline.connectors.salesforce.finding import Finder, Memory
 from vs_st_pipeline.connectors.salesforce.names import SALESFORCE
-from vs_st_pipeline.connectors.salesforce.settings import SalesforceSettings
+from vs_st_pipeline.connectors.salesforce.settings import SalesforceSettings, folded
 from vs_st_pipeline.connectors.salesforce.writing import Writer
 from vs_st_pipeline.domain.crm import Crm, Item, Result, Seen, Setup, Sought, Step, Target
 from vs_st_pipeline.domain.errors import BadSettings, Internal
@@ -22,6 +22,7 @@ CHUNK: Final = 400
 
 STEPS: Final = (Step.WITHDRAW, Step.FIELDS, Step.CONSENT)
 _NO_USAGE = "Salesforce does not say how much of the day's requests is used, so daily_share cannot be kept"
+_SAME_STATUS = "it is member_status too, so that everybody who is added would count as withdrawn; write another one"
 _RECORD = "without_consent: record stores people who gave no consent; others at Salesforce can send mail to them"
 
 
@@ -45,16 +46,19 @@ class SalesforceCrm:
 
     def account(self) -> str | None:
         """Return the org's id, as the log-in tells it; None where it does not. Raises as the client does."""
-        self._client.logged_in()
+        self._client.be_logged_in()
         return self._client.org
 
     def begin(self, targets: Collection[Target]) -> Setup:
         """Read fields and campaigns.
 
         Raises:
-            BadSettings: `external_id_field` cannot hold our key, or opt-outs are hidden from us.
+            BadSettings: `external_id_field` cannot hold our key, opt-outs are hidden from us, or a status means two
+                things.
         """
         settings = self._client.settings
+        if settings.withdrawn_status and folded(settings.withdrawn_status) == folded(settings.member_status or ""):
+            raise BadSettings(f"salesforce.withdrawn_status: {_SAME_STATUS}", system=SALESFORCE)
         shown = described("Contact", self._client.describe("Contact"))
         if (fault := _key_fault(shown.get(settings.external_id_field), settings)) is not None:
             raise BadSettings(f"salesforce.external_id_field: {fault}", system=SALESFORCE)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import model_validator
-
 from vs_st_pipeline.platform.settings.forms import (
     BaseUrl,
     Choice,
@@ -70,12 +68,6 @@ class SalesforceSettings(SettingsModel):
     withdrawn_status: OrNull[Text] = None
     without_consent: Choice[Literal["skip", "record"]] = "skip"
     field_map: DefaultOrFile = OwnFile()
-
-    @model_validator(mode="after")
-    def _statuses_differ(self) -> SalesforceSettings:
-        if self.withdrawn_status and self.member_status and folded(self.withdrawn_status) == folded(self.member_status):
-            raise ValueError("member_status and withdrawn_status are the same: write another one for who withdrew")
-        return self
 
 
 def folded(status: str) -> str:

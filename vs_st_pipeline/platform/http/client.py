@@ -226,7 +226,6 @@ class HttpClient:
         self.tape = Tape()
         self.guard: Callable[[], bool] | None = None
         self._system = system
-        self._base_url = base_url.rstrip("/")
         self._auth = auth
         self._pace = pace
         self._give_up_after = give_up_after
@@ -237,10 +236,7 @@ class HttpClient:
         self._on_answer = on_answer
         self._guard = threading.Lock()
         self._adapter = Adapter(pool_connections=2, pool_maxsize=4)
-        environment = proxies_and_bundle(self._base_url)
-        if environment is None:
-            raise BadSettings("base_url cannot be used", system=system)
-        self._proxies, self._verify = dict(environment[0]), environment[1]
+        self.go_to(base_url)
         self._backoff = wait_exponential_jitter(multiplier=0.5, max=20, jitter=0.5)
         self._retrying = Retrying(
             retry=retry_if_result(lambda outcome: isinstance(outcome, _Failed) and outcome.again),
@@ -250,6 +246,18 @@ class HttpClient:
             sleep=releasing(sleep),
             retry_error_callback=_last_outcome,
         )
+
+    def go_to(self, base_url: str) -> None:
+        """Ask another host of the system from now on, such as one that a log-in names.
+
+        Raises:
+            BadSettings: `base_url` cannot be used.
+        """
+        self._base_url = base_url.rstrip("/")
+        environment = proxies_and_bundle(self._base_url)
+        if environment is None:
+            raise BadSettings("base_url cannot be used", system=self._system)
+        self._proxies, self._verify = dict(environment[0]), environment[1]
 
     def request(
         self,

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.connectors.hubspot import lists
 from vs_st_pipeline.connectors.hubspot.crm import NO_ACCOUNT, RECORDS_ALL
 from vs_st_pipeline.connectors.hubspot.fields import fields_in, moment, text_of
-from vs_st_pipeline.domain.crm import FieldType, State, Target
+from vs_st_pipeline.domain.crm import FieldType, State, Step, Target
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings
 from vs_st_pipeline.sandbox.hubspot.portal import column
-from vs_st_pipeline_tests.connectors.hubspot.portals import NEWS, TRIAL, Portal, people, sought
+from vs_st_pipeline_tests.connectors.hubspot.portals import NEWS, TRIAL, Portal, fields, listed, people, sought
 from vs_st_pipeline_tests.sandbox.served import GLOW, SOAP, Served
 
 
@@ -191,9 +192,6 @@ def test_r22_a_contact_that_was_merged_answers_for_those_that_it_was_made_of(
 def test_a_contact_that_is_not_shown_yet_is_not_gone(box: Served, portal: Portal, make: Callable[..., Portal]) -> None:
     box.control.set_switch("read_after_write_lag_polls", 2)
     portal.begin()
-    from vs_st_pipeline.domain.crm import Step
-    from vs_st_pipeline_tests.connectors.hubspot.portals import fields
-
     item = fields(sought("new@example.com"), firstname="New")
     made = portal.send(Step.FIELDS, [item])[item.id].record_id
     seen = make().look(sought("new@example.com", made), targets=())["new@example.com"]
@@ -318,6 +316,28 @@ def test_ruling_3_a_list_that_is_long_is_not_walked_for_a_few(box: Served, porta
     seen = portal.look(*people("already@example.com", "offlist@example.com"))
     assert [seen[at].standings[NEWS].missing for at in sorted(seen)] == [(), ("42",)]
     assert len([entry for entry in box.control.journal() if "memberships" in entry["route"]]) == 3
+
+
+def test_ruling_3_a_list_is_walked_once_where_many_are_asked_about(
+    box: Served, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal.begin()
+    rows = {str(at): {"recordId": str(at)} for at in range(1, 800)}
+    box.app.portals[GLOW].members["42"].update(rows)
+    known = id_of(box, "offlist@example.com")
+    reads = []
+    for turn in range(4):
+        box.control.clear_journal()
+        seen = portal.look(*people("already@example.com", "offlist@example.com"))
+        assert [seen[at].standings[NEWS].missing for at in sorted(seen)] == [(), ("42",) if turn < 3 else ()]
+        reads.append(len([entry for entry in box.control.journal() if "memberships" in entry["route"]]))
+        if turn == 2:
+            portal.send(Step.LISTS, [listed(sought("offlist@example.com"), known)])
+    assert reads == [3, 4, 0, 0], "two contacts alone, and then four pages"
+    monkeypatch.setattr(lists, "KEPT_SECONDS", -1.0)
+    box.control.clear_journal()
+    portal.look(*people("already@example.com", "offlist@example.com"))
+    assert len([entry for entry in box.control.journal() if "memberships" in entry["route"]]) == 4
 
 
 def test_ruling_3_a_list_is_walked_where_contacts_cannot_be_asked_about(box: Served, portal: Portal) -> None:

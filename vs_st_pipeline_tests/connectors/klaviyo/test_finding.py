@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.connectors.klaviyo.profile import Profile
 from vs_st_pipeline.domain.crm import DELETED_THERE, OTHER_PRIMARY_EMAIL, SEVERAL_CONTACTS
-from vs_st_pipeline.domain.errors import BadAnswer
+from vs_st_pipeline.domain.errors import BadAnswer, Refused
 from vs_st_pipeline.sandbox.scenarios.consumer_accounts import ACCOUNTS
 from vs_st_pipeline_tests.connectors.klaviyo.world import NEWS, TRIAL, World, sought
 from vs_st_pipeline_tests.sandbox.served import GLOW, SOAP, Served
@@ -38,9 +39,10 @@ def test_c6_a_filter_that_is_refused_is_halved_and_that_is_remembered(
     for email in PEOPLE[:30]:
         world.add(email)
     world.control.set_switch(switch, value)
+    assert world.crm.chunk == 100, "until it is known what a filter takes"
     seen = world.look(*PEOPLE[:100])
     assert [one.record is not None for one in seen.values()] == [True] * 30 + [False] * 70
-    assert world.crm.chunk <= (1000 if most > 1 else 20)
+    assert world.crm.chunk == {1: 20, 13: 260, 50: 1000}[most]
     world.control.clear_journal()
     world.look(*PEOPLE[100:])
     assert len(world.asked("/api/profiles")) == -(-50 // most)
@@ -159,6 +161,25 @@ def test_r22_an_answer_that_is_no_list_says_nothing_of_anybody(world: World) -> 
             world.look("ann@example.com", "bob@example.com")
 
 
+def test_r40_an_address_that_is_refused_is_left_out_and_a_request_that_is_always_refused_is_told(world: World) -> None:
+    world.add(PEOPLE[0])
+    real = world.client.profiles
+
+    def refusing(values: Any) -> list[Profile | None]:
+        if PEOPLE[3] in values:
+            raise Refused("The system refused the request", http_status=400)
+        return list(real(values))
+
+    world.client.profiles = refusing  # type: ignore[method-assign,assignment]
+    assert list(world.look(*PEOPLE[:8])) == [email for email in PEOPLE[:8] if email != PEOPLE[3]]
+    assert world.crm._finder.filter.most == 100, "it was not their number"
+    world = World(world.box)
+    world.control.set_fault("400")
+    with pytest.raises(Refused):
+        world.look(*PEOPLE)
+    assert len(world.asked("/api/profiles")) < 30
+
+
 def test_r22_a_row_of_somebody_else_makes_nobody_absent(world: World) -> None:
     """Who is taken for absent is taken for never unsubscribed, and would be subscribed."""
     people = ["ann@example.com", "bob@example.com", "cid@example.com"]
@@ -235,11 +256,31 @@ def test_begin_reads_the_lists(box: Served) -> None:
     world = World(box)
     other = type(NEWS)(ACCOUNTS[SOAP].klaviyo_list)
     setup = world.crm.begin([NEWS, TRIAL, other])
-    assert setup.fields is None
-    told = {target.id: (info.missing, info.confirms, info.name) for target, info in setup.targets.items()}
-    assert told[NEWS.id] == (None, False, "Newsletter")
-    assert told[TRIAL.id] == (None, True, "Trials")
-    assert told[other.id] == ("there is no such list", False, "")
+    assert setup.fields is not None
+    told = {
+        name: (setup.fields[name].type.value, setup.fields[name].read_only) for name in ("first_name", "location.zip")
+    }
+    assert told == {"first_name": ("text", False), "location.zip": ("text", False)}
+    told = {name: (setup.fields[name].type.value, setup.fields[name].read_only) for name in ("SoPost Consents", "x.y")}
+    assert told == {"SoPost Consents": ("any", False), "x.y": ("any", False)}
+    for name in (
+        "email",
+        "phone_number",
+        "external_id",
+        "_kx",
+        "id",
+        "subscriptions",
+        "subscriptions.email",
+        "location",
+    ):
+        assert name in setup.fields
+        assert setup.fields[name].read_only
+    assert {"first_name", "phone_number"} <= set(setup.fields)
+    assert len(setup.fields) == len(list(setup.fields))
+    lists = {target.id: (info.missing, info.confirms, info.name) for target, info in setup.targets.items()}
+    assert lists[NEWS.id] == (None, False, "Newsletter")
+    assert lists[TRIAL.id] == (None, True, "Trials")
+    assert lists[other.id] == ("there is no such list", False, "")
     assert list(setup.doubts) == []
     box.control.patch("lists", NEWS.id, {"opt_in_process": "who knows"})
     setup = world.crm.begin([NEWS])

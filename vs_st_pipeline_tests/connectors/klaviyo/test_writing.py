@@ -122,7 +122,7 @@ def test_c6_clearing_in_a_job_is_unsetting_and_own_fields_go_one_by_one(box: Ser
     assert job["data"]["attributes"]["profiles"]["data"][0]["meta"] == {"patch_properties": {"unset": ["P"]}}
 
 
-@pytest.mark.parametrize("name", ["phone_number", "email", "external_id", "subscriptions", "id"])
+@pytest.mark.parametrize("name", ["phone_number", "$phone_number", "email", "external_id", "subscriptions", "id"])
 def test_what_a_profile_is_known_by_is_never_written(box: Served, name: str) -> None:
     for world in (World(box), by_jobs(box)):
         id_ = world.add(f"{world.crm.requests(Step.FIELDS, []) or ''}x@example.com")
@@ -178,6 +178,18 @@ def test_a_job_that_does_not_end_says_nothing(box: Served) -> None:
         told = ended(world.send(Step.FIELDS, writing(f"p{polls}@example.com", VALUES)))
         assert told == ({f"p{polls}@example.com": wanted} if wanted else {})
         assert time.monotonic() - began < 1
+
+
+def test_jobs_that_do_not_end_are_waited_for_less_and_less(box: Served) -> None:
+    world = by_jobs(box)
+    world.control.set_switch("job_lag_polls", "never")
+    began = time.monotonic()
+    for n in range(8):
+        assert world.send(Step.FIELDS, writing(f"p{n}@example.com", VALUES)) == {}
+    assert time.monotonic() - began < 2 * 0.3
+    world.control.set_switch("job_lag_polls", 0)
+    assert set(ended(world.send(Step.FIELDS, writing("p@example.com", VALUES))).values()) == {"accepted"}
+    assert world.crm._writer._patience == 0.3
 
 
 @pytest.mark.parametrize(
@@ -472,6 +484,17 @@ def test_values_are_told_as_text_and_go_back_as_they_are(world: World) -> None:
     }
     sent = written(writing("x@y.example", {"n": "3", "f": "2.5", "list": '["b","ä"]'}), null_clears=True)
     assert sent["attributes"]["properties"] == {"n": 3, "f": 2.5, "list": ["b", "ä"]}
+
+
+def test_an_address_stands_in_the_location(world: World) -> None:
+    id_ = world.add("ann@example.com", location={"city": "Old", "region": "Kent"})
+    values = {"location.city": "London", "location.zip": "N1 1AA", "location.region": ""}
+    assert ended(world.send(Step.FIELDS, writing("ann@example.com", values, id_))) == {"ann@example.com": "accepted"}
+    location = {"city": "London", "zip": "N1 1AA", "region": None}
+    assert world.profile("ann@example.com")["attributes"]["location"] == location
+    record = world.one("ann@example.com", fields=tuple(values)).record
+    assert record is not None
+    assert record.values == values
 
 
 @pytest.mark.parametrize("text", ["007", "1e5", "+44", "1.", "12345678901234567890", "[1]", '["a", "b"]', "[x", "true"])

@@ -34,7 +34,7 @@ class NoPace:
 def merchant(box: Served, id: str = GLOW, **settings: Any) -> Merchant:
     """A merchant whose org the stand-in has."""
     keys = {"client_id": Secret(f"sf-client-of-{id}", "env:ID"), "client_secret": Secret(f"sf-secret-of-{id}", "env:S")}
-    section = SalesforceSettings(login_url=box.url, **{**keys, **settings})
+    section = SalesforceSettings(**{"login_url": box.url, **keys, **settings})
     return Merchant(id, id, give_up_after=timedelta(seconds=2), sections={"salesforce": section})
 
 
