@@ -123,7 +123,7 @@ def judge(desk: Desk, since: Since, read_now: Collection[str], only: Collection[
         only: address keys; None: everybody who is due.
     """
     title = desk.name
-    found = Judged(desk.crm.account())
+    found = Judged(account=desk.crm.account())
     with desk.run.open() as db:
         known = db.value("select account from synced.crm_accounts where crm = ?", [desk.name])
         subscribed, written = _count_subscribed(db, desk.name), _count_written(db, desk.name)
