@@ -19,9 +19,9 @@ from vs_st_pipeline.routes.consumers import due, evidence, judging, looking, pla
 from vs_st_pipeline.routes.consumers.judging import Action, Decision
 from vs_st_pipeline.routes.consumers.looking import ACCEPTED, OBJECT, REJECTED, UNKNOWN, Desk, Subject
 from vs_st_pipeline.routes.consumers.stage_names import PLAN, PUSH
+from vs_st_pipeline.routes.consumers.words import REHEARSAL
 
 MOST_LOOKS: Final = 5  # at one person in one chunk
-TOO_SLOW: Final = "too_slow"
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0  # seconds between two looks for what was taken
 
 Do = Callable[..., Any]
@@ -72,7 +72,7 @@ class Chunks:
             held = (consents or desk.rules.records_all) and judging.is_rehearsed(subject.consumer, desk.rules)
             notes = judging.notes_of(subject.consumer)
             subject.decision = Decision(
-                judging.REHEARSAL if held else None, False, False, without_consent=not consents, noted=notes
+                REHEARSAL if held else None, False, False, without_consent=not consents, noted=notes
             )
             subject.notes = set(notes)
             planning.count(desk.part, subject)
@@ -169,9 +169,10 @@ class Chunks:
             at = looking.read_at(self._desk, subject)
             for one in subject.subscriptions:
                 if one.action is Action.ALREADY:
-                    given = {"contact_id": subject.record_id, "read_at": at}
-                    rows += self._desk.evidence.rows(self._desk.name, subject.person, one, **given)
-                    rows += self._desk.evidence.further_rows(self._desk.name, subject.person, one, **given)
+                    for make in (self._desk.evidence.rows, self._desk.evidence.further_rows):
+                        rows += make(
+                            self._desk.name, subject.person, one, contact_id=subject.record_id, read_at=at
+                        )
         evidence.insert(db, rows)
         return rows
 

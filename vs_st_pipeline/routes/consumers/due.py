@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from vs_st_pipeline.domain.emails import person_key
 from vs_st_pipeline.domain.records import LARGEST_GAP
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.consumers.evidence import key_of
 
 RETRY, UNKNOWN = "retry", "unknown"
 """Why somebody stays due whose plan is no news: a refusal that waits, and an outcome that nobody knows."""
@@ -53,7 +53,7 @@ def pages(run: Run, crm: str, only: Collection[str] | None = None) -> Iterator[l
         if not rows:
             return
         after = rows[-1][2], rows[-1][0]
-        found = [Due(*row) for row in rows if row[1] != RETRY or key_of(row[0]) in ready]
+        found = [Due(*row) for row in rows if row[1] != RETRY or person_key(row[0]) in ready]
         found = [one for one in found if only is None or one.email_key in only]
         if found:
             yield found
@@ -84,7 +84,7 @@ def is_anybody(db: Db, crm: str, now: datetime) -> bool:
         return True
     ready = ready_keys(db, crm, now)
     return bool(ready) and any(
-        key_of(row[0]) in ready for row in db.rows("select email_key from planned.consumers_due where crm = ?", [crm])
+        person_key(row[0]) in ready for row in db.rows("select email_key from planned.consumers_due where crm = ?", [crm])
     )
 
 

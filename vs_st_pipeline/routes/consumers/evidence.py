@@ -13,14 +13,13 @@ It is long because what is stored, put back after a loss and forgotten must name
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any, Final
 
 from vs_st_pipeline.domain.crm import Sought
+from vs_st_pipeline.domain.emails import email_key, person_key
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line, Position
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -45,16 +44,6 @@ _NOT_NULL = (
 )
 
 
-def email_key_of(email: str) -> str:
-    """Return what a person is known by: the address trimmed, NFC, in small letters (consumers.md 5.1)."""
-    return unicodedata.normalize("NFC", email).strip().lower()
-
-
-def key_of(email_key: str) -> str:
-    """Return a person's key in our tables and at CRMs that have room for one (consumers.md 6.1)."""
-    return "sp_" + sha256(email_key.encode()).hexdigest()[:40]
-
-
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What became of one row.
@@ -71,7 +60,7 @@ class Settled:
 
 
 class Ledger:
-    """Hands out the rows of one run, in order.
+    """Hands out the rows of one run, in order; all CRMs of the run share one, so that each row has its own number.
 
     Attributes:
         run: the run that sends.
@@ -170,13 +159,13 @@ class Ledger:
 
 
 def insert(db: Db, rows: Sequence[Line]) -> None:
-    """Store rows, inside the caller's transaction; what is there already stays."""
+    """Store rows, inside the caller's transaction; none of them may be there already."""
     if not rows:
         return
     columns = {name: [row.get(name) for row in rows] for name in COLUMNS}
     with db.batch(columns, _TYPES) as batch:
         chosen = ", ".join(f"cast({name} as timestamp) as {name}" if name in _TIMES else name for name in COLUMNS)
-        db.execute(f"insert or ignore into synced.consent_evidence by name select {chosen} from {batch}")
+        db.execute(f"insert into synced.consent_evidence by name select {chosen} from {batch}")
 
 
 def record(db: Db, settled: Sequence[Settled], at: datetime) -> None:
@@ -251,14 +240,14 @@ def unknown_people(db: Db, crm: str, run_id: str, after: str, most: int) -> list
            group by key order by key limit $most""",
         {"crm": crm, "run": run_id, "after": after, "most": most},
     )
-    return [(key, email_key_of(email)) for key, email in rows]
+    return [(key, email_key(email)) for key, email in rows]
 
 
-def of_person(db: Db, email_key: str) -> list[dict[str, Any]]:
-    """Return all rows of one address, oldest first, as `vs-st consumers evidence --json` shows them."""
+def of_person(db: Db, address: str) -> list[dict[str, Any]]:
+    """Return all rows of one address (as `email_key` gives it), oldest first, as `vs-st consumers evidence --json` shows them."""
     names = [name for name in COLUMNS if name not in ("seq", "key", "lists_open", "from_target")]
     rows = db.rows(
-        f"select {', '.join(names)} from synced.consent_evidence where key = ? order by seq", [key_of(email_key)]
+        f"select {', '.join(names)} from synced.consent_evidence where key = ? order by seq", [person_key(address)]
     )
     found = []
     for row in rows:
@@ -362,7 +351,7 @@ def _take_in(db: Db, run: Run, lines: Sequence[Line]) -> int:
 
 def _look_again(db: Db, run: Run, rows: Sequence[Line]) -> None:
     """Have people looked at of whom the lost database may have known more."""
-    due = sorted({(row["crm"], email_key_of(row["email"]), row["key"]) for row in rows if row.get("email")})
+    due = sorted({(row["crm"], email_key(row["email"]), row["key"]) for row in rows if row.get("email")})
     columns = {name: [one[index] for one in due] for index, name in enumerate(("crm", "email_key", "key"))}
     with db.batch(columns) as batch:
         db.execute(
@@ -449,7 +438,7 @@ def _rewrite(run: Run, change: Callable[[Line], Line | None]) -> None:
 
 def _hash_of(email: str, forgotten: Suppressed) -> str | None:
     """Return the salted hash under which a forgotten address is kept out; None for any other."""
-    for value in dict.fromkeys((email_key_of(email), email.strip().casefold())):
+    for value in dict.fromkeys((email_key(email), email.strip().casefold())):
         for salt, hashes in forgotten.by_salt.items():
             if (hashed := hash_of(salt, EMAIL, value)) in hashes:
                 return hashed

@@ -16,32 +16,21 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from vs_st_pipeline.domain.crm import (
-    DELETED_THERE,
-    MERGED_THERE,
-    OTHER_PRIMARY_EMAIL,
-    SEVERAL_CONTACTS,
-    Seen,
-    Standing,
-    State,
-    Target,
-    TargetInfo,
-)
+from vs_st_pipeline.domain.crm import DELETED_THERE, Seen, Standing, State, Target, TargetInfo
+from vs_st_pipeline.domain.plan import WAITING_RETRY
 from vs_st_pipeline.routes.consumers.consumers import Consumer, Offer
-
-NOT_THERE = "not_there"
-SUPPRESSED_THERE = "suppressed_there"
-UNSUBSCRIBED_THERE = "unsubscribed_there"
-REMOVED_THERE = "removed_there"
-CONSENT_TIME_UNKNOWN = "consent_time_unknown"
-REHEARSAL = "rehearsal"
-HELD_REASONS: Final = (
-    *(SEVERAL_CONTACTS, MERGED_THERE, OTHER_PRIMARY_EMAIL, DELETED_THERE, NOT_THERE),
-    *(SUPPRESSED_THERE, UNSUBSCRIBED_THERE, REMOVED_THERE, CONSENT_TIME_UNKNOWN, REHEARSAL),
+from vs_st_pipeline.routes.consumers.words import (
+    CONSENT_TIME_UNKNOWN,
+    HELD,
+    NOT_THERE,
+    REHEARSAL,
+    REMOVED_THERE,
+    SUPPRESSED_THERE,
+    UNSUBSCRIBED_THERE,
+    WITHDRAWN,
 )
-"""In the order of precedence: each consumer is counted once, by the first that applies."""
 
-WITHDRAWN, UNDONE, WAITING_RETRY = "withdrawn", "undone", "waiting_retry"
+UNDONE: Final = "undone"
 NO_TARGET, NOT_APPLIED, KEPT_UNSUBSCRIBED = "no_target", "not_applied", "kept_unsubscribed"
 FINAL_CODES: Final = frozenset({NOT_APPLIED, KEPT_UNSUBSCRIBED})  # the consent is spent, and nothing is sent again
 
@@ -123,14 +112,14 @@ class Rules:
     """What the settings say.
 
     Attributes:
-        records_all: people without consent are written too. only: addresses of a rehearsal; empty: everybody.
+        records_all: people without consent are written too. only: addresses of a rehearsal; None: it is none.
         shows_late: what the CRM has taken shows only later.
     """
 
     records_all: bool = False
     resubscribe: bool = True
     unsubscribe_withdrawn: bool = True
-    only: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
     shows_late: bool = False
 
 
@@ -220,7 +209,7 @@ def has_consent(consumer: Consumer, acts: Sequence[Act]) -> bool:
 
 def is_rehearsed(consumer: Consumer, rules: Rules) -> bool:
     """Say whether a rehearsal leaves this person out (routes.md R66)."""
-    return bool(rules.only) and consumer.person.email_key not in rules.only
+    return rules.only is not None and consumer.person.email_key not in rules.only
 
 
 def may_owe_undoing(consumer: Consumer, acts: Sequence[Act], rules: Rules) -> bool:
@@ -282,7 +271,7 @@ def judge(
     for target in _in_order(offer.target for offer in counting):
         found.judge(target)
     lets = found.lets or rules.records_all
-    reasons = sorted(found.reasons, key=lambda one: HELD_REASONS.index(one[0]))
+    reasons = sorted(found.reasons, key=lambda one: HELD.index(one[0]))
     held, consent = (reasons[0][0], reasons[0][1]) if reasons and not lets else (None, None)
     if lets:
         notes |= {reason for reason, _ in reasons}

@@ -18,6 +18,7 @@ import msgspec
 
 from vs_st_pipeline.domain.crm import Crm, CrmRecord, Seen, Setup, Sought, State, Target, TargetInfo
 from vs_st_pipeline.domain.diff import LedgerEntry, is_normalized_form
+from vs_st_pipeline.domain.emails import person_key
 from vs_st_pipeline.domain.errors import BadAnswer
 from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.domain.plan import Change, Wanted
@@ -201,7 +202,7 @@ def load(desk: Desk, db: Db, email_keys: Collection[str]) -> list[Subject]:
 
 def _nobody(email_key: str) -> Consumer:
     """Return somebody of whom no order is stored, such as after the database was lost."""
-    return Consumer(Sought(evidence.key_of(email_key), email_key, email_key), {})
+    return Consumer(Sought(person_key(email_key), email_key, email_key), {})
 
 
 def _open_writes(desk: Desk, db: Db, keys: set[str]) -> dict[str, list[OutboxEntry]]:

@@ -106,7 +106,7 @@ def stage(run: Run, read: Collection[str] | None = None) -> StagedCounts:
 def requeue(run: Run, db: Db, crm: str, why: str = "settings") -> int:
     """Have everybody planned at one CRM: after a changed map or changed settings, and with `--full`.
 
-    Inside the caller's transaction. Whoever waits already keeps the reason.
+    Inside the caller's transaction. Whoever waits already keeps the reason, but for a retry: that is tried at once.
 
     Args:
         why: `map`, `settings`, `full`: what is stored as the reason.
@@ -116,10 +116,11 @@ def requeue(run: Run, db: Db, crm: str, why: str = "settings") -> int:
     """
     return len(
         db.rows(
-            """insert or ignore into planned.consumers_due
+            """insert into planned.consumers_due
                select $crm, email_key, $why, $now::timestamp
                from (select email_key from staged.consumers
                      union select email_key from synced.consumers where crm = $crm)
+               on conflict do update set why = excluded.why where planned.consumers_due.why = 'retry'
                returning 1""",
             {"crm": crm, "why": why, "now": run.now()},
         )
@@ -489,8 +490,9 @@ def make_due(db: Db, merchant: Merchant, people: Collection[str], why: str, now:
         return 0
     with db.batch({"email_key": sorted(people)}) as batch, db.batch({"crm": crms}) as names:
         added = db.rows(
-            f"""insert or ignore into planned.consumers_due
+            f"""insert into planned.consumers_due
                 select n.crm, b.email_key, $why, $now::timestamp from {batch} as b cross join {names} as n
+                on conflict do update set why = excluded.why where planned.consumers_due.why = 'retry'
                 returning email_key""",
             {"why": why, "now": now},
         )

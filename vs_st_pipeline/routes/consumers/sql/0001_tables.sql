@@ -119,11 +119,10 @@ create table synced.subscription_rejects (
     first_at timestamp not null, last_at timestamp not null, next_at timestamp not null,
     primary key (crm, key, target)
 );
--- The account behind each key when it was first used, and a fingerprint of what decides who may be subscribed (9).
+-- The account behind each key when it was first used, and what the settings let happen there (9).
 create table synced.crm_accounts (crm varchar primary key, account varchar, known_at timestamp not null);
 create table synced.crm_settings (
     crm varchar primary key,
-    settings varchar not null,           -- JSON: consents with their targets, words that mean yes, who is written at all
-    former varchar,                      -- the same before the last change; null: it never changed
-    changed_at timestamp not null        -- when a sync noticed
+    settings varchar not null,           -- JSON: what lets somebody be subscribed or stored there, and since when it does
+    planned_by varchar                   -- fingerprint of map and settings by which everybody was planned
 );
