@@ -89,11 +89,11 @@ def check(run: Run) -> ConsumersCheck:
     found = new_result(run.merchant.id)
     crms = [crm for crm in CRM_NAMES if crm in run.merchant.sections]
     for question in (_ask_settings, _look_at_what_is_stored, _ask_source):
-        with open_session(run) as session:
+        with open_session(run, ()) as session:
             question(session, found)
         _note_failure(session, found)
     for crm in crms:
-        with open_session(run) as session:
+        with open_session(run, ()) as session:
             _ask_crm(session, crm, found)
         _note_failure(session, found)
     return found
@@ -180,7 +180,7 @@ def _ask_source(session: ConsumersSession, found: ConsumersCheck) -> None:
 
 
 def _ask_crm(session: ConsumersSession, name: str, found: ConsumersCheck) -> None:
-    crm: Crm = session.crm(name)
+    crm: Crm = session.desk(name, writes=False).crm
     entries = targets_of(session.run.merchant, name)
     wanted = dict.fromkeys(target for entry in entries if (target := entry.target(name)) is not None)
     there = crm.begin(list(wanted))
