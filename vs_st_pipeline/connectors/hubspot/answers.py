@@ -97,7 +97,7 @@ class Answers:
         if code == CONFLICT and item.record_id is None and item.target is None:
             return self._conflict(text, item, status)
         if code == NOT_FOUND and item.record_id is not None and item.target is None:
-            return Result(Ended.EXISTS, code=code, http_status=status)  # it is gone, or has become another one
+            return Result(Ended.REJECTED, code=code, http_status=404)  # it went since it was looked at
         return Result(Ended.REJECTED, code=precise_code(error), http_status=status)
 
     def _conflict(self, text: str, item: Item, status: int) -> Result:

@@ -26,12 +26,6 @@ from vs_st_pipeline.domain.records import id_text
 from vs_st_pipeline.platform.http.client import NOT_THERE
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
-NO_ACCOUNT = "The token may not read which account it belongs to, so a token of another account would not be noticed"
-RECORDS_ALL = (
-    "People without a consent are stored as well (without_consent: record); where the portal's data privacy settings "
-    "are off, others can send them mail"
-)
-
 
 def connect_crm(client: HubSpotClient, merchant: Merchant) -> Crm:
     """Return the merchant's portal, for one sync; nothing is sent yet."""
@@ -59,11 +53,8 @@ class HubSpotCrm:
         try:
             answer = self._client.details()
         except (Forbidden, Refused, BadAnswer):
-            answer = None
-        portal = id_text(answer.get("portalId")) if isinstance(answer, Mapping) else None
-        if portal is None:
-            self._memory.doubt(NO_ACCOUNT)
-        return portal
+            return None
+        return id_text(answer.get("portalId")) if isinstance(answer, Mapping) else None
 
     def begin(self, targets: Collection[Target]) -> Setup:
         """Read properties, subscription types and lists. `Setup.doubts` grows while the sync goes on."""
@@ -76,8 +67,6 @@ class HubSpotCrm:
             for list_id in sorted({one for target in targets for one in target.lists})
         }
         memory.targets = {target: _target(target, names.get(target.id), faults) for target in targets}
-        if self.records_all:
-            memory.doubt(RECORDS_ALL)
         return Setup(dict(memory.fields), dict(memory.targets), memory.doubts)
 
     def _properties(self) -> Any:

@@ -118,12 +118,14 @@ class Finder:
         asks = client.in_batches(
             api.CONTACTS, keys, lambda some: client.read_contacts(some, self._asked, by_email=by_email)
         )
+        silent: set[str] = set()  # what no answer was about at all
         for asked, answer in asks:
-            for row in _rows(answer):
+            silent.update(asked if _rows(answer) is None else ())
+            for row in _rows(answer) or ():
                 _file(found, row, set(asked), by_email=by_email)
             absent = set(_named_as_absent(answer)) & set(asked)
             found.absent |= absent - found.rows.keys()
-        for key in found.open(keys):
+        for key in found.open(key for key in keys if key not in silent):
             self._read_one(found, key, by_email=by_email)
         return found
 
@@ -162,9 +164,10 @@ def _merged(row: Mapping[str, Any]) -> list[str]:
     return parts_of(row["properties"].get(MERGED))
 
 
-def _rows(answer: object) -> Iterator[Mapping[str, Any]]:
+def _rows(answer: object) -> list[Mapping[str, Any]] | None:
+    """Return the contacts that an answer shows; None where it is no answer."""
     rows = answer.get("results") if isinstance(answer, Mapping) else None
-    yield from (row for row in (rows if isinstance(rows, list) else ()) if _is_contact(row))
+    return [row for row in rows if _is_contact(row)] if isinstance(rows, list) else None
 
 
 def _is_contact(row: object) -> bool:

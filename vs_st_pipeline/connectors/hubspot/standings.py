@@ -85,8 +85,8 @@ def _take(told: _Told, answer: object, asked: Sequence[str], key: str) -> None:
         at = address(row.get("subscriberIdString")) if isinstance(row, Mapping) else ""
         parts = row.get(key) if isinstance(row, Mapping) else None
         good = isinstance(parts, list) and all(isinstance(part, Mapping) for part in parts)
-        if at not in asked or at in named:
-            whole = False
+        if at in named:
+            whole = False  # it stands in the place of another one
         if at in asked and isinstance(parts, list) and good:
             named[at] = [*named.get(at, ()), *parts]
         else:

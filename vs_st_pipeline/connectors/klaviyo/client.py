@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from vs_st_pipeline.connectors.klaviyo.names import KLAVIYO
 from vs_st_pipeline.connectors.klaviyo.profile import Profile, profile_of
 from vs_st_pipeline.connectors.klaviyo.settings import KlaviyoSettings
-from vs_st_pipeline.domain.codec import JSON, plain_code, retry_after
+from vs_st_pipeline.domain.codec import JSON, epoch_seconds, plain_code, retry_after
 from vs_st_pipeline.domain.errors import BadAnswer, BadSettings, PipelineError, Refused, TryLater
 from vs_st_pipeline.platform.cpu_slots import releasing
 from vs_st_pipeline.platform.http.client import HeaderKey, HttpClient, NoBody, Pace
@@ -77,10 +77,10 @@ class KlaviyoClient:
         self.sleep = releasing(sleep)
         self._headers = {"Accept": JSON_API, "revision": settings.revision}
         self._give_up_after = merchant.give_up_after.total_seconds()
-        self._retry_after: str | None = None
+        self._retry_after: float | None = None  # of the last answer, seconds
 
     def _heard(self, headers: Mapping[str, str]) -> None:
-        self._retry_after = headers.get("Retry-After")
+        self._retry_after = retry_after(headers.get("Retry-After"), epoch_seconds(headers.get("Date")))
 
     def _ask(self, call: str, method: str, path: str, **more: Any) -> Any:
         try:
@@ -103,7 +103,7 @@ class KlaviyoClient:
             try:
                 return self._ask(call, method, path, json=body, shape=shape, once=True, may_leave=may_leave)
             except TryLater as error:
-                wait = retry_after(self._retry_after, None) or backoff
+                wait = max(self._retry_after or 0.0, backoff)
                 if error.http_status != 429 or waited + wait >= self._give_up_after:
                     raise
             self.sleep(wait)

@@ -19,7 +19,7 @@ from typing import TypeAlias
 from vs_st_pipeline.connectors.klaviyo.client import PAGE_SIZE, KlaviyoClient
 from vs_st_pipeline.connectors.klaviyo.profile import Profile, email_key_of
 from vs_st_pipeline.domain.crm import DELETED_THERE, OTHER_PRIMARY_EMAIL, SEVERAL_CONTACTS, Sought
-from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Refused
+from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Refused, TryLater
 
 TOO_MUCH = (400, 414, 431)  # statuses of a filter that has too many values, or too long a URL
 _BAD_IN_A_ROW = 5  # single reads that fail before it is the system's trouble, not one record's (routes.md R40)
@@ -215,9 +215,9 @@ class Finder:
         """Return the known profile, None in its place where it is gone; nothing where no answer can be believed."""
         try:
             said = self._client.profile(str(person.record_id))
-        except (Forbidden, Refused, BadAnswer):
+        except (Forbidden, Refused, BadAnswer, TryLater) as error:
             self._bad_reads += 1
-            if self._bad_reads >= _BAD_IN_A_ROW:
+            if self._bad_reads >= _BAD_IN_A_ROW or error.http_status == 429:
                 raise
             return ()
         self._bad_reads = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from vs_st_pipeline.connectors.salesforce.campaigns import read_targets
 from vs_st_pipeline.connectors.salesforce.client import SalesforceClient
@@ -14,7 +14,8 @@ from vs_st_pipeline.connectors.salesforce.names import SALESFORCE
 from vs_st_pipeline.connectors.salesforce.settings import SalesforceSettings, folded
 from vs_st_pipeline.connectors.salesforce.writing import Writer
 from vs_st_pipeline.domain.crm import Crm, Item, Result, Seen, Setup, Sought, Step, Target
-from vs_st_pipeline.domain.errors import BadSettings, Internal
+from vs_st_pipeline.domain.errors import BadSettings, Internal, Refused
+from vs_st_pipeline.platform.http.client import NOT_THERE
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
 CHUNK: Final = 400
@@ -22,6 +23,7 @@ CHUNK: Final = 400
 
 STEPS: Final = (Step.WITHDRAW, Step.FIELDS, Step.CONSENT)
 _NO_USAGE = "Salesforce does not say how much of the day's requests is used, so daily_share cannot be kept"
+_NO_CONTACTS = "the org does not serve this version, or hides contacts from the user that the app runs as"
 _SAME_STATUS = "it is member_status too, so that everybody who is added would count as withdrawn; write another one"
 _RECORD = "without_consent: record stores people who gave no consent; others at Salesforce can send mail to them"
 
@@ -59,7 +61,7 @@ class SalesforceCrm:
         settings = self._client.settings
         if settings.withdrawn_status and folded(settings.withdrawn_status) == folded(settings.member_status or ""):
             raise BadSettings(f"salesforce.withdrawn_status: {_SAME_STATUS}", system=SALESFORCE)
-        shown = described("Contact", self._client.describe("Contact"))
+        shown = self._describe()
         if (fault := _key_fault(shown.get(settings.external_id_field), settings)) is not None:
             raise BadSettings(f"salesforce.external_id_field: {fault}", system=SALESFORCE)
         if OPTED_OUT not in shown:
@@ -74,6 +76,17 @@ class SalesforceCrm:
         infos = read_targets(self._client, targets)
         doubts = [_NO_USAGE] * (not self._client.tells_usage) + [_RECORD] * self.records_all
         return Setup(fields, infos, doubts)
+
+    def _describe(self) -> Mapping[str, Mapping[str, Any]]:
+        said = None
+        try:
+            said = self._client.describe("Contact")
+        except Refused as error:
+            if error.http_status not in NOT_THERE:
+                raise
+        if said is None:
+            raise BadSettings(f"salesforce.api_version: {_NO_CONTACTS}", system=SALESFORCE)
+        return described("Contact", said)
 
     def look(
         self, people: Sequence[Sought], targets: Collection[Target], fields: Collection[str]

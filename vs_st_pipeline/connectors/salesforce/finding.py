@@ -2,7 +2,7 @@
 
 Data flow: people -> queries -> rows that are somebody's -> who has which contact, who is a member -> `Seen`.
 
-It is long because how people are found, and what follows from it for each of them, can only be read together.
+How somebody stands is judged by all contacts with the address: who opted out on one is spared on all.
 """
 
 from __future__ import annotations

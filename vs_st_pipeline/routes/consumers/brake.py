@@ -44,7 +44,7 @@ def note_settings(run: Run, crms: Sequence[str]) -> dict[str, Since]:
 
     A dry run notes nothing.
     """
-    found = {}
+    found: dict[str, Since] = {}
     with run.open() as db, db.transaction():
         for crm in crms:
             known = db.value("select settings from synced.crm_settings where crm = ?", [crm])

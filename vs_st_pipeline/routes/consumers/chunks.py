@@ -169,9 +169,10 @@ class Chunks:
             at = looking.read_at(self._desk, subject)
             for one in subject.subscriptions:
                 if one.action is Action.ALREADY:
-                    given = {"contact_id": subject.record_id, "read_at": at}
-                    rows += self._desk.evidence.rows(self._desk.name, subject.person, one, **given)
-                    rows += self._desk.evidence.further_rows(self._desk.name, subject.person, one, **given)
+                    for make in (self._desk.evidence.rows, self._desk.evidence.further_rows):
+                        rows += make(
+                            self._desk.name, subject.person, one, contact_id=subject.record_id, read_at=at
+                        )
         evidence.insert(db, rows)
         return rows
 

@@ -134,7 +134,7 @@ def new_report(merchant_id: str, run_id: str = "", crms: Iterable[str] = ()) -> 
         crms: the CRMs of the merchant, in any order.
     """
     named = set(crms)
-    found = {name: CrmPart(name) for name in CRM_NAMES if name in named}
+    found: dict[str, CrmPart] = {name: CrmPart(name) for name in CRM_NAMES if name in named}
     return ConsumersReport(
         merchant_id,
         run_id,

@@ -60,6 +60,11 @@ class ConsumersSession(Session):
         """Return the source's client."""
         return self.client(sopost.CONNECTOR)
 
+    def crm(self, name: str) -> Crm:
+        """Return a CRM of the merchant, as the route speaks to it; nothing is sent yet."""
+        connector, connect = CONNECTORS[name]
+        return connect(self.client(connector), self.run.merchant)
+
     def desk(self, name: str, *, writes: bool) -> Desk:
         """Return a CRM's desk; nothing is asked yet, and of its account nothing is known.
 
@@ -67,11 +72,10 @@ class ConsumersSession(Session):
             BadSettings: the field map cannot be used.
         """
         run, merchant = self.run, self.run.merchant
-        connector, connect = CONNECTORS[name]
+        connector, _ = CONNECTORS[name]
         settings = merchant.section(ConsumersSettings)
         field_map = map_file.load(merchant, name)
-        client = self.client(connector)
-        crm = connect(client, merchant)
+        crm = self.crm(name)
         rules = Rules(
             records_all=crm.records_all,
             resubscribe=settings.resubscribe == "newer_consent",
@@ -98,7 +102,7 @@ class ConsumersSession(Session):
             wanted=lambda consumer: values.wanted(consumer, field_map, desk.setup.fields, merchant.time_zone),
             evidence=self._evidence,
             writes=writes,
-            http=client.http,
+            http=self.client(connector).http,
         )
         return desk
 
@@ -108,7 +112,7 @@ class ConsumersSession(Session):
 
 
 def open_session(
-    run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None] = lambda _: None
+    run: Run, selected: Collection[str] = (), on_stage: Callable[[StageDone], None] = lambda _: None
 ) -> AbstractContextManager[ConsumersSession]:
     """Open a session; an error inside becomes its report's error, and its clients are closed."""
     report = new_report(run.merchant.id, run.run_id, crms_of(run.merchant))

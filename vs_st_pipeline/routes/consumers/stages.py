@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, TypeVar
@@ -21,11 +21,12 @@ from vs_st_pipeline.domain import brake as refusing
 from vs_st_pipeline.domain.brake import Verdict
 from vs_st_pipeline.domain.errors import Internal, Interrupted, PipelineError, TryLater, Unsafe
 from vs_st_pipeline.domain.hints import Hint
-from vs_st_pipeline.pipeline import raw_retention, verdicts
+from vs_st_pipeline.pipeline import erasure, raw_retention, verdicts
 from vs_st_pipeline.pipeline.hinted import Queue
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
 from vs_st_pipeline.pipeline.once.schedule import SOON, write_next_due
 from vs_st_pipeline.platform.crash_reports import describe
+from vs_st_pipeline.platform.inbox.store import UNUSABLE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.ledger import record_run as note_run
@@ -36,7 +37,6 @@ from vs_st_pipeline.routes.consumers import (
     forgetting,
     looking,
     map_file,
-    retention,
     staging,
     standing,
 )
@@ -112,8 +112,7 @@ def end(session: ConsumersSession) -> None:
         consumers = _waiting(db)
         orders = counts.count_waiting(db)
         report.waiting = consumers
-    left = counts.events(run.inbox, run.merchant.id).waiting if run.inbox is not None else 0
-    report.left = {"events": left, "orders": orders, "consumers": sum(consumers)}
+    report.left = {"events": 0, "orders": orders, "consumers": sum(consumers)}
     report.plan = run.run_id
     report.add_up()
     if run.dry_run:
@@ -124,10 +123,17 @@ def end(session: ConsumersSession) -> None:
             evidence.note_read(db, EvidenceFile.of(run))
         next_due = _next_due(session, db)
     write_next_due(run, next_due)
-    retention.prune(run)
     evidence.prune(run)
     raw_retention.prune_raw(run, SYSTEMS)
-    forgetting.finish(run)
+    erasure.finish(run, forgetting.OWN)
+
+
+def count_events(session: ConsumersSession) -> None:
+    """Count the events that wait, once the inbox was told what was taken."""
+    report = session.told
+    if report.left is not None:
+        with suppress(*UNUSABLE):
+            report.left["events"] = counts.events(session.run.inbox, session.run.merchant.id).waiting
 
 
 def _waiting(db: Db) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from vs_st_pipeline.pipeline.status_file import record_run
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.routes.consumers import planning, stages
 from vs_st_pipeline.routes.consumers.report import ConsumersReport, new_report
-from vs_st_pipeline.routes.consumers.session import open_session
+from vs_st_pipeline.routes.consumers.session import ConsumersSession, open_session
 from vs_st_pipeline.routes.consumers.stage_names import EVENTS, ORDERS, PLAN, PUSH, STAGED, STAGES
 from vs_st_pipeline.routes.consumers.staging import crms_of
 from vs_st_pipeline.routes.consumers.systems import NAME
@@ -65,24 +65,30 @@ def off(run: Run) -> Report:
 
 
 def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None]) -> ConsumersReport:
-    takes = stages.QUEUE if EVENTS in selected and PUSH in selected else None
     with open_session(run, selected, on_stage) as session:
-        report = session.told
-        with run.sync_lock(), whole_hints.taken(run, takes) as hints:
-            since = stages.begin(session)
-            report.hints |= {"taken": len(hints.hints), "records": len({hint.record for hint in hints.hints})}
-            try:
-                session.do(EVENTS, stages.take_events, hints.hints)
-                session.do(ORDERS, stages.read_orders)
-                session.do(STAGED, stages.stage)
-                if PLAN in selected or PUSH in selected:
-                    stages.work(session, since)
-            finally:
-                stages.end(session)
-            if session.orders.error is not None:
-                raise session.orders.error
-    report.end()
-    return report
+        try:
+            _all_stages(session, whole=EVENTS in selected and PUSH in selected)
+        finally:
+            stages.count_events(session)
+    session.told.end()
+    return session.told
+
+
+def _all_stages(session: ConsumersSession, *, whole: bool) -> None:
+    run, selected, report = session.run, session.selected, session.told
+    with run.sync_lock(), whole_hints.taken(run, stages.QUEUE if whole else None) as hints:
+        since = stages.begin(session)
+        report.hints |= {"taken": len(hints.hints), "records": len({hint.record for hint in hints.hints})}
+        try:
+            session.do(EVENTS, stages.take_events, hints.hints)
+            session.do(ORDERS, stages.read_orders)
+            session.do(STAGED, stages.stage)
+            if PLAN in selected or PUSH in selected:
+                stages.work(session, since)
+        finally:
+            stages.end(session)
+        if session.orders.error is not None:
+            raise session.orders.error
 
 
 def dry_run(run: Run) -> tuple[Report, dict[str, Any]]:

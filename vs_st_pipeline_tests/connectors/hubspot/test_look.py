@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.connectors.hubspot import lists
-from vs_st_pipeline.connectors.hubspot.crm import NO_ACCOUNT, RECORDS_ALL
 from vs_st_pipeline.connectors.hubspot.fields import fields_in, moment, text_of
 from vs_st_pipeline.domain.crm import FieldType, State, Step, Target
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings
@@ -30,7 +29,7 @@ def test_c9a_the_account_is_the_portal_and_a_403_of_that_call_is_no_trouble(box:
     assert portal.crm.account() == "6100001"
     box.control.set_switch("account_info", 403)
     assert portal.crm.account() is None
-    assert NO_ACCOUNT in portal.begin().doubts
+    assert portal.begin().doubts == []
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -107,11 +106,9 @@ def test_c6_5_targets_that_nobody_can_be_subscribed_to_are_told(box: Served, por
         assert words in str(found[target].missing)
 
 
-def test_c7_3_a_merchant_that_records_is_warned(make: Callable[..., Portal]) -> None:
+def test_c7_3_people_without_a_consent_are_written_where_the_merchant_says_so(make: Callable[..., Portal]) -> None:
     assert make(without_consent="record").crm.records_all
-    assert RECORDS_ALL in make(without_consent="record").begin().doubts
     assert not make().crm.records_all
-    assert make().begin().doubts == []
 
 
 @pytest.mark.parametrize("path", ["/crm/properties", "/definitions", "/crm/lists"])
@@ -216,6 +213,14 @@ def test_r22_whom_an_answer_misses_is_left_out(box: Served, portal: Portal, kind
     )
 
 
+def test_r22_an_answer_that_is_none_is_not_asked_for_person_by_person(box: Served, portal: Portal) -> None:
+    portal.begin()
+    box.control.set_fault("hollow", path_regex="contacts/batch/read", count=1)
+    box.control.clear_journal()
+    assert portal.look(*people("known@example.com", "wide@example.com")) == {}
+    assert len(box.control.journal()) == 1
+
+
 def test_r22_a_single_bad_answer_is_made_good_by_asking_again(box: Served, portal: Portal) -> None:
     portal.begin()
     for path in ("contacts/batch/read", "statuses/batch/read", "unsubscribe-all"):
@@ -223,6 +228,15 @@ def test_r22_a_single_bad_answer_is_made_good_by_asking_again(box: Served, porta
         seen = portal.look(*people("known@example.com", "optedout0@example.com"))
         assert len(seen) == 2, path
         assert seen["optedout0@example.com"].standings[NEWS].state is State.UNSUBSCRIBED, path
+
+
+def test_a_contact_that_an_answer_named_is_not_gone_because_no_read_shows_it(box: Served, portal: Portal) -> None:
+    portal.begin()
+    [item] = [fields(sought("new@example.com"), firstname="New")]
+    made = portal.send(Step.FIELDS, [item])[item.id].record_id
+    box.control.erase("new@example.com")
+    assert portal.look(sought("new@example.com", made)) == {}
+    assert portal.look(sought("new@example.com")) == {}, "and none is made beside it"
 
 
 # --- how they stand ---------------------------------------------------------------------------------------------------
@@ -287,6 +301,41 @@ def test_somebody_with_a_contact_is_not_free_because_an_answer_lacks_them(box: S
     portal.client.statuses = lambda emails: {"results": []}  # type: ignore[method-assign]
     assert portal.look(sought("known@example.com")) == {}
     assert portal.look(sought("nobody@example.com")) != {}
+
+
+@pytest.mark.parametrize("second", [{}, {"results": [{"subscriberIdString": "else@example.com", "statuses": []}]}])
+def test_an_address_is_never_heard_of_only_where_both_answers_are_whole(portal: Portal, second: Any) -> None:
+    portal.begin()
+    answers = [{"results": []}, second]
+    portal.client.statuses = lambda emails: answers.pop(0)  # type: ignore[method-assign]
+    assert portal.look(sought("nobody@example.com")) == {}
+    assert answers == []
+
+
+def test_an_answer_that_shows_somebody_twice_is_not_whole(portal: Portal) -> None:
+    portal.begin()
+    status = [{"subscriptionId": int(one.id), "status": "NOT_SPECIFIED"} for one in (NEWS, TRIAL)]
+    row = {"subscriberIdString": "other@example.com", "statuses": status}
+    answers = [{"results": [row, row]}, {"results": []}]
+    portal.client.statuses = lambda emails: answers.pop(0)  # type: ignore[method-assign]
+    assert set(portal.look(*people("nobody@example.com", "other@example.com"))) == {"other@example.com"}
+
+
+def test_an_opt_out_from_everything_counts_by_being_there(box: Served, portal: Portal) -> None:
+    portal.begin()
+    row = {"wideStatusType": "BUSINESS_UNIT_WIDE", "timestamp": "2026-01-01T00:00:00Z"}
+    portal.client.wide_statuses = lambda emails: {  # type: ignore[method-assign]
+        "results": [{"subscriberIdString": at.upper(), "wideStatuses": [row]} for at in emails]
+    }
+    standing = portal.look(sought("known@example.com"))["known@example.com"].standings[NEWS]
+    assert (standing.state, standing.reason) == (State.UNSUBSCRIBED, "BUSINESS_UNIT_WIDE")
+
+
+def test_ruling_3_a_list_that_shows_fewer_than_it_says_is_not_believed(portal: Portal) -> None:
+    portal.begin()
+    portal.client.members = lambda list_id, after=None: {"results": [], "total": 2}  # type: ignore[method-assign]
+    seen = portal.look(*people("already@example.com", "offlist@example.com"))
+    assert [seen[at].standings[NEWS].missing for at in sorted(seen)] == [(), ("42",)], "each was asked about alone"
 
 
 @pytest.mark.parametrize(

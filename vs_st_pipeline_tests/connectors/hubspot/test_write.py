@@ -168,12 +168,14 @@ def test_c10_2_errors_that_name_nobody_are_told_apart_by_number(box: Served, por
     assert ended(portal.send(Step.FIELDS, mixed), mixed) == ["accepted", "exists", "exists"], "look, and plan anew"
 
 
-def test_a_contact_that_went_away_meanwhile_is_looked_at_again(box: Served, portal: Portal) -> None:
+def test_a_contact_that_went_away_meanwhile_is_told_as_not_there(box: Served, portal: Portal) -> None:
     items = [update(box, at, firstname="New") for at in ("known@example.com", "wide@example.com")]
     box.control.erase("known@example.com")
     for mode in (207, "whole_400"):
         box.control.set_switch("update_multi_status", mode)
-        assert ended(portal.send(Step.FIELDS, items), items) == ["exists", "accepted"], mode
+        told = portal.send(Step.FIELDS, items)
+        assert ended(told, items) == ["rejected", "accepted"], mode
+        assert told[items[0].id].http_status == 404
 
 
 @pytest.mark.parametrize("kind", ["hollow", "error_body", "other_record"])

@@ -8,7 +8,7 @@ import pytest
 
 from vs_st_pipeline.connectors.klaviyo.profile import Profile
 from vs_st_pipeline.domain.crm import DELETED_THERE, OTHER_PRIMARY_EMAIL, SEVERAL_CONTACTS
-from vs_st_pipeline.domain.errors import BadAnswer, Refused
+from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Refused, TryLater
 from vs_st_pipeline.sandbox.scenarios.consumer_accounts import ACCOUNTS
 from vs_st_pipeline_tests.connectors.klaviyo.world import NEWS, TRIAL, World, sought
 from vs_st_pipeline_tests.sandbox.served import GLOW, SOAP, Served
@@ -180,6 +180,18 @@ def test_r40_an_address_that_is_refused_is_left_out_and_a_request_that_is_always
     assert len(world.asked("/api/profiles")) < 30
 
 
+@pytest.mark.parametrize("fault", ["500", "403", "hollow"])
+def test_r40_one_profile_that_cannot_be_read_stops_nobody_and_five_do(world: World, fault: str) -> None:
+    world.add("ann@example.com")
+    lost = [sought(email, f"01LOST{n}") for n, email in enumerate(PEOPLE[:6])]
+    world.control.set_fault(fault, path_regex="/api/profiles/01LOST0")
+    seen = world.look(lost[0], sought("ann@example.com"), lost[1])
+    assert [one.held for one in seen.values()] == [None, DELETED_THERE]
+    world.control.set_fault(fault, path_regex="/api/profiles/01LOST.*")
+    with pytest.raises((TryLater, Forbidden, BadAnswer)):
+        world.look(*lost)
+
+
 def test_r22_a_row_of_somebody_else_makes_nobody_absent(world: World) -> None:
     """Who is taken for absent is taken for never unsubscribed, and would be subscribed."""
     people = ["ann@example.com", "bob@example.com", "cid@example.com"]
@@ -217,6 +229,28 @@ def test_pages_are_followed_by_their_cursor_and_never_by_their_host(world: World
     world.client.http.request = in_pages  # type: ignore[method-assign]
     assert all(one.record for one in world.look(*PEOPLE[:3]).values())
     assert len(world.asked("/api/profiles")) == 3
+
+
+def test_r22_two_reads_that_do_not_agree_say_nothing(world: World) -> None:
+    def profile(id_: str, email: str) -> Profile:
+        consent = {"consent": "NEVER_SUBSCRIBED", "suppression": []}
+        attributes = {"email": email, "subscriptions": {"email": {"marketing": consent}}}
+        return Profile(id_, email, {"id": id_, "attributes": attributes})
+
+    ann, bob, own = profile("01A", "ann@x.example"), profile("01B", "bob@x.example"), profile("01C", "cid@x.example")
+    for reads, told in (
+        ([ann, bob], None),
+        ([ann, None], None),
+        ([None, ann], None),
+        ([ann, ann], OTHER_PRIMARY_EMAIL),
+        ([None, None], DELETED_THERE),
+        ([ann, own], "found"),
+        ([None, own], "found"),
+    ):
+        left = list(reads)
+        world.client.profile = lambda id_, left=left: left.pop(0)  # type: ignore[method-assign,misc]
+        seen = world.look(sought("cid@x.example", "01C"))
+        assert [one.held or "found" for one in seen.values()] == ([told] if told else []), reads
 
 
 # --- of a list --------------------------------------------------------------------------------------------------------

@@ -455,6 +455,18 @@ def test_a_write_is_sent_again_after_a_429_alone(world: World, how: str) -> None
         world.send(Step.FIELDS, writing("a@example.com", VALUES))
 
 
+@pytest.mark.parametrize("after", ["2", "0", "-3", "Wed, 21 Oct 2015 07:28:00 GMT", "soon", None])
+def test_a_retry_after_is_kept_and_one_that_is_none_does_no_harm(box: Served, after: str | None) -> None:
+    world, waits = World(box), list[float]()
+    world.client.sleep = waits.append
+    world.client._heard({} if after is None else {"Retry-After": after})
+    world.client._heard = lambda headers: None  # type: ignore[method-assign]
+    world.client.http._on_answer = world.client._heard
+    world.control.set_fault("cloudflare_429", count=1, method="POST")
+    assert ended(world.send(Step.FIELDS, writing("a@example.com", VALUES))) == {"a@example.com": "accepted"}
+    assert waits == [2.0 if after == "2" else 0.5]
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_write_without_an_answer_is_not_sent_again(world: World, when: str) -> None:
     world.look("a@example.com")

@@ -30,6 +30,13 @@ def test_c6_1_and_c7_5_an_org_that_cannot_be_used_is_config(box: Served, switch:
     assert (fault.value.kind, fault.value.system) == ("config", "salesforce")
 
 
+def test_a_version_that_the_org_does_not_serve_is_config(box: Served) -> None:
+    for status in ("404", "410"):
+        box.control.set_fault(status, path_regex="describe")
+        with pytest.raises(BadSettings, match="api_version"):
+            Org(box).begin()
+
+
 def test_a_status_that_means_two_things_is_config(box: Served) -> None:
     with pytest.raises(BadSettings, match="withdrawn_status"):
         Org(box, member_status="Left", withdrawn_status=" left").begin()

@@ -57,6 +57,22 @@ def test_c6_a_composite_request_has_up_to_five_queries_of_200_addresses(org: Org
     assert all(query["url"].count("sp_") == query["url"].count("@example.com") for query in asked[0])
 
 
+@pytest.mark.parametrize("value", [1, 0])
+def test_c6_without_composite_urls_stay_under_2000_characters(box: Served, value: int) -> None:
+    box.control.set_switch("composite_query_max", value)
+    org = Org(box)
+    org.begin()
+    people = [person(f"somebody.number{i}@example.com") for i in range(400)]
+    for _ in range(2):
+        box.control.clear_journal()
+        assert len(org.look(*people, person("already@example.com"))) == 401
+        asked = [entry for entry in box.control.journal() if entry["method"] == "GET"]
+        urls = [f"{box.url}{entry['path']}?{entry['query']}" for entry in asked]
+        assert len(urls) <= 26, "as many people in each as fit"
+        assert all(len(url) < 2000 for url in urls)
+        assert "POST /composite" not in org.routes()[1:], "it is tried once a sync"
+
+
 def test_c10_3_no_address_ends_a_query(org: Org) -> None:
     for email in (
         "o'neil@example.com",
