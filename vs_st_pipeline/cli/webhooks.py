@@ -71,9 +71,11 @@ def _moved_from(command: F) -> F:
 @webhooks.command()
 @_common
 @_moved_from
+@click.option("--again", is_flag=True, help="Tell systems that list no webhooks also what they were told before.")
 def register(
     asked: _Asked,
     moved_from: tuple[str, ...],
+    again: bool,
 ) -> None:
     """Register what is missing, put right what is changed, and remove what is ours and too many.
 
@@ -88,7 +90,7 @@ def register(
         def ready(system: str) -> bool:
             return testing.wait_until_taken(site, run.merchant, system, inbox, os.environ)
 
-        return registering.register(run, site, ready=ready)
+        return registering.register(run, site, ready=ready, again=again)
 
     _end(_for_each(asked.chosen(), asked.jobs, one), asked.as_json)
 
