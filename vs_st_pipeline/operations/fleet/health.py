@@ -358,7 +358,7 @@ def _health_of(
     elif state == NEW or state in AT_REST:
         since = None
     failed = error if state in (FAILING, LATE, RETRYING) else None
-    says, do = _told(state, failed, status)
+    says, do = _told(state, failed, status, route.records)
     if (off := merchant.off.get(route.name)) is not None and state == off.state:
         says, do = off.says, off.do
     if failed and failed.kind == "auth":
@@ -421,7 +421,7 @@ def _keys_of(merchant: Merchant, route: Route, system: str | None) -> str:
     return ", ".join(dict.fromkeys(key.reference for section in settings for key in secrets_of(section)))
 
 
-def _told(state: str, error: Error | None, status: MerchantStatus) -> tuple[str, str]:
+def _told(state: str, error: Error | None, status: MerchantStatus, records: str) -> tuple[str, str]:
     """Return what is the matter, and what to do."""
     if error is not None:
         at = f" at {error.system}" if error.system else ""
@@ -437,7 +437,7 @@ def _told(state: str, error: Error | None, status: MerchantStatus) -> tuple[str,
             "of unknown outcome": status.unknown,
             "with a record that cannot be read": unreadable,
         }
-        says = [f"{count} contacts {name}" for name, count in told.items() if count]
+        says = [f"{count} {records} {name}" for name, count in told.items() if count]
         unseen = (status.last_run or {}).get("unseen") or []
         return ", ".join(says) or "; ".join(unseen), REFUSED_DO if says[:1] and not unreadable else UNREAD_DO
     return "", ""

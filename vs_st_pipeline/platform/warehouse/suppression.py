@@ -200,7 +200,7 @@ def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
         `system`, `object`, `id`     also with something before them: of that very system
         `phone`
 
-    A table with the column `evidence_id` is left: what proves a consent stays, and its owner takes the person out of it.
+    A table with the column `evidence_id` is left: what proves a consent stays; its owner takes the person out of it.
     Values that another record was given from the person's records (a contact that once stood for them) go too, with
     all that is remembered of that field.
 

@@ -135,7 +135,9 @@ def judge(desk: Desk, since: Since, read_now: Collection[str], only: Collection[
         )
     people = _count(desk, since, frozenset(one.lower() for one in read_now), only) if checks else _Found()
     if people.by_settings > MOST_PEOPLE:
-        said = f"changed settings would subscribe or store {people.by_settings} people at {title} whose orders are older"
+        said = (
+            f"changed settings would subscribe or store {people.by_settings} people at {title} whose orders are older"
+        )
         found.verdicts.append(Verdict(title, SETTINGS, people.by_settings, said))
     if people.undone > MOST_PEOPLE and people.undone * 100 > subscribed * WITHDRAWN_ABOVE:
         said = f"{people.undone} of {subscribed} people subscribed at {title} would be unsubscribed"
@@ -179,9 +181,7 @@ def _count_subscribed(db: Db, crm: str) -> int:
 
 
 def _count_written(db: Db, crm: str) -> int:
-    return int(
-        db.value("select count(distinct id) from synced.ledger where system = ? and object = ?", [crm, OBJECT])
-    )
+    return int(db.value("select count(distinct id) from synced.ledger where system = ? and object = ?", [crm, OBJECT]))
 
 
 def _checks(db: Db, crm: str, since: Since, written: int) -> bool:
@@ -324,5 +324,3 @@ def standing(db: Db, crms: Sequence[str]) -> dict[str, list[Verdict]]:
         if part in crms:
             found.setdefault(part, []).append(Verdict(part, rule, loss, sentence))
     return found
-
-

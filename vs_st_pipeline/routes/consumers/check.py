@@ -13,13 +13,16 @@ from typing import Any, Final
 
 from vs_st_pipeline.connectors import sopost
 from vs_st_pipeline.connectors.sopost import counts, setup
+from vs_st_pipeline.connectors.sopost.settings import SoPostSettings
 from vs_st_pipeline.domain.crm import Crm, Setup
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.field_map import MapField
 from vs_st_pipeline.domain.formats import humanize
+from vs_st_pipeline.domain.loosely import loosely
 from vs_st_pipeline.domain.report import FAILED
 from vs_st_pipeline.pipeline.check import CheckResult
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.consumers import map_file, metrics
 from vs_st_pipeline.routes.consumers.assets import SOURCE, TITLES
@@ -89,11 +92,11 @@ def check(run: Run) -> ConsumersCheck:
     found = new_result(run.merchant.id)
     crms = [crm for crm in CRM_NAMES if crm in run.merchant.sections]
     for question in (_ask_settings, _look_at_what_is_stored, _ask_source):
-        with open_session(run) as session:
+        with open_session(run, ()) as session:
             question(session, found)
         _note_failure(session, found)
     for crm in crms:
-        with open_session(run) as session:
+        with open_session(run, ()) as session:
             _ask_crm(session, crm, found)
         _note_failure(session, found)
     return found
@@ -122,7 +125,7 @@ def _look_at_what_is_stored(session: ConsumersSession, found: ConsumersCheck) ->
     else:
         with run.open() as db:
             found.last_event = metrics.last_event_at(run, db)
-            found.paste = {where: rows for where, rows in _to_paste(db) if rows}
+            found.paste = {where: rows for where, rows in _to_paste(run.merchant, db) if rows}
             found.unreadable = [
                 {"kind": "order", "id": row[0], "why": f"order {row[0]} could not be read: {row[1]}"}
                 for row in db.rows(
@@ -138,7 +141,7 @@ def _since(at: datetime | None) -> datetime | None:
     return None if at is None else at.replace(tzinfo=None)
 
 
-def _to_paste(db: Db) -> Iterator[tuple[str, list[str]]]:
+def _to_paste(merchant: Merchant, db: Db) -> Iterator[tuple[str, list[str]]]:
     """Yield what orders showed and the settings do not list, by where it belongs."""
     words = db.rows(
         """select distinct status from staged.sopost_orders where class = 'later' and not counts order by 1"""
@@ -155,11 +158,11 @@ def _to_paste(db: Db) -> Iterator[tuple[str, list[str]]]:
         for id_, handler, entry, name, count in consents
     ]
     yield "consumers.consents", rows
-    statuses = db.rows(
-        """select distinct c.status from staged.consents as c
-           where c.status is not null and not c.given and c.entry = 'mapped' and c.withdrawn_at is null order by 1"""
-    )
-    yield "sopost.consent_refused", [f'- "{_plain(row[0])}"   # or consent_given' for row in statuses]
+    settings = merchant.section(SoPostSettings)
+    known = {loosely(word) for word in (*settings.consent_given, *settings.consent_refused)}
+    statuses = db.rows("select distinct status from staged.consents where status is not null order by 1")
+    unknown = [row[0] for row in statuses if loosely(row[0]) not in known]
+    yield "sopost.consent_refused", [f'- "{_plain(word)}"   # or consent_given' for word in unknown]
 
 
 def _plain(text: str) -> str:
@@ -180,7 +183,7 @@ def _ask_source(session: ConsumersSession, found: ConsumersCheck) -> None:
 
 
 def _ask_crm(session: ConsumersSession, name: str, found: ConsumersCheck) -> None:
-    crm: Crm = session.crm(name)
+    crm: Crm = session.desk(name, writes=False).crm
     entries = targets_of(session.run.merchant, name)
     wanted = dict.fromkeys(target for entry in entries if (target := entry.target(name)) is not None)
     there = crm.begin(list(wanted))

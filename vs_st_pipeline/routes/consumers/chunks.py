@@ -169,9 +169,7 @@ class Chunks:
             for one in subject.subscriptions:
                 if one.action is Action.ALREADY:
                     for make in (self._desk.evidence.rows, self._desk.evidence.further_rows):
-                        rows += make(
-                            self._desk.name, subject.person, one, contact_id=subject.record_id, read_at=at
-                        )
+                        rows += make(self._desk.name, subject.person, one, contact_id=subject.record_id, read_at=at)
         evidence.insert(db, rows)
         return rows
 

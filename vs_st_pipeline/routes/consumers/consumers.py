@@ -29,6 +29,11 @@ Value = str | int | datetime | Sequence[str] | None
 """What a name of the field map stands for; None: known to be nothing."""
 
 
+def spent_as(order_id: str, consent_id: str, data_handler: str) -> tuple[str, str, str]:
+    """Return what names a consent of an order, however the map writes it: other letters in it spend nothing anew."""
+    return order_id, loosely(consent_id), loosely(data_handler)
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """One consent of one order, for its target at one CRM; times are UTC without zone.
@@ -64,8 +69,8 @@ class Offer:
 
     @property
     def spent_as(self) -> tuple[str, str, str]:
-        """Return what names it among spent consents of its CRM: order, consent, handler (7.7)."""
-        return self.order_id, self.consent_id, self.data_handler
+        """Return what names it among spent consents of its CRM (7.7)."""
+        return spent_as(self.order_id, self.consent_id, self.data_handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ def load(run: Run, db: Db, crm: str, email_keys: Collection[str]) -> list[Consum
     Of whom no order is known (all are erased or reduced) there is none: nothing is known, so nothing may be cleared.
 
     Args:
-        crm: the connector's name. email_keys: some hundreds.
+        crm: the connector's name. email_keys: at best a thousand, since each call looks through the whole tables.
     """
     with db.batch({"email_key": sorted(email_keys)}) as batch:
         orders = _rows(
@@ -175,7 +180,7 @@ def load(run: Run, db: Db, crm: str, email_keys: Collection[str]) -> list[Consum
 
 def _counts(offer: Offer, spent: Collection[tuple[str, str, str]]) -> bool:
     """Say whether a consent counts as one: it stands, and was not gone from its order before it was used (7.12)."""
-    return offer.standing and (offer.usable or _spent_key(*offer.spent_as) in spent)
+    return offer.standing and (offer.usable or offer.spent_as in spent)
 
 
 def _spent(db: Db, crm: str, gone: Sequence[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
@@ -189,11 +194,7 @@ def _spent(db: Db, crm: str, gone: Sequence[Mapping[str, Any]]) -> set[tuple[str
                 where crm = $crm and action <> 'unsubscribe' and list_contains($outcomes::varchar[], outcome)""",
             {"crm": crm, "outcomes": list(_SPENT)},
         )
-    return {_spent_key(*row) for row in rows}
-
-
-def _spent_key(order_id: str, consent_id: str, data_handler: str) -> tuple[str, str, str]:
-    return order_id, loosely(consent_id), loosely(data_handler)
+    return {spent_as(*row) for row in rows}
 
 
 def _pair(row: Mapping[str, Any]) -> tuple[str, str]:

@@ -84,7 +84,8 @@ def is_anybody(db: Db, crm: str, now: datetime) -> bool:
         return True
     ready = ready_keys(db, crm, now)
     return bool(ready) and any(
-        person_key(row[0]) in ready for row in db.rows("select email_key from planned.consumers_due where crm = ?", [crm])
+        person_key(row[0]) in ready
+        for row in db.rows("select email_key from planned.consumers_due where crm = ?", [crm])
     )
 
 

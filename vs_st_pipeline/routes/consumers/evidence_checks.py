@@ -6,6 +6,7 @@ Both are counted from what is stored, so they hold for whatever wrote it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
 from vs_st_pipeline.domain.crm import Step
@@ -16,6 +17,8 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 
 _SENT: Final = "action in ('subscribe', 'add_to_list') and outcome <> 'not_done'"
 _STEPS: Final = (Step.CONSENT, Step.LISTS, Step.WITHDRAW, Step.UNLIST)
+_LOOKED_BACK: Final = timedelta(days=30)
+"""How far requests are looked at again, in every sync."""
 
 
 def subscribed_without_consent(crm: str) -> Callable[[Run, Db], Metric]:
@@ -28,7 +31,7 @@ def subscribed_without_consent(crm: str) -> Callable[[Run, Db], Metric]:
         left join staged.consents as c using (order_id, consent_id, data_handler)
         where e.crm = $crm and e.{_SENT} and (
             e.consent_id = '' or e.data_handler = '' or e.order_id = ''
-            or (c.order_id is not null and not (c.ever_given and c.entry = 'mapped'))
+            or (c.order_id is not null and not c.ever_given)
             or e.state_before not in ('never', 'subscribed', 'unsubscribed')
             or (e.state_before = 'unsubscribed' and e.earliest_at is null))"""
 
@@ -41,14 +44,19 @@ def subscribed_without_consent(crm: str) -> Callable[[Run, Db], Metric]:
 
 
 def evidence_missing(crm: str) -> Callable[[Run, Db], Metric]:
-    """Measure requests about consent that are in the outbox and have no evidence of the same person and run."""
+    """Measure requests about consent of the last month that name no evidence, or none that is stored."""
     calls = ", ".join(f"'{step}'" for step in _STEPS)
-    sql = f"""from (select distinct id, run_id from synced.writes where system = $crm and call in ({calls})) as w
-              left join (select distinct key, run_id from synced.consent_evidence where crm = $crm) as e
-              on e.key = w.id and e.run_id = w.run_id"""
+    sql = f"""
+        with sent as (
+            select send_id, id, from_json(json_extract(evidence, '$.evidence'), '["varchar"]') as ids
+            from synced.writes where system = $crm and call in ({calls}) and sent_at >= $since::timestamp),
+        named as (select send_id, id, unnest(ids) as evidence_id from sent)
+        select (select count(*) from sent where coalesce(len(ids), 0) = 0)
+             + (select count(distinct (send_id, id)) from named anti join synced.consent_evidence using (evidence_id)),
+               (select count(*) from sent)"""
 
     def find(run: Run, db: Db) -> Metric:
-        missing, of = db.row(f"select count(*) filter (e.key is null), count(*) {sql}", {"crm": crm}) or (0, 0)
+        missing, of = db.row(sql, {"crm": crm, "since": run.now() - _LOOKED_BACK}) or (0, 0)
         return Metric(int(missing), int(of))
 
     return find

@@ -192,12 +192,12 @@ def _fields(run: Run, db: Db, crm: str, address: str) -> list[Record]:
         if loaded
         else {}
     )
-    changes = {one["field"] for one in json.loads(planned[0])} if planned is not None else set()
+    changes = {one["field"]: one["new"] for one in json.loads(planned[0])} if planned is not None else {}
     is_rejected = retries.read_rejected(db).get(Ref(crm, OBJECT, key)) is not None
     found = []
     for one in field_map.fields:
         sent, stored, at, run_id = accepted.get(one.to, (None, None, None, None))
-        if one.to in changes:
+        if one.to in changes and changes[one.to] != sent:
             state = REJECTED if is_rejected else HELD if planned is not None and planned[1] is not None else WAITING
         elif sent is not None:
             state = "synced"
@@ -208,7 +208,7 @@ def _fields(run: Run, db: Db, crm: str, address: str) -> list[Record]:
         sources = [{"system": SOPOST, "kind": "order", "id": order} for order in (loaded[0].orders if loaded else ())]
         found.append(
             {
-                "crm": crm, "field": one.to, "value": wants.get(one.to), "live": stored if stored is not None else sent,
+                "crm": crm, "field": one.to, "value": changes.get(one.to, sent if state == "synced" else wants.get(one.to)), "live": stored if stored is not None else sent,
                 "rule": f"{one.source or one.value}, {one.policy}", "sources": sources, "accepted_at": told(at),
                 "run_id": run_id, "state": state,
             }

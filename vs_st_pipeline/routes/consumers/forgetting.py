@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from vs_st_pipeline.connectors import hubspot, klaviyo, salesforce, sopost
 from vs_st_pipeline.domain.emails import email_key, is_usable, person_key
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.pipeline import erasure
@@ -23,9 +22,9 @@ from vs_st_pipeline.platform.warehouse.suppression import EMAIL, Identifiers, Su
 from vs_st_pipeline.routes.consumers import evidence
 from vs_st_pipeline.routes.consumers.assets import SOURCE, TITLES
 from vs_st_pipeline.routes.consumers.looking import OBJECT
+from vs_st_pipeline.routes.consumers.session import SYSTEMS
 from vs_st_pipeline.routes.consumers.systems import CRM_NAMES
 
-SYSTEMS: Final = (sopost.CONNECTOR, hubspot.CONNECTOR, klaviyo.CONNECTOR, salesforce.CONNECTOR)
 _BY_ADDRESS: Final = ("staged.consumers", "planned.consumers_due", "synced.consumers")
 _BY_KEY: Final = (
     *("synced.subscription_rejects",),
@@ -102,6 +101,11 @@ OWN: Final = OwnTraces(_find, _erase, evidence.rewrite_file)
 def begin(run: Run) -> None:
     """Bring the hashes of forgotten people in step, and finish an erasure; call it before anything is read."""
     erasure.begin(run, SYSTEMS, OWN)
+
+
+def finish(run: Run) -> None:
+    """Remove what was erased from the disk, where an erasure has not come to its end."""
+    erasure.finish(run, OWN)
 
 
 def _counted(run: Run, stored: erasure.Stored) -> dict[str, int]:

@@ -25,7 +25,7 @@ def retry(run: Run, email: str | None = None) -> Report | None:
         The report of the sync; None where nobody waits, and then no system was called.
     """
     waits = True
-    with open_session(run) as session:
+    with open_session(run, ()) as session:
         waits = _set_gaps_aside(run, person_key(email_key(email)) if email is not None else None)
     if session.report.status == FAILED:
         return session.report

@@ -1,10 +1,10 @@
-"""Joins SoPost orders and consents to the CRMs of a brand: HubSpot, Klaviyo, Salesforce."""
+"""Describes route `consumers` as the rest of the house sees it."""
 
 from __future__ import annotations
 
 from importlib import resources
 
-from vs_st_pipeline.connectors import hubspot, klaviyo, salesforce, sopost
+from vs_st_pipeline.connectors import sopost
 from vs_st_pipeline.pipeline.once.schedule import read_next_due
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.routes.consumers import (
@@ -19,13 +19,14 @@ from vs_st_pipeline.routes.consumers import (
     targeted,
     words,
 )
+from vs_st_pipeline.routes.consumers.session import SYSTEMS
 from vs_st_pipeline.routes.consumers.settings import ConsumersSettings
 from vs_st_pipeline.routes.consumers.stage_names import PUSH, STAGES
 from vs_st_pipeline.routes.consumers.systems import CRM_NAMES, NAME
 
 ROUTE = Route(
     NAME,
-    (sopost.CONNECTOR, hubspot.CONNECTOR, klaviyo.CONNECTOR, salesforce.CONNECTOR),
+    SYSTEMS,
     needs=(frozenset({sopost.CONNECTOR.name}), frozenset({NAME}), frozenset(CRM_NAMES)),
     settings=ConsumersSettings,
     migrations=resources.files("vs_st_pipeline.routes.consumers") / "sql",

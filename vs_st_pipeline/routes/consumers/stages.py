@@ -49,7 +49,12 @@ from vs_st_pipeline.routes.consumers.stage_names import PLAN, PUSH
 
 T = TypeVar("T")
 STATUS: Final = "newest_order.status"  # a map that uses it has later statuses read
+<<<<<<< HEAD
 SLOWLY: Final = timedelta(minutes=5)  # for what shows late, or needs a person first
+=======
+EVERY: Final = timedelta(minutes=10)
+"""How often a whole sync looks even if nothing waits: it asks nobody then, and notices silence."""
+>>>>>>> staging
 
 
 def _hand_over(run: Run, hints: Sequence[Hint]) -> None:
@@ -155,8 +160,8 @@ def _waiting(db: Db) -> tuple[int, int]:
     return len(refused), len(unknown - refused)
 
 
-def _next_due(session: ConsumersSession, db: Db) -> datetime | None:
-    """Return when something is due by time alone (UTC without zone); None: only a hint makes the route due."""
+def _next_due(session: ConsumersSession, db: Db) -> datetime:
+    """Return when the route is due by time alone (UTC without zone): something waits, or it was quiet for a while."""
     run = session.run
     now = run.now()
     settings = run.merchant.section(SoPostSettings)
@@ -173,7 +178,7 @@ def _next_due(session: ConsumersSession, db: Db) -> datetime | None:
             known.append(now + (SLOWLY if waits_for_a_person or left == [(due.UNKNOWN,)] else SOON))
     if session.orders.left or session.orders.error is not None:
         known.append(now + SOON)
-    return min(known, default=None)
+    return min([now + EVERY, *known])
 
 
 # --- SoPost -------------------------------------------------------------------------------------------------------
@@ -224,9 +229,7 @@ def stage(session: ConsumersSession) -> None:
 # --- the CRMs -----------------------------------------------------------------------------------------------------
 
 
-def work(
-    session: ConsumersSession, since: Mapping[str, brake.Since], only: Collection[str] | None = None
-) -> None:
+def work(session: ConsumersSession, since: Mapping[str, brake.Since], only: Collection[str] | None = None) -> None:
     """Plan and write who is due, CRM by CRM; an error of one of them is in its part of the report.
 
     Args:
