@@ -26,16 +26,8 @@ from vs_st_pipeline.domain.records import id_text
 from vs_st_pipeline.platform.http.client import NOT_THERE
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
-<<<<<<< HEAD
-NO_ACCOUNT = "The token may not read which account it belongs to, so a token of another account would not be noticed"
 _BATCHES, _SECONDS = 5, 30.0
-RECORDS_ALL = (
-    "People without a consent are stored as well (without_consent: record); where the portal's data privacy settings "
-    "are off, others can send them mail"
-)
 
-=======
->>>>>>> hubspot
 
 def connect_crm(client: HubSpotClient, merchant: Merchant) -> Crm:
     """Return the merchant's portal, for one sync; nothing is sent yet."""

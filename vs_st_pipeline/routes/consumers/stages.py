@@ -49,12 +49,9 @@ from vs_st_pipeline.routes.consumers.stage_names import PLAN, PUSH
 
 T = TypeVar("T")
 STATUS: Final = "newest_order.status"  # a map that uses it has later statuses read
-<<<<<<< HEAD
 SLOWLY: Final = timedelta(minutes=5)  # for what shows late, or needs a person first
-=======
 EVERY: Final = timedelta(minutes=10)
 """How often a whole sync looks even if nothing waits: it asks nobody then, and notices silence."""
->>>>>>> staging
 
 
 def _hand_over(run: Run, hints: Sequence[Hint]) -> None:
