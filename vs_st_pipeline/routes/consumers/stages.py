@@ -37,6 +37,7 @@ from vs_st_pipeline.routes.consumers import (
     forgetting,
     looking,
     map_file,
+    retention,
     staging,
     standing,
 )
@@ -66,7 +67,7 @@ QUEUE: Final = Queue(_hand_over)
 
 
 def begin(session: ConsumersSession) -> dict[str, brake.Since]:
-    """Bring in step what a crash, a loss or an older file has left; returns what the settings let happen, since when."""
+    """Bring in step what a crash, a loss or an older file has left; returns what the settings let happen since when."""
     run = session.run
     forgetting.begin(run)
     if evidence.recover(run):
@@ -106,7 +107,7 @@ def _planned_by(run: Run, crm: str) -> str | None:
 
 
 def end(session: ConsumersSession) -> None:
-    """Count what waits, note when the route is due next, and remove what is kept no longer; a dry run changes nothing."""
+    """Count what waits, note when the route is due next, and remove what is kept no longer; a dry run only counts."""
     run, report = session.run, session.told
     with run.open() as db:
         consumers = _waiting(db)
@@ -124,6 +125,7 @@ def end(session: ConsumersSession) -> None:
         next_due = _next_due(session, db)
     write_next_due(run, next_due)
     evidence.prune(run)
+    retention.prune(run)
     raw_retention.prune_raw(run, SYSTEMS)
     erasure.finish(run, forgetting.OWN)
 

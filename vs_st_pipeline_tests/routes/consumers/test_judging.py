@@ -209,6 +209,12 @@ def test_c7_7_of_several_the_latest_is_used_and_the_others_are_spent_with_it() -
     assert {other.order_id for other in one.also} == {"o1", "o3"}
 
 
+def test_r67_a_consent_of_which_the_evidence_may_be_gone_subscribes_nobody() -> None:
+    found = judge(consumer(offer()), seen(), oldest=ago(minutes=59))
+    assert not found.subscriptions
+    assert done(judge(consumer(offer()), seen(), oldest=ago(minutes=61)))
+
+
 def test_c7_7_the_same_consent_at_another_target_is_not_spent() -> None:
     one = offer(target=TRIAL)
     other = act(offer(target=NEWS, consent_id=one.consent_id))
