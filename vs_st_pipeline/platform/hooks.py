@@ -76,6 +76,21 @@ class Registrar(Protocol):
         ...
 
 
+class Teller(Protocol):
+    """Tells a system where to call, where its interface can be told that and nothing more: no list, and no removal.
+
+    Raises as the system's client does.
+    """
+
+    def places(self) -> Sequence[str]:
+        """Return what the URL is to be told for (an organisation, campaigns), by words that name each for good."""
+        ...
+
+    def tell(self, place: str, url: str) -> str:
+        """Tell it for one place: one request, whatever comes of it. Returns what is worth saying; `""` for nothing."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """A system's webhooks.
@@ -91,6 +106,8 @@ class Hooks:
             is stored then (R11: `shop`).
         most_elements: of one array; where there are more, who gets counts gets 413, and for others a `whole` stands.
         registrar: makes what registers its webhooks with a client of the system; None where only its own pages can.
+        teller: makes what tells it our URL with a client, where that is all that can be done; the token before the
+            present one is taken until a call has come by the present one (R36).
         by_hand: what a person does where the API cannot, a sentence.
     """
 
@@ -105,6 +122,7 @@ class Hooks:
     answers_counts: bool = False
     most_elements: int = MOST_ELEMENTS
     registrar: Callable[[Any], Registrar] | None = None
+    teller: Callable[[Any], Teller] | None = None
     by_hand: str = ""
 
 

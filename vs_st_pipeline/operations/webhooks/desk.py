@@ -19,6 +19,7 @@ from vs_st_pipeline.operations.webhooks.compare import Group, Row, State, compar
 from vs_st_pipeline.operations.webhooks.entry import Entry
 from vs_st_pipeline.operations.webhooks.seen import SeenSystem, note, read_seen, seen_row
 from vs_st_pipeline.operations.webhooks.site import Recognizer, Site
+from vs_st_pipeline.operations.webhooks.telling import say_left, say_told, tell
 from vs_st_pipeline.operations.webhooks.wanted import idle_kinds, systems_with_hooks, wanted_kinds
 from vs_st_pipeline.pipeline.session import Session
 from vs_st_pipeline.platform.connector import Connector
@@ -36,6 +37,7 @@ class Desk:
     Attributes:
         refused: names that the system did not take. singly: it does not keep several names in one webhook.
         unsure: something may have been made that no list has shown yet.
+        again: a system that lists none is told its URL also where it was told it before.
     """
 
     run: Run
@@ -46,6 +48,7 @@ class Desk:
     refused: set[str] = field(default_factory=set)
     singly: bool = False
     unsure: bool = False
+    again: bool = False
 
     def __post_init__(self) -> None:
         self.whose = Recognizer(self.site, self.run.merchant, self.name)
@@ -81,8 +84,8 @@ class Desk:
             return None  # what is registered is left: a pause ends
         registrar = self._registrar()
         if registrar is None:
-            return self._by_hand()
-        self.singly = self._before.singly
+            return tell(self)
+        self.singly = self.before.singly
         self._list(registrar)
         self.entry.done["kept"] += len(self.standing.ok)
         try:
@@ -104,8 +107,8 @@ class Desk:
     def look(self) -> None:
         registrar = self._registrar()
         if registrar is None:
-            return self._by_hand()
-        self.singly, self.refused = self._before.singly, set(self._before.refused)
+            return say_told(self)
+        self.singly, self.refused = self.before.singly, set(self.before.refused)
         self._list(registrar)
         self._tell()
         return None
@@ -113,12 +116,12 @@ class Desk:
     def remove(self) -> None:
         registrar = self._registrar()
         if registrar is None:
-            return self._by_hand()
-        self.singly, self.refused = self._before.singly, set(self._before.refused)
+            return say_left(self)
+        self.singly, self.refused = self.before.singly, set(self.before.refused)
         try:
             self._list(registrar)
         except NotEnabled:
-            if self._before.tells_of_ours():
+            if self.before.tells_of_ours():
                 raise BadKey(
                     "the account may not use the interface for webhooks any more, so ours stay registered there",
                     system=self.name,
@@ -138,7 +141,7 @@ class Desk:
             return
         found = next((one for one in registrar.list() if one.id == id), None)
         if found is not None:
-            self.singly, self.refused = self._before.singly, set(self._before.refused)
+            self.singly, self.refused = self.before.singly, set(self.before.refused)
             registrar.remove(id)
             self.entry.done["removed"] += 1
             self._list(registrar)
@@ -147,7 +150,8 @@ class Desk:
     # --- how ---
 
     @property
-    def _before(self) -> SeenSystem:
+    def before(self) -> SeenSystem:
+        """Return what was last seen."""
         return read_seen(self.run.warehouse.data_dir, self.run.merchant.id).of(self.name)
 
     def _registrar(self) -> Registrar | None:
@@ -242,37 +246,24 @@ class Desk:
         rows = [Row(self.name, name, State.NOT_ENABLED, None, self.shown, self.url) for name in names]
         self.entry.hooks += rows
         self.entry.foreign[self.name] = 0
-        self.unsure = self.unsure or self._before.tells_of_ours()  # what was registered is not gone by that
+        self.unsure = self.unsure or self.before.tells_of_ours()  # what was registered is not gone by that
         self.entry.says.append(
             f"{self.connector.title} does not let this account register webhooks: {self.hooks.by_hand}"
         )
         self._note(rows, foreign=0)
 
-    def _by_hand(self) -> None:
-        """Say what is known of a webhook that only a person can register (routes.md R36)."""
-        if not wanted_kinds(self.run.merchant, self.name):
-            return
-        told = self._before.shown == self.shown
-        state = State.TOLD if told else State.UNPROVEN
-        self.entry.hooks.append(Row(self.name, self.name, state, None, self.shown, self.url))
-        if not told:
-            self.entry.says.append(f"{self.connector.title}: {self.hooks.by_hand}")
-
-    def note_shown(self) -> None:
-        """Note that its URL was shown to a person."""
-        self._write(SeenSystem(time.time(), shown=self.shown))
-
     def _note_making(self) -> None:
         self.unsure = True
-        before = self._before
+        before = self.before
         if not before.making:
-            self._write(SeenSystem(before.at, True, before.hooks, before.foreign, before.refused, before.singly))
+            self.write(SeenSystem(before.at, True, before.hooks, before.foreign, before.refused, before.singly))
 
     def _note(self, rows: Sequence[Row], *, foreign: int) -> None:
         hooks = tuple(seen_row(row) for row in rows)
-        self._write(SeenSystem(time.time(), self.unsure, hooks, foreign, tuple(sorted(self.refused)), self.singly))
+        self.write(SeenSystem(time.time(), self.unsure, hooks, foreign, tuple(sorted(self.refused)), self.singly))
 
-    def _write(self, now: SeenSystem) -> None:
+    def write(self, now: SeenSystem) -> None:
+        """Note what is seen."""
         merchant = self.run.merchant
         known = [one.name for one in systems_with_hooks(merchant)]
         note(self.run.warehouse.data_dir, merchant.id, self.name, now, known=known)

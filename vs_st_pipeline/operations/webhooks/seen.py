@@ -37,6 +37,8 @@ class SeenSystem(msgspec.Struct, frozen=True):
         refused: names that the system did not take.
         singly: it was seen not to keep several names in one webhook.
         shown: the URL, without its token, that was shown to a person who registers it.
+        told: SHA-256 of the whole URL that a system was told which lists none, by what it was told for; `""`: it may
+            have been told one, and gave no answer.
     """
 
     at: float = 0.0
@@ -46,6 +48,7 @@ class SeenSystem(msgspec.Struct, frozen=True):
     refused: tuple[str, ...] = ()
     singly: bool = False
     shown: str | None = None
+    told: dict[str, str] = {}
 
     def count_of_ours(self) -> int:
         """Count those of ours that were registered."""
@@ -54,6 +57,10 @@ class SeenSystem(msgspec.Struct, frozen=True):
     def tells_of_ours(self) -> bool:
         """Say whether something of ours was registered, or may have been."""
         return self.making or self.count_of_ours() > 0
+
+    def is_told(self) -> bool:
+        """Say whether the system was told a URL, or may have been, that only its own people can take back."""
+        return bool(self.told)
 
     def tells_of_elsewhere(self) -> bool:
         """Say whether some have our token and another beginning: another installation's, or ours from before."""
@@ -83,6 +90,10 @@ class Seen(msgspec.Struct, frozen=True):
         """Say whether something of ours was registered, or may have been."""
         return any(one.tells_of_ours() for one in self.systems.values())
 
+    def is_told(self) -> bool:
+        """Say whether a system was told a URL, or may have been, that only its own people can take back."""
+        return any(one.is_told() for one in self.systems.values())
+
     def tells_of_elsewhere(self) -> bool:
         """Say whether some have our token and another beginning: another installation's, or ours from before."""
         return any(one.tells_of_elsewhere() for one in self.systems.values())
@@ -110,7 +121,7 @@ def note(data_dir: Path, merchant_id: str, system: str, now: SeenSystem, *, know
         OSError: the disk does not take it.
     """
     before = read_seen(data_dir, merchant_id).systems
-    systems = {name: one for name, one in before.items() if name in known or one.tells_of_ours()}
+    systems = {name: one for name, one in before.items() if name in known or one.tells_of_ours() or one.is_told()}
     systems[system] = now
     write_atomically(path_of(data_dir, merchant_id), msgspec.json.format(msgspec.json.encode(Seen(systems)), indent=1))
 

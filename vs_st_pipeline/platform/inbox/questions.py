@@ -19,8 +19,9 @@ _COLUMNS: Final = (
     *("entry", "merchant", "route", "system", "stored_at", "times", "replayed", "event_id", "event", "kind", "id"),
     *("state", "outcome", "run_id", "lag_seconds", "error"),
 )
-_SELECT: Final = """select e.entry, h.merchant, h.route, h.system, e.stored_at, e.times, h.replayed, e.event_id,
-       e.event, h.kind, e.id, h.state, h.outcome, h.run_id, h.lag, h.error, e.phone
+_SELECT: Final = """select e.entry, h.merchant, h.route, h.system, e.stored_at, e.times, h.replayed,
+       coalesce(json_extract(e.kept, '$.event_id'), e.event_id), e.event, h.kind, e.id, h.state,
+       h.outcome, h.run_id, h.lag, h.error, e.phone
 from hints as h join entries as e using (entry)"""
 
 
