@@ -86,7 +86,9 @@ class Office:
 
     def desk(self, run: Run, **rules: Any) -> Desk:
         def wanted(one: Consumer) -> tuple[list[Wanted], set[str]]:
-            return [Wanted("firstname", "firstname", "builtin", "mirror", str(one.values["consumer.first_name"]))], set()
+            return [
+                Wanted("firstname", "firstname", "builtin", "mirror", str(one.values["consumer.first_name"]))
+            ], set()
 
         def sleep(seconds: float) -> None:
             self.slept.append(seconds)

@@ -23,6 +23,7 @@ from vs_st_pipeline_tests.routes.consumers.fake_crm import FIRST_CONSENT, FakeCr
 from vs_st_pipeline_tests.routes.consumers.office import JANE, JOHN, NOON, Office, killing, two_people
 from vs_st_pipeline_tests.routes.consumers.people import NEWS, TRIAL, ago, consumer, offer
 
+
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("empty")
@@ -355,9 +356,7 @@ def test_c7_4_the_client_asks_right_before_each_try_whether_a_state_is_too_old(o
 
 @pytest.fixture
 def late(tmp_path: Path, empty: Path) -> Office:
-    crm = FakeCrm(
-        tmp_path / "crm.json", steps=FIRST_CONSENT, shows_within=timedelta(seconds=120), takes=True
-    )
+    crm = FakeCrm(tmp_path / "crm.json", steps=FIRST_CONSENT, shows_within=timedelta(seconds=120), takes=True)
     return Office(tmp_path, crm, empty)
 
 
