@@ -199,7 +199,7 @@ def test_r22_an_answer_that_is_not_the_order_changes_nothing(world: World) -> No
     world.event(id)
     world.sync()
     before = world.row(id)
-    world.give_up_after = timedelta(milliseconds=50)
+    world.give_up_after = timedelta(milliseconds=400)
     for fault in ("hollow", "wrong_shape", "error_body", "other_record", "truncated", "400", "422", "500"):
         world.box.control.set_fault(fault, path_regex=id)
         world.later(days=1)
@@ -246,7 +246,7 @@ def test_r40_five_in_a_row_are_sopost_s_trouble_and_what_was_read_goes_its_way(w
         world.event(id)
         world.later(seconds=1)
     world.box.control.set_fault("500", path_regex="|".join(ids[1:]))
-    world.give_up_after = timedelta(milliseconds=50)
+    world.give_up_after = timedelta(milliseconds=400)
     found = world.sync()
     assert found.error is not None
     assert (found.error.kind, found.read, found.counts.total(), found.left) == ("try_later", [ids[0]], 0, 3)
@@ -276,7 +276,7 @@ def test_c3_8_after_429_no_more_is_read_and_what_was_read_goes_its_way(world: Wo
         world.event(id)
         world.later(seconds=1)
     world.box.control.set_fault("429", path_regex=ids[2])
-    world.give_up_after = timedelta(milliseconds=50)
+    world.give_up_after = timedelta(milliseconds=400)
     found = world.sync()
     assert found.error is not None
     assert (found.error.kind, found.read, found.left) == ("try_later", ids[:2], 2)
