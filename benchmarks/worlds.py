@@ -25,6 +25,7 @@ import certifi
 
 from benchmarks.options import CannotMeasure
 from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline.sandbox.core.asgi import merged
 from vs_st_pipeline.sandbox.core.certificates import can_be_made, make_certificates
 from vs_st_pipeline.sandbox.core.clients import Control
 
@@ -38,7 +39,7 @@ Ask: TypeAlias = tuple[str, str, dict[str, str], Any]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Both stand-ins over HTTPS, and a folder for what belongs to them.
+    """Stand-ins over HTTPS, and a folder for what belongs to them.
 
     Attributes:
         environment: for processes that are to trust the stand-ins.
@@ -50,7 +51,8 @@ class World:
 
     def settings(self, **overrides: Any) -> Path:
         """Write the merchants file, with rates lifted; returns where it is."""
-        return self.box.write_settings(self.folder, vinoshipper=RATE, simpletexting=RATE, **overrides)
+        rates = dict.fromkeys(self.box.running, RATE)
+        return self.box.write_settings(self.folder, **merged(rates, overrides))
 
     @property
     def data(self) -> Path:
@@ -59,7 +61,7 @@ class World:
 
     def clear_journals(self) -> None:
         """Forget what was asked so far."""
-        for side in (self.box.vinoshipper, self.box.simpletexting):
+        for side in self.box.running.values():
             side.control.clear_journal()
 
     def asks(self) -> list[tuple[float, str, Ask]]:
@@ -97,7 +99,7 @@ def world(folder: Path, scenario: str, now: datetime | None = None) -> Iterator[
         "PYTHONWARNINGS": "ignore",
     }
     with Sandbox(scenario, now=now, tls=certificates) as box:
-        for side in (box.vinoshipper, box.simpletexting):
+        for side in box.running.values():
             _wait_until_made(side.control)
         yield World(box, folder, environment)
 

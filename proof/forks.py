@@ -40,6 +40,7 @@ from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.inbox.store import LEASE_SECONDS, Inbox
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline.routes.contacts import handed_over, targeted
 from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.routes.contacts.stage_names import STAGES
@@ -106,7 +107,8 @@ class Forks:
             how: `kill_at` a place (`vs_st_pipeline.platform.failpoints`), `kill_after` seconds, `spoil` what a
                 `Spoiler` takes, `mutate` what a `Mutator` takes, `later` seconds that the clock of all rules about
                 dates (`VS_ST_NOW`) is ahead, `rounds` of all stops but the last, one by one; `full`
-                reads everything again; `hinted`: a targeted sync of what waits in the inbox.
+                reads everything again; `hinted`: a targeted sync of what waits in the inbox; `route`: another one
+                than `contacts`, whole.
         """
         assert self._process is not None
         assert self._process.stdin is not None
@@ -172,13 +174,21 @@ def _sync(order: Record) -> Record:
         failpoints.enable(order["kill_at"])
     if "inbox" in order:
         run = replace(run, inbox=Inbox(warehouse.data_dir))
-    if "work" in order:
+    if "route" in order:
+        told = _sync_of(replace(run, route=order["route"], inbox=Inbox(warehouse.data_dir)))
+    elif "work" in order:
         told = _work(run, order["work"])
     elif order.get("hinted"):
         told = _sync_hinted(run).as_json()
     else:
         told = _read_over_and_over(run, order["rounds"]) if "rounds" in order else pipeline.sync(run).as_json()
     return {"report": told, "reached": dict(failpoints.reached), "mutated": spoiler.done if spoiler else []}
+
+
+def _sync_of(run: Run) -> Record:
+    """Sync another route than `contacts`, as `vs-st sync --route` does."""
+    route = next(one for one in ROUTES if one.name == run.route)
+    return route.sync(run).as_json()
 
 
 def _sync_hinted(run: Run) -> Report:

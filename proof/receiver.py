@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,33 @@ SECRET = "a secret that is made up, of 32 characters or more"
 MERCHANTS, CALLERS = 40, 12
 KILLS, RESTARTS, UNITS = 200, 50, 20
 MOST_SECONDS = 20.0  # until a receiver that was started takes a call
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A system whose webhooks are called.
+
+    Attributes:
+        sections: of a merchant's entry that wants them, as YAML.
+        body: the name of a call -> what it says; the name is the id of the record.
+    """
+
+    system: str
+    sections: str
+    body: Callable[[str], dict[str, str]]
+
+
+SHOP = Sender(
+    "vinoshipper",
+    "vinoshipper: {api_key: env:K, api_secret: env:K}, simpletexting: {api_token: env:K}",
+    lambda name: {"identifier": name, "subject": "ORDER", "event": "UPDATED"},
+)
+SAMPLES = Sender(
+    "sopost",
+    "sopost: {base_url: 'https://sopost.example', token: env:K}, consumers: {}, hubspot: {token: env:K}",
+    lambda name: {"event_id": name, "event": "APPROVED", "order_id": name, "activity_id": "a"},
+)
+SENDERS = {one.system: one for one in (SHOP, SAMPLES)}
 
 
 @dataclass
@@ -54,15 +81,11 @@ class Calls(Figures):
 
 
 @contextlib.contextmanager
-def _place() -> Iterator[tuple[Path, socket.socket, dict[str, str]]]:
+def _place(sender: Sender) -> Iterator[tuple[Path, socket.socket, dict[str, str]]]:
     """A merchants file, an empty data folder and a socket that listens."""
     with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
         folder = Path(name)
-        lines = "".join(
-            f"  - {{id: winery-{number}, name: W, vinoshipper: {{api_key: env:K, api_secret: env:K}}, "
-            "simpletexting: {api_token: env:K}}\n"
-            for number in range(MERCHANTS)
-        )
+        lines = "".join(f"  - {{id: winery-{number}, name: W, {sender.sections}}}\n" for number in range(MERCHANTS))
         (folder / "merchants.yaml").write_text(f"merchants:\n{lines}")
         environ = {
             "VS_ST_MERCHANTS": str(folder / "merchants.yaml"),
@@ -87,10 +110,10 @@ def _start(listening: socket.socket, environ: dict[str, str]) -> int:
 
 
 @contextlib.contextmanager
-def _calling(port: int, folder: Path) -> Iterator[Path]:
+def _calling(port: int, folder: Path, sender: Sender) -> Iterator[Path]:
     """Call again and again from another process; what it notes is in the file."""
     noted, ends = folder / "noted", folder / "ends"
-    caller = subprocess.Popen([sys.executable, "-m", "proof.receiver", str(port), str(noted), str(ends)])
+    caller = subprocess.Popen([sys.executable, "-m", "proof.receiver", str(port), str(noted), str(ends), sender.system])
     try:
         yield noted
         ends.touch()
@@ -146,14 +169,17 @@ def _wait_for(noted: Path, more: int) -> None:
         time.sleep(0.005)
 
 
-def killed(figures: Calls, seed: int, times: int) -> None:
+def killed(figures: Calls, seed: int, times: int, sender: Sender = SHOP) -> None:
     """Kill receivers under load.
 
     Raises:
         Finding: a call was answered 204 and is not in the inbox.
     """
     chance, began = random.Random(seed), time.monotonic()
-    with _place() as (folder, listening, environ), _calling(listening.getsockname()[1], folder) as noted:
+    with (
+        _place(sender) as (folder, listening, environ),
+        _calling(listening.getsockname()[1], folder, sender) as noted,
+    ):
         for _ in range(times):
             pid = _start(listening, environ)
             try:
@@ -175,14 +201,17 @@ def killed(figures: Calls, seed: int, times: int) -> None:
     figures.seconds += time.monotonic() - began
 
 
-def restarted(figures: Calls, times: int) -> None:
+def restarted(figures: Calls, times: int, sender: Sender = SHOP) -> None:
     """Restart a receiver in good order, again and again, while calls come.
 
     Raises:
         Finding: a call was answered otherwise than by 204, or not at all, or is not in the inbox.
     """
     began = time.monotonic()
-    with _place() as (folder, listening, environ), _calling(listening.getsockname()[1], folder) as noted:
+    with (
+        _place(sender) as (folder, listening, environ),
+        _calling(listening.getsockname()[1], folder, sender) as noted,
+    ):
         for turn in range(times):
             pid = _start(listening, environ)
             try:
@@ -203,17 +232,18 @@ def restarted(figures: Calls, times: int) -> None:
 # --- who calls --------------------------------------------------------------------------------------------------------
 
 
-def call(port: int, noted: Path, ends: Path) -> None:
+def call(port: int, noted: Path, ends: Path, sender: Sender) -> None:
     """Call from some threads, each on a connection that it keeps, until the file `ends` is there."""
     log = os.open(noted, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    paths = [f"/hooks/vinoshipper/{make_token(SECRET, 'vinoshipper', f'winery-{n}', 1)}" for n in range(MERCHANTS)]
+    system = sender.system
+    paths = [f"/hooks/{system}/{make_token(SECRET, system, f'winery-{n}', 1)}" for n in range(MERCHANTS)]
 
     def one(thread: int) -> None:
         connection, number = http.client.HTTPConnection("127.0.0.1", port, timeout=MOST_SECONDS), 0
         while not ends.exists():
             number += 1
             name = f"{thread}-{number}"
-            body = json.dumps({"identifier": name, "subject": "ORDER", "event": "UPDATED"})
+            body = json.dumps(sender.body(name))
             try:
                 connection.request("POST", paths[(thread * 7 + number) % MERCHANTS], body)
                 answer = connection.getresponse()
@@ -266,4 +296,4 @@ def units() -> list[Unit]:
 PROOF = Proof("receiver", Calls, units)
 
 if __name__ == "__main__":
-    call(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
+    call(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), SENDERS[sys.argv[4]])

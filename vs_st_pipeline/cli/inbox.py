@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from vs_st_pipeline import routes
 from vs_st_pipeline.cli.options import json_option, route_option
 from vs_st_pipeline.cli.output import say, say_json
+from vs_st_pipeline.cli.sync import make_run
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.hints import HintState
 from vs_st_pipeline.operations.settings import read_merchants
@@ -68,13 +71,28 @@ def list_hints(
         merchants = _known(found, [*ids, *more_ids])
         chosen = questions.Filter(merchants, names, HintState(state) if state else None, _since(found, since))
         told = questions.listing(found, chosen, limit)
+    stored = _stored(merchants, names)
+    told |= stored
     if as_json:
         say_json(told)
         return
     oldest = told["oldest_waiting_seconds"]
     waits = "" if oldest is None else f", the oldest for {oldest:.0f} s"
     say(", ".join(f"{count} {name}" for name, count in told["counts"].items()) + waits)
+    for name, what in stored.items():
+        counts = what if isinstance(what, dict) else {"": what}
+        say(f"{name}: " + (", ".join(f"{count} {word}".rstrip() for word, count in counts.items()) or "none"))
     say(*(_line(one) for one in told["entries"]))
+
+
+def _stored(merchants: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
+    """Return what waits in a route's own tables, where one merchant and one such route are asked about."""
+    ways = {route.name: route.waiting for route in routes.ROUTES}
+    way = ways[names[0]] if len(names) == 1 else None
+    if way is None or len(merchants) != 1:
+        return {}
+    merchant = read_merchants(settings_path(os.environ), os.environ, secrets=False, all_bad=True).get(merchants[0])
+    return {} if merchant is None else way(make_run(merchant, route=names[0]))
 
 
 @inbox.command()

@@ -16,6 +16,7 @@ from vs_st_pipeline.cli.inbox import inbox
 from vs_st_pipeline.cli.leave import offboard
 from vs_st_pipeline.cli.onboard import onboard
 from vs_st_pipeline.cli.output import NotPrinted, flush, make_ready, tell
+from vs_st_pipeline.cli.own_commands import groups_of
 from vs_st_pipeline.cli.privacy import forget, rebuild
 from vs_st_pipeline.cli.receive import receive
 from vs_st_pipeline.cli.repair import reconcile, retry
@@ -47,6 +48,8 @@ COMMANDS = (
 )
 for command in COMMANDS:
     cli.add_command(command)
+for own in groups_of(cli):
+    cli.add_command(own)
 
 
 def main() -> None:

@@ -51,11 +51,13 @@ def forget(merchant_id: str, customer: str | None, yes: bool, as_json: bool, who
     told = [_stored(route, way, runs[route.name], person, several) for route, way in knowing]
     confirm(f"{merchant_id}: {'; '.join(told)} will be erased for good", yes)
     found: dict[str, dict[str, int]] = {}
+    there: dict[str, list[str]] = {}
     failed = False
     for route, way in knowing:
         try:
             # Its masked samples go first: they are made again at the next check, whatever becomes of the rest.
             (_folder_of(merchant) / named_for(route.name, FINDINGS)).unlink(missing_ok=True)
+            there[route.name] = way.there(runs[route.name], person)
             found[route.name] = way.forget(runs[route.name], person)
         except PipelineError as error:
             if not several:
@@ -63,11 +65,11 @@ def forget(merchant_id: str, customer: str | None, yes: bool, as_json: bool, who
             failed = True  # the other routes go on; the command says it again, and can be given again
             tell(f"{merchant_id}, {route.name}: nothing was erased: {error}")
     if as_json:
-        say_json(_forgotten_json(merchant_id, found, knowing))
+        say_json(_forgotten_json(merchant_id, found, knowing, there))
     else:
         erased = [(route, way) for route, way in knowing if route.name in found]
         what = "phone" if person.phone else "e-mail" if person.email else "id"
-        _say_forgotten(merchant_id, erased, found, what, several)
+        _say_forgotten(merchant_id, erased, found, what, several, there)
     for route, way in asked:
         if not way.knows(person):
             tell(f"{merchant_id}, {route.name}: nobody can be looked for by what was given, so nothing was erased")
@@ -108,19 +110,32 @@ def _stored(route: Route, way: Forget, run: Run, person: Person, several: bool) 
 
 
 def _forgotten_json(
-    merchant_id: str, found: dict[str, dict[str, int]], asked: list[tuple[Route, Forget]]
+    merchant_id: str,
+    found: dict[str, dict[str, int]],
+    asked: list[tuple[Route, Forget]],
+    there: dict[str, list[str]],
 ) -> dict[str, object]:
     whole: dict[str, object] = {"merchant": merchant_id, **next(iter(found.values()), {}), "kept_out": bool(found)}
     if len(asked) > 1:
         whole["routes"] = [{"route": name, **counts} for name, counts in found.items()]
-        whole["elsewhere"] = [{"route": route.name, "do": line} for route, way in asked for line in way.elsewhere]
+    if len(asked) > 1 or any(there.values()):
+        whole["elsewhere"] = [
+            {"route": route.name, "do": line}
+            for route, way in asked
+            for line in (*way.elsewhere, *there.get(route.name, ()))
+        ]
     return whole
 
 
 def _say_forgotten(
-    merchant_id: str, erased: list[tuple[Route, Forget]], found: dict[str, dict[str, int]], what: str, several: bool
+    merchant_id: str,
+    erased: list[tuple[Route, Forget]],
+    found: dict[str, dict[str, int]],
+    what: str,
+    several: bool,
+    there: dict[str, list[str]],
 ) -> None:
-    by_hand = [(route.name, line) for route, way in erased for line in way.elsewhere]
+    by_hand = [(route.name, line) for route, way in erased for line in (*way.elsewhere, *there[route.name])]
     if several:
         rows = [(route.name, _told(way, found[route.name])) for route, way in erased]
         say(*_table("erased, also from the file itself, and kept out from now on", rows), "")

@@ -1,4 +1,7 @@
-"""Defines `vs-st webhooks`: registers, lists, tests, rotates and removes the webhooks by which systems call us."""
+"""Defines `vs-st webhooks`: registers, lists, tests, rotates and removes the webhooks by which systems call us.
+
+It is long because each command says what it takes, and what it does to whom.
+"""
 
 from __future__ import annotations
 
@@ -68,13 +71,30 @@ def _moved_from(command: F) -> F:
     return click.option("--moved-from", "moved_from", multiple=True, metavar="URL", help=says)(command)
 
 
+def _known_systems(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    from vs_st_pipeline.connectors import CONNECTORS
+
+    known = [one.name for one in CONNECTORS if one.hooks is not None]
+    if unknown := [name for name in names if name not in known]:
+        raise click.UsageError(f"there is no system '{unknown[0]}' that calls us; there are {', '.join(known)}")
+    return names
+
+
+def _system_option(says: str) -> Callable[[F], F]:
+    return click.option("--system", "systems", multiple=True, metavar="NAME", callback=_known_systems, help=says)
+
+
 @webhooks.command()
 @_common
 @_moved_from
-@click.option("--again", is_flag=True, help="Tell systems that list no webhooks also what they were told before.")
+@_system_option("Only at this system.")
+@click.option("--url", metavar="URL", help="Where the world reaches `vs-st receive`, in place of VS_ST_PUBLIC_URL.")
+@click.option("--again", is_flag=True, help="Also what was registered before, where the system cannot be asked.")
 def register(
     asked: _Asked,
     moved_from: tuple[str, ...],
+    systems: tuple[str, ...],
+    url: str | None,
     again: bool,
 ) -> None:
     """Register what is missing, put right what is changed, and remove what is ours and too many.
@@ -83,14 +103,14 @@ def register(
     """
     from vs_st_pipeline.operations.webhooks import registering, testing
 
-    site = _site(moved_from)
+    site = _site(moved_from, url)
     inbox = _inbox()
 
     def one(run: Run) -> Entry:
         def ready(system: str) -> bool:
             return testing.wait_until_taken(site, run.merchant, system, inbox, os.environ)
 
-        return registering.register(run, site, ready=ready, again=again)
+        return registering.register(run, site, systems, ready=ready, again=again)
 
     _end(_for_each(asked.chosen(), asked.jobs, one), asked.as_json)
 
@@ -126,19 +146,6 @@ def list_(
         not entry.errors and not any(row.state is State.NOT_ENABLED for row in entry.hooks) for entry in entries
     )
     sys.exit(0 if could else 1)
-
-
-def _known_systems(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
-    from vs_st_pipeline.connectors import CONNECTORS
-
-    known = [one.name for one in CONNECTORS if one.hooks is not None]
-    if unknown := [name for name in names if name not in known]:
-        raise click.UsageError(f"there is no system '{unknown[0]}' that calls us; there are {', '.join(known)}")
-    return names
-
-
-def _system_option(says: str) -> Callable[[F], F]:
-    return click.option("--system", "systems", multiple=True, metavar="NAME", callback=_known_systems, help=says)
 
 
 @webhooks.command()
@@ -229,10 +236,11 @@ def secret(path: Path) -> None:
 # --- what they share ---
 
 
-def _site(moved_from: tuple[str, ...] = ()) -> Site:
+def _site(moved_from: tuple[str, ...] = (), url: str | None = None) -> Site:
     from vs_st_pipeline.operations.webhooks.site import site_of
+    from vs_st_pipeline.platform.settings.public_url import PUBLIC_URL
 
-    return site_of(os.environ, moved_from)
+    return site_of({**os.environ, PUBLIC_URL: url} if url is not None else os.environ, moved_from)
 
 
 def _inbox() -> Any:

@@ -8,7 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from vs_st_pipeline.connectors import (
+    hubspot,
+    klaviyo,
+    salesforce,
     simpletexting,
+    sopost,
     vinoshipper,
 )
 from vs_st_pipeline.platform.connector import Connector
@@ -16,4 +20,8 @@ from vs_st_pipeline.platform.connector import Connector
 CONNECTORS: tuple[Connector[Any], ...] = (
     vinoshipper.CONNECTOR,
     simpletexting.CONNECTOR,
+    sopost.CONNECTOR,
+    hubspot.CONNECTOR,
+    klaviyo.CONNECTOR,
+    salesforce.CONNECTOR,
 )

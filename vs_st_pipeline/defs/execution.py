@@ -214,7 +214,7 @@ def _selected_merchants(file: MerchantsFile, share: Share, config: SyncConfig) -
 
 def _plan_partitions(context: Context, result: MerchantResult, share: Share, step: str) -> None:
     """Log that the failed stages were planned: a planned stage that a failed run did not make shows as failed."""
-    for asset in sorted(share.assets - result.made.keys()):
+    for asset in sorted(share.assets - result.made.keys() - result.lacks):
         log_planned(context, step, asset, result.merchant_id)
 
 

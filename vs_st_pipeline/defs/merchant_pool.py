@@ -57,6 +57,7 @@ class MerchantResult:
         told: there is something to report on the pages of its partitions; if False, `made` is empty.
         made: asset -> metadata of what was made, also where a later stage failed.
         measures: the checks' findings, for assets that were made; empty where no finding can have changed.
+        lacks: assets that are never made of this merchant.
     """
 
     part: Part
@@ -65,6 +66,7 @@ class MerchantResult:
     told: bool = False
     made: dict[str, dict[str, Any]] = field(default_factory=dict)
     measures: dict[str, Metric] = field(default_factory=dict)
+    lacks: frozenset[str] = frozenset()
 
     @property
     def failed(self) -> bool:
@@ -89,6 +91,8 @@ def run_one(part: Part, merchant_id: str, stopping: threading.Event) -> Merchant
         if not route.is_on(run.merchant):
             return result
 
+        result.lacks = route.lacked_by(run.merchant)
+
         def on_stage(made: StageDone) -> None:
             done[made.name] = made
             if stopping.is_set():
@@ -99,10 +103,12 @@ def run_one(part: Part, merchant_id: str, stopping: threading.Event) -> Merchant
         result.told = news == Detail.PAGES
         if result.told:
             shown = (metadata.of_stage(route, run, stage) for stage in done.values())
-            result.made = metadata.with_report(route, {k: v for one in shown for k, v in one.items()}, result.report)
+            there = {k: v for one in shown for k, v in one.items() if k not in result.lacks}
+            result.made = metadata.with_report(route, there, result.report)
         if news != Detail.NOTHING:
             reached = {asset for stage in done for asset in route.made_by(stage)}
-            result.measures = measure(run, [check for check in part.checks if not stages or check.asset in reached])
+            wanted = [check for check in part.checks if not stages or check.asset in reached]
+            result.measures = measure(run, [check for check in wanted if check.asset not in result.lacks])
     except PipelineError as error:
         result.report = result.report or route.report(merchant_id, "")
         result.report.status, result.report.error = FAILED, error

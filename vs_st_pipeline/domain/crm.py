@@ -207,6 +207,7 @@ class Item:
         record_id: None: there is no record (`FIELDS` creates one; some CRMs subscribe an address).
         values: with `FIELDS`, changed fields alone, as text as in `CrmRecord.values`; `""` clears. The CRM adds what a
             new record must have. It is never told of the e-mail address of a record that is there.
+        numbers: names of those values that are numbers, for a CRM whose fields take anything; None: nobody said.
         target, consent: with all other steps.
         lists: with `LISTS` and `UNLIST`, which.
         wholly: with `WITHDRAW`, the person is subscribed to nothing of ours any more: some CRMs unsubscribe globally.
@@ -222,6 +223,7 @@ class Item:
     lists: tuple[str, ...] = ()
     wholly: bool = False
     confirms: bool = False
+    numbers: frozenset[str] | None = None
 
 
 class Ended(StrEnum):

@@ -71,7 +71,7 @@ class TryLater(PipelineError):
 
 
 class NotSent(TryLater):
-    """No connection was made, so the other side has certainly not got the request."""
+    """The request has certainly done nothing: no connection was made, or it was turned away unread."""
 
 
 class LockHeld(TryLater):

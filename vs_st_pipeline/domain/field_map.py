@@ -6,13 +6,14 @@ Data flow: FieldMap + CustomerProfile -> wanted values, and the records that the
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from dataclasses import field as attribute
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from vs_st_pipeline.domain.attributes import ATTRIBUTES, UNKNOWN, CustomerProfile, LineageEntry, view_of
-from vs_st_pipeline.domain.formats import FORMATS
+from vs_st_pipeline.domain.formats import FORMATS, ValueType
 from vs_st_pipeline.domain.plan import Kind, Policy
 
 _JOINER = "\u200d"  # joins emoji into one, such as a family from its people
@@ -27,17 +28,48 @@ class Builtins:
         names: the fields.
         longest: how many UTF-16 units a field may have, where it is limited.
         iso_dates: fields that are dates, written as `iso_date` only.
+        by_name: a field's name says whether it is the destination's own, so `kind` may be left out and says nothing.
+        refuses: returns why a map may not write a field of this name; None where it may.
     """
 
     system: str
-    names: tuple[str, ...]
-    longest: Mapping[str, int]
-    iso_dates: frozenset[str]
+    names: tuple[str, ...] = ()
+    longest: Mapping[str, int] = attribute(default_factory=dict)
+    iso_dates: frozenset[str] = frozenset()
+    by_name: bool = False
+    refuses: Callable[[str], str | None] = lambda _name: None
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The names that a map may use in `from`, and what each one's value is.
+
+    Attributes:
+        types: by name.
+        open: by how names begin that end in an id of the source, such as `answers.`.
+    """
+
+    types: Mapping[str, ValueType]
+    open: Mapping[str, ValueType] = attribute(default_factory=dict)
+
+    def type_of(self, name: str) -> ValueType | None:
+        """Return what the value of this name is, None where there is no such name."""
+        if (known := self.types.get(name)) is not None:
+            return known
+        return next((one for start, one in self.open.items() if name.startswith(start) and name != start), None)
+
+    @property
+    def shown(self) -> list[str]:
+        """Return the names for a message."""
+        return [*self.types, *(f"{start}<id>" for start in self.open)]
+
+
+ATTRIBUTE_SOURCES = Sources({name: row.type for name, row in ATTRIBUTES.items()})
 
 
 @dataclass(frozen=True, slots=True)
 class MapField:
-    """One row of a map; exactly one of `source` (a name in `ATTRIBUTES`) and `value` (a constant) is set.
+    """One row of a map; exactly one of `source` (a name of `Sources`) and `value` (a constant) is set.
 
     A value is cut after `longest` UTF-16 units, where the destination limits the field.
     """

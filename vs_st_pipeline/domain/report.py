@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from vs_st_pipeline.domain.errors import PipelineError
@@ -17,6 +17,20 @@ OK = "ok"
 PARTIAL = "partial"
 FAILED = "failed"
 HINT_COUNTS = ("taken", "records", "handed_over", "dropped")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something of a route that people are told of once, however its runs end, and once more when it is over.
+
+    Attributes:
+        key: a word, such as `quiet`. says: what it means and what to do, for people.
+        occurrence: which one it is, where each is told of by itself and none is ever over; `""`: it stands.
+    """
+
+    key: str
+    says: str
+    occurrence: str = ""
 
 
 @dataclass(slots=True)
@@ -42,6 +56,8 @@ class Report:
         hints: what became of the hints that it took: how many, of how many records, handed over, dropped.
         lag_seconds: from when the oldest hint was stored that led to a write to its last ledger commit; None: none did.
         seconds: from start to end.
+        troubles: all that people are told of besides the status; None where this run did not look: then what an
+            earlier one saw stands.
     """
 
     merchant: str
@@ -66,6 +82,7 @@ class Report:
     hints: Counter[str] = field(default_factory=Counter)
     lag_seconds: float | None = None
     seconds: float = 0.0
+    troubles: list[Trouble] | None = None
 
     @property
     def to_write(self) -> int:
@@ -115,9 +132,13 @@ class Report:
         }
 
     def as_status(self) -> dict[str, Any]:
-        """Return what a merchant's status file keeps of it: the report object, its run, and the parts that failed."""
-        parts = {name: error.as_report() for name, error in self.parts.items()}
-        return {"run_id": self.run_id, **self.as_json(), **({"parts": parts} if parts else {})}
+        """Return what a merchant's status file keeps of it: the report object, its run, and what is not in a report."""
+        kept: dict[str, Any] = {"run_id": self.run_id, **self.as_json()}
+        if self.parts:
+            kept["parts"] = {name: error.as_report() for name, error in self.parts.items()}
+        if self.troubles is not None:
+            kept["troubles"] = [asdict(one) for one in self.troubles]
+        return kept
 
     def lines(self) -> list[str]:
         """Return what was read, planned and written, for people; nothing where the run did not get that far."""

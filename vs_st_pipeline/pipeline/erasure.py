@@ -11,7 +11,7 @@ the hashes lies beside the file (`forgotten.json`), and is put into a file that 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, set_
 from vs_st_pipeline.platform.warehouse.suppression import (
     REWRITE,
     Identifiers,
+    Suppressed,
     erase,
     known_names,
     phone_name,
@@ -35,6 +36,24 @@ from vs_st_pipeline.platform.warehouse.suppression import (
 )
 
 FINDINGS = "findings.json"  # of the checks, with masked samples; made again the next time the merchant is checked
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTraces:
+    """What a route keeps of people beside what the names of columns tell: in tables keyed by its own words, in files.
+
+    Attributes:
+        find: adds what names the people in the route's tables to what was found.
+        erase: erases whoever is forgotten by now, inside the caller's transaction; returns how many rows were of them.
+        rewrite: takes them out of files, after the commit; called until it has come to its end once.
+    """
+
+    find: Callable[[Db, Identifiers], None] = lambda _db, _found: None
+    erase: Callable[[Db, Suppressed], int] = lambda _db, _forgotten: 0
+    rewrite: Callable[[Run, Suppressed], None] = lambda _run, _forgotten: None
+
+
+NO_OWN = OwnTraces()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +81,7 @@ class Stored:
         }
 
 
-def find(run: Run, who: str | Identifiers, connectors: Sequence[Connector[Any]]) -> Stored:
+def find(run: Run, who: str | Identifiers, connectors: Sequence[Connector[Any]], own: OwnTraces = NO_OWN) -> Stored:
     """Return all that is stored of the people behind a phone, an e-mail or an id; nothing is changed.
 
     An e-mail or an id leads to the phones of the records that have it, and these to the same people as if they had been
@@ -76,7 +95,7 @@ def find(run: Run, who: str | Identifiers, connectors: Sequence[Connector[Any]])
         who: a phone, or what else names them.
     """
     with run.open() as db:
-        traces = _find(db, _names(who), connectors)
+        traces = _find(db, _names(who), connectors, own)
         with db.batch({"contact_id": sorted(traces.contacts)}) as batch:
             unsettled = db.value(
                 f"select count(*) from synced.writes where outcome is null and id in (select contact_id from {batch})"
@@ -84,7 +103,7 @@ def find(run: Run, who: str | Identifiers, connectors: Sequence[Connector[Any]])
     return Stored(traces, int(unsettled), quarantined_files(run.file()))
 
 
-def forget(run: Run, who: str | Identifiers, connectors: Sequence[Connector[Any]]) -> Stored:
+def forget(run: Run, who: str | Identifiers, connectors: Sequence[Connector[Any]], own: OwnTraces = NO_OWN) -> Stored:
     """Forget the people behind a phone, an e-mail or an id, whether anything is stored of them or not.
 
     Raises:
@@ -93,31 +112,34 @@ def forget(run: Run, who: str | Identifiers, connectors: Sequence[Connector[Any]
     """
     with run.sync_lock():
         forget_quiet(run)
-        begin(run, connectors)
-        found = find(run, who, connectors)
+        begin(run, connectors, own)
+        found = find(run, who, connectors, own)
         with run.open() as db, db.transaction():
             names = list(dict.fromkeys([*_names(who).names(), *found.traces.names()]))  # also of whom nothing is stored
             suppress(db, names, run.now())
             erase(db, names, run.now())
+            own.erase(db, read_suppressed(db))
             # Also where nothing was found: an earlier sync may have deleted rows of the person.
             set_state(db, REWRITE, True, run.now())
-        begin(run, connectors)
+        begin(run, connectors, own)
         if run.inbox is not None:
             run.inbox.forget(run.merchant.id, names)
     return found
 
 
-def begin(run: Run, connectors: Sequence[Connector[Any]]) -> None:
+def begin(run: Run, connectors: Sequence[Connector[Any]], own: OwnTraces = NO_OWN) -> None:
     """Bring the hashes in the file and their copy in step, and finish an erasure; call it before anything is read."""
-    keep_two_copies(run, lambda db: _erase_again(db, run, connectors))
-    finish(run)
+    keep_two_copies(run, lambda db: _erase_again(db, run, connectors, own))
+    finish(run, own)
 
 
-def finish(run: Run) -> None:
+def finish(run: Run, own: OwnTraces = NO_OWN) -> None:
     """Remove what was erased from the disk: from the file, and with it what a rebuild has set aside."""
     with run.open() as db:
         wanted = get_state(db, REWRITE)
-    if wanted:
+        forgotten = read_suppressed(db) if wanted else None
+    if forgotten is not None:
+        own.rewrite(run, forgotten)
         for path in quarantined_files(run.file()):
             path.unlink(missing_ok=True)
         shutil.rmtree(work_dir(run), ignore_errors=True)
@@ -139,7 +161,7 @@ def work_dir(run: Run) -> Path:
     return run.warehouse.folder(run.merchant.id) / named_for(run.route, "rebuild.new")
 
 
-def _erase_again(db: Db, run: Run, connectors: Sequence[Connector[Any]]) -> None:
+def _erase_again(db: Db, run: Run, connectors: Sequence[Connector[Any]], own: OwnTraces) -> None:
     """Erase forgotten people from an older file that was put back.
 
     A person who is deleted at both systems by now is in no answer that comes in, so nothing else would find them."""
@@ -150,13 +172,15 @@ def _erase_again(db: Db, run: Run, connectors: Sequence[Connector[Any]]) -> None
         names += connector.find_suppressed(db, forgotten)
     suppress(db, names, run.now())
     erase(db, names, run.now())
+    if own.erase(db, read_suppressed(db)):
+        set_state(db, REWRITE, True, run.now())
 
 
 def _names(who: str | Identifiers) -> Identifiers:
     return Identifiers(phones={phone_name(who) or who}) if isinstance(who, str) else who
 
 
-def _find(db: Db, given: Identifiers, connectors: Sequence[Connector[Any]]) -> Identifiers:
+def _find(db: Db, given: Identifiers, connectors: Sequence[Connector[Any]], own: OwnTraces) -> Identifiers:
     """Collect the person's names until no system's records add any: one record leads to the next."""
     found = Identifiers(phones=set(given.phones), emails=set(given.emails))
     for connector in _present(db, connectors):
@@ -167,6 +191,7 @@ def _find(db: Db, given: Identifiers, connectors: Sequence[Connector[Any]]) -> I
         known = count
         for connector in _present(db, connectors):
             connector.find_person(db, found)
+        own.find(db, found)
     return found
 
 

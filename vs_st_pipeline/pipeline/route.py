@@ -3,6 +3,8 @@
 A route is a value, made once in `routes/<route>/__init__.py` and listed in `routes.ROUTES`. Generic rooms are handed
 routes and never import one: assets, checks, jobs, commands, the fleet's page and the report are made from these values.
 What a route leaves out, such as `why`, is a command that it does not have.
+
+It is long because all that a route may be asked stands in one place.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.checks import Check
 from vs_st_pipeline.pipeline.hinted import Hinted
 from vs_st_pipeline.pipeline.onboarding import RouteSetup
+from vs_st_pipeline.pipeline.own_commands import OtherName, OwnCommand
 from vs_st_pipeline.pipeline.pages import Page
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.platform.connector import Connector
@@ -42,6 +45,7 @@ class Asset:
         key: with slashes. stage: the stage that makes it.
         deps: keys of the assets that it is made from.
         kinds: what it is made with, for the picture.
+        system: made only of merchants whose entry names this one, where the route's merchants may lack it.
     """
 
     key: str
@@ -49,6 +53,7 @@ class Asset:
     description: str
     deps: tuple[str, ...] = ()
     kinds: frozenset[str] = frozenset()
+    system: str | None = None
 
 
 class RunStages(Protocol):
@@ -190,6 +195,7 @@ class Forget:
         knows: whether the person can be looked for by what was given.
         find: what is stored of the person, by what it is. forget: the same, after it was erased.
         elsewhere: what a person must still erase by hand, a sentence each.
+        there: where this person is, as far as is stored, a sentence each; asked before anything is erased.
     """
 
     counts: tuple[str, ...]
@@ -197,6 +203,7 @@ class Forget:
     find: Callable[[Run, Person], dict[str, int]]
     forget: Callable[[Run, Person], dict[str, int]]
     elsewhere: tuple[str, ...] = ()
+    there: Callable[[Run, Person], list[str]] = lambda _run, _person: []
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,6 +234,8 @@ class Route:
         count_stored: warehouse and merchant's id -> how many records are kept; raises where it cannot be read.
         map_names: names that its field map may use in `from`, and what each is.
         carried: tables that `vs-st rebuild` carries over, and which of their rows: what no system can tell again.
+        commands: what only this route can be asked, under its name; and the house's commands as it calls them.
+        waiting: a run -> what waits in the route's own tables, by what it is; `vs-st inbox --route` shows it too.
     """
 
     name: str
@@ -257,6 +266,8 @@ class Route:
     count_stored: Callable[[Warehouse, str], int] = lambda _warehouse, _merchant: 0
     map_names: Mapping[str, str] = field(default_factory=dict)
     carried: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[OwnCommand | OtherName, ...] = ()
+    waiting: Callable[[Run], Record] | None = None
     settings: type[SettingsModel] | None = None
     toolkits: tuple[Lineage, ...] = ()
     migrations: Traversable | None = None
@@ -278,6 +289,11 @@ class Route:
     def made_by(self, stage: str) -> tuple[str, ...]:
         """Return the keys of the assets that a stage makes."""
         return tuple(asset.key for asset in self.assets if asset.stage == stage)
+
+    def lacked_by(self, merchant: Merchant) -> frozenset[str]:
+        """Return the keys of the assets that are never made of a merchant, because it lacks their system."""
+        lacks = (asset for asset in self.assets if asset.system is not None and asset.system not in merchant.sections)
+        return frozenset(asset.key for asset in lacks)
 
     def stages_for(self, assets: Iterable[str], *, dry_run: bool) -> list[str]:
         """Return the stages that make these assets, in their order; a dry run ends before anything is written."""

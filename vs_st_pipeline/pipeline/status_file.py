@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import msgspec
 
 from vs_st_pipeline.domain.poll_intervals import History, observe
-from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report
+from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report, Trouble
 from vs_st_pipeline.pipeline.route_files import named_for
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.locks import file_lock
@@ -62,6 +62,7 @@ class LastRun(msgspec.Struct, frozen=True):
 
     Attributes:
         parts: error of each part of the route that failed while the others went on.
+        troubles: what people are told of besides, as the last run saw it that looked.
     """
 
     at: Moment
@@ -70,6 +71,7 @@ class LastRun(msgspec.Struct, frozen=True):
     error: Error | None = None
     calls: dict[str, int] = {}
     parts: dict[str, Error] = {}
+    troubles: list[Trouble] = []
 
 
 class OutcomeSince(msgspec.Struct, frozen=True, rename={"how": "as"}):
@@ -172,6 +174,8 @@ def write_status(
         if status.ended is None or status.ended.how != ended:
             status.ended = OutcomeSince(ended, now)
         status.hours = _counted(status, now, report)
+        if "troubles" not in report and "troubles" in (before := status.last_run or {}):
+            report = {**report, "troubles": before["troubles"]}
         status.last_run = {"at": now.isoformat(), **report}
         write_atomically(folder / named_for(route, "standing.json"), msgspec.json.encode(status))
 

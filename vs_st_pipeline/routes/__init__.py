@@ -8,11 +8,13 @@ from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes import (
+    consumers,
     contacts,
 )
 
 ROUTES: tuple[Route, ...] = (
     contacts.ROUTE,  # the first one: its files and names are older than routes are
+    consumers.ROUTE,
 )
 
 

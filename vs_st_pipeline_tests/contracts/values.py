@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic.fields import FieldInfo
 
-from vs_st_pipeline.platform.settings.forms import BaseUrl, Form, OneOf, OwnFile
+from vs_st_pipeline.platform.settings.forms import BaseUrl, Form, OneOf, OwnFile, SecretValue
 from vs_st_pipeline.platform.settings.model import SettingsModel, fields_of
 from vs_st_pipeline.platform.settings.secrets import Secret
 
@@ -25,6 +25,9 @@ ENVIRON = {"CONTRACT": WORD}
 URL = "https://gateway.example/vineyard"
 
 Place = tuple[str, ...]
+SECRET = next(one for one in SecretValue.__metadata__ if isinstance(one, Form))
+NEEDED_BY_A_RULE = {"SoPostSettings": ("token",)}
+"""Keys that no section can do without, by what another key says where it is left out: `auth` is `bearer`."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class Pair:
     wrong: Any = f"{WORD} {DIGITS}"
 
 
-def pair_of(hint: Any, metadata: Any, folder: Path, default: Any = None) -> Pair:
-    """A value of this type, other than the default."""
+def pair_of(hint: Any, metadata: Any, folder: Path, default: Any = None, word: str = "text") -> Pair:
+    """A value of this type, other than the default; `word` makes texts of two keys differ."""
     hint, metadata = _bare(hint, metadata)
     form = next((one for one in metadata if isinstance(one, Form)), None)
     origin, inner = get_origin(hint), get_args(hint)
@@ -45,29 +48,36 @@ def pair_of(hint: Any, metadata: Any, folder: Path, default: Any = None) -> Pair
         word = next(word for word in inner if word != default)
         return Pair(word, word)
     if origin is tuple:
-        one = pair_of(inner[0], (), folder)
+        one = pair_of(inner[0], (), folder, word=word)
         return Pair([one.written], (one.read,))
     if origin is dict:
         one = pair_of(inner[1], (), folder)
         return Pair({"some": one.written}, {"some": one.read})
     if origin in (Union, types.UnionType):
-        return pair_of(next(one for one in inner if one is not type(None)), (), folder, default)
+        return pair_of(next(one for one in inner if one is not type(None)), (), folder, default, word)
     if isinstance(hint, type) and issubclass(hint, SettingsModel):
         written, read = whole(hint, folder)
         return Pair(written, read)
-    return _plain(hint, form, folder, default)
+    return _plain(hint, form, folder, default, word)
 
 
-def _plain(hint: Any, form: Form | None, folder: Path, default: Any) -> Pair:
+def _plain(hint: Any, form: Form | None, folder: Path, default: Any, word: str) -> Pair:
     if hint is bool:
         return Pair(not default, not default)
     if hint is Secret:
-        return Pair("env:CONTRACT", Secret(WORD, "env:CONTRACT"))
+        kept = Secret(WORD, "env:CONTRACT")
+        is_reference = form is not None and form.write == SECRET.write  # else a name may stand there as it is
+        return Pair("env:CONTRACT", kept) if is_reference else Pair("env:CONTRACT", kept, [WORD, DIGITS])
     if hint is OwnFile:
         return Pair("own/map.yaml", OwnFile(folder / "own" / "map.yaml"), [WORD, DIGITS])
     if hint is str:
         is_url = form is not None and form.write == BaseUrl("/", usual=re.sub("^a URL such as ", "", form.write)).write
-        return Pair(URL, URL) if is_url else Pair("some text", "some text", [WORD, DIGITS])
+        if is_url:
+            return Pair(URL, URL)
+        # A form of its own says what is right: `a UUID such as ...`.
+        example = re.search(r"such as (\S+)", form.write) if form is not None else None
+        text = example[1] if example and example[1] != default else f"some {word}"
+        return Pair(text, text, [WORD, DIGITS])
     if hint is timedelta:
         return Pair("5h", timedelta(hours=5)) if default != timedelta(hours=5) else Pair("7h", timedelta(hours=7))
     if hint is date:
@@ -89,26 +99,28 @@ def _bare(hint: Any, metadata: Any) -> tuple[Any, tuple[Any, ...]]:
     return hint, tuple(metadata)
 
 
-def _pair(field: FieldInfo, folder: Path) -> Pair:
-    return pair_of(field.annotation, field.metadata, folder, None if field.is_required() else field.default)
+def _pair(key: str, field: FieldInfo, folder: Path) -> Pair:
+    return pair_of(field.annotation, field.metadata, folder, None if field.is_required() else field.default, key)
 
 
 def whole(model: type[SettingsModel], folder: Path) -> tuple[dict[str, Any], SettingsModel]:
     """Every key of a model with a value that is no default, and what must be read of it."""
-    pairs = {key: _pair(field, folder) for key, field in fields_of(model).items()}
+    pairs = {key: _pair(key, field, folder) for key, field in fields_of(model).items()}
     written = {key: pair.written for key, pair in pairs.items()}
     return written, model.model_construct(**{_name(model, key): pair.read for key, pair in pairs.items()})
 
 
 def least(model: type[SettingsModel], folder: Path) -> dict[str, Any]:
     """What a section must have."""
-    return {key: _pair(field, folder).written for key, field in fields_of(model).items() if field.is_required()}
+    rule = NEEDED_BY_A_RULE.get(model.__name__, ())
+    needed = {key: field for key, field in fields_of(model).items() if field.is_required() or key in rule}
+    return {key: _pair(key, field, folder).written for key, field in needed.items()}
 
 
 def wrong(model: type[SettingsModel], folder: Path, before: Place = ()) -> Iterator[tuple[Place, Any]]:
     """For every key, also in parts of parts, a value that is wrong there."""
     for key, field in fields_of(model).items():
-        yield (*before, key), _pair(field, folder).wrong
+        yield (*before, key), _pair(key, field, folder).wrong
         hint, _ = _bare(field.annotation, ())
         if isinstance(hint, type) and issubclass(hint, SettingsModel):
             yield from wrong(hint, folder, (*before, key))

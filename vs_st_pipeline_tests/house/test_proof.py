@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from proof import __main__ as command
-from proof import answers, kills, machine, receiver, structure, switches, units, worker
+from proof import answers, consumers, kills, machine, receiver, structure, switches, units, worker
 from proof.forks import Forks
 from proof.units import Figures, Opener, Proof, Unit
 from proof.world import Finding, World
@@ -69,6 +69,12 @@ def test_whoever_had_a_204_is_in_the_inbox_whenever_the_receiver_was_killed() ->
     figures = receiver.short()
     assert (figures.killed, figures.restarted) == (3, 2)
     assert figures.answered["204"] > 50
+
+
+@pytest.mark.slow
+def test_a_sync_of_consumers_that_is_killed_is_made_good_by_the_next_ones() -> None:
+    figures = consumers.short()
+    assert figures.killed == figures.trials.total() == 4, "the places lie elsewhere by now"
 
 
 # --- unit by unit -----------------------------------------------------------------------------------------------------

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from vs_st_pipeline.domain.errors import BadKey, Unsafe
+import pytest
+
+from vs_st_pipeline.domain.errors import BadKey, TryLater, Unsafe
+from vs_st_pipeline.domain.report import Trouble
 from vs_st_pipeline.operations.fleet import alerts, health
 from vs_st_pipeline_tests.support.story import BRAM, RENSKE, TEST, Story
 from vs_st_pipeline_tests.support.toy_route import Toy
@@ -50,6 +53,46 @@ def test_a_failing_part_is_alerted_once_and_again_when_it_is_well(story: Story, 
     [well] = alerts.news(fleet(story), {NAME: ["failing (auth)", "failing (unsafe)"]})
     assert (well.trouble, well.title) == (None, "Test Winery, toy: well again")
     assert "Now: open" in well.body
+
+
+def test_what_a_route_tells_besides_is_told_once_and_once_when_it_is_over(story: Story, toy: Toy) -> None:
+    """consumers.md 8: `quiet` stands until it is over; each thing that happened is told of once and never over."""
+    toy.troubles = [Trouble("quiet", "no call for 7 days"), Trouble("undone", "1 was undone", "run-1")]
+    story.sync("--route", "toy")
+    new = alerts.news(fleet(story), {})
+    assert [(one.title, one.body) for one in new] == [
+        ("Test Winery, toy: quiet", "no call for 7 days"),
+        ("Test Winery, toy: undone", "1 was undone"),
+    ]
+    told = {one.merchant: [one.trouble or ""] for one in new}
+    assert alerts.news(fleet(story), told) == []
+
+    toy.error, toy.troubles = TryLater("closed", system="toyshop"), []
+    story.sync("--route", "toy")
+    assert alerts.news(fleet(story), told) == [], "a run that did not get so far knows of no end"
+
+    toy.error, toy.troubles = None, [Trouble("undone", "2 were undone", "run-2")]
+    story.sync("--route", "toy")
+    new = alerts.news(fleet(story), told)
+    assert [one.title for one in new if one.title] == ["Test Winery, toy: undone", "Test Winery, toy: no longer quiet"]
+    assert sorted(one.merchant for one in new if not one.title) == [f"(of {NAME}) undone #run-1"]
+
+    story.settings({TEST: {"toyshop": {}, "paused": ["toy"]}})
+    assert [one.title for one in alerts.news(fleet(story), told)] == ["", ""], "a person paused it, and knows"
+
+
+def test_a_call_that_cannot_be_asked_for_again_is_late_when_it_waits_for_too_long(
+    story: Story, toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """consumers.md 8: `late`, by VS_ST_LATE_AFTER; R31."""
+    monkeypatch.setattr(health, "systems_kept", lambda among: [one.name for one in among])
+    story.sync("--route", "toy")
+    toy.due_at = datetime.now(UTC) - timedelta(minutes=5)
+    assert stand(story).troubles == ()
+    toy.due_at -= timedelta(hours=2)
+    [late] = stand(story).troubles
+    assert (late.key, late.occurrence) == ("late", "")
+    assert "Test Winery, toy: late" in [one.title for one in alerts.news(fleet(story), {})]
 
 
 def test_a_refused_contact_that_is_deleted_or_accepted_closes(story: Story) -> None:

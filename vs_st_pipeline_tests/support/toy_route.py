@@ -17,7 +17,7 @@ import pytest
 
 from vs_st_pipeline import connectors, routes
 from vs_st_pipeline.domain.errors import PipelineError
-from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.domain.report import Report, Trouble
 from vs_st_pipeline.operations.settings import house
 from vs_st_pipeline.pipeline.check import CheckResult
 from vs_st_pipeline.pipeline.checks import Check
@@ -45,6 +45,7 @@ class Toy:
         error: what reading the things fails with. part: what a part of the route fails with while the rest goes on.
         waits: what to meet before the things are read, so that a test sees who runs at the same time.
         due_at: when a merchant is due next.
+        troubles: what it tells people besides its status.
         asked: what `retry` was asked for. erased: who was forgotten.
     """
 
@@ -54,6 +55,7 @@ class Toy:
     under_way: list[str] = field(default_factory=list)
     waits: threading.Barrier | None = None
     due_at: datetime | None = None
+    troubles: list[Trouble] | None = None
     asked: list[Again] = field(default_factory=list)
     erased: list[Person] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
@@ -70,7 +72,7 @@ class Toy:
                 raise self.error
             session.do(READ, _read)
             session.do(WRITE, _write)
-            session.report.waiting = self.waiting
+            session.report.waiting, session.report.troubles = self.waiting, self.troubles
             if self.part is not None:
                 session.report.parts["annex"] = self.part
         if WRITE in selected:

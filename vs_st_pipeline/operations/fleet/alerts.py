@@ -137,7 +137,7 @@ def _sent(url: Secret, send: Callable[[Notifier], bool], seconds: float) -> str:
 
 def news(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
     """Return what is new about which merchant, the worst first, given what was told before."""
-    return [*_of_webhooks(found, told), *_of_merchants(found, told)]
+    return [*_of_webhooks(found, told), *_of_merchants(found, told), *_of_troubles(found, told)]
 
 
 def _of_webhooks(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
@@ -176,8 +176,34 @@ def _of_merchants(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
             new.append(Alert(one.label, None))  # a person disabled it, and knows
         elif before and (one.state in (FINE, OPEN, REFUSED) or (one.state == NEW and before == [BROKEN])):
             new.append(Alert(one.label, None, f"{_name(one)}: well again", _recovery(one, before)))
-    gone = {key for key in told if not inbox_troubles.is_key(key)} - {one.label for one in found.stands} - {THE_FILE}
+    others = {key for key in told if inbox_troubles.is_key(key) or key.startswith(_OF)}
+    gone = told.keys() - others - {one.label for one in found.stands} - {THE_FILE}
     return [*new, *(Alert(merchant, None) for merchant in sorted(gone))]
+
+
+_OF = "(of "
+
+
+def _of_troubles(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
+    """Return what is new of what routes tell besides how their runs end: what stands, and each thing that happened."""
+    if found.unreadable is not None:
+        return []
+    known: dict[str, MerchantHealth] = {}
+    new = []
+    for one in found.stands:
+        for trouble in () if one.state in AT_REST else one.troubles:
+            key = f"{_OF}{one.label}) {trouble.key}"
+            key += f" #{trouble.occurrence}" if trouble.occurrence else ""
+            known[key] = one
+            if key not in told:
+                new.append(Alert(key, trouble.key, f"{_name(one)}: {trouble.key}", trouble.says))
+    names = {one.label: one for one in found.stands if one.state not in AT_REST}
+    for key in sorted(key for key in told if key.startswith(_OF) and key not in known):
+        label, _, what = key.removeprefix(_OF).partition(") ")
+        over = "#" not in what and label in names  # what happened is never over, and a person who stopped it knows
+        title = f"{_name(names[label])}: no longer {what}" if over else ""
+        new.append(Alert(key, None, title, f"{label} was: {what}. It is over." if over else ""))
+    return new
 
 
 def _name(one: MerchantHealth) -> str:

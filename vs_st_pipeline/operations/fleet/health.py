@@ -11,6 +11,7 @@ It is long because each state is told from the others by its neighbors.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,8 +22,9 @@ from typing import Any
 
 from vs_st_pipeline import routes
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.domain.plan import UNREADABLE
-from vs_st_pipeline.domain.report import FAILED, PARTIAL
+from vs_st_pipeline.domain.report import FAILED, PARTIAL, Trouble
 from vs_st_pipeline.operations.fleet.advice import (
     KEYS_PLACE,
     LATE_WITHOUT_ERROR,
@@ -105,6 +107,7 @@ class MerchantHealth:
         hours: outcomes of its runs by the hour.
         route: name of the route.
         enabled: whether the merchants file says so; None where that cannot be read.
+        troubles: what people are told of besides the state.
     """
 
     merchant: str
@@ -128,6 +131,7 @@ class MerchantHealth:
     hours: tuple[Hour, ...] = field(default=(), repr=False)
     route: str = DEFAULT_ROUTE
     enabled: bool | None = None
+    troubles: tuple[Trouble, ...] = ()
 
     @property
     def label(self) -> str:
@@ -237,7 +241,34 @@ def fleet_health(environ: Mapping[str, str], file: MerchantsFile | None = None) 
     found = read_fleet(
         file, environment.data_dir(environ), by.now, late_after=by.late_after, bounds=by.bounds, rates=by.rates
     )
-    return replace(found, **about)
+    stands = tuple(
+        _with_late(one, environment.data_dir(environ), by.now, about["hints"], by.late_after) for one in found.stands
+    )
+    return replace(found, stands=stands, **about)
+
+
+def _with_late(
+    one: MerchantHealth,
+    data_dir: Path,
+    now: datetime,
+    hints: Mapping[tuple[str, str], Waiting],
+    late_after: timedelta,
+) -> MerchantHealth:
+    """Add that something waits for too long which nobody can ask the system for again, or that was to be done by then.
+
+    A call waits by the machine's clock, what is due by a time is late by `VS_ST_NOW` (routes.md R47).
+    """
+    route = next((route for route in routes.ROUTES if route.name == one.route), None)
+    if route is None or one.state in (*AT_REST, BROKEN) or not systems_kept([route]):
+        return one
+    waits = hints.get((one.merchant, one.route))
+    age = timedelta(seconds=time.time() - waits.oldest) if waits is not None else timedelta(0)
+    due = route.next_due_at(data_dir, one.merchant) if route.next_due_at is not None else None
+    age = max(age, now - due) if due is not None else age
+    if age <= late_after:
+        return one
+    says = f"Something of {one.label} waits to be read for {humanize(age)}. What to do: {LATE_WITHOUT_ERROR}"
+    return replace(one, troubles=(*one.troubles, Trouble(LATE, says)))
 
 
 def systems_kept(among: Sequence[Route]) -> list[str]:
@@ -327,7 +358,7 @@ def _health_of(
     elif state == NEW or state in AT_REST:
         since = None
     failed = error if state in (FAILING, LATE, RETRYING) else None
-    says, do = _told(state, failed, status)
+    says, do = _told(state, failed, status, route.records)
     if (off := merchant.off.get(route.name)) is not None and state == off.state:
         says, do = off.says, off.do
     if failed and failed.kind == "auth":
@@ -349,6 +380,7 @@ def _health_of(
         hours=tuple(status.hours),
         route=route.name,
         enabled=merchant.enabled,
+        troubles=tuple(last.troubles) if last else (),
     )  # fmt: skip
 
 
@@ -389,7 +421,7 @@ def _keys_of(merchant: Merchant, route: Route, system: str | None) -> str:
     return ", ".join(dict.fromkeys(key.reference for section in settings for key in secrets_of(section)))
 
 
-def _told(state: str, error: Error | None, status: MerchantStatus) -> tuple[str, str]:
+def _told(state: str, error: Error | None, status: MerchantStatus, records: str) -> tuple[str, str]:
     """Return what is the matter, and what to do."""
     if error is not None:
         at = f" at {error.system}" if error.system else ""
@@ -405,7 +437,7 @@ def _told(state: str, error: Error | None, status: MerchantStatus) -> tuple[str,
             "of unknown outcome": status.unknown,
             "with a record that cannot be read": unreadable,
         }
-        says = [f"{count} contacts {name}" for name, count in told.items() if count]
+        says = [f"{count} {records} {name}" for name, count in told.items() if count]
         unseen = (status.last_run or {}).get("unseen") or []
         return ", ".join(says) or "; ".join(unseen), REFUSED_DO if says[:1] and not unreadable else UNREAD_DO
     return "", ""

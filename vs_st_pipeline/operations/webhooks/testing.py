@@ -24,7 +24,7 @@ from vs_st_pipeline.operations.webhooks.entry import GOOD, Entry
 from vs_st_pipeline.operations.webhooks.seen import SeenHook, read_seen
 from vs_st_pipeline.operations.webhooks.site import Site
 from vs_st_pipeline.operations.webhooks.wanted import systems_with_hooks
-from vs_st_pipeline.platform.hooks import TEST_KEY
+from vs_st_pipeline.platform.hooks import TEST_KEY, token_hash
 from vs_st_pipeline.platform.http.probe import NoAnswer, post
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.run import Run
@@ -59,9 +59,10 @@ def post_tests(
     systems = [one.name for one in systems_with_hooks(merchant)]
     rows = [_row(site, merchant, hook) for hook in seen.hooks if hook.system in systems]
     for name in systems:
-        if name in also and not any(row.system == name for row in rows):
-            url, shown = site.hook_url(merchant, name), site.shown_url(merchant, name)
-            rows.append(Row(name, name, State.UNPROVEN, None, shown, url))
+        url, shown = site.hook_url(merchant, name), site.shown_url(merchant, name)
+        is_told = token_hash(url) in seen.of(name).told.values()
+        if (name in also or is_told) and not any(row.system == name for row in rows):
+            rows.append(Row(name, name, State.TOLD if is_told else State.UNPROVEN, None, shown, url))
     told: dict[str, str] = {}
     for row in rows:
         if row.state in GOOD or (row.system in also and row.shown == site.shown_url(merchant, row.system)):

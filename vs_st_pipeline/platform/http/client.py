@@ -187,6 +187,7 @@ class HttpClient:
     Attributes:
         calls: tries so far by call name, retries and those that found no connection included.
         tape: what is asked and heard, where somebody records it; all clients of a run share one.
+        guard: asked right before each try leaves, as `may_leave` of a request is; None: nothing keeps them back.
     """
 
     def __init__(
@@ -223,8 +224,8 @@ class HttpClient:
         """
         self.calls: Counter[str] = Counter()
         self.tape = Tape()
+        self.guard: Callable[[], bool] | None = None
         self._system = system
-        self._base_url = base_url.rstrip("/")
         self._auth = auth
         self._pace = pace
         self._give_up_after = give_up_after
@@ -235,10 +236,7 @@ class HttpClient:
         self._on_answer = on_answer
         self._guard = threading.Lock()
         self._adapter = Adapter(pool_connections=2, pool_maxsize=4)
-        environment = proxies_and_bundle(self._base_url)
-        if environment is None:
-            raise BadSettings("base_url cannot be used", system=system)
-        self._proxies, self._verify = dict(environment[0]), environment[1]
+        self.go_to(base_url)
         self._backoff = wait_exponential_jitter(multiplier=0.5, max=20, jitter=0.5)
         self._retrying = Retrying(
             retry=retry_if_result(lambda outcome: isinstance(outcome, _Failed) and outcome.again),
@@ -248,6 +246,18 @@ class HttpClient:
             sleep=releasing(sleep),
             retry_error_callback=_last_outcome,
         )
+
+    def go_to(self, base_url: str) -> None:
+        """Ask another host of the system from now on, such as one that a log-in names.
+
+        Raises:
+            BadSettings: `base_url` cannot be used.
+        """
+        self._base_url = base_url.rstrip("/")
+        environment = proxies_and_bundle(self._base_url)
+        if environment is None:
+            raise BadSettings("base_url cannot be used", system=self._system)
+        self._proxies, self._verify = dict(environment[0]), environment[1]
 
     def request(
         self,
@@ -389,7 +399,7 @@ class HttpClient:
             waiting()
         ):  # one wait for both: a permit kept until a CPU slot is free would be used together with many others
             self._pace.wait()
-            if ask.may_leave is not None and not ask.may_leave():
+            if not all(may_leave() for may_leave in (ask.may_leave, self.guard) if may_leave is not None):
                 return _Failed(self._kept_back(ask))
             ask.left += 1
             with self._guard:
@@ -508,6 +518,7 @@ _SENTENCES: Final[Mapping[type[PipelineError], str]] = {
     BadKey: "The system does not accept the key",
     Forbidden: "The key does not have the right to do this",
     TryLater: "The system takes no more requests for now",
+    NotSent: "The system takes no more requests for now",
     BadSettings: "The system no longer serves this version of its interface; set a newer one in the settings",
 }
 _CLOCK_STEP: Final = 60.0  # seconds by which a system's own machines may differ

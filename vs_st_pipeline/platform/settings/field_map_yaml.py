@@ -14,9 +14,8 @@ import yaml
 from yaml.events import CollectionEndEvent, CollectionStartEvent, Event
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from vs_st_pipeline.domain.attributes import ATTRIBUTES
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.domain.field_map import Builtins, FieldMap, MapField
+from vs_st_pipeline.domain.field_map import ATTRIBUTE_SOURCES, Builtins, FieldMap, MapField, Sources
 from vs_st_pipeline.domain.formats import FORMATS
 from vs_st_pipeline.domain.plan import Kind, Policy
 
@@ -28,17 +27,18 @@ _DEEPEST = 20  # a map needs three
 _KEYS = ("to", "kind", "from", "value", "as", "policy")
 
 
-def read_field_map(text: str, name: str, builtins: Builtins) -> FieldMap:
+def read_field_map(text: str, name: str, builtins: Builtins, sources: Sources = ATTRIBUTE_SOURCES) -> FieldMap:
     """Return a checked map from its YAML text.
 
     Args:
         name: a file name, for messages only.
         builtins: the destination's own fields that a map may write.
+        sources: the names that it may use in `from`.
 
     Raises:
         BadSettings: anything is unknown, missing, twice or does not suit; the message starts `name:line:`.
     """
-    file = _File(name, builtins)
+    file = _File(name, builtins, sources)
     top = file.entries(file.compose(text), ("version", "fields"), ("version", "fields"), "the field map")
     version = top["version"]
     if not isinstance(version, ScalarNode) or version.tag != "tag:yaml.org,2002:int" or version.value != str(VERSION):
@@ -68,8 +68,8 @@ def _line(part: Node | Event) -> int:
 class _File:
     """One YAML text and its name, for messages that say where."""
 
-    def __init__(self, name: str, builtins: Builtins) -> None:
-        self.name, self.builtins = name, builtins
+    def __init__(self, name: str, builtins: Builtins, sources: Sources) -> None:
+        self.name, self.builtins, self.sources = name, builtins, sources
 
     def refuse(self, where: Node | int, message: str) -> NoReturn:
         line = where if isinstance(where, int) else _line(where)
@@ -118,7 +118,11 @@ class _File:
         policy = cast(Policy, self.choice(row, "policy", _POLICIES, ""))
         to = self.scalar(row["to"], "to")
         own = self.builtins
-        if kind == "builtin" and to not in own.names:
+        if (why := own.refuses(to)) is not None:
+            self.refuse(row["to"], why)
+        if own.by_name:
+            kind = "custom"
+        elif kind == "builtin" and to not in own.names:
             self.refuse(row["to"], f"'{to}' is no builtin field that may be written; there are {', '.join(own.names)}")
         if ("from" in row) == ("value" in row):
             self.refuse(node, f"'{to}' needs either 'from' or 'value'" + (", not both" if "from" in row else ""))
@@ -127,9 +131,11 @@ class _File:
             if "as" in row:
                 self.refuse(row["as"], "'as' goes with 'from'; a constant is written as it stands")
             return MapField(to, kind, policy, None, self.scalar(row["value"], "value"), "text", line, longest)
-        source = self.choice(row, "from", ATTRIBUTES, "")
+        source = self.scalar(row["from"], "from")
+        given = self.sources.type_of(source)
+        if given is None:
+            self.unknown(row, "from", self.sources.shown)
         form = self.choice(row, "as", FORMATS, "text")
-        given = ATTRIBUTES[source].type
         if given not in FORMATS[form].types:
             fitting = ", ".join(name for name, other in FORMATS.items() if given in other.types)
             self.refuse(row["as"], f"{source} is a {given} and cannot be written as '{form}'; it can as {fitting}")
@@ -143,8 +149,12 @@ class _File:
         chosen = self.scalar(row[key], key)
         names = list(known)
         if chosen not in names:
-            self.refuse(row[key], f"unknown '{chosen}' in '{key}'; there are {', '.join(names)}")
+            self.unknown(row, key, names)
         return chosen
+
+    def unknown(self, row: Mapping[str, Node], key: str, names: Iterable[str]) -> NoReturn:
+        chosen = self.scalar(row[key], key)
+        self.refuse(row[key], f"unknown '{chosen}' in '{key}'; there are {', '.join(names)}")
 
     def scalar(self, node: Node, what: str) -> str:
         if not isinstance(node, ScalarNode) or node.tag == "tag:yaml.org,2002:null" or not node.value.strip():

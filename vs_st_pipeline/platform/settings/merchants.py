@@ -643,17 +643,23 @@ class _EntryReader:
         self, entry: Node, own: Mapping[str, Node], wanted: set[str], reading: Reading
     ) -> tuple[dict[str, SettingsModel], dict[str, SettingsFault]]:
         """Return the sections of an entry by name, and what is wrong with those that cannot be used."""
+        named = self._house.models.keys() & own.keys()
         sections: dict[str, SettingsModel] = {}
         faults: dict[str, SettingsFault] = {}
         for name, model in self._house.models.items():
             try:
                 if model.top_level:
                     values = _laid(model, own, self._defaults)
-                    if name in wanted or not values.keys().isdisjoint(own):
-                        sections[name] = validate(model, values, entry, reading)
+                    if name not in wanted and values.keys().isdisjoint(own):
+                        continue
+                    node, found = entry, validate(model, values, entry, reading)
                 elif name in wanted:
                     node = own[name].over(self._defaults.get(name))
-                    sections[name] = validate(model, node, node, reading)
+                    found = validate(model, node, node, reading)
+                else:
+                    continue
+                found.check_entry(node, named)
+                sections[name] = found
             except SettingsFault as fault:
                 faults[name] = fault
         return sections, faults

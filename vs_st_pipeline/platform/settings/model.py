@@ -9,7 +9,7 @@ their input.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar, TypeVar, get_args
@@ -55,6 +55,17 @@ class SettingsModel(BaseModel):
     )
 
     top_level: ClassVar[bool] = False
+
+    def check_entry(self, at: Node, named: Collection[str]) -> None:
+        """Check what no single value tells: parts that must not be alike, and what needs other sections of the entry.
+
+        Args:
+            at: where these settings stand, with the defaults laid under; of `top_level` ones, the entry.
+            named: the sections that the entry names, whether they can be used or not.
+
+        Raises:
+            SettingsFault: they cannot be used; made by `Node.problem` of the line to mend.
+        """
 
     def off_because(self, today: date) -> Off | None:
         """Return why the route whose settings these are is off, None where it is on.

@@ -32,6 +32,8 @@ PHONE, EMAIL, CUSTOMER, CONTACT, ORDER = "phone", "email", "customer", "contact"
 REWRITE = "rewrite"  # the state that says: erased rows may still lie in free blocks of the file
 _KEYS = {"contact_id": CONTACT, "customer_id": CUSTOMER, "order_number": ORDER}  # also where no stream says so
 _MEMO = "forgotten"
+EVIDENCE = "evidence_id"
+"""A table with this column proves consents, and outlives the records that it is about."""
 
 T = TypeVar("T")
 
@@ -198,6 +200,7 @@ def erase(db: Db, names: Sequence[tuple[str, str]], now: datetime) -> int:
         `system`, `object`, `id`     also with something before them: of that very system
         `phone`
 
+    A table with the column `evidence_id` is left: what proves a consent stays; its owner takes the person out of it.
     Values that another record was given from the person's records (a contact that once stood for them) go too, with
     all that is remembered of that field.
 
@@ -320,7 +323,7 @@ def _tables(db: Db) -> dict[str, set[str]]:
            where database_name = current_database()"""
     ):
         found.setdefault(f'"{schema}"."{table}"', set()).add(column)
-    return found
+    return {table: columns for table, columns in found.items() if EVIDENCE not in columns}
 
 
 def _with_dependents(db: Db, tables: dict[str, set[str]], names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

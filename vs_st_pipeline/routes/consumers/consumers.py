@@ -1,18 +1,37 @@
 """Loads consumers as one CRM is to know them: what is known of each, and which consents have a target there.
 
-Data flow: staged.*, settings -> Consumer. What was spent, and how somebody stands at the CRM, is not asked here.
+Data flow: staged.*, settings -> Consumer. How somebody stands at the CRM is not asked here.
+
+An order's data are told to a CRM only if the order counts, and itself holds a consent that stands and leads there, or
+the CRM takes everybody (consumers.md 5.3); all values are made of these orders alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Final
 
+from vs_st_pipeline.domain.countries import two_letters
 from vs_st_pipeline.domain.crm import Sought, Target
+from vs_st_pipeline.domain.emails import person_key
+from vs_st_pipeline.domain.loosely import loosely
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.consumers.bodies import ADDRESS, first_and_last
+from vs_st_pipeline.routes.consumers.consents import MAPPED
+from vs_st_pipeline.routes.consumers.settings import ConsentEntry, records_all, targets_of
+from vs_st_pipeline.routes.consumers.words import ANSWER_IDS, ANSWERS, WITHDRAWN
 
 Value = str | int | datetime | Sequence[str] | None
 """What a name of the field map stands for; None: known to be nothing."""
+
+
+def spent_as(order_id: str, consent_id: str, data_handler: str) -> tuple[str, str, str]:
+    """Return what names a consent of an order, however the map writes it: other letters in it spend nothing anew."""
+    return order_id, loosely(consent_id), loosely(data_handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +69,8 @@ class Offer:
 
     @property
     def spent_as(self) -> tuple[str, str, str]:
-        """Return what names it among spent consents of its CRM: order, consent, handler (7.7)."""
-        return self.order_id, self.consent_id, self.data_handler
+        """Return what names it among spent consents of its CRM (7.7)."""
+        return spent_as(self.order_id, self.consent_id, self.data_handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +83,7 @@ class Consumer:
         orders: ids of the orders that `values` were made from, newest first.
         newest_order_at: first sight of the newest of them; None: there is none any more.
         noted: words of consumers.md 5 to 7 that hold for this CRM.
+        may_create: a record may be made of one who gave no consent, where the CRM takes such people (7.14).
     """
 
     person: Sought
@@ -72,8 +92,245 @@ class Consumer:
     orders: Sequence[str] = ()
     newest_order_at: datetime | None = None
     noted: frozenset[str] = field(default_factory=frozenset)
+    may_create: bool = True
 
     @property
     def has_standing(self) -> bool:
         """Say whether any consent with a target here stands (7.3)."""
         return any(offer.standing for offer in self.offers)
+
+
+NEWEST_FIRST: Final = "ordered_at desc nulls last, order_id desc"
+"""The newest order stands first: unknown times before all known ones, equals by id (3.10)."""
+
+_ORDER: Final = (
+    *("email_key", "order_id", "short_id", "activity_id", "email", "identity", "full_name", "telephone", *ADDRESS),
+    *("silent", "provider", "status", "counts", "products", "first_seen_at", "ordered_at", "earliest_at", "source"),
+    *("may_create", "read_at", "body_sha256", "event_ids"),
+)
+_CONSENT: Final = (
+    *("order_id", "consent_id", "data_handler", "consent_name", "status", "given", "text_version", "vanished_at"),
+    *("withdrawn_at",),
+)
+# What the evidence may say of a consent that subscribes nobody any more, and of one of which that is not known.
+_SPENT: Final = ("accepted", "awaiting_confirmation", "undone", "unknown")
+
+
+def load(run: Run, db: Db, crm: str, email_keys: Collection[str]) -> list[Consumer]:
+    """Return these people as one CRM is to know them, in the order of their addresses.
+
+    Of whom no order is known (all are erased or reduced) there is none: nothing is known, so nothing may be cleared.
+
+    Args:
+        crm: the connector's name. email_keys: at best a thousand, since each call looks through the whole tables.
+    """
+    with db.batch({"email_key": sorted(email_keys)}) as batch:
+        orders = _rows(
+            db,
+            _ORDER,
+            f"""staged.sopost_orders as o semi join {batch} using (email_key)
+                where counted or counts order by email_key, {NEWEST_FIRST}""",
+        )
+        consents = _rows(
+            db,
+            _CONSENT,
+            f"""staged.consents where entry = '{MAPPED}' and ever_given and order_id in
+                (select order_id from staged.sopost_orders semi join {batch} using (email_key))
+                order by order_id, consent_id, data_handler""",
+        )
+        records = dict(
+            db.rows(
+                f"select email_key, record_id from synced.consumers semi join {batch} using (email_key) where crm = ?",
+                [crm],
+            )
+        )
+    entries = {one.pair: (one, target) for one in targets_of(run.merchant, crm) if (target := one.target(crm))}
+    all_recorded = records_all(run.merchant, crm)
+    spent = _spent(db, crm, [one for one in consents if one["vanished_at"] is not None])
+    offers: dict[str, list[Offer]] = {}
+    by_order = _grouped(consents, "order_id")
+    people = _grouped(orders, "email_key")
+    told: dict[str, list[dict[str, Any]]] = {}
+    for key, of_person in people.items():
+        offers[key] = []
+        told[key] = []
+        for order in of_person:
+            own = [
+                _offer(order, row, *entry)
+                for row in by_order.get(order["order_id"], ())
+                if (entry := entries.get(_pair(row))) is not None
+            ]
+            offers[key] += own
+            if order["counts"] and (all_recorded or any(_counts(one, spent) for one in own)):
+                told[key].append(order)
+    answers = _answers_of(db, [order["order_id"] for some in told.values() for order in some])
+    return [
+        Consumer(
+            Sought(person_key(key), (told[key] or people[key])[0]["email"], key, records.get(key)),
+            _values(told[key], [one for one in offers[key] if all_recorded or _counts(one, spent)], answers),
+            tuple(offers[key]),
+            tuple(order["order_id"] for order in told[key]),
+            told[key][0]["first_seen_at"] if told[key] else None,
+            frozenset({WITHDRAWN} if any(one.withdrawn for one in offers[key]) else ()),
+            any(order["may_create"] for order in told[key]),
+        )
+        for key in sorted(people)
+    ]
+
+
+def _counts(offer: Offer, spent: Collection[tuple[str, str, str]]) -> bool:
+    """Say whether a consent counts as one: it stands, and was not gone from its order before it was used (7.12)."""
+    return offer.standing and (offer.usable or offer.spent_as in spent)
+
+
+def _spent(db: Db, crm: str, gone: Sequence[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
+    """Return which of these consents have, or may have, subscribed somebody at the CRM."""
+    if not gone:
+        return set()
+    with db.batch({"order_id": sorted({one["order_id"] for one in gone})}) as batch:
+        rows = db.rows(
+            f"""select distinct order_id, consent_id, data_handler from synced.consent_evidence
+                semi join {batch} using (order_id)
+                where crm = $crm and action <> 'unsubscribe' and list_contains($outcomes::varchar[], outcome)""",
+            {"crm": crm, "outcomes": list(_SPENT)},
+        )
+    return {spent_as(*row) for row in rows}
+
+
+def _pair(row: Mapping[str, Any]) -> tuple[str, str]:
+    return loosely(row["consent_id"]), loosely(row["data_handler"])
+
+
+def _offer(order: Mapping[str, Any], consent: Mapping[str, Any], entry: ConsentEntry, target: Target) -> Offer:
+    withdrawn = consent["withdrawn_at"] is not None
+    return Offer(
+        order_id=order["order_id"],
+        short_id=order["short_id"] or "",
+        activity_id=order["activity_id"] or "",
+        consent_id=entry.consent_id,
+        data_handler=entry.data_handler,
+        consent_name=consent["consent_name"] or "",
+        consent_status=consent["status"] or "",
+        text_version=consent["text_version"],
+        target=target,
+        standing=order["counts"] and not withdrawn,
+        usable=order["counts"] and consent["given"],
+        withdrawn=withdrawn,
+        imported=order["source"] == "import",
+        may_create=order["may_create"],
+        first_seen_at=order["first_seen_at"],
+        order_read_at=order["read_at"],
+        ordered_at=order["ordered_at"],
+        earliest_at=order["earliest_at"],
+        body_sha256=order["body_sha256"],
+        event_ids=tuple(json.loads(order["event_ids"])),
+    )
+
+
+def _rows(db: Db, names: Sequence[str], source: str) -> list[dict[str, Any]]:
+    return [dict(zip(names, row, strict=True)) for row in db.rows(f"select {', '.join(names)} from {source}")]
+
+
+def _grouped(rows: Iterable[dict[str, Any]], name: str) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row[name], []).append(row)
+    return found
+
+
+# --- values -------------------------------------------------------------------------------------------------------
+
+_ANSWER: Final = ("order_id", "question_id", "answer_id", "question_text", "answer_text")
+
+
+def _answers_of(db: Db, order_ids: Collection[str]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return the answers of these orders by order and question, as they were given."""
+    if not order_ids:
+        return {}
+    with db.batch({"order_id": sorted(order_ids)}) as batch:
+        rows = _rows(
+            db,
+            _ANSWER,
+            f"staged.answers semi join {batch} using (order_id) order by order_id, question_id, position, answer_id",
+        )
+    return {order_id: _grouped(some, "question_id") for order_id, some in _grouped(rows, "order_id").items()}
+
+
+def _values(
+    told: Sequence[Mapping[str, Any]],
+    counting: Sequence[Offer],
+    answers: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
+) -> dict[str, Value]:
+    """Return what the names of the field map stand for.
+
+    Args:
+        told: orders that may be told, newest first. counting: consents that count here. answers: of these orders.
+    """
+    standing = [one for one in counting if one.standing]
+    found: dict[str, Value] = {
+        "consumer.order_count": len(told),
+        "consents.names": _listed(one.consent_name for one in standing),
+        "consents.ids": _listed(one.consent_id for one in standing),
+        "consents.handlers": _listed(one.data_handler for one in standing),
+        "consents.newest_at": max((one.first_seen_at for one in standing), default=None),
+    }
+    if told:
+        found |= _of_newest(told[0])
+        found |= _answered(told, answers)
+    return found
+
+
+def _of_newest(order: Mapping[str, Any]) -> dict[str, Value]:
+    """Return what the newest order says; what it is silent about is left out, not cleared."""
+    silent = set(json.loads(order["silent"])) if order["silent"] else set()
+    first, last = first_and_last(order["full_name"])
+    found: dict[str, Value] = {
+        "consumer.email": order["email"],
+        "newest_order.id": order["order_id"],
+        "newest_order.status": order["status"],
+    }
+    if order["ordered_at"] is not None:
+        found["newest_order.ordered_at"] = order["ordered_at"]
+    for said, names in (
+        (
+            "full_name",
+            {"consumer.full_name": order["full_name"], "consumer.first_name": first, "consumer.last_name": last},
+        ),
+        (
+            "territory",
+            {"consumer.country_3": order["territory"], "consumer.country_2": two_letters(order["territory"])},
+        ),
+        ("products", {"newest_order.products": tuple(json.loads(order["products"]))}),
+        *((name, {f"consumer.{name}": order[name]}) for name in ("telephone", "identity", *ADDRESS[:-1])),
+        *((name, {f"newest_order.{name}": order[name]}) for name in ("short_id", "activity_id", "provider")),
+    ):
+        if said not in silent:
+            found |= names
+    return found
+
+
+def _answered(
+    told: Sequence[Mapping[str, Any]], answers: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
+) -> dict[str, Value]:
+    """Return the answers to each question, of the newest order that answered it (5.5)."""
+    newest: dict[str, Sequence[Mapping[str, Any]]] = {}
+    for order in told:
+        for question, given in answers.get(order["order_id"], {}).items():
+            newest.setdefault(question, given)
+    found: dict[str, Value] = {}
+    lines = []
+    for question, given in sorted(newest.items()):
+        texts = [one["answer_text"] for one in given if one["answer_text"] is not None]
+        found[f"{ANSWERS}{question}"] = _listed(texts)
+        found[f"{ANSWER_IDS}{question}"] = _listed(
+            one["answer_id"] for one in given if not one["answer_id"].startswith("#")
+        )
+        if texts:
+            lines.append(f"{given[0]['question_text'] or question}: {', '.join(dict.fromkeys(texts))}")
+    if lines:
+        found["answers.all"] = "\n".join(lines)
+    return found
+
+
+def _listed(values: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(sorted({one for one in values if one}))

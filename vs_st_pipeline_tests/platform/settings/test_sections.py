@@ -6,7 +6,7 @@ The systems and routes are made up: the reader knows none, and the house has one
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -40,6 +40,7 @@ from vs_st_pipeline.platform.settings.merchants import House, MerchantsFile, Rou
 from vs_st_pipeline.platform.settings.merchants import read_merchants as read_by
 from vs_st_pipeline.platform.settings.model import SettingsModel, fields_of, secrets_of
 from vs_st_pipeline.platform.settings.secrets import Secret
+from vs_st_pipeline.platform.settings.yaml_source import Node
 from vs_st_pipeline.routes import ROUTES
 
 SECRET, PHONE = "zq8-Swordfish-77", "7075550142"
@@ -97,6 +98,10 @@ class NewsSettings(SettingsModel):
     events: MappingOf[Flag] = {}
     own: DefaultOrFile = OwnFile()
     plain: int = 1
+
+    def check_entry(self, at: Node, named: Collection[str]) -> None:
+        if "crm" in self.events and "crm" not in named:
+            raise (at.child("events") or at).problem("no crm is here")
 
 
 class GiftSettings(SettingsModel):
@@ -300,6 +305,17 @@ def test_r2_null_is_taken_where_it_means_something(read: Read) -> None:
 def test_r2_what_a_whole_section_must_be_is_checked_with_the_defaults_laid_under(read: Read) -> None:
     file = read(SHOP, "crm: {user: me}", NEWS, top="defaults: {crm: {token: env:KEY}}\n")
     assert "line 4: crm: either token or user is needed" in file.bad[0].error.message
+
+
+def test_r2_a_section_may_check_the_rest_of_its_entry(read: Read) -> None:
+    lines = ("news:", "  events: {crm: true}")
+    assert read(SHOP, CRM, *lines).merchants[0].routes == ("news",)
+    assert read(SHOP, "crm: {}", MAIL, *lines).merchants[0].routes == ("gifts", "news")  # named, though not usable
+    merchant = read(SHOP, MAIL, *lines).merchants[0]
+    assert (merchant.routes, merchant.has(NewsSettings)) == (("gifts",), False)
+    assert merchant.faults["news"].message == "merchants.yaml, line 6: events: no crm is here"
+    by_default = read(SHOP, MAIL, "news: {}", top="defaults: {news: {events: {crm: true}}}\n").merchants[0]
+    assert by_default.faults["news"].message.startswith("merchants.yaml, line 7: events: ")
 
 
 # --- R33: what switches a section on ---

@@ -9,19 +9,25 @@ create table staged.sopost_orders (
     email_state varchar not null,        -- ok, no_email, bad_email
     address_changed boolean not null default false,
     identity varchar, full_name varchar, telephone varchar,
+    name_key varchar,                    -- full_name as names are compared
     line_1 varchar, line_2 varchar, town varchar, district varchar, postcode varchar, territory varchar,
+    silent varchar,                      -- JSON array of what the order says nothing of; null: it says all
     provider varchar, status varchar not null,
     class varchar not null,              -- approved, pending, rejected, later
+    approved boolean not null,           -- by its class, or later and approved before (3.6)
     counts boolean not null,             -- approved, a usable address, a wanted activity
     counted boolean not null default false,  -- it counted once, whatever it does now
     products varchar not null,           -- JSON array, sorted
     first_seen_at timestamp not null, ordered_at timestamp,
+    order_time timestamp,                -- as the order says it
     earliest_at timestamp,               -- before which no consent of it was given; null: unknown (7.6)
     source varchar not null,             -- webhook, import
     may_create boolean not null,         -- 7.14
     read_at timestamp not null, body_sha256 varchar not null,
     event_ids varchar not null,          -- JSON array
-    unreadable_parts boolean not null default false
+    unreadable_parts boolean not null default false,
+    reduced boolean not null default false,  -- to ids, statuses and times, since it led to nothing (10.6)
+    source_hash varchar not null         -- of the raw row and the settings that it was made from
 );
 create table staged.consumers (
     email_key varchar primary key, key varchar not null, email varchar not null,
@@ -37,6 +43,7 @@ create table staged.consents (
     consent_name varchar, status varchar,
     given boolean not null,
     entry varchar not null,              -- mapped, ignored, unmapped, handler_mismatch
+    verdict varchar not null,            -- what the status means: given, refused, neither
     earliest_at timestamp, text_version varchar,
     vanished_at timestamp, withdrawn_at timestamp,
     ever_given boolean not null default false,
@@ -57,7 +64,8 @@ create table planned.consumers_due (
 create table planned.hubspot_consumers (
     key varchar primary key, email_key varchar not null, contact_id varchar,
     action varchar,                      -- create, update, subscribe; null: nothing is to be written
-    held varchar, noted varchar not null,   -- JSON array of words
+    held varchar, held_consent varchar,  -- why, and the consent that it is about
+    noted varchar not null,              -- JSON array of words
     without_consent boolean not null, changes varchar not null,  -- JSON array as in `vs-st plan --json`
     run_id varchar not null, planned_at timestamp not null
 );
@@ -87,6 +95,7 @@ create table synced.consumers (
 -- more than 'unknown' is known. Also a line of merchants/ID/consumers.evidence.jsonl (R35).
 create table synced.consent_evidence (
     evidence_id varchar primary key,     -- run id and a number
+    seq bigint not null,                 -- order of the rows
     crm varchar not null, target varchar not null, lists varchar not null, contact_id varchar,
     key varchar not null, email varchar, -- null: forgotten
     consent_id varchar not null, consent_name varchar, data_handler varchar not null, consent_status varchar,
@@ -97,15 +106,24 @@ create table synced.consent_evidence (
     run_id varchar not null, sent_at timestamp not null,
     outcome varchar not null,            -- unknown, accepted, awaiting_confirmation, rejected, undone, not_done
     outcome_at timestamp, code varchar,
-    tries integer not null default 1
+    tries integer not null default 1,    -- of this consent at this target, this one included
+    lists_open boolean not null default false,  -- its lists are still to be added
+    from_target boolean not null default true   -- of unsubscribe: more than list memberships was undone
 );
+-- How far the evidence file has been taken in: which file, how long it was, and the last row that is in it. One row.
+create table synced.evidence_read (inode ubigint not null, bytes bigint not null, seq bigint not null);
 -- Subscriptions that were refused and wait for another try, one row per person and target.
 create table synced.subscription_rejects (
     crm varchar not null, key varchar not null, target varchar not null,
+    asked varchar not null,              -- action and consent; another wish does not wait
     code varchar not null, http_status integer, attempts integer not null,
     first_at timestamp not null, last_at timestamp not null, next_at timestamp not null,
     primary key (crm, key, target)
 );
--- The account behind each key when it was first used, and a fingerprint of what decides who may be subscribed (9).
+-- The account behind each key when it was first used, and what the settings let happen there (9).
 create table synced.crm_accounts (crm varchar primary key, account varchar, known_at timestamp not null);
-create table synced.crm_settings (crm varchar primary key, fingerprint varchar not null, changed_at timestamp not null);
+create table synced.crm_settings (
+    crm varchar primary key,
+    settings varchar not null,           -- JSON: what lets somebody be subscribed or stored there, and since when it does
+    planned_by varchar                   -- fingerprint of map and settings by which everybody was planned
+);

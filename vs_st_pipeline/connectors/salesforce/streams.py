@@ -1,0 +1,10 @@
+"""Declares what Salesforce is asked for, and where it stands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vs_st_pipeline.platform.warehouse.streams import Stream
+
+CONTACTS: Final = Stream("contacts", "salesforce_contact", "raw.salesforce_contacts", "id")
+STREAMS: Final = (CONTACTS,)

@@ -1,0 +1,182 @@
+"""Says what the pages of this route's assets show; people are masked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from vs_st_pipeline.domain.phone import mask_email
+from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View
+from vs_st_pipeline.pipeline.tables import Frame, read_table
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.consumers.assets import ANSWERS, CONSENTS, STAGED_ORDERS
+from vs_st_pipeline.routes.consumers.report import ConsumersReport, CrmPart
+from vs_st_pipeline.routes.consumers.stage_names import CONTACTS, EVENTS, ORDERS, PLANNED, STAGED, SYNCED
+from vs_st_pipeline.routes.consumers.systems import CRM_NAMES
+from vs_st_pipeline.routes.consumers.words import MEANINGS
+
+Short = tuple[str, dict[str, Any]]
+InShort = Callable[[Report, Mapping[str, Any]], Short]
+
+
+def _events(report: Report, shown: Mapping[str, Any]) -> Short:
+    taken = report.seen.get("events", 0)
+    return f"{taken} events taken from the inbox", {"events taken": taken}
+
+
+def _orders(report: Report, shown: Mapping[str, Any]) -> Short:
+    read = report.seen.get("orders", 0)
+    words = report.orders if isinstance(report, ConsumersReport) else {}
+    told = ", ".join(f"{count} {word}" for word, count in words.items() if count)
+    return f"{read} orders read or tried" + (f": {told}" if told else ""), {"orders read": read}
+
+
+def _rows(report: Report, shown: Mapping[str, Any]) -> Short:
+    return f"{shown.get('dagster/row_count')} rows", {}
+
+
+def _part_of(report: Report, crm: str) -> CrmPart:
+    found = report.crms.get(crm) if isinstance(report, ConsumersReport) else None
+    return found or CrmPart(crm)
+
+
+def _found(crm: str) -> InShort:
+    def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
+        looked = _part_of(report, crm).looked
+        return f"{looked} records found", {"records found": looked}
+
+    return in_short
+
+
+def _planned(crm: str) -> InShort:
+    def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
+        part = _part_of(report, crm)
+        numbers: dict[str, Any] = {f"{word} planned": part.planned[word] for word in ("consumers", "fields")}
+        numbers["subscriptions planned"] = part.planned["subscriptions"]
+        for name, counter in (("held back by reason", part.held), ("worth knowing by reason", part.noted)):
+            rows = [{"reason": k, "consumers": n, "means": MEANINGS.get(k, "")} for k, n in counter.items() if n]
+            if rows:
+                numbers[name] = Table(rows)
+        short = f"{part.planned['consumers']} consumers to write, {part.planned['subscriptions']} subscriptions"
+        return f"{short}; {part.held.total()} held back", numbers
+
+    return in_short
+
+
+def _synced(crm: str) -> InShort:
+    def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
+        part = _part_of(report, crm)
+        numbers = {
+            "consumers accepted": part.accepted,
+            "consumers rejected": part.rejected,
+            "consumers unknown": part.unknown,
+        }
+        short = ", ".join(f"{count} {name}" for name, count in numbers.items())
+        return (f"{part.error.kind}: {part.error.message}; {short}" if part.error else short), numbers
+
+    return in_short
+
+
+def _masked(run: Run, sql: str, values: list[Any]) -> Frame:
+    found = read_table(run, sql, values)
+    found["email"] = [mask_email(one) for one in found["email"]]
+    return found
+
+
+def _changes(crm: str) -> Callable[[Run], Frame]:
+    def make(run: Run) -> Frame:
+        found = _masked(
+            run,
+            f"""select email_key as email, coalesce(action, '') as action, changes from planned.{crm}_consumers
+                where action is not null order by key limit ?""",
+            [ROWS],
+        )
+        # Which fields, and not what they say: most describe a person.
+        found["changes"] = [", ".join(str(one.get("field")) for one in json.loads(text)) for text in found["changes"]]
+        return found
+
+    return make
+
+
+def _subscriptions(crm: str) -> Callable[[Run], Frame]:
+    sql = f"""select c.email_key as email, s.action, s.target, s.consent_id, s.order_id
+              from planned.{crm}_subscriptions as s join planned.{crm}_consumers as c using (key)
+              order by c.key, s.consent_id limit ?"""
+    return lambda run: _masked(run, sql, [ROWS])
+
+
+def _held(crm: str) -> Callable[[Run], Frame]:
+    sql = f"""select email_key as email, held as reason from planned.{crm}_consumers where held is not null
+              order by row_number() over (partition by held order by key), held limit ?"""
+    return lambda run: _masked(run, sql, [ROWS])
+
+
+def _evidence(crm: str) -> Callable[[Run], Frame]:
+    sql = """select coalesce(email, '(forgotten)') as email, action, target, consent_id, order_id, outcome,
+                    strftime(sent_at, '%Y-%m-%d %H:%M') as sent_at
+             from synced.consent_evidence where crm = ? order by seq desc limit ?"""
+    return lambda run: _masked(run, sql, [crm, ROWS])
+
+
+def _refused(crm: str) -> Callable[[Run], Frame]:
+    sql = """select target, code, count(*) as people, strftime(min(first_at), '%Y-%m-%d %H:%M') as since
+             from synced.subscription_rejects where crm = ? group by 1, 2 order by 3 desc, 1 limit ?"""
+    return lambda run: read_table(run, sql, [crm, ROWS])
+
+
+def _count(table: str, where: str = "") -> str:
+    return f"select count(*) from {table} {where}".rstrip()
+
+
+def _of(crm: str) -> dict[str, Page]:
+    planned, mine = f"planned.{crm}_consumers", f"where crm = '{crm}'"
+    return {
+        CONTACTS[crm]: Page({"records stored": _count(f"raw.{crm}_contacts")}, in_short=_found(crm)),
+        PLANNED[crm]: Page(
+            {"planned at one time": _count(planned)},
+            views=(
+                View("what changes", f"{planned} where action is not null", _changes(crm)),
+                View("who is subscribed to what", f"planned.{crm}_subscriptions", _subscriptions(crm)),
+                View("who is held back", f"{planned} where held is not null", _held(crm)),
+            ),
+            in_short=_planned(crm),
+        ),
+        SYNCED[crm]: Page(
+            {
+                "consumers known": _count("synced.consumers", mine),
+                "rows of evidence": _count("synced.consent_evidence", mine),
+            },
+            by_field=f"""select field, count(*) from synced.history
+                         where run_id = $run and event = 'accepted' and system = '{crm}' group by 1 order by 1""",
+            views=(
+                View("evidence, newest first", f"synced.consent_evidence {mine}", _evidence(crm)),
+                View("subscriptions refused, tried again later", f"synced.subscription_rejects {mine}", _refused(crm)),
+            ),
+            in_short=_synced(crm),
+        ),
+    }
+
+
+PAGES: Final = {
+    EVENTS: Page({"events stored": _count("raw.sopost_events")}, in_short=_events),
+    ORDERS: Page(
+        {
+            "orders known": _count("raw.sopost_orders"),
+            "orders read": _count("raw.sopost_orders", "where read_at is not null"),
+            "given up": _count("raw.sopost_orders", "where gave_up"),
+        },
+        in_short=_orders,
+    ),
+    **{
+        key: Page({"dagster/row_count": _count(table)}, in_short=_rows)
+        for key, table in (
+            (STAGED_ORDERS, "staged.sopost_orders"),
+            (CONSENTS, "staged.consents"),
+            (ANSWERS, "staged.answers"),
+            (STAGED, "staged.consumers"),
+        )
+    },
+    **{key: page for crm in CRM_NAMES for key, page in _of(crm).items()},
+}

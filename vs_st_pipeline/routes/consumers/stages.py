@@ -1,0 +1,324 @@
+"""Runs each stage of route `consumers` for one merchant; `sync` and `targeted` say in which order, and for whom.
+
+Data flow: inbox, SoPost -> raw -> staged -> planned.consumers_due -> per CRM: looked at, planned, written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final, TypeVar
+
+from vs_st_pipeline.connectors.sopost import counts, events, reading
+from vs_st_pipeline.connectors.sopost import due as sopost_due
+from vs_st_pipeline.connectors.sopost.names import SOPOST
+from vs_st_pipeline.connectors.sopost.settings import SoPostSettings
+from vs_st_pipeline.connectors.sopost.streams import ORDER
+from vs_st_pipeline.domain import brake as refusing
+from vs_st_pipeline.domain.brake import Verdict
+from vs_st_pipeline.domain.errors import Internal, Interrupted, PipelineError, TryLater, Unsafe
+from vs_st_pipeline.domain.hints import Hint
+from vs_st_pipeline.pipeline import erasure, raw_retention, verdicts
+from vs_st_pipeline.pipeline.hinted import Queue
+from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.pipeline.once.schedule import SOON, write_next_due
+from vs_st_pipeline.platform.crash_reports import describe
+from vs_st_pipeline.platform.inbox.store import UNUSABLE
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.ledger import record_run as note_run
+from vs_st_pipeline.routes.consumers import (
+    brake,
+    due,
+    evidence,
+    forgetting,
+    looking,
+    map_file,
+    staging,
+    standing,
+)
+from vs_st_pipeline.routes.consumers.chunks import Chunks
+from vs_st_pipeline.routes.consumers.looking import OBJECT, Desk
+from vs_st_pipeline.routes.consumers.report import CrmPart
+from vs_st_pipeline.routes.consumers.session import SYSTEMS, ConsumersSession
+from vs_st_pipeline.routes.consumers.settings import ConsumersSettings, records_all, targets_of
+from vs_st_pipeline.routes.consumers.stage_names import PLAN, PUSH
+
+T = TypeVar("T")
+STATUS: Final = "newest_order.status"  # a map that uses it has later statuses read
+EVERY: Final = timedelta(minutes=10)
+"""How often a whole sync looks even if nothing waits: it asks nobody then, and notices silence."""
+
+
+def _hand_over(run: Run, hints: Sequence[Hint]) -> None:
+    events.take(run, hints)
+
+
+QUEUE: Final = Queue(_hand_over)
+"""Where hints go that a whole sync takes: into `raw`, in one transaction, before the inbox is told."""
+
+
+# --- before and after ---------------------------------------------------------------------------------------------
+
+
+def begin(session: ConsumersSession) -> dict[str, brake.Since]:
+    """Bring in step what a crash, a loss or an older file has left; returns what the settings let happen, since when."""
+    run = session.run
+    forgetting.begin(run)
+    if evidence.recover(run):
+        forgetting.begin(run)
+    since = brake.note_settings(run, session.crms)
+    if not run.dry_run:
+        with run.open() as db, db.transaction():
+            for crm in session.crms:
+                _requeue(session, db, crm)
+    return since
+
+
+def _requeue(session: ConsumersSession, db: Db, crm: str) -> None:
+    """Have everybody planned at a CRM whose map or settings changed since, inside the caller's transaction (5.7)."""
+    run = session.run
+    now = _planned_by(run, crm)
+    before = db.value("select planned_by from synced.crm_settings where crm = ?", [crm])
+    if run.full or (now is not None and before != now):
+        staging.requeue(run, db, crm, "full" if run.full else "settings")
+    if now is not None and before != now:
+        db.execute("update synced.crm_settings set planned_by = ? where crm = ?", [now, crm])
+
+
+def _planned_by(run: Run, crm: str) -> str | None:
+    """Return a fingerprint of what everybody is planned by at a CRM; None where its map cannot be read."""
+    merchant = run.merchant
+    settings = merchant.section(ConsumersSettings)
+    try:
+        field_map = map_file.load(merchant, crm)
+    except PipelineError:
+        return None  # told where the CRM's turn comes
+    targets = [[*entry.pair, str(entry.target(crm)), entry.text_version] for entry in targets_of(merchant, crm)]
+    told = [
+        *(field_map.fingerprint, sorted(targets, key=str), records_all(merchant, crm), settings.resubscribe),
+        *(settings.on_withdrawn, None if settings.only is None else sorted(settings.only), str(merchant.time_zone)),
+    ]
+    return sha256(json.dumps(told).encode()).hexdigest()[:24]
+
+
+def end(session: ConsumersSession) -> None:
+    """Count what waits, note when the route is due next, and remove what is kept no longer; a dry run changes nothing."""
+    run, report = session.run, session.told
+    with run.open() as db:
+        consumers = _waiting(db)
+        orders = counts.count_waiting(db)
+        report.waiting = consumers
+    report.left = {"events": 0, "orders": orders, "consumers": sum(consumers)}
+    report.plan = run.run_id
+    report.add_up()
+    if run.dry_run:
+        return
+    standing.look(run, report)
+    with run.open() as db:
+        with db.transaction():
+            evidence.note_read(db, EvidenceFile.of(run))
+        next_due = _next_due(session, db)
+    write_next_due(run, next_due)
+    evidence.prune(run)
+    raw_retention.prune_raw(run, SYSTEMS)
+    erasure.finish(run, forgetting.OWN)
+
+
+def count_events(session: ConsumersSession) -> None:
+    """Count the events that wait, once the inbox was told what was taken."""
+    report = session.told
+    if report.left is not None:
+        with suppress(*UNUSABLE):
+            report.left["events"] = counts.events(session.run.inbox, session.run.merchant.id).waiting
+
+
+def _waiting(db: Db) -> tuple[int, int]:
+    """Count consumers that were refused and wait, and those of whom something may be out; each once."""
+    refused = {
+        (row[0], row[1])
+        for row in db.rows(
+            """select system, id from synced.rejects where object = $object
+               union select crm, key from synced.subscription_rejects""",
+            {"object": OBJECT},
+        )
+    }
+    unknown = {
+        (row[0], row[1])
+        for row in db.rows(
+            """select system, id from synced.writes where outcome is null and object = $object
+               union select crm, key from synced.consent_evidence where outcome = 'unknown'""",
+            {"object": OBJECT},
+        )
+    }
+    return len(refused), len(unknown - refused)
+
+
+def _next_due(session: ConsumersSession, db: Db) -> datetime:
+    """Return when the route is due by time alone (UTC without zone): something waits, or it was quiet for a while."""
+    run = session.run
+    now = run.now()
+    settings = run.merchant.section(SoPostSettings)
+    times = [sopost_due.next_due_at(db, settings, now, follow_status=follows_status(run))]
+    times += [
+        db.value("select min(next_at) from synced.rejects where object = ?", [OBJECT]),
+        db.value("select min(next_at) from synced.subscription_rejects"),
+    ]
+    named = "list_contains($crms::varchar[], crm)"
+    values = {"crms": list(session.crms), "retry": due.RETRY}
+    if db.row(f"select 1 from planned.consumers_due where {named} and why <> $retry limit 1", values):
+        times.append(now)
+    known = [max(at, now + SOON) for at in times if at is not None]
+    if session.orders.left or session.orders.error is not None:
+        known.append(now + SOON)
+    return min([now + EVERY, *known])
+
+
+# --- SoPost -------------------------------------------------------------------------------------------------------
+
+
+def take_events(session: ConsumersSession, hints: Sequence[Hint]) -> None:
+    """Count the events that were taken; a dry run stores what waits without taking it."""
+    run, report = session.run, session.told
+    if run.dry_run:
+        hints = events.waiting(run)
+        events.peek(run, hints)
+    report.seen["events"] = sum((hint.system, hint.kind) == (SOPOST, ORDER) for hint in hints)
+
+
+def follows_status(run: Run) -> bool:
+    """Say whether later statuses of orders are read: the settings say so, or a map uses them (3.7d)."""
+    if run.merchant.section(ConsumersSettings).follow_status:
+        return True
+    for crm in staging.crms_of(run.merchant):
+        try:
+            if any(row.source == STATUS for row in map_file.load(run.merchant, crm).fields):
+                return True
+        except PipelineError:
+            continue
+    return False
+
+
+def read_orders(session: ConsumersSession, only: Collection[str] | None = None) -> None:
+    """Read the orders that are due.
+
+    Raises:
+        PipelineError: nothing is to be planned in this sync.
+    """
+    run, report = session.run, session.told
+    found = reading.read_orders(run, session.sopost, follow_status=follows_status(run), only=only)
+    session.orders = found
+    report.seen["orders"] = found.tried
+    report.orders.update(found.counts)
+
+
+def stage(session: ConsumersSession) -> None:
+    """Bring staged in step with raw, and say who is to be planned because of it."""
+    found = staging.stage(session.run, session.orders.read)
+    session.told.orders.update(found.orders)
+    session.told.noted_at_top.update(found.noted)
+
+
+# --- the CRMs -----------------------------------------------------------------------------------------------------
+
+
+def work(session: ConsumersSession, since: Mapping[str, brake.Since], only: Collection[str] | None = None) -> None:
+    """Plan and write who is due, CRM by CRM; an error of one of them is in its part of the report.
+
+    Args:
+        since: what the settings let happen at each, since when. only: address keys; None: everybody who is due.
+    """
+    run = session.run
+    writes = PUSH in session.selected and not run.dry_run
+    if writes:
+        with run.open() as db, db.transaction():
+            note_run(db, run.run_id, run.trigger)
+    desks: list[tuple[Desk, brake.Judged | None]] = []
+    for name in session.crms:
+        with _part(session, name):
+            with run.open() as db:
+                if not due.is_anybody(db, name, run.now()):
+                    continue
+            desk = session.desk(name, writes=writes)
+            desks.append((desk, _do(session, PLAN, _open, session, desk, since[name], only)))
+    refused = _refused(session, [one for _, judged in desks if judged for one in judged.verdicts], only)
+    for desk, judged in desks:
+        with _part(session, desk.name):
+            found = refused.get(desk.name)
+            if found and writes:
+                raise _unsafe(desk.name, found)
+            if judged is not None and writes:
+                brake.passed(desk, judged, since[desk.name])
+            Chunks(desk, lambda stage_name, make, *given: _do(session, stage_name, make, *given)).run(only)
+            if found:  # a dry run shows what is refused
+                raise _unsafe(desk.name, found)
+
+
+def _unsafe(name: str, found: Sequence[Verdict]) -> Unsafe:
+    return Unsafe(refusing.refusal(found) or "", system=name)
+
+
+def _open(
+    session: ConsumersSession, desk: Desk, since: brake.Since, only: Collection[str] | None
+) -> brake.Judged | None:
+    """Read what a CRM's account has, and judge what is due there; None where there is nobody to ask about."""
+    if not _anybody_to_ask_about(desk, only):
+        return None
+    desk.setup = desk.crm.begin(session.targets(desk.name))
+    return brake.judge(desk, since, session.orders.read, only)
+
+
+def _anybody_to_ask_about(desk: Desk, only: Collection[str] | None) -> bool:
+    for page in due.pages(desk.run, desk.name, only):
+        with desk.run.open() as db:
+            subjects = looking.load(desk, db, [one.email_key for one in page])
+        if any(looking.is_to_look_at(desk, one) for one in subjects):
+            return True
+    return False
+
+
+def _refused(
+    session: ConsumersSession, found: Sequence[Verdict], only: Collection[str] | None
+) -> dict[str, list[Verdict]]:
+    """Return the verdicts that hold, by CRM. A targeted sync is bound by what the last whole one has stored as well."""
+    run = session.run
+    if only is not None:
+        with run.open() as db:
+            stored = brake.standing(db, session.crms)
+        known = {(one.part, one.rule) for one in found}
+        found = [*found, *(one for some in stored.values() for one in some if (one.part, one.rule) not in known)]
+    holding: dict[str, list[Verdict]] = {}
+    for one in verdicts.refused(run, found):
+        holding.setdefault(one.part, []).append(one)
+    return holding
+
+
+def _do(session: ConsumersSession, stage_name: str, make: Callable[..., T], *given: Any) -> T:
+    """Run a part of a stage; also where the stage is not among those that were asked for, since the other needs it."""
+    if stage_name in session.selected:
+        made: Any = session.do(stage_name, lambda _, *rest: make(*rest), *given)
+        return made  # type: ignore[no-any-return]
+    return make(*given)
+
+
+@contextmanager
+def _part(session: ConsumersSession, name: str) -> Iterator[CrmPart]:
+    """Keep a CRM's trouble to itself; a full disk, and being stopped, are everybody's."""
+    part = session.told.crms[name]
+    try:
+        yield part
+    except Interrupted:
+        raise
+    except PipelineError as error:
+        if session.run.stop() and isinstance(error, TryLater):
+            raise
+        if error.system is None:
+            error.system = name
+        part.error = part.error or error
+    except OSError:
+        raise
+    except Exception as error:  # a fault of ours at one CRM is no reason to leave the others
+        part.error = part.error or Internal(describe(error), system=name)

@@ -1,0 +1,105 @@
+"""Runs all stages for one merchant: events, orders, what is wanted, and then CRM by CRM, some hundreds at a time.
+
+    raw      what SoPost said                     stages.take_events, stages.read_orders
+    staged   orders, consents, answers, people    stages.stage
+    planned  what each CRM must be told           stages.work: looked at, judged, planned ...
+    synced   what was accepted, and evidence      ... and written, before the next ones are looked at
+
+`run_stages` runs the stages that it is asked for; `sync` all of them, `dry_run` all but the last. The command line, the
+Dagster assets, a schedule and a backfill all call these functions. What a few hints name is synced by `targeted`, by
+the same steps. One CRM's failure never stops another's; SoPost's trouble stops no order that was read before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Any
+
+from vs_st_pipeline.domain.errors import Interrupted
+from vs_st_pipeline.domain.report import FAILED, OK, Report
+from vs_st_pipeline.pipeline import whole_hints
+from vs_st_pipeline.pipeline.session import StageDone
+from vs_st_pipeline.pipeline.status_file import record_run
+from vs_st_pipeline.platform.run import Run, new_run_id
+from vs_st_pipeline.routes.consumers import planning, stages
+from vs_st_pipeline.routes.consumers.report import ConsumersReport, new_report
+from vs_st_pipeline.routes.consumers.session import ConsumersSession, open_session
+from vs_st_pipeline.routes.consumers.stage_names import EVENTS, ORDERS, PLAN, PUSH, STAGED, STAGES
+from vs_st_pipeline.routes.consumers.staging import crms_of
+from vs_st_pipeline.routes.consumers.systems import NAME
+
+
+def sync(run: Run) -> Report:
+    """Run all stages for one merchant: the main job."""
+    return run_stages(run, STAGES)
+
+
+def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None] = lambda _: None) -> Report:
+    """Run these stages for one merchant, in order; never raises, what went wrong is in the report.
+
+    A merchant whose run was interrupted by something outside of it (`Interrupted`) is run again at once, and only once.
+
+    Args:
+        selected: names in `STAGES`. Without `PUSH` nothing is written.
+        on_stage: told of each stage as it is done, and again, with the sum, where it is done in parts.
+    """
+    if NAME not in run.merchant.routes:
+        return off(run)
+    report = _run_once(run, selected, on_stage)
+    if isinstance(report.error, Interrupted) and not run.stop():
+        run, first = replace(run, run_id=new_run_id()), report
+        report = _run_once(run, selected, on_stage)
+        report.add_earlier_try(first)
+    if PUSH in selected and not run.dry_run:
+        record_run(run, report)  # a view for `vs-st merchants`
+    return report
+
+
+def off(run: Run) -> Report:
+    """Return the report of a run for a merchant whose route is off: nothing is called, nothing made (routes.md R51)."""
+    fault = None if NAME in run.merchant.paused else run.merchant.faults.get(NAME)
+    report = new_report(run.merchant.id, run.run_id)
+    report.status, report.error = (FAILED, fault) if fault else (OK, None)
+    return report
+
+
+def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None]) -> ConsumersReport:
+    with open_session(run, selected, on_stage) as session:
+        try:
+            _all_stages(session, whole=EVENTS in selected and PUSH in selected)
+        finally:
+            stages.count_events(session)
+    session.told.end()
+    return session.told
+
+
+def _all_stages(session: ConsumersSession, *, whole: bool) -> None:
+    run, selected, report = session.run, session.selected, session.told
+    with run.sync_lock(), whole_hints.taken(run, stages.QUEUE if whole else None) as hints:
+        since = stages.begin(session)
+        report.hints |= {"taken": len(hints.hints), "records": len({hint.record for hint in hints.hints})}
+        try:
+            session.do(EVENTS, stages.take_events, hints.hints)
+            session.do(ORDERS, stages.read_orders)
+            session.do(STAGED, stages.stage)
+            if PLAN in selected or PUSH in selected:
+                stages.work(session, since)
+        finally:
+            stages.end(session)
+        if session.orders.error is not None:
+            raise session.orders.error
+
+
+def dry_run(run: Run) -> tuple[Report, dict[str, Any]]:
+    """Run all stages but the last; a later sync does all that it would have done without the dry run.
+
+    Returns:
+        The report, and the plan CRM by CRM (`crms`) with addresses and values in full.
+    """
+    rows: dict[str, Any] = {"crms": []}
+    run = replace(run, dry_run=True)
+    report = run_stages(run, STAGES[:-1])
+    if NAME in run.merchant.routes and run.file().exists():
+        rows["crms"] = planning.planned_rows(run, crms_of(run.merchant))
+    return report, rows

@@ -1,0 +1,1 @@
+"""HubSpot's connector, against its stand-in."""

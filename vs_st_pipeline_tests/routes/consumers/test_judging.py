@@ -1,0 +1,468 @@
+"""Who may be subscribed to what, and who is held: consumers.md 6.1, 6.2, 7.3 to 7.8 and 7.11 to 7.14, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from vs_st_pipeline.domain.crm import (
+    DELETED_THERE,
+    MERGED_THERE,
+    OTHER_PRIMARY_EMAIL,
+    SEVERAL_CONTACTS,
+    Seen,
+    Standing,
+    State,
+    Target,
+    TargetInfo,
+)
+from vs_st_pipeline.routes.consumers import judging
+from vs_st_pipeline.routes.consumers.consumers import Consumer
+from vs_st_pipeline.routes.consumers.judging import Act, Action, Decision, Known, Outcome, Rules
+from vs_st_pipeline_tests.routes.consumers.people import (
+    NEWS,
+    NOW,
+    TRIAL,
+    act,
+    ago,
+    consumer,
+    offer,
+    seen,
+    unsubscribed,
+)
+
+LIST = Target("X7aBcD")  # a target that is a list itself
+
+
+def judge(
+    who: Consumer,
+    what: Seen,
+    *acts: Act,
+    known: Known = Known(),
+    infos: Mapping[Target, TargetInfo] | None = None,
+    **rules: Any,
+) -> Decision:
+    return judging.judge(who, what, acts, known, infos or {}, Rules(**rules))
+
+
+def done(found: Decision) -> list[tuple[str, str, str]]:
+    return [(one.action.value, one.target.id, one.offer.order_id) for one in found.subscriptions]
+
+
+# --- 7.2, 7.3: only consents ---
+
+
+def test_c7_2_a_consent_subscribes_its_own_target_and_nothing_else() -> None:
+    found = judge(consumer(offer()), seen())
+    assert done(found) == [("subscribe", NEWS.id, "o1")]
+    assert found.fields and found.held is None and found.subscriptions[0].lists == ("42",)
+
+
+def test_c7_3_without_a_consent_nothing_is_written_unless_the_crm_records_everybody() -> None:
+    nobody = consumer()
+    skipped = judge(nobody, seen())
+    assert skipped.without_consent and not skipped.fields and not skipped.creates and not skipped.subscriptions
+    recorded = judge(nobody, seen(record=False), records_all=True)
+    assert recorded.without_consent and recorded.fields and recorded.creates and not recorded.subscriptions
+
+
+@pytest.mark.parametrize("standing", [True, False])
+def test_c7_12_a_vanished_consent_that_was_never_used_subscribes_nobody(standing: bool) -> None:
+    found = judge(consumer(offer(usable=False, standing=standing)), seen())
+    assert found.without_consent and not found.fields and not found.subscriptions
+
+
+def test_c7_12_a_vanished_consent_that_was_used_stands_for_fields() -> None:
+    gone = offer(usable=False)
+    found = judge(consumer(gone), seen(State.SUBSCRIBED), act(gone))
+    assert found.fields and not found.without_consent and not found.subscriptions
+
+
+def test_c7_12_an_approved_order_again_leaves_what_is_spent_spent() -> None:
+    again = offer()
+    assert done(judge(consumer(again), seen(State.SUBSCRIBED), act(again))) == []
+
+
+# --- 7.4, 7.5: states ---
+
+
+def test_c7_4_a_suppressed_person_is_held() -> None:
+    found = judge(consumer(offer()), seen(Standing(State.SUPPRESSED, reason="HARD_BOUNCE")))
+    assert found.held == "suppressed_there" and not found.subscriptions and not found.fields
+
+
+def test_c7_4_subscribed_already_is_evidence_alone() -> None:
+    found = judge(consumer(offer()), seen(State.SUBSCRIBED))
+    assert done(found) == [("already", NEWS.id, "o1")] and found.fields
+
+
+def test_c7_4_subscribed_and_not_on_the_list_is_added_to_it() -> None:
+    found = judge(consumer(offer()), seen(Standing(State.SUBSCRIBED, missing=("42",))))
+    assert done(found) == [("add_to_list", NEWS.id, "o1")] and found.subscriptions[0].lists == ("42",)
+
+
+def test_c7_4_each_target_is_judged_by_itself_and_the_reason_is_noted_where_another_one_lets_fields_pass() -> None:
+    standings = {NEWS: Standing(State.SUPPRESSED), TRIAL: Standing(State.NEVER)}
+    found = judge(consumer(offer(), offer(target=TRIAL)), seen(standings=standings))
+    assert done(found) == [("subscribe", TRIAL.id, "o1")]
+    assert found.held is None and found.fields and "suppressed_there" in found.noted
+
+
+def test_c7_8_the_reason_is_noted_and_fields_are_written_where_everybody_is_recorded() -> None:
+    found = judge(consumer(offer()), seen(State.SUPPRESSED), records_all=True)
+    assert found.held is None and found.fields and "suppressed_there" in found.noted and not found.subscriptions
+
+
+# --- 7.6: again, only by a newer consent ---
+
+
+@pytest.mark.parametrize(
+    ("earliest", "since", "again"),
+    [
+        (ago(hours=1), ago(hours=1, minutes=6), True),
+        (ago(hours=1), ago(hours=1, minutes=5), False),  # not more than five minutes
+        (ago(hours=2), ago(hours=1), False),
+        (None, ago(days=400), False),  # unknown is never later
+        (ago(hours=1), None, False),  # one unsubscription has no time
+    ],
+)
+def test_c7_6_an_unsubscribed_person_is_subscribed_again_only_by_a_surely_newer_consent(
+    earliest: Any, since: Any, again: bool
+) -> None:
+    found = judge(consumer(offer(earliest_at=earliest)), seen(unsubscribed(since)))
+    assert bool(done(found)) == again and found.held == (None if again else "unsubscribed_there")
+
+
+def test_c7_6_resubscribe_never() -> None:
+    newer = consumer(offer(earliest_at=NOW))
+    assert judge(newer, seen(unsubscribed(ago(days=9))), resubscribe=False).held == "unsubscribed_there"
+
+
+def test_c7_6_an_imported_order_without_a_time_subscribes_nobody() -> None:
+    found = judge(consumer(offer(imported=True, earliest_at=None)), seen())
+    assert found.held == "consent_time_unknown" and not found.subscriptions
+    known = judge(consumer(offer(imported=True, earliest_at=ago(days=3))), seen())
+    assert done(known) == [("subscribe", NEWS.id, "o1")]
+
+
+def test_c7_6_an_order_by_webhook_with_its_time_unknown_subscribes_who_never_was() -> None:
+    assert done(judge(consumer(offer(earliest_at=None)), seen())) == [("subscribe", NEWS.id, "o1")]
+
+
+# --- 7.7: one consent, one subscription ---
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, Outcome.UNDONE])
+@pytest.mark.parametrize("action", [Action.SUBSCRIBE, Action.ALREADY, Action.ADD_TO_LIST])
+def test_c7_7_a_spent_consent_is_never_used_again(action: Action, outcome: Outcome) -> None:
+    one = offer()
+    found = judge(consumer(one), seen(State.NEVER), act(one, action, outcome))
+    assert found.held == "removed_there" and not found.subscriptions
+
+
+@pytest.mark.parametrize("state", [State.SUBSCRIBED, Standing(State.SUBSCRIBED, missing=("42",))])
+def test_c7_7_what_became_of_a_spent_consent_is_left_alone(state: Any) -> None:
+    one = offer()
+    found = judge(consumer(one), seen(state), act(one))
+    assert not found.subscriptions and found.fields and found.held is None
+
+
+def test_c7_7_only_a_consent_of_another_order_counts_anew() -> None:
+    one, other = offer("o1"), offer("o2")
+    found = judge(consumer(one, other), seen(State.NEVER), act(one))
+    assert done(found) == [("subscribe", NEWS.id, "o2")]
+
+
+def test_c7_7_of_several_the_latest_is_used_and_the_others_are_spent_with_it() -> None:
+    offers = (offer("o1", earliest_at=ago(days=1)), offer("o3", earliest_at=None), offer("o2", earliest_at=ago(days=1)))
+    [one] = judge(consumer(*offers), seen()).subscriptions
+    assert one.offer.order_id == "o2"  # ties by greater order id
+    assert {other.order_id for other in one.also} == {"o1", "o3"}
+
+
+def test_c7_7_the_same_consent_at_another_target_is_not_spent() -> None:
+    one = offer(target=TRIAL)
+    other = act(offer(target=NEWS, consent_id=one.consent_id))
+    assert done(judge(consumer(one), seen(), other)) == [("subscribe", TRIAL.id, "o1")]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "again"),
+    [
+        (Outcome.REJECTED, "INVALID_EMAIL", True),
+        (Outcome.NOT_DONE, None, True),
+        (Outcome.REJECTED, "not_applied", False),
+        (Outcome.REJECTED, "kept_unsubscribed", False),
+    ],
+)
+def test_c7_7_what_was_not_done_is_not_spent_but_for_what_the_crm_did_not_apply(
+    outcome: Outcome, code: str | None, again: bool
+) -> None:
+    one = offer()
+    assert bool(done(judge(consumer(one), seen(), act(one, outcome=outcome, code=code)))) == again
+
+
+def test_c6_nothing_is_sent_for_a_target_whose_last_outcome_is_unknown() -> None:
+    one, other = offer("o1"), offer("o2")
+    found = judge(consumer(one, other), seen(), act(one, outcome=Outcome.UNKNOWN))
+    assert found.unsettled and not found.subscriptions
+
+
+def test_c7_4_lists_that_were_left_open_are_added_later() -> None:
+    one = offer()
+    found = judge(consumer(one), seen(Standing(State.SUBSCRIBED, missing=("42",))), act(one, lists_open=True))
+    assert done(found) == [("add_to_list", NEWS.id, "o1")]
+
+
+# --- 7.13: double opt-in ---
+
+
+CONFIRMS = {LIST: TargetInfo(confirms=True)}
+
+
+def test_c7_13_a_double_opt_in_list_gets_its_job_once_also_for_somebody_subscribed_elsewhere() -> None:
+    elsewhere = seen(standings={LIST: Standing(State.SUBSCRIBED, missing=(LIST.id,))})
+    one = offer(target=LIST)
+    [made] = judge(consumer(one), elsewhere, infos=CONFIRMS).subscriptions
+    assert made.action is Action.SUBSCRIBE and made.confirms
+    waiting = act(one, outcome=Outcome.AWAITING)
+    found = judge(consumer(one), elsewhere, waiting, infos=CONFIRMS)
+    assert not found.subscriptions and found.fields
+
+
+def test_c7_13_while_one_consent_awaits_confirmation_another_is_spent_without_a_job() -> None:
+    one, other = offer("o1", target=LIST), offer("o2", target=LIST)
+    never = seen(standings={LIST: Standing(State.NEVER)})
+    found = judge(consumer(one, other), never, act(one, outcome=Outcome.AWAITING), infos=CONFIRMS)
+    assert done(found) == [("already", LIST.id, "o2")]
+
+
+def test_c7_4_a_single_opt_in_list_is_added_to_alone_where_the_person_is_subscribed() -> None:
+    elsewhere = seen(standings={LIST: Standing(State.SUBSCRIBED, missing=(LIST.id,))})
+    assert done(judge(consumer(offer(target=LIST)), elsewhere)) == [("add_to_list", LIST.id, "o1")]
+
+
+# --- 6.2, 7.14: records ---
+
+
+@pytest.mark.parametrize("held", [SEVERAL_CONTACTS, MERGED_THERE, OTHER_PRIMARY_EMAIL])
+def test_c6_2_a_record_that_may_not_be_written_holds_its_person(held: str) -> None:
+    for rules in ({}, {"records_all": True}):
+        found = judge(consumer(offer()), seen(held=held), **rules)
+        assert found.held == held and not found.subscriptions and not found.fields
+
+
+def test_c6_2_a_deleted_person_is_not_made_again_until_a_newer_order_consents() -> None:
+    gone = seen(held=DELETED_THERE)
+    first = judge(consumer(offer(first_seen_at=ago(minutes=1))), gone)
+    assert first.held == DELETED_THERE and first.deleted and not first.subscriptions
+    noticed = Known("r1", deleted_at=ago(hours=2))
+    older = offer("o1", first_seen_at=ago(hours=3))
+    assert judge(consumer(older), gone, known=noticed).held == DELETED_THERE
+    found = judge(consumer(older, offer("o2", first_seen_at=ago(hours=1))), gone, known=noticed)
+    assert found.held is None and found.creates and done(found) == [("subscribe", NEWS.id, "o2")]
+    assert found.subscriptions[0].also == ()  # the older consent does not count for the new record
+
+
+def test_c6_2_a_person_who_was_deleted_stays_so_when_the_crm_has_forgotten_the_record() -> None:
+    known = Known(None, deleted_at=ago(hours=2))
+    assert judge(consumer(offer(first_seen_at=ago(hours=3))), seen(record=False), known=known).held == DELETED_THERE
+
+
+def test_c6_2_found_under_another_id_is_followed() -> None:
+    found = judge(consumer(offer()), seen(gone=True), known=Known("old", deleted_at=ago(hours=2)))
+    assert found.held is None and found.fields
+
+
+def test_c7_14_somebody_known_by_imports_alone_is_not_created() -> None:
+    imported = offer(imported=True, may_create=False)
+    found = judge(consumer(imported), seen(record=False))
+    assert found.held == "not_there" and not found.creates and not found.subscriptions
+    assert judge(consumer(imported), seen()).held is None  # who is there is written
+    assert judge(consumer(imported, offer("o2")), seen(record=False)).creates
+    without = consumer(may_create=False)
+    assert judge(without, seen(record=False), records_all=True).held == "not_there"
+
+
+def test_r66_a_rehearsal_holds_everybody_else() -> None:
+    found = judge(consumer(offer()), seen(), only=frozenset({"somebody@else.example"}))
+    assert found.held == "rehearsal" and not found.subscriptions and not found.fields
+    assert done(judge(consumer(offer()), seen(), only=frozenset({"jane@example.com"})))
+
+
+def test_c8_a_consumer_is_held_by_the_first_reason() -> None:
+    standings = {NEWS: unsubscribed(NOW), TRIAL: Standing(State.SUPPRESSED)}
+    found = judge(consumer(offer(), offer(target=TRIAL)), seen(standings=standings))
+    assert found.held == "suppressed_there" and found.held_consent == "c-777"
+
+
+# --- 6.5: a target that is not there ---
+
+
+def test_c6_5_a_missing_target_waits_and_fields_are_written_all_the_same() -> None:
+    found = judge(consumer(offer()), seen(standings={}), infos={NEWS: TargetInfo(missing="no such list")})
+    assert found.fields and not found.subscriptions and [one[0] for one in found.missing] == [NEWS]
+
+
+def test_c6_a_refused_subscription_waits_for_its_next_try_and_another_wish_does_not() -> None:
+    one = offer()
+    waits = Known("r1", waits={NEWS.id: judging.asked_as(Action.SUBSCRIBE, one)})
+    found = judge(consumer(one), seen(), known=waits)
+    assert not found.subscriptions and found.waits and "waiting_retry" in found.noted and found.fields
+    assert done(judge(consumer(one, offer("o2", earliest_at=NOW)), seen(), known=waits))
+
+
+# --- 7.11: withdrawn ---
+
+
+def withdrawn(order_id: str = "o1", target: Target = NEWS) -> Any:
+    return offer(order_id, target, standing=False, usable=False, withdrawn=True, consent_status="WITHDRAWN")
+
+
+def test_c7_11_what_we_did_is_undone_and_no_more() -> None:
+    gone = withdrawn()
+    found = judge(consumer(gone), seen(State.SUBSCRIBED), act(gone))
+    [one] = found.subscriptions
+    assert (one.action, one.from_target, one.lists, one.wholly) == (Action.UNSUBSCRIBE, True, ("42",), True)
+    assert "withdrawn" in found.noted and not found.fields
+    added = judge(consumer(gone), seen(State.SUBSCRIBED), act(gone, Action.ADD_TO_LIST))
+    assert [(one.from_target, one.lists) for one in added.subscriptions] == [(False, ("42",))]
+    assert not judge(consumer(gone), seen(State.SUBSCRIBED), act(gone, Action.ALREADY)).subscriptions
+
+
+@pytest.mark.parametrize("state", [State.NEVER, unsubscribed(NOW), State.SUPPRESSED])
+def test_c7_11_what_the_person_did_after_us_is_left_alone(state: Any) -> None:
+    gone = withdrawn()
+    assert not judge(consumer(gone), seen(state), act(gone)).subscriptions
+
+
+def test_c7_11_nothing_is_undone_while_another_consent_names_the_target() -> None:
+    gone, stands = withdrawn("o1"), offer("o2")
+    acts = (act(gone), act(stands, Action.ALREADY))
+    assert not judge(consumer(gone, stands), seen(State.SUBSCRIBED), *acts).subscriptions
+    both = consumer(gone, withdrawn("o2"))
+    assert [one.action for one in judge(both, seen(State.SUBSCRIBED), *acts).subscriptions] == [Action.UNSUBSCRIBE]
+
+
+def test_c7_11_note_alone() -> None:
+    gone = withdrawn()
+    found = judge(consumer(gone), seen(State.SUBSCRIBED), act(gone), unsubscribe_withdrawn=False)
+    assert not found.subscriptions and "withdrawn" in found.noted
+
+
+def test_c7_11_undone_once_and_a_later_consent_begins_anew() -> None:
+    gone = withdrawn()
+    acts = [act(gone), act(gone, Action.UNSUBSCRIBE)]
+    assert not judge(consumer(gone), seen(State.SUBSCRIBED), *acts).subscriptions
+    later = offer("o2")
+    acts.append(act(later))
+    assert not judge(consumer(gone, later), seen(State.SUBSCRIBED), *acts).subscriptions
+    again = judge(consumer(gone, withdrawn("o2")), seen(State.SUBSCRIBED), *acts)
+    assert [one.action for one in again.subscriptions] == [Action.UNSUBSCRIBE]
+
+
+def test_c7_11_nobody_is_unsubscribed_wholly_who_was_subscribed_before_us_or_stands_elsewhere_by_us() -> None:
+    gone = withdrawn(target=LIST)
+    on_it = seen(standings={LIST: Standing(State.SUBSCRIBED), NEWS: Standing(State.SUBSCRIBED)})
+    [one] = judge(consumer(gone), on_it, act(gone, state_before="subscribed")).subscriptions
+    assert not one.wholly
+    other = offer("o1", NEWS)
+    [two] = judge(consumer(gone, other), on_it, act(gone), act(other)).subscriptions
+    assert not two.wholly
+
+
+def test_c7_12_a_rejected_order_unsubscribes_nobody() -> None:
+    gone = offer(standing=False, usable=False)
+    found = judge(consumer(gone, noted=frozenset({"rejected_after_write"})), seen(State.SUBSCRIBED), act(gone))
+    assert not found.subscriptions and found.without_consent
+
+
+def test_c7_10_an_opt_out_that_was_overridden_is_undone_until_it_is() -> None:
+    one = offer()
+    met = act(one, outcome=Outcome.UNDONE)
+    found = judge(consumer(one), seen(State.SUBSCRIBED), met)
+    assert [made.action for made in found.subscriptions] == [Action.UNSUBSCRIBE]
+    assert not judge(consumer(one), seen(State.SUBSCRIBED), met, act(one, Action.UNSUBSCRIBE)).subscriptions
+
+
+# --- what a look says of what was unknown ---
+
+
+LATE = Rules(shows_late=True)
+
+
+def settled(one: Act, standing: Standing, target: Target = NEWS, rules: Rules = Rules(), **given: Any) -> Any:
+    return judging.settle(one, standing, target, confirms=given.get("confirms", False), rules=rules, now=NOW)
+
+
+def unknown(action: Action = Action.SUBSCRIBE, target: Target = NEWS, **given: Any) -> Act:
+    return act(offer(target=target), action, Outcome.UNKNOWN, **{"sent_at": ago(seconds=5), **given})
+
+
+@pytest.mark.parametrize(
+    ("standing", "expected"),
+    [
+        (Standing(State.SUBSCRIBED), (Outcome.ACCEPTED, None, False)),
+        (Standing(State.SUBSCRIBED, missing=("42",)), (Outcome.ACCEPTED, None, True)),
+        (Standing(State.NEVER), (Outcome.NOT_DONE, None, False)),
+        (unsubscribed(NOW), (Outcome.NOT_DONE, None, False)),
+    ],
+)
+def test_c6_an_unknown_subscription_is_settled_by_the_next_look(standing: Standing, expected: Any) -> None:
+    assert settled(unknown(), standing) == expected
+
+
+def test_c7_13_what_a_crm_does_not_show_stays_unknown_for_an_hour_and_is_sent_three_times_at_most() -> None:
+    never = Standing(State.NEVER)
+    assert settled(unknown(target=LIST), never, LIST, LATE) is None
+    hour = {"target": LIST, "sent_at": NOW - timedelta(hours=1)}
+    assert settled(unknown(**hour), never, LIST, LATE)[0] is Outcome.NOT_DONE
+    assert settled(unknown(**hour, tries=3), never, LIST, LATE) == (Outcome.REJECTED, "not_applied", False)
+    kept = unknown(**hour, state_before="unsubscribed")
+    assert settled(kept, unsubscribed(ago(days=9)), LIST, LATE) == (Outcome.REJECTED, "kept_unsubscribed", False)
+
+
+def test_c7_13_a_second_try_is_counted() -> None:
+    one = offer(target=LIST)
+    never = seen(standings={LIST: Standing(State.NEVER)})
+    tried = act(one, outcome=Outcome.NOT_DONE, tries=2)
+    [made] = judge(consumer(one), never, tried).subscriptions
+    assert made.tries == 3
+
+
+def test_c7_13_an_unknown_double_opt_in_is_never_sent_again() -> None:
+    found = settled(unknown(target=LIST), Standing(State.NEVER), LIST, LATE, confirms=True)
+    assert found == (Outcome.AWAITING, None, False)
+
+
+@pytest.mark.parametrize(
+    ("standing", "expected"),
+    [
+        (unsubscribed(NOW), Outcome.ACCEPTED),
+        (Standing(State.NEVER), Outcome.ACCEPTED),
+        (Standing(State.SUBSCRIBED), Outcome.NOT_DONE),
+    ],
+)
+def test_rulings_5_an_unknown_undo_is_settled_by_reading(standing: Standing, expected: Outcome) -> None:
+    assert settled(unknown(Action.UNSUBSCRIBE), standing)[0] is expected
+
+
+def acts_and_offers() -> Sequence[Outcome]:
+    return list(Outcome)
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("outcome", [None, *Outcome])
+@pytest.mark.parametrize("usable", [True, False])
+def test_nobody_is_subscribed_but_by_a_fresh_usable_consent_and_an_allowing_state(
+    state: State, outcome: Outcome | None, usable: bool
+) -> None:
+    one = offer(usable=usable, standing=usable)
+    acts = [] if outcome is None else [act(one, outcome=outcome)]
+    for rules in ({}, {"records_all": True}):
+        for made in judge(consumer(one), seen(state), *acts, **rules).subscriptions:
+            if made.action in (Action.SUBSCRIBE, Action.ADD_TO_LIST):
+                assert usable and state is State.NEVER and outcome in (None, Outcome.REJECTED, Outcome.NOT_DONE)
