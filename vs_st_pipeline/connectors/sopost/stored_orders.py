@@ -17,7 +17,7 @@ from vs_st_pipeline.connectors.sopost.settings import SoPostSettings
 from vs_st_pipeline.connectors.sopost.statuses import APPROVED, PENDING, classify, wants_body
 from vs_st_pipeline.connectors.sopost.streams import ORDERS
 from vs_st_pipeline.connectors.sopost.traces import names_in
-from vs_st_pipeline.connectors.sopost.words import loosely
+from vs_st_pipeline.domain.loosely import loosely
 from vs_st_pipeline.domain.records import CLEARS_AFTER
 from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
 from vs_st_pipeline.platform.warehouse.suppression import filter_suppressed
