@@ -123,7 +123,12 @@ class Look:
 
     def known(self, crm: str) -> set[str]:
         """Return of whom there is a record."""
-        return set({HUBSPOT: self.contacts, KLAVIYO: self.profiles, SALESFORCE: self.people}[crm])
+        match crm:
+            case "hubspot":
+                return set(self.contacts)
+            case "klaviyo":
+                return set(self.profiles)
+        return set(self.people)
 
 
 @dataclass
