@@ -5,6 +5,8 @@ Data flow: planned.consumers_due -> chunks -> `looking`, `planning`, `writing` -
 A chunk is written before the next one is looked at, so that no state is old when somebody is subscribed, and memory
 does not grow with the merchant. Whoever has to be looked at again (somebody made the record meanwhile, no answer came,
 the minute was over) is, in the same chunk; where a chunk takes longer than a minute, it is halved.
+
+It is long because a person's way from being due to being done is told here from end to end.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Data flow: due people -> Consumer and what was done before (`Subject`) -> `Crm.look` -> raw.<crm>_*, settled outcomes.
 
 Whoever has no consent here, and whom nothing was done for, is not asked about (consumers.md 7.3).
+
+It is long because what is remembered of a person is loaded, and corrected by a look, in one place.
 """
 
 from __future__ import annotations
