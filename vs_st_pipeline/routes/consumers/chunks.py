@@ -53,6 +53,8 @@ class Chunks:
             asked = [one for one in subjects if looking.is_to_look_at(desk, one)]
             asked_keys = {one.key for one in asked}
             self._do(PLAN, self._leave, [one for one in subjects if one.key not in asked_keys])
+            if not desk.is_open:  # their time came just now: they stay due
+                continue
             waiting += asked
             while len(waiting) >= (size := max(1, desk.crm.chunk)):
                 self._chunk(waiting[:size])

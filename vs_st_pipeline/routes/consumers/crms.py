@@ -68,6 +68,7 @@ def _open(
     if not _anybody_to_ask_about(desk, only):
         return None
     desk.setup = desk.crm.begin(session.targets(desk.name))
+    desk.is_open = True
     return brake.judge(desk, since, session.orders.read, only)
 
 

@@ -21,7 +21,6 @@ from vs_st_pipeline.domain.errors import GiveUp, PipelineError
 from vs_st_pipeline.domain.hints import Hint
 from vs_st_pipeline.pipeline import erasure, raw_retention
 from vs_st_pipeline.pipeline.hinted import Queue
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
 from vs_st_pipeline.pipeline.once.schedule import SOON, write_next_due
 from vs_st_pipeline.platform.inbox.store import UNUSABLE
 from vs_st_pipeline.platform.run import Run
@@ -32,6 +31,7 @@ from vs_st_pipeline.routes.consumers import (
     evidence,
     forgetting,
     map_file,
+    planning,
     retention,
     staging,
     standing,
@@ -105,15 +105,17 @@ def end(session: ConsumersSession) -> None:
         consumers = _waiting(db)
         orders = counts.count_waiting(db)
         report.waiting = consumers
+        for part in report.crms.values():
+            part.noted.update(planning.lasting_notes(run, db, part.name))
     report.left = {"events": 0, "orders": orders, "consumers": sum(consumers)}
     report.plan = run.run_id
     report.add_up()
     if run.dry_run:
         return
     standing.look(run, report)
+    if session.evidence_in_step:
+        evidence.note_read(run)
     with run.open() as db:
-        with db.transaction():
-            evidence.note_read(db, EvidenceFile.of(run))
         next_due = _next_due(session, db)
     write_next_due(run, next_due)
     evidence.prune(run)
