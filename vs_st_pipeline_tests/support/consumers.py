@@ -23,6 +23,7 @@ from typing import Any
 import yaml
 from click.testing import CliRunner
 
+from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import BadSettings
@@ -213,6 +214,7 @@ class Scene:
             "VS_ST_NOW": self.now.isoformat() if self.now else None,
             **self.more_environment,
         }
+        _of_this_folder(self.data)
         done = CliRunner().invoke(cli, list(arguments), env=environment)
         if isinstance(done.exception, BadSettings):
             return Ran(2, done.stdout, done.exception.message)
@@ -315,6 +317,13 @@ class Scene:
         for crm in CRMS:
             found += _unlike_books(crm, self.books(crm), [one for one in rows if one["crm"] == crm])
         return found
+
+
+def _of_this_folder(data: Path) -> None:
+    """Let the command take this data folder: it keeps the one that it met first, for the process."""
+    kept = cli_sync._warehouse
+    if kept is not None and kept.data_dir != data:
+        cli_sync._warehouse = None
 
 
 def _twice(rows: Iterable[Record]) -> list[str]:

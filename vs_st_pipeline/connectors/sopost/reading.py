@@ -35,8 +35,8 @@ from vs_st_pipeline.domain.single_reads import IN_A_ROW, SingleReads, is_of_one_
 from vs_st_pipeline.platform.http.client import NOT_THERE
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 
-_AT_ONCE: Final = 200  # orders that are stored together
-_SECONDS: Final = 2.0  # after which fewer are
+_AT_ONCE: Final = 500  # orders that are stored together
+_SECONDS: Final = 10.0  # after which fewer are
 
 
 @dataclass(slots=True)

@@ -1,10 +1,10 @@
 """Brings people at one CRM to what is wanted, some hundreds at a time: looked at, judged, planned and written.
 
-Data flow: planned.consumers_due -> chunks -> `looking`, `planning`, `writing` -> who is done leaves planned.consumers_due.
+Data flow: planned.consumers_due -> chunks -> `looking`, `planning`, `writing` -> who is done is not due any more.
 
-A chunk is written before the next one is looked at, so that no state is old when somebody is subscribed, and memory does
-not grow with the merchant. Whoever has to be looked at again (somebody made the record meanwhile, no answer came, the
-minute was over) is, in the same chunk; where a chunk takes longer than a minute, it is halved.
+A chunk is written before the next one is looked at, so that no state is old when somebody is subscribed, and memory
+does not grow with the merchant. Whoever has to be looked at again (somebody made the record meanwhile, no answer came,
+the minute was over) is, in the same chunk; where a chunk takes longer than a minute, it is halved.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Keeps the evidence of every subscription, in the database and in a file that outlives it (consumers.md 7.9, R35).
 
-Data flow: a subscription about to be sent -> synced.consent_evidence -> a line of `consumers.evidence.jsonl`, with fsync
--> the send -> outcome. After a loss, the other way.
+Data flow: a subscription about to be sent -> synced.consent_evidence -> a line of `consumers.evidence.jsonl`, with
+fsync -> the send -> outcome. After a loss, the other way.
 
 A row is stored before its line, and its line before the send. So after a crash a row without a line was not sent, and a
 line without a row (an older database was put back) may have been. What each of them lacks it gets from the other
@@ -27,6 +27,7 @@ from vs_st_pipeline.platform.warehouse.suppression import EMAIL, Suppressed, has
 from vs_st_pipeline.routes.consumers.consumers import Offer
 from vs_st_pipeline.routes.consumers.judging import Act, Action, Outcome, Subscription
 
+USED_FOR: Final = timedelta(days=7 * 365)  # an order that is older subscribes nobody: its evidence may be removed
 KEPT_FOR: Final = timedelta(days=7 * 366)  # R67
 _AT_ONCE: Final = 2_000  # lines that are taken in together
 
@@ -244,7 +245,11 @@ def unknown_people(db: Db, crm: str, run_id: str, after: str, most: int) -> list
 
 
 def of_person(db: Db, address: str) -> list[dict[str, Any]]:
-    """Return all rows of one address (as `email_key` gives it), oldest first, as `vs-st consumers evidence --json` shows them."""
+    """Return all rows of one address, oldest first, as `vs-st consumers evidence --json` shows them.
+
+    Args:
+        address: as `email_key` gives it.
+    """
     names = [name for name in COLUMNS if name not in ("seq", "key", "lists_open", "from_target")]
     rows = db.rows(
         f"select {', '.join(names)} from synced.consent_evidence where key = ? order by seq", [person_key(address)]

@@ -24,6 +24,7 @@ from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.domain.plan import Change, Wanted
 from vs_st_pipeline.domain.records import LARGEST_GAP
 from vs_st_pipeline.domain.refs import Ref
+from vs_st_pipeline.platform.cpu_slots import releasing
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger, outbox
@@ -70,7 +71,7 @@ class Desk:
     writes: bool = True
     http: HttpClient | None = None
     monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = releasing(time.sleep)
     sent: int = 0
     items: int = 0
     failures: int = 0

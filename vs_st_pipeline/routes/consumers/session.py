@@ -82,6 +82,7 @@ class ConsumersSession(Session):
             unsubscribe_withdrawn=settings.on_withdrawn == "unsubscribe",
             only=None if settings.only is None else frozenset(settings.only),
             shows_late=crm.shows_within.total_seconds() > 0,
+            oldest=run.now() - evidence.USED_FOR,
         )
 
         def load(db: Db, email_keys: Collection[str]) -> list[consumers.Consumer]:

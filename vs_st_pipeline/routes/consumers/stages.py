@@ -19,7 +19,7 @@ from vs_st_pipeline.connectors.sopost.settings import SoPostSettings
 from vs_st_pipeline.connectors.sopost.streams import ORDER
 from vs_st_pipeline.domain import brake as refusing
 from vs_st_pipeline.domain.brake import Verdict
-from vs_st_pipeline.domain.errors import Internal, Interrupted, PipelineError, TryLater, Unsafe
+from vs_st_pipeline.domain.errors import GiveUp, Internal, Interrupted, PipelineError, TryLater, Unsafe
 from vs_st_pipeline.domain.hints import Hint
 from vs_st_pipeline.pipeline import erasure, raw_retention, verdicts
 from vs_st_pipeline.pipeline.hinted import Queue
@@ -37,6 +37,7 @@ from vs_st_pipeline.routes.consumers import (
     forgetting,
     looking,
     map_file,
+    retention,
     staging,
     standing,
 )
@@ -49,6 +50,7 @@ from vs_st_pipeline.routes.consumers.stage_names import PLAN, PUSH
 
 T = TypeVar("T")
 STATUS: Final = "newest_order.status"  # a map that uses it has later statuses read
+SLOWLY: Final = timedelta(minutes=5)  # for what shows late, or needs a person first
 EVERY: Final = timedelta(minutes=10)
 """How often a whole sync looks even if nothing waits: it asks nobody then, and notices silence."""
 
@@ -65,16 +67,15 @@ QUEUE: Final = Queue(_hand_over)
 
 
 def begin(session: ConsumersSession) -> dict[str, brake.Since]:
-    """Bring in step what a crash, a loss or an older file has left; returns what the settings let happen, since when."""
+    """Bring in step what a crash, a loss or an older file has left; returns what the settings let happen since when."""
     run = session.run
     forgetting.begin(run)
     if evidence.recover(run):
         forgetting.begin(run)
     since = brake.note_settings(run, session.crms)
-    if not run.dry_run:
-        with run.open() as db, db.transaction():
-            for crm in session.crms:
-                _requeue(session, db, crm)
+    with run.open() as db, db.transaction():
+        for crm in session.crms:
+            _requeue(session, db, crm)
     return since
 
 
@@ -85,7 +86,7 @@ def _requeue(session: ConsumersSession, db: Db, crm: str) -> None:
     before = db.value("select planned_by from synced.crm_settings where crm = ?", [crm])
     if run.full or (now is not None and before != now):
         staging.requeue(run, db, crm, "full" if run.full else "settings")
-    if now is not None and before != now:
+    if now is not None and before != now and not run.dry_run:
         db.execute("update synced.crm_settings set planned_by = ? where crm = ?", [now, crm])
 
 
@@ -106,7 +107,7 @@ def _planned_by(run: Run, crm: str) -> str | None:
 
 
 def end(session: ConsumersSession) -> None:
-    """Count what waits, note when the route is due next, and remove what is kept no longer; a dry run changes nothing."""
+    """Count what waits, note when the route is due next, and remove what is kept no longer; a dry run only counts."""
     run, report = session.run, session.told
     with run.open() as db:
         consumers = _waiting(db)
@@ -124,6 +125,7 @@ def end(session: ConsumersSession) -> None:
         next_due = _next_due(session, db)
     write_next_due(run, next_due)
     evidence.prune(run)
+    retention.prune(run)
     raw_retention.prune_raw(run, SYSTEMS)
     erasure.finish(run, forgetting.OWN)
 
@@ -167,11 +169,12 @@ def _next_due(session: ConsumersSession, db: Db) -> datetime:
         db.value("select min(next_at) from synced.rejects where object = ?", [OBJECT]),
         db.value("select min(next_at) from synced.subscription_rejects"),
     ]
-    named = "list_contains($crms::varchar[], crm)"
-    values = {"crms": list(session.crms), "retry": due.RETRY}
-    if db.row(f"select 1 from planned.consumers_due where {named} and why <> $retry limit 1", values):
-        times.append(now)
     known = [max(at, now + SOON) for at in times if at is not None]
+    for crm, part in session.told.crms.items():
+        left = db.rows("select distinct why from planned.consumers_due where crm = ? and why <> ?", [crm, due.RETRY])
+        if left:
+            waits_for_a_person = isinstance(part.error, GiveUp)
+            known.append(now + (SLOWLY if waits_for_a_person or left == [(due.UNKNOWN,)] else SOON))
     if session.orders.left or session.orders.error is not None:
         known.append(now + SOON)
     return min([now + EVERY, *known])

@@ -69,7 +69,8 @@ def overridden(running: Mapping[str, _Handle]) -> list[Record]:
 def _books(running: Mapping[str, _Handle]) -> Iterator[tuple[str, Record]]:
     for system in ("hubspot", "klaviyo", "salesforce"):
         for entry in running[system].control.books() if system in running else ():
-            yield system, entry
+            if entry["seq"]:  # 0: no request, but a person's own doing
+                yield system, entry
 
 
 def _instant(text: str) -> float:

@@ -40,7 +40,7 @@ from vs_st_pipeline.routes.consumers.report import CrmPart
 from vs_st_pipeline.routes.consumers.route import ROUTE
 from vs_st_pipeline.routes.consumers.systems import NAME
 from vs_st_pipeline_tests.routes.consumers.fake_crm import FakeCrm
-from vs_st_pipeline_tests.routes.consumers.people import NEWS, TRIAL, consumer, offer
+from vs_st_pipeline_tests.routes.consumers.people import TRIAL, consumer, offer
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MAP = FieldMap(1, (MapField("firstname", "builtin", "mirror", "consumer.first_name", None, "text", 1),), "map", "f")
