@@ -19,8 +19,8 @@ from vs_st_pipeline.connectors.sopost.names import SOPOST
 from vs_st_pipeline.connectors.sopost.settings import SoPostSettings
 from vs_st_pipeline.connectors.sopost.statuses import APPROVED, classify, names_of
 from vs_st_pipeline.connectors.sopost.streams import ORDER, ORDERS
-from vs_st_pipeline.connectors.sopost.words import loosely
 from vs_st_pipeline.domain.hints import Hint
+from vs_st_pipeline.domain.loosely import loosely
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
 from vs_st_pipeline.platform.warehouse.suppression import filter_suppressed

@@ -1,4 +1,4 @@
-"""Every value of every switch of the stand-in alone, told by its own webhooks: what it has is read, once (routes.md R50).
+"""Every value of every switch of the stand-in alone, told by its own webhooks: what it has is read, once.
 
 A covering set of them is in `test_client`, for `make test`.
 """
