@@ -129,6 +129,11 @@ def least(model: type[SettingsModel], folder: Path) -> dict[str, Any]:
     return {key: _pair(key, field, folder).written for key, field in needed.items()}
 
 
+def least_read(model: type[SettingsModel], folder: Path) -> dict[str, Any]:
+    """The same as it is read."""
+    return {key: _pair(key, fields_of(model)[key], folder).read for key in least(model, folder)}
+
+
 def wrong(model: type[SettingsModel], folder: Path, before: Place = ()) -> Iterator[tuple[Place, Any]]:
     """For every key, also in parts of parts, a value that is wrong there."""
     for key, field in fields_of(model).items():
