@@ -199,7 +199,8 @@ def test_ruling_7_evidence_and_import_have_these_keys(left: dict[str, Any]) -> N
 def test_c8_inbox_says_what_waits_and_what_cannot_be_used(left: dict[str, Any]) -> None:
     """R52: it is another name of `vs-st inbox --route consumers`."""
     told = left["inbox"]
-    assert (told["counts"]["waiting"], told["unusable"], told["orders"]) == (3, 1, {"new": 1})
+    assert (told["unusable"], told["orders"]) == (1, {"new": 4})
+    assert told["counts"]["waiting"] == 4  # the call that named no order is one of them
     assert told["oldest_waiting_seconds"] is not None
 
 
@@ -362,7 +363,5 @@ def test_c3_1_register_sends_once_for_each_entity_and_again_only_if_asked(scene:
 def test_a_crm_that_the_merchant_lacks_makes_no_assets(scene: Scene) -> None:
     lacks = VALUE.lacked_by(run_of(scene).merchant)
     assert lacks == frozenset()
-    scene.settings(
-        lambda entry: [entry.pop(SALESFORCE), [row.pop(SALESFORCE, None) for row in entry["consumers"]["consents"]]]
-    )
+    scene.settings(without_crms(SALESFORCE))
     assert {key.split("/")[2] for key in VALUE.lacked_by(run_of(scene).merchant)} == {SALESFORCE}
