@@ -5,6 +5,8 @@ Data flow: what is staged, evidence, ledger, a look at those who are known -> ve
 Consumers.md 9: (a) another account, (b) most known records gone, (c) changed settings, (d) unsubscribing many, (e)
 losing values. Judged before the first write at a CRM. New orders pass in any number. What cannot be tripped by what is
 due now is not worked out, so an ordinary sync pays for nothing of this.
+
+It is long because its five rules are one judgment of one CRM.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ Data flow: planned.consumers_due -> chunks -> `looking`, `planning`, `writing` -
 A chunk is written before the next one is looked at, so that no state is old when somebody is subscribed, and memory
 does not grow with the merchant. Whoever has to be looked at again (somebody made the record meanwhile, no answer came,
 the minute was over) is, in the same chunk; where a chunk takes longer than a minute, it is halved.
+
+It is long because a person's way from being due to being done is told here from end to end.
 """
 
 from __future__ import annotations
@@ -51,6 +53,8 @@ class Chunks:
             asked = [one for one in subjects if looking.is_to_look_at(desk, one)]
             asked_keys = {one.key for one in asked}
             self._do(PLAN, self._leave, [one for one in subjects if one.key not in asked_keys])
+            if not desk.is_open:  # their time came just now: they stay due
+                continue
             waiting += asked
             while len(waiting) >= (size := max(1, desk.crm.chunk)):
                 self._chunk(waiting[:size])

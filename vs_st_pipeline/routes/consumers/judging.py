@@ -237,6 +237,8 @@ def judge(
         acts: all rows of evidence of the person at this CRM, oldest first, settled by this look as far as it does.
     """
     undoing, undo_waits, undo_wishes = _undo(consumer, seen, acts, known, rules)
+    if is_rehearsed(consumer, rules):
+        undoing, undo_waits = (), False
     notes = notes_of(consumer) | ({WAITING_RETRY} if undo_waits else frozenset())
     counting = [offer for offer in consumer.offers if counts(offer, acts)]
     without, deleted = not counting, _is_deleted(seen, known)

@@ -3,6 +3,8 @@
 Data flow: due people -> Consumer and what was done before (`Subject`) -> `Crm.look` -> raw.<crm>_*, settled outcomes.
 
 Whoever has no consent here, and whom nothing was done for, is not asked about (consumers.md 7.3).
+
+It is long because what is remembered of a person is loaded, and corrected by a look, in one place.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ class Desk:
         writes: whether anything is sent; a dry run looks and plans alone.
         http: whose requests can be kept from leaving; None: nothing can.
         monotonic, sleep: the machine's clock, and waiting; others in tests.
-        sent: how many requests were stored, which names the next one.
+        is_open: what the account has was read. sent: how many requests were stored, which names the next one.
     """
 
     run: Run
@@ -67,8 +69,9 @@ class Desk:
     field_map: FieldMap
     load: Callable[[Db, Collection[str]], Sequence[Consumer]]
     wanted: Callable[[Consumer], tuple[list[Wanted], set[str]]]
-    evidence: evidence.Ledger
+    evidence: evidence.Book
     writes: bool = True
+    is_open: bool = True
     http: HttpClient | None = None
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = releasing(time.sleep)
@@ -219,11 +222,12 @@ def _open_writes(desk: Desk, db: Db, keys: set[str]) -> dict[str, list[OutboxEnt
 
 def is_to_look_at(desk: Desk, subject: Subject) -> bool:
     """Say whether the CRM is asked about a person at all."""
-    unsettled = bool(subject.open_writes) or any(act.outcome is Outcome.UNKNOWN for act in subject.acts)
-    if unsettled or judging.may_owe_undoing(subject.consumer, subject.acts, desk.rules):
+    if subject.open_writes or any(act.outcome is Outcome.UNKNOWN for act in subject.acts):
         return True
     if judging.is_rehearsed(subject.consumer, desk.rules):
         return False
+    if judging.may_owe_undoing(subject.consumer, subject.acts, desk.rules):
+        return True
     if desk.rules.records_all or judging.has_consent(subject.consumer, subject.acts):
         return True
     return bool(values_to_take_back(desk, subject))

@@ -96,7 +96,7 @@ class Office:
             self.on_sleep()
 
         with run.open() as db:
-            rows = evidence.Ledger(run, db)
+            rows = evidence.Book(run, db)
         targets = {one.target for who in self.people.values() for one in who.offers}
         return Desk(
             run=run,
@@ -127,8 +127,7 @@ class Office:
                 Chunks(desk).run()
         else:
             Chunks(desk).run()
-        with run.open() as db, db.transaction():
-            evidence.note_read(db, evidence.EvidenceFile.of(run))
+        evidence.note_read(run)
         return desk.part
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""What a targeted sync does of a few hints, and what becomes of each hint: rulings 2, webhooks-onboarding.md H20-H27."""
+"""What a targeted sync does of a few hints, and what becomes of each: rulings 2, webhooks-onboarding.md H20-H27."""
 
 from __future__ import annotations
 
