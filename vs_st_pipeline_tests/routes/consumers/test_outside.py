@@ -292,7 +292,7 @@ def test_an_argument_that_is_no_address_is_wrong_use_and_is_not_repeated(scene: 
     assert not any(word in done.err for word in words[1:])
 
 
-# --- what people are told of -------------------------------------------------------------------------------------------
+# --- what people are told of ------------------------------------------------------------------------------------------
 
 
 def concerns(scene: Scene) -> list[str]:
