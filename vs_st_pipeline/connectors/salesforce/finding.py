@@ -47,7 +47,8 @@ class Memory:
     """What the requests of a sync have shown, for those that follow; records are known by the core of their ids.
 
     Attributes:
-        members: whole ids of memberships, by campaign and contact: several where the org lets somebody in twice.
+        members: whole ids of a person's memberships, by campaign and the person's key: several where the org lets
+            somebody in twice.
         keyless: contacts without our key; an update gives it to them.
         told: whole ids of contacts that a refusal named as having our key, by key: no look had shown them.
         taken: keys that a contact has which we cannot see.
@@ -66,7 +67,7 @@ class _Found:
     Attributes:
         named: id of the contact that the ledger or a refusal named; known: its core.
         rows: of contacts with the address, our key or that id, by id.
-        members: memberships of the contacts with the address.
+        members: memberships of these contacts.
         is_gone: no answer shows the known contact alive. gone: its row in the bin.
         unclear: an answer about the person cannot be believed.
     """
@@ -110,7 +111,7 @@ class Finder:
         return {
             one.person.key: self._seen(one, targets, names, at)
             for one in all_found
-            if not one.unclear and all(isinstance(row[OPTED_OUT], bool) for row in one.with_address())
+            if not one.unclear and all(isinstance(row[OPTED_OUT], bool) for row in self._of(one))
         }
 
     # Contacts.
@@ -171,12 +172,20 @@ class Finder:
 
     # Members.
 
+    def _of(self, one: _Found) -> list[Row]:
+        """Return the contacts by which somebody stands: those with the address, else the one that we wrote before.
+
+        That one has another address now, and nobody writes it; but what we did there may have to be undone.
+        """
+        known = one.rows.get(one.known) if one.known is not None else None
+        return one.with_address() or ([] if known is None else [known])
+
     def _find_members(self, all_found: Iterable[_Found], targets: Collection[Target]) -> None:
         campaigns = {id: target.id for target in targets if (id := core(target.id)) is not None}
         owners: dict[str, list[_Found]] = {}
         units: dict[str, Unit] = {}
         for one in all_found:
-            for row in one.with_address() if campaigns and not one.unclear else ():
+            for row in self._of(one) if campaigns and not one.unclear else ():
                 owners.setdefault(_id(row), []).append(one)
                 units[_id(row)] = Unit(_id(row), {"ContactId": (row["Id"],)})
         query = Query("CampaignMember", _MEMBER, one_of("CampaignId", campaigns.values()))
@@ -185,10 +194,7 @@ class Finder:
                 for one in (one for unit in pack for one in owners[unit.whose]):
                     one.unclear = True
                 continue
-            for pair in ((campaign, unit.whose) for campaign in campaigns for unit in pack):
-                self._memory.members.pop(pair, None)
             for row in rows:
-                self._memory.members.setdefault((core(row["CampaignId"]) or "", _owner(row)), []).append(row["Id"])
                 for one in owners[_owner(row)]:
                     one.members.append(row)
 
@@ -237,16 +243,20 @@ class Finder:
         return CrmRecord(row["Id"], row[EMAIL] if isinstance(row[EMAIL], str) else None, values, dict(row))
 
     def _standing(self, one: _Found, chosen: Row | None, target: Target) -> Standing:
-        """Return how the person stands to a campaign: by all contacts with the address, a member by the chosen one."""
-        if any(row[OPTED_OUT] for row in one.with_address()):
-            return Standing(State.SUPPRESSED, reason=OPTED_OUT)
-        campaign = core(target.id)
+        """Return how the person stands to a campaign: by all contacts that count, and a member by one of them."""
+        contacts, campaign = self._of(one), core(target.id)
         members = [row for row in one.members if core(row["CampaignId"]) == campaign]
+        mine = _id(chosen) if chosen is not None else _id(contacts[0]) if len(contacts) == 1 else None
+        own = [row["Id"] for row in members if _owner(row) == mine]
+        self._memory.members.pop((campaign or "", one.person.key), None)
+        if own:
+            self._memory.members[campaign or "", one.person.key] = own
+        if any(row[OPTED_OUT] for row in contacts):
+            return Standing(State.SUPPRESSED, reason=OPTED_OUT)
         for row in members:
             if self._withdrawn and folded(str(row["Status"] or "")) == self._withdrawn:
                 return Standing(State.UNSUBSCRIBED, reason=str(row["Status"]))
-        mine = None if chosen is None else _id(chosen)
-        return Standing(State.SUBSCRIBED if any(_owner(row) == mine for row in members) else State.NEVER)
+        return Standing(State.SUBSCRIBED if own else State.NEVER)
 
 
 def _id(row: Row) -> str:

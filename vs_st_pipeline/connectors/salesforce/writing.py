@@ -146,7 +146,7 @@ class Writer:
 
     def _members_of(self, item: Item) -> list[str]:
         campaign = core(item.target.id) if item.target else None
-        return self._memory.members.get((campaign or "", core(item.record_id) or ""), [])
+        return self._memory.members.get((campaign or "", item.person.key), [])
 
 
 def _one(_item: Item) -> int:

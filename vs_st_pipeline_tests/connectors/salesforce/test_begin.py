@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.connectors.salesforce import campaigns
 from vs_st_pipeline.connectors.salesforce.fields import as_text, as_written, crm_field, described
 from vs_st_pipeline.connectors.salesforce.ids import core
+from vs_st_pipeline.connectors.salesforce.soql import Query
 from vs_st_pipeline.domain.crm import CrmField, FieldType, Target, TargetInfo
 from vs_st_pipeline.domain.errors import BadAnswer, BadSettings
 from vs_st_pipeline_tests.connectors.salesforce.org import CAMPAIGN, KEY, NEWS, Org
@@ -83,12 +85,7 @@ def test_without_targets_no_campaign_is_asked_for(org: Org) -> None:
 
 
 def test_campaigns_that_cannot_be_seen_are_missing(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "vs_st_pipeline.connectors.salesforce.campaigns.Query",
-        lambda _object, fields: __import__("vs_st_pipeline.connectors.salesforce.soql", fromlist=["Query"]).Query(
-            "Nothing", fields
-        ),
-    )
+    monkeypatch.setattr(campaigns, "Query", lambda _object, fields: Query("Nothing", fields))
     assert "cannot be seen" in str(org.begin(NEWS).targets[NEWS].missing)
 
 

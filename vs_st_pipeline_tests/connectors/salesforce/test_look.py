@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.connectors.salesforce import asking
 from vs_st_pipeline.domain.crm import (
     DELETED_THERE,
     MERGED_THERE,
@@ -198,25 +199,36 @@ def test_c6_rows_beyond_a_page_are_read_too(org: Org, monkeypatch: pytest.Monkey
     assert org.routes()[-3:-1] == ["GET /query", "GET /query"]
 
 
+@pytest.mark.parametrize("queries", [5, 0])
 @pytest.mark.parametrize("kind", ["hollow", "error_body", "two_keys", "other_record"])
-def test_r22_an_answer_that_says_nothing_leaves_its_people_out(box: Served, kind: str) -> None:
-    box.control.set_switch("composite_query_max", 0)
+def test_r22_an_answer_that_says_nothing_leaves_its_people_out(box: Served, kind: str, queries: int) -> None:
+    box.control.set_switch("composite_query_max", queries)
     org = Org(box)
     org.begin()
     people = [person(email) for email in ("known@example.com", "already@example.com")]
-    box.control.set_fault(kind, path_regex="query")
+    box.control.set_fault(kind, path_regex="query" if queries == 0 else "composite")
     assert org.look(*people) == {}
-    box.control.set_fault(kind, path_regex="composite")
-    assert kind != "hollow" or Org(box).client.composite("find", [("x", False)]) == [(0, None)]
     box.control.clear_faults()
     assert len(org.look(*people)) == 2
+
+
+def test_c10_2_a_part_that_the_answer_does_not_name_leaves_its_people_out(
+    org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = org.client.ask
+
+    def cut(call: str, *args: Any, **more: Any) -> Any:
+        said = ask(call, *args, **more)
+        return {"compositeResponse": said["compositeResponse"][1:]} if call == "find_contacts" else said
+
+    monkeypatch.setattr(org.client, "ask", cut)
+    people = [person(f"p{i}@example.com") for i in range(250)]
+    assert list(org.look(*people)) == [one.email_key for one in people[200:]]
 
 
 def test_one_row_that_is_nobodys_hides_nobody_else(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server may find equal what we do not: who was asked about by that name is left out, the others are not."""
     added(org.box, "odd@example.com")
-    from vs_st_pipeline.connectors.salesforce import asking
-
     folded = asking.folded_value
     monkeypatch.setattr(
         asking, "folded_value", lambda f, v: "?" if v == "odd@example.com" and f == "Email" else folded(f, v)

@@ -205,6 +205,19 @@ def test_c7_11_undoing_sets_the_status_of_who_withdrew(box: Served) -> None:
     assert [m["IsDeleted"] for m in box.control.all("members")] == [False]
 
 
+def test_c7_11_what_we_did_is_undone_of_who_has_another_address_now(org: Org) -> None:
+    record = org.see(person("already@example.com")).record
+    assert record is not None
+    org.box.control.edit("already@example.com", {"Email": "other@example.com"})
+    already = person("already@example.com", record.id)
+    seen = org.see(already)
+    assert (seen.record, seen.held, seen.standings[NEWS].state) == (None, "other_primary_email", State.SUBSCRIBED)
+    assert org.withdraw(already, record.id)["i"].ended is Ended.ACCEPTED
+    assert org.see(already).standings[NEWS].state is State.NEVER
+    org.box.control.unsubscribe("other@example.com")
+    assert org.see(already).standings[NEWS].state is State.SUPPRESSED
+
+
 def test_c7_11_who_left_by_himself_meanwhile_is_undone(org: Org) -> None:
     already = person("already@example.com")
     record = org.see(already).record
@@ -216,9 +229,9 @@ def test_c7_11_who_left_by_himself_meanwhile_is_undone(org: Org) -> None:
 def test_undoing_asks_with_ids_that_fit_into_a_url(org: Org) -> None:
     items = []
     for i in range(90):
-        id = f"003Gs{i:010d}AAA"
-        org.crm._parts[1]._memory.members[CAMPAIGN, id] = [f"00vGs{i:010d}AAA"]  # type: ignore[attr-defined]
-        items.append(Item(str(i), person(f"p{i}@example.com"), id, target=NEWS, consent=GIVEN))
+        one = person(f"p{i}@example.com")
+        org.crm._parts[1]._memory.members[CAMPAIGN[:15], one.key] = [f"00vGs{i:010d}AAA"]  # type: ignore[attr-defined]
+        items.append(Item(str(i), one, f"003Gs{i:010d}AAA", target=NEWS, consent=GIVEN))
     assert [len(request) for request in org.crm.requests(Step.WITHDRAW, items)] == [80, 10]
 
 
