@@ -25,11 +25,7 @@ from vs_st_pipeline.sandbox import Sandbox
 GLOW, SOAP = "glow-skin", "bare-soap"
 Record = dict[str, Any]
 HOUSE = House(
-    tuple(
-        Section(one.name, model)
-        for one in (*ROUTE.connectors, ROUTE)
-        if (model := one.settings) is not None
-    ),
+    tuple(Section(one.name, model) for one in (*ROUTE.connectors, ROUTE) if (model := one.settings) is not None),
     (RouteNeeds(NAME, ROUTE.needs, None),),
 )
 
@@ -42,7 +38,9 @@ class World:
         changed: what a test changes in a merchant's sections, by merchant and section.
     """
 
-    def __init__(self, box: Sandbox, folder: Path, crms: Collection[str] = ("hubspot", "klaviyo", "salesforce")) -> None:
+    def __init__(
+        self, box: Sandbox, folder: Path, crms: Collection[str] = ("hubspot", "klaviyo", "salesforce")
+    ) -> None:
         self.box, self.folder, self.crms = box, folder, crms
         self.data = folder / "data"
         self.inbox = Inbox(self.data)
