@@ -46,10 +46,3 @@ def read_email(value: object) -> tuple[str | None, str | None, EmailState]:
 def person_key(key: str) -> str:
     """Return a name for the person behind an address key that says nothing of it: `sp_` and 40 hex digits."""
     return f"sp_{sha256(key.encode()).hexdigest()[:40]}"
-
-
-def mask_email(text: str) -> str:
-    """Return an address as anybody may see it: `j***@e***.com`."""
-    name, _, domain = text.strip().partition("@")
-    host, dot, last = domain.rpartition(".")
-    return f"{name[:1]}***@{(host or last)[:1]}***{dot}{last if dot else ''}"

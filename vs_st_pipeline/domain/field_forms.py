@@ -40,8 +40,8 @@ def in_form(value: Given, form: str, field: CrmField | None, zone: ZoneInfo) -> 
         zone: in which a day begins.
     """
     if field is None or field.type is FieldType.ANY:
-        if _is_list(value):
-            return msgspec.json.encode(list(value)).decode(), None  # type: ignore[arg-type]
+        if isinstance(value, list | tuple):
+            return msgspec.json.encode(list(value)).decode(), None
         return _plain(value, form, zone), None
     if field.type is FieldType.CHOICE:
         return _choice(value, form, field, zone)
@@ -50,17 +50,20 @@ def in_form(value: Given, form: str, field: CrmField | None, zone: ZoneInfo) -> 
     if field.type is FieldType.TEXT:
         text = _plain(value, form, zone)
         return (text if field.length is None else cut(text, field.length)), None
-    text_or_none = {
-        FieldType.NUMBER: _number,
-        FieldType.FLAG: _flag,
-        FieldType.DATE: _date,
-        FieldType.TIME: _time,
-    }[field.type](value, form, zone)
-    return text_or_none, None if text_or_none is not None else TYPE_MISMATCH
+    only = _only(value)
+    if only is None:
+        return None, TYPE_MISMATCH
+    found = {FieldType.NUMBER: _number, FieldType.FLAG: _flag, FieldType.DATE: _date, FieldType.TIME: _time}[
+        field.type
+    ](only, form, zone)
+    return found, None if found is not None else TYPE_MISMATCH
 
 
-def _is_list(value: Given) -> bool:
-    return isinstance(value, list | tuple)
+def _only(value: Given) -> Given | None:
+    """Return the single value of a list (one answer to a question), or what is no list; None for several."""
+    if isinstance(value, list | tuple):
+        return value[0] if len(value) == 1 else None
+    return value
 
 
 def _plain(value: Given, form: str, zone: ZoneInfo) -> str:
@@ -70,7 +73,7 @@ def _plain(value: Given, form: str, zone: ZoneInfo) -> str:
 def _number(value: Given, form: str, zone: ZoneInfo) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return None
-    text = _plain(value, form, zone).strip()
+    text = _plain(value, _form_of(value, form), zone).strip()
     return text if _NUMBER.fullmatch(text) else None
 
 
@@ -98,12 +101,15 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 def _choice(value: Given, form: str, field: CrmField, zone: ZoneInfo) -> tuple[str | None, str | None]:
-    if isinstance(value, list | tuple):
-        if len(value) != 1:
-            return None, TYPE_MISMATCH
-        value = value[0]
-    found = _option(_plain(value, form, zone), field)
+    only = _only(value)
+    if only is None:
+        return None, TYPE_MISMATCH
+    found = _option(_plain(only, _form_of(only, form), zone), field)
     return found, None if found is not None else OPTION_MISSING
+
+
+def _form_of(value: Given, form: str) -> str:
+    return "text" if form == "list" and isinstance(value, str) else form
 
 
 def _choices(value: Given, form: str, field: CrmField, zone: ZoneInfo) -> tuple[str | None, str | None]:

@@ -19,6 +19,7 @@ from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.consumers import chunks
 from vs_st_pipeline_tests.contracts.files import content, tables_of
 from vs_st_pipeline_tests.pipeline.test_state_route import Toys
 from vs_st_pipeline_tests.support.story import MARISOL, RENSKE, TEST, Story
@@ -289,14 +290,21 @@ class StateBench:
             yield met
 
 
-BENCHES = ("contacts", "a say-once toy", "a state toy")
+BENCHES = ("contacts", "consumers", "a say-once toy", "a state toy")
 """Names of the benches; those of routes are the routes' own."""
+SLOW = ("consumers",)
+"""Benches whose syncs ask so many systems that each of their answers is spoilt in `make proof` alone."""
 
 
 def bench_of(name: str, request: pytest.FixtureRequest, folder: Path) -> Bench:
     """Return a bench, with what it needs of fixtures."""
     if name == "contacts":
         return ContactsBench(request.getfixturevalue("story"))
+    if name == "consumers":
+        from vs_st_pipeline_tests.contracts.consumers_bench import ConsumersBench  # it is made of parts of this module
+
+        request.getfixturevalue("monkeypatch").setattr(chunks, "_FIRST_WAIT", 0.02)  # the stand-ins show it at once
+        return ConsumersBench(request.getfixturevalue("scene"))
     if name == "a say-once toy":
         return SaidOnceBench(request.getfixturevalue("shop"), folder)
     return StateBench(folder)

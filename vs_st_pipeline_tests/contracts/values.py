@@ -28,6 +28,8 @@ Place = tuple[str, ...]
 SECRET = next(one for one in SecretValue.__metadata__ if isinstance(one, Form))
 NEEDED_BY_A_RULE = {"SoPostSettings": ("token",)}
 """Keys that no section can do without, by what another key says where it is left out: `auth` is `bearer`."""
+LEFT_OUT_BY_A_RULE = {"ConsentEntry": ("hubspot", "klaviyo", "salesforce")}
+"""Keys that cannot stand beside all the others (`ignore`), or need another section of the entry."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ def pair_of(hint: Any, metadata: Any, folder: Path, default: Any = None, word: s
     if origin is dict:
         one = pair_of(inner[1], (), folder)
         return Pair({"some": one.written}, {"some": one.read})
+    if form is not None and "1d or more" in form.write:
+        return Pair("5d", timedelta(days=5))
     if origin in (Union, types.UnionType):
         return pair_of(next(one for one in inner if one is not type(None)), (), folder, default, word)
     if isinstance(hint, type) and issubclass(hint, SettingsModel):
@@ -105,7 +109,8 @@ def _pair(key: str, field: FieldInfo, folder: Path) -> Pair:
 
 def whole(model: type[SettingsModel], folder: Path) -> tuple[dict[str, Any], SettingsModel]:
     """Every key of a model with a value that is no default, and what must be read of it."""
-    pairs = {key: _pair(key, field, folder) for key, field in fields_of(model).items()}
+    rule = LEFT_OUT_BY_A_RULE.get(model.__name__, ())
+    pairs = {key: _pair(key, field, folder) for key, field in fields_of(model).items() if key not in rule}
     written = {key: pair.written for key, pair in pairs.items()}
     return written, model.model_construct(**{_name(model, key): pair.read for key, pair in pairs.items()})
 
@@ -115,6 +120,11 @@ def least(model: type[SettingsModel], folder: Path) -> dict[str, Any]:
     rule = NEEDED_BY_A_RULE.get(model.__name__, ())
     needed = {key: field for key, field in fields_of(model).items() if field.is_required() or key in rule}
     return {key: _pair(key, field, folder).written for key, field in needed.items()}
+
+
+def least_read(model: type[SettingsModel], folder: Path) -> dict[str, Any]:
+    """The same as it is read."""
+    return {key: _pair(key, fields_of(model)[key], folder).read for key in least(model, folder)}
 
 
 def wrong(model: type[SettingsModel], folder: Path, before: Place = ()) -> Iterator[tuple[Place, Any]]:

@@ -79,7 +79,11 @@ def test_c5_6_a_time_and_a_date_in_a_text() -> None:
         ("12.5", FieldType.NUMBER, "12.5"),
         ("twelve", FieldType.NUMBER, None),
         ("1e5", FieldType.NUMBER, None),
-        (("1",), FieldType.NUMBER, None),
+        (("1",), FieldType.NUMBER, "1"),  # a question with one answer
+        (("2026-05-01",), FieldType.DATE, "2026-05-01"),
+        (("false",), FieldType.FLAG, "false"),
+        (("1", "2"), FieldType.NUMBER, None),
+        (("2026-05-01", "2026-05-02"), FieldType.DATE, None),
         (LATE, FieldType.NUMBER, None),
         ("True", FieldType.FLAG, "true"),
         ("yes", FieldType.FLAG, None),

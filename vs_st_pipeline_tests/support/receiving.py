@@ -164,10 +164,9 @@ def receiving(
     lines: list[str] = []
     connectors = [one for one in connectors if one.hooks is not None]
     figures = Figures([one.name for one in connectors])
-    watch = Watch(
-        path, environ, Maker(connectors, ROUTES, secrets, environ), lambda *new: lines.extend(new), every=every
-    )
     found = inbox or Inbox(folder / "data")
+    maker = Maker(connectors, ROUTES, secrets, environ, proved=found.proved_tokens)
+    watch = Watch(path, environ, maker, lambda *new: lines.extend(new), every=every)
     process = Process(watch, found, figures, environ, lambda *new: lines.extend(new), limits)
     watch.begin()
     listening, signals, ready = listen("127.0.0.1", 0), Signals(), threading.Event()

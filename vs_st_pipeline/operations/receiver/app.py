@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from vs_st_pipeline.domain.hints import WHOLE
+from vs_st_pipeline.domain.hints import TEST, WHOLE
 from vs_st_pipeline.operations.receiver.figures import OFF, OTHER, Figures
 from vs_st_pipeline.operations.receiver.lines import Lines
 from vs_st_pipeline.operations.receiver.proofs import Headers, only
@@ -231,7 +231,8 @@ class Receiver:
         arrivals = []
         for call in calls:
             routes, wanted = hook.routes_of(call.kind)
-            arrivals.append(Arrival(hook.merchant, hook.system, call, routes, at, wanted))
+            proves = hook.proves if call.kind != TEST else None
+            arrivals.append(Arrival(hook.merchant, hook.system, call, routes, at, wanted, proves))
         done = self._writer.put(arrivals)
         try:
             async with asyncio.timeout(self._limits.commit_seconds):

@@ -81,9 +81,11 @@ def receive(
     refuse_network_disk(folder)
     with_hooks = [one for one in CONNECTORS if one.hooks is not None]
     figures = Figures([one.name for one in with_hooks], processes)
+    inbox = Inbox(folder)
+    maker = Maker(with_hooks, ROUTES, secrets, environ, proved=inbox.proved_tokens)
     process = Process(
-        Watch(settings_path(environ), environ, Maker(with_hooks, ROUTES, secrets, environ), tell),
-        Inbox(folder),
+        Watch(settings_path(environ), environ, maker, tell),
+        inbox,
         figures,
         environ,
         tell,

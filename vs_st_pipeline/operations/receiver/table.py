@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -64,6 +63,7 @@ class Hook:
     Attributes:
         token: as the URL has it. shown: as it may be printed.
         until: epoch seconds from which on it is none any more; None: never.
+        proves: its generation, where a call by it is what an older one waits for (routes.md R36).
         off: answered, and not stored.
         wants: names of routes by kind of record; `others` are those of a kind that no route wants.
     """
@@ -81,6 +81,7 @@ class Hook:
     all_routes: tuple[str, ...]
     any_is_wanted: bool
     bucket: Bucket
+    proves: int | None = None
 
     def routes_of(self, kind: str) -> tuple[tuple[str, ...], bool]:
         """Return the routes that a call of this kind is stored for, and whether they want it."""
@@ -125,6 +126,7 @@ class Maker:
     Attributes:
         connectors: those that have hooks count. secrets: of the tokens; the first one makes them, all are accepted.
         clock: monotonic seconds, of the buckets.
+        proved: returns the tokens by which a call has come (`Inbox.proved_tokens`).
     """
 
     connectors: Sequence[Connector[Any]]
@@ -132,6 +134,7 @@ class Maker:
     secrets: Sequence[str]
     environ: Mapping[str, str]
     clock: Callable[[], float] = time.monotonic
+    proved: Callable[[], Collection[tuple[str, str, int]]] = frozenset
 
     def make(self, found: MerchantsFile, old: Table | None) -> Table:
         """Return the table of a merchants file; what is broken in it is as it was in the old table."""
@@ -151,11 +154,11 @@ class Maker:
     def with_secrets(self, own: Mapping[str, Own], before: Mapping[bytes, Hook]) -> Table:
         """Return the table of what the entries say; their secrets are read anew."""
         hooks: dict[bytes, Hook] = {}
-        reader = _Secrets(self.environ)
+        reader, proved = _Secrets(self.environ), self.proved()
         for merchant_id, one in own.items():
             for connector in self.connectors:
                 if connector.hooks is not None and connector.name in one.routes:
-                    for hook in self._hooks(merchant_id, one, connector, connector.hooks, reader):
+                    for hook in self._hooks(merchant_id, one, connector, connector.hooks, reader, proved):
                         key = sha256(hook.token).digest()
                         known = before.get(key)
                         hooks[key] = hook if known is None else replace(hook, bucket=known.bucket)
@@ -193,7 +196,13 @@ class Maker:
     # --- tokens ---
 
     def _hooks(
-        self, merchant_id: str, own: Own, connector: Connector[Any], hooks: Hooks, reader: _Secrets
+        self,
+        merchant_id: str,
+        own: Own,
+        connector: Connector[Any],
+        hooks: Hooks,
+        reader: _Secrets,
+        proved: Collection[tuple[str, str, int]],
     ) -> list[Hook]:
         system, routes = own.webhooks.of(connector.name), own.routes[connector.name]
         try:
@@ -207,7 +216,9 @@ class Maker:
             for kind in hooks.kinds
         }
         found = []
-        for generation, until in _generations(system):
+        # Nobody can be asked whether such a system calls the new URL by now.
+        waits = hooks.stores_when_off and (merchant_id, connector.name, system.generation) not in proved
+        for generation, until in _generations(system, waits=waits):
             for secret in self.secrets:
                 token = make_token(secret, connector.name, merchant_id, generation)
                 found.append(
@@ -225,16 +236,22 @@ class Maker:
                         routes,
                         any_is_wanted=not hinted,  # where no route takes hints, they wait for what will
                         bucket=Bucket(float(hooks.burst), self.clock()),
+                        proves=generation if waits and generation == system.generation > 1 else None,
                     )
                 )
         return found
 
 
-def _generations(system: SystemWebhooks) -> list[tuple[int, float | None]]:
-    """Return the generations of tokens that are taken, each with the time until which it is."""
+def _generations(system: SystemWebhooks, *, waits: bool) -> list[tuple[int, float | None]]:
+    """Return the generations of tokens that are taken, each with the time until which it is.
+
+    Args:
+        waits: the one before holds until a call has come by the present one, whatever the time (routes.md R36).
+    """
     now: list[tuple[int, float | None]] = [(system.generation, None)]
-    until: datetime | None = system.previous_until
-    return [*now, (system.generation - 1, until.timestamp())] if until is not None and system.generation > 1 else now
+    if (until := system.previous_until) is None or system.generation == 1:
+        return now
+    return [*now, (system.generation - 1, None if waits else until.timestamp())]
 
 
 class _Secrets:

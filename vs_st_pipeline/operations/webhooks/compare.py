@@ -30,7 +30,7 @@ class State(StrEnum):
     CHANGED = "changed"
     REFUSED = "refused"
     NOT_ENABLED = "not_enabled"
-    TOLD = "told"  # of a system where a person registers it: the URL was shown, or a call has come
+    TOLD = "told"  # of a system that lists none: it was told the URL, or a person was shown it who registers it there
     UNPROVEN = "unproven"
 
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings, PipelineError, Refused, TryLater
-from vs_st_pipeline.operations.webhooks import blind
 from vs_st_pipeline.operations.webhooks.compare import Group, Row, State, compare, rows_of
 from vs_st_pipeline.operations.webhooks.entry import Entry
 from vs_st_pipeline.operations.webhooks.seen import SeenSystem, note, read_seen, seen_row
 from vs_st_pipeline.operations.webhooks.site import Recognizer, Site
+from vs_st_pipeline.operations.webhooks.telling import say_left, say_told, tell
 from vs_st_pipeline.operations.webhooks.wanted import idle_kinds, systems_with_hooks, wanted_kinds
 from vs_st_pipeline.pipeline.session import Session
 from vs_st_pipeline.platform.connector import Connector
@@ -37,7 +37,7 @@ class Desk:
     Attributes:
         refused: names that the system did not take. singly: it does not keep several names in one webhook.
         unsure: something may have been made that no list has shown yet.
-        again: register also what was registered before, where the system cannot be asked what is.
+        again: a system that lists none is told its URL also where it was told it before.
     """
 
     run: Run
@@ -82,11 +82,9 @@ class Desk:
     def register(self, ready: Callable[[str], bool]) -> None:
         if not wanted_kinds(self.run.merchant, self.name):
             return None  # what is registered is left: a pause ends
-        if self.hooks.teller is not None:
-            return blind.register(self, self.hooks.teller(self.session.client(self.connector)))
         registrar = self._registrar()
         if registrar is None:
-            return self._by_hand()
+            return tell(self)
         self.singly = self.before.singly
         self._list(registrar)
         self.entry.done["kept"] += len(self.standing.ok)
@@ -109,7 +107,7 @@ class Desk:
     def look(self) -> None:
         registrar = self._registrar()
         if registrar is None:
-            return self._by_hand()
+            return say_told(self)
         self.singly, self.refused = self.before.singly, set(self.before.refused)
         self._list(registrar)
         self._tell()
@@ -118,9 +116,7 @@ class Desk:
     def remove(self) -> None:
         registrar = self._registrar()
         if registrar is None:
-            if self.before.told:
-                self.entry.says.append(f"{self.connector.title}: {self.hooks.by_hand}")
-            return self._by_hand()
+            return say_left(self)
         self.singly, self.refused = self.before.singly, set(self.before.refused)
         try:
             self._list(registrar)
@@ -155,6 +151,7 @@ class Desk:
 
     @property
     def before(self) -> SeenSystem:
+        """Return what was last seen."""
         return read_seen(self.run.warehouse.data_dir, self.run.merchant.id).of(self.name)
 
     def _registrar(self) -> Registrar | None:
@@ -255,23 +252,6 @@ class Desk:
         )
         self._note(rows, foreign=0)
 
-    def _by_hand(self) -> None:
-        """Say what is known of a webhook that only a person can register (routes.md R36)."""
-        if not wanted_kinds(self.run.merchant, self.name):
-            return
-        if self.hooks.teller is not None:
-            blind.tell(self)
-            return
-        told = self.before.shown == self.shown
-        state = State.TOLD if told else State.UNPROVEN
-        self.entry.hooks.append(Row(self.name, self.name, state, None, self.shown, self.url))
-        if not told:
-            self.entry.says.append(f"{self.connector.title}: {self.hooks.by_hand}")
-
-    def note_shown(self) -> None:
-        """Note that its URL was shown to a person."""
-        self.write(SeenSystem(time.time(), shown=self.shown, told=self.before.told))
-
     def _note_making(self) -> None:
         self.unsure = True
         before = self.before
@@ -283,6 +263,7 @@ class Desk:
         self.write(SeenSystem(time.time(), self.unsure, hooks, foreign, tuple(sorted(self.refused)), self.singly))
 
     def write(self, now: SeenSystem) -> None:
+        """Note what is seen."""
         merchant = self.run.merchant
         known = [one.name for one in systems_with_hooks(merchant)]
         note(self.run.warehouse.data_dir, merchant.id, self.name, now, known=known)

@@ -27,6 +27,7 @@ class Entry:
         paste: lines that a person writes into the merchant's entry; then it goes on (`waiting`).
         calls: requests that were sent, by system.
         wants_all: it is well only if all that is wanted is there; what was removed is not wanted.
+        outdated: systems that list none and were told an older URL.
     """
 
     merchant: str
@@ -38,6 +39,7 @@ class Entry:
     paste: list[str] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     wants_all: bool = True
+    outdated: set[str] = field(default_factory=set)
 
     @property
     def status(self) -> str:

@@ -44,7 +44,7 @@ def known_webhooks(data_dir: Path, merchant_id: str) -> int | None:
     """Return how many of ours were last seen registered; None: something of ours may be, it is not known what."""
     seen = read_seen(data_dir, merchant_id)
     ours = sum(one.count_of_ours() for one in seen.systems.values())
-    return ours or (None if seen.tells_of_ours() or seen.tells_of_elsewhere() or seen.tells_of_told() else 0)
+    return ours or (None if seen.tells_of_ours() or seen.tells_of_elsewhere() or seen.is_told() else 0)
 
 
 def remove_webhooks(
@@ -65,7 +65,7 @@ def remove_webhooks(
     """
     seen = read_seen(data_dir, merchant_id)
     if not seen.tells_of_ours():
-        return Left(left=None if seen.tells_of_elsewhere() or seen.tells_of_told() else 0)
+        return Left(left=None if seen.tells_of_elsewhere() or seen.is_told() else 0)
     try:
         site, merchant = site_of(environ), find()
         if merchant is None:
@@ -79,8 +79,8 @@ def remove_webhooks(
     if entry.errors:
         raise NotRemoved(*(_told(system, error) for system, error in entry.errors.items()))
     # Who has our token and another beginning may be another installation, or this one before it moved: not ours to say.
-    left = seen.tells_of_told() or any(row.state is State.ELSEWHERE for row in entry.hooks)
-    return Left(entry.done["removed"], None if left else 0)
+    unknown = seen.is_told() or any(row.state is State.ELSEWHERE for row in entry.hooks)
+    return Left(entry.done["removed"], None if unknown else 0)
 
 
 def _told(system: str, error: PipelineError) -> str:

@@ -14,6 +14,7 @@ from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.operations.webhooks.desk import Desk
 from vs_st_pipeline.operations.webhooks.entry import Entry
 from vs_st_pipeline.operations.webhooks.site import Site
+from vs_st_pipeline.operations.webhooks.telling import note_shown as note_shown_at
 from vs_st_pipeline.operations.webhooks.wanted import systems_with_hooks, wanted_kinds
 from vs_st_pipeline.pipeline.session import Session
 from vs_st_pipeline.platform.locks import Timeout, file_lock
@@ -40,7 +41,7 @@ def register(
         systems: only these; empty: all that the merchant has.
         ready: called with a system's name before older webhooks of it are removed; it may wait until calls to the new
             URL are taken, and says whether they may go.
-        again: also what was registered before, at systems that cannot be asked what is.
+        again: systems that list none are told their URL also where they were told it before.
     """
     entry = Entry(run.merchant.id)
     if not run.merchant.webhooks.enabled:
@@ -92,7 +93,7 @@ def note_shown(run: Run, site: Site) -> None:
     with _desks(run, site, entry) as desks:
         for desk in desks:
             if desk.hooks.registrar is None and wanted_kinds(run.merchant, desk.name):
-                desk.note_shown()
+                note_shown_at(desk)
 
 
 @contextmanager

@@ -50,6 +50,7 @@ def rotate(
     if seen.errors or not run.merchant.webhooks.enabled:
         return seen
     under_way = {row.system for row in seen.hooks if row.state is State.OLD_GENERATION and _can_go(row, seen)}
+    under_way |= seen.outdated
     values: dict[str, Any] = {}
     left: list[str] = []
     for one in systems_with_hooks(run.merchant):

@@ -37,7 +37,8 @@ class SeenSystem(msgspec.Struct, frozen=True):
         refused: names that the system did not take.
         singly: it was seen not to keep several names in one webhook.
         shown: the URL, without its token, that was shown to a person who registers it.
-        told: hash of the URL that was registered, by what it is for, at a system that cannot be asked what is.
+        told: SHA-256 of the whole URL that a system was told which lists none, by what it was told for; `""`: it may
+            have been told one, and gave no answer.
     """
 
     at: float = 0.0
@@ -56,6 +57,10 @@ class SeenSystem(msgspec.Struct, frozen=True):
     def tells_of_ours(self) -> bool:
         """Say whether something of ours was registered, or may have been."""
         return self.making or self.count_of_ours() > 0
+
+    def is_told(self) -> bool:
+        """Say whether the system was told a URL, or may have been, that only its own people can take back."""
+        return bool(self.told)
 
     def tells_of_elsewhere(self) -> bool:
         """Say whether some have our token and another beginning: another installation's, or ours from before."""
@@ -85,13 +90,13 @@ class Seen(msgspec.Struct, frozen=True):
         """Say whether something of ours was registered, or may have been."""
         return any(one.tells_of_ours() for one in self.systems.values())
 
+    def is_told(self) -> bool:
+        """Say whether a system was told a URL, or may have been, that only its own people can take back."""
+        return any(one.is_told() for one in self.systems.values())
+
     def tells_of_elsewhere(self) -> bool:
         """Say whether some have our token and another beginning: another installation's, or ours from before."""
         return any(one.tells_of_elsewhere() for one in self.systems.values())
-
-    def tells_of_told(self) -> bool:
-        """Say whether something was registered where nobody can ask for it, or take it back."""
-        return any(one.told for one in self.systems.values())
 
 
 def path_of(data_dir: Path, merchant_id: str) -> Path:
@@ -116,7 +121,7 @@ def note(data_dir: Path, merchant_id: str, system: str, now: SeenSystem, *, know
         OSError: the disk does not take it.
     """
     before = read_seen(data_dir, merchant_id).systems
-    systems = {name: one for name, one in before.items() if name in known or one.tells_of_ours()}
+    systems = {name: one for name, one in before.items() if name in known or one.tells_of_ours() or one.is_told()}
     systems[system] = now
     write_atomically(path_of(data_dir, merchant_id), msgspec.json.format(msgspec.json.encode(Seen(systems)), indent=1))
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = 1
-SCHEMA: Final = """
+_FIRST: Final = """
 create table entries (
     entry integer primary key autoincrement,
     merchant text not null,
@@ -108,3 +107,11 @@ create table refusals (merchant text not null, system text not null, at real not
 create index refusals_by_merchant on refusals (merchant, system, at);
 create index refusals_by_age on refusals (at, merchant, system);
 """
+_TOKENS: Final = """
+create table tokens (                    -- a call has come by the token of this generation, so older ones may end
+    merchant text not null, system text not null, generation integer not null, first_at real not null,
+    primary key (merchant, system, generation)
+) without rowid;
+"""
+STEPS: Final = (_FIRST, _TOKENS)
+"""What brings a file forward, by the version that it has then; a file that is there is never made anew."""

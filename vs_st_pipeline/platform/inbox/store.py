@@ -26,7 +26,7 @@ from typing import Any, Final
 from vs_st_pipeline.domain.hint_timing import ASKED_AGAIN, BARRED, FORGOTTEN, due_at
 from vs_st_pipeline.domain.hints import WITHOUT_HINT, Call, Hint, HintState, Outcome
 from vs_st_pipeline.platform.failpoints import failpoint
-from vs_st_pipeline.platform.inbox.schema import SCHEMA, VERSION
+from vs_st_pipeline.platform.inbox.schema import STEPS
 
 FILE: Final = "inbox.sqlite"
 LEASE_SECONDS: Final = 60.0
@@ -47,6 +47,7 @@ class Arrival:
         routes: those that want its kind; the first one of the system where none does, so that it shows.
         at: by `VS_ST_NOW` where that is set; ISO.
         wanted: a route wants its kind; where none does, nothing is to be read.
+        proves: the generation of the token by which it came, where that is not known to have reached its system.
     """
 
     merchant: str
@@ -55,6 +56,7 @@ class Arrival:
     routes: tuple[str, ...]
     at: str
     wanted: bool = True
+    proves: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +134,13 @@ class Inbox:
         db.execute(f"pragma wal_autocheckpoint = {_PAGES_IN_LOG}")
         db.execute("pragma secure_delete = on")
         db.execute("pragma foreign_keys = on")
-        if db.execute("pragma user_version").fetchone()[0] < VERSION:
+        if db.execute("pragma user_version").fetchone()[0] < len(STEPS):
             db.execute("begin immediate")
-            if db.execute("pragma user_version").fetchone()[0] < VERSION:
-                for statement in SCHEMA.split(";"):
+            at = db.execute("pragma user_version").fetchone()[0]
+            if at < len(STEPS):
+                for statement in ";".join(STEPS[at:]).split(";"):
                     db.execute(statement)
-                db.execute(f"pragma user_version = {VERSION}")
+                db.execute(f"pragma user_version = {len(STEPS)}")
             db.execute("commit")
         self._threads.db, self._threads.of = db, (os.getpid(), _inode(self.path))
         return db
@@ -180,6 +183,9 @@ class Inbox:
 
     def _put(self, db: sqlite3.Connection, one: Arrival, now: float) -> None:
         call = one.call
+        if one.proves is not None:
+            token = [one.merchant, one.system, one.proves, now]
+            db.execute("insert or ignore into tokens values (?, ?, ?, ?)", token)
         row = db.execute(
             """insert into entries (merchant, system, stored_at, at, event_id, event, kind, id, phone, kept)
                values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -212,6 +218,17 @@ class Inbox:
         now = self.clock()
         with self._write() as db:
             db.executemany("insert into refusals values (?, ?, ?)", [(*one, now) for one in refused])
+
+    def proved_tokens(self) -> frozenset[tuple[str, str, int]]:
+        """Return the tokens by which a call has come (merchant, system, generation), as far as `proves` asked for it.
+
+        Where that cannot be read now there are none: older tokens are taken for longer then.
+        """
+        try:
+            rows = self._rows("select merchant, system, generation from tokens")
+        except sqlite3.Error:
+            return frozenset()
+        return frozenset((row[0], row[1], row[2]) for row in rows)
 
     def replay(self, entries: Iterable[int]) -> int:
         """Let settled hints of these entries wait again; return how many. What asked for nothing asks for nothing."""
@@ -708,7 +725,7 @@ class Inbox:
         with self._write() as db:
             count = int(db.execute("select count(*) from entries where merchant = ?", [merchant]).fetchone()[0])
             for table in ("hints", "entries", "records", "gone_reads", "buckets", "rests", "wholes", "yielded",
-                          "opt_outs", "looks", "looked_at", "refusals"):  # fmt: skip
+                          "opt_outs", "looks", "looked_at", "refusals", "tokens"):  # fmt: skip
                 db.execute(f"delete from {table} where merchant = ?", [merchant])
         self._leave_nothing()
         return count

@@ -723,12 +723,13 @@ def _laid(model: type[SettingsModel], own: Mapping[str, Node], under: Mapping[st
 
 
 def _fault_of(route: RouteNeeds, named: set[str], faults: Mapping[str, SettingsFault]) -> SettingsFault | None:
-    """Return why a route cannot be used: of one of its needs no section that the entry names is sound."""
-    wrong: list[SettingsFault] = []
-    for need in route.needs:
-        found = [faults.get(name) for name in sorted(need & named)]
-        if None not in found:
-            wrong += [fault for fault in found if fault is not None]
+    """Return why a route cannot be used: a section of its own that the entry names is not sound (routes.md R1).
+
+    Also where another section would do in its place: who names several destinations means all of them, and one that is
+    quietly left out would be missed by nobody.
+    """
+    used = {name for need in route.needs for name in need} & named
+    wrong = [fault for name, fault in faults.items() if name in used]
     if route.top_level is not None and route.top_level in faults:
         wrong.append(faults[route.top_level])
     return _first(wrong) if wrong else None

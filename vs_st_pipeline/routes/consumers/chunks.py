@@ -121,7 +121,7 @@ class Chunks:
         with self._desk.run.open() as db:
             fresh = looking.load(self._desk, db, [one.person.email_key for one in subjects])
         for before, now in zip(subjects, fresh, strict=True):
-            now.ends = before.ends - {UNKNOWN}
+            now.ends = set(before.ends)
             now.notes = set(before.notes)
             self._people[now.key] = now
         return fresh
@@ -133,8 +133,7 @@ class Chunks:
         told = looking.look(desk, subjects)
         told_keys = {one.key for one in told}
         for one in subjects:
-            if one.key not in told_keys:
-                one.ends.add(UNKNOWN)
+            (one.ends.discard if one.key in told_keys else one.ends.add)(UNKNOWN)
         already: list[dict[str, Any]] = []
         with desk.run.open() as db, db.transaction():
             looking.store(desk, db, told)
@@ -170,9 +169,7 @@ class Chunks:
             for one in subject.subscriptions:
                 if one.action is Action.ALREADY:
                     for make in (self._desk.evidence.rows, self._desk.evidence.further_rows):
-                        rows += make(
-                            self._desk.name, subject.person, one, contact_id=subject.record_id, read_at=at
-                        )
+                        rows += make(self._desk.name, subject.person, one, contact_id=subject.record_id, read_at=at)
         evidence.insert(db, rows)
         return rows
 

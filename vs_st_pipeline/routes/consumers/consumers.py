@@ -14,19 +14,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from vs_st_pipeline.domain.countries import two_letters
 from vs_st_pipeline.domain.crm import Sought, Target
 from vs_st_pipeline.domain.emails import person_key
 from vs_st_pipeline.domain.loosely import loosely
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.consumers.bodies import ADDRESS, first_and_last
+from vs_st_pipeline.routes.consumers.bodies import ADDRESS
 from vs_st_pipeline.routes.consumers.consents import MAPPED
 from vs_st_pipeline.routes.consumers.settings import ConsentEntry, records_all, targets_of
-from vs_st_pipeline.routes.consumers.words import ANSWER_IDS, ANSWERS, WITHDRAWN
+from vs_st_pipeline.routes.consumers.told import answers_of, values_of
+from vs_st_pipeline.routes.consumers.words import WITHDRAWN
 
 Value = str | int | datetime | Sequence[str] | None
 """What a name of the field map stands for; None: known to be nothing."""
+
+
+def spent_as(order_id: str, consent_id: str, data_handler: str) -> tuple[str, str, str]:
+    """Return what names a consent of an order, however the map writes it: other letters in it spend nothing anew."""
+    return order_id, loosely(consent_id), loosely(data_handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,8 @@ class Offer:
 
     @property
     def spent_as(self) -> tuple[str, str, str]:
-        """Return what names it among spent consents of its CRM: order, consent, handler (7.7)."""
-        return self.order_id, self.consent_id, self.data_handler
+        """Return what names it among spent consents of its CRM (7.7)."""
+        return spent_as(self.order_id, self.consent_id, self.data_handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ def load(run: Run, db: Db, crm: str, email_keys: Collection[str]) -> list[Consum
     Of whom no order is known (all are erased or reduced) there is none: nothing is known, so nothing may be cleared.
 
     Args:
-        crm: the connector's name. email_keys: some hundreds.
+        crm: the connector's name. email_keys: at best a thousand, since each call looks through the whole tables.
     """
     with db.batch({"email_key": sorted(email_keys)}) as batch:
         orders = _rows(
@@ -158,11 +163,11 @@ def load(run: Run, db: Db, crm: str, email_keys: Collection[str]) -> list[Consum
             offers[key] += own
             if order["counts"] and (all_recorded or any(_counts(one, spent) for one in own)):
                 told[key].append(order)
-    answers = _answers_of(db, [order["order_id"] for some in told.values() for order in some])
+    answers = answers_of(db, [order["order_id"] for some in told.values() for order in some])
     return [
         Consumer(
             Sought(person_key(key), (told[key] or people[key])[0]["email"], key, records.get(key)),
-            _values(told[key], [one for one in offers[key] if all_recorded or _counts(one, spent)], answers),
+            values_of(told[key], [one for one in offers[key] if all_recorded or _counts(one, spent)], answers),
             tuple(offers[key]),
             tuple(order["order_id"] for order in told[key]),
             told[key][0]["first_seen_at"] if told[key] else None,
@@ -175,7 +180,7 @@ def load(run: Run, db: Db, crm: str, email_keys: Collection[str]) -> list[Consum
 
 def _counts(offer: Offer, spent: Collection[tuple[str, str, str]]) -> bool:
     """Say whether a consent counts as one: it stands, and was not gone from its order before it was used (7.12)."""
-    return offer.standing and (offer.usable or _spent_key(*offer.spent_as) in spent)
+    return offer.standing and (offer.usable or offer.spent_as in spent)
 
 
 def _spent(db: Db, crm: str, gone: Sequence[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
@@ -189,11 +194,7 @@ def _spent(db: Db, crm: str, gone: Sequence[Mapping[str, Any]]) -> set[tuple[str
                 where crm = $crm and action <> 'unsubscribe' and list_contains($outcomes::varchar[], outcome)""",
             {"crm": crm, "outcomes": list(_SPENT)},
         )
-    return {_spent_key(*row) for row in rows}
-
-
-def _spent_key(order_id: str, consent_id: str, data_handler: str) -> tuple[str, str, str]:
-    return order_id, loosely(consent_id), loosely(data_handler)
+    return {spent_as(*row) for row in rows}
 
 
 def _pair(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -235,101 +236,3 @@ def _grouped(rows: Iterable[dict[str, Any]], name: str) -> dict[str, list[dict[s
     for row in rows:
         found.setdefault(row[name], []).append(row)
     return found
-
-
-# --- values -------------------------------------------------------------------------------------------------------
-
-_ANSWER: Final = ("order_id", "question_id", "answer_id", "question_text", "answer_text")
-
-
-def _answers_of(db: Db, order_ids: Collection[str]) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """Return the answers of these orders by order and question, as they were given."""
-    if not order_ids:
-        return {}
-    with db.batch({"order_id": sorted(order_ids)}) as batch:
-        rows = _rows(
-            db,
-            _ANSWER,
-            f"staged.answers semi join {batch} using (order_id) order by order_id, question_id, position, answer_id",
-        )
-    return {order_id: _grouped(some, "question_id") for order_id, some in _grouped(rows, "order_id").items()}
-
-
-def _values(
-    told: Sequence[Mapping[str, Any]],
-    counting: Sequence[Offer],
-    answers: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
-) -> dict[str, Value]:
-    """Return what the names of the field map stand for.
-
-    Args:
-        told: orders that may be told, newest first. counting: consents that count here. answers: of these orders.
-    """
-    standing = [one for one in counting if one.standing]
-    found: dict[str, Value] = {
-        "consumer.order_count": len(told),
-        "consents.names": _listed(one.consent_name for one in standing),
-        "consents.ids": _listed(one.consent_id for one in standing),
-        "consents.handlers": _listed(one.data_handler for one in standing),
-        "consents.newest_at": max((one.first_seen_at for one in standing), default=None),
-    }
-    if told:
-        found |= _of_newest(told[0])
-        found |= _answered(told, answers)
-    return found
-
-
-def _of_newest(order: Mapping[str, Any]) -> dict[str, Value]:
-    """Return what the newest order says; what it is silent about is left out, not cleared."""
-    silent = set(json.loads(order["silent"])) if order["silent"] else set()
-    first, last = first_and_last(order["full_name"])
-    found: dict[str, Value] = {
-        "consumer.email": order["email"],
-        "newest_order.id": order["order_id"],
-        "newest_order.status": order["status"],
-    }
-    if order["ordered_at"] is not None:
-        found["newest_order.ordered_at"] = order["ordered_at"]
-    for said, names in (
-        (
-            "full_name",
-            {"consumer.full_name": order["full_name"], "consumer.first_name": first, "consumer.last_name": last},
-        ),
-        (
-            "territory",
-            {"consumer.country_3": order["territory"], "consumer.country_2": two_letters(order["territory"])},
-        ),
-        ("products", {"newest_order.products": tuple(json.loads(order["products"]))}),
-        *((name, {f"consumer.{name}": order[name]}) for name in ("telephone", "identity", *ADDRESS[:-1])),
-        *((name, {f"newest_order.{name}": order[name]}) for name in ("short_id", "activity_id", "provider")),
-    ):
-        if said not in silent:
-            found |= names
-    return found
-
-
-def _answered(
-    told: Sequence[Mapping[str, Any]], answers: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
-) -> dict[str, Value]:
-    """Return the answers to each question, of the newest order that answered it (5.5)."""
-    newest: dict[str, Sequence[Mapping[str, Any]]] = {}
-    for order in told:
-        for question, given in answers.get(order["order_id"], {}).items():
-            newest.setdefault(question, given)
-    found: dict[str, Value] = {}
-    lines = []
-    for question, given in sorted(newest.items()):
-        texts = [one["answer_text"] for one in given if one["answer_text"] is not None]
-        found[f"{ANSWERS}{question}"] = _listed(texts)
-        found[f"{ANSWER_IDS}{question}"] = _listed(
-            one["answer_id"] for one in given if not one["answer_id"].startswith("#")
-        )
-        if texts:
-            lines.append(f"{given[0]['question_text'] or question}: {', '.join(dict.fromkeys(texts))}")
-    if lines:
-        found["answers.all"] = "\n".join(lines)
-    return found
-
-
-def _listed(values: Iterable[str | None]) -> tuple[str, ...]:
-    return tuple(sorted({one for one in values if one}))

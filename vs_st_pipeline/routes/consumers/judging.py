@@ -18,7 +18,7 @@ from typing import Final
 
 from vs_st_pipeline.domain.crm import DELETED_THERE, Seen, Standing, State, Target, TargetInfo
 from vs_st_pipeline.domain.plan import WAITING_RETRY
-from vs_st_pipeline.routes.consumers.consumers import Consumer, Offer
+from vs_st_pipeline.routes.consumers.consumers import Consumer, Offer, spent_as
 from vs_st_pipeline.routes.consumers.words import (
     CONSENT_TIME_UNKNOWN,
     HELD,
@@ -89,7 +89,7 @@ class Act:
     @property
     def spent_as(self) -> tuple[str, str, str]:
         """Return what names its consent (`Offer.spent_as`)."""
-        return self.order_id, self.consent_id, self.data_handler
+        return spent_as(self.order_id, self.consent_id, self.data_handler)
 
     @property
     def is_ours(self) -> bool:

@@ -389,6 +389,7 @@ def _settle_writes(db: Db, subject: Subject, at: datetime) -> None:
     assert subject.seen is not None
     record = subject.seen.record
     unknown = {act.evidence_id for act in subject.acts if act.outcome is Outcome.UNKNOWN}
+    done = {act.evidence_id for act in subject.acts if act.outcome in (Outcome.ACCEPTED, Outcome.AWAITING)}
     left = []
     for entry in subject.open_writes:
         if entry.call == FIELDS:
@@ -397,8 +398,11 @@ def _settle_writes(db: Db, subject: Subject, at: datetime) -> None:
                 subject.ends.add(ACCEPTED)
             else:
                 outbox.record_without_effect(db, [entry], "not applied", at=at)
-        elif unknown.isdisjoint(entry.evidence.get("evidence") or ()):
-            outbox.record_without_effect(db, [entry], "settled by reading", at=at)
+        elif unknown.isdisjoint(ids := entry.evidence.get("evidence") or ()):
+            if done.issuperset(ids):
+                ledger.record_accepted(db, [entry], at=at)
+            else:
+                outbox.record_without_effect(db, [entry], "not applied", at=at)
         else:
             left.append(entry)
     subject.open_writes = left

@@ -50,7 +50,7 @@ def _address(node: Node, reading: Reading) -> str:
     return email_key(text)
 
 
-Address = Annotated[str, Form(_address, "an e-mail address")]
+Address = Annotated[str, Form(_address, "an e-mail address such as jane@example.com")]
 NumberOfRecord = Annotated[int, Whole(1, _LARGEST_ID)]
 
 

@@ -328,7 +328,7 @@ class _Batch:
             rules.consents,
             counts=counts,
             read_at=read_at,
-            is_new_read=old is None or old["read_at"] != read_at,
+            is_new_read=old is None or _was_read_since(old, raw),
         )
         self._add_parts(order_id, found, earliest_at, said, replaces=is_staged)
         people = {one for one in (key, old["email_key"] if old else None) if one is not None}
@@ -402,6 +402,11 @@ def _texts(said: OrderSaid | None, old: Mapping[str, Any] | None, *, has_time: b
         "order_time": said.order_time or known_time,
         "silent": json.dumps(silent) if silent else None,
     }
+
+
+def _was_read_since(old: Mapping[str, Any], raw: Mapping[str, Any]) -> bool:
+    """Say whether an order was read since it was staged; two reads may have one time, and then say different things."""
+    return bool(old["read_at"] != raw["read_at"] or (raw["body"] and old["body_sha256"] != raw["body_sha256"]))
 
 
 def _address(said: OrderSaid | None, old: Mapping[str, Any] | None) -> tuple[str | None, str | None, str, bool]:

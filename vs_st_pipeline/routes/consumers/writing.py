@@ -433,7 +433,7 @@ class _Told:
         """Note what will be done, and is to be looked for; where people must confirm, nothing can be seen of it."""
         made = one.subscription
         if made is not None and made.confirms and self._step is Step.CONSENT:
-            self._without_effect.append(self._entries[one.item.id])
+            self._accepted.append(self._entries[one.item.id])
             one.subject.ends.add(ACCEPTED)
             self._settle(one, Outcome.AWAITING)
             self._no_rejects.append((one.subject.key, made.target.id))

@@ -8,8 +8,8 @@ from hashlib import sha256
 
 import pytest
 
-from vs_st_pipeline.connectors.sopost.reading import GAPS
 from vs_st_pipeline.connectors.sopost.settings import StatusNames
+from vs_st_pipeline.connectors.sopost.stored_orders import GAPS
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.platform.warehouse.suppression import EMAIL, suppress
 from vs_st_pipeline_tests.connectors.sopost.world import NOON, World, secret

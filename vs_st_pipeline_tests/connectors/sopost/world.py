@@ -20,6 +20,7 @@ from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.settings.secrets import Secret
+from vs_st_pipeline.platform.settings.webhooks import WebhookSettings
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, read_lineage
 from vs_st_pipeline_tests.sandbox.served import GLOW, Served
@@ -51,6 +52,7 @@ class World:
         self.warehouse = Warehouse(folder, {ROUTE: layout}, wait_seconds=5)
         self.inbox = Inbox(folder)
         self.settings = SoPostSettings(base_url=box.url, token=secret(box.control.keys()["token"]))
+        self.webhooks = WebhookSettings()
         self.give_up_after = timedelta(seconds=1)
         self.clients: list[SoPostClient] = []
         self._numbers = count(1)
@@ -64,8 +66,14 @@ class World:
 
     @property
     def merchant(self) -> Merchant:
-        sections = {"sopost": self.settings}
-        return Merchant(GLOW, "Glow Skin", give_up_after=self.give_up_after, sections=sections)
+        return Merchant(
+            GLOW,
+            "Glow Skin",
+            give_up_after=self.give_up_after,
+            webhooks=self.webhooks,
+            routes=(ROUTE,),
+            sections={"sopost": self.settings},
+        )
 
     def run(self, **more: Any) -> Run:
         return Run(self.merchant, self.warehouse, lambda: self.now, route=ROUTE, inbox=self.inbox, **more)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from vs_st_pipeline.domain.crm import CrmRecord, Seen, Sought, Standing, State, Target
-from vs_st_pipeline.routes.consumers.consumers import Consumer, Offer
 from vs_st_pipeline.domain.emails import person_key as key_of
+from vs_st_pipeline.routes.consumers.consumers import Consumer, Offer
 from vs_st_pipeline.routes.consumers.judging import Act, Action, Outcome
 
 NOW = datetime(2026, 6, 1, 12)

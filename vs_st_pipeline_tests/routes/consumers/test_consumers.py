@@ -74,7 +74,7 @@ def test_c5_4_every_name_of_the_field_map_has_its_value(world: World) -> None:
     assert (person.orders, person.newest_order_at, person.noted) == (("o1",), NOW - DAY, frozenset())
     (offer,) = person.offers
     assert (offer.spent_as, offer.target, offer.event_ids) == (
-        ("o1", NEWS, "Glow Skin"),
+        ("o1", NEWS, "glow skin"),
         Target("1", ("42",)),
         ("e1",),
     )
@@ -265,6 +265,19 @@ def test_rulings_evidence_has_id_and_handler_as_the_map_writes_them_and_the_name
     world.stage()
     (offer,) = world.load()[ADA].offers
     assert (offer.consent_id, offer.data_handler, offer.consent_name) == (NEWS, "Glow Skin", "News, as told")
+
+
+def test_c7_7_a_consent_that_is_spent_stays_so_when_the_map_writes_it_otherwise(world: World) -> None:
+    order(world, "o1")
+    world.stage()
+    (before,) = world.load()[ADA].offers
+    first, *others = world.settings["consents"]
+    written = first.model_copy(update={"consent_id": NEWS.upper(), "data_handler": "GLOW  SKIN"})
+    world.settings["consents"] = (written, *others)
+    world.stage()
+    (after,) = world.load()[ADA].offers
+    assert after.spent_as == before.spent_as
+    assert (after.consent_id, after.data_handler) == (NEWS.upper(), "GLOW  SKIN")
 
 
 def test_c6_2_the_record_that_is_known_is_looked_for_by_its_id(world: World) -> None:

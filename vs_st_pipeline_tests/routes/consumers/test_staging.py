@@ -370,6 +370,14 @@ def test_c7_11_a_refused_status_in_a_later_read_is_a_withdrawal(world: World) ->
     assert (row["given"], row["ever_given"], row["withdrawn_at"]) == (False, True, LATER)
 
 
+def test_c7_11_a_withdrawal_is_seen_though_the_clock_stands_still(world: World) -> None:
+    world.read("o1")
+    world.stage()
+    world.read("o1", consents=[consent(status="WITHDRAWN")])
+    world.stage()
+    assert consents_of(world)[NEWS]["withdrawn_at"] == NOW
+
+
 def test_c7_11_what_was_never_given_cannot_be_withdrawn(world: World) -> None:
     world.read("o1", consents=[consent(status="MAYBE")])
     world.stage()

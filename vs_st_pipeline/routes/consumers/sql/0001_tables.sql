@@ -26,6 +26,7 @@ create table staged.sopost_orders (
     read_at timestamp not null, body_sha256 varchar not null,
     event_ids varchar not null,          -- JSON array
     unreadable_parts boolean not null default false,
+    reduced boolean not null default false,  -- to ids, statuses and times, since it led to nothing (10.6)
     source_hash varchar not null         -- of the raw row and the settings that it was made from
 );
 create table staged.consumers (
