@@ -17,7 +17,7 @@ from typing import Any, Final
 from vs_st_pipeline.connectors.sopost.settings import SoPostSettings
 from vs_st_pipeline.connectors.sopost.statuses import APPROVED, PENDING, REJECTED, names_of
 from vs_st_pipeline.connectors.sopost.streams import ORDERS
-from vs_st_pipeline.connectors.sopost.words import loosely
+from vs_st_pipeline.domain.loosely import loosely
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 PENDING_FOR: Final = timedelta(seconds=15)

@@ -12,21 +12,22 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from vs_st_pipeline.connectors.sopost.hooks import event_key
 from vs_st_pipeline.connectors.sopost.names import SOPOST
 from vs_st_pipeline.connectors.sopost.settings import SoPostSettings
 from vs_st_pipeline.connectors.sopost.statuses import APPROVED, classify, names_of
 from vs_st_pipeline.connectors.sopost.streams import ORDER, ORDERS
-from vs_st_pipeline.connectors.sopost.words import loosely
 from vs_st_pipeline.domain.hints import Hint
+from vs_st_pipeline.domain.loosely import loosely
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
 from vs_st_pipeline.platform.warehouse.suppression import filter_suppressed
 
 WEBHOOK, IMPORT = "webhook", "import"
 _ORDERS = ORDERS.table
+_AT_ONCE: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,12 @@ def take(run: Run, hints: Sequence[Hint]) -> int:
 
     Orders that nobody knew wait to be read from then on. In one transaction; under the route's sync lock.
     """
-    events = [_event(hint) for hint in hints if (hint.system, hint.kind) == (SOPOST, ORDER)]
-    if events:
+    own = [hint for hint in hints if (hint.system, hint.kind) == (SOPOST, ORDER)]
+    if own:
         with run.open() as db, db.transaction():
-            _store(run, db, events)
-    return len(events)
+            for start in range(0, len(own), _AT_ONCE):
+                _store(run, db, [_event(hint) for hint in own[start : start + _AT_ONCE]])
+    return len(own)
 
 
 def peek(run: Run, hints: Sequence[Hint]) -> list[str]:

@@ -35,8 +35,8 @@ from vs_st_pipeline.domain.single_reads import IN_A_ROW, SingleReads, is_of_one_
 from vs_st_pipeline.platform.http.client import NOT_THERE
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 
-_AT_ONCE: Final = 200  # orders that are stored together
-_SECONDS: Final = 2.0  # after which fewer are
+_AT_ONCE: Final = 500  # orders that are stored together
+_SECONDS: Final = 10.0  # after which fewer are
 
 
 @dataclass(slots=True)
@@ -108,20 +108,21 @@ class _Reader:
         self._waits: list[Tried] = []  # answers that are not stored yet
         self._failed: list[Tried] = []  # kept until it is known that it is not the system's trouble
         self._stored_at = time.monotonic()
-        self._tried = self._missing = 0
+        self._tried = self._missing = self._in_a_row = 0
+        self._known_answers = False
         self.found = OrdersRead()
 
     def read(self, queue: Sequence[Due], *, to_the_end: bool) -> None:
         try:
             self._read_all(queue, to_the_end)
-            self._ask_a_known_one()
+            if self._reads.all_failed:
+                self._ask_a_known_one()
         except TryLater as error:
-            if is_of_one_record(error):  # so many of them that it is about none: nobody is put off for it
-                self._failed.clear()
+            self._put_nobody_off(error)
             self.found.error = error
             self.found.left = len(queue) - self._tried
-        except PipelineError:
-            self._failed.clear()
+        except PipelineError as error:
+            self._put_nobody_off(error)
             raise
         finally:
             self._store()
@@ -146,22 +147,24 @@ class _Reader:
             if isinstance(error, Refused) and error.http_status in NOT_THERE:
                 self._is_missing(due, left_at)
                 return
-            if error.call == TOKEN:  # which is about no order
+            if error.call == TOKEN or not is_of_one_record(error):
                 raise
-            self._reads.went_wrong(due.id, _clearer(error), known=due.last_try in (NOT_VISIBLE, UNREADABLE))
-            self._tried += 1
             word = NOT_VISIBLE if isinstance(error, Forbidden) else UNREADABLE
             self._failed.append(Tried(due, left_at, word))
+            self._reads.went_wrong(due.id, _clearer(error), known=due.last_try in (NOT_VISIBLE, UNREADABLE))
+            self._tried += 1
+            self._in_a_row += 1
+            if self._in_a_row == IN_A_ROW:  # some were known to fail, and say little about SoPost
+                self._in_a_row = 0
+                self._ask_a_known_one()
             return
-        self._reads.went_well()
-        self._tried += 1
+        self._goes_on()
         self._ever_read = True
         self._waits.append(Tried(due, left_at, READ, order))
 
     def _is_missing(self, due: Due, left_at: datetime) -> None:
         """Take 404 for an answer, unless no order was ever there: then it says that we ask in the wrong place."""
-        self._reads.went_well()
-        self._tried += 1
+        self._goes_on()
         self._missing += 1
         self._waits.append(Tried(due, left_at, NOT_FOUND))
         if self._missing == self._tried == IN_A_ROW and not self._ever_read:
@@ -172,18 +175,44 @@ class _Reader:
                 http_status=404,
             )
 
+    def _goes_on(self) -> None:
+        self._reads.went_well()
+        self._tried += 1
+        self._in_a_row = 0
+
     def _ask_a_known_one(self) -> None:
-        """Ask once for an order that was read before, where all reads have failed: is it these, or SoPost (R40)?"""
-        if not self._reads.all_failed:
+        """Ask for an order that was read before, where others have failed: is it these, or SoPost (R40)?
+
+        Where none was ever read, and SoPost is busy, slow or down, it is SoPost.
+        """
+        if self._known_answers:
             return
         with self._run.open() as db:
             known = newest_read(db, but=list(self._reads.failed))
-        if known is not None:
-            try:
-                understand(self._client.order(known), known.lower())
-            except Refused as error:
-                if error.http_status not in NOT_THERE:
-                    raise
+        if known is None:
+            errors = list(self._reads.failed.values())
+            if not self._ever_read and all(isinstance(error, TryLater) for error in errors):
+                raise errors[-1]
+            return
+        try:
+            understand(self._client.order(known), known.lower())
+        except Refused as error:
+            if error.http_status not in NOT_THERE:
+                raise
+        self._known_answers = True
+
+    def _put_nobody_off(self, error: PipelineError) -> None:
+        """Have orders tried again at once that failed with others, so that it is SoPost's trouble.
+
+        Where SoPost has answered for any order, it is kept that they failed: if they do so again they say nothing new,
+        and the orders behind them are read. Otherwise some that can never be read would stop all for ever.
+        """
+        if is_of_one_record(error):
+            failed, self._failed = self._failed, []
+            if failed and self._ever_read:
+                self._store()
+                with self._run.open() as db, db.transaction():
+                    store_tries(db, failed, put_off=False)
 
     # --- what is stored ---
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import model_validator
 
-from vs_st_pipeline.connectors.sopost.words import loosely
+from vs_st_pipeline.domain.loosely import loosely
 from vs_st_pipeline.platform.settings.forms import (
     BaseUrl,
     Choice,

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from vs_st_pipeline.connectors.sopost.settings import SoPostSettings
-from vs_st_pipeline.connectors.sopost.words import loosely
+from vs_st_pipeline.domain.loosely import loosely
 
 APPROVED, PENDING, REJECTED, LATER = "approved", "pending", "rejected", "later"
 CLASSES: Final = (APPROVED, PENDING, REJECTED, LATER)

@@ -17,7 +17,7 @@ from vs_st_pipeline.connectors.sopost.settings import SoPostSettings
 from vs_st_pipeline.connectors.sopost.statuses import APPROVED, PENDING, classify, wants_body
 from vs_st_pipeline.connectors.sopost.streams import ORDERS
 from vs_st_pipeline.connectors.sopost.traces import names_in
-from vs_st_pipeline.connectors.sopost.words import loosely
+from vs_st_pipeline.domain.loosely import loosely
 from vs_st_pipeline.domain.records import CLEARS_AFTER
 from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
 from vs_st_pipeline.platform.warehouse.suppression import filter_suppressed
@@ -61,9 +61,13 @@ def newest_order(db: Db) -> str | None:
     )
 
 
-def store_tries(db: Db, tried: Sequence[Tried]) -> dict[str, str]:
-    """Note tries that brought nothing; what is known of these orders stands. Returns each order's word."""
-    _update(db, [{**_common(one), "last_try": one.word, **_next_try(one)} for one in tried])
+def store_tries(db: Db, tried: Sequence[Tried], *, put_off: bool = True) -> dict[str, str]:
+    """Note tries that brought nothing; what is known of these orders stands. Returns each order's word.
+
+    Args:
+        put_off: the next try is some time from now; else it is due, and this one does not count.
+    """
+    _update(db, [{**_common(one), "last_try": one.word, **_next_try(one, put_off=put_off)} for one in tried])
     return {one.due.id: one.word for one in tried}
 
 
@@ -139,12 +143,14 @@ def _common(one: Tried) -> dict[str, Any]:
     return {"id": one.due.id, "left_at": one.left_at.isoformat(), "seen_seq": str(one.due.last_seq)}
 
 
-def _next_try(one: Tried) -> dict[str, Any]:
+def _next_try(one: Tried, *, put_off: bool = True) -> dict[str, Any]:
     """Return when an order is tried again that this try did not settle: until thirty days after its first sight.
 
     What was read before and cannot be read now is tried for longer: somebody may have withdrawn a consent in it.
     """
     due = one.due
+    if not put_off:
+        return {"tries": str(due.tries), "next_try_at": one.left_at.isoformat(), "gave_up": None}
     tries, end = due.tries + 1, due.first_seen_at + TRIED_FOR
     at = one.left_at + GAPS[min(tries, len(GAPS)) - 1]
     if due.read_before and one.word == UNREADABLE:

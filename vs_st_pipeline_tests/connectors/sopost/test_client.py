@@ -82,7 +82,7 @@ def test_c3_8_trouble_with_tokens_is_no_order_s(world: World) -> None:
     world.box.control.set_switch("auth", "client_credentials")
     world.set(auth="client_credentials", **keys_for(world, "client_credentials"))
     world.event(world.order())
-    world.give_up_after = timedelta(milliseconds=50)
+    world.give_up_after = timedelta(milliseconds=400)
     world.box.control.set_fault("wrong_shape", path_regex="^/oauth/")
     with pytest.raises(BadAnswer):
         world.sync()

@@ -10,7 +10,7 @@ import pytest
 
 from vs_st_pipeline.connectors.sopost.settings import StatusNames
 from vs_st_pipeline.connectors.sopost.stored_orders import GAPS
-from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.errors import PipelineError, TryLater
 from vs_st_pipeline.platform.warehouse.suppression import EMAIL, suppress
 from vs_st_pipeline_tests.connectors.sopost.world import NOON, World, secret
 from vs_st_pipeline_tests.sandbox.served import GLOW
@@ -199,7 +199,7 @@ def test_r22_an_answer_that_is_not_the_order_changes_nothing(world: World) -> No
     world.event(id)
     world.sync()
     before = world.row(id)
-    world.give_up_after = timedelta(milliseconds=50)
+    world.give_up_after = timedelta(milliseconds=400)
     for fault in ("hollow", "wrong_shape", "error_body", "other_record", "truncated", "400", "422", "500"):
         world.box.control.set_fault(fault, path_regex=id)
         world.later(days=1)
@@ -246,13 +246,44 @@ def test_r40_five_in_a_row_are_sopost_s_trouble_and_what_was_read_goes_its_way(w
         world.event(id)
         world.later(seconds=1)
     world.box.control.set_fault("500", path_regex="|".join(ids[1:]))
-    world.give_up_after = timedelta(milliseconds=50)
+    world.give_up_after = timedelta(milliseconds=400)
     found = world.sync()
     assert found.error is not None
     assert (found.error.kind, found.read, found.counts.total(), found.left) == ("try_later", [ids[0]], 0, 3)
-    assert world.waits() == {"new": 7}  # nobody is put off
+    assert [world.row(id)["tries"] for id in ids] == [0] * 8  # nobody is put off
     world.box.control.clear_faults()
     assert world.told(world.sync()) == {"read": 7}
+
+
+def test_r40_some_that_can_never_be_read_do_not_stop_the_others_for_ever(world: World) -> None:
+    known, *ids = [world.order() for _ in range(9)]
+    world.event(known)
+    world.sync()
+    for id in ids:
+        world.event(id)
+        world.later(seconds=1)
+    world.box.control.set_fault("403", path_regex="|".join(ids[:6]))
+    with pytest.raises(PipelineError):  # five in a row, and nobody knows better
+        world.sync()
+    assert world.told(world.sync()) == {"not_visible": 6, "read": 2}
+    world.later(days=1)
+    world.event(world.order())
+    world.reads()
+    world.box.control.set_fault("403", path_regex="^/orders/")  # now it is the key
+    with pytest.raises(PipelineError) as caught:
+        world.sync()
+    assert (caught.value.kind, len(world.reads())) == ("auth", 6)
+    assert {world.row(id)["tries"] for id in ids[:6]} == {1}
+
+
+def test_c3_8_a_system_that_is_down_from_the_first_is_tried_later(world: World) -> None:
+    for _ in range(2):
+        world.event(world.order())
+    world.give_up_after = timedelta(milliseconds=400)
+    world.box.control.set_fault("500", path_regex="^/orders/")
+    found = world.sync()
+    assert isinstance(found.error, TryLater)
+    assert (found.tried, world.waits()) == (0, {"new": 2})
 
 
 def test_r40_where_all_reads_fail_the_order_read_last_is_asked_once(world: World) -> None:
@@ -276,10 +307,11 @@ def test_c3_8_after_429_no_more_is_read_and_what_was_read_goes_its_way(world: Wo
         world.event(id)
         world.later(seconds=1)
     world.box.control.set_fault("429", path_regex=ids[2])
-    world.give_up_after = timedelta(milliseconds=50)
+    world.give_up_after = timedelta(milliseconds=400)
     found = world.sync()
     assert found.error is not None
-    assert (found.error.kind, found.read, found.left) == ("try_later", ids[:2], 2)
+    assert (found.error.kind, found.read, found.left, found.tried) == ("try_later", ids[:2], 2, 2)
+    assert world.waits() == {"new": 2}
 
 
 def test_r23_a_key_that_is_absent_leaves_its_value_until_a_second_read_misses_it(world: World) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from vs_st_pipeline.connectors.sopost.settings import SoPostSettings
 from vs_st_pipeline.connectors.sopost.statuses import classify
-from vs_st_pipeline.connectors.sopost.words import loosely
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.domain.loosely import loosely
 from vs_st_pipeline.platform.settings.merchants import House, RouteNeeds, Section, read_merchants
 
 HOUSE = House((Section("sopost", SoPostSettings, True),), (RouteNeeds("reading", (frozenset({"sopost"}),)),))

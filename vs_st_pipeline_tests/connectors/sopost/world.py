@@ -53,7 +53,7 @@ class World:
         self.inbox = Inbox(folder)
         self.settings = SoPostSettings(base_url=box.url, token=secret(box.control.keys()["token"]))
         self.webhooks = WebhookSettings()
-        self.give_up_after = timedelta(seconds=1)
+        self.give_up_after = timedelta(seconds=2)
         self.clients: list[SoPostClient] = []
         self._numbers = count(1)
 
