@@ -25,13 +25,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from vs_st_pipeline.defs.names import TICK_JOB, TICK_STEP
 from vs_st_pipeline.operations.settings import read_merchants
+from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline.sandbox import Sandbox
-from vs_st_pipeline.sandbox.scenarios import fleet
+from vs_st_pipeline.sandbox.scenarios import consumer_acts, fleet
 from vs_st_pipeline.sandbox.scenarios.fifty import STORIES
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS, LOG, HOOK_LOG = ("dagster", "state"), "dagster.log", "webhooks.log"
+OURS, LOG, HOOK_LOG = ("dagster", "state", "merchants.d", "brands"), "dagster.log", "webhooks.log"
 NOT_OURS = (
     *("VS_ST_ALERTS", "VS_ST_TELL", "VS_ST_NOW", "VS_ST_VINOSHIPPER_RATE", "VS_ST_SIMPLETEXTING_RATE"),
     *("VS_ST_PUBLIC_URL", "VS_ST_HOOK_SECRET"),
@@ -57,7 +59,10 @@ Some are not, and now the pages have to tell you which ones, why, and what to do
   6. {url}/assets/fleet/hints
      what webhooks brought, and how soon it was written: every minute somebody orders something, and a worker does not
      wait for the next tick.
-  7. {url}/automation
+  7. {url}/assets/consumers/synced/hubspot/consumers?view=partitions&partition=glow-skin
+     another route: a brand's samples. SoPost told of its orders; whoever consented is on HubSpot's list, with evidence.
+     The group `consumers` is the whole way, to Klaviyo and Salesforce too; its checks say what nobody has listed yet.
+  8. {url}/automation
      sync_schedule is on. Put {broken}'s entry right in
      {settings}
      and see it become well at the next tick.
@@ -86,9 +91,9 @@ def main() -> int:
     beside: list[subprocess.Popen[bytes]] = []
     ended = threading.Event()
     try:
-        with Sandbox("fleet") as box:
+        with Sandbox("fleet") as box, Sandbox("consumers") as brands:
             try:
-                return _shown(box, folder, port, beside, ended)
+                return _shown(box, brands, folder, port, beside, ended)
             finally:  # while the stand-ins still answer, so that nothing fails on its way out
                 ended.set()
                 for process in reversed(beside):
@@ -97,12 +102,22 @@ def main() -> int:
         return 0
 
 
-def _shown(box: Sandbox, folder: Path, port: int, beside: list[subprocess.Popen[bytes]], ended: threading.Event) -> int:
+def _shown(
+    box: Sandbox,
+    brands: Sandbox,
+    folder: Path,
+    port: int,
+    beside: list[subprocess.Popen[bytes]],
+    ended: threading.Event,
+) -> int:
     """Make all that there is to see, and wait for the end; the exit code."""
     try:
         merchants = _past(box, folder)
-        _register(merchants)
+        consumer_acts.settings(brands, folder)
+        _register([*merchants, *(merchant.id for merchant in brands.merchants)])
         _webhooks(box, folder, beside)
+        for merchant in brands.merchants:
+            brands.sopost.control.send(merchant=merchant.id)
         print("Dagster starts, and the first tick with it ...", flush=True)
         dagster = _dagster_dev(folder, port)
         beside.append(dagster)
@@ -112,7 +127,7 @@ def _shown(box: Sandbox, folder: Path, port: int, beside: list[subprocess.Popen[
             print(f"Dagster has ended; the last of {folder / LOG}:\n{said[-2000:]}", file=sys.stderr)
             return 1
         print(_welcome(f"http://127.0.0.1:{port}", folder), flush=True)
-        threading.Thread(target=_life, args=(box, ended), daemon=True).start()
+        threading.Thread(target=_life, args=(box, brands, ended), daemon=True).start()
         return dagster.wait()
     except KeyboardInterrupt:
         print("\nstopping ...", flush=True)
@@ -165,10 +180,11 @@ def _webhooks(box: Sandbox, folder: Path, beside: list[subprocess.Popen[bytes]])
     fleet.life(box, 12, random.Random(2))
 
 
-def _life(box: Sandbox, ended: threading.Event) -> None:
+def _life(box: Sandbox, brands: Sandbox, ended: threading.Event) -> None:
     chance = random.Random()
     while not ended.wait(60):
         fleet.life(box, chance.randint(1, 4), chance)
+        consumer_acts.life(brands, chance)
 
 
 def _welcome(url: str, folder: Path) -> str:
@@ -232,8 +248,8 @@ RUNS = "{ runsOrError(limit: 1) { ... on Runs { results { status } } } }"
 def _first_tick(dagster: subprocess.Popen[bytes], port: int) -> None:
     """Sync everybody in one run, as the schedule does (all are due), wait for its end, and switch the schedule on."""
     tick = {
-        "selector": {**WHERE, "jobName": "sync"},
-        "runConfigData": {"ops": {"walk": {"config": {"due_only": True}}}},
+        "selector": {**WHERE, "jobName": TICK_JOB},
+        "runConfigData": {"ops": {TICK_STEP: {"config": {"due_only": True, "routes": [one.name for one in ROUTES]}}}},
     }
     while dagster.poll() is None and "LaunchRunSuccess" not in _ask(port, LAUNCH, {"p": tick}):
         time.sleep(0.5)  # it does not answer yet

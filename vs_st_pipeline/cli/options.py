@@ -155,7 +155,7 @@ def chosen_route(merchant: Merchant, name: str | None, can: Callable[[Route], ob
     if name is not None:
         if name not in [route.name for route in knowing]:
             known = ", ".join(route.name for route in knowing)
-            raise click.UsageError(f"route {name} has no `{what}`; {known} has")
+            raise click.UsageError(f"route {name} has no `{what}`; {known} ha{'ve' if len(knowing) > 1 else 's'}")
         return next(route for route in knowing if route.name == name)
     there = [route for route in routes.ROUTES if has_route(merchant, route)]
     # Where all are at rest, what they have stored may be looked at.

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.checks import Check
+from vs_st_pipeline.pipeline.demo import Demo
 from vs_st_pipeline.pipeline.hinted import Hinted
 from vs_st_pipeline.pipeline.onboarding import RouteSetup
 from vs_st_pipeline.pipeline.own_commands import OtherName, OwnCommand
@@ -235,6 +236,7 @@ class Route:
         map_names: names that its field map may use in `from`, and what each is.
         carried: tables that `vs-st rebuild` carries over, and which of their rows: what no system can tell again.
         commands: what only this route can be asked, under its name; and the house's commands as it calls them.
+        demo: how it is shown on made-up merchants; None: it is not, or by the demo's own acts.
         waiting: a run -> what waits in the route's own tables, by what it is; `vs-st inbox --route` shows it too.
     """
 
@@ -267,6 +269,7 @@ class Route:
     map_names: Mapping[str, str] = field(default_factory=dict)
     carried: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[OwnCommand | OtherName, ...] = ()
+    demo: Demo | None = None
     waiting: Callable[[Run], Record] | None = None
     settings: type[SettingsModel] | None = None
     toolkits: tuple[Lineage, ...] = ()

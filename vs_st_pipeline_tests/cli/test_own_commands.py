@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from vs_st_pipeline.cli.inbox import inbox
 from vs_st_pipeline.cli.own_commands import groups_of
+from vs_st_pipeline.cli.webhooks import webhooks
 from vs_st_pipeline.pipeline.own_commands import Option, OtherName, OwnCommand, Told
 from vs_st_pipeline.pipeline.route import BadArguments
 from vs_st_pipeline.platform.run import Run
@@ -36,12 +37,12 @@ def run(story: Story) -> Iterator[Callable[..., Any]]:
         OwnCommand("none", "Nothing.", count, (), (Option("--by-name", "Whose.", "NAME"),)),
         OtherName("calls", ("inbox", "list"), {"names": ("toy",)}),
     )
-    house = click.Group("vs-st", commands=[inbox])
+    house = click.Group("vs-st", commands=[inbox, webhooks])
     story.settings({TEST: {SHOP.name: {}}})
     with in_the_table(Toy(), commands=commands), pytest.MonkeyPatch.context() as patch:
         for name, value in story.environment().items():
             patch.setenv(name, value or "")
-        (group,) = groups_of(house)
+        group = next(one for one in groups_of(house) if one.name == "toy")
 
         def called(*words: str) -> Any:
             return CliRunner().invoke(group, list(words), prog_name="vs-st toy")

@@ -26,23 +26,30 @@ from vs_st_pipeline.domain.records import id_text
 from vs_st_pipeline.platform.http.client import NOT_THERE
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
+_BATCHES, _SECONDS = 5, 30.0
+
 
 def connect_crm(client: HubSpotClient, merchant: Merchant) -> Crm:
     """Return the merchant's portal, for one sync; nothing is sent yet."""
-    return HubSpotCrm(client, records_all=merchant.section(HubSpotSettings).without_consent == "record")
+    settings = merchant.section(HubSpotSettings)
+    return HubSpotCrm(
+        client, records_all=settings.without_consent == "record", requests_per_second=settings.requests_per_second
+    )
 
 
 class HubSpotCrm:
     """See `domain.crm.Crm`."""
 
     name = HUBSPOT
-    chunk = MOST
     # What overrode an opt-out is undone before anything else is done for that person.
     steps = (Step.FIELDS, Step.CONSENT, Step.WITHDRAW, Step.LISTS, Step.UNLIST)
     shows_within = timedelta(0)  # every answer is final
 
-    def __init__(self, client: HubSpotClient, *, records_all: bool) -> None:
+    def __init__(self, client: HubSpotClient, *, records_all: bool, requests_per_second: float = 5.0) -> None:
         self.records_all = records_all
+        # Several batches together, since new and known people go in requests of their own; no more than are looked at
+        # and subscribed well within the minute (some seven requests for each batch).
+        self.chunk = max(1, min(_BATCHES * MOST, int(MOST * requests_per_second * _SECONDS / 7)))
         self._client = client
         self._memory = Memory()
         self._memberships = Memberships(client)

@@ -2,9 +2,11 @@
 
 Data flow: what is staged, evidence, ledger, a look at those who are known -> verdicts per CRM -> `pipeline.verdicts`.
 
-Consumers.md 9: (a) another account, (b) most known records gone, (c) changed settings, (d) unsubscribing many, (e) losing
-values. Judged before the first write at a CRM. New orders pass in any number. What cannot be tripped by what is due now
-is not worked out, so an ordinary sync pays for nothing of this.
+Consumers.md 9: (a) another account, (b) most known records gone, (c) changed settings, (d) unsubscribing many, (e)
+losing values. Judged before the first write at a CRM. New orders pass in any number. What cannot be tripped by what is
+due now is not worked out, so an ordinary sync pays for nothing of this.
+
+It is long because its five rules are one judgment of one CRM.
 """
 
 from __future__ import annotations
@@ -67,7 +69,7 @@ def _keep_settings(db: Db, crm: str, now: Since) -> None:
 
 
 def _lets(merchant: Merchant, crm: str) -> list[str]:
-    """Return what lets somebody be subscribed or stored at a CRM: consents with targets, words that mean yes, the rest."""
+    """Return what lets somebody be subscribed or stored at a CRM: consents with targets, words that mean yes."""
     sopost = merchant.section(SoPostSettings)
     found = [_pair(*entry.pair, _target(entry.target(crm))) for entry in targets_of(merchant, crm)]
     found += [_word(word) for word in sopost.consent_given]

@@ -1,10 +1,12 @@
 """Brings people at one CRM to what is wanted, some hundreds at a time: looked at, judged, planned and written.
 
-Data flow: planned.consumers_due -> chunks -> `looking`, `planning`, `writing` -> who is done leaves planned.consumers_due.
+Data flow: planned.consumers_due -> chunks -> `looking`, `planning`, `writing` -> who is done is not due any more.
 
-A chunk is written before the next one is looked at, so that no state is old when somebody is subscribed, and memory does
-not grow with the merchant. Whoever has to be looked at again (somebody made the record meanwhile, no answer came, the
-minute was over) is, in the same chunk; where a chunk takes longer than a minute, it is halved.
+A chunk is written before the next one is looked at, so that no state is old when somebody is subscribed, and memory
+does not grow with the merchant. Whoever has to be looked at again (somebody made the record meanwhile, no answer came,
+the minute was over) is, in the same chunk; where a chunk takes longer than a minute, it is halved.
+
+It is long because a person's way from being due to being done is told here from end to end.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from vs_st_pipeline.routes.consumers.stage_names import PLAN, PUSH
 from vs_st_pipeline.routes.consumers.words import REHEARSAL
 
 MOST_LOOKS: Final = 5  # at one person in one chunk
+PROBE: Final = 100  # people who are looked at first, to see whether anything shows yet
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0  # seconds between two looks for what was taken
 
 Do = Callable[..., Any]
@@ -51,6 +54,8 @@ class Chunks:
             asked = [one for one in subjects if looking.is_to_look_at(desk, one)]
             asked_keys = {one.key for one in asked}
             self._do(PLAN, self._leave, [one for one in subjects if one.key not in asked_keys])
+            if not desk.is_open:  # their time came just now: they stay due
+                continue
             waiting += asked
             while len(waiting) >= (size := max(1, desk.crm.chunk)):
                 self._chunk(waiting[:size])
@@ -249,17 +254,17 @@ class Chunks:
             self._look_once(only)
 
     def _look_once(self, only: Collection[str] | None) -> None:
-        """Look at those of whom something was taken, in chunks, as long as any of a chunk shows."""
-        desk, after = self._desk, ""
+        """Look at those of whom something was taken, in the order in which it left: a few, and more while all show."""
+        desk, after, most = self._desk, 0, PROBE
         while True:
             with desk.run.open() as db:
-                page = evidence.unknown_people(db, desk.name, desk.run.run_id, after, max(1, desk.crm.chunk))
+                page = evidence.unknown_people(db, desk.name, desk.run.run_id, after, min(most, max(1, desk.crm.chunk)))
                 subjects = looking.load(desk, db, [email_key for _, email_key in page])
             if not page:
                 return
-            after = page[-1][0]
+            after, most = page[-1][0], most * 2
             subjects = [one for one in subjects if only is None or one.person.email_key in only]
-            if subjects and not self._do(PUSH, self._settle_only, subjects):
+            if subjects and self._do(PUSH, self._settle_only, subjects) < len(subjects):
                 return
 
     def _settle_only(self, subjects: Sequence[Subject]) -> int:

@@ -1,7 +1,7 @@
 """Keeps the evidence of every subscription, in the database and in a file that outlives it (consumers.md 7.9, R35).
 
-Data flow: a subscription about to be sent -> synced.consent_evidence -> a line of `consumers.evidence.jsonl`, with fsync
--> the send -> outcome. After a loss, the other way.
+Data flow: a subscription about to be sent -> synced.consent_evidence -> a line of `consumers.evidence.jsonl`, with
+fsync -> the send -> outcome. After a loss, the other way.
 
 A row is stored before its line, and its line before the send. So after a crash a row without a line was not sent, and a
 line without a row (an older database was put back) may have been. What each of them lacks it gets from the other
@@ -27,6 +27,7 @@ from vs_st_pipeline.platform.warehouse.suppression import EMAIL, Suppressed, has
 from vs_st_pipeline.routes.consumers.consumers import Offer
 from vs_st_pipeline.routes.consumers.judging import Act, Action, Outcome, Subscription
 
+USED_FOR: Final = timedelta(days=7 * 365)  # an order that is older subscribes nobody: its evidence may be removed
 KEPT_FOR: Final = timedelta(days=7 * 366)  # R67
 _AT_ONCE: Final = 2_000  # lines that are taken in together
 
@@ -59,17 +60,18 @@ class Settled:
     contact_id: str | None = None
 
 
-class Ledger:
+class Book:
     """Hands out the rows of one run, in order; all CRMs of the run share one, so that each row has its own number.
 
     Attributes:
-        run: the run that sends.
+        run: the run that sends. in_step: each row that was stored has its line.
     """
 
     def __init__(self, run: Run, db: Db) -> None:
         self.run = run
         self._next = int(db.value("select coalesce(max(seq), 0) from synced.consent_evidence")) + 1
         self._file = EvidenceFile.of(run)
+        self.in_step = True
 
     def rows(
         self, crm: str, person: Sought, subscription: Subscription, *, contact_id: str | None, read_at: datetime
@@ -150,12 +152,17 @@ class Ledger:
             durable: they are on the disk when this returns; so it must be before anything is sent.
         """
         if rows:
-            self._file.append([{"what": "evidence", **row} for row in rows], durable=durable)
+            self._add([{"what": "evidence", **row} for row in rows], durable=durable)
 
     def append_outcomes(self, settled: Sequence[Settled], at: datetime) -> None:
         """Write what became of rows; a line that is lost makes the outcome unknown again, and it is looked at."""
         if settled:
-            self._file.append([_outcome_line(one, at) for one in settled], durable=False)
+            self._add([_outcome_line(one, at) for one in settled], durable=False)
+
+    def _add(self, lines: Sequence[Line], *, durable: bool) -> None:
+        self.in_step = False
+        self._file.append(lines, durable=durable)
+        self.in_step = True
 
 
 def insert(db: Db, rows: Sequence[Line]) -> None:
@@ -228,23 +235,30 @@ def count_unknown(db: Db, crm: str, run_id: str) -> int:
     )
 
 
-def unknown_people(db: Db, crm: str, run_id: str, after: str, most: int) -> list[tuple[str, str]]:
-    """Return key and address key of the people of whom a run has sent something without a known outcome, by key.
+def unknown_people(db: Db, crm: str, run_id: str, after: int, most: int) -> list[tuple[int, str]]:
+    """Return the people of whom a run has sent something without a known outcome, in the order in which it left.
 
     Args:
-        after: the last key of the page before.
+        after: the number of the last one of the page before.
+
+    Returns:
+        Of each the number of the last such row, and the address key.
     """
     rows = db.rows(
-        """select key, any_value(email) from synced.consent_evidence
-           where crm = $crm and run_id = $run and outcome = 'unknown' and key > $after and email is not null
-           group by key order by key limit $most""",
+        """select max(seq) as last, any_value(email) from synced.consent_evidence
+           where crm = $crm and run_id = $run and outcome = 'unknown' and email is not null
+           group by key having last > $after order by last limit $most""",
         {"crm": crm, "run": run_id, "after": after, "most": most},
     )
-    return [(key, email_key(email)) for key, email in rows]
+    return [(last, email_key(email)) for last, email in rows]
 
 
 def of_person(db: Db, address: str) -> list[dict[str, Any]]:
-    """Return all rows of one address (as `email_key` gives it), oldest first, as `vs-st consumers evidence --json` shows them."""
+    """Return all rows of one address, oldest first, as `vs-st consumers evidence --json` shows them.
+
+    Args:
+        address: as `email_key` gives it.
+    """
     names = [name for name in COLUMNS if name not in ("seq", "key", "lists_open", "from_target")]
     rows = db.rows(
         f"select {', '.join(names)} from synced.consent_evidence where key = ? order by seq", [person_key(address)]
@@ -267,32 +281,41 @@ def recover(run: Run) -> int:
     file = EvidenceFile.of(run)
     now, lacked = file.position(), 0
     with run.open() as db:
-        row = db.row("select inode, bytes, seq from synced.evidence_read")
+        row = db.row("select inode, bytes, seq, noted_at from synced.evidence_read")
         highest = int(db.value("select coalesce(max(seq), 0) from synced.consent_evidence"))
     known, seq = (Position(row[0], row[1]), row[2]) if row else (Position(0, 0), 0)
     if known == now and seq == highest:
         return 0
     continues = known.inode == now.inode and known.size <= now.size and seq <= highest
-    start, seq = (known.size, seq) if continues else (0, 0)
+    start, seq, since = (known.size, seq, row[3]) if continues and row else (0, 0, datetime.min)
     told: set[str] = set()
+    settled: set[str] = set()  # whose outcome the lines know
     for lines in _in_parts(file.read(start)):
         with run.open() as db, db.transaction():
             lacked += _take_in(db, run, lines)
-        told.update(line["evidence_id"] for line in lines if line.get("what") == "evidence")
-    _write_missing(run, file, told, seq)
-    with run.open() as db, db.transaction():
-        note_read(db, file)
+        told.update(line["evidence_id"] for line in lines if line["what"] == "evidence")
+        settled.update(line["evidence_id"] for line in lines if line["outcome"] != Outcome.UNKNOWN)
+    settled |= _write_missing(run, file, told, seq)
+    _write_outcomes(run, file, settled, since)
+    note_read(run)
     return lacked
 
 
-def note_read(db: Db, file: EvidenceFile) -> None:
-    """Note, inside the caller's transaction, that the rows and the file say the same."""
+def note_read(run: Run) -> None:
+    """Note that the rows and the file say the same, once the file is on the disk."""
+    file = EvidenceFile.of(run)
     now = file.position()
-    highest = db.value("select coalesce(max(seq), 0) from synced.consent_evidence")
-    if db.row("select 1 from synced.evidence_read where inode = ? and bytes = ? and seq = ?",
-              [now.inode, now.size, highest]) is None:  # fmt: skip
+    with run.open() as db:
+        highest = db.value("select coalesce(max(seq), 0) from synced.consent_evidence")
+        known = db.row("select inode, bytes, seq from synced.evidence_read")
+    if known == (now.inode, now.size, highest) or (known is None and now.size == 0 and highest == 0):
+        return
+    file.append([])  # outcomes were written without waiting for the disk
+    now = file.position()
+    with run.open() as db, db.transaction():
         db.execute("delete from synced.evidence_read")
-        db.execute("insert into synced.evidence_read values (?, ?, ?)", [now.inode, now.size, highest])
+        values = [now.inode, now.size, highest, run.now()]
+        db.execute("insert into synced.evidence_read values (?, ?, ?, ?)", values)
 
 
 def _in_parts(lines: Iterator[Line]) -> Iterator[list[Line]]:
@@ -363,8 +386,9 @@ def _look_again(db: Db, run: Run, rows: Sequence[Line]) -> None:
         )
 
 
-def _write_missing(run: Run, file: EvidenceFile, told: set[str], seq: int) -> None:
-    """Write the lines that the file lacks: it was lost, or the power went before they were written."""
+def _write_missing(run: Run, file: EvidenceFile, told: set[str], seq: int) -> set[str]:
+    """Write the lines that the file lacks: it was lost, or the power went before they were written; returns whose."""
+    written: set[str] = set()
     while True:
         with run.open() as db:
             rows = db.rows(
@@ -372,7 +396,7 @@ def _write_missing(run: Run, file: EvidenceFile, told: set[str], seq: int) -> No
                 [seq],
             )
         if not rows:
-            return
+            return written
         seq = rows[-1][COLUMNS.index("seq")]
         lines = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         missing = [
@@ -382,6 +406,24 @@ def _write_missing(run: Run, file: EvidenceFile, told: set[str], seq: int) -> No
         ]
         if missing:
             file.append(missing)
+            written.update(line["evidence_id"] for line in missing)
+
+
+def _write_outcomes(run: Run, file: EvidenceFile, settled: set[str], since: datetime) -> None:
+    """Write the outcomes that the file lacks: the power went between an answer's commit and its line."""
+    with run.open() as db:
+        rows = db.rows(
+            """select evidence_id, outcome, code, lists_open, contact_id, outcome_at from synced.consent_evidence
+               where outcome <> 'unknown' and outcome_at >= $since order by seq""",
+            {"since": since},
+        )
+    lines = [
+        _outcome_line(Settled(name, Outcome(outcome), code, lists_open, contact_id), at)
+        for name, outcome, code, lists_open, contact_id, at in rows
+        if name not in settled
+    ]
+    if lines:
+        file.append(lines)
 
 
 # --- forgetting, and the end of keeping ---------------------------------------------------------------------------
@@ -430,10 +472,8 @@ def prune(run: Run) -> None:
 
 
 def _rewrite(run: Run, change: Callable[[Line], Line | None]) -> None:
-    file = EvidenceFile.of(run)
-    if file.rewrite(change):
-        with run.open() as db, db.transaction():
-            note_read(db, file)
+    if EvidenceFile.of(run).rewrite(change):
+        note_read(run)
 
 
 def _hash_of(email: str, forgotten: Suppressed) -> str | None:

@@ -205,14 +205,21 @@ def _fields(run: Run, db: Db, crm: str, address: str) -> list[Record]:
             state = MISSING_FIELD
         else:
             state = HELD if planned is not None and planned[1] is not None else WAITING
-        sources = [{"system": SOPOST, "kind": "order", "id": order} for order in (loaded[0].orders if loaded else ())]
+        should = changes.get(one.to, sent if state == "synced" else wants.get(one.to))
+        orders = loaded[0].orders if loaded else ()
         found.append(
             {
-                "crm": crm, "field": one.to, "value": changes.get(one.to, sent if state == "synced" else wants.get(one.to)), "live": stored if stored is not None else sent,
-                "rule": f"{one.source or one.value}, {one.policy}", "sources": sources, "accepted_at": told(at),
-                "run_id": run_id, "state": state,
+                "crm": crm,
+                "field": one.to,
+                "value": should,
+                "live": stored if stored is not None else sent,
+                "rule": f"{one.source or one.value}, {one.policy}",
+                "sources": [{"system": SOPOST, "kind": "order", "id": order} for order in orders],
+                "accepted_at": told(at),
+                "run_id": run_id,
+                "state": state,
             }
-        )  # fmt: skip
+        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""Decides what one CRM may be told of one person, and whom it subscribes to what (consumers.md 6.2, 7.3-7.8, 7.11-7.14).
+"""Decides what one CRM may be told of one person, and to what it subscribes whom (consumers.md 6.2, 7.3-7.14).
 
 Data flow: Consumer, what the CRM says of the person (`Seen`), what was done before (`Act`) -> Decision.
 
@@ -114,6 +114,7 @@ class Rules:
     Attributes:
         records_all: people without consent are written too. only: addresses of a rehearsal; None: it is none.
         shows_late: what the CRM has taken shows only later.
+        oldest: orders first seen before subscribe nobody, since what was done because of them is not kept any more.
     """
 
     records_all: bool = False
@@ -121,6 +122,7 @@ class Rules:
     unsubscribe_withdrawn: bool = True
     only: frozenset[str] | None = None
     shows_late: bool = False
+    oldest: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,8 @@ def judge(
         acts: all rows of evidence of the person at this CRM, oldest first, settled by this look as far as it does.
     """
     undoing, undo_waits, undo_wishes = _undo(consumer, seen, acts, known, rules)
+    if is_rehearsed(consumer, rules):
+        undoing, undo_waits = (), False
     notes = notes_of(consumer) | ({WAITING_RETRY} if undo_waits else frozenset())
     counting = [offer for offer in consumer.offers if counts(offer, acts)]
     without, deleted = not counting, _is_deleted(seen, known)
@@ -463,8 +467,9 @@ class _Targets:
         self.reasons.append((reason, offers[0].consent_id))
 
     def _is_recent(self, offer: Offer) -> bool:
-        """Say whether a consent is of an order seen after the record was lost; where none was, any is."""
-        return self._after is None or offer.first_seen_at > self._after
+        """Say whether a consent is of an order seen after the record was lost, and of which all is still kept."""
+        is_kept = self._rules.oldest is None or offer.first_seen_at >= self._rules.oldest
+        return is_kept and (self._after is None or offer.first_seen_at > self._after)
 
 
 def best_of(offers: Sequence[Offer]) -> Offer:

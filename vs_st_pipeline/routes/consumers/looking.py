@@ -3,6 +3,8 @@
 Data flow: due people -> Consumer and what was done before (`Subject`) -> `Crm.look` -> raw.<crm>_*, settled outcomes.
 
 Whoever has no consent here, and whom nothing was done for, is not asked about (consumers.md 7.3).
+
+It is long because what is remembered of a person is loaded, and corrected by a look, in one place.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from vs_st_pipeline.domain.field_map import FieldMap
 from vs_st_pipeline.domain.plan import Change, Wanted
 from vs_st_pipeline.domain.records import LARGEST_GAP
 from vs_st_pipeline.domain.refs import Ref
+from vs_st_pipeline.platform.cpu_slots import releasing
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger, outbox
@@ -54,7 +57,7 @@ class Desk:
         writes: whether anything is sent; a dry run looks and plans alone.
         http: whose requests can be kept from leaving; None: nothing can.
         monotonic, sleep: the machine's clock, and waiting; others in tests.
-        sent: how many requests were stored, which names the next one.
+        is_open: what the account has was read. sent: how many requests were stored, which names the next one.
     """
 
     run: Run
@@ -66,11 +69,12 @@ class Desk:
     field_map: FieldMap
     load: Callable[[Db, Collection[str]], Sequence[Consumer]]
     wanted: Callable[[Consumer], tuple[list[Wanted], set[str]]]
-    evidence: evidence.Ledger
+    evidence: evidence.Book
     writes: bool = True
+    is_open: bool = True
     http: HttpClient | None = None
     monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = releasing(time.sleep)
     sent: int = 0
     items: int = 0
     failures: int = 0
@@ -218,11 +222,12 @@ def _open_writes(desk: Desk, db: Db, keys: set[str]) -> dict[str, list[OutboxEnt
 
 def is_to_look_at(desk: Desk, subject: Subject) -> bool:
     """Say whether the CRM is asked about a person at all."""
-    unsettled = bool(subject.open_writes) or any(act.outcome is Outcome.UNKNOWN for act in subject.acts)
-    if unsettled or judging.may_owe_undoing(subject.consumer, subject.acts, desk.rules):
+    if subject.open_writes or any(act.outcome is Outcome.UNKNOWN for act in subject.acts):
         return True
     if judging.is_rehearsed(subject.consumer, desk.rules):
         return False
+    if judging.may_owe_undoing(subject.consumer, subject.acts, desk.rules):
+        return True
     if desk.rules.records_all or judging.has_consent(subject.consumer, subject.acts):
         return True
     return bool(values_to_take_back(desk, subject))
@@ -339,19 +344,37 @@ def settle(desk: Desk, db: Db, subjects: Sequence[Subject]) -> list[evidence.Set
     at = desk.run.now()
     settled: list[evidence.Settled] = []
     reread: list[Subject] = []
+    accepted: list[OutboxEntry] = []
+    without_effect: list[OutboxEntry] = []
     for subject in subjects:
         settled += _settle_acts(desk, subject, at)
         if subject.open_writes and desk.writes:
-            _settle_writes(db, subject, at)
+            _settle_writes(subject, accepted, without_effect)
             reread.append(subject)
     if not desk.writes:
         return []
     evidence.record(db, settled, at)
+    if without_effect:
+        outbox.record_without_effect(db, without_effect, "not applied", at=at)
+    for batch in _each_once(accepted):
+        ledger.record_accepted(db, batch, at=at)
     if reread:
-        accepted = ledger.read_accepted(db, [desk.ref(one.key) for one in reread])
+        entries = ledger.read_accepted(db, [desk.ref(one.key) for one in reread])
         for subject in reread:
-            subject.accepted = accepted.get(desk.ref(subject.key), {})
+            subject.accepted = entries.get(desk.ref(subject.key), {})
     return settled
+
+
+def _each_once(entries: Iterable[OutboxEntry]) -> list[list[OutboxEntry]]:
+    """Return them in batches, oldest first, none of which has a record twice."""
+    batches: list[list[OutboxEntry]] = []
+    places: Counter[Ref] = Counter()
+    for entry in entries:
+        if places[entry.target] == len(batches):
+            batches.append([])
+        batches[places[entry.target]].append(entry)
+        places[entry.target] += 1
+    return batches
 
 
 def _settle_acts(desk: Desk, subject: Subject, at: datetime) -> list[evidence.Settled]:
@@ -384,8 +407,8 @@ def _settle_acts(desk: Desk, subject: Subject, at: datetime) -> list[evidence.Se
     return found
 
 
-def _settle_writes(db: Db, subject: Subject, at: datetime) -> None:
-    """Settle requests: of fields by what stands there, of subscriptions together with their evidence."""
+def _settle_writes(subject: Subject, accepted: list[OutboxEntry], without_effect: list[OutboxEntry]) -> None:
+    """Tell apart what was done of the requests: fields by what stands there, subscriptions by their evidence."""
     assert subject.seen is not None
     record = subject.seen.record
     unknown = {act.evidence_id for act in subject.acts if act.outcome is Outcome.UNKNOWN}
@@ -394,15 +417,12 @@ def _settle_writes(db: Db, subject: Subject, at: datetime) -> None:
     for entry in subject.open_writes:
         if entry.call == FIELDS:
             if record is not None and all(_shows(record, change) for change in entry.changes):
-                ledger.record_accepted(db, [entry], at=at)
+                accepted.append(entry)
                 subject.ends.add(ACCEPTED)
             else:
-                outbox.record_without_effect(db, [entry], "not applied", at=at)
+                without_effect.append(entry)
         elif unknown.isdisjoint(ids := entry.evidence.get("evidence") or ()):
-            if done.issuperset(ids):
-                ledger.record_accepted(db, [entry], at=at)
-            else:
-                outbox.record_without_effect(db, [entry], "not applied", at=at)
+            (accepted if done.issuperset(ids) else without_effect).append(entry)
         else:
             left.append(entry)
     subject.open_writes = left

@@ -6,12 +6,14 @@ Data flow: Subject with what was seen -> Decision, changes -> planned.<crm>_cons
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from vs_st_pipeline.domain.crm import Step
 from vs_st_pipeline.domain.diff import compare
-from vs_st_pipeline.domain.plan import WAITING_RETRY, Change, Wanted
+from vs_st_pipeline.domain.field_forms import MISSING_FIELD, OPTION_MISSING, TYPE_MISMATCH
+from vs_st_pipeline.domain.plan import CANNOT_CLEAR, WAITING_RETRY, Change, Wanted
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -22,9 +24,12 @@ from vs_st_pipeline.routes.consumers.judging import Action
 from vs_st_pipeline.routes.consumers.looking import Desk, Subject
 from vs_st_pipeline.routes.consumers.report import CrmPart
 from vs_st_pipeline.routes.consumers.systems import CRM_NAMES
+from vs_st_pipeline.routes.consumers.words import WITHDRAWN
 
 CREATE, UPDATE, SUBSCRIBE = "create", "update", "subscribe"
 MOST_SOURCES: Final = 50  # orders that a change names
+LASTING: Final = frozenset({MISSING_FIELD, OPTION_MISSING, TYPE_MISMATCH, CANNOT_CLEAR, WITHDRAWN})
+"""Notes that are true until a later plan of the person says otherwise; they are counted in every sync."""
 
 
 def plan(desk: Desk, subject: Subject) -> None:
@@ -171,6 +176,28 @@ def observe(desk: Desk, db: Db, subjects: Sequence[Subject]) -> None:
         db.execute(f"insert into planned.learned by name select * from {batch}")
         ledger.record_observed(db, at=desk.run.now(), run_id=desk.run.run_id)
         db.execute("delete from planned.learned")
+
+
+def lasting_notes(run: Run, db: Db, crm: str) -> Counter[str]:
+    """Count notes that last, of people whom this run has not planned: also of those who wait for another try."""
+    found: Counter[str] = Counter()
+    for noted, people in db.rows(
+        f"select noted, count(*) from planned.{crm}_consumers where run_id <> ? and noted <> '[]' group by 1",
+        [run.run_id],
+    ):
+        for word in LASTING.intersection(json.loads(noted)):
+            found[word] += people
+    found[WAITING_RETRY] += int(
+        db.value(
+            f"""select count(*) from (
+                    select id as key from synced.rejects
+                    where system = $crm and object = $object and next_at > $now
+                    union select key from synced.subscription_rejects where crm = $crm and next_at > $now)
+                where key not in (select key from planned.{crm}_consumers where run_id = $run)""",
+            {"crm": crm, "object": looking.OBJECT, "now": run.now(), "run": run.run_id},
+        )
+    )
+    return +found
 
 
 def planned_rows(run: Run, crms: Sequence[str]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from vs_st_pipeline.routes.consumers import (
     check,
     checks,
     commands,
+    demo,
     forgetting,
     pages,
     report,
@@ -54,6 +55,7 @@ ROUTE = Route(
     count_stored=commands.count_stored,
     map_names=words.MAP_NAMES,
     commands=commands.COMMANDS,
+    demo=demo.DEMO,
     waiting=commands.waiting,
     # What no system can tell again: which orders there are, and when they were first seen; what was sent and not heard
     # of; what was done for whom; who was deleted there. Evidence comes from its own file, too (R35).

@@ -43,7 +43,12 @@ class ConsumersSession(Session):
     """
 
     orders: OrdersRead = field(default_factory=OrdersRead)
-    _evidence: evidence.Ledger | None = None
+    _evidence: evidence.Book | None = None
+
+    @property
+    def evidence_in_step(self) -> bool:
+        """Say whether each row of evidence that this run has stored has its line in the file."""
+        return self._evidence is None or self._evidence.in_step
 
     @property
     def told(self) -> ConsumersReport:
@@ -82,6 +87,7 @@ class ConsumersSession(Session):
             unsubscribe_withdrawn=settings.on_withdrawn == "unsubscribe",
             only=None if settings.only is None else frozenset(settings.only),
             shows_late=crm.shows_within.total_seconds() > 0,
+            oldest=run.now() - evidence.USED_FOR,
         )
 
         def load(db: Db, email_keys: Collection[str]) -> list[consumers.Consumer]:
@@ -89,7 +95,7 @@ class ConsumersSession(Session):
 
         if self._evidence is None:
             with run.open() as db:
-                self._evidence = evidence.Ledger(run, db)
+                self._evidence = evidence.Book(run, db)
         desk = Desk(
             run=run,
             crm=crm,
@@ -102,6 +108,7 @@ class ConsumersSession(Session):
             wanted=lambda consumer: values.wanted(consumer, field_map, desk.setup.fields, merchant.time_zone),
             evidence=self._evidence,
             writes=writes,
+            is_open=False,
             http=self.client(connector).http,
         )
         return desk

@@ -6,49 +6,43 @@ Data flow: inbox, SoPost -> raw -> staged -> planned.consumers_due -> per CRM: l
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from vs_st_pipeline.connectors.sopost import counts, events, reading
 from vs_st_pipeline.connectors.sopost import due as sopost_due
 from vs_st_pipeline.connectors.sopost.names import SOPOST
 from vs_st_pipeline.connectors.sopost.settings import SoPostSettings
 from vs_st_pipeline.connectors.sopost.streams import ORDER
-from vs_st_pipeline.domain import brake as refusing
-from vs_st_pipeline.domain.brake import Verdict
-from vs_st_pipeline.domain.errors import Internal, Interrupted, PipelineError, TryLater, Unsafe
+from vs_st_pipeline.domain.errors import GiveUp, PipelineError
 from vs_st_pipeline.domain.hints import Hint
-from vs_st_pipeline.pipeline import erasure, raw_retention, verdicts
+from vs_st_pipeline.pipeline import erasure, raw_retention
 from vs_st_pipeline.pipeline.hinted import Queue
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
 from vs_st_pipeline.pipeline.once.schedule import SOON, write_next_due
-from vs_st_pipeline.platform.crash_reports import describe
 from vs_st_pipeline.platform.inbox.store import UNUSABLE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.ledger import record_run as note_run
 from vs_st_pipeline.routes.consumers import (
     brake,
     due,
     evidence,
     forgetting,
-    looking,
     map_file,
+    planning,
+    retention,
     staging,
     standing,
 )
-from vs_st_pipeline.routes.consumers.chunks import Chunks
-from vs_st_pipeline.routes.consumers.looking import OBJECT, Desk
-from vs_st_pipeline.routes.consumers.report import CrmPart
+from vs_st_pipeline.routes.consumers.looking import OBJECT
 from vs_st_pipeline.routes.consumers.session import SYSTEMS, ConsumersSession
 from vs_st_pipeline.routes.consumers.settings import ConsumersSettings, records_all, targets_of
-from vs_st_pipeline.routes.consumers.stage_names import PLAN, PUSH
 
 T = TypeVar("T")
 STATUS: Final = "newest_order.status"  # a map that uses it has later statuses read
+SLOWLY: Final = timedelta(minutes=5)  # for what shows late, or needs a person first
 EVERY: Final = timedelta(minutes=10)
 """How often a whole sync looks even if nothing waits: it asks nobody then, and notices silence."""
 
@@ -65,16 +59,15 @@ QUEUE: Final = Queue(_hand_over)
 
 
 def begin(session: ConsumersSession) -> dict[str, brake.Since]:
-    """Bring in step what a crash, a loss or an older file has left; returns what the settings let happen, since when."""
+    """Bring in step what a crash, a loss or an older file has left; returns what the settings let happen since when."""
     run = session.run
     forgetting.begin(run)
     if evidence.recover(run):
         forgetting.begin(run)
     since = brake.note_settings(run, session.crms)
-    if not run.dry_run:
-        with run.open() as db, db.transaction():
-            for crm in session.crms:
-                _requeue(session, db, crm)
+    with run.open() as db, db.transaction():
+        for crm in session.crms:
+            _requeue(session, db, crm)
     return since
 
 
@@ -85,7 +78,7 @@ def _requeue(session: ConsumersSession, db: Db, crm: str) -> None:
     before = db.value("select planned_by from synced.crm_settings where crm = ?", [crm])
     if run.full or (now is not None and before != now):
         staging.requeue(run, db, crm, "full" if run.full else "settings")
-    if now is not None and before != now:
+    if now is not None and before != now and not run.dry_run:
         db.execute("update synced.crm_settings set planned_by = ? where crm = ?", [now, crm])
 
 
@@ -106,24 +99,27 @@ def _planned_by(run: Run, crm: str) -> str | None:
 
 
 def end(session: ConsumersSession) -> None:
-    """Count what waits, note when the route is due next, and remove what is kept no longer; a dry run changes nothing."""
+    """Count what waits, note when the route is due next, and remove what is kept no longer; a dry run only counts."""
     run, report = session.run, session.told
     with run.open() as db:
         consumers = _waiting(db)
         orders = counts.count_waiting(db)
         report.waiting = consumers
+        for part in report.crms.values():
+            part.noted.update(planning.lasting_notes(run, db, part.name))
     report.left = {"events": 0, "orders": orders, "consumers": sum(consumers)}
     report.plan = run.run_id
     report.add_up()
     if run.dry_run:
         return
     standing.look(run, report)
+    if session.evidence_in_step:
+        evidence.note_read(run)
     with run.open() as db:
-        with db.transaction():
-            evidence.note_read(db, EvidenceFile.of(run))
         next_due = _next_due(session, db)
     write_next_due(run, next_due)
     evidence.prune(run)
+    retention.prune(run)
     raw_retention.prune_raw(run, SYSTEMS)
     erasure.finish(run, forgetting.OWN)
 
@@ -167,11 +163,12 @@ def _next_due(session: ConsumersSession, db: Db) -> datetime:
         db.value("select min(next_at) from synced.rejects where object = ?", [OBJECT]),
         db.value("select min(next_at) from synced.subscription_rejects"),
     ]
-    named = "list_contains($crms::varchar[], crm)"
-    values = {"crms": list(session.crms), "retry": due.RETRY}
-    if db.row(f"select 1 from planned.consumers_due where {named} and why <> $retry limit 1", values):
-        times.append(now)
     known = [max(at, now + SOON) for at in times if at is not None]
+    for crm, part in session.told.crms.items():
+        left = db.rows("select distinct why from planned.consumers_due where crm = ? and why <> ?", [crm, due.RETRY])
+        if left:
+            waits_for_a_person = isinstance(part.error, GiveUp)
+            known.append(now + (SLOWLY if waits_for_a_person or left == [(due.UNKNOWN,)] else SOON))
     if session.orders.left or session.orders.error is not None:
         known.append(now + SOON)
     return min([now + EVERY, *known])
@@ -220,105 +217,3 @@ def stage(session: ConsumersSession) -> None:
     found = staging.stage(session.run, session.orders.read)
     session.told.orders.update(found.orders)
     session.told.noted_at_top.update(found.noted)
-
-
-# --- the CRMs -----------------------------------------------------------------------------------------------------
-
-
-def work(session: ConsumersSession, since: Mapping[str, brake.Since], only: Collection[str] | None = None) -> None:
-    """Plan and write who is due, CRM by CRM; an error of one of them is in its part of the report.
-
-    Args:
-        since: what the settings let happen at each, since when. only: address keys; None: everybody who is due.
-    """
-    run = session.run
-    writes = PUSH in session.selected and not run.dry_run
-    if writes:
-        with run.open() as db, db.transaction():
-            note_run(db, run.run_id, run.trigger)
-    desks: list[tuple[Desk, brake.Judged | None]] = []
-    for name in session.crms:
-        with _part(session, name):
-            with run.open() as db:
-                if not due.is_anybody(db, name, run.now()):
-                    continue
-            desk = session.desk(name, writes=writes)
-            desks.append((desk, _do(session, PLAN, _open, session, desk, since[name], only)))
-    refused = _refused(session, [one for _, judged in desks if judged for one in judged.verdicts], only)
-    for desk, judged in desks:
-        with _part(session, desk.name):
-            found = refused.get(desk.name)
-            if found and writes:
-                raise _unsafe(desk.name, found)
-            if judged is not None and writes:
-                brake.passed(desk, judged, since[desk.name])
-            Chunks(desk, lambda stage_name, make, *given: _do(session, stage_name, make, *given)).run(only)
-            if found:  # a dry run shows what is refused
-                raise _unsafe(desk.name, found)
-
-
-def _unsafe(name: str, found: Sequence[Verdict]) -> Unsafe:
-    return Unsafe(refusing.refusal(found) or "", system=name)
-
-
-def _open(
-    session: ConsumersSession, desk: Desk, since: brake.Since, only: Collection[str] | None
-) -> brake.Judged | None:
-    """Read what a CRM's account has, and judge what is due there; None where there is nobody to ask about."""
-    if not _anybody_to_ask_about(desk, only):
-        return None
-    desk.setup = desk.crm.begin(session.targets(desk.name))
-    return brake.judge(desk, since, session.orders.read, only)
-
-
-def _anybody_to_ask_about(desk: Desk, only: Collection[str] | None) -> bool:
-    for page in due.pages(desk.run, desk.name, only):
-        with desk.run.open() as db:
-            subjects = looking.load(desk, db, [one.email_key for one in page])
-        if any(looking.is_to_look_at(desk, one) for one in subjects):
-            return True
-    return False
-
-
-def _refused(
-    session: ConsumersSession, found: Sequence[Verdict], only: Collection[str] | None
-) -> dict[str, list[Verdict]]:
-    """Return the verdicts that hold, by CRM. A targeted sync is bound by what the last whole one has stored as well."""
-    run = session.run
-    if only is not None:
-        with run.open() as db:
-            stored = brake.standing(db, session.crms)
-        known = {(one.part, one.rule) for one in found}
-        found = [*found, *(one for some in stored.values() for one in some if (one.part, one.rule) not in known)]
-    holding: dict[str, list[Verdict]] = {}
-    for one in verdicts.refused(run, found):
-        holding.setdefault(one.part, []).append(one)
-    return holding
-
-
-def _do(session: ConsumersSession, stage_name: str, make: Callable[..., T], *given: Any) -> T:
-    """Run a part of a stage; also where the stage is not among those that were asked for, since the other needs it."""
-    if stage_name in session.selected:
-        made: Any = session.do(stage_name, lambda _, *rest: make(*rest), *given)
-        return made  # type: ignore[no-any-return]
-    return make(*given)
-
-
-@contextmanager
-def _part(session: ConsumersSession, name: str) -> Iterator[CrmPart]:
-    """Keep a CRM's trouble to itself; a full disk, and being stopped, are everybody's."""
-    part = session.told.crms[name]
-    try:
-        yield part
-    except Interrupted:
-        raise
-    except PipelineError as error:
-        if session.run.stop() and isinstance(error, TryLater):
-            raise
-        if error.system is None:
-            error.system = name
-        part.error = part.error or error
-    except OSError:
-        raise
-    except Exception as error:  # a fault of ours at one CRM is no reason to leave the others
-        part.error = part.error or Internal(describe(error), system=name)

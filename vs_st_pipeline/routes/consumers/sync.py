@@ -2,7 +2,7 @@
 
     raw      what SoPost said                     stages.take_events, stages.read_orders
     staged   orders, consents, answers, people    stages.stage
-    planned  what each CRM must be told           stages.work: looked at, judged, planned ...
+    planned  what each CRM must be told           crms.work: looked at, judged, planned ...
     synced   what was accepted, and evidence      ... and written, before the next ones are looked at
 
 `run_stages` runs the stages that it is asked for; `sync` all of them, `dry_run` all but the last. The command line, the
@@ -22,7 +22,7 @@ from vs_st_pipeline.pipeline import whole_hints
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.pipeline.status_file import record_run
 from vs_st_pipeline.platform.run import Run, new_run_id
-from vs_st_pipeline.routes.consumers import planning, stages
+from vs_st_pipeline.routes.consumers import crms, planning, stages
 from vs_st_pipeline.routes.consumers.report import ConsumersReport, new_report
 from vs_st_pipeline.routes.consumers.session import ConsumersSession, open_session
 from vs_st_pipeline.routes.consumers.stage_names import EVENTS, ORDERS, PLAN, PUSH, STAGED, STAGES
@@ -84,7 +84,7 @@ def _all_stages(session: ConsumersSession, *, whole: bool) -> None:
             session.do(ORDERS, stages.read_orders)
             session.do(STAGED, stages.stage)
             if PLAN in selected or PUSH in selected:
-                stages.work(session, since)
+                crms.work(session, since)
         finally:
             stages.end(session)
         if session.orders.error is not None:

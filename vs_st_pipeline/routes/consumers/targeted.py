@@ -23,7 +23,7 @@ from vs_st_pipeline.pipeline.hinted import MOST_RECORDS, HintDesk, Hinted
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.consumers import stages, sync
+from vs_st_pipeline.routes.consumers import crms, stages, sync
 from vs_st_pipeline.routes.consumers.brake import Since
 from vs_st_pipeline.routes.consumers.looking import OBJECT
 from vs_st_pipeline.routes.consumers.session import ConsumersSession, open_session
@@ -86,7 +86,7 @@ class _Targeted:
             session.do(STAGED, stages.stage)
             people = self._people(list(by_order))
             if people:
-                stages.work(session, since, {key for keys in people.values() for key in keys})
+                crms.work(session, since, {key for keys in people.values() for key in keys})
         except PipelineError as error:
             desk.fail([hint for hints in by_order.values() for hint in hints], error.kind)
             raise

@@ -123,9 +123,9 @@ class _Writer:
         """Say whether a step has a part of a subscription to send."""
         if one.action is Action.UNSUBSCRIBE:
             return (step is Step.UNLIST and bool(one.lists)) or (step is Step.WITHDRAW and one.from_target)
-        if planning.fields_come_first(self._desk) and (subject.changes or subject.creates):
-            if not subject.fields_taken:
-                return False
+        has_fields = bool(subject.changes or subject.creates)
+        if planning.fields_come_first(self._desk) and has_fields and not subject.fields_taken:
+            return False
         if one.action is Action.SUBSCRIBE:
             if step is Step.CONSENT:
                 return True
@@ -376,7 +376,8 @@ class _Writer:
     def _undo(self, one: _Sending) -> None:
         """Unsubscribe at once whom a subscription has taken back from an opt-out that the look had not shown (7.10)."""
         made, subject = one.subscription, one.subject
-        assert made is not None and subject.decision is not None
+        assert made is not None
+        assert subject.decision is not None
         subject.notes.add(UNDONE)
         looking.note(self._desk.part, [UNDONE])
         undone = replace(made, action=Action.UNSUBSCRIBE, also=(), lists=(), from_target=True, wholly=False)

@@ -23,6 +23,7 @@ from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.platform.settings.environment import data_dir, now, settings_path, sync_bounds
 from vs_st_pipeline.platform.settings.forms import OwnFile, parse_duration
 from vs_st_pipeline.platform.settings.merchants import Merchant, MerchantsFile
+from vs_st_pipeline.platform.settings.model import fields_of
 from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.settings.yaml_source import Node, load_with_lines
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
@@ -138,7 +139,13 @@ def test_the_example_says_what_the_defaults_are_and_needs_what_env_example_lists
     file = read(text.replace("file:/run/secrets/hillside_st_token", "file:token"), environ)
 
     assert file.bad == ()
-    hillside, oak = file.merchants
+    hillside, oak, glow = file.merchants
+    assert set(glow.routes) == {"consumers"}
+    for name, section in glow.sections.items():
+        for key, field in fields_of(type(section)).items():
+            value = getattr(section, key)
+            is_default = field.is_required() or isinstance(value, Secret) or key == "consents" or value == field.default
+            assert is_default, f"{name}.{key} is no default"
     assert without_secrets(hillside) == without_secrets(oak) | {"id": "hillside-cellars", "name": "Hillside Cellars"}
 
 

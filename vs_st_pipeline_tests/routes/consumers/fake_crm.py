@@ -192,8 +192,7 @@ def saying(*ended: Ended, code: str | None = None, http_status: int | None = Non
 
     def wrong(crm: FakeCrm, step: Step, items: Sequence[Item]) -> Mapping[str, Result]:
         return {
-            item.id: Result(ended[at % len(ended)], code=code, http_status=http_status)
-            for at, item in enumerate(items)
+            item.id: Result(ended[at % len(ended)], code=code, http_status=http_status) for at, item in enumerate(items)
         }
 
     return wrong

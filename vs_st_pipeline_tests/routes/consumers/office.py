@@ -40,7 +40,7 @@ from vs_st_pipeline.routes.consumers.report import CrmPart
 from vs_st_pipeline.routes.consumers.route import ROUTE
 from vs_st_pipeline.routes.consumers.systems import NAME
 from vs_st_pipeline_tests.routes.consumers.fake_crm import FakeCrm
-from vs_st_pipeline_tests.routes.consumers.people import NEWS, TRIAL, consumer, offer
+from vs_st_pipeline_tests.routes.consumers.people import TRIAL, consumer, offer
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MAP = FieldMap(1, (MapField("firstname", "builtin", "mirror", "consumer.first_name", None, "text", 1),), "map", "f")
@@ -86,7 +86,9 @@ class Office:
 
     def desk(self, run: Run, **rules: Any) -> Desk:
         def wanted(one: Consumer) -> tuple[list[Wanted], set[str]]:
-            return [Wanted("firstname", "firstname", "builtin", "mirror", str(one.values["consumer.first_name"]))], set()
+            return [
+                Wanted("firstname", "firstname", "builtin", "mirror", str(one.values["consumer.first_name"]))
+            ], set()
 
         def sleep(seconds: float) -> None:
             self.slept.append(seconds)
@@ -94,7 +96,7 @@ class Office:
             self.on_sleep()
 
         with run.open() as db:
-            rows = evidence.Ledger(run, db)
+            rows = evidence.Book(run, db)
         targets = {one.target for who in self.people.values() for one in who.offers}
         return Desk(
             run=run,
@@ -125,8 +127,7 @@ class Office:
                 Chunks(desk).run()
         else:
             Chunks(desk).run()
-        with run.open() as db, db.transaction():
-            evidence.note_read(db, evidence.EvidenceFile.of(run))
+        evidence.note_read(run)
         return desk.part
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

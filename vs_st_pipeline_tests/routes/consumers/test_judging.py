@@ -41,11 +41,11 @@ def judge(
     who: Consumer,
     what: Seen,
     *acts: Act,
-    known: Known = Known(),
+    known: Known | None = None,
     infos: Mapping[Target, TargetInfo] | None = None,
     **rules: Any,
 ) -> Decision:
-    return judging.judge(who, what, acts, known, infos or {}, Rules(**rules))
+    return judging.judge(who, what, acts, known or Known(), infos or {}, Rules(**rules))
 
 
 def done(found: Decision) -> list[tuple[str, str, str]]:
@@ -58,27 +58,39 @@ def done(found: Decision) -> list[tuple[str, str, str]]:
 def test_c7_2_a_consent_subscribes_its_own_target_and_nothing_else() -> None:
     found = judge(consumer(offer()), seen())
     assert done(found) == [("subscribe", NEWS.id, "o1")]
-    assert found.fields and found.held is None and found.subscriptions[0].lists == ("42",)
+    assert found.fields
+    assert found.held is None
+    assert found.subscriptions[0].lists == ("42",)
 
 
 def test_c7_3_without_a_consent_nothing_is_written_unless_the_crm_records_everybody() -> None:
     nobody = consumer()
     skipped = judge(nobody, seen())
-    assert skipped.without_consent and not skipped.fields and not skipped.creates and not skipped.subscriptions
+    assert skipped.without_consent
+    assert not skipped.fields
+    assert not skipped.creates
+    assert not skipped.subscriptions
     recorded = judge(nobody, seen(record=False), records_all=True)
-    assert recorded.without_consent and recorded.fields and recorded.creates and not recorded.subscriptions
+    assert recorded.without_consent
+    assert recorded.fields
+    assert recorded.creates
+    assert not recorded.subscriptions
 
 
 @pytest.mark.parametrize("standing", [True, False])
 def test_c7_12_a_vanished_consent_that_was_never_used_subscribes_nobody(standing: bool) -> None:
     found = judge(consumer(offer(usable=False, standing=standing)), seen())
-    assert found.without_consent and not found.fields and not found.subscriptions
+    assert found.without_consent
+    assert not found.fields
+    assert not found.subscriptions
 
 
 def test_c7_12_a_vanished_consent_that_was_used_stands_for_fields() -> None:
     gone = offer(usable=False)
     found = judge(consumer(gone), seen(State.SUBSCRIBED), act(gone))
-    assert found.fields and not found.without_consent and not found.subscriptions
+    assert found.fields
+    assert not found.without_consent
+    assert not found.subscriptions
 
 
 def test_c7_12_an_approved_order_again_leaves_what_is_spent_spent() -> None:
@@ -91,29 +103,38 @@ def test_c7_12_an_approved_order_again_leaves_what_is_spent_spent() -> None:
 
 def test_c7_4_a_suppressed_person_is_held() -> None:
     found = judge(consumer(offer()), seen(Standing(State.SUPPRESSED, reason="HARD_BOUNCE")))
-    assert found.held == "suppressed_there" and not found.subscriptions and not found.fields
+    assert found.held == "suppressed_there"
+    assert not found.subscriptions
+    assert not found.fields
 
 
 def test_c7_4_subscribed_already_is_evidence_alone() -> None:
     found = judge(consumer(offer()), seen(State.SUBSCRIBED))
-    assert done(found) == [("already", NEWS.id, "o1")] and found.fields
+    assert done(found) == [("already", NEWS.id, "o1")]
+    assert found.fields
 
 
 def test_c7_4_subscribed_and_not_on_the_list_is_added_to_it() -> None:
     found = judge(consumer(offer()), seen(Standing(State.SUBSCRIBED, missing=("42",))))
-    assert done(found) == [("add_to_list", NEWS.id, "o1")] and found.subscriptions[0].lists == ("42",)
+    assert done(found) == [("add_to_list", NEWS.id, "o1")]
+    assert found.subscriptions[0].lists == ("42",)
 
 
 def test_c7_4_each_target_is_judged_by_itself_and_the_reason_is_noted_where_another_one_lets_fields_pass() -> None:
     standings = {NEWS: Standing(State.SUPPRESSED), TRIAL: Standing(State.NEVER)}
     found = judge(consumer(offer(), offer(target=TRIAL)), seen(standings=standings))
     assert done(found) == [("subscribe", TRIAL.id, "o1")]
-    assert found.held is None and found.fields and "suppressed_there" in found.noted
+    assert found.held is None
+    assert found.fields
+    assert "suppressed_there" in found.noted
 
 
 def test_c7_8_the_reason_is_noted_and_fields_are_written_where_everybody_is_recorded() -> None:
     found = judge(consumer(offer()), seen(State.SUPPRESSED), records_all=True)
-    assert found.held is None and found.fields and "suppressed_there" in found.noted and not found.subscriptions
+    assert found.held is None
+    assert found.fields
+    assert "suppressed_there" in found.noted
+    assert not found.subscriptions
 
 
 # --- 7.6: again, only by a newer consent ---
@@ -133,7 +154,8 @@ def test_c7_6_an_unsubscribed_person_is_subscribed_again_only_by_a_surely_newer_
     earliest: Any, since: Any, again: bool
 ) -> None:
     found = judge(consumer(offer(earliest_at=earliest)), seen(unsubscribed(since)))
-    assert bool(done(found)) == again and found.held == (None if again else "unsubscribed_there")
+    assert bool(done(found)) == again
+    assert found.held == (None if again else "unsubscribed_there")
 
 
 def test_c7_6_resubscribe_never() -> None:
@@ -143,7 +165,8 @@ def test_c7_6_resubscribe_never() -> None:
 
 def test_c7_6_an_imported_order_without_a_time_subscribes_nobody() -> None:
     found = judge(consumer(offer(imported=True, earliest_at=None)), seen())
-    assert found.held == "consent_time_unknown" and not found.subscriptions
+    assert found.held == "consent_time_unknown"
+    assert not found.subscriptions
     known = judge(consumer(offer(imported=True, earliest_at=ago(days=3))), seen())
     assert done(known) == [("subscribe", NEWS.id, "o1")]
 
@@ -160,14 +183,17 @@ def test_c7_6_an_order_by_webhook_with_its_time_unknown_subscribes_who_never_was
 def test_c7_7_a_spent_consent_is_never_used_again(action: Action, outcome: Outcome) -> None:
     one = offer()
     found = judge(consumer(one), seen(State.NEVER), act(one, action, outcome))
-    assert found.held == "removed_there" and not found.subscriptions
+    assert found.held == "removed_there"
+    assert not found.subscriptions
 
 
 @pytest.mark.parametrize("state", [State.SUBSCRIBED, Standing(State.SUBSCRIBED, missing=("42",))])
 def test_c7_7_what_became_of_a_spent_consent_is_left_alone(state: Any) -> None:
     one = offer()
     found = judge(consumer(one), seen(state), act(one))
-    assert not found.subscriptions and found.fields and found.held is None
+    assert not found.subscriptions
+    assert found.fields
+    assert found.held is None
 
 
 def test_c7_7_only_a_consent_of_another_order_counts_anew() -> None:
@@ -181,6 +207,12 @@ def test_c7_7_of_several_the_latest_is_used_and_the_others_are_spent_with_it() -
     [one] = judge(consumer(*offers), seen()).subscriptions
     assert one.offer.order_id == "o2"  # ties by greater order id
     assert {other.order_id for other in one.also} == {"o1", "o3"}
+
+
+def test_r67_a_consent_of_which_the_evidence_may_be_gone_subscribes_nobody() -> None:
+    found = judge(consumer(offer()), seen(), oldest=ago(minutes=59))
+    assert not found.subscriptions
+    assert done(judge(consumer(offer()), seen(), oldest=ago(minutes=61)))
 
 
 def test_c7_7_the_same_consent_at_another_target_is_not_spent() -> None:
@@ -208,7 +240,8 @@ def test_c7_7_what_was_not_done_is_not_spent_but_for_what_the_crm_did_not_apply(
 def test_c6_nothing_is_sent_for_a_target_whose_last_outcome_is_unknown() -> None:
     one, other = offer("o1"), offer("o2")
     found = judge(consumer(one, other), seen(), act(one, outcome=Outcome.UNKNOWN))
-    assert found.unsettled and not found.subscriptions
+    assert found.unsettled
+    assert not found.subscriptions
 
 
 def test_c7_4_lists_that_were_left_open_are_added_later() -> None:
@@ -227,10 +260,12 @@ def test_c7_13_a_double_opt_in_list_gets_its_job_once_also_for_somebody_subscrib
     elsewhere = seen(standings={LIST: Standing(State.SUBSCRIBED, missing=(LIST.id,))})
     one = offer(target=LIST)
     [made] = judge(consumer(one), elsewhere, infos=CONFIRMS).subscriptions
-    assert made.action is Action.SUBSCRIBE and made.confirms
+    assert made.action is Action.SUBSCRIBE
+    assert made.confirms
     waiting = act(one, outcome=Outcome.AWAITING)
     found = judge(consumer(one), elsewhere, waiting, infos=CONFIRMS)
-    assert not found.subscriptions and found.fields
+    assert not found.subscriptions
+    assert found.fields
 
 
 def test_c7_13_while_one_consent_awaits_confirmation_another_is_spent_without_a_job() -> None:
@@ -252,18 +287,24 @@ def test_c7_4_a_single_opt_in_list_is_added_to_alone_where_the_person_is_subscri
 def test_c6_2_a_record_that_may_not_be_written_holds_its_person(held: str) -> None:
     for rules in ({}, {"records_all": True}):
         found = judge(consumer(offer()), seen(held=held), **rules)
-        assert found.held == held and not found.subscriptions and not found.fields
+        assert found.held == held
+        assert not found.subscriptions
+        assert not found.fields
 
 
 def test_c6_2_a_deleted_person_is_not_made_again_until_a_newer_order_consents() -> None:
     gone = seen(held=DELETED_THERE)
     first = judge(consumer(offer(first_seen_at=ago(minutes=1))), gone)
-    assert first.held == DELETED_THERE and first.deleted and not first.subscriptions
+    assert first.held == DELETED_THERE
+    assert first.deleted
+    assert not first.subscriptions
     noticed = Known("r1", deleted_at=ago(hours=2))
     older = offer("o1", first_seen_at=ago(hours=3))
     assert judge(consumer(older), gone, known=noticed).held == DELETED_THERE
     found = judge(consumer(older, offer("o2", first_seen_at=ago(hours=1))), gone, known=noticed)
-    assert found.held is None and found.creates and done(found) == [("subscribe", NEWS.id, "o2")]
+    assert found.held is None
+    assert found.creates
+    assert done(found) == [("subscribe", NEWS.id, "o2")]
     assert found.subscriptions[0].also == ()  # the older consent does not count for the new record
 
 
@@ -274,13 +315,16 @@ def test_c6_2_a_person_who_was_deleted_stays_so_when_the_crm_has_forgotten_the_r
 
 def test_c6_2_found_under_another_id_is_followed() -> None:
     found = judge(consumer(offer()), seen(gone=True), known=Known("old", deleted_at=ago(hours=2)))
-    assert found.held is None and found.fields
+    assert found.held is None
+    assert found.fields
 
 
 def test_c7_14_somebody_known_by_imports_alone_is_not_created() -> None:
     imported = offer(imported=True, may_create=False)
     found = judge(consumer(imported), seen(record=False))
-    assert found.held == "not_there" and not found.creates and not found.subscriptions
+    assert found.held == "not_there"
+    assert not found.creates
+    assert not found.subscriptions
     assert judge(consumer(imported), seen()).held is None  # who is there is written
     assert judge(consumer(imported, offer("o2")), seen(record=False)).creates
     without = consumer(may_create=False)
@@ -289,14 +333,17 @@ def test_c7_14_somebody_known_by_imports_alone_is_not_created() -> None:
 
 def test_r66_a_rehearsal_holds_everybody_else() -> None:
     found = judge(consumer(offer()), seen(), only=frozenset({"somebody@else.example"}))
-    assert found.held == "rehearsal" and not found.subscriptions and not found.fields
+    assert found.held == "rehearsal"
+    assert not found.subscriptions
+    assert not found.fields
     assert done(judge(consumer(offer()), seen(), only=frozenset({"jane@example.com"})))
 
 
 def test_c8_a_consumer_is_held_by_the_first_reason() -> None:
     standings = {NEWS: unsubscribed(NOW), TRIAL: Standing(State.SUPPRESSED)}
     found = judge(consumer(offer(), offer(target=TRIAL)), seen(standings=standings))
-    assert found.held == "suppressed_there" and found.held_consent == "c-777"
+    assert found.held == "suppressed_there"
+    assert found.held_consent == "c-777"
 
 
 # --- 6.5: a target that is not there ---
@@ -304,14 +351,19 @@ def test_c8_a_consumer_is_held_by_the_first_reason() -> None:
 
 def test_c6_5_a_missing_target_waits_and_fields_are_written_all_the_same() -> None:
     found = judge(consumer(offer()), seen(standings={}), infos={NEWS: TargetInfo(missing="no such list")})
-    assert found.fields and not found.subscriptions and [one[0] for one in found.missing] == [NEWS]
+    assert found.fields
+    assert not found.subscriptions
+    assert [one[0] for one in found.missing] == [NEWS]
 
 
 def test_c6_a_refused_subscription_waits_for_its_next_try_and_another_wish_does_not() -> None:
     one = offer()
     waits = Known("r1", waits={NEWS.id: judging.asked_as(Action.SUBSCRIBE, one)})
     found = judge(consumer(one), seen(), known=waits)
-    assert not found.subscriptions and found.waits and "waiting_retry" in found.noted and found.fields
+    assert not found.subscriptions
+    assert found.waits
+    assert "waiting_retry" in found.noted
+    assert found.fields
     assert done(judge(consumer(one, offer("o2", earliest_at=NOW)), seen(), known=waits))
 
 
@@ -327,7 +379,8 @@ def test_c7_11_what_we_did_is_undone_and_no_more() -> None:
     found = judge(consumer(gone), seen(State.SUBSCRIBED), act(gone))
     [one] = found.subscriptions
     assert (one.action, one.from_target, one.lists, one.wholly) == (Action.UNSUBSCRIBE, True, ("42",), True)
-    assert "withdrawn" in found.noted and not found.fields
+    assert "withdrawn" in found.noted
+    assert not found.fields
     added = judge(consumer(gone), seen(State.SUBSCRIBED), act(gone, Action.ADD_TO_LIST))
     assert [(one.from_target, one.lists) for one in added.subscriptions] == [(False, ("42",))]
     assert not judge(consumer(gone), seen(State.SUBSCRIBED), act(gone, Action.ALREADY)).subscriptions
@@ -350,7 +403,8 @@ def test_c7_11_nothing_is_undone_while_another_consent_names_the_target() -> Non
 def test_c7_11_note_alone() -> None:
     gone = withdrawn()
     found = judge(consumer(gone), seen(State.SUBSCRIBED), act(gone), unsubscribe_withdrawn=False)
-    assert not found.subscriptions and "withdrawn" in found.noted
+    assert not found.subscriptions
+    assert "withdrawn" in found.noted
 
 
 def test_c7_11_undone_once_and_a_later_consent_begins_anew() -> None:
@@ -377,7 +431,8 @@ def test_c7_11_nobody_is_unsubscribed_wholly_who_was_subscribed_before_us_or_sta
 def test_c7_12_a_rejected_order_unsubscribes_nobody() -> None:
     gone = offer(standing=False, usable=False)
     found = judge(consumer(gone, noted=frozenset({"rejected_after_write"})), seen(State.SUBSCRIBED), act(gone))
-    assert not found.subscriptions and found.without_consent
+    assert not found.subscriptions
+    assert found.without_consent
 
 
 def test_c7_10_an_opt_out_that_was_overridden_is_undone_until_it_is() -> None:
@@ -394,8 +449,9 @@ def test_c7_10_an_opt_out_that_was_overridden_is_undone_until_it_is() -> None:
 LATE = Rules(shows_late=True)
 
 
-def settled(one: Act, standing: Standing, target: Target = NEWS, rules: Rules = Rules(), **given: Any) -> Any:
-    return judging.settle(one, standing, target, confirms=given.get("confirms", False), rules=rules, now=NOW)
+def settled(one: Act, standing: Standing, target: Target = NEWS, rules: Rules | None = None, **given: Any) -> Any:
+    confirms = given.get("confirms", False)
+    return judging.settle(one, standing, target, confirms=confirms, rules=rules or Rules(), now=NOW)
 
 
 def unknown(action: Action = Action.SUBSCRIBE, target: Target = NEWS, **given: Any) -> Act:
@@ -465,4 +521,6 @@ def test_nobody_is_subscribed_but_by_a_fresh_usable_consent_and_an_allowing_stat
     for rules in ({}, {"records_all": True}):
         for made in judge(consumer(one), seen(state), *acts, **rules).subscriptions:
             if made.action in (Action.SUBSCRIBE, Action.ADD_TO_LIST):
-                assert usable and state is State.NEVER and outcome in (None, Outcome.REJECTED, Outcome.NOT_DONE)
+                assert usable
+                assert state is State.NEVER
+                assert outcome in (None, Outcome.REJECTED, Outcome.NOT_DONE)

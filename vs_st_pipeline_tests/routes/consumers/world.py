@@ -1,10 +1,9 @@
-"""Runs route `consumers` in this process against the stand-ins over real sockets: settings, runs, and looks at tables."""
+"""Runs route `consumers` in this process against the stand-ins over real sockets: settings, runs, looks at tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -106,6 +105,3 @@ class World:
     def evidence(self, merchant: str = GLOW) -> list[Record]:
         path = self.data / "merchants" / merchant / f"{NAME}.evidence.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-__all__ = ["GLOW", "SOAP", "Callable", "World", "replace"]

@@ -111,7 +111,9 @@ create table synced.consent_evidence (
     from_target boolean not null default true   -- of unsubscribe: more than list memberships was undone
 );
 -- How far the evidence file has been taken in: which file, how long it was, and the last row that is in it. One row.
-create table synced.evidence_read (inode ubigint not null, bytes bigint not null, seq bigint not null);
+create table synced.evidence_read (
+    inode ubigint not null, bytes bigint not null, seq bigint not null, noted_at timestamp not null
+);
 -- Subscriptions that were refused and wait for another try, one row per person and target.
 create table synced.subscription_rejects (
     crm varchar not null, key varchar not null, target varchar not null,
