@@ -1,4 +1,4 @@
-"""Runs a stand-in of route `consumers` in this process, on a thread, for a module of tests; asks it over sockets."""
+"""Runs a stand-in of a later route in this process, on a thread, for a module of tests; asks it over sockets."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Served:
 
     def __init__(self, app: AccountStandIn, url: str) -> None:
         self.app, self.url, self.system = app, url, app.system
-        self.control: Any = CONTROLS[app.system](url, GLOW)
+        self.control: Any = CONTROLS[app.system](url, next(iter(app.merchants)))
         self.callers: list[Api] = []
 
     def api(self, **headers: str) -> Api:

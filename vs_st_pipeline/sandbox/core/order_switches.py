@@ -48,4 +48,3 @@ COMMERCE7_SWITCHES: dict[str, list[Any]] = {
     ],
     "webhook_resend": ["none", "3_times", "until_2xx"],
 }
-COMMERCE7_OPEN = {"limit_per_minute"}
