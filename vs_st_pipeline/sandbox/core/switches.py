@@ -88,6 +88,27 @@ LIES: dict[str, dict[str, list[Any]]] = {
     },
 }
 
+# How the shop takes orders of other shops, route `orders`: nothing else shows any of it.
+ORDER_DESK: dict[str, list[Any]] = {
+    "duplicate_number": ["400_conflict", 409, "returns_existing", "second_order", "overwrites"],
+    "problem_answer": ["200_pending", "400_compliance"],
+    # pending: for good, unless `settle` is called; unknown: a word that nobody has listed
+    "status_after_create": ["SUCCESS", "pending_then_success", "pending", "PAYMENT_AUTHORIZED", "unknown"],
+    "paid_key": ["paid", "isPaid", "Paid"],
+    "unknown_keys": ["ignored", 400],  # 400: keys that no page spells are refused, one by one; or a list of others
+    "meta_fields": ["echoed", "dropped"],
+    "late_commit": ["no", "after_2_reads"],
+    "put_accepted": [400, "updates", "ignored"],
+    "second_cancel": [400, "second_negative", "ok"],
+    "cancel_after_label": ["ok", 400],
+    "restore_key": ["restoreInventory", "ignored", 400],
+    "cancel_shows": ["at_once", "after_2_reads"],
+    "products_call": ["products", "feed", "none"],
+    "sku_match": ["exact", "any_case"],
+    "duplicate_lines": ["kept", "merged", "last_wins", 400],  # merged: at the price of the first one
+    "tracking": ["with_label", "at_scan", "one_by_one", "never"],  # one_by_one: the next one after two more reads
+}
+
 SWITCHES: dict[str, dict[str, list[Any]]] = {
     "vinoshipper": {
         "bad_credentials": [401, 302, "login_page"],
@@ -117,6 +138,7 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
         "profile_name": [None],  # None: as the world has it
         "profile_id": [None],
         "cf_ray_on_all": [False, True],
+        **ORDER_DESK,
         **WEBHOOKS["vinoshipper"],
         **LIES["vinoshipper"],
         **BOTH,
@@ -181,6 +203,7 @@ OPEN = CONSUMER_OPEN | {
     "webhook_disable_after",
     "profile_name",
     "profile_id",
+    "unknown_keys",
 }
 
 
