@@ -214,7 +214,6 @@ def order_record(
         "coupons": [],
         "tags": [],
         "appData": [],
-        "appSync": None,
         "connectionInformation": {"ip": "192.0.2.7", "userAgent": "sandbox"},
         "createdAt": time,
         "updatedAt": time,
