@@ -284,7 +284,7 @@ def _linked(
     if not items:
         made["items"] = []
     link = {"orderId": made["id"], "orderNumber": made["orderNumber"], "purchaseType": type}
-    order["linkedOrders"] = [*order["linkedOrders"], link]
+    order |= {"linkedOrders": [*order["linkedOrders"], link], "updatedAt": iso(at)}
     return made
 
 

@@ -13,6 +13,8 @@ from vs_st_pipeline.sandbox.scenarios.orders_accounts import WINES, OrderAccount
 CLOSED_STATES = ("UT", "AL")
 """States to which Vinoshipper ships for nobody."""
 
+ENOUGH = 10**6
+
 # What is held under the number of an order of Commerce7: `part["there"]` has it by the order's id.
 OURS = "ours"
 OURS_SHIPPED = "ours, shipped"
@@ -35,7 +37,7 @@ def there(b: Builder, part: Record) -> None:
                 "name": wine.title,
                 "price": Decimal(wine.there) / 100,
                 "approved": wine.approved,
-                "inventory": 1000,
+                "inventory": ENOUGH,
             }
             for number, wine in enumerate(WINES.values())
             if wine.there is not None
