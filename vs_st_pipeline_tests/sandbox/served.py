@@ -101,5 +101,5 @@ def served(make: type[AccountStandIn], scenario: str = "consumers") -> Iterator[
 
 def not_tried(file: str, system: str) -> list[str]:
     """Return the switches of which a module of tests does not try each value."""
-    tried = re.findall(r'each\(\s*"(\w+)"', Path(file).read_text(encoding="utf-8"))
+    tried = re.findall(r'each\((?:\s*box,)?\s*"(\w+)"', Path(file).read_text(encoding="utf-8"))
     return sorted(set(SWITCHES[system]) - set(tried) - {*BOTH, *OF_BOTH_SENDERS})

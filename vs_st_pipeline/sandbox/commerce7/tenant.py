@@ -157,7 +157,6 @@ class Tenant:
         return self._link(order, made)
 
     def _link(self, order: Record, made: Record) -> Record:
-        order["updatedAt"] = self.now()
         self._keep(made)
         self.told("Order", "Update", order["id"])
         return made

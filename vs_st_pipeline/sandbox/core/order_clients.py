@@ -79,7 +79,7 @@ class Commerce7Control(AccountControl):
         return [tried for one in kept if (one["objectId"], one["appId"]) == (id, name) for tried in one["attempts"]]
 
     def cases(self, merchant: str | None = None) -> list[Record]:
-        """Return why each order of the world is there, and what comes of it: {order_id, order_number, code, why}."""
+        """Return why each order is there, and what comes of it: {order_id, order_number, code, state, why}."""
         found: dict[str, list[Record]] = self.report("cases", merchant or self.first_merchant)
         return found[merchant or self.first_merchant]
 

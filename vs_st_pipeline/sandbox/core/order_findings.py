@@ -17,7 +17,7 @@ class _Handle(Protocol):
 
 
 def order_findings(running: Mapping[str, _Handle], states: tuple[str, ...] | None = None) -> list[Record]:
-    """Return orders accepted twice or to a state not chosen, customers mailed twice, and what Commerce7 found.
+    """Return orders accepted twice or to a state not chosen, customers mailed twice, and what either shop found.
 
     Args:
         running: the stand-ins by system; without Commerce7 there is nothing to find.
@@ -26,7 +26,8 @@ def order_findings(running: Mapping[str, _Handle], states: tuple[str, ...] | Non
     if "commerce7" not in running:
         return []
     shop = running["commerce7"].control
-    found = [{"system": "commerce7", **one} for one in shop.findings()]
+    both = [(system, running[system].control) for system in ("commerce7", "vinoshipper") if system in running]
+    found = [{"system": name, **one} for name, own in both if hasattr(own, "findings") for one in own.findings()]
     for entry in shop.call("GET", "merchants"):
         merchant = entry["id"]
         found += [{"merchant": merchant, "system": "commerce7", **one} for one in _mails(shop.mails(merchant))]

@@ -182,7 +182,7 @@ class Sandbox:
                     "base_url": self.simpletexting.url + "/v2",
                     "api_token": _kept(keys / f"{merchant.id}.st_token", merchant.st_token),
                 }
-            if "commerce7" in systems:
+            if "commerce7" in self.running:
                 keys_there = self.commerce7.control.keys(merchant.id)
                 entry |= order_sections(
                     merchant.id, self.commerce7.url, keys_there, self.now, lambda name, text: _kept(keys / name, text)

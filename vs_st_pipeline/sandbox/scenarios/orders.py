@@ -34,16 +34,33 @@ from vs_st_pipeline.sandbox.scenarios.orders_shop import (
     rate,
     taken_back,
 )
-from vs_st_pipeline.sandbox.scenarios.orders_there import there
+from vs_st_pipeline.sandbox.scenarios.orders_there import (
+    CANCELLED_BARE,
+    OURS,
+    OURS_REFUSED,
+    OURS_SHIPPED,
+    PLAIN_NUMBER,
+    SOMEBODY_ELSES,
+    there,
+)
 
 FIRST_NUMBER = 1201
 SENT, ADOPTED, TAKEN, REFUSED = "sent", "adopted", "number_taken", "compliance"
-UNCOUNTED = "uncounted"  # a refund or an exchange of another order
-HOURS_IN_STATE = 24.0
+NOT_REQUIRED = (
+    "before_start", "dont_send", "exchange", "refund", "carry_out", "pickup", "country", "state_not_chosen",
+    "cancelled", "fulfilled_already", "nothing_to_ship", "refunded",
+)  # fmt: skip
+
+
+def state_of(code: str) -> str:
+    """Return the state in which a first sync leaves an order of that code."""
+    if code in (SENT, ADOPTED):
+        return "sent"
+    return "not_required" if code in NOT_REQUIRED else "waiting" if code == "not_paid" else "failed"
 
 
 class Till:
-    """Writes orders for one winery, and what is expected of each in a first sync under its settings (`code`)."""
+    """Writes orders for one winery, and what comes of each in a first sync under its settings: `code` and `state`."""
 
     def __init__(self, b: Builder, account: OrderAccount) -> None:
         self.b = b
@@ -52,6 +69,7 @@ class Till:
         self.cases: list[Record] = []
         self.customers: dict[str, Record] = {}
         self.messages: dict[str, list[Record]] = {}
+        self.there: dict[str, str] = {}
         self.skipped_numbers: set[int] = set()
         opened = b.now - timedelta(days=400)
         self.products = {
@@ -83,8 +101,13 @@ class Till:
     def keep(self, made: Record, code: str, why: str) -> Record:
         """Keep an order, and why it is there."""
         self.orders.append(made)
-        self.cases.append({"order_id": made["id"], "code": code, "why": why})
+        self.cases.append({"order_id": made["id"], "code": code, "state": state_of(code), "why": why})
         return made
+
+    def held(self, order: Record, how: str, state: str | None = None) -> None:
+        """Say that Vinoshipper holds an order of that number: ours or somebody else's."""
+        self.there[order["id"]] = how
+        self.cases[-1]["state"] = state or self.cases[-1]["state"]
 
     def refund(self, order: Record, hours: float, lines: dict[str, int] | None = None, **changed: Any) -> Record:
         """Refund an order, wholly where no lines are said."""
@@ -122,6 +145,7 @@ class Till:
             "products": self.products,
             "customers": self.customers,
             "app_syncs": self.messages,
+            "there": self.there,
             "cases": [{**case, "order_number": by_id[case["order_id"]]["orderNumber"]} for case in self.cases],
         }
 
@@ -302,14 +326,17 @@ def _rates(t: Till) -> None:
 
 def _known_there(t: Till) -> None:
     """Add orders whose numbers Vinoshipper holds already; `orders_there` makes what it holds."""
-    t.order(ADOPTED, "sent by us, and the data folder was lost since", 24.5, line("PINOT22", 2))
-    t.order(ADOPTED, "sent by us without meta fields; cancelled there since", 25.5, line("ZIN21", 2))
-    t.order(ADOPTED, "sent by us and refused there", 25.6, line("CHARD23", 2))
+    t.held(t.order(ADOPTED, "sent by us, and the data folder was lost since", 24.5, line("PINOT22", 2)), OURS)
+    gone = t.order(ADOPTED, "sent by us without meta fields; cancelled there since", 25.5, line("ZIN21", 2))
+    t.held(gone, CANCELLED_BARE, "voided")
+    t.held(t.order(REFUSED, "sent by us and refused there", 25.6, line("CHARD23", 2)), OURS_REFUSED)
     sent = t.order(ADOPTED, "sent by us; fulfilled by somebody since", 25.7, line("PINOT22", 1))
     sent["fulfillmentStatus"] = "Fulfilled"
-    t.order(ADOPTED, "sent by us three weeks ago", 24 * 21.5, line("ZIN21", 1))
-    t.order(TAKEN, "its number was given to somebody else there", 25.8, line("ROSE24", 3))
-    t.order(SENT, "its number without prefix is at Vinoshipper, from Commerce7's own app", 25.9, line("ROSE24", 1))
+    t.held(sent, OURS_SHIPPED)
+    t.held(t.order(ADOPTED, "sent by us three weeks ago", 24 * 21.5, line("ZIN21", 1)), OURS)
+    t.held(t.order(TAKEN, "its number was given to somebody else there", 25.8, line("ROSE24", 3)), SOMEBODY_ELSES)
+    bare = t.order(SENT, "its number without prefix is there, from Commerce7's own app", 25.9, line("ROSE24", 1))
+    t.held(bare, PLAIN_NUMBER)
 
 
 def fill_neighbor_winery(b: Builder) -> None:
@@ -333,7 +360,7 @@ def fill_order_crowd(b: Builder, orders: int, number: int = 0) -> None:
     t = Till(b, account_of(b.merchant.id, number))
     for i in range(orders):
         who = t.customer("Person", f"Number{i}")
-        hours, wines = HOURS_IN_STATE * (i + 1) / (orders + 1), (line("PINOT22", 1 + i % 3), line("ZIN21", 1 + i % 2))
+        hours, wines = 24 * (i + 1) / (orders + 1), (line("PINOT22", 1 + i % 3), line("ZIN21", 1 + i % 2))
         match i % 25:
             case 11:
                 t.order("pickup", "picked up", hours, *wines, who=who, channel="Club", orderDeliveryMethod=PICKUP)

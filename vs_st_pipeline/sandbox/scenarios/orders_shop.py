@@ -214,7 +214,6 @@ def order_record(
         "coupons": [],
         "tags": [],
         "appData": [],
-        "appSync": None,
         "connectionInformation": {"ip": "192.0.2.7", "userAgent": "sandbox"},
         "createdAt": time,
         "updatedAt": time,
@@ -285,7 +284,7 @@ def _linked(
     if not items:
         made["items"] = []
     link = {"orderId": made["id"], "orderNumber": made["orderNumber"], "purchaseType": type}
-    order["linkedOrders"] = [*order["linkedOrders"], link]
+    order |= {"linkedOrders": [*order["linkedOrders"], link], "updatedAt": iso(at)}
     return made
 
 

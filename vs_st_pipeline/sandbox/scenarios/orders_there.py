@@ -13,7 +13,15 @@ from vs_st_pipeline.sandbox.scenarios.orders_accounts import WINES, OrderAccount
 CLOSED_STATES = ("UT", "AL")
 """States to which Vinoshipper ships for nobody."""
 
-OURS, BARE, SHIPPED = "sent by us", "without meta fields", "fulfilled by somebody"
+ENOUGH = 10**6
+
+# What is held under the number of an order of Commerce7: `part["there"]` has it by the order's id.
+OURS = "ours"
+OURS_SHIPPED = "ours, shipped"
+OURS_REFUSED = "ours, refused"
+CANCELLED_BARE = "ours without meta fields, cancelled"
+SOMEBODY_ELSES = "somebody else's"
+PLAIN_NUMBER = "somebody else's, without prefix"
 
 
 def there(b: Builder, part: Record) -> None:
@@ -29,7 +37,7 @@ def there(b: Builder, part: Record) -> None:
                 "name": wine.title,
                 "price": Decimal(wine.there) / 100,
                 "approved": wine.approved,
-                "inventory": 1000,
+                "inventory": ENOUGH,
             }
             for number, wine in enumerate(WINES.values())
             if wine.there is not None
@@ -37,30 +45,24 @@ def there(b: Builder, part: Record) -> None:
         "closed_states": list(CLOSED_STATES),
         "prefix": account.prefix,
     }
-    by_id = part["orders"]
-    for case in part["cases"]:
-        order, why = by_id[case["order_id"]], case["why"]
-        if case["code"] == "adopted":
-            _held(b, account, order, why)
-        elif case["code"] == "number_taken":
-            _somebody_elses(b, account.number_there(order["orderNumber"]), order)
-        elif "without prefix" in why:
+    for id, how in part["there"].items():
+        order = part["orders"][id]
+        number = account.number_there(order["orderNumber"])
+        if how == PLAIN_NUMBER:
             _somebody_elses(b, str(order["orderNumber"]), order)
+        elif how == SOMEBODY_ELSES:
+            _somebody_elses(b, number, order)
+        else:
+            _ours(b, account, number, order, how)
 
 
-def _held(b: Builder, account: OrderAccount, order: Record, why: str) -> None:
+def _ours(b: Builder, account: OrderAccount, number: str, order: Record, how: str) -> None:
     """Add an order that was made by us: what was sent is what Commerce7 says."""
-    number, stage, status = account.number_there(order["orderNumber"]), "OPEN", "SUCCESS"
-    if "cancelled" in why:
-        stage = "CANCELLED"
-    if "refused" in why:
-        stage, status = "PROBLEM", "PROBLEM"
-    if SHIPPED in why:
-        stage = "SHIPPED"
-    made = _order(b, number, order, stage, status)
-    if BARE not in why:
+    stage = {OURS_SHIPPED: "SHIPPED", OURS_REFUSED: "PROBLEM", CANCELLED_BARE: "CANCELLED"}.get(how, "OPEN")
+    made = _order(b, number, order, stage, "PROBLEM" if how == OURS_REFUSED else "SUCCESS")
+    if how != CANCELLED_BARE:
         made["metaFields"] = {"c7_order_id": order["id"], "c7_tenant": account.tenant}
-    if status == "PROBLEM":
+    if how == OURS_REFUSED:
         problem = {"code": "STATE_VOLUME", "description": "Too much wine in a month", "type": "COMPLIANCE_VIOLATION"}
         made |= {"isCompliant": False, "orderProblems": [problem]}
 
