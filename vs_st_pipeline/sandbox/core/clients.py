@@ -305,6 +305,10 @@ class VinoshipperControl(Control):
         found: list[Record] = self.call("GET", "books", merchant=merchant)
         return found
 
+    def cancellations(self, merchant: str | None = None) -> list[Record]:
+        """Return who cancelled what: {number, c7_order_id, by (api or shop), negative, restored, reason, ...}."""
+        return [entry for entry in self.books(merchant) if entry["what"] == "cancelled"]
+
     def accepted(self, merchant: str | None = None) -> dict[str, list[str]]:
         """Return the numbers of orders that were ever accepted, by their ids at Commerce7, else by number."""
         name = merchant or self.first_merchant

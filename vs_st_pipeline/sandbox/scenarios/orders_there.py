@@ -104,5 +104,5 @@ def _order(b: Builder, number: str, order: Record, stage: str, status: str) -> R
         "rateCode": "03",
         "price": Decimal(order["shipTotal"]) / 100,
     }
-    made["taxes"] = Decimal(order["taxTotal"]) / 100
+    made["taxesTotal"] = Decimal(order["taxTotal"]) / 100
     return made

@@ -314,7 +314,8 @@ class Desk:
         customers, buyer = self.merchant.customers, order["customer"]
         email = str(buyer["email"]).lower()
         known = customers.get(self._customers.get(email, 0))
-        if known is None or str(known["email"]).lower() != email:
+        stale = email in self._customers and (known is None or str(known["email"]).lower() != email)
+        if stale or len(customers) != len(self._customers):
             self._customers = {str(one["email"]).lower(): id for id, one in customers.items() if one["email"]}
         if email not in self._customers:
             born, home = buyer["dateOfBirth"], buyer["address"]
