@@ -107,8 +107,11 @@ def form(*numbers: str, carrier: str | None = "UPS", **changed: Any) -> Record:
     return {**usual, "shipped": shipped, **changed}
 
 
-def fulfil(box: Served, order: Record, body: Record, whole: bool = True) -> Reply:
-    return api_of(box)("POST", f"/v1/order/{order['id']}/fulfillment" + ("/all" if whole else ""), body)
+def fulfil(box: Served, order: Record, body: Record, whole: bool = True, read: bool = True) -> Reply:
+    api, path = api_of(box), f"/v1/order/{order['id']}"
+    if read:
+        api("GET", path)
+    return api("POST", f"{path}/fulfillment" + ("/all" if whole else ""), body)
 
 
 # Keys, limits, errors.
@@ -281,7 +284,7 @@ def test_what_is_new_may_come_late(box: Served) -> None:
         assert [api("GET", path).status for _ in range(3)] == shown
         other = box.control.place()
         assert [other["id"] in ids(walk(api, q=other["orderNumber"])) for _ in range(3)] == [how == "no"] * 2 + [True]
-        assert fulfil(box, order, form("1Z1")).json["fulfillmentStatus"] == "Fulfilled"
+        assert fulfil(box, order, form("1Z1"), read=False).json["fulfillmentStatus"] == "Fulfilled"
         late = [api("GET", path).json["fulfillmentStatus"] for _ in range(3)]
         assert late == ["Not Fulfilled" if status == 404 else "Fulfilled" for status in shown]
         assert fulfil(box, order, form("1Z1")).status == 422  # it was there all the time
@@ -495,6 +498,15 @@ def test_each_answer_to_a_missing_carrier(box: Served) -> None:
 def test_each_answer_to_missing_numbers(box: Served) -> None:
     for _, status in each(box, "fulfil_without_tracking", [200, 422]):
         assert fulfil(box, order_of(box), form()).status == status
+
+
+def test_an_order_is_to_be_read_before_it_is_fulfilled(box: Served) -> None:
+    order = order_of(box, "wine that goes and a ticket that does not")
+    part = form("1Z1", items=[{"sku": "PINOT22", "quantityFulfilled": 1}])
+    assert fulfil(box, order, part, whole=False).status == 200
+    assert box.control.findings() == []
+    assert fulfil(box, order, form("1Z2", sendTransactionEmail=False), read=False).status == 200
+    assert [f["what"] for f in box.control.findings()] == ["fulfilled_without_reading"]
 
 
 def test_each_rule_of_mails(box: Served) -> None:

@@ -75,6 +75,7 @@ class Tenant:
         self.mails: list[Record] = []
         self.books: list[Record] = []
         self.late = Late()
+        self.read_at: dict[str, float] = {}
         self.moved = False
         self.told: Told = lambda object, action, id: None
         self._made = 10**6
