@@ -447,6 +447,15 @@ def test_problems_are_set_before_and_after(box: Served, shop: Shop) -> None:
     assert (ours(box), found(box)) == ([NUMBER], [])
 
 
+def test_an_order_may_be_accepted_with_a_problem(box: Served, shop: Shop) -> None:
+    box.control.set_problems(NUMBER, {"code": "STATE_VOLUME", "type": "COMPLIANCE_VIOLATION"}, status="SUCCESS")
+    box.control.set_switch("problem_answer", "400_compliance")
+    made = shop.create().json
+    assert (made["status"], made["orderStatus"], made["isCompliant"]) == ("SUCCESS", "OPEN", False)
+    assert ours(box) == [NUMBER]
+    assert [entry["what"] for entry in box.control.books()] == ["created", "accepted"]
+
+
 # Cancelling.
 
 

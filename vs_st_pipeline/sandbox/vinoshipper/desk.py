@@ -226,20 +226,23 @@ class Desk:
         verified = bool(before and before["ageVerification"]["verified"])
         awaited = self.awaited.get(number)
         problems = awaited["problems"] if awaited else self.compliance(form.body)
+        stage = OPEN if form.paid else UNPAID
         if problems or awaited:
             violations = [one for one in problems if one["type"] == VIOLATION]
-            self.note("refused", number, seq, form.body, codes=[one["code"] for one in problems])
-            if violations and switches["problem_answer"] == "400_compliance":
-                raise Refusal("COMPLIANCE", *((one["code"], None, one["description"]) for one in problems))
             status = awaited["status"] if awaited else PENDING
-            made = self._record(number, form, status, PROBLEM, problems)
+            if status != SUCCESS:
+                self.note("refused", number, seq, form.body, codes=[one["code"] for one in problems])
+                stage = PROBLEM
+            if violations and status != SUCCESS and switches["problem_answer"] == "400_compliance":
+                raise Refusal("COMPLIANCE", *((one["code"], None, one["description"]) for one in problems))
+            made = self._record(number, form, status, stage, problems)
             made["isCompliant"] = not violations
             if status == AGE_FAILED:
                 made["ageVerification"] = {"verified": False, "idScanUrl": f"https://scan.example.com/{number}"}
         else:
             becomes = str(switches["status_after_create"])
             status = _FIRST.get(becomes, becomes)
-            made = self._record(number, form, status, OPEN if form.paid else UNPAID, [])
+            made = self._record(number, form, status, stage, [])
             made["ageVerification"] = {"verified": verified or status == SUCCESS, "idScanUrl": None}
         self._placed.add(number)
         self._quiet[number] = form.quiet
@@ -551,6 +554,7 @@ class Desk:
 
         Args:
             problems: {code, description, type}, as much of each as matters; none, and no status: nothing is wrong.
+            status: of the order then; SUCCESS: it is accepted all the same.
         """
         told = [{**problem(str(one.get("code") or "OTHER"), "Somebody has to look at it"), **one} for one in problems]
         if not told and status is None:
