@@ -29,7 +29,7 @@ from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline.platform.inbox.store import LEASE_SECONDS, Inbox
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.consumer_switches import CONSUMER_SWITCHES
-from vs_st_pipeline_tests.support.consumer_worlds import FAILED, Switches, meet, with_companions
+from vs_st_pipeline_tests.support.consumer_worlds import FAILED, Switches, hurrying, meet, with_companions
 from vs_st_pipeline_tests.support.consumers import (
     CRMS,
     ROUTE,
@@ -104,7 +104,8 @@ def live(figures: Consumers, name: str, switches: Switches) -> None:
         _box().reset()
         scene = Scene(_box(), Path(folder))
         try:
-            wrong = meet(scene, switches)
+            with hurrying():
+                wrong = meet(scene, switches)
         finally:
             scene.inbox.close()
     figures.worlds["pairs" if " pairs " in name else "a single value"] += 1
