@@ -26,9 +26,10 @@ from proof.forks import Ended, Forks
 from proof.units import Figures, Opener, Proof, Unit
 from proof.world import Finding
 from vs_st_pipeline.platform import failpoints
+from vs_st_pipeline.platform.inbox.store import LEASE_SECONDS, Inbox
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.consumer_switches import CONSUMER_SWITCHES
-from vs_st_pipeline_tests.support.consumer_worlds import FAILED, Switches, meet, with_companions
+from vs_st_pipeline_tests.support.consumer_worlds import FAILED, Switches, hurrying, meet, with_companions
 from vs_st_pipeline_tests.support.consumers import (
     CRMS,
     ROUTE,
@@ -103,7 +104,8 @@ def live(figures: Consumers, name: str, switches: Switches) -> None:
         _box().reset()
         scene = Scene(_box(), Path(folder))
         try:
-            wrong = meet(scene, switches)
+            with hurrying():
+                wrong = meet(scene, switches)
         finally:
             scene.inbox.close()
     figures.worlds["pairs" if " pairs " in name else "a single value"] += 1
@@ -238,6 +240,10 @@ class Trial:
 
     def judged(self) -> list[str]:
         """What is wrong, after a few syncs that nothing disturbs."""
+        self.scene.inbox.close()
+        later = Inbox(self.scene.data, lambda: time.time() + 2 * LEASE_SECONDS)
+        later.take_back_dead()  # what the dead sync had claimed is free, as soon as its lease is over
+        later.close()
         ended = Ended(True, {})
         for waited in WAITS:
             if waited:

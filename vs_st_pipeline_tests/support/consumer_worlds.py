@@ -259,7 +259,8 @@ def not_lived_with(scene: Scene, switches: Switches, reports: list[Record]) -> l
         part = last["crms"][crm]
         told = [one["crms"][crm]["error"]["kind"] for one in reports if one["crms"][crm]["error"]]
         if crm in ends:
-            wrong += [] if ends[crm] in told else [f"{crm}: {ends[crm]} is not told, but {told}"]
+            if ends[crm] not in told and owed(look, crm):
+                wrong.append(f"{crm}: {ends[crm]} is not told, but {told}")
             continue
         wrong += [f"{crm}: failed with {part['error']}"] if part["error"] else []
         missing = owed(look, crm)
@@ -268,11 +269,19 @@ def not_lived_with(scene: Scene, switches: Switches, reports: list[Record]) -> l
         says = part["synced"]["rejected"] + part["synced"]["unknown"] + sum(part["planned"]["held"].values())
         if missing and not (MAY_OWE[crm] & values):
             wrong.append(f"{crm}: not subscribed: {sorted(missing)}; {part}")
-        elif missing and not says and not last["waiting"]["consumers"] and not look.awaiting:
+        elif missing and not says and not last["waiting"]["consumers"] and not _told_of(scene, crm, missing):
             wrong.append(f"{crm}: not subscribed, and nothing says so: {sorted(missing)}; {part}")
         double = [email for email, rows in look.people.items() if len(rows) > 1 and email != "double@example.com"]
         wrong += [f"doubled at Salesforce: {double}"] if double else []
     return wrong
+
+
+def _told_of(scene: Scene, crm: str, emails: set[str]) -> bool:
+    """Say whether the evidence says of each of these what has become of it: to be confirmed, or given up."""
+    return all(
+        any(one["outcome"] in ("awaiting_confirmation", "rejected") for one in scene.evidence(email, crm))
+        for email in emails
+    )
 
 
 @contextmanager
