@@ -115,7 +115,7 @@ def _shown(
         merchants = _past(box, folder)
         consumer_acts.settings(brands, folder)
         _register([*merchants, *(merchant.id for merchant in brands.merchants)])
-        _webhooks(box, folder, beside)
+        _webhooks(box, folder, beside, merchants)
         for merchant in brands.merchants:
             brands.sopost.control.send(merchant=merchant.id)
         print("Dagster starts, and the first tick with it ...", flush=True)
@@ -126,6 +126,7 @@ def _shown(
             said = (folder / LOG).read_text(encoding="utf-8", errors="replace")
             print(f"Dagster has ended; the last of {folder / LOG}:\n{said[-2000:]}", file=sys.stderr)
             return 1
+        beside.append(_worker(folder, [merchant.id for merchant in brands.merchants]))
         print(_welcome(f"http://127.0.0.1:{port}", folder), flush=True)
         threading.Thread(target=_life, args=(box, brands, ended), daemon=True).start()
         return dagster.wait()
@@ -155,14 +156,18 @@ def _sync(minutes_ago: int, *whom: str) -> None:
     subprocess.run(command, env={**os.environ, "VS_ST_NOW": at}, capture_output=True, check=False)
 
 
-def _webhooks(box: Sandbox, folder: Path, beside: list[subprocess.Popen[bytes]]) -> None:
-    """Start a receiver and a worker, register webhooks, and let some orders be told by them."""
+def _webhooks(box: Sandbox, folder: Path, beside: list[subprocess.Popen[bytes]], shops: list[str]) -> None:
+    """Start a receiver and a worker, register webhooks, and let some orders be told by them.
+
+    The worker is for the shops alone: what SoPost tells is left to the first tick, so that Dagster has it to show.
+    """
     print("A receiver and a worker start, and the shops are told whom to call ...", flush=True)
     vs_st = [sys.executable, "-m", "vs_st_pipeline.cli.main"]
     secret = folder / "state" / "hook_secret"
     subprocess.run([*vs_st, "webhooks", "secret", str(secret)], capture_output=True, check=True)
     os.environ["VS_ST_HOOK_SECRET"] = f"file:{secret}"
-    with (folder / HOOK_LOG).open("wb") as log:
+    (folder / HOOK_LOG).unlink(missing_ok=True)
+    with (folder / HOOK_LOG).open("ab") as log:
         beside.append(
             subprocess.Popen(
                 [*vs_st, "receive", "--port", "0", "--json"],
@@ -174,10 +179,16 @@ def _webhooks(box: Sandbox, folder: Path, beside: list[subprocess.Popen[bytes]])
         os.environ["VS_ST_PUBLIC_URL"] = f"http://127.0.0.1:{json.loads(receiver.readline())['port']}"
         # Some cannot be called at all, and that is part of the picture.
         subprocess.run([*vs_st, "webhooks", "register", "--all"], capture_output=True, check=False)
-        beside.append(subprocess.Popen([*vs_st, "work"], stdout=log, stderr=log, start_new_session=True))
+    beside.append(_worker(folder, shops))
     box.vinoshipper.control.set_switch("auto_webhooks", "on")
     box.simpletexting.control.set_switch("auto_webhooks", "on")
     fleet.life(box, 12, random.Random(2))
+
+
+def _worker(folder: Path, merchant_ids: list[str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "vs_st_pipeline.cli.main", "work", "--merchant", *merchant_ids]
+    with (folder / HOOK_LOG).open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
 
 def _life(box: Sandbox, brands: Sandbox, ended: threading.Event) -> None:

@@ -36,7 +36,7 @@ LATE_WITHOUT_ERROR = "See whether sync_schedule is switched on and its runs get 
 UNREAD_DO = "`vs-st check` names the records and what cannot be seen; `vs-st why` says what it means for a contact."
 
 
-REFUSED_DO = "`vs-st why` says of a contact what was refused and what to do; `vs-st retry` tries at once."
+REFUSED_DO = "`vs-st why` says of a record what was refused and what to do; `vs-st retry` tries at once."
 
 
 def what_to_do(error: Error) -> str:

@@ -32,7 +32,7 @@ _DO: Final = {
     State.CHANGED: f"has other triggers, limits or filters than ours; {_REGISTER}",
     State.REFUSED: "is not taken by the system, so changes of this kind are found by polling alone",
     State.NOT_ENABLED: "cannot be registered, because the account may not use the interface for webhooks",
-    State.UNPROVEN: "was not given to the system yet, as far as is known",
+    State.UNPROVEN: f"was not given to the system yet, as far as is known; {_REGISTER}",
 }
 
 

@@ -452,7 +452,7 @@ def _is_true(said: Node | None) -> bool:
 def _refuse(bad: list[BadMerchant]) -> NoReturn:
     shown = "; ".join(entry.error.message for entry in bad[:5])
     more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
-    raise BadSettings(f"{shown}{more}. No merchant of the file is usable")
+    raise BadSettings(f"{shown}{more}{'' if f'{shown}{more}'.endswith('?') else '.'} No merchant of the file is usable")
 
 
 def _peek(entry: Node, key: str, read: Callable[[Node], str]) -> str | None:

@@ -6,7 +6,7 @@ is printed as it can be pasted there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -112,7 +112,10 @@ def _ask_settings(session: ConsumersSession, found: ConsumersCheck) -> None:
     settings = merchant.section(ConsumersSettings)
     leading = [entry for entry in settings.consents if not entry.ignore]
     if not leading:
-        found.doubts.append("consumers.consents leads nowhere, so nobody can be subscribed")
+        found.doubts.append(
+            "consumers.consents leads nowhere, so nobody can be subscribed; `vs-st plan` reads the orders that SoPost "
+            "told of, then `vs-st check` prints their consents"
+        )
     for crm in CRM_NAMES:
         if crm in merchant.sections:
             map_file.load(merchant, crm)
@@ -127,7 +130,7 @@ def _look_at_what_is_stored(session: ConsumersSession, found: ConsumersCheck) ->
             found.last_event = metrics.last_event_at(run, db)
             found.paste = {where: rows for where, rows in _to_paste(run.merchant, db) if rows}
             found.unreadable = [
-                {"kind": "order", "id": row[0], "why": f"order {row[0]} could not be read: {row[1]}"}
+                {"kind": "order", "id": row[0], "why": f"order {row[0]}: {row[1]}"}
                 for row in db.rows(
                     """select id, last_try from raw.sopost_orders
                        where last_try in ('not_found', 'not_visible', 'unreadable') order by id"""
@@ -146,23 +149,39 @@ def _to_paste(merchant: Merchant, db: Db) -> Iterator[tuple[str, list[str]]]:
     words = db.rows(
         """select distinct status from staged.sopost_orders where class = 'later' and not counts order by 1"""
     )
-    listed = ", ".join(f'"{_plain(row[0])}"' for row in words)
-    yield "sopost.statuses", [f"approved: [{listed}]   # or pending, rejected: whatever they mean"] if words else []
+    settings = merchant.section(SoPostSettings)
+    approved = _whole_list("approved", settings.statuses.approved, [row[0] for row in words])
+    yield "sopost.statuses", [f"{approved}   # or pending, rejected: whatever they mean"] if words else []
     consents = db.rows(
         """select consent_id, data_handler, entry, max(consent_name), count(*) from staged.consents
            where entry in ('unmapped', 'handler_mismatch') group by 1, 2, 3 order by 3 desc, 5 desc, 1, 2"""
     )
-    rows = [
-        f'- {{consent_id: "{_plain(id_)}", data_handler: "{_plain(handler)}", ignore: true}}'
-        f"   # {count} times, {_plain(name or 'without a name')}" + ("; another handler" * (entry != "unmapped"))
-        for id_, handler, entry, name, count in consents
-    ]
-    yield "consumers.consents", rows
-    settings = merchant.section(SoPostSettings)
+    pairs: dict[tuple[str, str], list[tuple[Any, ...]]] = {}  # a pair may stand once there, however it is written
+    for row in consents:
+        pairs.setdefault((loosely(row[0]), loosely(row[1])), []).append(row)
+    yield "consumers.consents", [_consent_to_paste(rows) for rows in pairs.values()]
     known = {loosely(word) for word in (*settings.consent_given, *settings.consent_refused)}
     statuses = db.rows("select distinct status from staged.consents where status is not null order by 1")
     unknown = [row[0] for row in statuses if loosely(row[0]) not in known]
-    yield "sopost.consent_refused", [f'- "{_plain(word)}"   # or consent_given' for word in unknown]
+    refused = _whole_list("consent_refused", settings.consent_refused, unknown)
+    yield "sopost", [f"{refused}   # or consent_given: whatever they mean"] if unknown else []
+
+
+def _whole_list(key: str, listed: Sequence[str], seen: Sequence[str]) -> str:
+    """Return a list as it is to be: what is pasted takes the place of the default, so that has to stand in it too."""
+    words = ", ".join(f'"{_plain(word)}"' for word in (*listed, *seen))
+    return f"{key}: [{words}]"
+
+
+def _consent_to_paste(rows: Sequence[tuple[Any, ...]]) -> str:
+    """Return one pair as an entry, as most orders write it."""
+    id_, handler, entry, name, _ = rows[0]
+    count = sum(row[4] for row in rows)
+    where = "; another handler" * (entry != "unmapped")
+    return (
+        f'- {{consent_id: "{_plain(id_)}", data_handler: "{_plain(handler)}", ignore: true}}'
+        f"   # {'once' if count == 1 else f'{count} times'}, {_plain(name or 'without a name')}{where}"
+    )
 
 
 def _plain(text: str) -> str:

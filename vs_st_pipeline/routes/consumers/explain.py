@@ -25,7 +25,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.consumers import consumers, evidence, map_file, values
 from vs_st_pipeline.routes.consumers.assets import TITLES
 from vs_st_pipeline.routes.consumers.looking import OBJECT
-from vs_st_pipeline.routes.consumers.settings import ConsentEntry, ConsumersSettings
+from vs_st_pipeline.routes.consumers.settings import ConsentEntry, ConsumersSettings, records_all
 from vs_st_pipeline.routes.consumers.systems import CRM_NAMES
 from vs_st_pipeline.routes.consumers.words import MEANINGS
 
@@ -190,13 +190,15 @@ def _fields(run: Run, db: Db, crm: str, address: str) -> list[Record]:
     loaded = consumers.load(run, db, crm, [address])
     if planned is None and not accepted and not loaded:
         return []
+    changes = {one["field"]: one["new"] for one in json.loads(planned[0])} if planned is not None else {}
+    if not (accepted or changes or records_all(run.merchant, crm) or any(one.has_standing for one in loaded)):
+        return []  # nobody is written there without a consent
     field_map = map_file.load(run.merchant, crm)
     wants = (
         {one.field: one.value for one in values.wanted(loaded[0], field_map, None, run.merchant.time_zone)[0]}
         if loaded
         else {}
     )
-    changes = {one["field"]: one["new"] for one in json.loads(planned[0])} if planned is not None else {}
     is_rejected = retries.read_rejected(db).get(Ref(crm, OBJECT, key)) is not None
     found = []
     for one in field_map.fields:
@@ -272,9 +274,15 @@ def why_lines(answer: Record, merchant: Merchant) -> list[str]:
         because = f": {_REASONS.get(reason) or MEANINGS.get(reason) or reason}" if reason else ""
         lines.append(f"  consent {one['consent_id']} for {one['data_handler']} (order {one['order_id']})")
         lines.append(f"      {where}: {_SAYS[one['state']]}{because}")
+        if one["state"] == REJECTED:
+            lines.append("      it is tried again by itself, with growing gaps; `vs-st retry` tries at once")
         for row in one["evidence"]:
             done = f"{row['action']}, {row['outcome']}"
             lines.append(f"      {_at(row['sent_at'], merchant)} {done}; stood there before: {row['state_before']}")
+    shown = {one["crm"] for one in (*answer["consents"], *answer["fields"])}
+    for crm in _crms(merchant):
+        if crm not in shown:
+            lines.append(f"  nothing is written at {TITLES[crm]}: no consent leads there")
     for crm in dict.fromkeys(field["crm"] for field in answer["fields"]):
         lines.append(f"  fields at {TITLES[crm]}")
         for field in answer["fields"]:

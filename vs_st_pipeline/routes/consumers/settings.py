@@ -118,7 +118,7 @@ class ConsumersSettings(SettingsModel):
         on_withdrawn: what a withdrawn consent does to what was done because of it.
         keep_unconsented: how long orders are kept whole that led to no write; None: always.
         consents: the only way onto a list.
-        only: a rehearsal: everybody but these addresses is held (R66); None: it is none.
+        only: a rehearsal: everybody but these addresses is held; None: it is none.
     """
 
     follow_status: Flag = False
@@ -142,8 +142,8 @@ class ConsumersSettings(SettingsModel):
         for node, entry in zip(nodes, self.consents, strict=True):
             if (first := seen.setdefault(entry.pair, node)) is not node:
                 raise node.problem(
-                    f"consent_id and data_handler are those of line {first.line} already, letters and blanks aside; "
-                    "a pair may stand once"
+                    f"consent_id and data_handler are those of line {first.line} already (upper and lower "
+                    "case and blanks do not count); a pair may stand once"
                 )
             crms = [crm for crm in CRM_NAMES if entry.target(crm) is not None]
             if entry.ignore and crms:

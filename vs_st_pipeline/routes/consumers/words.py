@@ -27,7 +27,7 @@ _NAMES: Final[dict[str, tuple[ValueType, str]]] = {
     "consumer.country_3": ("text", "its country, three letters"),
     "consumer.country_2": ("text", "its country, two letters"),
     "consumer.identity": ("text", f"what {SOURCE} knows the person by"),
-    "consumer.order_count": ("number", "how many orders there are"),
+    "consumer.order_count": ("number", "how many orders there are that this CRM may be told of"),
     "newest_order.id": ("text", "id of the newest order"),
     "newest_order.short_id": ("text", "its short id"),
     "newest_order.activity_id": ("text", "id of its activity"),

@@ -50,6 +50,7 @@ def welcome(box: Sandbox, settings: Path) -> str:
     """Return what a newcomer reads: the addresses, the merchants, and the lines to paste into another terminal."""
     names = "\n".join(f"  {merchant.id:24} {merchant.name}" for merchant in box.merchants[:10])
     more = f"\n  ... and {len(box.merchants) - 10} more" if len(box.merchants) > 10 else ""
+    calls = "\n\nSoPost tells of no order until it is told to: docs/consumers.md, `Try it`." * ("sopost" in box.running)
     stand_ins = "\n".join(f"{TITLES[name] + ' stand-in:':24} {handle.url}" for name, handle in box.running.items())
     return f"""\
 {stand_ins}
@@ -61,6 +62,6 @@ In another terminal:
   export VS_ST_MERCHANTS={settings.resolve()}
   vs-st check --all
   vs-st plan --all
-  vs-st sync --all
+  vs-st sync --all{calls}
 
-All people are made up. Ctrl-C stops both."""
+All people are made up. Ctrl-C stops them all."""

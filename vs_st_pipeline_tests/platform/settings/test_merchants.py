@@ -662,7 +662,7 @@ def test_a_bad_entry_alone_is_no_file_to_work_with(read: Read, text: str, line: 
         read(text)
     assert caught.value.message.startswith(f"merchants.yaml, line {line}: ")
     assert phrase in caught.value.message
-    assert caught.value.message.endswith(". No merchant of the file is usable")
+    assert caught.value.message.endswith(" No merchant of the file is usable")
     assert_hidden("".join(traceback.format_exception(caught.value)))
 
 
