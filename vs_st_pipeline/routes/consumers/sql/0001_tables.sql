@@ -108,7 +108,8 @@ create table synced.consent_evidence (
     outcome_at timestamp, code varchar,
     tries integer not null default 1,    -- of this consent at this target, this one included
     lists_open boolean not null default false,  -- its lists are still to be added
-    from_target boolean not null default true   -- of unsubscribe: more than list memberships was undone
+    from_target boolean not null default true,  -- of unsubscribe: more than list memberships was undone
+    wholly boolean not null default false       -- of unsubscribe: from everything, since nothing of ours stands there
 );
 -- How far the evidence file has been taken in: which file, how long it was, and the last row that is in it. One row.
 create table synced.evidence_read (
