@@ -613,7 +613,7 @@ def _nothing_of_ours_stands(consumer: Consumer, acts: Sequence[Act], undone: Col
         if _is_undoing(act):
             made = made and not act.wholly
         elif act.is_ours and act.action is Action.SUBSCRIBE and act.state_before != State.SUBSCRIBED:
-            made = True
+            made = made or act.outcome is not Outcome.AWAITING
     others = {one.target for one in acts} - set(undone)
     elsewhere = any(
         act.is_ours for other in others for act in _since_undone([one for one in acts if one.target == other])
@@ -643,8 +643,9 @@ def settle(
         return None if rules.shows_late and not is_late else (Outcome.NOT_DONE, None, False)
     subscribed = standing.state is State.SUBSCRIBED
     if act.action is Action.ADD_TO_LIST:
-        is_there = subscribed and not set(act.lists) & set(standing.missing)
-        return (Outcome.ACCEPTED, None, False) if is_there else (Outcome.NOT_DONE, None, False)
+        if subscribed and not set(act.lists) & set(standing.missing):
+            return Outcome.ACCEPTED, None, False
+        return None if rules.shows_late and not is_late else (Outcome.NOT_DONE, None, False)
     if subscribed and not _lacks(target, standing):
         return Outcome.ACCEPTED, None, bool(set(act.lists) & set(standing.missing))
     if confirms:  # whether a message went out cannot be seen, and a second one must not

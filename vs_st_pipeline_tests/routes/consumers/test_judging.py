@@ -462,6 +462,21 @@ def test_c7_11_off_the_list_is_not_yet_unsubscribed_wholly() -> None:
     assert settled(unknown(Action.UNSUBSCRIBE, target=LIST), off, LIST)[0] is Outcome.ACCEPTED
 
 
+def test_c7_11_whoever_never_confirmed_was_not_subscribed_by_us() -> None:
+    gone = withdrawn(target=LIST)
+    elsewhere = seen(standings={LIST: Standing(State.SUBSCRIBED, missing=(LIST.id,))})
+    assert not judge(consumer(gone), elsewhere, act(gone, outcome=Outcome.AWAITING)).subscriptions
+
+
+def test_c7_11_a_list_that_shows_late_is_not_said_to_be_not_done() -> None:
+    added = unknown(Action.ADD_TO_LIST, target=LIST, lists=(LIST.id,))
+    off = Standing(State.SUBSCRIBED, missing=(LIST.id,))
+    assert settled(added, off, LIST, LATE) is None
+    assert settled(added, Standing(State.SUBSCRIBED), LIST, LATE)[0] is Outcome.ACCEPTED
+    assert settled(replace(added, sent_at=NOW - timedelta(hours=1)), off, LIST, LATE)[0] is Outcome.NOT_DONE
+    assert settled(added, off, LIST)[0] is Outcome.NOT_DONE
+
+
 ALSO = Target(NEWS.id, ("43",))  # the same subscription, with a list of its own
 
 
