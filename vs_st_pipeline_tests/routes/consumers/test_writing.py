@@ -512,6 +512,19 @@ def test_c7_11_a_subscription_stays_ours_where_only_its_list_was_not_to_be_had(
     assert office.crm.books["members"][JANE] == []
 
 
+def test_r66_a_rehearsal_settles_what_is_open_and_writes_nobody_else(office: Office) -> None:
+    office.due(jane())
+    office.sync()
+    office.due(replace(jane(), values={"consumer.first_name": "Joan"}))
+    office.crm.wrong.extend([raising(TryLater("down", http_status=500))] * 2)
+    office.sync(fails=TryLater)
+    before = len(office.crm.sent)
+    office.due(replace(jane(offer(standing=False, usable=False)), values={"consumer.first_name": ""}))
+    office.sync(only=frozenset({JOHN}))
+    assert len(office.crm.sent) == before
+    assert office.rows("select 1 from synced.writes where outcome is null") == []
+
+
 ALSO = Target(NEWS.id, ("43",))  # the same subscription, with a list of its own
 
 
