@@ -50,8 +50,9 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: t
     _add_doubts_of_entries(pairs, found)
     for number, of in webhooks.items():
         found[number].doubts += of.doubts
+    asked = [route for route in routes.ROUTES if any(pair.route is route for pair in pairs)] or routes.ROUTES[:1]
     for_maps = {
-        "from": {name: text for route in routes.ROUTES for name, text in route.map_names.items()},
+        "from": {name: text for route in asked for name, text in route.map_names.items()},
         "as": {name: form.description for name, form in FORMATS.items()},
     }
     if as_json:
