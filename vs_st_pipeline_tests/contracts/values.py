@@ -26,10 +26,10 @@ URL = "https://gateway.example/vineyard"
 
 Place = tuple[str, ...]
 SECRET = next(one for one in SecretValue.__metadata__ if isinstance(one, Form))
+NOT_TOGETHER = {"ConsentEntry": ("hubspot", "klaviyo", "salesforce")}
+"""Keys that do not go with the others: a consent that is ignored leads nowhere."""
 NEEDED_BY_A_RULE = {"SoPostSettings": ("token",)}
 """Keys that no section can do without, by what another key says where it is left out: `auth` is `bearer`."""
-LEFT_OUT_BY_A_RULE = {"ConsentEntry": ("hubspot", "klaviyo", "salesforce")}
-"""Keys that cannot stand beside all the others (`ignore`), or need another section of the entry."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,8 @@ def pair_of(hint: Any, metadata: Any, folder: Path, default: Any = None, word: s
     if origin is dict:
         one = pair_of(inner[1], (), folder)
         return Pair({"some": one.written}, {"some": one.read})
-    if form is not None and "1d or more" in form.write:
-        return Pair("5d", timedelta(days=5))
     if origin in (Union, types.UnionType):
-        return pair_of(next(one for one in inner if one is not type(None)), (), folder, default, word)
+        return pair_of(next(one for one in inner if one is not type(None)), metadata, folder, default, word)
     if isinstance(hint, type) and issubclass(hint, SettingsModel):
         written, read = whole(hint, folder)
         return Pair(written, read)
@@ -81,7 +79,11 @@ def _plain(hint: Any, form: Form | None, folder: Path, default: Any, word: str) 
         # A form of its own says what is right: `a UUID such as ...`.
         example = re.search(r"such as (\S+)", form.write) if form is not None else None
         text = example[1] if example and example[1] != default else f"some {word}"
+        if form is not None and "e-mail" in form.write:
+            text = "some@example.com"
         return Pair(text, text, [WORD, DIGITS])
+    if hint is timedelta and form is not None and "1d or more" in form.write:
+        return Pair("5d", timedelta(days=5))
     if hint is timedelta:
         return Pair("5h", timedelta(hours=5)) if default != timedelta(hours=5) else Pair("7h", timedelta(hours=7))
     if hint is date:
@@ -109,10 +111,15 @@ def _pair(key: str, field: FieldInfo, folder: Path) -> Pair:
 
 def whole(model: type[SettingsModel], folder: Path) -> tuple[dict[str, Any], SettingsModel]:
     """Every key of a model with a value that is no default, and what must be read of it."""
-    rule = LEFT_OUT_BY_A_RULE.get(model.__name__, ())
-    pairs = {key: _pair(key, field, folder) for key, field in fields_of(model).items() if key not in rule}
+    without = NOT_TOGETHER.get(model.__name__, ())
+    pairs = {key: _pair(key, field, folder) for key, field in fields_of(model).items() if key not in without}
     written = {key: pair.written for key, pair in pairs.items()}
-    return written, model.model_construct(**{_name(model, key): pair.read for key, pair in pairs.items()})
+    return written, _made(model, {_name(model, key): pair.read for key, pair in pairs.items()})
+
+
+def _made(model: type[SettingsModel], values: dict[str, Any]) -> SettingsModel:
+    defaults = {name: field.default for name, field in model.model_fields.items() if name not in values}
+    return model.model_construct(**defaults, **values)
 
 
 def least(model: type[SettingsModel], folder: Path) -> dict[str, Any]:

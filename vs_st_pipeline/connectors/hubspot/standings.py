@@ -91,7 +91,8 @@ def _take(told: _Told, answer: object, asked: Sequence[str], key: str) -> None:
             named[at] = [*named.get(at, ()), *parts]
         else:
             whole = False
-    told.rows.update(named)
+    for at, parts in named.items():  # what an earlier answer has shown stays said
+        told.rows[at] = [*told.rows.get(at, ()), *parts]
     for at in set(asked) - named.keys():
         told.left_out[at] = told.left_out.get(at, 0) + whole
 

@@ -171,12 +171,12 @@ class Writer:
     def _withdraw(self, items: Sequence[Item]) -> None:
         """Take people off the list, and unsubscribe those who are subscribed to nothing of ours any more."""
         list_id = _target_of(items[0])
-        if known := [item for item in items if item.record_id is not None]:
-            self._client.remove_from_list(list_id, _ids(known))
-        if items[0].wholly:
+        if items[0].wholly:  # first, so that nobody who is off the list counts as unsubscribed where only that was done
             out = {"subscriptions": {"email": {"marketing": {"consent": "UNSUBSCRIBED"}}}}
             profiles = [{"type": "profile", "attributes": {"email": item.person.email, **out}} for item in items]
             self._client.unsubscribe(profiles)
+        if known := [item for item in items if item.record_id is not None]:
+            self._client.remove_from_list(list_id, _ids(known))
 
     def _fresh(self, items: Sequence[Item]) -> Callable[[], bool]:
         """Return what is asked right before a request leaves: was everybody in it looked at within the last minute?"""

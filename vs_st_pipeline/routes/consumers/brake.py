@@ -194,9 +194,8 @@ def _checks(db: Db, crm: str, since: Since, written: int) -> bool:
     if written >= FEWEST and waiting * 100 > written * LOSING_ABOVE:
         return True
     withdrawn = db.value(
-        """select count(distinct e.key) from synced.consent_evidence as e
-           join staged.consents as c using (order_id, consent_id, data_handler)
-           where e.crm = ? and c.withdrawn_at is not null""",
+        """select count(distinct key) from synced.consent_evidence
+           where crm = ? and order_id in (select order_id from staged.consents where withdrawn_at is not null)""",
         [crm],
     )
     return int(withdrawn) > MOST_PEOPLE

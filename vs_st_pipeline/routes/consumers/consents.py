@@ -70,7 +70,8 @@ class ConsentRow:
 
     Attributes:
         given: in the last read of an order that counts.
-        verdict: what its status means. ever_given: it was given, in any read.
+        verdict: what its status means. ever_given: it was given, in any read, as the settings are now.
+        was_given: the same, as the settings were then.
         vanished_at: when an order did not show it any more, or not with a status that means something.
         withdrawn_at: when an order showed that it was taken back.
     """
@@ -86,6 +87,7 @@ class ConsentRow:
     vanished_at: datetime | None = None
     withdrawn_at: datetime | None = None
     ever_given: bool = False
+    was_given: bool = False
 
     @property
     def pair(self) -> Pair:
@@ -110,8 +112,22 @@ def rows_of(
         is_new_read: the order was read since they were staged.
     """
     old = {row.pair: row for row in before}
+    found = _rows_of(said, old, words, counts=counts, read_at=read_at, is_new_read=is_new_read)
+    known = {pair for pair, row in old.items() if row.was_given}
+    return [replace(row, was_given=row.given or row.pair in known) for row in found]
+
+
+def _rows_of(
+    said: Sequence[ConsentSaid] | None,
+    old: Mapping[Pair, ConsentRow],
+    words: ConsentWords,
+    *,
+    counts: bool,
+    read_at: datetime,
+    is_new_read: bool,
+) -> list[ConsentRow]:
     if said is None:
-        return [_restated(row, words, counts) for row in before]
+        return [_restated(row, words, counts) for row in old.values()]
     shown: dict[Pair, ConsentSaid] = {}
     for one in said:
         pair = loosely(one.consent_id), loosely(one.data_handler)

@@ -36,9 +36,14 @@ COLUMNS: Final = (
     *("evidence_id", "seq", "crm", "target", "lists", "contact_id", "key", "email", "consent_id", "consent_name"),
     *("data_handler", "consent_status", "text_version", "order_id", "short_id", "activity_id", "event_ids"),
     *("first_seen_at", "order_read_at", "ordered_at", "earliest_at", "body_sha256", "state_before", "state_before_at"),
-    *("action", "run_id", "sent_at", "outcome", "outcome_at", "code", "tries", "lists_open", "from_target"),
+    *("action", "run_id", "sent_at", "outcome", "outcome_at", "code", "tries", "lists_open", "from_target", "wholly"),
 )
-_TYPES = {"seq": "int", "tries": "int", "lists_open": "bool", "from_target": "bool"}
+_TYPES = {"seq": "int", "tries": "int", "lists_open": "bool", "from_target": "bool", "wholly": "bool"}
+_USUAL: Final = {
+    **{"lists": "[]", "event_ids": "[]", "tries": 1},
+    **{"lists_open": False, "from_target": True, "wholly": False},
+}
+"""What a line of an earlier version lacks."""
 _NOT_NULL = (
     *("evidence_id", "crm", "target", "key", "consent_id", "data_handler", "order_id", "state_before"),
     *("state_before_at", "action", "run_id", "sent_at", "outcome"),
@@ -143,6 +148,7 @@ class Book:
             "tries": subscription.tries,
             "lists_open": bool(lists) and action is Action.SUBSCRIBE,
             "from_target": subscription.from_target or action is not Action.UNSUBSCRIBE,
+            "wholly": subscription.wholly,
         }
 
     def append(self, rows: Sequence[Line], *, durable: bool = True) -> None:
@@ -198,7 +204,7 @@ def record(db: Db, settled: Sequence[Settled], at: datetime) -> None:
 
 _ACT: Final = (
     "evidence_id, order_id, consent_id, data_handler, target, action, outcome, lists, lists_open, state_before, "
-    "contact_id, sent_at, tries, code, from_target"
+    "contact_id, sent_at, tries, code, from_target, wholly"
 )
 
 
@@ -218,10 +224,10 @@ def acts_of(db: Db, crm: str, keys: Iterable[str]) -> dict[str, list[Act]]:
 
 def _act(row: Sequence[Any]) -> Act:
     evidence_id, order_id, consent_id, handler, target, action, outcome, lists, *rest = row
-    lists_open, state_before, contact_id, sent_at, tries, code, from_target = rest
+    lists_open, state_before, contact_id, sent_at, tries, code, from_target, wholly = rest
     return Act(
         evidence_id, order_id, consent_id, handler, target, Action(action), Outcome(outcome),
-        tuple(json.loads(lists)), lists_open, state_before, contact_id, sent_at, tries, code, from_target,
+        tuple(json.loads(lists)), lists_open, state_before, contact_id, sent_at, tries, code, from_target, wholly,
     )  # fmt: skip
 
 
@@ -259,7 +265,7 @@ def of_person(db: Db, address: str) -> list[dict[str, Any]]:
     Args:
         address: as `email_key` gives it.
     """
-    names = [name for name in COLUMNS if name not in ("seq", "key", "lists_open", "from_target")]
+    names = [name for name in COLUMNS if name not in ("seq", "key", "lists_open", "from_target", "wholly")]
     rows = db.rows(
         f"select {', '.join(names)} from synced.consent_evidence where key = ? order by seq", [person_key(address)]
     )
@@ -353,10 +359,7 @@ def _take_in(db: Db, run: Run, lines: Sequence[Line]) -> int:
                                            f"where evidence_id in (select id from {batch})")}  # fmt: skip
     lacking = [row for name, row in rows.items() if name not in there]
     seq = int(db.value("select coalesce(max(seq), 0) from synced.consent_evidence"))
-    whole = [
-        {"lists": "[]", "event_ids": "[]", "tries": 1, "lists_open": False, "from_target": True, **row, "seq": seq + n}
-        for n, row in enumerate(lacking, 1)
-    ]
+    whole = [{**_USUAL, **row, "seq": seq + n} for n, row in enumerate(lacking, 1)]
     insert(db, whole)
     last = {line["evidence_id"]: line for line in lines if line["what"] == "outcome"}
     with db.batch({"id": sorted(last)}) as batch:

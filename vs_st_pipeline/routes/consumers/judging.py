@@ -10,8 +10,8 @@ It is long because whether somebody may be subscribed is one decision, and has t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -65,7 +65,7 @@ class Act:
 
     Attributes:
         lists: that were to be added (or removed) besides; lists_open: that is still to be done.
-        from_target: with `UNSUBSCRIBE`, more than list memberships was undone.
+        from_target: with `UNSUBSCRIBE`, more than list memberships was undone. wholly: as in `Subscription`.
         state_before: as it was read before the send. contact_id: the record's.
         sent_at: UTC without zone. tries: which try it was.
     """
@@ -85,6 +85,7 @@ class Act:
     tries: int = 1
     code: str | None = None
     from_target: bool = True
+    wholly: bool = False
 
     @property
     def spent_as(self) -> tuple[str, str, str]:
@@ -281,7 +282,7 @@ def judge(
         notes |= {reason for reason, _ in reasons}
     if found.waits:
         notes |= {WAITING_RETRY}
-    undone = {one.target for one in undoing}
+    undone = {one.target.id for one in undoing}
     return Decision(
         held,
         fields=lets,
@@ -289,7 +290,7 @@ def judge(
         without_consent=without,
         held_consent=consent,
         noted=notes,
-        subscriptions=(*undoing, *(one for one in found.subscriptions if one.target not in undone)),
+        subscriptions=(*undoing, *(one for one in found.subscriptions if one.target.id not in undone)),
         missing=tuple(found.missing),
         deleted=deleted,
         unsettled=found.unsettled or any(act.outcome is Outcome.UNKNOWN for act in acts),
@@ -437,10 +438,27 @@ class _Targets:
         self.lets = True
         best = best_of(usable)
         also = tuple(one for one in usable if one is not best)
+        if self._joins(target, standing, usable):
+            return
         tries = 1 + max((act.tries for act in acts if _was_tried(act, best)), default=0)
         self._add(
             Action.SUBSCRIBE, target, best, standing, also=also, lists=target.lists, confirms=confirms, tries=tries
         )
+
+    def _joins(self, target: Target, standing: Standing, usable: Sequence[Offer]) -> bool:
+        """Join a subscription to the same thing that another consent brings about: only further lists are added."""
+        for at, one in enumerate(self.subscriptions):
+            if one.action is not Action.SUBSCRIBE or one.target.id != target.id:
+                continue
+            lists = tuple(name for name in target.lists if name not in one.lists)
+            if lists:
+                best = best_of(usable)
+                also = tuple(other for other in usable if other is not best)
+                self._add(Action.ADD_TO_LIST, target, best, standing, also=also, lists=lists)
+            else:
+                self.subscriptions[at] = replace(one, also=(*one.also, *usable))
+            return True
+        return False
 
     def _add(
         self,
@@ -512,31 +530,36 @@ def notes_of(consumer: Consumer) -> frozenset[str]:
 def _since_undone(acts: Sequence[Act]) -> list[Act]:
     """Return what was done at a target after the last time that it was undone there."""
     last = max(
-        (
-            index
-            for index, act in enumerate(acts)
-            if act.action is Action.UNSUBSCRIBE and act.outcome is Outcome.ACCEPTED
-        ),
+        (index for index, act in enumerate(acts) if _is_undoing(act)),
         default=-1,
     )
     return list(acts[last + 1 :])
 
 
 def _to_undo(consumer: Consumer, acts: Sequence[Act], rules: Rules) -> Iterable[tuple[Offer, list[Act]]]:
-    """Return each consent whose withdrawal, or an opt-out met meanwhile, is to be followed, and what is ours there."""
-    for target in _in_order(offer.target for offer in consumer.offers):
-        there = _since_undone([act for act in acts if act.target == target.id])
-        ours = [act for act in there if act.is_ours]
+    """Return each consent whose withdrawal, or an opt-out met meanwhile, is to be followed, and what is ours there.
+
+    Consents that lead to one subscription, each with lists of its own, are of one target here. A withdrawal is followed
+    once: what another consent brought about afterwards is not undone because of it.
+    """
+    for target in sorted({offer.target.id for offer in consumer.offers}):
+        all_acts = [act for act in acts if act.target == target]
+        ours = [act for act in _since_undone(all_acts) if act.is_ours]
         if not ours:
             continue
-        offers = [one for one in consumer.offers if one.target == target]
+        offers = [one for one in consumer.offers if one.target.id == target]
         met = next((act for act in reversed(ours) if act.outcome is Outcome.UNDONE), None)
         cause = next((one for one in offers if met is not None and one.spent_as == met.spent_as), None)
         if cause is None and rules.unsubscribe_withdrawn and not any(one.standing for one in offers):
-            withdrawn = [one for one in offers if one.withdrawn]
+            followed = {act.spent_as for act in all_acts if _is_undoing(act)}
+            withdrawn = [one for one in offers if one.withdrawn and one.spent_as not in followed]
             cause = max(withdrawn, key=lambda one: (one.order_read_at, one.order_id), default=None)
         if cause is not None:
             yield cause, ours
+
+
+def _is_undoing(act: Act) -> bool:
+    return act.action is Action.UNSUBSCRIBE and act.outcome is Outcome.ACCEPTED
 
 
 def _undo(
@@ -546,42 +569,52 @@ def _undo(
 
     And whether some of it waits for another try, and all that is asked.
     """
-    found: list[Subscription] = []
-    wishes: set[tuple[str, str]] = set()
-    waits = False
     pending = {act.target for act in acts if act.outcome is Outcome.UNKNOWN}
-    for offer, ours in _to_undo(consumer, acts, rules):
+    owed = [(offer, ours) for offer, ours in _to_undo(consumer, acts, rules) if offer.target.id not in pending]
+    wholly = _nothing_of_ours_stands(consumer, acts, {offer.target.id for offer, _ in owed})
+    kept = {name for one in consumer.offers if one.standing for name in one.target.lists}
+    made: list[Subscription] = []
+    for offer, ours in owed:
         standing = seen.standings.get(offer.target)
-        if standing is None or standing.state is not State.SUBSCRIBED or offer.target.id in pending:
+        if standing is None or standing.state is not State.SUBSCRIBED:
             continue  # what the person did after us is left alone
-        from_target = any(act.action is Action.SUBSCRIBE for act in ours) and not _lacks(offer.target, standing)
-        added = {name for act in ours if not act.lists_open for name in act.lists}
-        lists = tuple(sorted(added - set(standing.missing)))
-        undone = Subscription(
-            Action.UNSUBSCRIBE,
-            offer.target,
-            offer,
-            standing.state,
-            lists=lists,
-            from_target=from_target,
-            wholly=from_target and _nothing_of_ours_stands(consumer, acts, ours, offer.target),
-            contact_id=next((act.contact_id for act in reversed(ours) if act.contact_id), None),
-        )
+        is_list = not offer.target.lists and any(offer.target.id in act.lists for act in ours)
+        from_target = (
+            any(act.action is Action.SUBSCRIBE for act in ours) and (wholly or not _lacks(offer.target, standing))
+        ) or (wholly and is_list)
+        missing = {name for one, there in seen.standings.items() if one.id == offer.target.id for name in there.missing}
+        added = {name for act in ours if not act.lists_open for name in act.lists} - missing - kept
+        lists = () if from_target and not offer.target.lists else tuple(sorted(added))
         if not (from_target or lists):
             continue
-        asked = asked_as(Action.UNSUBSCRIBE, offer)
-        wishes.add((offer.target.id, asked))
-        if known.waits.get(offer.target.id) == asked:
-            waits = True
-        else:
-            found.append(undone)
-    return tuple(found), waits, frozenset(wishes)
+        contact_id = next((act.contact_id for act in reversed(ours) if act.contact_id), None)
+        made.append(
+            Subscription(
+                Action.UNSUBSCRIBE, offer.target, offer, standing.state,
+                lists=lists, from_target=from_target, contact_id=contact_id,
+            )
+        )  # fmt: skip
+    last = next((at for at in reversed(range(len(made))) if made[at].from_target), None)
+    if wholly and last is not None:  # once is enough
+        made[last] = replace(made[last], wholly=True)
+    wishes = {one: (one.target.id, asked_as(Action.UNSUBSCRIBE, one.offer)) for one in made}
+    now = tuple(one for one in made if known.waits.get(one.target.id) != wishes[one][1])
+    return now, len(now) < len(made), frozenset(wishes.values())
 
 
-def _nothing_of_ours_stands(consumer: Consumer, acts: Sequence[Act], ours: Sequence[Act], target: Target) -> bool:
-    """Say whether it was we who made the person subscribed at all, and no other target of ours has him."""
-    made = any(act.action is Action.SUBSCRIBE and act.state_before != State.SUBSCRIBED for act in ours)
-    others = {one.target for one in acts if one.target != target.id}
+def _nothing_of_ours_stands(consumer: Consumer, acts: Sequence[Act], undone: Collection[str]) -> bool:
+    """Say whether it was we who made the person subscribed at all, and no other target of ours has him.
+
+    Args:
+        undone: targets that are undone now, all together.
+    """
+    made = False
+    for act in acts:
+        if _is_undoing(act):
+            made = made and not act.wholly
+        elif act.is_ours and act.action is Action.SUBSCRIBE and act.state_before != State.SUBSCRIBED:
+            made = made or act.outcome is not Outcome.AWAITING
+    others = {one.target for one in acts} - set(undone)
     elsewhere = any(
         act.is_ours for other in others for act in _since_undone([one for one in acts if one.target == other])
     )
@@ -604,14 +637,15 @@ def settle(
     """
     is_late = now - act.sent_at >= SENT_AGAIN_AFTER
     if act.action is Action.UNSUBSCRIBE:
-        is_off = standing.state is not State.SUBSCRIBED or _lacks(target, standing)
+        is_off = standing.state is not State.SUBSCRIBED or (_lacks(target, standing) and not act.wholly)
         if is_off or (not act.from_target and set(act.lists) <= set(standing.missing)):
             return Outcome.ACCEPTED, None, False
         return None if rules.shows_late and not is_late else (Outcome.NOT_DONE, None, False)
     subscribed = standing.state is State.SUBSCRIBED
     if act.action is Action.ADD_TO_LIST:
-        is_there = subscribed and not set(act.lists) & set(standing.missing)
-        return (Outcome.ACCEPTED, None, False) if is_there else (Outcome.NOT_DONE, None, False)
+        if subscribed and not set(act.lists) & set(standing.missing):
+            return Outcome.ACCEPTED, None, False
+        return None if rules.shows_late and not is_late else (Outcome.NOT_DONE, None, False)
     if subscribed and not _lacks(target, standing):
         return Outcome.ACCEPTED, None, bool(set(act.lists) & set(standing.missing))
     if confirms:  # whether a message went out cannot be seen, and a second one must not

@@ -45,6 +45,8 @@ def plan(desk: Desk, subject: Subject) -> None:
         wanted, notes = desk.wanted(subject.consumer)
         subject.notes |= notes
         subject.creates = record is None and decision.creates
+    elif judging.is_rehearsed(subject.consumer, desk.rules):
+        return
     elif decision.without_consent and decision.held is None and record is not None:
         wanted = looking.values_to_take_back(desk, subject)
     else:

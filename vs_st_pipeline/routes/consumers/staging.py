@@ -223,7 +223,7 @@ def drop_orders(db: Db, ids: Sequence[str]) -> None:
 
 _CONSENT_COLUMNS: Final = (
     *("consent_id", "data_handler", "consent_name", "status", "given", "entry", "verdict", "text_version"),
-    *("vanished_at", "withdrawn_at", "ever_given"),
+    *("vanished_at", "withdrawn_at", "ever_given", "was_given"),
 )
 
 
@@ -260,7 +260,7 @@ _ORDER_COLUMNS: Final = (
 )
 _FLAGS: Final = {
     **dict.fromkeys(("address_changed", "approved", "counts", "counted", "may_create", "unreadable_parts"), "bool"),
-    **dict.fromkeys(("given", "ever_given"), "bool"),
+    **dict.fromkeys(("given", "ever_given", "was_given"), "bool"),
     "position": "int",
 }
 _TIMES: Final = (
@@ -359,9 +359,9 @@ class _Batch:
     ) -> None:
         at = _iso(earliest_at)
         for one in consents:
-            values = [getattr(one, name) for name in _CONSENT_COLUMNS]
-            values[-3:-1] = [_iso(one.vanished_at), _iso(one.withdrawn_at)]
-            self._consents.append((order_id, *values, at))
+            values = {name: getattr(one, name) for name in _CONSENT_COLUMNS}
+            values |= {"vanished_at": _iso(one.vanished_at), "withdrawn_at": _iso(one.withdrawn_at)}
+            self._consents.append((order_id, *values.values(), at))
         if replaces:
             self._replaced.append(order_id)
         if said is not None:

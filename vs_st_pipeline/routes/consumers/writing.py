@@ -69,6 +69,14 @@ class _Sending:
         return str(self.row["evidence_id"])
 
 
+_Name = tuple[str, str, Action, tuple[str, str, str]]
+"""Names a subscription within one writing: person, target, action and consent."""
+
+
+def _name(subject: Subject, one: Subscription) -> _Name:
+    return subject.key, one.target.id, one.action, one.offer.spent_as
+
+
 def write(desk: Desk, subjects: Sequence[Subject]) -> None:
     """Send all that was planned of these people; what became of it is in `Subject.ends`.
 
@@ -83,7 +91,7 @@ def write(desk: Desk, subjects: Sequence[Subject]) -> None:
 class _Writer:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._rows: dict[tuple[str, str, Action], dict[str, Any]] = {}  # by person, target and action
+        self._rows: dict[_Name, dict[str, Any]] = {}  # of evidence that is stored
         self._added: set[tuple[str, str]] = set()  # subscriptions that this call was told of as done
 
     def write(self, subjects: Sequence[Subject]) -> None:
@@ -131,7 +139,13 @@ class _Writer:
                 return True
             done = (subject.key, one.target.id) in self._added
             return step is Step.LISTS and bool(one.lists) and done
-        return one.action is Action.ADD_TO_LIST and step is Step.LISTS
+        if one.action is not Action.ADD_TO_LIST or step is not Step.LISTS:
+            return False
+        # Two consents may lead to one subscription, and each to a list of its own: nobody is listed who was refused.
+        first = any(
+            other.action is Action.SUBSCRIBE and other.target.id == one.target.id for other in subject.subscriptions
+        )
+        return not first or (subject.key, one.target.id) in self._added
 
     def _subscription(self, step: Step, subject: Subject, one: Subscription) -> _Sending:
         lists_apart = Step.LISTS in self._desk.crm.steps
@@ -146,8 +160,7 @@ class _Writer:
             wholly=one.wholly,
             confirms=one.confirms,
         )
-        key = subject.key, one.target.id, one.action
-        row, is_stored = self._rows.get(key), True
+        row, is_stored = self._rows.get(_name(subject, one)), True
         if row is None:
             is_stored = False
             [row] = self._desk.evidence.rows(
@@ -240,7 +253,7 @@ class _Writer:
             if one.row is not None:
                 one.is_stored = True
                 assert one.subscription is not None
-                self._rows[one.subject.key, one.subscription.target.id, one.subscription.action] = one.row
+                self._rows[_name(one.subject, one.subscription)] = one.row
         failpoint("stored")
         return entries
 
@@ -283,7 +296,9 @@ class _Writer:
         nothing_done = never_left or isinstance(error, BadKey | BadSettings) or error.http_status == _BUSY
         if nothing_done:
             self._not_sent(entries)
-            self._settle_evidence([one for one in batch if one.row is not None], Outcome.NOT_DONE)
+            # Of a subscription whose lists alone were not to be had, the subscription itself stands.
+            not_done = [one for one in batch if one.row is not None and not _was_accepted(step, one)]
+            self._settle_evidence(not_done, Outcome.NOT_DONE)
             for one in batch:
                 one.subject.stopped = one.subject.stale = True
             if not isinstance(error, KeptBack):
@@ -307,7 +322,7 @@ class _Writer:
         self._desk.evidence.append_outcomes(settled, at)
         for one in sending:
             assert one.subscription is not None
-            self._rows.pop((one.subject.key, one.subscription.target.id, one.subscription.action), None)
+            self._rows.pop(_name(one.subject, one.subscription), None)
 
     def _unknown(self, sending: Sequence[_Sending]) -> None:
         for one in sending:
@@ -381,12 +396,17 @@ class _Writer:
         subject.notes.add(UNDONE)
         looking.note(self._desk.part, [UNDONE])
         undone = replace(made, action=Action.UNSUBSCRIBE, also=(), lists=(), from_target=True, wholly=False)
-        subject.subscriptions = [other for other in subject.subscriptions if other is not made]
+        subject.subscriptions = [other for other in subject.subscriptions if other.target.id != made.target.id]
         subject.decision = replace(subject.decision, subscriptions=(*subject.decision.subscriptions, undone))
         sending = self._subscription(Step.WITHDRAW, subject, undone)
         [request] = self._desk.crm.requests(Step.WITHDRAW, [sending.item])
         assert [item.id for item in request] == [sending.item.id]
         self._send(Step.WITHDRAW, [sending])
+
+
+def _was_accepted(step: Step, one: _Sending) -> bool:
+    """Say whether a request is about the lists of a subscription that was accepted before."""
+    return step is Step.LISTS and one.subscription is not None and one.subscription.action is Action.SUBSCRIBE
 
 
 class _Told:

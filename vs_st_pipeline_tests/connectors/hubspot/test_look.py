@@ -321,6 +321,17 @@ def test_an_answer_that_shows_somebody_twice_is_not_whole(portal: Portal) -> Non
     assert set(portal.look(*people("nobody@example.com", "other@example.com"))) == {"other@example.com"}
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_c7_5_an_opt_out_that_one_of_two_answers_shows_counts(portal: Portal, order: int) -> None:
+    portal.begin()
+    out = {"subscriptionId": int(NEWS.id), "status": "UNSUBSCRIBED", "timestamp": "2026-01-01T00:00:00Z"}
+    rows = [{"subscriberIdString": "nobody@example.com", "statuses": some} for some in ([out], [])][::order]
+    portal.client.statuses = lambda emails: {"results": [rows.pop(0)]}  # type: ignore[method-assign]
+    standing = portal.look(sought("nobody@example.com"))["nobody@example.com"].standings[NEWS]
+    assert standing.state is State.UNSUBSCRIBED
+    assert rows == []
+
+
 def test_an_opt_out_from_everything_counts_by_being_there(box: Served, portal: Portal) -> None:
     portal.begin()
     row = {"wideStatusType": "BUSINESS_UNIT_WIDE", "timestamp": "2026-01-01T00:00:00Z"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from vs_st_pipeline.connectors.klaviyo.crm import STEPS
 from vs_st_pipeline.connectors.klaviyo.profile import profile_of, written
 from vs_st_pipeline.domain.codec import encode, read_json
 from vs_st_pipeline.domain.crm import Ended, Item, Result, Standing, State, Step
-from vs_st_pipeline.domain.errors import BadKey, BadSettings, Forbidden, KeptBack, Refused, TryLater
+from vs_st_pipeline.domain.errors import BadKey, BadSettings, Forbidden, KeptBack, PipelineError, Refused, TryLater
 from vs_st_pipeline_tests.connectors.klaviyo.world import (
     NEWS,
     SOURCE,
@@ -388,6 +389,15 @@ def test_c7_11_whoever_is_subscribed_to_nothing_of_ours_any_more_is_unsubscribed
     }
     assert {one.standings[NEWS].state for one in world.look(*people).values()} == {State.UNSUBSCRIBED}
     assert world.standing("other@example.com").state is State.SUBSCRIBED
+
+
+def test_c7_11_nobody_is_off_the_list_alone_who_is_to_be_unsubscribed(world: World) -> None:
+    item = Item("i", sought("ann@example.com"), world.add("ann@example.com", "SUBSCRIBED", NEWS), target=NEWS)
+    world.control.set_fault("500", path_regex="relationships/profiles")
+    with pytest.raises(PipelineError):
+        world.send(Step.WITHDRAW, replace(item, wholly=True))
+    world.control.clear_faults()
+    assert world.standing("ann@example.com").state is State.UNSUBSCRIBED
 
 
 def test_c7_11_what_was_added_to_a_list_is_taken_off_it(world: World) -> None:

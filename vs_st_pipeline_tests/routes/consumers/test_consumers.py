@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.domain.crm import Target
+from vs_st_pipeline.routes.consumers import brake
 from vs_st_pipeline_tests.routes.consumers.staged_world import NEWS, NOW, OWN, TRIAL, World, consent
 
 DAY = timedelta(days=1)
@@ -293,3 +294,13 @@ def test_c5_1_people_are_kept_apart(world: World) -> None:
     world.stage()
     found = world.load()
     assert [found[key].orders for key in ("joe+x@example.com", "joe@example.com")] == [("o1",), ()]
+
+
+def test_c9d_withdrawals_are_seen_however_the_map_writes_the_consent_now(world: World) -> None:
+    for number in range(11):
+        world.read(f"o{number}")
+        world.evidence(f"o{number}", consent_id=NEWS.upper(), key=f"k{number}")
+    world.stage()
+    assert not brake._checks(world.db, "hubspot", {}, 0)
+    world.cursor.execute("update staged.consents set withdrawn_at = now()::timestamp")
+    assert brake._checks(world.db, "hubspot", {}, 0)

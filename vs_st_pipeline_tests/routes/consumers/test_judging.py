@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -426,6 +427,91 @@ def test_c7_11_nobody_is_unsubscribed_wholly_who_was_subscribed_before_us_or_sta
     other = offer("o1", NEWS)
     [two] = judge(consumer(gone, other), on_it, act(gone), act(other)).subscriptions
     assert not two.wholly
+
+
+def test_c7_11_whoever_withdraws_from_all_lists_at_once_is_unsubscribed_wholly() -> None:
+    other = Target("Y8zQwE")
+    on_both = seen(standings={LIST: Standing(State.SUBSCRIBED), other: Standing(State.SUBSCRIBED)})
+    gone, too = withdrawn(target=LIST), withdrawn(target=other)
+    found = judge(consumer(gone, too), on_both, act(gone), act(too)).subscriptions
+    assert [one.from_target for one in found] == [True, True]
+    assert sum(one.wholly for one in found) == 1
+
+
+def test_c7_11_the_last_list_unsubscribes_wholly_also_where_another_one_had_made_the_person_subscribed() -> None:
+    other = Target("Y8zQwE")
+    on_it = seen(standings={LIST: Standing(State.SUBSCRIBED, missing=(LIST.id,)), other: Standing(State.SUBSCRIBED)})
+    gone, too = withdrawn(target=LIST), withdrawn("o2", other)
+    acts = [
+        act(gone),
+        act(too, Action.ADD_TO_LIST, lists=(other.id,), state_before="subscribed"),
+        act(gone, Action.UNSUBSCRIBE),
+    ]
+    [last] = judge(consumer(gone, too), on_it, *acts).subscriptions
+    assert (last.target, last.from_target, last.wholly) == (other, True, True)
+    # What is done for somebody who came back alone is not more than ours.
+    acts[2] = act(gone, Action.UNSUBSCRIBE, wholly=True)
+    [last] = judge(consumer(gone, too), on_it, *acts).subscriptions
+    assert (last.from_target, last.lists, last.wholly) == (False, (other.id,), False)
+
+
+def test_c7_11_off_the_list_is_not_yet_unsubscribed_wholly() -> None:
+    off = Standing(State.SUBSCRIBED, missing=(LIST.id,))
+    wholly = unknown(Action.UNSUBSCRIBE, target=LIST, wholly=True)
+    assert settled(wholly, off, LIST)[0] is Outcome.NOT_DONE
+    assert settled(unknown(Action.UNSUBSCRIBE, target=LIST), off, LIST)[0] is Outcome.ACCEPTED
+
+
+def test_c7_11_whoever_never_confirmed_was_not_subscribed_by_us() -> None:
+    gone = withdrawn(target=LIST)
+    elsewhere = seen(standings={LIST: Standing(State.SUBSCRIBED, missing=(LIST.id,))})
+    assert not judge(consumer(gone), elsewhere, act(gone, outcome=Outcome.AWAITING)).subscriptions
+
+
+def test_c7_11_a_list_that_shows_late_is_not_said_to_be_not_done() -> None:
+    added = unknown(Action.ADD_TO_LIST, target=LIST, lists=(LIST.id,))
+    off = Standing(State.SUBSCRIBED, missing=(LIST.id,))
+    assert settled(added, off, LIST, LATE) is None
+    assert settled(added, Standing(State.SUBSCRIBED), LIST, LATE)[0] is Outcome.ACCEPTED
+    assert settled(replace(added, sent_at=NOW - timedelta(hours=1)), off, LIST, LATE)[0] is Outcome.NOT_DONE
+    assert settled(added, off, LIST)[0] is Outcome.NOT_DONE
+
+
+ALSO = Target(NEWS.id, ("43",))  # the same subscription, with a list of its own
+
+
+def test_c7_9_two_consents_of_one_subscription_subscribe_once_and_each_adds_its_own_list() -> None:
+    never = seen(standings={NEWS: Standing(State.NEVER), ALSO: Standing(State.NEVER)})
+    first, second = offer(), offer(target=ALSO, consent_id="c-2")
+    found = judge(consumer(first, second), never)
+    assert [(one.action.value, one.lists, one.offer.consent_id) for one in found.subscriptions] == [
+        ("subscribe", ("42",), "c-123456"),
+        ("add_to_list", ("43",), "c-2"),
+    ]
+    more = offer(target=Target(NEWS.id, ("42", "43")), consent_id="c-3")
+    of_all = seen(standings={NEWS: Standing(State.NEVER), more.target: Standing(State.NEVER)})
+    found = judge(consumer(second, more), replace(of_all, standings={**of_all.standings, ALSO: Standing(State.NEVER)}))
+    [one] = found.subscriptions
+    assert (one.offer.consent_id, [also.consent_id for also in one.also]) == ("c-3", ["c-2"])
+
+
+def test_c7_11_nothing_is_undone_while_another_consent_names_the_subscription_or_the_list() -> None:
+    gone, stands = withdrawn(), offer("o2", ALSO, consent_id="c-2")
+    on_both = seen(standings={NEWS: Standing(State.SUBSCRIBED), ALSO: Standing(State.SUBSCRIBED)})
+    acts = act(gone), act(stands, Action.ADD_TO_LIST)
+    assert not judge(consumer(gone, stands), on_both, *acts).subscriptions
+    [both] = judge(consumer(gone, replace(stands, standing=False, withdrawn=True)), on_both, *acts).subscriptions
+    assert (both.from_target, both.lists) == (True, ("42", "43"))
+    listed = offer("o2", Target("777", ("42",)))
+    elsewhere = seen(standings={NEWS: Standing(State.SUBSCRIBED), listed.target: Standing(State.SUBSCRIBED)})
+    [one] = judge(consumer(gone, listed), elsewhere, act(gone), act(listed)).subscriptions
+    assert (one.from_target, one.lists) == (True, ())
+
+
+def test_c7_12_a_withdrawal_that_was_followed_undoes_nothing_that_came_later() -> None:
+    gone, rejected = withdrawn(), offer("o2", standing=False, usable=False)
+    acts = act(gone), act(gone, Action.UNSUBSCRIBE), act(rejected)
+    assert not judge(consumer(gone, rejected), seen(State.SUBSCRIBED), *acts).subscriptions
 
 
 def test_c7_12_a_rejected_order_unsubscribes_nobody() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.routes.consumers.evidence_checks import subscribed_without_consent
 from vs_st_pipeline_tests.routes.consumers.staged_world import BRAND, NEWS, NOW, OWN, TRIAL, World, consent
 
 LATER = NOW + timedelta(hours=1)
@@ -449,6 +450,8 @@ def test_c7_11_changed_settings_withdraw_nothing(world: World) -> None:
     world.stage()
     row = consents_of(world)[NEWS]
     assert (row["given"], row["ever_given"], row["vanished_at"], row["withdrawn_at"]) == (False, False, None, None)
+    world.evidence("o1")  # who was subscribed before was so by a consent
+    assert subscribed_without_consent("hubspot")(world.run, world.db).count == 0
     world.sopost.clear()
     world.stage()
     assert consents_of(world)[NEWS]["given"]

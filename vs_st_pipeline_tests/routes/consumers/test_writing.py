@@ -14,7 +14,7 @@ import pytest
 
 from vs_st_pipeline.domain.crm import Ended, Step, Target, TargetInfo
 from vs_st_pipeline.domain.errors import BadKey, KeptBack, NotSent, PipelineError, Refused, TryLater
-from vs_st_pipeline.routes.consumers import due
+from vs_st_pipeline.routes.consumers import chunks, due
 from vs_st_pipeline.routes.consumers.chunks import Chunks
 from vs_st_pipeline.routes.consumers.consumers import Consumer
 from vs_st_pipeline.routes.consumers.report import CrmPart
@@ -399,7 +399,7 @@ def test_c6_what_was_taken_is_looked_for_until_it_shows(late: Office) -> None:
     late.due(only())
     late.on_sleep = lambda: late.crm.shown() if len(late.slept) == 3 else None
     assert counts(late.sync()) == (1, 0, 0)
-    assert late.slept == [1, 2, 4]
+    assert late.slept == [chunks._FIRST_WAIT * times for times in (1, 2, 4)]
     assert late.outcomes() == [("subscribe", "accepted")]
     assert late.waiting() == {}
 
@@ -494,6 +494,65 @@ def test_c7_11_a_withdrawn_consent_is_undone_from_list_and_subscription(office: 
     assert office.outcomes() == [("subscribe", "accepted"), ("unsubscribe", "accepted")]
     office.due(jane(offer(standing=False, usable=False, withdrawn=True)))
     assert office.sync().planned["subscriptions"] == 0
+
+
+@pytest.mark.parametrize("error", [BadKey("no", http_status=401), NotSent("not now"), KeptBack("too old")])
+def test_c7_11_a_subscription_stays_ours_where_only_its_list_was_not_to_be_had(
+    office: Office, error: PipelineError
+) -> None:
+    office.due(jane())
+    office.crm.wrong.extend([None, None, raising(error)])
+    office.sync(fails=None if isinstance(error, KeptBack) else type(error))
+    assert office.outcomes()[0] == ("subscribe", "accepted")
+    office.sync()
+    assert office.outcomes() == [("subscribe", "accepted"), ("add_to_list", "accepted")]
+    office.due(jane(offer(standing=False, usable=False, withdrawn=True)))
+    office.sync()
+    assert office.crm.books["states"][f"{JANE} {NEWS.id}"][0] == "unsubscribed"
+    assert office.crm.books["members"][JANE] == []
+
+
+def test_r66_a_rehearsal_settles_what_is_open_and_writes_nobody_else(office: Office) -> None:
+    office.due(jane())
+    office.sync()
+    office.due(replace(jane(), values={"consumer.first_name": "Joan"}))
+    office.crm.wrong.extend([raising(TryLater("down", http_status=500))] * 2)
+    office.sync(fails=TryLater)
+    before = len(office.crm.sent)
+    office.due(replace(jane(offer(standing=False, usable=False)), values={"consumer.first_name": ""}))
+    office.sync(only=frozenset({JOHN}))
+    assert len(office.crm.sent) == before
+    assert office.rows("select 1 from synced.writes where outcome is null") == []
+
+
+ALSO = Target(NEWS.id, ("43",))  # the same subscription, with a list of its own
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_c7_9_each_of_two_consents_of_one_subscription_has_evidence_of_its_own(office: Office, refused: bool) -> None:
+    two = jane(offer(), offer(target=ALSO, consent_id="c-2"))
+    office.due(two)
+    office.crm.wrong.extend([None, saying(Ended.REJECTED, code="no") if refused else None])
+    office.sync()
+    if refused:  # and nobody is put on a list for it
+        assert office.crm.log("consent", "lists") == []
+        assert office.outcomes() == [("subscribe", "rejected")]
+        return
+    assert office.crm.log("consent") == [["consent", JANE, NEWS.id]]
+    assert office.crm.books["members"][JANE] == ["42", "43"]
+    rows = office.rows("select consent_id, action, outcome, lists from synced.consent_evidence order by seq")
+    assert rows == [
+        ("c-123456", "subscribe", "accepted", '["42"]'),
+        ("c-2", "add_to_list", "accepted", '["43"]'),
+    ]
+    gone = {"standing": False, "usable": False, "withdrawn": True}
+    office.due(jane(offer(**gone), offer(target=ALSO, consent_id="c-2")))
+    office.sync()
+    assert office.crm.books["states"][f"{JANE} {NEWS.id}"][0] == "subscribed"
+    office.due(jane(offer(**gone), offer(target=ALSO, consent_id="c-2", **gone)))
+    office.sync()
+    assert office.crm.books["states"][f"{JANE} {NEWS.id}"][0] == "unsubscribed"
+    assert office.crm.books["members"][JANE] == []
 
 
 # --- a dry run ---

@@ -46,7 +46,8 @@ create table staged.consents (
     verdict varchar not null,            -- what the status means: given, refused, neither
     earliest_at timestamp, text_version varchar,
     vanished_at timestamp, withdrawn_at timestamp,
-    ever_given boolean not null default false,
+    ever_given boolean not null default false,  -- in any read, as the settings are now
+    was_given boolean not null default false,   -- the same, as the settings were then
     primary key (order_id, consent_id, data_handler)
 );
 create table staged.answers (
@@ -108,7 +109,8 @@ create table synced.consent_evidence (
     outcome_at timestamp, code varchar,
     tries integer not null default 1,    -- of this consent at this target, this one included
     lists_open boolean not null default false,  -- its lists are still to be added
-    from_target boolean not null default true   -- of unsubscribe: more than list memberships was undone
+    from_target boolean not null default true,  -- of unsubscribe: more than list memberships was undone
+    wholly boolean not null default false       -- of unsubscribe: from everything, since nothing of ours stands there
 );
 -- How far the evidence file has been taken in: which file, how long it was, and the last row that is in it. One row.
 create table synced.evidence_read (
