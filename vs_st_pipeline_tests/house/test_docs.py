@@ -11,7 +11,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PATHS = re.compile(r"`((?:vs_st_pipeline|vs_st_pipeline_tests|proof|benchmarks|scripts|deploy|docs)/[\w./-]*)`")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/development.md", "docs/scale.md", "docs/webhooks.md"])
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("development", "scale", "webhooks", "consumers"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_path_that_a_page_names_exists(page: str) -> None:
     named = set(PATHS.findall((ROOT / page).read_text(encoding="utf-8")))
     assert sorted(path for path in named if not (ROOT / path).exists()) == []

@@ -24,6 +24,7 @@ from vs_st_pipeline.routes.consumers.stage_names import PLAN, PUSH
 from vs_st_pipeline.routes.consumers.words import REHEARSAL
 
 MOST_LOOKS: Final = 5  # at one person in one chunk
+PROBE: Final = 100  # people who are looked at first, to see whether anything shows yet
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0  # seconds between two looks for what was taken
 
 Do = Callable[..., Any]
@@ -253,17 +254,17 @@ class Chunks:
             self._look_once(only)
 
     def _look_once(self, only: Collection[str] | None) -> None:
-        """Look at those of whom something was taken, in chunks, as long as any of a chunk shows."""
-        desk, after = self._desk, ""
+        """Look at those of whom something was taken, in the order in which it left: a few, and more while all show."""
+        desk, after, most = self._desk, 0, PROBE
         while True:
             with desk.run.open() as db:
-                page = evidence.unknown_people(db, desk.name, desk.run.run_id, after, max(1, desk.crm.chunk))
+                page = evidence.unknown_people(db, desk.name, desk.run.run_id, after, min(most, max(1, desk.crm.chunk)))
                 subjects = looking.load(desk, db, [email_key for _, email_key in page])
             if not page:
                 return
-            after = page[-1][0]
+            after, most = page[-1][0], most * 2
             subjects = [one for one in subjects if only is None or one.person.email_key in only]
-            if subjects and not self._do(PUSH, self._settle_only, subjects):
+            if subjects and self._do(PUSH, self._settle_only, subjects) < len(subjects):
                 return
 
     def _settle_only(self, subjects: Sequence[Subject]) -> int:

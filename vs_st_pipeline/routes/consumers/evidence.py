@@ -235,19 +235,22 @@ def count_unknown(db: Db, crm: str, run_id: str) -> int:
     )
 
 
-def unknown_people(db: Db, crm: str, run_id: str, after: str, most: int) -> list[tuple[str, str]]:
-    """Return key and address key of the people of whom a run has sent something without a known outcome, by key.
+def unknown_people(db: Db, crm: str, run_id: str, after: int, most: int) -> list[tuple[int, str]]:
+    """Return the people of whom a run has sent something without a known outcome, in the order in which it left.
 
     Args:
-        after: the last key of the page before.
+        after: the number of the last one of the page before.
+
+    Returns:
+        Of each the number of the last such row, and the address key.
     """
     rows = db.rows(
-        """select key, any_value(email) from synced.consent_evidence
-           where crm = $crm and run_id = $run and outcome = 'unknown' and key > $after and email is not null
-           group by key order by key limit $most""",
+        """select max(seq) as last, any_value(email) from synced.consent_evidence
+           where crm = $crm and run_id = $run and outcome = 'unknown' and email is not null
+           group by key having last > $after order by last limit $most""",
         {"crm": crm, "run": run_id, "after": after, "most": most},
     )
-    return [(key, email_key(email)) for key, email in rows]
+    return [(last, email_key(email)) for last, email in rows]
 
 
 def of_person(db: Db, address: str) -> list[dict[str, Any]]:

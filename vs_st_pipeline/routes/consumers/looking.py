@@ -344,19 +344,37 @@ def settle(desk: Desk, db: Db, subjects: Sequence[Subject]) -> list[evidence.Set
     at = desk.run.now()
     settled: list[evidence.Settled] = []
     reread: list[Subject] = []
+    accepted: list[OutboxEntry] = []
+    without_effect: list[OutboxEntry] = []
     for subject in subjects:
         settled += _settle_acts(desk, subject, at)
         if subject.open_writes and desk.writes:
-            _settle_writes(db, subject, at)
+            _settle_writes(subject, accepted, without_effect)
             reread.append(subject)
     if not desk.writes:
         return []
     evidence.record(db, settled, at)
+    if without_effect:
+        outbox.record_without_effect(db, without_effect, "not applied", at=at)
+    for batch in _each_once(accepted):
+        ledger.record_accepted(db, batch, at=at)
     if reread:
-        accepted = ledger.read_accepted(db, [desk.ref(one.key) for one in reread])
+        entries = ledger.read_accepted(db, [desk.ref(one.key) for one in reread])
         for subject in reread:
-            subject.accepted = accepted.get(desk.ref(subject.key), {})
+            subject.accepted = entries.get(desk.ref(subject.key), {})
     return settled
+
+
+def _each_once(entries: Iterable[OutboxEntry]) -> list[list[OutboxEntry]]:
+    """Return them in batches, oldest first, none of which has a record twice."""
+    batches: list[list[OutboxEntry]] = []
+    places: Counter[Ref] = Counter()
+    for entry in entries:
+        if places[entry.target] == len(batches):
+            batches.append([])
+        batches[places[entry.target]].append(entry)
+        places[entry.target] += 1
+    return batches
 
 
 def _settle_acts(desk: Desk, subject: Subject, at: datetime) -> list[evidence.Settled]:
@@ -389,8 +407,8 @@ def _settle_acts(desk: Desk, subject: Subject, at: datetime) -> list[evidence.Se
     return found
 
 
-def _settle_writes(db: Db, subject: Subject, at: datetime) -> None:
-    """Settle requests: of fields by what stands there, of subscriptions together with their evidence."""
+def _settle_writes(subject: Subject, accepted: list[OutboxEntry], without_effect: list[OutboxEntry]) -> None:
+    """Tell apart what was done of the requests: fields by what stands there, subscriptions by their evidence."""
     assert subject.seen is not None
     record = subject.seen.record
     unknown = {act.evidence_id for act in subject.acts if act.outcome is Outcome.UNKNOWN}
@@ -399,15 +417,12 @@ def _settle_writes(db: Db, subject: Subject, at: datetime) -> None:
     for entry in subject.open_writes:
         if entry.call == FIELDS:
             if record is not None and all(_shows(record, change) for change in entry.changes):
-                ledger.record_accepted(db, [entry], at=at)
+                accepted.append(entry)
                 subject.ends.add(ACCEPTED)
             else:
-                outbox.record_without_effect(db, [entry], "not applied", at=at)
+                without_effect.append(entry)
         elif unknown.isdisjoint(ids := entry.evidence.get("evidence") or ()):
-            if done.issuperset(ids):
-                ledger.record_accepted(db, [entry], at=at)
-            else:
-                outbox.record_without_effect(db, [entry], "not applied", at=at)
+            (accepted if done.issuperset(ids) else without_effect).append(entry)
         else:
             left.append(entry)
     subject.open_writes = left

@@ -237,9 +237,14 @@ def test_c6_a_record_that_went_is_looked_for_once_more(office: Office) -> None:
 # --- unknown outcomes ---
 
 
-@pytest.mark.parametrize("at", [0, 1, 2])
-@pytest.mark.parametrize("done", [True, False])
-@pytest.mark.parametrize("how", ["hollow", "no answer"])
+@pytest.mark.parametrize(
+    ("at", "done", "how"),
+    [
+        *((at, done, "no answer") for at in (0, 1, 2) for done in (True, False)),
+        *(pytest.param(at, done, "hollow", marks=pytest.mark.slow) for at in (0, 1, 2) for done in (True, False)),
+        (1, True, "hollow"),
+    ],
+)
 def test_r19_an_unknown_outcome_is_settled_by_reading_in_the_same_sync(
     office: Office, at: int, done: bool, how: str
 ) -> None:
@@ -546,7 +551,7 @@ def trials(tmp_path: Path, empty: Path, every: int, *, lose: bool = False) -> It
 
 
 def test_c12_a_kill_at_some_places_repeats_nothing_and_loses_nothing(tmp_path: Path, empty: Path) -> None:
-    assert len(list(trials(tmp_path, empty, 13))) > 3
+    assert len(list(trials(tmp_path, empty, 29))) > 1
 
 
 @pytest.mark.slow
