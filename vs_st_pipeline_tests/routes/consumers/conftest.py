@@ -15,8 +15,8 @@ import pytest
 from filelock import FileLock
 
 from vs_st_pipeline.cli import sync as cli_sync
-from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline_tests.support.consumer_worlds import hurrying
 from vs_st_pipeline_tests.support.consumers import Scene
 
 Tell = Callable[[str, Callable[[Scene], Any]], Any]
@@ -25,10 +25,15 @@ Tell = Callable[[str, Callable[[Scene], Any]], Any]
 @pytest.fixture(scope="session")
 def consumer_world() -> Iterator[Sandbox]:
     """Scenario `consumers`, running."""
-    if "consumers" not in {route.name for route in ROUTES}:
-        pytest.skip("the route does not stand in the table yet")
     with Sandbox("consumers") as box:
         yield box
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_long_waits() -> Iterator[None]:
+    """Waits between tries, and between looks for what a CRM has taken, are shorter."""
+    with hurrying():
+        yield
 
 
 @pytest.fixture

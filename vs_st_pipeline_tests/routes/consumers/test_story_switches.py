@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from vs_st_pipeline_tests.support.consumer_worlds import WORLDS, covering, every_value, meet, values_of
+from vs_st_pipeline_tests.support.consumer_worlds import FEW_WAITS, WORLDS, covering, every_value, meet, values_of
 from vs_st_pipeline_tests.support.consumers import Scene
 
 
@@ -19,4 +19,4 @@ def test_r50_every_value_is_in_a_world_and_there_are_no_more_than_eight() -> Non
 
 @pytest.mark.parametrize("number", range(WORLDS))
 def test_r50_a_world_is_lived_with(scene: Scene, number: int) -> None:
-    assert meet(scene, covering()[number]) == []
+    assert meet(scene, covering()[number], FEW_WAITS) == []
