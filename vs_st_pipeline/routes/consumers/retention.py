@@ -60,7 +60,7 @@ def _useless(run: Run, db: Db, read_before: datetime) -> list[str]:
         return []
     told_anyway = any(records_all(run.merchant, crm) for crm in crms_of(run.merchant))
     held = " union all ".join(
-        f"select email_key from planned.{crm}_consumers where held is not null" for crm in CRM_NAMES
+        f"select email_key from planned.{crm}_consumers where held is not null" for crm in crms_of(run.merchant)
     )
     rows = db.rows(
         f"""with orders as (

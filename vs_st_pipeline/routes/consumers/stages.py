@@ -66,20 +66,38 @@ def begin(session: ConsumersSession) -> dict[str, brake.Since]:
         forgetting.begin(run)
     since = brake.note_settings(run, session.crms)
     with run.open() as db, db.transaction():
+        if not run.dry_run:
+            _drop_what_is_away(db, session.crms)
         for crm in session.crms:
             _requeue(session, db, crm)
     return since
+
+
+def _drop_what_is_away(db: Db, crms: Collection[str]) -> None:
+    """Drop what waits at CRMs that the entry does not name any more, inside the caller's transaction.
+
+    Nobody would ever take it away, and it would keep the route busy and orders whole. Where a CRM comes back everybody
+    is planned there.
+    """
+    for table, column in (
+        ("planned.consumers_due", "crm"),
+        ("planned.crm_maps", "crm"),
+        ("synced.subscription_rejects", "crm"),
+        ("synced.rejects", "system"),
+    ):
+        if away := {row[0] for row in db.rows(f"select distinct {column} from {table}")} - set(crms):
+            db.execute(f"delete from {table} where list_contains($away::varchar[], {column})", {"away": sorted(away)})
 
 
 def _requeue(session: ConsumersSession, db: Db, crm: str) -> None:
     """Have everybody planned at a CRM whose map or settings changed since, inside the caller's transaction (5.7)."""
     run = session.run
     now = _planned_by(run, crm)
-    before = db.value("select planned_by from synced.crm_settings where crm = ?", [crm])
+    before = db.value("select planned_by from planned.crm_maps where crm = ?", [crm])
     if run.full or (now is not None and before != now):
         staging.requeue(run, db, crm, "full" if run.full else "settings")
     if now is not None and before != now and not run.dry_run:
-        db.execute("update synced.crm_settings set planned_by = ? where crm = ?", [now, crm])
+        db.execute("insert or replace into planned.crm_maps values (?, ?)", [crm, now])
 
 
 def _planned_by(run: Run, crm: str) -> str | None:
@@ -102,7 +120,7 @@ def end(session: ConsumersSession) -> None:
     """Count what waits, note when the route is due next, and remove what is kept no longer; a dry run only counts."""
     run, report = session.run, session.told
     with run.open() as db:
-        consumers = _waiting(db)
+        consumers = _waiting(db, session.crms)
         orders = counts.count_waiting(db)
         report.waiting = consumers
         for part in report.crms.values():
@@ -132,22 +150,26 @@ def count_events(session: ConsumersSession) -> None:
             report.left["events"] = counts.events(session.run.inbox, session.run.merchant.id).waiting
 
 
-def _waiting(db: Db) -> tuple[int, int]:
-    """Count consumers that were refused and wait, and those of whom something may be out; each once."""
+def _waiting(db: Db, crms: Collection[str]) -> tuple[int, int]:
+    """Count consumers that were refused and wait, and those of whom something may be out; each once at each CRM."""
+    ours = {"object": OBJECT, "crms": sorted(crms)}
     refused = {
         (row[0], row[1])
         for row in db.rows(
-            """select system, id from synced.rejects where object = $object
-               union select crm, key from synced.subscription_rejects""",
-            {"object": OBJECT},
+            """select system, id from synced.rejects
+               where object = $object and list_contains($crms::varchar[], system)
+               union select crm, key from synced.subscription_rejects where list_contains($crms::varchar[], crm)""",
+            ours,
         )
     }
     unknown = {
         (row[0], row[1])
         for row in db.rows(
-            """select system, id from synced.writes where outcome is null and object = $object
-               union select crm, key from synced.consent_evidence where outcome = 'unknown'""",
-            {"object": OBJECT},
+            """select system, id from synced.writes
+               where outcome is null and object = $object and list_contains($crms::varchar[], system)
+               union select crm, key from synced.consent_evidence
+               where outcome = 'unknown' and list_contains($crms::varchar[], crm)""",
+            ours,
         )
     }
     return len(refused), len(unknown - refused)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.domain.crm import Ended, Step, Target, TargetInfo
+from vs_st_pipeline.domain.emails import person_key
 from vs_st_pipeline.domain.errors import BadKey, KeptBack, NotSent, PipelineError, Refused, TryLater
+from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.consumers import due
 from vs_st_pipeline.routes.consumers.chunks import Chunks
 from vs_st_pipeline.routes.consumers.consumers import Consumer
@@ -568,4 +570,25 @@ def test_c5_7_pages_leave_out_who_waits_and_take_the_oldest_first(office: Office
     assert [one.email_key for page in due.pages(run, "hubspot") for one in page] == [JOHN, "mid@example.com", JANE]
     with run.open() as db, db.transaction():
         due.keep(db, "hubspot", [JOHN], due.RETRY, run.now())
+        refuse(db, person_key(JOHN), office.now + timedelta(hours=1))
     assert [one.email_key for page in due.pages(run, "hubspot") for one in page] == ["mid@example.com", JANE]
+
+
+def refuse(db: Db, key: str, next_at: datetime) -> None:
+    at = next_at.replace(tzinfo=None)
+    db.execute(
+        "insert into synced.subscription_rejects values ('hubspot', ?, 'other', 'a', 'C', 400, 1, ?, ?, ?)",
+        [key, at, at, at],
+    )
+
+
+def test_r19_who_was_accepted_as_the_power_went_is_gone_on_with_though_nothing_refused_waits(office: Office) -> None:
+    """The refusal was forgotten with the answer, the person not yet taken away, and the rest of the plan not sent."""
+    office.due(jane())
+    run = office.run()
+    with run.open() as db, db.transaction():
+        due.keep(db, "hubspot", [JANE], due.RETRY, run.now())
+        assert due.is_anybody(db, "hubspot", run.now().replace(tzinfo=None))
+    assert counts(office.sync()) == (1, 0, 0)
+    assert office.waiting() == {}
+    assert office.outcomes() == [("subscribe", "accepted")]

@@ -1,0 +1,115 @@
+"""What is stored, when what it was stored for changes: a CRM that goes and comes back, a file that is started over.
+
+consumers.md 5.7, 9, 10.6; routes.md R19, R35. Against the stand-ins, in this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vs_st_pipeline.operations.rebuild import rebuild
+from vs_st_pipeline.pipeline.once.schedule import read_next_due
+from vs_st_pipeline.routes.consumers.route import ROUTE
+from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline_tests.routes.consumers.world import GLOW, Record, World
+from vs_st_pipeline_tests.support.consumers import consent, key_of
+
+BOTH, HUBSPOT_ALONE = ("hubspot", "klaviyo"), ("hubspot",)
+ADA, BEA = "ada.lovage@example.com", "bea.bay@example.com"
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    with Sandbox("consumers") as running:
+        yield running
+
+
+@pytest.fixture
+def world(box: Sandbox, tmp_path: Path) -> Iterator[World]:
+    box.reset()
+    found = World(box, tmp_path, BOTH)
+    yield found
+    found.inbox.close()
+
+
+def order(world: World, email: str, word: str | None = "APPROVED", **more: Any) -> Record:
+    """Somebody orders with a consent to news, and a webhook tells of it (None: none does)."""
+    given = {"full_name": "Ada Lovage", "email": email, "consents": [consent()], **more}
+    made: Record = world.box.sopost.control.create(GLOW, **given)
+    if word:
+        world.event(made, word)
+    return made
+
+
+def members(world: World, crm: str) -> set[str]:
+    rows = world.rows(
+        "select distinct email from synced.consent_evidence where crm = ? and outcome = 'accepted'", [crm]
+    )
+    return {row[0] for row in rows}
+
+
+def test_c5_7_who_ordered_while_a_crm_was_away_is_planned_there_when_it_is_back(world: World) -> None:
+    order(world, ADA)
+    assert world.sync().error is None
+    world.crms = HUBSPOT_ALONE
+    order(world, BEA)
+    assert world.sync().error is None
+    world.crms = BOTH
+    assert world.sync().error is None
+    assert members(world, "klaviyo") == {ADA, BEA}
+
+
+def test_c8_what_waits_at_a_crm_that_is_away_waits_no_more_and_does_not_keep_the_route_busy(world: World) -> None:
+    order(world, ADA)
+    world.box.klaviyo.control.set_switch("revision_retired", 410)
+    assert world.sync().parts.keys() == {"klaviyo"}
+    with world.warehouse.open(GLOW, "consumers") as db:
+        at = world.now.replace(tzinfo=None)
+        row = ["klaviyo", key_of(ADA), "X7aBcD", "a", "C", 400, 1, at, at, at]
+        db.execute("insert into synced.subscription_rejects values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    world.crms = HUBSPOT_ALONE
+    report = world.sync()
+    assert (report.status, report.left) == ("ok", {"events": 0, "orders": 0, "consumers": 0})
+    assert world.rows("from planned.consumers_due") == []
+    due = read_next_due(world.data, GLOW, "consumers")
+    assert due is not None
+    assert due - world.now > timedelta(minutes=5)
+    world.box.klaviyo.control.set_switch("revision_retired", "no")
+    world.crms = BOTH
+    assert world.sync().error is None
+    assert members(world, "klaviyo") == {ADA}
+
+
+@pytest.mark.parametrize("how", ["added", "put back"])
+def test_c9c_a_crm_that_comes_later_subscribes_nobody_of_older_orders_unasked(world: World, how: str) -> None:
+    if how == "put back":
+        assert world.sync().error is None
+    world.crms = HUBSPOT_ALONE
+    for number in range(11):
+        order(world, f"person{number}@example.com")
+    assert world.sync().error is None
+    world.crms = BOTH
+    error = world.sync().parts["klaviyo"]
+    assert error.kind == "unsafe"
+    assert members(world, "klaviyo") == set()
+    assert world.sync(allow_unsafe=True).error is None
+    assert len(members(world, "klaviyo")) == 11
+
+
+def test_r8_who_was_due_when_the_file_was_started_over_is_planned_all_the_same(world: World) -> None:
+    order(world, ADA)
+    world.box.klaviyo.control.set_switch("revision_retired", 410)
+    world.sync()
+    world.box.klaviyo.control.set_switch("revision_retired", "no")
+    assert rebuild(world.run(), ROUTE).unreadable is None
+    world.inbox.close()
+    report = world.sync()
+    assert report.error is None
+    assert members(world, "klaviyo") == {ADA}
+    rows = world.rows("select crm from synced.consent_evidence where action = 'subscribe' order by seq")
+    assert [row[0] for row in rows] == ["hubspot", "klaviyo"]
