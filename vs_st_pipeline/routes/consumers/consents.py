@@ -70,7 +70,8 @@ class ConsentRow:
 
     Attributes:
         given: in the last read of an order that counts.
-        verdict: what its status means. ever_given: it was given, in any read.
+        verdict: what its status means. ever_given: it was given, in any read, as the settings see it now.
+        once_given: it was given in any read, by the settings of that time.
         vanished_at: when an order did not show it any more, or not with a status that means something.
         withdrawn_at: when an order showed that it was taken back.
     """
@@ -86,6 +87,7 @@ class ConsentRow:
     vanished_at: datetime | None = None
     withdrawn_at: datetime | None = None
     ever_given: bool = False
+    once_given: bool = False
 
     @property
     def pair(self) -> Pair:
@@ -149,6 +151,7 @@ def _shown(
         verdict,
         entry.text_version if entry else None,
         ever_given=given,
+        once_given=given or (old is not None and old.once_given),
     )
     if old is None or given:
         return row
@@ -178,4 +181,5 @@ def _restated(row: ConsentRow, words: ConsentWords, counts: bool) -> ConsentRow:
         verdict=verdict,
         given=given,
         ever_given=given if counts and not gone else row.ever_given,
+        once_given=given or row.once_given,
     )

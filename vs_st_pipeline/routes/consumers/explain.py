@@ -94,6 +94,7 @@ def _consents(run: Run, db: Db, address: str, acts: Sequence[Record]) -> list[Re
     found: list[Record] = []
     for order_id, consent_id, handler, status, given, entry, vanished, withdrawn, counts, order_class in rows:
         named = {"consent_id": consent_id, "data_handler": handler, "order_id": order_id}
+        this = consumers.spent_as(order_id, consent_id, handler)
         mapped = entries.get((loosely(consent_id), loosely(handler)))
         targets = _targets(run.merchant, mapped) if entry == "mapped" and mapped is not None else []
         if not targets:
@@ -104,7 +105,7 @@ def _consents(run: Run, db: Db, address: str, acts: Sequence[Record]) -> list[Re
                 row
                 for row in acts
                 if (row["crm"], row["target"]) == (crm, target)
-                and (row["order_id"], row["consent_id"], row["data_handler"]) == (order_id, consent_id, handler)
+                and consumers.spent_as(row["order_id"], row["consent_id"], row["data_handler"]) == this
             ]
             state, reason = _state(run, db, crm, target, address, mine, given=given, status=status, counts=counts,
                                    order_class=order_class, vanished=vanished, withdrawn=withdrawn)  # fmt: skip

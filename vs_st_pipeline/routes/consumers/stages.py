@@ -64,6 +64,7 @@ def begin(session: ConsumersSession) -> dict[str, brake.Since]:
     forgetting.begin(run)
     if evidence.recover(run):
         forgetting.begin(run)
+    events.take(run, [])  # where this file was lost, what the inbox still keeps
     since = brake.note_settings(run, session.crms)
     with run.open() as db, db.transaction():
         if not run.dry_run:

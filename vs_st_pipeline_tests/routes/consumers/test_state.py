@@ -113,3 +113,54 @@ def test_r8_who_was_due_when_the_file_was_started_over_is_planned_all_the_same(w
     assert members(world, "klaviyo") == {ADA}
     rows = world.rows("select crm from synced.consent_evidence where action = 'subscribe' order by seq")
     assert [row[0] for row in rows] == ["hubspot", "klaviyo"]
+
+
+def forget_the_file(world: World) -> None:
+    """Lose the database alone: inbox and evidence stay."""
+    world.warehouse.release(GLOW, "consumers")
+    for path in (world.data / "merchants" / GLOW).glob("consumers.duckdb*"):
+        path.unlink()
+
+
+def test_c3_5_events_that_were_taken_into_a_file_that_is_lost_are_taken_again(world: World) -> None:
+    world.crms = HUBSPOT_ALONE
+    order(world, ADA, None)
+    held = order(world, BEA)
+    assert world.sync().error is None
+    before = world.rows("select order_id, event, received_at from raw.sopost_events")
+    seen = world.rows("select id, first_seen_at, first_class from raw.sopost_orders")
+    forget_the_file(world)
+    world.event(held, "DELIVERED")
+    report = world.sync()
+    assert (report.error, report.planned["subscriptions"]) == (None, 0)
+    assert world.rows("select order_id, event, received_at from raw.sopost_events where event <> 'DELIVERED'") == before
+    assert world.rows("select id, first_seen_at, first_class from raw.sopost_orders") == seen
+    assert world.sync().seen["orders"] == 0
+
+
+def test_r35_a_withdrawal_that_is_read_after_the_file_was_lost_is_followed(world: World) -> None:
+    world.crms = HUBSPOT_ALONE
+    one = order(world, ADA)
+    assert world.sync().error is None
+    forget_the_file(world)
+    world.box.sopost.control.set_consents(one["id"], [consent(status="WITHDRAWN")], GLOW)
+    world.event(one, "REJECTED")
+    assert world.sync().error is None
+    done = world.rows("select action, outcome from synced.consent_evidence order by seq")
+    assert done == [("subscribe", "accepted"), ("unsubscribe", "accepted")]
+
+
+def never(world: World) -> list[str]:
+    """Return what must never be and seems to."""
+    return [one.key for one in world.sync().troubles if one.key != "withdrawn"]
+
+
+def test_c8_settings_that_change_make_no_subscription_one_without_consent(world: World) -> None:
+    world.crms = HUBSPOT_ALONE
+    order(world, ADA)
+    assert never(world) == []
+    consents = [{"consent_id": "another", "data_handler": "Glow Skin", "ignore": True}]
+    world.changed = {GLOW: {"consumers": {"consents": consents}}}
+    assert never(world) == []
+    world.changed = {GLOW: {"sopost": {"consent_given": ["GIVEN"]}}}
+    assert never(world) == []

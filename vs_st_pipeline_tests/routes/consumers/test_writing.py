@@ -16,7 +16,7 @@ from vs_st_pipeline.domain.crm import Ended, Step, Target, TargetInfo
 from vs_st_pipeline.domain.emails import person_key
 from vs_st_pipeline.domain.errors import BadKey, KeptBack, NotSent, PipelineError, Refused, TryLater
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.consumers import due
+from vs_st_pipeline.routes.consumers import chunks, due
 from vs_st_pipeline.routes.consumers.chunks import Chunks
 from vs_st_pipeline.routes.consumers.consumers import Consumer
 from vs_st_pipeline.routes.consumers.report import CrmPart
@@ -401,7 +401,8 @@ def test_c6_what_was_taken_is_looked_for_until_it_shows(late: Office) -> None:
     late.due(only())
     late.on_sleep = lambda: late.crm.shown() if len(late.slept) == 3 else None
     assert counts(late.sync()) == (1, 0, 0)
-    assert late.slept == [1, 2, 4]
+    first = chunks._FIRST_WAIT
+    assert late.slept == [first, 2 * first, 4 * first]
     assert late.outcomes() == [("subscribe", "accepted")]
     assert late.waiting() == {}
 

@@ -46,7 +46,8 @@ create table staged.consents (
     verdict varchar not null,            -- what the status means: given, refused, neither
     earliest_at timestamp, text_version varchar,
     vanished_at timestamp, withdrawn_at timestamp,
-    ever_given boolean not null default false,
+    ever_given boolean not null default false,  -- in any read, as the settings see it now
+    once_given boolean not null default false,  -- in any read, by the settings of that time
     primary key (order_id, consent_id, data_handler)
 );
 create table staged.answers (
