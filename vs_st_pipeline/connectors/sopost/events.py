@@ -4,8 +4,8 @@ Data flow: hints of the inbox -> raw.sopost_events, rows of raw.sopost_orders th
 
 An event is kept once however often it comes, so taking the same hints again does no harm: the database's commit comes
 first, then the inbox's. Which of two came first is told by numbers, not by times. Where the database was lost, or an
-older one put back, what it lacks is taken again as long as the inbox keeps it: SoPost can be asked for no list, and what
-it sends again is no news to the inbox.
+older one put back, what it lacks is taken again as long as the inbox keeps it: SoPost can be asked for no list, and
+what it sends again is no news to the inbox.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def take(run: Run, hints: Sequence[Hint]) -> int:
 
 
 def _lost(run: Run) -> list[Hint]:
-    """Return what the inbox keeps as done, where its newest entry is not known here: this is another file than it was."""
+    """Return what the inbox keeps as done, where its newest entry is not known here: the file is another than it was."""
     if run.inbox is None or not run.inbox.exists:
         return []
     with suppress(*UNUSABLE):

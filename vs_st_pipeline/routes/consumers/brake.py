@@ -198,7 +198,8 @@ def _checks(db: Db, crm: str, since: Since, written: int) -> bool:
         return True
     withdrawn = db.value(
         """select count(distinct e.key) from synced.consent_evidence as e
-           join staged.consents as c on c.order_id = e.order_id and lower(trim(c.consent_id)) = lower(trim(e.consent_id))
+           join staged.consents as c
+             on c.order_id = e.order_id and lower(trim(c.consent_id)) = lower(trim(e.consent_id))
                 and lower(trim(c.data_handler)) = lower(trim(e.data_handler))
            where e.crm = ? and c.withdrawn_at is not null""",
         [crm],

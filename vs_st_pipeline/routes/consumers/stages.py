@@ -41,7 +41,6 @@ from vs_st_pipeline.routes.consumers.session import SYSTEMS, ConsumersSession
 from vs_st_pipeline.routes.consumers.settings import ConsumersSettings, records_all, targets_of
 
 T = TypeVar("T")
-STATUS: Final = "newest_order.status"  # a map that uses it has later statuses read
 SLOWLY: Final = timedelta(minutes=5)  # for what shows late, or needs a person first
 EVERY: Final = timedelta(minutes=10)
 """How often a whole sync looks even if nothing waits: it asks nobody then, and notices silence."""
@@ -137,6 +136,8 @@ def end(session: ConsumersSession) -> None:
     with run.open() as db:
         next_due = _next_due(session, db)
     write_next_due(run, next_due)
+    if run.trigger == "hint":  # a whole sync follows soon enough for what goes by days
+        return
     evidence.prune(run)
     retention.prune(run)
     raw_retention.prune_raw(run, SYSTEMS)
@@ -181,7 +182,7 @@ def _next_due(session: ConsumersSession, db: Db) -> datetime:
     run = session.run
     now = run.now()
     settings = run.merchant.section(SoPostSettings)
-    times = [sopost_due.next_due_at(db, settings, now, follow_status=follows_status(run))]
+    times = [sopost_due.next_due_at(db, settings, now, follow_status=map_file.follows_status(run.merchant))]
     times += [
         db.value("select min(next_at) from synced.rejects where object = ?", [OBJECT]),
         db.value("select min(next_at) from synced.subscription_rejects"),
@@ -209,19 +210,6 @@ def take_events(session: ConsumersSession, hints: Sequence[Hint]) -> None:
     report.seen["events"] = sum((hint.system, hint.kind) == (SOPOST, ORDER) for hint in hints)
 
 
-def follows_status(run: Run) -> bool:
-    """Say whether later statuses of orders are read: the settings say so, or a map uses them (3.7d)."""
-    if run.merchant.section(ConsumersSettings).follow_status:
-        return True
-    for crm in staging.crms_of(run.merchant):
-        try:
-            if any(row.source == STATUS for row in map_file.load(run.merchant, crm).fields):
-                return True
-        except PipelineError:
-            continue
-    return False
-
-
 def read_orders(session: ConsumersSession, only: Collection[str] | None = None) -> None:
     """Read the orders that are due.
 
@@ -229,7 +217,7 @@ def read_orders(session: ConsumersSession, only: Collection[str] | None = None) 
         PipelineError: nothing is to be planned in this sync.
     """
     run, report = session.run, session.told
-    found = reading.read_orders(run, session.sopost, follow_status=follows_status(run), only=only)
+    found = reading.read_orders(run, session.sopost, follow_status=map_file.follows_status(run.merchant), only=only)
     session.orders = found
     report.seen["orders"] = found.tried
     report.orders.update(found.counts)
