@@ -126,7 +126,7 @@ def next_due_at(db: Db, settings: SoPostSettings, now: datetime, *, follow_statu
 
 
 def waiting_ids(db: Db, settings: SoPostSettings, now: datetime, *, follow_status: bool) -> list[str]:
-    """Return the ids of the orders that are to be read, now or when their time has come; any other waits for nothing."""
+    """Return the ids of the orders that are to be read, now or when their time has come; others wait for nothing."""
     return [row[0] for row in _ask(db, settings, now, follow_status=follow_status, full=False, only=None)]
 
 

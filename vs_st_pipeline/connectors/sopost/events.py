@@ -67,7 +67,7 @@ def take(run: Run, hints: Sequence[Hint]) -> int:
 
 
 def _lost(run: Run) -> list[Hint]:
-    """Return what the inbox keeps as done, where its newest entry is not known here: the file is another than it was."""
+    """Return what the inbox keeps as done, where its newest entry is not known here: this is another file."""
     if run.inbox is None or not run.inbox.exists:
         return []
     with suppress(*UNUSABLE):
