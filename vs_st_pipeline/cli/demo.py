@@ -44,7 +44,7 @@ def _port_options(command: F) -> F:
     default="demo",
     show_default=True,
     metavar="NAME",
-    help="demo, small, big, estate, fleet, consumers, mailing:N, fleet:N or consumers:N.",
+    help="demo, small, big, estate, fleet, consumers, orders, mailing:N, fleet:N, consumers:N or orders:N.",
 )
 def sandbox(scenario: str, **ports: int | None) -> None:
     """Run the stand-ins, in place of this process."""

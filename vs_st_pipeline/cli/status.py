@@ -22,7 +22,7 @@ from vs_st_pipeline.operations.fleet import health
 from vs_st_pipeline.operations.fleet.health import MerchantHealth
 from vs_st_pipeline.operations.settings import taken
 from vs_st_pipeline.operations.webhooks.doubts import WebhooksChecked, check_webhooks
-from vs_st_pipeline.pipeline.route import Checked, Route
+from vs_st_pipeline.pipeline.route import Checked
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.settings.environment import data_dir
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -50,8 +50,9 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: t
     _add_doubts_of_entries(pairs, found)
     for number, of in webhooks.items():
         found[number].doubts += of.doubts
+    asked = [route for route in routes.ROUTES if any(pair.route is route for pair in pairs)] or routes.ROUTES[:1]
     for_maps = {
-        "from": {name: text for route in _routes_of(pairs) for name, text in route.map_names.items()},
+        "from": {name: text for route in asked for name, text in route.map_names.items()},
         "as": {name: form.description for name, form in FORMATS.items()},
     }
     if as_json:
@@ -70,12 +71,6 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: t
             for name, description in entries.items():
                 say(f"    {name:36} {description}")
     sys.exit(1 if any(checked.errors for checked in found) else 0)
-
-
-def _routes_of(pairs: Sequence[Pair]) -> list[Route]:
-    """Return the routes that were checked, in the order of the table."""
-    names = {pair.route.name for pair in pairs}
-    return [route for route in routes.ROUTES if route.name in names]
 
 
 def _checked(pair: Pair) -> Checked:

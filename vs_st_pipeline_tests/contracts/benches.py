@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 import pytest
 
-from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline.routes.consumers import chunks
 from vs_st_pipeline_tests.contracts.files import content, tables_of
 from vs_st_pipeline_tests.pipeline.test_state_route import Toys
@@ -127,7 +127,7 @@ class ContactsBench:
 
     story: Story
     stored: Mapping[str, str] = field(
-        default_factory=lambda: {stream.table: stream.key for one in CONNECTORS for stream in one.streams}
+        default_factory=lambda: {stream.table: stream.key for one in ROUTES[0].connectors for stream in one.streams}
     )
     writes = frozenset({"update_contact", "batch_update", "delete_contact"})
     statements = frozenset({("search_orders", b"[]")})  # one of the two forms that a window without orders has

@@ -1,4 +1,4 @@
-"""Runs a stand-in of route `consumers` in this process, on a thread, for a module of tests; asks it over sockets."""
+"""Runs a stand-in of a later route in this process, on a thread, for a module of tests; asks it over sockets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from urllib.parse import urlencode, urlsplit
 import uvicorn
 
 from vs_st_pipeline.sandbox import SWITCHES
-from vs_st_pipeline.sandbox.core.accounts import AccountStandIn
 from vs_st_pipeline.sandbox.core.process import CONTROLS
+from vs_st_pipeline.sandbox.core.server import StandIn
 from vs_st_pipeline.sandbox.core.switches import BOTH, OF_BOTH_SENDERS
 from vs_st_pipeline.sandbox.scenarios.index import load
 
@@ -59,9 +59,9 @@ class Api:
 class Served:
     """One stand-in that runs, with its control."""
 
-    def __init__(self, app: AccountStandIn, url: str) -> None:
+    def __init__(self, app: StandIn, url: str) -> None:
         self.app, self.url, self.system = app, url, app.system
-        self.control: Any = CONTROLS[app.system](url, GLOW)
+        self.control: Any = CONTROLS[app.system](url, next(iter(app.merchants)))
         self.callers: list[Api] = []
 
     def api(self, **headers: str) -> Api:
@@ -77,7 +77,7 @@ class Served:
 
 
 @contextmanager
-def served(make: type[AccountStandIn], scenario: str = "consumers") -> Iterator[Served]:
+def served(make: type[StandIn], scenario: str = "consumers") -> Iterator[Served]:
     """Run a stand-in until the block ends."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -101,5 +101,5 @@ def served(make: type[AccountStandIn], scenario: str = "consumers") -> Iterator[
 
 def not_tried(file: str, system: str) -> list[str]:
     """Return the switches of which a module of tests does not try each value."""
-    tried = re.findall(r'each\(\s*"(\w+)"', Path(file).read_text(encoding="utf-8"))
+    tried = re.findall(r'each\((?:\s*box,)?\s*"(\w+)"', Path(file).read_text(encoding="utf-8"))
     return sorted(set(SWITCHES[system]) - set(tried) - {*BOTH, *OF_BOTH_SENDERS})

@@ -183,7 +183,11 @@ def _fields(run: Run, db: Db, crm: str, address: str) -> list[Record]:
             [crm, key],
         )
     }
-    planned = db.row(f"select changes, held, noted from planned.{crm}_consumers where key = ?", [key])
+    planned = db.row(
+        f"""select changes, coalesce(held, case when without_consent then 'without_consent' end), noted
+            from planned.{crm}_consumers where key = ?""",
+        [key],
+    )
     loaded = consumers.load(run, db, crm, [address])
     if planned is None and not accepted and not loaded:
         return []
@@ -204,8 +208,10 @@ def _fields(run: Run, db: Db, crm: str, address: str) -> list[Record]:
             state = "synced"
         elif planned is not None and wants.get(one.to) and MISSING_FIELD in json.loads(planned[2]):
             state = MISSING_FIELD
+        elif planned is not None:  # it was looked at, and there is nothing to change
+            state = "synced" if planned[1] is None else HELD
         else:
-            state = HELD if planned is not None and planned[1] is not None else WAITING
+            state = WAITING
         should = changes.get(one.to, sent if state == "synced" else wants.get(one.to))
         orders = loaded[0].orders if loaded else ()
         found.append(

@@ -237,6 +237,104 @@ class VinoshipperControl(Control):
         """Change a membership: hold=True, cancelled=True, ..."""
         return self.patch("memberships", id, fields, merchant)
 
+    # Route `orders`: what becomes of orders, and the books.
+
+    def _of_order(self, what: str, number: str, merchant: str | None, **body: Any) -> Record:
+        given = {"number": number, **body}
+        found: Record = self.call("POST", f"orders/{what}", given, merchant=merchant or self.first_merchant)
+        return found
+
+    def advance(self, number: str, merchant: str | None = None, **how: Any) -> Record:
+        """Let an order go on to the next stage, or to any (`to`), with its time (`at`) and number of `packages`."""
+        return self._of_order("advance", number, merchant, **how)
+
+    def track(self, number: str, merchant: str | None = None, tracking: str | None = None) -> Record:
+        """Give the next package its number; with `tracking`, this one, or another to the last package."""
+        return self._of_order("track", number, merchant, tracking=tracking)
+
+    def cancel_order(self, number: str, merchant: str | None = None, reason: str | None = None) -> Record:
+        """Cancel an order as a person at the shop does."""
+        return self._of_order("cancel", number, merchant, reason=reason)
+
+    def set_problems(
+        self, number: str, *problems: Record, status: str | None = None, merchant: str | None = None
+    ) -> Record:
+        """Set what is wrong with an order, held or still to come: {code, description, type}; nothing mends it."""
+        return self._of_order("problems", number, merchant, problems=list(problems), status=status)
+
+    def fail_age(self, number: str, merchant: str | None = None) -> Record:
+        """Let the age of an order's buyer be doubted, of one that is still to come, or at its next update."""
+        doubt = {"code": "AGE_VERIFICATION", "description": "The age could not be verified", "type": "AGE"}
+        return self.set_problems(number, doubt, status="AGE_VERIFICATION_FAILED", merchant=merchant)
+
+    def approve_age(self, number: str, merchant: str | None = None) -> Record:
+        """Approve the ID that a buyer showed: the order is taken when it is sent again."""
+        return self._of_order("approve_age", number, merchant)
+
+    def settle(self, number: str, merchant: str | None = None) -> Record:
+        """Accept an order that is pending, whatever was wrong with it."""
+        return self._of_order("settle", number, merchant)
+
+    def move_clock(self, seconds: float = 0, now: str | None = None) -> Record:
+        """Move the present by which orders are taken, for all merchants."""
+        body = {"seconds": seconds, "now": now}
+        found: Record = self.call("POST", "clock", body, merchant=self.first_merchant)
+        return found
+
+    def products(self, merchant: str | None = None) -> list[Record]:
+        """Return the products: {id, sku, name, price, approved, inventory}."""
+        return self.all("products", merchant)
+
+    def add_product(self, sku: str, merchant: str | None = None, **fields: Any) -> Record:
+        """Add a product."""
+        return self.add("products", {"sku": sku, **fields}, merchant)
+
+    def patch_product(self, sku: str, merchant: str | None = None, **fields: Any) -> Record:
+        """Change a product."""
+        return self.patch("products", sku, fields, merchant)
+
+    def delete_product(self, sku: str, merchant: str | None = None) -> None:
+        """Delete a product."""
+        self.delete("products", sku, merchant)
+
+    def books(self, merchant: str | None = None) -> list[Record]:
+        """Return what was done, oldest first: {merchant, what, seq, at, number, c7_order_id, ...}.
+
+        `what` is created, updated, refused, accepted or cancelled.
+        """
+        found: list[Record] = self.call("GET", "books", merchant=merchant)
+        return found
+
+    def cancellations(self, merchant: str | None = None) -> list[Record]:
+        """Return who cancelled what: {number, c7_order_id, by (api or shop), negative, restored, reason, ...}."""
+        return [entry for entry in self.books(merchant) if entry["what"] == "cancelled"]
+
+    def accepted(self, merchant: str | None = None) -> dict[str, list[str]]:
+        """Return the numbers of orders that were ever accepted, by their ids at Commerce7, else by number."""
+        name = merchant or self.first_merchant
+        found: dict[str, dict[str, list[str]]] = self.call("GET", "accepted", merchant=name)
+        return found[name]
+
+    def mails(self, merchant: str | None = None) -> list[Record]:
+        """Return what the shop mailed to buyers: {merchant, number, c7_order_id, about, to, at}."""
+        found: list[Record] = self.call("GET", "mails", merchant=merchant)
+        return found
+
+    def stock(self, merchant: str | None = None) -> dict[str, int]:
+        """Return how many bottles are left, by SKU."""
+        name = merchant or self.first_merchant
+        found: dict[str, dict[str, int]] = self.call("GET", "stock", merchant=name)
+        return found[name]
+
+    def findings(self, merchant: str | None = None) -> list[Record]:
+        """Return what no client may do: {merchant, what, seq, number, ...}.
+
+        written_without_reading, created_though_known, updated_though_accepted, cancelled_though_over, accepted_twice,
+        other_merchants_record.
+        """
+        found: list[Record] = self.call("GET", "findings", merchant=merchant)
+        return found
+
 
 class SimpleTextingControl(Control):
     """Control of the texting service's stand-in; contacts are named by id or by phone."""

@@ -16,6 +16,7 @@ TITLES = {
     "hubspot": "HubSpot",
     "klaviyo": "Klaviyo",
     "salesforce": "Salesforce",
+    "commerce7": "Commerce7",
 }
 
 

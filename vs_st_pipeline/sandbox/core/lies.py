@@ -53,6 +53,7 @@ CUSTOMERS = Kind("customers", "id", "email", "items", _CUSTOMER)
 MEMBERSHIPS = Kind("memberships", "id", "clubId", "items", ("customerId", "clubName", "status"))
 ORDER = Kind("order", "orderNumber", "orderStatus", None, (*_ORDER, "status", "total", "shipping", "deliveredAt"))
 ORDERS = Kind("orders", "orderNumber", "orderStatus", "", _ORDER)  # its envelope is a switch of its own
+PRODUCTS = Kind("products", "id", "sku", "items", ("name", "inventory", "status"))
 RECEIPT = Kind("receipt", "orderNumber", "total", None, ("url",))
 CONTACT = Kind("contact", "contactId", "contactPhone", None, _CONTACT)
 CONTACTS = Kind("contacts", "contactId", "contactPhone", "content", _CONTACT)
@@ -70,8 +71,10 @@ def shop_kind(method: str, parts: list[str]) -> Kind | None:
             return MEMBERSHIPS
         case ("GET", ["orders"]) | ("POST", ["orders", "search"]):
             return ORDERS
-        case "GET", ["orders", _]:
+        case ("GET", ["orders", _]) | ("POST", ["orders"]):
             return ORDER
+        case "GET", ["products"]:
+            return PRODUCTS
         case "GET", ["orders", _, "receipt"]:
             return RECEIPT
     return None

@@ -25,6 +25,8 @@ from vs_st_pipeline.sandbox.core.consumer_clients import (
     consumer_sections,
 )
 from vs_st_pipeline.sandbox.core.consumer_findings import findings
+from vs_st_pipeline.sandbox.core.order_clients import Commerce7Control, order_sections
+from vs_st_pipeline.sandbox.core.order_findings import order_findings
 from vs_st_pipeline.sandbox.core.switches import Switches
 from vs_st_pipeline.sandbox.scenarios.index import CONSUMER_SYSTEMS, merchants_of, systems_of
 
@@ -35,6 +37,7 @@ CONTROLS: dict[str, type[Control]] = {
     "hubspot": HubSpotControl,
     "klaviyo": KlaviyoControl,
     "salesforce": SalesforceControl,
+    "commerce7": Commerce7Control,
 }
 C = TypeVar("C", bound=Control)
 
@@ -74,6 +77,7 @@ class Sandbox:
     hubspot: StandInHandle[HubSpotControl]
     klaviyo: StandInHandle[KlaviyoControl]
     salesforce: StandInHandle[SalesforceControl]
+    commerce7: StandInHandle[Commerce7Control]
 
     def __init__(
         self,
@@ -150,8 +154,8 @@ class Sandbox:
             handle.control.reset()
 
     def findings(self) -> list[Record]:
-        """Return what no client may have done at the stand-ins of route `consumers`."""
-        return findings(self.running)
+        """Return what no client may have done at the stand-ins of routes `consumers` and `orders`."""
+        return [*findings(self.running), *order_findings(self.running)]
 
     def write_settings(
         self, folder: Path | str, merchants: dict[str, dict[str, Any]] | None = None, **overrides: Any
@@ -162,21 +166,28 @@ class Sandbox:
         keys.mkdir(parents=True, exist_ok=True)
         keys.chmod(0o700)
         defaults: dict[str, Any] = {"time_zone": "America/Los_Angeles"}
-        defaults |= {system: {"requests_per_second": 500} for system in systems_of(self.scenario)}
+        systems = systems_of(self.scenario)
+        defaults |= {system: {"requests_per_second": 500} for system in systems if system != "commerce7"}
         listed = []
         for merchant in self.merchants:
             entry: dict[str, Any] = {"id": merchant.id, "name": merchant.name}
-            if "vinoshipper" in systems_of(self.scenario):
+            if "vinoshipper" in systems:
                 entry["vinoshipper"] = {
                     "base_url": self.vinoshipper.url,
                     "api_key": _kept(keys / f"{merchant.id}.vs_key", merchant.vs_key),
                     "api_secret": _kept(keys / f"{merchant.id}.vs_secret", merchant.vs_secret),
                 }
+            if "vinoshipper" in systems and "simpletexting" in self.running:
                 entry["simpletexting"] = {
                     "base_url": self.simpletexting.url + "/v2",
                     "api_token": _kept(keys / f"{merchant.id}.st_token", merchant.st_token),
                 }
-            if "sopost" in systems_of(self.scenario):
+            if "commerce7" in self.running:
+                keys_there = self.commerce7.control.keys(merchant.id)
+                entry |= order_sections(
+                    merchant.id, self.commerce7.url, keys_there, self.now, lambda name, text: _kept(keys / name, text)
+                )
+            if "sopost" in systems:
                 urls = {system: self.running[system].url for system in CONSUMER_SYSTEMS}
                 given = {system: self.running[system].control.keys(merchant.id) for system in CONSUMER_SYSTEMS}
                 entry |= consumer_sections(merchant.id, urls, given, lambda name, text: _kept(keys / name, text))

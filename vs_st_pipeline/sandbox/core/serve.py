@@ -15,7 +15,7 @@ from datetime import datetime
 import uvicorn
 
 from vs_st_pipeline.sandbox.core.server import StandIn
-from vs_st_pipeline.sandbox.scenarios.index import CONSUMER_SYSTEMS, load
+from vs_st_pipeline.sandbox.scenarios.index import LATER_SYSTEMS, load
 
 
 def main(make: type[StandIn]) -> None:
@@ -42,7 +42,7 @@ def main(make: type[StandIn]) -> None:
     # Half a million small objects that live until the end: searching them for garbage only costs time.
     gc.disable()
     now = datetime.fromisoformat(options.now)
-    without = (*make.not_mine, *(system for system in CONSUMER_SYSTEMS if system != make.system))
+    without = (*make.not_mine, *(system for system in LATER_SYSTEMS if system != make.system))
     app = make(lambda: load(options.scenario, now, without), json.loads(options.switches))
     gc.freeze()
     gc.enable()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from vs_st_pipeline.sandbox.core.consumer_switches import CONSUMER_OPEN, CONSUMER_SWITCHES
+from vs_st_pipeline.sandbox.core.order_switches import COMMERCE7_SWITCHES
 
 BOTH: dict[str, list[Any]] = {
     "fault": [None],
@@ -87,6 +88,27 @@ LIES: dict[str, dict[str, list[Any]]] = {
     },
 }
 
+# How the shop takes orders of other shops, route `orders`: nothing else shows any of it.
+ORDER_DESK: dict[str, list[Any]] = {
+    "duplicate_number": ["400_conflict", 409, "returns_existing", "second_order", "overwrites"],
+    "problem_answer": ["200_pending", "400_compliance"],
+    # pending: for good, unless `settle` is called; unknown: a word that nobody has listed
+    "status_after_create": ["SUCCESS", "pending_then_success", "pending", "PAYMENT_AUTHORIZED", "unknown"],
+    "paid_key": ["paid", "isPaid", "Paid"],
+    "unknown_keys": ["ignored", 400],  # 400: keys that no page spells are refused, one by one; or a list of others
+    "meta_fields": ["echoed", "dropped"],
+    "late_commit": ["no", "after_2_reads"],
+    "put_accepted": [400, "updates", "ignored"],
+    "second_cancel": [400, "second_negative", "ok"],
+    "cancel_after_label": ["ok", 400],
+    "restore_key": ["restoreInventory", "ignored", 400],
+    "cancel_shows": ["at_once", "after_2_reads"],
+    "products_call": ["products", "feed", "none"],
+    "sku_match": ["exact", "any_case"],
+    "duplicate_lines": ["kept", "merged", "last_wins", 400],  # merged: at the price of the first one
+    "tracking": ["with_label", "at_scan", "one_by_one", "never"],  # one_by_one: the next one after two more reads
+}
+
 SWITCHES: dict[str, dict[str, list[Any]]] = {
     "vinoshipper": {
         "bad_credentials": [401, 302, "login_page"],
@@ -116,6 +138,7 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
         "profile_name": [None],  # None: as the world has it
         "profile_id": [None],
         "cf_ray_on_all": [False, True],
+        **ORDER_DESK,
         **WEBHOOKS["vinoshipper"],
         **LIES["vinoshipper"],
         **BOTH,
@@ -158,13 +181,14 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
     },
 }
 
-for _system, _values in CONSUMER_SWITCHES.items():
+for _system, _values in {**CONSUMER_SWITCHES, "commerce7": COMMERCE7_SWITCHES}.items():
     SWITCHES[_system] = {**_values, **(OF_BOTH_SENDERS if "webhook_style" in _values else {}), **BOTH}
 
 OPEN = CONSUMER_OPEN | {
     "fault",
     "block_after_per_second",
     "latency_seconds",
+    "limit_per_minute",
     "page_cap",
     "customers_page_cap",
     "tz",
@@ -179,6 +203,7 @@ OPEN = CONSUMER_OPEN | {
     "webhook_disable_after",
     "profile_name",
     "profile_id",
+    "unknown_keys",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from functools import partial
@@ -20,12 +21,16 @@ from vs_st_pipeline.sandbox.scenarios.bulk import (
 from vs_st_pipeline.sandbox.scenarios.consumers import fill_bare_soap, fill_crowd, fill_glow_skin
 from vs_st_pipeline.sandbox.scenarios.fifty import wineries
 from vs_st_pipeline.sandbox.scenarios.fixtures import Builder, Merchant
+from vs_st_pipeline.sandbox.scenarios.orders import fill_neighbor_winery, fill_order_crowd, fill_order_winery
 from vs_st_pipeline.sandbox.scenarios.small import fill_other_winery, fill_test_winery
 
 Fill = Callable[[Builder], None]
 
 WINERY_SYSTEMS = ("vinoshipper", "simpletexting")
 CONSUMER_SYSTEMS = ("sopost", "hubspot", "klaviyo", "salesforce")
+ORDER_SYSTEMS = ("commerce7", "vinoshipper")
+LATER_SYSTEMS = (*CONSUMER_SYSTEMS, "commerce7")
+"""Systems whose records are left out of a world that is built for another one."""
 
 
 def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
@@ -45,7 +50,11 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
         return wineries()
     if scenario == "consumers":
         return [("glow-skin", "Glow Skin", fill_glow_skin), ("bare-soap", "Bare Soap", fill_bare_soap)]
+    if scenario == "orders":
+        return [("hillside", "Hillside", fill_order_winery), ("blue-oak", "Blue Oak", fill_neighbor_winery)]
     kind, _, number = scenario.partition(":")
+    if kind == "orders" and re.fullmatch(r"[1-9]\d*(x[1-9]\d*)?", number):
+        return _crowds(*(int(part) for part in number.split("x")))
     if kind == "consumers" and number.isdigit() and int(number) > 0:
         return [("glow-skin", "Glow Skin", partial(fill_crowd, people=int(number)))]
     if kind == "mailing" and number.isdigit() and int(number) > 0:
@@ -59,13 +68,23 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
         return [(f"winery-{i:04d}", f"Winery {i}", fill) for i, fill in enumerate(fills, 1)]
     raise ValueError(
         f"no scenario {scenario!r}; there are demo, small, big, estate, fleet, consumers, "
-        "mailing:N, growing:N, fleet:N, valley:N, consumers:N"
+        "orders, mailing:N, growing:N, fleet:N, valley:N, consumers:N, orders:N, orders:NxWINERIES"
     )
+
+
+def _crowds(orders: int, wineries: int = 1) -> list[tuple[str, str, Fill]]:
+    if wineries == 1:
+        return [("hillside", "Hillside", partial(fill_order_crowd, orders=orders))]
+    return [
+        (f"winery-{i:04d}", f"Winery {i}", partial(fill_order_crowd, orders=orders, number=i))
+        for i in range(1, wineries + 1)
+    ]
 
 
 def systems_of(scenario: str) -> tuple[str, ...]:
     """Return the systems for which a scenario has records."""
-    return CONSUMER_SYSTEMS if scenario.partition(":")[0] == "consumers" else WINERY_SYSTEMS
+    own = {"consumers": CONSUMER_SYSTEMS, "orders": ORDER_SYSTEMS}
+    return own.get(scenario.partition(":")[0], WINERY_SYSTEMS)
 
 
 def _same(b: Builder) -> None:

@@ -58,12 +58,12 @@ def told_total(how: str, there: int, shown: int) -> Any:
 
 def search(shop: Shop, wanted: dict[str, str], switches: Record) -> Any:
     """Return one page of orders in the envelope that the switches ask for; unknown parameters have no effect."""
-    numbers = _sorted(shop, _filtered(shop, wanted, switches), wanted, switches)
+    numbers = shop.visible(_sorted(shop, _filtered(shop, wanted, switches), wanted, switches))
     start, size = _page(wanted, switches)
     if switches["orders_change_while_paged"] and start > 0 and not shop.orders_moved and numbers:
         shop.orders_moved = True
         _new_arrival(shop, numbers[0])
-        numbers = _sorted(shop, _filtered(shop, wanted, switches), wanted, switches)
+        numbers = shop.visible(_sorted(shop, _filtered(shop, wanted, switches), wanted, switches))
     if switches["dup_rows"]:
         numbers = [number for number in numbers for _ in shop.merchant.orders[number]["products"]]
     unknown = bool(switches["unknown_status"])

@@ -15,14 +15,17 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from vs_st_pipeline.sandbox.core.accounts import Clock
 from vs_st_pipeline.sandbox.core.asgi import HTML, Answer, Record, Request, json_answer, merged
 from vs_st_pipeline.sandbox.core.faults import LOGIN_PAGE, redirect_to_login
 from vs_st_pipeline.sandbox.core.lies import Kind, shop_kind
 from vs_st_pipeline.sandbox.core.server import NoSuchRecord, StandIn
 from vs_st_pipeline.sandbox.scenarios.fixtures import PACIFIC, Builder, Merchant
+from vs_st_pipeline.sandbox.vinoshipper.desk import Desk
+from vs_st_pipeline.sandbox.vinoshipper.order_form import Refusal
 from vs_st_pipeline.sandbox.vinoshipper.search import UI_OPTIONS, BadFilter, flat, number_of, search, told_total
 from vs_st_pipeline.sandbox.vinoshipper.shop import Shop
-from vs_st_pipeline.sandbox.vinoshipper.webhooks import VsHooks, customer_event, membership_event, order_event
+from vs_st_pipeline.sandbox.vinoshipper.webhooks import ORDER, VsHooks, customer_event, membership_event, order_event
 
 
 def failure(status: int, type: str, text: str, field: str | None = None) -> Answer:
@@ -44,11 +47,14 @@ class Vinoshipper(StandIn):
     """Answers /api/v3/p/... for several wineries, each under its own key."""
 
     system = "vinoshipper"
-    kinds = ("customers", "orders", "memberships")
+    kinds = ("customers", "orders", "memberships", "products")
+    acts = ("clock", "orders")
     not_mine = ("contacts", "custom_fields", "lists")
 
     def opened(self) -> None:
+        self.clock = Clock()
         self.shops = {merchant.id: Shop(merchant) for merchant in self.merchants.values()}
+        self.desks = {merchant.id: self._desk(merchant) for merchant in self.merchants.values()}
         self.webhooks = {
             merchant.id: VsHooks(merchant.id, self.sender, partial(_owner, merchant))
             for merchant in self.merchants.values()
@@ -58,15 +64,32 @@ class Vinoshipper(StandIn):
             pair = f"{merchant.vs_key}:{merchant.vs_secret}".encode()
             self.callers[b"Basic " + base64.b64encode(pair)] = merchant
 
+    def _desk(self, merchant: Merchant) -> Desk:
+        def elsewhere(number: str) -> bool:
+            return any(number in other.orders for other in self.merchants.values() if other is not merchant)
+
+        part = merchant.parts.get(self.system) or {}
+        desk = Desk(self.shops[merchant.id], part, self.clock, partial(self.switches.of, merchant.id), elsewhere)
+        desk.told = partial(self._changed, merchant)
+        return desk
+
     def switched(self, values: Record, merchant: str | None) -> None:
         for shop in self.shops.values():
             shop.customers_moved = shop.customers_moved and "list_changes_while_paged" not in values
             shop.orders_moved = shop.orders_moved and "orders_change_while_paged" not in values
 
     def caller(self, request: Request) -> Merchant | None:
+        if request.authorization is None and request.parts[2:4] == ["feeds", "vs"]:  # a shop window, open to everybody
+            return next((m for m in self.merchants.values() if [self._profile_id(m)] == request.parts[4:5]), None)
         return self.callers.get(request.authorization or b"")
 
+    def _profile_id(self, merchant: Merchant) -> str:
+        id = self.switches.of(merchant.id)["profile_id"]
+        return str(merchant.account if id is None else id)
+
     def refuse(self, request: Request, switches: Record) -> Answer:
+        if request.parts[2:3] == ["feeds"]:
+            return self._missing()
         if request.parts[:2] != ["api", "v3"]:
             return failure(404, "SERVER_ERROR", NOT_FOUND)
         if switches["bad_credentials"] == 302:
@@ -108,6 +131,8 @@ class Vinoshipper(StandIn):
     def respond(self, request: Request, merchant: Merchant, switches: Record) -> Answer:
         if request.parts[:2] != ["api", "v3"] or len(request.parts) < 3:
             return failure(404, "SERVER_ERROR", NOT_FOUND)
+        if request.parts[2:4] == ["feeds", "vs"]:
+            return self._feed(request, request.parts[4:], merchant, switches)
         if request.parts[2] != "p":
             known = request.parts[2:] in (["customers"], ["orders"])
             return failure(405, "SERVER_ERROR", "Method Not Allowed") if known else self._missing()
@@ -119,6 +144,8 @@ class Vinoshipper(StandIn):
                     return self._customers(request, rest[1:], shop, switches)
                 case ["orders"]:
                     return self._orders(request, rest[1:], shop, switches)
+                case ["products"] if request.method == "GET" and switches["products_call"] == "products":
+                    return self._products(request, rest[1:], self.desks[merchant.id])
                 case ["clubs"]:
                     return self._clubs(request, rest[1:], shop, switches)
                 case ["profile"]:
@@ -127,6 +154,8 @@ class Vinoshipper(StandIn):
                     return json_answer([{"id": 5001, "name": "Example Fulfillment", "isFulfillmentCenter": True}])
         except (KeyError, ValueError, NoSuchRecord):
             return self._missing()
+        except Refusal as refusal:
+            return refusal.answer()
         except BadFilter as error:
             return failure(400, "VALIDATION", f"not a date: {error.args[1]}", error.args[0])
         return self._missing()
@@ -226,7 +255,7 @@ class Vinoshipper(StandIn):
     # Orders.
 
     def _orders(self, request: Request, rest: list[str], shop: Shop, switches: Record) -> Answer:
-        orders = shop.merchant.orders
+        orders, desk = shop.merchant.orders, self.desks[shop.merchant.id]
         match request.method, rest:
             case "GET", []:
                 return json_answer(search(shop, request.query, switches))
@@ -235,15 +264,25 @@ class Vinoshipper(StandIn):
             case "GET", ["search", "ui-options"]:
                 return json_answer(UI_OPTIONS)
             case "POST", ["check-compliance"]:
-                return json_answer({"isCompliant": True, "orderProblems": []})
+                problems = desk.compliance(request.json_object())
+                return json_answer({"isCompliant": not problems, "orderProblems": problems})
+            case "POST", []:
+                self.fire("write", shop.merchant, request)
+                return json_answer(desk.create(request.json_object(), request.seq))
+            case "PUT", [number]:
+                self.fire("write", shop.merchant, request)
+                return json_answer(desk.update(number, request.json_object(), request.seq))
             case "GET", [number]:
-                order = orders[number]
+                order = desk.read(number, request.at)
                 return json_answer({**order, "orderStatus": shop.stage(order, bool(switches["unknown_status"]))})
             case "GET", [number, "receipt"]:
                 return self._receipt(orders[number], switches["receipt"])
             case "POST", [number, "shipped"]:
                 self._order_moves(shop.merchant, number, {"orderStatus": "SHIPPED"}, "shippedAt")
                 return json_answer({})
+            case "POST", [number, "cancel"] if desk.has(number):
+                self.fire("write", shop.merchant, request)
+                return json_answer(desk.cancel(number, request.json_object(), request.seq))
             case "POST", [number, "cancel"]:
                 change = {"orderStatus": "CANCELLED", "cancelReason": request.json_object().get("reason")}
                 self._order_moves(shop.merchant, number, change, "canceledAt")
@@ -264,6 +303,43 @@ class Vinoshipper(StandIn):
         url = f"https://receipts.example.com/{''.join(c for c in order['orderNumber'] if c.isalnum())}"
         place: Record = {"nested": {"receipt": {"url": url}}, "none": {}}.get(str(how), {str(how): url})
         return json_answer({"orderNumber": order["orderNumber"], "total": order["total"], **place})
+
+    def _entered(self, request: Request, merchant: str | None) -> Record:
+        entry = super()._entered(request, merchant)
+        if merchant is not None and request.method != "GET" and request.parts[:4] == ["api", "v3", "p", "orders"]:
+            body = entry["body"] if isinstance(entry["body"], dict) else {}
+            desk = self.desks[merchant]
+            match request.method, request.parts[4:]:
+                case "POST", []:
+                    desk.asked("created", str(body.get("orderNumber") or ""), request.seq, request.at)
+                case "PUT", [number]:
+                    desk.asked("updated", number, request.seq, request.at)
+                case "POST", [number, "cancel"]:
+                    desk.asked("cancelled", number, request.seq, request.at)
+        return entry
+
+    # Products.
+
+    def _products(self, request: Request, rest: list[str], desk: Desk) -> Answer:
+        products = desk.catalog.listed()
+        if rest:
+            found = next((product for product in products if [str(product["id"])] == rest), None)
+            return json_answer(found) if found else self._missing()
+        size = max(1, number_of(request.query.get("pageSize"), len(products)))
+        start = number_of(request.query.get("pageIndex"), 0) * size
+        return json_answer({"total": len(products), "items": products[start : start + size]})
+
+    def _feed(self, request: Request, rest: list[str], merchant: Merchant, switches: Record) -> Answer:
+        if rest[:1] != [self._profile_id(merchant)] or rest[1:2] != ["products"] or request.method != "GET":
+            return self._missing()
+        if switches["products_call"] == "none":
+            return self._missing()
+        desk = self.desks[merchant.id]
+        feed = desk.catalog.feed(request.query.get("soldOut") == "true", desk.closed)
+        if not rest[2:]:
+            return json_answer(feed)
+        found = next((product for product in feed["products"] if str(product["id"]) == rest[2]), None)
+        return json_answer(found) if found and len(rest) == 3 else self._missing()
 
     # The account.
 
@@ -290,15 +366,51 @@ class Vinoshipper(StandIn):
 
     def _changed(self, merchant: Merchant, kind: str, id: str, before: Record | None, after: Record | None) -> None:
         """Forget what was derived, and tell of the change."""
+        if kind == "products":
+            return
         self.shops[merchant.id].changed()
         tell = {"orders": order_event, "customers": customer_event, "memberships": membership_event}[kind]
         self.happened(merchant, [tell(id, before, after)])
 
     # Control.
 
+    def act(self, merchant: Merchant, name: str, body: Record) -> Any:
+        if name == "clock":
+            return self.clock.move(body)
+        desk, number = self.desks[merchant.id], str(body.get("number") or "")
+        match name:
+            case "orders/advance":
+                return desk.advance(number, body)
+            case "orders/track":
+                return desk.track(number, body.get("tracking"))
+            case "orders/problems":
+                return desk.trouble(number, body.get("problems") or [], body.get("status"))
+            case "orders/approve_age":
+                desk.approve_age(number)
+                self.happened(merchant, [{"identifier": number, "subject": ORDER, "event": "APPROVED"}])
+                return desk.find(number)
+            case "orders/settle":
+                return desk.settle(number)
+            case "orders/cancel":
+                return desk.cancelled(number, str(body.get("reason") or "cancelled by the winery"), False)
+        raise NoSuchRecord(name)
+
+    def report(self, name: str, merchant: str | None) -> Any:
+        desks = {id: desk for id, desk in self.desks.items() if merchant in (None, id)}
+        rows = {"books": "books", "mails": "mails", "findings": "findings"}.get(name)
+        if rows:
+            return [{"merchant": id, **row} for id, desk in desks.items() for row in getattr(desk, rows)]
+        if name == "accepted":
+            return {id: desk.accepted() for id, desk in desks.items()}
+        if name == "stock":
+            return {id: desk.catalog.stock() for id, desk in desks.items()}
+        raise NoSuchRecord(name)
+
     def records(self, merchant: Merchant, kind: str) -> list[Record]:
         if kind == "customers":
             return [self.shops[merchant.id].detail(id) for id in merchant.customers]
+        if kind == "products":
+            return list(self.desks[merchant.id].catalog.products.values())
         return list(merchant.orders.values() if kind == "orders" else merchant.memberships.values())
 
     def _table(self, merchant: Merchant, kind: str) -> dict[Any, Record]:
@@ -306,10 +418,13 @@ class Vinoshipper(StandIn):
             "customers": merchant.customers,
             "orders": merchant.orders,
             "memberships": merchant.memberships,
+            "products": self.desks[merchant.id].catalog.products,
         }
         return tables[kind]
 
     def _key(self, merchant: Merchant, kind: str, id: str) -> Any:
+        if kind == "products":
+            return self.desks[merchant.id].catalog.find(id)
         key: Any = id if kind == "orders" else int(id) if id.isdigit() else None
         if key not in self._table(merchant, kind):
             raise NoSuchRecord(f"{kind} {id}")
@@ -321,6 +436,8 @@ class Vinoshipper(StandIn):
 
     def add_record(self, merchant: Merchant, kind: str, fields: Record) -> Record:
         builder = Builder(merchant, datetime.now(UTC), datetime.now(UTC))
+        if kind == "products":
+            return self.desks[merchant.id].catalog.add(fields)
         if kind == "customers":
             id = str(fields.get("id") or max(merchant.customers, default=700000) + 1)
             blank = builder.customer(int(id), None, "", None, None)
@@ -350,6 +467,8 @@ class Vinoshipper(StandIn):
         key = self._key(merchant, kind, id)
         table = self._table(merchant, kind)
         before = table[key]
+        if kind == "products":
+            return self.desks[merchant.id].catalog.change(key, fields, replace)
         table[key] = fields if replace else merged(before, fields)
         if kind == "memberships" and touch and "modified" not in fields:
             table[key]["modified"] = datetime.now(PACIFIC).isoformat()

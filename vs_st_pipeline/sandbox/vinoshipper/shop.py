@@ -28,6 +28,8 @@ class Shop:
         self.customers_moved = False
         self.orders_moved = False
         self.lists_shown = 0
+        self.veiled: dict[str, list[Any]] = {}
+        """Orders that reads show as they were: in how many reads still, and how; None: not there yet."""
 
     def changed(self) -> None:
         """Forget everything derived."""
@@ -104,6 +106,11 @@ class Shop:
         last = len(times) if high is None else bisect_left(times, high)
         return numbers[first:last][::-1]
 
+    def visible(self, numbers: list[str]) -> list[str]:
+        """Return the numbers of orders that lists show already."""
+        hidden = {number for number, (_, before) in self.veiled.items() if before is None}
+        return [number for number in numbers if number not in hidden] if hidden else numbers
+
     def stage(self, order: Record, unknown_status: bool) -> Any:
         """Return the order's stage; with the switch on, every fifth order has one that no list names."""
         if unknown_status and sum(map(ord, order["orderNumber"])) % 5 == 0:
@@ -114,7 +121,7 @@ class Shop:
         """Return an order as a search row: a pointer with its amount under another name."""
         raw = self._rows.get((number, unknown_status))
         if raw is None:
-            order = self.merchant.orders[number]
+            order = self.veiled[number][1] if number in self.veiled else self.merchant.orders[number]
             who = order["customer"]
             row = {
                 "orderNumber": number,

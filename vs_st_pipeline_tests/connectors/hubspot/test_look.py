@@ -138,7 +138,7 @@ def test_c6_people_are_found_in_any_case(box: Served, portal: Portal) -> None:
 def test_c6_a_hundred_are_looked_at_by_three_requests(box: Served, portal: Portal) -> None:
     portal.begin()
     box.control.clear_journal()
-    assert len(portal.look(*people(*(f"n{i}@example.com" for i in range(portal.crm.chunk))))) == 100
+    assert len(portal.look(*people(*(f"n{i}@example.com" for i in range(100))))) == 100
     assert [entry["items"] for entry in box.control.journal()] == [100, 100, 100]
 
 

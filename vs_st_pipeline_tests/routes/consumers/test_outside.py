@@ -29,6 +29,7 @@ from vs_st_pipeline_tests.support.consumers import (
     Record,
     Scene,
     consent,
+    is_write,
     key_of,
     without_crms,
 )
@@ -122,7 +123,7 @@ def _spoilt(run: Run, db: Any) -> dict[str, int]:
     """Return what the two checks find of evidence that lies, one lie at a time."""
     found = {}
     lies = {
-        "no consent": "update staged.consents set ever_given = false",
+        "no consent": "update staged.consents set once_given = false",
         "suppressed": "update synced.consent_evidence set state_before = 'suppressed'",
         "older than an opt-out": "update synced.consent_evidence set state_before = 'unsubscribed', earliest_at = null",
         "no evidence": "delete from synced.consent_evidence",
@@ -365,3 +366,19 @@ def test_a_crm_that_the_merchant_lacks_makes_no_assets(scene: Scene) -> None:
     assert lacks == frozenset()
     scene.settings(without_crms(SALESFORCE))
     assert {key.split("/")[2] for key in VALUE.lacked_by(run_of(scene).merchant)} == {SALESFORCE}
+
+
+def test_r21_after_a_rebuild_everybody_is_looked_at_and_nobody_is_subscribed_again(scene: Scene) -> None:
+    scene.box.klaviyo.control.set_switch("subscribe_lag_polls", 0)
+    scene.order(ADA)
+    scene.synced()
+    before = len(scene.evidence())
+    scene.clear_journals()
+    done = scene.run("rebuild", "--merchant", GLOW, "--route", ROUTE, "--json")
+    assert done.exit_code == 0, done
+    report = done.of(GLOW)
+    assert (report["raw"]["contacts"], report["synced"]["accepted"]) == (3, 0)
+    assert not any(is_write(one) for crm in CRMS for one in scene.journal(crm))
+    assert len(scene.evidence()) == before
+    assert {one["state"] for one in about(scene, "why", ADA)["fields"] if one["value"]} == {"synced"}
+    assert scene.wrong() == []
