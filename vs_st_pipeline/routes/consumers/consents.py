@@ -157,13 +157,13 @@ def _shown(
         return row
     if not is_new_read and counts and old.vanished_at is None and old.withdrawn_at is None:
         return row  # the very same answer: the settings have changed, and not the person's mind
-    vanished, withdrawn = old.vanished_at, old.withdrawn_at
-    if old.ever_given and is_new_read and withdrawn is None and verdict != GIVEN:
-        if verdict == REFUSED:
-            vanished, withdrawn = None, read_at
-        else:
-            vanished = vanished or read_at
-    return replace(row, ever_given=old.ever_given, vanished_at=vanished, withdrawn_at=withdrawn)
+    vanished, withdrawn, ever_given = old.vanished_at, old.withdrawn_at, old.ever_given
+    if is_new_read and withdrawn is None and verdict == REFUSED and old.once_given:
+        # Also where the settings did not list it for a while: what was done because of it stands until it is undone.
+        vanished, withdrawn, ever_given = None, read_at, True
+    elif is_new_read and withdrawn is None and verdict == NEITHER and old.ever_given:
+        vanished = vanished or read_at
+    return replace(row, ever_given=ever_given, vanished_at=vanished, withdrawn_at=withdrawn)
 
 
 def _restated(row: ConsentRow, words: ConsentWords, counts: bool) -> ConsentRow:

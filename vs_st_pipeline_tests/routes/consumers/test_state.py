@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.connectors.sopost import events
 from vs_st_pipeline.operations.rebuild import rebuild
 from vs_st_pipeline.pipeline.once.schedule import read_next_due
+from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.consumers.route import ROUTE
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.routes.consumers.world import GLOW, Record, World
@@ -113,6 +115,22 @@ def test_r8_who_was_due_when_the_file_was_started_over_is_planned_all_the_same(w
     assert members(world, "klaviyo") == {ADA}
     rows = world.rows("select crm from synced.consent_evidence where action = 'subscribe' order by seq")
     assert [row[0] for row in rows] == ["hubspot", "klaviyo"]
+
+
+def test_r8_starting_a_file_over_takes_no_statement_a_row(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.events([{"id": f"made-up-{number}", "status": "PENDING"} for number in range(500)])
+    events.take(world.run(), events.waiting(world.run()))
+    asked: list[str] = []
+    execute = Db.execute
+
+    def noted(db: Db, sql: str, *given: Any) -> Any:
+        asked.append(sql)
+        return execute(db, sql, *given)
+
+    monkeypatch.setattr(Db, "execute", noted)
+    rebuild(world.run(), ROUTE)
+    assert len(asked) < 300
+    assert world.rows("select count(*) from raw.sopost_events") == [(500,)]
 
 
 def forget_the_file(world: World) -> None:
