@@ -520,7 +520,9 @@ def test_r27_a_dry_run_plans_and_moves_nothing(office: Office) -> None:
 # --- kills ---
 
 
-def trials(tmp_path: Path, empty: Path, every: int, *, lose: bool = False) -> Iterator[int]:
+def trials(
+    tmp_path: Path, empty: Path, every: int, *, lose: bool = False, refused: bool = False
+) -> Iterator[int]:
     number = 0
     with killing() as kill:
         while True:
@@ -529,6 +531,11 @@ def trials(tmp_path: Path, empty: Path, every: int, *, lose: bool = False) -> It
             folder.mkdir()
             begun = Office(folder, FakeCrm(folder / "crm.json"), empty)
             begun.due(*two_people())
+            if refused:  # their time has come
+                with begun.run().open() as db, db.transaction():
+                    due.keep(db, "hubspot", [JANE, JOHN], due.RETRY, begun.now.replace(tzinfo=None))
+                    for email, target in ((JANE, NEWS), (JOHN, TRIAL)):
+                        refuse(db, person_key(email), begun.now, target.id)
             begun.warehouse.release("one", NAME)
             was_killed = kill(folder, f"any:{number}")
             office = Office(folder, FakeCrm(folder / "crm.json"), empty, begun.people, runs=200)
@@ -563,6 +570,11 @@ def test_c12_a_kill_at_every_place_repeats_nothing_and_loses_nothing(tmp_path: P
     assert len(list(trials(tmp_path, empty, 1, lose=lose))) > 30
 
 
+@pytest.mark.slow
+def test_c12_a_kill_at_every_place_of_another_try_leaves_nobody_waiting_for_ever(tmp_path: Path, empty: Path) -> None:
+    assert len(list(trials(tmp_path, empty, 1, refused=True))) > 30
+
+
 def test_c5_7_pages_leave_out_who_waits_and_take_the_oldest_first(office: Office) -> None:
     for hours, email in ((1, JANE), (3, JOHN), (2, "mid@example.com")):
         office.now = NOON - timedelta(hours=hours)
@@ -575,11 +587,11 @@ def test_c5_7_pages_leave_out_who_waits_and_take_the_oldest_first(office: Office
     assert [one.email_key for page in due.pages(run, "hubspot") for one in page] == ["mid@example.com", JANE]
 
 
-def refuse(db: Db, key: str, next_at: datetime) -> None:
+def refuse(db: Db, key: str, next_at: datetime, target: str = "other") -> None:
     at = next_at.replace(tzinfo=None)
     db.execute(
-        "insert into synced.subscription_rejects values ('hubspot', ?, 'other', 'a', 'C', 400, 1, ?, ?, ?)",
-        [key, at, at, at],
+        "insert into synced.subscription_rejects values ('hubspot', ?, ?, 'a', 'C', 400, 1, ?, ?, ?)",
+        [key, target, at, at, at],
     )
 
 
