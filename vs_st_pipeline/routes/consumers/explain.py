@@ -99,7 +99,12 @@ def _consents(run: Run, db: Db, address: str, acts: Sequence[Record]) -> list[Re
         targets = _targets(run.merchant, mapped) if entry == "mapped" and mapped is not None else []
         if not targets:
             reason = {"unmapped": None, "mapped": None}.get(entry, entry)
-            found.append({"crm": None, **named, "target": None, "state": UNMAPPED, "reason": reason, "evidence": []})
+            done = [
+                row
+                for row in acts
+                if consumers.spent_as(row["order_id"], row["consent_id"], row["data_handler"]) == this
+            ]  # before it was taken out of the settings
+            found.append({"crm": None, **named, "target": None, "state": UNMAPPED, "reason": reason, "evidence": done})
         for crm, target in targets:
             mine = [
                 row

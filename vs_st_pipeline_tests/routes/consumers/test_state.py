@@ -16,6 +16,7 @@ from vs_st_pipeline.connectors.sopost import events
 from vs_st_pipeline.operations.rebuild import rebuild
 from vs_st_pipeline.pipeline.once.schedule import read_next_due
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.consumers import explain
 from vs_st_pipeline.routes.consumers.route import ROUTE
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.routes.consumers.world import GLOW, Record, World
@@ -166,6 +167,19 @@ def test_r35_a_withdrawal_that_is_read_after_the_file_was_lost_is_followed(world
     assert world.sync().error is None
     done = world.rows("select action, outcome from synced.consent_evidence order by seq")
     assert done == [("subscribe", "accepted"), ("unsubscribe", "accepted")]
+
+
+def test_c8_why_shows_what_was_done_for_a_consent_that_is_written_otherwise_now_or_not_at_all(world: World) -> None:
+    world.crms = HUBSPOT_ALONE
+    order(world, ADA)
+    world.sync()
+    listed = {"consent_id": consent()["consent_id"].upper(), "data_handler": "glow  skin"}
+    for entry, state in ({**listed, "hubspot": {"subscription": 123456}}, "subscribed"), ({}, "unmapped"):
+        world.changed = {GLOW: {"consumers": {"consents": [entry] if entry else []}}}
+        world.sync()
+        (row,) = explain.why(world.run(), ADA)["consents"]
+        assert (row["state"], [one["action"] for one in row["evidence"]]) == (state, ["subscribe"])
+    assert [row[0] for row in world.rows("select action from synced.consent_evidence")] == ["subscribe"]
 
 
 def never(world: World) -> list[str]:
