@@ -54,7 +54,7 @@ BARS = (
     Bar("consumers", "klaviyo_each", 0.06),
     Bar("consumers", "salesforce_each", 0.03),
     Bar("consumers", "staging_cpu_s", 60),
-    Bar("consumers", "peak_mb", 600),
+    Bar("consumers", "staging_peak_mb", 600),
     Bar("landing", "cpu_ratio", 0.5),
     Bar("landing", "peak_mb", 450),
     Bar("landing", "per_record_ratio", 1.15),

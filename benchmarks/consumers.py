@@ -62,6 +62,7 @@ def main(options: Options) -> Figures:
             + ", ".join(f"{crm} {of[f'{crm}_each']:.4f} per person" for crm in CRMS),
             flush=True,
         )
+    print(f"staging       cpu {figures['staging_cpu_s']:.1f} s   peak by then {figures['staging_peak_mb']:.0f} MB")
     ratios = {
         f"{key}_ratio": median([one[key] / peer[key] for one, peer in zip(ours, theirs, strict=True)])
         for key in ("cpu_s", "peak_mb", "requests_each")
@@ -92,7 +93,8 @@ def _ours(here: World, settings: Path, told: list[Record], orders: int) -> Figur
     if report["status"] != "ok":
         raise CannotMeasure(f"the sync ended with {report['status']}: {report['error']}, {report['synced']}")
     written = {crm: report["crms"][crm]["synced"]["accepted"] for crm in CRMS}
-    return {"staging_cpu_s": found["staging_cpu"], **_costs(here, found, report["calls"], written, orders)}
+    staged = {"staging_cpu_s": found["staging_cpu"], "staging_peak_mb": found["staging_peak_mb"]}
+    return {**staged, **_costs(here, found, report["calls"], written, orders)}
 
 
 def _naive(here: World, settings: Path, told: list[Record], orders: int) -> Figures:

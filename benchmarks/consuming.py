@@ -36,23 +36,28 @@ def main() -> None:
     figures = {
         "wall": time.perf_counter() - wall,
         "cpu": time.process_time() - cpu,
-        "staging_cpu": sum(spent),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "staging_cpu": sum(cpu for cpu, _ in spent),
+        "staging_peak_mb": max(peak for _, peak in spent),
+        "peak_mb": _peak_mb(),
         "report": report,
     }
     print(json.dumps(figures))
 
 
-def _measured_staging() -> list[float]:
-    """Measure each call of the function that stages; the CPU of each stands in what is returned."""
-    usual, spent = staging.stage, list[float]()
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _measured_staging() -> list[tuple[float, float]]:
+    """Measure each call of the function that stages: its CPU, and the peak of the process when it has ended."""
+    usual, spent = staging.stage, list[tuple[float, float]]()
 
     def measured(*arguments: Any, **more: Any) -> Any:
         began = time.process_time()
         try:
             return usual(*arguments, **more)
         finally:
-            spent.append(time.process_time() - began)
+            spent.append((time.process_time() - began, _peak_mb()))
 
     for name, module in list(sys.modules.items()):
         if name.startswith("vs_st_pipeline.routes.consumers") and getattr(module, "stage", None) is usual:

@@ -26,6 +26,7 @@ from proof.forks import Ended, Forks
 from proof.units import Figures, Opener, Proof, Unit
 from proof.world import Finding
 from vs_st_pipeline.platform import failpoints
+from vs_st_pipeline.platform.inbox.store import LEASE_SECONDS, Inbox
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.consumer_switches import CONSUMER_SWITCHES
 from vs_st_pipeline_tests.support.consumer_worlds import FAILED, Switches, meet, with_companions
@@ -238,6 +239,10 @@ class Trial:
 
     def judged(self) -> list[str]:
         """What is wrong, after a few syncs that nothing disturbs."""
+        self.scene.inbox.close()
+        later = Inbox(self.scene.data, lambda: time.time() + 2 * LEASE_SECONDS)
+        later.take_back_dead()  # what the dead sync had claimed is free, as soon as its lease is over
+        later.close()
         ended = Ended(True, {})
         for waited in WAITS:
             if waited:

@@ -181,6 +181,25 @@ def test_r35_spent_consents_outlive_the_database(scene: Scene) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="found: whose consent is refused in the first read after a loss was never given")
+def test_r35_a_withdrawal_after_the_database_was_lost_is_undone_by_the_evidence(scene: Scene) -> None:
+    """7.11: what our evidence shows that we did there is undone; the evidence file outlives the database."""
+    id = scene.order(EMAIL)
+    scene.synced()
+    folder = scene.data / "merchants" / scene.merchant
+    kept = evidence_path(folder, ROUTE).read_bytes()
+    scene.box.sopost.control.set_consents(id, [consent(status="WITHDRAWN")])
+    shutil.rmtree(scene.data)
+    folder.mkdir(parents=True)
+    evidence_path(folder, ROUTE).write_bytes(kept)
+    again = Scene(scene.box, scene.folder, now=scene.now)
+    again.tell(id)
+    again.sync()
+    again.inbox.close()
+    assert [crm for crm in CRMS if EMAIL in again.look().subscribed(crm)] == []
+
+
+@pytest.mark.slow
 def test_a_second_sync_without_news_asks_no_crm(scene: Scene) -> None:
     """5.7: with nobody to ask about no CRM is called."""
     scene.order(EMAIL)
