@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import BadSettings
@@ -76,39 +75,52 @@ def rebuild(run: Run, route: Route) -> RebuildResult:
         path = run.file()
         if not path.exists():
             return RebuildResult(None)
-        kept: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {}
+        kept: dict[str, int] = {}
         unreadable = why_unreadable(run, route)
+        workshop = erasure.work_dir(run)
+        shutil.rmtree(workshop, ignore_errors=True)
         if unreadable is None:
             # After this, the copy of the hashes beside the file is whole, and it goes into the new file. A damaged copy
             # is no reason to throw away a good file, which holds the same hashes.
             erasure.begin(run, CONNECTORS)
-            kept = _read_carried(run, route.carried)
-        draft = _draft(run, kept)
+            kept = _copy_carried(run, route.carried, workshop)
+        draft = _draft(run, kept, workshop)
         stamp = f"{utc_now_naive():%Y%m%dT%H%M%S%f}"
         aside = path.with_name(f"{path.name}.{stamp}.bak")
         if log_of(path).exists():  # of a file that could not be opened; it must not be read into the new file
             log_of(path).rename(log_of(aside))
         _give_second_name(path, aside)
         replace_durably(draft, path)
-        shutil.rmtree(erasure.work_dir(run), ignore_errors=True)
-    return RebuildResult(aside, len(kept.get("synced.writes", ([], []))[1]), unreadable)
+        shutil.rmtree(workshop, ignore_errors=True)
+    return RebuildResult(aside, kept.get("synced.writes", 0), unreadable)
 
 
-def _read_carried(run: Run, carried: Carried) -> dict[str, tuple[list[str], list[tuple[Any, ...]]]]:
+def _read_carried(run: Run, carried: Carried) -> None:
+    """Read all that is carried over, without keeping any of it."""
     with run.open() as db:
-        return {table: db.columns(f"select * from {table} where {which}") for table, which in carried.items()}
+        for table, which in carried.items():
+            db.value(f"select bit_xor(hash(t)) from {table} as t where {which}")
 
 
-def _draft(run: Run, carried: dict[str, tuple[list[str], list[tuple[Any, ...]]]]) -> Path:
-    workshop = erasure.work_dir(run)
-    shutil.rmtree(workshop, ignore_errors=True)
+def _copy_carried(run: Run, carried: Carried, workshop: Path) -> dict[str, int]:
+    """Copy what is carried over to files of its own, however much it is; returns how many rows of each table."""
+    workshop.mkdir(mode=0o700, parents=True)
+    with run.open() as db:
+        for table, which in carried.items():
+            db.execute(f"copy (select * from {table} where {which}) to '{_quoted(workshop, table)}' (format parquet)")
+        return {table: int(db.value(f"select count(*) from {table} where {which}")) for table, which in carried.items()}
+
+
+def _draft(run: Run, carried: Collection[str], workshop: Path) -> Path:
     warehouse = Warehouse(workshop, run.warehouse.layouts, wait_seconds=run.warehouse.wait_seconds)
     with warehouse.open(run.merchant.id, run.route) as db, db.transaction():
-        for table, (names, rows) in carried.items():
-            places = ", ".join("?" for _ in names)
-            for row in rows:
-                db.execute(f"insert into {table} ({', '.join(names)}) values ({places})", list(row))
+        for table in carried:
+            db.execute(f"insert into {table} by name select * from read_parquet('{_quoted(workshop, table)}')")
     return warehouse.file(run.merchant.id, run.route)
+
+
+def _quoted(workshop: Path, table: str) -> str:
+    return str(workshop / f"{table}.parquet").replace("'", "''")
 
 
 def _give_second_name(path: Path, aside: Path) -> None:

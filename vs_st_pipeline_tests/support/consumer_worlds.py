@@ -295,7 +295,7 @@ def hurrying() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "sleep", shorter)
         for function in (HttpClient.__init__, KlaviyoClient.__init__):
-            patch.setitem(function.__kwdefaults__, "sleep", shorter)
+            patch.setitem(function.__kwdefaults__ or {}, "sleep", shorter)
         for name in ("_FIRST_WAIT", "_LONGEST_WAIT"):
             patch.setattr(chunks, name, getattr(chunks, name) / HURRY)
         yield

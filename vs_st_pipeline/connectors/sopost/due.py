@@ -125,6 +125,11 @@ def next_due_at(db: Db, settings: SoPostSettings, now: datetime, *, follow_statu
     return min((row[-1] for row in rows), default=None)
 
 
+def waiting_ids(db: Db, settings: SoPostSettings, now: datetime, *, follow_status: bool) -> list[str]:
+    """Return the ids of the orders that are to be read, now or when their time has come; others wait for nothing."""
+    return [row[0] for row in _ask(db, settings, now, follow_status=follow_status, full=False, only=None)]
+
+
 def _ask(
     db: Db,
     settings: SoPostSettings,

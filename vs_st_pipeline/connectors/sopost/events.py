@@ -3,13 +3,16 @@
 Data flow: hints of the inbox -> raw.sopost_events, rows of raw.sopost_orders that wait to be read -> `reading`.
 
 An event is kept once however often it comes, so taking the same hints again does no harm: the database's commit comes
-first, then the inbox's. Which of two came first is told by numbers, not by times.
+first, then the inbox's. Which of two came first is told by numbers, not by times. Where the database was lost, or an
+older one put back, what it lacks is taken again as long as the inbox keeps it: SoPost can be asked for no list, and
+what it sends again is no news to the inbox.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -21,11 +24,16 @@ from vs_st_pipeline.connectors.sopost.statuses import APPROVED, classify, names_
 from vs_st_pipeline.connectors.sopost.streams import ORDER, ORDERS
 from vs_st_pipeline.domain.hints import Hint
 from vs_st_pipeline.domain.loosely import loosely
+from vs_st_pipeline.platform.inbox.store import UNUSABLE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
+from vs_st_pipeline.platform.warehouse.state import get_state, set_state
 from vs_st_pipeline.platform.warehouse.suppression import filter_suppressed
 
 WEBHOOK, IMPORT = "webhook", "import"
+TAKEN: Final = "sopost_taken"
+"""The state that says which entry of the inbox is the newest of those that were taken."""
+
 _ORDERS = ORDERS.table
 _AT_ONCE: Final = 20_000
 
@@ -49,11 +57,26 @@ def take(run: Run, hints: Sequence[Hint]) -> int:
     Orders that nobody knew wait to be read from then on. In one transaction; under the route's sync lock.
     """
     own = [hint for hint in hints if (hint.system, hint.kind) == (SOPOST, ORDER)]
-    if own:
+    found = [*_lost(run), *own]
+    if found:
         with run.open() as db, db.transaction():
-            for start in range(0, len(own), _AT_ONCE):
-                _store(run, db, [_event(hint) for hint in own[start : start + _AT_ONCE]])
+            for start in range(0, len(found), _AT_ONCE):
+                _store(run, db, [_event(hint) for hint in found[start : start + _AT_ONCE]])
+            set_state(db, TAKEN, max(get_state(db, TAKEN) or 0, *(hint.entry for hint in found)), run.now())
     return len(own)
+
+
+def _lost(run: Run) -> list[Hint]:
+    """Return what the inbox keeps as done, where its newest entry is not known here: this is another file."""
+    if run.inbox is None or not run.inbox.exists:
+        return []
+    with suppress(*UNUSABLE):
+        newest = run.inbox.newest_done(run.merchant.id, run.route, SOPOST)
+        with run.open() as db:
+            known = get_state(db, TAKEN) or 0
+        if newest > known:
+            return [one for one in run.inbox.done(run.merchant.id, run.route, SOPOST) if one.kind == ORDER]
+    return []
 
 
 def peek(run: Run, hints: Sequence[Hint]) -> list[str]:

@@ -33,10 +33,16 @@ _HELD_UP_HERE = (
 LATE_WITHOUT_ERROR = "See whether sync_schedule is switched on and its runs get through: nobody tried to sync it."
 
 
-UNREAD_DO = "`vs-st check` names the records and what cannot be seen; `vs-st why` says what it means for a contact."
+def what_to_do_unread(records: str) -> str:
+    """Return what a person should do about records that cannot be read; `records` is the route's word for many."""
+    what = records.removesuffix("s")
+    return f"`vs-st check` names the records and what cannot be seen; `vs-st why` says what it means for a {what}."
 
 
-REFUSED_DO = "`vs-st why` says of a record what was refused and what to do; `vs-st retry` tries at once."
+def what_to_do_refused(records: str) -> str:
+    """Return what a person should do about refused records; `records` is the route's word for many."""
+    what = records.removesuffix("s")
+    return f"`vs-st why` says of a {what} what was refused and what to do; `vs-st retry` tries at once."
 
 
 def what_to_do(error: Error) -> str:

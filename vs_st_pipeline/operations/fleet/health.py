@@ -30,10 +30,10 @@ from vs_st_pipeline.operations.fleet.advice import (
     LATE_WITHOUT_ERROR,
     MENDS_ITSELF,
     MISSED,
-    REFUSED_DO,
-    UNREAD_DO,
     WHAT_TO_DO,
     what_to_do,
+    what_to_do_refused,
+    what_to_do_unread,
 )
 from vs_st_pipeline.operations.fleet.inbox_troubles import Concern, concerns
 from vs_st_pipeline.operations.fleet.schedule import intervals
@@ -322,9 +322,9 @@ def read_fleet(
 
 
 def _has_row(merchant: Merchant, route: Route) -> bool:
-    """Say whether a route of a merchant is shown; the first one also where the merchant is disabled."""
+    """Say whether a route of a merchant is shown; of a disabled one those that it would have, else the first."""
     if not merchant.enabled:
-        return route is routes.ROUTES[0]
+        return route.name in (merchant.routes or (routes.ROUTES[0].name,))
     return has_route(merchant, route) or route.name in at_rest(merchant)
 
 
@@ -439,8 +439,12 @@ def _told(state: str, error: Error | None, status: MerchantStatus, records: str)
         }
         says = [f"{count} {records} {name}" for name, count in told.items() if count]
         unseen = (status.last_run or {}).get("unseen") or []
-        return ", ".join(says) or "; ".join(unseen), REFUSED_DO if says[:1] and not unreadable else UNREAD_DO
+        return ", ".join(says) or "; ".join(unseen), _advice(records, unread=bool(unreadable) or not says)
     return "", ""
+
+
+def _advice(records: str, *, unread: bool) -> str:
+    return what_to_do_unread(records) if unread else what_to_do_refused(records)
 
 
 def _hour(moment: datetime) -> int:

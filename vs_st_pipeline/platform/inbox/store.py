@@ -324,6 +324,25 @@ class Inbox:
         )
         return [_hint(*row) for row in rows]
 
+    def newest_done(self, merchant: str, route: str, system: str) -> int:
+        """Return the number of the newest entry of a system that was done for a route; 0: none is kept."""
+        [(newest,)] = self._rows(
+            "select max(entry) from hints where merchant = ? and route = ? and system = ? and state = 'done'",
+            [merchant, route, system],
+        )
+        return int(newest or 0)
+
+    def done(self, merchant: str, route: str, system: str) -> list[Hint]:
+        """Return the hints of a system that are done and still kept, oldest first; it changes nothing."""
+        rows = self._rows(
+            """select h.hint, h.entry, h.merchant, h.route, h.system, h.kind, e.id, e.phone, e.event, e.event_id,
+                      h.stored_at, e.at, h.tries, h.state, e.kept
+               from hints as h join entries as e using (entry)
+               where h.merchant = ? and h.route = ? and h.system = ? and h.state = 'done' order by h.hint""",
+            [merchant, route, system],
+        )
+        return [_hint(*row) for row in rows]
+
     def to_ask_again(self, waiting: Iterable[Record] = ()) -> list[Record]:
         """Return records that answered 404 once and were in no stored list: they are asked once more, without a hint.
 

@@ -44,18 +44,21 @@ Since = Mapping[str, str | None]
 def note_settings(run: Run, crms: Sequence[str]) -> dict[str, Since]:
     """Note what is new in the settings, before anything is read; returns what they let happen at each CRM, since when.
 
-    A dry run notes nothing.
+    A CRM that is added later, or was away and is back, lets nothing happen before that. A dry run notes nothing.
     """
     found: dict[str, Since] = {}
     with run.open() as db, db.transaction():
+        known = {row[0]: json.loads(row[1]) for row in db.rows("select crm, settings from synced.crm_settings")}
+        new = run.now().isoformat() if known else None  # None: the first sync of all
         for crm in crms:
-            known = db.value("select settings from synced.crm_settings where crm = ?", [crm])
-            before: dict[str, str | None] | None = json.loads(known) if known else None
-            new = None if before is None else run.now().isoformat()
-            now = {name: before.get(name, new) if before is not None else None for name in _lets(run.merchant, crm)}
+            before: dict[str, str | None] | None = known.get(crm)
+            now = {name: (before or {}).get(name, new) for name in _lets(run.merchant, crm)}
             found[crm] = now
             if now != before and not run.dry_run:
                 _keep_settings(db, crm, now)
+        for crm in known.keys() - set(crms):
+            if known[crm] and not run.dry_run:
+                _keep_settings(db, crm, {})
     return found
 
 
@@ -194,8 +197,11 @@ def _checks(db: Db, crm: str, since: Since, written: int) -> bool:
     if written >= FEWEST and waiting * 100 > written * LOSING_ABOVE:
         return True
     withdrawn = db.value(
-        """select count(distinct key) from synced.consent_evidence
-           where crm = ? and order_id in (select order_id from staged.consents where withdrawn_at is not null)""",
+        """select count(distinct e.key) from synced.consent_evidence as e
+           join staged.consents as c
+             on c.order_id = e.order_id and lower(trim(c.consent_id)) = lower(trim(e.consent_id))
+                and lower(trim(c.data_handler)) = lower(trim(e.data_handler))
+           where e.crm = ? and c.withdrawn_at is not null""",
         [crm],
     )
     return int(withdrawn) > MOST_PEOPLE

@@ -70,8 +70,8 @@ class ConsentRow:
 
     Attributes:
         given: in the last read of an order that counts.
-        verdict: what its status means. ever_given: it was given, in any read, as the settings are now.
-        was_given: the same, as the settings were then.
+        verdict: what its status means. ever_given: it was given, in any read, as the settings see it now.
+        once_given: it was given in any read, by the settings of that time.
         vanished_at: when an order did not show it any more, or not with a status that means something.
         withdrawn_at: when an order showed that it was taken back.
     """
@@ -87,7 +87,7 @@ class ConsentRow:
     vanished_at: datetime | None = None
     withdrawn_at: datetime | None = None
     ever_given: bool = False
-    was_given: bool = False
+    once_given: bool = False
 
     @property
     def pair(self) -> Pair:
@@ -113,8 +113,8 @@ def rows_of(
     """
     old = {row.pair: row for row in before}
     found = _rows_of(said, old, words, counts=counts, read_at=read_at, is_new_read=is_new_read)
-    known = {pair for pair, row in old.items() if row.was_given}
-    return [replace(row, was_given=row.given or row.pair in known) for row in found]
+    known = {pair for pair, row in old.items() if row.once_given}
+    return [replace(row, once_given=row.given or row.pair in known) for row in found]
 
 
 def _rows_of(
@@ -165,18 +165,19 @@ def _shown(
         verdict,
         entry.text_version if entry else None,
         ever_given=given,
+        once_given=given or (old is not None and old.once_given),
     )
     if old is None or given:
         return row
     if not is_new_read and counts and old.vanished_at is None and old.withdrawn_at is None:
         return row  # the very same answer: the settings have changed, and not the person's mind
-    vanished, withdrawn = old.vanished_at, old.withdrawn_at
-    if old.ever_given and is_new_read and withdrawn is None and verdict != GIVEN:
-        if verdict == REFUSED:
-            vanished, withdrawn = None, read_at
-        else:
-            vanished = vanished or read_at
-    return replace(row, ever_given=old.ever_given, vanished_at=vanished, withdrawn_at=withdrawn)
+    vanished, withdrawn, ever_given = old.vanished_at, old.withdrawn_at, old.ever_given
+    if is_new_read and withdrawn is None and verdict == REFUSED and old.once_given:
+        # Also where the settings did not list it for a while: what was done because of it stands until it is undone.
+        vanished, withdrawn, ever_given = None, read_at, True
+    elif is_new_read and withdrawn is None and verdict == NEITHER and old.ever_given:
+        vanished = vanished or read_at
+    return replace(row, ever_given=ever_given, vanished_at=vanished, withdrawn_at=withdrawn)
 
 
 def _restated(row: ConsentRow, words: ConsentWords, counts: bool) -> ConsentRow:
@@ -194,4 +195,5 @@ def _restated(row: ConsentRow, words: ConsentWords, counts: bool) -> ConsentRow:
         verdict=verdict,
         given=given,
         ever_given=given if counts and not gone else row.ever_given,
+        once_given=given or row.once_given,
     )

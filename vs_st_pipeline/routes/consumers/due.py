@@ -3,7 +3,8 @@
 Data flow: staging, retries, outcomes -> planned.consumers_due -> pages of people, oldest first.
 
 Who is due is never held whole in memory. Somebody who was refused, or of whom something may be out, stays due: the
-first comes when the next try is due, the second in every sync.
+first comes when the next try is due, the second in every sync. Whose refusal is not there any more comes as well: the
+power went after what was refused had been accepted, and before the rest of the plan was sent.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def pages(run: Run, crm: str, only: Collection[str] | None = None) -> Iterator[l
     """
     after = (datetime.min, "")
     with run.open() as db:
-        ready = ready_keys(db, crm, run.now())
+        waiting = waiting_keys(db, crm, run.now())
     while True:
         with run.open() as db:
             rows = db.rows(
@@ -53,21 +54,24 @@ def pages(run: Run, crm: str, only: Collection[str] | None = None) -> Iterator[l
         if not rows:
             return
         after = rows[-1][2], rows[-1][0]
-        found = [Due(*row) for row in rows if row[1] != RETRY or person_key(row[0]) in ready]
+        found = [Due(*row) for row in rows if row[1] != RETRY or person_key(row[0]) not in waiting]
         found = [one for one in found if only is None or one.email_key in only]
         if found:
             yield found
 
 
-def ready_keys(db: Db, crm: str, now: datetime) -> set[str]:
-    """Return the keys of those who were refused and are to be tried now; a wrong clock's time counts as now."""
+def waiting_keys(db: Db, crm: str, now: datetime) -> set[str]:
+    """Return the keys of those who were refused, and nothing of whom is to be tried now.
+
+    A time that only a wrong clock can have set counts as now.
+    """
     return {
         row[0]
         for row in db.rows(
-            """select id from synced.rejects
-               where system = $crm and object = 'consumer' and not (next_at > $now and next_at <= $last)
-               union select key from synced.subscription_rejects
-               where crm = $crm and not (next_at > $now and next_at <= $last)""",
+            """select key from (
+                   select id as key, next_at from synced.rejects where system = $crm and object = 'consumer'
+                   union all select key, next_at from synced.subscription_rejects where crm = $crm)
+               group by key having bool_and(next_at > $now and next_at <= $last)""",
             {"crm": crm, "now": now, "last": now + LARGEST_GAP},
         )
     }
@@ -82,11 +86,11 @@ def is_anybody(db: Db, crm: str, now: datetime) -> bool:
     """Say whether anybody is to be planned now; else the CRM is asked nothing (5.7)."""
     if db.row("select 1 from planned.consumers_due where crm = ? and why <> ? limit 1", [crm, RETRY]):
         return True
-    ready = ready_keys(db, crm, now)
-    return bool(ready) and any(
-        person_key(row[0]) in ready
-        for row in db.rows("select email_key from planned.consumers_due where crm = ?", [crm])
-    )
+    rows = db.rows("select email_key from planned.consumers_due where crm = ?", [crm])
+    if not rows:
+        return False
+    waiting = waiting_keys(db, crm, now)
+    return any(person_key(row[0]) not in waiting for row in rows)
 
 
 def remove(db: Db, crm: str, email_keys: Sequence[str]) -> None:

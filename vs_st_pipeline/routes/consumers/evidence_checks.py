@@ -25,14 +25,15 @@ def subscribed_without_consent(crm: str) -> Callable[[Run, Db], Metric]:
     """Measure people with a subscription that no consent covers, or that was made against what had just been read.
 
     An order of which nothing is stored any more (forgotten, a new file) is covered by its evidence alone. Settings that
-    changed since make nothing wrong that was right.
+    have changed since uncover nobody.
     """
     sql = f"""
-        from synced.consent_evidence as e
-        left join staged.consents as c using (order_id, consent_id, data_handler)
+        from synced.consent_evidence as e left join staged.consents as c
+          on c.order_id = e.order_id and lower(trim(c.consent_id)) = lower(trim(e.consent_id))
+             and lower(trim(c.data_handler)) = lower(trim(e.data_handler))
         where e.crm = $crm and e.{_SENT} and (
             e.consent_id = '' or e.data_handler = '' or e.order_id = ''
-            or (c.order_id is not null and not c.was_given)
+            or (c.order_id is not null and not c.once_given)
             or e.state_before not in ('never', 'subscribed', 'unsubscribed')
             or (e.state_before = 'unsubscribed' and e.earliest_at is null))"""
 

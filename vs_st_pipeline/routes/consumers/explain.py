@@ -94,17 +94,23 @@ def _consents(run: Run, db: Db, address: str, acts: Sequence[Record]) -> list[Re
     found: list[Record] = []
     for order_id, consent_id, handler, status, given, entry, vanished, withdrawn, counts, order_class in rows:
         named = {"consent_id": consent_id, "data_handler": handler, "order_id": order_id}
+        this = consumers.spent_as(order_id, consent_id, handler)
         mapped = entries.get((loosely(consent_id), loosely(handler)))
         targets = _targets(run.merchant, mapped) if entry == "mapped" and mapped is not None else []
         if not targets:
             reason = {"unmapped": None, "mapped": None}.get(entry, entry)
-            found.append({"crm": None, **named, "target": None, "state": UNMAPPED, "reason": reason, "evidence": []})
+            done = [
+                row
+                for row in acts
+                if consumers.spent_as(row["order_id"], row["consent_id"], row["data_handler"]) == this
+            ]  # before it was taken out of the settings
+            found.append({"crm": None, **named, "target": None, "state": UNMAPPED, "reason": reason, "evidence": done})
         for crm, target in targets:
             mine = [
                 row
                 for row in acts
                 if (row["crm"], row["target"]) == (crm, target)
-                and (row["order_id"], row["consent_id"], row["data_handler"]) == (order_id, consent_id, handler)
+                and consumers.spent_as(row["order_id"], row["consent_id"], row["data_handler"]) == this
             ]
             state, reason = _state(run, db, crm, target, address, mine, given=given, status=status, counts=counts,
                                    order_class=order_class, vanished=vanished, withdrawn=withdrawn)  # fmt: skip

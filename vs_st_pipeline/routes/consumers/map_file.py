@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
@@ -13,7 +14,11 @@ from vs_st_pipeline.domain.field_map import Builtins, FieldMap
 from vs_st_pipeline.platform.settings.field_map_yaml import read_field_map
 from vs_st_pipeline.platform.settings.forms import OwnFile
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.routes.consumers.settings import ConsumersSettings
+from vs_st_pipeline.routes.consumers.systems import CRM_NAMES
 from vs_st_pipeline.routes.consumers.words import SOURCES
+
+_STATUS: Final = "newest_order.status"
 
 # What no map may write, in small letters: what a person is known by, and whatever says consent (consumers.md 5.4).
 _EMAIL: Final = {
@@ -26,6 +31,17 @@ _CONSENT: Final = {
     "klaviyo": ("subscriptions", "subscriptions.*", "$consent*"),
     "salesforce": ("hasoptedout*", "donotcall", "individualid"),
 }
+
+
+def follows_status(merchant: Merchant) -> bool:
+    """Say whether later statuses of orders are read: the settings say so, or a map uses them (consumers.md 3.7d)."""
+    if merchant.section(ConsumersSettings).follow_status:
+        return True
+    for crm in (one for one in CRM_NAMES if one in merchant.sections):
+        with suppress(BadSettings):  # told where the CRM's turn comes
+            if any(row.source == _STATUS for row in load(merchant, crm).fields):
+                return True
+    return False
 
 
 def load(merchant: Merchant, crm: str) -> FieldMap:

@@ -14,14 +14,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from vs_st_pipeline.connectors.sopost import due
 from vs_st_pipeline.connectors.sopost import retention as raw
 from vs_st_pipeline.connectors.sopost.settings import SoPostSettings
-from vs_st_pipeline.connectors.sopost.streams import ORDERS
 from vs_st_pipeline.domain.emails import person_key
 from vs_st_pipeline.domain.loosely import loosely
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.consumers.bodies import ADDRESS
+from vs_st_pipeline.routes.consumers.map_file import follows_status
 from vs_st_pipeline.routes.consumers.settings import ConsumersSettings, records_all
 from vs_st_pipeline.routes.consumers.staging import crms_of, refresh_consumers
 from vs_st_pipeline.routes.consumers.systems import CRM_NAMES
@@ -60,8 +61,11 @@ def _useless(run: Run, db: Db, read_before: datetime) -> list[str]:
         return []
     told_anyway = any(records_all(run.merchant, crm) for crm in crms_of(run.merchant))
     held = " union all ".join(
-        f"select email_key from planned.{crm}_consumers where held is not null" for crm in CRM_NAMES
+        f"select email_key from planned.{crm}_consumers where held is not null" for crm in crms_of(run.merchant)
     )
+    settings = run.merchant.section(SoPostSettings)
+    # An event alone, such as that it was delivered, has nobody read an order again.
+    to_read = due.waiting_ids(db, settings, run.now(), follow_status=follows_status(run.merchant))
     rows = db.rows(
         f"""with orders as (
                 select order_id, email_key, counted and ($told_anyway or order_id in (
@@ -78,7 +82,7 @@ def _useless(run: Run, db: Db, read_before: datetime) -> list[str]:
             ),
             kept as (
                 select order_id from synced.consent_evidence
-                union all select id from {ORDERS.table} where next_try_at is not null or last_seq > seen_seq
+                union all select unnest($to_read::varchar[])
             )
             select order_id from orders
             where order_id not in (select order_id from kept)
@@ -86,7 +90,7 @@ def _useless(run: Run, db: Db, read_before: datetime) -> list[str]:
                   email_key in (select email_key from people)
                   or 'sp_' || left(sha256(email_key), 40) in (select key from keys)))
             order by order_id""",
-        {"told_anyway": told_anyway, "read_before": read_before},
+        {"told_anyway": told_anyway, "read_before": read_before, "to_read": to_read},
     )
     return [row[0] for row in rows]
 

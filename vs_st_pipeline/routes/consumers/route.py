@@ -58,8 +58,9 @@ ROUTE = Route(
     demo=demo.DEMO,
     waiting=commands.waiting,
     # What no system can tell again: which orders there are, and when they were first seen; what was sent and not heard
-    # of; what was done for whom; who was deleted there. Evidence comes from its own file, too (R35). By which
-    # settings people were planned is not carried, so that everybody is looked at, and the ledger found again.
+    # of; what was done for whom; who was deleted there; since when the settings let what happen, for the brake.
+    # Evidence comes from its own file, too (R35). By which settings people were planned (planned.crm_maps) is not
+    # carried, so that everybody is looked at, and the ledger found again.
     carried={
         "raw.sopost_events": "true",
         "raw.sopost_orders": "true",
@@ -70,6 +71,7 @@ ROUTE = Route(
         "synced.consumers": "true",
         "synced.consent_evidence": "true",
         "synced.crm_accounts": "true",
+        "synced.crm_settings": "true",
         "synced.writes": "outcome is null",
     },
 )

@@ -41,7 +41,6 @@ from vs_st_pipeline.routes.consumers.session import SYSTEMS, ConsumersSession
 from vs_st_pipeline.routes.consumers.settings import ConsumersSettings, records_all, targets_of
 
 T = TypeVar("T")
-STATUS: Final = "newest_order.status"  # a map that uses it has later statuses read
 SLOWLY: Final = timedelta(minutes=5)  # for what shows late, or needs a person first
 EVERY: Final = timedelta(minutes=10)
 """How often a whole sync looks even if nothing waits: it asks nobody then, and notices silence."""
@@ -64,22 +63,41 @@ def begin(session: ConsumersSession) -> dict[str, brake.Since]:
     forgetting.begin(run)
     if evidence.recover(run):
         forgetting.begin(run)
+    events.take(run, [])  # where this file was lost, what the inbox still keeps
     since = brake.note_settings(run, session.crms)
     with run.open() as db, db.transaction():
+        if not run.dry_run:
+            _drop_what_is_away(db, session.crms)
         for crm in session.crms:
             _requeue(session, db, crm)
     return since
+
+
+def _drop_what_is_away(db: Db, crms: Collection[str]) -> None:
+    """Drop what waits at CRMs that the entry does not name any more, inside the caller's transaction.
+
+    Nobody would ever take it away, and it would keep the route busy and orders whole. Where a CRM comes back everybody
+    is planned there.
+    """
+    for table, column in (
+        ("planned.consumers_due", "crm"),
+        ("planned.crm_maps", "crm"),
+        ("synced.subscription_rejects", "crm"),
+        ("synced.rejects", "system"),
+    ):
+        if away := {row[0] for row in db.rows(f"select distinct {column} from {table}")} - set(crms):
+            db.execute(f"delete from {table} where list_contains($away::varchar[], {column})", {"away": sorted(away)})
 
 
 def _requeue(session: ConsumersSession, db: Db, crm: str) -> None:
     """Have everybody planned at a CRM whose map or settings changed since, inside the caller's transaction (5.7)."""
     run = session.run
     now = _planned_by(run, crm)
-    before = db.value("select planned_by from synced.crm_settings where crm = ?", [crm])
+    before = db.value("select planned_by from planned.crm_maps where crm = ?", [crm])
     if run.full or (now is not None and before != now):
         staging.requeue(run, db, crm, "full" if run.full else "settings")
     if now is not None and before != now and not run.dry_run:
-        db.execute("update synced.crm_settings set planned_by = ? where crm = ?", [now, crm])
+        db.execute("insert or replace into planned.crm_maps values (?, ?)", [crm, now])
 
 
 def _planned_by(run: Run, crm: str) -> str | None:
@@ -102,7 +120,7 @@ def end(session: ConsumersSession) -> None:
     """Count what waits, note when the route is due next, and remove what is kept no longer; a dry run only counts."""
     run, report = session.run, session.told
     with run.open() as db:
-        consumers = _waiting(db)
+        consumers = _waiting(db, session.crms)
         orders = counts.count_waiting(db)
         report.waiting = consumers
         for part in report.crms.values():
@@ -118,6 +136,8 @@ def end(session: ConsumersSession) -> None:
     with run.open() as db:
         next_due = _next_due(session, db)
     write_next_due(run, next_due)
+    if run.trigger == "hint":  # a whole sync follows soon enough for what goes by days
+        return
     evidence.prune(run)
     retention.prune(run)
     raw_retention.prune_raw(run, SYSTEMS)
@@ -132,22 +152,26 @@ def count_events(session: ConsumersSession) -> None:
             report.left["events"] = counts.events(session.run.inbox, session.run.merchant.id).waiting
 
 
-def _waiting(db: Db) -> tuple[int, int]:
-    """Count consumers that were refused and wait, and those of whom something may be out; each once."""
+def _waiting(db: Db, crms: Collection[str]) -> tuple[int, int]:
+    """Count consumers that were refused and wait, and those of whom something may be out; each once at each CRM."""
+    ours = {"object": OBJECT, "crms": sorted(crms)}
     refused = {
         (row[0], row[1])
         for row in db.rows(
-            """select system, id from synced.rejects where object = $object
-               union select crm, key from synced.subscription_rejects""",
-            {"object": OBJECT},
+            """select system, id from synced.rejects
+               where object = $object and list_contains($crms::varchar[], system)
+               union select crm, key from synced.subscription_rejects where list_contains($crms::varchar[], crm)""",
+            ours,
         )
     }
     unknown = {
         (row[0], row[1])
         for row in db.rows(
-            """select system, id from synced.writes where outcome is null and object = $object
-               union select crm, key from synced.consent_evidence where outcome = 'unknown'""",
-            {"object": OBJECT},
+            """select system, id from synced.writes
+               where outcome is null and object = $object and list_contains($crms::varchar[], system)
+               union select crm, key from synced.consent_evidence
+               where outcome = 'unknown' and list_contains($crms::varchar[], crm)""",
+            ours,
         )
     }
     return len(refused), len(unknown - refused)
@@ -158,7 +182,7 @@ def _next_due(session: ConsumersSession, db: Db) -> datetime:
     run = session.run
     now = run.now()
     settings = run.merchant.section(SoPostSettings)
-    times = [sopost_due.next_due_at(db, settings, now, follow_status=follows_status(run))]
+    times = [sopost_due.next_due_at(db, settings, now, follow_status=map_file.follows_status(run.merchant))]
     times += [
         db.value("select min(next_at) from synced.rejects where object = ?", [OBJECT]),
         db.value("select min(next_at) from synced.subscription_rejects"),
@@ -186,19 +210,6 @@ def take_events(session: ConsumersSession, hints: Sequence[Hint]) -> None:
     report.seen["events"] = sum((hint.system, hint.kind) == (SOPOST, ORDER) for hint in hints)
 
 
-def follows_status(run: Run) -> bool:
-    """Say whether later statuses of orders are read: the settings say so, or a map uses them (3.7d)."""
-    if run.merchant.section(ConsumersSettings).follow_status:
-        return True
-    for crm in staging.crms_of(run.merchant):
-        try:
-            if any(row.source == STATUS for row in map_file.load(run.merchant, crm).fields):
-                return True
-        except PipelineError:
-            continue
-    return False
-
-
 def read_orders(session: ConsumersSession, only: Collection[str] | None = None) -> None:
     """Read the orders that are due.
 
@@ -206,7 +217,7 @@ def read_orders(session: ConsumersSession, only: Collection[str] | None = None) 
         PipelineError: nothing is to be planned in this sync.
     """
     run, report = session.run, session.told
-    found = reading.read_orders(run, session.sopost, follow_status=follows_status(run), only=only)
+    found = reading.read_orders(run, session.sopost, follow_status=map_file.follows_status(run.merchant), only=only)
     session.orders = found
     report.seen["orders"] = found.tried
     report.orders.update(found.counts)

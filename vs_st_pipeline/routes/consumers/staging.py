@@ -38,7 +38,7 @@ from vs_st_pipeline.routes.consumers.bodies import (
     first_and_last,
     read_body,
 )
-from vs_st_pipeline.routes.consumers.consents import ConsentRow, ConsentWords, rows_of
+from vs_st_pipeline.routes.consumers.consents import GIVEN, MAPPED, ConsentRow, ConsentWords, rows_of
 from vs_st_pipeline.routes.consumers.consumers import NEWEST_FIRST
 from vs_st_pipeline.routes.consumers.settings import ConsumersSettings
 from vs_st_pipeline.routes.consumers.systems import CRM_NAMES
@@ -90,6 +90,7 @@ def stage(run: Run, read: Collection[str] | None = None) -> StagedCounts:
         for rows in stale_rows(db, _HASHES.format(fingerprint=rules.fingerprint), _BODIES):
             batch = _Batch(rules)
             olds = _staged_consents(db, [row[0] for row in rows if row[_IS_STAGED]])
+            olds |= _proved_consents(db, [row[0] for row in rows if not row[_IS_STAGED]])
             for row in rows:
                 batch.add(row, olds.get(row[0], []))
             with db.transaction():
@@ -223,7 +224,7 @@ def drop_orders(db: Db, ids: Sequence[str]) -> None:
 
 _CONSENT_COLUMNS: Final = (
     *("consent_id", "data_handler", "consent_name", "status", "given", "entry", "verdict", "text_version"),
-    *("vanished_at", "withdrawn_at", "ever_given", "was_given"),
+    *("vanished_at", "withdrawn_at", "ever_given", "once_given"),
 )
 
 
@@ -237,6 +238,27 @@ def _staged_consents(db: Db, ids: Sequence[str]) -> dict[str, list[ConsentRow]]:
             )
         for order_id, *row in rows:
             found.setdefault(order_id, []).append(ConsentRow(*row))
+    return found
+
+
+def _proved_consents(db: Db, ids: Sequence[str]) -> dict[str, list[ConsentRow]]:
+    """Return what the evidence says was given in orders that are staged for the first time, as after a loss (R35).
+
+    Without it a withdrawal that is read only now would be one of nothing, and what was done would stand.
+    """
+    found: dict[str, list[ConsentRow]] = {}
+    if ids and db.row("select 1 from synced.consent_evidence limit 1"):
+        with db.batch({"order_id": ids}) as batch:
+            rows = db.rows(
+                f"""select order_id, consent_id, data_handler, max(consent_name), max(consent_status), max(text_version)
+                    from synced.consent_evidence semi join {batch} using (order_id)
+                    where action <> 'unsubscribe' group by 1, 2, 3 order by 1, 2, 3"""
+            )
+        for order_id, consent_id, handler, name, status, version in rows:
+            row = ConsentRow(
+                consent_id, handler, name, status, True, MAPPED, GIVEN, version, ever_given=True, once_given=True
+            )
+            found.setdefault(order_id, []).append(row)
     return found
 
 
@@ -260,7 +282,7 @@ _ORDER_COLUMNS: Final = (
 )
 _FLAGS: Final = {
     **dict.fromkeys(("address_changed", "approved", "counts", "counted", "may_create", "unreadable_parts"), "bool"),
-    **dict.fromkeys(("given", "ever_given", "was_given"), "bool"),
+    **dict.fromkeys(("given", "ever_given", "once_given"), "bool"),
     "position": "int",
 }
 _TIMES: Final = (
@@ -359,9 +381,9 @@ class _Batch:
     ) -> None:
         at = _iso(earliest_at)
         for one in consents:
-            values = {name: getattr(one, name) for name in _CONSENT_COLUMNS}
-            values |= {"vanished_at": _iso(one.vanished_at), "withdrawn_at": _iso(one.withdrawn_at)}
-            self._consents.append((order_id, *values.values(), at))
+            told = {name: getattr(one, name) for name in _CONSENT_COLUMNS}
+            told |= {"vanished_at": _iso(one.vanished_at), "withdrawn_at": _iso(one.withdrawn_at)}
+            self._consents.append((order_id, *told.values(), at))
         if replaces:
             self._replaced.append(order_id)
         if said is not None:

@@ -123,7 +123,7 @@ def _spoilt(run: Run, db: Any) -> dict[str, int]:
     """Return what the two checks find of evidence that lies, one lie at a time."""
     found = {}
     lies = {
-        "no consent": "update staged.consents set was_given = false",
+        "no consent": "update staged.consents set once_given = false",
         "suppressed": "update synced.consent_evidence set state_before = 'suppressed'",
         "older than an opt-out": "update synced.consent_evidence set state_before = 'unsubscribed', earliest_at = null",
         "no evidence": "delete from synced.consent_evidence",

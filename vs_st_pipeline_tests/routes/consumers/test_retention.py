@@ -138,9 +138,23 @@ def test_c10_6_what_waits_stays_whole(world: World, waits: str) -> None:
     elif waits == "read again":
         world.cursor.execute("update raw.sopost_orders set next_try_at = now()")
     else:
-        world.cursor.execute("update raw.sopost_orders set last_seq = 5, seen_seq = 4")
+        tell(world, "REJECTED")
     assert retention.prune(world.run) == 0
     assert whole(world)
+
+
+def tell(world: World, word: str) -> None:
+    """Have an event come that no read has followed."""
+    event = {"event_key": word, "seq": 5, "order_id": "o1", "event_id": word, "event": word, "activity_id": ""}
+    world.store("raw.sopost_events", **event, word=word.lower(), received_at=NOW)
+    world.cursor.execute("update raw.sopost_orders set last_seq = 5, seen_seq = 4, left_at = now(), last_try = 'read'")
+
+
+def test_c10_6_an_order_that_was_delivered_since_waits_for_nothing(world: World) -> None:
+    read_long_ago(world)
+    tell(world, "DELIVERED")
+    assert retention.prune(world.run) == 1
+    assert not whole(world)
 
 
 def test_c10_6_what_waits_for_somebody_else_or_was_told_to_nobody_does_not_wait(world: World) -> None:

@@ -442,6 +442,21 @@ def test_c7_12_rejected_before_any_write_is_not_worth_a_note(world: World) -> No
     assert world.stage().noted == {}
 
 
+def test_c7_11_a_withdrawal_that_is_read_while_the_consent_is_not_listed_counts_when_it_is_again(world: World) -> None:
+    world.read("o1")
+    world.stage()
+    listed = world.settings["consents"]
+    world.settings["consents"] = tuple(one for one in listed if one.consent_id != NEWS)
+    world.stage()
+    read_again(world, consents=[consent(status="WITHDRAWN")])
+    world.settings["consents"] = listed
+    world.stage()
+    row = consents_of(world)[NEWS]
+    assert (row["given"], row["ever_given"], row["withdrawn_at"]) == (False, True, LATER)
+    (offer,) = world.load()["o1@example.com"].offers
+    assert offer.withdrawn
+
+
 def test_c7_11_changed_settings_withdraw_nothing(world: World) -> None:
     """A status that means something else now is the merchant's doing, and no word of the person."""
     world.read("o1")

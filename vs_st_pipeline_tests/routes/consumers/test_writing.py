@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.domain.crm import Ended, Step, Target, TargetInfo
+from vs_st_pipeline.domain.emails import person_key
 from vs_st_pipeline.domain.errors import BadKey, KeptBack, NotSent, PipelineError, Refused, TryLater
+from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.consumers import chunks, due
 from vs_st_pipeline.routes.consumers.chunks import Chunks
 from vs_st_pipeline.routes.consumers.consumers import Consumer
@@ -399,7 +401,8 @@ def test_c6_what_was_taken_is_looked_for_until_it_shows(late: Office) -> None:
     late.due(only())
     late.on_sleep = lambda: late.crm.shown() if len(late.slept) == 3 else None
     assert counts(late.sync()) == (1, 0, 0)
-    assert late.slept == [chunks._FIRST_WAIT * times for times in (1, 2, 4)]
+    first = chunks._FIRST_WAIT
+    assert late.slept == [first, 2 * first, 4 * first]
     assert late.outcomes() == [("subscribe", "accepted")]
     assert late.waiting() == {}
 
@@ -576,7 +579,7 @@ def test_r27_a_dry_run_plans_and_moves_nothing(office: Office) -> None:
 # --- kills ---
 
 
-def trials(tmp_path: Path, empty: Path, every: int, *, lose: bool = False) -> Iterator[int]:
+def trials(tmp_path: Path, empty: Path, every: int, *, lose: bool = False, refused: bool = False) -> Iterator[int]:
     number = 0
     with killing() as kill:
         while True:
@@ -585,6 +588,11 @@ def trials(tmp_path: Path, empty: Path, every: int, *, lose: bool = False) -> It
             folder.mkdir()
             begun = Office(folder, FakeCrm(folder / "crm.json"), empty)
             begun.due(*two_people())
+            if refused:  # their time has come
+                with begun.run().open() as db, db.transaction():
+                    due.keep(db, "hubspot", [JANE, JOHN], due.RETRY, begun.now.replace(tzinfo=None))
+                    for email, target in ((JANE, NEWS), (JOHN, TRIAL)):
+                        refuse(db, person_key(email), begun.now, target.id)
             begun.warehouse.release("one", NAME)
             was_killed = kill(folder, f"any:{number}")
             office = Office(folder, FakeCrm(folder / "crm.json"), empty, begun.people, runs=200)
@@ -619,6 +627,11 @@ def test_c12_a_kill_at_every_place_repeats_nothing_and_loses_nothing(tmp_path: P
     assert len(list(trials(tmp_path, empty, 1, lose=lose))) > 30
 
 
+@pytest.mark.slow
+def test_c12_a_kill_at_every_place_of_another_try_leaves_nobody_waiting_for_ever(tmp_path: Path, empty: Path) -> None:
+    assert len(list(trials(tmp_path, empty, 1, refused=True))) > 30
+
+
 def test_c5_7_pages_leave_out_who_waits_and_take_the_oldest_first(office: Office) -> None:
     for hours, email in ((1, JANE), (3, JOHN), (2, "mid@example.com")):
         office.now = NOON - timedelta(hours=hours)
@@ -627,4 +640,25 @@ def test_c5_7_pages_leave_out_who_waits_and_take_the_oldest_first(office: Office
     assert [one.email_key for page in due.pages(run, "hubspot") for one in page] == [JOHN, "mid@example.com", JANE]
     with run.open() as db, db.transaction():
         due.keep(db, "hubspot", [JOHN], due.RETRY, run.now())
+        refuse(db, person_key(JOHN), office.now + timedelta(hours=1))
     assert [one.email_key for page in due.pages(run, "hubspot") for one in page] == ["mid@example.com", JANE]
+
+
+def refuse(db: Db, key: str, next_at: datetime, target: str = "other") -> None:
+    at = next_at.replace(tzinfo=None)
+    db.execute(
+        "insert into synced.subscription_rejects values ('hubspot', ?, ?, 'a', 'C', 400, 1, ?, ?, ?)",
+        [key, target, at, at, at],
+    )
+
+
+def test_r19_who_was_accepted_as_the_power_went_is_gone_on_with_though_nothing_refused_waits(office: Office) -> None:
+    """The refusal was forgotten with the answer, the person not yet taken away, and the rest of the plan not sent."""
+    office.due(jane())
+    run = office.run()
+    with run.open() as db, db.transaction():
+        due.keep(db, "hubspot", [JANE], due.RETRY, run.now())
+        assert due.is_anybody(db, "hubspot", run.now().replace(tzinfo=None))
+    assert counts(office.sync()) == (1, 0, 0)
+    assert office.waiting() == {}
+    assert office.outcomes() == [("subscribe", "accepted")]

@@ -46,8 +46,8 @@ create table staged.consents (
     verdict varchar not null,            -- what the status means: given, refused, neither
     earliest_at timestamp, text_version varchar,
     vanished_at timestamp, withdrawn_at timestamp,
-    ever_given boolean not null default false,  -- in any read, as the settings are now
-    was_given boolean not null default false,   -- the same, as the settings were then
+    ever_given boolean not null default false,  -- in any read, as the settings see it now
+    once_given boolean not null default false,  -- in any read, by the settings of that time
     primary key (order_id, consent_id, data_handler)
 );
 create table staged.answers (
@@ -62,6 +62,9 @@ create table planned.consumers_due (
     crm varchar not null, email_key varchar not null, why varchar not null, since timestamp not null,
     primary key (crm, email_key)
 );
+-- Fingerprint of map and settings by which everybody was planned at a CRM. Without a row (a new CRM, one that was away, a
+-- file that was started over) everybody is planned.
+create table planned.crm_maps (crm varchar primary key, planned_by varchar not null);
 create table planned.hubspot_consumers (
     key varchar primary key, email_key varchar not null, contact_id varchar,
     action varchar,                      -- create, update, subscribe; null: nothing is to be written
@@ -128,6 +131,5 @@ create table synced.subscription_rejects (
 create table synced.crm_accounts (crm varchar primary key, account varchar, known_at timestamp not null);
 create table synced.crm_settings (
     crm varchar primary key,
-    settings varchar not null,           -- JSON: what lets somebody be subscribed or stored there, and since when it does
-    planned_by varchar                   -- fingerprint of map and settings by which everybody was planned
+    settings varchar not null            -- JSON: what lets somebody be subscribed or stored there, and since when it does
 );
