@@ -520,9 +520,7 @@ def test_r27_a_dry_run_plans_and_moves_nothing(office: Office) -> None:
 # --- kills ---
 
 
-def trials(
-    tmp_path: Path, empty: Path, every: int, *, lose: bool = False, refused: bool = False
-) -> Iterator[int]:
+def trials(tmp_path: Path, empty: Path, every: int, *, lose: bool = False, refused: bool = False) -> Iterator[int]:
     number = 0
     with killing() as kill:
         while True:
