@@ -123,8 +123,14 @@ def forget(run: Run, who: str | Identifiers, connectors: Sequence[Connector[Any]
             set_state(db, REWRITE, True, run.now())
         begin(run, connectors, own)
         if run.inbox is not None:
-            run.inbox.forget(run.merchant.id, names)
+            run.inbox.forget(run.merchant.id, [*names, *_as_hinted(names, connectors)])
     return found
+
+
+def _as_hinted(names: Sequence[tuple[str, str]], connectors: Sequence[Connector[Any]]) -> list[tuple[str, str]]:
+    """Return these names as hints have them, where a system's hints have another word for its records."""
+    words = {stream.kind: stream.hinted for one in connectors for stream in one.streams if stream.hinted}
+    return [(words[kind], value) for kind, value in names if kind in words]
 
 
 def begin(run: Run, connectors: Sequence[Connector[Any]], own: OwnTraces = NO_OWN) -> None:

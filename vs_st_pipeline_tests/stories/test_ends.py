@@ -146,7 +146,9 @@ def test_c10_what_a_sync_costs(story: Story) -> None:
     story.shop.set_switch("total_key", "total")
     story.synced()
     first = Counter(entry["path"].split("/")[-1] for entry in story.shop.journal(TEST))
-    assert (first["list"], first["orders"]) == (2, 18)
+    # By how many windows the order history is searched depends on the hour at which the world begins: 16 to 18.
+    assert first["list"] == 2
+    assert 16 <= first["orders"] <= 18
     story.clear_journals()
     assert story.synced()["calls"]["vinoshipper"] <= 4
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from vs_st_pipeline.connectors.sopost.events import IMPORT, peek, raise_changed, waiting
 from vs_st_pipeline.connectors.sopost.hooks import ORDER_ID
 from vs_st_pipeline.connectors.sopost.names import SOPOST
-from vs_st_pipeline.connectors.sopost.streams import ORDER, ORDERS
+from vs_st_pipeline.connectors.sopost.streams import ORDERS, STORED
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
@@ -164,7 +164,7 @@ def _queue(
     dry_run: bool,
 ) -> None:
     forgotten = read_suppressed(db)
-    wanted = {key: line for key, line in orders.items() if not forgotten.knows(ORDER, key)}
+    wanted = {key: line for key, line in orders.items() if not forgotten.knows(STORED, key)}
     times = {key: line.consented_at or for_all for key, line in wanted.items()}
     columns: dict[str, list[Any]] = {
         "id": list(wanted),

@@ -11,7 +11,7 @@ from typing import Any
 from unicodedata import normalize
 
 from vs_st_pipeline.connectors.sopost.orders import Order
-from vs_st_pipeline.connectors.sopost.streams import ORDER, ORDERS
+from vs_st_pipeline.connectors.sopost.streams import ORDERS, STORED
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.suppression import EMAIL, PHONE, Identifiers, Suppressed, email_name, phone_name
 
@@ -24,10 +24,10 @@ def names_in(order_id: str, order: Order | None) -> tuple[str, list[tuple[str, o
 
 def find_named(db: Db, given: Identifiers, found: Identifiers) -> None:
     """Add the orders that were named by their ids, and the addresses in them."""
-    ids = {one.lower() for one in given.records.get(ORDER, ())}
+    ids = {one.lower() for one in given.records.get(STORED, ())}
     for order_id, email, _ in _people(db) if ids else ():
         if order_id in ids:
-            found.of(ORDER).add(order_id)
+            found.of(STORED).add(order_id)
             found.emails.update(_spellings(email))
 
 
@@ -35,14 +35,14 @@ def find_person(db: Db, names: Identifiers) -> None:
     """Add the addresses of orders with one of these phones, and all orders with one of these addresses."""
     for order_id, email, telephone in _people(db) if names.phones or names.emails else ():
         if telephone in names.phones or not names.emails.isdisjoint(_spellings(email)):
-            names.of(ORDER).add(order_id)
+            names.of(STORED).add(order_id)
             names.emails.update(_spellings(email))
 
 
 def find_suppressed(db: Db, suppressed: Suppressed) -> list[tuple[str, str]]:
     """Return stored orders that have a forgotten address or phone."""
     return [
-        (ORDER, order_id)
+        (STORED, order_id)
         for order_id, email, telephone in _people(db)
         if suppressed.knows(PHONE, telephone) or any(suppressed.knows(EMAIL, one) for one in _spellings(email))
     ]

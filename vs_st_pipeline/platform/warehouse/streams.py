@@ -19,6 +19,7 @@ class Stream:
             forgotten people and of records that cannot be read is kept under it.
         table: its table, one row per record.
         key: the column that holds a record's own id.
+        hinted: the word by which hints name one, where that is another; `""`: the same.
         parts: words for what is read of such a record by itself, under the record's id: an order's `receipt`.
     """
 
@@ -27,3 +28,4 @@ class Stream:
     table: str
     key: str
     parts: tuple[str, ...] = ()
+    hinted: str = ""

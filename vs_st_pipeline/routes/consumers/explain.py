@@ -3,6 +3,8 @@
 Data flow: staged.*, planned.*, synced.* -> orders, consents with what became of each, fields (`vs-st why`).
 
 It shows addresses and values in full: the person who asks has the consumer on the line.
+
+It is long because one answer is put together of all that is stored, part by part.
 """
 
 from __future__ import annotations

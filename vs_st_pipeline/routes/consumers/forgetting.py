@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from vs_st_pipeline.connectors.sopost.streams import STORED
 from vs_st_pipeline.domain.emails import email_key, is_usable, person_key
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.pipeline import erasure
@@ -64,7 +65,7 @@ def _find(db: Db, found: Identifiers) -> None:
     theirs = {key for key in _addresses(db) if not found.emails.isdisjoint(_spellings(key))}
     with db.batch({"email_key": sorted(theirs)}) as batch:
         rows = db.rows(f"select order_id from staged.sopost_orders semi join {batch} using (email_key)")
-    found.orders.update(row[0] for row in rows)
+    found.of(STORED).update(row[0] for row in rows)
     # Also of an address of which nothing is staged any more: what was written for it may stand in the ledger.
     for key in {person_key(email_key(one)) for one in (*theirs, *found.emails)}:
         for crm in CRM_NAMES:
@@ -123,7 +124,7 @@ def _counted(run: Run, stored: erasure.Stored) -> dict[str, int]:
         )
     return {
         "consumers": int(consumers),
-        "orders": len(stored.traces.orders),
+        "orders": len(stored.traces.of(STORED)),
         "contacts": int(records),
         "unsettled_writes": int(unsettled),
         "files_set_aside": len(stored.set_aside),
@@ -155,7 +156,7 @@ def there(run: Run, person: Person) -> list[str]:
         f"{TITLES[crm]} has {mask_email(email)} as contact {record_id}: delete it there."
         for crm, email, record_id in rows
     ]
-    orders = sorted(traces.orders)
+    orders = sorted(traces.of(STORED))
     return [*lines, f"{SOURCE} has the orders {', '.join(orders)}: ask for their erasure there."] if orders else lines
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vs_st_pipeline.connectors.simpletexting import stored_contacts
@@ -111,6 +111,7 @@ _VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # two cores may be busy with something else
 @given(st.dictionaries(st.sampled_from([*sorted(KNOWN_CONTACT.names), "id", "error"]), _VALUES))
 def test_whatever_comes_is_the_same_both_ways(changed: dict[str, Any]) -> None:
     same_both_ways(json.dumps({**USUAL, **changed}).encode())

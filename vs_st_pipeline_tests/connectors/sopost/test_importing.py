@@ -112,6 +112,6 @@ def test_c3_11_a_dry_run_says_how_many_and_queues_nothing(world: World) -> None:
 
 def test_c10_5_an_order_of_a_forgotten_person_is_not_queued(world: World) -> None:
     with world.run().open() as db, db.transaction():
-        suppress(db, [("order", "theirs")], world.run().now())
+        suppress(db, [("sopost_order", "theirs")], world.run().now())
     assert do(world, "Theirs", "other") == Imported(new=1, known=1)
     assert world.rows("select id from raw.sopost_orders") == [("other",)]

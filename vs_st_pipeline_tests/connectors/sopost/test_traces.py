@@ -53,7 +53,7 @@ def test_c10_5_forgetting_a_phone_means_all_addresses_with_it(world: World) -> N
 
 def test_c10_5_forgetting_an_order_means_its_person(world: World) -> None:
     ids = fill(world)
-    erasure.forget(world.run(), Identifiers(records={"order": {ids["ann2"].upper()}}), [CONNECTOR])
+    erasure.forget(world.run(), Identifiers(records={"sopost_order": {ids["ann2"].upper()}}), [CONNECTOR])
     assert left(world) == {ids["bob"], ids["eve"]}
 
 

@@ -139,10 +139,11 @@ def test_c7_6_and_c7_11_resubscribe_never_and_on_withdrawn_note(scene: Scene) ->
 
 
 def test_c10_5_forget_leaves_ids_in_the_evidence_and_later_orders_are_not_stored(scene: Scene) -> None:
-    scene.order(EMAIL)
+    id = scene.order(EMAIL)
     scene.synced()
     done = scene.run("forget", "--merchant", scene.merchant, EMAIL, "--yes")
     assert done.exit_code == 0, done
+    assert scene.inbox.ask("select count(*) from entries where id = ?", [id]) == [(0,)], "H19"
     rows = scene.evidence()
     assert {(one["crm"], one["email"]) for one in rows} == {(crm, None) for crm in CRMS}
     assert key_of(EMAIL) not in repr(rows), "an unsalted hash of an address can be guessed"
