@@ -313,6 +313,7 @@ def die_in_the_push(world: contacts_world.World, mode: str, chosen: slice) -> in
 PUSHED = 14  # of the last places of a kind, in which the push lies
 
 
+@pytest.mark.slow
 def test_a_push_of_contacts_that_dies_is_settled_by_the_next_sync(contacts: contacts_world.World) -> None:
     assert die_in_the_push(contacts, contacts_world.SINGLY, slice(5, None, 9)) >= 2
 

@@ -418,6 +418,7 @@ class TestTick:
         began = datetime.now(UTC)
         return lambda **later: monkeypatch.setenv("VS_ST_NOW", (began + timedelta(**later)).isoformat())
 
+    @pytest.mark.slow
     def test_it_tells_of_those_of_whom_there_is_news(
         self, instance: DagsterInstance, box: Sandbox, folder: Path, at: Callable[..., None]
     ):

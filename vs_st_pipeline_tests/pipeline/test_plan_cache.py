@@ -162,6 +162,7 @@ def test_one_stop_alone_is_made_whatever_is_known(quiet: Story) -> None:
     assert planned_by(quiet) != plan
 
 
+@pytest.mark.slow
 def test_a_write_that_was_taken_and_lost_is_found_when_everything_is_read_again(quiet: Story) -> None:
     """The contact is then as it was before the write, to the last byte: that alone says nothing."""
     path = f"records/contacts/{quiet.id_of(MARISOL)}"

@@ -209,6 +209,7 @@ def test_a_new_order_costs_its_detail_its_receipt_and_its_write(quiet: Story) ->
     assert sum(counts.total() for counts in asked(quiet)) <= before + 3
 
 
+@pytest.mark.slow
 def test_details_are_read_again_evenly_over_their_period_and_all_within_it(quiet: Story) -> None:
     patient(quiet, refresh={"customer_details": "2h"})
     read: Counter[str] = Counter()
@@ -260,6 +261,7 @@ def test_history_that_was_killed_goes_on_where_it_was_and_no_total_is_written_be
     assert story.contact(MARISOL)["Lifetime Value"] == "1392.96"
 
 
+@pytest.mark.slow
 def test_a_walk_over_the_customer_list_that_breaks_off_goes_on_at_its_page(story: Story) -> None:
     patient(story)
     story.shop.set_switch("customers_page_cap", 5)
@@ -277,6 +279,7 @@ def test_a_walk_over_the_customer_list_that_breaks_off_goes_on_at_its_page(story
     assert asked[0] == 0
 
 
+@pytest.mark.slow
 def test_a_walk_that_broke_off_begins_again_where_the_list_has_another_length_since(story: Story) -> None:
     patient(story)
     story.shop.set_switch("customers_page_cap", 5)

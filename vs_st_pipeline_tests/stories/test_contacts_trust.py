@@ -160,6 +160,7 @@ def test_c22_a_list_whose_order_changes_with_every_request_is_read_by_walks_that
 # --- C13, C21, C35: shapes ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [[{"name": "Wine", "value": "Syrah"}], "Syrah", 7])
 def test_c13_a_contact_whose_custom_fields_are_not_understood_is_left_alone(
     story: Story, wire: Between, shape: Any
@@ -192,6 +193,7 @@ def test_c13_a_contact_whose_custom_fields_are_not_understood_is_left_alone(
     story.clean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_id", [True, False])
 @pytest.mark.parametrize("singly", [True, False])
 def test_c13_the_email_of_a_contact_that_was_never_understood_is_taken(
@@ -405,6 +407,7 @@ SPOILT: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [*SPOILT, "another's body"])
 def test_r40_one_contact_that_cannot_be_read_singly_stops_nobody(
     story: Story, wire: Between, monkeypatch: pytest.MonkeyPatch, how: str
@@ -452,6 +455,7 @@ def test_r40_five_in_a_row_are_the_systems_trouble(
     assert written(story) == set()
 
 
+@pytest.mark.slow
 def test_r22_settling_one_contact_that_cannot_be_read_leaves_only_it_unknown(story: Story, wire: Between) -> None:
     story.synced()
     one = story.id_of(MARISOL)
@@ -491,6 +495,7 @@ def spoils_any(phones: set[str], status: int) -> Any:
     return spoil
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [403, 500])
 @pytest.mark.parametrize("bad", [{BRAM}, {MARISOL}, {BRAM, FFION}, {RENSKE, HALLORANS}])
 def test_c20_a_name_that_fails_a_whole_batch_keeps_nobody_else_from_being_written(
@@ -532,6 +537,7 @@ def test_c20_one_by_one_a_contact_whose_write_always_fails_stops_nobody(story: S
     assert rows(story, "select code from synced.rejects") == [("WRITE_FAILS",)]
 
 
+@pytest.mark.slow
 def test_c20_one_by_one_several_in_a_row_go_last_in_the_next_sync(story: Story, wire: Between) -> None:
     ids = sorted(story.id_of(phone) for phone in SYNCED)
     first = {phone for phone in SYNCED if story.id_of(phone) in ids[: push_singly.FAILURES_IN_A_ROW]}

@@ -140,6 +140,7 @@ def test_a_write_whose_answer_nobody_lived_to_see_is_settled_and_not_sent_again(
     story.clean()
 
 
+@pytest.mark.slow
 def test_writes_that_were_heard_of_and_not_recorded_are_settled_and_not_sent_again(story: Story) -> None:
     story.texting.set_fault("slow", method="PUT", skip=3, count=1, seconds=20, when="after")
     process = story.start("sync", "--merchant", TEST)
@@ -254,6 +255,7 @@ def test_a_person_who_comes_back_by_himself_after_a_batch_that_nobody_heard_of_a
     assert rows(story, "select count(*) from synced.writes where outcome is null") == [(0,)]
 
 
+@pytest.mark.slow
 def test_who_may_be_of_our_making_is_held_until_he_shows_a_sign_and_is_then_written_for_good(story: Story) -> None:
     story.begin_synced()
     story.settings(give_up_after="1s", simpletexting={"write_one_by_one_up_to": 0})

@@ -229,6 +229,7 @@ def test_r24_fields_of_the_newest_order_wait_where_it_may_not_be_the_newest(stor
     assert not {*SUMS, "Last Order Date", "VS Last Order Number", "Order Total", "Tracking Number"} & set(said)
 
 
+@pytest.mark.slow
 def test_r24_a_standing_plan_keeps_saying_so_and_the_day_is_asked_for_again_after_a_week(story: Story) -> None:
     patient(story)
     release(story, 60, 700101, 700108, day="2025-11-05")  # none of the days that are compared in turn

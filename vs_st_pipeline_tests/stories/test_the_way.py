@@ -664,6 +664,7 @@ def test_customers_who_are_deleted_by_and_by_never_add_up_to_a_loss(story: Story
         assert story.synced()["planned"]["unmatched"] == 4 + i + 2
 
 
+@pytest.mark.slow
 def test_an_emptied_shop_blanks_nobody(story: Story) -> None:
     story.crowd(6)
     story.synced()
@@ -721,6 +722,7 @@ def test_a_third_losing_orders_is_refused_until_allowed_and_fewer_are_not(story:
     assert story.synced()["synced"]["accepted"] == 1
 
 
+@pytest.mark.slow
 def test_r38_what_is_let_pass_is_what_the_last_sync_was_refused_for_and_no_more(story: Story) -> None:
     story.crowd(12)
     story.synced()
@@ -746,6 +748,7 @@ def test_r38_what_is_let_pass_is_what_the_last_sync_was_refused_for_and_no_more(
     story.failed("unsafe", "--allow-unsafe")  # it let pass once
 
 
+@pytest.mark.slow
 def test_a_shrunken_contact_list_is_refused(story: Story) -> None:
     story.crowd(6)
     story.synced()

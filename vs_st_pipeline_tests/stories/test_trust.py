@@ -249,6 +249,7 @@ def test_r23_a_part_of_a_part_that_is_absent_leaves_what_was_known(
     assert synced.everybody() == before
 
 
+@pytest.mark.slow
 def test_r23_a_known_birth_date_outlives_every_absence_and_one_null(synced: Story) -> None:
     start = datetime.now(UTC)
     for says in ({}, "", [], {"day": None, "month": None, "year": None}, "1900-01-01"):
@@ -410,6 +411,7 @@ def test_c12_the_same_of_an_order_and_of_a_receipt(synced: Story, where: str) ->
     assert synced.contact(MARISOL) == before
 
 
+@pytest.mark.slow
 def test_r40_where_nobody_can_be_read_it_is_the_systems_trouble(synced: Story) -> None:
     synced.shop.set_fault("500", path_regex=r"/customers/\d+$")
     synced.failed("try_later", system="vinoshipper")

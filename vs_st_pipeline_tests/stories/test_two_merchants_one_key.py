@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from vs_st_pipeline_tests.support.story import OTHER, TEST, Story
 
 SHOP_RATE, TEXTING_RATE = 40, 6
@@ -35,6 +37,7 @@ def most_in_a_second(journal: list[dict[str, Any]]) -> int:
     return max(sum(1 for at in times[index:] if at < start + 1) for index, start in enumerate(times))
 
 
+@pytest.mark.slow
 def test_two_processes_for_two_merchants_on_one_key_keep_its_rates_together(story: Story) -> None:
     one_account_twice(story)
     processes = {merchant: story.start("sync", "--merchant", merchant, "--json") for merchant in (TEST, OTHER)}

@@ -162,6 +162,7 @@ SHOP_TURNS = turns(SHOP, ("webhook_style", "webhook_resend", *OF_BOTH))
 TEXTING_TURNS = turns(TEXTING, ("webhook_style", "webhook_retry", "webhook_duplicates", "webhook_reorder", *OF_BOTH))
 
 
+@pytest.mark.slow
 def test_r50_however_the_systems_call_contacts_say_so_and_end_as_a_sync_from_scratch_leaves_them(
     story: Story, tmp_path: Path
 ) -> None:

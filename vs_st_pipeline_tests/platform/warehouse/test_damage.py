@@ -290,6 +290,7 @@ def child(story: Story, *arguments: str, before: Callable[[], None]) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_nothing_is_lost_or_written_unrecorded(both: Story) -> None:
     # No file may grow past this size: to a program that is a disk without room, wherever the tests run.
     def full() -> None:

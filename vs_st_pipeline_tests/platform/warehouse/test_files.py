@@ -89,6 +89,7 @@ def visited(folder: Path, wait_seconds: float) -> subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.slow
 def test_a_kept_file_is_let_go_when_somebody_wishes_for_it_and_when_it_is_kept_no_more(tmp_path: Path) -> None:
     warehouse = warehouse_at(tmp_path)
     with warehouse.keeping("one"):
@@ -102,6 +103,7 @@ def test_a_kept_file_is_let_go_when_somebody_wishes_for_it_and_when_it_is_kept_n
     assert visited(tmp_path, 0).stdout == "7\n"
 
 
+@pytest.mark.slow
 def test_who_wishes_for_a_file_gets_it_from_one_who_uses_it_all_the_time(tmp_path: Path) -> None:
     warehouse = warehouse_at(tmp_path)
     with warehouse.keeping("one"), ThreadPoolExecutor(1) as pool:

@@ -88,6 +88,7 @@ def test_c8_what_waits_at_a_crm_that_is_away_waits_no_more_and_does_not_keep_the
     assert members(world, "klaviyo") == {ADA}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["added", "put back"])
 def test_c9c_a_crm_that_comes_later_subscribes_nobody_of_older_orders_unasked(world: World, how: str) -> None:
     if how == "put back":

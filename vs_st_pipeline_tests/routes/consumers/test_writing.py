@@ -617,6 +617,7 @@ def trials(tmp_path: Path, empty: Path, every: int, *, lose: bool = False, refus
                 return
 
 
+@pytest.mark.slow
 def test_c12_a_kill_at_some_places_repeats_nothing_and_loses_nothing(tmp_path: Path, empty: Path) -> None:
     assert len(list(trials(tmp_path, empty, 29))) > 1
 

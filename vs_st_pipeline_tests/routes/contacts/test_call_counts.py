@@ -60,6 +60,7 @@ def counting() -> Iterator[Counter[str]]:
         threading.setprofile(None)
 
 
+@pytest.mark.slow
 def test_a_process_that_syncs_does_not_import_pandas(story: Story) -> None:
     story.settings()
     code = """

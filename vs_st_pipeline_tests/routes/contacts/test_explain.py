@@ -123,6 +123,7 @@ def test_who_is_held_back_is_told_in_words(story: Story) -> None:
         assert f"HELD BACK, {why(story, phone)['held']}: " in told(story, "why", phone)
 
 
+@pytest.mark.slow
 def test_who_is_not_there_is_told_apart(story: Story) -> None:
     assert "never read: run vs-st sync" in told(story, "why", MARISOL)
     # A customer whom nobody has signed up; one who signed up and was deleted there; a contact of no customer.
