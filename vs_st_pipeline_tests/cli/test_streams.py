@@ -95,6 +95,7 @@ def test_c30_alerts_are_sent_though_neither_stream_takes_anything(story: Story, 
 # --- C31: a stream that is closed -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", ["2>&-", ">&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full"])
 def test_c31_all_is_synced_whatever_stream_is_closed(story: Story, streams: str) -> None:
     done = shell(story, f'"$@" {streams}', "sync", "--all")
@@ -124,6 +125,7 @@ def test_c31_wrong_use_keeps_its_code(story: Story, streams: str) -> None:
     assert shell(story, f'"$@" {streams}', "sync", "--all").returncode == 2
 
 
+@pytest.mark.slow
 def test_c31_no_confirmation_is_asked_where_stdin_is_closed(story: Story) -> None:
     story.begin_synced()
     done = shell(story, '"$@" <&-', "forget", "--merchant", TEST, MARISOL)
@@ -187,6 +189,7 @@ def test_c32_what_was_typed_and_what_a_file_says_is_shown_too(story: Story) -> N
 # --- C33: an encoding that lacks a character --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "latin-1:strict", "ascii:surrogateescape", "cp1252"])
 def test_c33_what_an_encoding_lacks_is_a_backslash_escape(story: Story, encoding: str) -> None:
     customer = next(one for one in story.shop.customers(TEST) if one["firstName"] == "Marisol")

@@ -456,6 +456,7 @@ class TestTick:
         at(hours=7)
         assert made(tick(instance)) == {(asset, merchant) for asset in ALL for merchant in (TEST, OTHER)}
 
+    @pytest.mark.slow
     def test_a_failure_is_told_once_and_shown_until_it_is_mended(
         self, instance: DagsterInstance, folder: Path, at: Callable[..., None]
     ):

@@ -444,6 +444,7 @@ def test_r40_one_contact_that_cannot_be_read_singly_stops_nobody(
     assert rows(story, "select * from raw.unreadable where kind = 'contact'") == []
 
 
+@pytest.mark.slow
 def test_r40_five_in_a_row_are_the_systems_trouble(
     story: Story, wire: Between, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -551,6 +552,7 @@ def test_c20_one_by_one_several_in_a_row_go_last_in_the_next_sync(story: Story, 
 # --- C23: a refusal for a field that is only to be filled in ------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most_alone", [0, 50], ids=["by batch", "one by one"])
 def test_c23_a_contact_refused_for_its_email_gets_all_other_fields(
     story: Story, wire: Between, most_alone: int

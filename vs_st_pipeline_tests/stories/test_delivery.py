@@ -125,6 +125,7 @@ def test_who_let_a_refused_sync_pass_is_remembered(story: Story) -> None:
 # --- crashes ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_write_whose_answer_nobody_lived_to_see_is_settled_and_not_sent_again(story: Story) -> None:
     story.texting.set_fault("slow", method="PUT", count=1, seconds=20, when="after")
     process = story.start("sync", "--merchant", TEST)
@@ -237,6 +238,7 @@ def test_what_stood_there_before_is_no_proof_that_a_longer_value_was_written(sto
     story.clean()
 
 
+@pytest.mark.slow
 def test_a_person_who_comes_back_by_himself_after_a_batch_that_nobody_heard_of_again_is_left_alone(
     story: Story,
 ) -> None:

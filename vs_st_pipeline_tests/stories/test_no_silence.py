@@ -33,6 +33,7 @@ from vs_st_pipeline_tests.support.story import NOW_AND_ALWAYS, ODALYS, TEST, wit
 Record = dict[str, Any]
 
 CONTACTS, CUSTOMERS, ORDERS = (name for name in STAGES if name.startswith("raw/"))
+SAMPLE = 10  # cases of each test in `make test`; the others count as pytest.mark.slow
 EVERY_STOP = (CONTACTS, CUSTOMERS, ORDERS)
 LINNEA, NEWCOMER, JUST_JOINED = "7075550152", "7075550177", 700300
 FULL_DAY = 28  # more than a page of 25

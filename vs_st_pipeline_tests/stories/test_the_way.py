@@ -570,6 +570,7 @@ def test_a_contact_that_vanished_before_its_write_is_noted_as_gone(story: Story)
 # --- what goes wrong on the way -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_killed_midway_is_taken_up_and_nothing_accepted_is_repeated(story: Story) -> None:
     # The fourth write takes effect, but nobody lives to see its answer.
     story.texting.set_fault("slow", method="PUT", skip=3, count=1, seconds=20, when="after")
@@ -685,6 +686,7 @@ def test_an_emptied_shop_blanks_nobody(story: Story) -> None:
     assert story.everybody() == before
 
 
+@pytest.mark.slow
 def test_an_emptied_shop_passes_once_when_it_is_allowed_and_needs_no_leave_afterwards(story: Story) -> None:
     story.crowd(6)
     story.synced()
@@ -698,6 +700,7 @@ def test_an_emptied_shop_passes_once_when_it_is_allowed_and_needs_no_leave_after
     story.synced()
 
 
+@pytest.mark.slow
 def test_a_third_losing_orders_is_refused_until_allowed_and_fewer_are_not(story: Story) -> None:
     phones = story.crowd(6)
     story.synced()

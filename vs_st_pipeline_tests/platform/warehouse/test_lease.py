@@ -193,6 +193,7 @@ def test_a_stopped_instance_between_two_steps_is_no_trouble_of_the_next_one(run:
         assert run.warehouse._held(TEST, run.route).instance is not instance
 
 
+@pytest.mark.slow
 def test_another_process_gets_the_file_from_a_thread_that_never_waits(run: Run) -> None:
     """As `vs-st why` does while a sync works."""
     look = """

@@ -221,7 +221,14 @@ def killed_at(folder: Path, merchant: str, place: str) -> int:
     ).returncode
 
 
-@pytest.mark.parametrize("place", ["begun:1", "migrated:1", "migrated:3", "migrated:6", "committed:1"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "begun:1",
+        "migrated:3",
+        *(pytest.param(p, marks=pytest.mark.slow) for p in ("migrated:1", "migrated:6", "committed:1")),
+    ],
+)
 def test_a_kill_on_the_way_leaves_the_old_file_whole_or_the_new_one(place: str, tmp_path: Path) -> None:
     warehouse = put(tmp_path, gzip.decompress((FOLDER / "2d64d96.duckdb.gz").read_bytes()))
     path = warehouse.file("old")

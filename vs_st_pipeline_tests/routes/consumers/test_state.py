@@ -67,6 +67,7 @@ def test_c5_7_who_ordered_while_a_crm_was_away_is_planned_there_when_it_is_back(
     assert members(world, "klaviyo") == {ADA, BEA}
 
 
+@pytest.mark.slow
 def test_c8_what_waits_at_a_crm_that_is_away_waits_no_more_and_does_not_keep_the_route_busy(world: World) -> None:
     order(world, ADA)
     world.box.klaviyo.control.set_switch("revision_retired", 410)

@@ -143,6 +143,7 @@ def test_who_is_not_there_is_told_apart(story: Story) -> None:
     assert "was deleted at Vinoshipper" in why(story, "7075550151")["because"]
 
 
+@pytest.mark.slow
 def test_who_was_forgotten_is_told_as_such(story: Story) -> None:
     story.begin_synced()
     assert story.run("forget", "--merchant", TEST, MARISOL, "--yes").exit_code == 0

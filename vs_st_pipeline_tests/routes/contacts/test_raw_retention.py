@@ -43,6 +43,7 @@ def staged_orders(story: Story) -> list[tuple[Any, ...]]:
     )
 
 
+@pytest.mark.slow
 def test_what_a_text_still_needs_of_an_order_stays_and_the_rest_goes(story: Story) -> None:
     story.begin_synced()
     before = staged_orders(story)

@@ -184,6 +184,7 @@ def test_a_sample_is_read_singly_where_that_is_cheaper_and_is_the_same_all_day(s
     assert reconciled(story, "--sample", "3")["how"] == "listing"  # as dear as three pages, and shows all
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["hollow", "other_record", "500_empty"])
 def test_one_contact_that_cannot_be_read_is_left_out_and_stops_nobody(story: Story, fault: str) -> None:
     story.begin_synced()

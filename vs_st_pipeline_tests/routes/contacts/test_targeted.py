@@ -635,6 +635,7 @@ def loses(hints: Hints, number: str, now: datetime) -> Report:
     return hints.sync(now)
 
 
+@pytest.mark.slow
 def test_h24_what_targeted_syncs_take_within_a_day_counts_together(braked: Hints) -> None:
     hints, story, now = braked, braked.story, braked.story.box.now
     assert [loses(hints, number, now).accepted for number in ("90000000009", "90000000010")] == [1, 1]
