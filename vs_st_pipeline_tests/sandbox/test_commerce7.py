@@ -19,6 +19,7 @@ from vs_st_pipeline.sandbox.core.clients import ControlError
 from vs_st_pipeline.sandbox.scenarios.orders_accounts import APP_ID, APP_SECRET
 from vs_st_pipeline_tests.sandbox.served import Api, Record, Reply, Served, not_tried, served
 from vs_st_pipeline_tests.support.loopback import PostServer
+from vs_st_pipeline_tests.support.receiving import until
 
 HILLSIDE, BLUE_OAK = "hillside", "blue-oak"
 PLAIN = "the plain case: two bottles, UPS Ground, paid on the web"
@@ -688,9 +689,17 @@ def test_each_try_again(box: Served, receiver: Receiver) -> None:
         if how == "until_2xx":
             receiver.status = 204
         receiver.wait(tries)
-        failed = api_of(box)("GET", "/v1/web-hook-log", isSuccess="false", updatedAt="gte:2020-01-01").json
-        assert failed["webHookLogs"][0]["payload"]["orderNumber"] == order_of(box)["orderNumber"]
-        assert failed["webHookLogs"][0]["error"]["status"] == 500
+        until(lambda: logged_failures(box))  # it is logged after the answer was heard
+        failed = logged_failures(box)
+        assert failed[0]["payload"]["orderNumber"] == order_of(box)["orderNumber"]
+        assert failed[0]["error"]["status"] == 500
+
+
+def logged_failures(box: Served) -> list[Record]:
+    """Return the calls that failed, as Commerce7's log has them."""
+    told = api_of(box)("GET", "/v1/web-hook-log", isSuccess="false", updatedAt="gte:2020-01-01").json
+    found: list[Record] = told["webHookLogs"]
+    return found
 
 
 # The core.
