@@ -29,7 +29,11 @@ ORDER: Final = RecordKind(
         *("line_items", "consents", "custom_questions"),
     ),
 )
-_LISTS: Final = ("consents", "custom_questions")
+CONSENTS: Final = "consents"
+CARRIED: Final = "_carried"
+"""A key of our own in a consent that the last answer omitted and the one before had (R23)."""
+
+_LISTS: Final = (CONSENTS, "custom_questions")
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=lambda value: _unholdable(value))
 
 
@@ -110,7 +114,10 @@ def believe(order: Order, before: str | None, kept: str | None, now: datetime) -
     found = carry(ORDER, order.told, known, try_object(kept) or {}, now)
     if not found:
         return Believed(order.text, {})
-    return Believed(_ENCODER.encode(believed(ORDER, order.told, found)).decode(), found)
+    told = believed(ORDER, order.told, found)
+    if CONSENTS in found:  # they stand as they did, but nobody is subscribed by what SoPost did not say just now
+        told[CONSENTS] = [{**one, CARRIED: True} if isinstance(one, dict) else one for one in told[CONSENTS]]
+    return Believed(_ENCODER.encode(told).decode(), found)
 
 
 def kept_text(kept: Kept) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from vs_st_pipeline.connectors.sopost.orders import CARRIED
 from vs_st_pipeline.domain.codec import JSON, decode, read_json
 from vs_st_pipeline.domain.formats import FIRST_YEAR, parse_moment
 from vs_st_pipeline.domain.loosely import clean
@@ -27,12 +28,17 @@ _WITH_ZONE: Final = re.compile(r".{10}[Tt ].*(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?
 
 @dataclass(frozen=True, slots=True)
 class ConsentSaid:
-    """One readable entry of an order's consents; `status` None: it has none."""
+    """One readable entry of an order's consents; `status` None: it has none.
+
+    Attributes:
+        carried: the last answer omitted the order's consents, and the one before had this one (routes.md R23).
+    """
 
     consent_id: str
     data_handler: str
     name: str | None
     status: str | None
+    carried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +170,8 @@ def _consents(entries: object) -> tuple[list[ConsentSaid], bool]:
         status = entry.get("status")
         if status is not None and not isinstance(status, str):
             status = str(status)  # a word that nobody has listed: it means nothing
-        found.append(ConsentSaid(consent_id, handler, _text(entry.get("consent_name")), _text(status)))
+        name, carried = _text(entry.get("consent_name")), entry.get(CARRIED) is True
+        found.append(ConsentSaid(consent_id, handler, name, _text(status), carried))
     return found, odd
 
 

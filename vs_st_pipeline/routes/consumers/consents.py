@@ -167,6 +167,8 @@ def _shown(
         ever_given=given,
         once_given=given or (old is not None and old.once_given),
     )
+    if one.carried and given:  # it stands, and subscribes nobody before it is seen again
+        return replace(row, given=False, vanished_at=old.vanished_at if old else None)
     if old is None or given:
         return row
     if not is_new_read and counts and old.vanished_at is None and old.withdrawn_at is None:

@@ -8,6 +8,7 @@ from hashlib import sha256
 
 import pytest
 
+from vs_st_pipeline.connectors.sopost.orders import CARRIED
 from vs_st_pipeline.connectors.sopost.settings import StatusNames
 from vs_st_pipeline.connectors.sopost.stored_orders import GAPS
 from vs_st_pipeline.domain.errors import PipelineError, TryLater
@@ -322,7 +323,8 @@ def test_r23_a_key_that_is_absent_leaves_its_value_until_a_second_read_misses_it
     lacks = {key: value for key, value in whole.items() if key not in ("consents", "telephone")}
     world.box.control.call("PUT", f"records/orders/{id}", lacks, merchant=GLOW)
     assert world.told(world.sync(full=True)) == {"read": 1}
-    assert json.loads(world.row(id)["body"])["consents"] == whole["consents"]
+    assert json.loads(world.row(id)["body"])["consents"] == [{**one, CARRIED: True} for one in whole["consents"]]
+    assert json.loads(world.row(id)["body"])["telephone"] == whole["telephone"]
     assert world.waits() == {"read": 1}
     world.later(minutes=14)
     assert world.sync().tried == 0

@@ -407,6 +407,24 @@ def test_c7_12_gone_without_status_or_unknown_is_vanished(world: World, now: lis
     assert consents_of(world)[NEWS]["vanished_at"] == LATER
 
 
+def test_r23_a_consent_that_an_answer_omitted_stands_and_subscribes_nobody_until_it_is_shown_again(
+    world: World,
+) -> None:
+    """It is not gone yet, so nothing is noted or cleared; nobody is subscribed by what was not said just now."""
+    world.read("o1")
+    world.stage()
+    row = read_again(world, consents=[consent(_carried=True)])
+    assert (row["given"], row["ever_given"], row["vanished_at"], row["withdrawn_at"]) == (False, True, None, None)
+    assert world.stage().noted == {}
+    (offer,) = world.load()["o1@example.com"].offers
+    assert (offer.standing, offer.usable) == (True, False)
+    world.at = LATER + timedelta(hours=1)
+    world.read("o1", consents=[consent()])
+    world.stage()
+    (offer,) = world.load()["o1@example.com"].offers
+    assert (offer.standing, offer.usable) == (True, True)
+
+
 def test_c7_12_what_was_withdrawn_stays_so_when_it_vanishes(world: World) -> None:
     world.read("o1")
     world.stage()
