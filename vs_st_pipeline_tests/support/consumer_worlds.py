@@ -266,22 +266,25 @@ def not_lived_with(scene: Scene, switches: Switches, reports: list[Record]) -> l
         missing = owed(look, crm)
         if last["waiting"]["orders"]:
             continue
-        says = part["synced"]["rejected"] + part["synced"]["unknown"] + sum(part["planned"]["held"].values())
+        # Who is held is told once, by the sync that looked.
+        held = max(sum(one["crms"][crm]["planned"]["held"].values()) for one in reports)
+        says = part["synced"]["rejected"] + part["synced"]["unknown"] + last["waiting"]["consumers"]
         if missing and not (MAY_OWE[crm] & values):
             wrong.append(f"{crm}: not subscribed: {sorted(missing)}; {part}")
-        elif missing and not says and not last["waiting"]["consumers"] and not _told_of(scene, crm, missing):
-            wrong.append(f"{crm}: not subscribed, and nothing says so: {sorted(missing)}; {part}")
+        elif not says and len(untold := missing - _told_of(scene, crm, missing)) > held:
+            wrong.append(f"{crm}: not subscribed, and nothing says so: {sorted(untold)}; {part}")
         double = [email for email, rows in look.people.items() if len(rows) > 1 and email != "double@example.com"]
         wrong += [f"doubled at Salesforce: {double}"] if double else []
     return wrong
 
 
-def _told_of(scene: Scene, crm: str, emails: set[str]) -> bool:
-    """Say whether the evidence says of each of these what has become of it: to be confirmed, or given up."""
-    return all(
-        any(one["outcome"] in ("awaiting_confirmation", "rejected") for one in scene.evidence(email, crm))
+def _told_of(scene: Scene, crm: str, emails: set[str]) -> set[str]:
+    """Return those of whom the evidence says what has become of it: to be confirmed, or given up."""
+    return {
+        email
         for email in emails
-    )
+        if any(one["outcome"] in ("awaiting_confirmation", "rejected") for one in scene.evidence(email, crm))
+    }
 
 
 @contextmanager
