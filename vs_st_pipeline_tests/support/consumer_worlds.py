@@ -162,7 +162,7 @@ def fitting(scene: Scene, switches: Switches) -> Callable[[Record], None]:
         if sopost.get("signature", "none") != "none":
             form = sopost.get("signature_form", "plain")
             signature = {"header": keys["signature_header"], "secret": secret("signing_secret")}
-            signature |= {"encoding": sopost["signature"]} | ({"prefix": "sha256="} if form == "prefixed" else {})
+            signature |= {"encoding": sopost["signature"], "prefix": "sha256=" if form == "prefixed" else ""}
             signature |= {"timestamp_header": "X-Timestamp"} if form == "timestamped" else {}
             hook["signature"] = signature
         if hook:

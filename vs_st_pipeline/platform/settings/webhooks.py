@@ -49,6 +49,10 @@ def _reference(node: Node, reading: Reading) -> str:
     return f"{scheme}:{reading.folder_of(node) / path if scheme == 'file' else path}"
 
 
+def _prefix(node: Node, reading: Reading) -> str:
+    return "" if node.scalar() == "" else node.text()
+
+
 Moment = Annotated[datetime, Form(_moment, "an ISO time with its offset, such as 2026-11-29T12:00:00Z")]
 Reference = Annotated[str, Form(_reference, FORMS)]
 """A reference to a secret that is read when it is needed: who receives calls may read these and no vendor's key."""
@@ -60,7 +64,7 @@ class SignatureSettings(SettingsModel):
     header: Text
     secret: Reference
     encoding: Choice[Literal["hex", "base64"]] = "hex"
-    prefix: Text = ""
+    prefix: Annotated[str, Form(_prefix, 'a text such as sha256=, or ""')] = ""
     timestamp_header: OrNull[Text] = None
 
 
