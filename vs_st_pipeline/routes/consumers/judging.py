@@ -243,35 +243,28 @@ def judge(
     notes = notes_of(consumer) | ({WAITING_RETRY} if undo_waits else frozenset())
     counting = [offer for offer in consumer.offers if counts(offer, acts)]
     without, deleted = not counting, _is_deleted(seen, known)
-    if without and not rules.records_all:
+    unsettled = any(act.outcome is Outcome.UNKNOWN for act in acts)
+
+    def writes_nothing(held: str | None, consent_id: str | None) -> Decision:
         return Decision(
-            None,
-            fields=False,
-            creates=False,
-            without_consent=True,
-            noted=notes,
-            subscriptions=undoing,
-            deleted=deleted,
-            unsettled=any(act.outcome is Outcome.UNKNOWN for act in acts),
-            waits=undo_waits,
-            wishes=undo_wishes,
-        )
-    record_held = _record_held(consumer, seen, known, counting, rules)
-    if record_held is not None:
-        consent = counting[0].consent_id if counting else None
-        return Decision(
-            record_held,
+            held,
             fields=False,
             creates=False,
             without_consent=without,
-            held_consent=consent,
+            held_consent=consent_id,
             noted=notes,
             subscriptions=undoing,
             deleted=deleted,
-            unsettled=any(act.outcome is Outcome.UNKNOWN for act in acts),
+            unsettled=unsettled,
             waits=undo_waits,
             wishes=undo_wishes,
         )
+
+    if without and not rules.records_all:
+        return writes_nothing(None, None)
+    record_held = _record_held(consumer, seen, known, counting, rules)
+    if record_held is not None:
+        return writes_nothing(record_held, counting[0].consent_id if counting else None)
     found = _Targets(consumer, seen, acts, known, infos, rules, usable_after=known.deleted_at if deleted else None)
     for target in _in_order(offer.target for offer in counting):
         found.judge(target)
@@ -293,7 +286,7 @@ def judge(
         subscriptions=(*undoing, *(one for one in found.subscriptions if one.target.id not in undone)),
         missing=tuple(found.missing),
         deleted=deleted,
-        unsettled=found.unsettled or any(act.outcome is Outcome.UNKNOWN for act in acts),
+        unsettled=found.unsettled or unsettled,
         waits=found.waits or undo_waits,
         wishes=undo_wishes | found.wishes,
     )
