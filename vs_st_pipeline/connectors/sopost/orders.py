@@ -34,7 +34,14 @@ CARRIED: Final = "_carried"
 """A key of our own in a consent that the last answer omitted and the one before had (R23)."""
 
 _LISTS: Final = (CONSENTS, "custom_questions")
-_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=lambda value: _unholdable(value))
+
+
+def _as_null(value: object) -> None:
+    """Write a number that nothing can hold as null."""
+    assert isinstance(value, Beyond), "all else that JSON is read as can be written"
+
+
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_as_null)
 
 
 class _Enveloped(msgspec.Struct):
@@ -127,9 +134,3 @@ def kept_text(kept: Kept) -> str | None:
 
 def _bad(what: str) -> BadRecord:
     return BadRecord(f"the answer to a read of one order {what}; what is known stands", system=SOPOST, call="order")
-
-
-def _unholdable(value: object) -> object:
-    if isinstance(value, Beyond):
-        return None
-    raise NotImplementedError

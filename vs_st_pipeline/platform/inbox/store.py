@@ -315,13 +315,8 @@ class Inbox:
 
     def unclaimed(self, merchant: str, route: str) -> list[Hint]:
         """Return the hints that wait, oldest first, for who only looks; nobody has claimed them by that."""
-        rows = self._rows(
-            """select h.hint, h.entry, h.merchant, h.route, h.system, h.kind, e.id, e.phone, e.event, e.event_id,
-                      h.stored_at, e.at, h.tries, h.state, e.kept
-               from hints as h join entries as e using (entry)
-               where h.merchant = ? and h.route = ? and h.state = 'waiting' order by h.hint""",
-            [merchant, route],
-        )
+        which = "h.merchant = ? and h.route = ? and h.state = 'waiting' order by h.hint"
+        rows = self._rows(f"{_HINTS_WHERE} {which}", [merchant, route])
         return [_hint(*row) for row in rows]
 
     def newest_done(self, merchant: str, route: str, system: str) -> int:
@@ -334,13 +329,8 @@ class Inbox:
 
     def done(self, merchant: str, route: str, system: str) -> list[Hint]:
         """Return the hints of a system that are done and still kept, oldest first; it changes nothing."""
-        rows = self._rows(
-            """select h.hint, h.entry, h.merchant, h.route, h.system, h.kind, e.id, e.phone, e.event, e.event_id,
-                      h.stored_at, e.at, h.tries, h.state, e.kept
-               from hints as h join entries as e using (entry)
-               where h.merchant = ? and h.route = ? and h.system = ? and h.state = 'done' order by h.hint""",
-            [merchant, route, system],
-        )
+        which = "h.merchant = ? and h.route = ? and h.system = ? and h.state = 'done' order by h.hint"
+        rows = self._rows(f"{_HINTS_WHERE} {which}", [merchant, route, system])
         return [_hint(*row) for row in rows]
 
     def to_ask_again(self, waiting: Iterable[Record] = ()) -> list[Record]:
@@ -397,12 +387,8 @@ class Inbox:
     def _hints(self, db: sqlite3.Connection, numbers: Sequence[int]) -> list[Hint]:
         if not numbers:
             return []
-        rows = db.execute(
-            f"""select h.hint, h.entry, h.merchant, h.route, h.system, h.kind, e.id, e.phone, e.event, e.event_id,
-                       h.stored_at, e.at, h.tries, h.state, e.kept
-                from hints as h join entries as e using (entry) where h.hint in ({", ".join("?" * len(numbers))})""",
-            numbers,
-        ).fetchall()
+        these = ", ".join("?" * len(numbers))
+        rows = db.execute(f"{_HINTS_WHERE} h.hint in ({these})", numbers).fetchall()
         return [_hint(*row) for row in rows]
 
     def renew(self, owner: str, lease: float = LEASE_SECONDS) -> None:
@@ -769,6 +755,13 @@ def _inode(path: Path) -> int:
 
 def _name(one: Record) -> tuple[str, str, str]:
     return one.system, one.kind, one.record
+
+
+_HINTS_WHERE: Final = """
+select h.hint, h.entry, h.merchant, h.route, h.system, h.kind, e.id, e.phone, e.event, e.event_id, h.stored_at, e.at,
+       h.tries, h.state, e.kept
+from hints as h join entries as e using (entry) where"""
+"""The columns of a hint, in the order in which `_hint` takes them; what follows says which."""
 
 
 def _hint(*row: Any) -> Hint:

@@ -182,7 +182,6 @@ def test_r35_spent_consents_outlive_the_database(scene: Scene) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="found: whose consent is refused in the first read after a loss was never given")
 def test_r35_a_withdrawal_after_the_database_was_lost_is_undone_by_the_evidence(scene: Scene) -> None:
     """7.11: what our evidence shows that we did there is undone; the evidence file outlives the database."""
     id = scene.order(EMAIL)
