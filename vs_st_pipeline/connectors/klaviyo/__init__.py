@@ -1,4 +1,4 @@
-"""Connects to Klaviyo, a CRM."""
+"""Connects to Klaviyo, a CRM: its profiles, what they consented to, and its lists."""
 
 from __future__ import annotations
 

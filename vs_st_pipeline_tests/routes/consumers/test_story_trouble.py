@@ -235,3 +235,84 @@ def test_ruling_5_a_clock_that_is_wrong_at_the_source_makes_no_consent_newer(sce
     scene.sync()
     for crm in (HUBSPOT, KLAVIYO):
         assert scene.look().subscribed(crm) & {f"{name}@example.com" for name in people} == {"right@example.com"}
+
+
+WHO = {"full_name": "Zenobia Quillfeather", "telephone": "+447700900123"}
+ADDRESS = {"line_1": "17 Periwinkle Row", "line_2": None, "town": "Ely", "district": None, "postcode": "CB7 4ZZ"}
+
+
+def said_of(scene: Scene, *commands: tuple[str, ...]) -> str:
+    return "".join(f"{done.out}{done.err}" for done in (scene.run(*words) for words in commands))
+
+
+def test_c10_4_nobody_is_named_where_nobody_asked_for_them(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """Not in what commands print (but plan, why, history, evidence), in a log, a status file, an alert or an error."""
+    caplog.set_level("DEBUG")
+    of, route = ("--merchant", scene.merchant), ("--route", ROUTE)
+    answers = [
+        {"question_text": "Skin?", "question_id": "q", "answer": [{"answer_text": "Tessellated", "answer_id": "t"}]}
+    ]
+    address = {**ADDRESS, "territory": "GBR"}
+    scene.order(EMAIL, custom_questions=answers, address=address, **WHO)
+    scene.order("zenobia@@example.com", **WHO)  # no address: it is told by its order
+    scene.box.klaviyo.control.set_fault("500")
+    told = said_of(scene, ("sync", *of, *route, "--verbose"))
+    scene.box.klaviyo.control.clear_faults()
+    scene.box.hubspot.control.set_fault("401")
+    told += said_of(
+        scene,
+        ("sync", *of, *route, "--json"),
+        ("check", *of, *route),
+        ("check", *of, *route, "--json"),
+        ("merchants",),
+        ("merchants", "--json"),
+        ("consumers", "inbox", *of, "--json"),
+        ("retry", *of, *route),
+        ("reconcile", *of, *route, "--json"),
+        ("alerts",),
+    )
+    told += caplog.text
+    files = [one for one in scene.data.rglob("*") if one.suffix in (".json", ".txt", ".log")]
+    told += "".join(one.read_text(encoding="utf-8", errors="replace") for one in files)
+    entry = scene.settings().read_text(encoding="utf-8")
+    secrets = [one.read_text(encoding="utf-8") for one in (scene.folder / "keys").iterdir() if one.name in entry]
+    assert len(secrets) >= 5
+    hidden = [
+        EMAIL,
+        "zenobia@",
+        "Zenobia",
+        "Quillfeather",
+        "7700900123",
+        "Periwinkle",
+        "CB7 4ZZ",
+        "Tessellated",
+        *secrets,
+    ]
+    assert len(told) > 2_000, "something was said"
+    assert [one for one in hidden if one in told] == []
+    assert EMAIL in said_of(scene, ("consumers", "evidence", *of, EMAIL)), "there, somebody asked for them"
+
+
+def test_c10_7_a_lost_data_folder_brings_nobody_back(scene: Scene) -> None:
+    """States are looked at all the same, and an import makes nobody without `--create`."""
+    ids = [scene.order(EMAIL), scene.order("deleted.since@example.com")]
+    scene.synced()
+    scene.later(days=1)
+    scene.box.hubspot.control.unsubscribe(EMAIL, subscription=str(NAMES.subscriptions[0]))
+    scene.box.hubspot.control.erase("deleted.since@example.com")
+    scene.inbox.close()
+    shutil.rmtree(scene.data)
+    again = Scene(scene.box, scene.folder, now=scene.now)
+    report = again.synced()
+    assert (report["raw"]["orders"], report["planned"]["consumers"]) == (0, 0), "no order comes back by itself"
+    file = again.folder / "export.txt"
+    file.write_text("".join(f"{id}\n" for id in ids))
+    at = (again.now or datetime.now(UTC)) - timedelta(days=2)
+    done = again.run("consumers", "import", "--merchant", again.merchant, str(file), "--consented-at", at.isoformat())
+    assert done.exit_code == 0, done
+    part = again.sync()["crms"][HUBSPOT]
+    assert part["planned"]["held"] == {"not_there": 1, "unsubscribed_there": 1}
+    look = again.look()
+    assert EMAIL not in look.subscribed(HUBSPOT)
+    assert "deleted.since@example.com" not in look.contacts
+    again.inbox.close()
