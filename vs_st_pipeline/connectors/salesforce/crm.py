@@ -78,13 +78,14 @@ class SalesforceCrm:
         return Setup(fields, infos, doubts)
 
     def _describe(self) -> Mapping[str, Mapping[str, Any]]:
-        said = None
+        said, is_there = None, True
         try:
             said = self._client.describe("Contact")
         except Refused as error:
             if error.http_status not in NOT_THERE:
                 raise
-        if said is None:
+            is_there = False
+        if not is_there:
             raise BadSettings(f"salesforce.api_version: {_NO_CONTACTS}", system=SALESFORCE)
         return described("Contact", said)
 

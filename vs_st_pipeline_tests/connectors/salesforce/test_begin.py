@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.connectors.salesforce import campaigns
+from vs_st_pipeline.connectors.salesforce.client import SalesforceClient
 from vs_st_pipeline.connectors.salesforce.fields import as_text, as_written, crm_field, described
 from vs_st_pipeline.connectors.salesforce.ids import core
 from vs_st_pipeline.connectors.salesforce.soql import Query
@@ -126,6 +127,13 @@ def test_only_active_choices_are_taken_and_by_their_labels() -> None:
 @pytest.mark.parametrize("spoilt", ["hollow", "error_body", "two_keys", "other_record"])
 def test_r22_a_describe_that_is_not_whole_proves_nothing(box: Served, spoilt: str) -> None:
     box.control.set_fault(spoilt, path_regex="describe")
+    with pytest.raises(BadAnswer):
+        Org(box).begin()
+
+
+def test_r22_a_describe_that_answers_null_is_no_missing_object(box: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`config` would tell a person to mend what is right; the next sync asks again."""
+    monkeypatch.setattr(SalesforceClient, "describe", lambda _self, _object: None)
     with pytest.raises(BadAnswer):
         Org(box).begin()
 
