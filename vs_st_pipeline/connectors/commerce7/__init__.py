@@ -1,0 +1,1 @@
+"""Connects to Commerce7, where wineries sell."""
