@@ -1,6 +1,6 @@
 """What the stories of route `orders` share: a world with its settings, the real command, acts at both shops, a judge.
 
-The judge (`wrong`) holds after every story, whatever it is about (orders.md 12), from the stand-ins' own books: no order
+The judge (`wrong`) holds after every story, whatever it is about (orders.md 12), by the stand-ins' own books: no order
 of Commerce7 is accepted twice, nobody is mailed twice, nothing goes to a state that was not chosen, every paid order is
 accepted or listed with a code, what was accepted is to the cent what the shop says, and nobody's data is anywhere.
 
@@ -56,6 +56,7 @@ ODD_THERE = {"problem_there", "missing_there", "gone_at_commerce7", "revived_the
 """Notes of a sent order that Vinoshipper does not show as accepted, or that the shop has no more."""
 OTHER_NOW = {"changed_after_sent", "differs_there", "gone_at_commerce7"}
 """Notes of an order that is not at Vinoshipper what the shop says now."""
+CALLS_ENDED = {"sent", "failed", "dropped"}
 HURRY = 20.0  # waits between tries are so many times shorter
 STREET, BORN, SAID = "1 Sample Street", "1980-05-17", ("Cheers,", "Leave with neighbor")
 
@@ -260,6 +261,12 @@ class Scene:
         found: list[Record] = done.json["orders"]
         return found
 
+    def void(self, order: Record) -> tuple[int, Record]:
+        """`vs-st orders void ORDER --reason ... --yes --json`: the exit code, and what is said of the order."""
+        named = ("--merchant", self.merchant, str(order["orderNumber"]))
+        done = self.run(ROUTE, "void", *named, "--reason", "Customer moved", "--yes", "--json")
+        return done.exit_code, done.json["orders"][0]
+
     def listed(self, *arguments: str) -> dict[str, Record]:
         """`vs-st orders list --json`, by id."""
         done = self.run(ROUTE, "list", "--merchant", self.merchant, "--limit", "1000000", "--json", *arguments)
@@ -278,6 +285,44 @@ class Scene:
         """State and code of an order."""
         found = self.listed()[order["id"]]
         return found["state"], found["code"]
+
+    # Webhooks.
+
+    @contextmanager
+    def receiving(self) -> Iterator[int]:
+        """Let `vs-st receive` run, in a process of its own; all commands know its URL, and webhooks are registered."""
+        secret = self.folder / "hook_secret"
+        secret.write_text("made up for the tests, and longer than it has to be", encoding="utf-8")
+        secret.chmod(0o600)
+        self.more_environment["VS_ST_HOOK_SECRET"] = f"file:{secret}"
+        receiver = self.start("receive", "--port", "0", "--json")
+        assert receiver.stdout is not None
+        try:
+            line = receiver.stdout.readline()
+            assert line, receiver.communicate()
+            port = int(json.loads(line)["port"])
+            self.more_environment["VS_ST_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
+            done = self.run("webhooks", "register", "--merchant", self.merchant, "--json")
+            assert done.exit_code == 0, done
+            for handle in (self.box.commerce7, self.box.vinoshipper):
+                handle.control.set_switch("auto_webhooks", "on")
+            yield port
+        finally:
+            receiver.terminate()
+            _, said = receiver.communicate(timeout=20)
+            self.said.append(said)
+
+    def called(self) -> None:
+        """Wait until every call of a webhook has ended."""
+        for handle in (self.box.commerce7, self.box.vinoshipper):
+            until(lambda control=handle.control: {one["state"] for one in control.deliveries()} <= CALLS_ENDED)
+
+    def worked(self, *arguments: str) -> list[Record]:
+        """`vs-st work --once --json`: its reports."""
+        done = self.run("work", "--once", "--json", *arguments)
+        assert done.exit_code == (0 if all(one["status"] == "ok" for one in done.json["merchants"]) else 1), done
+        found: list[Record] = done.json["merchants"]
+        return found
 
     # What came of it.
 
@@ -431,7 +476,9 @@ class Scene:
 
     def _unlike(self, listed: dict[str, Record], orders: dict[str, Record]) -> Iterator[str]:
         """Orders that were sent and are not to the cent what the shop says, and nothing is noted of it."""
-        ours = {entry["number"] for entry in self.shipper.books(self.merchant) if entry["what"] in ("created", "updated")}
+        ours = {
+            entry["number"] for entry in self.shipper.books(self.merchant) if entry["what"] in ("created", "updated")
+        }
         bundles = self._bundles()
         for id, held in self._held().items():
             if held["orderNumber"] not in ours or id not in orders or held.get("status") != "SUCCESS":
@@ -483,6 +530,14 @@ def _words(path: str) -> str:
     kept = ("search", "fulfillment", "all", "cancel", "check-compliance", "products", "webhooks", "list")
     id = "{number}" if parts[0] == "orders" else "{id}"
     return "/".join(part if i == 0 or part in kept else id for i, part in enumerate(parts))
+
+
+def until(happened: Callable[[], object], seconds: float = 20.0) -> None:
+    """Look again and again until it has happened."""
+    ends = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < ends, "it does not happen"
+        time.sleep(0.02)
 
 
 # --- money ------------------------------------------------------------------------------------------------------------

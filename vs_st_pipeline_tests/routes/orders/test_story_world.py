@@ -205,7 +205,9 @@ def test_o8_show_has_every_key_and_tells_the_life_of_an_order(left: Left) -> Non
     assert row | {"problems", "sent", "packages", "fulfilment", "activity"} <= set(shown)
     assert (shown["state"], shown["stage"], shown["compliance"]) == ("sent", "Delivered", "compliant")
     assert shown["fulfilment"]["mailed"] is True
-    assert {"seen", "judged", "sending", "answered", "stage", "fulfilment"} <= {one["kind"] for one in shown["activity"]}
+    assert {"seen", "judged", "sending", "answered", "stage", "fulfilment"} <= {
+        one["kind"] for one in shown["activity"]
+    }
     assert [one for one in shown["packages"] if one["tracking_number"]]
 
 
