@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ from vs_st_pipeline.sandbox.core.clients import VinoshipperControl
 from vs_st_pipeline.sandbox.core.order_clients import Commerce7Control
 from vs_st_pipeline.sandbox.core.order_findings import order_findings
 from vs_st_pipeline.sandbox.scenarios.orders_accounts import account_of
+from vs_st_pipeline_tests.support.receiving import SECRET, receiving
 from vs_st_pipeline_tests.support.story import Ran
 
 Record = dict[str, Any]
@@ -289,6 +291,23 @@ class Scene:
     # Webhooks.
 
     @contextmanager
+    def receiving_here(self) -> Iterator[int]:
+        """Let a receiver run in a thread of this process, which is cheaper; webhooks are registered."""
+        whole = yaml.safe_load((self.folder / "merchants.yaml").read_text(encoding="utf-8"))
+        environ = {"VS_ST_HOOK_SECRET": "env:HOOK_SECRET", "HOOK_SECRET": SECRET}
+        given = (self.folder, whole["merchants"])
+        with receiving(*given, inbox=self.inbox, defaults=whole["defaults"]) as receiver:
+            self.more_environment |= {**environ, "VS_ST_PUBLIC_URL": f"http://127.0.0.1:{receiver.port}"}
+            self._registered()
+            yield receiver.port
+
+    def _registered(self) -> None:
+        done = self.run("webhooks", "register", "--merchant", self.merchant, "--json")
+        assert done.exit_code == 0, done
+        for handle in (self.box.commerce7, self.box.vinoshipper):
+            handle.control.set_switch("auto_webhooks", "on")
+
+    @contextmanager
     def receiving(self) -> Iterator[int]:
         """Let `vs-st receive` run, in a process of its own; all commands know its URL, and webhooks are registered."""
         secret = self.folder / "hook_secret"
@@ -302,10 +321,7 @@ class Scene:
             assert line, receiver.communicate()
             port = int(json.loads(line)["port"])
             self.more_environment["VS_ST_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
-            done = self.run("webhooks", "register", "--merchant", self.merchant, "--json")
-            assert done.exit_code == 0, done
-            for handle in (self.box.commerce7, self.box.vinoshipper):
-                handle.control.set_switch("auto_webhooks", "on")
+            self._registered()
             yield port
         finally:
             receiver.terminate()
@@ -315,7 +331,7 @@ class Scene:
     def called(self) -> None:
         """Wait until every call of a webhook has ended."""
         for handle in (self.box.commerce7, self.box.vinoshipper):
-            until(lambda control=handle.control: {one["state"] for one in control.deliveries()} <= CALLS_ENDED)
+            until(partial(_are_over, handle.control))
 
     def worked(self, *arguments: str) -> list[Record]:
         """`vs-st work --once --json`: its reports."""
@@ -530,6 +546,10 @@ def _words(path: str) -> str:
     kept = ("search", "fulfillment", "all", "cancel", "check-compliance", "products", "webhooks", "list")
     id = "{number}" if parts[0] == "orders" else "{id}"
     return "/".join(part if i == 0 or part in kept else id for i, part in enumerate(parts))
+
+
+def _are_over(control: Any) -> bool:
+    return {one["state"] for one in control.deliveries()} <= CALLS_ENDED
 
 
 def until(happened: Callable[[], object], seconds: float = 20.0) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def working(scene: Scene) -> Iterator[subprocess.Popen[str]]:
 def test_h26_a_webhook_of_an_order_sends_it_and_one_of_its_parcel_fulfils_it(scene: Scene) -> None:
     other = scene.place("ZIN21")
     scene.synced()
-    with scene.receiving():
+    with scene.receiving_here():
         order = scene.place("PINOT22")
         scene.called()
         scene.clear_journals()
@@ -135,7 +136,7 @@ def test_o12_from_webhook_to_accepted_within_60_seconds_at_real_pace(busy: Scene
             for _ in range(6):
                 order = scene.place("PINOT22")
                 began = time.monotonic()
-                until(lambda order=order: scene.accepted(order), 90)
+                until(partial(scene.accepted, order), 90)
                 lags.append(time.monotonic() - began)
                 time.sleep(3)
             if contacts is not None:
