@@ -1,7 +1,7 @@
 """Route `orders` under every switch of its two stand-ins, alone and in pairs, and killed between any two effects.
 
 A kill comes at every place between two effects of each sync of a life from paid to delivered, of a void by command, of
-one that a refund asks for, and of a sync that a webhook started; some of them also lose the database, or all of the data
+one that a refund asks for, and of a sync that a webhook started; some also lose the database, or all of the data
 folder. Others come at any moment, while answers are lost. The syncs after it must leave each order accepted once, each
 customer mailed once, and what was asked for done or said. Each read of either system lies in each way: then nothing may
 change but what is so, and all comes right with the truth. The receiver is killed as in `proof/receiver.py`, with

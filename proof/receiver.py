@@ -62,8 +62,8 @@ SAMPLES = Sender(
 )
 ORDERS = Sender(
     "commerce7",
-    "commerce7: {tenant: winery-NUMBER, app_id: env:K, app_secret: env:K}, vinoshipper: {api_key: env:K, api_secret: env:K}, "
-    "orders: {start: 2026-01-01, states: [CA]}",
+    "commerce7: {tenant: winery-NUMBER, app_id: env:K, app_secret: env:K}, "
+    "vinoshipper: {api_key: env:K, api_secret: env:K}, orders: {start: 2026-01-01, states: [CA]}",
     lambda name: {"object": "Order", "action": "Update", "payload": {"id": name}},
 )
 SENDERS = {one.system: one for one in (SHOP, SAMPLES, ORDERS)}

@@ -215,7 +215,10 @@ class Week:
         listed = self.scene.listed()
         self.wrong += self.scene.wrong(settled=True)
         stands = {name: listed.get(order["id"], {}) for name, order in self.placed.items()}
-        known: dict[str, tuple[str, str | None]] = {"pickup": ("not_required", "pickup"), "elsewhere": ("not_required", "state_not_chosen")}
+        known: dict[str, tuple[str, str | None]] = {
+            "pickup": ("not_required", "pickup"),
+            "elsewhere": ("not_required", "state_not_chosen"),
+        }
         known |= {"boxed": (FAILED, "compliance"), "void": (VOIDED, None)}
         for name, row in stands.items():
             found = (row.get("state"), row.get("code"))

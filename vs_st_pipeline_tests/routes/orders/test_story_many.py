@@ -59,13 +59,15 @@ def test_o12_two_data_folders_and_200_orders_at_once(club: Scene) -> None:
 
 @pytest.mark.parametrize("club", [2000], indirect=True)
 def test_o12_a_club_run_of_2000(club: Scene) -> None:
-    """All in one sync; what it would take of pace is its requests at Commerce7's 90 a minute and Vinoshipper's two a
-    second: at most 75 minutes."""
+    """All in one sync; at Commerce7's 90 requests a minute and Vinoshipper's one a second at most 75 minutes.
+
+    At that pace a read is older than two minutes when its turn comes, so each order is read once more.
+    """
     began = time.monotonic()
     report = club.synced()
     took = time.monotonic() - began
     assert report["synced"]["sent"] == 1840, report
     shop, shipper = len(club.journal(COMMERCE7)), len(club.journal(VINOSHIPPER))
     print(f"2,000 orders: {took:.0f} s, {shop} requests at Commerce7, {shipper} at Vinoshipper")
-    assert max(shop / 90, shipper / 2 / 60) <= 75, (shop, shipper)
+    assert max((shop + 1840) / 90, shipper / 60) <= 75, (shop, shipper)
     assert club.wrong() == []
