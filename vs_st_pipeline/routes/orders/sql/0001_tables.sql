@@ -7,7 +7,8 @@ create table raw.vinoshipper_sent_orders (
     body varchar using compression zstd,     -- exact JSON; null: reduced, or never read
     body_sha256 varchar,
     read_at timestamp, read_at_real timestamp,
-    row_digest varchar,                      -- of the row of the last search that showed it, when its detail was read
+    row_digest varchar,                      -- of the row of the last search that showed it as it is held
+    row_at_real timestamp,                   -- when that was; if the detail was read since, both are compared anew
     missing_since timestamp,                 -- first of the reads in a row that answered 404
     missing_reads integer not null default 0,
     tries integer not null default 0,        -- reads in a row that said nothing (R40)
