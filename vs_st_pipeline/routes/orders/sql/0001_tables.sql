@@ -44,6 +44,7 @@ create table staged.shipments (
     problems varchar not null,               -- JSON array of {code, description, type}
     packages varchar not null,               -- JSON array of {carrier, tracking_number}
     total varchar, state varchar, zip5 varchar, ship_date varchar, quantities varchar,
+    age_verified boolean,
     purchased_at timestamp, shipped_at timestamp, delivered_at timestamp, canceled_at timestamp,
     trace_id varchar, read_at timestamp not null
 );
@@ -76,14 +77,15 @@ create table synced.orders (
     paid_at timestamp not null, first_seen_at timestamp not null,
     looked_there boolean not null default false,  -- the read of `+` (4.1) was made
     looked_back boolean not null default false,   -- "Don't Send" was read back from Commerce7
-    judged_content varchar,                  -- content_hash of the last judgement
+    judged_content varchar,                  -- content_hash of the last judgement; null: it is to be judged again
     sending_since timestamp,                 -- first try that was not settled
     next_read_at timestamp, reads integer not null default 0,  -- of what waits for a read: gaps of 4.2
     sent_at timestamp, sent varchar,         -- JSON: lines, money, rate, ship date, state, ZIP; nobody's data
     sent_hash varchar,                       -- of the read that was sent (6.5)
     told_changes varchar,                    -- sent_hash of the change that was last told
     voided_at timestamp,
-    updated_at timestamp not null
+    updated_at timestamp not null,
+    failed_at timestamp                      -- since when it is failed by the shipper, or kept back: reads end 14 days later
 );
 create table synced.order_notes (
     order_id varchar not null,               -- '' where it is about no order
@@ -110,7 +112,10 @@ create table synced.order_writes (
     at timestamp not null, run_id varchar not null,
     outcome varchar,                         -- null: unknown. done, refused, conflict, not_reached, adopted, missing
     outcome_at timestamp, http_status integer, trace_id varchar,
-    reads integer not null default 0         -- since the try, that did not show it
+    reads integer not null default 0,        -- since the try, that did not show it; one a sync
+    read_run varchar,                        -- run of the last of them
+    missing boolean not null default false,  -- three such reads, the third settle_wait or more after the try
+    seq bigint not null default 0            -- their order
 );
 -- What was written of each order's fulfilment. One accepted POST per order at most, so one mail.
 create table synced.fulfilments (
