@@ -55,6 +55,7 @@ class OrderRow:
     voided_at: datetime | None
     updated_at: datetime
     failed_at: datetime | None = None
+    judged_by: str | None = None
 
     @property
     def message(self) -> str:

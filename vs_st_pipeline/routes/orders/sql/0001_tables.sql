@@ -18,10 +18,13 @@ create table raw.vinoshipper_products (
     read_at timestamp not null
 );
 -- When each shop's catalogue was read last and believed; way: products, feed, none. One row per system.
+-- read_at: null: never believed. tried_at: when it was asked for last, believed or not.
 create table raw.catalogues (
-    system varchar primary key, read_at timestamp not null, read_at_real timestamp not null, products integer not null,
-    way varchar not null
+    system varchar primary key, read_at timestamp, read_at_real timestamp, products integer not null,
+    way varchar not null, tried_at timestamp not null, tried_at_real timestamp not null
 );
+-- Orders at Vinoshipper that are hinted at and not read yet.
+create table raw.vinoshipper_order_hints (vs_number varchar primary key, at timestamp not null, event varchar);
 
 create table staged.shop_orders (
     order_id varchar primary key,
@@ -77,7 +80,8 @@ create table synced.orders (
     paid_at timestamp not null, first_seen_at timestamp not null,
     looked_there boolean not null default false,  -- the read of `+` (4.1) was made
     looked_back boolean not null default false,   -- "Don't Send" was read back from Commerce7
-    judged_content varchar,                  -- content_hash of the last judgement; null: it is to be judged again
+    judged_content varchar,                  -- content_hash of the last judgement; null: to be judged, whatever its state
+    judged_by varchar,                       -- what else that judgement rests on: settings, catalogue, day
     sending_since timestamp,                 -- first try that was not settled
     next_read_at timestamp, reads integer not null default 0,  -- of what waits for a read: gaps of 4.2
     sent_at timestamp, sent varchar,         -- JSON: lines, money, rate, ship date, state, ZIP; nobody's data
