@@ -18,9 +18,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from vs_st_pipeline.domain.order_desk import Compliance, HeldOrder, Problem
+from vs_st_pipeline.domain.order_desk import Compliance, HeldOrder, Problem, RefusedWrite
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import adopting, ledger, outbox
+from vs_st_pipeline.routes.orders.adopting import Expected
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.outbox import Outcome, Write
 from vs_st_pipeline.routes.orders.states import BY_SHIPPER, KNOWN_ORDER_STATUSES, STAGE_OF, Stage, State, ThereCode
@@ -169,16 +170,34 @@ class Heard:
     """Where a held order comes from, if it is the answer to a write.
 
     Attributes:
-        write: the write that was answered. http_status, trace_id: of the answer.
+        write: the write that was answered. http_status, trace_id: of the answer. who: the person who wanted it.
     """
 
     write: Write
     http_status: int | None = None
     trace_id: str | None = None
+    who: str | None = None
+
+
+def refused_code(answer: RefusedWrite) -> ThereCode:
+    """Return why a write was refused (4.2, the first that fits)."""
+    if answer.is_compliance:
+        return ThereCode.COMPLIANCE
+    told = (Problem(answer.code, None, None), *answer.problems)
+    return problem_code(told) or ThereCode.VALIDATION
 
 
 def apply(
-    session: OrdersSession, db: Db, row: OrderRow, held: HeldOrder | None, *, by: str, heard: Heard | None = None
+    session: OrdersSession,
+    db: Db,
+    row: OrderRow,
+    held: HeldOrder | None,
+    *,
+    by: str,
+    heard: Heard | None = None,
+    like: Expected = None,
+    plain: bool = False,
+    was_failed: bool = False,
 ) -> OrderRow:
     """Record what a read of an order shows, inside the caller's transaction; returns how it stands now.
 
@@ -186,34 +205,46 @@ def apply(
         held: None: a 404 in JSON.
         by: why it was read, for the activity: `settle`, `look`, `watch`, `send`, `hint`, `void`.
         heard: the write that it answers; None: it is a read.
+        like: what tells that it is ours, where it does not say so; None: what was sent, or the order at the shop.
+        plain: it was found under the shop's bare number, and is known to be ours.
+        was_failed: before this attempt to send it was failed, so that it does not become so.
     """
-    applied = _Applying(session, db, row, held, by, heard)
-    return applied.apply()
+    return _Applying(session, db, row, held, by, heard, like, plain, was_failed).apply()
 
 
 class _Applying:
     """One read, and what it means."""
 
     def __init__(
-        self, session: OrdersSession, db: Db, row: OrderRow, held: HeldOrder | None, by: str, heard: Heard | None
+        self,
+        session: OrdersSession,
+        db: Db,
+        row: OrderRow,
+        held: HeldOrder | None,
+        by: str,
+        heard: Heard | None,
+        like: Expected,
+        plain: bool,
+        was_failed: bool,
     ) -> None:
         self.session, self.run, self.db = session, session.run, db
         self.row, self.held, self.by, self.heard = row, held, by, heard
+        self.was_failed = was_failed or row.state is State.FAILED
         self.write = next(reversed(outbox.open_writes(db, outbox.MAKING, row.order_id)), None)
-        ours = held is None or self._is_ours(held)
+        ours = held is None or plain or self._is_ours(held, like)
         self.shows = shows(held, ours=ours, answer=heard is not None)
         self.then = TABLE[stands(row)][self.shows]
         self.before = _known(db, row.vs_number) or _Known()
         self.changes: dict[str, Any] = {}
         self.texts: list[tuple[str, str]] = []  # kind and text of further rows of activity
 
-    def _is_ours(self, held: HeldOrder) -> bool:
+    def _is_ours(self, held: HeldOrder, like: Expected) -> bool:
         row, db = self.row, self.db
         if held.shop_order_id is not None or row.state in (State.SENT, State.VOIDED):
             return held.shop_order_id in (None, row.order_id)
-        if row.vs_number is not None and _known(db, row.vs_number) is not None:
+        if row.vs_number == held.number and is_known(db, row.vs_number):
             return True  # it was read as ours before
-        return adopting.is_ours(held, row.order_id, adopting.expected(db, row, self.write))
+        return adopting.is_ours(held, row.order_id, like or adopting.expected(db, row, self.write))
 
     def apply(self) -> OrderRow:
         held = self.held
@@ -382,7 +413,7 @@ class _Applying:
             self._note_adopted()
         if row.state is State.FAILED and row.code == code:
             return
-        if row.state is not State.FAILED:
+        if not self.was_failed:
             self.session.counts.add("failed", row.order_id)
         if stands(row) is not Stands.FAILED_THERE:
             self.changes |= {"failed_at": now, "reads": 0, "next_read_at": now + first_gap(code)}
@@ -523,6 +554,7 @@ class _Applying:
         told: dict[str, Any] = {
             "http_status": self.heard.http_status if self.heard else None,
             "trace_id": self.heard.trace_id if self.heard else self.held.trace_id if self.held else None,
+            "who": self.heard.who if self.heard else None,
         }
         if not text:
             row = replace(self.row, **changes)  # no news for people
@@ -561,6 +593,11 @@ def next_read(row: OrderRow, now: datetime) -> datetime | None:
 class _Known:
     status: str | None = None
     age_verified: bool | None = None
+
+
+def is_known(db: Db, number: str | None) -> bool:
+    """Say whether what stands under a number was read as ours before."""
+    return _known(db, number) is not None
 
 
 def _known(db: Db, number: str | None) -> _Known | None:
