@@ -54,6 +54,7 @@ class OrderRow:
     told_changes: str | None
     voided_at: datetime | None
     updated_at: datetime
+    failed_at: datetime | None = None
     judged_by: str | None = None
 
     @property
