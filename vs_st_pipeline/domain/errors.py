@@ -74,6 +74,13 @@ class NotSent(TryLater):
     """The request has certainly done nothing: no connection was made, or it was turned away unread."""
 
 
+class Blocked(TryLater):
+    """A block page of what stands in front of the system came in place of an answer: the request was not let through.
+
+    Only a request that is asked once is told so; others are tried again.
+    """
+
+
 class LockHeld(TryLater):
     """Another sync of the merchant and route is running; nothing was begun."""
 

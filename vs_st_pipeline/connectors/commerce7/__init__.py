@@ -1,1 +1,35 @@
 """Connects to Commerce7, where wineries sell."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from vs_st_pipeline.connectors.commerce7.client import Commerce7Client
+from vs_st_pipeline.connectors.commerce7.names import COMMERCE7, TITLE
+from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
+from vs_st_pipeline.connectors.commerce7.streams import STREAMS
+from vs_st_pipeline.platform.connector import Account, Connector
+from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.settings.secrets import Secret
+
+_WINDOW = 61.0
+"""Seconds over which a minute's requests are spread, so that any 60 s as Commerce7 counts them hold no more: of two
+requests that leave so far apart the later one may be up to a second quicker on its way."""
+
+
+def _account(merchant: Merchant) -> Account:
+    settings = merchant.section(Commerce7Settings)
+    # The limit is the tenant's, and the app's secret is the same for all of them.
+    tenant = Secret(settings.tenant, settings.app_secret.reference)
+    return Account(settings.base_url, tenant, settings.requests_per_minute / _WINDOW)
+
+
+CONNECTOR = Connector(
+    COMMERCE7,
+    TITLE,
+    _account,
+    Commerce7Client,
+    Commerce7Settings,
+    streams=STREAMS,
+    migrations=resources.files(__name__) / "sql",
+)

@@ -57,9 +57,10 @@ class OrderPage:
 
 @dataclass(frozen=True)
 class Body:
-    """One record: its exact JSON text."""
+    """One record: its exact JSON text, and the vendor's id of the request."""
 
     text: str
+    trace_id: str | None = None
 
     @cached_property
     def value(self) -> Any:
@@ -172,7 +173,7 @@ class VinoshipperClient:
             except BadRecord as error:
                 error.call, error.http_status, error.trace_id = kind.name, answer.status, answer.trace_id
                 raise
-        return Body(raw.decode())
+        return Body(raw.decode(), answer.trace_id)
 
     def _rows(self, call: str, answer: Answer[msgspec.Raw]) -> tuple[int | None, list[bytes]]:
         # The container's name differs by endpoint and is not documented for any of them.

@@ -46,6 +46,7 @@ from vs_st_pipeline.domain.errors import (
     BadAnswer,
     BadKey,
     BadSettings,
+    Blocked,
     Forbidden,
     Internal,
     KeptBack,
@@ -287,8 +288,9 @@ class HttpClient:
 
         Raises:
             KeptBack: `may_leave` said no.
-            TryLater: no connection (NotSent, where it was asked once), no answer in time, busy, down, blocked, or a web
-                page; after all tries.
+            TryLater: no connection (NotSent, where it was asked once), no answer in time, busy, down, blocked (Blocked,
+                where it was asked once), or a web page; after all tries. NotSent too where the run was stopped before
+                the first try left.
             BadKey: 401, or a log-in; Forbidden, which is one: 403.
             Refused: any other 4xx.
             BadAnswer: a redirect elsewhere, a body that is too long, cut short, not JSON, or of another shape.
@@ -398,7 +400,7 @@ class HttpClient:
         with (
             waiting()
         ):  # one wait for both: a permit kept until a CPU slot is free would be used together with many others
-            self._pace.wait()
+            self._take_permit(ask)
             if not all(may_leave() for may_leave in (ask.may_leave, self.guard) if may_leave is not None):
                 return _Failed(self._kept_back(ask))
             ask.left += 1
@@ -416,6 +418,16 @@ class HttpClient:
         if kind is NotSent and not ask.once:  # of several tries the last one says little about the others
             kind = TryLater
         return _Failed(kind(sentence, system=self._system, call=ask.call), again=issubclass(kind, TryLater))
+
+    def _take_permit(self, ask: _Request) -> None:
+        try:
+            self._pace.wait()
+            return
+        except TryLater as error:
+            if ask.left:
+                raise
+            sentence = error.message
+        raise NotSent(sentence, system=self._system, call=ask.call)
 
     def _kept_back(self, ask: _Request) -> KeptBack:
         error = KeptBack("The write was kept back right before it left", system=self._system, call=ask.call)
@@ -469,6 +481,9 @@ class HttpClient:
             return failed(kind, _SENTENCES.get(kind, "The system refused the request"), **more)
         is_page = bool(body) and ("text/html" in headers.get("Content-Type", "").lower() or body.lstrip()[:1] == b"<")
         is_cloudflare = "cf-ray" in headers or headers.get("Server", "").lower().startswith("cloudflare")
+        is_block = is_page and status in _BLOCKS and "cf-ray" in headers and not self._came_through(headers)
+        if ask.once and is_block and not _PASSWORD_FIELD.search(body):
+            return failed(Blocked, _BLOCKED)
         if 300 <= status < 400:
             return failed(*_redirected(headers.get("Location")))
         if status in (408, 425, 429) or status >= 500:
@@ -478,7 +493,9 @@ class HttpClient:
         if is_page and _PASSWORD_FIELD.search(body):
             return failed(BadKey, "The system answered with its log-in page, so it does not accept the key")
         if is_cloudflare and (is_page or (status == 403 and _CLOUDFLARE_TEXT.match(body))):
-            return again(TryLater, "Cloudflare, in front of the system, blocked the request")
+            if ask.once and not is_page:
+                return failed(Blocked, _BLOCKED)
+            return again(TryLater, _BLOCKED)
         # "Not there" may come in any form; another page in place of data says nothing about the record.
         if is_page and status not in NOT_THERE:
             return again(TryLater, "The system answered with a web page instead of data")
@@ -497,6 +514,10 @@ class HttpClient:
         if fault is not None:
             return failed(BadAnswer, f"The answer is of another shape than expected: {fault}")
         return Answer(value, status, server_time, trace_id)
+
+    def _came_through(self, headers: Mapping[str, str]) -> bool:
+        """Say whether an answer has the vendor's own name of the request: then the vendor itself has answered."""
+        return self._trace_header is not None and self._trace_header in headers
 
 
 def digest_of(body: bytes) -> bytes:
@@ -521,6 +542,8 @@ _SENTENCES: Final[Mapping[type[PipelineError], str]] = {
     NotSent: "The system takes no more requests for now",
     BadSettings: "The system no longer serves this version of its interface; set a newer one in the settings",
 }
+_BLOCKS: Final = (403, 429, 503)  # of block pages; any other status behind Cloudflare tells of the system itself
+_BLOCKED: Final = "Cloudflare, in front of the system, blocked the request"
 _CLOCK_STEP: Final = 60.0  # seconds by which a system's own machines may differ
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "vs-st-pipeline"}
 

@@ -7,7 +7,8 @@ create table raw.vinoshipper_sent_orders (
     body varchar using compression zstd,     -- exact JSON; null: reduced, or never read
     body_sha256 varchar,
     read_at timestamp, read_at_real timestamp,
-    row_digest varchar,                      -- of the row of the last search that showed it, when its detail was read
+    row_digest varchar,                      -- of the row of the last search that showed it as it is held
+    row_at_real timestamp,                   -- when that was; if the detail was read since, both are compared anew
     missing_since timestamp,                 -- first of the reads in a row that answered 404
     missing_reads integer not null default 0,
     tries integer not null default 0,        -- reads in a row that said nothing (R40)
@@ -47,6 +48,7 @@ create table staged.shipments (
     problems varchar not null,               -- JSON array of {code, description, type}
     packages varchar not null,               -- JSON array of {carrier, tracking_number}
     total varchar, state varchar, zip5 varchar, ship_date varchar, quantities varchar,
+    age_verified boolean,
     purchased_at timestamp, shipped_at timestamp, delivered_at timestamp, canceled_at timestamp,
     trace_id varchar, read_at timestamp not null
 );
@@ -89,7 +91,8 @@ create table synced.orders (
     sent_hash varchar,                       -- of the read that was sent (6.5)
     told_changes varchar,                    -- sent_hash of the change that was last told
     voided_at timestamp,
-    updated_at timestamp not null
+    updated_at timestamp not null,
+    failed_at timestamp                      -- since when it is failed by the shipper, or kept back: reads end 14 days later
 );
 create table synced.order_notes (
     order_id varchar not null,               -- '' where it is about no order
@@ -116,7 +119,10 @@ create table synced.order_writes (
     at timestamp not null, run_id varchar not null,
     outcome varchar,                         -- null: unknown. done, refused, conflict, not_reached, adopted, missing
     outcome_at timestamp, http_status integer, trace_id varchar,
-    reads integer not null default 0         -- since the try, that did not show it
+    reads integer not null default 0,        -- since the try, that did not show it; one a sync
+    read_run varchar,                        -- run of the last of them
+    missing boolean not null default false,  -- three such reads, the third settle_wait or more after the try
+    seq bigint not null default 0            -- their order
 );
 -- What was written of each order's fulfilment. One accepted POST per order at most, so one mail.
 create table synced.fulfilments (
