@@ -7,7 +7,8 @@ create table raw.vinoshipper_sent_orders (
     body varchar using compression zstd,     -- exact JSON; null: reduced, or never read
     body_sha256 varchar,
     read_at timestamp, read_at_real timestamp,
-    row_digest varchar,                      -- of the row of the last search that showed it, when its detail was read
+    row_digest varchar,                      -- of the row of the last search that showed it as it is held
+    row_at_real timestamp,                   -- when that was; if the detail was read since, both are compared anew
     missing_since timestamp,                 -- first of the reads in a row that answered 404
     missing_reads integer not null default 0,
     tries integer not null default 0,        -- reads in a row that said nothing (R40)
@@ -52,6 +53,8 @@ create table staged.shipments (
     trace_id varchar, read_at timestamp not null
 );
 
+-- Orders that are to be judged because something of them, or of an order linked to them, is new since (4.2).
+create table planned.orders_due (order_id varchar primary key);
 -- What this sync would send, before send_at_most and before any write; and what it would write at Commerce7.
 create table planned.vinoshipper_orders (
     order_id varchar primary key, vs_number varchar not null, action varchar not null,  -- create, update
