@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from importlib import resources
 
+from vs_st_pipeline.connectors.commerce7 import retention, traces
 from vs_st_pipeline.connectors.commerce7.client import Commerce7Client
+from vs_st_pipeline.connectors.commerce7.hooks import HOOKS
 from vs_st_pipeline.connectors.commerce7.names import COMMERCE7, TITLE
 from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
+from vs_st_pipeline.connectors.commerce7.setup import SETUP
 from vs_st_pipeline.connectors.commerce7.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -31,5 +34,10 @@ CONNECTOR = Connector(
     Commerce7Client,
     Commerce7Settings,
     streams=STREAMS,
+    prune=retention.prune,
+    find_named=traces.find_named,
+    find_person=traces.find_person,
     migrations=resources.files(__name__) / "sql",
+    hooks=HOOKS,
+    setup=SETUP,
 )

@@ -27,11 +27,12 @@ class Commerce7Client:
 
     Attributes:
         http: counts all calls.
-        settings: of the merchant.
+        settings: of the merchant. webhooks: what its calls prove themselves by.
     """
 
     def __init__(self, merchant: Merchant, pace: Pace) -> None:
         self.settings = merchant.section(Commerce7Settings)
+        self.webhooks = merchant.webhooks.of(COMMERCE7)
         self.http = HttpClient(
             system=COMMERCE7,
             base_url=self.settings.base_url,

@@ -24,7 +24,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.streams import REDUCED
 from vs_st_pipeline.platform.warehouse.suppression import read_suppressed
-from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, waiting_ids
+from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, unreadable_ids, waiting_ids
 
 TABLE: Final = ORDERS.table
 _CLOCKS_DIFFER: Final = timedelta(minutes=10)  # an `updatedAt` further ahead says nothing about which answer is newer
@@ -326,6 +326,16 @@ def id_of(db: Db, name: str) -> str | None:
 def waits(db: Db, now: datetime) -> set[str]:
     """Return ids of orders that could not be read, and are not asked for again yet (R40)."""
     return waiting_ids(db, STORED, now)
+
+
+def unreadable(db: Db) -> set[str]:
+    """Return ids of the orders whose last read said nothing."""
+    return unreadable_ids(db, STORED)
+
+
+def tried_again(db: Db, now: datetime) -> list[str]:
+    """Return ids of orders that could not be read, and are asked for again now."""
+    return sorted(unreadable_ids(db, STORED) - waiting_ids(db, STORED, now))
 
 
 def looked_at_again(db: Db, now: datetime) -> list[str]:

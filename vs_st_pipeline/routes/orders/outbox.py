@@ -146,7 +146,8 @@ def count_shown(db: Db, write: Write) -> Write:
 def latest(db: Db, order_id: str, calls: Collection[str] = MAKING) -> Write | None:
     """Return the newest write of an order by one of these calls."""
     row = db.row(
-        f"""select {_LIST} from synced.order_writes where order_id = $order_id and list_contains($calls::varchar[], call)
+        f"""select {_LIST} from synced.order_writes
+            where order_id = $order_id and list_contains($calls::varchar[], call)
             order by seq desc, at desc, send_id desc limit 1""",
         {"order_id": order_id, "calls": list(calls)},
     )

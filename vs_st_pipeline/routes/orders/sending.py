@@ -322,15 +322,7 @@ class _Sending:
         return Ended(self.order_id, row, row.state is State.SENT, unknown=is_open)
 
     def _take_number(self, db: Db, row: OrderRow) -> OrderRow:
-        """Record that the number is somebody else's order: never written, and read hourly (6.2)."""
-        if not self.was_failed:
-            self.session.counts.add("failed", self.order_id)
-        now = self.run.now()
-        return ledger.move(
-            db, self.run, row, "settled", "failed: the number is another order's", who=self.who, state=State.FAILED,
-            code=str(ThereCode.NUMBER_TAKEN), says=None, sending_since=None, failed_at=now, reads=0,
-            next_read_at=now + standing.HOURLY, judged_content=self.content,
-        )  # fmt: skip
+        return standing.take_number(self.session, db, row, was_failed=self.was_failed, judged_content=self.content)
 
     def _look_for_plain(self, row: OrderRow, order: ShopOrder, sent: Mapping[str, Any]) -> Ended | None:
         """Look for the bare number before a first create: the shop's own app may have sent it (6.2)."""
@@ -389,16 +381,15 @@ class _Sending:
         if isinstance(answer, Conflict):
             return self._conflict(row, write, answer.http_status, answer.trace_id)
         if isinstance(answer, NotReached):
-            return self._not_reached(row, write, answer.error)
+            self._not_reached(row, write, answer.error)
+            return None
         return self._unknown(row, write, answer)
 
     def _done(self, write: Write, answer: Done) -> Ended:
         heard = Heard(write, answer.http_status, answer.held.trace_id, self.who)
         with self.run.open() as db, db.transaction():
             row = ledger.find(db, [self.order_id])[self.order_id]
-            row = standing.apply(
-                self.session, db, row, answer.held, by="send", heard=heard, was_failed=self.was_failed
-            )
+            row = standing.apply(self.session, db, row, answer.held, by="send", heard=heard, was_failed=self.was_failed)
         evidence.append_end(self.run, replace(write, outcome=str(Outcome.DONE)))
         return Ended(self.order_id, row, row.state is State.SENT)
 
@@ -510,9 +501,7 @@ class _Sending:
                 row = ledger.move(db, self.run, row, "judged", f"waiting: {waits}", **changes)
         return Ended(self.order_id, row, code=str(waits))
 
-    def _waiting(
-        self, row: OrderRow, waits: Waits = Waits.TRY_LATER, *, settled: bool = False
-    ) -> dict[str, Any]:
+    def _waiting(self, row: OrderRow, waits: Waits = Waits.TRY_LATER, *, settled: bool = False) -> dict[str, Any]:
         """Return how a row changes that waits; what failed there, or is not settled, stands as it does."""
         if row.state is State.FAILED and row.code in BY_SHIPPER:
             return {} if self.who else {"judged_content": None}  # it was to go again, and still is

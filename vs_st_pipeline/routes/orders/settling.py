@@ -9,10 +9,11 @@ the try; an update that reads unaccepted after `settle_wait`; what was not reach
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.single_reads import SingleReads
+from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import ledger, outbox, sending, standing
 from vs_st_pipeline.routes.orders.ledger import OrderRow
@@ -33,6 +34,8 @@ def settle(session: OrdersSession, only: Collection[str] | None = None) -> None:
         PipelineError: the shipper is down, or does not accept the key.
     """
     with session.run.open() as db:
+        with db.transaction():
+            _enter(session.run, db)
         orders = _unsettled(db, only)
     reads = SingleReads(len(orders))
     for row in orders:
@@ -77,6 +80,26 @@ def _unsettled(db: Db, only: Collection[str] | None) -> list[OrderRow]:
     )
 
 
+def _enter(run: Run, db: Db) -> None:
+    """Enter orders into the ledger of which only the evidence file knows that they may have been sent."""
+    rows = db.rows(
+        """select s.order_id, s.order_number, s.paid_at, s.first_seen_at, any_value(w.vs_number), min(w.at)
+           from synced.order_writes as w join staged.shop_orders as s using (order_id)
+           where w.outcome is null and w.call in ('create', 'update')
+             and w.order_id not in (select order_id from synced.orders)
+           group by all"""
+    )
+    for order_id, number, paid_at, first_seen_at, vs_number, at in rows:
+        usual: dict[str, Any] = dict.fromkeys(ledger.COLUMNS)
+        usual |= {
+            "order_id": order_id, "order_number": number, "state": State.SENDING, "paid_at": paid_at,
+            "first_seen_at": first_seen_at, "compliance": "not_checked", "problems": "[]", "looked_there": False,
+            "looked_back": False, "reads": 0, "updated_at": run.now(), "vs_number": vs_number, "sending_since": at,
+        }  # fmt: skip
+        ledger.store(db, OrderRow(**usual))
+        ledger.act(db, run, order_id, "seen", f"may have been sent as {vs_number}: so says the evidence file")
+
+
 def _read(session: OrdersSession, reads: SingleReads, row: OrderRow) -> None:
     run = session.run
     with run.open() as db:
@@ -95,7 +118,7 @@ def _read(session: OrdersSession, reads: SingleReads, row: OrderRow) -> None:
         row = ledger.find(db, [row.order_id])[row.order_id]
         row = standing.apply(session, db, row, held, by="settle")
         if held is None and last is not None and last.outcome == Outcome.CONFLICT and row.state is State.SENDING:
-            standing.take_number(session, db, row)
+            row = standing.take_number(session, db, row, was_failed=False)
     _give_up(session, row)
 
 

@@ -28,6 +28,7 @@ create table raw.commerce7_products (
 create table raw.commerce7_passes (
     pass varchar primary key,                -- paid, updated, reconcile
     through timestamp,                       -- newest date seen by a pass that was stored whole
+    since timestamp,                         -- the `start` from which it was walked
     done_at timestamp, done_at_real timestamp,
     date_form varchar not null default 'any'
 );
@@ -36,4 +37,4 @@ create table raw.commerce7_gaps (
     order_number varchar primary key, noticed_at timestamp not null, looked_at timestamp, found boolean not null default false
 );
 -- What is hinted at and not read yet.
-create table raw.commerce7_hints (id varchar primary key, hinted_at timestamp not null, what varchar not null);
+create table raw.commerce7_hints (id varchar primary key, "at" timestamp not null, what varchar not null);

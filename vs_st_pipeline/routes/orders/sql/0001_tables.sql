@@ -53,6 +53,8 @@ create table staged.shipments (
     trace_id varchar, read_at timestamp not null
 );
 
+-- Orders that are to be judged because something of them, or of an order linked to them, is new since (4.2).
+create table planned.orders_due (order_id varchar primary key);
 -- What this sync would send, before send_at_most and before any write; and what it would write at Commerce7.
 create table planned.vinoshipper_orders (
     order_id varchar primary key, vs_number varchar not null, action varchar not null,  -- create, update
