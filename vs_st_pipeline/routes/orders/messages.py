@@ -135,7 +135,8 @@ def plan(session: OrdersSession, db: Db, to_send: Collection[str] = (), only: Co
 def read_back(session: OrdersSession, order_id: str) -> str | None:
     """Return the first line of what our app said last of an order at the shop; None: it said nothing.
 
-    It is asked where "Don't Send" may have been said before a loss (4.1). What is found is kept as told, so that no message asks the same again.
+    It is asked where "Don't Send" may have been said before a loss (4.1). What is found is kept as told, so that no
+    message asks the same again.
 
     Raises:
         PipelineError: the shop does not say it; with 403 or 404 the app may not read messages.
