@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.routes.orders.advice import OF_CODE
+from vs_st_pipeline.routes.orders.sentences import sentence
 
 Record = dict[str, Any]
 
@@ -31,8 +31,7 @@ def _lines(rows: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {len(rows['held'])} orders not to be sent"
     for one in rows["held"]:
         code = one["code"] or ""
-        means = OF_CODE[code].means if code in OF_CODE else ""
-        yield f"    {one['order_number']}  {one['state']}  {code}: {means}".rstrip(": ")
+        yield f"    {one['order_number']}  {one['state']}  {code}: {sentence(code)}"
 
 
 def _body(body: Any) -> list[str]:

@@ -15,6 +15,7 @@ from vs_st_pipeline.domain.phone import mask_email, mask_phone
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import ledger
 from vs_st_pipeline.routes.orders.ledger import OrderRow
+from vs_st_pipeline.routes.orders.sentences import sentence
 from vs_st_pipeline.routes.orders.states import MESSAGES, State
 
 Record = dict[str, Any]
@@ -137,6 +138,12 @@ def unlisted(db: Db, order_id: str) -> Record | None:
         "fulfilment": {"outcome": None, "fulfillment_id": None, "mailed": None, "written_at": None},
         "activity": activity_of(db, order_id),
     }  # fmt: skip
+
+
+def why_of(row: OrderRow) -> str:
+    """Return why an order stands as it does, in a sentence that says what to do."""
+    says = decoded(row.says or "")
+    return sentence(row.code or "", says if isinstance(says, Mapping) else {})
 
 
 def acted(row: OrderRow | None, number: str, *, done: bool, **changed: Any) -> Record:
