@@ -129,7 +129,9 @@ create table synced.fulfilments (
     order_id varchar primary key,
     outcome varchar not null,                -- done, found_there, fulfilled_by_other, refused
     fulfillment_id varchar, mailed boolean, numbers varchar not null default '[]', fulfilled_at timestamp,
-    written_at timestamp, attempts integer not null default 0, next_at timestamp, removed boolean not null default false
+    written_at timestamp, attempts integer not null default 0, next_at timestamp, removed boolean not null default false,
+    packages varchar,                        -- of staged.shipments, as they were then: numbers that change later are told
+    after_change bigint not null default 0   -- the last change at the shop before it: later ones show whether it stands
 );
 -- What was last told to Commerce7 of each order.
 create table synced.order_messages (
