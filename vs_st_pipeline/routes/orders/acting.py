@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.commerce7 import reading, stored
@@ -191,6 +192,7 @@ def _check(session: OrdersSession, order_id: str) -> _Result:
             fulfilling.fulfil(session, session.only)
     elif row is None or row.state is not State.SENDING:
         judging.judge(session)
+        judging.look_first(session)
     row = _row(session, order_id)
     if row is None:
         return _Result(order_id, done=True, says="was paid before `start`, and is never sent", more=_BEFORE_START)
@@ -225,9 +227,13 @@ def _record_voids(session: OrdersSession) -> None:
 def _read_shop(session: OrdersSession, order_id: str) -> None:
     at = time.monotonic()
     if order_id not in session.reads:
-        reading.read_one(session.run, session.shop, order_id, PERSON)
+        reading.read_one(session.run, session.shop, order_id, PERSON, start=_start(session))
         session.reads[order_id] = at
     staging.stage(session)
+
+
+def _start(session: OrdersSession) -> datetime:
+    return session.settings.start_at(session.run.merchant.time_zone)
 
 
 def _row(session: OrdersSession, order_id: str) -> OrderRow | None:
@@ -323,14 +329,15 @@ def _find(session: OrdersSession, word: str, *, asks: bool) -> str | None:
         held = finding.held(db, word, prefix)
     if held is not None or not asks:
         return held
-    at = time.monotonic()
     if finding.is_id(word):
-        found = reading.read_one(run, session.shop, word.lower(), PERSON)
-    else:
-        found = reading.find_number(run, session.shop, finding.plain_number(word, prefix))
+        at = time.monotonic()
+        found = reading.read_one(run, session.shop, word.lower(), PERSON, start=_start(session))
+        session.reads |= {found.id: at} if found is not None else {}
+    else:  # a row of a list may lack what a single read shows, so it is no read of the order
+        number = finding.plain_number(word, prefix)
+        found = reading.find_number(run, session.shop, number, PERSON, start=_start(session))
     if found is None:
         return None
-    session.reads[found.id] = at
     session.only = frozenset([found.id])
     staging.stage(session)
     judging.judge(session)
