@@ -25,7 +25,7 @@ create table raw.catalogues (
     way varchar not null, tried_at timestamp not null, tried_at_real timestamp not null
 );
 -- Orders at Vinoshipper that are hinted at and not read yet.
-create table raw.vinoshipper_order_hints (vs_number varchar primary key, at timestamp not null, event varchar);
+create table raw.vinoshipper_order_hints (vs_number varchar primary key, "at" timestamp not null, event varchar);
 
 create table staged.shop_orders (
     order_id varchar primary key,
