@@ -184,8 +184,8 @@ def write(session: OrdersSession) -> None:
 
 
 def _send(session: OrdersSession) -> None:
-    for order_id in judging.to_send(session):
-        sending.send(session, order_id)
-        session.judged.tried.add(order_id)
+    unsettled = settling.to_send_again(session, session.only)  # what came to nothing is written again (6.4)
+    for ended in sending.each(session, [*unsettled, *judging.to_send(session)]):
+        session.judged.tried.add(ended.order_id)
         if session.run.gives_way():  # a hinted order is not to wait for a club's whole run (R63)
             break
