@@ -92,8 +92,8 @@ def number_in(body: Mapping[str, Any]) -> str | None:
 
 def word(value: object) -> str | None:
     """Return a status in capital letters, in our spelling where it is one of those that are known."""
-    found = status_word(value)
-    return found.strip().upper() if found else None
+    found = status_word(value) or ""
+    return "_".join(found.upper().replace("-", " ").replace("_", " ").split()) or None
 
 
 def compliance_of(

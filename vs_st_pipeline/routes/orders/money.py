@@ -11,7 +11,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
-_LARGEST: Final = 10**12  # cents, or pieces; no order has more, and no sum of some hundred of them leaves 64 bits
+_LARGEST: Final = 10**9  # cents, or pieces: no order has more, and what is multiplied and added up stays exact
 _HUNDRED: Final = Decimal(100)
 _TWO_PLACES: Final = Decimal("0.01")
 
@@ -23,7 +23,7 @@ def whole(value: Any) -> int | None:
     if isinstance(value, float):  # only from a decoder that was set up without Decimal
         value = Decimal(repr(value))
     if isinstance(value, Decimal):
-        if not value.is_finite() or value.adjusted() > 12 or value != value.to_integral_value():
+        if not value.is_finite() or value.adjusted() > 9 or value != value.to_integral_value():
             return None
         value = int(value)
     return value if isinstance(value, int) and abs(value) < _LARGEST else None

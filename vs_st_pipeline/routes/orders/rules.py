@@ -168,7 +168,9 @@ NOT_REQUIRED, FAILED, WAITING = State.NOT_REQUIRED, State.FAILED, State.WAITING
 RULES: Final = (
     Rule(NOT_REQUIRED, "before_start", _when(lambda order, known: order.paid_at < known.settings.start_at(known.zone))),
     Rule(NOT_REQUIRED, "dont_send", _when(lambda order, known: known.dont_send)),
-    Rule(FAILED, ThereCode.FORGOTTEN, _when(lambda order, known: known.forgotten)),  # section 10: of it nothing is left
+    Rule(
+        FAILED, ThereCode.FORGOTTEN.value, _when(lambda order, known: known.forgotten)
+    ),  # section 10: of it nothing is left
     Rule(NOT_REQUIRED, "exchange", _when(lambda order, known: linked.is_exchange(order))),
     Rule(NOT_REQUIRED, "refund", _when(lambda order, known: linked.is_refund(order))),
     Rule(FAILED, "unknown_value", _TYPE),
@@ -195,7 +197,7 @@ RULES: Final = (
         _when(lambda order, known: linked.taken_back(order, known.linked).partly),
         look_first=True,
     ),
-    Rule(WAITING, Waits.TRY_LATER, _unread_links),  # what is not read may be a refund
+    Rule(WAITING, Waits.TRY_LATER.value, _unread_links),  # what is not read may be a refund
     Rule(WAITING, "not_paid", _payment("authorized")),
     Rule(FAILED, "quarantined", _when(lambda order, known: word(order.compliance_status) in ("quarantined", "void"))),
     Rule(FAILED, "partly_fulfilled", _fulfilment("partially fulfilled"), look_first=True),

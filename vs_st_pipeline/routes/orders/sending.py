@@ -56,7 +56,7 @@ from vs_st_pipeline.routes.orders.voiding import void
 if TYPE_CHECKING:
     from vs_st_pipeline.routes.orders.session import OrdersSession
 
-__all__ = ["Ended", "each", "look", "send", "void"]
+__all__ = ["Ended", "each", "look", "send", "send_all", "void"]
 
 PAID_KEYS: Final = ("paid", "isPaid", "Paid")
 DROPPABLE: Final = frozenset(
@@ -103,6 +103,16 @@ def each(session: OrdersSession, order_ids: Iterable[str]) -> Iterator[Ended]:
             reads.went_well()
         else:
             reads.went_wrong(order_id, ended.error)
+
+
+def send_all(session: OrdersSession, order_ids: Iterable[str]) -> list[Ended]:
+    """Send orders as `each` does, up to where a hinted one is not to wait any longer (routes.md R63)."""
+    found = []
+    for ended in each(session, order_ids):
+        found.append(ended)
+        if session.run.gives_way():
+            break
+    return found
 
 
 class _Sending:

@@ -113,16 +113,20 @@ def read_hinted(session: OrdersSession, order_ids: list[str]) -> dict[str, Pipel
 
 def read_there(session: OrdersSession) -> None:
     """Settle what is unknown, and read at the shipper what is hinted at or due."""
-    if session.there is not None:
-        return
-    with session.asking_there():
-        settling.settle(session, session.only)
+    settle(session)
     if session.there is None:
         with session.asking_there():
             _read_hinted_there(session)
     if session.there is None:
         with session.asking_there():
             watching.watch(session, session.only)
+
+
+def settle(session: OrdersSession) -> None:
+    """Read what is unknown of earlier writes at the shipper (6.4)."""
+    if session.there is None:
+        with session.asking_there():
+            settling.settle(session, session.only)
 
 
 def _read_hinted_there(session: OrdersSession) -> None:
@@ -177,13 +181,14 @@ def write(session: OrdersSession) -> None:
             _send(session)
     judging.end_waiting(session)  # whatever was not sent says why
     with session.asking_there():
-        after_sent.look(session, session.only)
+        after_sent.look(session, None if session.only is None else session.only | session.linked)
     if session.writes and session.there is None:
         fulfilling.fulfil(session, session.only)
         messages.tell(session, session.only)
 
 
 def _send(session: OrdersSession) -> None:
+    """Send what an earlier try came to nothing of, and what is ready."""
     unsettled = settling.to_send_again(session, session.only)  # what came to nothing is written again (6.4)
     for ended in sending.each(session, [*unsettled, *judging.to_send(session)]):
         session.judged.tried.add(ended.order_id)

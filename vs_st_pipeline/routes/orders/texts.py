@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 _BREAKS: Final = re.compile("\r\n|[\t\n\x0b\x0c\r\x85\u2028\u2029]")  # a tab parts words as a line break does
+_BLANKS: Final = " \t\xa0\xad\u200b\u200c\u200d\u2060\ufeff"  # at the ends, where nobody sees them
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # and halves of characters that no JSON can hold
 
 
@@ -15,7 +16,7 @@ def clean(text: str | None) -> str | None:
         return None
     if not text.isprintable():
         text = _CONTROLS.sub("", _BREAKS.sub(" ", text))
-    return text.strip() or None
+    return text.strip().strip(_BLANKS).strip() or None
 
 
 def word(text: str | None) -> str:
