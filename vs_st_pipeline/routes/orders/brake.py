@@ -21,9 +21,8 @@ from vs_st_pipeline.domain.brake import Verdict, refusal
 from vs_st_pipeline.domain.errors import Unsafe
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline import verdicts
-from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import judging, ledger, staging
+from vs_st_pipeline.routes.orders import judging, ledger
 from vs_st_pipeline.routes.orders.session import OrdersSession, Ready
 from vs_st_pipeline.routes.orders.systems import SHIPPER, SHOP
 
@@ -132,15 +131,13 @@ def _history(session: OrdersSession) -> list[Verdict]:
     old = _old(session)
     if len(old) <= MOST or session.there is not None:
         return []
-    run, asked = session.run, SingleReads(len(old))
-    missing, held = [], 0
+    asked, held = SingleReads(len(old)), 0
+    missing: list[Ready] = []
     for place, one in enumerate(old):
         if place >= judging.MOST_READS or (place and len(missing) <= MOST and session.over_budget):
             _leave(session, old)
             return []
-        with run.open() as db:
-            staged = staging.find(db, [one.order_id])[one.order_id]
-        there = judging.look_at(session, asked, staged)
+        there = judging.look_at(session, asked, one.order_id)
         if there:
             held += 1
             del session.judged.ready[one.order_id]

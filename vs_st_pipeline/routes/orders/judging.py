@@ -32,7 +32,7 @@ from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.model import SettingsModel
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import ledger, messages, outbox, reads, rules, staging, standing
+from vs_st_pipeline.routes.orders import ledger, messages, outbox, reads, rules, sending, staging
 from vs_st_pipeline.routes.orders.knowing import DONT_SEND, dropped_keys
 from vs_st_pipeline.routes.orders.known import Known
 from vs_st_pipeline.routes.orders.ledger import OrderRow
@@ -395,6 +395,8 @@ def record(session: OrdersSession, db: Db, case: Case, key: str, *, looked: bool
         changes["looked_there"] = True
     if verdict.code != BEFORE_START:
         session.told.held[str(verdict.code)] += 1
+    if row is None and verdict.code == BEFORE_START:
+        return staging.new_row(run, case.staged, **changes)  # only its id is kept
     before = None if row is None else row.state
     if verdict.state in (State.FAILED, State.NOT_REQUIRED) and before is not verdict.state:
         session.counts.add(str(verdict.state), case.id)
@@ -402,8 +404,6 @@ def record(session: OrdersSession, db: Db, case: Case, key: str, *, looked: bool
     if row is None:
         row = staging.new_row(run, case.staged, **changes)
         ledger.store(db, row)
-        if verdict.code == BEFORE_START:
-            return row
         ledger.act(db, run, case.id, "seen", _seen(case))
         ledger.act(db, run, case.id, "judged", text, code=row.code)
         return row
@@ -439,7 +439,7 @@ def _plan(db: Db, run: Run, case: Case, verdict: Verdict) -> None:
            (order_id, vs_number, action, body_hash, lines, total, run_id, planned_at) values (?, ?, ?, ?, ?, ?, ?, ?)""",
         [
             *(case.id, payload.number, "update" if there else "create"),
-            *(sha256(encode(payload.body)).hexdigest(), json.dumps(payload.sent.get("lines"), default=str)),
+            *(sha256(encode(payload.body) or b"").hexdigest(), json.dumps(payload.sent.get("lines"), default=str)),
             *(payload.sent.get("money", {}).get("total"), run.run_id, run.now()),
         ],
     )
@@ -491,7 +491,7 @@ def _look_there(session: OrdersSession) -> None:
     for place, case in enumerate(cases):
         if session.there is not None or (place and session.over_budget):
             return
-        if look_at(session, asked, case.staged) is None:
+        if look_at(session, asked, case.id) is None:
             continue
         with run.open() as db, db.transaction():
             row = ledger.find(db, [case.id])[case.id]
@@ -500,35 +500,27 @@ def _look_there(session: OrdersSession) -> None:
             del judged.looks[case.id]
 
 
-def look_at(session: OrdersSession, asked: SingleReads, staged: Staged) -> bool | None:
+def look_at(session: OrdersSession, asked: SingleReads, order_id: str) -> bool | None:
     """Read an order at the shipper that may have been sent before, and adopt it if it is ours (6.2).
 
     Returns:
         Whether the shipper holds an order of ours; None: that could not be read.
     """
     run = session.run
-    tenant = run.merchant.section(Commerce7Settings).tenant
-    with run.open() as db:
-        row = ledger.find(db, [staged.order_id])[staged.order_id]
-        number = row.vs_number or outbox.number_of(db, row.order_id)
-    number = number or f"{session.settings.prefix(tenant)}-{staged.order_number}"
     try:
-        held = session.desk.look(number)
+        after = sending.look(session, order_id)
     except PipelineError as error:
-        asked.went_wrong(staged.order_id, error)
+        asked.went_wrong(order_id, error)
         session.told.noted["unreadable"] += 1
         return None
     asked.went_well()
-    with run.open() as db, db.transaction():
-        row = ledger.find(db, [staged.order_id])[staged.order_id]
-        # What is adopted stands as it is there: only a change from now on has it judged again.
-        known = replace(row, looked_there=True, judged_content=row.judged_content or staged.content_hash)
-        after = standing.apply(session, db, known, held, by="look")
-        if after.state is State.WAITING:
-            ledger.store(db, replace(after, judged_content=row.judged_content))
-        elif after is known:
-            ledger.store(db, known)
-        return after.state is not State.WAITING
+    if after.state is State.WAITING:
+        return False
+    if after.judged_content is None and after.code != ThereCode.AGE_VERIFICATION:
+        with run.open() as db, db.transaction():  # only what changes from now on has it judged again
+            staged = staging.find(db, [order_id])[order_id]
+            ledger.store(db, replace(after, judged_content=staged.content_hash))
+    return True
 
 
 def _look_back(session: OrdersSession) -> None:
@@ -573,7 +565,7 @@ def end_waiting(session: OrdersSession) -> None:
         code = str(Waits.SHADOW)
     else:
         code = str(Waits.QUEUED) if session.there is None else session.waits_for
-    left = [order_id for order_id in judged.ready if order_id not in judged.tried]
+    left = judged.ready.keys() - (judged.tried if session.there is None else ())
     if not left:
         return
     with session.run.open() as db, db.transaction(), db.batch({"order_id": sorted(left)}) as batch:
@@ -583,6 +575,17 @@ def end_waiting(session: OrdersSession) -> None:
                   and order_id in (select order_id from {batch})""",
             {"code": code, "now": session.run.now()},
         )
+
+
+def body_of(session: OrdersSession, order_id: str) -> dict[str, Any] | None:
+    """Return the body of an order as it would be sent by what is held; None: it may not be sent."""
+    work = _Judging(session, session.judged)
+    with session.run.open() as db:
+        for case in work.load(db, [order_id]):
+            work.decide(case)
+            if case.verdict is not None and case.verdict.payload is not None:
+                return case.verdict.payload.body
+    return None
 
 
 def bodies(session: OrdersSession, db: Db) -> list[tuple[str, str, dict[str, Any]]]:

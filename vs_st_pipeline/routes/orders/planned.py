@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from vs_st_pipeline.connectors.commerce7 import stored
 from vs_st_pipeline.domain.codec import encode
-from vs_st_pipeline.routes.orders import fulfilling, judging, ledger, messages, rules
+from vs_st_pipeline.routes.orders import fulfilling, judging, ledger, messages, rules, settling
 from vs_st_pipeline.routes.orders.session import OrdersSession
 
 BORN = "dateOfBirth"
@@ -30,7 +29,8 @@ def plan(session: OrdersSession) -> None:
             )
         fulfilments = fulfilling.plan(session, db, session.only)
         told = messages.plan(session, db, ready, session.only)
-    session.told.planned |= {"send": len(ready), "fulfil": fulfilments, "messages": told}
+    again = set(settling.to_send_again(session, session.only)) - ready.keys()
+    session.told.planned |= {"send": len(ready) + len(again), "fulfil": fulfilments, "messages": told}
 
 
 def rows(session: OrdersSession) -> dict[str, Any]:
@@ -80,5 +80,5 @@ def _order(one: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
     if BORN in customer:
         customer[BORN] = "given"
         body["customer"] = customer
-    plain: dict[str, Any] = json.loads(encode(body))
+    plain: dict[str, Any] = json.loads(encode(body) or b"{}")
     return {"order_id": order_id, "order_number": number, "body": plain}

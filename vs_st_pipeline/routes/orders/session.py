@@ -139,6 +139,7 @@ class OrdersSession(Session):
     Attributes:
         reads: when this run read an order at the shop, by its id: monotonic seconds, before it was asked.
         only: ids of the orders that a targeted sync or a command is about; None: all.
+        linked: ids of orders that those of `only` say something new of, such as that they are refunded.
         hinted: ids of orders with a hint that waited: their read before a send is younger (rulings, orders 2).
         judged: what may be sent, and what waits for a look, once that was judged.
         verdicts: what the brake (9) found so far; it is asked once, before the first write.
@@ -151,6 +152,7 @@ class OrdersSession(Session):
 
     reads: dict[str, float] = field(default_factory=dict)
     only: frozenset[str] | None = None
+    linked: frozenset[str] = frozenset()
     hinted: set[str] = field(default_factory=set)
     judged: Judged = field(default_factory=Judged)
     verdicts: list[Verdict] = field(default_factory=list)

@@ -113,16 +113,20 @@ def read_hinted(session: OrdersSession, order_ids: list[str]) -> dict[str, Pipel
 
 def read_there(session: OrdersSession) -> None:
     """Settle what is unknown, and read at the shipper what is hinted at or due."""
-    if session.there is not None:
-        return
-    with session.asking_there():
-        settling.settle(session, session.only)
+    settle(session)
     if session.there is None:
         with session.asking_there():
             _read_hinted_there(session)
     if session.there is None:
         with session.asking_there():
             watching.watch(session, session.only)
+
+
+def settle(session: OrdersSession) -> None:
+    """Read what is unknown of earlier writes at the shipper (6.4)."""
+    if session.there is None:
+        with session.asking_there():
+            settling.settle(session, session.only)
 
 
 def _read_hinted_there(session: OrdersSession) -> None:
@@ -177,15 +181,14 @@ def write(session: OrdersSession) -> None:
             _send(session)
     judging.end_waiting(session)  # whatever was not sent says why
     with session.asking_there():
-        after_sent.look(session, session.only)
+        after_sent.look(session, None if session.only is None else session.only | session.linked)
     if session.writes and session.there is None:
         fulfilling.fulfil(session, session.only)
         messages.tell(session, session.only)
 
 
 def _send(session: OrdersSession) -> None:
-    for order_id in judging.to_send(session):
-        sending.send(session, order_id)
-        session.judged.tried.add(order_id)
-        if session.run.gives_way():  # a hinted order is not to wait for a club's whole run (R63)
-            break
+    """Send what an earlier try came to nothing of, and what is ready."""
+    again = settling.to_send_again(session, session.only)
+    ready = [one for one in judging.to_send(session) if one not in again]
+    session.judged.tried |= {one.order_id for one in sending.send_all(session, [*again, *ready])}
