@@ -119,7 +119,7 @@ class Session:
         folder = self.run.warehouse.pace_dir
         fleet_rate = self.run.fleet_rates.get(system)
         fleet = RateLimiter(folder / f"{system}-fleet", fleet_rate) if fleet_rate else None
-        path = limiter_path(folder, system, account.base_url, account.key.reveal())
+        path = limiter_path(folder, system, account.base_url, account.rate_key)
         limiter = RateLimiter(path, account.requests_per_second, fleet=fleet)
         self._limiters += [limiter, *([fleet] if fleet else [])]
         return CancellableLimiter(limiter, self.run.stop)

@@ -13,7 +13,6 @@ from vs_st_pipeline.connectors.commerce7.setup import SETUP
 from vs_st_pipeline.connectors.commerce7.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
-from vs_st_pipeline.platform.settings.secrets import Secret
 
 _WINDOW = 61.0
 """Seconds over which a minute's requests are spread, so that any 60 s as Commerce7 counts them hold no more: of two
@@ -22,9 +21,8 @@ requests that leave so far apart the later one may be up to a second quicker on 
 
 def _account(merchant: Merchant) -> Account:
     settings = merchant.section(Commerce7Settings)
-    # The limit is the tenant's, and the app's secret is the same for all of them.
-    tenant = Secret(settings.tenant, settings.app_secret.reference)
-    return Account(settings.base_url, tenant, settings.requests_per_minute / _WINDOW)
+    rate = settings.requests_per_minute / _WINDOW
+    return Account(settings.base_url, settings.app_secret, rate, limited_by=settings.tenant)
 
 
 CONNECTOR = Connector(

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.commerce7 import stored
+from vs_st_pipeline.connectors.commerce7 import landing, stored
 from vs_st_pipeline.connectors.commerce7.client import Commerce7Client, bad_answer
 from vs_st_pipeline.connectors.commerce7.names import COMMERCE7
 from vs_st_pipeline.connectors.commerce7.order_record import Unreadable, as_text, moment, read_order
@@ -289,13 +289,13 @@ class _Walked:
             self.shown.add(order_id)
             asked[order_id] = asked_at
             by = self.one if self.one is not Pass.RECONCILE or order.paid_at < self._passes.began() else Pass.PAID
-            seen.append(stored.Seen(row, order, by, False, order.paid_at >= start, real))
+            seen.append(landing.Seen(row, order, by, False, order.paid_at >= start, real))
         if not seen and not self._failed:
             return
         with self._run.open() as db, db.transaction():
             known = {one.order.id for one in seen} - set(stored.unheld(db, [one.order.id for one in seen]))
             kept = [one for one in seen if one.keep or one.order.id in known]
-            told = stored.store(db, self._run, kept)
+            told = landing.store(db, self._run, kept)
             failed, self._failed = self._failed, {}
             record_unreadable(db, STORED, failed, self._run.now(), dry_run=self._run.dry_run)
         by_id = {one.order.id: one for one in kept}

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.commerce7 import stored
+from vs_st_pipeline.connectors.commerce7 import landing, stored
 from vs_st_pipeline.connectors.commerce7.client import Commerce7Client, bad_answer
 from vs_st_pipeline.connectors.commerce7.names import COMMERCE7
 from vs_st_pipeline.connectors.commerce7.order_record import (
@@ -26,7 +26,7 @@ from vs_st_pipeline.connectors.commerce7.order_record import (
     read_order,
     stripped_customer,
 )
-from vs_st_pipeline.connectors.commerce7.passes import PassesRead, walk_all
+from vs_st_pipeline.connectors.commerce7.passes import PassesRead, walk_all, walked_since
 from vs_st_pipeline.connectors.commerce7.streams import CUSTOMERS, STORED, STORED_CUSTOMER
 from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.errors import BadRecord, PipelineError, Refused
@@ -124,9 +124,9 @@ def find_number(
         except Unreadable:
             continue
         with run.open() as db, db.transaction():
-            keep = start is None or order.paid_at >= start
-            seen = stored.Seen(row, order, by, False, keep, datetime.now(UTC))
-            return stored.store(db, run, [seen])[order.id].order
+            since = start or walked_since(db)
+            seen = landing.Seen(row, order, by, False, since is None or order.paid_at >= since, datetime.now(UTC))
+            return landing.store(db, run, [seen])[order.id].order
     return None
 
 
@@ -137,7 +137,8 @@ def read_one(
 
     Args:
         by: which read this is, as `first_seen_by` names it: `hint`, `linked`, `gap`, `person`.
-        start: of an order that was paid before it (UTC without zone) and is not known, only id and number are kept.
+        start: of an order that was paid before it (UTC without zone) and is not known, only id and number are kept;
+            None: that of the last pass.
 
     Raises:
         Unreadable: the answer is no order, or one that cannot be used; BadRecord: it is another one.
@@ -150,16 +151,16 @@ def read_one(
     except PipelineError as error:
         if is_not_there(error):
             with run.open() as db, db.transaction():
-                stored.note_gone(db, order_id, run.now())
+                landing.note_gone(db, order_id, run.now())
             return None
         if is_of_one_record(error):
             with run.open() as db, db.transaction():
                 record_unreadable(db, STORED, {order_id: error}, run.now(), dry_run=run.dry_run)
         raise
-    keep = start is None or order.paid_at >= start
     with run.open() as db, db.transaction():
-        seen = stored.Seen(body, order, by, True, keep, datetime.now(UTC))
-        return stored.store(db, run, [seen])[order.id].order
+        since = start or walked_since(db)
+        seen = landing.Seen(body, order, by, True, since is None or order.paid_at >= since, datetime.now(UTC))
+        return landing.store(db, run, [seen])[order.id].order
 
 
 def read_customer(run: Run, client: Commerce7Client, customer_id: str) -> ShopCustomer | None:

@@ -1,5 +1,7 @@
 """Makes the table of the URLs that are taken, from the merchants file and the secrets of the tokens (H1, H5, H14).
 
+It is long because an entry, its URLs and what each of them takes are one table.
+
 Data flow: MerchantsFile -> Own (what each merchant's entry says of its webhooks) -> tokens -> Table.
 
 A table is never changed: a new one takes its place. What a URL has used up of its calls (H6) goes along.
