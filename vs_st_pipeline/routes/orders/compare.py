@@ -44,13 +44,16 @@ def is_ours(order: ShopOrder | Mapping[str, Any], held: HeldOrder, order_id: str
     return _same_zip(order, held) and _same_quantities(order, held)
 
 
-def looks_like(order: ShopOrder | Mapping[str, Any], held: HeldOrder, order_id: str) -> bool:
+def looks_like(order: ShopOrder | Mapping[str, Any], held: HeldOrder, order_id: str | None = None) -> bool:
     """Say whether an order under the bare number of the shop may be this one (`also_look_for: plain`).
 
     That is one that ships to the same ZIP or is of the same quantities, and does not say that it is another one.
+
+    Args:
+        order: as in `is_ours`. order_id: its id at the shop, where `order` does not tell it.
     """
     if held.shop_order_id is not None:
-        return held.shop_order_id == order_id
+        return held.shop_order_id == (order_id or (order.id if isinstance(order, ShopOrder) else None))
     return _same_zip(order, held) or _same_quantities(order, held)
 
 
@@ -94,7 +97,8 @@ def differences(sent: Mapping[str, Any], held: HeldOrder) -> list[Difference]:
     """Return what stands otherwise at the shipper than it was sent, from one cent on (6.6).
 
     Args:
-        sent: what was kept of the order (`Payload.sent`), as it was made or as it was read back from JSON.
+        sent: what was kept of the order (`Payload.sent`), as it was made or read back from JSON; of an adopted order
+            what was read then, which may lack prices.
     """
     found: list[Difference] = []
     if held.quantities is not None:
@@ -109,10 +113,16 @@ def differences(sent: Mapping[str, Any], held: HeldOrder) -> list[Difference]:
     shows_day = held.ship_date is not None or held.tells_ship_date
     if shows_day and (_text(sent.get("ship_date")) or None) != (theirs_day := _iso(held)):
         found.append(Difference("shipDate", _text(sent.get("ship_date")) or None, theirs_day))
-    total = amount(_money(sent).get("total"))
+    total = amount(_money(sent).get("total", sent.get("total")))
     if total is not None and held.total is not None and abs(total - held.total) >= _CENT:
         found.append(Difference("total", f"{total:.2f}", f"{held.total:.2f}"))
     return found
+
+
+def tax_short(held: HeldOrder) -> str | None:
+    """Return the dollars of tax that the shipper reckons above what was sent, and bills; None where there are none."""
+    short = held.taxes_adjusted
+    return f"{-short:.2f}" if short is not None and short <= -_CENT else None
 
 
 def quantities(sent: Mapping[str, Any]) -> dict[str, int]:

@@ -63,7 +63,7 @@ def orders(run: Run, db: Db) -> list[str]:
         """select id from raw.commerce7_hints where what = $what
              and not exists (select 1 from synced.order_writes as w
                              where w.order_id = id and w.system = $system and w.at > $since)
-           order by at, id""",
+           order by "at", id""",
         {"what": ORDER, "system": SHOP, "since": run.now() - RESTS},
     )
     return [row[0] for row in rows]

@@ -28,7 +28,7 @@ MAY_BE_DROPPED: Final = frozenset(
     {"businessName", "sourceUrl", "metaFields", "fees", "disableCustomerNotifications", "paid", "isPaid"}
 )
 """Keys that no page spells; where one is refused, the merchant's orders go without it from then on."""
-NOTES: Final = ("no_birth_date", "no_phone", "ship_date_past")
+NOTES: Final = ("no_birth_date", "no_phone", "ship_date_past", "tax_short")
 
 
 class Unsendable(Exception):
@@ -138,6 +138,8 @@ def build(order: ShopOrder, known: Known) -> Payload:
         **dict.fromkeys(_paid_keys(known.settings, known.dropped_keys), True),
     }
     body = _without(body, known.dropped_keys & MAY_BE_DROPPED - {"paid", "isPaid"})
+    if (short := cents(order.taxes_adjusted)) is not None and short < 0:
+        notes["tax_short"] = f"{dollars(-short)}"
     if "fees" not in body:
         money["fees"] = 0
     return Payload(body["orderNumber"], body, _sent(body, goods, money), notes)

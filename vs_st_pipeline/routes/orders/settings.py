@@ -209,10 +209,8 @@ class OrdersSettings(SettingsModel):
             )
 
     def claims(self, sections: Mapping[str, SettingsModel]) -> Iterator[Claim]:
-        """Yield what no other enabled merchant may have: the tenant, and the prefix in one account of Vinoshipper."""
+        """Yield the prefix of order numbers in one account of Vinoshipper: two would take each other's numbers."""
         tenant, account = tenant_of(sections), sections.get(SHIPPER)
-        if tenant is not None:
-            yield Claim(("tenant", tenant), (SHOP, "tenant"), "tenant")
         prefix = self.number_prefix or (tenant and tenant.upper())
         if isinstance(account, VinoshipperSettings) and prefix:
             key = ("number_prefix", account.base_url.casefold(), digest(account.api_key), prefix)

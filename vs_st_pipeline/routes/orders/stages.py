@@ -203,6 +203,8 @@ def write(session: OrdersSession) -> None:
 
 def _send(session: OrdersSession) -> None:
     """Send what an earlier try came to nothing of, and what is ready."""
-    again = settling.to_send_again(session, session.only)
-    ready = [one for one in judging.to_send(session) if one not in again]
-    session.judged.tried |= {one.order_id for one in sending.send_all(session, [*again, *ready])}
+    unsettled = settling.to_send_again(session, session.only)  # what came to nothing is written again (6.4)
+    for ended in sending.each(session, [*unsettled, *judging.to_send(session)]):
+        session.judged.tried.add(ended.order_id)
+        if session.run.gives_way():  # a hinted order is not to wait for a club's whole run (R63)
+            break

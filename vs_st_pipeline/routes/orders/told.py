@@ -104,7 +104,9 @@ def activity_of(db: Db, order_id: str) -> list[Record]:
     """Return all that happened to an order, oldest first (4.4)."""
     names = ("at", "kind", "text", "code", "who", "run_id", "http_status", "trace_id")
     rows = db.rows(
-        f"select {', '.join(names)} from synced.order_activity where order_id = ? order by seq", [order_id]
+        f"""select {', '.join(f'"{name}"' for name in names)} from synced.order_activity
+            where order_id = ? order by seq""",
+        [order_id],
     )
     found = [dict(zip(names, row, strict=True)) for row in rows]
     return [{**one, "at": time_of(one["at"])} for one in found]

@@ -105,7 +105,7 @@ create table synced.order_notes (
 -- One row per thing that happened, never altered (4.4).
 create table synced.order_activity (
     seq bigint primary key,
-    order_id varchar not null, at timestamp not null, kind varchar not null, text varchar not null, code varchar,
+    order_id varchar not null, "at" timestamp not null, kind varchar not null, text varchar not null, code varchar,
     who varchar not null, run_id varchar not null, http_status integer, trace_id varchar
 );
 -- Everything that changes something elsewhere: its row is committed before the request leaves (6.1). No body is kept.
@@ -116,7 +116,7 @@ create table synced.order_writes (
     body_hash varchar not null,
     about varchar not null default '{}',     -- JSON: of a fulfilment its numbers and date, of a message its first line
     sent_hash varchar, sent varchar,         -- as in synced.orders, of the read that is sent
-    at timestamp not null, run_id varchar not null,
+    "at" timestamp not null, run_id varchar not null,
     outcome varchar,                         -- null: unknown. done, refused, conflict, not_reached, adopted, missing
     outcome_at timestamp, http_status integer, trace_id varchar,
     reads integer not null default 0,        -- since the try, that did not show it; one a sync
@@ -141,4 +141,4 @@ create table synced.order_messages (
     next_at timestamp, refused boolean not null default false
 );
 -- What is remembered of the merchant besides: dropped_keys, prefix, no_messages, alerted notes that were told. JSON.
-create table synced.order_facts (name varchar primary key, value varchar not null, at timestamp not null);
+create table synced.order_facts (name varchar primary key, value varchar not null, "at" timestamp not null);
