@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.commerce7 import reading
+from vs_st_pipeline.connectors.commerce7 import reading, stored
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.pipeline.once.schedule import write_next_due
 from vs_st_pipeline.pipeline.own_commands import Told
@@ -32,18 +33,21 @@ from vs_st_pipeline.routes.orders import (
     stages,
     staging,
     standing,
+    voiding,
 )
-from vs_st_pipeline.routes.orders.advice import OF_CODE
+from vs_st_pipeline.routes.orders.ended import UNSETTLED, Ended
+from vs_st_pipeline.routes.orders.knowing import DONT_SEND, known_of
 from vs_st_pipeline.routes.orders.ledger import OrderRow
-from vs_st_pipeline.routes.orders.rules import PASSABLE, sentence
+from vs_st_pipeline.routes.orders.payload import Unsendable, build
+from vs_st_pipeline.routes.orders.rules import PASSABLE
 from vs_st_pipeline.routes.orders.session import OrdersSession, open_session
 from vs_st_pipeline.routes.orders.stage_names import PUSH
-from vs_st_pipeline.routes.orders.states import State
-from vs_st_pipeline.routes.orders.told import acted, decoded
+from vs_st_pipeline.routes.orders.states import BY_SHIPPER, State
+from vs_st_pipeline.routes.orders.sentences import sentence
+from vs_st_pipeline.routes.orders.told import acted, why_of
 
 Record = dict[str, Any]
 
-DONT_SEND: Final = "dont_send"
 SHADOW: Final = "shadow"
 PERSON: Final = "person"
 """Why an order is read, as the connector keeps it; and the kind of an activity that a person caused."""
@@ -53,8 +57,10 @@ _SETTLED_BY_READING: Final = (outbox.CREATE, outbox.UPDATE, outbox.CANCEL)
 class _Result:
     """What came of one order: `done` decides the exit code."""
 
-    def __init__(self, order_id: str, *, done: bool, says: str, more: Record | None = None) -> None:
-        self.order_id, self.done, self.says, self.more = order_id, done, says, more or {}
+    def __init__(
+        self, order_id: str, *, done: bool, says: str, more: Record | None = None, error: PipelineError | None = None
+    ) -> None:
+        self.order_id, self.done, self.says, self.more, self.error = order_id, done, says, more or {}, error
 
 
 Each = Callable[[OrdersSession, str], _Result]
@@ -105,17 +111,13 @@ def _send(session: OrdersSession, order_id: str, accept: frozenset[str]) -> _Res
         return _Result(order_id, done=True, says=f"was sent already, as {row.vs_number}")
     if row is not None and row.state is State.VOIDED:
         return _Result(order_id, done=False, says="is voided, which is final; place a new order at Commerce7")
-    if not session.writes:
-        return _Result(
-            order_id, done=False, says="is not sent: `mode` is `shadow`, so nothing is written", more={"code": SHADOW}
-        )
-    sending.send(session, order_id, accept=accept, who=session.run.who)
-    row = _row(session, order_id)
-    if row is None:
+    ended = sending.send(session, order_id, accept=accept, who=session.run.who)
+    if ended.row is None:
         return _Result(order_id, done=False, says="was paid before `start`, and is never sent", more=_BEFORE_START)
-    if row.state is State.SENT:
-        return _Result(order_id, done=True, says=f"is sent, as {row.vs_number}")
-    return _Result(order_id, done=False, says=f"is not sent: {_why(row)}")
+    if ended.done:
+        return _Result(order_id, done=True, says=f"is sent, as {ended.row.vs_number}")
+    says, more = f"is not sent: {_why(ended)}", {"code": ended.why}
+    return _Result(order_id, done=False, says=says, more=more, error=ended.error)
 
 
 _BEFORE_START: Final = {"state": str(State.NOT_REQUIRED), "message": "Not Required to Send", "code": "before_start"}
@@ -136,9 +138,17 @@ def _dont_send(session: OrdersSession, order_id: str) -> _Result:
             return _Result(order_id, done=False, says=says)
         ledger.move(
             db, run, row, PERSON, "not to be sent", state=State.NOT_REQUIRED, code=DONT_SEND, says=None,
-            **standing.kept_back(run, row),
+            **_to_be_read(session, row),
         )  # fmt: skip
     return _Result(order_id, done=True, says="is not sent, for good; `vs-st orders send` lifts that")
+
+
+def _to_be_read(session: OrdersSession, row: OrderRow) -> Record:
+    """Return when an order that is kept back is read at Vinoshipper: only where that may hold it unaccepted (4.2)."""
+    if row.state is not State.FAILED or row.code not in BY_SHIPPER:
+        return {"next_read_at": None}
+    now = session.run.now()
+    return {"failed_at": now, "reads": 0, "next_read_at": now + standing.first_gap(DONT_SEND)}
 
 
 _NOT_TO_KEEP_BACK: Final = {
@@ -156,14 +166,11 @@ def _void(session: OrdersSession, order_id: str, reason: str) -> _Result:
         failed = row is not None and row.state is State.FAILED
         says = "was not sent, so there is nothing to void" + ("; use `vs-st orders dont-send`" if failed else "")
         return _Result(order_id, done=False, says=says, more=_BEFORE_START if row is None else None)
-    if not session.writes:
-        return _Result(order_id, done=False, says="is not voided: `mode` is `shadow`, so nothing is written")
-    ended = sending.void(session, order_id, reason)
-    row = _row(session, order_id)
-    assert row is not None
-    if row.state is State.VOIDED:
+    ended = sending.void(session, order_id, reason, who=session.run.who)
+    if ended.done:
         return _Result(order_id, done=True, says="is voided: Vinoshipper shows it cancelled")
-    return _Result(order_id, done=False, says=f"is not voided: {ended.says}")
+    says, more = f"is not voided: {_why(ended)}", {"code": ended.why}
+    return _Result(order_id, done=False, says=says, more=more, error=ended.error)
 
 
 def _check(session: OrdersSession, order_id: str) -> _Result:
@@ -185,6 +192,7 @@ def _check(session: OrdersSession, order_id: str) -> _Result:
             fulfilling.fulfil(session, session.only)
     elif row is None or row.state is not State.SENDING:
         judging.judge(session)
+        judging.look_first(session)
     row = _row(session, order_id)
     if row is None:
         return _Result(order_id, done=True, says="was paid before `start`, and is never sent", more=_BEFORE_START)
@@ -193,13 +201,19 @@ def _check(session: OrdersSession, order_id: str) -> _Result:
 
 def _ask_compliance(session: OrdersSession, order_id: str) -> _Result:
     """Ask whether an order would be compliant; nothing else is asked, and nothing changes."""
-    body = judging.body_of(session, order_id)
-    if body is None:
-        row = _row(session, order_id)
-        why = _why(row) if row is not None else "it was paid before `start`"
-        return _Result(order_id, done=False, says=f"cannot be asked about: {why}")
+    with session.run.open() as db:
+        row = ledger.find(db, [order_id]).get(order_id)
+        order = stored.load(db, [order_id]).get(order_id)
+        known = None if order is None else known_of(session, db, order, row)
+    if order is None or known is None:
+        return _Result(order_id, done=False, says="cannot be asked about: nothing of it is held but its number")
+    try:
+        body = build(order, known).body
+    except Unsendable as fault:
+        return _Result(order_id, done=False, says=f"cannot be asked about: {sentence(fault.code, fault.says)}")
     answer = session.desk.check_compliance(body)
-    verdict = {True: "compliant", False: "not compliant"}.get(answer.get("isCompliant"), "not said")
+    says = answer.get("isCompliant")
+    verdict = "compliant" if says is True else "not compliant" if says is False else "not said"
     return _Result(order_id, done=True, says=f"Vinoshipper says: {verdict}", more={"compliance": answer})
 
 
@@ -213,9 +227,13 @@ def _record_voids(session: OrdersSession) -> None:
 def _read_shop(session: OrdersSession, order_id: str) -> None:
     at = time.monotonic()
     if order_id not in session.reads:
-        reading.read_one(session.run, session.shop, order_id, PERSON)
+        reading.read_one(session.run, session.shop, order_id, PERSON, start=_start(session))
         session.reads[order_id] = at
     staging.stage(session)
+
+
+def _start(session: OrdersSession) -> datetime:
+    return session.settings.start_at(session.run.merchant.time_zone)
 
 
 def _row(session: OrdersSession, order_id: str) -> OrderRow | None:
@@ -232,13 +250,27 @@ def _number(session: OrdersSession, order_id: str, row: OrderRow | None) -> str 
     return None if number is None else f"{show.prefix_of(session.run.merchant)}-{number}"
 
 
-def _why(row: OrderRow) -> str:
-    """Return why an order is not sent, and what to do, in sentences."""
-    if row.state is State.SENDING:
-        return "whether Vinoshipper has it is not known yet; it is looked for in every sync"
-    code = row.code or ""
-    do = OF_CODE[code].do if code in OF_CODE else ""
-    return f"({code}) {sentence(code, decoded(row.says or '') or {})}" + (f" What to do: {do}" if do else "")
+_NOT_DONE: Final = {
+    UNSETTLED: "whether Vinoshipper has taken an earlier write is not known yet; it is looked for in every sync",
+    SHADOW: "`mode` is `shadow`, so nothing is written",
+    voiding.SHIPPED: "it is on its way already",
+    voiding.REFUSED: "Vinoshipper refused to cancel it; look at it there",
+    voiding.NOT_THERE: "Vinoshipper does not show it",
+    voiding.NOT_SENT: "it was not sent",
+    "void_unknown": "Vinoshipper does not show it cancelled yet; it is looked for in every sync, and not asked twice",
+}
+
+
+def _why(ended: Ended) -> str:
+    """Return why something was not done, and what to do, in a sentence that begins with the code."""
+    code = ended.why or ""
+    if code in _NOT_DONE:
+        says = _NOT_DONE[code]
+    elif ended.row is not None and ended.row.code == code and code:
+        says = why_of(ended.row)
+    else:
+        says = "whether Vinoshipper has it is not known yet; it is looked for in every sync"
+    return f"({code}) {says}" if code else says
 
 
 def _how(run: Run, row: OrderRow) -> str:
@@ -297,14 +329,15 @@ def _find(session: OrdersSession, word: str, *, asks: bool) -> str | None:
         held = finding.held(db, word, prefix)
     if held is not None or not asks:
         return held
-    at = time.monotonic()
     if finding.is_id(word):
-        found = reading.read_one(run, session.shop, word.lower(), PERSON)
-    else:
-        found = reading.find_number(run, session.shop, finding.plain_number(word, prefix))
+        at = time.monotonic()
+        found = reading.read_one(run, session.shop, word.lower(), PERSON, start=_start(session))
+        session.reads |= {found.id: at} if found is not None else {}
+    else:  # a row of a list may lack what a single read shows, so it is no read of the order
+        number = finding.plain_number(word, prefix)
+        found = reading.find_number(run, session.shop, number, PERSON, start=_start(session))
     if found is None:
         return None
-    session.reads[found.id] = at
     session.only = frozenset([found.id])
     staging.stage(session)
     judging.judge(session)
@@ -326,6 +359,7 @@ def _told(
         lines.append(f"{orders[-1]['order_number']} {said}")
         if "compliance" in more:
             lines += [f"  {line}" for line in _shown(more["compliance"])]
+    error = error or next((one.error for one in results if one.error is not None), None)
     well = error is None and all(one["done"] for one in orders)
     return Told({"merchant": run.merchant.id, "orders": orders}, lines, well=well, error=error)
 

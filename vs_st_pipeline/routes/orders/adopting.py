@@ -41,7 +41,7 @@ def looks_like(held: HeldOrder, order_id: str, like: Expected) -> bool:
     """Say whether an order under the shop's bare number is ours: by the same ZIP, or the same quantities (6.2)."""
     if held.shop_order_id is not None:
         return held.shop_order_id == order_id
-    return like is not None and compare.looks_like(like, held)
+    return like is not None and compare.looks_like(like, held, order_id)
 
 
 def as_sent(held: HeldOrder) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def look(session: OrdersSession, only: Collection[str] | None = None) -> None:
     """
     run = session.run
     with run.open() as db:
-        rows, through = _candidates(db, run.run_id, run.now())
+        rows, through = _candidates(db, run.run_id)
         if only is not None:
             rows = [row for row in rows if row.order_id in only]
     to_void = []
@@ -57,7 +57,7 @@ def look(session: OrdersSession, only: Collection[str] | None = None) -> None:
             _void(session, order_id, reason)
 
 
-def _candidates(db: Db, run_id: str, now: Any) -> tuple[list[OrderRow], int]:
+def _candidates(db: Db, run_id: str) -> tuple[list[OrderRow], int]:
     """Return the sent orders of which something may be new, and the number of the last change at the shop.
 
     Those are orders that changed at the shop since the last look, or one that is linked to them did; that were sent
@@ -84,7 +84,7 @@ def _candidates(db: Db, run_id: str, now: Any) -> tuple[list[OrderRow], int]:
 
 def _look_at(session: OrdersSession, db: Db, row: OrderRow) -> str | None:
     """Note what holds of one order, inside the caller's transaction; returns why it is to be voided, or None."""
-    run, order_id = session.run, row.order_id
+    order_id = row.order_id
     row = ledger.find(db, [order_id])[order_id]
     if row.state is not State.SENT:
         return None
@@ -96,7 +96,7 @@ def _look_at(session: OrdersSession, db: Db, row: OrderRow) -> str | None:
     if order is None:
         return None
     if row.sent_hash is not None and content.sent_hash(order) != row.sent_hash:
-        names = ", ".join(content.changed_fields(row.sent, order)) or "content"
+        names = ", ".join(content.changed_fields(row.sent_hash, order)) or "content"
         _note(session, db, row, CHANGED, names, f"changed at Commerce7 after it was sent: {names}")
     else:
         ledger.unnote(db, order_id, [CHANGED])
@@ -109,7 +109,6 @@ def _look_at(session: OrdersSession, db: Db, row: OrderRow) -> str | None:
     else:
         _note(session, db, row, REFUNDED, refund, f"{refund.lower()} at Commerce7 after it was sent")
         return refund
-    assert run
     return None
 
 
@@ -131,7 +130,7 @@ def _note(session: OrdersSession, db: Db, row: OrderRow, word: str, says: str, t
 
 def _void(session: OrdersSession, order_id: str, reason: str) -> None:
     """Void an order; one that could not be voided is tried again with growing gaps, one in doubt is only read."""
-    from vs_st_pipeline.routes.orders import sending
+    from vs_st_pipeline.routes.orders import voiding
 
     run, name = session.run, f"void_tried:{order_id}"
     with run.open() as db:
@@ -141,7 +140,7 @@ def _void(session: OrdersSession, order_id: str, reason: str) -> None:
         row = ledger.find(db, [order_id]).get(order_id)
     if row is None or row.state is not State.SENT or str(tried.get("next_at", "")) > run.now().isoformat():
         return
-    sending.void(session, order_id, reason)
+    voiding.void(session, order_id, reason)
     with run.open() as db, db.transaction():
         attempts = int(tried.get("attempts", 0)) + 1
         at = run.now() + max(gap_after(attempts + 1), gap_after(2))

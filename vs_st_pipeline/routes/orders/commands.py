@@ -12,7 +12,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.orders import acting, finding, plan_lines, products, retry, show, sync, told
-from vs_st_pipeline.routes.orders.advice import OF_CODE
+from vs_st_pipeline.routes.orders.sentences import CODES
 from vs_st_pipeline.routes.orders.states import NOTES, State
 from vs_st_pipeline.routes.orders.systems import NAME, SHOP
 
@@ -71,8 +71,8 @@ def _condition(run: Run, typed: Typed) -> tuple[str, Record]:
         where.append("state = $state")
         given["state"] = state
     if (code := typed["code"]) is not None:
-        if code not in OF_CODE:
-            raise BadArguments(f"there is no such code; there are {', '.join(OF_CODE)}")
+        if code not in CODES:
+            raise BadArguments(f"there is no such code; there are {', '.join(sorted(CODES))}")
         where.append("code = $code")
         given["code"] = code
     if (note := typed["noted"]) is not None:

@@ -52,3 +52,19 @@ class Ended:
     def why(self) -> str | None:
         """Return the code that people are told."""
         return self.code or (None if self.row is None else self.row.code)
+
+    @property
+    def says(self) -> str:
+        """Return why it did not come to what was wanted, for people."""
+        return _SAYS.get(self.why or "", f"the order is {self.state or 'not known'}, {self.why or 'no code'}")
+
+
+_SAYS = {
+    UNSETTLED: "it is not known yet what became of an earlier write; a later sync reads it",
+    "void_unknown": "Vinoshipper does not show it cancelled yet; a later sync reads it",
+    "shipped": "it is shipped",
+    "refused": "Vinoshipper refused to cancel it",
+    "missing_there": "Vinoshipper does not show this order",
+    "not_sent": "it is not sent; use dont-send",
+    "shadow": "nothing is written in this mode",
+}

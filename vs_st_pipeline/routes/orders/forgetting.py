@@ -3,18 +3,15 @@
 Data flow: an e-mail, a phone, a customer's id -> their orders -> raw.forgotten (ids), every body, problems, details.
 
 So nothing is ever sent twice because of it, and what is still to be sent becomes failed `forgotten` (orders.md 10). An
-order is kept out by its own id, never by its person: what that person orders later is new business, and is sent. So
-neither e-mail nor phone keeps out anything here.
+order is kept out by its own id, never by its person: what that person orders later is new business, and is sent.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from vs_st_pipeline.connectors.commerce7.names import TITLE
+from vs_st_pipeline.connectors.commerce7.streams import STORED, STORED_CUSTOMER
 from vs_st_pipeline.connectors.vinoshipper.names import TITLE as SHIPPER_TITLE
 from vs_st_pipeline.domain.emails import email_key, is_usable
 from vs_st_pipeline.pipeline import erasure
@@ -28,11 +25,6 @@ from vs_st_pipeline.routes.orders import finding, ledger
 from vs_st_pipeline.routes.orders.session import SYSTEMS
 from vs_st_pipeline.routes.orders.states import State, ThereCode
 
-ERASED: Final = "erased_order"
-"""The kind under which ids of erased orders are kept out; no stream has it, so no row is deleted by it: they stay."""
-CUSTOMER: Final = "erased_customer"
-"""Likewise of customers of the shop: they are read again for what they order later."""
-
 
 def _names_of(person: Person) -> Identifiers | None:
     """Return what names the person here; None where it is no e-mail, no phone, and no customer of the shop."""
@@ -41,7 +33,7 @@ def _names_of(person: Person) -> Identifiers | None:
     if person.phone is not None:
         return Identifiers(phones={name}) if (name := phone_name(person.phone)) else None
     if person.customer is not None and finding.is_id(person.customer):
-        return Identifiers(records={CUSTOMER: {person.customer.lower()}})
+        return Identifiers(records={STORED_CUSTOMER: {person.customer.lower()}})
     return None
 
 
@@ -50,131 +42,44 @@ def _spellings(address: str) -> set[str]:
     return {key, key.casefold(), address.strip().casefold()}
 
 
-# --- who is in an order -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """What names people in an order. phones: of the buyer. recipients: phones of whom it goes to."""
-
-    order_id: str
-    customer_id: str | None
-    emails: frozenset[str]
-    phones: frozenset[str]
-    recipients: frozenset[str]
-
-
-def _in_orders(db: Db) -> Iterator[_Named]:
-    for order_id, text in db.rows("select id, body from raw.commerce7_orders where body is not null"):
-        body = _object(json.loads(text))
-        buyer, bill, ship = (_object(body.get(key)) for key in ("customer", "billTo", "shipTo"))
-        customer = body.get("customerId") or buyer.get("id")
-        yield _Named(
-            order_id,
-            str(customer).lower() if customer else None,
-            frozenset(_emails(buyer)),
-            frozenset([*_phones(buyer), *_phone(bill.get("phone"))]),
-            frozenset(_phone(ship.get("phone"))),
-        )
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _listed(value: Any, key: str) -> Iterator[str]:
-    for one in value if isinstance(value, list) else ():
-        if isinstance(found := _object(one).get(key), str):
-            yield found
-
-
-def _emails(person: Mapping[str, Any]) -> Iterator[str]:
-    for email in _listed(person.get("emails"), "email"):
-        yield from _spellings(email)
-
-
-def _phones(person: Mapping[str, Any]) -> Iterator[str]:
-    for phone in _listed(person.get("phones"), "phone"):
-        yield from _phone(phone)
-
-
-def _phone(value: Any) -> Iterator[str]:
-    if isinstance(value, str) and (name := phone_name(value)) is not None:
-        yield name
-
-
-def _find(db: Db, found: Identifiers) -> None:
-    """Add the orders that a person bought, by e-mail, phone or customer; and those that go to the person's phone.
-
-    A buyer leads to all of their orders; whom an order goes to leads to that order alone.
-    """
-    customers = found.of(CUSTOMER)
-    for id_, text in db.rows("select id, body from raw.commerce7_customers where body is not null"):
-        person = _object(json.loads(text))
-        if not found.emails.isdisjoint(_emails(person)) or not found.phones.isdisjoint(_phones(person)):
-            customers.add(id_)
-    orders = list(_in_orders(db))
-    for one in orders:
-        if not (found.emails.isdisjoint(one.emails) and found.phones.isdisjoint(one.phones)):
-            found.of(ERASED).add(one.order_id)
-            customers.update([one.customer_id] if one.customer_id else [])
-        elif not found.phones.isdisjoint(one.recipients):
-            found.of(ERASED).add(one.order_id)
-    found.of(ERASED).update(one.order_id for one in orders if one.customer_id in customers)
-
-
 # --- what goes --------------------------------------------------------------------------------------------------------
 
 
 def _erase(db: Db, forgotten: Suppressed) -> int:
-    """Erase what names people in the orders that are to be, inside the caller's transaction; returns how many."""
+    """Erase what names people in the orders that are to be, inside the caller's transaction; returns how many.
+
+    What the shop said of them is deleted by its stream. What was staged and decided stays, without anybody's data.
+    """
     if not forgotten:
         return 0
-    ids = [
-        row[0]
-        for row in db.rows(
-            """select id from raw.commerce7_orders where body is not null
-               union select order_id from staged.shop_orders where not erased
-               union select order_id from synced.orders where problems <> '[]' or state in ('waiting', 'failed')"""
-        )
-        if forgotten.knows(ERASED, row[0])
-    ]
-    gone = [row[0] for row in db.rows("select id from raw.commerce7_customers") if forgotten.knows(CUSTOMER, row[0])]
-    if gone:
-        db.execute("delete from raw.commerce7_customers where list_contains($ids::varchar[], id)", {"ids": gone})
+    rows = db.rows(
+        "select order_id from staged.shop_orders where not erased union select order_id from synced.orders where "
+        "problems <> '[]'"
+    )
+    ids = sorted(row[0] for row in rows if forgotten.knows(STORED, row[0]))
     if not ids:
-        return len(gone)
-    given = {"ids": sorted(ids), "reduced": REDUCED}
-    db.execute(
-        """update raw.commerce7_orders set body = null, body_sha256 = $reduced, kept = null
-           where list_contains($ids::varchar[], id)""",
-        given,
-    )
-    db.execute(
-        """update raw.vinoshipper_sent_orders set body = null, body_sha256 = $reduced
-           where vs_number in (select vs_number from synced.orders where list_contains($ids::varchar[], order_id)
-                               union select vs_number from staged.shipments
-                               where list_contains($ids::varchar[], order_id))""",
-        given,
-    )
-    of_these = {"ids": given["ids"]}
-    db.execute(
-        """update staged.shop_orders set erased = true, customer_id = null
-           where list_contains($ids::varchar[], order_id)""",
-        of_these,
-    )
-    for sql in (
-        "update staged.shipments set problems = '[]', zip5 = null where list_contains($ids::varchar[], order_id)",
-        "update synced.orders set problems = '[]' where list_contains($ids::varchar[], order_id)",
-        "update synced.order_notes set says = '' where list_contains($ids::varchar[], order_id)",
-        "delete from planned.vinoshipper_orders where list_contains($ids::varchar[], order_id)",
-        "delete from planned.commerce7_orders where list_contains($ids::varchar[], order_id)",
-    ):
-        db.execute(sql, of_these)
-    return len(ids) + len(gone)
+        return 0
+    with db.batch({"order_id": ids}) as batch:
+        theirs = f"order_id in (select order_id from {batch})"
+        numbers = f"""select vs_number from synced.orders where {theirs} and vs_number is not null
+                      union select vs_number from staged.shipments where {theirs}"""
+        db.execute(
+            f"update raw.vinoshipper_sent_orders set body = null, body_sha256 = ? where vs_number in ({numbers})",
+            [REDUCED],
+        )
+        for sql in (
+            "update staged.shop_orders set erased = true, customer_id = null",
+            "update staged.shipments set problems = '[]', zip5 = null",
+            "update synced.orders set problems = '[]'",
+            "update synced.order_notes set says = ''",
+            "delete from planned.vinoshipper_orders",
+            "delete from planned.commerce7_orders",
+        ):
+            db.execute(f"{sql} where {theirs}")
+    return len(ids)
 
 
-OWN: Final = OwnTraces(_find, _erase)
+OWN: Final = OwnTraces(erase=_erase)
 
 
 def begin(run: Run) -> None:
@@ -189,19 +94,20 @@ def finish(run: Run) -> None:
 
 
 def _give_up_unsent(run: Run) -> None:
-    """Let the erased orders fail that were not sent: there is nothing to send them with any more."""
+    """Let the erased orders fail that were not sent: there is nothing to send them with any more.
+
+    What may be at Vinoshipper is settled by reading first.
+    """
     with run.open() as db:
-        if db.value("select 1 from staged.shop_orders where erased limit 1") is None:
-            return
         ids = [
             row[0]
             for row in db.rows(
                 """select o.order_id from synced.orders as o join staged.shop_orders as s using (order_id)
-                   where s.erased and o.state in ('waiting', 'failed') and o.code is distinct from $code
+                   where s.erased and o.state in ('waiting', 'failed') and o.code is distinct from ?
                      and not exists (select 1 from synced.order_writes as w
                                      where w.order_id = o.order_id and w.outcome is null
                                        and w.call in ('create', 'update', 'cancel'))""",
-                {"code": str(ThereCode.FORGOTTEN)},
+                [str(ThereCode.FORGOTTEN)],
             )
         ]
         if not ids:
@@ -218,7 +124,7 @@ def _give_up_unsent(run: Run) -> None:
 
 
 def _counted(run: Run, stored: erasure.Stored) -> dict[str, int]:
-    ids = sorted(stored.traces.of(ERASED))
+    ids = sorted(stored.traces.of(STORED))
     with run.open() as db:
         unsettled = db.value(
             """select count(*) from synced.order_writes
@@ -227,7 +133,7 @@ def _counted(run: Run, stored: erasure.Stored) -> dict[str, int]:
         )
     return {
         "orders": len(ids),
-        "customers": len(stored.traces.of(CUSTOMER)),
+        "customers": len(stored.traces.of(STORED_CUSTOMER)),
         "unsettled_writes": int(unsettled),
         "files_set_aside": len(stored.set_aside),
     }
@@ -251,10 +157,10 @@ def there(run: Run, person: Person) -> list[str]:
     """Say under which numbers the person's orders are at both systems."""
     traces = erasure.find(run, _names_of(person) or Identifiers(), SYSTEMS, OWN).traces
     with run.open() as db:
-        rows = list(ledger.find(db, traces.of(ERASED)).values())
+        rows = list(ledger.find(db, traces.of(STORED)).values())
         numbers = db.rows(
             "select order_number from staged.shop_orders where list_contains($ids::varchar[], order_id) order by 1",
-            {"ids": sorted(traces.of(ERASED))},
+            {"ids": sorted(traces.of(STORED))},
         )
     lines = [f"{TITLE} has the orders {', '.join(row[0] for row in numbers)}: erase the customer there."] * bool(numbers)
     held = sorted(row.vs_number for row in rows if row.vs_number)

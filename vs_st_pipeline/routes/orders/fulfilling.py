@@ -1,6 +1,6 @@
 """Fulfills an order at the shop once its parcel was scanned, so that its customer is mailed once (orders.md 7.2, 7.3).
 
-Data flow: the ledger, staged.shipments -> the order, read at the shop -> at most one accepted POST -> synced.fulfilments.
+Data flow: the ledger, staged.shipments -> the order, read at the shop -> at most one POST -> synced.fulfilments.
 
 The order is read first, always: whatever stands there already is taken for done, so a lost ledger writes nothing a
 second time. The outbox row is committed before the POST leaves. Where its answer says nothing, the shop is the witness
@@ -14,21 +14,22 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from vs_st_pipeline.connectors.commerce7 import reading, stored, writing
 from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.order_desk import NotReached, RefusedWrite, UnknownOutcome
 from vs_st_pipeline.domain.shop_order import ShopFulfilment, ShopOrder
 from vs_st_pipeline.domain.single_reads import SingleReads, gap_after
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import after_sent, ledger, outbox
 from vs_st_pipeline.routes.orders.ledger import OrderRow
-from vs_st_pipeline.routes.orders.linked import is_above_zero, whole
+from vs_st_pipeline.routes.orders.money import is_above_zero, whole
 from vs_st_pipeline.routes.orders.outbox import Outcome, Write
-from vs_st_pipeline.routes.orders.states import Stage, State
+from vs_st_pipeline.routes.orders.states import Stage
 from vs_st_pipeline.routes.orders.systems import SHOP
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ SHIPPED, PICKED_UP = "Shipped", "Picked Up"
 CARRIERS: Final = {"UPS": "UPS", "FEDEX": "FedEx", "GLS": "GSO"}
 MAILED_WITHIN: Final = timedelta(days=5)
 DONE, FOUND_THERE, BY_OTHER, REFUSED = "done", "found_there", "fulfilled_by_other", "refused"
-NO_RETURN = "returned_first"
+MOST_TRIES: Final = 3  # in one sync, of a write that certainly was not taken
+_LOOKED: Final = "fulfilments_looked"  # fact: the last change at the shop that was looked at
 
 
 def fulfil(session: OrdersSession, only: Collection[str] | None = None) -> None:
@@ -154,7 +156,7 @@ def parcel_of(db: Db, row: OrderRow) -> Parcel | None:
     told = json.loads(packages)
     numbers = tuple(dict.fromkeys(one["tracking_number"].strip() for one in told if one.get("tracking_number")))
     carriers = [one["carrier"] for one in told if one.get("carrier")]
-    first_seen_at = row.shipped_seen_at or row.stage_at or session_time(row)
+    first_seen_at = row.shipped_seen_at or row.stage_at or row.updated_at
     was_shipped = shipped_at is not None or Stage.SHIPPED in stages
     return Parcel(
         order_id=row.order_id,
@@ -165,11 +167,6 @@ def parcel_of(db: Db, row: OrderRow) -> Parcel | None:
         lacks=not told or any(not one.get("tracking_number") for one in told),
         first_seen_at=first_seen_at,
     )
-
-
-def session_time(row: OrderRow) -> datetime:
-    """Return the last time that is known of an order."""
-    return row.updated_at
 
 
 # --- what stands at the shop --------------------------------------------------------------------------------------
@@ -267,6 +264,8 @@ class _Fulfilling:
         self.session, self.run, self.parcel = session, session.run, parcel
         self.order_id = parcel.order_id
         self.started = time.monotonic()
+        self.tries = 0
+        self.was_marked = False  # a refusal said that it is fulfilled already
 
     def go(self) -> None:
         """Read, judge, and write where nothing of it stands there."""
@@ -296,7 +295,7 @@ class _Fulfilling:
 
     def _judge(self, order: ShopOrder) -> bool:
         """Do what this read asks for; returns whether it has to be read and judged once more at once."""
-        run, session = self.run, self.session
+        run = self.run
         with run.open() as db, db.transaction():
             if self._is_done(db):
                 return False
@@ -316,8 +315,8 @@ class _Fulfilling:
             write = self._begin(db, body)
             if is_late:
                 ledger.note(db, run, self.order_id, "mail_too_late")
-        answer = writing.fulfil(session.shop, self.order_id, body, whole="items" not in body)
-        return self._take(answer, write, order, mail=mail)
+        self.tries += 1
+        return self._take(self._write(body, write), write, order, mail=mail)
 
     def _is_done(self, db: Db) -> bool:
         outcome = db.value("select outcome from synced.fulfilments where order_id = ?", [self.order_id])
@@ -332,9 +331,7 @@ class _Fulfilling:
         if not after.missing:
             return False
         outbox.end(db, self.run, after, Outcome.MISSING)
-        ledger.act(
-            db, self.run, self.order_id, "settled", f"the fulfillment is not there after {after.reads} reads"
-        )
+        ledger.act(db, self.run, self.order_id, "settled", f"the fulfillment is not there after {after.reads} reads")
         return True
 
     def _found(self, db: Db, found: ShopFulfilment, unknown: Write | None) -> None:
@@ -364,11 +361,15 @@ class _Fulfilling:
         run, parcel = self.run, self.parcel
         db.execute(
             """insert into synced.fulfilments (order_id, outcome, fulfillment_id, mailed, numbers, fulfilled_at,
-                   written_at, attempts, next_at)
-               values ($id, $outcome, $fulfillment, $mailed, $numbers, $at, $now, 0, null)
+                   written_at, packages, after_change)
+               select $id, $outcome, $fulfillment, $mailed, $numbers, $at, $now,
+                   (select s.packages from staged.shipments as s join synced.orders as o using (vs_number)
+                    where o.order_id = $id),
+                   (select coalesce(max(changed), 0) from raw.commerce7_orders)
                on conflict (order_id) do update set outcome = excluded.outcome, numbers = excluded.numbers,
                    fulfillment_id = excluded.fulfillment_id, mailed = excluded.mailed, next_at = null,
-                   fulfilled_at = excluded.fulfilled_at, written_at = excluded.written_at""",
+                   fulfilled_at = excluded.fulfilled_at, written_at = excluded.written_at,
+                   packages = excluded.packages, after_change = excluded.after_change""",
             {
                 "id": self.order_id, "outcome": outcome, "fulfillment": fulfillment_id, "mailed": mailed,
                 "numbers": json.dumps(list(parcel.numbers)), "at": parcel.at, "now": run.now(),
@@ -378,3 +379,139 @@ class _Fulfilling:
         if note is not None:
             ledger.note(db, run, self.order_id, note)
         ledger.act(db, run, self.order_id, "fulfilment", text)
+
+    # What the POST was answered.
+
+    def _write(self, body: dict[str, Any], write: Write) -> writing.ShopAnswer:
+        """Send the POST, once."""
+        try:
+            return writing.fulfil(self.session.shop, self.order_id, body, whole="items" not in body)
+        except PipelineError:  # the key is not accepted: nothing was written
+            with self.run.open() as db, db.transaction():
+                outbox.end(db, self.run, write, Outcome.NOT_REACHED)
+            raise
+
+    def _take(self, answer: writing.ShopAnswer, write: Write, order: ShopOrder, *, mail: bool) -> bool:
+        """Record the answer; returns whether the order has to be read and judged once more at once."""
+        match answer:
+            case writing.ShopDone():
+                self._done(answer, write, order, mail=mail)
+                return False
+            case RefusedWrite():
+                return self._refused(answer, write)
+            case NotReached():
+                with self.run.open() as db, db.transaction():
+                    outbox.end(db, self.run, write, Outcome.NOT_REACHED)
+                return self.tries < MOST_TRIES
+            case UnknownOutcome():
+                with self.run.open() as db, db.transaction():
+                    ledger.act(
+                        db, self.run, self.order_id, "unknown", f"fulfillment: {answer.why}",
+                        http_status=answer.http_status, trace_id=answer.trace_id,
+                    )  # fmt: skip
+                return True  # read at once
+
+    def _done(self, answer: writing.ShopDone, write: Write, before: ShopOrder, *, mail: bool) -> None:
+        made = answer.order
+        known = {one.id for one in before.fulfilments}
+        found = ours_of(self.parcel, made) if made else None
+        found = found or next((one for one in made.fulfilments if one.id not in known), None) if made else None
+        with self.run.open() as db, db.transaction():
+            outbox.end(db, self.run, write, Outcome.DONE, http_status=answer.http_status)
+            told = "mailed to the customer" if mail else "nobody is mailed"
+            self._end(db, DONE, found.id if found else None, mailed=mail, note=None, text=f"fulfilled, {told}")
+        self.session.counts.add("fulfilled", self.order_id)
+
+    def _refused(self, answer: RefusedWrite, write: Write) -> bool:
+        run = self.run
+        marked = any("fulfilled" in (one.description or "").casefold() for one in answer.problems)
+        again = marked and not self.was_marked
+        with run.open() as db, db.transaction():
+            outbox.end(db, run, write, Outcome.REFUSED, http_status=answer.http_status, trace_id=answer.trace_id)
+            if again:
+                self.was_marked = True
+                return True
+            attempts = (
+                db.value("select attempts from synced.fulfilments where order_id = ?", [self.order_id]) or 0
+            ) + 1
+            db.execute(
+                """insert into synced.fulfilments (order_id, outcome, attempts, next_at) values (?, ?, ?, ?)
+                   on conflict (order_id) do update set attempts = excluded.attempts, next_at = excluded.next_at""",
+                [self.order_id, REFUSED, attempts, run.now() + gap_after(attempts)],
+            )
+            fields = sorted({one.code for one in answer.problems if one.code})
+            ledger.note(db, run, self.order_id, "fulfil_refused", ", ".join(fields))
+            ledger.act(
+                db, run, self.order_id, "fulfilment", " ".join(["refused", *fields]), http_status=answer.http_status,
+                trace_id=answer.trace_id,
+            )  # fmt: skip
+        return False
+
+
+# --- what changes afterwards --------------------------------------------------------------------------------------
+
+
+def _note_what_changed(session: OrdersSession, db: Db, only: Collection[str] | None) -> None:
+    """Note numbers that came later, and fulfilments that somebody removed, inside the caller's transaction."""
+    rows = db.rows(
+        """select f.order_id, f.numbers, s.packages from synced.fulfilments as f
+           join synced.orders as o using (order_id) join staged.shipments as s using (vs_number)
+           where list_contains(['done', 'found_there'], f.outcome) and s.packages is distinct from f.packages
+           order by f.order_id"""
+    )
+    for order_id, numbers, packages in rows:
+        if only is None or order_id in only:
+            _note_numbers(session, db, order_id, json.loads(numbers), packages)
+    looked = ledger.fact(db, _LOOKED)
+    looked = looked if isinstance(looked, int) else -1
+    through = int(db.value("select coalesce(max(changed), 0) from raw.commerce7_orders"))
+    for order_id, fulfillment_id, numbers, at in db.rows(
+        """select f.order_id, f.fulfillment_id, f.numbers, f.fulfilled_at from synced.fulfilments as f
+           join raw.commerce7_orders as r on r.id = f.order_id
+           where list_contains(['done', 'found_there'], f.outcome) and r.changed > f.after_change
+             and r.changed > $looked and r.gone_at is null order by f.order_id""",
+        {"looked": looked},
+    ):
+        if only is None or order_id in only:
+            _note_removed(session, db, order_id, fulfillment_id, json.loads(numbers), at)
+    if only is None and through != looked:
+        ledger.keep_fact(db, session.run, _LOOKED, through)
+
+
+def _note_numbers(session: OrdersSession, db: Db, order_id: str, told: list[str], packages: str) -> None:
+    numbers = list(dict.fromkeys(one["tracking_number"] for one in json.loads(packages) if one.get("tracking_number")))
+    order = stored.load(db, [order_id]).get(order_id)
+    known = {one.casefold() for one in told}
+    known |= {number.casefold() for one in (order.fulfilments if order else ()) for number in one.tracking_numbers}
+    new = [number for number in numbers if number.strip().casefold() not in known]
+    if not new:
+        ledger.unnote(db, order_id, ["tracking_changed"])
+    elif ledger.note(db, session.run, order_id, "tracking_changed", ", ".join(new)):
+        text = f"tracking numbers that came after the fulfillment: {', '.join(new)}"
+        ledger.act(db, session.run, order_id, "fulfilment", text)
+
+
+def _note_removed(
+    session: OrdersSession, db: Db, order_id: str, fulfillment_id: str | None, numbers: list[str], at: datetime | None
+) -> None:
+    order = stored.load(db, [order_id]).get(order_id)
+    if order is None:
+        return
+    known = {one.casefold() for one in numbers}
+    is_there = any(
+        one.id == fulfillment_id
+        or known & {number.strip().casefold() for number in one.tracking_numbers}
+        or (at is not None and one.at is not None and _instant(one.at) == at.replace(microsecond=0, tzinfo=UTC))
+        for one in order.fulfilments
+    )
+    if is_there:
+        ledger.unnote(db, order_id, ["removed_there"])
+    elif ledger.note(db, session.run, order_id, "removed_there"):
+        ledger.act(db, session.run, order_id, "fulfilment", "somebody removed the fulfillment at Commerce7")
+    db.execute("update synced.fulfilments set removed = ? where order_id = ?", [not is_there, order_id])
+
+
+def _dates(write: Write | None) -> list[str]:
+    """Return the date that a write told."""
+    date = json.loads(write.about).get("date") if write is not None else None
+    return [date] if isinstance(date, str) else []

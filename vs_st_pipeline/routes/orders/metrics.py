@@ -111,7 +111,8 @@ def prices(run: Run, db: Db) -> Metric:
     """Measure SKUs that both sell at different prices."""
     both = [one for one in products.compare(db) if one.difference is not None]
     wrong = [one for one in both if one.difference]
-    told = f"largest {max((abs(one.difference or 0) for one in wrong), default=0):.2f}" if wrong else ""
+    largest = max((abs(one.difference) for one in wrong if one.difference is not None), default=None)
+    told = "" if largest is None else f"largest difference {largest:.2f}"
     return Metric(len(wrong), len(both), told, ", ".join(one.sku for one in wrong[:SAMPLED]))
 
 

@@ -73,7 +73,7 @@ class Write:
 
 
 _COLUMNS: Final = tuple(one.name for one in fields(Write))
-_LIST: Final = ", ".join(_COLUMNS)
+_LIST: Final = ", ".join(f'"{name}"' for name in _COLUMNS)
 
 
 def begin(
@@ -146,8 +146,9 @@ def count_shown(db: Db, write: Write) -> Write:
 def latest(db: Db, order_id: str, calls: Collection[str] = MAKING) -> Write | None:
     """Return the newest write of an order by one of these calls."""
     row = db.row(
-        f"""select {_LIST} from synced.order_writes where order_id = $order_id and list_contains($calls::varchar[], call)
-            order by seq desc, at desc, send_id desc limit 1""",
+        f"""select {_LIST} from synced.order_writes
+            where order_id = $order_id and list_contains($calls::varchar[], call)
+            order by seq desc, "at" desc, send_id desc limit 1""",
         {"order_id": order_id, "calls": list(calls)},
     )
     return None if row is None else _write(row)
@@ -159,7 +160,7 @@ def open_writes(db: Db, calls: Collection[str], order_id: str | None = None) -> 
         f"""select {_LIST} from synced.order_writes
             where outcome is null and list_contains($calls::varchar[], call)
               and ($order_id is null or order_id = $order_id)
-            order by seq, at, send_id""",
+            order by seq, "at", send_id""",
         {"calls": list(calls), "order_id": order_id},
     )
     return [_write(row) for row in rows]
@@ -179,7 +180,7 @@ def number_of(db: Db, order_id: str) -> str | None:
     """Return the number under which an order was tried first (5.1): it is never another one for this order."""
     found = db.value(
         """select vs_number from synced.order_writes
-           where order_id = ? and call in ('create', 'update') and vs_number is not null order by seq, at limit 1""",
+           where order_id = ? and call in ('create', 'update') and vs_number is not null order by seq, "at" limit 1""",
         [order_id],
     )
     return None if found is None else str(found)

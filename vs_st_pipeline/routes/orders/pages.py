@@ -9,12 +9,14 @@ from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View
 from vs_st_pipeline.pipeline.tables import Frame, read_table
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.orders.advice import OF_CODE, OF_NOTE
 from vs_st_pipeline.routes.orders.assets import PLAN_BACK, PRODUCTS_THERE, PUSH_BACK, SHIPMENTS, TITLES
+from vs_st_pipeline.routes.orders.sentences import note_sentence, sentence
 from vs_st_pipeline.routes.orders.stage_names import PLAN, PRODUCTS, PUSH, SENT_ORDERS, SHOP_ORDERS, STAGED
+from vs_st_pipeline.routes.orders.states import ALERTED_NOTES
 
 Short = tuple[str, dict[str, Any]]
 
+_ALERTED: Final = f"({', '.join(repr(word) for word in ALERTED_NOTES)})"
 _AT: Final = "strftime({}, '%Y-%m-%d %H:%M')"
 
 
@@ -33,18 +35,19 @@ def _rows(report: Report, shown: Mapping[str, Any]) -> Short:
 def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
     numbers: dict[str, Any] = {f"{word} planned": report.planned.get(word, 0) for word in ("send", "fulfil", "messages")}
     held = [
-        {"code": code, "orders": count, "means": OF_CODE[code].means if code in OF_CODE else ""}
+        {"code": code, "orders": count, "means": sentence(code)}
         for code, count in sorted(report.held.items())
         if count
     ]
     noted = [
-        {"note": word, "orders": count, "means": OF_NOTE[word].means if word in OF_NOTE else ""}
+        {"note": word, "orders": count, "means": note_sentence(word)}
         for word, count in sorted(report.noted.items())
         if count
     ]
     numbers |= {"not sent, by code": Table(held)} if held else {}
     numbers |= {"worth knowing": Table(noted)} if noted else {}
-    return f"{report.planned.get('send', 0)} orders to send; {sum(one['orders'] for one in held)} judged otherwise", numbers
+    otherwise = sum(count for count in report.held.values())
+    return f"{report.planned.get('send', 0)} orders to send; {otherwise} judged otherwise", numbers
 
 
 def _back(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -73,10 +76,9 @@ def _ended(report: Report, told: str) -> str:
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def _with_advice(run: Run, sql: str, values: list[Any], word: str) -> Frame:
+def _with_advice(run: Run, sql: str, values: list[Any], column: str) -> Frame:
     found = read_table(run, sql, values)
-    advice = OF_CODE | OF_NOTE
-    found["what to do"] = [advice[one].do if one in advice else "" for one in found[word]]
+    found["means"] = [sentence(one) if column == "code" else note_sentence(one) for one in found[column]]
     return found
 
 
@@ -135,10 +137,6 @@ def _count(table: str, where: str = "") -> str:
     return f"select count(*) from {table} {where}".rstrip()
 
 
-_ALERTED: Final = (
-    "('changed_after_sent', 'refunded_after_sent', 'differs_there', 'problem_there', 'unpaid_there', 'missing_there', "
-    "'revived_there', 'accepted_there', 'gone_at_commerce7', 'tracking_changed', 'key_refused')"
-)
 _LISTED: Final = "where code is distinct from 'before_start'"
 
 PAGES: Final = {

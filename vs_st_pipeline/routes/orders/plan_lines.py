@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.routes.orders.advice import OF_CODE
 
 Record = dict[str, Any]
 
@@ -20,7 +19,7 @@ def lines(report: Report, rows: Record, name: str) -> list[str]:
 def _lines(rows: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {len(rows['orders'])} orders to send"
     for one in rows["orders"]:
-        yield f"    {one['order_number']}  {one['action']}  {one['vs_number']}"
+        yield f"    {one['order_number']}  {one['action']}  {one['body'].get('orderNumber', '')}"
         yield from (f"        {line}" for line in _body(one["body"]))
     yield f"  {len(rows['fulfilments'])} orders to fulfill"
     for one in rows["fulfilments"]:
@@ -30,9 +29,7 @@ def _lines(rows: Mapping[str, Any]) -> Iterator[str]:
         yield f"    {one['order_number']}  {_short(one, 'order_id', 'order_number')}"
     yield f"  {len(rows['held'])} orders not to be sent"
     for one in rows["held"]:
-        code = one["code"] or ""
-        means = OF_CODE[code].means if code in OF_CODE else ""
-        yield f"    {one['order_number']}  {one['state']}  {code}: {means}".rstrip(": ")
+        yield f"    {one['order_number']}  {one['state']}  {one['code']}: {one['says']}"
 
 
 def _body(body: Any) -> list[str]:

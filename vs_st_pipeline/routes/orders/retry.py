@@ -11,13 +11,12 @@ from vs_st_pipeline.pipeline.once.schedule import write_next_due
 from vs_st_pipeline.pipeline.route import Again, BadArguments
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.orders import finding, ledger, sending, show, stages
-from vs_st_pipeline.routes.orders.advice import OF_CODE
 from vs_st_pipeline.routes.orders.ledger import OrderRow
-from vs_st_pipeline.routes.orders.rules import sentence
+from vs_st_pipeline.routes.orders.sentences import CODES
 from vs_st_pipeline.routes.orders.session import open_session
 from vs_st_pipeline.routes.orders.stage_names import PUSH
 from vs_st_pipeline.routes.orders.states import State
-from vs_st_pipeline.routes.orders.told import decoded
+from vs_st_pipeline.routes.orders.told import why_of
 
 
 def find(run: Run, again: Again) -> list[str]:
@@ -25,9 +24,7 @@ def find(run: Run, again: Again) -> list[str]:
     rows = _rows(run, again)
     lines = [f"{run.merchant.id}: {len(rows)} orders are judged and sent now"]
     for row in rows:
-        code = row.code or ""
-        why = f" ({code}) {sentence(code, decoded(row.says or '') or {})}" if code else ""
-        lines.append(f"  {row.order_number}: {row.message or row.state}{why}")
+        lines.append(f"  {row.order_number}: {row.message or row.state}{f' ({row.code}) {why_of(row)}' if row.code else ''}")
     return lines
 
 
@@ -51,7 +48,7 @@ def retry(run: Run, again: Again) -> Report | None:
 
 
 def _rows(run: Run, again: Again) -> list[OrderRow]:
-    if again.code is not None and again.code not in OF_CODE:
+    if again.code is not None and again.code not in CODES:
         raise BadArguments("there is no such code; `vs-st orders list --state failed` shows those that stand")
     if not run.file().exists():
         if again.records:

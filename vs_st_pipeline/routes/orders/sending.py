@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,7 +56,7 @@ from vs_st_pipeline.routes.orders.voiding import void
 if TYPE_CHECKING:
     from vs_st_pipeline.routes.orders.session import OrdersSession
 
-__all__ = ["Ended", "look", "send", "send_all", "void"]
+__all__ = ["Ended", "each", "look", "send", "send_all", "void"]
 
 PAID_KEYS: Final = ("paid", "isPaid", "Paid")
 DROPPABLE: Final = frozenset(
@@ -88,21 +88,29 @@ def send(
     return _Sending(session, order_id, frozenset(accept), who).send()
 
 
-def send_all(session: OrdersSession, order_ids: Collection[str]) -> list[Ended]:
-    """Send orders one after the other; one that cannot be read stops nobody, many of them are the system's trouble.
+def each(session: OrdersSession, order_ids: Iterable[str]) -> Iterator[Ended]:
+    """Send orders one after the other, each once; one that cannot be read stops nobody, many are the system's trouble.
 
     Raises:
         PipelineError: as `send`, or too many reads in a row have failed (routes.md R40).
     """
-    reads, found = SingleReads(len(order_ids)), []
-    for order_id in order_ids:
+    ids = list(dict.fromkeys(order_ids))
+    reads = SingleReads(len(ids))
+    for order_id in ids:
         ended = send(session, order_id)
-        found.append(ended)
+        yield ended
         if ended.error is None:
             reads.went_well()
         else:
             reads.went_wrong(order_id, ended.error)
-        if session.run.gives_way():  # a hinted order does not wait for a club's whole run (routes.md R63)
+
+
+def send_all(session: OrdersSession, order_ids: Iterable[str]) -> list[Ended]:
+    """Send orders as `each` does, up to where a hinted one is not to wait any longer (routes.md R63)."""
+    found = []
+    for ended in each(session, order_ids):
+        found.append(ended)
+        if session.run.gives_way():
             break
     return found
 
@@ -322,15 +330,7 @@ class _Sending:
         return Ended(self.order_id, row, row.state is State.SENT, unknown=is_open)
 
     def _take_number(self, db: Db, row: OrderRow) -> OrderRow:
-        """Record that the number is somebody else's order: never written, and read hourly (6.2)."""
-        if not self.was_failed:
-            self.session.counts.add("failed", self.order_id)
-        now = self.run.now()
-        return ledger.move(
-            db, self.run, row, "settled", "failed: the number is another order's", who=self.who, state=State.FAILED,
-            code=str(ThereCode.NUMBER_TAKEN), says=None, sending_since=None, failed_at=now, reads=0,
-            next_read_at=now + standing.HOURLY, judged_content=self.content,
-        )  # fmt: skip
+        return standing.take_number(self.session, db, row, was_failed=self.was_failed, judged_content=self.content)
 
     def _look_for_plain(self, row: OrderRow, order: ShopOrder, sent: Mapping[str, Any]) -> Ended | None:
         """Look for the bare number before a first create: the shop's own app may have sent it (6.2)."""
@@ -389,16 +389,15 @@ class _Sending:
         if isinstance(answer, Conflict):
             return self._conflict(row, write, answer.http_status, answer.trace_id)
         if isinstance(answer, NotReached):
-            return self._not_reached(row, write, answer.error)
+            self._not_reached(row, write, answer.error)
+            return None
         return self._unknown(row, write, answer)
 
     def _done(self, write: Write, answer: Done) -> Ended:
         heard = Heard(write, answer.http_status, answer.held.trace_id, self.who)
         with self.run.open() as db, db.transaction():
             row = ledger.find(db, [self.order_id])[self.order_id]
-            row = standing.apply(
-                self.session, db, row, answer.held, by="send", heard=heard, was_failed=self.was_failed
-            )
+            row = standing.apply(self.session, db, row, answer.held, by="send", heard=heard, was_failed=self.was_failed)
         evidence.append_end(self.run, replace(write, outcome=str(Outcome.DONE)))
         return Ended(self.order_id, row, row.state is State.SENT)
 
@@ -510,9 +509,7 @@ class _Sending:
                 row = ledger.move(db, self.run, row, "judged", f"waiting: {waits}", **changes)
         return Ended(self.order_id, row, code=str(waits))
 
-    def _waiting(
-        self, row: OrderRow, waits: Waits = Waits.TRY_LATER, *, settled: bool = False
-    ) -> dict[str, Any]:
+    def _waiting(self, row: OrderRow, waits: Waits = Waits.TRY_LATER, *, settled: bool = False) -> dict[str, Any]:
         """Return how a row changes that waits; what failed there, or is not settled, stands as it does."""
         if row.state is State.FAILED and row.code in BY_SHIPPER:
             return {} if self.who else {"judged_content": None}  # it was to go again, and still is

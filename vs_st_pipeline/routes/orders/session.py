@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, cast
 
 from vs_st_pipeline.connectors import commerce7, vinoshipper
 from vs_st_pipeline.connectors.commerce7.client import Commerce7Client
 from vs_st_pipeline.connectors.vinoshipper.order_desk import order_desk
 from vs_st_pipeline.domain.brake import Verdict
-from vs_st_pipeline.domain.errors import BadKey, Forbidden, Interrupted, PipelineError, TryLater
+from vs_st_pipeline.domain.errors import BadKey, Forbidden, Interrupted, PipelineError, TryLater, Unsafe
 from vs_st_pipeline.domain.order_desk import Catalogue, HeldOrder, HeldRow, OrderDesk, WriteAnswer
 from vs_st_pipeline.pipeline.session import Session, StageDone, opened
 from vs_st_pipeline.platform.run import Run
@@ -66,6 +66,11 @@ class ReadingDesk:
             return known.held
         return self.read(number)
 
+    def was_read(self, number: str, *, since: float) -> bool:
+        """Say whether an order was read since a moment (monotonic seconds)."""
+        known = self.looks.get(number)
+        return known is not None and known.at >= since
+
     def create(self, body: Mapping[str, Any]) -> WriteAnswer:
         self.looks.pop(str(body.get("orderNumber")), None)
         return self.desk.create(body)
@@ -98,6 +103,35 @@ class ReadingDesk:
         return rows
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An order that may be sent."""
+
+    order_id: str
+    paid_at: datetime
+    first_seen_at: datetime
+    looked_back: bool
+
+
+@dataclass(slots=True)
+class Judged:
+    """What a run's judgement left to do.
+
+    Attributes:
+        ready: orders that may be sent, by id. looks: verdicts that wait for a read of the shipper (`judging.Case`), by
+            order id. key: what they rest on besides. tried: ids of those that this run has tried to send.
+    """
+
+    ready: dict[str, Ready] = field(default_factory=dict)
+    looks: dict[str, Any] = field(default_factory=dict)
+    key: str = ""
+    tried: set[str] = field(default_factory=set)
+
+    def oldest_first(self) -> list[Ready]:
+        """Return the orders that may be sent, oldest paid first."""
+        return sorted(self.ready.values(), key=lambda one: (one.paid_at, one.order_id))
+
+
 @dataclass(slots=True)
 class OrdersSession(Session):
     """One merchant's run of this route under way.
@@ -105,8 +139,11 @@ class OrdersSession(Session):
     Attributes:
         reads: when this run read an order at the shop, by its id: monotonic seconds, before it was asked.
         only: ids of the orders that a targeted sync or a command is about; None: all.
+        linked: ids of orders that those of `only` say something new of, such as that they are refunded.
         hinted: ids of orders with a hint that waited: their read before a send is younger (rulings, orders 2).
+        judged: what may be sent, and what waits for a look, once that was judged.
         verdicts: what the brake (9) found so far; it is asked once, before the first write.
+        refused: why the brake lets nothing be written; None: it does, or was not asked yet.
         once_safe: what is recorded only once the brake has let this run pass, such as that orders were voided.
         there: why the shipper is not asked any more in this run: it is down, or the key is not good; None: it is asked.
         trouble: the first other error at the shipper; the run goes on where it can, and fails.
@@ -115,8 +152,11 @@ class OrdersSession(Session):
 
     reads: dict[str, float] = field(default_factory=dict)
     only: frozenset[str] | None = None
+    linked: frozenset[str] = frozenset()
     hinted: set[str] = field(default_factory=set)
+    judged: Judged = field(default_factory=Judged)
     verdicts: list[Verdict] = field(default_factory=list)
+    refused: Unsafe | None = None
     once_safe: list[Callable[[], None]] = field(default_factory=list)
     there: PipelineError | None = None
     trouble: PipelineError | None = None
@@ -149,6 +189,11 @@ class OrdersSession(Session):
         if self._desk is None:
             self._desk = ReadingDesk(order_desk(self.client(vinoshipper.CONNECTOR)))
         return self._desk
+
+    @property
+    def seen_there(self) -> set[str]:
+        """Return the numbers of all orders that this run saw at the shipper."""
+        return set() if self._desk is None else self._desk.numbers
 
     @property
     def writes(self) -> bool:

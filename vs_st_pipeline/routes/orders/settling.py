@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import ledger, outbox, sending, standing
+from vs_st_pipeline.routes.orders import ledger, outbox, standing
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.outbox import Outcome, Write
 from vs_st_pipeline.routes.orders.states import State, ThereCode
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def settle(session: OrdersSession, only: Collection[str] | None = None) -> None:
-    """Read what is not settled, and record what that tells; after the brake, `send_again` writes what is missing.
+    """Read what is not settled, and record what that tells; `to_send_again` says what is missing.
 
     Args:
         only: ids of the orders that this is about; None: all.
@@ -95,7 +95,7 @@ def _read(session: OrdersSession, reads: SingleReads, row: OrderRow) -> None:
         row = ledger.find(db, [row.order_id])[row.order_id]
         row = standing.apply(session, db, row, held, by="settle")
         if held is None and last is not None and last.outcome == Outcome.CONFLICT and row.state is State.SENDING:
-            standing.take_number(session, db, row)
+            row = standing.take_number(session, db, row, was_failed=False)
     _give_up(session, row)
 
 
@@ -113,8 +113,3 @@ def _give_up(session: OrdersSession, row: OrderRow) -> None:
                 db, run, row, "settled", "failed: not reachable for 24 hours", state=State.FAILED,
                 code=str(ThereCode.NOT_REACHABLE), says=None, failed_at=run.now(), next_read_at=None,
             )  # fmt: skip
-
-
-def send_again(session: OrdersSession, only: Collection[str] | None = None) -> None:
-    """Judge and write again what came to nothing (6.4); the read of `settle` serves 6.2 while it is young."""
-    sending.send_all(session, to_send_again(session, only))

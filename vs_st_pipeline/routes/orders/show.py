@@ -17,8 +17,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import finding, ledger, told
-from vs_st_pipeline.routes.orders.advice import OF_CODE, OF_NOTE
-from vs_st_pipeline.routes.orders.rules import sentence
+from vs_st_pipeline.routes.orders.sentences import note_sentence, sentence
 from vs_st_pipeline.routes.orders.settings import OrdersSettings
 from vs_st_pipeline.routes.orders.states import BY_SHIPPER, DONT_SEND_MESSAGE, Stage, State
 
@@ -128,12 +127,10 @@ def _why(order: Mapping[str, Any], says: str) -> Iterator[str]:
     code = order["code"]
     if not code:
         return
-    advice = OF_CODE.get(code)
-    yield f"  {sentence(code, told.decoded(says))}"
-    if advice is not None and advice.do:
-        yield f"  What to do: {advice.do}"
+    named = told.decoded(says)
+    yield f"  {sentence(code, named if isinstance(named, Mapping) else {})}"
     if code in BY_SHIPPER and order["state"] == State.FAILED:
-        yield "  Time alone does not send it again."
+        yield "  Time alone does not send it again: a change at Commerce7 does, or `vs-st orders send`."
 
 
 def _fulfilment(one: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
@@ -180,11 +177,10 @@ def _noted(words: Sequence[str], says: Mapping[str, str]) -> Iterator[str]:
     if words:
         yield from ("", "Worth knowing")
     for word in words:
-        advice = OF_NOTE.get(word)
-        what = f" [{detail}]" if (detail := detail_of(says.get(word, ""))) else ""
-        yield f"  {word}: {advice.means if advice else ''}{what}".rstrip()
-        if advice is not None and advice.do:
-            yield f"      What to do: {advice.do}"
+        detail = detail_of(says.get(word, ""))
+        yield f"  {word}: {note_sentence(word)}"
+        if detail:
+            yield f"      {detail}"
 
 
 def detail_of(says: str) -> str:

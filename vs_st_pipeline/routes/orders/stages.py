@@ -10,18 +10,15 @@ all that it can do without it is done. Trouble at the shop ends the run.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Final
 
-from vs_st_pipeline.connectors.commerce7 import gaps, products, reading
-from vs_st_pipeline.domain.errors import Interrupted, PipelineError
-from vs_st_pipeline.domain.order_desk import Catalogue
+from vs_st_pipeline.connectors.commerce7 import gaps, reading
+from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline import erasure, raw_retention
 from vs_st_pipeline.pipeline.once.schedule import write_next_due
-from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import (
     after_sent,
     alerts,
@@ -36,14 +33,13 @@ from vs_st_pipeline.routes.orders import (
     messages,
     sending,
     settling,
-    standing,
     watching,
 )
-from vs_st_pipeline.routes.orders.session import SYSTEMS, OrdersSession, is_down
+from vs_st_pipeline.routes.orders import reads as reads_of
+from vs_st_pipeline.routes.orders.session import SYSTEMS, OrdersSession
 from vs_st_pipeline.routes.orders.states import ThereCode
-from vs_st_pipeline.routes.orders.systems import SHIPPER, SHOP
 
-SMALLEST: Final = 0.8  # 3: a catalogue of fewer than this share of the last one is not believed
+_MOST_NAMED: Final = 50  # missing numbers that a note names
 
 
 # --- before and after ---------------------------------------------------------------------------------------------
@@ -61,7 +57,7 @@ def begin(session: OrdersSession) -> None:
 def end(session: OrdersSession) -> None:
     """Count what stands, note when the route is due next, and remove what is kept no longer; a dry run only counts."""
     run, told = session.run, session.told
-    told.seen["vinoshipper_orders"] = len(session.desk.numbers)
+    told.seen["vinoshipper_orders"] = len(session.seen_there)
     with run.open() as db:
         due.count(session, db)
     told.plan = run.run_id
@@ -100,11 +96,21 @@ def read_shop(session: OrdersSession) -> None:
     session.told.noted["unreadable"] += found.unreadable
     brake.note_window(session, found.window_share)
     with run.open() as db, db.transaction():
-        for order_id in sorted(found.late):
-            ledger.note(db, run, order_id, "found_late")
         hinting.done_with(db, hinting.UPDATED)
     if not session.over_budget:
-        gaps.look(run, session.shop)
+        _look_for_gaps(session)
+
+
+def _look_for_gaps(session: OrdersSession) -> None:
+    """Look for numbers that no order has (3); what is still unknown is noted of the merchant."""
+    run = session.run
+    found = gaps.look(run, session.shop)
+    session.told.seen["orders"] += len(found.found - session.reads.keys())
+    with run.open() as db, db.transaction():
+        if found.missing:
+            ledger.note(db, run, "", "gap", found.missing[:_MOST_NAMED])
+        else:
+            ledger.unnote(db, "", ["gap"])
 
 
 def read_hinted(session: OrdersSession, order_ids: list[str]) -> dict[str, PipelineError]:
@@ -112,123 +118,16 @@ def read_hinted(session: OrdersSession, order_ids: list[str]) -> dict[str, Pipel
     run, reads = session.run, SingleReads(len(order_ids))
     for order_id in order_ids:
         session.hinted.add(order_id)
-        read_order(session, reads, order_id, "hint")
+        reads_of.read_order(session, reads, order_id, reads_of.HINT)
         if order_id not in reads.failed:
             with run.open() as db, db.transaction():
                 hinting.done_here(db, [order_id])
     return reads.failed
 
 
-def read_order(session: OrdersSession, reads: SingleReads, order_id: str, by: str) -> None:
-    """Read one order of the shop into raw; one that cannot be read stops nobody (routes.md R40)."""
-    at = time.monotonic()
-    try:
-        reading.read_one(session.run, session.shop, order_id, by)
-    except PipelineError as error:
-        reads.went_wrong(order_id, error)
-        session.told.noted["unreadable"] += 1
-        return
-    reads.went_well()
-    session.reads[order_id] = at
-
-
-def read_catalogues(session: OrdersSession) -> None:
-    """Read both catalogues when they are due; the rest goes on without either."""
-    run = session.run
-    with run.open() as db:
-        shop_due = _is_due(session, db, SHOP) or hinting.is_catalogue_hinted(db)
-        there_due = _is_due(session, db, SHIPPER)
-    if shop_due and not session.over_budget:
-        try:
-            count = products.read_catalogue(run, session.shop)
-        except PipelineError as error:
-            if error.system != SHOP or isinstance(error, Interrupted) or run.stop() or is_down(error):
-                raise
-            session.failed_parts["products of the shop"] = error
-        else:
-            with run.open() as db, db.transaction():
-                _keep_catalogue(run, db, SHOP, count, "products", believed=True)
-                hinting.done_with(db, hinting.PRODUCT)
-    if there_due and not session.over_budget:
-        read_catalogue_there(session)
-
-
-def read_catalogue_there(session: OrdersSession) -> bool:
-    """Read the shipper's catalogue; returns whether it is believed. Its trouble is the run's only where it is down."""
-    run = session.run
-    if session.there is not None:
-        return False
-    try:
-        found = session.desk.catalogue()
-    except PipelineError as error:
-        if error.system != SHIPPER or isinstance(error, Interrupted) or run.stop():
-            raise
-        if is_down(error):
-            session.there = error
-        else:
-            session.failed_parts["products of the shipper"] = error
-        return False
-    with run.open() as db, db.transaction():
-        return _store_catalogue(run, db, found)
-
-
-def _store_catalogue(run: Run, db: Db, found: Catalogue) -> bool:
-    before = db.row("select products, read_at from raw.catalogues where system = ?", [SHIPPER])
-    known = before[0] if before is not None and before[1] is not None else 0
-    count = len({one.sku for one in found.products})
-    believed = count > 0 and count >= known * SMALLEST
-    _keep_catalogue(run, db, SHIPPER, count, found.way, believed=believed)
-    if not believed:
-        return False
-    db.execute("delete from raw.vinoshipper_products")
-    columns = {
-        "sku": [one.sku for one in found.products],
-        "name": [one.name for one in found.products],
-        "price": [None if one.price is None else str(one.price) for one in found.products],
-    }
-    with db.batch(columns) as batch:
-        db.execute(
-            f"""insert or replace into raw.vinoshipper_products by name
-                select sku, any_value(name) as name, any_value(price) as price, ?::timestamp as read_at
-                from {batch} group by sku""",
-            [run.now()],
-        )
-    return True
-
-
-def _keep_catalogue(run: Run, db: Db, system: str, count: int, way: str, *, believed: bool) -> None:
-    db.execute(
-        """insert into raw.catalogues by name select $system as system, $count as products, $way as way,
-               case when $believed then $now::timestamp end as read_at,
-               case when $believed then $real::timestamp end as read_at_real,
-               $now::timestamp as tried_at, $real::timestamp as tried_at_real
-           on conflict (system) do update set
-               products = case when $believed then excluded.products else catalogues.products end,
-               way = case when $believed then excluded.way else catalogues.way end,
-               read_at = coalesce(excluded.read_at, catalogues.read_at),
-               read_at_real = coalesce(excluded.read_at_real, catalogues.read_at_real),
-               tried_at = excluded.tried_at, tried_at_real = excluded.tried_at_real""",
-        {"system": system, "count": count, "way": way, "believed": believed, "now": run.now(), "real": real_now()},
-    )
-
-
-def _is_due(session: OrdersSession, db: Db, system: str) -> bool:
-    """Say whether a catalogue is due; how old a read is goes by the machine's clock (3)."""
-    at = db.value("select tried_at_real from raw.catalogues where system = ?", [system])
-    return at is None or session.run.full or real_now() - at >= session.settings.refresh.products
-
-
-def real_now() -> datetime:
-    """Return the machine's time, UTC without zone."""
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
 def read_there(session: OrdersSession) -> None:
     """Settle what is unknown, and read at the shipper what is hinted at or due."""
-    if session.there is not None:
-        return
-    with session.asking_there():
-        settling.settle(session, session.only)
+    settle(session)
     if session.there is None:
         with session.asking_there():
             _read_hinted_there(session)
@@ -237,33 +136,51 @@ def read_there(session: OrdersSession) -> None:
             watching.watch(session, session.only)
 
 
+def settle(session: OrdersSession) -> None:
+    """Read what is unknown of earlier writes at the shipper (6.4)."""
+    if session.there is None:
+        with session.asking_there():
+            settling.settle(session, session.only)
+
+
 def _read_hinted_there(session: OrdersSession) -> None:
     run = session.run
     with run.open() as db:
-        hinted = hinting.there(run, db)
         with db.transaction():
             hinting.drop_strangers(db)
-    reads = SingleReads(len(hinted))
-    for one in hinted:
-        read_hinted_there(session, reads, one)
+        hinted = hinting.there(run, db)
+    read_hinted_there(session, hinted)
 
 
-def read_hinted_there(session: OrdersSession, reads: SingleReads, hint: hinting.Hinted) -> None:
-    """Read an order at the shipper that a hint names, and take over what it says."""
-    run = session.run
-    try:
-        held = session.desk.read(hint.number)
-    except PipelineError as error:
-        reads.went_wrong(hint.number, error)
-        session.told.noted["unreadable"] += 1
-        return
-    reads.went_well()
+def read_hinted_there(session: OrdersSession, hinted: Sequence[hinting.Hinted]) -> set[str]:
+    """Read orders at the shipper that hints name; returns the numbers of those that could not be read.
+
+    Raises:
+        PipelineError: it is the system's trouble.
+    """
+    if not hinted:
+        return set()
+    run, numbers = session.run, [one.number for one in hinted]
+    with run.open() as db:
+        rows = ledger.read(db, "list_contains($numbers::varchar[], vs_number)", {"numbers": numbers})
+    began = time.monotonic()
+    watching.watch(session, {row.order_id for row in rows})
     with run.open() as db, db.transaction():
-        for row in ledger.read(db, "vs_number = $number", {"number": hint.number}):
-            after = standing.apply(session, db, row, held, by="hint")
-            if hint.event == "APPROVED" and after.code == ThereCode.AGE_VERIFICATION:  # ruling 3
-                ledger.store(db, replace(after, judged_content=None))
-        hinting.done_there(db, [hint.number])
+        failed = {
+            row[0]
+            for row in db.rows(
+                """select vs_number from raw.vinoshipper_sent_orders
+                   where tries > 0 and list_contains(?::varchar[], vs_number)""",
+                [numbers],
+            )
+            if not session.desk.was_read(row[0], since=began)
+        }
+        approved = {one.number for one in hinted if one.event == "APPROVED"} - failed
+        for row in ledger.find(db, {one.order_id for one in rows if one.vs_number in approved}).values():
+            if row.code == ThereCode.AGE_VERIFICATION:  # 4.2, ruling 3
+                ledger.store(db, replace(row, judged_content=None))
+        hinting.done_there(db, set(numbers) - failed)
+    return failed
 
 
 # --- what is written ----------------------------------------------------------------------------------------------
@@ -273,21 +190,21 @@ def write(session: OrdersSession) -> None:
     """Send what may be sent, oldest paid first, then fulfil, then tell; nothing in a run that may not write."""
     for record in session.once_safe:
         record()
-    after_sent.look(session, session.only)
-    if not session.writes:
-        return
-    if session.there is None:
+    if session.writes and session.there is None:
         with session.asking_there():
             _send(session)
-    if session.there is not None:  # whatever waits for it says why
-        judging.wait(session)
-        return
-    fulfilling.fulfil(session, session.only)
-    messages.tell(session, session.only)
+    judging.end_waiting(session)  # whatever was not sent says why
+    with session.asking_there():
+        after_sent.look(session, None if session.only is None else session.only | session.linked)
+    if session.writes and session.there is None:
+        fulfilling.fulfil(session, session.only)
+        messages.tell(session, session.only)
 
 
 def _send(session: OrdersSession) -> None:
-    for order_id in judging.to_send(session):
-        sending.send(session, order_id)
+    """Send what an earlier try came to nothing of, and what is ready."""
+    unsettled = settling.to_send_again(session, session.only)  # what came to nothing is written again (6.4)
+    for ended in sending.each(session, [*unsettled, *judging.to_send(session)]):
+        session.judged.tried.add(ended.order_id)
         if session.run.gives_way():  # a hinted order is not to wait for a club's whole run (R63)
             break

@@ -1,6 +1,6 @@
 """Says what a read of an order at the shipper means for how it stands: 4.2 of orders.md as a table.
 
-Data flow: `HeldOrder` (None: it is not there) -> `Shows`; with how the order stands -> `Then` -> ledger, notes, activity.
+Data flow: `HeldOrder` (None: not there) -> `Shows`; with how the order stands -> `Then` -> ledger, notes, activity.
 
 Every read of an order goes through `apply`, whoever made it and why; so does every answer to a write that shows the
 order. An answer that says nothing changes nothing.
@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from vs_st_pipeline.domain.order_desk import Compliance, HeldOrder, Problem, RefusedWrite
+from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import adopting, ledger, outbox
 from vs_st_pipeline.routes.orders.adopting import Expected
@@ -97,9 +98,7 @@ TABLE: Final[dict[Stands, dict[Shows, Then]]] = {
     Stands.SENDING: _row(_.SENT, _.VOIDED, _.FAILED, _.PENDING, _.SENT, _.STAYS, _.TAKEN, _.STAYS),
     Stands.FAILED_THERE: _row(_.SENT, _.VOIDED, _.FAILED, _.STAYS, _.SENT, _.STAYS, _.STAYS, _.STAYS),
     Stands.TAKEN: _row(_.SENT, _.VOIDED, _.FAILED, _.PENDING, _.SENT, _.STAYS, _.STAYS, _.STAYS),
-    Stands.KEPT_BACK: _row(
-        _.ACCEPTED_THERE, _.STAYS, _.STAYS, _.STAYS, _.ACCEPTED_THERE, _.STAYS, _.STAYS, _.STAYS
-    ),
+    Stands.KEPT_BACK: _row(_.ACCEPTED_THERE, _.STAYS, _.STAYS, _.STAYS, _.ACCEPTED_THERE, _.STAYS, _.STAYS, _.STAYS),
     Stands.SENT: _row(_.WELL, _.VOIDED, _.TROUBLE, _.TROUBLE, _.WELL, _.STAYS, _.TROUBLE, _.UNSEEN),
     Stands.VOIDED: _row(_.REVIVED, _.STAYS, _.REVIVED, _.REVIVED, _.REVIVED, _.STAYS, _.STAYS, _.STAYS),
 }
@@ -258,9 +257,12 @@ class _Applying:
             self._schedule()
             return self._store()
         self._keep(held)
+        if self.row.vs_number is None:
+            self.changes["vs_number"] = held.number
         self._settle(held)
         self._settle_cancel()
         self._compliance(held)
+        self._taxes(held)
         getattr(self, f"_{self.then}")(held)
         self._schedule()
         return self._store()
@@ -272,7 +274,6 @@ class _Applying:
         self.changes |= {
             "state": State.SENT, "code": None, "says": None, "sending_since": None, "next_read_at": None, "reads": 0,
             "failed_at": None, "sent_at": (held.purchased_at if adopted else None) or self.run.now(),
-            "vs_number": self.row.vs_number or held.number,
         }  # fmt: skip
         self._take_sent(held, adopted)
         self._become("adopted" if adopted else "sent", f"sent: {_told(held)}")
@@ -285,7 +286,6 @@ class _Applying:
         self.changes |= {
             "state": State.VOIDED, "code": None, "says": None, "voided_at": held.canceled_at or self.run.now(),
             "sending_since": None, "next_read_at": None, "failed_at": None,
-            "vs_number": self.row.vs_number or held.number,
         }  # fmt: skip
         self._become("adopted" if adopted else "voided", f"voided: {_told(held)}")
         lasting = ("pending", "void_unknown", "missing_there", "problem_there", "unpaid_there", "differs_there")
@@ -312,7 +312,9 @@ class _Applying:
         self.changes |= {"sending_since": self.row.sending_since or now}
         if ledger.note(self.db, self.run, order_id, "pending"):
             self._say("answered" if self.heard else "settled", f"pending: {told}")
-        since = self.db.value("select since from synced.order_notes where order_id = ? and note = 'pending'", [order_id])
+        since = self.db.value(
+            "select since from synced.order_notes where order_id = ? and note = 'pending'", [order_id]
+        )
         if now - since >= PENDING_FOR:
             self._fail(ThereCode.PENDING_THERE, "failed: still pending after an hour", False)
             ledger.unnote(self.db, order_id, ("pending",))
@@ -457,6 +459,13 @@ class _Applying:
                 "trace_id": held.trace_id or self.row.trace_id,
             }  # fmt: skip
 
+    def _taxes(self, held: HeldOrder) -> None:
+        """Note by how much the taxes that were sent are too low: the shipper bills it to the merchant (5.1)."""
+        if held.taxes_adjusted is not None and held.taxes_adjusted < 0:
+            self._note("tax_short", f"{-held.taxes_adjusted:.2f}")
+        elif held.taxes_adjusted is not None:
+            ledger.unnote(self.db, self.row.order_id, ("tax_short",))
+
     def _stage(self, held: HeldOrder) -> None:
         """Move the stage (7.1): never backwards, save that OPEN takes a label back."""
         now, word = self.run.now(), held.order_status
@@ -560,13 +569,33 @@ class _Applying:
             row = replace(self.row, **changes)  # no news for people
             ledger.store(self.db, row)
         else:
-            row = ledger.move(self.db, self.run, self.row, kind, text, **told, **changes)
+            known = replace(self.row, trace_id=changes.pop("trace_id", self.row.trace_id))
+            row = ledger.move(self.db, self.run, known, kind, text, **told, **changes)
         for kind, text in self.texts[1:]:
             ledger.act(self.db, self.run, row.order_id, kind, text, code=row.code, **told)
         return row
 
 
 _RANK: Final = {stage: rank for rank, stage in enumerate(Stage)}
+
+
+def take_number(session: OrdersSession, db: Db, row: OrderRow, *, was_failed: bool, **changed: Any) -> OrderRow:
+    """Record that an order's number is somebody else's: never written, and read hourly (6.2)."""
+    now = session.run.now()
+    if not was_failed:
+        session.counts.add("failed", row.order_id)
+    changes: dict[str, Any] = {
+        "state": State.FAILED, "code": str(ThereCode.NUMBER_TAKEN), "says": None, "sending_since": None,
+        "failed_at": now, "reads": 0, "next_read_at": now + HOURLY,
+    }  # fmt: skip
+    text = "failed: the number is another order's"
+    return ledger.move(db, session.run, row, "settled", text, **(changes | changed))
+
+
+def kept_back(run: Run, row: OrderRow) -> dict[str, Any]:
+    """Return how the row of an order changes that a person keeps back, besides its state: when it is read (4.2)."""
+    now = run.now()
+    return {"failed_at": now, "reads": 0, "next_read_at": now + FIRST_READ if row.vs_number is not None else None}
 
 
 # --- when it is read next -----------------------------------------------------------------------------------------
@@ -595,6 +624,14 @@ class _Known:
     age_verified: bool | None = None
 
 
+def is_unaccepted(db: Db, number: str | None) -> bool:
+    """Say whether the last read of an order of ours showed it, and did not show that it was accepted or is over."""
+    row = db.row("select status, order_status from staged.shipments where vs_number = ?", [number])
+    if row is None:
+        return False
+    return row[0] not in (SUCCESS, DELETED) and row[1] != CANCELLED and row[1] not in STAGE_OF
+
+
 def is_known(db: Db, number: str | None) -> bool:
     """Say whether what stands under a number was read as ours before."""
     return _known(db, number) is not None
@@ -617,7 +654,10 @@ def keep_read(db: Db, now: datetime, order_id: str, held: HeldOrder) -> None:
                read_at = excluded.read_at, read_at_real = excluded.read_at_real, missing_since = null,
                missing_reads = 0, tries = 0, next_try_at = null""",
         {
-            "number": held.number, "body": held.body or None, "now": now, "real": real_now(),
+            "number": held.number,
+            "body": held.body or None,
+            "now": now,
+            "real": real_now(),
             "sha": hashlib.sha256(held.body.encode()).hexdigest() if held.body else None,
         },  # fmt: skip
     )

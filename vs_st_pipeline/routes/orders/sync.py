@@ -25,10 +25,9 @@ from vs_st_pipeline.pipeline import whole_hints
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.pipeline.status_file import record_run
 from vs_st_pipeline.platform.run import Run, new_run_id
-from vs_st_pipeline.routes.orders import brake, hinting, judging, planned, stages, staging
+from vs_st_pipeline.routes.orders import brake, hinting, judging, planned, reads, stages, staging
 from vs_st_pipeline.routes.orders.report import OrdersReport, new_report
 from vs_st_pipeline.routes.orders.session import OrdersSession, open_session
-from vs_st_pipeline.routes.orders.settings import OrdersSettings
 from vs_st_pipeline.routes.orders.stage_names import PLAN, PRODUCTS, PUSH, SENT_ORDERS, SHOP_ORDERS, STAGED, STAGES
 from vs_st_pipeline.routes.orders.systems import NAME
 
@@ -65,8 +64,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
 
 def is_off(run: Run) -> bool:
     """Say whether the route is off for a merchant: not named, paused, faulty, or `mode: off`."""
-    merchant = run.merchant
-    return NAME not in merchant.routes or merchant.section(OrdersSettings).mode == "off"
+    return NAME not in run.merchant.routes
 
 
 def off(run: Run) -> Report:
@@ -95,9 +93,9 @@ def dry_run(run: Run) -> tuple[Report, dict[str, Any]]:
 
 def _aside(run: Run, work: Callable[[Run], OrdersReport]) -> OrdersReport:
     """Run something in a copy of the merchant's files; where there can be none, the report says why."""
-    with open_session(run) as session, run.sync_lock():
-        with run.warehouse.trial(run.merchant.id, run.route) as warehouse:
-            return work(replace(run, warehouse=warehouse))
+    trial = run.warehouse.trial(run.merchant.id, run.route)
+    with open_session(run) as session, run.sync_lock(), trial as warehouse:
+        return work(replace(run, warehouse=warehouse))
     return session.told
 
 
@@ -138,9 +136,15 @@ def read_and_judge(session: OrdersSession) -> None:
     """
     session.do(SHOP_ORDERS, stages.read_shop)
     session.do(STAGED, staging.stage)
-    session.do(PRODUCTS, stages.read_catalogues)
+    session.do(PRODUCTS, reads.read_catalogues)
     session.do(SENT_ORDERS, stages.read_there)
+    judge(session)
+
+
+def judge(session: OrdersSession) -> None:
+    """Say how each order stands and what is to be written; raises `Unsafe` where none of it may be."""
     session.do(PLAN, judging.judge)
     session.do(PLAN, brake.ask)
     session.do(PLAN, judging.look_first)
     session.do(PLAN, planned.plan)
+    session.do(PLAN, brake.hold)

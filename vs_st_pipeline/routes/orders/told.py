@@ -15,6 +15,7 @@ from vs_st_pipeline.domain.phone import mask_email, mask_phone
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import ledger
 from vs_st_pipeline.routes.orders.ledger import OrderRow
+from vs_st_pipeline.routes.orders.sentences import sentence
 from vs_st_pipeline.routes.orders.states import MESSAGES, State
 
 Record = dict[str, Any]
@@ -103,7 +104,9 @@ def activity_of(db: Db, order_id: str) -> list[Record]:
     """Return all that happened to an order, oldest first (4.4)."""
     names = ("at", "kind", "text", "code", "who", "run_id", "http_status", "trace_id")
     rows = db.rows(
-        f"select {', '.join(names)} from synced.order_activity where order_id = ? order by seq", [order_id]
+        f"""select {', '.join(f'"{name}"' for name in names)} from synced.order_activity
+            where order_id = ? order by seq""",
+        [order_id],
     )
     found = [dict(zip(names, row, strict=True)) for row in rows]
     return [{**one, "at": time_of(one["at"])} for one in found]
@@ -137,6 +140,12 @@ def unlisted(db: Db, order_id: str) -> Record | None:
         "fulfilment": {"outcome": None, "fulfillment_id": None, "mailed": None, "written_at": None},
         "activity": activity_of(db, order_id),
     }  # fmt: skip
+
+
+def why_of(row: OrderRow) -> str:
+    """Return why an order stands as it does, in a sentence that says what to do."""
+    says = decoded(row.says or "")
+    return sentence(row.code or "", says if isinstance(says, Mapping) else {})
 
 
 def acted(row: OrderRow | None, number: str, *, done: bool, **changed: Any) -> Record:

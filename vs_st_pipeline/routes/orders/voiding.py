@@ -117,9 +117,7 @@ class _Voiding:
                           answer.trace_id)  # fmt: skip
                 leaving.drop_keys(self.session, frozenset({RESTORE}))
                 return None
-            row = self._end(
-                row, write, Outcome.REFUSED, "cancellation refused", answer.http_status, answer.trace_id
-            )
+            row = self._end(row, write, Outcome.REFUSED, "cancellation refused", answer.http_status, answer.trace_id)
             return Ended(self.order_id, row, code=REFUSED)
         if isinstance(answer, NotReached):
             self._not_reached(row, write, answer.error)

@@ -1,4 +1,4 @@
-"""Looks at what becomes of orders at Vinoshipper, with as few requests as it takes (orders.md 3, 4.2; rulings, orders 1).
+"""Looks at what becomes of orders at Vinoshipper, with as few requests as it takes (orders.md 3, 4.2; ruling 1).
 
     windows of shipped days    every `refresh.shipped`    rows; what differs from what is held, or is missing, is read
     windows of placed days     every `refresh.open`       of open sent orders; or their details, if those are fewer
@@ -28,7 +28,7 @@ from vs_st_pipeline.domain.order_desk import HeldOrder, HeldRow
 from vs_st_pipeline.domain.single_reads import SingleReads, gap_after
 from vs_st_pipeline.platform.run import RequestLogEntry
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import ledger, outbox, standing
+from vs_st_pipeline.routes.orders import ledger, notes, outbox, standing
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.notes import STUCK, UNREADABLE
 from vs_st_pipeline.routes.orders.states import BY_SHIPPER, Stage, State
@@ -61,6 +61,8 @@ def watch(session: OrdersSession, only: Collection[str] | None = None) -> None:
         PipelineError: Vinoshipper cannot be asked.
     """
     work = _Watch(session, session.only if only is None else frozenset(only))
+    if work.only is None:
+        notes.look(session)
     work.read()
     work.judge()
 
@@ -112,8 +114,8 @@ class _Watch:
                 )
             else:
                 self._add(self._not_accepted(db))
-                shipped = self._is_due(db, "shipped", session_refresh(self.session, "shipped"))
-                opened = self._is_due(db, "open", session_refresh(self.session, "open"))
+                shipped = self._is_due(db, "shipped", _refresh(self.session, "shipped"))
+                opened = self._is_due(db, "open", _refresh(self.session, "open"))
                 held = _held(db) if shipped or opened else {}
         if self.only is None:
             if held and shipped:
@@ -209,7 +211,7 @@ class _Watch:
     def _settled(self, db: Db) -> Iterator[_Task]:
         """Yield orders that are delivered, returned, voided or stuck, and were not read for `refresh.settled`."""
         run = self.session.run
-        every = session_refresh(self.session, "settled")
+        every = _refresh(self.session, "settled")
         real = datetime.now(UTC).replace(tzinfo=None)
         rows = db.rows(
             """select o.order_id, o.vs_number, r.read_at_real
@@ -280,8 +282,7 @@ class _Watch:
             self._record(db, row, held, task)
 
     def _record(self, db: Db, row: OrderRow, held: HeldOrder | None, task: _Task) -> None:
-        session, run = self.session, self.session.run
-        standing.apply(session, db, row, held, by=task.why)
+        standing.apply(self.session, db, row, held, by=task.why)
         db.execute(
             "delete from synced.order_notes where order_id = ? and note = ? and says = ?",
             [row.order_id, UNREADABLE, SHIPPER],
@@ -363,7 +364,7 @@ class _Watch:
                 ledger.keep_fact(db, run, _TURNED, [])
 
 
-def session_refresh(session: OrdersSession, name: str) -> timedelta:
+def _refresh(session: OrdersSession, name: str) -> timedelta:
     """Return how old a kind of read may be (2)."""
     every: timedelta = getattr(session.settings.refresh, name)
     return every
@@ -441,13 +442,14 @@ def _keep_rows(session: OrdersSession, rows: Sequence[HeldRow]) -> None:
     """Keep the digests of rows that show orders as they are held."""
     if not rows:
         return
-    with session.run.open() as db, db.transaction():
-        with db.batch({"number": [row.number for row in rows], "digest": [row.digest for row in rows]}) as batch:
-            db.execute(
-                f"""update raw.vinoshipper_sent_orders set row_digest = b.digest, row_at_real = $real
-                    from {batch} as b where vs_number = b.number and row_digest is distinct from b.digest""",
-                {"real": datetime.now(UTC).replace(tzinfo=None)},
-            )
+    columns = {"number": [row.number for row in rows], "digest": [row.digest for row in rows]}
+    with session.run.open() as db, db.transaction(), db.batch(columns) as batch:
+        db.execute(
+            f"""update raw.vinoshipper_sent_orders as r set row_digest = b.digest, row_at_real = $real
+                from {batch} as b where r.vs_number = b.number
+                  and (r.row_digest is distinct from b.digest or r.row_at_real < r.read_at_real)""",
+            {"real": datetime.now(UTC).replace(tzinfo=None)},
+        )
 
 
 def _keep_digest(db: Db, row: HeldRow) -> None:

@@ -25,7 +25,7 @@ create table raw.catalogues (
     way varchar not null, tried_at timestamp not null, tried_at_real timestamp not null
 );
 -- Orders at Vinoshipper that are hinted at and not read yet.
-create table raw.vinoshipper_order_hints (vs_number varchar primary key, at timestamp not null, event varchar);
+create table raw.vinoshipper_order_hints (vs_number varchar primary key, "at" timestamp not null, event varchar);
 
 create table staged.shop_orders (
     order_id varchar primary key,
@@ -53,6 +53,8 @@ create table staged.shipments (
     trace_id varchar, read_at timestamp not null
 );
 
+-- Orders that are to be judged because something of them, or of an order linked to them, is new since (4.2).
+create table planned.orders_due (order_id varchar primary key);
 -- What this sync would send, before send_at_most and before any write; and what it would write at Commerce7.
 create table planned.vinoshipper_orders (
     order_id varchar primary key, vs_number varchar not null, action varchar not null,  -- create, update
@@ -103,7 +105,7 @@ create table synced.order_notes (
 -- One row per thing that happened, never altered (4.4).
 create table synced.order_activity (
     seq bigint primary key,
-    order_id varchar not null, at timestamp not null, kind varchar not null, text varchar not null, code varchar,
+    order_id varchar not null, "at" timestamp not null, kind varchar not null, text varchar not null, code varchar,
     who varchar not null, run_id varchar not null, http_status integer, trace_id varchar
 );
 -- Everything that changes something elsewhere: its row is committed before the request leaves (6.1). No body is kept.
@@ -114,7 +116,7 @@ create table synced.order_writes (
     body_hash varchar not null,
     about varchar not null default '{}',     -- JSON: of a fulfilment its numbers and date, of a message its first line
     sent_hash varchar, sent varchar,         -- as in synced.orders, of the read that is sent
-    at timestamp not null, run_id varchar not null,
+    "at" timestamp not null, run_id varchar not null,
     outcome varchar,                         -- null: unknown. done, refused, conflict, not_reached, adopted, missing
     outcome_at timestamp, http_status integer, trace_id varchar,
     reads integer not null default 0,        -- since the try, that did not show it; one a sync
@@ -127,7 +129,9 @@ create table synced.fulfilments (
     order_id varchar primary key,
     outcome varchar not null,                -- done, found_there, fulfilled_by_other, refused
     fulfillment_id varchar, mailed boolean, numbers varchar not null default '[]', fulfilled_at timestamp,
-    written_at timestamp, attempts integer not null default 0, next_at timestamp, removed boolean not null default false
+    written_at timestamp, attempts integer not null default 0, next_at timestamp, removed boolean not null default false,
+    packages varchar,                        -- of staged.shipments, as they were then: numbers that change later are told
+    after_change bigint not null default 0   -- the last change at the shop before it: later ones show whether it stands
 );
 -- What was last told to Commerce7 of each order.
 create table synced.order_messages (
@@ -137,4 +141,4 @@ create table synced.order_messages (
     next_at timestamp, refused boolean not null default false
 );
 -- What is remembered of the merchant besides: dropped_keys, prefix, no_messages, alerted notes that were told. JSON.
-create table synced.order_facts (name varchar primary key, value varchar not null, at timestamp not null);
+create table synced.order_facts (name varchar primary key, value varchar not null, "at" timestamp not null);
