@@ -35,13 +35,13 @@ SENT_UNDER: Final = "sent_under"  # fact: the prefix that orders were sent under
 LET_PASS: Final = "history_let_pass"  # fact: what was first seen up to then, a person has let pass
 
 
-def note_window(session: OrdersSession, share: tuple[int, int] | None) -> None:
+def note_window(session: OrdersSession, share: tuple[int, int]) -> None:
     """Judge what reconcile found of the orders that are held for its days (c).
 
     Args:
-        share: orders held, and how many of them were found; None: it was not due.
+        share: orders held, and how many of them were found; none of either where it was not due.
     """
-    if share is None or share[0] < FEWEST_HELD or share[1] * 100 >= share[0] * FOUND_AT_LEAST:
+    if share[0] < FEWEST_HELD or share[1] * 100 >= share[0] * FOUND_AT_LEAST:
         return
     held, found = share
     says = f"{SHOP} shows {found} of the {held} orders held of the last days (less than {FOUND_AT_LEAST} %)"
@@ -112,7 +112,8 @@ def _prefix(session: OrdersSession) -> list[Verdict]:
 def _sent_under(db: Db) -> str | None:
     """Return the prefix of the newest number that was used, where the ledger was lost and writes were found again."""
     row = db.row(
-        """select w.vs_number, s.order_number from synced.order_writes as w join staged.shop_orders as s using (order_id)
+        """select w.vs_number, s.order_number
+           from synced.order_writes as w join staged.shop_orders as s using (order_id)
            where w.call = 'create' and w.vs_number is not null and ends_with(w.vs_number, '-' || s.order_number)
            order by w.at desc, w.send_id desc limit 1"""
     )

@@ -54,9 +54,7 @@ def store(db: Db, run: Run, hint: Hint) -> None:
     what, id_ = (hint.kind, hint.id) if hint.kind == ORDER and hint.id else (hint.kind, "")
     if what not in (ORDER, PRODUCT):
         what = UPDATED
-    db.execute(
-        "insert or ignore into raw.commerce7_hints values (?, ?, ?)", [id_ or f"all {what}s", run.now(), what]
-    )
+    db.execute("insert or ignore into raw.commerce7_hints values (?, ?, ?)", [id_ or f"all {what}s", run.now(), what])
 
 
 def orders(run: Run, db: Db) -> list[str]:
@@ -132,11 +130,7 @@ def _unread(run: Run, hints: Sequence[Hint]) -> list[int]:
     with run.open() as db:
         here = {row[0] for row in db.rows("select id from raw.commerce7_hints where what = ?", [ORDER])}
         away = {row[0] for row in db.rows("select vs_number from raw.vinoshipper_order_hints")}
-    return [
-        one.hint
-        for one in hints
-        if one.kind == ORDER and one.id in (away if one.system == SHIPPER else here)
-    ]
+    return [one.hint for one in hints if one.kind == ORDER and one.id in (away if one.system == SHIPPER else here)]
 
 
 QUEUE: Final = Queue(hand_over, _unread)

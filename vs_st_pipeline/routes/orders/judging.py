@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -380,7 +380,8 @@ _MAY_GO: Final = "may be sent"
 def record(session: OrdersSession, db: Db, case: Case, key: str, *, looked: bool = False) -> OrderRow:
     """Record a verdict by which an order is not sent now, inside the caller's transaction; returns how it stands."""
     verdict, row, run = case.verdict, case.row, session.run
-    assert verdict is not None and verdict.state is not State.SENDING
+    assert verdict is not None
+    assert verdict.state is not State.SENDING
     _keep_notes(db, run, case.id, {})
     changes: dict[str, Any] = {
         "state": verdict.state,
@@ -436,7 +437,8 @@ def _plan(db: Db, run: Run, case: Case, verdict: Verdict) -> None:
     there = row is not None and row.state is State.FAILED and row.code in BY_SHIPPER
     db.execute(
         """insert or replace into planned.vinoshipper_orders
-           (order_id, vs_number, action, body_hash, lines, total, run_id, planned_at) values (?, ?, ?, ?, ?, ?, ?, ?)""",
+               (order_id, vs_number, action, body_hash, lines, total, run_id, planned_at)
+           values (?, ?, ?, ?, ?, ?, ?, ?)""",
         [
             *(case.id, payload.number, "update" if there else "create"),
             *(sha256(encode(payload.body) or b"").hexdigest(), json.dumps(payload.sent.get("lines"), default=str)),
@@ -458,9 +460,7 @@ def _forget_planned(db: Db, session: OrdersSession) -> None:
         if db.value(
             f"select 1 from planned.vinoshipper_orders where order_id not in (select order_id from {batch}) limit 1"
         ):
-            db.execute(
-                f"delete from planned.vinoshipper_orders where order_id not in (select order_id from {batch})"
-            )
+            db.execute(f"delete from planned.vinoshipper_orders where order_id not in (select order_id from {batch})")
 
 
 def _done(db: Db, ids: Sequence[str]) -> None:
@@ -603,9 +603,7 @@ def bodies(session: OrdersSession, db: Db) -> list[tuple[str, str, dict[str, Any
 # --- what is held -------------------------------------------------------------------------------------------------
 
 
-def linked_of(
-    db: Db, orders: Iterable[ShopOrder]
-) -> tuple[dict[str, list[ShopOrder]], dict[str, frozenset[str]]]:
+def linked_of(db: Db, orders: Iterable[ShopOrder]) -> tuple[dict[str, list[ShopOrder]], dict[str, frozenset[str]]]:
     """Return what is linked to orders, by their ids: stored orders, and ids that need no read.
 
     These are of orders that are not there any more, or of which only the id is kept (paid before `start`).

@@ -34,9 +34,9 @@ def plan(session: OrdersSession) -> None:
 
 
 def rows(session: OrdersSession) -> dict[str, Any]:
-    """Return what would be written, order by order, for a person who asked for it; of birth dates only that there is one.
+    """Return what would be written, order by order, for a person who asked for it.
 
-    Names and addresses stand in full, as the order is sent.
+    Names and addresses stand in full, as the order is sent; of a birth date only that there is one.
     """
     run = session.run
     with run.open() as db:

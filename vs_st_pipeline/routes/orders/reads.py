@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from vs_st_pipeline.connectors.commerce7 import products, reading
 from vs_st_pipeline.domain.errors import Interrupted, PipelineError
@@ -68,7 +68,7 @@ def read_catalogues(session: OrdersSession) -> None:
             session.failed_parts["products of the shop"] = error
         else:
             with run.open() as db, db.transaction():
-                _keep(run, db, SHOP, count, "products", believed=True)
+                _keep(run, db, SHOP, count or 0, "products", believed=count is not None)
                 hinting.done_with(db, hinting.PRODUCT)
     if there_due and not session.over_budget:
         read_catalogue_there(session)
@@ -102,7 +102,7 @@ def _store(run: Run, db: Db, found: Catalogue) -> bool:
     if not believed:
         return False
     db.execute("delete from raw.vinoshipper_products")
-    columns = {
+    columns: dict[str, list[Any]] = {
         "sku": [one.sku for one in found.products],
         "name": [one.name for one in found.products],
         "price": [None if one.price is None else str(one.price) for one in found.products],

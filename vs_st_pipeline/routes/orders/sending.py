@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,7 +56,7 @@ from vs_st_pipeline.routes.orders.voiding import void
 if TYPE_CHECKING:
     from vs_st_pipeline.routes.orders.session import OrdersSession
 
-__all__ = ["Ended", "look", "send", "send_all", "void"]
+__all__ = ["Ended", "each", "look", "send", "send_all", "void"]
 
 PAID_KEYS: Final = ("paid", "isPaid", "Paid")
 DROPPABLE: Final = frozenset(
@@ -88,21 +88,29 @@ def send(
     return _Sending(session, order_id, frozenset(accept), who).send()
 
 
-def send_all(session: OrdersSession, order_ids: Collection[str]) -> list[Ended]:
-    """Send orders one after the other; one that cannot be read stops nobody, many of them are the system's trouble.
+def each(session: OrdersSession, order_ids: Iterable[str]) -> Iterator[Ended]:
+    """Send orders one after the other, each once; one that cannot be read stops nobody, many are the system's trouble.
 
     Raises:
         PipelineError: as `send`, or too many reads in a row have failed (routes.md R40).
     """
-    reads, found = SingleReads(len(order_ids)), []
-    for order_id in order_ids:
+    ids = list(dict.fromkeys(order_ids))
+    reads = SingleReads(len(ids))
+    for order_id in ids:
         ended = send(session, order_id)
-        found.append(ended)
+        yield ended
         if ended.error is None:
             reads.went_well()
         else:
             reads.went_wrong(order_id, ended.error)
-        if session.run.gives_way():  # a hinted order does not wait for a club's whole run (routes.md R63)
+
+
+def send_all(session: OrdersSession, order_ids: Iterable[str]) -> list[Ended]:
+    """Send orders as `each` does, up to where a hinted one is not to wait any longer (routes.md R63)."""
+    found = []
+    for ended in each(session, order_ids):
+        found.append(ended)
+        if session.run.gives_way():
             break
     return found
 

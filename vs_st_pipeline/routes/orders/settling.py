@@ -9,13 +9,12 @@ the try; an update that reads unaccepted after `settle_wait`; what was not reach
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.single_reads import SingleReads
-from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import ledger, outbox, sending, standing
+from vs_st_pipeline.routes.orders import ledger, outbox, standing
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.outbox import Outcome, Write
 from vs_st_pipeline.routes.orders.states import State, ThereCode
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def settle(session: OrdersSession, only: Collection[str] | None = None) -> None:
-    """Read what is not settled, and record what that tells; after the brake, `send_again` writes what is missing.
+    """Read what is not settled, and record what that tells; `to_send_again` says what is missing.
 
     Args:
         only: ids of the orders that this is about; None: all.
@@ -34,8 +33,6 @@ def settle(session: OrdersSession, only: Collection[str] | None = None) -> None:
         PipelineError: the shipper is down, or does not accept the key.
     """
     with session.run.open() as db:
-        with db.transaction():
-            _enter(session.run, db)
         orders = _unsettled(db, only)
     reads = SingleReads(len(orders))
     for row in orders:
@@ -80,26 +77,6 @@ def _unsettled(db: Db, only: Collection[str] | None) -> list[OrderRow]:
     )
 
 
-def _enter(run: Run, db: Db) -> None:
-    """Enter orders into the ledger of which only the evidence file knows that they may have been sent."""
-    rows = db.rows(
-        """select s.order_id, s.order_number, s.paid_at, s.first_seen_at, any_value(w.vs_number), min(w.at)
-           from synced.order_writes as w join staged.shop_orders as s using (order_id)
-           where w.outcome is null and w.call in ('create', 'update')
-             and w.order_id not in (select order_id from synced.orders)
-           group by all"""
-    )
-    for order_id, number, paid_at, first_seen_at, vs_number, at in rows:
-        usual: dict[str, Any] = dict.fromkeys(ledger.COLUMNS)
-        usual |= {
-            "order_id": order_id, "order_number": number, "state": State.SENDING, "paid_at": paid_at,
-            "first_seen_at": first_seen_at, "compliance": "not_checked", "problems": "[]", "looked_there": False,
-            "looked_back": False, "reads": 0, "updated_at": run.now(), "vs_number": vs_number, "sending_since": at,
-        }  # fmt: skip
-        ledger.store(db, OrderRow(**usual))
-        ledger.act(db, run, order_id, "seen", f"may have been sent as {vs_number}: so says the evidence file")
-
-
 def _read(session: OrdersSession, reads: SingleReads, row: OrderRow) -> None:
     run = session.run
     with run.open() as db:
@@ -136,8 +113,3 @@ def _give_up(session: OrdersSession, row: OrderRow) -> None:
                 db, run, row, "settled", "failed: not reachable for 24 hours", state=State.FAILED,
                 code=str(ThereCode.NOT_REACHABLE), says=None, failed_at=run.now(), next_read_at=None,
             )  # fmt: skip
-
-
-def send_again(session: OrdersSession, only: Collection[str] | None = None) -> None:
-    """Judge and write again what came to nothing (6.4); the read of `settle` serves 6.2 while it is young."""
-    sending.send_all(session, to_send_again(session, only))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from vs_st_pipeline.connectors.commerce7 import gaps, reading
 from vs_st_pipeline.domain.errors import PipelineError
@@ -38,6 +39,7 @@ from vs_st_pipeline.routes.orders import reads as reads_of
 from vs_st_pipeline.routes.orders.session import SYSTEMS, OrdersSession
 from vs_st_pipeline.routes.orders.states import ThereCode
 
+_MOST_NAMED: Final = 50  # missing numbers that a note names
 
 
 # --- before and after ---------------------------------------------------------------------------------------------
@@ -96,7 +98,19 @@ def read_shop(session: OrdersSession) -> None:
     with run.open() as db, db.transaction():
         hinting.done_with(db, hinting.UPDATED)
     if not session.over_budget:
-        gaps.look(run, session.shop)
+        _look_for_gaps(session)
+
+
+def _look_for_gaps(session: OrdersSession) -> None:
+    """Look for numbers that no order has (3); what is still unknown is noted of the merchant."""
+    run = session.run
+    found = gaps.look(run, session.shop)
+    session.told.seen["orders"] += len(found.found - session.reads.keys())
+    with run.open() as db, db.transaction():
+        if found.missing:
+            ledger.note(db, run, "", "gap", found.missing[:_MOST_NAMED])
+        else:
+            ledger.unnote(db, "", ["gap"])
 
 
 def read_hinted(session: OrdersSession, order_ids: list[str]) -> dict[str, PipelineError]:
@@ -189,6 +203,8 @@ def write(session: OrdersSession) -> None:
 
 def _send(session: OrdersSession) -> None:
     """Send what an earlier try came to nothing of, and what is ready."""
-    again = settling.to_send_again(session, session.only)
-    ready = [one for one in judging.to_send(session) if one not in again]
-    session.judged.tried |= {one.order_id for one in sending.send_all(session, [*again, *ready])}
+    unsettled = settling.to_send_again(session, session.only)  # what came to nothing is written again (6.4)
+    for ended in sending.each(session, [*unsettled, *judging.to_send(session)]):
+        session.judged.tried.add(ended.order_id)
+        if session.run.gives_way():  # a hinted order is not to wait for a club's whole run (R63)
+            break

@@ -57,7 +57,11 @@ def find(db: Db, order_ids: Iterable[str]) -> dict[str, Staged]:
     """Return these orders as they are staged, by id."""
     with db.batch({"order_id": sorted(set(order_ids))}) as batch:
         rows = db.rows(f"select {', '.join(_NAMES)} from staged.shop_orders semi join {batch} using (order_id)")
-    return {row[0]: Staged(*row[:7], tuple(json.loads(row[7])), *row[8:]) for row in rows}
+    found: dict[str, Staged] = {}
+    for row in rows:
+        values: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
+        found[row[0]] = Staged(**{**values, "linked": tuple(json.loads(values["linked"]))})
+    return found
 
 
 def stage(session: OrdersSession) -> None:
@@ -134,8 +138,10 @@ def _with_linked(db: Db, order_ids: Sequence[str]) -> list[str]:
     """Return these orders and those that are known to be linked to them: what one says is content of the other."""
     with db.batch({"order_id": sorted(set(order_ids))}) as batch:
         others = db.rows(
-            f"""select previous_id from raw.commerce7_orders join {batch} on id = order_id where previous_id is not null
-                union select s.order_id from staged.shop_orders as s, unnest(from_json(s.linked, '["varchar"]')) as l(id)
+            f"""select previous_id from raw.commerce7_orders join {batch} on id = order_id
+                      where previous_id is not null
+                union select s.order_id
+                      from staged.shop_orders as s, unnest(from_json(s.linked, '["varchar"]')) as l(id)
                       where s.linked <> '[]' and l.id in (select order_id from {batch})
                 union select r.id from raw.commerce7_orders as r join {batch} on r.previous_id = order_id"""
         )

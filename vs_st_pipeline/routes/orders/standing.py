@@ -262,6 +262,7 @@ class _Applying:
         self._settle(held)
         self._settle_cancel()
         self._compliance(held)
+        self._taxes(held)
         getattr(self, f"_{self.then}")(held)
         self._schedule()
         return self._store()
@@ -457,6 +458,13 @@ class _Applying:
                 "compliance": str(told), "problems": problems, "compliance_at": self.run.now(),
                 "trace_id": held.trace_id or self.row.trace_id,
             }  # fmt: skip
+
+    def _taxes(self, held: HeldOrder) -> None:
+        """Note by how much the taxes that were sent are too low: the shipper bills it to the merchant (5.1)."""
+        if held.taxes_adjusted is not None and held.taxes_adjusted < 0:
+            self._note("tax_short", f"{-held.taxes_adjusted:.2f}")
+        elif held.taxes_adjusted is not None:
+            ledger.unnote(self.db, self.row.order_id, ("tax_short",))
 
     def _stage(self, held: HeldOrder) -> None:
         """Move the stage (7.1): never backwards, save that OPEN takes a label back."""

@@ -93,9 +93,9 @@ def dry_run(run: Run) -> tuple[Report, dict[str, Any]]:
 
 def _aside(run: Run, work: Callable[[Run], OrdersReport]) -> OrdersReport:
     """Run something in a copy of the merchant's files; where there can be none, the report says why."""
-    with open_session(run) as session, run.sync_lock():
-        with run.warehouse.trial(run.merchant.id, run.route) as warehouse:
-            return work(replace(run, warehouse=warehouse))
+    trial = run.warehouse.trial(run.merchant.id, run.route)
+    with open_session(run) as session, run.sync_lock(), trial as warehouse:
+        return work(replace(run, warehouse=warehouse))
     return session.told
 
 
