@@ -51,6 +51,7 @@ class Call:
         event: the event's word, for people.
         event_id: the system's own id of this event; the same one again is the same entry.
         opts_out: it says that its contact must not be written any more.
+        account: the account at the system that it names; None where it names none.
         kept: the keys that are stored; never a text that a person wrote, but where the system's chapter says so.
     """
 
@@ -60,6 +61,7 @@ class Call:
     event: str | None = None
     event_id: str | None = None
     opts_out: bool = False
+    account: str | None = None
     kept: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -99,6 +99,7 @@ class ShopOrder:
         linked: ids of the orders that it names as linked. previous_id: the order that it refunds or exchanges.
         customer: None where the answer had none.
         requested_ship_date: as it is written.
+        taxes_adjusted: cents by which the taxes were changed by hand.
     """
 
     id: str
@@ -122,6 +123,7 @@ class ShopOrder:
     sub_total: Any = None
     ship_total: Any = None
     tax_total: Any = None
+    taxes_adjusted: Any = None
     total: Any = None
     requested_ship_date: str | None = None
     gift_message: str | None = None

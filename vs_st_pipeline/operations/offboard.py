@@ -111,7 +111,7 @@ def limiter_files(data_dir: Path, merchant: Merchant) -> set[Path]:
     """Return the files that hold the permits of this merchant's keys."""
     accounts = {one.name: one.account(merchant) for one in CONNECTORS if one.name in merchant.sections}
     return {
-        limiter_path(data_dir / "pace", system, account.base_url, account.key.reveal())
+        limiter_path(data_dir / "pace", system, account.base_url, account.rate_key)
         for system, account in accounts.items()
     }
 

@@ -42,11 +42,18 @@ class Account:
         base_url: without a slash at the end.
         key: the secret that names the account to the system.
         requests_per_second: above 0.
+        limited_by: whose requests the system counts together, where it is not who has the key: a tenant of one app.
     """
 
     base_url: str
     key: Secret
     requests_per_second: float
+    limited_by: str | None = None
+
+    @property
+    def rate_key(self) -> str:
+        """Return what names those who share the rate."""
+        return self.key.reveal() if self.limited_by is None else self.limited_by
 
 
 @dataclass(frozen=True, slots=True)

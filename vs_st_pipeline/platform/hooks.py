@@ -109,6 +109,8 @@ class Hooks:
         teller: makes what tells it our URL with a client, where that is all that can be done; the token before the
             present one is taken until a call has come by the present one (R36).
         by_hand: what a person does where the API cannot, a sentence.
+        account: returns how the merchant's account is named in calls, from the system's settings: a call that names
+            another one is no hint. None: calls name none.
     """
 
     read: Callable[[bytes], Sequence[Call]]
@@ -124,6 +126,7 @@ class Hooks:
     registrar: Callable[[Any], Registrar] | None = None
     teller: Callable[[Any], Teller] | None = None
     by_hand: str = ""
+    account: Callable[[Any], str] | None = None
 
 
 def remove_registration(http: HttpClient, path: str) -> None:

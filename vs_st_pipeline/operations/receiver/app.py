@@ -229,7 +229,7 @@ class Receiver:
                 if call.kind == WHOLE:  # who made the call can mend it, and sends it again
                     return _told(400, {"index": index})
         arrivals = []
-        for call in calls:
+        for call in map(hook.about_us, calls):
             routes, wanted = hook.routes_of(call.kind)
             proves = hook.proves if call.kind != TEST else None
             arrivals.append(Arrival(hook.merchant, hook.system, call, routes, at, wanted, proves))

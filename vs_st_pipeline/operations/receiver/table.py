@@ -1,5 +1,7 @@
 """Makes the table of the URLs that are taken, from the merchants file and the secrets of the tokens (H1, H5, H14).
 
+It is long because an entry, its URLs and what each of them takes are one table.
+
 Data flow: MerchantsFile -> Own (what each merchant's entry says of its webhooks) -> tokens -> Table.
 
 A table is never changed: a new one takes its place. What a URL has used up of its calls (H6) goes along.
@@ -15,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from vs_st_pipeline.domain.hints import WHOLE, WITHOUT_HINT
+from vs_st_pipeline.domain.hints import NOTHING, WHOLE, WITHOUT_HINT, Call
 from vs_st_pipeline.operations.receiver.proofs import Header, Signature
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.connector import Connector
@@ -32,11 +34,13 @@ class Own:
     Attributes:
         routes: names of those that calls are stored for; by system. A system that the entry lacks is not in it.
         off: systems whose calls are answered, and not stored.
+        accounts: how the merchant's account is named in a system's calls, by system, as far as that is known.
     """
 
     webhooks: WebhookSettings
     routes: Mapping[str, tuple[str, ...]]
     off: frozenset[str]
+    accounts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -65,6 +69,7 @@ class Hook:
         until: epoch seconds from which on it is none any more; None: never.
         proves: its generation, where a call by it is what an older one waits for (routes.md R36).
         off: answered, and not stored.
+        account: how the merchant's account is named in calls; None: it is not known, or calls name none.
         wants: names of routes by kind of record; `others` are those of a kind that no route wants.
     """
 
@@ -82,6 +87,13 @@ class Hook:
     any_is_wanted: bool
     bucket: Bucket
     proves: int | None = None
+    account: str | None = None
+
+    def about_us(self, call: Call) -> Call:
+        """Return a call; one that names another account than the merchant's is no hint."""
+        if self.account is None or call.account in (None, self.account):
+            return call
+        return replace(call, kind=NOTHING, id=None)
 
     def routes_of(self, kind: str) -> tuple[tuple[str, ...], bool]:
         """Return the routes that a call of this kind is stored for, and whether they want it."""
@@ -170,7 +182,12 @@ class Maker:
         there = {one.name for one in self.connectors if one.hooks is not None and merchant.names(one.settings)}
         # A route that is at fault will be mended: its calls are stored. One that is paused, or off today, has none.
         on = {*merchant.routes, *(merchant.faults.keys() - merchant.paused - merchant.off.keys())}
-        return self._of(merchant.enabled, merchant.webhooks, there, on)
+        accounts = {
+            one.name: one.hooks.account(merchant.section(one.settings))
+            for one in self.connectors
+            if one.hooks is not None and one.hooks.account is not None and one.name in there
+        }
+        return replace(self._of(merchant.enabled, merchant.webhooks, there, on), accounts=accounts)
 
     def _sketched(self, sketch: Sketch) -> Own:
         on = {route.name for route in self.routes if all(need & sketch.sections for need in route.needs)}
@@ -237,6 +254,7 @@ class Maker:
                         any_is_wanted=not hinted,  # where no route takes hints, they wait for what will
                         bucket=Bucket(float(hooks.burst), self.clock()),
                         proves=generation if waits and generation == system.generation > 1 else None,
+                        account=own.accounts.get(connector.name),
                     )
                 )
         return found

@@ -1,0 +1,92 @@
+"""Finds stored orders: what they say, what is linked to them, which of them are to be read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from vs_st_pipeline.connectors.commerce7.order_record import read_order
+from vs_st_pipeline.connectors.commerce7.streams import ORDERS, STORED
+from vs_st_pipeline.domain.codec import try_object
+from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.shop_order import ShopOrder
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids, waiting_ids
+
+TABLE: Final = ORDERS.table
+
+
+def load(db: Db, ids: Iterable[str]) -> dict[str, ShopOrder]:
+    """Return stored orders, by id; one of which only the id is kept is not among them."""
+    found: dict[str, ShopOrder] = {}
+    with db.batch({"id": sorted(set(ids))}) as batch:
+        rows = db.rows(f"select id, body from {TABLE} semi join {batch} using (id) where body is not null order by id")
+    for order_id, text in rows:
+        body = try_object(text)
+        try:
+            found[order_id] = read_order(body)
+        except PipelineError:  # nothing of the kind is ever stored: a file that somebody edited
+            continue
+    return found
+
+
+def linked_to(db: Db, order: ShopOrder) -> list[ShopOrder]:
+    """Return the stored orders that are linked to one: those that it names, and those that name it (4.1)."""
+    rows = db.rows(
+        f"""select id from {TABLE} where id <> $id and body is not null
+            and (previous_id = $id or list_contains($named::varchar[], id)) order by id""",
+        {"id": order.id, "named": list(order.linked)},
+    )
+    return list(load(db, [row[0] for row in rows]).values())
+
+
+def unheld(db: Db, ids: Iterable[str]) -> list[str]:
+    """Return those of these ids that are not known here, in their order."""
+    wanted = list(dict.fromkeys(ids))
+    with db.batch({"id": wanted}) as batch:
+        known = {row[0] for row in db.rows(f"select id from {TABLE} semi join {batch} using (id)")}
+    return [one for one in wanted if one not in known]
+
+
+def not_whole(db: Db, ids: Iterable[str]) -> set[str]:
+    """Return those of these orders whose last answer lacked something that is read: they need a read of their own."""
+    with db.batch({"id": sorted(set(ids))}) as batch:
+        return {row[0] for row in db.rows(f"select id from {TABLE} semi join {batch} using (id) where not whole")}
+
+
+def gone(db: Db, ids: Iterable[str]) -> set[str]:
+    """Return those of these orders that answered 404 when they were read last."""
+    with db.batch({"id": sorted(set(ids))}) as batch:
+        rows = db.rows(f"select id from {TABLE} semi join {batch} using (id) where gone_at is not null")
+    return {row[0] for row in rows}
+
+
+def id_of(db: Db, name: str) -> str | None:
+    """Return the id of the order with this id or number; None where none is known."""
+    found: str | None = db.value(
+        f"select id from {TABLE} where id = $name or order_number = $name order by id <> $name, paid_at desc limit 1",
+        {"name": name},
+    )
+    return found
+
+
+def waits(db: Db, now: datetime) -> set[str]:
+    """Return ids of orders that could not be read, and are not asked for again yet (R40)."""
+    return waiting_ids(db, STORED, now)
+
+
+def unreadable(db: Db) -> set[str]:
+    """Return ids of the orders whose last read said nothing."""
+    return unreadable_ids(db, STORED)
+
+
+def tried_again(db: Db, now: datetime) -> list[str]:
+    """Return ids of orders that could not be read, and are asked for again now."""
+    return sorted(unreadable_ids(db, STORED) - waiting_ids(db, STORED, now))
+
+
+def looked_at_again(db: Db, now: datetime) -> list[str]:
+    """Return ids of orders that are to be read again, because their last answer lacked something (R23)."""
+    rows = db.rows(f"select id from {TABLE} where next_look_at <= ? order by next_look_at, id", [now])
+    return [row[0] for row in rows]
