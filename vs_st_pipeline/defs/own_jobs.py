@@ -45,7 +45,13 @@ def _job(route: Route, one: OwnJob) -> JobDefinition:
     schema = {MERCHANT: Field(str, description="The merchant that it is about.")}
     schema |= {field.name: _field(one, field) for field in one.fields}
 
-    @op(name=f"do_{one.name}", config_schema=schema, required_resource_keys={"settings"}, out=Out(Nothing), description=one.says)
+    @op(
+        name=f"do_{one.name}",
+        config_schema=schema,
+        required_resource_keys={"settings"},
+        out=Out(Nothing),
+        description=one.says,
+    )
     def act(context: OpExecutionContext) -> None:
         """Do it, and say what came of it; the run fails where it is refused."""
         filled: Mapping[str, Any] = context.op_config

@@ -137,9 +137,9 @@ def _fulfilment(one: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
     if one["outcome"] is None:
         return
     words = _OUTCOMES.get(one["outcome"], one["outcome"])
-    at = f", {at(one['written_at'], zone)}" if one["written_at"] else ""
+    when = f", {at(one['written_at'], zone)}" if one["written_at"] else ""
     mailed = {True: "; the customer was mailed", False: "; no mail went out", None: ""}[one["mailed"]]
-    yield _line("Commerce7", f"{words}{at}{mailed}")
+    yield _line("Commerce7", f"{words}{when}{mailed}")
 
 
 def _problems(problems: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -205,7 +205,9 @@ def _activity(rows: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> Iterator[str
     if not rows:
         yield "  nothing yet"
     for one in rows:
-        more = "".join(f", {word} {one[key]}" for key, word in (("http_status", "HTTP"), ("trace_id", "trace")) if one[key])
+        more = "".join(
+            f", {word} {one[key]}" for key, word in (("http_status", "HTTP"), ("trace_id", "trace")) if one[key]
+        )
         yield f"  {at(one['at'], zone)}  {one['who']:14} {one['kind']:10} {one['text']}{more}"
 
 
