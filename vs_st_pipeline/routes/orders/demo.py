@@ -1,4 +1,4 @@
-"""Shows this route on a made-up winery: paid, sent, shipped, mailed; one that fails and is mended; one that is voided."""
+"""Shows this route on a made-up winery: paid, sent, shipped, mailed; one fails and is mended, one is voided."""
 
 from __future__ import annotations
 
