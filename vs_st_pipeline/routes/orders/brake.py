@@ -87,7 +87,8 @@ def _passed(session: OrdersSession, rules: set[str]) -> None:
         if HISTORY in rules:
             latest = max((one.first_seen_at for one in session.judged.ready.values()), default=run.now())
             ledger.keep_fact(db, run, LET_PASS, latest.isoformat())
-        if session.judged.ready and session.writes and ledger.fact(db, SENT_UNDER) != prefix:
+        is_used = PREFIX in rules or (session.judged.ready and session.writes)
+        if is_used and ledger.fact(db, SENT_UNDER) != prefix:
             ledger.keep_fact(db, run, SENT_UNDER, prefix)
 
 
