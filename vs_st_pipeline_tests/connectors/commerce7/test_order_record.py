@@ -74,7 +74,8 @@ def test_o4_1_the_paid_date_is_the_first_that_can_be_read(changed: dict[str, Any
 def test_o10_what_cannot_be_used_is_unreadable(changed: dict[str, Any]) -> None:
     with pytest.raises(Unreadable):
         read_order(body(**changed))
-    for whole in (None, [], "order", 7):
+    nothing: list[Any] = [None, [], "order", 7]
+    for whole in nothing:
         with pytest.raises(Unreadable):
             read_order(whole)
 
