@@ -22,6 +22,7 @@ USUAL = (
     "first_sync",
     "hints",
     "landing",
+    "orders",
     "planning",
     "polling",
     "receiver",

@@ -15,7 +15,20 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from fnmatch import fnmatchcase as fnmatch
 
-from proof import answers, consumers, distributed, kills, machine, once, receiver, slow, structure, switches, worker
+from proof import (
+    answers,
+    consumers,
+    distributed,
+    kills,
+    machine,
+    once,
+    orders,
+    receiver,
+    slow,
+    structure,
+    switches,
+    worker,
+)
 from proof.kills import opened
 from proof.units import Done, Memory, Proof, Unit, memory
 from proof.world import Finding, World
@@ -28,6 +41,7 @@ PROOFS: tuple[Proof, ...] = (
     receiver.PROOF,
     worker.PROOF,
     consumers.PROOF,
+    orders.PROOF,
     machine.PROOF,
     answers.PROOF,
     switches.PROOF,

@@ -25,8 +25,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from click.testing import CliRunner
+
 from proof.mutate import Mutator
 from proof.spoil import Between, Spoiler
+from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.connectors.simpletexting import batch
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.operations.settings import read_merchants
@@ -44,6 +47,7 @@ from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline.routes.contacts import handed_over, targeted
 from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.routes.contacts.stage_names import STAGES
+from vs_st_pipeline_tests.support import unpaced
 
 Record = dict[str, Any]
 
@@ -108,7 +112,7 @@ class Forks:
                 `Spoiler` takes, `mutate` what a `Mutator` takes, `later` seconds that the clock of all rules about
                 dates (`VS_ST_NOW`) is ahead, `rounds` of all stops but the last, one by one; `full`
                 reads everything again; `hinted`: a targeted sync of what waits in the inbox; `route`: another one
-                than `contacts`, whole.
+                than `contacts`, whole; `command`: words of a command, run instead of a sync; `work`: as `vs-st work`.
         """
         assert self._process is not None
         assert self._process.stdin is not None
@@ -174,7 +178,9 @@ def _sync(order: Record) -> Record:
         failpoints.enable(order["kill_at"])
     if "inbox" in order:
         run = replace(run, inbox=Inbox(warehouse.data_dir))
-    if "route" in order:
+    if "command" in order:
+        told = _command(order, run.now())
+    elif "route" in order and "work" not in order:
         told = _sync_of(replace(run, route=order["route"], inbox=Inbox(warehouse.data_dir)))
     elif "work" in order:
         told = _work(run, order["work"])
@@ -183,6 +189,13 @@ def _sync(order: Record) -> Record:
     else:
         told = _read_over_and_over(run, order["rounds"]) if "rounds" in order else pipeline.sync(run).as_json()
     return {"report": told, "reached": dict(failpoints.reached), "mutated": spoiler.done if spoiler else []}
+
+
+def _command(order: Record, now: datetime) -> Record:
+    """Run a command, as `vs-st` does; its exit code."""
+    environment = {"VS_ST_MERCHANTS": order["settings"], "VS_ST_DATA_DIR": order["data"], "VS_ST_NOW": now.isoformat()}
+    done = CliRunner().invoke(cli, order["command"], env=environment)
+    return {"status": "ok" if done.exit_code == 0 else "partial", "exit_code": done.exit_code}
 
 
 def _sync_of(run: Run) -> Record:
@@ -244,6 +257,7 @@ def _hurry() -> None:
         assert defaults
         assert "sleep" in defaults
         defaults["sleep"] = shorter
+    unpaced.lift()
 
 
 def _shorter(sleep: Callable[[float], None], seconds: float) -> None:

@@ -41,13 +41,13 @@ class Sender:
     """A system whose webhooks are called.
 
     Attributes:
-        sections: of a merchant's entry that wants them, as YAML.
+        sections: of a merchant's entry that wants them, as YAML; NUMBER is the merchant's.
         body: the name of a call -> what it says; the name is the id of the record.
     """
 
     system: str
     sections: str
-    body: Callable[[str], dict[str, str]]
+    body: Callable[[str], dict[str, object]]
 
 
 SHOP = Sender(
@@ -60,7 +60,13 @@ SAMPLES = Sender(
     "sopost: {base_url: 'https://sopost.example', token: env:K}, consumers: {}, hubspot: {token: env:K}",
     lambda name: {"event_id": name, "event": "APPROVED", "order_id": name, "activity_id": "a"},
 )
-SENDERS = {one.system: one for one in (SHOP, SAMPLES)}
+ORDERS = Sender(
+    "commerce7",
+    "commerce7: {tenant: winery-NUMBER, app_id: env:K, app_secret: env:K}, "
+    "vinoshipper: {api_key: env:K, api_secret: env:K}, orders: {start: 2026-01-01, states: [CA]}",
+    lambda name: {"object": "Order", "action": "Update", "payload": {"id": name}},
+)
+SENDERS = {one.system: one for one in (SHOP, SAMPLES, ORDERS)}
 
 
 @dataclass
@@ -85,7 +91,8 @@ def _place(sender: Sender) -> Iterator[tuple[Path, socket.socket, dict[str, str]
     """A merchants file, an empty data folder and a socket that listens."""
     with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
         folder = Path(name)
-        lines = "".join(f"  - {{id: winery-{number}, name: W, {sender.sections}}}\n" for number in range(MERCHANTS))
+        sections = [sender.sections.replace("NUMBER", str(number)) for number in range(MERCHANTS)]
+        lines = "".join(f"  - {{id: winery-{number}, name: W, {own}}}\n" for number, own in enumerate(sections))
         (folder / "merchants.yaml").write_text(f"merchants:\n{lines}")
         environ = {
             "VS_ST_MERCHANTS": str(folder / "merchants.yaml"),

@@ -21,6 +21,7 @@ from vs_st_pipeline.pipeline.route import BadArguments, Question, Route
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 def _record_arguments(of: Callable[[Route], Question | None]) -> Callable[[F], F]:
@@ -42,9 +43,10 @@ def why(merchant_id: str, name: str | None, as_json: bool, words: tuple[str, ...
     """
     merchant = one_merchant(merchant_id)
     route = usable_route(merchant, name, lambda route: route.why, "why")
-    assert route.why is not None
-    _check(route.why, merchant, words)
-    _print(route.why, route.why.answer(make_run(merchant, route=route.name), words), words, merchant, as_json)
+    assert (why_of := route.why) is not None
+    _check(why_of, merchant, words)
+    answer = _asked(lambda: why_of.answer(make_run(merchant, route=route.name), words))
+    _print(why_of, answer, words, merchant, as_json)
 
 
 @click.command()
@@ -66,11 +68,11 @@ def history(merchant_id: str, name: str | None, at: str | None, as_json: bool, w
     """
     merchant = one_merchant(merchant_id)
     route = usable_route(merchant, name, lambda route: route.history, "history")
-    assert route.history is not None
-    _check(route.history, merchant, words)
+    assert (history_of := route.history) is not None
+    _check(history_of, merchant, words)
     until = _moment(at, merchant.time_zone) if at else None
-    answer = route.history.answer(make_run(merchant, route=route.name), words, at=until)
-    _print(route.history, answer, words, merchant, as_json)
+    answer = _asked(lambda: history_of.answer(make_run(merchant, route=route.name), words, at=until))
+    _print(history_of, answer, words, merchant, as_json)
 
 
 def _check(question: Question, merchant: Merchant, words: tuple[str, ...]) -> None:
@@ -81,8 +83,12 @@ def _check(question: Question, merchant: Merchant, words: tuple[str, ...]) -> No
     if more := words[len(question.arguments) :]:
         plural = "s" if len(more) > 1 else ""
         raise click.UsageError(f"Got unexpected extra argument{plural} ({' '.join(more)})")
+    _asked(lambda: question.check(merchant, words))
+
+
+def _asked(answer: Callable[[], T]) -> T:
     try:
-        question.check(merchant, words)
+        return answer()
     except BadArguments as error:
         raise click.UsageError(str(error)) from None
 

@@ -14,10 +14,11 @@ from vs_st_pipeline.cli import terminal
 from vs_st_pipeline.cli.options import json_option
 from vs_st_pipeline.cli.output import say, say_json, shown, tell
 from vs_st_pipeline.cli.progress import Progress
-from vs_st_pipeline.cli.sync import JOBS, clock, is_stopped, stop_soon, the_warehouse, user
+from vs_st_pipeline.cli.sync import JOBS, clock, is_stopped, stop_soon, the_warehouse
 from vs_st_pipeline.operations.settings import fleet_rates
 from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
 from vs_st_pipeline.platform.settings.merchants import ID_FORM
+from vs_st_pipeline.platform.user import user_name
 
 if TYPE_CHECKING:
     from vs_st_pipeline.operations.onboarding.table import Row
@@ -138,7 +139,7 @@ def _place(options: Options, *, asks: bool) -> Place:
 
     clock()  # finds a VS_ST_NOW that is not a time before anything is called
     return Place(
-        settings_path(os.environ), os.environ, the_warehouse(), clock, user(), fleet_rates(os.environ), options,
+        settings_path(os.environ), os.environ, the_warehouse(), clock, user_name(), fleet_rates(os.environ), options,
         person=terminal.Terminal() if asks else None,
         on_step=_say_step if asks else lambda _merchant, _step, _result: None,
         stop=is_stopped,

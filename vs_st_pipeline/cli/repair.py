@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -21,8 +21,10 @@ from vs_st_pipeline.cli.output import say, say_json, tell
 from vs_st_pipeline.cli.privacy import confirm
 from vs_st_pipeline.cli.sync import JOBS, for_each, make_run, sync_lines
 from vs_st_pipeline.domain.report import OK, Report
-from vs_st_pipeline.pipeline.route import Again, Retry, Route
+from vs_st_pipeline.pipeline.route import Again, BadArguments, Retry, Route
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.user import user_name
+from vs_st_pipeline.routes import has_route
 
 _USAGES = dict.fromkeys(route.retry.usage for route in routes.ROUTES if route.retry)
 
@@ -50,7 +52,7 @@ def retry(
 
     A merchant with nothing that waits is not called. Prints what `vs-st sync` prints.
     """
-    words, more_ids = _words_behind_ids(more_ids)
+    words, more_ids = _words_behind_ids(more_ids, _routes_meant(ids, name))
     pairs = select_one_route(ids, more_ids, every, name, lambda route: route.retry, "retry")
     if len(found_routes := list(dict.fromkeys(pair.route for pair in pairs))) > 1:  # it never spans routes (R29)
         there = ", ".join(route.name for route in found_routes)
@@ -65,11 +67,16 @@ def retry(
     if retry_of.find is not None:
         for pair in pairs:
             if pair.merchant is not None and pair.fault is None:
-                tell(*retry_of.find(make_run(pair.merchant, route=pair.route.name), again))
+                try:
+                    tell(*retry_of.find(make_run(pair.merchant, route=pair.route.name), again))
+                except BadArguments as error:
+                    raise click.UsageError(str(error)) from None
         confirm("these are given up for good" if drop else "these are tried again", yes)
 
     def one(pair: Pair, merchant: Merchant, progress: Callable[[str], None]) -> tuple[Report, bool]:
-        report = retry_of.go(make_run(merchant, route=pair.route.name, progress=progress), again)
+        report = retry_of.go(
+            make_run(merchant, route=pair.route.name, progress=progress, who=f"cli:{user_name()}"), again
+        )
         return (report, True) if report else (pair.route.report(merchant.id, ""), False)
 
     found = for_each(pairs, jobs, one, lambda pair, report: (report, True))
@@ -86,19 +93,31 @@ def retry(
     sys.exit(0 if all(report.status == OK for report in reports) else 1)
 
 
-def _words_behind_ids(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _routes_meant(ids: tuple[str, ...], name: str | None) -> list[Retry]:
+    """Return how the routes try again whose records a word may name.
+
+    Words of a route that takes many, such as numbers of orders, look like ids of merchants: they are meant only where
+    the route is named, or a merchant that is named first has it.
+    """
+    found = read_settings()
+    merchants = [one for one in map(found.get, ids) if one is not None]
+    return [
+        route.retry
+        for route in routes.ROUTES
+        if route.retry
+        and (route.retry.most is not None or route.name == name or any(has_route(one, route) for one in merchants))
+    ]
+
+
+def _words_behind_ids(words: tuple[str, ...], meant: Sequence[Retry]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Split words into those that name records, which stand last, and ids; a merchant's id is always that."""
     if not words:
         return (), ()
     known = read_settings().ids
     first = len(words)
-    while first and words[first - 1] not in known and _names_a_record(words[first - 1]):
+    while first and words[first - 1] not in known and any(one.takes(words[first - 1]) for one in meant):
         first -= 1
     return words[first:], words[:first]
-
-
-def _names_a_record(word: str) -> bool:
-    return any(route.retry.takes(word) for route in routes.ROUTES if route.retry)
 
 
 def _refuse_what_it_does_not_know(retry_of: Retry, again: Again, every: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 import threading
@@ -23,6 +22,7 @@ from vs_st_pipeline.platform.inbox.store import inbox_in
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.environment import data_dir, now
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.user import user_name
 from vs_st_pipeline.routes import routes_of
 
 JOBS = 16
@@ -127,7 +127,7 @@ def make_run(merchant: Merchant, **options: Any) -> Run:
 
     warehouse = the_warehouse()
     usual = {
-        "started_by": f"vs-st, {user()}",
+        "started_by": f"vs-st, {user_name()}",
         "fleet_rates": fleet_rates(os.environ),
         "inbox": inbox_in(warehouse.data_dir),
         "stop": is_stopped,
@@ -144,14 +144,6 @@ def the_warehouse() -> Any:
         if _warehouse is None:
             _warehouse = warehouse_at(data_dir(os.environ))
     return _warehouse
-
-
-def user() -> str:
-    """Return who runs the command."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        return f"user {os.getuid()}"
 
 
 def is_stopped() -> bool:

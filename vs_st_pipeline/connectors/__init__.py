@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from vs_st_pipeline.connectors import (
+    commerce7,
     hubspot,
     klaviyo,
     salesforce,
@@ -20,6 +21,7 @@ from vs_st_pipeline.platform.connector import Connector
 CONNECTORS: tuple[Connector[Any], ...] = (
     vinoshipper.CONNECTOR,
     simpletexting.CONNECTOR,
+    commerce7.CONNECTOR,
     sopost.CONNECTOR,
     hubspot.CONNECTOR,
     klaviyo.CONNECTOR,

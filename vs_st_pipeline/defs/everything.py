@@ -11,6 +11,7 @@ from vs_st_pipeline.defs.fleet_health import fleet_health
 from vs_st_pipeline.defs.fleet_hints import fleet_hints_of
 from vs_st_pipeline.defs.inbox_watch import inbox_watch_of, sync_hinted_of
 from vs_st_pipeline.defs.jobs import job_of
+from vs_st_pipeline.defs.own_jobs import own_jobs_of
 from vs_st_pipeline.defs.resources import Settings
 from vs_st_pipeline.defs.schedules import schedule_of
 from vs_st_pipeline.defs.sensors import fleet_watch, merchants_sensor
@@ -26,7 +27,7 @@ def definitions_of(routes: Sequence[Route]) -> Definitions:
     tick = [tick_of(routes)] if len(routes) > 1 else []
     return Definitions(
         assets=[*assets.values(), fleet_health, fleet_hints_of(routes)],
-        jobs=[*jobs.values(), *tick, sync_hinted_of(routes), retention],
+        jobs=[*jobs.values(), *tick, *own_jobs_of(routes), sync_hinted_of(routes), retention],
         schedules=[schedule_of(routes, jobs, *tick), retention_schedule],
         sensors=[merchants_sensor, dead_runs_sensor, fleet_watch, inbox_watch_of(routes)],
         resources={"settings": Settings()},

@@ -362,7 +362,7 @@ ATTRIBUTES: dict[str, AttributeName] = {
 
 def view_of(facts: CustomerProfile) -> _View:
     """Return the profile with what several fields of one contact share worked out once."""
-    orders = facts.orders
+    orders = [order for order in facts.orders if not order_history.is_correction(order)]
     counted = [order for order in orders if order_history.is_counted(order)]
     return _View(
         facts.customer,

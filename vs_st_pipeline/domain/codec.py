@@ -84,10 +84,13 @@ def _exact_integer(text: str) -> int | Beyond:
     return int(text) if len(text) <= _MOST_DIGITS else BEYOND
 
 
+_EXACT: Final = msgspec.json.Encoder(decimal_format="number")
+
+
 def encode(value: object) -> bytes | None:
-    """Encode as JSON; None where the value holds a character that cannot be encoded."""
+    """Encode as JSON, a Decimal as a number, digit by digit; None where a character cannot be encoded."""
     try:
-        return msgspec.json.encode(value)
+        return _EXACT.encode(value)
     except UnicodeEncodeError:  # half of a surrogate pair; the exception would carry the text
         return None
 

@@ -56,6 +56,8 @@ class HeldOrder:
         shop_order_id: id of the order at the shop, as we wrote it (`metaFields.c7_order_id`); None: not shown.
         shows_meta: whether any of our own meta fields is shown.
         zip5, state: where it ships. quantities: by SKU. ship_date: as wanted. total: dollars.
+        tells_ship_date: whether it tells a day to ship, or that there is none.
+        taxes_adjusted: taxes as sent, less those that the shipper reckons; below zero it bills the difference.
         body: the answer's exact JSON text.
     """
 
@@ -71,10 +73,12 @@ class HeldOrder:
     state: str | None = None
     quantities: Mapping[str, int] | None = None
     ship_date: date | None = None
+    tells_ship_date: bool = False
     total: Decimal | None = None
     lines_total: Decimal | None = None
     shipping_price: Decimal | None = None
     taxes: Decimal | None = None
+    taxes_adjusted: Decimal | None = None
     packages: tuple[Package, ...] = ()
     purchased_at: datetime | None = None
     shipped_at: datetime | None = None

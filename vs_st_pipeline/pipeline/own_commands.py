@@ -1,4 +1,7 @@
-"""Describes commands that only one route has, and those of the house under a route's own name: `vs-st <route> ...`."""
+"""Describes commands that only one route has, and those of the house under a route's own name: `vs-st <route> ...`.
+
+Also the jobs of Dagster that do what such a command does.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.platform.run import Run
 
 
@@ -16,11 +20,17 @@ class Option:
     Attributes:
         flag: as it is typed: `--consented-at`.
         takes: what stands behind it, as the usage shows it; `""`: nothing, it is said or not.
+        required: it must be given. many: it may be given several times; its value is a tuple then.
+        whole: what stands behind it is a whole number from 1 on. usual: its value where it is not given.
     """
 
     flag: str
     says: str
     takes: str = ""
+    required: bool = False
+    many: bool = False
+    whole: bool = False
+    usual: Any = None
 
     @property
     def name(self) -> str:
@@ -30,11 +40,19 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a route's own command says: for `--json`, and for people; `well`: it exits with 0."""
+    """What a route's own command says: for `--json`, and for people.
+
+    Attributes:
+        well: it exits with 0, else with 1. error: what ended it early, told besides.
+    """
 
     json: dict[str, Any]
     lines: list[str]
     well: bool = True
+    error: PipelineError | None = None
+
+
+Typed = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +60,21 @@ class OwnCommand:
     """A command that only one route has: `vs-st <route> <name> --merchant ID`.
 
     Attributes:
-        arguments: what names things, as the usage shows them; each is given by its name in small letters.
+        arguments: what names things, as the usage shows them; each is given by its name in small letters. One that ends
+            with `...` is given once or more often, as a tuple.
         do: run and what was typed -> what is said. Raises BadArguments where it means nothing.
+        acts: it calls a system or writes: the merchant must be enabled, and the route on.
+        asks: what is asked before it is done, for a person to agree with (`--yes`); None: nothing needs to be.
+            Raises as `do`.
     """
 
     name: str
     says: str
-    do: Callable[[Run, Mapping[str, Any]], Told]
+    do: Callable[[Run, Typed], Told]
     arguments: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
+    acts: bool = False
+    asks: Callable[[Run, Typed], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +89,35 @@ class OtherName:
     name: str
     of: tuple[str, ...]
     given: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class JobField:
+    """What a person fills in before a job of Dagster is launched.
+
+    Attributes:
+        choices: the words of which it is one; empty: any text.
+        many: a list. required: it must be given; else it is `""`, or an empty list.
+    """
+
+    name: str
+    says: str
+    choices: tuple[str, ...] = ()
+    many: bool = False
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnJob:
+    """A job that only one route has: for people who look at Dagster and have no command line.
+
+    Attributes:
+        fields: what it is given, besides the merchant.
+        do: run and what was filled in -> what is said; where it is not `well`, the run of Dagster fails. Raises as
+            `OwnCommand.do`.
+    """
+
+    name: str
+    says: str
+    do: Callable[[Run, Typed], Told]
+    fields: tuple[JobField, ...] = ()

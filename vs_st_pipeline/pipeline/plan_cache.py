@@ -30,7 +30,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.keys import KEY
 from vs_st_pipeline.platform.warehouse.state import NOTHING_TO_WRITE, get_state, set_state
 
-PLAN_VERSION: Final = 1
+PLAN_VERSION: Final = 2
 """Raised when the domain or this room works out something else from the same input."""
 
 

@@ -21,7 +21,7 @@ from vs_st_pipeline.pipeline.checks import Check
 from vs_st_pipeline.pipeline.demo import Demo
 from vs_st_pipeline.pipeline.hinted import Hinted
 from vs_st_pipeline.pipeline.onboarding import RouteSetup
-from vs_st_pipeline.pipeline.own_commands import OtherName, OwnCommand
+from vs_st_pipeline.pipeline.own_commands import OtherName, OwnCommand, OwnJob
 from vs_st_pipeline.pipeline.pages import Page
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.platform.connector import Connector
@@ -99,7 +99,8 @@ class Question:
 
     Attributes:
         arguments: what names the record, as the usage shows it; those in brackets may be left out.
-        answer: run and arguments -> the answer for `--json`; `history` besides gets `at`, a time or None.
+        answer: run and arguments -> the answer for `--json`; `history` besides gets `at`, a time or None. Raises
+            `BadArguments` where there is no such record and the route says so.
         lines: the same answer for people.
         check: raises `BadArguments` where the arguments name no record of this route; called before anything is opened.
     """
@@ -236,6 +237,7 @@ class Route:
         map_names: names that its field map may use in `from`, and what each is.
         carried: tables that `vs-st rebuild` carries over, and which of their rows: what no system can tell again.
         commands: what only this route can be asked, under its name; and the house's commands as it calls them.
+        jobs: what only this route can be asked in Dagster.
         demo: how it is shown on made-up merchants; None: it is not, or by the demo's own acts.
         waiting: a run -> what waits in the route's own tables, by what it is; `vs-st inbox --route` shows it too.
     """
@@ -269,6 +271,7 @@ class Route:
     map_names: Mapping[str, str] = field(default_factory=dict)
     carried: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[OwnCommand | OtherName, ...] = ()
+    jobs: tuple[OwnJob, ...] = ()
     demo: Demo | None = None
     waiting: Callable[[Run], Record] | None = None
     settings: type[SettingsModel] | None = None

@@ -116,7 +116,7 @@ class Session:
     def _limiter(self, system: str, account: Account) -> CancellableLimiter:
         """Return the limiter that all processes with this key share, whatever the merchant; with any fleet limiter."""
         self._make_folder()
-        folder = self.run.warehouse.data_dir / "pace"
+        folder = self.run.warehouse.pace_dir
         fleet_rate = self.run.fleet_rates.get(system)
         fleet = RateLimiter(folder / f"{system}-fleet", fleet_rate) if fleet_rate else None
         path = limiter_path(folder, system, account.base_url, account.rate_key)

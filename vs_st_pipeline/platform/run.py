@@ -53,6 +53,7 @@ class Run:
         clock: now, aware UTC; `VS_ST_NOW` where that is set.
         run_id: names this run in every table that it writes.
         started_by: the person or program that started it, for records that name one.
+        who: who asks for one thing by name, for rows that say so: `cli:ann`; None: nobody, a sync does what is due.
         trigger: `command`, `schedule`, `backfill` or `hint`.
         inbox: where hints wait; None: nobody looks for any.
         lock_wait: seconds to wait for another sync of the same route to end; None: as the warehouse does.
@@ -74,6 +75,7 @@ class Run:
     route: str = field(default=DEFAULT_ROUTE, kw_only=True)
     run_id: str = field(default_factory=new_run_id)
     started_by: str = "vs-st"
+    who: str | None = None
     trigger: str = "command"
     inbox: Inbox | None = None
     lock_wait: float | None = None

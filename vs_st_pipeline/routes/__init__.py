@@ -10,10 +10,12 @@ from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes import (
     consumers,
     contacts,
+    orders,
 )
 
 ROUTES: tuple[Route, ...] = (
     contacts.ROUTE,  # the first one: its files and names are older than routes are
+    orders.ROUTE,
     consumers.ROUTE,
 )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from proof import __main__ as command
-from proof import answers, consumers, kills, machine, receiver, structure, switches, units, worker
+from proof import answers, consumers, kills, machine, orders, receiver, structure, switches, units, worker
 from proof.forks import Forks
 from proof.units import Figures, Opener, Proof, Unit
 from proof.world import Finding, World
@@ -75,6 +75,12 @@ def test_whoever_had_a_204_is_in_the_inbox_whenever_the_receiver_was_killed() ->
 def test_a_sync_of_consumers_that_is_killed_is_made_good_by_the_next_ones() -> None:
     figures = consumers.short()
     assert figures.killed == figures.trials.total() == 4, "the places lie elsewhere by now"
+
+
+@pytest.mark.slow
+def test_a_sync_or_a_void_of_orders_that_is_killed_is_made_good_by_the_next_ones() -> None:
+    figures = orders.short()
+    assert figures.killed == figures.trials.total() == 3, "the places lie elsewhere by now"
 
 
 # --- unit by unit -----------------------------------------------------------------------------------------------------

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, ClassVar, Final
 
+from vs_st_pipeline.connectors.commerce7.names import COMMERCE7
 from vs_st_pipeline.platform.settings.forms import BaseUrl, Form, Reading, SecretValue, Whole
-from vs_st_pipeline.platform.settings.model import SettingsModel
+from vs_st_pipeline.platform.settings.model import Claim, SettingsModel
 from vs_st_pipeline.platform.settings.secrets import FORMS, Secret, read_reference, read_secret
 from vs_st_pipeline.platform.settings.yaml_source import Node
 
@@ -49,11 +50,17 @@ class Commerce7Settings(SettingsModel):
         requests_per_minute: at most so many in any 60 s, over all processes.
     """
 
+    looks_beside: ClassVar[bool] = True
+
     base_url: Annotated[str, BaseUrl("/order", usual=USUAL_URL)] = USUAL_URL
     tenant: Tenant
     app_id: AppId
     app_secret: SecretValue
     requests_per_minute: Annotated[int, Whole(1, MOST_A_MINUTE)] = 90
+
+    def claims(self, sections: Mapping[str, SettingsModel]) -> Iterator[Claim]:
+        """Yield the tenant: two merchants of one would sell the same orders."""
+        yield Claim((COMMERCE7, self.tenant), (COMMERCE7, "tenant"), "tenant")
 
     def doubts(self) -> Sequence[str]:
         if not self.base_url.endswith("/v1"):

@@ -26,7 +26,7 @@ from vs_st_pipeline.domain.formats import (
     instant,
 )
 from vs_st_pipeline.domain.order_desk import Compliance, HeldOrder, Package, Problem
-from vs_st_pipeline.domain.records import id_text
+from vs_st_pipeline.domain.records import id_text, is_hollow
 
 META_ID: Final = "c7_order_id"
 META_KEYS: Final = frozenset({META_ID, "c7_tenant"})
@@ -51,6 +51,8 @@ def held_order(body: Mapping[str, Any], *, text: str = "", trace_id: str | None 
     meta = _meta(body.get("metaFields"))
     problems = problems_in(body.get("orderProblems"))
     lines = _lines(body)
+    instructions = as_mapping(body.get("specialInstructions"))
+    ship_date = calendar_date(instructions.get("shipDate"))
     return HeldOrder(
         number=number,
         status=status,
@@ -63,11 +65,13 @@ def held_order(body: Mapping[str, Any], *, text: str = "", trace_id: str | None 
         zip5=_zip5(to.get("postalCode")),
         state=_upper(to.get("stateCode")),
         quantities=_quantities(lines),
-        ship_date=calendar_date(as_mapping(body.get("specialInstructions")).get("shipDate")),
+        ship_date=ship_date,
+        tells_ship_date="shipDate" in instructions and (ship_date is not None or is_hollow(instructions["shipDate"])),
         total=_first_amount(body.get("total"), body.get("saleAmount")),
         lines_total=_sum_of(lines),
         shipping_price=as_decimal(shipping.get("price")),
         taxes=as_decimal(body.get("taxesTotal")),
+        taxes_adjusted=as_decimal(body.get("taxesAdjusted")),
         packages=_packages(shipping.get("packages")),
         purchased_at=_moment(body.get("purchasedAt")),
         shipped_at=_moment(body.get("shippedAt")),
@@ -92,8 +96,8 @@ def number_in(body: Mapping[str, Any]) -> str | None:
 
 def word(value: object) -> str | None:
     """Return a status in capital letters, in our spelling where it is one of those that are known."""
-    found = status_word(value)
-    return found.strip().upper() if found else None
+    found = status_word(value) or ""
+    return "_".join(found.upper().replace("-", " ").replace("_", " ").split()) or None
 
 
 def compliance_of(

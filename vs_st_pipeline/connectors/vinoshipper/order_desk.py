@@ -145,7 +145,7 @@ class VinoshipperDesk:
             BadAnswer: the search cannot be asked for days of shipping.
         """
         try:
-            return _rows_of(self._search.window(first, last + _ONE_DAY, SHIPPED))
+            return _rows_of(self._search.window(first, last + _ONE_DAY, SHIPPED), lacks="shippedAt")
         except FilterIgnored:
             pass
         raise BadAnswer("the order search ignores the dates of shipping", system=VINOSHIPPER, call="search_orders")
@@ -160,18 +160,19 @@ class VinoshipperDesk:
         return _rows_of(self._search.unfiltered(lambda rows: _all_before(rows, first - SLACK)))
 
 
-def _rows_of(pages: Iterable[list[OrderRow]]) -> list[HeldRow]:
+def _rows_of(pages: Iterable[list[OrderRow]], *, lacks: str = "") -> list[HeldRow]:
+    """Return each order once; without those that say by a null of this name that they are not meant."""
     found = {row.number: row for rows in pages for row in rows}
-    return [_held_row(row) for row in found.values()]
+    bodies = {number: as_mapping(try_json(row.text)) for number, row in found.items()}
+    return [_held_row(number, body) for number, body in bodies.items() if body.get(lacks, "") is not None]
 
 
-def _held_row(row: OrderRow) -> HeldRow:
-    body = as_mapping(try_json(row.text))
+def _held_row(number: str, body: Mapping[str, object]) -> HeldRow:
     total = as_decimal(body.get("saleAmount"))
     # Of the whole row, whatever the order of its keys.
     digest = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
     return HeldRow(
-        row.number, word(body.get("orderStatus")), as_decimal(body.get("total")) if total is None else total, digest
+        number, word(body.get("orderStatus")), as_decimal(body.get("total")) if total is None else total, digest
     )
 
 

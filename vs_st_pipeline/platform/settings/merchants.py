@@ -334,8 +334,9 @@ def _read_entries(
         try:
             # The first one owns the id even if it is bad: to take the second for it would be a guess.
             if merchant_id is not None and (first := owners.setdefault(merchant_id, entry)) is not entry:
-                place = f"{first.file}, line {first.line}" if first.file != entry.file else f"line {first.line}"
-                raise entry.problem(f"id {merchant_id} is that of {place} already; give this one its own")
+                raise entry.problem(
+                    f"id {merchant_id} is that of {_place(first, entry)} already; give this one its own"
+                )
             good.append(reader.read(entry))
         except BadSettings as error:
             # Without the traceback: its frames hold the environment, secrets included, and some code may print them.
@@ -545,6 +546,7 @@ class _EntryReader:
         secrets: bool,
     ) -> None:
         self._house, self._all_secrets, self._secrets, self._now = house, all_secrets, secrets, _now(environ)
+        self._claimed: dict[tuple[str, ...], tuple[Node, Node]] = {}  # by what is claimed: the entry, and where in it
         self._form_only = Reading(
             environ,
             folders,
@@ -585,6 +587,7 @@ class _EntryReader:
         named = {name for name in self._house.models if name in own}
         had = [route for route in self._house.routes if all(need & named for need in route.needs)]
         sections, faults = self._sections(entry, own, named | {route.top_level or "" for route in had}, reading)
+        self._compare(entry, own, sections, faults, _says_enabled(entry) if base is None else base.enabled)
         if not had:
             wrong.append(self._lacks(entry, self._nearest(named), named))
         if base is None or not had:
@@ -664,6 +667,36 @@ class _EntryReader:
                 faults[name] = fault
         return sections, faults
 
+    def _compare(
+        self,
+        entry: Node,
+        own: Mapping[str, Node],
+        sections: dict[str, SettingsModel],
+        faults: dict[str, SettingsFault],
+        enabled: bool,
+    ) -> None:
+        """Take out the sections that do not fit others of the entry, or have what an enabled merchant has before.
+
+        What an entry has is its own even where the entry is broken elsewhere: once that is mended, it counts again.
+        """
+        sound = dict(sections)
+        for name, found in sound.items():
+            if not found.looks_beside:
+                continue
+            node = entry if found.top_level else own[name].over(self._defaults.get(name))
+            try:
+                found.check_beside(node, sound)
+                for claim in found.claims(sound) if enabled else ():
+                    at = _deepest(own, claim.where) or node
+                    if (first := self._claimed.setdefault(claim.key, (entry, at))) and first[0] is not entry:
+                        raise at.problem(
+                            f"this {claim.says} is that of {_place(first[1], at)} already; two enabled merchants "
+                            "may not share one"
+                        )
+            except SettingsFault as fault:
+                faults[name] = fault
+                del sections[name]
+
     # --- what an entry lacks, and what it has for nothing ---
 
     def _nearest(self, named: set[str]) -> RouteNeeds:
@@ -712,6 +745,19 @@ class _EntryReader:
         for item in own["paused"].items() if "paused" in own else []:
             if item.text() not in {route.name for route in had}:
                 yield item.problem("`paused` names a route that this merchant does not have").message
+
+
+def _place(node: Node, seen_from: Node) -> str:
+    """Return where something stands, as a message about another place names it."""
+    return f"line {node.line}" if node.file == seen_from.file else f"{node.file}, line {node.line}"
+
+
+def _deepest(own: Mapping[str, Node], where: Sequence[str]) -> Node | None:
+    """Return the node that these keys lead to in an entry, as far as they are written there."""
+    found = own.get(where[0])
+    for key in where[1:]:
+        found = (found and found.child(key)) or found
+    return found
 
 
 def _laid(model: type[SettingsModel], own: Mapping[str, Node], under: Mapping[str, Node]) -> dict[str, Node]:

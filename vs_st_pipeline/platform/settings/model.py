@@ -9,7 +9,7 @@ their input.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar, TypeVar, get_args
@@ -40,6 +40,21 @@ class Off:
     do: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something that only one enabled merchant may have, since two would do the same things at one place.
+
+    Attributes:
+        key: what it is, and which one; it holds no secret (`secrets.digest`).
+        where: keys under which it stands in the entry, as far as they are there; the fault is told there.
+        says: what it is, for people: a noun without article.
+    """
+
+    key: tuple[str, ...]
+    where: tuple[str, ...]
+    says: str
+
+
 class SettingsModel(BaseModel):
     """Base of every model of settings: frozen, strict, with no key that it does not know.
 
@@ -48,6 +63,7 @@ class SettingsModel(BaseModel):
 
     Attributes:
         top_level: the keys stand in the merchant's entry itself, not in a section of their own.
+        looks_beside: `check_beside` and `claims` have something to say.
     """
 
     model_config = ConfigDict(
@@ -55,6 +71,7 @@ class SettingsModel(BaseModel):
     )
 
     top_level: ClassVar[bool] = False
+    looks_beside: ClassVar[bool] = False
 
     def check_entry(self, at: Node, named: Collection[str]) -> None:
         """Check what no single value tells: parts that must not be alike, and what needs other sections of the entry.
@@ -66,6 +83,24 @@ class SettingsModel(BaseModel):
         Raises:
             SettingsFault: they cannot be used; made by `Node.problem` of the line to mend.
         """
+
+    def check_beside(self, at: Node, sections: Mapping[str, SettingsModel]) -> None:
+        """Check what only the values of other sections of the entry tell.
+
+        Args:
+            at: as in `check_entry`. sections: those that can be used, by name.
+
+        Raises:
+            SettingsFault: these settings cannot be used.
+        """
+
+    def claims(self, sections: Mapping[str, SettingsModel]) -> Iterable[Claim]:
+        """Return what no other enabled merchant may have; of two that have it, the second cannot use this section.
+
+        Args:
+            sections: those of the entry that can be used, by name.
+        """
+        return ()
 
     def off_because(self, today: date) -> Off | None:
         """Return why the route whose settings these are is off, None where it is on.

@@ -15,6 +15,7 @@ that it raises is told only by its type, with file and line, since its text may 
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import re
 import stat
@@ -66,6 +67,12 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash((self._value, self.reference))
+
+
+def digest(secret: Secret) -> str:
+    """Return a text that is the same for secrets of one value (or reference, where none was read) and tells neither."""
+    told = secret.reference if secret._value is None else secret._value
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 class SecretError(Exception):

@@ -92,6 +92,10 @@ class Node:
         """Say whether nothing is written here (or `null`, or `~`)."""
         return self._plain and isinstance(self._value, str) and _typed(self._value) is None
 
+    def is_list(self) -> bool:
+        """Say whether a list is written here, sound or not."""
+        return isinstance(self._value, list)
+
     def child(self, key: str) -> Node | None:
         """Return the value under `key`, or None; without any check, for a look at an entry that may be broken."""
         return self._value.get(key) if isinstance(self._value, dict) else None

@@ -144,6 +144,7 @@ class Warehouse:
         self, data_dir: Path, layouts: Mapping[str, Layout], *, wait_seconds: float = LOCK_WAIT_SECONDS
     ) -> None:
         self.data_dir = data_dir
+        self.pace_dir = data_dir / "pace"  # permits that all processes with this data folder share
         self.layouts = layouts
         self.wait_seconds = wait_seconds
         self._instance: _Instance | None = None
@@ -364,18 +365,58 @@ class Warehouse:
         with held.locked():
             with self.open(merchant_id, route) as db:
                 db.flush()
-                quoted, copy = str(draft).replace("'", "''"), f'"new_{held.alias[1:]}'
-                db.execute(f"attach '{quoted}' as {copy}")
-                try:
-                    draft.chmod(0o600)
-                    db.execute(f"copy from database {held.alias} to {copy}")
-                finally:
-                    db.execute(f"detach {copy}")
+                _copy_rows(db, held.alias, draft)
             self._detach(held)
             if logs := [log.name for log in (log_of(path), log_of(draft)) if log.exists()]:
                 # It would be read into the new file the next time.
                 raise BadSettings(f"the log {logs[0]} beside {path} was not taken in: close whatever has the file open")
             replace_durably(draft, path)
+
+    @contextmanager
+    def trial(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> Iterator[Warehouse]:
+        """Give a warehouse that holds a copy of one route's files, in which a dry run may do whatever a run does.
+
+        It is thrown away at the end, and by the next process if this one dies. Requests keep the pace of this one.
+        Under the sync lock only.
+
+        Raises:
+            BadSettings: there is no room for a copy.
+        """
+        spill.remove_stale(self.data_dir / "tmp")
+        folder, handle = spill.claim_dir(self.data_dir / "tmp")
+        aside = Warehouse(folder, self.layouts, wait_seconds=self.wait_seconds)
+        aside.pace_dir = self.pace_dir
+        try:
+            self._copy(merchant_id, route, aside)
+            yield aside
+        finally:
+            aside.close()
+            shutil.rmtree(folder, ignore_errors=True)
+            if handle is not None:
+                os.close(handle)
+
+    def _copy(self, merchant_id: str, route: str, aside: Warehouse) -> None:
+        """Copy the route's rows, and the small files beside them, into another warehouse."""
+        for path in self.folder(merchant_id).iterdir():
+            if path.is_file() and ".duckdb" not in path.name and path.suffix not in (".lock", ".new"):
+                shutil.copy2(path, aside.folder(merchant_id) / path.name)
+        if not self.file(merchant_id, route).exists():
+            return
+        path = aside.file(merchant_id, route)
+        aside.folder(merchant_id)
+        with self.open(merchant_id, route) as db:
+            db.flush()
+            _copy_rows(db, self._held(merchant_id, route).alias, path)
+
+    def close(self) -> None:
+        """Let go of DuckDB, and of the folder that it used beside memory; nothing may be open."""
+        with self._guard:
+            instance, self._instance = self._instance, None
+            scratch, self._scratch = self._scratch, None
+        if instance is not None:
+            instance.connection.close()
+        if scratch is not None:
+            os.close(scratch)
 
     @contextmanager
     def keeping(self, merchant_id: str, route: str = DEFAULT_ROUTE) -> Iterator[None]:
@@ -666,6 +707,17 @@ def _detach(cursor: duckdb.DuckDBPyConnection, alias: str) -> None:
     cursor.execute("use memory")
     cursor.execute(f"detach {alias}")
     failpoint("detached")
+
+
+def _copy_rows(db: Db, alias: str, target: Path) -> None:
+    """Copy all rows of an attached file into a new one."""
+    quoted, copy = str(target).replace("'", "''"), f'"new_{alias[1:]}'
+    db.execute(f"attach '{quoted}' as {copy}")
+    try:
+        target.chmod(0o600)
+        db.execute(f"copy from database {alias} to {copy}")
+    finally:
+        db.execute(f"detach {copy}")
 
 
 def temp_path(path: Path) -> Path:

@@ -54,6 +54,8 @@ class OrderRow:
     told_changes: str | None
     voided_at: datetime | None
     updated_at: datetime
+    failed_at: datetime | None = None
+    judged_by: str | None = None
 
     @property
     def message(self) -> str:
@@ -142,8 +144,8 @@ def act(
 
 
 def who_of(run: Run) -> str:
-    """Return who does something in a run: `hint`, `sync`, or a person by a command or Dagster."""
-    return "hint" if run.trigger == "hint" else "sync"
+    """Return who does something in a run: a person by a command or Dagster, else `hint` or `sync`."""
+    return run.who or ("hint" if run.trigger == "hint" else "sync")
 
 
 # --- notes --------------------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ create table raw.vinoshipper_sent_orders (
     body varchar using compression zstd,     -- exact JSON; null: reduced, or never read
     body_sha256 varchar,
     read_at timestamp, read_at_real timestamp,
-    row_digest varchar,                      -- of the row of the last search that showed it, when its detail was read
+    row_digest varchar,                      -- of the row of the last search that showed it as it is held
+    row_at_real timestamp,                   -- when that was; if the detail was read since, both are compared anew
     missing_since timestamp,                 -- first of the reads in a row that answered 404
     missing_reads integer not null default 0,
     tries integer not null default 0,        -- reads in a row that said nothing (R40)
@@ -18,10 +19,13 @@ create table raw.vinoshipper_products (
     read_at timestamp not null
 );
 -- When each shop's catalogue was read last and believed; way: products, feed, none. One row per system.
+-- read_at: null: never believed. tried_at: when it was asked for last, believed or not.
 create table raw.catalogues (
-    system varchar primary key, read_at timestamp not null, read_at_real timestamp not null, products integer not null,
-    way varchar not null
+    system varchar primary key, read_at timestamp, read_at_real timestamp, products integer not null,
+    way varchar not null, tried_at timestamp not null, tried_at_real timestamp not null
 );
+-- Orders at Vinoshipper that are hinted at and not read yet.
+create table raw.vinoshipper_order_hints (vs_number varchar primary key, "at" timestamp not null, event varchar);
 
 create table staged.shop_orders (
     order_id varchar primary key,
@@ -44,10 +48,13 @@ create table staged.shipments (
     problems varchar not null,               -- JSON array of {code, description, type}
     packages varchar not null,               -- JSON array of {carrier, tracking_number}
     total varchar, state varchar, zip5 varchar, ship_date varchar, quantities varchar,
+    age_verified boolean,
     purchased_at timestamp, shipped_at timestamp, delivered_at timestamp, canceled_at timestamp,
     trace_id varchar, read_at timestamp not null
 );
 
+-- Orders that are to be judged because something of them, or of an order linked to them, is new since (4.2).
+create table planned.orders_due (order_id varchar primary key);
 -- What this sync would send, before send_at_most and before any write; and what it would write at Commerce7.
 create table planned.vinoshipper_orders (
     order_id varchar primary key, vs_number varchar not null, action varchar not null,  -- create, update
@@ -76,14 +83,16 @@ create table synced.orders (
     paid_at timestamp not null, first_seen_at timestamp not null,
     looked_there boolean not null default false,  -- the read of `+` (4.1) was made
     looked_back boolean not null default false,   -- "Don't Send" was read back from Commerce7
-    judged_content varchar,                  -- content_hash of the last judgement
+    judged_content varchar,                  -- content_hash of the last judgement; null: to be judged, whatever its state
+    judged_by varchar,                       -- what else that judgement rests on: settings, catalogue, day
     sending_since timestamp,                 -- first try that was not settled
     next_read_at timestamp, reads integer not null default 0,  -- of what waits for a read: gaps of 4.2
     sent_at timestamp, sent varchar,         -- JSON: lines, money, rate, ship date, state, ZIP; nobody's data
     sent_hash varchar,                       -- of the read that was sent (6.5)
     told_changes varchar,                    -- sent_hash of the change that was last told
     voided_at timestamp,
-    updated_at timestamp not null
+    updated_at timestamp not null,
+    failed_at timestamp                      -- since when it is failed by the shipper, or kept back: reads end 14 days later
 );
 create table synced.order_notes (
     order_id varchar not null,               -- '' where it is about no order
@@ -96,7 +105,7 @@ create table synced.order_notes (
 -- One row per thing that happened, never altered (4.4).
 create table synced.order_activity (
     seq bigint primary key,
-    order_id varchar not null, at timestamp not null, kind varchar not null, text varchar not null, code varchar,
+    order_id varchar not null, "at" timestamp not null, kind varchar not null, text varchar not null, code varchar,
     who varchar not null, run_id varchar not null, http_status integer, trace_id varchar
 );
 -- Everything that changes something elsewhere: its row is committed before the request leaves (6.1). No body is kept.
@@ -107,17 +116,22 @@ create table synced.order_writes (
     body_hash varchar not null,
     about varchar not null default '{}',     -- JSON: of a fulfilment its numbers and date, of a message its first line
     sent_hash varchar, sent varchar,         -- as in synced.orders, of the read that is sent
-    at timestamp not null, run_id varchar not null,
+    "at" timestamp not null, run_id varchar not null,
     outcome varchar,                         -- null: unknown. done, refused, conflict, not_reached, adopted, missing
     outcome_at timestamp, http_status integer, trace_id varchar,
-    reads integer not null default 0         -- since the try, that did not show it
+    reads integer not null default 0,        -- since the try, that did not show it; one a sync
+    read_run varchar,                        -- run of the last of them
+    missing boolean not null default false,  -- three such reads, the third settle_wait or more after the try
+    seq bigint not null default 0            -- their order
 );
 -- What was written of each order's fulfilment. One accepted POST per order at most, so one mail.
 create table synced.fulfilments (
     order_id varchar primary key,
     outcome varchar not null,                -- done, found_there, fulfilled_by_other, refused
     fulfillment_id varchar, mailed boolean, numbers varchar not null default '[]', fulfilled_at timestamp,
-    written_at timestamp, attempts integer not null default 0, next_at timestamp, removed boolean not null default false
+    written_at timestamp, attempts integer not null default 0, next_at timestamp, removed boolean not null default false,
+    packages varchar,                        -- of staged.shipments, as they were then: numbers that change later are told
+    after_change bigint not null default 0   -- the last change at the shop before it: later ones show whether it stands
 );
 -- What was last told to Commerce7 of each order.
 create table synced.order_messages (
@@ -127,4 +141,4 @@ create table synced.order_messages (
     next_at timestamp, refused boolean not null default false
 );
 -- What is remembered of the merchant besides: dropped_keys, prefix, no_messages, alerted notes that were told. JSON.
-create table synced.order_facts (name varchar primary key, value varchar not null, at timestamp not null);
+create table synced.order_facts (name varchar primary key, value varchar not null, "at" timestamp not null);

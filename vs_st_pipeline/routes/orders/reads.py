@@ -1,0 +1,142 @@
+"""Reads what a sync needs besides the passes: orders of the shop one by one, and the shipper's catalogue.
+
+Data flow: both systems -> raw.commerce7_orders, raw.vinoshipper_products, raw.catalogues.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from vs_st_pipeline.connectors.commerce7 import products, reading
+from vs_st_pipeline.domain.errors import Interrupted, PipelineError
+from vs_st_pipeline.domain.order_desk import Catalogue
+from vs_st_pipeline.domain.shop_order import ShopOrder
+from vs_st_pipeline.domain.single_reads import SingleReads
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.orders import hinting
+from vs_st_pipeline.routes.orders.session import OrdersSession, is_down
+from vs_st_pipeline.routes.orders.systems import SHIPPER, SHOP
+
+HINT, LINKED, SINGLE = "hint", "linked", "paid"  # which read first showed an order, as raw names it
+READ_SECONDS: Final = 120.0  # 3: a read of this sync that is younger is not made again
+SMALLEST: Final = 0.8  # 3: a catalogue of fewer than this share of the last one is not believed
+
+
+def read_order(session: OrdersSession, reads: SingleReads, order_id: str, by: str) -> ShopOrder | None:
+    """Read one order of the shop into raw; None: it is not there, or it could not be read (then it is in `reads`).
+
+    One that cannot be read stops nobody (routes.md R40).
+
+    Raises:
+        PipelineError: it is the system's trouble.
+    """
+    run, at = session.run, time.monotonic()
+    start = session.settings.start_at(run.merchant.time_zone)
+    try:
+        found = reading.read_one(run, session.shop, order_id, by, start=start)
+    except PipelineError as error:
+        reads.went_wrong(order_id, error)
+        session.told.noted["unreadable"] += 1
+        return None
+    reads.went_well()
+    session.reads[order_id] = at
+    return found
+
+
+# --- catalogues ---------------------------------------------------------------------------------------------------
+
+
+def read_catalogues(session: OrdersSession) -> None:
+    """Read both catalogues when they are due; the rest goes on without either.
+
+    Raises:
+        PipelineError: the shop does not answer at all.
+    """
+    run = session.run
+    with run.open() as db:
+        shop_due = _is_due(session, db, SHOP) or hinting.is_catalogue_hinted(db)
+        there_due = _is_due(session, db, SHIPPER)
+    if shop_due and not session.over_budget:
+        try:
+            count = products.read_catalogue(run, session.shop)
+        except PipelineError as error:
+            if error.system != SHOP or isinstance(error, Interrupted) or run.stop() or is_down(error):
+                raise
+            session.failed_parts["products of the shop"] = error
+        else:
+            with run.open() as db, db.transaction():
+                _keep(run, db, SHOP, count or 0, "products", believed=count is not None)
+                hinting.done_with(db, hinting.PRODUCT)
+    if there_due and not session.over_budget:
+        read_catalogue_there(session)
+
+
+def read_catalogue_there(session: OrdersSession) -> bool:
+    """Read the shipper's catalogue; returns whether it is believed. Its trouble is the run's only where it is down."""
+    run = session.run
+    if session.there is not None:
+        return False
+    try:
+        found = session.desk.catalogue()
+    except PipelineError as error:
+        if error.system != SHIPPER or isinstance(error, Interrupted) or run.stop():
+            raise
+        if is_down(error):
+            session.there = error
+        else:
+            session.failed_parts["products of the shipper"] = error
+        return False
+    with run.open() as db, db.transaction():
+        return _store(run, db, found)
+
+
+def _store(run: Run, db: Db, found: Catalogue) -> bool:
+    before = db.row("select products, read_at from raw.catalogues where system = ?", [SHIPPER])
+    known = before[0] if before is not None and before[1] is not None else 0
+    count = len({one.sku for one in found.products})
+    believed = count > 0 and count >= known * SMALLEST
+    _keep(run, db, SHIPPER, count, found.way, believed=believed)
+    if not believed:
+        return False
+    db.execute("delete from raw.vinoshipper_products")
+    columns: dict[str, list[Any]] = {
+        "sku": [one.sku for one in found.products],
+        "name": [one.name for one in found.products],
+        "price": [None if one.price is None else str(one.price) for one in found.products],
+    }
+    with db.batch(columns) as batch:
+        db.execute(
+            f"""insert into raw.vinoshipper_products by name
+                select sku, any_value(name) as name, any_value(price) as price, ?::timestamp as read_at
+                from {batch} group by sku""",
+            [run.now()],
+        )
+    return True
+
+
+def _keep(run: Run, db: Db, system: str, count: int, way: str, *, believed: bool) -> None:
+    """Note that a catalogue was asked for, and whether it is believed; one that is not leaves the last one standing."""
+    now, real = run.now(), real_now()
+    before = db.row("select read_at, read_at_real, products, way from raw.catalogues where system = ?", [system])
+    stands = (now, real, count, way) if believed else before or (None, None, count, way)
+    db.execute(
+        """insert or replace into raw.catalogues
+           (system, read_at, read_at_real, products, way, tried_at, tried_at_real) values (?, ?, ?, ?, ?, ?, ?)""",
+        [system, *stands, now, real],
+    )
+
+
+def _is_due(session: OrdersSession, db: Db, system: str) -> bool:
+    """Say whether a catalogue is due; how old a read is goes by the machine's clock (3)."""
+    at = db.value("select tried_at_real from raw.catalogues where system = ?", [system])
+    if at is None or session.run.full:
+        return True
+    return not 0 <= (real_now() - at).total_seconds() < session.settings.refresh.products.total_seconds()
+
+
+def real_now() -> datetime:
+    """Return the machine's time, UTC without zone."""
+    return datetime.now(UTC).replace(tzinfo=None)

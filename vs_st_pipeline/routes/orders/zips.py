@@ -1,0 +1,85 @@
+"""Knows to which states the first three digits of a ZIP belong (orders.md 4.1 `zip_state`).
+
+By the sectional centers of the United States Postal Service. Digits that are not in the table pass, and so do those of
+the armed forces, which are left out; where a center delivers across a border, all of its states are listed. A wrong row
+would keep a good order back, a missing one only misses a slip.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_RANGES: Final = """
+005 NY; 006-007 PR; 008 VI; 009 PR
+010-026 MA; 027 MA RI; 028-029 RI MA; 030-033 NH; 034 NH VT; 035-038 NH VT ME; 039-049 ME
+050-054 VT NH; 055 MA; 056-057 VT; 058-059 VT NH; 060-062 CT; 063 CT NY RI; 064-067 CT; 068-069 CT NY; 070-089 NJ
+100-104 NY; 105-109 NY CT NJ; 110-119 NY; 120-149 NY
+150-168 PA; 169 PA NY; 170-187 PA; 188 PA NY; 189-196 PA; 197-199 DE
+200 DC VA MD; 201 VA WV; 202-205 DC MD VA; 206-212 MD; 214 MD; 215 MD WV PA; 216 MD DE; 217 MD WV PA; 218-219 MD DE PA
+220-225 VA; 226-228 VA WV; 229-237 VA; 238-239 VA NC; 240-243 VA NC TN WV; 244-246 VA WV
+247-249 WV VA; 250-253 WV; 254 WV VA MD; 255-257 WV KY OH; 258-259 WV; 260-262 WV OH PA; 263-266 WV; 267-268 WV MD VA
+270-272 NC VA; 273-280 NC; 281-283 NC SC; 284-286 NC; 287 NC TN SC GA; 288-289 NC
+290-292 SC; 293 SC NC; 294 SC; 295 SC NC; 296 SC GA NC; 297 SC NC; 298-299 SC GA
+300 GA; 301 GA AL; 302-304 GA; 305-306 GA NC SC; 307 GA TN AL; 308-312 GA; 313-314 GA SC; 315-317 GA FL; 318-319 GA AL
+320 FL GA; 321-322 FL; 323-325 FL GA AL; 326-339 FL; 341-342 FL; 344 FL; 346-347 FL; 349 FL
+350-352 AL; 354-355 AL; 356-358 AL TN; 359 AL GA; 360-361 AL; 362 AL GA; 363 AL FL GA; 364-365 AL FL; 366 AL FL MS
+367 AL; 368 AL GA; 369 AL MS; 398-399 GA FL AL
+370-371 TN KY AL; 372 TN; 373-374 TN GA AL NC; 375 TN MS; 376 TN VA NC; 377-379 TN KY NC VA; 380-383 TN MS KY
+384 TN AL; 385 TN KY; 386-387 MS TN AR; 388 MS AL TN; 389-392 MS; 393 MS AL; 394-395 MS AL LA; 396-397 MS LA AL
+400-402 KY IN; 403-406 KY; 407-409 KY TN VA; 410 KY OH; 411-412 KY WV OH; 413-414 KY; 415-418 KY WV VA
+420-422 KY TN; 423-424 KY IN; 425-427 KY TN
+430-433 OH; 434-436 OH MI; 437-438 OH; 439 OH WV; 440-443 OH; 444-445 OH PA; 446-449 OH; 450-454 OH IN KY; 455 OH
+456-457 OH KY WV; 458-459 OH IN
+460-462 IN; 463-464 IN IL; 465-469 IN; 470 IN OH; 471-472 IN KY; 473 IN OH; 474-477 IN KY IL; 478-479 IN IL
+480 MI; 481 MI OH; 482-489 MI; 490-492 MI IN OH; 493-497 MI; 498-499 MI WI
+500-503 IA; 504 IA MN; 505-507 IA; 508 IA MO; 509 IA; 510-516 IA SD NE MN MO; 520 IA IL WI; 521 IA MN WI; 522-524 IA
+525-526 IA MO; 527-528 IA IL
+530 WI; 531 WI IL; 532 WI; 534 WI; 535 WI IL; 537 WI; 538 WI IA IL; 539 WI; 540 WI MN; 541 WI MI; 542-544 WI
+545 WI MI; 546-548 WI MN MI; 549 WI
+550-551 MN WI; 553-558 MN; 559 MN IA WI; 560-562 MN IA SD; 563-564 MN; 565-567 MN ND SD
+570-577 SD NE MN ND WY; 580-588 ND SD MN MT; 590-599 MT ND WY ID
+600-608 IL; 609 IL IN; 610-612 IL IA WI; 613-618 IL; 619 IL IN; 620 IL MO; 622-623 IL MO IA; 624-627 IL
+628-629 IL KY MO IN
+630-631 MO; 633 MO IL; 634-635 MO IA IL; 636-639 MO AR; 640-641 MO KS; 644-648 MO KS OK; 650-655 MO; 656-658 MO AR
+660-662 KS MO; 664-668 KS MO NE; 669 KS NE; 670-679 KS OK NE CO
+680-681 NE IA; 683-689 NE KS SD; 690-693 NE SD CO WY KS
+700-703 LA; 704 LA MS; 705-708 LA; 710-714 LA AR TX; 716-722 AR LA TX; 723 AR TN; 724-729 AR MO OK
+730-731 OK; 733 TX; 734-736 OK TX; 737-738 OK KS; 739 OK TX KS; 740-741 OK; 743-746 OK KS AR; 747-749 OK AR TX
+750-754 TX; 755 TX AR; 756-759 TX LA; 760-775 TX; 776-777 TX LA; 778-789 TX; 790-792 TX OK NM; 793 TX NM; 794-797 TX
+798-799 TX NM; 885 TX NM
+800-804 CO; 805 CO WY; 806-807 CO NE WY; 808-810 CO; 811-815 CO NM UT; 816 CO WY
+820-831 WY NE SD MT UT ID CO; 832-835 ID UT WY WA OR; 836-838 ID OR WA
+840-842 UT NV WY; 843 UT ID; 844 UT; 845-847 UT AZ CO NV
+850-852 AZ; 853 AZ CA; 855-857 AZ NM; 859 AZ NM; 860 AZ UT NM; 863-864 AZ NV; 865 AZ NM UT
+870-872 NM; 873-875 NM AZ CO; 877 NM CO; 878-879 NM AZ; 880-884 NM TX OK
+889-891 NV CA AZ UT; 893 NV UT; 894-895 NV CA; 897 NV CA; 898 NV UT ID
+900-908 CA; 910-921 CA; 922-923 CA AZ NV; 924-928 CA; 930-954 CA; 955 CA OR; 956-959 CA; 960 CA OR; 961 CA NV OR
+967 HI AS; 968 HI; 969 GU MP PW FM MH
+970-971 OR WA; 972-974 OR; 975-976 OR CA; 977 OR; 978 OR WA; 979 OR ID; 980-985 WA; 986 WA OR; 988-994 WA OR ID
+995-999 AK
+"""
+
+
+def _table() -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for row in _RANGES.replace("\n", ";").split(";"):
+        if words := row.split():
+            first, _, last = words[0].partition("-")
+            for digits in range(int(first), int(last or first) + 1):
+                assert f"{digits:03}" not in found, digits
+                found[f"{digits:03}"] = frozenset(words[1:])
+    return found
+
+
+STATES_OF: Final = _table()
+"""States by the first three digits."""
+
+
+def belongs_elsewhere(zip_code: str, state: str) -> bool:
+    """Say whether a ZIP belongs to other states only.
+
+    Args:
+        zip_code: at least three digits. state: a code in capital letters.
+    """
+    known = STATES_OF.get(zip_code[:3])
+    return known is not None and state not in known

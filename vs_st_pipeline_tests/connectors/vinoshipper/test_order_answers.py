@@ -1,0 +1,115 @@
+"""Which keys of ours a refusal calls unknown (orders.md 5.1), and what a conflict is (6.3), in any likely form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vs_st_pipeline.connectors.vinoshipper.order_answers import of_error, unknown_keys
+from vs_st_pipeline.domain.errors import BadSettings, Refused
+from vs_st_pipeline.domain.order_desk import Conflict, Problem, RefusedWrite, UnknownOutcome
+
+SENT = {
+    **dict.fromkeys(("sourceUrl", "metaFields", "fees", "disableCustomerNotifications", "paid", "isPaid"), 1),
+    "orderNumber": "H-1",
+    "shipToAddress": {"businessName": "x"},
+}
+
+
+def error(*entries: Any, type: str = "VALIDATION") -> dict[str, Any]:
+    return {"error": {"status": 400, "type": type, "errors": list(entries)}}
+
+
+def entry(description: str | None, field: str | None = None, code: str = "invalid", **more: Any) -> dict[str, Any]:
+    return {"description": description, "code": code, "field": field, "shortDescription": None, **more}
+
+
+JACKSON = (
+    'Unrecognized field "paid" (class com.x.OrderForm), not marked as ignorable (2 known properties: "isPaid", "fees")'
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (error(entry('Unrecognized field "fees"', "fees", "unknown_property")), ("fees",)),
+        (error(entry(None, "shipToAddress.businessName", "unknown_property")), ("businessName",)),
+        (error(entry("x", "shipToAddress.businessName", "UNRECOGNIZED_FIELD")), ("businessName",)),
+        (error(entry("is unknown", "sourceUrl")), ("sourceUrl",)),
+        (error(entry(JACKSON)), ("paid",)),
+        ({"message": JACKSON}, ("paid",)),
+        ({"error": JACKSON}, ("paid",)),
+        ({"error": {"type": "VALIDATION", "message": "Unknown property: metaFields"}}, ("metaFields",)),
+        ({"errors": {"isPaid": "is not a known property"}}, ("isPaid",)),
+        ({"errors": ["fees is not allowed"]}, ("fees",)),
+        ([{"message": "Unknown field", "path": "/shipToAddress/businessName"}], ("businessName",)),
+        (error(entry("unexpected property", "$.disableCustomerNotifications")), ("disableCustomerNotifications",)),
+        (error(entry("unknown", "fees"), entry("unknown", "paid")), ("fees", "paid")),
+        (error(entry("Additional properties are not allowed ('isPaid' was unexpected)")), ("isPaid",)),
+        # Something is wrong with the key's value: that is not the key.
+        (error(entry("must be an amount", "fees")), ()),
+        (error(entry("unknown value", "fees")), ()),
+        (error(entry("Unknown product", "products[0].productId")), ()),
+        (error(entry("Unrecognized token 'paid': was expecting JSON")), ()),
+        # Another key is meant.
+        (error(entry("unknown", "taxes"), entry("must be true", "paid")), ()),
+        (error(entry('Unrecognized field "wild" (2 known properties: "isPaid", "fees")')), ()),
+        (error(entry("unknown", "restoreInventory")), ()),  # was not sent
+        (error(), ()),
+        ({}, ()),
+        ("paid is unknown", ("paid",)),
+        (None, ()),
+    ],
+)
+def test_o5_1_keys_that_a_refusal_calls_unknown(said: Any, expected: tuple[str, ...]) -> None:
+    assert unknown_keys(said if not isinstance(said, str) else {"error": said}, SENT) == expected
+
+
+def test_a_key_that_was_not_sent_is_not_meant() -> None:
+    said = error(entry("unknown", "restoreInventory"))
+    assert unknown_keys(said, {"reason": "x", "restoreInventory": True}) == ("restoreInventory",)
+
+
+def refusal(status: int, said: Any) -> Any:
+    return of_error(Refused("refused", http_status=status, said=said, trace_id="t"), SENT)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (409, None),
+        (409, error()),
+        (400, error(entry("taken"), type="CONFLICT")),
+        (422, error(entry("taken"), type="conflict")),
+        (400, error(entry("in use", "orderNumber"))),
+        (400, {"errors": {"orderNumber": "in use"}}),
+    ],
+)
+def test_o6_3_conflict(status: int, said: Any) -> None:
+    assert refusal(status, said) == Conflict(status, "t")
+
+
+@pytest.mark.parametrize(("status", "said"), [(404, error()), (400, None), (422, None), (410, error()), (405, {})])
+def test_o6_3_what_is_no_refusal_is_unknown(status: int, said: Any) -> None:
+    assert refusal(status, said) == UnknownOutcome("bad_answer", status, "t")
+
+
+def test_o4_3_a_refusal_for_compliance() -> None:
+    said = error(entry("Wine cannot go there", None, "STATE_CLOSED"), type="COMPLIANCE")
+    assert refusal(400, said) == RefusedWrite(
+        "COMPLIANCE",
+        (Problem("STATE_CLOSED", "Wine cannot go there", "COMPLIANCE"),),
+        is_compliance=True,
+        http_status=400,
+        trace_id="t",
+    )
+    said = {"orderProblems": [{"code": "X", "description": "no", "type": "COMPLIANCE_VIOLATION"}]}
+    answer = refusal(422, said)
+    assert isinstance(answer, RefusedWrite)
+    assert (answer.is_compliance, len(answer.problems)) == (True, 1)
+
+
+def test_what_is_wrong_on_our_side_is_raised() -> None:
+    with pytest.raises(BadSettings):
+        of_error(BadSettings("no base_url"), SENT)
