@@ -46,7 +46,7 @@ from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.settings.model import SettingsModel
 from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import evidence, ledger, sending, settling, staging, standing
+from vs_st_pipeline.routes.orders import evidence, ledger, outbox, sending, settling, staging, standing
 from vs_st_pipeline.routes.orders.ended import Ended
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.report import new_report
@@ -489,10 +489,12 @@ class Dispatch:
     def _watch(self, session: OrdersSession) -> None:
         """Read what 4.2 wants to be read: pending orders in each sync, failed ones at their time, sent ones always."""
         with self.db() as db:
+            open_ids = {one.order_id for one in outbox.open_writes(db, outbox.MAKING)}
             rows = [
                 row
                 for row in ledger.read(db, "vs_number is not null")
-                if row.state in (State.SENDING, State.SENT, State.VOIDED)
+                if (row.state is not State.SENDING or row.order_id not in open_ids)
+                and row.state in (State.SENDING, State.SENT, State.VOIDED)
                 or (row.next_read_at is not None and row.next_read_at <= self.at)
             ]
         for row in rows:
