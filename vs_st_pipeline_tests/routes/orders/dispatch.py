@@ -515,10 +515,7 @@ class Dispatch:
     def copy(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return what the file holds."""
         with self.db() as db:
-            names = [
-                f"{schema}.{name}"
-                for schema, name in db.rows("select table_schema, table_name from information_schema.tables")
-            ]
+            names = [name for (name,) in db.rows("select schema_name || '.' || table_name from duckdb_tables()")]
             return {name: db.rows(f"select * from {name}") for name in names}
 
     def put_back(self, copy: Mapping[str, list[tuple[Any, ...]]]) -> None:

@@ -218,29 +218,36 @@ def cut(folder: Path, place: int, monkeypatch: pytest.MonkeyPatch, lose: str = "
 
 
 def judge(one: Dispatch) -> None:
+    if one.stands() == ("failed", "compliance"):  # which content VS refused is lost with the file: a person sends it
+        assert one.notes() == {"adopted"}
+        one.send(who="cli:ada")
     assert one.stands() == ("sent", None)
     assert one.shipper.accepted == {"a1": [N]}
     assert one.shipper.findings == []
     assert all(outcome is not None for _, outcome in one.outcomes())
 
 
-@pytest.mark.parametrize("lose", ["", "old", "file"])
-def test_o6_a_power_cut_at_any_place_makes_no_order_twice(
+LOSSES = ("", "old", "file")  # a copy that is put back is from before anything was sent
+SHARES = 8
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_o6_a_power_cut_at_some_places_makes_no_order_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lose: str
 ) -> None:
-    places = count_places(tmp_path / "all", monkeypatch)
-    assert places > 40
-    step = 9 if not lose else 23
-    for place in range(1 + places % step, places + 1, step):  # `slow` goes through all of them
+    for place in {"": (14, 37), "old": (26,), "file": (45,)}[lose]:
         judge(cut(tmp_path, place, monkeypatch, lose))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lose", ["", "old", "file"])
+@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize("lose", LOSSES)
 def test_o6_a_power_cut_at_every_place_makes_no_order_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lose: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lose: str, share: int
 ) -> None:
-    for place in range(1, count_places(tmp_path / "all", monkeypatch) + 1):
+    places = count_places(tmp_path / "all", monkeypatch)
+    assert places > 40
+    for place in range(1 + share, places + 1, SHARES):
         judge(cut(tmp_path, place, monkeypatch, lose))
 
 
