@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from vs_st_pipeline.connectors import vinoshipper
@@ -83,28 +84,35 @@ def end(
     trace_id: str | None = None,
     who: str | None = None,
     unnote: Collection[str] = (),
-    **changed: Any,
+    changed: Mapping[str, Any] | None = None,
 ) -> OrderRow:
     """Record how a write ended, with the ledger and the activity, in one transaction."""
     run = session.run
     with run.open() as db, db.transaction():
         ledger.unnote(db, row.order_id, unnote)
         ended = outbox.end(db, run, write, outcome, http_status=http_status, trace_id=trace_id)
-        row = ledger.move(
-            db, run, row, "answered", text, http_status=http_status, trace_id=trace_id, who=who, **changed
-        )
+        row = replace(row, **{**(changed or {}), "updated_at": run.now()})
+        row = ledger.move(db, run, row, "answered", text, http_status=http_status, trace_id=trace_id, who=who)
     evidence.append_end(run, ended)
     return row
 
 
-def told_unknown(
-    session: OrdersSession, row: OrderRow, write: Write, why: str, http_status: int | None, trace_id: str | None
+def told(
+    session: OrdersSession,
+    row: OrderRow,
+    write: Write,
+    why: str,
+    http_status: int | None,
+    trace_id: str | None,
+    *,
+    kind: str = "unknown",
+    who: str | None = None,
 ) -> None:
-    """Write down that nobody knows what became of a write."""
+    """Write down what was heard of a write that is not settled by it."""
     with session.run.open() as db, db.transaction():
         ledger.act(
-            db, session.run, row.order_id, "unknown", f"{write.call} {write.vs_number}: {why}",
-            http_status=http_status, trace_id=trace_id,
+            db, session.run, row.order_id, kind, f"{write.call} {write.vs_number}: {why}", http_status=http_status,
+            trace_id=trace_id, who=who,
         )  # fmt: skip
 
 
