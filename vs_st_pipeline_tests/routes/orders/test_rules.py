@@ -459,8 +459,13 @@ def test_o4_1_an_order_that_cost_nothing_is_not_refunded_by_a_refund_of_nothing(
 def test_o4_1_a_refund_that_is_written_without_a_sign_takes_back_all_the_same() -> None:
     record = body(line("PINOT22", 2))
     refund = taken_back(ACCOUNT, 30, record, NOW)
-    refund |= {"total": -refund["total"], "items": [line("PINOT22", 2)]}
-    assert code(read(record), linked=[read(refund)]) == "refunded"
+    refund["items"] = [line("PINOT22", 1)]
+    assert code(read(record), linked=[read({**refund, "total": -refund["total"]})]) == "refunded"  # all of the money
+    assert code(read(record), linked=[read({**refund, "total": 4200})]) == "partly_refunded"
+    assert code(read(record), linked=[read({**refund, "total": -4200})]) == "partly_refunded"
+    assert code(read(record), linked=[read({**refund, "total": -4200, "purchaseType": None})]) == "partly_refunded"
+    tip = {**refund, "total": -900, "items": [line("TICKET", 1)]}
+    assert code(read(record), linked=[read(tip)]) == SENT
 
 
 @pytest.mark.parametrize("quantity", ["-1", None, -1.5, True, [1], 10**30])
