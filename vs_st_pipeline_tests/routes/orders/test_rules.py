@@ -485,6 +485,14 @@ def test_o4_1_an_exchange_is_a_part_whatever_its_sum(changed: dict[str, Any]) ->
     assert code(read(record), linked=[read(other)]) == "partly_refunded"
 
 
+def test_o4_1_what_is_called_a_refund_is_one_though_a_line_of_it_is_above_zero() -> None:
+    record = body(line("PINOT22", 1))
+    refund = body(
+        MINUS, line("TICKET", 1, 500), number=40, purchaseType="Refund", previousOrderId=record["id"], total=-1
+    )
+    assert code(read(record), linked=[read(refund)]) == "refunded"
+
+
 def test_o4_1_linked_orders_that_take_nothing_back_change_nothing() -> None:
     assert code(made(), linked=[made(number=2), made(number=3, purchaseType="Corporate Order")]) == SENT
     assert code(made(), linked=[made(purchaseType="Refund")]) == SENT  # itself
