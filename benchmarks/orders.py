@@ -367,7 +367,8 @@ def _club(options: Options, folder: Path) -> Figures:
         words = ("sync", "--all", "--route", "orders", "--json")
         environ = {**here.environment, "VS_ST_MERCHANTS": str(settings), "VS_ST_DATA_DIR": str(here.data)}
         done = subprocess.run(
-            [sys.executable, "-m", "vs_st_pipeline_tests.support.unpaced", *words], cwd=ROOT, env=environ, capture_output=True,
+            [sys.executable, "-m", "vs_st_pipeline_tests.support.unpaced", *words],
+            cwd=ROOT, env=environ, capture_output=True,
             text=True, check=False,
         )  # fmt: skip
         reports = {one["merchant"]: one for one in json.loads(done.stdout)["merchants"]}
