@@ -475,7 +475,7 @@ def test_r28_the_page_names_every_code_and_every_note() -> None:
     assert sorted(set(NOTES) - told) == []
 
 
-# --- forget: the last, since it changes what the others look at ---------------------------------------------------------
+# --- forget: the last, since it changes what the others look at --------------------------------------------------------
 
 
 def test_o10_forget_erases_a_person_and_nothing_goes_twice(told: tuple[Scene, dict[str, Record]]) -> None:
@@ -498,11 +498,19 @@ def test_o10_forget_erases_a_person_and_nothing_goes_twice(told: tuple[Scene, di
     later = scene.place("PINOT22", customerId=orders["same"]["customer"]["id"])
     scene.clear_journals()
     scene.sync()
+    scene.sync()
     scene.sync("--full")
     assert scene.accepted(orders["same"]) == [scene.number(orders["same"])]
     assert scene.there(orders["unpaid"]) is None
     assert scene.accepted(later) == [scene.number(later)], "what is ordered later is new business"
     whole = b"".join(path.read_bytes() for path in scene.home.iterdir() if path.is_file())
     assert b"ada.sent@" not in whole
+    there = orders["again"]
+    assert scene.run(*words, there["customer"]["emails"][0]["email"]).json["orders"] == 1
+    scene.scan(there)
+    scene.sync()
+    assert scene.show(there)["stage"] == "Shipped", "it is followed to its end"
+    bodies = scene.rows("select body from raw.vinoshipper_sent_orders where vs_number = ?", [scene.number(there)])
+    assert bodies == [{"body": None}]
     refused = scene.run(*words, "--customer", "no id of Commerce7")
     assert refused.exit_code == 2
