@@ -646,7 +646,8 @@ def keep_read(db: Db, now: datetime, order_id: str, held: HeldOrder) -> None:
     """Store what a read, or an answer, shows of an order; of a forgotten person's nothing that names anybody."""
     erased = bool(db.value("select erased from staged.shop_orders where order_id = ?", [order_id]))
     packages = [{"carrier": one.carrier, "tracking_number": one.tracking_number} for one in held.packages]
-    problems = [{"code": one.code, "description": one.description, "type": one.type} for one in held.problems if not erased]
+    told = () if erased else held.problems
+    problems = [{"code": one.code, "description": one.description, "type": one.type} for one in told]
     db.execute(
         """insert into raw.vinoshipper_sent_orders
                (vs_number, body, body_sha256, read_at, read_at_real)
