@@ -91,7 +91,7 @@ def store(db: Db, run: Run, seen: Sequence[Seen]) -> dict[str, Stored]:
     before = _before(db, [one.order.id for one in seen])
     found: dict[str, Stored] = {}
     rows: list[dict[str, Any]] = []
-    missing: set[str] = set()
+    read: set[str] = set()
     bodies = _Bodies(db)
     for one in seen:
         known = before.get(one.order.id)
@@ -102,10 +102,10 @@ def store(db: Db, run: Run, seen: Sequence[Seen]) -> dict[str, Stored]:
         found[one.order.id] = result
         if row is not None:
             rows.append(row)
-        if one.single:
-            missing.add(one.order.id)
+        if result.whole:
+            read.add(one.order.id)
     _write(db, rows)
-    forget_unreadable(db, STORED, missing)
+    forget_unreadable(db, STORED, read)
     return found
 
 

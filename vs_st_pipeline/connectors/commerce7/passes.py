@@ -176,7 +176,7 @@ class _Passes:
                     return False
         finally:
             walked.store()
-        walked.check()
+        walked.settle()
         return True
 
     def _end(self, walked: _Walked, *, complete: bool) -> None:
@@ -290,14 +290,12 @@ class _Walked:
             asked[order_id] = asked_at
             by = self.one if self.one is not Pass.RECONCILE or order.paid_at < self._passes.began() else Pass.PAID
             seen.append(landing.Seen(row, order, by, False, order.paid_at >= start, real))
-        if not seen and not self._failed:
+        if not seen:
             return
         with self._run.open() as db, db.transaction():
             known = {one.order.id for one in seen} - set(stored.unheld(db, [one.order.id for one in seen]))
             kept = [one for one in seen if one.keep or one.order.id in known]
             told = landing.store(db, self._run, kept)
-            failed, self._failed = self._failed, {}
-            record_unreadable(db, STORED, failed, self._run.now(), dry_run=self._run.dry_run)
         by_id = {one.order.id: one for one in kept}
         for order_id, result in told.items():
             if result.kept_out:
@@ -309,14 +307,17 @@ class _Walked:
             if result.new and by_id[order_id].by == Pass.RECONCILE:
                 self.late.add(order_id)
 
-    def check(self) -> None:
-        """Check that what could be read is not too little to be believed (R40).
+    def settle(self) -> None:
+        """Keep which orders could not be read, unless it is too many to believe the list (R40).
 
         Raises:
             BadAnswer: all of several rows, or over a fifth of many, are no orders.
         """
         if (self._bad >= _FEW and self._bad == self.rows) or (self.rows >= MANY and self._bad * ONE_IN > self.rows):
             raise bad_answer("too many of the listed orders cannot be read", CALL)
+        if self._failed:
+            with self._run.open() as db, db.transaction():
+                record_unreadable(db, STORED, self._failed, self._run.now(), dry_run=self._run.dry_run)
 
     def _refuse(self, row: object, error: Unreadable | None) -> None:
         self._bad += 1

@@ -32,16 +32,12 @@ def expected(db: Db, row: OrderRow, write: Write | None) -> Expected:
 
 def is_ours(held: HeldOrder, order_id: str, like: Expected) -> bool:
     """Say whether it is our order: by the id that we wrote; without one by ZIP and quantities (6.2)."""
-    if held.shop_order_id is not None:
-        return held.shop_order_id == order_id
-    return like is not None and compare.is_ours(like, held, order_id)
+    return held.shop_order_id == order_id if like is None else compare.is_ours(like, held, order_id)
 
 
 def looks_like(held: HeldOrder, order_id: str, like: Expected) -> bool:
     """Say whether an order under the shop's bare number is ours: by the same ZIP, or the same quantities (6.2)."""
-    if held.shop_order_id is not None:
-        return held.shop_order_id == order_id
-    return like is not None and compare.looks_like(like, held, order_id)
+    return held.shop_order_id == order_id if like is None else compare.looks_like(like, held, order_id)
 
 
 def as_sent(held: HeldOrder) -> dict[str, Any]:
@@ -49,7 +45,7 @@ def as_sent(held: HeldOrder) -> dict[str, Any]:
     return {
         "adopted": True,
         "lines": [{"sku": sku, "quantity": n} for sku, n in sorted((held.quantities or {}).items())],
-        "total": None if held.total is None else str(held.total),
+        "money": {} if held.total is None else {"total": f"{held.total:.2f}"},
         "ship_date": None if held.ship_date is None else held.ship_date.isoformat(),
         "state": held.state,
         "zip": held.zip5,

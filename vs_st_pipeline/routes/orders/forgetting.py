@@ -162,7 +162,9 @@ def there(run: Run, person: Person) -> list[str]:
             "select order_number from staged.shop_orders where list_contains($ids::varchar[], order_id) order by 1",
             {"ids": sorted(traces.of(STORED))},
         )
-    lines = [f"{TITLE} has the orders {', '.join(row[0] for row in numbers)}: erase the customer there."] * bool(numbers)
+    lines = [f"{TITLE} has the orders {', '.join(row[0] for row in numbers)}: erase the customer there."] * bool(
+        numbers
+    )
     held = sorted(row.vs_number for row in rows if row.vs_number)
     return [*lines, *[f"{SHIPPER_TITLE} has the orders {', '.join(held)}: erase the customer there."] * bool(held)]
 

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from vs_st_pipeline.connectors import vinoshipper
@@ -85,16 +86,15 @@ def end(
     trace_id: str | None = None,
     who: str | None = None,
     unnote: Collection[str] = (),
-    **changed: Any,
+    changed: Mapping[str, Any] | None = None,
 ) -> OrderRow:
     """Record how a write ended, with the ledger and the activity, in one transaction."""
     run = session.run
     with run.open() as db, db.transaction():
         ledger.unnote(db, row.order_id, unnote)
         ended = outbox.end(db, run, write, outcome, http_status=http_status, trace_id=trace_id)
-        row = ledger.move(
-            db, run, row, "answered", text, http_status=http_status, trace_id=trace_id, who=who, **changed
-        )
+        row = replace(row, **{**(changed or {}), "updated_at": run.now()})
+        row = ledger.move(db, run, row, "answered", text, http_status=http_status, trace_id=trace_id, who=who)
     evidence.append_end(run, ended)
     return row
 

@@ -24,7 +24,9 @@ def find(run: Run, again: Again) -> list[str]:
     rows = _rows(run, again)
     lines = [f"{run.merchant.id}: {len(rows)} orders are judged and sent now"]
     for row in rows:
-        lines.append(f"  {row.order_number}: {row.message or row.state}{f' ({row.code}) {why_of(row)}' if row.code else ''}")
+        lines.append(
+            f"  {row.order_number}: {row.message or row.state}{f' ({row.code}) {why_of(row)}' if row.code else ''}"
+        )
     return lines
 
 

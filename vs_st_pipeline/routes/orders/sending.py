@@ -178,7 +178,7 @@ class _Sending:
         call = self._decide(row, number, held, expected)
         if call is None:
             return self._took_what_stands(number, held, expected)
-        if call == outbox.CREATE and (ended := self._look_for_plain(row, order, expected)) is not None:
+        if call == outbox.CREATE and (ended := self._look_for_plain(number, order, expected)) is not None:
             return ended
         if self.run.stop():
             return self._wait(Waits.TRY_LATER)
@@ -189,7 +189,7 @@ class _Sending:
             waits = Waits.AUTH if isinstance(error, BadKey) else Waits.TRY_LATER
             changes = self._waiting(row, waits, settled=True)
             text = f"not sent: {error.kind}"
-            self._end(row, write, Outcome.NOT_REACHED, text, error.http_status, error.trace_id, **changes)
+            self._end(row, write, Outcome.NOT_REACHED, text, error.http_status, error.trace_id, changes)
             raise
         return self._take(row, write, answer, verdict.payload)
 
@@ -273,7 +273,7 @@ class _Sending:
 
     def _look_first(self, row: OrderRow) -> Ended | None:
         after = look(self.session, self.order_id)
-        if after.state in (State.SENT, State.VOIDED, State.SENDING) or after.code in BY_SHIPPER:
+        if (after.state, after.code) != (row.state, row.code):  # it is there, and stands as it does there
             return Ended(self.order_id, after, after.state is State.SENT)
         return None
 
@@ -321,7 +321,7 @@ class _Sending:
             last = outbox.latest(db, self.order_id)
             is_open = last is not None and last.is_open
             if held is not None and not ours and row.state not in (State.SENT, State.VOIDED):
-                row = self._take_number(db, row)
+                row = self._take_number(db, row, number)
             elif held is None or standing.shows(held, ours=True) is Shows.NOTHING or is_open:
                 changes = self._waiting(row)
                 if any(getattr(row, name) != value for name, value in changes.items()):
@@ -331,10 +331,13 @@ class _Sending:
                 ledger.store(db, row)
         return Ended(self.order_id, row, row.state is State.SENT, unknown=is_open)
 
-    def _take_number(self, db: Db, row: OrderRow) -> OrderRow:
-        return standing.take_number(self.session, db, row, was_failed=self.was_failed, judged_content=self.content)
+    def _take_number(self, db: Db, row: OrderRow, number: str) -> OrderRow:
+        return standing.take_number(
+            self.session, db, row, was_failed=self.was_failed, judged_content=self.content,
+            vs_number=row.vs_number or number,
+        )  # fmt: skip
 
-    def _look_for_plain(self, row: OrderRow, order: ShopOrder, sent: Mapping[str, Any]) -> Ended | None:
+    def _look_for_plain(self, number: str, order: ShopOrder, sent: Mapping[str, Any]) -> Ended | None:
         """Look for the bare number before a first create: the shop's own app may have sent it (6.2)."""
         with self.run.open() as db:
             first = outbox.latest(db, self.order_id) is None
@@ -352,7 +355,7 @@ class _Sending:
                 row = replace(row, vs_number=held.number, judged_content=self.content)
                 row = standing.apply(self.session, db, row, held, by="plain", like=sent, plain=True)
             else:
-                row = self._take_number(db, row)
+                row = self._take_number(db, row, number)
         return Ended(self.order_id, row, row.state is State.SENT)
 
     # --- writing ------------------------------------------------------------------------------------------------------
@@ -421,7 +424,7 @@ class _Sending:
         }  # fmt: skip
         if answer.is_compliance:
             changes["compliance"] = str(Compliance.NOT_COMPLIANT)
-        row = self._end(row, write, Outcome.REFUSED, f"refused: {code}", answer.http_status, answer.trace_id, **changes)
+        row = self._end(row, write, Outcome.REFUSED, f"refused: {code}", answer.http_status, answer.trace_id, changes)
         return Ended(self.order_id, row)
 
     def _droppable(self, answer: RefusedWrite, body: Mapping[str, Any]) -> frozenset[str]:
@@ -460,7 +463,7 @@ class _Sending:
             if held is None and taken:
                 if (now := outbox.latest(db, self.order_id)) is not None and now.is_open:
                     outbox.end(db, self.run, now, Outcome.CONFLICT)
-                row = self._take_number(db, row)
+                row = self._take_number(db, row, write.vs_number)
             last = outbox.latest(db, self.order_id)
         return Ended(self.order_id, row, row.state is State.SENT, unknown=last is not None and last.is_open)
 
@@ -482,12 +485,19 @@ class _Sending:
     # --- what it comes to ---------------------------------------------------------------------------------------------
 
     def _end(
-        self, row: OrderRow, write: Write, outcome: Outcome, text: str, http_status: int | None, trace_id: str | None,
-        **changed: Any,
-    ) -> OrderRow:  # fmt: skip
+        self,
+        row: OrderRow,
+        write: Write,
+        outcome: Outcome,
+        text: str,
+        http_status: int | None,
+        trace_id: str | None,
+        changed: Mapping[str, Any] | None = None,
+    ) -> OrderRow:
         return leaving.end(
-            self.session, row, write, outcome, text, http_status=http_status, trace_id=trace_id, who=self.who, **changed
-        )
+            self.session, row, write, outcome, text, http_status=http_status, trace_id=trace_id, who=self.who,
+            changed=changed,
+        )  # fmt: skip
 
     def _could_not_read(self, error: PipelineError, *, unknown: bool = False) -> Ended:
         """Keep an order waiting of which a system said nothing; nothing is sent (6.2).

@@ -569,8 +569,8 @@ class _Applying:
             row = replace(self.row, **changes)  # no news for people
             ledger.store(self.db, row)
         else:
-            known = replace(self.row, trace_id=changes.pop("trace_id", self.row.trace_id))
-            row = ledger.move(self.db, self.run, known, kind, text, **told, **changes)
+            changed = replace(self.row, **changes, **({"updated_at": self.run.now()} if changes else {}))
+            row = ledger.move(self.db, self.run, changed, kind, text, **told)
         for kind, text in self.texts[1:]:
             ledger.act(self.db, self.run, row.order_id, kind, text, code=row.code, **told)
         return row

@@ -6,6 +6,7 @@ What sending and settling do is tried here without sockets, hundreds of times; `
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections import Counter
@@ -23,6 +24,7 @@ import duckdb
 import pytest
 
 import vs_st_pipeline
+from vs_st_pipeline.connectors.commerce7 import reading
 from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
 from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
 from vs_st_pipeline.domain.errors import BadKey, PipelineError, Refused, TryLater
@@ -187,9 +189,7 @@ class Shipper:
         assert restore_inventory or not with_key
         return self._write("cancel", number, lambda: self._cancel(number, reason, with_key), {})
 
-    def _write(
-        self, call: str, number: str, take: Callable[[], WriteAnswer], body: Mapping[str, Any]
-    ) -> WriteAnswer:
+    def _write(self, call: str, number: str, take: Callable[[], WriteAnswer], body: Mapping[str, Any]) -> WriteAnswer:
         failpoint("request")
         self.log.append((call, number))
         self.bodies.append(body)
@@ -265,9 +265,7 @@ class Shipper:
         if number not in numbers:
             numbers.append(number)
 
-    def order(
-        self, number: str, body: Mapping[str, Any], status: str, problems: Sequence[Problem] = ()
-    ) -> HeldOrder:
+    def order(self, number: str, body: Mapping[str, Any], status: str, problems: Sequence[Problem] = ()) -> HeldOrder:
         """Return an order as the shipper shows it."""
         quantities: Counter[str] = Counter()
         for line in body["products"]:
@@ -390,7 +388,12 @@ class Dispatch:
         self.runs += 1
         warehouse: Any = self.warehouse
         one = Run(
-            self.merchant, warehouse, lambda: self.at.replace(tzinfo=UTC), route=NAME, run_id=f"run{self.runs:05}", **run
+            self.merchant,
+            warehouse,
+            lambda: self.at.replace(tzinfo=UTC),
+            route=NAME,
+            run_id=f"run{self.runs:05}",
+            **run,
         )
         session = OrdersSession(one, new_report("hillside", one.run_id), STAGES)
         http = SimpleNamespace(guard=None, calls=Counter(), close=lambda: None)
@@ -414,7 +417,7 @@ class Dispatch:
     def take_in(self, order_id: str) -> None:
         """Read an order into the file, as the passes do, and enter it into the ledger as one that may be sent."""
         session = self.session()
-        sending.reading.read_one(session.run, session.shop, order_id, "paid")
+        reading.read_one(session.run, session.shop, order_id, "paid")
         with self.db() as db, db.transaction():
             staging.stage_some(session.run, db, [order_id])
             if order_id not in ledger.find(db, [order_id]):
@@ -526,7 +529,7 @@ def power(at: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         failpoints._armed = False
         raise PowerCut
 
-    monkeypatch.setattr(failpoints.os, "kill", kill)
+    monkeypatch.setattr(os, "kill", kill)
     failpoints.enable(at)
     try:
         yield
