@@ -146,9 +146,7 @@ class BackShop(Shop):
 
     def lines(self, order_id: str = "a1") -> list[str]:
         """First lines of what was said of an order, with `!` before those of an error."""
-        return [
-            "!" * (one["status"] == "Error") + one["issues"][0]["issue"] for one in self.said.get(order_id, ())
-        ]
+        return ["!" * (one["status"] == "Error") + one["issues"][0]["issue"] for one in self.said.get(order_id, ())]
 
 
 def _error(how: str, text: str = "no", place: str | None = None) -> PipelineError:
@@ -219,9 +217,7 @@ class Returns(Dispatch):
         order_id = self.add(number=number, **changed)
         self.take_in(order_id)
         assert self.send(order_id).done
-        self.shipper.held[self.there(order_id)] = replace(
-            self.shipper.held[self.there(order_id)], purchased_at=self.at
-        )
+        self.shipper.held[self.there(order_id)] = replace(self.shipper.held[self.there(order_id)], purchased_at=self.at)
         return order_id
 
     def there(self, order_id: str = "a1") -> str:

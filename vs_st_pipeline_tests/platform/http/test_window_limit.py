@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.domain.errors import TryLater
-from vs_st_pipeline.platform.http.rate_limit import MINUTE, RateLimiter, WindowLimiter
+from vs_st_pipeline.platform.http.rate_limit import RateLimiter
+from vs_st_pipeline.platform.http.window_limit import MINUTE, WindowLimiter
 
 
 class Clock:
