@@ -22,6 +22,7 @@ from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.routes import ROUTES
+from vs_st_pipeline_tests.support import unpaced
 
 NAME = "orders"
 
@@ -50,6 +51,7 @@ def main() -> None:
     data, clock = Path(sys.argv[2]), Clock()
     warehouse = warehouse_at(data)
     clock.everywhere()
+    unpaced.lift()
     for line in sys.stdin:
         order = json.loads(line)
         clock.now = datetime.fromisoformat(order["now"])

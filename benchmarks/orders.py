@@ -93,7 +93,7 @@ def _empty(here: World) -> None:
 
 
 def _settings(here: World, **orders: Any) -> Path:
-    """Write the merchants file with rates lifted; pace at Commerce7 is lifted by the environment."""
+    """Write the merchants file with Vinoshipper's rate lifted; Commerce7's is lifted by who is measured."""
     path = here.box.write_settings(here.folder, vinoshipper={"requests_per_second": 5000}, give_up_after="5s")
     if orders:
         whole = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -103,17 +103,13 @@ def _settings(here: World, **orders: Any) -> Path:
     return path
 
 
-def _environment(here: World) -> dict[str, str]:
-    return {**here.environment, "VS_ST_COMMERCE7_RATE": "100000", "VS_ST_VINOSHIPPER_RATE": "100000"}
-
-
 class Side:
     """A process that ticks when it is told what time it is; a context manager."""
 
     def __init__(self, here: World, command: Sequence[str]) -> None:
         self.took: list[Record] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", *command], cwd=ROOT, env=_environment(here), stdin=subprocess.PIPE,
+            [sys.executable, "-m", *command], cwd=ROOT, env=here.environment, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -369,9 +365,10 @@ def _club(options: Options, folder: Path) -> Figures:
         here.clear_journals()
         began = time.time()
         words = ("sync", "--all", "--route", "orders", "--json")
-        environ = {**_environment(here), "VS_ST_MERCHANTS": str(settings), "VS_ST_DATA_DIR": str(here.data)}
+        environ = {**here.environment, "VS_ST_MERCHANTS": str(settings), "VS_ST_DATA_DIR": str(here.data)}
         done = subprocess.run(
-            [sys.executable, "-m", "vs_st_pipeline.cli.main", *words], cwd=ROOT, env=environ, capture_output=True,
+            [sys.executable, "-m", "vs_st_pipeline_tests.support.unpaced", *words],
+            cwd=ROOT, env=environ, capture_output=True,
             text=True, check=False,
         )  # fmt: skip
         reports = {one["merchant"]: one for one in json.loads(done.stdout)["merchants"]}
@@ -422,7 +419,7 @@ def _tick(options: Options, folder: Path) -> Figures:
             for hours in (5, 9, 14, 20, 26):
                 control.place(merchant.id, lines=[{"sku": "PINOT22", "quantity": 2}], hours=hours)
         settings = _settings(here)
-        environment = environment_of(here, settings) | _environment(here)
+        environment = environment_of(here, settings)
         ago = datetime.now(UTC)
         run([sys.executable, "-c", TICK_CODE], here, **environment)
         measured = []

@@ -47,6 +47,7 @@ from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline.routes.contacts import handed_over, targeted
 from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.routes.contacts.stage_names import STAGES
+from vs_st_pipeline_tests.support import unpaced
 
 Record = dict[str, Any]
 
@@ -256,6 +257,7 @@ def _hurry() -> None:
         assert defaults
         assert "sleep" in defaults
         defaults["sleep"] = shorter
+    unpaced.lift()
 
 
 def _shorter(sleep: Callable[[float], None], seconds: float) -> None:

@@ -74,7 +74,9 @@ def retry(
         confirm("these are given up for good" if drop else "these are tried again", yes)
 
     def one(pair: Pair, merchant: Merchant, progress: Callable[[str], None]) -> tuple[Report, bool]:
-        report = retry_of.go(make_run(merchant, route=pair.route.name, progress=progress, who=f"cli:{user_name()}"), again)
+        report = retry_of.go(
+            make_run(merchant, route=pair.route.name, progress=progress, who=f"cli:{user_name()}"), again
+        )
         return (report, True) if report else (pair.route.report(merchant.id, ""), False)
 
     found = for_each(pairs, jobs, one, lambda pair, report: (report, True))

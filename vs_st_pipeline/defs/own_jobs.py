@@ -3,13 +3,26 @@
 What they are called, take and do stands in the table of routes (`pipeline/route.py`), so nothing here names one.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: Dagster takes the context of an op from its annotations.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dagster import Array, Enum, EnumValue, Failure, Field, JobDefinition, OpExecutionContext, in_process_executor, job, op
+from dagster import (
+    Array,
+    Enum,
+    EnumValue,
+    Failure,
+    Field,
+    JobDefinition,
+    Nothing,
+    OpExecutionContext,
+    Out,
+    in_process_executor,
+    job,
+    op,
+)
 
 from vs_st_pipeline.defs.resources import Settings, merchant_of
 from vs_st_pipeline.domain.errors import PipelineError
@@ -32,7 +45,13 @@ def _job(route: Route, one: OwnJob) -> JobDefinition:
     schema = {MERCHANT: Field(str, description="The merchant that it is about.")}
     schema |= {field.name: _field(one, field) for field in one.fields}
 
-    @op(name=f"do_{one.name}", config_schema=schema, required_resource_keys={"settings"}, out={}, description=one.says)
+    @op(
+        name=f"do_{one.name}",
+        config_schema=schema,
+        required_resource_keys={"settings"},
+        out=Out(Nothing),
+        description=one.says,
+    )
     def act(context: OpExecutionContext) -> None:
         """Do it, and say what came of it; the run fails where it is refused."""
         filled: Mapping[str, Any] = context.op_config

@@ -49,7 +49,7 @@ def taken(run: Run, queue: Queue | None) -> Iterator[Taken]:
     owner, began, found = f"sync {run.run_id} {run.merchant.id} {run.route}", inbox.clock(), Taken()
     try:
         inbox.take_back_dead()  # where no worker runs, nobody else does (H26)
-        waiting = inbox.waiting([run.merchant.id], route=run.route)
+        waiting = [one for one in inbox.waiting([run.merchant.id], route=run.route) if one.held_until <= began]
         found.queued = inbox.queued(run.merchant.id, run.route)
         if waiting:
             found.hints = inbox.claim(waiting, owner, run_id=run.run_id)

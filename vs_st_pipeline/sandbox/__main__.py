@@ -2,8 +2,8 @@
 
 With `--on-stdin` it obeys lines instead of signals alone, and answers each with sentences and a blank line: `change`
 makes the demo's changes at the shop; `ship` ships an order, which the shop tells by webhook; `told` waits until the
-contact says so. `send`, `later`, `people` are of consumers, those that begin with `orders_` of orders. End of input stops it, so a parent that dies takes the
-sandbox with it.
+contact says so. `send`, `later`, `people` are of consumers; what begins with `orders_` is of orders. End of input stops
+it, so a parent that dies takes the sandbox with it.
 """
 
 from __future__ import annotations

@@ -34,3 +34,15 @@ def test_h26_merchants_of_one_run_of_dagster_hold_leases_of_their_own(tmp_path: 
             first.close()
             assert len(hints.inbox.ask(owners)) == 1
     assert hints.inbox.ask(owners) == []
+
+
+def test_r49_a_whole_sync_leaves_hints_on_what_a_route_of_ours_has_just_written(tmp_path: Path) -> None:
+    hints, warehouse = Hints(tmp_path, at=time.time()), Warehouse(tmp_path, {"contacts": LAYOUT})
+    hints.comes("1")
+    hints.comes("2")
+    hints.inbox.note_written("hill", "vinoshipper", "order", "1")
+    merchant: Any = Merchant("hill")
+    run = Run(merchant, warehouse, lambda: datetime.now(UTC), run_id="one", inbox=hints.inbox)
+    with whole_hints.taken(run, Queue(lambda _run, _hints: None)) as found:
+        assert [hint.id for hint in found.hints] == ["2"]
+    assert [one.record for one in hints.inbox.waiting()] == ["1"]

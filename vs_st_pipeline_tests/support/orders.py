@@ -37,6 +37,7 @@ from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.pipeline.once.evidence import evidence_path
+from vs_st_pipeline.platform.http import rate_limit
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.sandbox import Sandbox
@@ -44,6 +45,7 @@ from vs_st_pipeline.sandbox.core.clients import VinoshipperControl
 from vs_st_pipeline.sandbox.core.order_clients import Commerce7Control
 from vs_st_pipeline.sandbox.core.order_findings import order_findings
 from vs_st_pipeline.sandbox.scenarios.orders_accounts import account_of
+from vs_st_pipeline_tests.support import unpaced
 from vs_st_pipeline_tests.support.receiving import SECRET, receiving
 from vs_st_pipeline_tests.support.story import Ran
 
@@ -52,7 +54,6 @@ Record = dict[str, Any]
 HILLSIDE, BLUE_OAK = "hillside", "blue-oak"
 ROUTE, COMMERCE7, VINOSHIPPER = "orders", "commerce7", "vinoshipper"
 ALWAYS = dict.fromkeys(("shipped", "open", "settled", "products", "reconcile"), "0s")
-NO_PACE = {"VS_ST_COMMERCE7_RATE": "100000", "VS_ST_VINOSHIPPER_RATE": "100000"}
 SENT, FAILED, NOT_REQUIRED, VOIDED, WAITING = "sent", "failed", "not_required", "voided", "waiting"
 ODD_THERE = {"problem_there", "missing_there", "gone_at_commerce7", "revived_there"}
 """Notes of a sent order that Vinoshipper does not show as accepted, or that the shop has no more."""
@@ -70,6 +71,7 @@ class Scene:
     Attributes:
         shift: by how much the present is later than the clock's.
         states: that the settings choose; None: those of the world.
+        paced: whether processes keep Commerce7's pace.
         said: what all commands but `plan` have said.
     """
 
@@ -79,6 +81,7 @@ class Scene:
     shift: timedelta = timedelta()
     more_environment: dict[str, str] = field(default_factory=dict)
     states: tuple[str, ...] | None = None
+    paced: bool = False
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -205,7 +208,6 @@ class Scene:
             "VS_ST_MERCHANTS": str(self.folder / "merchants.yaml"),
             "VS_ST_DATA_DIR": str(self.data),
             "VS_ST_NOW": self.now.isoformat() if self.shift else None,
-            **NO_PACE,
             **self.more_environment,
         }
 
@@ -224,8 +226,9 @@ class Scene:
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start the command as a process of its own."""
         whole = {**os.environ, **self.environment(), **environment}
+        module = "vs_st_pipeline.cli.main" if self.paced else "vs_st_pipeline_tests.support.unpaced"
         return subprocess.Popen(
-            [sys.executable, "-m", "vs_st_pipeline.cli.main", *arguments],
+            [sys.executable, "-m", module, *arguments],
             env={name: value for name, value in whole.items() if value is not None},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -654,7 +657,7 @@ def _logged() -> Iterator[StringIO]:
 
 @contextmanager
 def hurrying() -> Iterator[None]:
-    """Make waits between tries shorter while it lasts, and nothing else other than it is."""
+    """Make waits between tries shorter and lift Commerce7's pace while it lasts."""
     usual = time.sleep
 
     def shorter(seconds: float) -> None:
@@ -662,6 +665,7 @@ def hurrying() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(HttpClient.__init__.__kwdefaults__ or {}, "sleep", shorter)
+        patch.setattr(rate_limit, "MINUTE", unpaced.WINDOW)
         yield
 
 

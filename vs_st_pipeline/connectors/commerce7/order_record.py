@@ -52,6 +52,10 @@ _PARTS: Final[Mapping[str, Sequence[str]]] = {
 }
 _LISTS: Final[Mapping[str, Sequence[str]]] = {"items": _OF_LINE, "shipping": _OF_SHIPPING}
 
+_ALWAYS: Final = (
+    *("orderNumber", "paymentStatus", "fulfillmentStatus", "orderDeliveryMethod", "items", "subTotal", "total"),
+)  # without one of these a read says too little: of what is not said nothing must follow
+
 _DOCUMENTED: Final = (
     *(f"{key}!" if key == "items" else key for key in _READ),
     *("orderSubmittedDate", "createdAt", "updatedAt", "fulfillments", "taxesAdjusted"),
@@ -64,7 +68,7 @@ ORDER: Final = RecordKind(
     system=COMMERCE7,
     name="order",
     id_keys=("id",),
-    always=("orderNumber",),
+    always=_ALWAYS,
     documented=_DOCUMENTED,
     sticky={f"{part}.birthDate": says_a_birth for part in ("customer", "billTo", "shipTo")},
 )
@@ -73,7 +77,8 @@ CUSTOMER: Final = RecordKind(
     system=COMMERCE7,
     name="customer",
     id_keys=("id",),
-    documented=("firstName", "lastName", "emails", "phones"),
+    always=("firstName", "lastName", "emails"),
+    documented=("phones",),
     sticky={"birthDate": says_a_birth},
 )
 

@@ -97,7 +97,8 @@ def turns(
 
 def _turn(pair: Pair, records: Sequence[Record], served: float, now: float) -> Turn | None:
     free = [one for one in records if is_free(one, now)]
-    costly = [one for one in records if not is_free(one, now)]
+    # What waits because a route of ours wrote it is nobody's work yet, not even a whole sync's (R49).
+    costly = [one for one in records if not is_free(one, now) and one.held_until <= now]
     due = sorted(
         (one for one in costly if one.due_at <= now),
         key=lambda one: (not one.opted_out, one.due_at, one.first, one.record),  # R49: opt-outs first

@@ -113,5 +113,31 @@ create table tokens (                    -- a call has come by the token of this
     primary key (merchant, system, generation)
 ) without rowid;
 """
-STEPS: Final = (_FIRST, _TOKENS)
+_BY_ROUTE: Final = """
+drop table records;                      -- it said nothing of which route had read, and lasts an hour at most
+create table records (                   -- when a route read a record last, for how soon it reads it again
+    merchant text not null,
+    route text not null,
+    system text not null,
+    kind text not null,
+    record text not null,
+    read_at real not null,
+    fruitless integer not null default 0,-- reads in a row that found nothing new
+    gone_at real,                        -- an id in no stored list answered 404
+    asked_again integer not null default 0,  -- and was asked once more
+    primary key (merchant, system, kind, record, route)
+) without rowid;
+create index records_gone on records (gone_at) where gone_at is not null;
+create table written (                   -- a record that one of our routes wrote, so that hints on it are its echo
+    merchant text not null,
+    system text not null,
+    kind text not null,
+    record text not null,
+    until real not null,                 -- hints wait until then
+    but text not null,                   -- JSON array of events that do not wait
+    primary key (merchant, system, kind, record)
+) without rowid;
+create index written_by_age on written (until);
+"""
+STEPS: Final = (_FIRST, _TOKENS, _BY_ROUTE)
 """What brings a file forward, by the version that it has then; a file that is there is never made anew."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from vs_st_pipeline.domain.hint_timing import ASKED_AGAIN, FIRST, LONGEST, NEXT
 from vs_st_pipeline.domain.hints import HintState, Outcome
-from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.inbox.store import HELD_UNTIL, READ_BEFORE, Inbox
 
 HOUR: Final = 3600.0  # seconds
 
@@ -69,14 +69,15 @@ def waiting(inbox: Inbox) -> dict[Key, Waiting]:
     When a record is due is what `Record.due_at` says (H27, H28).
     """
     rows = inbox.ask(
-        """with records_waiting as (
+        f"""with records_waiting as (
                select h.merchant, h.route, min(h.stored_at) as first, count(*) as hints,
                       max(min(h.stored_at) + :first, max(h.not_before),
                           coalesce(r.read_at + min(:longest, :next * (1 << max(0, min(r.fruitless - 1, 10)))), 0),
-                          case when r.gone_at is not null and not r.asked_again then r.gone_at + :asked_again else 0 end
+                          case when r.gone_at is not null and not r.asked_again
+                               then r.gone_at + :asked_again else 0 end,
+                          {HELD_UNTIL.replace("?", ":now")}
                       ) as due_at
-               from hints as h left join records as r
-                 on (r.merchant, r.system, r.kind, r.record) = (h.merchant, h.system, h.kind, h.record)
+               from hints as h {READ_BEFORE}
                where h.state = 'waiting'
                group by h.merchant, h.route, h.system, h.kind, h.record)
            select merchant, route, sum(hints), count(*), sum(due_at <= :now), min(due_at) filter (where due_at <= :now),

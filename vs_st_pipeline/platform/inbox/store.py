@@ -71,6 +71,7 @@ class Record:
         gone_at: when it answered 404 and was in no stored list.
         asked_again: 1: and was asked once more.
         opted_out: 1: it was told to have opted out, and its reading goes before others.
+        held_until: a route of ours wrote it a moment ago: its hints wait until then (routes.md R49); 0: none does.
     """
 
     merchant: str
@@ -86,11 +87,12 @@ class Record:
     gone_at: float | None
     asked_again: int = 0
     opted_out: int = 0
+    held_until: float = 0.0
 
     @property
     def due_at(self) -> float:
         """Return when it is due to be read (H28), or, where that is why, to be asked once more (H27)."""
-        due = due_at(self.first, self.not_before, self.read_at, self.fruitless)
+        due = max(due_at(self.first, self.not_before, self.read_at, self.fruitless), self.held_until)
         if self.gone_at is not None and not self.asked_again:
             return max(due, self.gone_at + ASKED_AGAIN)
         return due
@@ -275,6 +277,7 @@ class Inbox:
         with self._write() as db:
             for table, column in (("refusals", "at"), ("beats", "at"), ("gone_reads", "at"), ("records", "read_at")):
                 db.execute(f"delete from {table} where {column} < ?", [min(before, self.clock() - 86_400)])
+            db.execute("delete from written where until < ?", [self.clock()])
         return expired
 
     def _some(self, sql: str, values: Sequence[Any]) -> int:
@@ -293,7 +296,7 @@ class Inbox:
         Args:
             merchants: only theirs; empty: all. route: only this route's; None: all.
         """
-        wheres, values = ["h.state = 'waiting'"], list[Any]()
+        wheres, values = ["h.state = 'waiting'"], list[Any]([self.clock()])
         if merchants:
             wheres.append(f"h.merchant in ({', '.join('?' * len(merchants))})")
             values += merchants
@@ -304,9 +307,9 @@ class Inbox:
             f"""select h.merchant, h.route, h.system, h.kind, h.record, min(h.stored_at), count(*), max(h.not_before),
                        r.read_at, coalesce(r.fruitless, 0), r.gone_at, coalesce(r.asked_again, 0),
                        h.kind = 'contact' and exists (select 1 from opt_outs as o
-                                                      where o.merchant = h.merchant and o.record = h.record)
-                from hints as h left join records as r
-                  on (r.merchant, r.system, r.kind, r.record) = (h.merchant, h.system, h.kind, h.record)
+                                                      where o.merchant = h.merchant and o.record = h.record),
+                       {HELD_UNTIL}
+                from hints as h {READ_BEFORE}
                 where {" and ".join(wheres)}
                 group by h.merchant, h.route, h.system, h.kind, h.record order by 6""",
             values,
@@ -338,13 +341,13 @@ class Inbox:
 
         Their `count` is 0. Those of them that wait by a hint are left out.
         """
-        known = {(one.merchant, *_name(one)) for one in waiting}
+        known = {(one.merchant, one.route, *_name(one)) for one in waiting}
         rows = self._rows(
             """select merchant, route, system, kind, record, gone_at, 0, 0.0, null, fruitless, gone_at from records
-               where gone_at > ? and not asked_again and route is not null""",
+               where gone_at > ? and not asked_again""",
             [self.clock() - BARRED],
         )
-        return [Record(*row) for row in rows if (row[0], *row[2:5]) not in known]
+        return [Record(*row) for row in rows if row[:5] not in known]
 
     def claim(
         self, records: Iterable[Record], owner: str, *, lease: float = LEASE_SECONDS, run_id: str | None = None
@@ -373,8 +376,8 @@ class Inbox:
         """Take a record that is asked once more without a hint; what stands for one has a number below 0."""
         taken = db.execute(
             """update records set asked_again = 1 where merchant = ? and system = ? and kind = ? and record = ?
-               and not asked_again and gone_at is not null""",
-            [one.merchant, *_name(one)],
+               and route = ? and not asked_again and gone_at is not null""",
+            [one.merchant, *_name(one), one.route],
         ).rowcount
         if not taken:
             return []
@@ -486,11 +489,11 @@ class Inbox:
         kind: str,
         record: str,
         *,
+        route: str,
         news: bool,
         gone: bool = False,
-        route: str | None = None,
     ) -> None:
-        """Note that a record was read for a hint.
+        """Note that a route read a record for a hint; another route's reads are its own.
 
         Args:
             news: it was another body than the stored one.
@@ -499,17 +502,34 @@ class Inbox:
         now = self.clock()
         with self._write() as db:
             db.execute(
-                """insert into records (merchant, system, kind, record, read_at, fruitless, gone_at, route)
+                """insert into records (merchant, system, kind, record, route, read_at, fruitless, gone_at)
                    values (?, ?, ?, ?, ?, ?, ?, ?)
                    on conflict do update set read_at = excluded.read_at, gone_at = excluded.gone_at,
-                     route = excluded.route,
                      asked_again = excluded.gone_at is not null and gone_at is not null and gone_at > ?,
                      fruitless = case when ? then 0 when read_at < ? then 1 else fruitless + 1 end""",
-                [merchant, system, kind, record, now, int(not news), now if gone else None, route if gone else None,
-                 now - BARRED, news, now - FORGOTTEN],
+                [merchant, system, kind, record, route, now, int(not news), now if gone else None, now - BARRED, news,
+                 now - FORGOTTEN],
             )  # fmt: skip
             if gone:
                 db.execute("insert into gone_reads values (?, ?)", [merchant, now])
+
+    def note_written(
+        self, merchant: str, system: str, kind: str, record: str, *, but: Iterable[str] = (), seconds: float = 600.0
+    ) -> None:
+        """Note that a route of ours wrote a record: what calls of it tell for a while is known (routes.md R49).
+
+        Its hints wait until then, in whatever route. Where nothing was ever stored, nobody calls, and nothing is noted.
+
+        Args:
+            but: events, in capital letters, that tell something else: a hint of one of them makes the record due.
+        """
+        if not self.exists:
+            return
+        with self._write() as db:
+            db.execute(
+                "insert or replace into written values (?, ?, ?, ?, ?, ?)",
+                [merchant, system, kind, record, self.clock() + seconds, json.dumps(list(but))],
+            )
 
     def gone_reads(self, merchant: str, within: float = 3600.0) -> int:
         """Count the reads of a merchant that answered 404 for an id in no stored list, in the last seconds."""
@@ -711,6 +731,7 @@ class Inbox:
                 ).rowcount
                 for table, which in (
                     ("records", "(kind = ?2 or ?2 = 'phone') and record = ?3"),
+                    ("written", "kind = ?2 and record = ?3"),
                     ("opt_outs", "?2 in ('contact', 'phone') and record = ?3"),
                     ("looked_at", "?2 = 'contact' and contact = ?3"),
                 ):
@@ -729,8 +750,8 @@ class Inbox:
             return 0
         with self._write() as db:
             count = int(db.execute("select count(*) from entries where merchant = ?", [merchant]).fetchone()[0])
-            for table in ("hints", "entries", "records", "gone_reads", "buckets", "rests", "wholes", "yielded",
-                          "opt_outs", "looks", "looked_at", "refusals", "tokens"):  # fmt: skip
+            for table in ("hints", "entries", "records", "written", "gone_reads", "buckets", "rests", "wholes",
+                          "yielded", "opt_outs", "looks", "looked_at", "refusals", "tokens"):  # fmt: skip
                 db.execute(f"delete from {table} where merchant = ?", [merchant])
         self._leave_nothing()
         return count
@@ -756,6 +777,17 @@ def _inode(path: Path) -> int:
 def _name(one: Record) -> tuple[str, str, str]:
     return one.system, one.kind, one.record
 
+
+READ_BEFORE: Final = """left join records as r
+  on (r.merchant, r.system, r.kind, r.record, r.route) = (h.merchant, h.system, h.kind, h.record, h.route)
+left join written as w on (w.merchant, w.system, w.kind, w.record) = (h.merchant, h.system, h.kind, h.record)"""
+"""Joins to hints when the route read the record last, and whether a route of ours has just written it."""
+
+HELD_UNTIL: Final = """coalesce(max(case when w.until > ? and not exists (
+    select 1 from hints as g join entries as e using (entry), json_each(w.but) as u
+    where (g.merchant, g.route, g.system, g.kind, g.record) = (h.merchant, h.route, h.system, h.kind, h.record)
+      and g.state = 'waiting' and upper(trim(e.event)) = u.value) then w.until end), 0.0)"""
+"""Until when the hints of a record wait because a route of ours wrote it; the place is for now."""
 
 _HINTS_WHERE: Final = """
 select h.hint, h.entry, h.merchant, h.route, h.system, h.kind, e.id, e.phone, e.event, e.event_id, h.stored_at, e.at,

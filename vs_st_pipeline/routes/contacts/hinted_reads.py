@@ -403,7 +403,8 @@ class HintedReads:
         if record.kind == CUSTOMER and int(record.name) == customer_id:
             desk.note_read(record.hints[0], news=news, gone=gone)
         else:  # a read for an order counts as one of the customer (ruling 9)
-            desk.inbox.note_read(desk.merchant, VINOSHIPPER, CUSTOMER, str(customer_id), news=news, gone=gone)
+            known_as = VINOSHIPPER, CUSTOMER, str(customer_id)
+            desk.inbox.note_read(desk.merchant, *known_as, route=desk.route, news=news, gone=gone)
         self._customers[customer_id] = None if body is None else news
         record.mark(CUSTOMER, str(customer_id))
         self.session.report.seen["customers"] += 1

@@ -24,8 +24,8 @@ ASSETS: Final = (
     Asset(PRODUCTS, PRODUCTS, f"What {SHOP_TITLE} sells, by SKU.", (), _API),
     Asset(PRODUCTS_THERE, PRODUCTS, f"What {SHIPPER_TITLE} sells, by SKU.", (), _API),
     Asset(SENT_ORDERS, SENT_ORDERS, f"What {SHIPPER_TITLE} says of the orders that it holds for us.", (), _API),
-    Asset(SHIPMENTS, SENT_ORDERS, "One row per order there: its status, problems and packages.", (SENT_ORDERS,), _PYTHON),
-    Asset(STAGED, STAGED, "One row per order of the shop, in our words, without anybody's data.", (SHOP_ORDERS,), _PYTHON),
+    Asset(SHIPMENTS, SENT_ORDERS, "One row per order there: status, problems, packages.", (SENT_ORDERS,), _PYTHON),
+    Asset(STAGED, STAGED, "One row per order of the shop, in our words, nobody's data.", (SHOP_ORDERS,), _PYTHON),
     Asset(
         PLAN, PLAN,
         f"What would be sent to {SHIPPER_TITLE} now, by every rule; each other order stands with its code.",

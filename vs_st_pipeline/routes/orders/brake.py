@@ -22,7 +22,7 @@ from vs_st_pipeline.domain.errors import Unsafe
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline import verdicts
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import judging, ledger
+from vs_st_pipeline.routes.orders import after_sent, judging, ledger, reads
 from vs_st_pipeline.routes.orders.session import OrdersSession, Ready
 from vs_st_pipeline.routes.orders.systems import SHIPPER, SHOP
 
@@ -35,13 +35,13 @@ SENT_UNDER: Final = "sent_under"  # fact: the prefix that orders were sent under
 LET_PASS: Final = "history_let_pass"  # fact: what was first seen up to then, a person has let pass
 
 
-def note_window(session: OrdersSession, share: tuple[int, int] | None) -> None:
+def note_window(session: OrdersSession, share: tuple[int, int]) -> None:
     """Judge what reconcile found of the orders that are held for its days (c).
 
     Args:
-        share: orders held, and how many of them were found; None: it was not due.
+        share: orders held, and how many of them were found; none of either where it was not due.
     """
-    if share is None or share[0] < FEWEST_HELD or share[1] * 100 >= share[0] * FOUND_AT_LEAST:
+    if share[0] < FEWEST_HELD or share[1] * 100 >= share[0] * FOUND_AT_LEAST:
         return
     held, found = share
     says = f"{SHOP} shows {found} of the {held} orders held of the last days (less than {FOUND_AT_LEAST} %)"
@@ -69,8 +69,13 @@ def ask(session: OrdersSession) -> None:
 
 
 def hold(session: OrdersSession) -> None:
-    """Raise what the brake said, once the plan can be looked at."""
+    """Raise what the brake said, once the plan can be looked at; what the shop says of sent orders is noted all the same.
+
+    Raises:
+        Unsafe: nothing may be written.
+    """
     if session.refused is not None:
+        after_sent.look(session, session.only)
         raise session.refused
 
 
@@ -82,7 +87,8 @@ def _passed(session: OrdersSession, rules: set[str]) -> None:
         if HISTORY in rules:
             latest = max((one.first_seen_at for one in session.judged.ready.values()), default=run.now())
             ledger.keep_fact(db, run, LET_PASS, latest.isoformat())
-        if session.judged.ready and session.writes and ledger.fact(db, SENT_UNDER) != prefix:
+        is_used = PREFIX in rules or (session.judged.ready and session.writes)
+        if is_used and ledger.fact(db, SENT_UNDER) != prefix:
             ledger.keep_fact(db, run, SENT_UNDER, prefix)
 
 
@@ -112,7 +118,8 @@ def _prefix(session: OrdersSession) -> list[Verdict]:
 def _sent_under(db: Db) -> str | None:
     """Return the prefix of the newest number that was used, where the ledger was lost and writes were found again."""
     row = db.row(
-        """select w.vs_number, s.order_number from synced.order_writes as w join staged.shop_orders as s using (order_id)
+        """select w.vs_number, s.order_number
+           from synced.order_writes as w join staged.shop_orders as s using (order_id)
            where w.call = 'create' and w.vs_number is not null and ends_with(w.vs_number, '-' || s.order_number)
            order by w.at desc, w.send_id desc limit 1"""
     )
@@ -138,13 +145,16 @@ def _history(session: OrdersSession) -> list[Verdict]:
             _leave(session, old)
             return []
         there = judging.look_at(session, asked, one.order_id)
-        if there:
+        if there is None:
+            session.judged.ready.pop(one.order_id)  # nobody can say whether it is history: it waits
+        elif there:
             held += 1
-            del session.judged.ready[one.order_id]
+            session.judged.ready.pop(one.order_id)
         else:
             missing.append(one)
         if len(missing) > MOST:
             break
+    reads.ask_another(session, asked)
     if len(missing) <= MOST:
         return []
     count = len(old) - held

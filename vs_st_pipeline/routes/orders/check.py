@@ -131,9 +131,7 @@ def _ask_shipper(session: OrdersSession, found: OrdersCheck) -> None:
     _look(client, vinoshipper.CONNECTOR.title, vinoshipper.CONNECTOR.setup, session, found)
 
 
-def _look(
-    client: Any, title: str, setup: AccountSetup[Any] | None, session: OrdersSession, found: OrdersCheck
-) -> None:
+def _look(client: Any, title: str, setup: AccountSetup[Any] | None, session: OrdersSession, found: OrdersCheck) -> None:
     assert setup is not None
     seen: AccountSeen = setup.look(client, session.run.merchant)
     found.accounts[title] = seen.says
@@ -147,7 +145,9 @@ def _ask_for_messages(session: OrdersSession, found: OrdersCheck) -> None:
     order_id = None
     if session.run.file().exists():
         with session.run.open() as db:
-            order_id = db.value("select id from raw.commerce7_orders where gone_at is null order by paid_at desc limit 1")
+            order_id = db.value(
+                "select id from raw.commerce7_orders where gone_at is null order by paid_at desc limit 1"
+            )
     try:
         session.shop.app_syncs(order_id or NOBODY)
     except Forbidden:
@@ -163,4 +163,3 @@ def _ask_for_messages(session: OrdersSession, found: OrdersCheck) -> None:
             "the app may not leave messages on orders at Commerce7 (app-sync is forbidden); all else goes on. Give it "
             "that right, or set orders.messages: off"
         )
-

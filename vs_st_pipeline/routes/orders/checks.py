@@ -12,8 +12,8 @@ from vs_st_pipeline.routes.orders.stage_names import PLAN, PRODUCTS, PUSH, SHOP_
 CHECKS: Final = (
     Check(
         SHOP_ORDERS, "no_gaps", f"order numbers that {SHOP_TITLE} never showed",
-        f"Its numbers go up by one, so an order may be missing. Look for the number at {SHOP_TITLE}; if it is there and "
-        "is to be shipped: `vs-st orders send` with it.",
+        f"Its numbers go up by one, so an order may be missing. Look for it at {SHOP_TITLE}; if it is there and is "
+        "to be shipped: `vs-st orders send` with it.",
         metrics.gaps,
     ),
     Check(
@@ -24,8 +24,8 @@ CHECKS: Final = (
     ),
     Check(
         PRODUCTS_THERE, "prices_match", "SKUs that both shops sell at different prices",
-        f"Orders go at the price that was charged at {SHOP_TITLE}; nothing is overwritten. `vs-st orders products` shows "
-        "both prices: make them equal where they should be.",
+        f"Orders go at the price that was charged at {SHOP_TITLE}; nothing is overwritten. `vs-st orders products` "
+        "shows both prices: make them equal where they should be.",
         metrics.prices,
     ),
     Check(
@@ -47,7 +47,8 @@ CHECKS: Final = (
     ),
     Check(
         PUSH, "failed_orders", "orders that failed and still stand so",
-        "Nothing of them is shipped. `vs-st orders list --state failed` lists them, `vs-st orders show` says what to do.",
+        "Nothing of them is shipped. `vs-st orders list --state failed` lists them, `vs-st orders show` says what to "
+        "do.",
         metrics.failed,
     ),
     Check(

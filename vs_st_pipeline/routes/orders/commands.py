@@ -165,7 +165,7 @@ COMMANDS: Final = (
     ),
     OwnCommand(
         "dont-send",
-        f"Never send these orders; `send` lifts that. {_IS} Commerce7 shows \"Don't Send\" after the next sync.",
+        f'Never send these orders; `send` lifts that. {_IS} Commerce7 shows "Don\'t Send" after the next sync.',
         lambda run, typed: acting.dont_send(run, typed["order"]),
         (_ORDERS,),
         acts=True,
@@ -281,4 +281,3 @@ def waiting(run: Run) -> Record:
         return {"orders": 0}
     with run.open() as db:
         return {"orders": int(db.value("select count(*) from raw.commerce7_hints"))}
-

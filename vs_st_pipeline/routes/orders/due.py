@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from vs_st_pipeline.connectors.commerce7 import gaps
 from vs_st_pipeline.domain.errors import GiveUp
 from vs_st_pipeline.pipeline.once.schedule import SOON
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -33,6 +34,8 @@ def count(session: OrdersSession, db: Db) -> None:
     told.waiting = (told.standing, len(unsettled))
     unreadable = told.noted["unreadable"]
     told.noted.update(notes.counts(db, {str(one) for one in tally.of("failed")}))
+    if told.noted["gap"]:
+        told.noted["gap"] = len(gaps.standing(db))
     told.noted["unreadable"] = max(unreadable, told.noted["unreadable"] - unreadable)
 
 
@@ -42,7 +45,7 @@ def next_due_at(session: OrdersSession, db: Db) -> datetime:
     now, error = run.now(), session.refused or session.there or session.trouble
     if isinstance(error, GiveUp):
         return now + SLOWLY
-    times = [
+    times: list[datetime | None] = [
         db.value("select min(next_read_at) from synced.orders where next_read_at is not null"),
         db.value("select min(next_at) from synced.fulfilments where outcome = 'refused'"),
         db.value("select min(next_at) from synced.order_messages where next_at is not null"),

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -95,10 +95,15 @@ def judge(session: OrdersSession) -> None:
     work = _Judging(session, session.judged)
     run = session.run
     with run.open() as db:
-        ids = _candidates(session, db, work.key)
+        ids = _candidates(session, db, work)
         work.stands(db)
-    for start in range(0, len(ids), AT_ONCE):
-        work.judge(ids[start : start + AT_ONCE])
+    judged: set[str] = set()
+    while ids:  # a second time where linked orders came in on the way
+        for start in range(0, len(ids), AT_ONCE):
+            work.judge(ids[start : start + AT_ONCE])
+        judged.update(ids)
+        with run.open() as db:
+            ids = [one for one in _candidates(session, db, work) if one not in judged]
     with run.open() as db, db.transaction():
         _forget_planned(db, session)
         if session.only is None and ledger.fact(db, FIRST_SYNC) == "open":
@@ -112,7 +117,7 @@ _STANDS: Final = """(o.state = 'waiting' or (o.state = 'failed' and not list_con
 _NEVER: Final = [*map(str, BY_SHIPPER), str(ThereCode.FORGOTTEN)]
 
 
-def _candidates(session: OrdersSession, db: Db, key: str) -> list[str]:
+def _candidates(session: OrdersSession, db: Db, work: _Judging) -> list[str]:
     """Return the orders to judge, oldest paid first."""
     now = session.run.now()
     rows = db.rows(
@@ -121,6 +126,7 @@ def _candidates(session: OrdersSession, db: Db, key: str) -> list[str]:
                    or (o.judged_content is null and list_contains(['failed', 'not_required'], o.state))
                    or s.order_id in (select o.order_id from synced.orders as o where {_STANDS} and (
                        o.judged_by is distinct from $key or o.judged_content is null
+                       or (o.code = 'unknown_sku' and $hourly)
                        or (o.code is distinct from 'late' and o.paid_at < $late and o.state <> 'waiting'))))
               and ($only is null or list_contains($only::varchar[], s.order_id))
               and not s.erased
@@ -128,7 +134,8 @@ def _candidates(session: OrdersSession, db: Db, key: str) -> list[str]:
               and (o.code is null or not list_contains($closed::varchar[], o.code))
             order by s.paid_at, s.order_id""",
         {
-            "key": key, "late": now - session.settings.not_later_than, "never": _NEVER,
+            "key": work.key, "late": now - session.settings.not_later_than, "never": _NEVER,
+            "hourly": work.is_catalogue_old,
             "only": None if session.only is None else sorted(session.only),
             "closed": [str(ThereCode.NUMBER_TAKEN), str(ThereCode.FORGOTTEN)],
         },
@@ -152,6 +159,8 @@ class _Judging:
             self.dropped = dropped_keys(db)
             self.first_sync = ledger.fact(db, FIRST_SYNC)
             self.catalogue, self.catalogue_at = _catalogue(db)
+            tried = db.value("select tried_at from raw.catalogues where system = ?", [SHIPPER])
+        self.is_catalogue_old = tried is None or run.now() - tried >= HOURLY
         self.known = Known(
             settings, settings.prefix(tenant), tenant, run.merchant.time_zone, run.today(), run.now(),
             dropped_keys=self.dropped,
@@ -173,10 +182,12 @@ class _Judging:
                 from synced.orders as o
                 where {_STANDS} and o.judged_by = $key and o.judged_content is not null
                   and not (o.code is distinct from 'late' and o.paid_at < $late and o.state <> 'waiting')
+                  and not (o.code is not distinct from 'unknown_sku' and $hourly)
                   and o.order_id not in (select order_id from planned.orders_due)
                   and ($only is null or list_contains($only::varchar[], o.order_id))""",
             {
                 "key": self.key, "late": self.run.now() - session.settings.not_later_than, "never": _NEVER,
+                "hourly": self.is_catalogue_old,
                 "only": None if session.only is None else sorted(session.only),
             },
         )  # fmt: skip
@@ -304,9 +315,8 @@ class _Judging:
             return cases
         at = self.catalogue_at
         new = any(at is None or at < one.staged.first_seen_at or not one.is_recorded for one in lacking)
-        hourly = at is None or self.run.now() - at >= HOURLY
-        if (new or hourly) and not self.refreshed:
-            self.refreshed = True
+        if (new or self.is_catalogue_old) and not self.refreshed:
+            self.refreshed, self.is_catalogue_old = True, False
             if reads.read_catalogue_there(self.session):
                 with self.run.open() as db:
                     self.catalogue, self.catalogue_at = _catalogue(db)
@@ -380,7 +390,8 @@ _MAY_GO: Final = "may be sent"
 def record(session: OrdersSession, db: Db, case: Case, key: str, *, looked: bool = False) -> OrderRow:
     """Record a verdict by which an order is not sent now, inside the caller's transaction; returns how it stands."""
     verdict, row, run = case.verdict, case.row, session.run
-    assert verdict is not None and verdict.state is not State.SENDING
+    assert verdict is not None
+    assert verdict.state is not State.SENDING
     _keep_notes(db, run, case.id, {})
     changes: dict[str, Any] = {
         "state": verdict.state,
@@ -436,7 +447,8 @@ def _plan(db: Db, run: Run, case: Case, verdict: Verdict) -> None:
     there = row is not None and row.state is State.FAILED and row.code in BY_SHIPPER
     db.execute(
         """insert or replace into planned.vinoshipper_orders
-           (order_id, vs_number, action, body_hash, lines, total, run_id, planned_at) values (?, ?, ?, ?, ?, ?, ?, ?)""",
+               (order_id, vs_number, action, body_hash, lines, total, run_id, planned_at)
+           values (?, ?, ?, ?, ?, ?, ?, ?)""",
         [
             *(case.id, payload.number, "update" if there else "create"),
             *(sha256(encode(payload.body) or b"").hexdigest(), json.dumps(payload.sent.get("lines"), default=str)),
@@ -458,9 +470,7 @@ def _forget_planned(db: Db, session: OrdersSession) -> None:
         if db.value(
             f"select 1 from planned.vinoshipper_orders where order_id not in (select order_id from {batch}) limit 1"
         ):
-            db.execute(
-                f"delete from planned.vinoshipper_orders where order_id not in (select order_id from {batch})"
-            )
+            db.execute(f"delete from planned.vinoshipper_orders where order_id not in (select order_id from {batch})")
 
 
 def _done(db: Db, ids: Sequence[str]) -> None:
@@ -498,6 +508,7 @@ def _look_there(session: OrdersSession) -> None:
             if row.state is State.WAITING:
                 record(session, db, replace(case, row=row), judged.key, looked=True)
             del judged.looks[case.id]
+    reads.ask_another(session, asked)
 
 
 def look_at(session: OrdersSession, asked: SingleReads, order_id: str) -> bool | None:
@@ -603,9 +614,7 @@ def bodies(session: OrdersSession, db: Db) -> list[tuple[str, str, dict[str, Any
 # --- what is held -------------------------------------------------------------------------------------------------
 
 
-def linked_of(
-    db: Db, orders: Iterable[ShopOrder]
-) -> tuple[dict[str, list[ShopOrder]], dict[str, frozenset[str]]]:
+def linked_of(db: Db, orders: Iterable[ShopOrder]) -> tuple[dict[str, list[ShopOrder]], dict[str, frozenset[str]]]:
     """Return what is linked to orders, by their ids: stored orders, and ids that need no read.
 
     These are of orders that are not there any more, or of which only the id is kept (paid before `start`).

@@ -118,7 +118,9 @@ def prices(run: Run, db: Db) -> Metric:
 
 def rates(run: Run, db: Db) -> Metric:
     """Measure orders that fail for their way of shipping, by what it is."""
-    return _orders(db, "state = 'failed' and code in ('unknown_rate', 'several_rates')", {}, of="state <> 'not_required'")
+    return _orders(
+        db, "state = 'failed' and code in ('unknown_rate', 'several_rates')", {}, of="state <> 'not_required'"
+    )
 
 
 def gaps(run: Run, db: Db) -> Metric:

@@ -9,7 +9,7 @@ from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View
 from vs_st_pipeline.pipeline.tables import Frame, read_table
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.orders.assets import PLAN_BACK, PRODUCTS_THERE, PUSH_BACK, SHIPMENTS, TITLES
+from vs_st_pipeline.routes.orders.assets import PLAN_BACK, PRODUCTS_THERE, PUSH_BACK, SHIPMENTS
 from vs_st_pipeline.routes.orders.sentences import note_sentence, sentence
 from vs_st_pipeline.routes.orders.stage_names import PLAN, PRODUCTS, PUSH, SENT_ORDERS, SHOP_ORDERS, STAGED
 from vs_st_pipeline.routes.orders.states import ALERTED_NOTES
@@ -33,11 +33,11 @@ def _rows(report: Report, shown: Mapping[str, Any]) -> Short:
 
 
 def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
-    numbers: dict[str, Any] = {f"{word} planned": report.planned.get(word, 0) for word in ("send", "fulfil", "messages")}
+    numbers: dict[str, Any] = {
+        f"{word} planned": report.planned.get(word, 0) for word in ("send", "fulfil", "messages")
+    }
     held = [
-        {"code": code, "orders": count, "means": sentence(code)}
-        for code, count in sorted(report.held.items())
-        if count
+        {"code": code, "orders": count, "means": sentence(code)} for code, count in sorted(report.held.items()) if count
     ]
     noted = [
         {"note": word, "orders": count, "means": note_sentence(word)}
@@ -141,12 +141,18 @@ _LISTED: Final = "where code is distinct from 'before_start'"
 
 PAGES: Final = {
     SHOP_ORDERS: Page(
-        {"orders known": _count("raw.commerce7_orders"), "numbers never shown": _count("raw.commerce7_gaps", "where looked_at is not null and not found")},
+        {
+            "orders known": _count("raw.commerce7_orders"),
+            "numbers never shown": _count("raw.commerce7_gaps", "where looked_at is not null and not found"),
+        },
         in_short=_read("orders", "orders"),
     ),
     PRODUCTS: Page({"SKUs": _count("raw.commerce7_products")}),
     PRODUCTS_THERE: Page({"SKUs": _count("raw.vinoshipper_products")}),
-    SENT_ORDERS: Page({"orders known there": _count("raw.vinoshipper_sent_orders")}, in_short=_read("vinoshipper_orders", "orders there")),
+    SENT_ORDERS: Page(
+        {"orders known there": _count("raw.vinoshipper_sent_orders")},
+        in_short=_read("vinoshipper_orders", "orders there"),
+    ),
     SHIPMENTS: Page({"dagster/row_count": _count("staged.shipments")}, in_short=_rows),
     STAGED: Page({"dagster/row_count": _count("staged.shop_orders")}, in_short=_rows),
     PLAN: Page(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from vs_st_pipeline.connectors.commerce7 import products, reading
 from vs_st_pipeline.domain.errors import Interrupted, PipelineError
@@ -46,6 +46,27 @@ def read_order(session: OrdersSession, reads: SingleReads, order_id: str, by: st
     return found
 
 
+def ask_another(session: OrdersSession, asked: SingleReads) -> None:
+    """Where every read of the shipper in a row of them failed, read an order that was read well before (routes.md R40).
+
+    Raises:
+        PipelineError: it cannot be read either, or there is none: then it is the system's trouble.
+    """
+    if not asked.all_failed:
+        return
+    with session.run.open() as db:
+        number = db.value(
+            """select vs_number from raw.vinoshipper_sent_orders where body is not null
+               and vs_number not in (select vs_number from synced.orders
+                                     where vs_number is not null and list_contains(?::varchar[], order_id))
+               order by read_at_real desc limit 1""",
+            [sorted(asked.failed)],
+        )
+    if number is None:
+        raise next(iter(asked.failed.values()))
+    session.desk.read(number)
+
+
 # --- catalogues ---------------------------------------------------------------------------------------------------
 
 
@@ -68,7 +89,7 @@ def read_catalogues(session: OrdersSession) -> None:
             session.failed_parts["products of the shop"] = error
         else:
             with run.open() as db, db.transaction():
-                _keep(run, db, SHOP, count, "products", believed=True)
+                _keep(run, db, SHOP, count or 0, "products", believed=count is not None)
                 hinting.done_with(db, hinting.PRODUCT)
     if there_due and not session.over_budget:
         read_catalogue_there(session)
@@ -102,7 +123,7 @@ def _store(run: Run, db: Db, found: Catalogue) -> bool:
     if not believed:
         return False
     db.execute("delete from raw.vinoshipper_products")
-    columns = {
+    columns: dict[str, list[Any]] = {
         "sku": [one.sku for one in found.products],
         "name": [one.name for one in found.products],
         "price": [None if one.price is None else str(one.price) for one in found.products],

@@ -18,7 +18,7 @@ from vs_st_pipeline.routes.orders import (
     report,
     setup,
     sync,
-
+    targeted,
 )
 from vs_st_pipeline.routes.orders.session import SYSTEMS
 from vs_st_pipeline.routes.orders.settings import OrdersSettings
@@ -61,7 +61,7 @@ ROUTE = Route(
     why=commands.WHY,
     history=commands.HISTORY,
     retry=commands.RETRY,
-    # hinted=targeted.HINTED,
+    hinted=targeted.HINTED,
     forget=forgetting.FORGET,
     setup=setup.SETUP,
     next_due_at=lambda data_dir, merchant_id: read_next_due(data_dir, merchant_id, NAME),

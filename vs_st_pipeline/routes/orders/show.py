@@ -137,9 +137,9 @@ def _fulfilment(one: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
     if one["outcome"] is None:
         return
     words = _OUTCOMES.get(one["outcome"], one["outcome"])
-    at = f", {at(one['written_at'], zone)}" if one["written_at"] else ""
+    when = f", {at(one['written_at'], zone)}" if one["written_at"] else ""
     mailed = {True: "; the customer was mailed", False: "; no mail went out", None: ""}[one["mailed"]]
-    yield _line("Commerce7", f"{words}{at}{mailed}")
+    yield _line("Commerce7", f"{words}{when}{mailed}")
 
 
 def _problems(problems: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -153,17 +153,26 @@ def _problems(problems: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _sent(sent: Mapping[str, Any]) -> Iterator[str]:
     if not sent:
         return
-    yield from ("", "What was sent")
+    yield from ("", "What Vinoshipper held when it was found" if sent.get("adopted") else "What was sent")
     rows = [
         (f"{line.get('quantity')} x", str(line.get("sku")), money(line.get("price")), money(_sum(line)))
         for line in sent.get("lines", ())
     ]
-    if rows:
-        width = max(len(row[1]) for row in rows)
-        yield from (f"  {count:>6}  {sku:{width}}  {each:>10}  {total:>10}" for count, sku, each, total in rows)
-    for name, value in sent.items():
-        if name != "lines" and value not in (None, "", {}):
-            yield f"  {name.replace('_', ' '):{_WIDTH}}{_plain(value)}"
+    width = max((len(row[1]) for row in rows), default=0)
+    yield from (f"  {count:>6}  {sku:{width}}  {each:>9}  {total:>10}" for count, sku, each, total in rows)
+    amounts = {name: amount for name, amount in (sent.get("money") or {}).items() if name != "lines"}
+    if not amounts:
+        amounts = {"total": sent.get("total")}
+    for name, amount in amounts.items():
+        if name == "total" or money(amount) not in ("-", "0.00"):
+            less = "-" if name == "discount" else ""
+            yield f"  {'':>6}  {name:{width}}  {'':9}  {less + money(amount):>10}"
+    rate = sent.get("rate") or {}
+    if rate:
+        yield _line("by", f"{rate.get('carrier')} {rate.get('code')}")
+    yield _line("to", " ".join(str(sent[key]) for key in ("state", "zip") if sent.get(key)) or "not said")
+    if sent.get("ship_date"):
+        yield _line("to ship on", sent["ship_date"])
 
 
 def _packages(packages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -196,7 +205,9 @@ def _activity(rows: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> Iterator[str
     if not rows:
         yield "  nothing yet"
     for one in rows:
-        more = "".join(f", {word} {one[key]}" for key, word in (("http_status", "HTTP"), ("trace_id", "trace")) if one[key])
+        more = "".join(
+            f", {word} {one[key]}" for key, word in (("http_status", "HTTP"), ("trace_id", "trace")) if one[key]
+        )
         yield f"  {at(one['at'], zone)}  {one['who']:14} {one['kind']:10} {one['text']}{more}"
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from vs_st_pipeline.connectors.commerce7 import gaps, reading
 from vs_st_pipeline.domain.errors import PipelineError
@@ -30,6 +31,7 @@ from vs_st_pipeline.routes.orders import (
     judging,
     ledger,
     messages,
+    retention,
     sending,
     settling,
     watching,
@@ -37,7 +39,9 @@ from vs_st_pipeline.routes.orders import (
 from vs_st_pipeline.routes.orders import reads as reads_of
 from vs_st_pipeline.routes.orders.session import SYSTEMS, OrdersSession
 from vs_st_pipeline.routes.orders.states import ThereCode
+from vs_st_pipeline.routes.orders.systems import SHIPPER
 
+_MOST_NAMED: Final = 50  # missing numbers that a note names
 
 
 # --- before and after ---------------------------------------------------------------------------------------------
@@ -70,6 +74,7 @@ def end(session: OrdersSession) -> None:
     if run.trigger == "hint":  # a whole sync follows soon enough for what goes by days
         return
     raw_retention.prune_raw(run, SYSTEMS)
+    retention.prune(run)
     erasure.finish(run, forgetting.OWN)
 
 
@@ -96,7 +101,19 @@ def read_shop(session: OrdersSession) -> None:
     with run.open() as db, db.transaction():
         hinting.done_with(db, hinting.UPDATED)
     if not session.over_budget:
-        gaps.look(run, session.shop)
+        _look_for_gaps(session)
+
+
+def _look_for_gaps(session: OrdersSession) -> None:
+    """Look for numbers that no order has (3); what is still unknown is noted of the merchant."""
+    run = session.run
+    found = gaps.look(run, session.shop)
+    session.told.seen["orders"] += len(found.found - session.reads.keys())
+    with run.open() as db, db.transaction():
+        if found.missing:
+            ledger.note(db, run, "", "gap", found.missing[:_MOST_NAMED])
+        elif ledger.notes_of(db, [""]):
+            ledger.unnote(db, "", ["gap"])
 
 
 def read_hinted(session: OrdersSession, order_ids: list[str]) -> dict[str, PipelineError]:
@@ -190,7 +207,13 @@ def write(session: OrdersSession) -> None:
 def _send(session: OrdersSession) -> None:
     """Send what an earlier try came to nothing of, and what is ready."""
     unsettled = settling.to_send_again(session, session.only)  # what came to nothing is written again (6.4)
+    asked = SingleReads()
     for ended in sending.each(session, [*unsettled, *judging.to_send(session)]):
         session.judged.tried.add(ended.order_id)
+        if ended.error is None:
+            asked.went_well()
+        elif ended.error.system == SHIPPER:
+            asked.went_wrong(ended.order_id, ended.error)
         if session.run.gives_way():  # a hinted order is not to wait for a club's whole run (R63)
             break
+    reads_of.ask_another(session, asked)

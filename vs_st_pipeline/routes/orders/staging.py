@@ -28,7 +28,7 @@ from vs_st_pipeline.routes.orders.states import State
 AT_ONCE: Final = 500  # orders in one transaction
 BEFORE_START: Final = "before_start"
 FOUND_LATE: Final = "reconcile"  # the pass that found it, and no other one (3)
-_THROUGH: Final = "staged_through"
+STAGED_THROUGH: Final = "staged_through"  # fact: `changed` of what was staged last
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,11 @@ def find(db: Db, order_ids: Iterable[str]) -> dict[str, Staged]:
     """Return these orders as they are staged, by id."""
     with db.batch({"order_id": sorted(set(order_ids))}) as batch:
         rows = db.rows(f"select {', '.join(_NAMES)} from staged.shop_orders semi join {batch} using (order_id)")
-    return {row[0]: Staged(*row[:7], tuple(json.loads(row[7])), *row[8:]) for row in rows}
+    found: dict[str, Staged] = {}
+    for row in rows:
+        values: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
+        found[row[0]] = Staged(**{**values, "linked": tuple(json.loads(values["linked"]))})
+    return found
 
 
 def stage(session: OrdersSession) -> None:
@@ -65,7 +69,7 @@ def stage(session: OrdersSession) -> None:
     run = session.run
     while True:
         with run.open() as db:
-            through = int(ledger.fact(db, _THROUGH) or 0)
+            through = int(ledger.fact(db, STAGED_THROUGH) or 0)
             rows = db.rows(
                 "select id, changed from raw.commerce7_orders where changed > ? order by changed, id", [through]
             )
@@ -77,7 +81,7 @@ def stage(session: OrdersSession) -> None:
                 return
             with db.transaction():
                 stage_some(run, db, ids)
-                ledger.keep_fact(db, run, _THROUGH, last)
+                ledger.keep_fact(db, run, STAGED_THROUGH, last)
 
 
 def stage_some(run: Run, db: Db, order_ids: Sequence[str]) -> None:
@@ -134,8 +138,10 @@ def _with_linked(db: Db, order_ids: Sequence[str]) -> list[str]:
     """Return these orders and those that are known to be linked to them: what one says is content of the other."""
     with db.batch({"order_id": sorted(set(order_ids))}) as batch:
         others = db.rows(
-            f"""select previous_id from raw.commerce7_orders join {batch} on id = order_id where previous_id is not null
-                union select s.order_id from staged.shop_orders as s, unnest(from_json(s.linked, '["varchar"]')) as l(id)
+            f"""select previous_id from raw.commerce7_orders join {batch} on id = order_id
+                      where previous_id is not null
+                union select s.order_id
+                      from staged.shop_orders as s, unnest(from_json(s.linked, '["varchar"]')) as l(id)
                       where s.linked <> '[]' and l.id in (select order_id from {batch})
                 union select r.id from raw.commerce7_orders as r join {batch} on r.previous_id = order_id"""
         )

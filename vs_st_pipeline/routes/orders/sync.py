@@ -31,7 +31,10 @@ from vs_st_pipeline.routes.orders.session import OrdersSession, open_session
 from vs_st_pipeline.routes.orders.stage_names import PLAN, PRODUCTS, PUSH, SENT_ORDERS, SHOP_ORDERS, STAGED, STAGES
 from vs_st_pipeline.routes.orders.systems import NAME
 
-NOTHING: Final[dict[str, Any]] = {"orders": [], "fulfilments": [], "messages": [], "held": []}
+NOTHING: Final[dict[str, Any]] = {
+    "planned": new_report("").as_json()["planned"],
+    **{name: [] for name in ("orders", "fulfilments", "messages", "held")},
+}
 
 
 def sync(run: Run) -> Report:
@@ -93,9 +96,9 @@ def dry_run(run: Run) -> tuple[Report, dict[str, Any]]:
 
 def _aside(run: Run, work: Callable[[Run], OrdersReport]) -> OrdersReport:
     """Run something in a copy of the merchant's files; where there can be none, the report says why."""
-    with open_session(run) as session, run.sync_lock():
-        with run.warehouse.trial(run.merchant.id, run.route) as warehouse:
-            return work(replace(run, warehouse=warehouse))
+    trial = run.warehouse.trial(run.merchant.id, run.route)
+    with open_session(run) as session, run.sync_lock(), trial as warehouse:
+        return work(replace(run, warehouse=warehouse))
     return session.told
 
 

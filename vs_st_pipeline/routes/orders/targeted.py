@@ -6,8 +6,8 @@
     synced   sent, fulfilled and told             stages.write
 
 It walks no pass, moves no watermark, and is bound by what the brake said of the last whole sync. What may be history
-waits for a whole sync, which sees all of it. A hint on an order that this route wrote in the last ten minutes is our own
-echo, and waits (routes.md R49). A number at the shipper that is none of ours: nothing.
+waits for a whole sync, which sees all of it. A hint on an order that this route wrote in the last ten minutes is our
+own echo, and waits (routes.md R49). A number at the shipper that is none of ours: nothing.
 """
 
 from __future__ import annotations
@@ -44,15 +44,14 @@ def run_hinted(run: Run, desk: HintDesk) -> Report:
     if sync.is_off(run):
         return sync.off(run)
     run = replace(run, trigger="hint", inbox=run.inbox or desk.inbox)
-    with open_session(run, STAGES) as session:
-        with run.sync_lock():
-            if _was_synced(run):
-                stages.begin(session)
-                try:
-                    _Targeted(session, desk).sync(desk.claim(run))
-                finally:
-                    stages.end(session)
-                    desk.finish(session.told)
+    with open_session(run, STAGES) as session, run.sync_lock():
+        if _was_synced(run):
+            stages.begin(session)
+            try:
+                _Targeted(session, desk).sync(desk.claim(run))
+            finally:
+                stages.end(session)
+                desk.finish(session.told)
     session.told.add_up()
     return session.told
 
@@ -158,7 +157,7 @@ class _Targeted:
     def _rests(self, db: Db, one: _Record) -> float:
         """Return for how many seconds a hint is taken for our own echo (R49); 0: it is not."""
         at = db.value(
-            """select max(at) from synced.order_writes
+            """select max("at") from synced.order_writes
                where system = $system and (order_id = $name or vs_number = $name)""",
             {"system": one.system, "name": one.name},
         )

@@ -104,7 +104,7 @@ def activity_of(db: Db, order_id: str) -> list[Record]:
     """Return all that happened to an order, oldest first (4.4)."""
     names = ("at", "kind", "text", "code", "who", "run_id", "http_status", "trace_id")
     rows = db.rows(
-        f"""select {', '.join(f'"{name}"' for name in names)} from synced.order_activity
+        f"""select {", ".join(f'"{name}"' for name in names)} from synced.order_activity
             where order_id = ? order by seq""",
         [order_id],
     )
@@ -126,9 +126,7 @@ def find_orders(db: Db, where: str, given: Mapping[str, Any], limit: int) -> lis
 
 def unlisted(db: Db, order_id: str) -> Record | None:
     """Return an order that no row of the ledger holds, because it was paid before the start; None: it is unknown."""
-    row = db.row(
-        "select order_number, paid_at, before_start from staged.shop_orders where order_id = ?", [order_id]
-    )
+    row = db.row("select order_number, paid_at, before_start from staged.shop_orders where order_id = ?", [order_id])
     if row is None:
         return None
     number, paid_at, before = row

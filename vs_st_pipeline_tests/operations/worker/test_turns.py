@@ -80,6 +80,14 @@ def test_r49_opt_outs_are_read_before_other_hints() -> None:
     assert [one.record for one in turn.records[:2]] == ["who left", "00"]
 
 
+def test_r49_what_a_route_of_ours_has_just_written_is_no_work_yet() -> None:
+    echoes = [record(f"{number:03d}", held_until=NOW + 500) for number in range(101)]
+    assert turns(echoes, Standing(), NOW) == []
+    assert next_at(echoes, Standing(), NOW) == NOW + 500
+    [turn] = turns([*echoes, record("other")], Standing(), NOW)
+    assert ([one.record for one in turn.records], turn.hands_over) == (["other"], False)
+
+
 def test_h23_who_is_held_is_not_handed_over_because_no_list_lets_them_go() -> None:
     many = [record(f"{number:03d}") for number in range(101)]
     [turn] = turns([*many, record("who left", opted_out=1)], Standing(), NOW)

@@ -39,7 +39,9 @@ def test_h28_a_record_is_due_two_seconds_after_its_first_hint_and_after_its_last
     assert statistics.waiting(hints.inbox)["hill", "contacts"].due == 2
     hints.settles(Outcome.UNCHANGED)
     for expected in (10, 10, 20, 40, 80, 160, 300, 300):
-        hints.inbox.note_read("hill", "vinoshipper", "order", "1", news=expected == 10 and hints.at < stored + 5)
+        hints.inbox.note_read(
+            "hill", "vinoshipper", "order", "1", route="contacts", news=expected == 10 and hints.at < stored + 5
+        )
         hints.comes("1")
         hints.at += expected - 0.1
         assert statistics.waiting(hints.inbox)["hill", "contacts"].due == 0, expected

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, MEMBERSHIP, ORDER, Call
+from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, MEMBERSHIP, ORDER, Call, Outcome
 from vs_st_pipeline.platform.inbox.leases import Leases
+from vs_st_pipeline.platform.inbox.schema import STEPS
 from vs_st_pipeline.platform.inbox.store import FILE, Arrival, Inbox, inbox_in
 from vs_st_pipeline.platform.inbox.yielding import Yielding
 
@@ -102,13 +104,78 @@ def test_h27_a_record_that_answered_404_is_asked_once_more_by_one_worker(inbox: 
     assert inbox.gone_reads("m") == 2
 
 
+def put_for(inbox: Inbox, routes: tuple[str, ...], *calls: Call) -> None:
+    inbox.put([Arrival("m", "s", call, routes, "2026-01-01T00:00:00Z") for call in calls])
+
+
+def test_a_call_that_two_routes_want_is_a_hint_for_each_and_each_reads_for_itself(inbox: Inbox) -> None:
+    put_for(inbox, ("r", "q"), Call(ORDER, "9"))
+    assert {one.route: one.count for one in inbox.waiting()} == {"r": 1, "q": 1}
+    inbox.settle(inbox.claim(inbox.waiting(route="r"), "w"), Outcome.GONE)
+    for _ in range(2):
+        inbox.note_read("m", "s", ORDER, "9", news=False, gone=True, route="r")
+    [other] = inbox.waiting()
+    assert (other.route, other.read_at, other.is_barred(inbox.clock())) == ("q", None, False)
+    assert other.due_at - inbox.clock() == 2.0
+    put_for(inbox, ("r", "q"), Call(ORDER, "9"))
+    assert {one.route: one.is_barred(inbox.clock()) for one in inbox.waiting()} == {"r": True, "q": False}
+    inbox.note_read("m", "s", ORDER, "8", news=False, gone=True, route="q")
+    inbox.note_read("m", "s", ORDER, "8", news=False, gone=True, route="r")
+    assert {one.route for one in inbox.to_ask_again()} == {"q", "r"}
+    [first, second] = inbox.to_ask_again()
+    assert [hint.route for hint in inbox.claim([first], "w")] == [first.route]
+    assert [one.route for one in inbox.to_ask_again()] == [second.route]
+
+
+def test_r49_a_hint_on_what_a_route_of_ours_wrote_waits_for_ten_minutes(inbox: Inbox) -> None:
+    put_for(inbox, ("r", "q"), Call(ORDER, "1", event="UPDATED"))
+    inbox.note_written("m", "s", ORDER, "1", but=("APPROVED", "CANCELLED"))
+    put_for(inbox, ("r", "q"), Call(ORDER, "1", event="CREATED"), Call(ORDER, "2"))
+    written = inbox.clock()
+    due = {(one.route, one.record): one.due_at - written for one in inbox.waiting()}
+    assert due == {("r", "1"): 600.0, ("q", "1"): 600.0, ("r", "2"): 2.0, ("q", "2"): 2.0}
+    put_for(inbox, ("r",), Call(ORDER, "1", event=" approved "))
+    due = {(one.route, one.record): one.due_at - written for one in inbox.waiting()}
+    assert (due["r", "1"], due["q", "1"]) == (2.0, 600.0)
+    later(inbox, 300)
+    inbox.note_written("m", "s", ORDER, "1")  # written again, and now nothing else is told of it
+    assert {one.due_at - written for one in inbox.waiting() if one.record == "1"} == {900.0}
+    later(inbox, 601)
+    assert {one.held_until for one in inbox.waiting()} == {0.0}
+    assert len(inbox.ask("select 1 from written")) == 1
+    inbox.expire(86_400)
+    assert inbox.ask("select 1 from written") == []
+    inbox.note_written("m", "s", ORDER, "1")
+    inbox.remove("m")
+    assert inbox.ask("select 1 from written") == []
+
+
+def test_r49_where_nobody_calls_nothing_is_noted(inbox: Inbox) -> None:
+    inbox.note_written("m", "s", ORDER, "1")
+    assert not inbox.exists
+
+
+def test_a_file_of_an_earlier_version_is_brought_forward(inbox: Inbox) -> None:
+    db = sqlite3.connect(inbox.path)
+    for statement in ";".join(STEPS[:2]).split(";"):
+        db.execute(statement)
+    db.execute("pragma user_version = 2")
+    db.execute("insert into records (merchant, system, kind, record, read_at) values ('m', 's', 'order', '1', 1.0)")
+    db.commit()
+    db.close()
+    put(inbox, Call(ORDER, "1"))
+    inbox.note_read("m", "s", ORDER, "1", news=True, route="r")
+    assert inbox.ask("select route, record from records") == [("r", "1")]
+    assert inbox.ask("pragma user_version") == [(len(STEPS),)]
+
+
 def test_h28_how_often_nothing_new_was_found_is_forgotten_after_an_hour(inbox: Inbox) -> None:
     for _ in range(5):
-        inbox.note_read("m", "s", ORDER, "1", news=False)
+        inbox.note_read("m", "s", ORDER, "1", news=False, route="r")
     put(inbox, Call(ORDER, "1"))
     assert inbox.waiting()[0].due_at - inbox.clock() == 160.0
     later(inbox, 3601)
-    inbox.note_read("m", "s", ORDER, "1", news=False)
+    inbox.note_read("m", "s", ORDER, "1", news=False, route="r")
     assert inbox.ask("select fruitless from records") == [(1,)]
 
 

@@ -728,7 +728,7 @@ def test_h27_beyond_the_share_hints_are_handed_over_and_opt_outs_wait(hints: Hin
 
 def test_h27_ids_in_no_stored_list_are_dropped_in_a_flood(hints: Hints) -> None:
     for number in range(60):
-        hints.inbox.note_read(TEST, "vinoshipper", ORDER, f"F{number}", news=False, gone=True)
+        hints.inbox.note_read(TEST, "vinoshipper", ORDER, f"F{number}", route="contacts", news=False, gone=True)
     ships(hints.story)
     for kind, id in ((ORDER, "NEVER"), (CUSTOMER, "999"), (CONTACT, "f" * 24), (ORDER, SHIPPED)):
         hints.put(kind, id)

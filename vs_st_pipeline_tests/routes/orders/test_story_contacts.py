@@ -1,4 +1,4 @@
-"""A merchant that has both routes: what `contacts` makes of orders of ours and of voids, and whose turn it is (R37, R49).
+"""A merchant with both routes: what `contacts` makes of orders of ours and of voids, and whose turn it is (R37, R49).
 
 The world is `small`, whose merchants have Commerce7 too where that stand-in is asked for.
 """
@@ -16,7 +16,7 @@ import yaml
 from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support.orders import COMMERCE7, VINOSHIPPER, Record, Scene, hurrying
-from vs_st_pipeline_tests.support.story import MARISOL, TEST, says
+from vs_st_pipeline_tests.support.story import MARISOL, NOW_AND_ALWAYS, TEST, says
 
 
 @pytest.fixture
@@ -26,10 +26,7 @@ def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     with Sandbox("small", ports={COMMERCE7: 0}) as box, hurrying():
         scene = Scene(box, tmp_path, TEST)
         scene.begin()
-        always = dict.fromkeys(
-            ("customer_list", "customer_details", "open_orders", "settled_orders", "reconcile"), "0s"
-        )
-        path = scene.settings(lambda entry: entry["vinoshipper"].update(refresh=always))
+        path = scene.settings(lambda entry: entry["vinoshipper"].update(refresh=NOW_AND_ALWAYS))
         assert path.exists()
         yield scene
         scene.inbox.close()
@@ -79,7 +76,6 @@ def test_r49_writes_of_orders_come_first_at_the_shared_pace(both: Scene, state: 
     whole: Any = yaml.safe_load(path.read_text())
     whole["defaults"]["vinoshipper"]["requests_per_second"] = 4
     path.write_text(yaml.safe_dump(whole, sort_keys=False))
-    both.more_environment["VS_ST_VINOSHIPPER_RATE"] = ""
     both.sync()
     if state == "hint":
         both.run("sync", "--merchant", TEST, "--route", "contacts")

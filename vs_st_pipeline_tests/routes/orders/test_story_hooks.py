@@ -18,7 +18,6 @@ from vs_st_pipeline_tests.support.orders import COMMERCE7, SENT, VOIDED, Record,
 
 SILENT = {"dropped", "empty_body", "not_json", "other_tenant"}
 """By these no order can be named, so that it is left to the next sync."""
-REAL_PACE = {"VS_ST_COMMERCE7_RATE": "", "VS_ST_VINOSHIPPER_RATE": ""}
 
 
 @contextmanager
@@ -105,7 +104,7 @@ def busy(tmp_path: Path) -> Iterator[Scene]:
     """A merchant with route `contacts` too, whose first sync takes many minutes at the pace of its settings."""
     with Sandbox("growing:3000", ports={COMMERCE7: 0}) as box:
         scene = Scene(box, tmp_path, box.merchants[0].id)
-        scene.more_environment = dict(REAL_PACE)
+        scene.paced = True
         yield scene
         scene.inbox.close()
 

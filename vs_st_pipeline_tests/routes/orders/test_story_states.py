@@ -99,7 +99,7 @@ def test_o4_2_refused_by_vinoshipper_is_failed_and_time_alone_does_nothing(
     scene.shipper.set_problems(scene.number(order), problem, status=status, merchant=scene.merchant)
     assert after(scene)["synced"]["failed"] == 1
     assert scene.stands(order) == (FAILED, code)
-    assert scene.listed()[order["id"]]["compliance"] == ("not_compliant" if code == "compliance" else "not_checked")
+    assert scene.listed()[order["id"]]["compliance"] == ("not_compliant" if code == "compliance" else "compliant")
     scene.clear_journals()
     for _ in range(4):
         report = after(scene, hours=9)
@@ -204,11 +204,15 @@ def test_o4_2_not_reached_for_a_day_is_failed_and_goes_when_vinoshipper_is_back(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("what", [None, "POST"])
 @pytest.mark.parametrize("kind", ["401", "403", "login_page"])
-def test_o4_2_a_key_that_is_refused_stops_the_merchant_and_the_order_waits(scene: Scene, kind: str) -> None:
+def test_o4_2_a_key_that_is_refused_stops_the_merchant_and_the_order_waits(
+    scene: Scene, kind: str, what: str | None
+) -> None:
+    scene.place("ZIN21")
     scene.synced()
     order = scene.place("PINOT22")
-    scene.shipper.set_fault(kind)
+    scene.shipper.set_fault(kind, method=what, path_regex="/orders$" if what else "")
     report = scene.sync()
     assert (report["status"], report["error"]["kind"], report["error"]["system"]) == ("failed", "auth", VINOSHIPPER)
     assert scene.stands(order) == (WAITING, "auth")

@@ -1,0 +1,1 @@
+"""Tests of vs_st_pipeline/connectors/commerce7."""
