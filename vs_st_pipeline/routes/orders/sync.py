@@ -31,7 +31,10 @@ from vs_st_pipeline.routes.orders.session import OrdersSession, open_session
 from vs_st_pipeline.routes.orders.stage_names import PLAN, PRODUCTS, PUSH, SENT_ORDERS, SHOP_ORDERS, STAGED, STAGES
 from vs_st_pipeline.routes.orders.systems import NAME
 
-NOTHING: Final[dict[str, Any]] = {"orders": [], "fulfilments": [], "messages": [], "held": []}
+NOTHING: Final[dict[str, Any]] = {
+    "planned": new_report("").as_json()["planned"],
+    **{name: [] for name in ("orders", "fulfilments", "messages", "held")},
+}
 
 
 def sync(run: Run) -> Report:
@@ -143,8 +146,8 @@ def read_and_judge(session: OrdersSession) -> None:
 
 def judge(session: OrdersSession) -> None:
     """Say how each order stands and what is to be written; raises `Unsafe` where none of it may be."""
-    session.do(PLAN, judging.judge)
-    session.do(PLAN, brake.ask)
-    session.do(PLAN, judging.look_first)
-    session.do(PLAN, planned.plan)
-    session.do(PLAN, brake.hold)
+    for step in (judging.judge, brake.ask, judging.look_first, planned.plan, brake.hold):
+        if PLAN in session.selected:
+            session.do(PLAN, step)
+        elif PUSH in session.selected:  # nothing is written that was not judged, and that the brake was not asked about
+            step(session)

@@ -327,7 +327,8 @@ class _Watch:
     # The brake (9 b).
 
     def _is_braked(self) -> bool:
-        return self.only is None or self.session.run.trigger == "hint"
+        """Say whether the brake is asked: not where a command names the orders (9)."""
+        return self.session.only is None or self.session.run.trigger == "hint"
 
     def judge(self) -> None:
         """Record the orders that seem to be gone, unless they are so many that a person has to say so."""
