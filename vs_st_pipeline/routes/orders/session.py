@@ -197,8 +197,10 @@ class OrdersSession(Session):
 
     @property
     def writes(self) -> bool:
-        """Say whether this run may write anything anywhere: not a dry run, not `shadow`, and not a part of a sync."""
-        return PUSH in self.selected and not self.run.dry_run and self.settings.mode == "live"
+        """Say whether this run may write: no dry run, no `shadow`, no part of a sync, and the brake lets it."""
+        if self.run.dry_run or self.refused is not None:
+            return False
+        return PUSH in self.selected and self.settings.mode == "live"
 
     @property
     def waits_for(self) -> str:

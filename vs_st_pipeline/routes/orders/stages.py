@@ -31,6 +31,7 @@ from vs_st_pipeline.routes.orders import (
     judging,
     ledger,
     messages,
+    retention,
     sending,
     settling,
     watching,
@@ -38,6 +39,7 @@ from vs_st_pipeline.routes.orders import (
 from vs_st_pipeline.routes.orders import reads as reads_of
 from vs_st_pipeline.routes.orders.session import SYSTEMS, OrdersSession
 from vs_st_pipeline.routes.orders.states import ThereCode
+from vs_st_pipeline.routes.orders.systems import SHIPPER
 
 _MOST_NAMED: Final = 50  # missing numbers that a note names
 
@@ -72,6 +74,7 @@ def end(session: OrdersSession) -> None:
     if run.trigger == "hint":  # a whole sync follows soon enough for what goes by days
         return
     raw_retention.prune_raw(run, SYSTEMS)
+    retention.prune(run)
     erasure.finish(run, forgetting.OWN)
 
 
@@ -109,7 +112,7 @@ def _look_for_gaps(session: OrdersSession) -> None:
     with run.open() as db, db.transaction():
         if found.missing:
             ledger.note(db, run, "", "gap", found.missing[:_MOST_NAMED])
-        else:
+        elif ledger.notes_of(db, [""]):
             ledger.unnote(db, "", ["gap"])
 
 
@@ -204,7 +207,13 @@ def write(session: OrdersSession) -> None:
 def _send(session: OrdersSession) -> None:
     """Send what an earlier try came to nothing of, and what is ready."""
     unsettled = settling.to_send_again(session, session.only)  # what came to nothing is written again (6.4)
+    asked = SingleReads()
     for ended in sending.each(session, [*unsettled, *judging.to_send(session)]):
         session.judged.tried.add(ended.order_id)
+        if ended.error is None:
+            asked.went_well()
+        elif ended.error.system == SHIPPER:
+            asked.went_wrong(ended.order_id, ended.error)
         if session.run.gives_way():  # a hinted order is not to wait for a club's whole run (R63)
             break
+    reads_of.ask_another(session, asked)

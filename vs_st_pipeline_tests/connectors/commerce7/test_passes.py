@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.connectors.commerce7 import passes
 from vs_st_pipeline.connectors.commerce7.client import Commerce7Client
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, TryLater
 from vs_st_pipeline.platform.run import Run
@@ -393,3 +394,27 @@ def test_r54_a_budget_leaves_the_reconciling_pass_for_later_and_no_other(world: 
     assert world.passes(budget=1).window_share == (0, 0)
     assert len(world.asked()) == 2
     assert world.passes(budget=10).window_share != (0, 0)
+
+
+def test_ruling_3_a_late_find_and_what_follows_from_it_are_stored_together(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.passes()
+    late = world.order(hours=6, updatedAt=(world.now() - timedelta(hours=6)).isoformat())
+    world.reconcile = timedelta(0)
+    monkeypatch.setattr(passes._Passes, "_end", lambda *_, **__: 1 / 0)  # the power goes
+    monkeypatch.setattr(passes._Passes, "walk", lambda self, one, walk=passes._Passes.walk: (
+        walk(self, one) if one is passes.Pass.RECONCILE else True
+    ))  # fmt: skip
+    with pytest.raises(ZeroDivisionError):
+        world.passes()
+    assert late["id"] in world.stored()
+    assert (world.form("paid"), world.form("updated")) == ("day", "day")
+
+
+def test_o3_a_row_that_does_not_show_the_filtered_date_is_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = {key: value for key, value in world.plain().items() if key != UPDATED}
+    shown = lambda _self, wanted, _cursor="start": {"orders": [cut] if UPDATED in wanted else []}  # noqa: E731
+    monkeypatch.setattr(Commerce7Client, "orders", shown)
+    assert world.passes().found == {cut["id"]}
+    assert world.rows("select through from raw.commerce7_passes where pass = 'updated'") == [(None,)]
