@@ -117,6 +117,9 @@ class _Watch:
                 shipped = self._is_due(db, "shipped", _refresh(self.session, "shipped"))
                 opened = self._is_due(db, "open", _refresh(self.session, "open"))
                 held = _held(db) if shipped or opened else {}
+                if held:  # what the brake keeps from being recorded may be there again
+                    turned = {str(one) for one in ledger.fact(db, _TURNED) or ()}
+                    self._add(_task(one, "seemed to be gone") for one in held.values() if one.row.order_id in turned)
         if self.only is None:
             if held and shipped:
                 self._shipped_days(held)
