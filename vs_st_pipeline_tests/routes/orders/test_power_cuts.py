@@ -1,4 +1,4 @@
-"""The power goes between any two steps of a sync: the next one goes on, nothing is sent twice and nothing is forgotten."""
+"""Wherever the power goes in a sync, the next one goes on: nothing is sent twice, and nothing is forgotten."""
 
 from __future__ import annotations
 
