@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.domain.errors import BadKey
-from vs_st_pipeline.routes.orders import fulfilling
 from vs_st_pipeline_tests.routes.orders.dispatch import PowerCut, power
 from vs_st_pipeline_tests.routes.orders.returning import Returns
 
