@@ -33,6 +33,7 @@ from vs_st_pipeline.routes.orders import (
     judging,
     ledger,
     messages,
+    retention,
     sending,
     settling,
     watching,
@@ -93,6 +94,7 @@ def end(session: OrdersSession) -> None:
     if run.trigger == "hint":  # a whole sync follows soon enough for what goes by days
         return
     raw_retention.prune_raw(run, SYSTEMS)
+    retention.prune(run)
     erasure.finish(run, forgetting.OWN)
 
 

@@ -159,7 +159,7 @@ class _Targeted:
     def _rests(self, db: Db, one: _Record) -> float:
         """Return for how many seconds a hint is taken for our own echo (R49); 0: it is not."""
         at = db.value(
-            """select max(at) from synced.order_writes
+            """select max("at") from synced.order_writes
                where system = $system and (order_id = $name or vs_number = $name)""",
             {"system": one.system, "name": one.name},
         )
