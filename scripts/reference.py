@@ -24,7 +24,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
 HEAD = """# Reference
 
 Made from the code by `scripts/reference.py`; a test holds it. What a route does, and how it is set up, stands on its
-own page: [consumers.md](consumers.md).
+own page: [orders.md](orders.md), [consumers.md](consumers.md).
 """
 
 

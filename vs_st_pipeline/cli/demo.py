@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -129,10 +128,8 @@ def _acts_of(route: Route, show: Demo) -> None:
                 moved += act.later
                 environ["VS_ST_NOW"] = (datetime.now(UTC) + moved).isoformat()
                 say("", f"{number}. {act.title}", "")
-                first, *rest = act.commands or ((),)
-                if act.orders and first:  # such as to be told where to call, before anybody calls
-                    _vs_st(environ, *first)
-                    act = replace(act, commands=tuple(rest))
+                for command in act.before:
+                    _vs_st(environ, *command)
                 for order in act.orders:
                     say(*(f"  - {sentence}" for sentence in _told(box, order)))
                 environ["VS_ST_NOW"] = (datetime.now(UTC) + moved).isoformat()  # after what has come meanwhile

@@ -13,13 +13,15 @@ class Act:
     Attributes:
         title: what is to be seen, a sentence that ends with a colon or a full stop.
         later: how much later than the act before it plays; nobody waits for it.
+        before: commands that are run first, without `vs-st`, such as to say whom to call.
         orders: what the stand-ins are told to let happen; they say it in sentences.
-        commands: what is run then, without `vs-st`.
+        commands: what is run then.
         outcome: whether what the last sync wrote is shown.
     """
 
     title: str
     later: timedelta = timedelta(0)
+    before: tuple[tuple[str, ...], ...] = ()
     orders: tuple[str, ...] = ()
     commands: tuple[tuple[str, ...], ...] = ()
     outcome: bool = False

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from vs_st_pipeline.domain.errors import BadSettings, Internal, PipelineError, TryLater
@@ -19,7 +20,7 @@ from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report
 from vs_st_pipeline.platform.connector import Account, Client, ClientT, Connector
 from vs_st_pipeline.platform.crash_reports import describe
 from vs_st_pipeline.platform.garbage import collect_less
-from vs_st_pipeline.platform.http.rate_limit import RateLimiter, limiter_path
+from vs_st_pipeline.platform.http.rate_limit import RateLimiter, WindowLimiter, limiter_path
 from vs_st_pipeline.platform.http.tape import Tape
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 
@@ -43,6 +44,13 @@ class CancellableLimiter:
         if self.stop():
             raise TryLater("stopped by hand; the next sync goes on where this one was")
         return self.limiter.wait(self.stop)
+
+
+def limiter_of(account: Account, path: Path, fleet: RateLimiter | None = None) -> RateLimiter:
+    """Return the limiter of an account, as its system counts requests."""
+    if account.requests_per_minute is not None:
+        return WindowLimiter(path, account.requests_per_minute, fleet=fleet)
+    return RateLimiter(path, account.requests_per_second, fleet=fleet)
 
 
 @dataclass(slots=True)
@@ -120,7 +128,7 @@ class Session:
         fleet_rate = self.run.fleet_rates.get(system)
         fleet = RateLimiter(folder / f"{system}-fleet", fleet_rate) if fleet_rate else None
         path = limiter_path(folder, system, account.base_url, account.rate_key)
-        limiter = RateLimiter(path, account.requests_per_second, fleet=fleet)
+        limiter = limiter_of(account, path, fleet)
         self._limiters += [limiter, *([fleet] if fleet else [])]
         return CancellableLimiter(limiter, self.run.stop)
 

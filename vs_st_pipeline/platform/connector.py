@@ -42,12 +42,15 @@ class Account:
         base_url: without a slash at the end.
         key: the secret that names the account to the system.
         requests_per_second: above 0.
+        requests_per_minute: the most in any 60 s, where that is what the system counts; None: `requests_per_second`
+            says all.
         limited_by: whose requests the system counts together, where it is not who has the key: a tenant of one app.
     """
 
     base_url: str
     key: Secret
     requests_per_second: float
+    requests_per_minute: int | None = None
     limited_by: str | None = None
 
     @property

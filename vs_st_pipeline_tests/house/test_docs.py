@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATHS = re.compile(r"`((?:vs_st_pipeline|vs_st_pipeline_tests|proof|benchmarks|scripts|deploy|docs)/[\w./-]*)`")
 
 
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("development", "scale", "webhooks", "consumers"))]
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("development", "scale", "webhooks", "orders", "consumers"))]
 
 
 @pytest.mark.parametrize("page", PAGES)

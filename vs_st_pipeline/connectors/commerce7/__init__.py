@@ -12,17 +12,14 @@ from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
 from vs_st_pipeline.connectors.commerce7.setup import SETUP
 from vs_st_pipeline.connectors.commerce7.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
+from vs_st_pipeline.platform.http.rate_limit import MINUTE
 from vs_st_pipeline.platform.settings.merchants import Merchant
-
-_WINDOW = 61.0
-"""Seconds over which a minute's requests are spread, so that any 60 s as Commerce7 counts them hold no more: of two
-requests that leave so far apart the later one may be up to a second quicker on its way."""
 
 
 def _account(merchant: Merchant) -> Account:
     settings = merchant.section(Commerce7Settings)
-    rate = settings.requests_per_minute / _WINDOW
-    return Account(settings.base_url, settings.app_secret, rate, limited_by=settings.tenant)
+    most = settings.requests_per_minute
+    return Account(settings.base_url, settings.app_secret, most / MINUTE, most, limited_by=settings.tenant)
 
 
 CONNECTOR = Connector(

@@ -144,7 +144,7 @@ def _settled(bodies: _Bodies, one: Seen, known: _Before | None, now: datetime) -
         return Stored(read_order(held), False), _shown(one, known, now)  # its single read told more
     kept = _carried(one, body, held, known, now)
     if kept.carried:
-        body = believed(ORDER, body, kept.carried)
+        body = _completed(body, kept.carried)
         text, order = as_text(body), read_order(body)
     whole = one.single or not lacking
     row = _row(one, known, now, text, order, kept.stored, whole)
@@ -172,6 +172,16 @@ def _carried(
         place: former.get(place, entry) for place, entry in found.items() if place in ORDER.sticky or place in former
     }
     return _Carried(found, stored)
+
+
+def _completed(body: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
+    """Return an order as it is believed: a birth date that is known outlives the part that it stood in."""
+    whole: dict[str, Any] = dict(believed(ORDER, body, kept))
+    for path in ORDER.sticky.keys() & kept.keys():
+        part, _, key = path.partition(".")
+        if whole.get(part) is None:
+            whole[part] = {key: kept[path]["value"]}
+    return whole
 
 
 def _is_older(order: ShopOrder, known: _Before, now: datetime) -> bool:

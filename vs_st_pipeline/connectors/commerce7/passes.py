@@ -194,8 +194,6 @@ class _Passes:
             self.told.window_share = (len(walked.held_before), len(walked.held_before & walked.shown))
             self.told.late = walked.late
             marks[one] = _Mark(None, self._start, _real_now())
-            if walked.late:
-                marks |= {each: _with_form(self._mark(each), Form.DAY) for each in (Pass.PAID, Pass.UPDATED)}
         else:
             through = max((at for at in (mark.through, walked.newest) if at is not None), default=None)
             moved = _Mark(through, self._start, mark.done_at_real, walked.form)
@@ -209,6 +207,12 @@ class _Passes:
                 for each, new in marks.items():
                     _store_mark(db, each, new, self._run.now())
             self._marks |= marks
+
+    def ask_by_days(self, db: Db) -> None:
+        """Have both passes ask by days from the next sync on, inside the caller's transaction."""
+        for one in (Pass.PAID, Pass.UPDATED):
+            self._marks[one] = _with_form(self._mark(one), Form.DAY)
+            _store_mark(db, one, self._marks[one], self._run.now())
 
     def started(self) -> datetime:
         return self._start
@@ -257,16 +261,16 @@ class _Walked:
             at = moment(row.get(FIELDS[self.one]))
             if at is not None and at < self.bound - DAYS_BACK:
                 raise _Ignored
-            if at is not None and at >= self.bound:
+            if (at is not None and at >= self.bound) or FIELDS[self.one] not in row:  # what is not shown was filtered
                 self._keep(dict(row), at, asked_at)
             elif at is None and not _has_a_date(row):
                 self._refuse(row, None)
         if len(self._waits) >= _AT_ONCE:
             self.store()
 
-    def _keep(self, row: dict[str, Any], at: datetime, asked_at: float) -> None:
+    def _keep(self, row: dict[str, Any], at: datetime | None, asked_at: float) -> None:
         order_id = id_text(row.get("id"))
-        if at <= self._run.now() and (self.newest is None or at > self.newest):
+        if at is not None and at <= self._run.now() and (self.newest is None or at > self.newest):
             self.newest = at
         if order_id is None:
             self._refuse(row, None)
@@ -296,7 +300,11 @@ class _Walked:
             known = {one.order.id for one in seen} - set(stored.unheld(db, [one.order.id for one in seen]))
             kept = [one for one in seen if one.keep or one.order.id in known]
             told = landing.store(db, self._run, kept)
-        by_id = {one.order.id: one for one in kept}
+            by_id = {one.order.id: one for one in kept}
+            late = {id_ for id_, result in told.items() if result.new and by_id[id_].by == Pass.RECONCILE}
+            if late:  # together with the orders: a run that dies here leaves them as held, and late no more
+                self._passes.ask_by_days(db)
+        self.late |= late
         for order_id, result in told.items():
             if result.kept_out:
                 continue
@@ -304,8 +312,6 @@ class _Walked:
             self._passes.told.found.add(order_id)
             if result.whole:
                 self._passes.told.read_at[order_id] = asked[order_id]
-            if result.new and by_id[order_id].by == Pass.RECONCILE:
-                self.late.add(order_id)
 
     def settle(self) -> None:
         """Keep which orders could not be read, unless it is too many to believe the list (R40).

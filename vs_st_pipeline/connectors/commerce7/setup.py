@@ -21,7 +21,6 @@ def look(client: Commerce7Client, merchant: Merchant) -> AccountSeen:
 
 SETUP = AccountSetup(
     keys=(
-        Key("tenant", "c7_tenant", "C7_TENANT", f"{TITLE} tenant id"),
         Key("app_id", "c7_app_id", "C7_APP_ID", f"{TITLE} app id"),
         Key("app_secret", "c7_app_secret", "C7_APP_SECRET", f"{TITLE} app secret key"),
     ),

@@ -68,7 +68,7 @@ def fulfil(client: Commerce7Client, order_id: str, body: Mapping[str, Any], *, w
 
 def keep(run: Run, done: ShopDone) -> None:
     """Store the order that an answer shows: a read that shows it as it was before is known as older from then on."""
-    if done.order is not None:
+    if done.order is not None and done.body:
         with run.open() as db, db.transaction():
             seen = landing.Seen(done.body, done.order, "person", True, True, datetime.now(UTC))
             landing.store(db, run, [seen])

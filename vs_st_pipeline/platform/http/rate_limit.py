@@ -35,6 +35,12 @@ from vs_st_pipeline.platform.cpu_slots import waiting
 _RULE: Final = GCRA()
 # Until when permits are given away, in microseconds: by its machine's monotonic clock, by the wall clock; the machine.
 _NUMBER: Final = struct.Struct("<qq16s")
+# How many permits of a window are listed, by how much the wall clock was ahead of the monotonic one; the machine. Then
+# the time of each permit, in microseconds of that machine's monotonic clock.
+_WINDOW: Final = struct.Struct("<qq16s")
+_MOST_BYTES: Final = 2**16
+MINUTE: Final = 61.0
+"""Seconds that hold a minute's permits: the later one of two requests may be up to a second quicker on its way."""
 # One second may hold 20 % more than the rate. A tenth of that margin goes to catching up after a late wake-up, which
 # high rates need (the gap is shorter than a sleep is exact); the rest is for what delays a request after its permit.
 _BURST_SHARE: Final = 0.02
@@ -88,7 +94,7 @@ class RateLimiter:
         self._machine = _MACHINE
         self._fleet = fleet
         self._guard = threading.Lock()
-        self._memory = 0
+        self._memory = b""
         self._file: int | None = None
         self._pid = os.getpid()
 
@@ -133,7 +139,8 @@ class RateLimiter:
             self._after_fork()
         with self._guard:
             if self._path is None:
-                self._memory, wake_at = self._step(self._memory)
+                after, wake_at = self._decide(self._memory)
+                self._memory = self._memory if after is None else after
                 return wake_at
             file = self._open_file(self._path)
             try:
@@ -142,13 +149,18 @@ class RateLimiter:
             except BlockingIOError:
                 return time.monotonic() + _BUSY_SECONDS
             try:
-                before = self._as_written(os.pread(file, _NUMBER.size, 0))
-                after, wake_at = self._step(before)
-                if after != before:
-                    os.pwrite(file, _NUMBER.pack(after, after + _wall_ahead(), self._machine), 0)
+                after, wake_at = self._decide(os.pread(file, _MOST_BYTES, 0))
+                if after is not None:
+                    os.pwrite(file, after, 0)
                 return wake_at
             finally:
                 fcntl.flock(file, fcntl.LOCK_UN)
+
+    def _decide(self, found: bytes) -> tuple[bytes | None, float | None]:
+        """Return what to store in place of what is stored (None: nothing), and when to ask again (None: a permit)."""
+        before = self._as_written(found)
+        after, wake_at = self._step(before)
+        return (None if after == before else _NUMBER.pack(after, after + _wall_ahead(), self._machine)), wake_at
 
     def _as_written(self, found: bytes) -> int:
         """Return the stored number by this machine's monotonic clock; one that cannot be read means a free permit."""
@@ -189,6 +201,47 @@ class RateLimiter:
         self._guard = threading.Lock()
         self._pid = os.getpid()
         self._close_file()
+
+
+class WindowLimiter(RateLimiter):
+    """At most so many requests in any minute, over all threads and processes that share a file.
+
+    The first half of them leave at once, so that a sync of a few requests waits for nothing; from then on they are
+    spaced, so that a walk of many leaves room for what others send meanwhile. The file holds when permits were given.
+    """
+
+    def __init__(self, path: Path | None, requests_per_minute: int, *, fleet: RateLimiter | None = None) -> None:
+        """Keep the rate; nothing is opened yet. Arguments and errors are those of `RateLimiter`."""
+        super().__init__(path, requests_per_minute / MINUTE, fleet=fleet)
+        self._most = requests_per_minute
+        self._window = int(MINUTE * 1_000_000)
+        self._gap = self._window // requests_per_minute
+
+    def _decide(self, found: bytes) -> tuple[bytes | None, float | None]:
+        now = time.monotonic_ns() // 1000
+        given = [at for at in self._given(found, now) if at > now - self._window]
+        free = given[-1] + self._gap if given and len(given) >= self._most // 2 else now
+        if len(given) >= self._most:
+            free = max(free, given[-self._most] + self._window)
+        if free > now:
+            return None, free / 1_000_000
+        if self._fleet is not None:
+            wake_at = self._fleet._take()
+            if wake_at is not None:
+                return None, wake_at
+        given = [*given, now][-self._most :]
+        header = _WINDOW.pack(len(given), _wall_ahead(), self._machine)
+        return header + struct.pack(f"<{len(given)}q", *given), None
+
+    def _given(self, found: bytes, now: int) -> list[int]:
+        """Return when permits were given, by this machine's monotonic clock, none of them later than now."""
+        if len(found) < _WINDOW.size:
+            return []
+        count, ahead, machine = _WINDOW.unpack_from(found)
+        if not 0 <= count <= (len(found) - _WINDOW.size) // 8:
+            return []
+        shift = 0 if machine == self._machine else ahead - _wall_ahead()
+        return sorted(min(now, at + shift) for at in struct.unpack_from(f"<{count}q", found, _WINDOW.size))
 
 
 def _wall_ahead() -> int:

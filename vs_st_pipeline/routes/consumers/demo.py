@@ -17,8 +17,9 @@ DEMO: Final = Demo(
     (
         Act(
             "SoPost is told whom to call, and calls for each order:",
+            before=((NAME, "register", "--merchant", _BRAND),),
             orders=("send",),
-            commands=((NAME, "register", "--merchant", _BRAND), (NAME, "inbox", "--merchant", _BRAND, "--limit", "3")),
+            commands=((NAME, "inbox", "--merchant", _BRAND, "--limit", "3"),),
         ),
         Act(
             "The first sync: orders are read, people are looked at in each CRM, and subscribed as they consented.",
@@ -32,7 +33,7 @@ DEMO: Final = Demo(
                 (NAME, "evidence", "--merchant", _BRAND, _FIRST),
             ),
         ),
-        Act("A day later, at SoPost and in people's mailboxes:", timedelta(days=1), ("later", "people", "send")),
+        Act("A day later, at SoPost and in people's mailboxes:", timedelta(days=1), orders=("later", "people", "send")),
         Act(
             "The next sync: who came is subscribed; who opted out stays out, for nobody can say which wish is newer.",
             commands=(_SYNC, ("why", "--merchant", _BRAND, "--route", NAME, _NEW)),

@@ -68,13 +68,13 @@ def _candidates(db: Db, run_id: str) -> tuple[list[OrderRow], int]:
     through = int(db.value("select coalesce(max(changed), 0) from raw.commerce7_orders"))
     rows = ledger.read(
         db,
-        f"""state = 'sent' and order_id in (
+        f"""list_contains(['sent', 'voided'], state) and order_id in (
             select id from raw.commerce7_orders where changed > $before
             union select previous_id from raw.commerce7_orders where changed > $before and previous_id is not null
             union select s.order_id from staged.shop_orders as s where s.linked <> '[]' and exists (
                 select 1 from raw.commerce7_orders as r
                 where r.changed > $before and list_contains(from_json(s.linked, '["varchar"]'), r.id))
-            union select order_id from synced.order_activity where run_id = $run and code is null
+            union select order_id from synced.order_activity where run_id = $run
             union select order_id from synced.order_notes
                 where list_contains(['{CHANGED}', '{REFUNDED}', '{GONE}'], note))""",
         {"before": before, "run": run_id},
@@ -86,7 +86,8 @@ def _look_at(session: OrdersSession, db: Db, row: OrderRow) -> str | None:
     """Note what holds of one order, inside the caller's transaction; returns why it is to be voided, or None."""
     order_id = row.order_id
     row = ledger.find(db, [order_id])[order_id]
-    if row.state is not State.SENT:
+    if row.state is not State.SENT:  # voided since: what it has become at the shop is right then
+        ledger.unnote(db, order_id, [CHANGED, REFUNDED, GONE])
         return None
     if stored.gone(db, [order_id]):
         _note(session, db, row, GONE, "", "Commerce7 does not show it any more")

@@ -119,12 +119,6 @@ def differences(sent: Mapping[str, Any], held: HeldOrder) -> list[Difference]:
     return found
 
 
-def tax_short(held: HeldOrder) -> str | None:
-    """Return the dollars of tax that the shipper reckons above what was sent, and bills; None where there are none."""
-    short = held.taxes_adjusted
-    return f"{-short:.2f}" if short is not None and short <= -_CENT else None
-
-
 def quantities(sent: Mapping[str, Any]) -> dict[str, int]:
     """Return the quantities by SKU of what was sent."""
     found: Counter[str] = Counter()

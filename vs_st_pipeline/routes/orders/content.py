@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import astuple
 from decimal import Decimal
 from typing import Any, Final
 
@@ -159,14 +158,13 @@ _ADDRESS: Final[Mapping[str, Callable[[ShopAddress], str | None]]] = {
     "city": lambda at: clean(at.city),
     "stateCode": people.state,
     "zipCode": lambda at: people.zip_code(at.zip_code) or clean(at.zip_code),
-    "countryCode": lambda at: word(at.country_code),
+    "countryCode": lambda at: word(at.country_code) or None,
     "birthDate": lambda at: clean(at.birth_date),
 }
 
 
 def _address(name: str, at: ShopAddress | None) -> dict[str, Any]:
-    known = at if at is not None and any(astuple(at)) else None
-    return {f"{name}.{key}": None if known is None else read(known) for key, read in _ADDRESS.items()}
+    return {f"{name}.{key}": None if at is None else read(at) for key, read in _ADDRESS.items()}
 
 
 # --- one form for each value ----------------------------------------------------------------------------------------

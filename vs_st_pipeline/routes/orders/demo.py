@@ -8,17 +8,18 @@ from typing import Final
 from vs_st_pipeline.pipeline.demo import Act, Demo
 from vs_st_pipeline.routes.orders.systems import NAME
 
-_WINERY, _PLAIN, _WRONG, _VOIDED = "hillside", "1207", "1208", "1203"
+_WINERY, _PLAIN, _WRONG, _VOIDED = "hillside", "1204", "1205", "1203"
 _SYNC = ("sync", "--merchant", _WINERY, "--route", NAME)
 
 DEMO: Final = Demo(
-    "orders:6",
+    "orders:3",
     "A winery sells at Commerce7; what is paid and goes to a chosen state is shipped by Vinoshipper, once.",
     (
         Act(
             "Both systems are told whom to call; then the first sync. Orders are read, judged, and sent.",
+            before=(("webhooks", "register", "--merchant", _WINERY),),
             orders=("orders_on",),
-            commands=(("webhooks", "register", "--merchant", _WINERY), _SYNC),
+            commands=(_SYNC,),
             outcome=True,
         ),
         Act(
@@ -39,8 +40,8 @@ DEMO: Final = Demo(
         Act(
             "A day later a parcel is scanned. The order is fulfilled at Commerce7, which mails its buyer, once.",
             timedelta(days=1),
-            ("orders_parcel",),
-            (_SYNC, (NAME, "show", "--merchant", _WINERY, _PLAIN)),
+            orders=("orders_parcel",),
+            commands=(_SYNC, (NAME, "show", "--merchant", _WINERY, _PLAIN)),
         ),
         Act(
             "What is left to do, and what Commerce7 did:",

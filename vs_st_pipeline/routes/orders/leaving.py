@@ -97,14 +97,22 @@ def end(
     return row
 
 
-def told_unknown(
-    session: OrdersSession, row: OrderRow, write: Write, why: str, http_status: int | None, trace_id: str | None
+def told(
+    session: OrdersSession,
+    row: OrderRow,
+    write: Write,
+    why: str,
+    http_status: int | None,
+    trace_id: str | None,
+    *,
+    kind: str = "unknown",
+    who: str | None = None,
 ) -> None:
-    """Write down that nobody knows what became of a write."""
+    """Write down what was heard of a write that is not settled by it."""
     with session.run.open() as db, db.transaction():
         ledger.act(
-            db, session.run, row.order_id, "unknown", f"{write.call} {write.vs_number}: {why}",
-            http_status=http_status, trace_id=trace_id,
+            db, session.run, row.order_id, kind, f"{write.call} {write.vs_number}: {why}", http_status=http_status,
+            trace_id=trace_id, who=who,
         )  # fmt: skip
 
 

@@ -55,14 +55,14 @@ def taken_back(order: ShopOrder, linked: Iterable[ShopOrder]) -> TakenBack:
     back: Counter[str | None] = Counter()
     money, doubtful = 0, False
     for refund in refunds:
-        # One that is called a refund and has no sign below zero means what it says all the same.
-        sign = -1 if _takes(refund) or is_below_zero(refund.total) else 1
-        money += max(sign * (cents(refund.total) or 0), 0)
+        amount = cents(refund.total) or 0
+        money += abs(amount) if word(refund.purchase_type) == REFUND else max(-amount, 0)
         for line in refund.lines:
-            if (quantity := whole(line.quantity)) is None:  # takes back, but nobody can say how much
+            quantity = whole(line.quantity)
+            if quantity is None or (quantity > 0 and not _takes(refund)):  # takes back, but nobody can say how much
                 doubtful = doubtful or line.sku in wanted
-            else:
-                back[line.sku] += max(sign * quantity, 0)
+            elif quantity < 0:
+                back[line.sku] -= quantity
     total = cents(order.total) or 0
     wholly = bool(refunds) and (
         (bool(wanted) and all(back[sku] >= quantity for sku, quantity in wanted.items())) or 0 < total <= money

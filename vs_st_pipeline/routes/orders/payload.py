@@ -21,7 +21,7 @@ from vs_st_pipeline.routes.orders.known import Known
 from vs_st_pipeline.routes.orders.lines import Goods, Says
 from vs_st_pipeline.routes.orders.money import cents, dollars
 from vs_st_pipeline.routes.orders.settings import OrdersSettings
-from vs_st_pipeline.routes.orders.texts import clean
+from vs_st_pipeline.routes.orders.texts import clean, plain
 
 PAID_KEYS: Final = {"both": ("paid", "isPaid"), "paid": ("paid",), "isPaid": ("isPaid",), "Paid": ("Paid",)}
 MAY_BE_DROPPED: Final = frozenset(
@@ -73,7 +73,7 @@ def _of_lines(check: Callable[[ShopOrder, str], Says | None]) -> Callable[[ShopO
 
 def _unknown_rate(order: ShopOrder, known: Known) -> Says | None:
     way = rates.unknown(order.shipping, known.settings.rates)
-    return None if way is None else {"carrier": clean(way.carrier), "code": clean(way.code)}
+    return None if way is None else {"carrier": plain(way.carrier), "code": plain(way.code)}
 
 
 def _several_rates(order: ShopOrder, known: Known) -> Says | None:
@@ -217,7 +217,7 @@ def _money(order: ShopOrder, goods: Goods) -> dict[str, int]:
         "shipping": cents(order.ship_total) or 0,
         "taxes": taxes,
         "fees": goods.deposits,
-        "discount": 0 if goods.left_out else goods.discount,
+        "discount": goods.discount,  # with lines left out there is none (`sum_mismatch`)
     }
 
 

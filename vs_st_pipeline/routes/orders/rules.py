@@ -19,7 +19,7 @@ from vs_st_pipeline.routes.orders.lines import Says, goes
 from vs_st_pipeline.routes.orders.payload import Payload
 from vs_st_pipeline.routes.orders.sentences import sentence
 from vs_st_pipeline.routes.orders.states import State, ThereCode, Waits
-from vs_st_pipeline.routes.orders.texts import clean, word
+from vs_st_pipeline.routes.orders.texts import clean, plain, word
 from vs_st_pipeline.routes.orders.us import is_us, state_code
 
 __all__ = ["CODES", "LOOK_FIRST", "PASSABLE", "RULES", "Known", "Rule", "Verdict", "judge", "sentence"]
@@ -79,15 +79,9 @@ def _one_of(key: str, value: Callable[[ShopOrder], str | None], documented: tupl
 
     def fits(order: ShopOrder, known: Known) -> Says | None:
         written = value(order)
-        return None if word(written) in documented else {"key": key, "value": _plain(written)}
+        return None if word(written) in documented else {"key": key, "value": plain(written)}
 
     return fits
-
-
-def _plain(written: str | None) -> str | None:
-    """Return an unknown word of the shop as it may be shown: a text of another kind could be about a person."""
-    text = clean(written)
-    return text if text is None or (len(text) <= 40 and text.replace(" ", "").isalpha()) else "..."
 
 
 def _no_destination(order: ShopOrder, known: Known) -> Says | None:
@@ -99,7 +93,7 @@ def _no_destination(order: ShopOrder, known: Known) -> Says | None:
 
 def _country(order: ShopOrder, known: Known) -> Says | None:
     country = clean(order.ship_to.country_code) if order.ship_to else None
-    return None if country and is_us(country) else {"country": _plain(country)}
+    return None if country and is_us(country) else {"country": plain(country)}
 
 
 def _state_not_chosen(order: ShopOrder, known: Known) -> Says | None:

@@ -441,7 +441,7 @@ class _Sending:
         return self._read_back(write, taken=True)
 
     def _unknown(self, row: OrderRow, write: Write, answer: UnknownOutcome) -> Ended:
-        leaving.told_unknown(self.session, row, write, answer.why, answer.http_status, answer.trace_id)
+        leaving.told(self.session, row, write, answer.why, answer.http_status, answer.trace_id, who=self.who)
         return self._read_back(write, taken=answer.why == ANOTHER_RECORD)
 
     def _read_back(self, write: Write, *, taken: bool) -> Ended:

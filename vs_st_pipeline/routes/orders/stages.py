@@ -31,6 +31,7 @@ from vs_st_pipeline.routes.orders import (
     judging,
     ledger,
     messages,
+    retention,
     sending,
     settling,
     watching,
@@ -72,6 +73,7 @@ def end(session: OrdersSession) -> None:
     if run.trigger == "hint":  # a whole sync follows soon enough for what goes by days
         return
     raw_retention.prune_raw(run, SYSTEMS)
+    retention.prune(run)
     erasure.finish(run, forgetting.OWN)
 
 

@@ -122,12 +122,14 @@ class _Voiding:
         if isinstance(answer, NotReached):
             self._not_reached(row, write, answer.error)
             return None
+        kind, why = "unknown", "in conflict"
         if isinstance(answer, Done):
-            why, status, trace = "answered", answer.http_status, answer.held.trace_id
+            kind, why, trace_id = "answered", "accepted, to be read back", answer.held.trace_id
+        elif isinstance(answer, Conflict):
+            trace_id = answer.trace_id
         else:
-            why = "the shipper says that it is in conflict" if isinstance(answer, Conflict) else answer.why
-            status, trace = answer.http_status, answer.trace_id
-        leaving.told_unknown(self.session, row, write, why, status, trace)
+            why, trace_id = answer.why, answer.trace_id
+        leaving.told(self.session, row, write, why, answer.http_status, trace_id, kind=kind, who=self.who)
         try:
             _, row = self._read(number)
         except PipelineError as error:

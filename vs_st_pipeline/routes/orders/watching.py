@@ -179,7 +179,7 @@ class _Watch:
         for first, last, orders in _clusters([one for one in held.values() if one.placed_on is not None]):
             days = (last - first).days + 1
             expected = max(len(orders), int(density * days))
-            if -(-expected // PAGE) >= len(orders):
+            if -(-expected // PAGE) > len(orders):
                 self._add(_task(one, "open") for one in orders)
                 continue
             try:

@@ -13,7 +13,7 @@ import yaml
 from vs_st_pipeline.sandbox.core.process import Sandbox
 
 WINERY: Final = "hillside"
-PLAIN, WRONG, PREFIX = 1207, 1208, "HILLSIDE"
+PLAIN, WRONG, PREFIX = 1204, 1205, "HILLSIDE"
 DAY: Final = 86_400.0
 TRACKING: Final = "1Z999AA10123456784"
 
@@ -62,7 +62,10 @@ def mails(box: Sandbox) -> list[str]:
     sent = box.commerce7.control.mails(WINERY)
     if not sent:
         return ["Commerce7 has mailed nobody."]
-    return [f"Commerce7 has mailed the buyer of order {one['order_number']} once: {one['tracking']}." for one in sent]
+    return [
+        f"Commerce7 has mailed the buyer of order {one['order_number']} once: {', '.join(one['tracking'])}."
+        for one in sent
+    ]
 
 
 ACTS: Final[Mapping[str, Callable[[Sandbox], list[str]]]] = {
@@ -75,12 +78,12 @@ ACTS: Final[Mapping[str, Callable[[Sandbox], list[str]]]] = {
 """By the word that the demo says."""
 
 
-def _until_told(box: Sandbox, seconds: float = 20.0) -> None:
+def _until_told(box: Sandbox, seconds: float = 8.0) -> None:
     """Wait until every call that is on its way was taken."""
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         calls = [one for handle in (box.commerce7, box.vinoshipper) for one in handle.control.deliveries()]
-        if all(one.get("status") for one in calls):
+        if all(one.get("state") not in ("waiting", "sending") for one in calls):
             return
         time.sleep(0.02)
 

@@ -1,1 +1,1 @@
-"""Commerce7: what is read of it, how, and what of it is believed and kept."""
+"""Tests of vs_st_pipeline/connectors/commerce7."""

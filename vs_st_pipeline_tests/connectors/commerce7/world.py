@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, read_lineage
 from vs_st_pipeline_tests.sandbox.served import Served
 
-ROUTE, HILLSIDE = "orders", "hillside"
+ROUTE, HILLSIDE, BLUE_OAK = "orders", "hillside", "blue-oak"
 DAY = timedelta(days=1)
 Row = dict[str, Any]
 
@@ -40,15 +41,16 @@ def secret(value: str) -> Secret:
 class World:
     """One merchant of the stand-in, before its first sync."""
 
-    def __init__(self, box: Served, folder: Path) -> None:
-        self.box = box
+    def __init__(self, box: Served, folder: Path, merchant: str) -> None:
+        self.box, self.merchant_id = box, merchant
+        box.control.first_merchant = merchant
         assert CONNECTOR.migrations is not None
         self._layout = Layout(
             (SHARED, read_lineage("commerce7", CONNECTOR.migrations)),
             None,
             tuple(("commerce7", stream) for stream in CONNECTOR.streams),
         )
-        self._folder, self._folders = folder, 0
+        self._folder, self._folders, self._kept = folder, 0, ExitStack()
         self.forget_all()
         self.moved = timedelta(0)
         self.start = (datetime.now(UTC) - timedelta(days=30)).replace(tzinfo=None, microsecond=0)
@@ -75,8 +77,8 @@ class World:
     @property
     def merchant(self) -> Merchant:
         return Merchant(
-            HILLSIDE,
-            "Hillside",
+            self.merchant_id,
+            "A winery",
             give_up_after=self.give_up_after,
             webhooks=self.webhooks,
             routes=(ROUTE,),
@@ -155,8 +157,11 @@ class World:
     def forget_all(self) -> None:
         """Begin anew with an empty file."""
         self._folders += 1
+        self._kept.close()
         self.warehouse = Warehouse(self._folder / str(self._folders), {ROUTE: self._layout}, wait_seconds=5)
+        self._kept.enter_context(self.warehouse.keeping(self.merchant_id, ROUTE))  # as a run does
 
     def close(self) -> None:
+        self._kept.close()
         for client in self.clients:
             client.close()

@@ -1,4 +1,4 @@
-"""Makes orders for tests of rules and payload: records of the stand-in, read by the connector, with something changed."""
+"""Makes orders for tests of rules and payload: records of the stand-in that the connector read, somewhat changed."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 
 from vs_st_pipeline.domain.order_desk import HeldOrder
 from vs_st_pipeline.domain.shop_order import ShopOrder
-from vs_st_pipeline.routes.orders.compare import Difference, differences, is_ours, looks_like, tax_short
+from vs_st_pipeline.routes.orders.compare import Difference, differences, is_ours, looks_like
 from vs_st_pipeline.routes.orders.payload import build
 from vs_st_pipeline_tests.routes.orders.orders_made import known, line, made
 
@@ -148,10 +148,3 @@ def test_ruling_11_an_adopted_order_is_compared_with_what_was_read() -> None:
 def test_o6_6_what_was_kept_by_another_version_is_no_crash(sent: dict[str, Any]) -> None:
     differences(sent, HELD)
     assert not is_ours(sent, HELD, ORDER.id)
-
-
-@pytest.mark.parametrize(
-    ("adjusted", "expected"), [("-1.25", "1.25"), ("-0.01", "0.01"), ("0", None), ("3", None), (None, None)]
-)
-def test_o5_1_taxes_that_fall_short_there(adjusted: str | None, expected: str | None) -> None:
-    assert tax_short(replace(HELD, taxes_adjusted=adjusted and Decimal(adjusted))) == expected

@@ -240,3 +240,9 @@ def test_o4_1_amounts_that_are_not_sent_are_not_asked() -> None:
 def test_o4_1_a_quantity_that_is_no_whole_number(quantity: Any) -> None:
     verdict = judged(made(items=[line("PINOT22", 2), line("ZIN21", 1, quantity=quantity)]))
     assert (verdict.code, verdict.says) == ("bad_quantity", {"skus": ["ZIN21"]})
+
+
+def test_o4_1_a_line_that_stays_here_needs_a_whole_quantity_too() -> None:
+    """Else nobody can add the order up."""
+    verdict = judged(made(items=[line("PINOT22", 2), line("TICKET", 1, quantity=1.5)], subTotal=27150))
+    assert (verdict.code, verdict.says) == ("bad_quantity", {"skus": ["TICKET"]})

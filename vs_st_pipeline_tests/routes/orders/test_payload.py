@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -236,6 +237,16 @@ def test_ruling_9_texts_go_without_control_characters_and_a_line_break_is_a_blan
     text: str, expected: str | None
 ) -> None:
     assert built(giftMessage=text).body.get("specialInstructions", {}).get("giftNote") == expected
+
+
+def test_o5_1_half_a_character_leaves_no_order_behind() -> None:
+    order = made()
+    assert order.ship_to is not None
+    order = replace(order, gift_message="\ud83cHi", ship_to=replace(order.ship_to, first_name="\ud83c"))
+    payload = build(order, known())
+    assert payload.body["specialInstructions"] == {"giftNote": "Hi"}
+    assert "firstName" not in payload.body["shipToAddress"]
+    assert written(payload)
 
 
 # --- days -------------------------------------------------------------------------------------------------------------

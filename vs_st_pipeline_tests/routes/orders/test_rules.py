@@ -459,8 +459,13 @@ def test_o4_1_an_order_that_cost_nothing_is_not_refunded_by_a_refund_of_nothing(
 def test_o4_1_a_refund_that_is_written_without_a_sign_takes_back_all_the_same() -> None:
     record = body(line("PINOT22", 2))
     refund = taken_back(ACCOUNT, 30, record, NOW)
-    refund |= {"total": -refund["total"], "items": [line("PINOT22", 2)]}
-    assert code(read(record), linked=[read(refund)]) == "refunded"
+    refund["items"] = [line("PINOT22", 1)]
+    assert code(read(record), linked=[read({**refund, "total": -refund["total"]})]) == "refunded"  # all of the money
+    assert code(read(record), linked=[read({**refund, "total": 4200})]) == "partly_refunded"
+    assert code(read(record), linked=[read({**refund, "total": -4200})]) == "partly_refunded"
+    assert code(read(record), linked=[read({**refund, "total": -4200, "purchaseType": None})]) == "partly_refunded"
+    tip = {**refund, "total": -900, "items": [line("TICKET", 1)]}
+    assert code(read(record), linked=[read(tip)]) == SENT
 
 
 @pytest.mark.parametrize("quantity", ["-1", None, -1.5, True, [1], 10**30])
@@ -478,6 +483,14 @@ def test_o4_1_an_exchange_is_a_part_whatever_its_sum(changed: dict[str, Any]) ->
     usual = {"purchaseType": "Exchange", "previousOrderId": record["id"], "items": [MINUS, line("ZIN21", 1)]}
     other = {**body(number=40), **usual, **changed}
     assert code(read(record), linked=[read(other)]) == "partly_refunded"
+
+
+def test_o4_1_what_is_called_a_refund_is_one_though_a_line_of_it_is_above_zero() -> None:
+    record = body(line("PINOT22", 1))
+    refund = body(
+        MINUS, line("TICKET", 1, 500), number=40, purchaseType="Refund", previousOrderId=record["id"], total=-1
+    )
+    assert code(read(record), linked=[read(refund)]) == "refunded"
 
 
 def test_o4_1_linked_orders_that_take_nothing_back_change_nothing() -> None:

@@ -1,4 +1,4 @@
-"""6 of orders.md, one order at a time: read, then write; what each answer means; what is never sent, and never twice."""
+"""6 of orders.md, one order at a time: read, then write; what each answer means; what is never sent, or never twice."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_o6_2_a_write_that_waits_too_long_is_kept_back_and_read_anew(one: Dispat
 def test_o6_2_ours_is_adopted_and_not_written(
     one: Dispatch, status: str, order_status: str | None, stands: tuple[str, str | None], meta: str
 ) -> None:
-    other = Dispatch(one.folder / "other", shipper=one.shipper)
+    other = Dispatch(one.folder / "other", shipper=one.shipper, slot=1)
     other.take_in(other.add())
     one.shipper.meta_fields = meta
     other.send()
@@ -302,11 +302,10 @@ def test_o4_2_compliance_fails_the_order_and_time_alone_changes_nothing(one: Dis
     one.sync()
     assert one.stands() == ("failed", "compliance")
     assert (one.row().compliance, "no wine there" in one.row().problems) == ("not_compliant", True)
-    for _ in range(10):
-        one.later(hours=7)
+    for _ in range(4):
+        one.later(hours=17)
         one.sync()
     assert one.shipper.writes() == [CREATE]
-    assert one.reports[0].tally["failed"] == 0 or True
 
 
 @pytest.mark.parametrize("how", ["200_pending", "400_compliance"])

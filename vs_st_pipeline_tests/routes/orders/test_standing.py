@@ -1,4 +1,4 @@
-"""4.2 of orders.md as a table: what a read means for an order that stands so; and what is noted with it (4.3, 6.6, 7.1)."""
+"""4.2 of orders.md as a table: what a read means for an order that stands so; what is noted with it (4.3, 6.6, 7.1)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import pytest
 
 from vs_st_pipeline.domain.order_desk import Compliance, HeldOrder, Problem
 from vs_st_pipeline.routes.orders import ledger, standing
+from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.standing import Shows, Stands, Then
 from vs_st_pipeline.routes.orders.states import BY_SHIPPER, STAGE_OF, State
-from vs_st_pipeline_tests.routes.orders.dispatch import NOON, VIOLATION, Dispatch, Shipper, new_db
+from vs_st_pipeline_tests.routes.orders.dispatch import NOON, VIOLATION, Dispatch, Shipper
 
 N = "HILLSIDE-1001"
 VIOLATED = (Problem("CLOSED", "no wine there", VIOLATION),)
 OURS = HeldOrder(
-    N, "SUCCESS", "OPEN", compliance=Compliance.COMPLIANT, shop_order_id="a1", shows_meta=True, zip5="94558", state="CA",
-    quantities={"CAB-2020": 2}, total=Decimal("95.00"),
+    N, "SUCCESS", "OPEN", compliance=Compliance.COMPLIANT, shop_order_id="a1", shows_meta=True, zip5="94558",
+    state="CA", quantities={"CAB-2020": 2}, total=Decimal("95.00"),
 )  # fmt: skip
 READS: dict[Shows, Any] = {
     Shows.ACCEPTED: OURS,
@@ -60,16 +61,24 @@ NOTED = {Then.ACCEPTED_THERE: {"accepted_there"}, Then.REVIVED: {"revived_there"
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Dispatch:
-    return Dispatch(tmp_path_factory.mktemp("standing"))
+def taken_in(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dispatch, OrderRow]:
+    dispatch = Dispatch(tmp_path_factory.mktemp("standing"), slot=2)
+    dispatch.take_in(dispatch.add())
+    return dispatch, dispatch.row()
 
 
-@pytest.fixture(autouse=True)
-def clean(one: Dispatch) -> None:
-    one.warehouse.db = new_db()
-    one.at, one.shipper = NOON, Shipper(clock=lambda: one.at)
-    one.add()
-    one.take_in("a1")
+@pytest.fixture
+def one(taken_in: tuple[Dispatch, OrderRow]) -> Dispatch:
+    dispatch, row = taken_in
+    dispatch.at, dispatch.shipper = NOON, Shipper(clock=lambda: dispatch.at)
+    with dispatch.db() as db:
+        for table in ("raw.vinoshipper_sent_orders", "staged.shipments", *_OWN):
+            db.execute(f"delete from {table}")
+        ledger.store(db, row)
+    return dispatch
+
+
+_OWN = ("synced.orders", "synced.order_notes", "synced.order_activity", "synced.order_writes", "synced.order_facts")
 
 
 def put(one: Dispatch, stands: Stands | tuple[State, str | None] = Stands.SENT, **changed: Any) -> None:
