@@ -29,11 +29,11 @@ from vs_st_pipeline.defs.names import TICK_JOB, TICK_STEP
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline.sandbox import Sandbox
-from vs_st_pipeline.sandbox.scenarios import consumer_acts, fleet
+from vs_st_pipeline.sandbox.scenarios import consumer_acts, fleet, order_acts
 from vs_st_pipeline.sandbox.scenarios.fifty import STORIES
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS, LOG, HOOK_LOG = ("dagster", "state", "merchants.d", "brands"), "dagster.log", "webhooks.log"
+OURS, LOG, HOOK_LOG = ("dagster", "state", "merchants.d", "brands", "shops"), "dagster.log", "webhooks.log"
 NOT_OURS = (
     *("VS_ST_ALERTS", "VS_ST_TELL", "VS_ST_NOW", "VS_ST_VINOSHIPPER_RATE", "VS_ST_SIMPLETEXTING_RATE"),
     *("VS_ST_PUBLIC_URL", "VS_ST_HOOK_SECRET"),
@@ -62,7 +62,10 @@ Some are not, and now the pages have to tell you which ones, why, and what to do
   7. {url}/assets/consumers/synced/hubspot/consumers?view=partitions&partition=glow-skin
      another route: a brand's samples. SoPost told of its orders; whoever consented is on HubSpot's list, with evidence.
      The group `consumers` is the whole way, to Klaviyo and Salesforce too; its checks say what nobody has listed yet.
-  8. {url}/automation
+  8. {url}/assets/orders/synced/vinoshipper/orders?view=partitions&partition=hillside
+     a third one: a winery's orders. What was paid at Commerce7 is at Vinoshipper, once; what failed says why. Its checks
+     are the desk of whoever ships, and the job `order_command` does with one order what `vs-st orders` does.
+  9. {url}/automation
      sync_schedule is on. Put {broken}'s entry right in
      {settings}
      and see it become well at the next tick.
@@ -91,9 +94,9 @@ def main() -> int:
     beside: list[subprocess.Popen[bytes]] = []
     ended = threading.Event()
     try:
-        with Sandbox("fleet") as box, Sandbox("consumers") as brands:
+        with Sandbox("fleet") as box, Sandbox("consumers") as brands, Sandbox("orders:12") as shops:
             try:
-                return _shown(box, brands, folder, port, beside, ended)
+                return _shown(box, brands, shops, folder, port, beside, ended)
             finally:  # while the stand-ins still answer, so that nothing fails on its way out
                 ended.set()
                 for process in reversed(beside):
@@ -105,6 +108,7 @@ def main() -> int:
 def _shown(
     box: Sandbox,
     brands: Sandbox,
+    shops: Sandbox,
     folder: Path,
     port: int,
     beside: list[subprocess.Popen[bytes]],
@@ -114,7 +118,10 @@ def _shown(
     try:
         merchants = _past(box, folder)
         consumer_acts.settings(brands, folder)
-        _register([*merchants, *(merchant.id for merchant in brands.merchants)])
+        order_acts.settings(shops, folder)
+        order_acts.awkward(shops)
+        others = [merchant.id for merchant in (*brands.merchants, *shops.merchants)]
+        _register([*merchants, *others])
         _webhooks(box, folder, beside, merchants)
         for merchant in brands.merchants:
             brands.sopost.control.send(merchant=merchant.id)
@@ -126,9 +133,9 @@ def _shown(
             said = (folder / LOG).read_text(encoding="utf-8", errors="replace")
             print(f"Dagster has ended; the last of {folder / LOG}:\n{said[-2000:]}", file=sys.stderr)
             return 1
-        beside.append(_worker(folder, [merchant.id for merchant in brands.merchants]))
+        beside.append(_worker(folder, others))
         print(_welcome(f"http://127.0.0.1:{port}", folder), flush=True)
-        threading.Thread(target=_life, args=(box, brands, ended), daemon=True).start()
+        threading.Thread(target=_life, args=(box, brands, shops, ended), daemon=True).start()
         return dagster.wait()
     except KeyboardInterrupt:
         print("\nstopping ...", flush=True)
@@ -191,11 +198,12 @@ def _worker(folder: Path, merchant_ids: list[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
 
-def _life(box: Sandbox, brands: Sandbox, ended: threading.Event) -> None:
+def _life(box: Sandbox, brands: Sandbox, shops: Sandbox, ended: threading.Event) -> None:
     chance = random.Random()
     while not ended.wait(60):
         fleet.life(box, chance.randint(1, 4), chance)
         consumer_acts.life(brands, chance)
+        order_acts.life(shops, chance)
 
 
 def _welcome(url: str, folder: Path) -> str:

@@ -49,6 +49,10 @@ def pair_of(hint: Any, metadata: Any, folder: Path, default: Any = None, word: s
     if origin is Literal:
         word = next(word for word in inner if word != default)
         return Pair(word, word)
+    if origin is frozenset:
+        return Pair(["CA"], frozenset({"CA"}))
+    if form is not None and "or a time such as" in form.write:
+        return Pair("2027-06-07", date(2027, 6, 7))
     if origin is tuple:
         one = pair_of(inner[0], (), folder, word=word)
         return Pair([one.written], (one.read,))

@@ -22,7 +22,7 @@ from vs_st_pipeline.domain.errors import Unsafe
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline import verdicts
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import judging, ledger
+from vs_st_pipeline.routes.orders import after_sent, judging, ledger, reads
 from vs_st_pipeline.routes.orders.session import OrdersSession, Ready
 from vs_st_pipeline.routes.orders.systems import SHIPPER, SHOP
 
@@ -69,8 +69,13 @@ def ask(session: OrdersSession) -> None:
 
 
 def hold(session: OrdersSession) -> None:
-    """Raise what the brake said, once the plan can be looked at."""
+    """Raise what the brake said, once the plan can be looked at; what the shop says of sent orders is noted all the same.
+
+    Raises:
+        Unsafe: nothing may be written.
+    """
     if session.refused is not None:
+        after_sent.look(session, session.only)
         raise session.refused
 
 
@@ -82,7 +87,8 @@ def _passed(session: OrdersSession, rules: set[str]) -> None:
         if HISTORY in rules:
             latest = max((one.first_seen_at for one in session.judged.ready.values()), default=run.now())
             ledger.keep_fact(db, run, LET_PASS, latest.isoformat())
-        if session.judged.ready and session.writes and ledger.fact(db, SENT_UNDER) != prefix:
+        is_used = PREFIX in rules or (session.judged.ready and session.writes)
+        if is_used and ledger.fact(db, SENT_UNDER) != prefix:
             ledger.keep_fact(db, run, SENT_UNDER, prefix)
 
 
@@ -139,13 +145,16 @@ def _history(session: OrdersSession) -> list[Verdict]:
             _leave(session, old)
             return []
         there = judging.look_at(session, asked, one.order_id)
-        if there:
+        if there is None:
+            session.judged.ready.pop(one.order_id)  # nobody can say whether it is history: it waits
+        elif there:
             held += 1
-            del session.judged.ready[one.order_id]
+            session.judged.ready.pop(one.order_id)
         else:
             missing.append(one)
         if len(missing) > MOST:
             break
+    reads.ask_another(session, asked)
     if len(missing) <= MOST:
         return []
     count = len(old) - held

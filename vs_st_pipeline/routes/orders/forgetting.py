@@ -21,7 +21,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.streams import REDUCED
 from vs_st_pipeline.platform.warehouse.suppression import Identifiers, Suppressed, phone_name
-from vs_st_pipeline.routes.orders import finding, ledger
+from vs_st_pipeline.routes.orders import finding, ledger, staging
 from vs_st_pipeline.routes.orders.session import SYSTEMS
 from vs_st_pipeline.routes.orders.states import State, ThereCode
 
@@ -52,6 +52,13 @@ def _erase(db: Db, forgotten: Suppressed) -> int:
     """
     if not forgotten:
         return 0
+    # What was stored last may be gone, and the next change gets its number again: it must not pass for staged already.
+    db.execute(
+        """update synced.order_facts set value = last.number::varchar
+           from (select coalesce(max(changed), 0) as number from raw.commerce7_orders) as last
+           where name = ? and value::bigint > last.number""",
+        [staging.STAGED_THROUGH],
+    )
     rows = db.rows(
         "select order_id from staged.shop_orders where not erased union select order_id from synced.orders where "
         "problems <> '[]'"

@@ -274,7 +274,7 @@ class _Fulfilling:
             order = self._read()
             if order is None:
                 return
-            again = self._judge(order) and self._may_try_again()
+            again = self._judge(order)
 
     def _may_try_again(self) -> bool:
         """Say whether a write that certainly was not taken may be tried again in this sync (6.4)."""
@@ -402,14 +402,14 @@ class _Fulfilling:
             case NotReached():
                 with self.run.open() as db, db.transaction():
                     outbox.end(db, self.run, write, Outcome.NOT_REACHED)
-                return self.tries < MOST_TRIES
+                return self.tries < MOST_TRIES and self._may_try_again()
             case UnknownOutcome():
                 with self.run.open() as db, db.transaction():
                     ledger.act(
                         db, self.run, self.order_id, "unknown", f"fulfillment: {answer.why}",
                         http_status=answer.http_status, trace_id=answer.trace_id,
                     )  # fmt: skip
-                return True  # read at once
+                return not self.run.stop()  # read at once
 
     def _done(self, answer: writing.ShopDone, write: Write, before: ShopOrder, *, mail: bool) -> None:
         made = answer.order

@@ -95,10 +95,15 @@ def judge(session: OrdersSession) -> None:
     work = _Judging(session, session.judged)
     run = session.run
     with run.open() as db:
-        ids = _candidates(session, db, work.key)
+        ids = _candidates(session, db, work)
         work.stands(db)
-    for start in range(0, len(ids), AT_ONCE):
-        work.judge(ids[start : start + AT_ONCE])
+    judged: set[str] = set()
+    while ids:  # a second time where linked orders came in on the way
+        for start in range(0, len(ids), AT_ONCE):
+            work.judge(ids[start : start + AT_ONCE])
+        judged.update(ids)
+        with run.open() as db:
+            ids = [one for one in _candidates(session, db, work) if one not in judged]
     with run.open() as db, db.transaction():
         _forget_planned(db, session)
         if session.only is None and ledger.fact(db, FIRST_SYNC) == "open":
@@ -112,7 +117,7 @@ _STANDS: Final = """(o.state = 'waiting' or (o.state = 'failed' and not list_con
 _NEVER: Final = [*map(str, BY_SHIPPER), str(ThereCode.FORGOTTEN)]
 
 
-def _candidates(session: OrdersSession, db: Db, key: str) -> list[str]:
+def _candidates(session: OrdersSession, db: Db, work: _Judging) -> list[str]:
     """Return the orders to judge, oldest paid first."""
     now = session.run.now()
     rows = db.rows(
@@ -121,6 +126,7 @@ def _candidates(session: OrdersSession, db: Db, key: str) -> list[str]:
                    or (o.judged_content is null and list_contains(['failed', 'not_required'], o.state))
                    or s.order_id in (select o.order_id from synced.orders as o where {_STANDS} and (
                        o.judged_by is distinct from $key or o.judged_content is null
+                       or (o.code = 'unknown_sku' and $hourly)
                        or (o.code is distinct from 'late' and o.paid_at < $late and o.state <> 'waiting'))))
               and ($only is null or list_contains($only::varchar[], s.order_id))
               and not s.erased
@@ -128,7 +134,8 @@ def _candidates(session: OrdersSession, db: Db, key: str) -> list[str]:
               and (o.code is null or not list_contains($closed::varchar[], o.code))
             order by s.paid_at, s.order_id""",
         {
-            "key": key, "late": now - session.settings.not_later_than, "never": _NEVER,
+            "key": work.key, "late": now - session.settings.not_later_than, "never": _NEVER,
+            "hourly": work.is_catalogue_old,
             "only": None if session.only is None else sorted(session.only),
             "closed": [str(ThereCode.NUMBER_TAKEN), str(ThereCode.FORGOTTEN)],
         },
@@ -152,6 +159,8 @@ class _Judging:
             self.dropped = dropped_keys(db)
             self.first_sync = ledger.fact(db, FIRST_SYNC)
             self.catalogue, self.catalogue_at = _catalogue(db)
+            tried = db.value("select tried_at from raw.catalogues where system = ?", [SHIPPER])
+        self.is_catalogue_old = tried is None or run.now() - tried >= HOURLY
         self.known = Known(
             settings, settings.prefix(tenant), tenant, run.merchant.time_zone, run.today(), run.now(),
             dropped_keys=self.dropped,
@@ -173,10 +182,12 @@ class _Judging:
                 from synced.orders as o
                 where {_STANDS} and o.judged_by = $key and o.judged_content is not null
                   and not (o.code is distinct from 'late' and o.paid_at < $late and o.state <> 'waiting')
+                  and not (o.code is not distinct from 'unknown_sku' and $hourly)
                   and o.order_id not in (select order_id from planned.orders_due)
                   and ($only is null or list_contains($only::varchar[], o.order_id))""",
             {
                 "key": self.key, "late": self.run.now() - session.settings.not_later_than, "never": _NEVER,
+                "hourly": self.is_catalogue_old,
                 "only": None if session.only is None else sorted(session.only),
             },
         )  # fmt: skip
@@ -304,9 +315,8 @@ class _Judging:
             return cases
         at = self.catalogue_at
         new = any(at is None or at < one.staged.first_seen_at or not one.is_recorded for one in lacking)
-        hourly = at is None or self.run.now() - at >= HOURLY
-        if (new or hourly) and not self.refreshed:
-            self.refreshed = True
+        if (new or self.is_catalogue_old) and not self.refreshed:
+            self.refreshed, self.is_catalogue_old = True, False
             if reads.read_catalogue_there(self.session):
                 with self.run.open() as db:
                     self.catalogue, self.catalogue_at = _catalogue(db)
@@ -498,6 +508,7 @@ def _look_there(session: OrdersSession) -> None:
             if row.state is State.WAITING:
                 record(session, db, replace(case, row=row), judged.key, looked=True)
             del judged.looks[case.id]
+    reads.ask_another(session, asked)
 
 
 def look_at(session: OrdersSession, asked: SingleReads, order_id: str) -> bool | None:

@@ -21,7 +21,8 @@ def plan(session: OrdersSession) -> None:
     run, ready = session.run, session.judged.ready
     with run.open() as db, db.transaction():
         if session.only is None:
-            db.execute("delete from planned.commerce7_orders")
+            if db.value("select 1 from planned.commerce7_orders limit 1"):
+                db.execute("delete from planned.commerce7_orders")
         else:
             db.execute(
                 "delete from planned.commerce7_orders where list_contains(?::varchar[], order_id)",
@@ -70,7 +71,8 @@ def rows(session: OrdersSession) -> dict[str, Any]:
             )
         ]  # fmt: skip
     orders = [{**one, "action": there.get(one["order_id"], "create")} for one in sent]
-    return {"orders": orders, "fulfilments": fulfilments, "messages": told, "held": held}
+    counts = session.told.as_json()["planned"]
+    return {"planned": counts, "orders": orders, "fulfilments": fulfilments, "messages": told, "held": held}
 
 
 def _order(one: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:

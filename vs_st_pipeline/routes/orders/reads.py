@@ -46,6 +46,27 @@ def read_order(session: OrdersSession, reads: SingleReads, order_id: str, by: st
     return found
 
 
+def ask_another(session: OrdersSession, asked: SingleReads) -> None:
+    """Where every read of the shipper in a row of them failed, read an order that was read well before (routes.md R40).
+
+    Raises:
+        PipelineError: it cannot be read either, or there is none: then it is the system's trouble.
+    """
+    if not asked.all_failed:
+        return
+    with session.run.open() as db:
+        number = db.value(
+            """select vs_number from raw.vinoshipper_sent_orders where body is not null
+               and vs_number not in (select vs_number from synced.orders
+                                     where vs_number is not null and list_contains(?::varchar[], order_id))
+               order by read_at_real desc limit 1""",
+            [sorted(asked.failed)],
+        )
+    if number is None:
+        raise next(iter(asked.failed.values()))
+    session.desk.read(number)
+
+
 # --- catalogues ---------------------------------------------------------------------------------------------------
 
 

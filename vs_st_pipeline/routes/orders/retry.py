@@ -6,7 +6,7 @@ Nothing is forced: each order is judged, and read at Vinoshipper, as `vs-st orde
 from __future__ import annotations
 
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.domain.report import OK, PARTIAL, Report
 from vs_st_pipeline.pipeline.once.schedule import write_next_due
 from vs_st_pipeline.pipeline.route import Again, BadArguments
 from vs_st_pipeline.platform.run import Run
@@ -35,6 +35,7 @@ def retry(run: Run, again: Again) -> Report | None:
     rows = _rows(run, again)
     if not rows:
         return None
+    left = 0
     with open_session(run, (PUSH,)) as session, run.sync_lock():
         if not session.writes:
             raise BadSettings("orders.mode is `shadow`, so nothing is sent")
@@ -42,10 +43,13 @@ def retry(run: Run, again: Again) -> Report | None:
         session.only = frozenset(row.order_id for row in rows)
         try:
             for row in rows:
-                sending.send(session, row.order_id, who=run.who)
+                ended = sending.send(session, row.order_id, who=run.who)
+                left += not ended.done
         finally:
             write_next_due(run, run.now())
             session.told.add_up()
+    if left and session.report.status == OK:
+        session.report.status = PARTIAL
     return session.report
 
 

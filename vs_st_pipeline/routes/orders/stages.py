@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from vs_st_pipeline.connectors.commerce7 import gaps, reading
@@ -19,6 +20,7 @@ from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline import erasure, raw_retention
 from vs_st_pipeline.pipeline.once.schedule import write_next_due
+from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.routes.orders import (
     after_sent,
     alerts,
@@ -39,7 +41,10 @@ from vs_st_pipeline.routes.orders import (
 from vs_st_pipeline.routes.orders import reads as reads_of
 from vs_st_pipeline.routes.orders.session import SYSTEMS, OrdersSession
 from vs_st_pipeline.routes.orders.states import ThereCode
+from vs_st_pipeline.routes.orders.systems import SHIPPER
 
+_SEARCH: Final = "search"  # fact: what the shipper's search obeys, and since when that is known
+_LEARN_AGAIN_AFTER: Final = timedelta(days=7)
 _MOST_NAMED: Final = 50  # missing numbers that a note names
 
 
@@ -53,6 +58,21 @@ def begin(session: OrdersSession) -> None:
     if evidence.recover(run):
         forgetting.begin(run)
     judging.begin(session)
+    with run.open() as db:
+        kept = ledger.fact(db, _SEARCH)
+    if kept is not None and abs(run.now() - datetime.fromisoformat(kept["since"])) < _LEARN_AGAIN_AFTER:
+        session.learned = kept["learned"]
+
+
+def _keep_learned(session: OrdersSession) -> None:
+    """Remember what the shipper's search obeys, so that the next run need not find out again."""
+    run, learned = session.run, session.learned_by_now
+    if learned is None or learned == session.learned:
+        return
+    with run.open() as db, db.transaction():
+        kept = ledger.fact(db, _SEARCH) if session.learned is not None else None
+        since = run.now().isoformat() if kept is None else kept["since"]
+        ledger.keep_fact(db, run, _SEARCH, {"since": since, "learned": learned})
 
 
 def end(session: OrdersSession) -> None:
@@ -66,6 +86,7 @@ def end(session: OrdersSession) -> None:
     told.add_up()
     if run.dry_run:
         return
+    _keep_learned(session)
     alerts.look(session)
     with run.open() as db:
         next_due = due.next_due_at(session, db)
@@ -111,7 +132,7 @@ def _look_for_gaps(session: OrdersSession) -> None:
     with run.open() as db, db.transaction():
         if found.missing:
             ledger.note(db, run, "", "gap", found.missing[:_MOST_NAMED])
-        else:
+        elif ledger.notes_of(db, [""]):
             ledger.unnote(db, "", ["gap"])
 
 
@@ -141,7 +162,7 @@ def read_there(session: OrdersSession) -> None:
 def settle(session: OrdersSession) -> None:
     """Read what is unknown of earlier writes at the shipper (6.4)."""
     if session.there is None:
-        with session.asking_there():
+        with session.asking_there(), session.urgent(Urgency.WRITE):
             settling.settle(session, session.only)
 
 
@@ -190,6 +211,11 @@ def read_hinted_there(session: OrdersSession, hinted: Sequence[hinting.Hinted]) 
 
 def write(session: OrdersSession) -> None:
     """Send what may be sent, oldest paid first, then fulfil, then tell; nothing in a run that may not write."""
+    with session.urgent(Urgency.WRITE):  # with the reads that they need (R49)
+        _write(session)
+
+
+def _write(session: OrdersSession) -> None:
     for record in session.once_safe:
         record()
     if session.writes and session.there is None:
@@ -206,7 +232,13 @@ def write(session: OrdersSession) -> None:
 def _send(session: OrdersSession) -> None:
     """Send what an earlier try came to nothing of, and what is ready."""
     unsettled = settling.to_send_again(session, session.only)  # what came to nothing is written again (6.4)
+    asked = SingleReads()
     for ended in sending.each(session, [*unsettled, *judging.to_send(session)]):
         session.judged.tried.add(ended.order_id)
+        if ended.error is None:
+            asked.went_well()
+        elif ended.error.system == SHIPPER:
+            asked.went_wrong(ended.order_id, ended.error)
         if session.run.gives_way():  # a hinted order is not to wait for a club's whole run (R63)
             break
+    reads_of.ask_another(session, asked)

@@ -28,7 +28,7 @@ from vs_st_pipeline.routes.orders.states import State
 AT_ONCE: Final = 500  # orders in one transaction
 BEFORE_START: Final = "before_start"
 FOUND_LATE: Final = "reconcile"  # the pass that found it, and no other one (3)
-_THROUGH: Final = "staged_through"
+STAGED_THROUGH: Final = "staged_through"  # fact: `changed` of what was staged last
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def stage(session: OrdersSession) -> None:
     run = session.run
     while True:
         with run.open() as db:
-            through = int(ledger.fact(db, _THROUGH) or 0)
+            through = int(ledger.fact(db, STAGED_THROUGH) or 0)
             rows = db.rows(
                 "select id, changed from raw.commerce7_orders where changed > ? order by changed, id", [through]
             )
@@ -81,7 +81,7 @@ def stage(session: OrdersSession) -> None:
                 return
             with db.transaction():
                 stage_some(run, db, ids)
-                ledger.keep_fact(db, run, _THROUGH, last)
+                ledger.keep_fact(db, run, STAGED_THROUGH, last)
 
 
 def stage_some(run: Run, db: Db, order_ids: Sequence[str]) -> None:

@@ -643,9 +643,11 @@ def _known(db: Db, number: str | None) -> _Known | None:
 
 
 def keep_read(db: Db, now: datetime, order_id: str, held: HeldOrder) -> None:
-    """Store what a read, or an answer, shows of an order."""
+    """Store what a read, or an answer, shows of an order; of a forgotten person's nothing that names anybody."""
+    erased = bool(db.value("select erased from staged.shop_orders where order_id = ?", [order_id]))
     packages = [{"carrier": one.carrier, "tracking_number": one.tracking_number} for one in held.packages]
-    problems = [{"code": one.code, "description": one.description, "type": one.type} for one in held.problems]
+    told = () if erased else held.problems
+    problems = [{"code": one.code, "description": one.description, "type": one.type} for one in told]
     db.execute(
         """insert into raw.vinoshipper_sent_orders
                (vs_number, body, body_sha256, read_at, read_at_real)
@@ -655,7 +657,7 @@ def keep_read(db: Db, now: datetime, order_id: str, held: HeldOrder) -> None:
                missing_reads = 0, tries = 0, next_try_at = null""",
         {
             "number": held.number,
-            "body": held.body or None,
+            "body": None if erased else held.body or None,
             "now": now,
             "real": real_now(),
             "sha": hashlib.sha256(held.body.encode()).hexdigest() if held.body else None,
@@ -664,7 +666,8 @@ def keep_read(db: Db, now: datetime, order_id: str, held: HeldOrder) -> None:
     shown: dict[str, Any] = {
         "vs_number": held.number, "order_id": order_id, "status": held.status, "order_status": held.order_status,
         "compliance": str(held.compliance), "problems": json.dumps(problems), "packages": json.dumps(packages),
-        "total": None if held.total is None else str(held.total), "state": held.state, "zip5": held.zip5,
+        "total": None if held.total is None else str(held.total), "state": held.state,
+        "zip5": None if erased else held.zip5,
         "ship_date": None if held.ship_date is None else held.ship_date.isoformat(),
         "quantities": None if held.quantities is None else json.dumps(dict(sorted(held.quantities.items()))),
         "age_verified": held.age_verified, "purchased_at": held.purchased_at, "shipped_at": held.shipped_at,

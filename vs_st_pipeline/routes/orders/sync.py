@@ -31,7 +31,10 @@ from vs_st_pipeline.routes.orders.session import OrdersSession, open_session
 from vs_st_pipeline.routes.orders.stage_names import PLAN, PRODUCTS, PUSH, SENT_ORDERS, SHOP_ORDERS, STAGED, STAGES
 from vs_st_pipeline.routes.orders.systems import NAME
 
-NOTHING: Final[dict[str, Any]] = {"orders": [], "fulfilments": [], "messages": [], "held": []}
+NOTHING: Final[dict[str, Any]] = {
+    "planned": new_report("").as_json()["planned"],
+    **{name: [] for name in ("orders", "fulfilments", "messages", "held")},
+}
 
 
 def sync(run: Run) -> Report:

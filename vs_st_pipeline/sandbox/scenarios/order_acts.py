@@ -107,6 +107,17 @@ def settings(box: Sandbox, folder: Path) -> Path:
     return path
 
 
+def awkward(box: Sandbox) -> None:
+    """Let some buy whose orders need a person, and let both systems call for what changes."""
+    shop = box.commerce7.control
+    shop.place(WINERY, lines=[{"sku": "PINOT22", "quantity": 1}], state="CA", shipTo={"zipCode": "10014"})
+    shop.place(WINERY, lines=[{"sku": "LIBRARY", "quantity": 1}], state="CA")
+    shop.place(WINERY, lines=[{"sku": "ZIN21", "quantity": 3}], state="TX", shipTo={"address": "PO Box 12"})
+    shop.place(WINERY, lines=[{"sku": "ROSE24", "quantity": 2}], state="FL")
+    for handle in (box.commerce7, box.vinoshipper):
+        handle.control.set_switch("auto_webhooks", "on")
+
+
 def life(box: Sandbox, chance: random.Random) -> None:
     """Let somebody buy, now and then to a state that was not chosen, and a parcel that is there go on."""
     states, there = ("CA", "NY", "TX", "CA", "FL"), box.vinoshipper.control

@@ -130,7 +130,7 @@ def test_what_nobody_says_is_as_documented(read: Read) -> None:
 
 
 def test_the_example_says_what_the_defaults_are_and_needs_what_env_example_lists(read: Read, tmp_path: Path) -> None:
-    names = re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    names = re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     environ = dict.fromkeys(names, CLEAR)
     (tmp_path / "token").write_text(CLEAR)
     text = (ROOT / "merchants.example.yaml").read_text()
@@ -139,9 +139,9 @@ def test_the_example_says_what_the_defaults_are_and_needs_what_env_example_lists
     file = read(text.replace("file:/run/secrets/hillside_st_token", "file:token"), environ)
 
     assert file.bad == ()
-    hillside, oak, glow = file.merchants
-    assert set(glow.routes) == {"consumers"}
-    for name, section in glow.sections.items():
+    hillside, oak, glow, river = file.merchants
+    assert (set(glow.routes), set(river.routes)) == ({"consumers"}, {"orders"})
+    for name, section in (*glow.sections.items(), *river.sections.items()):
         for key, field in fields_of(type(section)).items():
             value = getattr(section, key)
             is_default = field.is_required() or isinstance(value, Secret) or key == "consents" or value == field.default
