@@ -1,6 +1,6 @@
 """A dispatch whose orders come back: a shop that is told and fulfills, a shipper that searches; in memory, no sockets.
 
-`Returns.back` does of a sync what comes back: it settles, looks at the shipper and at what came after the send, fulfills,
+`Returns.back` does of a sync what comes back: it settles, looks there and at what came after the send, fulfills,
 tells, and alerts.
 """
 
