@@ -20,7 +20,7 @@ from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report
 from vs_st_pipeline.platform.connector import Account, Client, ClientT, Connector
 from vs_st_pipeline.platform.crash_reports import describe
 from vs_st_pipeline.platform.garbage import collect_less
-from vs_st_pipeline.platform.http.rate_limit import RateLimiter, WindowLimiter, limiter_path
+from vs_st_pipeline.platform.http.rate_limit import RateLimiter, Urgency, WindowLimiter, limiter_path
 from vs_st_pipeline.platform.http.tape import Tape
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 
@@ -34,6 +34,7 @@ class CancellableLimiter:
 
     limiter: RateLimiter
     stop: Callable[[], bool]
+    urgency: Callable[[], Urgency] = lambda: Urgency.TURN
 
     def wait(self) -> float:
         """Wait for a permit; returns the seconds waited.
@@ -43,7 +44,7 @@ class CancellableLimiter:
         """
         if self.stop():
             raise TryLater("stopped by hand; the next sync goes on where this one was")
-        return self.limiter.wait(self.stop)
+        return self.limiter.wait(self.stop, self.urgency())
 
 
 def limiter_of(account: Account, path: Path, fleet: RateLimiter | None = None) -> RateLimiter:
@@ -78,6 +79,7 @@ class Session:
         selected: names of the stages to run.
         on_stage: called for each stage as it is done; twice, with the sum, for a stage that is done in two parts.
         tape: what all its clients ask and hear.
+        urgency: what its requests are for now; where several sessions share a rate, the most urgent go first (R49).
     """
 
     run: Run
@@ -85,6 +87,7 @@ class Session:
     selected: Collection[str] = ()
     on_stage: Callable[[StageDone], None] = lambda _: None
     tape: Tape = field(default_factory=Tape)
+    urgency: Urgency = Urgency.TURN
     _done: dict[str, StageDone] = field(default_factory=dict)
     _clients: dict[str, Client] = field(default_factory=dict)
     _limiters: list[RateLimiter] = field(default_factory=list)
@@ -112,6 +115,15 @@ class Session:
         for stage in stages:
             self.do(stage, lambda _: None)
 
+    @contextmanager
+    def urgent(self, urgency: Urgency) -> Iterator[None]:
+        """Have the requests of this block go before, or after, those of others that share a rate (routes.md R49)."""
+        before, self.urgency = self.urgency, urgency
+        try:
+            yield
+        finally:
+            self.urgency = before
+
     def client(self, connector: Connector[ClientT]) -> ClientT:
         """Return the system's client, made at the first call; the report counts its calls."""
         if connector.name not in self._clients:
@@ -130,7 +142,7 @@ class Session:
         path = limiter_path(folder, system, account.base_url, account.rate_key)
         limiter = limiter_of(account, path, fleet)
         self._limiters += [limiter, *([fleet] if fleet else [])]
-        return CancellableLimiter(limiter, self.run.stop)
+        return CancellableLimiter(limiter, self.run.stop, lambda: self.urgency)
 
     def _make_folder(self) -> None:
         self.run.warehouse.folder(self.run.merchant.id)  # makes the data folder, with its mode

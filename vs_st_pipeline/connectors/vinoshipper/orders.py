@@ -114,6 +114,11 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
     return len(numbers)
 
 
+def is_history_read(run: Run, db: Db) -> bool:
+    """Say whether the history was walked to its end; until then a run walks it, and `--full` walks it again."""
+    return not run.full and bool((get_state(db, HISTORY) or {}).get("complete"))
+
+
 def _newest_edge(run: Run) -> date:
     # No time zone is further ahead than that. A `VS_ST_NOW` in the past must not hide orders that exist already.
     return max(run.today(), _machine_today()) + timedelta(days=2)

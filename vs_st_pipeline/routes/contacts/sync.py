@@ -22,6 +22,7 @@ from dataclasses import replace
 from typing import Any
 
 from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen
+from vs_st_pipeline.connectors.vinoshipper.orders import is_history_read
 from vs_st_pipeline.domain.errors import Interrupted, Unsafe
 from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.pipeline import delivery, erasure, raw_retention, whole_hints
@@ -29,6 +30,7 @@ from vs_st_pipeline.pipeline.plan_cache import is_of_now, load_cached_plan, save
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.pipeline.status_file import record_run
 from vs_st_pipeline.pipeline.whole_hints import Taken
+from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.http.tape import ONCE
 from vs_st_pipeline.platform.run import Run, new_run_id
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
@@ -90,10 +92,13 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
             quiet.begin_ordinary()
             quiet.record()
         erasure.begin(run, SYSTEMS)
+        with run.open() as db:
+            session.urgency = Urgency.TURN if is_history_read(run, db) else Urgency.FIRST_WALK
 
         session.do(CONTACTS, stages.read_contacts)
         if hints.hints:
-            session.do(CONTACTS, handed_over.read_opt_outs, hints)
+            with session.urgent(Urgency.WRITE):  # R49: opt-outs first
+                session.do(CONTACTS, handed_over.read_opt_outs, hints)
         session.do(CUSTOMERS, stages.read_customers)
         session.do(ORDERS, stages.read_orders)
 

@@ -37,6 +37,7 @@ from vs_st_pipeline.pipeline import delivery, erasure
 from vs_st_pipeline.pipeline.hinted import MOST_RECORDS, HintDesk, Hinted
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.pipeline.targets import Plan
+from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import outbox
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -69,6 +70,8 @@ def run_hinted(run: Run, desk: HintDesk) -> Report:
         return sync.off(run)
     run = replace(run, trigger="hint", inbox=run.inbox or desk.inbox)
     with open_session(run, STAGES) as session, run.sync_lock():
+        opted_out = any(one.opted_out for one in desk.records)
+        session.urgency = Urgency.WRITE if opted_out else Urgency.HINT  # R49
         field_map = map_file.load_field_map(run.merchant)
         if _was_synced(run):
             erasure.begin(run, SYSTEMS)

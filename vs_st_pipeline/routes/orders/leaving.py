@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from vs_st_pipeline.connectors import vinoshipper
+from vs_st_pipeline.connectors.vinoshipper.echoes import note_written
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.routes.orders import evidence, ledger, outbox
 from vs_st_pipeline.routes.orders.knowing import DROPPED_KEYS, dropped_keys
@@ -71,6 +72,7 @@ def begin(
         if prefix is not None and ledger.fact(db, PREFIX) != prefix:
             ledger.keep_fact(db, run, PREFIX, prefix)
     evidence.append(run, write)
+    note_written(run, number)
     failpoint("leaving")
     return row, write
 

@@ -39,6 +39,7 @@ from vs_st_pipeline.domain.order_desk import (
 from vs_st_pipeline.domain.shop_order import ShopCustomer, ShopOrder
 from vs_st_pipeline.domain.single_reads import SingleReads, is_of_one_record
 from vs_st_pipeline.platform.failpoints import failpoint
+from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.inbox.store import UNUSABLE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -88,7 +89,8 @@ def send(
         PipelineError: the shop or the shipper is down, or does not accept the key. What is known is stored.
         OSError: the evidence cannot be written: nothing was sent.
     """
-    return _Sending(session, order_id, frozenset(accept), who).send()
+    with session.urgent(Urgency.WRITE):
+        return _Sending(session, order_id, frozenset(accept), who).send()
 
 
 def each(session: OrdersSession, order_ids: Iterable[str]) -> Iterator[Ended]:

@@ -147,6 +147,7 @@ class OrdersSession(Session):
         once_safe: what is recorded only once the brake has let this run pass, such as that orders were voided.
         there: why the shipper is not asked any more in this run: it is down, or the key is not good; None: it is asked.
         trouble: the first other error at the shipper; the run goes on where it can, and fails.
+        learned: what an earlier run found that the shipper's search obeys; None: nothing is known of it.
         failed_parts: trouble of a part of this run, such as a catalogue, that the rest goes on without.
     """
 
@@ -161,6 +162,7 @@ class OrdersSession(Session):
     there: PipelineError | None = None
     trouble: PipelineError | None = None
     failed_parts: dict[str, PipelineError] = field(default_factory=dict)
+    learned: dict[str, Any] | None = None
     _desk: ReadingDesk | None = None
 
     @property
@@ -187,8 +189,13 @@ class OrdersSession(Session):
     def desk(self) -> ReadingDesk:
         """Return the shipper's desk."""
         if self._desk is None:
-            self._desk = ReadingDesk(order_desk(self.client(vinoshipper.CONNECTOR)))
+            self._desk = ReadingDesk(order_desk(self.client(vinoshipper.CONNECTOR), self.learned))
         return self._desk
+
+    @property
+    def learned_by_now(self) -> dict[str, Any] | None:
+        """Return what is known by now of the shipper's search; None: it was not asked for anything."""
+        return None if self._desk is None else getattr(self._desk.desk, "learned", None)
 
     @property
     def seen_there(self) -> set[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from vs_st_pipeline.connectors.commerce7 import gaps, reading
@@ -19,6 +20,7 @@ from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline import erasure, raw_retention
 from vs_st_pipeline.pipeline.once.schedule import write_next_due
+from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.routes.orders import (
     after_sent,
     alerts,
@@ -41,6 +43,8 @@ from vs_st_pipeline.routes.orders.session import SYSTEMS, OrdersSession
 from vs_st_pipeline.routes.orders.states import ThereCode
 from vs_st_pipeline.routes.orders.systems import SHIPPER
 
+_SEARCH: Final = "search"  # fact: what the shipper's search obeys, and since when that is known
+_LEARN_AGAIN_AFTER: Final = timedelta(days=7)
 _MOST_NAMED: Final = 50  # missing numbers that a note names
 
 
@@ -54,6 +58,21 @@ def begin(session: OrdersSession) -> None:
     if evidence.recover(run):
         forgetting.begin(run)
     judging.begin(session)
+    with run.open() as db:
+        kept = ledger.fact(db, _SEARCH)
+    if kept is not None and abs(run.now() - datetime.fromisoformat(kept["since"])) < _LEARN_AGAIN_AFTER:
+        session.learned = kept["learned"]
+
+
+def _keep_learned(session: OrdersSession) -> None:
+    """Remember what the shipper's search obeys, so that the next run need not find out again."""
+    run, learned = session.run, session.learned_by_now
+    if learned is None or learned == session.learned:
+        return
+    with run.open() as db, db.transaction():
+        kept = ledger.fact(db, _SEARCH) if session.learned is not None else None
+        since = run.now().isoformat() if kept is None else kept["since"]
+        ledger.keep_fact(db, run, _SEARCH, {"since": since, "learned": learned})
 
 
 def end(session: OrdersSession) -> None:
@@ -67,6 +86,7 @@ def end(session: OrdersSession) -> None:
     told.add_up()
     if run.dry_run:
         return
+    _keep_learned(session)
     alerts.look(session)
     with run.open() as db:
         next_due = due.next_due_at(session, db)
@@ -142,7 +162,7 @@ def read_there(session: OrdersSession) -> None:
 def settle(session: OrdersSession) -> None:
     """Read what is unknown of earlier writes at the shipper (6.4)."""
     if session.there is None:
-        with session.asking_there():
+        with session.asking_there(), session.urgent(Urgency.WRITE):
             settling.settle(session, session.only)
 
 
@@ -191,6 +211,11 @@ def read_hinted_there(session: OrdersSession, hinted: Sequence[hinting.Hinted]) 
 
 def write(session: OrdersSession) -> None:
     """Send what may be sent, oldest paid first, then fulfil, then tell; nothing in a run that may not write."""
+    with session.urgent(Urgency.WRITE):  # with the reads that they need (R49)
+        _write(session)
+
+
+def _write(session: OrdersSession) -> None:
     for record in session.once_safe:
         record()
     if session.writes and session.there is None:

@@ -22,6 +22,7 @@ from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline.hinted import MOST_RECORDS, HintDesk, Hinted
 from vs_st_pipeline.pipeline.status_file import read_status
+from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import hinting, ledger, reads, stages, staging, sync
@@ -45,6 +46,7 @@ def run_hinted(run: Run, desk: HintDesk) -> Report:
         return sync.off(run)
     run = replace(run, trigger="hint", inbox=run.inbox or desk.inbox)
     with open_session(run, STAGES) as session, run.sync_lock():
+        session.urgency = Urgency.HINT
         if _was_synced(run):
             stages.begin(session)
             try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from vs_st_pipeline.domain.errors import BadKey, KeptBack, PipelineError
 from vs_st_pipeline.domain.order_desk import Conflict, Done, HeldOrder, NotReached, RefusedWrite, WriteAnswer
 from vs_st_pipeline.platform.failpoints import failpoint
+from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.routes.orders import leaving, ledger, outbox, standing
 from vs_st_pipeline.routes.orders.ended import UNSETTLED, Ended
 from vs_st_pipeline.routes.orders.knowing import dropped_keys
@@ -44,7 +45,8 @@ def void(session: OrdersSession, order_id: str, reason: str, *, who: str | None 
     Raises:
         PipelineError: the shipper is down, or does not accept the key, or said nothing of this order.
     """
-    return _Voiding(session, order_id, reason, who).void()
+    with session.urgent(Urgency.WRITE):
+        return _Voiding(session, order_id, reason, who).void()
 
 
 class _Voiding:

@@ -78,7 +78,7 @@ def test_processes_share_a_file(tmp_path: Path) -> None:
     assert all(found)
     assert_promise(found[0] + found[1], 20)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert path.stat().st_size == 32
+    assert path.stat().st_size <= 64
 
 
 def test_a_killed_holder_blocks_nobody(tmp_path: Path) -> None:

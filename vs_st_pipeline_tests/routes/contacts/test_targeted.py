@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline import safety
 from vs_st_pipeline.pipeline.session import CancellableLimiter
 from vs_st_pipeline.pipeline.status_file import read_status
+from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.state import set_state
 from vs_st_pipeline.routes.contacts import sync as contacts_sync
@@ -806,3 +808,45 @@ def test_a_new_contact_whose_sync_failed_is_not_taken_for_known(hints: Hints) ->
     assert hints.sync().status == "failed"
     assert hints.synced().accepted == 1
     assert hints.outcomes() == [("done", "written")]
+
+
+# --- R49 ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked_for(monkeypatch: pytest.MonkeyPatch) -> Counter[Urgency]:
+    """How often permits were asked for, by what they were for."""
+    found, wait = Counter[Urgency](), CancellableLimiter.wait
+
+    def waits(self: CancellableLimiter) -> float:
+        found[self.urgency()] += 1
+        return wait(self)
+
+    monkeypatch.setattr(CancellableLimiter, "wait", waits)
+    return found
+
+
+def test_r49_hints_are_more_urgent_than_reading_in_turn_and_opt_outs_are_the_most(
+    hints: Hints, asked_for: Counter[Urgency]
+) -> None:
+    ships(hints.story)
+    hints.put(ORDER, SHIPPED)
+    hints.synced()
+    assert set(asked_for) == {Urgency.HINT}
+    asked_for.clear()
+    hints.put(CONTACT, None, "UNSUBSCRIBE_REPORT", phone=MARISOL)
+    hints.synced()
+    assert set(asked_for) == {Urgency.WRITE}
+    asked_for.clear()
+    hints.story.shop.patch_customer(700101, firstName="Marisa")
+    contacts_sync.sync(hints.as_run())
+    assert set(asked_for) == {Urgency.TURN}
+
+
+def test_r49_the_first_walk_is_the_least_urgent(story: Story, asked_for: Counter[Urgency]) -> None:
+    contacts_sync.sync(story.as_run())
+    assert max(asked_for, key=lambda one: asked_for[one]) is Urgency.FIRST_WALK
+    assert set(asked_for) <= {Urgency.FIRST_WALK, Urgency.TURN}
+    asked_for.clear()
+    contacts_sync.sync(replace(story.as_run(), full=True))
+    assert asked_for[Urgency.FIRST_WALK] > 5

@@ -1,7 +1,7 @@
 """A dispatch whose orders come back: a shop that is told and fulfills, a shipper that searches; in memory, no sockets.
 
-`Returns.sync` does of a sync what comes back: what is in doubt at the shipper, looks there, after the send, fulfilments,
-messages, alerts.
+`Returns.back` does of a sync what comes back: it settles, looks there and at what came after the send, fulfills,
+tells, and alerts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -146,9 +145,7 @@ class BackShop(Shop):
 
     def lines(self, order_id: str = "a1") -> list[str]:
         """First lines of what was said of an order, with `!` before those of an error."""
-        return [
-            "!" * (one["status"] == "Error") + one["issues"][0]["issue"] for one in self.said.get(order_id, ())
-        ]
+        return ["!" * (one["status"] == "Error") + one["issues"][0]["issue"] for one in self.said.get(order_id, ())]
 
 
 def _error(how: str, text: str = "no", place: str | None = None) -> PipelineError:
@@ -219,9 +216,7 @@ class Returns(Dispatch):
         order_id = self.add(number=number, **changed)
         self.take_in(order_id)
         assert self.send(order_id).done
-        self.shipper.held[self.there(order_id)] = replace(
-            self.shipper.held[self.there(order_id)], purchased_at=self.at
-        )
+        self.shipper.held[self.there(order_id)] = replace(self.shipper.held[self.there(order_id)], purchased_at=self.at)
         return order_id
 
     def there(self, order_id: str = "a1") -> str:
@@ -259,7 +254,3 @@ class Returns(Dispatch):
     def count_mails(self) -> int:
         """Return how often the customer with the most mails was mailed about one order."""
         return max(self.shop.mails.values(), default=0)
-
-
-def cents(amount: str) -> Decimal:
-    return Decimal(amount)
