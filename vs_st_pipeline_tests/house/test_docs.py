@@ -7,17 +7,35 @@ from pathlib import Path
 
 import pytest
 
+from vs_st_pipeline.routes import ROUTES
+
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = re.compile(r"`((?:vs_st_pipeline|vs_st_pipeline_tests|proof|benchmarks|scripts|deploy|docs)/[\w./-]*)`")
 
 
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("development", "scale", "webhooks", "orders", "consumers"))]
+LINKS = re.compile(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)")
+PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+LONGEST_README = 150  # routes.md R28
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_path_that_a_page_names_exists(page: str) -> None:
     named = set(PATHS.findall((ROOT / page).read_text(encoding="utf-8")))
     assert sorted(path for path in named if not (ROOT / path).exists()) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
+    at = ROOT / page
+    links = set(LINKS.findall(at.read_text(encoding="utf-8")))
+    assert sorted(link for link in links if not (at.parent / link).exists()) == []
+
+
+def test_r28_the_readme_is_short_and_each_route_and_page_is_linked_from_it() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < LONGEST_README
+    assert sorted(set(PAGES[1:]) - set(LINKS.findall(text))) == []
+    assert [route.name for route in ROUTES if f"docs/{route.name}.md" not in text] == []
 
 
 def test_the_page_on_development_names_every_room_and_most_of_the_places_where_something_is_decided() -> None:

@@ -429,7 +429,7 @@ class _Applying:
             return
         if self.write is not None:
             if self._is_unknown_update() and self.shows in (Shows.REFUSED, Shows.PENDING):
-                outbox.count_shown(self.db, self.write)
+                outbox.count_unaccepted(self.db, self.run, self.write)
             else:
                 self._end_open(Outcome.ADOPTED)
         elif (last := outbox.latest(self.db, self.row.order_id)) is not None:
@@ -570,7 +570,8 @@ class _Applying:
             row = replace(self.row, **changes)  # no news for people
             ledger.store(self.db, row)
         else:
-            changed = replace(self.row, **changes, **({"updated_at": self.run.now()} if changes else {}))
+            moved: dict[str, Any] = {"updated_at": self.run.now()} if changes else {}
+            changed = replace(self.row, **changes, **moved)
             row = ledger.move(self.db, self.run, changed, kind, text, **told)
         for kind, text in self.texts[1:]:
             ledger.act(self.db, self.run, row.order_id, kind, text, code=row.code, **told)
@@ -613,7 +614,8 @@ def next_read(row: OrderRow, now: datetime) -> datetime | None:
         return None
     if row.code in _HOURLY:
         return now + HOURLY
-    return now + min(DAILY, FIRST_READ * 2 ** min(row.reads + 1, 10))
+    gap: timedelta = FIRST_READ * 2 ** min(row.reads + 1, 10)
+    return now + min(DAILY, gap)
 
 
 # --- what was read ------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.connectors.sopost import events
+from vs_st_pipeline.domain.report import Trouble
 from vs_st_pipeline.operations.rebuild import rebuild
 from vs_st_pipeline.pipeline.once.schedule import read_next_due
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -198,3 +199,47 @@ def test_c8_settings_that_change_make_no_subscription_one_without_consent(world:
     assert never(world) == []
     world.changed = {GLOW: {"sopost": {"consent_given": ["GIVEN"]}}}
     assert never(world) == []
+
+
+def told(world: World) -> dict[str, Trouble]:
+    """Return what a sync has people told besides how it ended, by its key."""
+    return {one.key: one for one in world.sync().troubles or ()}
+
+
+def test_c8_a_withdrawal_is_told_once_by_its_time_and_names_nobody(world: World) -> None:
+    world.crms = HUBSPOT_ALONE
+    one = order(world, ADA)
+    assert told(world) == {}
+    world.box.sopost.control.set_consents(one["id"], [consent(status="WITHDRAWN")], GLOW)
+    world.event(one, "REJECTED")
+    first = told(world)
+    assert list(first) == ["withdrawn"]
+    assert "1 consents were withdrawn" in first["withdrawn"].says
+    assert "ada" not in first["withdrawn"].says.lower()
+    assert told(world) == first  # the same occurrence, which alerts tell of once
+    world.ahead += timedelta(days=1, minutes=1)
+    assert told(world) == {}
+
+
+def test_c8_who_opted_out_between_look_and_subscribing_is_told_by_system_and_run(world: World) -> None:
+    world.crms = HUBSPOT_ALONE
+    order(world, ADA)
+    assert told(world) == {}
+    run_id = world.rows("select run_id from synced.consent_evidence")[0][0]
+    with world.run().open() as db, db.transaction():
+        db.execute("update synced.consent_evidence set outcome = 'undone', outcome_at = ?", [world.run().now()])
+    (trouble,) = [one for one in world.sync().troubles or () if one.key == "undone"]
+    assert (trouble.occurrence, "1 opted out at HubSpot" in trouble.says) == (f"hubspot {run_id}", True)
+
+
+def test_c8_what_must_never_be_is_told_for_as_long_as_it_is(world: World) -> None:
+    world.crms = HUBSPOT_ALONE
+    order(world, ADA)
+    assert told(world) == {}
+    for given, found in ((False, ["nobody_subscribed_without_consent at hubspot"]), (True, [])):
+        with world.run().open() as db, db.transaction():
+            db.execute("update staged.consents set once_given = ?", [given])
+        for _ in range(2):
+            troubles = told(world)
+            assert list(troubles) == found
+            assert all(one.occurrence == "" and "ada" not in one.says.lower() for one in troubles.values())

@@ -672,7 +672,7 @@ def test_o6_2_an_earlier_try_that_shows_late_is_ours_though_the_order_was_edited
     one.shipper.meta_fields, one.shipper.next = "dropped", ["lost_after"]
     one.shipper.late_commit = True
     one.sync()
-    one.shipper.veils[N] = (4, None)
+    one.shipper.veils[N] = (3, None)
     to = {**one.shop.orders["a1"]["shipTo"], "zipCode": "94559"}
     edit(one, shipTo=to)
     for _ in range(5):
