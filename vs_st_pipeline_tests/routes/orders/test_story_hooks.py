@@ -125,6 +125,7 @@ def test_o12_from_webhook_to_accepted_within_60_seconds_at_real_pace(busy: Scene
     scene = busy
     scene.settings(refresh=None)
     _at_default_rates(scene)
+    scene.shipper.add_product("PINOT22", scene.merchant, price="42.00", approved=True, inventory=100)
     with hurrying():
         scene.synced()
     contacts = scene.start("sync", "--merchant", scene.merchant, "--route", "contacts") if with_contacts else None

@@ -12,7 +12,7 @@ import pytest
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support.orders import COMMERCE7, VINOSHIPPER, Scene, hurrying
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # thousands of requests
 
 
 @pytest.fixture
