@@ -50,6 +50,7 @@ def test_o12_an_idle_sync_asks_commerce7_twice_and_vinoshipper_not_at_all(scene:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # thousands of requests
 def test_o12_a_thousand_open_orders_take_at_most_45_requests_an_hour(scene: Scene) -> None:
     """An hour: four looks for what was shipped, one at what is open."""
     never = dict.fromkeys(("shipped", "open", "settled", "products", "reconcile"), "7d")

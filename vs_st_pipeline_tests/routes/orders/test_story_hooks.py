@@ -16,8 +16,8 @@ from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.order_switches import COMMERCE7_SWITCHES
 from vs_st_pipeline_tests.support.orders import COMMERCE7, SENT, VOIDED, Record, Scene, hurrying, until
 
-SILENT = {"dropped", "empty_body", "not_json", "other_tenant"}
-"""By these no order can be named, so that it is left to the next sync."""
+SILENT = {"dropped", "empty_body", "not_json", "other_tenant", "numeric_identifier", "bulk_update", "href_only"}
+"""By these no order can be named, so that it is left to the next whole sync."""
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def test_h26_a_webhook_of_an_order_sends_it_and_one_of_its_parcel_fulfils_it(sce
         scene.scan(order)
         scene.called()
         scene.worked()
-        assert len(scene.mails(order)) == 1 or "R49: a hint on an order of ours waits ten minutes"
+        assert len(scene.mails(order)) == 1, "what we wrote of it is over ten minutes old (R49)"
         scene.cancel_there(other)
         scene.called()
         scene.worked()
@@ -68,7 +68,7 @@ def test_o3_however_commerce7_calls_an_order_is_sent_once(scene: Scene, style: s
         scene.called()
         scene.clear_journals()
         scene.worked()
-        if style in ("normal", "duplicated", "reordered", "event_colon", "card_declined", "unknown_event"):
+        if style not in SILENT:
             assert scene.stands(order) == (SENT, None)
         scene.synced()
     assert scene.stands(order) == (SENT, None)
