@@ -123,31 +123,29 @@ def test_o6_2_a_read_of_this_sync_serves_while_it_is_young(one: Dispatch, monkey
     assert one.shipper.log[2:] == [("read", number), ("read", number), ("create", number)]
 
 
-def test_o6_2_a_write_that_waits_too_long_is_kept_back_and_read_anew(one: Dispatch) -> None:
+def test_o6_2_a_write_that_waits_too_long_is_kept_back_and_read_anew(
+    one: Dispatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one.give_up_after = 60
     session, guards = one.session(), []
-    write = one.shipper.create
+    http, write, clock = session.client(vinoshipper.CONNECTOR).http, one.shipper.create, time.monotonic
 
     def create(body: Any) -> Any:
-        guard = session.client(vinoshipper.CONNECTOR).http.guard
-        guards.append(guard())
-        look = session.desk.looks  # noqa: F841
-        clock = time.monotonic
-        time.monotonic = lambda: clock() + 40  # type: ignore[assignment]
-        try:
-            guards.append(guard())
-        finally:
-            time.monotonic = clock
+        assert http.guard is not None
+        guards.append(http.guard())
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "monotonic", lambda: clock() + 29.5)
+            guards.append(http.guard())
         if len(guards) < 3:
             one.shipper.log.append(("kept back", N))
             return NotReached(KeptBack("too old", system="vinoshipper", call="create"))
         return write(body)
 
-    one.shipper.create = create  # type: ignore[method-assign]
+    monkeypatch.setattr(one.shipper, "create", create)
     assert sending.send(session, "a1").done
     assert one.shipper.log == [READ, ("kept back", N), READ, CREATE]
     assert guards == [True, False, True, False]
-    assert session.client(vinoshipper.CONNECTOR).http.guard is None
+    assert http.guard is None
 
 
 @pytest.mark.parametrize(
