@@ -37,7 +37,7 @@ from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.pipeline.once.evidence import evidence_path
-from vs_st_pipeline.platform.http import rate_limit
+from vs_st_pipeline.platform.http import window_limit
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.sandbox import Sandbox
@@ -665,7 +665,7 @@ def hurrying() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(HttpClient.__init__.__kwdefaults__ or {}, "sleep", shorter)
-        patch.setattr(rate_limit, "MINUTE", unpaced.WINDOW)
+        patch.setattr(window_limit, "MINUTE", unpaced.WINDOW)
         yield
 
 
