@@ -277,7 +277,8 @@ class _Judging:
             cases = self._load([case.id for case in cases])
             for case in cases:
                 if case.order is not None:
-                    case.absent |= gone.intersection(case.order.linked)
+                    order, lacking = case.order, gone.intersection(case.order.linked)
+                    case.absent |= {one for one in lacking if reads.is_surely_gone(self.session, order, one)}
                 self.decide(case)
         for case in cases:
             self._read_customer(case)
@@ -539,7 +540,11 @@ def _look_back(session: OrdersSession) -> None:
     run, settings = session.run, session.settings
     if settings.messages == "off" or session.there is not None:
         return
-    for one in session.judged.oldest_first()[: settings.send_at_most]:
+    left = settings.send_at_most  # an order that is kept back makes room for the next one, which is asked about too
+    for one in session.judged.oldest_first():
+        if left <= 0:
+            return
+        left -= 1
         if one.looked_back or one.first_seen_at - one.paid_at <= LATE_FIND:
             continue
         try:
@@ -549,7 +554,7 @@ def _look_back(session: OrdersSession) -> None:
         except Refused as error:
             if error.http_status != 404:
                 raise
-            return
+            said = None  # nothing of this order, which says nothing of the others
         with run.open() as db, db.transaction():
             row = ledger.find(db, [one.order_id])[one.order_id]
             if said != DONT_SEND_MESSAGE:
@@ -560,6 +565,7 @@ def _look_back(session: OrdersSession) -> None:
             record(session, db, replace(case, row=replace(row, looked_back=True)), session.judged.key)
             db.execute("delete from planned.vinoshipper_orders where order_id = ?", [one.order_id])
             del session.judged.ready[one.order_id]
+            left += 1
 
 
 def to_send(session: OrdersSession) -> list[str]:

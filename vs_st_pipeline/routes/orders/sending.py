@@ -41,7 +41,7 @@ from vs_st_pipeline.domain.single_reads import SingleReads, is_of_one_record
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import adopting, content, evidence, leaving, ledger, outbox, rules, standing
+from vs_st_pipeline.routes.orders import adopting, content, evidence, leaving, ledger, outbox, reads, rules, standing
 from vs_st_pipeline.routes.orders.ended import UNSETTLED, Ended
 from vs_st_pipeline.routes.orders.knowing import DONT_SEND, dropped_keys, known_of, tenant_of
 from vs_st_pipeline.routes.orders.known import Known
@@ -230,7 +230,9 @@ class _Sending:
             )
         self.absent |= {row[0] for row in known}
         for order_id in lacking:
-            if order_id not in self.absent and self._read_one(order_id, "linked") is None:
+            if order_id in self.absent or self._read_one(order_id, "linked") is not None:
+                continue
+            if reads.is_surely_gone(self.session, order, order_id):
                 self.absent.add(order_id)
 
     def _judge(self, order: ShopOrder) -> tuple[OrderRow, Known, Verdict]:
@@ -287,11 +289,13 @@ class _Sending:
             last = outbox.latest(db, self.order_id)
             known = standing.is_known(db, number)
         if held is None:
-            if last is None or last.outcome in outbox.LEFT_NOTHING or last.missing:
+            if last is None or last.outcome in outbox.LEFT_NOTHING:
                 return outbox.CREATE
-            # A person, or other contents, want it again, and the other order that had the number is gone.
-            gone = last.outcome == Outcome.CONFLICT and row.code == ThereCode.NUMBER_TAKEN
-            return outbox.CREATE if gone else None
+            # It stood there once: three reads without it are enough only where it is known that it was not accepted
+            # (4.2), or a person wants it. A sync that knows it from the evidence alone never makes it again.
+            was_taken = last.outcome in (Outcome.DONE, Outcome.ADOPTED)
+            wanted = self.failed_there or self.who is not None
+            return outbox.CREATE if last.missing and (wanted or not was_taken) else None
         if not self._is_ours(held, number, sent, known=known):
             return None
         shown = standing.shows(held, ours=True)
@@ -386,7 +390,9 @@ class _Sending:
         failpoint("heard")
         if isinstance(answer, Done):
             held = answer.held
-            if held.number == write.vs_number and adopting.is_ours(held, self.order_id, payload.sent):
+            # Right before, nobody had the number: what has it now and ships to our ZIP is ours, though lines may be
+            # merged or lost; 6.6 tells. Without that, it is somebody else's who was faster.
+            if held.number == write.vs_number and adopting.looks_like(held, self.order_id, payload.sent):
                 return self._done(write, answer)
             return self._conflict(row, write, answer.http_status, held.trace_id)
         if isinstance(answer, RefusedWrite):
@@ -402,7 +408,9 @@ class _Sending:
         heard = Heard(write, answer.http_status, answer.held.trace_id, self.who)
         with self.run.open() as db, db.transaction():
             row = ledger.find(db, [self.order_id])[self.order_id]
-            row = standing.apply(self.session, db, row, answer.held, by="send", heard=heard, was_failed=self.was_failed)
+            row = standing.apply(
+                self.session, db, row, answer.held, by="send", heard=heard, plain=True, was_failed=self.was_failed
+            )
         evidence.append_end(self.run, replace(write, outcome=str(Outcome.DONE)))
         return Ended(self.order_id, row, row.state is State.SENT)
 

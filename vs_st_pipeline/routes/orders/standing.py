@@ -205,7 +205,7 @@ def apply(
         by: why it was read, for the activity: `settle`, `look`, `watch`, `send`, `hint`, `void`.
         heard: the write that it answers; None: it is a read.
         like: what tells that it is ours, where it does not say so; None: what was sent, or the order at the shop.
-        plain: it was found under the shop's bare number, and is known to be ours.
+        plain: it is known to be ours: it was found under the shop's bare number, or answers our write.
         was_failed: before this attempt to send it was failed, so that it does not become so.
     """
     return _Applying(session, db, row, held, by, heard, like, plain, was_failed).apply()
