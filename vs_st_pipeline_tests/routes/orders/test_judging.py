@@ -299,6 +299,25 @@ def test_o4_1_whoever_moves_up_because_another_is_kept_back_is_read_back_too(off
     assert office.shop.asked == ["a1", "a2", "a3"]
 
 
+def test_o6_dont_send_is_read_back_where_the_ledger_stood_still_and_may_be_an_older_one(office: Office) -> None:
+    office.add(orderPaidDate="2026-12-01T19:50:00.000Z", shipTo={**shop_order()["shipTo"], "zipCode": "1"})
+    office.whole()
+    office.shop.said = {"a1": "Don't Send"}
+    office.later(minutes=16)
+    office.add(orderPaidDate="2026-12-01T19:50:00.000Z", updatedAt="2026-12-01T20:10:00.000Z")
+    office.whole()
+    assert (office.stands(), office.shop.asked) == (("not_required", "dont_send"), ["a1"])
+
+
+def test_o4_1_nothing_is_read_back_where_syncs_went_on(office: Office) -> None:
+    office.add(orderPaidDate="2026-12-01T19:50:00.000Z", shipTo={**shop_order()["shipTo"], "zipCode": "1"})
+    office.whole()
+    office.later(minutes=14)
+    office.add(orderPaidDate="2026-12-01T19:50:00.000Z", updatedAt="2026-12-01T20:10:00.000Z")
+    office.whole()
+    assert (office.stands(), office.shop.asked) == (("sent", None), [])
+
+
 def test_o4_1_an_order_without_messages_does_not_keep_others_from_being_read_back(office: Office) -> None:
     for n in (1, 2):
         office.add(order_id=f"a{n}", number=f"100{n}", orderPaidDate=f"2026-12-01T1{n}:00:00.000Z")
