@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vs_st_pipeline.platform.http import window_limit
+from vs_st_pipeline.platform.http import rate_limit
 
 WINDOW = 0.01
 """Seconds over which a minute's requests are spread."""
@@ -10,7 +10,7 @@ WINDOW = 0.01
 
 def lift() -> None:
     """Lift the pace in this process."""
-    window_limit.MINUTE = WINDOW  # type: ignore[misc]
+    rate_limit.MINUTE = WINDOW  # type: ignore[misc]
 
 
 if __name__ == "__main__":

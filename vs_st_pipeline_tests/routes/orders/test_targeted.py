@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def hint(id: str | None, system: str = SHOP, kind: str = ORDER, event: str | Non
 
 
 @pytest.fixture
-def office(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Office]:
+def office(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Office:
     """An office whose windows are not looked at, but what is named is read."""
     found = open_office(monkeypatch, tmp_path)
 
@@ -68,7 +68,7 @@ def office(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Office]:
     monkeypatch.setattr(watching, "watch", watch)
     monkeypatch.setattr(after_sent, "look", lambda session, only=None: looked.append(only))
     looked.clear()
-    yield found
+    return found
 
 
 looked: list[Any] = []
@@ -143,6 +143,17 @@ def test_r49_a_hint_on_what_was_just_written_waits_but_for_what_matters(office: 
     assert (desk.left, office.reads()) == ({"HILLSIDE-1001": 360.0}, [])
     sync(office, hint("HILLSIDE-1001", SHIPPER, event="CANCELLED"))
     assert office.reads() == ["HILLSIDE-1001"]
+
+
+def test_r49_whoever_mends_an_order_right_after_our_message_is_not_kept_waiting(office: Office) -> None:
+    office.add()
+    run = office.session().run
+    office.whole()
+    with office.db() as db, db.transaction():
+        db.execute("update synced.order_writes set system = ?, call = 'message'", [SHOP])
+        assert run.now() >= db.value('select max("at") from synced.order_writes')
+    office.reads()
+    assert sync(office, hint("a1")).left == {}
 
 
 def test_ruling_3_an_id_that_is_approved_has_the_order_judged_and_sent_again(office: Office) -> None:
