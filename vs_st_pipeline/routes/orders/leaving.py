@@ -60,6 +60,8 @@ def begin(
     """
     run = session.run
     with run.open() as db, db.transaction():
+        for earlier in outbox.open_writes(db, outbox.MAKING if call in outbox.MAKING else (), row.order_id):
+            outbox.end(db, run, earlier, Outcome.MISSING)  # what is repeated tells what becomes of it (6.4)
         write = outbox.begin(
             db, run, system=SHIPPER, call=call, order_id=row.order_id, vs_number=number, body_hash=hash_of(body),
             sent_hash=sent_hash, sent=None if sent is None else json.dumps(sent, default=str),

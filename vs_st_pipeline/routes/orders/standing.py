@@ -229,7 +229,8 @@ class _Applying:
         self.session, self.run, self.db = session, session.run, db
         self.row, self.held, self.by, self.heard = row, held, by, heard
         self.was_failed = was_failed or row.state is State.FAILED
-        self.write = next(reversed(outbox.open_writes(db, outbox.MAKING, row.order_id)), None)
+        self.open = outbox.open_writes(db, outbox.MAKING, row.order_id)  # several after a loss alone
+        self.write = self.open[-1] if self.open else None
         ours = held is None or plain or self._is_ours(held, like)
         self.shows = shows(held, ours=ours, answer=heard is not None)
         self.then = TABLE[stands(row)][self.shows]
@@ -367,7 +368,7 @@ class _Applying:
         if last is not None and last.outcome not in outbox.LEFT_NOTHING:
             after = outbox.count_missing(self.db, run, last, settle_wait)
             if after.missing and after.is_open:
-                outbox.end(self.db, run, after, Outcome.MISSING)
+                self._end_open(Outcome.MISSING)
                 self._say("settled", f"not there after {after.reads} reads: {last.call} under {last.vs_number}")
         if self.then is Then.UNSEEN:
             since, reads = self._count_missing()
@@ -380,8 +381,7 @@ class _Applying:
         if self.then is Then.TROUBLE:
             self._note("problem_there", "another order stands under its number")
             return
-        if self.write is not None:
-            outbox.end(self.db, self.run, self.write, Outcome.CONFLICT)
+        self._end_open(Outcome.CONFLICT)
         self._fail(ThereCode.NUMBER_TAKEN, "failed: the number is another order's", False)
         ledger.unnote(self.db, self.row.order_id, ("pending",))
 
@@ -434,9 +434,13 @@ class _Applying:
             if self._is_unknown_update() and self.shows in (Shows.REFUSED, Shows.PENDING):
                 outbox.count_shown(self.db, self.write)
             else:
-                outbox.end(self.db, self.run, self.write, Outcome.ADOPTED)
+                self._end_open(Outcome.ADOPTED)
         elif (last := outbox.latest(self.db, self.row.order_id)) is not None:
             outbox.count_shown(self.db, last)
+
+    def _end_open(self, outcome: Outcome) -> None:
+        for write in self.open:
+            outbox.end(self.db, self.run, write, outcome)
 
     def _settle_cancel(self) -> None:
         """Settle a cancellation by what is shown (6.4, section 8 `void`): it counts only if VS shows it."""

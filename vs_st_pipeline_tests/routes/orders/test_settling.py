@@ -388,3 +388,35 @@ def test_o4_3_not_compliant_stays_known_while_it_is_sent_again(one: Dispatch) ->
     edit(one)
     one.sync()
     assert one.row().compliance == Compliance.NOT_COMPLIANT
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_r35_after_a_loss_all_writes_of_an_order_are_settled_together(one: Dispatch, found: bool) -> None:
+    one.shipper.next = ["lost_after" if found else "lost_before"]
+    one.send()
+    if found:
+        one.shipper.log.clear()
+    lines = EvidenceFile(one.folder / "merchants" / "hillside" / "orders.evidence.jsonl")
+    lines.append([{**next(lines.read()), "send_id": "x-1"}, {**next(lines.read()), "send_id": "x-2"}])
+    lines.rewrite(lambda line: line if line["what"] == "number" else None)
+    one.lose_file()
+    for _ in range(3):
+        one.sync()
+        one.later(minutes=11)
+    assert one.stands() == ("sent", None)
+    outcomes = {outcome for _, outcome in one.outcomes()}
+    assert outcomes == ({"adopted"} if found else {"missing", "done"})
+
+
+def test_o6_4_a_repeated_update_settles_the_one_before(one: Dispatch) -> None:
+    one.shipper.status_after_create = "PENDING"
+    one.sync()
+    one.later(hours=2)
+    one.sync()
+    assert one.stands() == ("failed", "pending_there")
+    edit(one)
+    one.shipper.next = ["lost_after"]
+    one.sync()
+    one.later(minutes=11)
+    one.sync()
+    assert one.outcomes() == [("create", "done"), ("update", "missing"), ("update", "done")]
