@@ -20,9 +20,8 @@ from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report
 from vs_st_pipeline.platform.connector import Account, Client, ClientT, Connector
 from vs_st_pipeline.platform.crash_reports import describe
 from vs_st_pipeline.platform.garbage import collect_less
-from vs_st_pipeline.platform.http.rate_limit import RateLimiter, Urgency, limiter_path
+from vs_st_pipeline.platform.http.rate_limit import RateLimiter, Urgency, WindowLimiter, limiter_path
 from vs_st_pipeline.platform.http.tape import Tape
-from vs_st_pipeline.platform.http.window_limit import WindowLimiter
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 
 T = TypeVar("T")

@@ -50,3 +50,18 @@ def test_r59_the_demo_of_consumers_subscribes_who_came_and_leaves_alone_who_opte
     assert re.search(r"  n\*\*\*@e\*\*\*\.com +subscribe 123456: accepted", end)
     assert re.search(r"  p\*\*\*@e\*\*\*\.com +left alone: unsubscribed_there", end)
     assert not re.search(r"/hooks/\w+/[\w-]{43}", done.stdout + done.stderr)
+
+
+@pytest.mark.slow
+def test_r26_the_demo_of_orders_ends_with_one_mail() -> None:
+    """R61: time is moved between its acts. One order fails and is mended, one is voided."""
+    began = time.monotonic()
+    done = demo("--route", "orders")
+    assert done.returncode == 0, done
+    assert time.monotonic() - began < 60
+    assert len(acts(done.stdout)) == 5
+    assert "Failed to Send (zip_state)" in done.stdout
+    assert "1203 is voided: Vinoshipper shows it cancelled" in done.stdout
+    end = done.stdout[done.stdout.index(acts(done.stdout)[-1]) :]
+    assert end.count("Commerce7 has mailed the buyer of order 1204 once") == 1
+    assert not re.search(r"/hooks/\w+/[\w-]{43}", done.stdout + done.stderr)

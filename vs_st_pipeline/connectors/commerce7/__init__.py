@@ -12,7 +12,7 @@ from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
 from vs_st_pipeline.connectors.commerce7.setup import SETUP
 from vs_st_pipeline.connectors.commerce7.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
-from vs_st_pipeline.platform.http.window_limit import MINUTE
+from vs_st_pipeline.platform.http.rate_limit import MINUTE
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
 

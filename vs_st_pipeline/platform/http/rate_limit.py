@@ -46,12 +46,19 @@ _NUMBER: Final = struct.Struct("<qq16s")
 # where the last permit went to a first walk while others waited.
 _CROWD: Final = struct.Struct("<qqqq")
 _NOBODY: Final = bytes(_CROWD.size)
+# How many permits of a window are listed, by how much the wall clock was ahead of the monotonic one; the machine. Then
+# the time of each permit, in microseconds of that machine's monotonic clock.
+_WINDOW: Final = struct.Struct("<qq16s")
+_MOST_BYTES: Final = 2**16
+MINUTE: Final = 61.0
+"""Seconds that hold a minute's permits: the later one of two requests may be up to a second quicker on its way."""
 # One second may hold 20 % more than the rate. A tenth of that margin goes to catching up after a late wake-up, which
 # high rates need (the gap is shorter than a sleep is exact); the rest is for what delays a request after its permit.
 _BURST_SHARE: Final = 0.02
-BUSY_SECONDS: Final = 0.0005  # another process holds the file: it does so for microseconds
+_BUSY_SECONDS: Final = 0.0005  # another process holds the file: it does so for microseconds
 _STOP_SECONDS: Final = 0.2  # how often `stop` is asked
 GRACE_SECONDS: Final = 0.25  # by so much whoever is woken for a permit may be late, on a machine that is busy
+_LATE: Final = int(2_000_000 * GRACE_SECONDS)  # microseconds
 _ASK_SECONDS: Final = 0.01  # how soon, at the least, one asks again who left a permit to somebody more urgent
 PATIENCE_SECONDS: Final = 60.0  # after which somebody less urgent takes a free permit all the same
 
@@ -75,7 +82,7 @@ def _machine() -> bytes:
     return hashlib.sha256("".join(told or [platform.node()]).encode()).digest()[:16]
 
 
-MACHINE: Final = _machine()
+_MACHINE: Final = _machine()
 
 
 def limiter_path(folder: Path, system: str, base_url: str, key: str) -> Path:
@@ -89,6 +96,11 @@ class RateLimiter:
     Over t seconds at most `requests_per_second` x t + 1 permits are given (+ 2 % of the rate, where that is above 1).
     Objects are cheap until the first `wait`, which opens the file; one file handle each from then until `close`.
     """
+
+    # Where in the file it keeps what it goes by, and the marks of those who wait.
+    _state_at, _state_end = 0, _NUMBER.size
+    _crowd_at, _crowd_end = _NUMBER.size, _NUMBER.size + _CROWD.size
+    _most_bytes = _crowd_end
 
     def __init__(self, path: Path | None, requests_per_second: float, *, fleet: RateLimiter | None = None) -> None:
         """Keep the rate; nothing is opened yet.
@@ -107,15 +119,13 @@ class RateLimiter:
         burst = max(1, int(requests_per_second * _BURST_SHARE))
         self._rate = Rate(1000, math.ceil(1_000_000 / requests_per_second), burst=burst)
         self._furthest = burst * self._rate.interval  # microseconds from now that the next free permit can lie ahead
-        self._gap = self._rate.interval / 1_000_000  # seconds between two permits
-        ahead = self._furthest + (fleet._furthest if fleet else 0)
-        self._longest = ahead + int(2_000_000 * GRACE_SECONDS)  # microseconds from now that a mark can lie ahead
+        self._spacing = self._rate.interval / 1_000_000  # seconds between two permits
+        self._longest = self._furthest + (fleet._furthest if fleet else 0) + _LATE  # the same that a mark can lie ahead
         self._path = path
-        self._machine = MACHINE
+        self._machine = _MACHINE
         self._fleet = fleet
         self._guard = threading.Lock()
-        self._memory = 0
-        self._crowd = _NOBODY
+        self._memory, self._crowd = b"", _NOBODY
         self._file: int | None = None
         self._pid = os.getpid()
 
@@ -168,7 +178,8 @@ class RateLimiter:
             self._after_fork()
         with self._guard:
             if self._path is None:
-                self._memory, wake_at, crowd, mark = self._ask(self._memory, self._crowd, urgency, mark, insists)
+                state, wake_at, crowd, mark = self._ask(self._memory, self._crowd, urgency, mark, insists)
+                self._memory = self._memory if state is None else state
                 self._crowd = self._crowd if crowd is None else crowd
                 return None if wake_at is None else (wake_at, mark)
             file = self._open_file(self._path)
@@ -176,34 +187,33 @@ class RateLimiter:
                 # Not the blocking call: a process stopped (Ctrl-Z) with the lock held must not hold us for ever.
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                return time.monotonic() + BUSY_SECONDS, mark
+                return time.monotonic() + _BUSY_SECONDS, mark
             try:
-                found = os.pread(file, _NUMBER.size + _CROWD.size, 0)
-                before = self._as_written(found[: _NUMBER.size])
-                after, wake_at, crowd, mark = self._ask(before, found[_NUMBER.size :], urgency, mark, insists)
-                if after != before:
-                    os.pwrite(file, _NUMBER.pack(after, after + wall_ahead(), self._machine), 0)
-                if crowd is not None:
-                    os.pwrite(file, crowd, _NUMBER.size)
+                found = os.pread(file, self._most_bytes, 0)
+                state, crowd = found[self._state_at : self._state_end], found[self._crowd_at : self._crowd_end]
+                after, wake_at, crowd_after, mark = self._ask(state, crowd, urgency, mark, insists)
+                if after is not None:
+                    os.pwrite(file, after, self._state_at)
+                if crowd_after is not None:
+                    os.pwrite(file, crowd_after, self._crowd_at)
                 return None if wake_at is None else (wake_at, mark)
             finally:
                 fcntl.flock(file, fcntl.LOCK_UN)
 
     def _ask(
-        self, before: int, crowd: bytes, urgency: Urgency | None, mark: int, insists: bool
-    ) -> tuple[int, float | None, bytes | None, int]:
-        """Return the number to store, when to ask again (None: the permit is ours), marks to store, and our own."""
+        self, state: bytes, crowd: bytes, urgency: Urgency | None, mark: int, insists: bool
+    ) -> tuple[bytes | None, float | None, bytes | None, int]:
+        """Return the state to store, when to ask again (None: the permit is ours), marks to store, and our own."""
         if urgency is None:
-            return *self._step(before, 0.0), None, 0
-        is_quiet = crowd == _NOBODY or len(crowd) != _CROWD.size
-        if is_quiet:
-            after, wake_at = self._step(before, 0.0)
+            return *self._decide(state, 0.0), None, 0
+        if crowd == _NOBODY or len(crowd) != _CROWD.size:
+            after, wake_at = self._decide(state, 0.0)
             if wake_at is None:
                 return after, None, None, 0
             marks = [0] * 4
         else:
             marks = list(_CROWD.unpack(crowd))
-            after, wake_at = self._step(before, 0.0 if insists else self._lets_pass(marks, urgency))
+            after, wake_at = self._decide(state, 0.0 if insists else self._lets_pass(marks, urgency))
         if wake_at is None:
             if urgency is not Urgency.FIRST_WALK and marks[urgency] == mark:
                 marks[urgency] = 0  # else another one waits longer
@@ -222,12 +232,22 @@ class RateLimiter:
                 if one == Urgency.TURN and not marks[-1]:
                     continue  # a first walk takes every second permit
                 good_for = (marks[one] - time.time_ns() // 1000) / 1_000_000
-                return min(max(self._gap, _ASK_SECONDS), max(good_for, 0.001))
+                return min(max(self._spacing, _ASK_SECONDS), max(good_for, 0.001))
         return 0.0
 
     def _is_good(self, mark: int) -> bool:
         """Say whether somebody still waits: a mark that lies too far ahead is of a clock that was wrong."""
         return mark > 0 and 0 < mark - time.time_ns() // 1000 <= self._longest
+
+    def _decide(self, found: bytes, lets_pass: float) -> tuple[bytes | None, float | None]:
+        """Return what to store in place of what is stored (None: nothing), and when to ask again (None: a permit).
+
+        Args:
+            lets_pass: seconds for which a free permit is left to others; 0.0: it is taken.
+        """
+        before = self._as_written(found)
+        after, wake_at = self._step(before, lets_pass)
+        return (None if after == before else _NUMBER.pack(after, after + _wall_ahead(), self._machine)), wake_at
 
     def _as_written(self, found: bytes) -> int:
         """Return the stored number by this machine's monotonic clock; one that cannot be read means a free permit."""
@@ -236,14 +256,10 @@ class RateLimiter:
         number: int
         by_wall: int
         number, by_wall, machine = _NUMBER.unpack(found)
-        return max(0, number if machine == self._machine else by_wall - wall_ahead())
+        return max(0, number if machine == self._machine else by_wall - _wall_ahead())
 
     def _step(self, before: int, lets_pass: float) -> tuple[int, float | None]:
-        """Return the number to store after the stored one, and when to ask again (None: the permit is ours).
-
-        Args:
-            lets_pass: seconds for which a free permit is left to others; 0.0: it is taken.
-        """
+        """Return the number to store after the stored one, and when to ask again (None: the permit is ours)."""
         now = time.monotonic_ns() // 1_000_000
         # Further ahead than this rate can put it: written at a slower rate, or by a machine whose clock is wrong.
         before = min(before, now * 1000 + self._furthest)
@@ -252,11 +268,15 @@ class RateLimiter:
             return before, (now + (decision.retry_after_ms or 0)) / 1000
         if lets_pass:
             return before, now / 1000 + lets_pass
-        if self._fleet is not None:
-            held_up = self._fleet._take()  # merchants share that one, and none is more urgent than another
-            if held_up is not None:
-                return before, held_up[0]
+        if (held_up := self._held_up()) is not None:
+            return before, held_up
         return int(state[0]), None
+
+    def _held_up(self) -> float | None:
+        """Take the fleet's permit, too; return when to ask for it again, where it is not free."""
+        # Merchants share that one, and none of them is more urgent than another.
+        again = None if self._fleet is None else self._fleet._take()
+        return None if again is None else again[0]
 
     def _open_file(self, path: Path) -> int:
         if self._file is None:
@@ -276,6 +296,52 @@ class RateLimiter:
         self._close_file()
 
 
-def wall_ahead() -> int:
+class WindowLimiter(RateLimiter):
+    """At most so many requests in any minute, over all threads and processes that share a file.
+
+    The first half of them leave at once, so that a sync of a few requests waits for nothing; from then on they are
+    spaced, so that a walk of many leaves room for what others send meanwhile. The file holds when permits were given.
+    """
+
+    _crowd_at, _crowd_end = 0, _CROWD.size
+    _state_at, _state_end = _CROWD.size, _MOST_BYTES
+    _most_bytes = _MOST_BYTES
+
+    def __init__(self, path: Path | None, requests_per_minute: int, *, fleet: RateLimiter | None = None) -> None:
+        """Keep the rate; nothing is opened yet. Arguments and errors are those of `RateLimiter`."""
+        super().__init__(path, requests_per_minute / MINUTE, fleet=fleet)
+        self._most = requests_per_minute
+        self._window = int(MINUTE * 1_000_000)
+        self._gap = self._window // requests_per_minute
+        self._longest += self._window
+
+    def _decide(self, found: bytes, lets_pass: float) -> tuple[bytes | None, float | None]:
+        now = time.monotonic_ns() // 1000
+        given = [at for at in self._given(found, now) if at > now - self._window]
+        free = given[-1] + self._gap if given and len(given) >= self._most // 2 else now
+        if len(given) >= self._most:
+            free = max(free, given[-self._most] + self._window)
+        if free > now:
+            return None, free / 1_000_000
+        if lets_pass:
+            return None, now / 1_000_000 + lets_pass
+        if (held_up := self._held_up()) is not None:
+            return None, held_up
+        given = [*given, now][-self._most :]
+        header = _WINDOW.pack(len(given), _wall_ahead(), self._machine)
+        return header + struct.pack(f"<{len(given)}q", *given), None
+
+    def _given(self, found: bytes, now: int) -> list[int]:
+        """Return when permits were given, by this machine's monotonic clock, none of them later than now."""
+        if len(found) < _WINDOW.size:
+            return []
+        count, ahead, machine = _WINDOW.unpack_from(found)
+        if not 0 <= count <= (len(found) - _WINDOW.size) // 8:
+            return []
+        shift = 0 if machine == self._machine else ahead - _wall_ahead()
+        return sorted(min(now, at + shift) for at in struct.unpack_from(f"<{count}q", found, _WINDOW.size))
+
+
+def _wall_ahead() -> int:
     """Return by how many microseconds the wall clock is ahead of the monotonic one."""
     return (time.time_ns() - time.monotonic_ns()) // 1000

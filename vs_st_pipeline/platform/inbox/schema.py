@@ -134,6 +134,7 @@ create table written (                   -- a record that one of our routes wrot
     kind text not null,
     record text not null,
     until real not null,                 -- hints wait until then
+    said_until real not null,            -- the same by VS_ST_NOW, and whichever comes first counts
     but text not null,                   -- JSON array of events that do not wait
     primary key (merchant, system, kind, record)
 ) without rowid;

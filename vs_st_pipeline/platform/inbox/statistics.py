@@ -75,7 +75,7 @@ def waiting(inbox: Inbox) -> dict[Key, Waiting]:
                           coalesce(r.read_at + min(:longest, :next * (1 << max(0, min(r.fruitless - 1, 10)))), 0),
                           case when r.gone_at is not null and not r.asked_again
                                then r.gone_at + :asked_again else 0 end,
-                          {HELD_UNTIL.replace("?", ":now")}
+                          {HELD_UNTIL}
                       ) as due_at
                from hints as h {READ_BEFORE}
                where h.state = 'waiting'
@@ -83,7 +83,14 @@ def waiting(inbox: Inbox) -> dict[Key, Waiting]:
            select merchant, route, sum(hints), count(*), sum(due_at <= :now), min(due_at) filter (where due_at <= :now),
                   min(first)
            from records_waiting group by merchant, route""",
-        {"now": inbox.clock(), "first": FIRST, "next": NEXT, "longest": LONGEST, "asked_again": ASKED_AGAIN},
+        {
+            "now": inbox.clock(),
+            "said": inbox.said_now(),
+            "first": FIRST,
+            "next": NEXT,
+            "longest": LONGEST,
+            "asked_again": ASKED_AGAIN,
+        },
     )
     return {(row[0], row[1]): Waiting(*row[2:]) for row in rows}
 

@@ -27,6 +27,7 @@ from vs_st_pipeline.domain.hint_timing import ASKED_AGAIN, BARRED, FORGOTTEN, du
 from vs_st_pipeline.domain.hints import WITHOUT_HINT, Call, Hint, HintState, Outcome
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.inbox.schema import STEPS
+from vs_st_pipeline.platform.settings import environment
 
 FILE: Final = "inbox.sqlite"
 LEASE_SECONDS: Final = 60.0
@@ -117,6 +118,12 @@ class Inbox:
     def exists(self) -> bool:
         """Say whether anything was ever stored; where not, nothing waits."""
         return self.path.exists()
+
+    def said_now(self) -> float:
+        """Return now by `VS_ST_NOW` where that is set, else by the clock; epoch seconds."""
+        if not os.environ.get("VS_ST_NOW", "").strip():
+            return self.clock()
+        return environment.now(os.environ).timestamp()
 
     # --- the file ---
 
@@ -296,7 +303,7 @@ class Inbox:
         Args:
             merchants: only theirs; empty: all. route: only this route's; None: all.
         """
-        wheres, values = ["h.state = 'waiting'"], list[Any]([self.clock()])
+        wheres, values = ["h.state = 'waiting'"], list[Any]([self.clock(), self.said_now()])
         if merchants:
             wheres.append(f"h.merchant in ({', '.join('?' * len(merchants))})")
             values += merchants
@@ -308,7 +315,7 @@ class Inbox:
                        r.read_at, coalesce(r.fruitless, 0), r.gone_at, coalesce(r.asked_again, 0),
                        h.kind = 'contact' and exists (select 1 from opt_outs as o
                                                       where o.merchant = h.merchant and o.record = h.record),
-                       {HELD_UNTIL}
+                       {HELD_UNTIL.replace(":now", "?").replace(":said", "?")}
                 from hints as h {READ_BEFORE}
                 where {" and ".join(wheres)}
                 group by h.merchant, h.route, h.system, h.kind, h.record order by 6""",
@@ -518,7 +525,8 @@ class Inbox:
     ) -> None:
         """Note that a route of ours wrote a record: what calls of it tell for a while is known (routes.md R49).
 
-        Its hints wait until then, in whatever route. Where nothing was ever stored, nobody calls, and nothing is noted.
+        Its hints wait until then, in whatever route, by the machine's clock or by `VS_ST_NOW`, whichever comes first.
+        Where nothing was ever stored, nobody calls, and nothing is noted.
 
         Args:
             but: events, in capital letters, that tell something else: a hint of one of them makes the record due.
@@ -527,8 +535,16 @@ class Inbox:
             return
         with self._write() as db:
             db.execute(
-                "insert or replace into written values (?, ?, ?, ?, ?, ?)",
-                [merchant, system, kind, record, self.clock() + seconds, json.dumps(list(but))],
+                "insert or replace into written values (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    merchant,
+                    system,
+                    kind,
+                    record,
+                    self.clock() + seconds,
+                    self.said_now() + seconds,
+                    json.dumps(list(but)),
+                ],
             )
 
     def gone_reads(self, merchant: str, within: float = 3600.0) -> int:
@@ -783,11 +799,11 @@ READ_BEFORE: Final = """left join records as r
 left join written as w on (w.merchant, w.system, w.kind, w.record) = (h.merchant, h.system, h.kind, h.record)"""
 """Joins to hints when the route read the record last, and whether a route of ours has just written it."""
 
-HELD_UNTIL: Final = """coalesce(max(case when w.until > ? and not exists (
+HELD_UNTIL: Final = """coalesce(max(case when w.until > :now and w.said_until > :said and not exists (
     select 1 from hints as g join entries as e using (entry), json_each(w.but) as u
     where (g.merchant, g.route, g.system, g.kind, g.record) = (h.merchant, h.route, h.system, h.kind, h.record)
       and g.state = 'waiting' and upper(trim(e.event)) = u.value) then w.until end), 0.0)"""
-"""Until when the hints of a record wait because a route of ours wrote it; the place is for now."""
+"""Until when the hints of a record wait because a route of ours wrote it; `:said` is now by `VS_ST_NOW`."""
 
 _HINTS_WHERE: Final = """
 select h.hint, h.entry, h.merchant, h.route, h.system, h.kind, e.id, e.phone, e.event, e.event_id, h.stored_at, e.at,

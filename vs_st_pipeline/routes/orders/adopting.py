@@ -6,7 +6,7 @@ Data flow: `HeldOrder`, what was sent or would be -> ours, or somebody else's; t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vs_st_pipeline.connectors.commerce7 import stored
@@ -15,29 +15,42 @@ from vs_st_pipeline.domain.shop_order import ShopOrder
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import compare
 from vs_st_pipeline.routes.orders.ledger import OrderRow
-from vs_st_pipeline.routes.orders.outbox import Write
 
-Expected = Mapping[str, Any] | ShopOrder | None
-"""What tells an order by its contents: what was sent of it, else how the shop has it; None: not known."""
-
-
-def expected(db: Db, row: OrderRow, write: Write | None) -> Expected:
-    """Return what an order at the shipper has to be like to be ours, where it does not say so itself."""
-    for text in (write.sent if write else None, row.sent):
-        if text:
-            found: Mapping[str, Any] = json.loads(text)
-            return found
-    return stored.load(db, [row.order_id]).get(row.order_id)
+Expected = Mapping[str, Any] | ShopOrder
+"""What tells an order by its contents: what was sent of it, or how the shop has it."""
 
 
-def is_ours(held: HeldOrder, order_id: str, like: Expected) -> bool:
+def expected(db: Db, row: OrderRow) -> list[Expected]:
+    """Return what an order at the shipper may be like to be ours, where it does not say so itself: any of these.
+
+    An order is edited between two tries, and the earlier one may be what stands there.
+    """
+    texts = db.rows("select sent from synced.order_writes where order_id = ? and sent is not null", [row.order_id])
+    found: list[Expected] = [json.loads(text) for (text,) in texts]
+    if row.sent:
+        found.append(json.loads(row.sent))
+    return [*found, *stored.load(db, [row.order_id]).values()]
+
+
+def is_ours(held: HeldOrder, order_id: str, likes: Iterable[Expected]) -> bool:
     """Say whether it is our order: by the id that we wrote; without one by ZIP and quantities (6.2)."""
-    return held.shop_order_id == order_id if like is None else compare.is_ours(like, held, order_id)
+    if held.shop_order_id is not None:
+        return held.shop_order_id == order_id
+    return any(compare.is_ours(like, held, order_id) for like in likes)
+
+
+def is_anothers(held: HeldOrder, order_id: str, like: Expected) -> bool:
+    """Say whether the answer to a write shows that it is another order; one that shows little does not."""
+    if held.shop_order_id is not None:
+        return held.shop_order_id != order_id
+    if held.zip5 is None and not held.quantities:
+        return False
+    return not compare.is_ours(like, held, order_id)
 
 
 def looks_like(held: HeldOrder, order_id: str, like: Expected) -> bool:
     """Say whether an order under the shop's bare number is ours: by the same ZIP, or the same quantities (6.2)."""
-    return held.shop_order_id == order_id if like is None else compare.looks_like(like, held, order_id)
+    return compare.looks_like(like, held, order_id)
 
 
 def as_sent(held: HeldOrder) -> dict[str, Any]:

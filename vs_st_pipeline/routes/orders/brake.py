@@ -69,7 +69,9 @@ def ask(session: OrdersSession) -> None:
 
 
 def hold(session: OrdersSession) -> None:
-    """Raise what the brake said, once the plan can be looked at; what the shop says of sent orders is noted all the same.
+    """Raise what the brake said, once the plan can be looked at.
+
+    What the shop says of sent orders is noted all the same.
 
     Raises:
         Unsafe: nothing may be written.

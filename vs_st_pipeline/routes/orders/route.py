@@ -38,6 +38,9 @@ CARRIED: Final = {
     "raw.commerce7_orders": "true",
     "staged.shop_orders": "true",
     "staged.shipments": "true",
+    "planned.orders_due": "true",  # else an order that is staged and not judged yet would be judged by nobody
+    "raw.commerce7_hints": "true",
+    "raw.vinoshipper_order_hints": "true",
 }
 
 ROUTE = Route(

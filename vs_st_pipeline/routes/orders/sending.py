@@ -40,8 +40,10 @@ from vs_st_pipeline.domain.shop_order import ShopCustomer, ShopOrder
 from vs_st_pipeline.domain.single_reads import SingleReads, is_of_one_record
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.http.rate_limit import Urgency
+from vs_st_pipeline.platform.inbox.store import UNUSABLE
+from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import adopting, content, evidence, leaving, ledger, outbox, rules, standing
+from vs_st_pipeline.routes.orders import adopting, content, evidence, leaving, ledger, outbox, reads, rules, standing
 from vs_st_pipeline.routes.orders.ended import UNSETTLED, Ended
 from vs_st_pipeline.routes.orders.knowing import DONT_SEND, dropped_keys, known_of, tenant_of
 from vs_st_pipeline.routes.orders.known import Known
@@ -68,6 +70,7 @@ FRESH_HINTED: Final = 30.0  # rulings, orders 2
 LOOKED_WITHIN: Final = 20.0  # seconds; a read there that is older is made anew, so that the write has time to leave
 ANOTHER_RECORD: Final = "another_record"  # an answer that is another order: the desk's word for it
 LONGEST_WAIT: Final = 20.0  # seconds between two tries that did not reach the shipper
+MOST_KEPT_BACK: Final = 5  # tries of a write that waits too long for its turn; the next sync goes on
 _sleep: Callable[[float], None] = time.sleep
 
 
@@ -97,14 +100,14 @@ def each(session: OrdersSession, order_ids: Iterable[str]) -> Iterator[Ended]:
         PipelineError: as `send`, or too many reads in a row have failed (routes.md R40).
     """
     ids = list(dict.fromkeys(order_ids))
-    reads = SingleReads(len(ids))
+    asked = SingleReads(len(ids))
     for order_id in ids:
         ended = send(session, order_id)
         yield ended
         if ended.error is None:
-            reads.went_well()
+            asked.went_well()
         else:
-            reads.went_wrong(order_id, ended.error)
+            asked.went_wrong(order_id, ended.error)
 
 
 def send_all(session: OrdersSession, order_ids: Iterable[str]) -> list[Ended]:
@@ -144,6 +147,8 @@ class _Sending:
         if self.session.settings.mode != "live" or self.run.dry_run:
             return Ended(self.order_id, row, code=str(Waits.SHADOW))
         if self.who is not None:
+            if row.code == "unknown_sku":  # rulings 8
+                reads.read_catalogue_there(self.session)
             if (last is not None and last.is_open) or (row.state is State.SENDING and not _left_nothing(last)):
                 return Ended(self.order_id, row, code=UNSETTLED, unknown=True)
             self._say_person(row)
@@ -175,9 +180,9 @@ class _Sending:
             return self._could_not_read(error)
         failpoint("read there")
         expected = verdict.payload.sent
-        call = self._decide(row, number, held, expected)
+        call = self._decide(row, number, held)
         if call is None:
-            return self._took_what_stands(number, held, expected)
+            return self._took_what_stands(number, held)
         if call == outbox.CREATE and (ended := self._look_for_plain(number, order, expected)) is not None:
             return ended
         if self.run.stop():
@@ -198,9 +203,7 @@ class _Sending:
     def _read_shop(self) -> ShopOrder | None:
         session, run = self.session, self.run
         with run.open() as db:
-            hinted = self.order_id in session.hinted or bool(
-                db.value("select count(*) from raw.commerce7_hints where id = ?", [self.order_id])
-            )
+            hinted = self.order_id in session.hinted or _is_hinted(run, db, self.order_id)
             fresh = session.read_at(self.order_id, FRESH_HINTED if hinted else FRESH_SHOP)
             order = stored.load(db, [self.order_id]).get(self.order_id) if fresh else None
         if order is None:
@@ -279,20 +282,21 @@ class _Sending:
 
     # --- reading there, deciding --------------------------------------------------------------------------------------
 
-    def _decide(self, row: OrderRow, number: str, held: HeldOrder | None, sent: Mapping[str, Any]) -> str | None:
+    def _decide(self, row: OrderRow, number: str, held: HeldOrder | None) -> str | None:
         """Return how it is written (6.2): created, updated, or not, since what stands there says how it stands."""
         with self.run.open() as db, db.transaction():
             if held is None:
                 standing.apply(self.session, db, row, None, by="send")  # counts as one of the three reads (6.4)
             last = outbox.latest(db, self.order_id)
             known = standing.is_known(db, number)
+            ours = held is not None and self._is_ours(db, row, held)
         if held is None:
             if last is None or last.outcome in outbox.LEFT_NOTHING or last.missing:
                 return outbox.CREATE
             # A person, or other contents, want it again, and the other order that had the number is gone.
             gone = last.outcome == Outcome.CONFLICT and row.code == ThereCode.NUMBER_TAKEN
             return outbox.CREATE if gone else None
-        if not self._is_ours(held, number, sent, known=known):
+        if not ours:
             return None
         shown = standing.shows(held, ours=True)
         if shown not in (Shows.REFUSED, Shows.PENDING) or held.order_status in STAGE_OF:
@@ -304,20 +308,19 @@ class _Sending:
         waits = known and row.state is not State.SENDING  # it failed before, and waited for its turn
         return outbox.UPDATE if self.failed_there or again or waits else None
 
-    def _is_ours(self, held: HeldOrder, number: str, sent: Mapping[str, Any], *, known: bool) -> bool:
-        if known and held.number == number and held.shop_order_id is None:
+    def _is_ours(self, db: Db, row: OrderRow, held: HeldOrder) -> bool:
+        if held.shop_order_id is None and standing.is_known(db, held.number):
             return True  # it was read as ours before
-        return adopting.is_ours(held, self.order_id, sent)
+        return adopting.is_ours(held, self.order_id, adopting.expected(db, row))
 
-    def _took_what_stands(self, number: str, held: HeldOrder | None, sent: Mapping[str, Any]) -> Ended:
+    def _took_what_stands(self, number: str, held: HeldOrder | None) -> Ended:
         """Record what stands there in place of writing: ours is adopted, somebody else's makes the number taken."""
         with self.run.open() as db, db.transaction():
             row = ledger.find(db, [self.order_id])[self.order_id]
-            known = standing.is_known(db, number)
-            ours = held is not None and self._is_ours(held, number, sent, known=known)
+            ours = held is not None and self._is_ours(db, row, held)
             if ours and row.vs_number is None:
                 row = replace(row, vs_number=number)
-            row = standing.apply(self.session, db, row, held, by="send", like=sent, was_failed=self.was_failed)
+            row = standing.apply(self.session, db, row, held, by="send", proved=ours, was_failed=self.was_failed)
             last = outbox.latest(db, self.order_id)
             is_open = last is not None and last.is_open
             if held is not None and not ours and row.state not in (State.SENT, State.VOIDED):
@@ -353,7 +356,7 @@ class _Sending:
             row = ledger.find(db, [self.order_id])[self.order_id]
             if adopting.looks_like(held, self.order_id, sent):
                 row = replace(row, vs_number=held.number, judged_content=self.content)
-                row = standing.apply(self.session, db, row, held, by="plain", like=sent, plain=True)
+                row = standing.apply(self.session, db, row, held, by="plain", proved=True)
             else:
                 row = self._take_number(db, row, number)
         return Ended(self.order_id, row, row.state is State.SENT)
@@ -386,7 +389,7 @@ class _Sending:
         failpoint("heard")
         if isinstance(answer, Done):
             held = answer.held
-            if held.number == write.vs_number and adopting.is_ours(held, self.order_id, payload.sent):
+            if held.number == write.vs_number and not adopting.is_anothers(held, self.order_id, payload.sent):
                 return self._done(write, answer)
             return self._conflict(row, write, answer.http_status, held.trace_id)
         if isinstance(answer, RefusedWrite):
@@ -394,15 +397,16 @@ class _Sending:
         if isinstance(answer, Conflict):
             return self._conflict(row, write, answer.http_status, answer.trace_id)
         if isinstance(answer, NotReached):
-            self._not_reached(row, write, answer.error)
-            return None
+            return self._not_reached(row, write, answer.error)
         return self._unknown(row, write, answer)
 
     def _done(self, write: Write, answer: Done) -> Ended:
         heard = Heard(write, answer.http_status, answer.held.trace_id, self.who)
         with self.run.open() as db, db.transaction():
             row = ledger.find(db, [self.order_id])[self.order_id]
-            row = standing.apply(self.session, db, row, answer.held, by="send", heard=heard, was_failed=self.was_failed)
+            row = standing.apply(
+                self.session, db, row, answer.held, by="send", heard=heard, proved=True, was_failed=self.was_failed
+            )
         evidence.append_end(self.run, replace(write, outcome=str(Outcome.DONE)))
         return Ended(self.order_id, row, row.state is State.SENT)
 
@@ -467,20 +471,21 @@ class _Sending:
             last = outbox.latest(db, self.order_id)
         return Ended(self.order_id, row, row.state is State.SENT, unknown=last is not None and last.is_open)
 
-    def _not_reached(self, row: OrderRow, write: Write, error: PipelineError) -> None:
+    def _not_reached(self, row: OrderRow, write: Write, error: PipelineError) -> Ended | None:
         """Record it; it is read and written again within `give_up_after` (6.4).
 
         Raises:
             PipelineError: the error, when that time is over; the order stays `sending`.
         """
         text = f"not reached: {error.kind}"
-        self._end(row, write, Outcome.NOT_REACHED, text, error.http_status, error.trace_id)
-        if isinstance(error, KeptBack):
-            return  # its read was too old: it is read again
+        row = self._end(row, write, Outcome.NOT_REACHED, text, error.http_status, error.trace_id)
+        if isinstance(error, KeptBack):  # its read was too old: it is read again, and no system is in trouble
+            return Ended(self.order_id, row) if self.tries >= MOST_KEPT_BACK else None
         wait = min(LONGEST_WAIT, 0.5 * 2 ** min(self.tries, 10))
         if time.monotonic() + wait >= self.deadline or self.run.stop():
             raise error
         _sleep(wait)
+        return None
 
     # --- what it comes to ---------------------------------------------------------------------------------------------
 
@@ -544,24 +549,35 @@ def look(session: OrdersSession, order_id: str) -> OrderRow:
     run, settings = session.run, session.settings
     with run.open() as db:
         row = ledger.find(db, [order_id])[order_id]
-        order = stored.load(db, [order_id]).get(order_id)
+        likes = adopting.expected(db, row)
         tried = outbox.latest(db, order_id) is not None
         number = row.vs_number or outbox.number_of(db, order_id)
     number = number or f"{settings.prefix(tenant_of(run))}-{row.order_number}"
-    held, plain = session.desk.look(number, within=LOOKED_WITHIN), False
-    ours = held is not None and adopting.is_ours(held, order_id, order)
+    held = session.desk.look(number, within=LOOKED_WITHIN)
+    ours = held is not None and adopting.is_ours(held, order_id, likes)
     if held is None and settings.also_look_for == "plain" and not tried:
         held = session.desk.look(row.order_number, within=LOOKED_WITHIN)
-        ours = plain = held is not None and adopting.looks_like(held, order_id, order)
+        ours = held is not None and any(adopting.looks_like(held, order_id, one) for one in likes)
     with run.open() as db, db.transaction():
         row = replace(ledger.find(db, [order_id])[order_id], looked_there=True)
         if held is not None and ours:
             row = replace(row, vs_number=row.vs_number or held.number)
-            row = standing.apply(session, db, row, held, by="look", plain=plain)
+            row = standing.apply(session, db, row, held, by="look", proved=True)
         elif held is None and row.vs_number is not None:
             row = standing.apply(session, db, row, None, by="look")
         ledger.store(db, row)
     return row
+
+
+def _is_hinted(run: Run, db: Db, order_id: str) -> bool:
+    """Say whether a hint about an order waits, handed over or in the inbox."""
+    if db.value("select count(*) from raw.commerce7_hints where id = ?", [order_id]):
+        return True
+    try:
+        waiting = [] if run.inbox is None else run.inbox.waiting([run.merchant.id], route=run.route)
+    except UNUSABLE:
+        return True  # nobody knows
+    return any(one.record == order_id for one in waiting)
 
 
 def _left_nothing(last: Write | None) -> bool:

@@ -22,7 +22,6 @@ from vs_st_pipeline.domain.order_desk import Compliance, HeldOrder, Problem, Ref
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import adopting, ledger, outbox
-from vs_st_pipeline.routes.orders.adopting import Expected
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.outbox import Outcome, Write
 from vs_st_pipeline.routes.orders.states import BY_SHIPPER, KNOWN_ORDER_STATUSES, STAGE_OF, Stage, State, ThereCode
@@ -194,8 +193,7 @@ def apply(
     *,
     by: str,
     heard: Heard | None = None,
-    like: Expected = None,
-    plain: bool = False,
+    proved: bool = False,
     was_failed: bool = False,
 ) -> OrderRow:
     """Record what a read of an order shows, inside the caller's transaction; returns how it stands now.
@@ -204,11 +202,10 @@ def apply(
         held: None: a 404 in JSON.
         by: why it was read, for the activity: `settle`, `look`, `watch`, `send`, `hint`, `void`.
         heard: the write that it answers; None: it is a read.
-        like: what tells that it is ours, where it does not say so; None: what was sent, or the order at the shop.
-        plain: it was found under the shop's bare number, and is known to be ours.
+        proved: who asks knows that it is ours.
         was_failed: before this attempt to send it was failed, so that it does not become so.
     """
-    return _Applying(session, db, row, held, by, heard, like, plain, was_failed).apply()
+    return _Applying(session, db, row, held, by, heard, proved, was_failed).apply()
 
 
 class _Applying:
@@ -222,8 +219,7 @@ class _Applying:
         held: HeldOrder | None,
         by: str,
         heard: Heard | None,
-        like: Expected,
-        plain: bool,
+        proved: bool,
         was_failed: bool,
     ) -> None:
         self.session, self.run, self.db = session, session.run, db
@@ -231,20 +227,20 @@ class _Applying:
         self.was_failed = was_failed or row.state is State.FAILED
         self.open = outbox.open_writes(db, outbox.MAKING, row.order_id)  # several after a loss alone
         self.write = self.open[-1] if self.open else None
-        ours = held is None or plain or self._is_ours(held, like)
+        ours = held is None or proved or self._is_ours(held)
         self.shows = shows(held, ours=ours, answer=heard is not None)
         self.then = TABLE[stands(row)][self.shows]
         self.before = _known(db, row.vs_number) or _Known()
         self.changes: dict[str, Any] = {}
         self.texts: list[tuple[str, str]] = []  # kind and text of further rows of activity
 
-    def _is_ours(self, held: HeldOrder, like: Expected) -> bool:
+    def _is_ours(self, held: HeldOrder) -> bool:
         row, db = self.row, self.db
         if held.shop_order_id is not None or row.state in (State.SENT, State.VOIDED):
             return held.shop_order_id in (None, row.order_id)
         if row.vs_number == held.number and is_known(db, row.vs_number):
             return True  # it was read as ours before
-        return adopting.is_ours(held, row.order_id, like or adopting.expected(db, row, self.write))
+        return adopting.is_ours(held, row.order_id, adopting.expected(db, row))
 
     def apply(self) -> OrderRow:
         held = self.held
@@ -370,6 +366,7 @@ class _Applying:
             if after.missing and after.is_open:
                 self._end_open(Outcome.MISSING)
                 self._say("settled", f"not there after {after.reads} reads: {last.call} under {last.vs_number}")
+        self._settle_cancel()
         if self.then is Then.UNSEEN:
             since, reads = self._count_missing()
             if reads > 1 and run.now() - since >= MISSING_AFTER:
@@ -573,7 +570,8 @@ class _Applying:
             row = replace(self.row, **changes)  # no news for people
             ledger.store(self.db, row)
         else:
-            changed = replace(self.row, **changes, **({"updated_at": self.run.now()} if changes else {}))
+            moved: dict[str, Any] = {"updated_at": self.run.now()} if changes else {}
+            changed = replace(self.row, **changes, **moved)
             row = ledger.move(self.db, self.run, changed, kind, text, **told)
         for kind, text in self.texts[1:]:
             ledger.act(self.db, self.run, row.order_id, kind, text, code=row.code, **told)
@@ -616,7 +614,8 @@ def next_read(row: OrderRow, now: datetime) -> datetime | None:
         return None
     if row.code in _HOURLY:
         return now + HOURLY
-    return now + min(DAILY, FIRST_READ * 2 ** min(row.reads + 1, 10))
+    gap: timedelta = FIRST_READ * 2 ** min(row.reads + 1, 10)
+    return now + min(DAILY, gap)
 
 
 # --- what was read ------------------------------------------------------------------------------------------------

@@ -146,8 +146,8 @@ def read_and_judge(session: OrdersSession) -> None:
 
 def judge(session: OrdersSession) -> None:
     """Say how each order stands and what is to be written; raises `Unsafe` where none of it may be."""
-    session.do(PLAN, judging.judge)
-    session.do(PLAN, brake.ask)
-    session.do(PLAN, judging.look_first)
-    session.do(PLAN, planned.plan)
-    session.do(PLAN, brake.hold)
+    for step in (judging.judge, brake.ask, judging.look_first, planned.plan, brake.hold):
+        if PLAN in session.selected:
+            session.do(PLAN, step)
+        elif PUSH in session.selected:  # nothing is written that was not judged, and that the brake was not asked about
+            step(session)

@@ -117,6 +117,9 @@ class _Watch:
                 shipped = self._is_due(db, "shipped", _refresh(self.session, "shipped"))
                 opened = self._is_due(db, "open", _refresh(self.session, "open"))
                 held = _held(db) if shipped or opened else {}
+                if held:  # what the brake keeps from being recorded may be there again
+                    turned = {str(one) for one in ledger.fact(db, _TURNED) or ()}
+                    self._add(_task(one, "seemed to be gone") for one in held.values() if one.row.order_id in turned)
         if self.only is None:
             if held and shipped:
                 self._shipped_days(held)
@@ -324,7 +327,8 @@ class _Watch:
     # The brake (9 b).
 
     def _is_braked(self) -> bool:
-        return self.only is None or self.session.run.trigger == "hint"
+        """Say whether the brake is asked: not where a command names the orders (9)."""
+        return self.session.only is None or self.session.run.trigger == "hint"
 
     def judge(self) -> None:
         """Record the orders that seem to be gone, unless they are so many that a person has to say so."""

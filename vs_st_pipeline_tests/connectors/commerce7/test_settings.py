@@ -12,8 +12,7 @@ from vs_st_pipeline.connectors.commerce7 import CONNECTOR
 from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
 from vs_st_pipeline.pipeline.session import limiter_of
 from vs_st_pipeline.platform.connector import Account
-from vs_st_pipeline.platform.http.rate_limit import limiter_path
-from vs_st_pipeline.platform.http.window_limit import WindowLimiter
+from vs_st_pipeline.platform.http.rate_limit import WindowLimiter, limiter_path
 from vs_st_pipeline.platform.settings.merchants import House, Merchant, RouteNeeds, Section, read_merchants
 
 RIGHT = {"tenant": "hillside", "app_id": "env:ID", "app_secret": "env:KEY"}

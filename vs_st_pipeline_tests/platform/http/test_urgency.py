@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.platform.http import rate_limit as pace_module
-from vs_st_pipeline.platform.http.rate_limit import PATIENCE_SECONDS, RateLimiter, Urgency
+from vs_st_pipeline.platform.http.rate_limit import PATIENCE_SECONDS, RateLimiter, Urgency, WindowLimiter
 from vs_st_pipeline_tests.platform.http.test_rate_limit import Clock
 
 WRITE, HINT, TURN, FIRST_WALK = Urgency
@@ -180,3 +180,20 @@ def test_whoever_was_given_a_permit_takes_the_mark_away(clock: Clock, tmp_path: 
     assert not turn.ask(), "the next permit is not free yet"
     sleep_until(clock, turn.wake_at)
     assert turn.ask(), "nobody else waits"
+
+
+def test_r49_where_requests_are_counted_by_the_minute_the_most_urgent_go_first_too(
+    clock: Clock, tmp_path: Path
+) -> None:
+    write, turn = (Waiter(None, one, shared=WindowLimiter(tmp_path / "pace", 60)) for one in (WRITE, TURN))
+    for _ in range(30):
+        assert turn.ask()
+    assert not turn.ask()
+    assert not write.ask()
+    sleep_until(clock, max(write.wake_at, turn.wake_at))
+    assert not turn.ask()
+    assert write.ask()
+    given = take_turns(clock, [write, turn], 20)
+    assert given == [WRITE] * 20
+    again = take_turns(clock, [turn], 3)
+    assert again == [TURN] * 3

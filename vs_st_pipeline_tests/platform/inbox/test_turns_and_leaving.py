@@ -150,6 +150,17 @@ def test_r49_a_hint_on_what_a_route_of_ours_wrote_waits_for_ten_minutes(inbox: I
     assert inbox.ask("select 1 from written") == []
 
 
+def test_r49_what_was_long_ago_by_vs_st_now_does_not_wait(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VS_ST_NOW", "2026-12-01T12:00:00Z")
+    put(inbox, Call(ORDER, "1"))
+    inbox.note_written("m", "s", ORDER, "1")
+    assert inbox.waiting()[0].held_until == inbox.clock() + 600
+    monkeypatch.setenv("VS_ST_NOW", "2026-12-01T12:09:59Z")
+    assert inbox.waiting()[0].held_until
+    monkeypatch.setenv("VS_ST_NOW", "2026-12-01T12:10:00Z")
+    assert not inbox.waiting()[0].held_until
+
+
 def test_r49_where_nobody_calls_nothing_is_noted(inbox: Inbox) -> None:
     inbox.note_written("m", "s", ORDER, "1")
     assert not inbox.exists

@@ -1,7 +1,7 @@
 """A dispatch whose orders come back: a shop that is told and fulfills, a shipper that searches; in memory, no sockets.
 
-`Returns.sync` does of a sync what comes back: what is in doubt at the shipper, looks there, after the send, fulfilments,
-messages, alerts.
+`Returns.back` does of a sync what comes back: it settles, looks there and at what came after the send, fulfills,
+tells, and alerts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -255,7 +254,3 @@ class Returns(Dispatch):
     def count_mails(self) -> int:
         """Return how often the customer with the most mails was mailed about one order."""
         return max(self.shop.mails.values(), default=0)
-
-
-def cents(amount: str) -> Decimal:
-    return Decimal(amount)

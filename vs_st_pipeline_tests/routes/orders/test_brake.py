@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,8 +18,8 @@ OLD = "2026-11-28T12:00:00.000Z"
 
 
 @pytest.fixture
-def office(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Office]:
-    yield open_office(monkeypatch, tmp_path)
+def office(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Office:
+    return open_office(monkeypatch, tmp_path)
 
 
 def add(office: Office, count: int, *, paid: str = OLD, first: int = 0) -> None:

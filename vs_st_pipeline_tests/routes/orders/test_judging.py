@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,8 @@ NEVADA: dict[str, Any] = {"shipTo": {**shop_order()["shipTo"], "stateCode": "NV"
 
 
 @pytest.fixture
-def office(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Office]:
-    yield open_office(monkeypatch, tmp_path)
+def office(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Office:
+    return open_office(monkeypatch, tmp_path)
 
 
 def activity(office: Office, order_id: str = "a1") -> list[str]:

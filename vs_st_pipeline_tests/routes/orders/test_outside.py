@@ -475,7 +475,7 @@ def test_r28_the_page_names_every_code_and_every_note() -> None:
     assert sorted(set(NOTES) - told) == []
 
 
-# --- forget: the last, since it changes what the others look at --------------------------------------------------------
+# --- forget: the last, since it changes what the others look at ---------------------------------------------------
 
 
 def test_o10_forget_erases_a_person_and_nothing_goes_twice(told: tuple[Scene, dict[str, Record]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,8 +17,8 @@ ELSEWHERE = "zip_state"
 
 
 @pytest.fixture
-def office(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Office]:
-    yield open_office(monkeypatch, tmp_path)
+def office(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Office:
+    return open_office(monkeypatch, tmp_path)
 
 
 def next_due(office: Office) -> timedelta:

@@ -13,9 +13,19 @@ import pytest
 
 from vs_st_pipeline.connectors import vinoshipper
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, KeptBack, TryLater
-from vs_st_pipeline.domain.order_desk import Compliance, Conflict, Done, HeldOrder, NotReached, Problem, RefusedWrite
+from vs_st_pipeline.domain.order_desk import (
+    Catalogue,
+    Compliance,
+    Conflict,
+    Done,
+    HeldOrder,
+    NotReached,
+    Problem,
+    RefusedWrite,
+    ShipperProduct,
+)
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
-from vs_st_pipeline.routes.orders import ledger, sending
+from vs_st_pipeline.routes.orders import ledger, reads, sending
 from vs_st_pipeline.routes.orders.states import State
 from vs_st_pipeline_tests.routes.orders.dispatch import VIOLATION, Dispatch, shop_order
 
@@ -123,31 +133,29 @@ def test_o6_2_a_read_of_this_sync_serves_while_it_is_young(one: Dispatch, monkey
     assert one.shipper.log[2:] == [("read", number), ("read", number), ("create", number)]
 
 
-def test_o6_2_a_write_that_waits_too_long_is_kept_back_and_read_anew(one: Dispatch) -> None:
+def test_o6_2_a_write_that_waits_too_long_is_kept_back_and_read_anew(
+    one: Dispatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one.give_up_after = 60
     session, guards = one.session(), []
-    write = one.shipper.create
+    http, write, clock = session.client(vinoshipper.CONNECTOR).http, one.shipper.create, time.monotonic
 
     def create(body: Any) -> Any:
-        guard = session.client(vinoshipper.CONNECTOR).http.guard
-        guards.append(guard())
-        look = session.desk.looks  # noqa: F841
-        clock = time.monotonic
-        time.monotonic = lambda: clock() + 40  # type: ignore[assignment]
-        try:
-            guards.append(guard())
-        finally:
-            time.monotonic = clock
+        assert http.guard is not None
+        guards.append(http.guard())
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "monotonic", lambda: clock() + 29.5)
+            guards.append(http.guard())
         if len(guards) < 3:
             one.shipper.log.append(("kept back", N))
             return NotReached(KeptBack("too old", system="vinoshipper", call="create"))
         return write(body)
 
-    one.shipper.create = create  # type: ignore[method-assign]
+    monkeypatch.setattr(one.shipper, "create", create)
     assert sending.send(session, "a1").done
     assert one.shipper.log == [READ, ("kept back", N), READ, CREATE]
     assert guards == [True, False, True, False]
-    assert session.client(vinoshipper.CONNECTOR).http.guard is None
+    assert http.guard is None
 
 
 @pytest.mark.parametrize(
@@ -642,3 +650,58 @@ def test_o6_2_a_shipped_order_is_not_updated_whatever_its_status(one: Dispatch) 
     edit(one)
     one.sync()
     assert one.shipper.writes() == [CREATE]
+
+
+# --- what an answer leaves out, and what comes late -------------------------------------------------------------------
+
+
+def test_o6_3_an_answer_that_says_only_that_it_is_accepted_is_done(one: Dispatch, monkeypatch: Any) -> None:
+    create = one.shipper.create
+
+    def short(body: Any) -> Any:
+        create(body)
+        return Done(HeldOrder(N, "SUCCESS", None), 200)
+
+    monkeypatch.setattr(one.shipper, "create", short)
+    session = one.session()
+    assert sending.send(session, "a1").done
+    assert (one.shipper.log, session.counts["sent"], one.notes()) == ([READ, CREATE], 1, set())
+
+
+def test_o6_2_an_earlier_try_that_shows_late_is_ours_though_the_order_was_edited(one: Dispatch) -> None:
+    one.shipper.meta_fields, one.shipper.next = "dropped", ["lost_after"]
+    one.shipper.late_commit = True
+    one.sync()
+    one.shipper.veils[N] = (3, None)
+    to = {**one.shop.orders["a1"]["shipTo"], "zipCode": "94559"}
+    edit(one, shipTo=to)
+    for _ in range(5):
+        one.later(minutes=6)
+        one.sync()
+    assert one.stands() == ("failed", "number_taken"), "VS refuses the number, and does not show what has it"
+    one.later(hours=1)
+    one.sync()
+    assert (one.stands(), one.shipper.accepted) == (("sent", None), {"a1": [N]})
+
+
+def test_o6_2_a_write_that_never_gets_its_turn_is_left_to_the_next_sync(one: Dispatch, monkeypatch: Any) -> None:
+    def kept_back(body: Any) -> Any:
+        return NotReached(KeptBack("too old", system="vinoshipper", call="create"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.shipper, "create", kept_back)
+        one.sync()
+    assert (one.stands(), one.outcomes()) == (("sending", None), [("create", "not_reached")] * 5)
+    one.sync()
+    assert one.stands() == ("sent", None)
+
+
+def test_ruling_8_a_person_sends_what_an_unknown_sku_held_back_on_a_new_catalogue(one: Dispatch) -> None:
+    sold: list[str] = ["PN"]
+    one.shipper.catalogue = lambda: Catalogue(tuple(map(ShipperProduct, sold)), "products")  # type: ignore[method-assign]
+    session = one.session()
+    reads.read_catalogue_there(session)
+    sending.send(session, "a1")
+    assert one.stands() == ("failed", "unknown_sku")
+    sold.append("CAB-2020")
+    assert one.send(who="cli:ada").done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def hint(id: str | None, system: str = SHOP, kind: str = ORDER, event: str | Non
 
 
 @pytest.fixture
-def office(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Office]:
+def office(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Office:
     """An office whose windows are not looked at, but what is named is read."""
     found = open_office(monkeypatch, tmp_path)
 
@@ -68,7 +68,7 @@ def office(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Office]:
     monkeypatch.setattr(watching, "watch", watch)
     monkeypatch.setattr(after_sent, "look", lambda session, only=None: looked.append(only))
     looked.clear()
-    yield found
+    return found
 
 
 looked: list[Any] = []
