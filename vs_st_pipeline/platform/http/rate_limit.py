@@ -16,6 +16,8 @@ The clock is the monotonic one: all processes of a machine share it, and nothing
 one before its last restart) has another, so the file keeps the time by the wall clock as well, and a process that finds
 another machine's number reads that one. Between machines the rate is thus as exact as their clocks agree: where they
 alternate, the gap between two permits may be shorter by as much as the clocks differ.
+
+It is long because the file's number, its window and its marks are read and written under one lock, in one step.
 """
 
 from __future__ import annotations

@@ -64,6 +64,7 @@ class Write:
     reads: int = 0
     read_run: str | None = None
     missing: bool = False
+    shown: int = 0
     seq: int = 0
 
     @property
@@ -141,6 +142,12 @@ def count_shown(db: Db, write: Write) -> Write:
     after = replace(write, reads=0, read_run=None, missing=False)
     store(db, after)
     return after
+
+
+def count_unaccepted(db: Db, run: Run, write: Write) -> None:
+    """Count a read after an unknown update that shows the order unaccepted, as it may have been before; one a sync."""
+    if write.read_run != run.run_id:
+        store(db, replace(write, shown=write.shown + 1, read_run=run.run_id, reads=0, missing=False))
 
 
 def latest(db: Db, order_id: str, calls: Collection[str] = MAKING) -> Write | None:

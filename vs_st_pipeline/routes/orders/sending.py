@@ -180,7 +180,7 @@ class _Sending:
             return self._could_not_read(error)
         failpoint("read there")
         expected = verdict.payload.sent
-        call = self._decide(row, number, held)
+        call = self._decide(row, number, held, verdict.payload)
         if call is None:
             return self._took_what_stands(number, held)
         if call == outbox.CREATE and (ended := self._look_for_plain(number, order, expected)) is not None:
@@ -282,7 +282,7 @@ class _Sending:
 
     # --- reading there, deciding --------------------------------------------------------------------------------------
 
-    def _decide(self, row: OrderRow, number: str, held: HeldOrder | None) -> str | None:
+    def _decide(self, row: OrderRow, number: str, held: HeldOrder | None, payload: Payload) -> str | None:
         """Return how it is written (6.2): created, updated, or not, since what stands there says how it stands."""
         with self.run.open() as db, db.transaction():
             if held is None:
@@ -303,7 +303,9 @@ class _Sending:
             return None
         if last is not None and last.is_open:
             waited = self.run.now() - last.at >= self.session.settings.settle_wait
-            return outbox.UPDATE if last.call == outbox.UPDATE and waited else None
+            # The same once more alters nothing, even if it was taken and does not show yet; another body might.
+            same = last.body_hash == leaving.hash_of(payload.body) or last.shown >= outbox.READS
+            return outbox.UPDATE if last.call == outbox.UPDATE and waited and same else None
         again = last is not None and last.outcome in outbox.LEFT_NOTHING and (known or last.call == outbox.UPDATE)
         waits = known and row.state is not State.SENDING  # it failed before, and waited for its turn
         return outbox.UPDATE if self.failed_there or again or waits else None

@@ -429,7 +429,7 @@ class _Applying:
             return
         if self.write is not None:
             if self._is_unknown_update() and self.shows in (Shows.REFUSED, Shows.PENDING):
-                outbox.count_shown(self.db, self.write)
+                outbox.count_unaccepted(self.db, self.run, self.write)
             else:
                 self._end_open(Outcome.ADOPTED)
         elif (last := outbox.latest(self.db, self.row.order_id)) is not None:

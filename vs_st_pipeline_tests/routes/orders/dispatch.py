@@ -148,6 +148,7 @@ class Shipper:
     clock: Callable[[], datetime] = lambda: NOON
     _read: dict[str, tuple[float, HeldOrder | None]] = field(default_factory=dict)
     _sent_meta: dict[str, str] = field(default_factory=dict)
+    _taken: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     # --- reads ---
 
@@ -241,7 +242,8 @@ class Shipper:
                 return Done(there, 200)
             if self.put_accepted == "400":
                 return Conflict(400)
-            self.findings.append(f"altered {number}")
+            if body != self._taken.get(number):
+                self.findings.append(f"altered {number}")
             return Done(there, 200)
         return self._keep(number, body)
 
@@ -251,6 +253,7 @@ class Shipper:
             return RefusedWrite("COMPLIANCE", problems, True, http_status=400)
         before = self.held.get(number)
         made = self.order(number, body, status, problems)
+        self._taken[number] = body
         self._sent_meta[number] = str(body.get("metaFields", {}).get("c7_order_id", number))
         self.held[number] = made
         if self.late_commit:

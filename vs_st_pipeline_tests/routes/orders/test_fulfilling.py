@@ -1,4 +1,7 @@
-"""A shipped order is fulfilled once and its customer mailed once, whatever the shop answers (orders.md 7.2, 7.3)."""
+"""A shipped order is fulfilled once and its customer mailed once, whatever the shop answers (orders.md 7.2, 7.3).
+
+It is long because each thing that may stand at the shop, and each answer, is tried here.
+"""
 
 from __future__ import annotations
 

@@ -420,3 +420,18 @@ def test_o6_4_a_repeated_update_settles_the_one_before(one: Dispatch) -> None:
     one.later(minutes=11)
     one.sync()
     assert one.outcomes() == [("create", "done"), ("update", "missing"), ("update", "done")]
+
+
+def test_o13_an_update_with_other_contents_waits_for_three_reads_that_show_it_unaccepted(one: Dispatch) -> None:
+    one.shipper.trouble[N] = ("PENDING", VIOLATED)
+    one.sync()
+    one.shipper.trouble.clear()
+    edit(one)
+    one.shipper.next, one.shipper.late_commit, one.shipper.put_accepted = ["lost_after"], True, "updates"
+    one.sync()
+    one.shop.orders["a1"] |= {"giftMessage": "Cheers again", "updatedAt": "2026-12-01T20:40:00.000Z"}
+    for _ in range(2):
+        one.later(minutes=11)
+        one.sync()
+    assert (one.stands(), one.shipper.findings) == (("sent", None), [])
+    assert one.shipper.writes() == [CREATE, UPDATE]

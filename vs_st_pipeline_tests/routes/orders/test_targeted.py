@@ -145,6 +145,17 @@ def test_r49_a_hint_on_what_was_just_written_waits_but_for_what_matters(office: 
     assert office.reads() == ["HILLSIDE-1001"]
 
 
+def test_r49_whoever_mends_an_order_right_after_our_message_is_not_kept_waiting(office: Office) -> None:
+    office.add()
+    run = office.session().run
+    office.whole()
+    with office.db() as db, db.transaction():
+        db.execute("update synced.order_writes set system = ?, call = 'message'", [SHOP])
+        assert run.now() >= db.value('select max("at") from synced.order_writes')
+    office.reads()
+    assert sync(office, hint("a1")).left == {}
+
+
 def test_ruling_3_an_id_that_is_approved_has_the_order_judged_and_sent_again(office: Office) -> None:
     office.add()
     office.shipper.trouble["HILLSIDE-1001"] = ("AGE_VERIFICATION_FAILED", ())

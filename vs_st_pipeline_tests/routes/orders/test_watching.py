@@ -1,4 +1,7 @@
-"""What becomes of orders is seen with few requests, and many that are gone at once are not believed (3, 4.2, 9 b)."""
+"""What becomes of orders is seen with few requests, and many that are gone at once are not believed (3, 4.2, 9 b).
+
+It is long because each pass, each time of 4.2 and each answer that says nothing is tried here.
+"""
 
 from __future__ import annotations
 

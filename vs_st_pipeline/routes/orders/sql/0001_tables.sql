@@ -122,6 +122,7 @@ create table synced.order_writes (
     reads integer not null default 0,        -- since the try, that did not show it; one a sync
     read_run varchar,                        -- run of the last of them
     missing boolean not null default false,  -- three such reads, the third settle_wait or more after the try
+    shown integer not null default 0,        -- reads since an update that showed the order unaccepted; one a sync
     seq bigint not null default 0            -- their order
 );
 -- What was written of each order's fulfilment. One accepted POST per order at most, so one mail.
