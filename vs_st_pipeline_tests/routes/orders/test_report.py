@@ -66,6 +66,12 @@ def test_o8_failed_is_what_became_so_and_standing_failures_are_noted_and_open(of
     assert told["planned"]["noted"] == {"failed_before": 1}
 
 
+def test_r27_a_plan_that_says_what_would_fail_is_no_failure(office: Office) -> None:
+    add_elsewhere(office)
+    session = office.whole(dry_run=True)
+    assert (office.told()["planned"]["held"], session.report.rejected) == ({ELSEWHERE: 1}, 0)
+
+
 def test_o8_lists_show_who_failed_before_as_the_report_counts_it(office: Office) -> None:
     add_elsewhere(office)
 
