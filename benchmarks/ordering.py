@@ -13,8 +13,9 @@ import resource
 import sys
 import time
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from vs_st_pipeline.operations.settings import read_merchants
@@ -28,20 +29,37 @@ NAME = "orders"
 
 
 class Clock:
-    """The present, as it is said."""
+    """The present, as it is said, for whoever asks for the machine's clock."""
 
     def __init__(self) -> None:
         self.now = datetime.now(UTC)
 
-    def real(self) -> datetime:
-        """Return what the route takes for the machine's clock: UTC without zone."""
-        return self.now.replace(tzinfo=None)
-
     def everywhere(self) -> None:
-        """Let the route go by it wherever it asks for the machine's clock."""
+        """Let the route, and the shop's connector, go by it; what is timed within a request goes on as it is."""
+        present = self
+
+        class Said(datetime):
+            """A date-time whose now is what was said."""
+
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> Any:
+                return present.now.astimezone(tz)
+
+        class Time(ModuleType):
+            """The module `time`, but for the wall clock."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(time, name)
+
+            def time(self) -> float:
+                return present.now.timestamp()
+
         for name, module in list(sys.modules.items()):
-            if name.startswith("vs_st_pipeline.") and callable(getattr(module, "real_now", None)):
-                module.real_now = self.real  # type: ignore[attr-defined]
+            if name.startswith(("vs_st_pipeline.routes.orders", "vs_st_pipeline.connectors.commerce7")):
+                if getattr(module, "datetime", None) is datetime:
+                    module.datetime = Said  # type: ignore[attr-defined]
+                if getattr(module, "time", None) is time:
+                    module.time = Time("time")  # type: ignore[attr-defined]
 
 
 def main() -> None:

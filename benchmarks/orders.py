@@ -226,8 +226,8 @@ class Parcels:
 
 
 def _days(options: Options, folder: Path) -> Figures:
-    wineries = options.size("BENCH_ORDERS_WINERIES", WINERIES, 3)
-    hours = options.size("BENCH_ORDERS_HOURS", HOURS, 12)
+    wineries = options.size("BENCH_ORDERS_WINERIES", WINERIES, 2)
+    hours = options.size("BENCH_ORDERS_HOURS", HOURS, HOURS)
     told: dict[str, Figures] = {}
     with _world(folder, f"orders:1x{wineries}") as here:
         for side in (Theirs, Ours):

@@ -234,12 +234,17 @@ def _send(session: OrdersSession) -> None:
     """Send what an earlier try came to nothing of, and what is ready."""
     unsettled = settling.to_send_again(session, session.only)  # what came to nothing is written again (6.4)
     asked = SingleReads()
-    for ended in sending.each(session, [*unsettled, *judging.to_send(session)]):
-        session.judged.tried.add(ended.order_id)
-        if ended.error is None:
-            asked.went_well()
-        elif ended.error.system == SHIPPER:
-            asked.went_wrong(ended.order_id, ended.error)
-        if session.run.gives_way():  # a hinted order is not to wait for a club's whole run (R63)
-            break
+    try:
+        for ended in sending.each(session, [*unsettled, *judging.to_send(session)]):
+            session.judged.tried.add(ended.order_id)
+            if ended.error is None:
+                asked.went_well()
+            elif ended.error.system == SHIPPER:
+                asked.went_wrong(ended.order_id, ended.error)
+            if session.run.gives_way():  # a hinted order is not to wait for a club's whole run (R63)
+                break
+    except PipelineError as error:
+        if error.system == SHIPPER:
+            session.there = error  # whoever was not sent waits for the same reason: `auth`, `try_later` (4.2)
+        raise
     reads_of.ask_another(session, asked)

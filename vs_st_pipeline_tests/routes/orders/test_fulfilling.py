@@ -298,12 +298,13 @@ def test_r21_a_lost_or_older_ledger_mails_nobody_again(back: Returns, twice: boo
 @pytest.mark.slow
 @pytest.mark.parametrize("twice", [False, True])
 @pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("share", range(4))
 def test_o12_power_cuts_at_every_point_from_scan_to_delivered_mail_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, twice: bool, late: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, twice: bool, late: bool, share: int
 ) -> None:
-    cut, place = True, 0
+    cut, place = True, share - 3
     while cut:
-        place += 1
+        place += 4
         back = Returns(tmp_path / f"{place}")
         back.sent()
         back.shop.twice, back.shop.late = twice, late

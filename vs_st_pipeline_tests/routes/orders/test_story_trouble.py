@@ -33,11 +33,9 @@ def live_to(scene: Scene, step: str) -> Record:
         scene.sync()
         scene.shipper.clear_faults()
         return order
-    if step == "refused":
+    if step in ("refused", "kept back"):
         problem = {"code": "STATE_VOLUME", "type": "COMPLIANCE_VIOLATION"}
         scene.shipper.set_problems(scene.number(order), problem, merchant=scene.merchant)
-    if step == "kept back":
-        scene.change(order, items=[])
     scene.sync()
     acts: dict[str, tuple[Any, ...]] = {
         "label": (scene.label,), "scanned": (scene.scan,), "fulfilled": (scene.scan, None),
