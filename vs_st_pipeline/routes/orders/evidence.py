@@ -6,13 +6,15 @@ A row is committed before its line is written, and its line before the request l
 sent, and a line without a row (the database was lost, or an older one was put back) may have been: its row is put back
 (`recover`), and the order is read before anything is sent. How a write ended is added as a line without fsync: if that
 is lost, it is unknown, and read.
+
+Which orders were fulfilled stands there too: the shop shows that, unless somebody removed the fulfillment, and then a
+lost database would have the customer mailed again (7.2).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -25,7 +27,7 @@ from vs_st_pipeline.routes.orders.outbox import Outcome, Write
 from vs_st_pipeline.routes.orders.states import State
 from vs_st_pipeline.routes.orders.systems import SHIPPER
 
-NUMBER, ENDED = "number", "ended"
+NUMBER, ENDED, FULFILLED = "number", "ended", "fulfilled"
 _POSITION: Final = "evidence"
 _AT_ONCE: Final = 2_000  # lines that are taken in together
 
@@ -56,6 +58,12 @@ def append_end(run: Run, write: Write) -> None:
     EvidenceFile.of(run).append([line], durable=False)
 
 
+def append_fulfilled(run: Run, order_id: str, fulfillment_id: str | None, *, mailed: bool) -> None:
+    """Write down that the shop has taken our fulfillment of an order, before the ledger says so; with fsync."""
+    line = {"what": FULFILLED, "order_id": order_id, "fulfillment_id": fulfillment_id, "mailed": mailed}
+    EvidenceFile.of(run).append([{**line, "time": f"{run.now().isoformat()}Z"}])
+
+
 def recover(run: Run) -> int:
     """Put back what the database lacks of the file; returns how many writes. Under the sync lock, before all else.
 
@@ -71,7 +79,10 @@ def recover(run: Run) -> int:
     same = isinstance(before, list) and len(before) == 2 and before[0] == here[0] and before[1] <= here[1]
     numbers: dict[str, Line] = {}
     ends: dict[str, str] = {}
+    fulfilled: dict[str, Line] = {}
     for line in file.read(before[1] if same else 0):
+        if line.get("what") == FULFILLED and isinstance(line.get("order_id"), str):
+            fulfilled[line["order_id"]] = line
         send_id = line.get("send_id")
         if not isinstance(send_id, str):
             continue
@@ -81,12 +92,13 @@ def recover(run: Run) -> int:
             ends[send_id] = line["outcome"]
     found = 0
     with run.open() as db, db.transaction():
-        for ids in _portions(sorted(numbers)):
+        for ids in _portions(list(numbers)):  # as they were written: the last one is the newest
             lacking = set(ids) - outbox.known(db, ids)
             for send_id in ids:
                 if send_id in lacking:
                     _put_back(db, run, numbers[send_id], ends.get(send_id))
             found += len(lacking)
+        _put_back_fulfilled(db, run, fulfilled.values())
         ledger.keep_fact(db, run, _POSITION, here)
     return found
 
@@ -94,7 +106,12 @@ def recover(run: Run) -> int:
 def _put_back(db: Db, run: Run, line: Line, ended: str | None) -> None:
     order_id = str(line["order_id"])
     row = ledger.find(db, [order_id]).get(order_id)
-    if ended is None and row is not None and row.state in (State.SENT, State.VOIDED):
+    is_cancel = line["call"] == outbox.CANCEL
+    if (
+        ended is None
+        and row is not None
+        and row.state in ((State.VOIDED,) if is_cancel else (State.SENT, State.VOIDED))
+    ):
         ended = Outcome.ADOPTED  # what stands was read there
     at = datetime.fromisoformat(line["time"]).replace(tzinfo=None)
     seq = int(db.value("select coalesce(max(seq), 0) + 1 from synced.order_writes"))
@@ -102,8 +119,6 @@ def _put_back(db: Db, run: Run, line: Line, ended: str | None) -> None:
         line["send_id"], SHIPPER, line["call"], order_id, line["number"], "", at, run.run_id,
         outcome=ended, outcome_at=None if ended is None else run.now(), seq=seq,
     )  # fmt: skip
-    if write.call == outbox.CANCEL and ended is None:
-        write = replace(write, outcome=str(Outcome.MISSING), outcome_at=run.now())  # a read shows what became of it
     outbox.store(db, write)
     if row is None or row.state in (State.SENT, State.VOIDED):
         return
@@ -112,6 +127,21 @@ def _put_back(db: Db, run: Run, line: Line, ended: str | None) -> None:
         db, run, row, "settled", text, vs_number=row.vs_number or write.vs_number, looked_there=False,
         next_read_at=run.now() if row.state in (State.FAILED, State.NOT_REQUIRED) else row.next_read_at,
     )  # fmt: skip
+
+
+def _put_back_fulfilled(db: Db, run: Run, lines: Iterable[Line]) -> None:
+    for line in lines:
+        fulfillment_id, mailed = line.get("fulfillment_id"), line.get("mailed")
+        db.execute(
+            """insert or ignore into synced.fulfilments (order_id, outcome, fulfillment_id, mailed, written_at)
+               values (?, 'done', ?, ?, ?)""",
+            [
+                line["order_id"],
+                fulfillment_id if isinstance(fulfillment_id, str) else None,
+                mailed if isinstance(mailed, bool) else None,
+                run.now(),
+            ],
+        )
 
 
 def _is_whole(line: Line) -> bool:
