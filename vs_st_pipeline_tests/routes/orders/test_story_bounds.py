@@ -65,5 +65,6 @@ def test_o12_a_thousand_open_orders_take_at_most_45_requests_an_hour(scene: Scen
         scene.synced()
     scene.settings(refresh={**never, "open": "0s"})
     scene.synced()
+    print(f"1,000 open orders: {len(scene.journal(VINOSHIPPER))} requests at Vinoshipper in an hour")
     assert len(scene.journal(VINOSHIPPER)) <= 45, scene.asked(VINOSHIPPER)
     assert Counter(one["state"] for one in scene.listed().values()) == {"sent": 1000}
