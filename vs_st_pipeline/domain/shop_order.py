@@ -96,7 +96,8 @@ class ShopOrder:
     Attributes:
         id: as requests name it. number: as people know it (letters, digits, `-`).
         paid_at: `orderPaidDate`, else `orderSubmittedDate`, else `createdAt` (UTC without zone).
-        linked: ids of the orders that it names as linked. previous_id: the order that it refunds or exchanges.
+        linked: ids of the orders that it names as linked. linked_kinds: what it calls each of them (`Refund`).
+        previous_id: the order that it refunds or exchanges.
         customer: None where the answer had none.
         requested_ship_date: as it is written.
         taxes_adjusted: cents by which the taxes were changed by hand.
@@ -129,5 +130,6 @@ class ShopOrder:
     gift_message: str | None = None
     shipping_instructions: str | None = None
     linked: tuple[str, ...] = ()
+    linked_kinds: tuple[str | None, ...] = field(default=(), compare=False)
     previous_id: str | None = None
     fulfilments: tuple[ShopFulfilment, ...] = field(default=(), compare=False)

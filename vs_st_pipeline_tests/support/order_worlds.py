@@ -67,7 +67,7 @@ def _of_world(system: str, world: int) -> dict[str, Any]:
         chosen[name] = value
     if chosen.get("paid_key") == "Paid":  # refused under the other names, nothing goes; `proof/orders.py` has that too
         chosen["unknown_keys"] = "ignored"
-    if chosen.get("duplicate_lines") == "last_wins":  # both at once: `test_o6_2_an_order_whose_create_was_answered...`
+    if chosen.get("duplicate_lines") == "last_wins":  # both, and an answer that is lost: nobody can tell whose it is
         chosen["meta_fields"] = "echoed"
     return chosen
 

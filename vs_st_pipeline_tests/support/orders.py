@@ -59,6 +59,7 @@ ODD_THERE = {"problem_there", "missing_there", "gone_at_commerce7", "revived_the
 """Notes of a sent order that Vinoshipper does not show as accepted, or that the shop has no more."""
 OTHER_NOW = {"changed_after_sent", "differs_there", "gone_at_commerce7"}
 """Notes of an order that is not at Vinoshipper what the shop says now."""
+NUMBER_TAKEN = "number_taken"
 CALLS_ENDED = {"sent", "failed", "dropped"}
 HURRY = 20.0  # waits between tries are so many times shorter
 STREET, BORN, SAID = "1 Sample Street", "1980-05-17", ("Cheers,", "Leave with neighbor")
@@ -503,6 +504,10 @@ class Scene:
             if held["orderNumber"] not in ours or id not in orders or held.get("status") != "SUCCESS":
                 continue
             noted = set(listed.get(id, {}).get("noted") or ())
+            if listed.get(id, {}).get("code") == NUMBER_TAKEN:
+                noted |= (
+                    OTHER_NOW  # an alert says that what stands there is not what the shop sold, and why nothing goes
+                )
             odd = differences(orders[id], held, bundles)
             if "fees" in odd and "fees" in self._dropped():  # Vinoshipper knows no such key, and an alert says so
                 odd = {name: pair for name, pair in odd.items() if name not in ("fees", "total")}

@@ -189,6 +189,8 @@ def read_order(body: Any) -> ShopOrder:
     ):
         raise _unreadable("has parts of another form")
     options = body.get("selectedShippingOptions")
+    named = ((id_text(one.get("orderId")), _word(one.get("purchaseType"))) for one in _rows(body.get("linkedOrders")))
+    linked = [(found, kind) for found, kind in named if found]
     return ShopOrder(
         id=order_id,
         number=number,
@@ -225,7 +227,8 @@ def read_order(body: Any) -> ShopOrder:
         requested_ship_date=_text(options.get("requestedShipDate")) if isinstance(options, Mapping) else None,
         gift_message=_text(body.get("giftMessage")),
         shipping_instructions=_text(body.get("shippingInstructions")),
-        linked=tuple(found for one in _rows(body.get("linkedOrders")) if (found := id_text(one.get("orderId")))),
+        linked=tuple(order_id for order_id, _ in linked),
+        linked_kinds=tuple(kind for _, kind in linked),
         previous_id=id_text(body.get("previousOrderId")),
         fulfilments=tuple(_fulfilment(one) for one in _rows(body.get("fulfillments"))),
     )

@@ -40,12 +40,16 @@ def is_ours(held: HeldOrder, order_id: str, likes: Iterable[Expected]) -> bool:
 
 
 def is_anothers(held: HeldOrder, order_id: str, like: Expected) -> bool:
-    """Say whether the answer to a write shows that it is another order; one that shows little does not."""
+    """Say whether the answer to a write shows that it is another order; one that shows little does not.
+
+    It was not there a moment before, so one that goes to the same ZIP is ours, even if lines of it were lost: that is
+    told as a difference (6.6).
+    """
     if held.shop_order_id is not None:
         return held.shop_order_id != order_id
-    if held.zip5 is None and not held.quantities:
-        return False
-    return not compare.is_ours(like, held, order_id)
+    if held.zip5 is not None:
+        return not compare.goes_to_same_zip(like, held)
+    return bool(held.quantities) and not compare.is_ours(like, held, order_id)
 
 
 def looks_like(held: HeldOrder, order_id: str, like: Expected) -> bool:

@@ -41,7 +41,7 @@ def is_ours(order: ShopOrder | Mapping[str, Any], held: HeldOrder, order_id: str
     """
     if held.shop_order_id is not None:
         return held.shop_order_id == order_id
-    return _same_zip(order, held) and _same_quantities(order, held)
+    return goes_to_same_zip(order, held) and _same_quantities(order, held)
 
 
 def looks_like(order: ShopOrder | Mapping[str, Any], held: HeldOrder, order_id: str | None = None) -> bool:
@@ -54,10 +54,11 @@ def looks_like(order: ShopOrder | Mapping[str, Any], held: HeldOrder, order_id: 
     """
     if held.shop_order_id is not None:
         return held.shop_order_id == (order_id or (order.id if isinstance(order, ShopOrder) else None))
-    return _same_zip(order, held) or _same_quantities(order, held)
+    return goes_to_same_zip(order, held) or _same_quantities(order, held)
 
 
-def _same_zip(order: ShopOrder | Mapping[str, Any], held: HeldOrder) -> bool:
+def goes_to_same_zip(order: ShopOrder | Mapping[str, Any], held: HeldOrder) -> bool:
+    """Say whether both ship to the same ZIP code, by its five digits."""
     if isinstance(order, ShopOrder):
         ours = people.zip5(order.ship_to.zip_code) if order.ship_to else None
     else:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -81,7 +80,7 @@ def recover(run: Run) -> int:
             ends[send_id] = line["outcome"]
     found = 0
     with run.open() as db, db.transaction():
-        for ids in _portions(sorted(numbers)):
+        for ids in _portions(list(numbers)):  # as they were written: the last one is the newest
             lacking = set(ids) - outbox.known(db, ids)
             for send_id in ids:
                 if send_id in lacking:
@@ -94,7 +93,12 @@ def recover(run: Run) -> int:
 def _put_back(db: Db, run: Run, line: Line, ended: str | None) -> None:
     order_id = str(line["order_id"])
     row = ledger.find(db, [order_id]).get(order_id)
-    if ended is None and row is not None and row.state in (State.SENT, State.VOIDED):
+    is_cancel = line["call"] == outbox.CANCEL
+    if (
+        ended is None
+        and row is not None
+        and row.state in ((State.VOIDED,) if is_cancel else (State.SENT, State.VOIDED))
+    ):
         ended = Outcome.ADOPTED  # what stands was read there
     at = datetime.fromisoformat(line["time"]).replace(tzinfo=None)
     seq = int(db.value("select coalesce(max(seq), 0) + 1 from synced.order_writes"))
@@ -102,8 +106,6 @@ def _put_back(db: Db, run: Run, line: Line, ended: str | None) -> None:
         line["send_id"], SHIPPER, line["call"], order_id, line["number"], "", at, run.run_id,
         outcome=ended, outcome_at=None if ended is None else run.now(), seq=seq,
     )  # fmt: skip
-    if write.call == outbox.CANCEL and ended is None:
-        write = replace(write, outcome=str(Outcome.MISSING), outcome_at=run.now())  # a read shows what became of it
     outbox.store(db, write)
     if row is None or row.state in (State.SENT, State.VOIDED):
         return

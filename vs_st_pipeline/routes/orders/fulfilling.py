@@ -26,6 +26,7 @@ from vs_st_pipeline.domain.shop_order import ShopFulfilment, ShopOrder
 from vs_st_pipeline.domain.single_reads import SingleReads, gap_after
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import after_sent, ledger, outbox
+from vs_st_pipeline.routes.orders import reads as reads_of
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.money import is_above_zero, whole
 from vs_st_pipeline.routes.orders.outbox import Outcome, Write
@@ -172,19 +173,21 @@ def parcel_of(db: Db, row: OrderRow) -> Parcel | None:
 # --- what stands at the shop --------------------------------------------------------------------------------------
 
 
-def ours_of(parcel: Parcel, order: ShopOrder, dates: Collection[str] = ()) -> ShopFulfilment | None:
+def ours_of(parcel: Parcel, order: ShopOrder, written: Write | None = None) -> ShopFulfilment | None:
     """Return the fulfilment that tells of this parcel: by one of our numbers, or, if we have none, by our date.
 
     Args:
-        dates: further dates that we have written, as they were written.
+        written: a write in doubt, which told the numbers and the date that were known then.
     """
-    numbers = {one.casefold() for one in parcel.numbers}
+    about = json.loads(written.about) if written is not None else {}
+    numbers = {one.casefold() for one in (*parcel.numbers, *about.get("numbers", ()))}
     for one in order.fulfilments:
         if numbers & {number.strip().casefold() for number in one.tracking_numbers}:
             return one
-    if numbers:
-        return None
-    known = {_instant(date) for date in (parcel.date, *dates)}
+    dates = [] if parcel.numbers else [parcel.date]
+    if "date" in about and not about.get("numbers"):
+        dates.append(about["date"])
+    known = {_instant(date) for date in dates}
     return next((one for one in order.fulfilments if one.at and _instant(one.at) in known), None)
 
 
@@ -282,7 +285,7 @@ class _Fulfilling:
         return spent < self.run.merchant.give_up_after.total_seconds() and not self.run.stop()
 
     def _read(self) -> ShopOrder | None:
-        """Read the order, and its linked ones that are not held; None: it is gone."""
+        """Read the order, and its linked ones that are not held; None: it is gone, or one of these waits."""
         at = time.monotonic()
         order = reading.read_one(self.run, self.session.shop, self.order_id, "fulfil")
         if order is None:
@@ -291,7 +294,17 @@ class _Fulfilling:
                     ledger.act(db, self.run, self.order_id, "changed", "Commerce7 does not show it any more")
             return None
         self.session.reads[self.order_id] = at
-        return order
+        return order if self._knows_linked(order) else None
+
+    def _knows_linked(self, order: ShopOrder) -> bool:
+        """Read linked orders that are not held: nobody is mailed about an order that is wholly refunded (7.3)."""
+        with self.run.open() as db:
+            lacking = [one for one in stored.unheld(db, order.linked) if one != order.id]
+        for one in lacking:
+            found = reading.read_one(self.run, self.session.shop, one, "linked")
+            if found is None and not reads_of.is_surely_gone(self.session, order, one):
+                return False
+        return True
 
     def _judge(self, order: ShopOrder) -> bool:
         """Do what this read asks for; returns whether it has to be read and judged once more at once."""
@@ -300,7 +313,7 @@ class _Fulfilling:
             if self._is_done(db):
                 return False
             unknown = next(reversed(outbox.open_writes(db, (outbox.FULFIL,), self.order_id)), None)
-            found = ours_of(self.parcel, order, _dates(unknown))
+            found = ours_of(self.parcel, order, unknown)
             if found is None and unknown is not None and not self._settles(db, unknown, order):
                 return False
             if found is not None:
@@ -509,9 +522,3 @@ def _note_removed(
     elif ledger.note(db, session.run, order_id, "removed_there"):
         ledger.act(db, session.run, order_id, "fulfilment", "somebody removed the fulfillment at Commerce7")
     db.execute("update synced.fulfilments set removed = ? where order_id = ?", [not is_there, order_id])
-
-
-def _dates(write: Write | None) -> list[str]:
-    """Return the date that a write told."""
-    date = json.loads(write.about).get("date") if write is not None else None
-    return [date] if isinstance(date, str) else []

@@ -54,6 +54,7 @@ _HARMLESS: Final = frozenset(
 )
 """Keys that no rule reads after which an order is not required: such a verdict stands without them."""
 _BY_CUSTOMER: Final = frozenset({"no_email", "no_name"})
+STOOD_STILL: Final = "stood_still"  # fact: when the ledger knew of something last, before it stood still for long
 FIRST_SYNC: Final = "first_seen_in_first_sync"  # fact: orders first seen up to then are looked for, whatever their code
 
 
@@ -87,6 +88,29 @@ def begin(session: OrdersSession) -> None:
         if ledger.fact(db, FIRST_SYNC) is None:
             with db.transaction():
                 ledger.keep_fact(db, run, FIRST_SYNC, "open")
+        _doubt_what_may_be_older(run, db)
+
+
+def _doubt_what_may_be_older(run: Run, db: Db) -> None:
+    """Note which orders were seen before this ledger stood still: it may be an older one that was put back.
+
+    Then a person may have kept them back since, so that is read back at the shop before they are sent (6, crash table).
+    """
+    now, last = run.now(), db.value(_LAST_KNOWN)
+    if last is None or timedelta(0) <= now - last <= LATE_FIND:
+        return
+    known = ledger.fact(db, STOOD_STILL)
+    if db.value(
+        """select 1 from synced.orders where list_contains(['waiting', 'failed', 'not_required'], state)
+               and not looked_back and first_seen_at <= $last and ($known is null or first_seen_at > $known) limit 1""",
+        {"last": last, "known": None if known is None else datetime.fromisoformat(known)},
+    ):
+        with db.transaction():
+            ledger.keep_fact(db, run, STOOD_STILL, last.isoformat())
+
+
+_LAST_KNOWN: Final = """select max("at") from (
+    select max("at") as "at" from synced.order_activity union all select max(done_at) from raw.commerce7_passes)"""
 
 
 def judge(session: OrdersSession) -> None:
@@ -277,7 +301,8 @@ class _Judging:
             cases = self._load([case.id for case in cases])
             for case in cases:
                 if case.order is not None:
-                    case.absent |= gone.intersection(case.order.linked)
+                    order, lacking = case.order, gone.intersection(case.order.linked)
+                    case.absent |= {one for one in lacking if reads.is_surely_gone(self.session, order, one)}
                 self.decide(case)
         for case in cases:
             self._read_customer(case)
@@ -535,12 +560,22 @@ def look_at(session: OrdersSession, asked: SingleReads, order_id: str) -> bool |
 
 
 def _look_back(session: OrdersSession) -> None:
-    """Read "Don't Send" back from the shop, once, for orders that are to be sent and were first seen late (4.1)."""
+    """Read "Don't Send" back from the shop, once, for orders that are to be sent and were first seen late (4.1).
+
+    Also for those that were seen before the ledger stood still: somebody may have put an older one back.
+    """
     run, settings = session.run, session.settings
     if settings.messages == "off" or session.there is not None:
         return
-    for one in session.judged.oldest_first()[: settings.send_at_most]:
-        if one.looked_back or one.first_seen_at - one.paid_at <= LATE_FIND:
+    with run.open() as db:
+        told: Any = ledger.fact(db, STOOD_STILL)
+    doubted = datetime.min if told is None else datetime.fromisoformat(told)
+    left = settings.send_at_most  # an order that is kept back makes room for the next one, which is asked about too
+    for one in session.judged.oldest_first():
+        if left <= 0:
+            return
+        left -= 1
+        if one.looked_back or (one.first_seen_at - one.paid_at <= LATE_FIND and one.first_seen_at > doubted):
             continue
         try:
             said = messages.read_back(session, one.order_id)
@@ -549,7 +584,7 @@ def _look_back(session: OrdersSession) -> None:
         except Refused as error:
             if error.http_status != 404:
                 raise
-            return
+            said = None  # nothing of this order, which says nothing of the others
         with run.open() as db, db.transaction():
             row = ledger.find(db, [one.order_id])[one.order_id]
             if said != DONT_SEND_MESSAGE:
@@ -560,6 +595,7 @@ def _look_back(session: OrdersSession) -> None:
             record(session, db, replace(case, row=replace(row, looked_back=True)), session.judged.key)
             db.execute("delete from planned.vinoshipper_orders where order_id = ?", [one.order_id])
             del session.judged.ready[one.order_id]
+            left += 1
 
 
 def to_send(session: OrdersSession) -> list[str]:

@@ -6,7 +6,7 @@ Data flow: both systems -> raw.commerce7_orders, raw.vinoshipper_products, raw.c
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.commerce7 import products, reading
@@ -16,12 +16,14 @@ from vs_st_pipeline.domain.shop_order import ShopOrder
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import hinting
+from vs_st_pipeline.routes.orders import hinting, ledger, linked
 from vs_st_pipeline.routes.orders.session import OrdersSession, is_down
 from vs_st_pipeline.routes.orders.systems import SHIPPER, SHOP
+from vs_st_pipeline.routes.orders.texts import word
 
 HINT, LINKED, SINGLE = "hint", "linked", "paid"  # which read first showed an order, as raw names it
 READ_SECONDS: Final = 120.0  # 3: a read of this sync that is younger is not made again
+GONE_AFTER: Final = timedelta(minutes=15)  # between two 404s of an order that may be a refund (as routes.md R23)
 SMALLEST: Final = 0.8  # 3: a catalogue of fewer than this share of the last one is not believed
 
 
@@ -44,6 +46,25 @@ def read_order(session: OrdersSession, reads: SingleReads, order_id: str, by: st
     reads.went_well()
     session.reads[order_id] = at
     return found
+
+
+def is_surely_gone(session: OrdersSession, order: ShopOrder, linked_id: str) -> bool:
+    """Say whether an order that another one names, and that answered 404 just now, is nothing to wait for.
+
+    It may be a refund that the shop does not show yet, and then what it takes back would be sent. So it has to have
+    answered so `GONE_AFTER` ago as well, but where the order says that it is neither refund nor exchange.
+    """
+    kinds = dict(zip(order.linked, order.linked_kinds, strict=False))
+    if kinds.get(linked_id) and linked.TYPES.get(word(kinds[linked_id])):
+        return True
+    run, name = session.run, f"linked_not_there:{linked_id}"
+    with run.open() as db, db.transaction():
+        first, now = ledger.fact(db, name), run.now()
+        since = now if first is None else datetime.fromisoformat(first)
+        if first is None or since > now:
+            ledger.keep_fact(db, run, name, now.isoformat())
+            return False
+        return now - since >= GONE_AFTER
 
 
 def ask_another(session: OrdersSession, asked: SingleReads) -> None:

@@ -233,7 +233,9 @@ class _Sending:
             )
         self.absent |= {row[0] for row in known}
         for order_id in lacking:
-            if order_id not in self.absent and self._read_one(order_id, "linked") is None:
+            if order_id in self.absent or self._read_one(order_id, "linked") is not None:
+                continue
+            if reads.is_surely_gone(self.session, order, order_id):
                 self.absent.add(order_id)
 
     def _judge(self, order: ShopOrder) -> tuple[OrderRow, Known, Verdict]:
@@ -291,11 +293,13 @@ class _Sending:
             known = standing.is_known(db, number)
             ours = held is not None and self._is_ours(db, row, held)
         if held is None:
-            if last is None or last.outcome in outbox.LEFT_NOTHING or last.missing:
+            if last is None or last.outcome in outbox.LEFT_NOTHING:
                 return outbox.CREATE
-            # A person, or other contents, want it again, and the other order that had the number is gone.
-            gone = last.outcome == Outcome.CONFLICT and row.code == ThereCode.NUMBER_TAKEN
-            return outbox.CREATE if gone else None
+            # It stood there once: three reads without it are enough only where it is known that it was not accepted
+            # (4.2), or a person wants it. A sync that knows it from the evidence alone never makes it again.
+            was_taken = last.outcome in (Outcome.DONE, Outcome.ADOPTED)
+            wanted = self.failed_there or self.who is not None
+            return outbox.CREATE if last.missing and (wanted or not was_taken) else None
         if not ours:
             return None
         shown = standing.shows(held, ours=True)

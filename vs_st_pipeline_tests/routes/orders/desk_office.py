@@ -14,7 +14,7 @@ import pytest
 from vs_st_pipeline.connectors.commerce7 import gaps, landing, products, reading
 from vs_st_pipeline.connectors.commerce7.order_record import read_order
 from vs_st_pipeline.connectors.commerce7.passes import PassesRead
-from vs_st_pipeline.domain.errors import Forbidden, PipelineError
+from vs_st_pipeline.domain.errors import Forbidden, PipelineError, Refused
 from vs_st_pipeline.domain.order_desk import Catalogue, ShipperProduct
 from vs_st_pipeline.routes.orders import alerts, fulfilling, messages, stages, sync, watching
 from vs_st_pipeline.routes.orders.reads import real_now
@@ -27,13 +27,15 @@ from vs_st_pipeline_tests.routes.orders.dispatch import Dispatch, Shipper, Shop
 class Till(Shop):
     """The shop. lists: ids that the passes show; None: all. lacking: keys that rows of a list lack.
 
-    said: first lines of our app's last message, by order id; None: the app may not read them.
+    said: first lines of our app's last message, by order id; None: the app may not read them. unsaid: ids of orders
+        that are answered by 404, since nobody said anything of them.
     """
 
     lists: set[str] | None = None
     lacking: tuple[str, ...] = ()
     share: tuple[int, int] = (0, 0)
     said: dict[str, str] | None = field(default_factory=dict)
+    unsaid: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     http: Any = None
 
@@ -108,6 +110,8 @@ def open_office(monkeypatch: pytest.MonkeyPatch, folder: Any, **settings: Any) -
         office.shop.asked.append(order_id)
         if office.shop.said is None:
             raise Forbidden("not yours", system="commerce7", call="app_syncs", http_status=403)
+        if order_id in office.shop.unsaid:
+            raise Refused("no messages", system="commerce7", call="app_syncs", http_status=404)
         return office.shop.said.get(order_id)
 
     monkeypatch.setattr(reading, "read_passes", passes)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.domain.errors import BadKey
-from vs_st_pipeline_tests.routes.orders.dispatch import PowerCut, power
+from vs_st_pipeline_tests.routes.orders.dispatch import PowerCut, power, shop_order
 from vs_st_pipeline_tests.routes.orders.returning import Returns
 
 UNKNOWN = ("lost_before", "lost_after", "hollow")
@@ -164,6 +164,34 @@ def test_o7_2_what_is_fulfilled_in_part_goes_with_what_remains(back: Returns) ->
     back.back()
     (post,) = back.shop.posts
     assert (post["whole"], post["items"]) == (False, [{"sku": "CAB-2020", "quantityFulfilled": 1}])
+
+
+def test_o7_3_a_refund_that_is_not_held_is_read_before_anybody_is_mailed(back: Returns) -> None:
+    refund = shop_order(
+        "r1", "1009", purchaseType="Refund", previousOrderId="a1", total=-9500,
+        items=[{**shop_order()["items"][0], "quantity": -2}],
+    )  # fmt: skip
+    linked = [{"orderId": "r1", "purchaseType": "Refund"}]
+    back.shop.orders["a1"] |= {"linkedOrders": linked, "updatedAt": "2026-12-01T20:30:00.000Z"}
+    scanned(back)
+    back.back()
+    assert back.shop.posts == [], "the refund does not show yet"
+    back.shop.orders["r1"] = refund
+    back.back()
+    assert (len(back.shop.posts), back.count_mails()) == (1, 0)
+
+
+def test_o6_4_a_fulfilment_in_doubt_that_told_no_numbers_is_ours_by_its_date_when_they_come(back: Returns) -> None:
+    scanned(back, None)
+    back.back()
+    back.later(hours=7)
+    back.shop.next, back.shop.late = ["lost_after"], True
+    back.back()
+    back.shipper.goes(back.there(), "SHIPPED", "1Z1")
+    for _ in range(3):
+        back.later(minutes=11)
+        back.back()
+    assert (back.fulfilled(), len(back.shop.posts), back.count_mails()) == ("done", 1, 1)
 
 
 @pytest.mark.parametrize("why", ["late", "cancelled", "refunded"])

@@ -286,6 +286,46 @@ def test_o7_4_without_messages_nothing_is_read_back_and_all_else_goes_on(office:
     assert office.shop.asked == ([] if how == "off" else ["a1"])
 
 
+def test_o4_1_whoever_moves_up_because_another_is_kept_back_is_read_back_too(office: Office) -> None:
+    office.settings["send_at_most"] = 1
+    for n in (1, 2, 3):
+        office.add(order_id=f"a{n}", number=f"100{n}", orderPaidDate=f"2026-12-01T1{n}:00:00.000Z")
+    office.shop.said = {"a1": "Don't Send", "a2": "Don't Send"}
+    office.whole()
+    assert [office.stands(f"a{n}") for n in (1, 2, 3)] == [
+        *[("not_required", "dont_send")] * 2, ("sent", None),
+    ]  # fmt: skip
+    assert office.shop.asked == ["a1", "a2", "a3"]
+
+
+def test_o6_dont_send_is_read_back_where_the_ledger_stood_still_and_may_be_an_older_one(office: Office) -> None:
+    office.add(orderPaidDate="2026-12-01T19:50:00.000Z", shipTo={**shop_order()["shipTo"], "zipCode": "1"})
+    office.whole()
+    office.shop.said = {"a1": "Don't Send"}
+    office.later(minutes=16)
+    office.add(orderPaidDate="2026-12-01T19:50:00.000Z", updatedAt="2026-12-01T20:10:00.000Z")
+    office.whole()
+    assert (office.stands(), office.shop.asked) == (("not_required", "dont_send"), ["a1"])
+
+
+def test_o4_1_nothing_is_read_back_where_syncs_went_on(office: Office) -> None:
+    office.add(orderPaidDate="2026-12-01T19:50:00.000Z", shipTo={**shop_order()["shipTo"], "zipCode": "1"})
+    office.whole()
+    office.later(minutes=14)
+    office.add(orderPaidDate="2026-12-01T19:50:00.000Z", updatedAt="2026-12-01T20:10:00.000Z")
+    office.whole()
+    assert (office.stands(), office.shop.asked) == (("sent", None), [])
+
+
+def test_o4_1_an_order_without_messages_does_not_keep_others_from_being_read_back(office: Office) -> None:
+    for n in (1, 2):
+        office.add(order_id=f"a{n}", number=f"100{n}", orderPaidDate=f"2026-12-01T1{n}:00:00.000Z")
+    office.shop.said = {"a2": "Don't Send"}
+    office.shop.unsaid = {"a1"}
+    office.whole()
+    assert (office.stands("a1"), office.stands("a2")) == (("sent", None), ("not_required", "dont_send"))
+
+
 # --- who waits, and why ----------------------------------------------------------------------------------------------
 
 

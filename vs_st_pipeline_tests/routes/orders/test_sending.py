@@ -23,6 +23,7 @@ from vs_st_pipeline.domain.order_desk import (
     Problem,
     RefusedWrite,
     ShipperProduct,
+    UnknownOutcome,
 )
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
 from vs_st_pipeline.routes.orders import ledger, reads, sending
@@ -411,6 +412,27 @@ def test_o6_3_an_answer_under_another_number_is_never_followed_by_another_create
     assert (one.stands(), one.shipper.writes()) == (("failed", "number_taken"), [CREATE])
 
 
+def test_o6_4_after_an_answer_under_another_number_one_read_without_it_lets_nobody_create_again(one: Dispatch) -> None:
+    one.shipper.late_commit, one.shipper.duplicate_number = True, "second_order"
+    create = one.shipper.create
+    one.shipper.create = lambda body: (create(body), UnknownOutcome("another_record", 200))[1]  # type: ignore[method-assign]
+    one.send()
+    one.send(who="cli:ada")
+    one.send(who="cli:ada")
+    assert (one.shipper.writes(), one.shipper.accepted) == ([CREATE], {"a1": [N]})
+    assert one.stands() == ("sent", None)
+
+
+def test_o6_6_what_answers_a_create_ships_to_our_zip_and_lost_a_line_is_ours_and_differs(one: Dispatch) -> None:
+    one.shipper.meta_fields = "dropped"
+    keep = one.shipper.order
+    one.shipper.order = lambda *a, **k: replace(keep(*a, **k), quantities={"CAB-2020": 1})  # type: ignore[method-assign]
+    one.send()
+    assert (one.stands(), one.notes()) == (("sent", None), {"differs_there"})
+    one.sync()
+    assert (one.stands(), one.shipper.writes()) == (("sent", None), [CREATE])
+
+
 def test_o6_4_not_reached_is_read_and_sent_again_in_the_same_sync(
     one: Dispatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -557,6 +579,22 @@ def test_o4_1_a_refund_that_is_linked_and_not_held_is_read_before_anything_is_se
     one.shop.orders["a1"] |= {"linkedOrders": [{"orderId": "r1"}], "updatedAt": "2026-12-01T20:00:00.000Z"}
     one.send()
     assert (one.stands(), one.shipper.writes()) == (("not_required", "refunded"), [])
+
+
+@pytest.mark.parametrize(("kind", "waits"), [("Refund", True), (None, True), ("Exchange", True), ("Regular", False)])
+def test_o4_1_a_linked_order_that_answers_404_may_be_a_refund_that_does_not_show_yet(
+    one: Dispatch, kind: str | None, waits: bool
+) -> None:
+    named = {"orderId": "r1", "purchaseType": kind}
+    one.shop.orders["a1"] |= {"linkedOrders": [named], "updatedAt": "2026-12-01T20:00:00.000Z"}
+    one.send()
+    assert one.stands() == (("waiting", "try_later") if waits else ("sent", None))
+    one.later(minutes=14)
+    one.send()
+    assert (one.shipper.writes() == []) == waits
+    one.later(minutes=1)
+    one.send()
+    assert (one.stands(), one.shipper.writes()) == (("sent", None), [CREATE]), "it is not there for good"
 
 
 # --- people -----------------------------------------------------------------------------------------------------------

@@ -422,6 +422,50 @@ def test_o6_4_a_repeated_update_settles_the_one_before(one: Dispatch) -> None:
     assert one.outcomes() == [("create", "done"), ("update", "missing"), ("update", "done")]
 
 
+def test_r35_what_was_taken_before_a_loss_is_never_made_again_by_a_sync(one: Dispatch) -> None:
+    one.send()
+    one.lose_file()
+    held = one.shipper.held.pop(N)
+    for _ in range(5):
+        one.sync()
+        one.later(minutes=11)
+    assert (one.stands(), one.shipper.writes()) == (("waiting", "try_later"), [CREATE])
+    one.shipper.held[N] = held
+    one.sync()
+    assert (one.stands(), one.shipper.writes()) == (("sent", None), [CREATE])
+
+
+def test_r35_the_last_line_of_an_order_is_its_newest_write(one: Dispatch) -> None:
+    lines = EvidenceFile(one.warehouse.folder("hillside") / "orders.evidence.jsonl")
+    line = {"what": "number", "order_id": "a1", "number": N, "call": "create", "time": "2026-12-01T20:00:00Z"}
+    lines.append([
+        {**line, "send_id": "run-9"}, {"what": "ended", "order_id": "a1", "send_id": "run-9", "outcome": "refused"},
+        {**line, "send_id": "run-10"},
+    ])  # fmt: skip
+    one.lose_file()
+    one.sync()
+    assert (one.outcomes(), one.shipper.writes()) == ([("create", "refused"), ("create", None)], [])
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_r35_a_cancellation_in_doubt_is_in_doubt_after_a_loss_too(one: Dispatch, older: bool) -> None:
+    one.send()
+    copy = one.copy()
+    one.shipper.cancel_late, one.shipper.second_cancel = True, "second_negative"
+    one.void()
+    if older:
+        one.put_back(copy)
+        evidence.recover(one.session().run)
+    else:
+        one.shipper.veils[N] = (3, one.shipper.veils[N][1])
+        one.lose_file()
+        one.sync()
+    assert one.stands() == ("sent", None)
+    for _ in range(3):
+        one.void()
+    assert (one.shipper.cancels, one.stands()) == ({N: 1}, ("voided", None))
+
+
 def test_o13_an_update_with_other_contents_waits_for_three_reads_that_show_it_unaccepted(one: Dispatch) -> None:
     one.shipper.trouble[N] = ("PENDING", VIOLATED)
     one.sync()

@@ -362,9 +362,6 @@ def test_o4_2_a_sent_order_that_the_shop_has_no_more_is_told(scene: Scene) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True, reason="6.2: an order whose create was answered with our number is told to be another's"
-)
 def test_o6_2_an_order_whose_create_was_answered_is_ours_whatever_a_read_shows(scene: Scene) -> None:
     """Vinoshipper drops meta fields and merges lines away; the create was answered 2xx with our number, and waits."""
     scene.shipper.set_switches({

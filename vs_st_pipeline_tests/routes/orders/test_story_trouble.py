@@ -127,6 +127,49 @@ def test_o6_an_older_database_that_is_put_back_sends_and_mails_nothing_twice(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("evidence", [False, True])
+def test_o6_what_a_person_kept_back_stays_kept_back_when_an_older_database_is_put_back(
+    scene: Scene, evidence: bool
+) -> None:
+    order = scene.place("PINOT22", shipTo={"zipCode": "1"})
+    scene.sync()
+    scene.keep("old")
+    scene.orders("dont-send", order)
+    scene.sync()
+    scene.later(hours=3)
+    scene.change(order, shipTo={"zipCode": "95472"})
+    scene.put_back("old", evidence=evidence)
+    scene.sync()
+    assert (scene.stands(order), scene.accepted(order)) == (("not_required", "dont_send"), [])
+
+
+@pytest.mark.slow
+def test_o6_a_cancellation_in_doubt_is_not_repeated_when_an_older_database_is_put_back(scene: Scene) -> None:
+    scene.settings(on_refund="void")
+    order = scene.place("PINOT22")
+    scene.sync()
+    scene.keep("old")
+    scene.shipper.set_switches({"cancel_shows": "after_2_reads", "second_cancel": "second_negative"})
+    scene.refund(order)
+    scene.sync()
+    scene.put_back("old")
+    for _ in range(4):
+        scene.sync()
+        scene.later(minutes=11)
+    assert (scene.stands(order), len(scene.shipper.cancellations(scene.merchant))) == (("voided", None), 1)
+
+
+@pytest.mark.slow
+def test_o7_3_nobody_is_mailed_about_a_refund_that_no_pass_has_shown_yet(scene: Scene) -> None:
+    order = scene.place("PINOT22")
+    scene.sync()
+    scene.refund(order)
+    scene.scan(order)
+    scene.orders("check", order)
+    assert (scene.show(order)["fulfilment"]["mailed"], scene.mails(order)) == (False, [])
+
+
+@pytest.mark.slow
 def test_o6_two_installations_send_nothing_twice(scene: Scene) -> None:
     other = Scene(scene.box, scene.folder / "other")
     other.folder.mkdir()
