@@ -36,6 +36,7 @@ from vs_st_pipeline.routes.orders import ledger, messages, outbox, reads, rules,
 from vs_st_pipeline.routes.orders.knowing import DONT_SEND, dropped_keys
 from vs_st_pipeline.routes.orders.known import Known
 from vs_st_pipeline.routes.orders.ledger import OrderRow
+from vs_st_pipeline.routes.orders.rows import put
 from vs_st_pipeline.routes.orders.rules import Verdict
 from vs_st_pipeline.routes.orders.session import Judged, OrdersSession, Ready
 from vs_st_pipeline.routes.orders.staging import BEFORE_START, Staged
@@ -470,16 +471,13 @@ def _plan(db: Db, run: Run, case: Case, verdict: Verdict) -> None:
     assert payload is not None
     row = case.row
     there = row is not None and row.state is State.FAILED and row.code in BY_SHIPPER
-    db.execute(
-        """insert or replace into planned.vinoshipper_orders
-               (order_id, vs_number, action, body_hash, lines, total, run_id, planned_at)
-           values (?, ?, ?, ?, ?, ?, ?, ?)""",
-        [
-            *(case.id, payload.number, "update" if there else "create"),
-            *(sha256(encode(payload.body) or b"").hexdigest(), json.dumps(payload.sent.get("lines"), default=str)),
-            *(payload.sent.get("money", {}).get("total"), run.run_id, run.now()),
-        ],
-    )
+    planned = {
+        "order_id": case.id, "vs_number": payload.number, "action": "update" if there else "create",
+        "body_hash": sha256(encode(payload.body) or b"").hexdigest(),
+        "lines": json.dumps(payload.sent.get("lines"), default=str),
+        "total": payload.sent.get("money", {}).get("total"), "run_id": run.run_id, "planned_at": run.now(),
+    }  # fmt: skip
+    put(db, "planned.vinoshipper_orders", "order_id", planned)
 
 
 def _forget_planned(db: Db, session: OrdersSession) -> None:

@@ -136,7 +136,7 @@ class _Sending:
     def send(self) -> Ended:
         with self.run.open() as db:
             row = ledger.find(db, [self.order_id]).get(self.order_id)
-            last = outbox.latest(db, self.order_id)
+            last = None if self.who is None else outbox.latest(db, self.order_id)
         if row is None:
             return Ended(self.order_id, None)
         if row.state in (State.SENT, State.VOIDED):
@@ -348,10 +348,11 @@ class _Sending:
 
     def _look_for_plain(self, number: str, order: ShopOrder, sent: Mapping[str, Any]) -> Ended | None:
         """Look for the bare number before a first create: the shop's own app may have sent it (6.2)."""
-        with self.run.open() as db:
-            first = outbox.latest(db, self.order_id) is None
-        if not first or self.session.settings.also_look_for != "plain":
+        if self.session.settings.also_look_for != "plain":
             return None
+        with self.run.open() as db:
+            if outbox.latest(db, self.order_id) is not None:
+                return None
         try:
             held = self.session.desk.look(order.number, within=LOOKED_WITHIN)
         except PipelineError as error:
