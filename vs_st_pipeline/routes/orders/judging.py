@@ -560,40 +560,73 @@ def look_at(session: OrdersSession, asked: SingleReads, order_id: str) -> bool |
 def _look_back(session: OrdersSession) -> None:
     """Read "Don't Send" back from the shop, once, for orders that are to be sent and were first seen late (4.1).
 
-    Also for those that were seen before the ledger stood still: somebody may have put an older one back.
+    Also for those that were seen before the ledger stood still: somebody may have put an older one back. All that a
+    club run may need are more than the first ones should wait for: the rest is asked about when its turn comes.
     """
-    run, settings = session.run, session.settings
+    run, settings, judged = session.run, session.settings, session.judged
     if settings.messages == "off" or session.there is not None:
         return
     with run.open() as db:
         told: Any = ledger.fact(db, STOOD_STILL)
     doubted = datetime.min if told is None else datetime.fromisoformat(told)
     left = settings.send_at_most  # an order that is kept back makes room for the next one, which is asked about too
-    for one in session.judged.oldest_first():
+    asked = 0
+    for one in judged.oldest_first():
         if left <= 0:
-            return
+            break
         left -= 1
         if one.looked_back or (one.first_seen_at - one.paid_at <= LATE_FIND and one.first_seen_at > doubted):
             continue
+        if asked >= MOST_READS:
+            judged.asks_back.add(one.order_id)
+            continue
+        asked += 1
         try:
-            said = messages.read_back(session, one.order_id)
+            left += _is_kept_back(session, one.order_id)
         except Forbidden:
             return  # this app may not read messages: all else goes on (7.4)
-        except Refused as error:
-            if error.http_status != 404:
-                raise
-            said = None  # nothing of this order, which says nothing of the others
-        with run.open() as db, db.transaction():
-            row = ledger.find(db, [one.order_id])[one.order_id]
-            if said != DONT_SEND_MESSAGE:
-                ledger.store(db, replace(row, looked_back=True))
-                continue
-            case = Case(staging.find(db, [one.order_id])[one.order_id], row, None)
-            case.verdict = Verdict(State.NOT_REQUIRED, DONT_SEND)
-            record(session, db, replace(case, row=replace(row, looked_back=True)), session.judged.key)
-            db.execute("delete from planned.vinoshipper_orders where order_id = ?", [one.order_id])
-            del session.judged.ready[one.order_id]
-            left += 1
+
+
+def may_go(session: OrdersSession, order_id: str) -> bool:
+    """Say, right before its send, whether an order that was not asked about yet (`_look_back`) may still go.
+
+    Raises:
+        PipelineError: the shop does not say it.
+    """
+    asks = session.judged.asks_back
+    if order_id not in asks:
+        return True
+    asks.discard(order_id)
+    try:
+        return not _is_kept_back(session, order_id)
+    except Forbidden:
+        asks.clear()
+        return True
+
+
+def _is_kept_back(session: OrdersSession, order_id: str) -> bool:
+    """Read what was said of an order at the shop; say whether it is "Don't Send", which is recorded then.
+
+    Raises:
+        Forbidden: this app may not read messages. PipelineError: the shop does not say it.
+    """
+    try:
+        said = messages.read_back(session, order_id)
+    except Refused as error:
+        if error.http_status != 404:
+            raise
+        said = None  # nothing of this order, which says nothing of the others
+    with session.run.open() as db, db.transaction():
+        row = ledger.find(db, [order_id])[order_id]
+        if said != DONT_SEND_MESSAGE:
+            ledger.store(db, replace(row, looked_back=True))
+            return False
+        case = Case(staging.find(db, [order_id])[order_id], row, None)
+        case.verdict = Verdict(State.NOT_REQUIRED, DONT_SEND)
+        record(session, db, replace(case, row=replace(row, looked_back=True)), session.judged.key)
+        db.execute("delete from planned.vinoshipper_orders where order_id = ?", [order_id])
+        del session.judged.ready[order_id]
+        return True
 
 
 def to_send(session: OrdersSession) -> list[str]:

@@ -93,8 +93,13 @@ def send(
         return _Sending(session, order_id, frozenset(accept), who).send()
 
 
-def each(session: OrdersSession, order_ids: Iterable[str]) -> Iterator[Ended]:
+def each(
+    session: OrdersSession, order_ids: Iterable[str], may_go: Callable[[str], bool] = lambda _: True
+) -> Iterator[Ended]:
     """Send orders one after the other, each once; one that cannot be read stops nobody, many are the system's trouble.
+
+    Args:
+        may_go: asked before each of them; one that may not is passed over.
 
     Raises:
         PipelineError: as `send`, or too many reads in a row have failed (routes.md R40).
@@ -102,6 +107,8 @@ def each(session: OrdersSession, order_ids: Iterable[str]) -> Iterator[Ended]:
     ids = list(dict.fromkeys(order_ids))
     asked = SingleReads(len(ids))
     for order_id in ids:
+        if not may_go(order_id):
+            continue
         ended = send(session, order_id)
         yield ended
         if ended.error is None:
