@@ -106,7 +106,10 @@ def select(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: 
         pairs += [replace(one, several=len(own) > 1) for one in own]
         if not own and not every:
             tell(f"{merchant.id}: {' and '.join(names) or 'every route'} is off{_why(merchant)}, so nothing is done")
-    return [*pairs, *(Pair(name, first, None, error) for name, error in found.bad)]
+    for bad in found.bad:
+        means = [route for route in routes.ROUTES if route.name in bad.routes and (not names or route.name in names)]
+        pairs += [Pair(bad.name, route, None, bad.error, several=len(means) > 1) for route in means or [first]]
+    return pairs
 
 
 def select_one_route(
@@ -141,8 +144,11 @@ def select_one_route(
                 tell(f"{merchant.id}: {route.name} is off{_why(merchant)}, so nothing is done")
             continue
         pairs.append(Pair(merchant.id, route, merchant, faults_of(merchant).get(route.name)))
-    first = next((route for route in routes.ROUTES if can(route) and name in (None, route.name)), routes.ROUTES[0])
-    return [*pairs, *(Pair(merchant_id, first, None, error) for merchant_id, error in found.bad)]
+    knowing = [route for route in routes.ROUTES if can(route) and name in (None, route.name)] or [routes.ROUTES[0]]
+    for bad in found.bad:
+        means = [route for route in knowing if route.name in bad.routes]
+        pairs.append(Pair(bad.name, (means or knowing)[0], None, bad.error))
+    return pairs
 
 
 def chosen_route(merchant: Merchant, name: str | None, can: Callable[[Route], object], what: str) -> Route:
@@ -192,14 +198,23 @@ class _Found:
     """Merchants of the file, and entries that were named but cannot be used."""
 
     merchants: list[Merchant]
-    bad: list[tuple[str, BadSettings]]
+    bad: list[_Bad]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bad:
+    """A named merchant that nothing can be done with: its name, why, and the routes that it means."""
+
+    name: str
+    error: BadSettings
+    routes: Collection[str] = ()
 
 
 def _find(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool) -> _Found:
     check_named(ids, more_ids, every)
     found = read_settings()
     if every:
-        return _Found(list(found.enabled), [(name_of_bad(bad), bad.error) for bad in found.bad])
+        return _Found(list(found.enabled), [_Bad(name_of_bad(bad), bad.error, bad.routes) for bad in found.bad])
     return _named(found, list(dict.fromkeys([*ids, *more_ids])))
 
 
@@ -252,10 +267,9 @@ def _named(found: MerchantsFile, ids: list[str]) -> _Found:
         if merchant is not None and merchant.enabled:
             selection.merchants.append(merchant)
         elif merchant is not None:
-            selection.bad.append(
-                (merchant_id, BadSettings(f"{merchant_id} is disabled in {found.path}: set enabled: true"))
-            )
-        selection.bad.extend((merchant_id, entry.error) for entry in bad)
+            error = BadSettings(f"{merchant_id} is disabled in {found.path}: set enabled: true")
+            selection.bad.append(_Bad(merchant_id, error, merchant.routes))
+        selection.bad.extend(_Bad(merchant_id, entry.error, entry.routes) for entry in bad)
     for entry in found.bad:
         if entry.id not in ids:
             tell(f"warning: {entry.error.message}")

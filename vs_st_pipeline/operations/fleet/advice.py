@@ -35,14 +35,19 @@ LATE_WITHOUT_ERROR = "See whether sync_schedule is switched on and its runs get 
 
 def what_to_do_unread(records: str) -> str:
     """Return what a person should do about records that cannot be read; `records` is the route's word for many."""
-    what = records.removesuffix("s")
-    return f"`vs-st check` names the records and what cannot be seen; `vs-st why` says what it means for a {what}."
+    what = _one(records)
+    return f"`vs-st check` names the records and what cannot be seen; `vs-st why` says what it means for {what}."
 
 
 def what_to_do_refused(records: str) -> str:
     """Return what a person should do about refused records; `records` is the route's word for many."""
-    what = records.removesuffix("s")
-    return f"`vs-st why` says of a {what} what was refused and what to do; `vs-st retry` tries at once."
+    what = _one(records)
+    return f"`vs-st why` says of {what} what was refused and what to do; `vs-st retry` tries at once."
+
+
+def _one(records: str) -> str:
+    one = records.removesuffix("s")
+    return f"an {one}" if one[:1] in "aeiou" else f"a {one}"
 
 
 def what_to_do(error: Error) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -318,7 +318,7 @@ def read_fleet(
         )
         for merchant, route in shown
     ]  # fmt: skip
-    return Fleet(now, late_after, (*stands, *(_broken(file, bad) for bad in file.bad)))
+    return Fleet(now, late_after, (*stands, *(one for bad in file.bad for one in _broken(file, bad))))
 
 
 def _has_row(merchant: Merchant, route: Route) -> bool:
@@ -328,14 +328,16 @@ def _has_row(merchant: Merchant, route: Route) -> bool:
     return has_route(merchant, route) or route.name in at_rest(merchant)
 
 
-def _broken(file: MerchantsFile, bad: BadMerchant) -> MerchantHealth:
+def _broken(file: MerchantsFile, bad: BadMerchant) -> Iterator[MerchantHealth]:
     name = bad.id or f"(line {bad.line})"
     if bad.id and file.get(bad.id):
         name = f"{bad.id} (line {bad.line})"  # the file has the id twice, and the other entry is good
     error = Error(BadSettings.kind, bad.error.message)
-    return MerchantHealth(
-        name, bad.name, BROKEN, says=error.message, do=WHAT_TO_DO[error.kind], status=FAILED, error=error
-    )
+    for route in bad.routes or (DEFAULT_ROUTE,):
+        yield MerchantHealth(
+            name, bad.name, BROKEN, says=error.message, do=WHAT_TO_DO[error.kind], status=FAILED, error=error,
+            route=route,
+        )  # fmt: skip
 
 
 def _health_of(

@@ -228,6 +228,7 @@ class BadMerchant:
         name: None where the entry has none.
         whole_file: it is a file: which merchants it lists is not known.
         sketch: what can be read of the entry; None where its `webhooks` cannot be.
+        routes: names of those that it means, in the order of the table; empty where that is not known.
     """
 
     id: str | None
@@ -236,6 +237,7 @@ class BadMerchant:
     name: str | None = None
     whole_file: bool = False
     sketch: Sketch | None = None
+    routes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -340,8 +342,9 @@ def _read_entries(
             good.append(reader.read(entry))
         except BadSettings as error:
             # Without the traceback: its frames hold the environment, secrets included, and some code may print them.
-            sketch = reader.sketch(entry)
-            bad.append(BadMerchant(merchant_id, entry.line, error.with_traceback(None), name, sketch=sketch))
+            sketch, means = reader.sketch(entry), reader.routes_of(entry)
+            error = error.with_traceback(None)
+            bad.append(BadMerchant(merchant_id, entry.line, error, name, sketch=sketch, routes=means))
     for stem, why in files.unreadable:
         merchant_id = stem if ID_FORM.fullmatch(stem) and stem not in owners else None
         bad.append(BadMerchant(merchant_id, _line_of(why), why.with_traceback(None), whole_file=True))
@@ -585,7 +588,8 @@ class _EntryReader:
         except SettingsFault as error:  # the sections are looked at all the same: what comes first in the file is told
             wrong.append(error)
         named = {name for name in self._house.models if name in own}
-        had = [route for route in self._house.routes if all(need & named for need in route.needs)]
+        had = self._had(named)
+        begun = [route for route in self._house.routes if route.name in named and route not in had]
         sections, faults = self._sections(entry, own, named | {route.top_level or "" for route in had}, reading)
         self._compare(entry, own, sections, faults, _says_enabled(entry) if base is None else base.enabled)
         if not had:
@@ -593,8 +597,11 @@ class _EntryReader:
         if base is None or not had:
             raise _first([*wrong, *faults.values()])
         at_fault = {route.name: fault for route in had if (fault := _fault_of(route, named, faults)) is not None}
+        for route in begun:  # who names a route's own section means the route: what it lacks fails it
+            at_fault[route.name] = _first([*_faults_of(route, named, faults), self._lacks(entry, route, named)])
         off = self._off(base, had, sections)
-        if len(at_fault) == len(had) and at_fault.keys() - base.paused - off.keys():  # what is at rest fails nothing
+        meant = [*had, *begun]
+        if len(at_fault) == len(meant) and at_fault.keys() - base.paused - off.keys():  # what is at rest fails nothing
             _raise_all(at_fault.values())
         on = [route for route in had if route.name not in {*at_fault, *base.paused, *off}]
         return Merchant(
@@ -606,13 +613,26 @@ class _EntryReader:
             base.keep_raw_bodies,
             base.webhooks,
             routes=tuple(route.name for route in on),
-            paused=base.paused & {route.name for route in had},
+            paused=base.paused & {route.name for route in meant},
             off=off,
             faults={name: fault.with_traceback(None) for name, fault in at_fault.items()},
             sections=sections,
             doubts=(*self._doubts(own, named, had, faults), *self._doubts_of_routes(had, sections)),
             _unusable={self._house.models[name]: fault.with_traceback(None) for name, fault in faults.items()},
         )
+
+    def routes_of(self, entry: Node) -> tuple[str, ...]:
+        """Return the routes that an entry means, however broken it is: that it has or begins, else the nearest."""
+        try:
+            named = set(entry.children()) & self._house.models.keys()
+        except BadSettings:
+            return ()
+        had = self._had(named)
+        meant = tuple(route.name for route in self._house.routes if route in had or route.name in named)
+        return meant or ((self._nearest(named).name,) if named else ())
+
+    def _had(self, named: set[str]) -> list[RouteNeeds]:
+        return [route for route in self._house.routes if all(not need.isdisjoint(named) for need in route.needs)]
 
     def sketch(self, entry: Node) -> Sketch | None:
         """Return what can be read of an entry that cannot be used."""
@@ -774,11 +794,16 @@ def _fault_of(route: RouteNeeds, named: set[str], faults: Mapping[str, SettingsF
     Also where another section would do in its place: who names several destinations means all of them, and one that is
     quietly left out would be missed by nobody.
     """
+    wrong = _faults_of(route, named, faults)
+    return _first(wrong) if wrong else None
+
+
+def _faults_of(route: RouteNeeds, named: set[str], faults: Mapping[str, SettingsFault]) -> list[SettingsFault]:
     used = {name for need in route.needs for name in need} & named
     wrong = [fault for name, fault in faults.items() if name in used]
     if route.top_level is not None and route.top_level in faults:
         wrong.append(faults[route.top_level])
-    return _first(wrong) if wrong else None
+    return wrong
 
 
 def _first(faults: Iterable[SettingsFault]) -> SettingsFault:

@@ -11,7 +11,7 @@ from vs_st_pipeline.pipeline.route import BadArguments, DryRun, Question, Retry
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.files import Warehouse
-from vs_st_pipeline.routes.orders import acting, finding, plan_lines, products, retry, show, sync, told
+from vs_st_pipeline.routes.orders import acting, finding, notes, plan_lines, products, retry, show, sync, told
 from vs_st_pipeline.routes.orders.sentences import CODES
 from vs_st_pipeline.routes.orders.states import NOTES, State
 from vs_st_pipeline.routes.orders.systems import NAME, SHOP
@@ -78,8 +78,14 @@ def _condition(run: Run, typed: Typed) -> tuple[str, Record]:
     if (note := typed["noted"]) is not None:
         if note not in NOTES:
             raise BadArguments(f"there is no such note; there are {', '.join(NOTES)}")
-        where.append("order_id in (select n.order_id from synced.order_notes as n where n.note = $note)")
-        given["note"] = note
+        if note == notes.FAILED_BEFORE and run.file().exists():
+            with run.open() as db:
+                condition, values = notes.failed_before(db)
+            where.append(f"({condition})")
+            given |= values
+        else:
+            where.append("order_id in (select n.order_id from synced.order_notes as n where n.note = $note)")
+            given["note"] = note
     if (since := typed["since"]) is not None:
         where.append("paid_at >= $since")
         given["since"] = _since(run, since)

@@ -33,7 +33,10 @@ def count(session: OrdersSession, db: Db) -> None:
     told.standing = int(db.value("select count(*) from synced.orders where state = ?", [State.FAILED]))
     told.waiting = (told.standing, len(unsettled))
     unreadable = told.noted["unreadable"]
-    told.noted.update(notes.counts(db, {str(one) for one in tally.of("failed")}))
+    failed_now = {str(one) for one in tally.of("failed")}
+    told.noted.update(notes.counts(db, failed_now))
+    if not session.run.dry_run:
+        notes.keep_failed_now(db, session.run, failed_now)
     if told.noted["gap"]:
         told.noted["gap"] = len(gaps.standing(db))
     told.noted["unreadable"] = max(unreadable, told.noted["unreadable"] - unreadable)

@@ -6,6 +6,9 @@ A row is committed before its line is written, and its line before the request l
 sent, and a line without a row (the database was lost, or an older one was put back) may have been: its row is put back
 (`recover`), and the order is read before anything is sent. How a write ended is added as a line without fsync: if that
 is lost, it is unknown, and read.
+
+Which orders were fulfilled stands there too: the shop shows that, unless somebody removed the fulfillment, and then a
+lost database would have the customer mailed again (7.2).
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from vs_st_pipeline.routes.orders.outbox import Outcome, Write
 from vs_st_pipeline.routes.orders.states import State
 from vs_st_pipeline.routes.orders.systems import SHIPPER
 
-NUMBER, ENDED = "number", "ended"
+NUMBER, ENDED, FULFILLED = "number", "ended", "fulfilled"
 _POSITION: Final = "evidence"
 _AT_ONCE: Final = 2_000  # lines that are taken in together
 
@@ -55,6 +58,12 @@ def append_end(run: Run, write: Write) -> None:
     EvidenceFile.of(run).append([line], durable=False)
 
 
+def append_fulfilled(run: Run, order_id: str, fulfillment_id: str | None, *, mailed: bool) -> None:
+    """Write down that the shop has taken our fulfillment of an order, before the ledger says so; with fsync."""
+    line = {"what": FULFILLED, "order_id": order_id, "fulfillment_id": fulfillment_id, "mailed": mailed}
+    EvidenceFile.of(run).append([{**line, "time": f"{run.now().isoformat()}Z"}])
+
+
 def recover(run: Run) -> int:
     """Put back what the database lacks of the file; returns how many writes. Under the sync lock, before all else.
 
@@ -70,7 +79,10 @@ def recover(run: Run) -> int:
     same = isinstance(before, list) and len(before) == 2 and before[0] == here[0] and before[1] <= here[1]
     numbers: dict[str, Line] = {}
     ends: dict[str, str] = {}
+    fulfilled: dict[str, Line] = {}
     for line in file.read(before[1] if same else 0):
+        if line.get("what") == FULFILLED and isinstance(line.get("order_id"), str):
+            fulfilled[line["order_id"]] = line
         send_id = line.get("send_id")
         if not isinstance(send_id, str):
             continue
@@ -86,6 +98,7 @@ def recover(run: Run) -> int:
                 if send_id in lacking:
                     _put_back(db, run, numbers[send_id], ends.get(send_id))
             found += len(lacking)
+        _put_back_fulfilled(db, run, fulfilled.values())
         ledger.keep_fact(db, run, _POSITION, here)
     return found
 
@@ -114,6 +127,21 @@ def _put_back(db: Db, run: Run, line: Line, ended: str | None) -> None:
         db, run, row, "settled", text, vs_number=row.vs_number or write.vs_number, looked_there=False,
         next_read_at=run.now() if row.state in (State.FAILED, State.NOT_REQUIRED) else row.next_read_at,
     )  # fmt: skip
+
+
+def _put_back_fulfilled(db: Db, run: Run, lines: Iterable[Line]) -> None:
+    for line in lines:
+        fulfillment_id, mailed = line.get("fulfillment_id"), line.get("mailed")
+        db.execute(
+            """insert or ignore into synced.fulfilments (order_id, outcome, fulfillment_id, mailed, written_at)
+               values (?, 'done', ?, ?, ?)""",
+            [
+                line["order_id"],
+                fulfillment_id if isinstance(fulfillment_id, str) else None,
+                mailed if isinstance(mailed, bool) else None,
+                run.now(),
+            ],
+        )
 
 
 def _is_whole(line: Line) -> bool:

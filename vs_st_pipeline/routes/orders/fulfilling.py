@@ -24,8 +24,9 @@ from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.order_desk import NotReached, RefusedWrite, UnknownOutcome
 from vs_st_pipeline.domain.shop_order import ShopFulfilment, ShopOrder
 from vs_st_pipeline.domain.single_reads import SingleReads, gap_after
+from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import after_sent, ledger, outbox
+from vs_st_pipeline.routes.orders import after_sent, evidence, ledger, outbox
 from vs_st_pipeline.routes.orders import reads as reads_of
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.money import is_above_zero, whole
@@ -429,6 +430,8 @@ class _Fulfilling:
         known = {one.id for one in before.fulfilments}
         found = ours_of(self.parcel, made) if made else None
         found = found or next((one for one in made.fulfilments if one.id not in known), None) if made else None
+        evidence.append_fulfilled(self.run, self.order_id, found.id if found else None, mailed=mail)
+        failpoint("fulfilled")
         with self.run.open() as db, db.transaction():
             outbox.end(db, self.run, write, Outcome.DONE, http_status=answer.http_status)
             told = "mailed to the customer" if mail else "nobody is mailed"

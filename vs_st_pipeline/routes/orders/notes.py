@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from vs_st_pipeline.domain.phone import mask_email, mask_phone
+from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import ledger, sentences
 from vs_st_pipeline.routes.orders.states import NOTES, Stage, State
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 STUCK: Final = "stuck"
 STUCK_AFTER: Final = timedelta(days=90)
 FAILED_BEFORE: Final = "failed_before"
+_FAILED_NOW: Final = "failed_now"
 UNREADABLE: Final = "unreadable"
 
 
@@ -42,6 +44,40 @@ def counts(db: Db, failed_now: Collection[Any] = ()) -> Counter[str]:
         )
     )
     return Counter({word: found[word] for word in NOTES if found[word]})
+
+
+def keep_failed_now(db: Db, run: Run, order_ids: Collection[str]) -> None:
+    """Remember which orders became failed in this run: all others that stand failed are noted `failed_before`."""
+    kept = ledger.fact(db, _FAILED_NOW)
+    newer = db.value(
+        """select 1 from synced.orders where state = ?
+           and updated_at > (select max("at") from synced.order_facts where name = ?)""",
+        [str(State.FAILED), _FAILED_NOW],
+    )
+    if kept != sorted(order_ids) or newer is not None:
+        ledger.keep_fact(db, run, _FAILED_NOW, sorted(order_ids))
+
+
+def failed_before(db: Db) -> tuple[str, dict[str, Any]]:
+    """Return the condition that names who failed before the last run and stands, and its values."""
+    return (
+        """state = $failed and not list_contains($failed_now::varchar[], order_id)
+           and updated_at <= (select max("at") from synced.order_facts where name = $fact)""",
+        {"failed": str(State.FAILED), "failed_now": ledger.fact(db, _FAILED_NOW) or [], "fact": _FAILED_NOW},
+    )
+
+
+def shown(db: Db, order_ids: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return the notes of these orders as they are shown, by order and word: what each says."""
+    found = ledger.notes_of(db, order_ids)
+    where, given = failed_before(db)
+    stand = db.rows(
+        f"select order_id from synced.orders where {where} and list_contains($ids::varchar[], order_id)",
+        {**given, "ids": sorted(order_ids)},
+    )
+    for (order_id,) in stand:
+        found.setdefault(order_id, {})[FAILED_BEFORE] = ""
+    return found
 
 
 def look(session: OrdersSession) -> None:

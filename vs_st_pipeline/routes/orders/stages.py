@@ -85,6 +85,7 @@ def end(session: OrdersSession) -> None:
     told.parts = dict(session.failed_parts)
     told.add_up()
     if run.dry_run:
+        told.rejected = 0  # orders were judged, none was refused: a plan that says so is no failure
         return
     _keep_learned(session)
     alerts.look(session)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from vs_st_pipeline.domain.phone import mask_email, mask_phone
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import ledger
+from vs_st_pipeline.routes.orders import ledger, notes
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.sentences import sentence
 from vs_st_pipeline.routes.orders.states import MESSAGES, State
@@ -38,7 +38,7 @@ def masked(text: str | None) -> str | None:
     return _PHONE.sub(lambda found: mask_phone(found[0]), text)
 
 
-def in_short(row: OrderRow, notes: Mapping[str, str]) -> Record:
+def in_short(row: OrderRow, noted: Mapping[str, str]) -> Record:
     """Return an order as `orders list --json` shows it."""
     return {
         "order_id": row.order_id,
@@ -49,7 +49,7 @@ def in_short(row: OrderRow, notes: Mapping[str, str]) -> Record:
         "code": row.code,
         "compliance": row.compliance,
         "stage": row.stage,
-        "noted": list(notes),
+        "noted": list(noted),
         "paid_at": time_of(row.paid_at),
         "sent_at": time_of(row.sent_at),
         "updated_at": time_of(row.updated_at),
@@ -58,13 +58,13 @@ def in_short(row: OrderRow, notes: Mapping[str, str]) -> Record:
 
 def in_full(db: Db, row: OrderRow) -> Record:
     """Return an order as `orders show --json` shows it."""
-    notes = ledger.notes_of(db, [row.order_id]).get(row.order_id, {})
+    noted = notes.shown(db, [row.order_id]).get(row.order_id, {})
     shown = db.row("select packages from staged.shipments where vs_number = ?", [row.vs_number])
     written = db.row(
         "select outcome, fulfillment_id, mailed, written_at from synced.fulfilments where order_id = ?", [row.order_id]
     ) or (None, None, None, None)
     return {
-        **in_short(row, notes),
+        **in_short(row, noted),
         "problems": problems_of(row.problems),
         "sent": json.loads(row.sent) if row.sent else {},
         "packages": [_package(one) for one in (json.loads(shown[0]) if shown else [])],
@@ -120,8 +120,8 @@ def find_orders(db: Db, where: str, given: Mapping[str, Any], limit: int) -> lis
         given,
     )
     found = ledger.find(db, [row[0] for row in rows])
-    notes = ledger.notes_of(db, found)
-    return [in_short(found[row[0]], notes.get(row[0], {})) for row in rows]
+    noted = notes.shown(db, found)
+    return [in_short(found[row[0]], noted.get(row[0], {})) for row in rows]
 
 
 def unlisted(db: Db, order_id: str) -> Record | None:

@@ -135,12 +135,14 @@ Read = Callable[..., MerchantsFile]
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    def read_text(*lines: str, top: str = "", environ: dict[str, str] | None = None) -> MerchantsFile:
+    def read_text(
+        *lines: str, top: str = "", environ: dict[str, str] | None = None, house: House = HOUSE
+    ) -> MerchantsFile:
         """Read a file whose first merchant, `hill` on line 2, has these lines, from line 3 on."""
         entry = "".join(f"    {line}\n" for line in lines)
         path = tmp_path / "merchants.yaml"
         path.write_text(f"merchants:\n  - id: hill\n{entry}{GOOD}{top}")
-        return read_by(path, ENV if environ is None else environ, HOUSE)
+        return read_by(path, ENV if environ is None else environ, house)
 
     return read_text
 
@@ -259,6 +261,33 @@ def test_r1_what_no_route_uses_spoils_nothing_and_its_fault_is_told(read: Read) 
 def test_r1_a_merchant_without_a_route_is_told_what_it_lacks(read: Read, lines: tuple[str, ...], said: str) -> None:
     (bad,) = read(*lines).bad
     assert bad.error.message.startswith(f"merchants.yaml, {said}")
+
+
+def test_r1_who_names_a_route_s_own_section_means_the_route_and_what_it_lacks_fails_it_alone(read: Read) -> None:
+    """orders.md 2: `orders` without one of the sections is `config`, naming it, whatever else the merchant has."""
+    house = House(HOUSE.sections, (RouteNeeds("mail", (frozenset({"mail"}),)), HOUSE.routes[1]))
+    merchant = read(MAIL, NEWS, house=house).merchants[0]
+    assert merchant.routes == ("mail",)
+    assert {name: fault.message for name, fault in merchant.faults.items()} == {
+        "news": "merchants.yaml, line 2: shop.key is missing; write env:NAME or file:PATH"
+    }
+
+
+@pytest.mark.parametrize(
+    ("lines", "routes"),
+    [
+        ((SHOP, CRM, "news: {mode: 5}"), ("news",)),
+        ((SHOP, MAIL, NEWS, "enabled: 5"), ("gifts", "news")),
+        ((CRM, NEWS), ("news",)),
+        ((MAIL,), ("gifts",)),
+        ((), ()),
+    ],
+)
+def test_r4_an_entry_that_cannot_be_used_still_says_which_routes_it_means(
+    read: Read, lines: tuple[str, ...], routes: tuple[str, ...]
+) -> None:
+    (bad,) = read(*lines).bad
+    assert bad.routes == routes
 
 
 # --- R2: one strict reader for all ---

@@ -226,6 +226,25 @@ def test_o7_2_what_was_removed_there_is_not_written_again(back: Returns) -> None
     assert (len(back.shop.posts), "removed_there" in back.notes()) == (1, True)
 
 
+@pytest.mark.parametrize("loss", ["file", "older copy"])
+def test_o7_2_what_was_removed_there_is_not_written_again_after_a_loss_either(back: Returns, loss: str) -> None:
+    scanned(back)
+    older = back.copy()
+    back.back()
+    back.shop.orders["a1"] |= {"fulfillments": [], "fulfillmentStatus": "Not Fulfilled"}
+    for one in back.shop.orders["a1"]["items"]:
+        one["quantityFulfilled"] = 0
+    if loss == "file":
+        back.lose_file()
+    else:
+        back.put_back(older)
+    for _ in range(3):
+        back.later(hours=2)
+        back.sync()
+        back.back()
+    assert (len(back.shop.posts), back.count_mails(), back.stands()) == (1, 1, ("sent", None))
+
+
 # --- answers ------------------------------------------------------------------------------------------------------
 
 

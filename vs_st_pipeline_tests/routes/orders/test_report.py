@@ -9,7 +9,9 @@ import pytest
 
 from vs_st_pipeline.domain.errors import BadKey, TryLater
 from vs_st_pipeline.pipeline.once.schedule import read_next_due
-from vs_st_pipeline.routes.orders import due
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.orders import due, notes
+from vs_st_pipeline.routes.orders import told as telling
 from vs_st_pipeline.routes.orders.report import new_report
 from vs_st_pipeline_tests.routes.orders.desk_office import Office, open_office
 
@@ -62,6 +64,32 @@ def test_o8_failed_is_what_became_so_and_standing_failures_are_noted_and_open(of
     told = office.told()
     assert (told["synced"]["failed"], told["open"], session.report.rejected) == (0, 1, 0)
     assert told["planned"]["noted"] == {"failed_before": 1}
+
+
+def test_r27_a_plan_that_says_what_would_fail_is_no_failure(office: Office) -> None:
+    add_elsewhere(office)
+    session = office.whole(dry_run=True)
+    assert (office.told()["planned"]["held"], session.report.rejected) == ({ELSEWHERE: 1}, 0)
+
+
+def test_o8_lists_show_who_failed_before_as_the_report_counts_it(office: Office) -> None:
+    add_elsewhere(office)
+
+    def noted(db: Db) -> list[list[str]]:
+        where, given = notes.failed_before(db)
+        found: list[list[str]] = [one["noted"] for one in telling.find_orders(db, "true", {}, 9)]
+        assert len(telling.find_orders(db, where, given, 9)) == found.count(["failed_before"])
+        return found
+
+    office.whole()
+    with office.db() as db:
+        assert noted(db) == [[]]
+        for _ in range(2):
+            office.whole()
+            assert noted(db) == [["failed_before"]]
+        office.shop.orders["a1"]["shipTo"] |= {"zipCode": "95472"}
+        office.whole()
+        assert noted(db) == [[]]
 
 
 def test_o8_what_failed_and_was_sent_in_one_sync_did_not_fail(office: Office) -> None:
