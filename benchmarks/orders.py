@@ -1,18 +1,21 @@
-"""A day and a half of orders at wineries, the same under faults, a club run, and a tick over 300 wineries, over HTTPS.
+"""Days of orders at wineries, orders under faults, a club run, and a tick over 300 wineries, over HTTPS.
 
 Peer: `benchmarks/naive_orders.py`, which does the same work at the same times against the same stand-ins in the same
-run, each side from the same start. A winery has 33 orders a day (10,000 a day at 300 wineries); each gets its label
-after four hours, is scanned after eight and delivered after thirty; both sides tick each 15 minutes, and time is moved.
-Requests at Vinoshipper are those that its stand-in saw. They grow with wineries on both sides alike, so a dozen of them
-are enough for a ratio; a tick every five minutes, or parcels that are on their way for days, make more of them for the
-peer, and hardly any for us.
+run, each side from the same start. A winery has 33 orders a day, as one of 300 that have 10,000 together. Each order
+gets its label after four hours, is scanned the next day and delivered two to four days later, so a winery has about 135
+open orders at any time. They are made in five days before (both sides tick each three hours in these, uncounted); then
+both sides tick every five minutes, as the schedule does, and the requests at Vinoshipper are counted that its stand-in
+saw. They are each winery's own, so a few wineries are enough for a ratio.
 
 Under faults the answers to some creates and fulfilments get lost, in each of the ways that is known, also where
 Vinoshipper makes a second order of a number that it knows, and Commerce7 a second fulfilment. Told of both sides, from
 the stand-ins' books: orders that were accepted twice, customers mailed twice, orders that never arrived, and parcels
 that left without a mail.
 
-`BENCH_ORDERS_WINERIES`, `BENCH_ORDERS_HOURS`, `BENCH_ORDERS_CLUB` and `BENCH_ORDERS_TICK` set the sizes.
+A club run is made without pace, and what the stand-ins saw is then replayed at the pace of settings.
+
+`BENCH_ORDERS_WINERIES`, `BENCH_ORDERS_HOURS`, `BENCH_ORDERS_CLUB` and `BENCH_ORDERS_TICK` set the sizes;
+`BENCH_ORDERS_PARTS` names what is measured, of `days,faults,club,tick`.
 
 It is long because four things are measured of one pair of stand-ins.
 """
@@ -30,6 +33,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -42,10 +46,16 @@ from benchmarks.worlds import ROOT, World, run, world
 from vs_st_pipeline.sandbox.scenarios.orders_accounts import APP_ID, APP_SECRET, account_of
 
 Record = dict[str, Any]
-WINERIES, HOURS, CLUB, TICK = 12, 36, 2_000, 300
-A_DAY, EVERY = 33, timedelta(minutes=15)
-LABELED, SCANNED, DELIVERED = timedelta(hours=4), timedelta(hours=8), timedelta(hours=30)
+WINERIES, HOURS, CLUB, TICK = 2, 24, 2_000, 300
+A_DAY, EVERY = 33, timedelta(minutes=5)
+BEFORE, SELDOM = (
+    timedelta(days=5),
+    timedelta(hours=3),
+)  # days that make the open orders, and how often is ticked in them
+LABELED, SCANNED, ON_ITS_WAY = timedelta(hours=4), timedelta(hours=26), (2, 3, 4)  # the last in days
+PARTS = ("days", "faults", "club", "tick")
 FAULTY_ORDERS, FAULTY_TICKS = 120, 12
+STATES = ("CA", "NY", "TX")
 SHOP_PACE, THERE_PACE = 90.0, 60.0  # requests a minute that the settings allow by default
 OURS, THEIRS = "vs-st", "naive (peer)"
 FAULTS: list[Record] = [
@@ -66,10 +76,8 @@ def main(options: Options) -> Figures:
     found: Figures = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        found |= _days(options, folder / "days")
-        found |= _faults(folder / "faults")
-        found |= _club(options, folder / "club")
-        found |= _tick(options, folder / "tick")
+        for part in (os.environ.get("BENCH_ORDERS_PARTS") or ",".join(PARTS)).split(","):
+            found |= MEASURES[part](options, folder / part)
     return found
 
 
@@ -199,8 +207,6 @@ class Present:
 class Parcels:
     """Moves on what was accepted: label, scan, delivery, each so long after the order was paid."""
 
-    STAGES = (("LABELS_GENERATED", LABELED), ("SHIPPED", SCANNED), ("DELIVERED", DELIVERED))
-
     def __init__(self, here: World) -> None:
         self._here = here
         self._due: list[tuple[datetime, str, str, str]] = []
@@ -208,7 +214,11 @@ class Parcels:
     def ordered(self, merchant: str, order: Record, at: datetime) -> None:
         """Know of an order."""
         number = account_of(merchant).number_there(order["orderNumber"])
-        self._due += [(at + gap, merchant, number, stage) for stage, gap in self.STAGES]
+        days = ON_ITS_WAY[order["orderNumber"] % len(ON_ITS_WAY)]
+        stages = (
+            ("LABELS_GENERATED", LABELED), ("SHIPPED", SCANNED), ("DELIVERED", SCANNED + timedelta(days=days))
+        )  # fmt: skip
+        self._due += [(at + gap, merchant, number, stage) for stage, gap in stages]
 
     def go(self, now: datetime) -> None:
         """Move on whatever is due; what is not there is not moved."""
@@ -226,22 +236,23 @@ class Parcels:
 
 
 def _days(options: Options, folder: Path) -> Figures:
-    wineries = options.size("BENCH_ORDERS_WINERIES", WINERIES, 2)
-    hours = options.size("BENCH_ORDERS_HOURS", HOURS, HOURS)
+    wineries = options.size("BENCH_ORDERS_WINERIES", WINERIES, 1)
+    hours = options.size("BENCH_ORDERS_HOURS", HOURS, 6)
     told: dict[str, Figures] = {}
     with _world(folder, f"orders:1x{wineries}") as here:
         for side in (Theirs, Ours):
-            told[side.name] = _live(here, side, hours)
+            of = told[side.name] = _live(here, side, hours)
             _empty(here)
+            print(
+                f"{side.name:13} {wineries} wineries, {hours} hours, {of['orders']:.0f} orders, {of['open']:.0f} open: "
+                f"requests at Vinoshipper {of['there']:.0f} ({of['there_each']:.1f} an order; {of['there_by']}), "
+                f"at Commerce7 {of['shop']:.0f}; cpu {of['cpu_s']:.1f} s, peak {of['peak_mb']:.0f} MB; "
+                f"mailed {of['mailed']:.0f} in all",
+                flush=True,
+            )
+            del of["there_by"]
     ours, theirs = told[OURS], told[THEIRS]
     ratio = ours["there"] / theirs["there"]
-    for name, of in told.items():
-        print(
-            f"{name:13} {wineries} wineries, {hours} hours, {of['orders']:.0f} orders: requests at Vinoshipper "
-            f"{of['there']:.0f} ({of['there_each']:.1f} an order), at Commerce7 {of['shop']:.0f}; "
-            f"cpu {of['cpu_s']:.1f} s, peak {of['peak_mb']:.0f} MB; mailed {of['mailed']:.0f}",
-            flush=True,
-        )
     print(f"ours over the peer's  requests at Vinoshipper {ratio:.3f}", flush=True)
     found = {"requests_ratio": ratio}
     return found | {f"day_{key}": value for key, value in ours.items()} | {
@@ -249,49 +260,68 @@ def _days(options: Options, folder: Path) -> Figures:
     }  # fmt: skip
 
 
-def _live(here: World, kind: type[Ours] | type[Theirs], hours: int) -> Figures:
-    """Let a side live through the hours; the clock of the stand-ins begins at the world's own."""
-    present, parcels, orders = Present(here), Parcels(here), 0
+def _live(here: World, kind: type[Ours] | type[Theirs], hours: int) -> dict[str, Any]:
+    """Let a side live through the days before, then through the hours that count."""
+    present, parcels, placed = Present(here), Parcels(here), 0
     began = present.now
-    here.clear_journals()
-    seen = Counter[str]()
+    counts_from = began + BEFORE
+    times = [began + n * SELDOM for n in range(int(BEFORE / SELDOM))]
+    times += [counts_from + n * EVERY for n in range(int(timedelta(hours=hours) / EVERY))]
+    there, shop, orders = Counter[str](), 0, 0
     with kind(here) as side:
-        for tick in range(int(timedelta(hours=hours) / EVERY) + 1):
-            now = began + tick * EVERY
+        for now, then in pairwise([*times, times[-1] + EVERY]):
+            counts = now >= counts_from
             present.go(now)
-            if now < began + timedelta(hours=24):
-                for number, merchant in enumerate(here.box.merchants):
-                    for order in _ordered(here, merchant.id, tick, number):
-                        parcels.ordered(merchant.id, order, now)
-                        orders += 1
+            new = int((then - began) / timedelta(days=1) * A_DAY) - placed
+            for number in range(new):
+                for merchant in here.box.merchants:
+                    order = here.box.commerce7.control.place(
+                        merchant.id, lines=[{"sku": "PINOT22", "quantity": 2}], state=STATES[number % len(STATES)]
+                    )
+                    parcels.ordered(merchant.id, order, now + number / new * (then - now))
+                    orders += counts
+            placed += new
             parcels.go(now)
-            side.at(now)
-            for system in ("commerce7", "vinoshipper"):
-                seen[system] += len(here.box.running[system].control.journal())
             here.clear_journals()
-    mailed = sum(len(here.box.commerce7.control.mails(one.id)) for one in here.box.merchants)
+            took = side.at(now)
+            if not counts:
+                side.took.clear()
+            else:
+                there.update(_call_of(one) for one in here.box.vinoshipper.control.journal())
+                shop += len(here.box.commerce7.control.journal())
+            if took["failed"]:
+                raise CannotMeasure(f"{side.name}: {took['failed'][:3]}")
+    opened = 0
+    for merchant in here.box.merchants:
+        held = here.box.vinoshipper.control.orders(merchant.id)
+        if len(held) != placed:
+            raise CannotMeasure(f"{side.name} sent {len(held)} orders of {placed}")
+        opened += sum(one["orderStatus"] != "DELIVERED" for one in held)
     return {
         "orders": orders,
-        "there": seen["vinoshipper"],
-        "shop": seen["commerce7"],
-        "there_each": seen["vinoshipper"] / max(1, orders),
-        "mailed": mailed,
+        "open": opened,
+        "there": there.total(),
+        "there_by": ", ".join(f"{name} {count}" for name, count in there.most_common()),
+        "shop": shop,
+        "there_each": there.total() / max(1, orders),
+        "mailed": sum(len(here.box.commerce7.control.mails(one.id)) for one in here.box.merchants),
         "cpu_s": sum(one["cpu"] for one in side.took),
         "peak_mb": max(one["peak_mb"] for one in side.took),
     }
 
 
-def _ordered(here: World, merchant: str, tick: int, number: int) -> Iterator[Record]:
-    """Yield the orders that a winery takes before a tick: 33 a day, spread evenly."""
-    ticks = timedelta(hours=24) / EVERY
-    for _ in range(int((tick + 1 + number) * A_DAY / ticks) - int((tick + number) * A_DAY / ticks)):
-        yield here.box.commerce7.control.place(merchant, lines=[{"sku": "PINOT22", "quantity": 2}])
+def _call_of(entry: Record) -> str:
+    """Name what was asked for, without the order."""
+    path = entry["path"].removeprefix("/api/v3/p")
+    return f"{entry['method']} {'/orders/N' if path.startswith('/orders/') else path}" + (
+        " by shipping" if any("shipped" in str(key) for key in entry["query"] or ()) else ""
+    )
 
 
 # --- faults -----------------------------------------------------------------------------------------------------------
 
 
-def _faults(folder: Path) -> Figures:
+def _faults(options: Options, folder: Path) -> Figures:
     found: Figures = {}
     with _world(folder, "orders:1") as here:
         for word, switches in (("cautious", CAUTIOUS), ("careless", CARELESS)):
@@ -356,7 +386,7 @@ def _club(options: Options, folder: Path) -> Figures:
         club, *others = [merchant.id for merchant in here.box.merchants]
         control = here.box.commerce7.control
         for number in range(size):
-            state = ("CA", "NY", "TX")[number % 3]
+            state = STATES[number % len(STATES)]
             control.place(club, lines=[{"sku": "PINOT22", "quantity": 3}], channel="Club", state=state, hours=1)
         for other in others:
             control.place(other)
@@ -378,20 +408,50 @@ def _club(options: Options, folder: Path) -> Figures:
         for other in others:
             posts = [one for one in here.box.vinoshipper.control.journal(other) if one["method"] == "POST"]
             waits += [one["time"] - began for one in posts if one["path"].endswith("/orders")]
-        shop = len(here.box.commerce7.control.journal(club))
-        there = len(here.box.vinoshipper.control.journal(club))
-    # At the pace of settings the reads of so many orders are older than two minutes, so each is read once more.
-    paced = max((shop + size) / SHOP_PACE, there / THERE_PACE)
+        shop, there = (here.box.running[system].control.journal(club) for system in ("commerce7", "vinoshipper"))
+    accepted, told = _at_pace(shop, there)
     found = {
-        "club_minutes": paced, "club_shop_each": shop / size, "club_there_each": there / size, "club_wall_s": took,
+        "club_minutes": accepted / 60, "club_told_minutes": told / 60, "club_shop_each": len(shop) / size,
+        "club_there_each": len(there) / size, "club_wall_s": took,
         "club_others_wait_s": max(waits, default=float("inf")),
     }  # fmt: skip
     print(
-        f"club run      {size} orders: {shop} requests at Commerce7, {there} at Vinoshipper, {paced:.0f} minutes at "
-        f"the pace of settings, {took:.0f} s without; the others' orders went in {found['club_others_wait_s']:.1f} s",
+        f"club run      {size} orders: {len(shop)} requests at Commerce7, {len(there)} at Vinoshipper; at the pace of "
+        f"settings accepted in {accepted / 60:.0f} minutes and told in {told / 60:.0f}; {took:.0f} s without pace; "
+        f"the others' orders went in {found['club_others_wait_s']:.1f} s",
         flush=True,
     )
     return found
+
+
+def _at_pace(shop: Sequence[Record], there: Sequence[Record]) -> tuple[float, float]:
+    """Replay a sync's requests at the pace of settings; return after how many seconds all is accepted, and told.
+
+    One request after the other, each when its system's pace allows. At that pace the lists are older than two minutes
+    when most orders' turn comes, so each order is read singly before its send, whether it was here or not.
+    """
+    asked = sorted([(one["time"], False, one) for one in shop] + [(one["time"], True, one) for one in there], key=_when)
+    free, now, accepted = {False: 0.0, True: 0.0}, 0.0, 0.0
+    gaps = {False: 60 / SHOP_PACE, True: 60 / THERE_PACE}
+
+    def ask(at_shipper: bool) -> float:
+        begun = max(now, free[at_shipper])
+        free[at_shipper] = begun + gaps[at_shipper]
+        return begun
+
+    for _, at_shipper, one in asked:
+        if not at_shipper and one["method"] == "GET" and "/order/" in one["path"]:
+            continue  # counted where it is sent
+        if at_shipper and one["method"] == "GET" and "/orders/" in one["path"]:
+            now = ask(False)
+        now = ask(at_shipper)
+        if at_shipper and one["method"] == "POST":
+            accepted = now
+    return accepted, now
+
+
+def _when(asked: tuple[float, bool, Record]) -> float:
+    return asked[0]
 
 
 # --- a tick -----------------------------------------------------------------------------------------------------------
@@ -402,9 +462,9 @@ logging.disable(logging.CRITICAL)
 wall, cpu = time.perf_counter(), time.process_time()
 from dagster import DagsterInstance
 from vs_st_pipeline.definitions import defs
-config = {"ops": {"walk": {"config": {"due_only": True}}}}
+config = {"ops": {"run_due": {"config": {"due_only": True, "routes": ["orders"]}}}}
 with DagsterInstance.get() as instance:
-    done = defs.resolve_job_def("sync").execute_in_process(instance=instance, run_config=config, raise_on_error=False)
+    done = defs.resolve_job_def("tick").execute_in_process(instance=instance, run_config=config, raise_on_error=False)
 print(json.dumps({"ok": done.success, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
     "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 """
@@ -446,3 +506,6 @@ def _tick(options: Options, folder: Path) -> Figures:
         flush=True,
     )
     return {"tick_wall_s": found["tick_wall"], "tick_cpu_s": found["tick_cpu"], "tick_peak_mb": found["tick_peak_mb"]}
+
+
+MEASURES = dict(zip(PARTS, (_days, _faults, _club, _tick), strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from vs_st_pipeline.connectors.commerce7.order_record import read_order
 from vs_st_pipeline.connectors.commerce7.streams import ORDERS, STORED
@@ -20,9 +20,7 @@ TABLE: Final = ORDERS.table
 def load(db: Db, ids: Iterable[str]) -> dict[str, ShopOrder]:
     """Return stored orders, by id; one of which only the id is kept is not among them."""
     found: dict[str, ShopOrder] = {}
-    with db.batch({"id": sorted(set(ids))}) as batch:
-        rows = db.rows(f"select id, body from {TABLE} semi join {batch} using (id) where body is not null order by id")
-    for order_id, text in rows:
+    for order_id, text in _of(db, "id, body", ids, "body is not null"):
         body = try_object(text)
         try:
             found[order_id] = read_order(body)
@@ -51,15 +49,23 @@ def unheld(db: Db, ids: Iterable[str]) -> list[str]:
 
 def not_whole(db: Db, ids: Iterable[str]) -> set[str]:
     """Return those of these orders whose last answer lacked something that is read: they need a read of their own."""
-    with db.batch({"id": sorted(set(ids))}) as batch:
-        return {row[0] for row in db.rows(f"select id from {TABLE} semi join {batch} using (id) where not whole")}
+    return {row[0] for row in _of(db, "id", ids, "not whole")}
 
 
 def gone(db: Db, ids: Iterable[str]) -> set[str]:
     """Return those of these orders that answered 404 when they were read last."""
-    with db.batch({"id": sorted(set(ids))}) as batch:
-        rows = db.rows(f"select id from {TABLE} semi join {batch} using (id) where gone_at is not null")
-    return {row[0] for row in rows}
+    return {row[0] for row in _of(db, "id", ids, "gone_at is not null")}
+
+
+def _of(db: Db, columns: str, ids: Iterable[str], where: str) -> list[Any]:
+    """Return columns of stored orders with these ids, in the order of ids; none costs nothing, one is found by key."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return []
+    if len(wanted) == 1:
+        return db.rows(f"select {columns} from {TABLE} where id = ? and {where}", wanted)
+    with db.batch({"id": wanted}) as batch:
+        return db.rows(f"select {columns} from {TABLE} semi join {batch} using (id) where {where} order by id")
 
 
 def id_of(db: Db, name: str) -> str | None:

@@ -36,6 +36,7 @@ from vs_st_pipeline.routes.orders import ledger, messages, outbox, reads, rules,
 from vs_st_pipeline.routes.orders.knowing import DONT_SEND, dropped_keys
 from vs_st_pipeline.routes.orders.known import Known
 from vs_st_pipeline.routes.orders.ledger import OrderRow
+from vs_st_pipeline.routes.orders.rows import put
 from vs_st_pipeline.routes.orders.rules import Verdict
 from vs_st_pipeline.routes.orders.session import Judged, OrdersSession, Ready
 from vs_st_pipeline.routes.orders.staging import BEFORE_START, Staged
@@ -470,16 +471,13 @@ def _plan(db: Db, run: Run, case: Case, verdict: Verdict) -> None:
     assert payload is not None
     row = case.row
     there = row is not None and row.state is State.FAILED and row.code in BY_SHIPPER
-    db.execute(
-        """insert or replace into planned.vinoshipper_orders
-               (order_id, vs_number, action, body_hash, lines, total, run_id, planned_at)
-           values (?, ?, ?, ?, ?, ?, ?, ?)""",
-        [
-            *(case.id, payload.number, "update" if there else "create"),
-            *(sha256(encode(payload.body) or b"").hexdigest(), json.dumps(payload.sent.get("lines"), default=str)),
-            *(payload.sent.get("money", {}).get("total"), run.run_id, run.now()),
-        ],
-    )
+    planned = {
+        "order_id": case.id, "vs_number": payload.number, "action": "update" if there else "create",
+        "body_hash": sha256(encode(payload.body) or b"").hexdigest(),
+        "lines": json.dumps(payload.sent.get("lines"), default=str),
+        "total": payload.sent.get("money", {}).get("total"), "run_id": run.run_id, "planned_at": run.now(),
+    }  # fmt: skip
+    put(db, "planned.vinoshipper_orders", "order_id", planned)
 
 
 def _forget_planned(db: Db, session: OrdersSession) -> None:
@@ -562,40 +560,73 @@ def look_at(session: OrdersSession, asked: SingleReads, order_id: str) -> bool |
 def _look_back(session: OrdersSession) -> None:
     """Read "Don't Send" back from the shop, once, for orders that are to be sent and were first seen late (4.1).
 
-    Also for those that were seen before the ledger stood still: somebody may have put an older one back.
+    Also for those that were seen before the ledger stood still: somebody may have put an older one back. All that a
+    club run may need are more than the first ones should wait for: the rest is asked about when its turn comes.
     """
-    run, settings = session.run, session.settings
+    run, settings, judged = session.run, session.settings, session.judged
     if settings.messages == "off" or session.there is not None:
         return
     with run.open() as db:
         told: Any = ledger.fact(db, STOOD_STILL)
     doubted = datetime.min if told is None else datetime.fromisoformat(told)
     left = settings.send_at_most  # an order that is kept back makes room for the next one, which is asked about too
-    for one in session.judged.oldest_first():
+    asked = 0
+    for one in judged.oldest_first():
         if left <= 0:
-            return
+            break
         left -= 1
         if one.looked_back or (one.first_seen_at - one.paid_at <= LATE_FIND and one.first_seen_at > doubted):
             continue
+        if asked >= MOST_READS:
+            judged.asks_back.add(one.order_id)
+            continue
+        asked += 1
         try:
-            said = messages.read_back(session, one.order_id)
+            left += _is_kept_back(session, one.order_id)
         except Forbidden:
             return  # this app may not read messages: all else goes on (7.4)
-        except Refused as error:
-            if error.http_status != 404:
-                raise
-            said = None  # nothing of this order, which says nothing of the others
-        with run.open() as db, db.transaction():
-            row = ledger.find(db, [one.order_id])[one.order_id]
-            if said != DONT_SEND_MESSAGE:
-                ledger.store(db, replace(row, looked_back=True))
-                continue
-            case = Case(staging.find(db, [one.order_id])[one.order_id], row, None)
-            case.verdict = Verdict(State.NOT_REQUIRED, DONT_SEND)
-            record(session, db, replace(case, row=replace(row, looked_back=True)), session.judged.key)
-            db.execute("delete from planned.vinoshipper_orders where order_id = ?", [one.order_id])
-            del session.judged.ready[one.order_id]
-            left += 1
+
+
+def may_go(session: OrdersSession, order_id: str) -> bool:
+    """Say, right before its send, whether an order that was not asked about yet (`_look_back`) may still go.
+
+    Raises:
+        PipelineError: the shop does not say it.
+    """
+    asks = session.judged.asks_back
+    if order_id not in asks:
+        return True
+    asks.discard(order_id)
+    try:
+        return not _is_kept_back(session, order_id)
+    except Forbidden:
+        asks.clear()
+        return True
+
+
+def _is_kept_back(session: OrdersSession, order_id: str) -> bool:
+    """Read what was said of an order at the shop; say whether it is "Don't Send", which is recorded then.
+
+    Raises:
+        Forbidden: this app may not read messages. PipelineError: the shop does not say it.
+    """
+    try:
+        said = messages.read_back(session, order_id)
+    except Refused as error:
+        if error.http_status != 404:
+            raise
+        said = None  # nothing of this order, which says nothing of the others
+    with session.run.open() as db, db.transaction():
+        row = ledger.find(db, [order_id])[order_id]
+        if said != DONT_SEND_MESSAGE:
+            ledger.store(db, replace(row, looked_back=True))
+            return False
+        case = Case(staging.find(db, [order_id])[order_id], row, None)
+        case.verdict = Verdict(State.NOT_REQUIRED, DONT_SEND)
+        record(session, db, replace(case, row=replace(row, looked_back=True)), session.judged.key)
+        db.execute("delete from planned.vinoshipper_orders where order_id = ?", [order_id])
+        del session.judged.ready[order_id]
+        return True
 
 
 def to_send(session: OrdersSession) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.orders.rows import put
 from vs_st_pipeline.routes.orders.states import MESSAGES, State
 
 KINDS: Final = (
@@ -64,13 +65,12 @@ class OrderRow:
 
 
 COLUMNS: Final = tuple(one.name for one in fields(OrderRow))
+_LIST: Final = ", ".join(COLUMNS)
 
 
 def read(db: Db, where: str = "true", given: Mapping[str, Any] | None = None) -> list[OrderRow]:
     """Return the orders that a condition names, oldest paid first."""
-    rows = db.rows(
-        f"select {', '.join(COLUMNS)} from synced.orders where {where} order by paid_at, order_id", given or {}
-    )
+    rows = db.rows(f"select {_LIST} from synced.orders where {where} order by paid_at, order_id", given or {})
     return [_row(row) for row in rows]
 
 
@@ -78,18 +78,17 @@ def find(db: Db, order_ids: Collection[str]) -> dict[str, OrderRow]:
     """Return the orders with these ids, by id."""
     if not order_ids:
         return {}
-    return {
-        row.order_id: row for row in read(db, "list_contains($ids::varchar[], order_id)", {"ids": sorted(order_ids)})
-    }
+    if len(order_ids) == 1:  # the most often by far: found by its key, with nothing to sort
+        (id,) = order_ids
+        found = map(_row, db.rows(f"select {_LIST} from synced.orders where order_id = ?", [id]))
+    else:
+        found = iter(read(db, "list_contains($ids::varchar[], order_id)", {"ids": sorted(order_ids)}))
+    return {row.order_id: row for row in found}
 
 
 def store(db: Db, row: OrderRow) -> None:
     """Store a row as it is."""
-    names = ", ".join(f"${name}" for name in COLUMNS)
-    db.execute(
-        f"insert or replace into synced.orders ({', '.join(COLUMNS)}) values ({names})",
-        {name: getattr(row, name) for name in COLUMNS},
-    )
+    put(db, "synced.orders", "order_id", {name: getattr(row, name) for name in COLUMNS})
 
 
 def move(

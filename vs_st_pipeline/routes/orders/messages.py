@@ -30,6 +30,7 @@ from vs_st_pipeline.routes.orders.after_sent import CHANGED
 from vs_st_pipeline.routes.orders.app_messages import Message
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.outbox import Outcome, Write
+from vs_st_pipeline.routes.orders.rows import put
 from vs_st_pipeline.routes.orders.states import ALERTED_NOTES
 from vs_st_pipeline.routes.orders.systems import SHOP
 
@@ -238,12 +239,11 @@ def _told(db: Db, order_id: str | None = None) -> dict[str, _Told]:
 def _keep_told(
     session: OrdersSession, db: Db, order_id: str, said: Mapping[str, Any], first_line: str, status: str
 ) -> None:
-    db.execute(
-        """insert or replace into synced.order_messages
-               (order_id, said, first_line, status, told_at, attempts, next_at, refused)
-           values ($id, $said, $first, $status, $now, 0, null, false)""",
-        {"id": order_id, "said": json.dumps(said), "first": first_line, "status": status, "now": session.run.now()},
-    )
+    row = {
+        "order_id": order_id, "said": json.dumps(said), "first_line": first_line, "status": status,
+        "told_at": session.run.now(), "attempts": 0, "next_at": None, "refused": False,
+    }  # fmt: skip
+    put(db, "synced.order_messages", "order_id", row)
 
 
 def _keep_seen(session: OrdersSession, db: Db, order_id: str, last: Message | None) -> None:

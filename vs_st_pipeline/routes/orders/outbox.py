@@ -16,7 +16,9 @@ from typing import Any, Final
 
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.orders.rows import add, change, put
 
+TABLE: Final = "synced.order_writes"
 CREATE, UPDATE, CANCEL, FULFIL, MESSAGE = "create", "update", "cancel", "fulfil", "message"
 MAKING: Final = (CREATE, UPDATE)
 """Calls after which the shipper may hold the order."""
@@ -96,28 +98,30 @@ def begin(
         f"{run.run_id}-{seq}", system, call, order_id, vs_number, body_hash, run.now(), run.run_id,
         about=about, sent_hash=sent_hash, sent=sent, seq=seq,
     )  # fmt: skip
-    store(db, write)
+    add(db, TABLE, {name: getattr(write, name) for name in _COLUMNS})
     return write
 
 
 def store(db: Db, write: Write) -> None:
     """Store a row as it is."""
-    db.execute(
-        f"insert or replace into synced.order_writes ({_LIST}) values ({', '.join(f'${name}' for name in _COLUMNS)})",
-        {name: getattr(write, name) for name in _COLUMNS},
-    )
+    put(db, TABLE, "send_id", {name: getattr(write, name) for name in _COLUMNS})
+
+
+def _change(db: Db, write: Write, **changed: Any) -> Write:
+    """Change a row that is stored, and nothing else of it; returns it as it stands then."""
+    if not change(db, TABLE, "send_id", {"send_id": write.send_id, **changed}):
+        store(db, replace(write, **changed))
+    return replace(write, **changed)
 
 
 def end(
     db: Db, run: Run, write: Write, outcome: Outcome, *, http_status: int | None = None, trace_id: str | None = None
 ) -> Write:
     """Record what became of a write."""
-    after = replace(
-        write, outcome=str(outcome), outcome_at=run.now(), http_status=http_status or write.http_status,
+    return _change(
+        db, write, outcome=str(outcome), outcome_at=run.now(), http_status=http_status or write.http_status,
         trace_id=trace_id or write.trace_id,
     )  # fmt: skip
-    store(db, after)
-    return after
 
 
 def count_missing(db: Db, run: Run, write: Write, settle_wait: timedelta) -> Write:
@@ -125,52 +129,45 @@ def count_missing(db: Db, run: Run, write: Write, settle_wait: timedelta) -> Wri
     if write.read_run == run.run_id:
         return write
     reads = write.reads + 1
-    after = replace(
-        write,
-        reads=reads,
-        read_run=run.run_id,
-        missing=write.missing or (reads >= READS and run.now() - write.at >= settle_wait),
-    )
-    store(db, after)
-    return after
+    missing = write.missing or (reads >= READS and run.now() - write.at >= settle_wait)
+    return _change(db, write, reads=reads, read_run=run.run_id, missing=missing)
 
 
 def count_shown(db: Db, write: Write) -> Write:
     """Begin to count anew: the order was there."""
     if not write.reads and not write.missing:
         return write
-    after = replace(write, reads=0, read_run=None, missing=False)
-    store(db, after)
-    return after
+    return _change(db, write, reads=0, read_run=None, missing=False)
 
 
 def count_unaccepted(db: Db, run: Run, write: Write) -> None:
     """Count a read after an unknown update that shows the order unaccepted, as it may have been before; one a sync."""
     if write.read_run != run.run_id:
-        store(db, replace(write, shown=write.shown + 1, read_run=run.run_id, reads=0, missing=False))
+        _change(db, write, shown=write.shown + 1, read_run=run.run_id, reads=0, missing=False)
 
 
 def latest(db: Db, order_id: str, calls: Collection[str] = MAKING) -> Write | None:
     """Return the newest write of an order by one of these calls."""
-    row = db.row(
-        f"""select {_LIST} from synced.order_writes
-            where order_id = $order_id and list_contains($calls::varchar[], call)
-            order by seq desc, "at" desc, send_id desc limit 1""",
-        {"order_id": order_id, "calls": list(calls)},
-    )
-    return None if row is None else _write(row)
+    return max((one for one in _of(db, order_id) if one.call in calls), key=_place, default=None)
 
 
 def open_writes(db: Db, calls: Collection[str], order_id: str | None = None) -> list[Write]:
     """Return the writes whose outcome is unknown, oldest first."""
-    rows = db.rows(
-        f"""select {_LIST} from synced.order_writes
-            where outcome is null and list_contains($calls::varchar[], call)
-              and ($order_id is null or order_id = $order_id)
-            order by seq, "at", send_id""",
-        {"calls": list(calls), "order_id": order_id},
-    )
-    return [_write(row) for row in rows]
+    if order_id is None:
+        found = [_write(row) for row in db.rows(f"select {_LIST} from {TABLE} where outcome is null")]
+    else:
+        found = [one for one in _of(db, order_id) if one.is_open]
+    return sorted((one for one in found if one.call in calls), key=_place)
+
+
+def _of(db: Db, order_id: str) -> list[Write]:
+    """Return all writes of an order. There are few: to sort and choose among them in SQL takes longer to plan."""
+    return [_write(row) for row in db.rows(f"select {_LIST} from {TABLE} where order_id = ?", [order_id])]
+
+
+def _place(write: Write) -> tuple[int, datetime, str]:
+    """Return what tells which of two writes is the newer one."""
+    return write.seq, write.at, write.send_id
 
 
 def count_open(db: Db) -> int:

@@ -93,8 +93,13 @@ def send(
         return _Sending(session, order_id, frozenset(accept), who).send()
 
 
-def each(session: OrdersSession, order_ids: Iterable[str]) -> Iterator[Ended]:
+def each(
+    session: OrdersSession, order_ids: Iterable[str], may_go: Callable[[str], bool] = lambda _: True
+) -> Iterator[Ended]:
     """Send orders one after the other, each once; one that cannot be read stops nobody, many are the system's trouble.
+
+    Args:
+        may_go: asked before each of them; one that may not is passed over.
 
     Raises:
         PipelineError: as `send`, or too many reads in a row have failed (routes.md R40).
@@ -102,6 +107,8 @@ def each(session: OrdersSession, order_ids: Iterable[str]) -> Iterator[Ended]:
     ids = list(dict.fromkeys(order_ids))
     asked = SingleReads(len(ids))
     for order_id in ids:
+        if not may_go(order_id):
+            continue
         ended = send(session, order_id)
         yield ended
         if ended.error is None:
@@ -136,7 +143,7 @@ class _Sending:
     def send(self) -> Ended:
         with self.run.open() as db:
             row = ledger.find(db, [self.order_id]).get(self.order_id)
-            last = outbox.latest(db, self.order_id)
+            last = None if self.who is None else outbox.latest(db, self.order_id)
         if row is None:
             return Ended(self.order_id, None)
         if row.state in (State.SENT, State.VOIDED):
@@ -348,10 +355,11 @@ class _Sending:
 
     def _look_for_plain(self, number: str, order: ShopOrder, sent: Mapping[str, Any]) -> Ended | None:
         """Look for the bare number before a first create: the shop's own app may have sent it (6.2)."""
-        with self.run.open() as db:
-            first = outbox.latest(db, self.order_id) is None
-        if not first or self.session.settings.also_look_for != "plain":
+        if self.session.settings.also_look_for != "plain":
             return None
+        with self.run.open() as db:
+            if outbox.latest(db, self.order_id) is not None:
+                return None
         try:
             held = self.session.desk.look(order.number, within=LOOKED_WITHIN)
         except PipelineError as error:

@@ -120,12 +120,14 @@ class Judged:
     Attributes:
         ready: orders that may be sent, by id. looks: verdicts that wait for a read of the shipper (`judging.Case`), by
             order id. key: what they rest on besides. tried: ids of those that this run has tried to send.
+        asks_back: ids of those of which the shop is asked, before they are sent, whether a person kept them back.
     """
 
     ready: dict[str, Ready] = field(default_factory=dict)
     looks: dict[str, Any] = field(default_factory=dict)
     key: str = ""
     tried: set[str] = field(default_factory=set)
+    asks_back: set[str] = field(default_factory=set)
 
     def oldest_first(self) -> list[Ready]:
         """Return the orders that may be sent, oldest paid first."""

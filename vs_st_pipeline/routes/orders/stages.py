@@ -235,7 +235,8 @@ def _send(session: OrdersSession) -> None:
     unsettled = settling.to_send_again(session, session.only)  # what came to nothing is written again (6.4)
     asked = SingleReads()
     try:
-        for ended in sending.each(session, [*unsettled, *judging.to_send(session)]):
+        ids = [*unsettled, *judging.to_send(session)]
+        for ended in sending.each(session, ids, lambda order_id: judging.may_go(session, order_id)):
             session.judged.tried.add(ended.order_id)
             if ended.error is None:
                 asked.went_well()

@@ -24,6 +24,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import adopting, ledger, outbox
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.outbox import Outcome, Write
+from vs_st_pipeline.routes.orders.rows import put
 from vs_st_pipeline.routes.orders.states import BY_SHIPPER, KNOWN_ORDER_STATUSES, STAGE_OF, Stage, State, ThereCode
 
 if TYPE_CHECKING:
@@ -225,7 +226,9 @@ class _Applying:
         self.session, self.run, self.db = session, session.run, db
         self.row, self.held, self.by, self.heard = row, held, by, heard
         self.was_failed = was_failed or row.state is State.FAILED
-        self.open = outbox.open_writes(db, outbox.MAKING, row.order_id)  # several after a loss alone
+        in_doubt = outbox.open_writes(db, (*outbox.MAKING, outbox.CANCEL), row.order_id)
+        self.open = [one for one in in_doubt if one.call in outbox.MAKING]  # several after a loss alone
+        self.cancels = [one for one in in_doubt if one.call == outbox.CANCEL]
         self.write = self.open[-1] if self.open else None
         ours = held is None or proved or self._is_ours(held)
         self.shows = shows(held, ours=ours, answer=heard is not None)
@@ -441,7 +444,7 @@ class _Applying:
 
     def _settle_cancel(self) -> None:
         """Settle a cancellation by what is shown (6.4, section 8 `void`): it counts only if VS shows it."""
-        for cancel in outbox.open_writes(self.db, (outbox.CANCEL,), self.row.order_id):
+        for cancel in self.cancels:
             if self.shows is Shows.CANCELLED:
                 outbox.end(self.db, self.run, cancel, Outcome.DONE)
                 continue
@@ -651,21 +654,12 @@ def keep_read(db: Db, now: datetime, order_id: str, held: HeldOrder) -> None:
     packages = [{"carrier": one.carrier, "tracking_number": one.tracking_number} for one in held.packages]
     told = () if erased else held.problems
     problems = [{"code": one.code, "description": one.description, "type": one.type} for one in told]
-    db.execute(
-        """insert into raw.vinoshipper_sent_orders
-               (vs_number, body, body_sha256, read_at, read_at_real)
-           values ($number, $body, $sha, $now, $real)
-           on conflict (vs_number) do update set body = excluded.body, body_sha256 = excluded.body_sha256,
-               read_at = excluded.read_at, read_at_real = excluded.read_at_real, missing_since = null,
-               missing_reads = 0, tries = 0, next_try_at = null""",
-        {
-            "number": held.number,
-            "body": None if erased else held.body or None,
-            "now": now,
-            "real": real_now(),
-            "sha": hashlib.sha256(held.body.encode()).hexdigest() if held.body else None,
-        },  # fmt: skip
-    )
+    raw = {
+        "vs_number": held.number, "body": None if erased else held.body or None,
+        "body_sha256": hashlib.sha256(held.body.encode()).hexdigest() if held.body else None, "read_at": now,
+        "read_at_real": real_now(), "missing_since": None, "missing_reads": 0, "tries": 0, "next_try_at": None,
+    }  # fmt: skip
+    put(db, "raw.vinoshipper_sent_orders", "vs_number", raw)
     shown: dict[str, Any] = {
         "vs_number": held.number, "order_id": order_id, "status": held.status, "order_status": held.order_status,
         "compliance": str(held.compliance), "problems": json.dumps(problems), "packages": json.dumps(packages),
@@ -676,10 +670,7 @@ def keep_read(db: Db, now: datetime, order_id: str, held: HeldOrder) -> None:
         "age_verified": held.age_verified, "purchased_at": held.purchased_at, "shipped_at": held.shipped_at,
         "delivered_at": held.delivered_at, "canceled_at": held.canceled_at, "trace_id": held.trace_id, "read_at": now,
     }  # fmt: skip
-    names = ", ".join(shown)
-    db.execute(
-        f"insert or replace into staged.shipments ({names}) values ({', '.join(f'${name}' for name in shown)})", shown
-    )
+    put(db, "staged.shipments", "vs_number", shown)
 
 
 def real_now() -> datetime:

@@ -298,6 +298,33 @@ def test_o4_1_whoever_moves_up_because_another_is_kept_back_is_read_back_too(off
     assert office.shop.asked == ["a1", "a2", "a3"]
 
 
+def test_o12_of_a_club_run_all_but_the_first_are_read_back_when_their_turn_comes(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "MOST_READS", 1)
+    for n in (1, 2, 3, 4):
+        office.add(order_id=f"a{n}", number=f"100{n}", orderPaidDate=f"2026-12-01T1{n}:00:00.000Z")
+    office.shop.said = {"a3": "Don't Send"}
+    office.whole()
+    assert [office.stands(f"a{n}") for n in (1, 2, 3, 4)] == [
+        *[("sent", None)] * 2, ("not_required", "dont_send"), ("sent", None),
+    ]  # fmt: skip
+    assert office.shop.asked == ["a1", "a2", "a3", "a4"]
+    office.whole()
+    assert office.shop.asked == ["a1", "a2", "a3", "a4"]
+    assert office.told()["planned"]["held"] == {}
+
+
+def test_o7_4_what_may_not_be_read_back_in_its_turn_is_sent(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "MOST_READS", 0)
+    for n in (1, 2):
+        office.add(order_id=f"a{n}", number=f"100{n}", orderPaidDate=f"2026-12-01T1{n}:00:00.000Z")
+    office.shop.said = None
+    office.whole()
+    assert [office.stands(f"a{n}") for n in (1, 2)] == [("sent", None)] * 2
+    assert office.shop.asked == ["a1"]
+
+
 def test_o6_dont_send_is_read_back_where_the_ledger_stood_still_and_may_be_an_older_one(office: Office) -> None:
     office.add(orderPaidDate="2026-12-01T19:50:00.000Z", shipTo={**shop_order()["shipTo"], "zipCode": "1"})
     office.whole()
