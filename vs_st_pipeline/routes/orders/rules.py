@@ -87,7 +87,7 @@ def _one_of(key: str, value: Callable[[ShopOrder], str | None], documented: tupl
 def _no_destination(order: ShopOrder, known: Known) -> Says | None:
     to = order.ship_to
     if to is None or not (country := clean(to.country_code)):
-        return {"lacks": "ship-to address" if to is None else "country"}
+        return {"lacks": "address" if to is None else "country"}
     return {"lacks": "state"} if is_us(country) and state_code(to.state_code) is None else None
 
 

@@ -53,8 +53,8 @@ _CODES: Final[dict[str, str]] = {
     "unknown_rate": "Its way of shipping{carrier:, carrier *}{code:, code *} is not in the table of rates; "
     "add it to `rates` in the settings.",
     "several_rates": "It has several ways of shipping{rates: (*)}; ship it by hand.",
-    "unknown_sku": "Vinoshipper does not have {skus:*|one of its SKUs}; add the product there under the same SKU, in "
-    "the same case. The order is sent by itself then.",
+    "unknown_sku": "Vinoshipper does not have {skus:*|one of its SKUs}; add the product there under the same SKU, or "
+    "write its SKU there in the same case. The order is sent by itself then.",
     # waiting
     "not_paid": "Its payment is authorized, not captured; it is sent once it is paid.",
     "shadow": "The connection runs in shadow mode, so nothing is sent; it would be.",
