@@ -87,7 +87,14 @@ def test_a_disabled_one_leaves_nothing_and_others_stay(both: Story) -> None:
     assert len(turns) - len(set((both.data / "pace").iterdir())) == 2
     assert rest(both) == before
     assert both.shop.journal() == both.texting.journal() == []
-    nothing = {"contacts": 0, "consumers": 0, "files": 0, "webhooks": {"removed": 0, "left": 0}, "inbox": 0}
+    nothing = {
+        "contacts": 0,
+        "orders": 0,
+        "consumers": 0,
+        "files": 0,
+        "webhooks": {"removed": 0, "left": 0},
+        "inbox": 0,
+    }
     assert offboard(both) == {"merchant": TEST, **nothing}
     both.settings()
     assert both.synced()["synced"]["accepted"] == 0, "he may come back, and what is there is recognised"

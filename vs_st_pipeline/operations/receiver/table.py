@@ -205,10 +205,17 @@ class Maker:
             if connector.hooks is None or connector.name not in systems:
                 continue
             if connector.hooks.stores_when_off:
-                stored[connector.name] = stored[connector.name] or routes[connector.name]
+                meant = tuple(name for name in routes[connector.name] if self._has_systems_of(name, systems))
+                stored[connector.name] = stored[connector.name] or meant or routes[connector.name]
             elif not (enabled and webhooks.enabled and stored[connector.name]):
                 off.add(connector.name)
         return Own(webhooks, stored, frozenset(off))
+
+    def _has_systems_of(self, name: str, systems: set[str]) -> bool:
+        """Say whether an entry with these systems could have a route; its own section may be missing still."""
+        known = {connector.name for connector in self.connectors}
+        route = next(route for route in self.routes if route.name == name)
+        return all(not systems.isdisjoint(need) for need in route.needs if need <= known)
 
     # --- tokens ---
 
