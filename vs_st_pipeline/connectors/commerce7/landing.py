@@ -17,7 +17,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.commerce7.order_record import ORDER, as_text, lacks, moment, read_order, stripped
-from vs_st_pipeline.connectors.commerce7.stored import TABLE
+from vs_st_pipeline.connectors.commerce7.stored import TABLE, rows_of
 from vs_st_pipeline.connectors.commerce7.streams import STORED
 from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.records import CLEARS_AFTER, Kept, believed, carry, wants_another_read
@@ -278,13 +278,9 @@ def note_gone(db: Db, order_id: str, now: datetime) -> None:
 
 
 def _before(db: Db, ids: Collection[str]) -> dict[str, _Before]:
-    with db.batch({"id": sorted(set(ids))}) as batch:
-        rows = db.rows(
-            f"""select id, body_sha256, kept, paid_at, updated_at, first_seen_at, first_seen_by, read_at, whole,
-                       gone_at, next_look_at, changed
-                from {TABLE} semi join {batch} using (id)"""
-        )
-    return {row[0]: _Before(*row[1:]) for row in rows}
+    columns = """id, body_sha256, kept, paid_at, updated_at, first_seen_at, first_seen_by, read_at, whole, gone_at,
+                 next_look_at, changed"""
+    return {row[0]: _Before(*row[1:]) for row in rows_of(db, columns, ids)}
 
 
 def _hash(text: str) -> str:

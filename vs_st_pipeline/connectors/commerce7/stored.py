@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.commerce7.order_record import read_order
@@ -20,7 +21,7 @@ TABLE: Final = ORDERS.table
 def load(db: Db, ids: Iterable[str]) -> dict[str, ShopOrder]:
     """Return stored orders, by id; one of which only the id is kept is not among them."""
     found: dict[str, ShopOrder] = {}
-    for order_id, text in _of(db, "id, body", ids, "body is not null"):
+    for order_id, text in rows_of(db, "id, body", ids, "body is not null"):
         body = try_object(text)
         try:
             found[order_id] = read_order(body)
@@ -42,30 +43,33 @@ def linked_to(db: Db, order: ShopOrder) -> list[ShopOrder]:
 def unheld(db: Db, ids: Iterable[str]) -> list[str]:
     """Return those of these ids that are not known here, in their order."""
     wanted = list(dict.fromkeys(ids))
-    with db.batch({"id": wanted}) as batch:
-        known = {row[0] for row in db.rows(f"select id from {TABLE} semi join {batch} using (id)")}
+    known = {row[0] for row in rows_of(db, "id", wanted)}
     return [one for one in wanted if one not in known]
 
 
 def not_whole(db: Db, ids: Iterable[str]) -> set[str]:
     """Return those of these orders whose last answer lacked something that is read: they need a read of their own."""
-    return {row[0] for row in _of(db, "id", ids, "not whole")}
+    return {row[0] for row in rows_of(db, "id", ids, "not whole")}
 
 
 def gone(db: Db, ids: Iterable[str]) -> set[str]:
     """Return those of these orders that answered 404 when they were read last."""
-    return {row[0] for row in _of(db, "id", ids, "gone_at is not null")}
+    return {row[0] for row in rows_of(db, "id", ids, "gone_at is not null")}
 
 
-def _of(db: Db, columns: str, ids: Iterable[str], where: str) -> list[Any]:
-    """Return columns of stored orders with these ids, in the order of ids; none costs nothing, one is found by key."""
+def rows_of(db: Db, columns: str, ids: Iterable[str], where: str = "true") -> list[Any]:
+    """Return columns of stored orders with these ids, in their order; none costs nothing, one is found by key.
+
+    Args:
+        columns: the first is `id`.
+    """
     wanted = sorted(set(ids))
     if not wanted:
         return []
     if len(wanted) == 1:
         return db.rows(f"select {columns} from {TABLE} where id = ? and {where}", wanted)
-    with db.batch({"id": wanted}) as batch:
-        return db.rows(f"select {columns} from {TABLE} semi join {batch} using (id) where {where} order by id")
+    named = "id in (select unnest(?::varchar[]))"
+    return sorted(db.rows(f"select {columns} from {TABLE} where {named} and {where}", [wanted]), key=itemgetter(0))
 
 
 def id_of(db: Db, name: str) -> str | None:

@@ -59,6 +59,7 @@ def _erase(db: Db, forgotten: Suppressed) -> int:
            where name = ? and value::bigint > last.number""",
         [staging.STAGED_THROUGH],
     )
+    db.uncache(ledger.FACTS)
     rows = db.rows(
         "select order_id from staged.shop_orders where not erased union select order_id from synced.orders where "
         "problems <> '[]'"

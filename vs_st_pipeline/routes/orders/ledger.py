@@ -66,12 +66,14 @@ class OrderRow:
 
 COLUMNS: Final = tuple(one.name for one in fields(OrderRow))
 _LIST: Final = ", ".join(COLUMNS)
+FACTS: Final = "orders.facts"
+"""What `Db.cached` keeps the facts as."""
 
 
 def read(db: Db, where: str = "true", given: Mapping[str, Any] | None = None) -> list[OrderRow]:
     """Return the orders that a condition names, oldest paid first."""
-    rows = db.rows(f"select {_LIST} from synced.orders where {where} order by paid_at, order_id", given or {})
-    return [_row(row) for row in rows]
+    rows = db.rows(f"select {_LIST} from synced.orders where {where}", given or {})
+    return sorted(map(_row, rows), key=lambda row: (row.paid_at, row.order_id))
 
 
 def find(db: Db, order_ids: Collection[str]) -> dict[str, OrderRow]:
@@ -80,9 +82,9 @@ def find(db: Db, order_ids: Collection[str]) -> dict[str, OrderRow]:
         return {}
     if len(order_ids) == 1:  # the most often by far: found by its key, with nothing to sort
         (id,) = order_ids
-        found = map(_row, db.rows(f"select {_LIST} from synced.orders where order_id = ?", [id]))
+        found = [_row(row) for row in db.rows(f"select {_LIST} from synced.orders where order_id = ?", [id])]
     else:
-        found = iter(read(db, "list_contains($ids::varchar[], order_id)", {"ids": sorted(order_ids)}))
+        found = read(db, "list_contains($ids::varchar[], order_id)", {"ids": sorted(order_ids)})
     return {row.order_id: row for row in found}
 
 
@@ -187,13 +189,20 @@ def notes_of(db: Db, order_ids: Collection[str]) -> dict[str, dict[str, str]]:
 
 def fact(db: Db, name: str) -> Any:
     """Return what is remembered under a name, decoded; None where nothing is."""
-    text = db.value("select value from synced.order_facts where name = ?", [name])
+    text = _facts(db).get(name)
     return None if text is None else json.loads(text)
 
 
 def keep_fact(db: Db, run: Run, name: str, value: object) -> None:
     """Remember something of the merchant."""
-    db.execute("insert or replace into synced.order_facts values (?, ?, ?)", [name, json.dumps(value), run.now()])
+    text = json.dumps(value)
+    db.execute("insert or replace into synced.order_facts values (?, ?, ?)", [name, text, run.now()])
+    _facts(db)[name] = text
+
+
+def _facts(db: Db) -> dict[str, str]:
+    """Return all facts as they are stored: a sync asks for dozens of the same few."""
+    return db.cached(FACTS, lambda: dict(db.rows("select name, value from synced.order_facts")))
 
 
 def _row(values: Sequence[Any]) -> OrderRow:

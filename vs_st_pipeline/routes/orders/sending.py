@@ -231,6 +231,8 @@ class _Sending:
 
     def _read_linked(self, order: ShopOrder) -> None:
         """Read linked orders that are not held, which may be refunds (4.1)."""
+        if not order.linked:
+            return
         with self.run.open() as db:
             held = {one.id for one in stored.linked_to(db, order)}
             lacking = [one for one in order.linked if one not in held and one != order.id]

@@ -9,7 +9,7 @@ the try; an update that reads unaccepted after `settle_wait`; what was not reach
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.single_reads import SingleReads
@@ -62,8 +62,16 @@ def _may_go(session: OrdersSession, db: Db, row: OrderRow, last: Write) -> bool:
     return last.is_open and last.call == outbox.UPDATE and waited and standing.is_unaccepted(db, row.vs_number)
 
 
+_ANY: Final = """select order_id from synced.order_writes
+                   where outcome is null and call in ('create', 'update', 'cancel')
+                 union all
+                 select order_id from synced.orders where state = 'sending' or code = 'not_reachable' limit 1"""
+
+
 def _unsettled(db: Db, only: Collection[str] | None) -> list[OrderRow]:
     """Return the orders with a create, an update or a cancellation that is not settled, oldest paid first."""
+    if not db.rows(_ANY):  # most syncs ask thrice, and find none
+        return []
     return ledger.read(
         db,
         """($only is null or list_contains($only::varchar[], order_id)) and (
