@@ -67,7 +67,9 @@ def test_o12_a_club_run_of_2000(club: Scene) -> None:
     report = club.synced()
     took = time.monotonic() - began
     assert report["synced"]["sent"] == 1840, report
-    shop, shipper = len(club.journal(COMMERCE7)), len(club.journal(VINOSHIPPER))
+    asked, shipper = club.asked(COMMERCE7), len(club.journal(VINOSHIPPER))
+    read_again = max(asked["GET order/{id}"], 1840)  # a slow machine has read some again already
+    shop = asked.total() - asked["GET order/{id}"] + read_again
     print(f"2,000 orders: {took:.0f} s, {shop} requests at Commerce7, {shipper} at Vinoshipper")
-    assert max((shop + 1840) / 90, shipper / 60) <= 75, (shop, shipper)
+    assert max(shop / 90, shipper / 60) <= 75, (shop, shipper)
     assert club.wrong() == []
