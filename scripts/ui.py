@@ -63,8 +63,9 @@ Some are not, and now the pages have to tell you which ones, why, and what to do
      another route: a brand's samples. SoPost told of its orders; whoever consented is on HubSpot's list, with evidence.
      The group `consumers` is the whole way, to Klaviyo and Salesforce too; its checks say what nobody has listed yet.
   8. {url}/assets/orders/synced/vinoshipper/orders?view=partitions&partition=hillside
-     a third one: a winery's orders. What was paid at Commerce7 is at Vinoshipper, once; what failed says why. Its
-     checks are the desk of whoever ships, and the job `order_command` does with one order what `vs-st orders` does.
+     a third one: a winery's orders. What was paid at Commerce7 is at Vinoshipper, once; three failed, and say why. Its
+     tab "Checks" is the desk of whoever ships. The job `order_command` does with one order what `vs-st orders` does:
+     {url}/locations/vs_st_pipeline.definitions/jobs/order_command/playground
   9. {url}/automation
      sync_schedule is on. Put {broken}'s entry right in
      {settings}
