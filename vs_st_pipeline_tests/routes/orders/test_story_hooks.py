@@ -32,6 +32,7 @@ def working(scene: Scene) -> Iterator[subprocess.Popen[str]]:
         scene.said += [out, err]
 
 
+@pytest.mark.slow
 def test_h26_a_webhook_of_an_order_sends_it_and_one_of_its_parcel_fulfils_it(scene: Scene) -> None:
     other = scene.place("ZIN21")
     scene.synced()
