@@ -170,6 +170,7 @@ def test_whatever_is_new_of_her_is_not_let_in_either(story: Story) -> None:
     assert story.texting.violations() == story.texting.created() == []
 
 
+@pytest.mark.slow
 def test_a_stored_customer_who_takes_a_forgotten_phone_is_erased_as_well(story: Story) -> None:
     story.begin_synced()
     forget(story)

@@ -19,6 +19,8 @@ from vs_st_pipeline.sandbox.core.switches import NUMBERS, ORDER_DESK, WEBHOOKS
 from vs_st_pipeline_tests.support.pairs import SHOP, TEXTING
 from vs_st_pipeline_tests.support.story import BRAM, MARISOL, ODALYS, OTHER, TEST, Ran, Record, Story, differences
 
+SAMPLE = 12  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 World = dict[str, dict[str, str]]
 
 SMALL_PAGES: dict[tuple[str, str], Record] = {

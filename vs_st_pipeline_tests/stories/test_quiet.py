@@ -243,6 +243,7 @@ def test_a_dry_run_leaves_it_alone(day: Day) -> None:
     assert day.kept.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_an_error_while_it_asks_is_that_of_the_sync(day: Day) -> None:
     day.until_quiet()
     day.story.texting.set_fault("401", TEST)
@@ -271,6 +272,7 @@ def test_a_sync_that_dies_leaves_none(day: Day, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("seed", "syncs"), [(7, 10), *(pytest.param(seed, 80, marks=pytest.mark.slow) for seed in range(8))]
 )
+@pytest.mark.slow
 def test_changes_at_random_are_never_missed(day: Day, seed: int, syncs: int) -> None:
     """Whatever happens, a sync is quiet only if the ordinary one would find the same."""
     dice = random.Random(seed)

@@ -35,6 +35,8 @@ from vs_st_pipeline_tests.support.story import (
     wait_until,
 )
 
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 RECEIPTS = "https://receipts.example.com/"
 MARISOL_SAYS = {
     "firstName": "Marisol",
@@ -520,6 +522,7 @@ def test_what_a_rehearsal_has_read_the_next_sync_reads_again_and_writes(story: S
 # --- what SimpleTexting refuses -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_rejected_contact_stops_nobody_and_is_tried_again_after_growing_gaps(story: Story) -> None:
     story.texting.set_switch("reject", {RENSKE: "CONTACT_UPDATE_FAILED"})
     start = story.box.now

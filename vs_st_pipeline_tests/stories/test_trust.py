@@ -19,6 +19,8 @@ import urllib3
 from vs_st_pipeline.platform.http.deadline import Adapter
 from vs_st_pipeline_tests.support.story import BRAM, FFION, MARISOL, TEST, Record, Story
 
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 ADULT_ID, MINOR_ID = 700101, 700106  # Marisol, Piper
 LINNEA, LINNEAS = "7075550152", "90000000016"  # a customer without a contact; an order settled long since
 OF_MARISOL = f"/customers/{ADULT_ID}$"

@@ -18,7 +18,7 @@ from vs_st_pipeline.operations.worker.roster import timed_of
 from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline_tests.toys.hinted import KEPT, NOON, SAID, World, begun, killed_at
 
-SAMPLE = 2  # cases of each test in `make test`; the others count as pytest.mark.slow
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
 BOUNDS = timedelta(minutes=5), timedelta(hours=1)
 
 

@@ -156,6 +156,7 @@ def test_what_certainly_did_not_arrive_is_sent_again_under_every_rule(world: Wor
     assert world.shop.texts() == ["p1 created"]
 
 
+@pytest.mark.slow
 def test_a_refused_item_is_tried_with_growing_gaps_and_keeps_its_entitys_later_ones_waiting(world: World) -> None:
     world.shop.parcel("p1", "created", "shipped")
     world.shop.parcel("p2", "created")

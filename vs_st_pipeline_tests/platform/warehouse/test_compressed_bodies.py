@@ -33,6 +33,8 @@ OPEN = """
 import sys
 from pathlib import Path
 from vs_st_pipeline.operations.warehouse import warehouse_at
+
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
 with warehouse_at(Path(sys.argv[1])).open("one"):
     pass
 """

@@ -23,6 +23,8 @@ from vs_st_pipeline.routes.contacts import stages
 from vs_st_pipeline.routes.contacts.session import ContactsSession
 from vs_st_pipeline_tests.support.story import MARISOL, OTHER, PIPER, RENSKE, SYNCED, TEST, Ran, Story
 
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 
 def file_of(story: Story, merchant: str = TEST) -> Path:
     return story.data / "merchants" / merchant / "warehouse.duckdb"

@@ -26,6 +26,8 @@ from vs_st_pipeline_tests.routes.orders.orders_made import (
 )
 from vs_st_pipeline_tests.routes.orders.test_compare import HELD
 
+SAMPLE = 30  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 ODD: tuple[Any, ...] = (
     None, "", "x", -1, 1.5, True, [], {"x": 1},
     "  ", "\u0000", "\u200b", "１２", "12", "NaN", 0, 7, 10**30, False, {}, [None], ["x"], "2026-02-30", "0000-00-00",

@@ -17,6 +17,7 @@ def counted(scene: Scene, system: str) -> Counter[str]:
     return Counter({what: times for what, times in asked.items() if what not in PASSES})
 
 
+@pytest.mark.slow
 def test_o12_a_life_from_paid_to_delivered_takes_at_most_8_and_7_requests(scene: Scene) -> None:
     scene.settings(refresh={**ALWAYS, "settled": "7d"})  # details of settled orders are a pass
     scene.synced()

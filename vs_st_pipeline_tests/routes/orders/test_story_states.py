@@ -35,6 +35,7 @@ def after(scene: Scene, *, wrong: bool = True, **gap: float) -> Record:
 # --- new, waiting, failed by a rule -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_o4_2_new_waiting_and_failed_by_a_rule_are_judged_in_every_sync(scene: Scene) -> None:
     plain = scene.place("PINOT22")
     owed = scene.place("PINOT22", paymentStatus="Authorized", orderPaidDate=None)
