@@ -34,6 +34,8 @@ from vs_st_pipeline_tests.support.story import (
     wait_until,
 )
 
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 
 class PowerGone(BaseException):
     """Nothing after it is done."""

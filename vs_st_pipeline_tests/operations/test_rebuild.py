@@ -11,6 +11,8 @@ from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline_tests.operations.test_erase import PowerGone, forget, hers, in_bytes, places
 from vs_st_pipeline_tests.support.story import MARISOL, OTHER, SYNCED, TEST, Ran, Story, kill, wait_until
 
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 
 def file_of(story: Story, merchant: str = TEST) -> Path:
     return story.data / "merchants" / merchant / "warehouse.duckdb"

@@ -13,6 +13,8 @@ import pytest
 
 from vs_st_pipeline_tests.support.story import MARISOL, RENSKE, STRANGER, TEST, Story, kill, wait_until
 
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 Change = Callable[[Story], None]
 LINNEA = "7075550152"
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)

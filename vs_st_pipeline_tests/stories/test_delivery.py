@@ -18,6 +18,8 @@ from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline_tests.support.story import BRAM, MARISOL, RENSKE, SYNCED, TEST, Story, kill, wait_until
 
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 
 @contextmanager
 def opened(story: Story) -> Iterator[Db]:

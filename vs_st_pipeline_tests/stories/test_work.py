@@ -15,6 +15,8 @@ from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, ORDER, Call
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline_tests.support.story import MARISOL, TEST, Story, wait_until
 
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 KEYS = (
     "merchant", "route", "status", "error", "raw", "planned", "unseen", "synced", "open", "calls", "seconds",
     "trigger", "hints", "lag_seconds",

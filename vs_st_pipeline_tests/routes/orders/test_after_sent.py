@@ -12,6 +12,8 @@ from vs_st_pipeline.domain.order_desk import RefusedWrite
 from vs_st_pipeline.routes.orders import after_sent
 from vs_st_pipeline_tests.routes.orders.returning import Returns
 
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 
 @pytest.fixture
 def back(tmp_path: Path) -> Returns:

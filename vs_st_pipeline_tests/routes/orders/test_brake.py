@@ -14,6 +14,8 @@ from vs_st_pipeline.routes.orders import brake, judging
 from vs_st_pipeline.routes.orders.systems import SHIPPER
 from vs_st_pipeline_tests.routes.orders.desk_office import Office, open_office
 
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 OLD = "2026-11-28T12:00:00.000Z"
 
 

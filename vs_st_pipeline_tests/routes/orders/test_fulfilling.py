@@ -15,6 +15,8 @@ from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
 from vs_st_pipeline_tests.routes.orders.dispatch import PowerCut, power, shop_order
 from vs_st_pipeline_tests.routes.orders.returning import Returns
 
+SAMPLE = 2  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 UNKNOWN = ("lost_before", "lost_after", "hollow")
 
 

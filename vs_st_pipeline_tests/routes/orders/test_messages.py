@@ -15,6 +15,8 @@ from vs_st_pipeline.routes.orders.states import State
 from vs_st_pipeline_tests.routes.orders.dispatch import VIOLATION
 from vs_st_pipeline_tests.routes.orders.returning import Returns
 
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 
 @pytest.fixture
 def back(tmp_path: Path) -> Returns:

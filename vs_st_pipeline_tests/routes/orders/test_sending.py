@@ -30,6 +30,8 @@ from vs_st_pipeline.routes.orders import ledger, reads, sending
 from vs_st_pipeline.routes.orders.states import State
 from vs_st_pipeline_tests.routes.orders.dispatch import VIOLATION, Dispatch, shop_order
 
+SAMPLE = 4  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 N = "HILLSIDE-1001"
 VIOLATED = (Problem("CLOSED", "no wine there", VIOLATION),)
 READ, CREATE, UPDATE = ("read", N), ("create", N), ("update", N)

@@ -17,6 +17,8 @@ from vs_st_pipeline.routes.orders.states import State
 from vs_st_pipeline_tests.routes.orders.dispatch import VIOLATION, Dispatch, PowerCut, power
 from vs_st_pipeline_tests.routes.orders.test_sending import CREATE, READ, UPDATE, N, edit
 
+SAMPLE = 2  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 VIOLATED = (Problem("CLOSED", "no wine there", VIOLATION),)
 
 

@@ -15,6 +15,8 @@ from vs_st_pipeline.routes.orders.states import State
 from vs_st_pipeline_tests.routes.orders.dispatch import Dispatch, PowerCut, power
 from vs_st_pipeline_tests.routes.orders.test_sending import READ, N, bought
 
+SAMPLE = 2  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 CANCEL = ("cancel", N)
 
 

@@ -21,6 +21,8 @@ from vs_st_pipeline.routes.orders.states import State
 from vs_st_pipeline_tests.routes.orders.dispatch import VIOLATION, Dispatch, PowerCut, power
 from vs_st_pipeline_tests.routes.orders.test_sending import bought
 
+SAMPLE = 2  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 VIOLATED = (Problem("CLOSED", "no wine there", VIOLATION),)
 DOWN = TryLater("down", system="vinoshipper", call="order", http_status=500)
 ANSWERS = ("done", "lost_before", "lost_after", "not_reached", "hollow", "auth")

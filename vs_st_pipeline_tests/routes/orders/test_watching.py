@@ -18,6 +18,8 @@ from vs_st_pipeline.routes.orders.settings import Refresh
 from vs_st_pipeline.routes.orders.states import Stage, State
 from vs_st_pipeline_tests.routes.orders.returning import Returns
 
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 DAY = timedelta(days=1)
 
 
