@@ -177,6 +177,7 @@ def test_a_damaged_copy_of_the_hashes_is_no_reason_to_throw_away_a_good_file(sto
     assert places(story, hers(story)) == {}, "the file had the hashes too"
 
 
+@pytest.mark.slow
 def test_what_a_killed_rebuild_had_carried_over_is_removed_by_forgetting(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -255,6 +255,7 @@ def test_an_error_while_it_asks_is_that_of_the_sync(day: Day) -> None:
     day.until_quiet()
 
 
+@pytest.mark.slow
 def test_a_sync_that_dies_leaves_none(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     day.until_quiet()
     day.story.texting.patch_contact(ODALYS, firstName="Other")

@@ -432,6 +432,7 @@ def test_what_the_shop_clears_is_cleared_and_where_that_cannot_be_done_it_is_not
     assert story.contact(MARISOL) == {**MARISOL_SAYS, "Club Status": "On Hold"}
 
 
+@pytest.mark.slow
 def test_values_that_are_cut_or_trimmed_there_are_not_sent_again(story: Story) -> None:
     story.texting.set_switches({"max_value_length": 30, "trim_values": True})
     story.shop.patch_customer(700101, shippingAddress={"city": " Sebastopol "})

@@ -464,6 +464,7 @@ def test_ruling_3_a_failed_age_check_is_noted_and_held_where_evidence_is_asked_f
     assert story.synced()["planned"]["held"]["age_unknown"] == held - 1
 
 
+@pytest.mark.slow
 def test_c21_numbers_beyond_all_bounds_stop_nobody(synced: Story) -> None:
     before = synced.everybody()
     for how in ("unread_exponent", "unread_digits", "read_exponent", "read_digits"):

@@ -67,6 +67,7 @@ def test_an_order_that_ships_is_in_the_contact_by_one_targeted_sync(synced: Stor
     synced.clean()
 
 
+@pytest.mark.slow
 def test_h25_more_than_one_targeted_sync_may_ask_for_is_done_by_several_at_once(synced: Story) -> None:
     people = (700101, 700103, 700105, 700108, 700110, 700111, 700101, 700103)
     for number, customer_id in enumerate(people):

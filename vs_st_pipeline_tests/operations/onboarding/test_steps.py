@@ -407,6 +407,7 @@ def test_9_2_without_a_table_a_plan_is_made(agency: Agency) -> None:
     assert (ended_at(row)[1], states(row)["plan"]) == ("sync", "done")
 
 
+@pytest.mark.slow
 def test_9_2_many_who_opted_in_and_nobody_who_fits_is_waited_for(agency: Agency) -> None:
     texting = agency.box.simpletexting.control
     for number in range(50):

@@ -181,6 +181,7 @@ def test_a_refused_item_is_tried_with_growing_gaps_and_keeps_its_entitys_later_o
     assert world.shop.texts().index("p1 created") < world.shop.texts().index("p1 shipped")
 
 
+@pytest.mark.slow
 def test_a_refused_item_is_dead_after_a_month_and_a_person_revives_it(world: World) -> None:
     world.shop.parcel("p1", "created")
     world.shop.fault("400", count=1000)

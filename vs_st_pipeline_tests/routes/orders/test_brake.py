@@ -116,6 +116,7 @@ def test_ruling_4_history_is_judged_before_anything_is_looked_for(office: Office
     assert office.stands("b1") == ("waiting", "try_later")
 
 
+@pytest.mark.slow
 def test_o9_a_long_history_is_not_sent_in_small_portions(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Most of it is held there; the reads of one sync do not reach the rest of it."""
     monkeypatch.setattr(judging, "MOST_READS", 12)
