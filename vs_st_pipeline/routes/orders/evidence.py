@@ -59,7 +59,7 @@ def append_end(run: Run, write: Write) -> None:
 
 
 def append_fulfilled(run: Run, order_id: str, fulfillment_id: str | None, *, mailed: bool) -> None:
-    """Write down that the shop has taken our fulfillment of an order, before the ledger says so; with fsync."""
+    """Write down that the shop has taken our fulfillment of an order, once the ledger says so."""
     line = {"what": FULFILLED, "order_id": order_id, "fulfillment_id": fulfillment_id, "mailed": mailed}
     EvidenceFile.of(run).append([{**line, "time": f"{run.now().isoformat()}Z"}])
 
@@ -130,7 +130,13 @@ def _put_back(db: Db, run: Run, line: Line, ended: str | None) -> None:
 
 
 def _put_back_fulfilled(db: Db, run: Run, lines: Iterable[Line]) -> None:
+    """Put back what the database lacks, and end what it holds for unknown: an older one may have been put back."""
     for line in lines:
+        db.execute(
+            """update synced.order_writes set outcome = 'done', outcome_at = $now
+               where order_id = $id and call = 'fulfil' and outcome is null""",
+            {"id": line["order_id"], "now": run.now()},
+        )
         fulfillment_id, mailed = line.get("fulfillment_id"), line.get("mailed")
         db.execute(
             """insert or ignore into synced.fulfilments (order_id, outcome, fulfillment_id, mailed, written_at)

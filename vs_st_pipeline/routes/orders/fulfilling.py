@@ -430,12 +430,12 @@ class _Fulfilling:
         known = {one.id for one in before.fulfilments}
         found = ours_of(self.parcel, made) if made else None
         found = found or next((one for one in made.fulfilments if one.id not in known), None) if made else None
-        evidence.append_fulfilled(self.run, self.order_id, found.id if found else None, mailed=mail)
-        failpoint("fulfilled")
         with self.run.open() as db, db.transaction():
             outbox.end(db, self.run, write, Outcome.DONE, http_status=answer.http_status)
             told = "mailed to the customer" if mail else "nobody is mailed"
             self._end(db, DONE, found.id if found else None, mailed=mail, note=None, text=f"fulfilled, {told}")
+        failpoint("fulfilled")
+        evidence.append_fulfilled(self.run, self.order_id, found.id if found else None, mailed=mail)
         self.session.counts.add("fulfilled", self.order_id)
 
     def _refused(self, answer: RefusedWrite, write: Write) -> bool:

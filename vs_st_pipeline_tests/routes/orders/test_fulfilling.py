@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from vs_st_pipeline.connectors.commerce7 import writing
 from vs_st_pipeline.domain.errors import BadKey
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
 from vs_st_pipeline_tests.routes.orders.dispatch import PowerCut, power, shop_order
@@ -348,6 +350,23 @@ def test_r21_a_lost_or_older_ledger_mails_nobody_again(back: Returns, twice: boo
     found = "done" if told else "found_there"
     assert (len(back.shop.posts), back.count_mails(), back.fulfilled()) == (1, 1, found)
     assert back.stands() == ("sent", None)
+
+
+def test_r35_an_older_copy_in_which_the_fulfilment_was_under_way_leaves_nothing_open(
+    back: Returns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scanned(back)
+    kept: list[Any] = []
+    write = writing.fulfil
+    monkeypatch.setattr(writing, "fulfil", lambda *told, **more: (kept.append(back.copy()), write(*told, **more))[1])
+    back.back()
+    back.put_back(kept[0])
+    assert back.rows("select outcome from synced.order_writes where call = 'fulfil'") == [(None,)]
+    for _ in range(3):
+        back.sync()
+        back.back()
+    assert back.rows("select outcome from synced.order_writes where call = 'fulfil'") == [("done",)]
+    assert (len(back.shop.posts), back.count_mails(), back.fulfilled()) == (1, 1, "done")
 
 
 @pytest.mark.slow
