@@ -10,11 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from vs_st_pipeline.domain.errors import BadSettings, Internal, PipelineError, TryLater
+from vs_st_pipeline.domain.errors import BadSettings, Internal, Interrupted, PipelineError, TryLater
 from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report
 from vs_st_pipeline.platform.connector import Account, Client, ClientT, Connector
@@ -22,10 +22,11 @@ from vs_st_pipeline.platform.crash_reports import describe
 from vs_st_pipeline.platform.garbage import collect_less
 from vs_st_pipeline.platform.http.rate_limit import RateLimiter, Urgency, WindowLimiter, limiter_path
 from vs_st_pipeline.platform.http.tape import Tape
-from vs_st_pipeline.platform.run import RequestLogEntry, Run
+from vs_st_pipeline.platform.run import RequestLogEntry, Run, new_run_id
 
 T = TypeVar("T")
 SessionT = TypeVar("SessionT", bound="Session")
+ReportT = TypeVar("ReportT", bound=Report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,3 +189,24 @@ def opened(session: SessionT) -> Iterator[SessionT]:
 def _is_partial(report: Report) -> bool:
     # A contact that our own batch created and that was deleted again was not accepted, whatever the counts say.
     return bool(report.rejected or report.unknown or report.noted[UNREADABLE] or report.orders_unseen or report.parts)
+
+
+def at_rest(run: Run, report: Report) -> Report:
+    """Return the report of a run whose route is off: nothing is called, nothing made (routes.md R51)."""
+    fault = None if run.route in run.merchant.paused else run.merchant.faults.get(run.route)
+    report.status, report.error = (FAILED, fault) if fault else (OK, None)
+    return report
+
+
+def again_if_interrupted(run: Run, once: Callable[[Run], ReportT]) -> tuple[Run, ReportT]:
+    """Run once, and at once a second time where something outside of it interrupted the run (`Interrupted`).
+
+    Returns:
+        The run that came last, and its report, with what the first one cost.
+    """
+    report = once(run)
+    if isinstance(report.error, Interrupted) and not run.stop():
+        run, first = replace(run, run_id=new_run_id()), report
+        report = once(run)
+        report.add_earlier_try(first)
+    return run, report

@@ -16,12 +16,11 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from vs_st_pipeline.domain.errors import Interrupted
-from vs_st_pipeline.domain.report import FAILED, OK, Report
+from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline import whole_hints
-from vs_st_pipeline.pipeline.session import StageDone
+from vs_st_pipeline.pipeline.session import StageDone, again_if_interrupted, at_rest
 from vs_st_pipeline.pipeline.status_file import record_run
-from vs_st_pipeline.platform.run import Run, new_run_id
+from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.consumers import crms, planning, stages
 from vs_st_pipeline.routes.consumers.report import ConsumersReport, new_report
 from vs_st_pipeline.routes.consumers.session import ConsumersSession, open_session
@@ -46,11 +45,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
     """
     if NAME not in run.merchant.routes:
         return off(run)
-    report = _run_once(run, selected, on_stage)
-    if isinstance(report.error, Interrupted) and not run.stop():
-        run, first = replace(run, run_id=new_run_id()), report
-        report = _run_once(run, selected, on_stage)
-        report.add_earlier_try(first)
+    run, report = again_if_interrupted(run, lambda run: _run_once(run, selected, on_stage))
     if PUSH in selected and not run.dry_run:
         record_run(run, report)  # a view for `vs-st merchants`
     return report
@@ -58,10 +53,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
 
 def off(run: Run) -> Report:
     """Return the report of a run for a merchant whose route is off: nothing is called, nothing made (routes.md R51)."""
-    fault = None if NAME in run.merchant.paused else run.merchant.faults.get(NAME)
-    report = new_report(run.merchant.id, run.run_id)
-    report.status, report.error = (FAILED, fault) if fault else (OK, None)
-    return report
+    return at_rest(run, new_report(run.merchant.id, run.run_id))
 
 
 def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None]) -> ConsumersReport:

@@ -23,16 +23,16 @@ from typing import Any
 
 from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen
 from vs_st_pipeline.connectors.vinoshipper.orders import is_history_read
-from vs_st_pipeline.domain.errors import Interrupted, Unsafe
-from vs_st_pipeline.domain.report import FAILED, OK, Report
+from vs_st_pipeline.domain.errors import Unsafe
+from vs_st_pipeline.domain.report import FAILED, Report
 from vs_st_pipeline.pipeline import delivery, erasure, raw_retention, whole_hints
 from vs_st_pipeline.pipeline.plan_cache import is_of_now, load_cached_plan, save_cached_plan
-from vs_st_pipeline.pipeline.session import StageDone
+from vs_st_pipeline.pipeline.session import StageDone, again_if_interrupted, at_rest
 from vs_st_pipeline.pipeline.status_file import record_run
 from vs_st_pipeline.pipeline.whole_hints import Taken
 from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.http.tape import ONCE
-from vs_st_pipeline.platform.run import Run, new_run_id
+from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
 from vs_st_pipeline.routes.contacts import handed_over, map_file, plan_rows, stages
 from vs_st_pipeline.routes.contacts.demand import wants_receipts
@@ -60,11 +60,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
     """
     if NAME not in run.merchant.routes:
         return off(run)
-    report = _run_once(run, selected, on_stage)
-    if isinstance(report.error, Interrupted) and not run.stop():
-        run, first = replace(run, run_id=new_run_id()), report
-        report = _run_once(run, selected, on_stage)
-        report.add_earlier_try(first)
+    run, report = again_if_interrupted(run, lambda run: _run_once(run, selected, on_stage))
     if SYNCED in selected:
         record_run(run, report)  # a view for `vs-st merchants`
     return report
@@ -72,10 +68,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
 
 def off(run: Run) -> Report:
     """Return the report of a run for a merchant whose route is off: nothing is called, nothing made (routes.md R51)."""
-    fault = None if NAME in run.merchant.paused else run.merchant.faults.get(NAME)
-    report = new_report(run.merchant.id, run.run_id)
-    report.status, report.error = (FAILED, fault) if fault else (OK, None)
-    return report
+    return at_rest(run, new_report(run.merchant.id, run.run_id))
 
 
 def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None]) -> Report:

@@ -19,12 +19,11 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any, Final
 
-from vs_st_pipeline.domain.errors import Interrupted
-from vs_st_pipeline.domain.report import FAILED, OK, Report
+from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline import whole_hints
-from vs_st_pipeline.pipeline.session import StageDone
+from vs_st_pipeline.pipeline.session import StageDone, again_if_interrupted, at_rest
 from vs_st_pipeline.pipeline.status_file import record_run
-from vs_st_pipeline.platform.run import Run, new_run_id
+from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.orders import brake, hinting, judging, planned, reads, stages, staging
 from vs_st_pipeline.routes.orders.report import OrdersReport, new_report
 from vs_st_pipeline.routes.orders.session import OrdersSession, open_session
@@ -55,11 +54,7 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
         return off(run)
     if run.dry_run:
         return _aside(run, lambda aside: _run_once(aside, [one for one in selected if one != PUSH], on_stage))
-    report = _run_once(run, selected, on_stage)
-    if isinstance(report.error, Interrupted) and not run.stop():
-        run, first = replace(run, run_id=new_run_id()), report
-        report = _run_once(run, selected, on_stage)
-        report.add_earlier_try(first)
+    run, report = again_if_interrupted(run, lambda run: _run_once(run, selected, on_stage))
     if PUSH in selected:
         record_run(run, report)  # a view for `vs-st merchants`
     return report
@@ -72,10 +67,7 @@ def is_off(run: Run) -> bool:
 
 def off(run: Run) -> Report:
     """Return the report of a run for a merchant whose route is off: nothing is called, nothing made (routes.md R51)."""
-    fault = None if NAME in run.merchant.paused else run.merchant.faults.get(NAME)
-    report = new_report(run.merchant.id, run.run_id)
-    report.status, report.error = (FAILED, fault) if fault else (OK, None)
-    return report
+    return at_rest(run, new_report(run.merchant.id, run.run_id))
 
 
 def dry_run(run: Run) -> tuple[Report, dict[str, Any]]:
