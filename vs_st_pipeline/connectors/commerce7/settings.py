@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Final
 
 from vs_st_pipeline.connectors.commerce7.names import COMMERCE7
-from vs_st_pipeline.platform.settings.forms import BaseUrl, Form, Reading, SecretValue, Whole
+from vs_st_pipeline.platform.settings.forms import BaseUrl, Form, Reading, SecretValue, Whole, read_name_or_secret
 from vs_st_pipeline.platform.settings.model import Claim, SettingsModel
-from vs_st_pipeline.platform.settings.secrets import FORMS, Secret, read_reference, read_secret
+from vs_st_pipeline.platform.settings.secrets import FORMS, Secret
 from vs_st_pipeline.platform.settings.yaml_source import Node
 
 USUAL_URL: Final = "https://api.commerce7.com/v1"
@@ -25,19 +25,8 @@ def _tenant(node: Node, reading: Reading) -> str:
     return text
 
 
-def _app_id(node: Node, reading: Reading) -> Secret:
-    """Return an id, which is no secret and may stand in the file, or what a reference refers to."""
-    text = node.text()
-    if ":" not in text:
-        return Secret(text, "of the merchants file")
-    reference = read_reference(node)
-    if not reading.secrets:
-        return Secret(None, reference)
-    return read_secret(node, reference, reading.folder_of(node), reading.environ)
-
-
 Tenant = Annotated[str, Form(_tenant, _A_TENANT)]
-AppId = Annotated[Secret, Form(_app_id, f"the app's id, or {FORMS}")]
+AppId = Annotated[Secret, Form(read_name_or_secret, f"the app's id, or {FORMS}")]
 
 
 class Commerce7Settings(SettingsModel):

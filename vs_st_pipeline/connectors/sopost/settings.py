@@ -21,10 +21,11 @@ from vs_st_pipeline.platform.settings.forms import (
     Reading,
     SecretValue,
     Text,
+    read_name_or_secret,
     url_fault,
 )
 from vs_st_pipeline.platform.settings.model import SettingsModel
-from vs_st_pipeline.platform.settings.secrets import FORMS, Secret, read_reference, read_secret
+from vs_st_pipeline.platform.settings.secrets import FORMS, Secret
 from vs_st_pipeline.platform.settings.yaml_source import Node
 
 USUAL_URL: Final = "https://api.sopost.example"
@@ -57,17 +58,6 @@ def _names(node: Node, reading: Reading) -> tuple[Node, ...]:
     return items
 
 
-def _name_or_reference(node: Node, reading: Reading) -> Secret:
-    """Return a name, which is no secret and may stand in the file, or what a reference refers to."""
-    text = node.text()
-    if ":" not in text:
-        return Secret(text, "of the merchants file")
-    reference = read_reference(node)
-    if not reading.secrets:
-        return Secret(None, reference)
-    return read_secret(node, reference, reading.folder_of(node), reading.environ)
-
-
 def _token_url(node: Node, reading: Reading) -> str:
     url = node.text()
     if (fault := url_fault(url)) is not None:
@@ -78,7 +68,7 @@ def _token_url(node: Node, reading: Reading) -> str:
 Uuid = Annotated[str, _matching(_UUID, "a UUID such as 00000000-0000-4000-9000-000000000001")]
 HeaderName = Annotated[str, _matching(_HEADER, "the name of a header, such as X-Api-Key")]
 DottedPath = Annotated[str, _matching(_PATH, "the path of a time in the order, such as created_at or meta.created_at")]
-NameOrReference = Annotated[Secret, Form(_name_or_reference, _A_NAME)]
+NameOrReference = Annotated[Secret, Form(read_name_or_secret, _A_NAME)]
 TokenUrl = Annotated[str, Form(_token_url, "a URL such as https://auth.sopost.example/oauth/token")]
 SomeNames = Annotated[tuple[Text, ...], Form(_names, "a list of at least one name, such as [APPROVED]")]
 

@@ -301,6 +301,12 @@ def _secret(node: Node, reading: Reading) -> Secret:
     return read_secret(node, reference, reading.folder_of(node), reading.environ)
 
 
+def read_name_or_secret(node: Node, reading: Reading) -> Secret:
+    """Return a name, which is no secret and may stand in the file, or what a reference refers to."""
+    text = node.text()
+    return _secret(node, reading) if ":" in text else Secret(text, "of the merchants file")
+
+
 SecretValue = Annotated[Secret, Form(_secret, FORMS)]
 """A secret, written as a reference."""
 
