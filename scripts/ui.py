@@ -30,6 +30,7 @@ from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.scenarios import consumer_acts, fleet, order_acts
+from vs_st_pipeline.sandbox.scenarios.entries_beside import write_beside
 from vs_st_pipeline.sandbox.scenarios.fifty import STORIES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -118,8 +119,8 @@ def _shown(
     """Make all that there is to see, and wait for the end; the exit code."""
     try:
         merchants = _past(box, folder)
-        consumer_acts.settings(brands, folder)
-        order_acts.settings(shops, folder)
+        write_beside(brands, folder, "brands")
+        write_beside(shops, folder, "shops")
         order_acts.awkward(shops)
         others = [merchant.id for merchant in (*brands.merchants, *shops.merchants)]
         _register([*merchants, *others])

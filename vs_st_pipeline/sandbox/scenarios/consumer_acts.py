@@ -4,31 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from pathlib import Path
-
-import yaml
 
 from vs_st_pipeline.sandbox.core.process import Sandbox
 from vs_st_pipeline.sandbox.scenarios.consumer_accounts import ACCOUNTS
 
 BRAND, FIRST, NEW = "glow-skin", "plain@example.com", "newcomer@example.com"
 DAY = 86_400.0
-
-
-def settings(box: Sandbox, folder: Path) -> Path:
-    """Write the brands' entries beside a merchants file that is there: a file of `merchants.d`, and their keys."""
-    whole = yaml.safe_load(box.write_settings(folder / "brands").read_text(encoding="utf-8"))
-    sections = {name: part for name, part in whole["defaults"].items() if isinstance(part, dict)}
-    rest = {name: part for name, part in whole["defaults"].items() if name not in sections}
-    listed = []
-    for entry in whole["merchants"]:
-        parts = {name: {**sections.get(name, {}), **part} for name, part in entry.items() if isinstance(part, dict)}
-        listed.append({**rest, **entry, **parts})
-    path = folder / "merchants.d" / "brands.yaml"
-    path.parent.mkdir(exist_ok=True)
-    text = yaml.safe_dump({"merchants": listed}, sort_keys=False).replace("file:keys/", "file:../brands/keys/")
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def life(box: Sandbox, chance: random.Random) -> None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
-
-import yaml
 
 from vs_st_pipeline.sandbox.core.process import Sandbox
 
@@ -89,22 +86,6 @@ def _until_told(box: Sandbox, seconds: float = 8.0) -> None:
 
 
 # --- `make ui` --------------------------------------------------------------------------------------------------------
-
-
-def settings(box: Sandbox, folder: Path) -> Path:
-    """Write the wineries' entries beside a merchants file that is there: a file of `merchants.d`, and their keys."""
-    whole = yaml.safe_load(box.write_settings(folder / "shops").read_text(encoding="utf-8"))
-    sections = {name: part for name, part in whole["defaults"].items() if isinstance(part, dict)}
-    rest = {name: part for name, part in whole["defaults"].items() if name not in sections}
-    listed = []
-    for entry in whole["merchants"]:
-        parts = {name: {**sections.get(name, {}), **part} for name, part in entry.items() if isinstance(part, dict)}
-        listed.append({**rest, **entry, **parts})
-    path = folder / "merchants.d" / "shops.yaml"
-    path.parent.mkdir(exist_ok=True)
-    text = yaml.safe_dump({"merchants": listed}, sort_keys=False).replace("file:keys/", "file:../shops/keys/")
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def awkward(box: Sandbox) -> None:
