@@ -116,6 +116,7 @@ def _titles(route: Route) -> str:
 
 def _acts_of(route: Route, show: Demo) -> None:
     """Play a route's acts one after the other; time is moved between them, and nobody waits for it."""
+    say("", f"Route {route.name}", "")
     with _stand_ins(show.scenario, _titles(route)) as (box, environ, folder):
         say("", show.about)
         secret, moved = folder / "hook_secret", timedelta(0)

@@ -65,8 +65,9 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: t
         for number, (pair, checked) in enumerate(zip(pairs, found, strict=True)):
             say(*checked.lines(pair.name))
             say(*(f"  {calls.line()}" for calls in (webhooks[number].calls if number in webhooks else [])))
-        say("", "Names that a field map may use:")
-        for key, entries in for_maps.items():
+        if for_maps["from"]:  # else none of the routes has a field map
+            say("", "Names that a field map may use:")
+        for key, entries in for_maps.items() if for_maps["from"] else ():
             say(f"  {key}:")
             for name, description in entries.items():
                 say(f"    {name:36} {description}")
