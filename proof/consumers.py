@@ -9,13 +9,12 @@ truth. The receiver is killed between storing an event and its 204 as in `proof/
 
 from __future__ import annotations
 
-import atexit
 import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -23,10 +22,19 @@ from typing import Any
 
 from proof import receiver
 from proof.forks import Ended, Forks
-from proof.units import Figures, Opener, Proof, Unit
+from proof.route_trials import (
+    RouteFigures,
+    box_of,
+    forks,
+    free_leases,
+    receiver_units,
+    unit,
+    units_of_kills,
+    units_of_lies,
+)
+from proof.units import Proof, Unit
 from proof.world import Finding
 from vs_st_pipeline.platform import failpoints
-from vs_st_pipeline.platform.inbox.store import LEASE_SECONDS, Inbox
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.consumer_switches import CONSUMER_SWITCHES
 from vs_st_pipeline_tests.support.consumer_worlds import FAILED, Switches, hurrying, meet, with_companions
@@ -48,26 +56,8 @@ WAITS = (0.0, 2 * 3600.0, 2 * 3600.0)
 LOST_ANSWERS = ("statuses/batch/", "contacts/batch/", "memberships/", "bulk-create-jobs", "profile-import", "sobjects")
 
 
-@dataclass
-class Consumers(Figures):
+class Consumers(RouteFigures):
     """What the trials came to."""
-
-    worlds: Counter[str] = field(default_factory=Counter)
-    trials: Counter[str] = field(default_factory=Counter)
-    places: set[tuple[str, int]] = field(default_factory=set)
-    killed: int = 0
-    ended_before: int = 0
-    answered: Counter[str] = field(default_factory=Counter)
-    stored: int = 0
-
-    def lines(self) -> Iterator[str]:
-        """For people."""
-        yield "worlds                        " + ", ".join(f"{count} of {what}" for what, count in self.worlds.items())
-        yield "kills                         " + ", ".join(f"{count} in {what}" for what, count in self.trials.items())
-        yield f"killed, ended before the kill {self.killed}, {self.ended_before}"
-        yield f"places between two effects    {len(self.places)}"
-        yield "answers of the receiver       " + ", ".join(f"{n} {what}" for what, n in self.answered.most_common())
-        yield from super().lines()
 
 
 # --- switches ---------------------------------------------------------------------------------------------------------
@@ -108,28 +98,13 @@ def live(figures: Consumers, name: str, switches: Switches) -> None:
                 wrong = meet(scene, switches)
         finally:
             scene.inbox.close()
-    figures.worlds["pairs" if " pairs " in name else "a single value"] += 1
-    figures.seconds += time.monotonic() - began
+    figures.lived(name, began)
     if wrong:
         raise Finding(f"{name}: {switches}", wrong)
 
 
-@cache
-def _stack() -> ExitStack:
-    stack = ExitStack()
-    atexit.register(stack.close)
-    return stack
-
-
-@cache
 def _box() -> Sandbox:
-    """The stand-ins of this process, started when they are first wanted."""
-    return _stack().enter_context(Sandbox("consumers"))
-
-
-@cache
-def _forks() -> Forks:
-    return _stack().enter_context(Forks())
+    return box_of("consumers")
 
 
 # --- kills ------------------------------------------------------------------------------------------------------------
@@ -241,9 +216,7 @@ class Trial:
     def judged(self) -> list[str]:
         """What is wrong, after a few syncs that nothing disturbs."""
         self.scene.inbox.close()
-        later = Inbox(self.scene.data, lambda: time.time() + 2 * LEASE_SECONDS)
-        later.take_back_dead()  # what the dead sync had claimed is free, as soon as its lease is over
-        later.close()
+        free_leases(self.scene.data)
         ended = Ended(True, {})
         for waited in WAITS:
             if waited:
@@ -294,7 +267,7 @@ def _trial() -> Iterator[Trial]:
         _box().reset()
         scene = Scene(_box(), Path(folder))
         try:
-            yield Trial(scene, _forks())
+            yield Trial(scene, forks())
         finally:
             scene.inbox.close()
 
@@ -363,15 +336,6 @@ def at_moments(figures: Consumers, first: int) -> None:
             raise
 
 
-def _receiver_killed(figures: Consumers, seed: int) -> None:
-    calls = receiver.Calls()
-    receiver.killed(calls, seed, RECEIVER_EACH, receiver.SAMPLES)
-    figures.killed += calls.killed
-    figures.trials["the receiver"] += calls.killed
-    figures.answered.update(calls.answered)
-    figures.stored += calls.stored
-
-
 # --- lies -------------------------------------------------------------------------------------------------------------
 
 READS = {
@@ -422,16 +386,6 @@ def lie(figures: Consumers, system: str, path: str, kind: str) -> None:
 # --- all of it --------------------------------------------------------------------------------------------------------
 
 
-def _unit(name: str, trials: Callable[[Consumers], None]) -> Unit:
-    def run(_: Opener) -> Figures:
-        figures, began = Consumers(), time.monotonic()
-        trials(figures)
-        figures.seconds = time.monotonic() - began
-        return figures
-
-    return Unit(name, run)
-
-
 def short() -> Consumers:
     """A few of each."""
     figures = Consumers()
@@ -445,20 +399,12 @@ def short() -> Consumers:
 
 def units() -> list[Unit]:
     """All of them."""
-    found = [_unit(name, partial(live, name=name, switches=switches)) for name, switches in rows()]
-    for case in (FIRST, SECOND):
-        found += [
-            _unit(f"{case} {part}/{PLACE_PARTS}", partial(at_places, case=case, part=part))
-            for part in range(PLACE_PARTS)
-        ]
-    found += [_unit(f"moments {n}", partial(at_moments, first=n * RANDOM_EACH)) for n in range(RANDOM_UNITS)]
-    found += [
-        _unit(f"lies {system} {path} {kind}", partial(lie, system=system, path=path, kind=kind))
-        for system, paths in READS.items()
-        for path in paths
-        for kind in LIES
+    return [
+        *(unit(Consumers, name, partial(live, name=name, switches=switches)) for name, switches in rows()),
+        *units_of_kills(Consumers, (FIRST, SECOND), PLACE_PARTS, at_places, RANDOM_UNITS, RANDOM_EACH, at_moments),
+        *units_of_lies(Consumers, READS, LIES, lie),
+        *receiver_units(Consumers, RECEIVER_UNITS, RECEIVER_EACH, receiver.SAMPLES),
     ]
-    return found + [_unit(f"receiver {n}", partial(_receiver_killed, seed=n)) for n in range(RECEIVER_UNITS)]
 
 
 PROOF = Proof("consumers", Consumers, units)

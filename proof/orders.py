@@ -12,14 +12,12 @@ It is long because what is proved of the route stands in one file, as for route 
 
 from __future__ import annotations
 
-import atexit
 import json
 import random
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -28,11 +26,21 @@ from typing import Any
 
 from proof import receiver
 from proof.forks import Ended, Forks
-from proof.units import Figures, Opener, Proof, Unit
+from proof.route_trials import (
+    RouteFigures,
+    box_of,
+    forks,
+    free_leases,
+    receiver_units,
+    unit,
+    units_of_kills,
+    units_of_lies,
+)
+from proof.units import Proof, Unit
 from proof.world import Finding
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.platform import failpoints
-from vs_st_pipeline.platform.inbox.store import LEASE_SECONDS, Arrival, Inbox
+from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support.order_worlds import ENDING, STYLES, SWITCHES, Switches, meet
 from vs_st_pipeline_tests.support.orders import (
@@ -59,26 +67,8 @@ LOST_ANSWERS = {VINOSHIPPER: ("/orders$", "/orders/[^/]+$", "/cancel$"), COMMERC
 WORLD = "orders:1"
 
 
-@dataclass
-class Orders(Figures):
+class Orders(RouteFigures):
     """What the trials came to."""
-
-    worlds: Counter[str] = field(default_factory=Counter)
-    trials: Counter[str] = field(default_factory=Counter)
-    places: set[tuple[str, int]] = field(default_factory=set)
-    killed: int = 0
-    ended_before: int = 0
-    answered: Counter[str] = field(default_factory=Counter)
-    stored: int = 0
-
-    def lines(self) -> Iterator[str]:
-        """For people."""
-        yield "worlds                        " + ", ".join(f"{count} of {what}" for what, count in self.worlds.items())
-        yield "kills                         " + ", ".join(f"{count} in {what}" for what, count in self.trials.items())
-        yield f"killed, ended before the kill {self.killed}, {self.ended_before}"
-        yield f"places between two effects    {len(self.places)}"
-        yield "answers of the receiver       " + ", ".join(f"{n} {what}" for what, n in self.answered.most_common())
-        yield from super().lines()
 
 
 # --- switches ---------------------------------------------------------------------------------------------------------
@@ -115,28 +105,13 @@ def live(figures: Orders, name: str, switches: Switches) -> None:
                 wrong = meet(scene, switches, hooks="webhook" in name)
         finally:
             scene.inbox.close()
-    figures.worlds["pairs" if " pairs " in name else "a single value"] += 1
-    figures.seconds += time.monotonic() - began
+    figures.lived(name, began)
     if wrong:
         raise Finding(f"{name}: {switches}", wrong)
 
 
-@cache
-def _stack() -> ExitStack:
-    stack = ExitStack()
-    atexit.register(stack.close)
-    return stack
-
-
-@cache
 def _box() -> Sandbox:
-    """The stand-ins of this process, started when they are first wanted."""
-    return _stack().enter_context(Sandbox(WORLD))
-
-
-@cache
-def _forks() -> Forks:
-    return _stack().enter_context(Forks())
+    return box_of(WORLD)
 
 
 # --- kills ------------------------------------------------------------------------------------------------------------
@@ -231,9 +206,7 @@ class Trial:
         """What is wrong, after a few syncs that nothing disturbs."""
         scene = self.scene
         scene.inbox.close()
-        later = Inbox(scene.data, lambda: time.time() + 2 * LEASE_SECONDS)
-        later.take_back_dead()  # what the dead sync had claimed is free, as soon as its lease is over
-        later.close()
+        free_leases(scene.data)
         ended, wrong = Ended(True, {}), list[str]()
         for waited in WAITS:
             if waited:
@@ -268,7 +241,7 @@ def _trial() -> Iterator[Trial]:
         scene = Scene(_box(), Path(folder))
         scene.begin_alone()
         try:
-            yield Trial(scene, _forks())
+            yield Trial(scene, forks())
         finally:
             scene.inbox.close()
 
@@ -337,15 +310,6 @@ def at_moments(figures: Orders, first: int) -> None:
             raise
 
 
-def _receiver_killed(figures: Orders, seed: int) -> None:
-    calls = receiver.Calls()
-    receiver.killed(calls, seed, RECEIVER_EACH, receiver.ORDERS)
-    figures.killed += calls.killed
-    figures.trials["the receiver"] += calls.killed
-    figures.answered.update(calls.answered)
-    figures.stored += calls.stored
-
-
 # --- lies -------------------------------------------------------------------------------------------------------------
 
 READS = {
@@ -398,16 +362,6 @@ def lie(figures: Orders, system: str, path: str, kind: str) -> None:
 # --- all of it --------------------------------------------------------------------------------------------------------
 
 
-def _unit(name: str, trials: Callable[[Orders], None]) -> Unit:
-    def run(_: Opener) -> Figures:
-        figures, began = Orders(), time.monotonic()
-        trials(figures)
-        figures.seconds = time.monotonic() - began
-        return figures
-
-    return Unit(name, run)
-
-
 def short() -> Orders:
     """A few of each."""
     figures = Orders()
@@ -420,20 +374,12 @@ def short() -> Orders:
 
 def units() -> list[Unit]:
     """All of them."""
-    found = [_unit(name, partial(live, name=name, switches=switches)) for name, switches in rows()]
-    for case in CASES:
-        found += [
-            _unit(f"{case} {part}/{PLACE_PARTS}", partial(at_places, case=case, part=part))
-            for part in range(PLACE_PARTS)
-        ]
-    found += [_unit(f"moments {n}", partial(at_moments, first=n * RANDOM_EACH)) for n in range(RANDOM_UNITS)]
-    found += [
-        _unit(f"lies {system} {path} {kind}", partial(lie, system=system, path=path, kind=kind))
-        for system, paths in READS.items()
-        for path in paths
-        for kind in LIES
+    return [
+        *(unit(Orders, name, partial(live, name=name, switches=switches)) for name, switches in rows()),
+        *units_of_kills(Orders, CASES, PLACE_PARTS, at_places, RANDOM_UNITS, RANDOM_EACH, at_moments),
+        *units_of_lies(Orders, READS, LIES, lie),
+        *receiver_units(Orders, RECEIVER_UNITS, RECEIVER_EACH, receiver.ORDERS),
     ]
-    return found + [_unit(f"receiver {n}", partial(_receiver_killed, seed=n)) for n in range(RECEIVER_UNITS)]
 
 
 PROOF = Proof("orders", Orders, units)
