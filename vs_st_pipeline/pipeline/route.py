@@ -239,6 +239,7 @@ class Route:
         commands: what only this route can be asked, under its name; and the house's commands as it calls them.
         jobs: what only this route can be asked in Dagster.
         demo: how it is shown on made-up merchants; None: it is not, or by the demo's own acts.
+        open_advice: what a person does about records that were refused or stand open; `""`: `vs-st why`, `vs-st retry`.
         waiting: a run -> what waits in the route's own tables, by what it is; `vs-st inbox --route` shows it too.
     """
 
@@ -273,6 +274,7 @@ class Route:
     commands: tuple[OwnCommand | OtherName, ...] = ()
     jobs: tuple[OwnJob, ...] = ()
     demo: Demo | None = None
+    open_advice: str = ""
     waiting: Callable[[Run], Record] | None = None
     settings: type[SettingsModel] | None = None
     toolkits: tuple[Lineage, ...] = ()
