@@ -21,7 +21,7 @@ from vs_st_pipeline.platform.settings.merchants import Merchant
 LARGEST_PAGE: Final = 50
 START: Final = "start"  # the first cursor
 PAGE: Final = "page:"
-"""Before a number: a cursor of our own, where a list knows pages alone."""
+"""Before the number of a page and how many rows the pages before it had: our own cursor, of a list without any."""
 
 
 class Commerce7Client:
@@ -131,8 +131,8 @@ class _Tenant(Basic):
 
 
 def _page(cursor: str) -> dict[str, str | int | bool]:
-    number = cursor.removeprefix(PAGE)
-    beside: dict[str, str | int | bool] = {"cursor": cursor} if number == cursor else {"page": int(number)}
+    number = cursor.removeprefix(PAGE).partition(":")[0]
+    beside: dict[str, str | int | bool] = {"page": int(number)} if cursor.startswith(PAGE) else {"cursor": cursor}
     return {"limit": LARGEST_PAGE, **beside}
 
 

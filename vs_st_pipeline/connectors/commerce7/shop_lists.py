@@ -86,8 +86,8 @@ _OF_ADDRESS: Final = (
     "createdAt",
 )
 _OF_PRODUCT: Final = (
-    *("title", "content", "teaser", "slug", "image", "type", "collections", "webStatus", "adminStatus", "availableTo"),
-    *("variants", "updatedAt"),
+    *("title", "content", "teaser", "slug", "image", "type", "collections", "webStatus", "adminStatus"),
+    *("variants", "updatedAt", "availableTo|security"),
 )
 _OF_VARIANT: Final = ("title", "price", "comparePrice", "hasInventory", "inventory|availableForSaleCount")
 
@@ -122,7 +122,7 @@ SHOP_LISTS: Final = (
         _table(
             "goods",
             _kind("product", (*_OF_PRODUCT, *(f"variants[].{key}" for key in _OF_VARIANT))),
-            ("id", *_OF_PRODUCT),
+            ("id", "availableTo", "security", *_OF_PRODUCT),
             shop_rows.product,
         ),
     ),

@@ -89,11 +89,8 @@ def address(body: Body, read_at: datetime, today: date) -> Row:
 
 def product(body: Body, read_at: datetime, today: date) -> Row | None:
     """Return a product with its options; None where nobody can buy it, so that it is no product of the shop."""
-    if (body.get("webStatus"), body.get("adminStatus"), body.get("availableTo")) != (
-        "Available",
-        "Available",
-        "Public",
-    ):
+    to = body.get("availableTo") or _part(body, "security").get("availableTo")  # each form was seen
+    if (body.get("webStatus"), body.get("adminStatus"), to) != ("Available", "Available", "Public"):
         return None
     bad: list[str] = []
     variants = [one for one in _rows(body.get("variants")) if id_text(one.get("id")) is not None]

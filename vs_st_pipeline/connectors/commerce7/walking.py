@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.commerce7.client import LARGEST_PAGE, PAGE, START, bad_answer
+from vs_st_pipeline.connectors.commerce7.client import PAGE, START, bad_answer
 from vs_st_pipeline.domain.records import id_text
 
 _MOST_PAGES: Final = 100_000
@@ -82,7 +82,7 @@ def next_of(answer: Mapping[str, Any], cursor: str, shown: int, call: str) -> st
     Raises:
         BadAnswer: there is more, and no way to it.
     """
-    number = int(cursor.removeprefix(PAGE)) if cursor.startswith(PAGE) else 0
+    number, before = _page_of(cursor)
     following = cursor_of(answer, call)
     if following is not None and not number:
         return following
@@ -93,9 +93,16 @@ def next_of(answer: Mapping[str, Any], cursor: str, shown: int, call: str) -> st
         if total > shown:
             raise bad_answer("a cursor has no effect any more", call)
         return None
-    number = number or 1
-    if total <= (number - 1) * LARGEST_PAGE + shown:
+    if total <= before + shown:
         return None
     if not shown:
         raise bad_answer("there are more records than were shown, and no page shows them", call)
-    return f"{PAGE}{number + 1}"
+    return f"{PAGE}{max(number, 1) + 1}:{before + shown}"
+
+
+def _page_of(cursor: str) -> tuple[int, int]:
+    """Return the number of a page and how many rows were shown before it; (0, 0): the cursor is the other side's."""
+    if not cursor.startswith(PAGE):
+        return 0, 0
+    number, _, before = cursor.removeprefix(PAGE).partition(":")
+    return int(number), int(before)
