@@ -70,7 +70,9 @@ class Standing:
 
 def read(db: Db) -> dict[Block, Standing]:
     """Return how all blocks stand, in their order."""
-    rows = db.rows("select block, state, pinned, position, accepted, rejected, left_out, parts from synced.audience_blocks")
+    rows = db.rows(
+        "select block, state, pinned, position, accepted, rejected, left_out, parts from synced.audience_blocks"
+    )
     found = {row[0]: Standing(Block(row[0]), State(row[1]), *row[2:]) for row in rows}
     return {block: found.get(block, Standing(block)) for block in BLOCKS}
 
@@ -219,7 +221,9 @@ def start_over(db: Db) -> None:
     rejected = db.rows("select block, id from synced.audience_late where why = 'rejected'")
     for block in BLOCKS:
         ids = [row[1] for row in rows] if (rows := [row for row in rejected if row[0] == block]) else []
-        ids += [one for row in db.rows("select ids from synced.audience_parts where block = ?", [block]) for one in row[0]]
+        ids += [
+            one for row in db.rows("select ids from synced.audience_parts where block = ?", [block]) for one in row[0]
+        ]
         if ids:
             with db.batch({"id": ids}) as batch:
                 bases.remove(db, block, batch)
