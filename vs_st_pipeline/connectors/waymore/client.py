@@ -31,12 +31,14 @@ class Answer:
     Attributes:
         stop: the error with which the run stops here: `auth`, `bad_answer`, `try_later`; None: it goes on.
         unmarked: a 2xx that neither says yes nor no; outcome is `unknown` then, and `stop` says what to do (7.3).
+        retry_after: seconds that a 429 or 503 asks us to wait; None: it does not say.
     """
 
     outcome: Outcome
     http_status: int | None = None
     stop: PipelineError | None = None
     unmarked: bool = False
+    retry_after: float | None = None
 
 
 class WaymoreClient:

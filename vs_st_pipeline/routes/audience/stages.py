@@ -71,6 +71,7 @@ def plan(session: AudienceSession) -> None:
     people.judge(session)
     diffing.diff(session)
     brake.ask(session)
+    session.planned = True
 
 
 def push(session: AudienceSession) -> None:
