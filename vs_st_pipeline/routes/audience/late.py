@@ -63,8 +63,15 @@ def refuse(db: Db, block: Block, record_id: str, http_status: int | None, now: d
                run_id)
            values (?, ?, ?, 'rejected', ?, ?, ?, ?, ?, ?)""",
         [
-            block, record_id, now, tries, now + (gap or timedelta(0)), first_at, now - first_at >= DEAD_AFTER,
-            http_status, run_id,
+            block,
+            record_id,
+            now,
+            tries,
+            now + (gap or timedelta(0)),
+            first_at,
+            now - first_at >= DEAD_AFTER,
+            http_status,
+            run_id,
         ],
     )
 

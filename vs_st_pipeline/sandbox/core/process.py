@@ -103,7 +103,7 @@ class Sandbox:
         ]
         given = {"vinoshipper": port_vinoshipper, "simpletexting": port_simpletexting}
         given = {system: port for system, port in given.items() if port} | (ports or {})
-        self._ports = {**dict.fromkeys(systems_of(scenario), 0), **given}
+        self._ports = {**{system: 0 for system in systems_of(scenario) if system in CONTROLS}, **given}
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> Sandbox:
@@ -175,8 +175,11 @@ class Sandbox:
         for merchant in self.merchants:
             entry: dict[str, Any] = {"id": merchant.id, "name": merchant.name}
             if systems == SHOP_SYSTEMS:
-                given = {system: handle.control.keys(merchant.id) for system, handle in self.running.items()
-                         if system == "commerce7"}
+                given = {
+                    system: handle.control.keys(merchant.id)
+                    for system, handle in self.running.items()
+                    if system == "commerce7"
+                }
                 entry |= shop_sections(merchant, {name: handle.url for name, handle in self.running.items()}, given,
                                        folder, lambda name, text: _kept(keys / name, text))  # fmt: skip
                 listed.append(merged(entry, (merchants or {}).get(merchant.id, {})))
