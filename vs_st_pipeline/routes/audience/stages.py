@@ -99,6 +99,7 @@ def end(session: AudienceSession) -> None:
     told.add_up()
     if run.dry_run:
         return
+    registering.end(session)
     alerts.look(session)
     with run.open() as db:
         next_due = due.next_due_at(session, db)

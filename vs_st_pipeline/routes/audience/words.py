@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import Final
 
@@ -107,3 +108,8 @@ class Noted(StrEnum):
     UNREADABLE = "unreadable"
     UNSIGNED_CONSENT = "unsigned_consent"
     WAITING_RETRY = "waiting_retry"
+
+
+def wish_id(customer_id: str, product_id: str) -> str:
+    """Return the id of a wish: in SQL `to_json([customer_id, product_id])::varchar`."""
+    return json.dumps([customer_id, product_id], ensure_ascii=False, separators=(",", ":"))

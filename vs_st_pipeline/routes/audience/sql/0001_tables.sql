@@ -142,8 +142,10 @@ create table planned.audience_news (
 create table planned.audience_notes (word varchar not null, kind varchar not null, id varchar not null);
 
 -- synced: the base, one row per entity: the staged columns as last told or taken into the outbox, with its parts.
--- told: outbox (taken as an event), part (in a part under way), told, rejected, silent (skip, off: nobody was told).
--- told_key, told_call, told_at: the last call that was acknowledged. gone_at: since when it is known to be gone.
+-- told: outbox (taken as an event), told, rejected, silent (skip, off: nobody was told).
+-- told_key, told_call, told_at: the call. A record enters with its part, so that the bytes that go again after a crash and
+-- the base always agree: while the part stands in audience_parts, it is not decided. gone_at: since when it is known to
+-- be gone.
 create table synced.base_customers (
     customer_id varchar not null,
     first_name varchar, last_name varchar, birth_date date, email varchar, phone varchar,
@@ -201,7 +203,9 @@ create table synced.audience_outbox (
     seen_at timestamp not null, own_at timestamp, entered_at timestamp not null, run_id varchar not null,
     state varchar not null default 'waiting',  -- waiting (never sent), unknown (may have arrived), rejected, dead, asked
     tries integer not null default 0, sent_at timestamp, http_status integer, next_at timestamp,
-    first_refused_at timestamp
+    first_refused_at timestamp,
+    refusals integer not null default 0,     -- how often it was refused; by it the gaps grow
+    released boolean not null default false  -- a person has said that a held unknown one goes again (7.4)
 );
 -- Every call that was acknowledged or given up, never altered: one row per event, one per part.
 create table synced.audience_told (
@@ -212,7 +216,8 @@ create table synced.audience_told (
     evidence varchar, state varchar not null,  -- accepted, rejected, dropped, late, melted
     tries integer not null, http_status integer, "at" timestamp not null, run_id varchar not null
 );
--- The five blocks (5.1). pinned: how many ids; position: how many of them are in settled parts, or left out.
+-- The five blocks (5.1). pinned: how many ids; position: how many of them are in parts by now, settled or under way, or
+-- left out. records: as pinned; parts: settled ones.
 create table synced.audience_blocks (
     block varchar primary key,
     state varchar not null,                  -- waiting, sending, done, skipped
@@ -232,7 +237,8 @@ create table synced.audience_parts (
     evidence varchar,                        -- of subscribers: JSON object id -> evidence
     tries integer not null default 0, unknown_syncs integer not null default 0,
     state varchar not null default 'waiting',  -- waiting, unknown
-    run_id varchar
+    run_id varchar,                          -- by which it entered
+    sized boolean not null default false     -- half of one that was too large: if it passes, its size is kept (5.1.4)
 );
 -- History records that were refused alone; and late ones that wait for their part.
 create table synced.audience_late (
