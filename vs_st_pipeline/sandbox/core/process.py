@@ -27,8 +27,9 @@ from vs_st_pipeline.sandbox.core.consumer_clients import (
 from vs_st_pipeline.sandbox.core.consumer_findings import findings
 from vs_st_pipeline.sandbox.core.order_clients import Commerce7Control, order_sections
 from vs_st_pipeline.sandbox.core.order_findings import order_findings
+from vs_st_pipeline.sandbox.core.shop_sections import shop_sections
 from vs_st_pipeline.sandbox.core.switches import Switches
-from vs_st_pipeline.sandbox.scenarios.index import CONSUMER_SYSTEMS, merchants_of, systems_of
+from vs_st_pipeline.sandbox.scenarios.index import CONSUMER_SYSTEMS, SHOP_SYSTEMS, merchants_of, systems_of
 
 CONTROLS: dict[str, type[Control]] = {
     "vinoshipper": VinoshipperControl,
@@ -39,6 +40,8 @@ CONTROLS: dict[str, type[Control]] = {
     "salesforce": SalesforceControl,
     "commerce7": Commerce7Control,
 }
+UNPACED = ("commerce7", "shop")
+"""Systems whose settings know no requests per second."""
 C = TypeVar("C", bound=Control)
 
 
@@ -100,7 +103,7 @@ class Sandbox:
         ]
         given = {"vinoshipper": port_vinoshipper, "simpletexting": port_simpletexting}
         given = {system: port for system, port in given.items() if port} | (ports or {})
-        self._ports = {**dict.fromkeys(systems_of(scenario), 0), **given}
+        self._ports = {**{system: 0 for system in systems_of(scenario) if system in CONTROLS}, **given}
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> Sandbox:
@@ -167,10 +170,20 @@ class Sandbox:
         keys.chmod(0o700)
         defaults: dict[str, Any] = {"time_zone": "America/Los_Angeles"}
         systems = systems_of(self.scenario)
-        defaults |= {system: {"requests_per_second": 500} for system in systems if system != "commerce7"}
+        defaults |= {system: {"requests_per_second": 500} for system in systems if system not in UNPACED}
         listed = []
         for merchant in self.merchants:
             entry: dict[str, Any] = {"id": merchant.id, "name": merchant.name}
+            if systems == SHOP_SYSTEMS:
+                given = {
+                    system: handle.control.keys(merchant.id)
+                    for system, handle in self.running.items()
+                    if system == "commerce7"
+                }
+                entry |= shop_sections(merchant, {name: handle.url for name, handle in self.running.items()}, given,
+                                       folder, lambda name, text: _kept(keys / name, text))  # fmt: skip
+                listed.append(merged(entry, (merchants or {}).get(merchant.id, {})))
+                continue
             if "vinoshipper" in systems:
                 entry["vinoshipper"] = {
                     "base_url": self.vinoshipper.url,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vs_st_pipeline.sandbox.core.catalog_switches import SHOP_LISTS, SHOP_WINDOW
 from vs_st_pipeline.sandbox.core.consumer_switches import CONSUMER_OPEN, CONSUMER_SWITCHES
 from vs_st_pipeline.sandbox.core.order_switches import COMMERCE7_SWITCHES
 
@@ -139,6 +140,7 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
         "profile_id": [None],
         "cf_ray_on_all": [False, True],
         **ORDER_DESK,
+        **SHOP_WINDOW,
         **WEBHOOKS["vinoshipper"],
         **LIES["vinoshipper"],
         **BOTH,
@@ -181,7 +183,7 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
     },
 }
 
-for _system, _values in {**CONSUMER_SWITCHES, "commerce7": COMMERCE7_SWITCHES}.items():
+for _system, _values in {**CONSUMER_SWITCHES, "commerce7": {**COMMERCE7_SWITCHES, **SHOP_LISTS}}.items():
     SWITCHES[_system] = {**_values, **(OF_BOTH_SENDERS if "webhook_style" in _values else {}), **BOTH}
 
 OPEN = CONSUMER_OPEN | {
