@@ -46,8 +46,8 @@ CUT_SHORT = "the first answer was cut short"
 RECEIPT_FAILURES_IN_A_ROW = 3
 
 
-def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -> int:
-    """Read the due details of these customers; a share of the budget is kept for orders that are known to be needed.
+def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int] | None) -> int:
+    """Read the due details of these customers (None: all); a share of the budget is kept for orders in need of a read.
 
     Returns:
         How many were read.
@@ -65,8 +65,8 @@ def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequen
     return len(now)
 
 
-def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -> None:
-    """Read the due details of these customers' orders; one whose first answer was cut short is read again."""
+def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int] | None) -> None:
+    """Read the due details of these customers' orders (None: all orders); one that was cut short is read again."""
     cut: list[str] = []
     began = run.now()
 
@@ -80,8 +80,9 @@ def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[
         _read(run, ORDER, tasks, within_budget(run, tasks, vs.sent), lambda own: vs.order(own).text, land)
     once_more = within_budget(run, [ReadTask(number, CUT_SHORT) for number in cut], vs.sent) if cut else []
     _read(run, ORDER, once_more, once_more, lambda own: vs.order(own).text, land)
-    with run.open() as db, db.transaction():
-        _forget_unlinked(db, customer_ids)
+    if customer_ids is not None:
+        with run.open() as db, db.transaction():
+            _forget_unlinked(db, customer_ids)
 
 
 def _asked_now(run: Run, db: Db, kind: RecordKind, tasks: list[ReadTask]) -> list[ReadTask]:

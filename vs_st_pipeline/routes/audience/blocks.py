@@ -70,7 +70,9 @@ class Standing:
 
 def read(db: Db) -> dict[Block, Standing]:
     """Return how all blocks stand, in their order."""
-    rows = db.rows("select block, state, pinned, position, accepted, rejected, left_out, parts from synced.audience_blocks")
+    rows = db.rows(
+        "select block, state, pinned, position, accepted, rejected, left_out, parts from synced.audience_blocks"
+    )
     found = {row[0]: Standing(Block(row[0]), State(row[1]), *row[2:]) for row in rows}
     return {block: found.get(block, Standing(block)) for block in BLOCKS}
 

@@ -61,6 +61,11 @@ class AudienceSession(Session):
         """Return the destination's client."""
         return self.client(waymore.CONNECTOR)
 
+    def made_client(self) -> WaymoreClient | None:
+        """Return the destination's client, where this run has made one."""
+        found = self._clients.get(waymore.CONNECTOR.name)
+        return cast("WaymoreClient | None", found)
+
     @property
     def writes(self) -> bool:
         """Say whether this run may call WayMore: no dry run, no part of a sync."""

@@ -12,6 +12,7 @@ from vs_st_pipeline.routes.audience import (
     due,
     forgetting,
     history,
+    leaving,
     people,
     recovery,
     registering,
@@ -34,6 +35,10 @@ def begin(session: AudienceSession) -> bool:
     forgetting.begin(run)
     recovery.begin(session)
     session.registered = registering.begin(session)
+    if session.registration.state == registration.State.UNINSTALLING:
+        if session.writes:
+            leaving.leave(session)  # nothing else is told to whom is left (7.9)
+        return False
     return session.registration.state != registration.State.DISCONNECTED
 
 
@@ -100,6 +105,7 @@ def end(session: AudienceSession) -> None:
     told.add_up()
     if run.dry_run:
         return
+    registering.end(session)
     alerts.look(session)
     with run.open() as db:
         next_due = due.next_due_at(session, db)
