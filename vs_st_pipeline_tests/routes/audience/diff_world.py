@@ -75,7 +75,7 @@ class World:
     def session(self) -> AudienceSession:
         merchant = Merchant(
             "hillside", "Hillside",
-            sections={"waymore": WaymoreSettings(domain="https://www.hillside.example", **self.settings)},
+            sections={"waymore": WaymoreSettings.model_construct(domain="https://www.hillside.example", **self.settings)},
         )  # fmt: skip
         warehouse: Any = _Warehouse(self.db)
         run = Run(merchant, warehouse, lambda: self.at.replace(tzinfo=UTC), route=NAME, **self.runs)
