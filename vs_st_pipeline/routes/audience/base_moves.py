@@ -29,7 +29,9 @@ def move(db: Db, run: Run) -> None:
 
 def _records(db: Db, kind: str, block: Block) -> None:
     table, column = bases.TABLES[block], bases.IDS[block]
-    db.execute(f"create or replace temp table aud_ids as select distinct id from planned.audience_moves where kind = '{kind}'")
+    db.execute(
+        f"create or replace temp table aud_ids as select distinct id from planned.audience_moves where kind = '{kind}'"
+    )
     if not db.value("select count(*) from temp.aud_ids"):
         return
     db.execute(
@@ -52,7 +54,9 @@ def _records(db: Db, kind: str, block: Block) -> None:
 
 
 def _carts(db: Db) -> None:
-    db.execute("create or replace temp table aud_ids as select distinct id from planned.audience_moves where kind = 'cart'")
+    db.execute(
+        "create or replace temp table aud_ids as select distinct id from planned.audience_moves where kind = 'cart'"
+    )
     if not db.value("select count(*) from temp.aud_ids"):
         return
     db.execute(

@@ -101,7 +101,9 @@ class World:
                 for position, part in enumerate(parts):
                     more = {} if table == "shop_cart_lines" else {"position": position}
                     self.store(f"staged.{table}", **{name: key[0], **more, **part})
-            said = sorted(map(str, self.rows(f"select * exclude ({name}) from staged.{table} where {name} = '{key[0]}'")))
+            said = sorted(
+                map(str, self.rows(f"select * exclude ({name}) from staged.{table} where {name} = '{key[0]}'"))
+            )
             house = {"own_at", "seen_at", "written_at", "lacked_at", "posted_at", "digest", "gone_at"}
             told = [str(v) for k, v in sorted(row.items()) if k not in house | _NOT_COMPARED and v is not None]
             row["digest"] = self.db.value("select hash(?)", [json.dumps([told, said])])
@@ -165,7 +167,8 @@ class World:
     def news(self) -> list[tuple[Any, ...]]:
         rows = self.db.rows("select event, id, late, silent from planned.audience_news order by number")
         return [
-            (event, id, *(["late"] if late else []), *(["silent"] if silent else [])) for event, id, late, silent in rows
+            (event, id, *(["late"] if late else []), *(["silent"] if silent else []))
+            for event, id, late, silent in rows
         ]
 
     def take(self) -> list[tuple[str, str]]:
