@@ -107,7 +107,7 @@ def _addresses(db: Db, run: Run) -> None:
            select s.address, coalesce(a.email, s.was_email) as email,
                coalesce(a.customer_id, s.was_customer) as customer_id,
                coalesce(a.subscriber_id, s.was_subscriber) as subscriber_id, s.yes as subscribed,
-               s.yes and coalesce(s.maybe or s.told in ('told', 'part', 'silent') or s.told_key is not null, false)
+               s.yes and coalesce(s.maybe or s.told in ('told', 'silent') or (s.told = 'outbox' and s.told_key is not null), false)
                    as maybe,
                case when s.yes then a.evidence end as evidence,
                case when s.yes then 'outbox' else s.told end as told,

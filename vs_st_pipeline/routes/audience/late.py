@@ -118,7 +118,8 @@ def _refused(db: Db, block: Block, session: AudienceSession) -> tuple[str, ...]:
     changed = "false"
     if block in _STAGED:
         column = bases.IDS[block]
-        changed = f"""id in (select b.{column} from {bases.TABLES[block]} as b join {_STAGED[block]} as s using ({column})
+        changed = f"""id in (select b.{column}
+            from {bases.TABLES[block]} as b join {_STAGED[block]} as s using ({column})
             where b.told = 'rejected' and b.digest <> s.digest)"""
     now = session.run.now()
     return _ids(
