@@ -70,7 +70,9 @@ class Standing:
 
 def read(db: Db) -> dict[Block, Standing]:
     """Return how all blocks stand, in their order."""
-    rows = db.rows("select block, state, pinned, position, accepted, rejected, left_out, parts from synced.audience_blocks")
+    rows = db.rows(
+        "select block, state, pinned, position, accepted, rejected, left_out, parts from synced.audience_blocks"
+    )
     found = {row[0]: Standing(Block(row[0]), State(row[1]), *row[2:]) for row in rows}
     return {block: found.get(block, Standing(block)) for block in BLOCKS}
 
@@ -214,12 +216,16 @@ def again(run: Run, some: Collection[Block]) -> None:
         begin_again(db, some or BLOCKS)
 
 
-def start_over(db: Db) -> None:
-    """Undo all that refusals have marked, while nothing was ever accepted: the settings were wrong, no record (5.1.4)."""
+def start_over(db: Db) -> int:
+    """Undo all that refusals have marked, while nothing was ever accepted: the settings were wrong, no record (5.1.4).
+
+    Returns:
+        How many records had been marked as rejected.
+    """
     rejected = db.rows("select block, id from synced.audience_late where why = 'rejected'")
     for block in BLOCKS:
-        ids = [row[1] for row in rows] if (rows := [row for row in rejected if row[0] == block]) else []
-        ids += [one for row in db.rows("select ids from synced.audience_parts where block = ?", [block]) for one in row[0]]
+        under_way = db.rows("select unnest(ids) from synced.audience_parts where block = ?", [block])
+        ids = [row[1] for row in rejected if row[0] == block] + [row[0] for row in under_way]
         if ids:
             with db.batch({"id": ids}) as batch:
                 bases.remove(db, block, batch)
@@ -227,6 +233,7 @@ def start_over(db: Db) -> None:
     db.execute("delete from synced.audience_parts")
     db.execute("delete from synced.audience_pins")
     db.execute("delete from synced.audience_blocks where state = 'sending' or rejected > 0")
+    return len(rejected)
 
 
 def fill_report(db: Db, told: AudienceReport) -> None:

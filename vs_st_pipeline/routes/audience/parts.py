@@ -100,9 +100,7 @@ def remove(db: Db, part: Part) -> None:
     db.execute("delete from synced.audience_parts where key = ?", [part.key])
 
 
-def tell(
-    db: Db, part: Part, state: str, *, tries: int, http_status: int | None, at: datetime, run_id: str
-) -> None:
+def tell(db: Db, part: Part, state: str, *, tries: int, http_status: int | None, at: datetime, run_id: str) -> None:
     """Add a settled part to the ledger."""
     db.execute(
         """insert into synced.audience_told (key, call, block, ids, evidence, state, tries, http_status, "at", run_id)
