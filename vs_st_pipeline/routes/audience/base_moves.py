@@ -29,7 +29,9 @@ def move(db: Db, run: Run) -> None:
 
 def _records(db: Db, kind: str, block: Block) -> None:
     table, column = bases.TABLES[block], bases.IDS[block]
-    db.execute(f"create or replace temp table aud_ids as select distinct id from planned.audience_moves where kind = '{kind}'")
+    db.execute(
+        f"create or replace temp table aud_ids as select distinct id from planned.audience_moves where kind = '{kind}'"
+    )
     if not db.value("select count(*) from temp.aud_ids"):
         return
     db.execute(
@@ -52,7 +54,9 @@ def _records(db: Db, kind: str, block: Block) -> None:
 
 
 def _carts(db: Db) -> None:
-    db.execute("create or replace temp table aud_ids as select distinct id from planned.audience_moves where kind = 'cart'")
+    db.execute(
+        "create or replace temp table aud_ids as select distinct id from planned.audience_moves where kind = 'cart'"
+    )
     if not db.value("select count(*) from temp.aud_ids"):
         return
     db.execute(
@@ -103,7 +107,7 @@ def _addresses(db: Db, run: Run) -> None:
            select s.address, coalesce(a.email, s.was_email) as email,
                coalesce(a.customer_id, s.was_customer) as customer_id,
                coalesce(a.subscriber_id, s.was_subscriber) as subscriber_id, s.yes as subscribed,
-               s.yes and coalesce(s.maybe or s.told in ('told', 'part', 'silent') or s.told_key is not null, false)
+               s.yes and coalesce(s.maybe or s.told in ('told', 'silent') or (s.told = 'outbox' and s.told_key is not null), false)
                    as maybe,
                case when s.yes then a.evidence end as evidence,
                case when s.yes then 'outbox' else s.told end as told,

@@ -1,4 +1,4 @@
-"""Keeps how far the five blocks of the history are: which begins when, what it pins, when it is done (audience.md 5.1)."""
+"""Keeps how far the five blocks of the history are: which begins when, what it pins, when it is done (5.1)."""
 
 from __future__ import annotations
 
@@ -168,8 +168,8 @@ def _end(db: Db, block: Block, now: datetime) -> None:
 def take_silently(db: Db, block: Block, now: datetime) -> None:
     """Take what is staged as a block's base without telling it, save of held people, who are told of once they are free.
 
-    An address whose source says no may have been told as subscribed: it is taken as that, so that one Newsletter false
-    goes (5.1.7).
+    An address whose source says no may have been told as subscribed: it is taken as that, so that one Newsletter
+    false goes (5.1.7).
     """
     held = _HELD_BY_BLOCK[block]
     db.execute(f"create or replace temp table audience_ids as select id from ({_ALL[block]}) where id not in ({held})")
@@ -199,7 +199,7 @@ def note_done(session: AudienceSession) -> None:
 
 
 def begin_again(db: Db, some: Collection[Block]) -> None:
-    """Let these blocks wait for their turn again, with the parts under way of them (5.1.6); what was told stays told."""
+    """Let these blocks wait for their turn again, without the parts under way of them (5.1.6)."""
     for block in some:
         db.execute("delete from synced.audience_blocks where block = ?", [block])
         db.execute("delete from synced.audience_pins where block = ?", [block])

@@ -67,7 +67,8 @@ def _reads(db: Db) -> list[Verdict]:
     found = []
     for kind, (staged, base, ids) in _BASES.items():
         newest = db.row(
-            'select rows, passed from staged.shop_reads where kind = ? order by ended_at desc, rowid desc limit 1', [kind]
+            "select rows, passed from staged.shop_reads where kind = ? order by ended_at desc, rowid desc limit 1",
+            [kind],
         )
         if newest is None or newest[1]:
             continue

@@ -69,7 +69,7 @@ def unsubscribed(db: Db, by: Terms) -> None:
                 to_json(struct_pack(email := coalesce(b.email, b.address), subscription := false,
                     customer_id := coalesce(a.customer_id, b.customer_id)))::varchar as about,
                 ['subscribed'] as changed, false as late,
-                not (b.maybe or b.told in ('told', 'part', 'silent') or b.told_key is not null or o.id is not null)
+                not (b.maybe or b.told in ('told', 'silent') or (b.told = 'outbox' and b.told_key is not null) or o.id is not null)
                     as silent,
                 case when h.id is null then coalesce(a.seen_at, timestamp '{by.now}') else timestamp '{by.now}' end
                     as seen_at, a.own_at

@@ -130,7 +130,9 @@ def note(db: Db, word: Noted, kind: str, query: str) -> None:
 
 def remember_held(db: Db, run: Run) -> None:
     """Remember whom a plan that is taken holds, and forget whom it holds no more."""
-    db.execute("delete from synced.audience_was_held where (kind, id) not in (select kind, id from planned.audience_held)")
+    db.execute(
+        "delete from synced.audience_was_held where (kind, id) not in (select kind, id from planned.audience_held)"
+    )
     db.execute(
         """insert into synced.audience_was_held select distinct kind, id from planned.audience_held
            anti join synced.audience_was_held using (kind, id)"""

@@ -38,7 +38,9 @@ def diff(session: AudienceSession) -> None:
             difference.prepare(db)
             _find(db, by)
             _sort(db)
-        undecided = db.value("select (select count(*) from synced.audience_parts) + (select count(*) from synced.audience_late)")
+        undecided = db.value(
+            "select (select count(*) from synced.audience_parts) + (select count(*) from synced.audience_late)"
+        )
         db.execute("insert into planned.audience_made values (?, ?, false)", [of, bool(undecided)])
         _count(session, db)
 

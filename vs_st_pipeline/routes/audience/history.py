@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
-from vs_st_pipeline.connectors.waymore.client import Answer, Outcome
+from vs_st_pipeline.connectors.waymore.answers import Answer, Outcome
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError, TryLater
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db

@@ -1,4 +1,4 @@
-"""Keeps out of a part under way who must not be told any more, and sees that the base says what may have arrived (8.3)."""
+"""Takes people out of a part under way who must not be told any more; the base says what may have arrived (8.3)."""
 
 from __future__ import annotations
 

@@ -63,8 +63,15 @@ def refuse(db: Db, block: Block, record_id: str, http_status: int | None, now: d
                run_id)
            values (?, ?, ?, 'rejected', ?, ?, ?, ?, ?, ?)""",
         [
-            block, record_id, now, tries, now + (gap or timedelta(0)), first_at, now - first_at >= DEAD_AFTER,
-            http_status, run_id,
+            block,
+            record_id,
+            now,
+            tries,
+            now + (gap or timedelta(0)),
+            first_at,
+            now - first_at >= DEAD_AFTER,
+            http_status,
+            run_id,
         ],
     )
 
@@ -111,7 +118,8 @@ def _refused(db: Db, block: Block, session: AudienceSession) -> tuple[str, ...]:
     changed = "false"
     if block in _STAGED:
         column = bases.IDS[block]
-        changed = f"""id in (select b.{column} from {bases.TABLES[block]} as b join {_STAGED[block]} as s using ({column})
+        changed = f"""id in (select b.{column}
+            from {bases.TABLES[block]} as b join {_STAGED[block]} as s using ({column})
             where b.told = 'rejected' and b.digest <> s.digest)"""
     now = session.run.now()
     return _ids(

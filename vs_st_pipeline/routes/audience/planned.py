@@ -11,8 +11,9 @@ import msgspec
 
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience.difference import BLOCK_OF_KIND
-from vs_st_pipeline.routes.audience.rendering import One, about_of, render, style_of
+from vs_st_pipeline.routes.audience.rendering import One, about_of, render
 from vs_st_pipeline.routes.audience.session import AudienceSession
+from vs_st_pipeline.routes.audience.window import style_of
 from vs_st_pipeline.routes.audience.words import Event
 
 _BATCH: Final = 2_000

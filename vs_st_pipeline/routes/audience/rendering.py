@@ -13,7 +13,6 @@ from typing import Any, Final
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import bases, events, items
 from vs_st_pipeline.routes.audience.items import Style
-from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.words import Event
 
 Record = dict[str, Any]
@@ -27,14 +26,6 @@ class One:
     kind: str
     id: str
     about: Mapping[str, Any]
-
-
-def style_of(session: AudienceSession) -> Style:
-    """Return how this merchant's settings want things written."""
-    run, settings = session.run, session.settings
-    links = settings.links
-    zone = run.merchant.time_zone
-    return Style(settings.dates, settings.extras, run.today(), zone, links.product, links.cart)
 
 
 def render(db: Db, batch: Iterable[One], style: Style) -> list[str]:

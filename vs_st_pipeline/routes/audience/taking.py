@@ -15,8 +15,9 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import base_moves, difference, facts, keys, melting
 from vs_st_pipeline.routes.audience.difference import BLOCK_OF_KIND
 from vs_st_pipeline.routes.audience.diffing import TAKEN
-from vs_st_pipeline.routes.audience.rendering import One, about_of, render, style_of
+from vs_st_pipeline.routes.audience.rendering import One, about_of, render
 from vs_st_pipeline.routes.audience.session import AudienceSession
+from vs_st_pipeline.routes.audience.window import style_of
 from vs_st_pipeline.routes.audience.words import Event
 
 NUMBER: Final = "number"  # fact: the greatest number that an event ever had
@@ -109,7 +110,8 @@ def _store(session: AudienceSession, db: Db, made: dict[str, list[Any]]) -> None
         db.execute(
             f"""update synced.audience_outbox as o set key = b.key, data = b.data, about = t.about, changed = t.changed,
                     seen_at = t.seen_at, own_at = t.own_at, run_id = $run_id, state = 'waiting', tries = 0,
-                    sent_at = null, http_status = null, next_at = null, first_refused_at = null
+                    sent_at = null, http_status = null, next_at = null, first_refused_at = null,
+                    refusals = 0, released = false
                 from {batch} as b join temp.aud_todo as t using (turn)
                 where o.key = t.key and t.again""",
             {"run_id": run.run_id},

@@ -15,6 +15,7 @@ import vs_st_pipeline
 from vs_st_pipeline.connectors.waymore.settings import WaymoreSettings
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import brake, diffing, taking
 from vs_st_pipeline.routes.audience.report import new_report
@@ -75,7 +76,7 @@ class World:
     def session(self) -> AudienceSession:
         merchant = Merchant(
             "hillside", "Hillside",
-            sections={"waymore": WaymoreSettings(domain="https://www.hillside.example", **self.settings)},
+            sections={"waymore": WaymoreSettings(domain="https://www.hillside.example", uuid=Secret("u", "env:U"), **self.settings)},
         )  # fmt: skip
         warehouse: Any = _Warehouse(self.db)
         run = Run(merchant, warehouse, lambda: self.at.replace(tzinfo=UTC), route=NAME, **self.runs)
@@ -100,7 +101,9 @@ class World:
                 for position, part in enumerate(parts):
                     more = {} if table == "shop_cart_lines" else {"position": position}
                     self.store(f"staged.{table}", **{name: key[0], **more, **part})
-            said = sorted(map(str, self.rows(f"select * exclude ({name}) from staged.{table} where {name} = '{key[0]}'")))
+            said = sorted(
+                map(str, self.rows(f"select * exclude ({name}) from staged.{table} where {name} = '{key[0]}'"))
+            )
             house = {"own_at", "seen_at", "written_at", "lacked_at", "posted_at", "digest", "gone_at"}
             told = [str(v) for k, v in sorted(row.items()) if k not in house | _NOT_COMPARED and v is not None]
             row["digest"] = self.db.value("select hash(?)", [json.dumps([told, said])])
@@ -164,7 +167,8 @@ class World:
     def news(self) -> list[tuple[Any, ...]]:
         rows = self.db.rows("select event, id, late, silent from planned.audience_news order by number")
         return [
-            (event, id, *(["late"] if late else []), *(["silent"] if silent else [])) for event, id, late, silent in rows
+            (event, id, *(["late"] if late else []), *(["silent"] if silent else []))
+            for event, id, late, silent in rows
         ]
 
     def take(self) -> list[tuple[str, str]]:
@@ -187,12 +191,10 @@ class World:
     def deliver(self) -> list[dict[str, Any]]:
         """Have all that waits acknowledged; returns it."""
         sent = self.waiting()
-        for row in sent:
-            if row["event"] == "Newsletter":
-                self.cursor.execute(
-                    "update synced.base_subscribers set told = 'told', told_key = ? where address = ?",
-                    [row["key"], row["id"]],
-                )
+        for table in ("customers", "subscribers", "products", "wishes", "orders", "carts"):
+            self.cursor.execute(
+                f"update synced.base_{table} set told = 'told', told_key = 'k', told_at = ? where told = 'outbox'", [self.at]
+            )
         self.cursor.execute("delete from synced.audience_outbox")
         return sent
 
