@@ -152,9 +152,7 @@ def add(db: Db, block: Block, rows: str, told: str, key: str | None, call: str |
     """
     more = "? as told, ? as told_key, ? as told_call, ?::timestamp as told_at"
     params = [told, key, call, at]
-    db.execute(
-        f"insert into {TABLES[block]} by name select {', '.join(COLUMNS[block])}, {more} from ({rows})", params
-    )
+    db.execute(f"insert into {TABLES[block]} by name select {', '.join(COLUMNS[block])}, {more} from ({rows})", params)
     if block is Block.CUSTOMERS:
         db.execute(
             f"""insert into synced.base_carts by name

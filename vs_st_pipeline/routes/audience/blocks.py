@@ -1,4 +1,4 @@
-"""Keeps how far the five blocks of the history are: which begins when, what it pins, when it is done (audience.md 5.1)."""
+"""Keeps how far the five blocks of the history are: which begins when, what it pins, when it is done (5.1)."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ class Standing:
 
 def read(db: Db) -> dict[Block, Standing]:
     """Return how all blocks stand, in their order."""
-    rows = db.rows("select block, state, pinned, position, accepted, rejected, left_out, parts from synced.audience_blocks")
+    rows = db.rows(
+        "select block, state, pinned, position, accepted, rejected, left_out, parts from synced.audience_blocks"
+    )
     found = {row[0]: Standing(Block(row[0]), State(row[1]), *row[2:]) for row in rows}
     return {block: found.get(block, Standing(block)) for block in BLOCKS}
 
@@ -166,8 +168,8 @@ def _end(db: Db, block: Block, now: datetime) -> None:
 def take_silently(db: Db, block: Block, now: datetime) -> None:
     """Take what is staged as a block's base without telling it, save of held people, who are told of once they are free.
 
-    An address whose source says no may have been told as subscribed: it is taken as that, so that one Newsletter false
-    goes (5.1.7).
+    An address whose source says no may have been told as subscribed: it is taken as that, so that one Newsletter
+    false goes (5.1.7).
     """
     held = _HELD_BY_BLOCK[block]
     db.execute(f"create or replace temp table audience_ids as select id from ({_ALL[block]}) where id not in ({held})")
@@ -197,7 +199,7 @@ def note_done(session: AudienceSession) -> None:
 
 
 def begin_again(db: Db, some: Collection[Block]) -> None:
-    """Let these blocks wait for their turn again, with the parts under way of them (5.1.6); what was told stays told."""
+    """Let these blocks wait for their turn again, without the parts under way of them (5.1.6)."""
     for block in some:
         db.execute("delete from synced.audience_blocks where block = ?", [block])
         db.execute("delete from synced.audience_pins where block = ?", [block])
@@ -214,12 +216,16 @@ def again(run: Run, some: Collection[Block]) -> None:
         begin_again(db, some or BLOCKS)
 
 
-def start_over(db: Db) -> None:
-    """Undo all that refusals have marked, while nothing was ever accepted: the settings were wrong, no record (5.1.4)."""
+def start_over(db: Db) -> int:
+    """Undo all that refusals have marked, while nothing was ever accepted: the settings were wrong, no record (5.1.4).
+
+    Returns:
+        How many records had been marked as rejected.
+    """
     rejected = db.rows("select block, id from synced.audience_late where why = 'rejected'")
     for block in BLOCKS:
-        ids = [row[1] for row in rows] if (rows := [row for row in rejected if row[0] == block]) else []
-        ids += [one for row in db.rows("select ids from synced.audience_parts where block = ?", [block]) for one in row[0]]
+        under_way = db.rows("select unnest(ids) from synced.audience_parts where block = ?", [block])
+        ids = [row[1] for row in rejected if row[0] == block] + [row[0] for row in under_way]
         if ids:
             with db.batch({"id": ids}) as batch:
                 bases.remove(db, block, batch)
@@ -227,6 +233,7 @@ def start_over(db: Db) -> None:
     db.execute("delete from synced.audience_parts")
     db.execute("delete from synced.audience_pins")
     db.execute("delete from synced.audience_blocks where state = 'sending' or rejected > 0")
+    return len(rejected)
 
 
 def fill_report(db: Db, told: AudienceReport) -> None:

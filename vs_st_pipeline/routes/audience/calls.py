@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import NoneType
 from typing import Final
 
-from vs_st_pipeline.connectors.waymore.client import Answer, Outcome
+from vs_st_pipeline.connectors.waymore.answers import SAYS_NOTHING, Answer, Outcome
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, TryLater
 from vs_st_pipeline.platform.cpu_slots import releasing
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -22,7 +23,6 @@ from vs_st_pipeline.routes.audience.systems import DESTINATION
 
 FIRST_GAP: Final = timedelta(hours=1)
 LARGEST_GAP: Final = timedelta(hours=24)
-NO_MESSAGE: Final = "no message in the answer; if that is right, set waymore.ack: status"
 _NOT_BEFORE: Final = "not_before"  # epoch seconds of the real clock
 _UNMARKED: Final = "unmarked"
 _LONGEST_PAUSE: Final = 20.0
@@ -56,7 +56,7 @@ def ask_gate(session: AudienceSession, db: Db) -> None:
     if isinstance(unmarked, dict) and unmarked.get("ack") == session.settings.ack:
         next_at = datetime.fromisoformat(unmarked["next_at"])
         if waits(next_at, session.run.now()):
-            raise BadAnswer(NO_MESSAGE, system=DESTINATION, call=unmarked.get("call"))
+            raise BadAnswer(SAYS_NOTHING, system=DESTINATION, call=unmarked.get("call"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def send(session: AudienceSession, call: Callable[[], Answer], *, resend: bool, 
         tries += 1
         again += maybe or arrived
         arrived = arrived or answer.outcome is Outcome.UNKNOWN
-        repeats = answer.outcome is Outcome.NOT_SENT or (
+        repeats = (answer.outcome is Outcome.NOT_SENT and isinstance(answer.stop, TryLater | NoneType)) or (
             answer.outcome is Outcome.UNKNOWN and answer.stop is None and resend
         )
         wait = max(pause, answer.retry_after or 0.0)

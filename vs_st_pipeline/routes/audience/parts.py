@@ -9,6 +9,7 @@ again after a crash or without an outcome is thus the very same bytes, and agree
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -78,7 +79,9 @@ def new_part(
     sized: bool = False,
 ) -> Part:
     """Make a part with a number and a key of its own; `enter` stores it."""
-    number = int(db.value("select nextval('synced.audience_number')"))
+    newest = int(db.value("select coalesce(max(number), 0) from synced.audience_parts"))
+    # By the real clock, so that no key comes again where an older copy of the file was put back.
+    number = max(newest + 1, time.time_ns() // 1000)
     key = keys.key_of(keys.salt_of(db, now), "part", block, number)
     return Part(number, key, block, late, tuple(ids), body, dict(evidence or {}), run_id=run_id, sized=sized)
 
@@ -100,9 +103,7 @@ def remove(db: Db, part: Part) -> None:
     db.execute("delete from synced.audience_parts where key = ?", [part.key])
 
 
-def tell(
-    db: Db, part: Part, state: str, *, tries: int, http_status: int | None, at: datetime, run_id: str
-) -> None:
+def tell(db: Db, part: Part, state: str, *, tries: int, http_status: int | None, at: datetime, run_id: str) -> None:
     """Add a settled part to the ledger."""
     db.execute(
         """insert into synced.audience_told (key, call, block, ids, evidence, state, tries, http_status, "at", run_id)
@@ -141,10 +142,10 @@ def halve(db: Db, part: Part, now: datetime, *, sized: bool, block_names: str) -
 
 def _rename(db: Db, part: Part) -> None:
     """Let the base of a part's records name its key."""
+    column = bases.IDS[part.block]
     with db.batch({"id": part.ids}) as ids:
         db.execute(
-            f"update {bases.TABLES[part.block]} set told_key = ? where {bases.IDS[part.block]} in (select id from {ids})",
-            [part.key],
+            f"update {bases.TABLES[part.block]} set told_key = ? where {column} in (select id from {ids})", [part.key]
         )
 
 

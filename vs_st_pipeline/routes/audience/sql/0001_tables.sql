@@ -244,7 +244,7 @@ create table synced.audience_parts (
 create table synced.audience_late (
     block varchar not null, id varchar not null, since timestamp not null, why varchar not null, -- late, rejected
     tries integer not null default 0, next_at timestamp, first_refused_at timestamp, dead boolean not null default false,
-    http_status integer
+    http_status integer, run_id varchar      -- by which it was refused last: a run tries it once
 );
 -- What is remembered besides, as JSON: part_limit, generation of the last diff, notes that stand, refusals in a row.
 create table synced.audience_facts (name varchar primary key, value varchar not null, "at" timestamp not null);
