@@ -41,9 +41,6 @@ def judge(session: AudienceSession) -> None:
         _judge_addresses(db)
         _judge_holds(session, db)
         _note_mixed(db)
-        held = db.rows("select reason, count(*) from planned.audience_held group by 1")
-    for reason, count in held:
-        session.told.held[reason] = count
 
 
 def cutoff(today: date, years: int) -> date:
@@ -221,6 +218,8 @@ def _judge_holds(session: AudienceSession, db: Db) -> None:
             "only": sorted(address.strip().lower() for address in settings.only or ()),
         },
     )
+    for reason, count in db.rows("select reason, count(*) from planned.audience_held group by 1"):
+        session.told.held[reason] = count  # each person once: an address that is held with somebody is none of its own
     db.execute(_ADDRESS_HOLDS, {"turn": [str(reason) for reason in HOLDS_IN_TURN]})
     for table in ("audience_persons", "audience_forgotten"):
         db.execute(f"drop table {table}")

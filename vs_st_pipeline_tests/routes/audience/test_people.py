@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -18,8 +17,8 @@ EARLIER, LATER = NOW - timedelta(days=2), NOW - timedelta(hours=1)
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    yield World(source="shop")
+def world() -> World:
+    return World(source="shop")
 
 
 def judge(world: World) -> dict[str, Any]:
