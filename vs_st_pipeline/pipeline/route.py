@@ -21,7 +21,7 @@ from vs_st_pipeline.pipeline.checks import Check
 from vs_st_pipeline.pipeline.demo import Demo
 from vs_st_pipeline.pipeline.hinted import Hinted
 from vs_st_pipeline.pipeline.onboarding import RouteSetup
-from vs_st_pipeline.pipeline.own_commands import OtherName, OwnCommand, OwnJob
+from vs_st_pipeline.pipeline.own_commands import OtherName, OwnCommand, OwnJob, Told
 from vs_st_pipeline.pipeline.pages import Page
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.platform.connector import Connector
@@ -208,6 +208,24 @@ class Forget:
     there: Callable[[Run, Person], list[str]] = lambda _run, _person: []
 
 
+@dataclass(frozen=True, slots=True)
+class Registering:
+    """`vs-st connect` and `vs-st disconnect`: a destination at which a shop is registered once, and taken out again.
+
+    Attributes:
+        connect: registers a merchant now. disconnect: takes it out; `force`: untold.
+        stand_in_for: returns a merchant that is out of the file, as far as its registration is remembered.
+        is_registered: data folder's warehouse and merchant's id -> whether there is anything to take out.
+        asks: what a person agrees with before a merchant is taken out.
+    """
+
+    connect: Callable[[Run], Told]
+    disconnect: Callable[..., Told]
+    stand_in_for: Callable[[Merchant, Warehouse], Merchant]
+    is_registered: Callable[[Warehouse, str], bool]
+    asks: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """What joins systems.
@@ -239,6 +257,7 @@ class Route:
         commands: what only this route can be asked, under its name; and the house's commands as it calls them.
         jobs: what only this route can be asked in Dagster.
         demo: how it is shown on made-up merchants; None: it is not, or by the demo's own acts.
+        registering: how a merchant is registered at the destination, where that must be done once.
         waiting: a run -> what waits in the route's own tables, by what it is; `vs-st inbox --route` shows it too.
     """
 
@@ -273,6 +292,7 @@ class Route:
     commands: tuple[OwnCommand | OtherName, ...] = ()
     jobs: tuple[OwnJob, ...] = ()
     demo: Demo | None = None
+    registering: Registering | None = None
     waiting: Callable[[Run], Record] | None = None
     settings: type[SettingsModel] | None = None
     toolkits: tuple[Lineage, ...] = ()

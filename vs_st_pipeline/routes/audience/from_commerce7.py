@@ -15,6 +15,7 @@ from typing import Any, Final
 from vs_st_pipeline.connectors import commerce7
 from vs_st_pipeline.connectors.commerce7 import reading, shop_rows, stored
 from vs_st_pipeline.connectors.commerce7.client import LARGEST_PAGE, Commerce7Client
+from vs_st_pipeline.connectors.commerce7.hooks import ALL
 from vs_st_pipeline.connectors.commerce7.order_record import as_text
 from vs_st_pipeline.connectors.commerce7.shop_lists import (
     ADDRESSES,
@@ -28,7 +29,9 @@ from vs_st_pipeline.connectors.commerce7.shop_orders import walk_orders
 from vs_st_pipeline.connectors.commerce7.shop_walks import Walked, note_unreadable, walk_list, walk_of
 from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Interrupted, PipelineError, Refused
+from vs_st_pipeline.domain.records import prove
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.kept_records import Came, land_one, text_of
 from vs_st_pipeline.platform.warehouse.state import get_state, set_state
 from vs_st_pipeline.routes.audience import arriving, merging
 from vs_st_pipeline.routes.audience.session import AudienceSession
@@ -237,6 +240,34 @@ class Commerce7Source:
     def can_have(self, session: AudienceSession, block: str) -> bool:
         return can_have(session, block)
 
+    def read_one(self, session: AudienceSession, kind: str, own: str) -> bool | None:
+        run, client = session.run, session.client(commerce7.CONNECTOR)
+        if kind == Kind.ORDER:
+            with run.open() as db:
+                before = _changed(db, own)
+            if reading.read_one(run, client, own, "hint") is None:
+                return None
+            with run.open() as db:
+                return _changed(db, own) != before
+        if own == ALL:
+            raise KeyError(own)
+        name, ask = {Kind.CUSTOMER: (CUSTOMERS, client.customer), Kind.PRODUCT: (PRODUCTS, client.product)}[Kind(kind)]
+        kept = BY_NAME[name].kept
+        try:
+            body = ask(own)
+            prove(kept.kind, body, own)
+        except PipelineError as error:
+            if reading.is_not_there(error):
+                return None
+            raise
+        return land_one(run, kept, Came(own, text_of(kept, body), own if name == CUSTOMERS else None))
+
+    def is_known(self, db: Db, kind: str, own: str) -> bool:
+        table = (
+            stored.TABLE if kind == Kind.ORDER else BY_NAME[{Kind.CUSTOMER: CUSTOMERS}.get(Kind(kind), PRODUCTS)].table
+        )
+        return db.value(f"select 1 from {table} where id = ? limit 1", [own]) is not None
+
     def first_walk(self, session: AudienceSession) -> Size | None:
         run, client = session.run, session.client(commerce7.CONNECTOR)
         with run.open() as db:
@@ -276,6 +307,10 @@ def _only_options(db: Db, lines: str) -> None:
                 select 1 from staged.shop_options as o
                 where o.product_id = l.product_id and o.option_id = l.option_id)"""
     )
+
+
+def _changed(db: Db, order_id: str) -> Any:
+    return db.value(f"select changed from {stored.TABLE} where id = ?", [order_id])
 
 
 def _ended(walked: dict[str, Walked], name: str) -> bool:

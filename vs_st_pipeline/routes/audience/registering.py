@@ -47,6 +47,8 @@ def begin(session: AudienceSession) -> bool:
         _compare(session)
         if session.writes:
             _discover(session)
+            if (url := endpoint(session, "event")) != session.registration.event_url:
+                _keep(session, replace(session.registration, event_url=url))
         return True
     if not session.writes:
         return False
@@ -57,6 +59,7 @@ def register(session: AudienceSession) -> bool:
     """Register now, by one try at most; returns True. Raises as `begin` does."""
     settings = session.settings
     if settings.uuid is not None:  # nothing is ever authenticated, and it is not stored
+        _discover(session)
         _keep(session, replace(_named(session), state=State.REGISTERED, registered_at=session.run.now()))
         return True
     _wait_for_turn(session)
@@ -109,6 +112,7 @@ def _named(session: AudienceSession) -> Registration:
         session.registration,
         domain=same_site(session.settings.domain),
         source=source_name(session.run.merchant),
+        event_url=endpoint(session, "event"),
         refused=0,
         next_try_at=None,
         asked_again=False,

@@ -50,7 +50,8 @@ class Registration:
         asked_at, registered_at: when WayMore was asked, and when it said yes. refused: refusals in a row, and
             next_try_at when it may be asked again. asked_again: a 409 or a cut answer is asked once more.
         accepted: whether WayMore has accepted any part or event of this registration (5.1.4).
-        leaving_since: when `disconnect` was first tried.
+        event_url: where events went last, for a merchant that is out of the file.
+        leaving_since: when `disconnect` was first tried. left_untold: it was given up, and WayMore was not told.
         more: keys of a newer version of this program, kept as they are.
     """
 
@@ -70,7 +71,9 @@ class Registration:
     next_try_at: datetime | None = None
     asked_again: bool = False
     accepted: bool = False
+    event_url: str | None = None
     leaving_since: datetime | None = None
+    left_untold: bool = False
     more: dict[str, Any] = field(default_factory=dict)
 
 
@@ -144,6 +147,11 @@ def mark_accepted(run: Run) -> None:
     known = read(run)
     if not known.accepted:
         write(run, replace(known, accepted=True))
+
+
+def key_of(salt: str, event: str) -> str:
+    """Return the `Idempotency-Key` of a call that a registration makes once: 32 hex."""
+    return hashlib.blake2b(event.encode(), key=bytes.fromhex(salt), digest_size=16).hexdigest()
 
 
 def hashed(known: Registration, username: str, password: str) -> Registration:

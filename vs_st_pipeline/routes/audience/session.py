@@ -31,6 +31,8 @@ class AudienceSession(Session):
         registered: whether mass and event calls may be made in this run.
         seen: what the source said. only: records (kind, id) that a targeted run is about; None: all.
         trouble: the first error that the run goes on in spite of; it ends as failed with it.
+        planned: whether this run has judged people and planned, so that what is staged may be sent.
+        slice_began: when this run began to send history, by the monotonic clock; None: not yet.
         verdicts, refused: what the brake found, and why it lets nothing of this plan be sent; None: it does.
     """
 
@@ -39,6 +41,8 @@ class AudienceSession(Session):
     seen: Seen = field(default_factory=Seen)
     only: frozenset[tuple[str, str]] | None = None
     trouble: PipelineError | None = None
+    planned: bool = False
+    slice_began: float | None = None
     verdicts: list[Verdict] = field(default_factory=list)
     refused: Unsafe | None = None
 

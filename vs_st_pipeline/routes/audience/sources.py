@@ -16,6 +16,7 @@ from vs_st_pipeline.routes.audience.systems import SHOP, SOURCES
 from vs_st_pipeline.routes.audience.words import Block, Event
 
 if TYPE_CHECKING:
+    from vs_st_pipeline.platform.warehouse.connection import Db
     from vs_st_pipeline.routes.audience.session import AudienceSession
 
 
@@ -89,6 +90,19 @@ class Source(Protocol):
 
     def can_have(self, session: AudienceSession, block: str) -> bool:
         """Say whether the source can have the block's records at all; else the block is done without a request."""
+        ...
+
+    def read_one(self, session: AudienceSession, kind: str, own: str) -> bool | None:
+        """Read one record that a hint names into raw; returns whether it is another one now, None where it is gone.
+
+        Raises:
+            KeyError: this source cannot read such a record by itself: a whole sync does.
+            PipelineError: it could not be read.
+        """
+        ...
+
+    def is_known(self, db: Db, kind: str, own: str) -> bool:
+        """Say whether a record is stored: ids that nobody knows may be a flood (webhooks-onboarding.md H27)."""
         ...
 
     def first_walk(self, session: AudienceSession) -> Size | None:

@@ -12,6 +12,7 @@ from vs_st_pipeline.routes.audience import (
     due,
     forgetting,
     history,
+    leaving,
     people,
     recovery,
     registering,
@@ -34,6 +35,10 @@ def begin(session: AudienceSession) -> bool:
     forgetting.begin(run)
     recovery.begin(session)
     session.registered = registering.begin(session)
+    if session.registration.state == registration.State.UNINSTALLING:
+        if session.writes:
+            leaving.leave(session)  # nothing else is told to whom is left (7.9)
+        return False
     return session.registration.state != registration.State.DISCONNECTED
 
 
@@ -70,7 +75,9 @@ def plan(session: AudienceSession) -> None:
     """
     people.judge(session)
     diffing.diff(session)
+    forgetting.keep_out(session)
     brake.ask(session)
+    session.planned = True
 
 
 def push(session: AudienceSession) -> None:

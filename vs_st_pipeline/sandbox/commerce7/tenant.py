@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 from vs_st_pipeline.sandbox.core.accounts import Clock, iso
 from vs_st_pipeline.sandbox.core.asgi import Record, merged
 from vs_st_pipeline.sandbox.core.server import NoSuchRecord
+from vs_st_pipeline.sandbox.scenarios.commerce7_records import address_record, cart_record
 from vs_st_pipeline.sandbox.scenarios.fixtures import Merchant
 from vs_st_pipeline.sandbox.scenarios.orders_accounts import APP_ID, OrderAccount, Wine, account_of
-from vs_st_pipeline.sandbox.scenarios.commerce7_records import address_record, cart_record
 from vs_st_pipeline.sandbox.scenarios.orders_shop import (
     attempt_of,
     customer_record,

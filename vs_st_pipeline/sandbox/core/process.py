@@ -109,7 +109,7 @@ class Sandbox:
         ]
         given = {"vinoshipper": port_vinoshipper, "simpletexting": port_simpletexting}
         given = {system: port for system, port in given.items() if port} | (ports or {})
-        self._ports = {**dict.fromkeys(systems_of(scenario), 0), **given}
+        self._ports = {**{system: 0 for system in systems_of(scenario) if system in CONTROLS}, **given}
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> Sandbox:

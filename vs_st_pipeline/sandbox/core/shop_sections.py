@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vs_st_pipeline.sandbox.core.asgi import Record
-from vs_st_pipeline.sandbox.scenarios.shop_worlds import CORNER_SHOP, RIVER_BEND, SOURCE_OF, STONE_MILL, account_at_waymore
+from vs_st_pipeline.sandbox.scenarios.shop_worlds import (
+    CORNER_SHOP,
+    RIVER_BEND,
+    SOURCE_OF,
+    STONE_MILL,
+    account_at_waymore,
+)
 
 NOWHERE = "http://127.0.0.1:9"
 

@@ -156,9 +156,7 @@ class Tills:
             made |= {"webStatus": "Retired"} if good.stock == 0 else {"security": {"availableTo": "Club"}}
         self.products[made["id"]] = made
 
-    def _variant(
-        self, good: Good, title: str, choice: int | None, cents: int | None, stock: float | None
-    ) -> Record:
+    def _variant(self, good: Good, title: str, choice: int | None, cents: int | None, stock: float | None) -> Record:
         number = good.number * 100 + (choice or 0)
         sku = good.sku if choice is None else f"{good.sku}-{choice}"
         made = variant_record(self.account, number, title, sku, cents, None if stock is None else int(stock))
@@ -201,8 +199,8 @@ class Tills:
         """Return who bought, where the shop knows it, and the record of a customer for the order."""
         if sale.buyer is None:
             return sale.guest, {"id": None, "firstName": None, "lastName": "Guest"}
-        gone = None if sale.buyer in self.people else customer_record(
-            self.account, sale.buyer, "Gone", "Away", self.now
+        gone = (
+            None if sale.buyer in self.people else customer_record(self.account, sale.buyer, "Gone", "Away", self.now)
         )
         return self.persons.get(sale.buyer), gone or self.people[sale.buyer]
 

@@ -104,6 +104,7 @@ create table staged.shop_passed_on (
 -- Each complete read of a kind that was staged: customers, subscribers, products, wishlists, orders, carts.
 create table staged.shop_reads (
     kind varchar not null, ended_at timestamp not null, rows bigint not null, run_id varchar not null,
+    written_at timestamp not null,           -- when this was so at the source: what it did not change was so then, too
     passed boolean not null default false    -- the brake has let a plan with it pass: the next is measured by it (9)
 );
 -- How often what is staged has changed: the diff is not made again where nothing has (12b).
@@ -115,7 +116,8 @@ create table staged.shop_notes (word varchar not null, kind varchar not null, id
 -- planned: who is held, whose address is subscribed by what, and what is new. Made anew by each plan.
 create table planned.audience_held (
     kind varchar not null, id varchar not null,  -- customer, order (of a guest), subscriber
-    reason varchar not null
+    reason varchar not null,
+    counted boolean not null default true    -- this row stands for the person; an address beside its customer does not
 );
 -- One row per address that any record or post names (8.2).
 create table planned.audience_addresses (
@@ -132,17 +134,29 @@ create table planned.audience_news (
     number bigint not null,                  -- in the order of 6.3
     event varchar not null,                  -- a word of 6.2
     kind varchar not null, id varchar not null,
+    rank varchar not null,                   -- the group of 6.3
+    part varchar not null,                   -- what of the entity it is about: an option's id of ProductStockUpdate
+    silent boolean not null,                 -- the event is off: the base moves, and nobody is told (6.5)
     about varchar,                           -- JSON: option_id, product_id, status, subscription, email; what `data` needs besides
     changed varchar[] not null,              -- columns that differ
     late boolean not null,                   -- goes as late history of its block instead (6.4)
     seen_at timestamp not null,              -- when the change was seen; a post's at
     own_at timestamp                         -- for the order within a group
 );
+-- Records whose base becomes what is staged when the plan is taken, with or without an event of theirs.
+create table planned.audience_moves (kind varchar not null, id varchar not null);
+-- Posts that a plan has looked at (staged.shop_passed_on): they go with it, told or not.
+create table planned.audience_looked_at (number bigint not null);
+-- What the plan was made of, and whether the brake has let it pass: a plan that is not of what is staged now, or that was
+-- not judged, is never taken. undecided: records were left out, since nobody knows yet what became of their history.
+create table planned.audience_made (of varchar not null, undecided boolean not null, passed boolean not null);
 create table planned.audience_notes (word varchar not null, kind varchar not null, id varchar not null);
 
 -- synced: the base, one row per entity: the staged columns as last told or taken into the outbox, with its parts.
--- told: outbox (taken as an event), part (in a part under way), told, rejected, silent (skip, off: nobody was told).
--- told_key, told_call, told_at: the last call that was acknowledged. gone_at: since when it is known to be gone.
+-- told: outbox (taken as an event), told, rejected, silent (skip, off: nobody was told).
+-- told_key, told_call, told_at: the call. A record enters with its part, so that the bytes that go again after a crash and
+-- the base always agree: while the part stands in audience_parts, it is not decided. gone_at: since when it is known to
+-- be gone.
 create table synced.base_customers (
     customer_id varchar not null,
     first_name varchar, last_name varchar, birth_date date, email varchar, phone varchar,
@@ -200,7 +214,9 @@ create table synced.audience_outbox (
     seen_at timestamp not null, own_at timestamp, entered_at timestamp not null, run_id varchar not null,
     state varchar not null default 'waiting',  -- waiting (never sent), unknown (may have arrived), rejected, dead, asked
     tries integer not null default 0, sent_at timestamp, http_status integer, next_at timestamp,
-    first_refused_at timestamp
+    first_refused_at timestamp,
+    refusals integer not null default 0,     -- how often it was refused; by it the gaps grow
+    released boolean not null default false  -- a person has said that a held unknown one goes again (7.4)
 );
 -- Every call that was acknowledged or given up, never altered: one row per event, one per part.
 create table synced.audience_told (
@@ -211,7 +227,8 @@ create table synced.audience_told (
     evidence varchar, state varchar not null,  -- accepted, rejected, dropped, late, melted
     tries integer not null, http_status integer, "at" timestamp not null, run_id varchar not null
 );
--- The five blocks (5.1). pinned: how many ids; position: how many of them are in settled parts, or left out.
+-- The five blocks (5.1). pinned: how many ids; position: how many of them are in parts by now, settled or under way, or
+-- left out. records: as pinned; parts: settled ones.
 create table synced.audience_blocks (
     block varchar primary key,
     state varchar not null,                  -- waiting, sending, done, skipped
@@ -231,14 +248,17 @@ create table synced.audience_parts (
     evidence varchar,                        -- of subscribers: JSON object id -> evidence
     tries integer not null default 0, unknown_syncs integer not null default 0,
     state varchar not null default 'waiting',  -- waiting, unknown
-    run_id varchar
+    run_id varchar,                          -- by which it entered
+    sized boolean not null default false     -- half of one that was too large: if it passes, its size is kept (5.1.4)
 );
 -- History records that were refused alone; and late ones that wait for their part.
 create table synced.audience_late (
     block varchar not null, id varchar not null, since timestamp not null, why varchar not null, -- late, rejected
     tries integer not null default 0, next_at timestamp, first_refused_at timestamp, dead boolean not null default false,
-    http_status integer
+    http_status integer, run_id varchar      -- by which it was refused last: a run tries it once
 );
+-- Whom a plan held, as long as it does: what is new of somebody who is held no more is told as late history (8.4).
+create table synced.audience_was_held (kind varchar not null, id varchar not null);
 -- What is remembered besides, as JSON: part_limit, generation of the last diff, notes that stand, refusals in a row.
 create table synced.audience_facts (name varchar primary key, value varchar not null, "at" timestamp not null);
 create sequence synced.audience_number start 1;
