@@ -18,7 +18,7 @@ from vs_st_pipeline.platform.hooks import Hooks, calls_in, text_of, word_of
 
 BODY_LIMIT: Final = 2**20  # a whole order, with all that belongs to it
 _KINDS: Final = {"order": ORDER, "product": PRODUCT, "customer": CUSTOMER}
-_ALL: Final = "all"  # the catalogue is read whole, whatever of it changed
+ALL: Final = "all"  # the catalogue is read whole, whatever of it changed
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -47,7 +47,7 @@ def _understand(said: Mapping[str, Any]) -> Call | None:
     if name and name not in _KINDS:
         return Call(NOTHING, event=action, account=tenant, kept=kept)
     if name == PRODUCT:
-        return Call(PRODUCT, record or _ALL, event=action, account=tenant, kept=kept)
+        return Call(PRODUCT, record or ALL, event=action, account=tenant, kept=kept)
     if name and record is not None:
         return Call(_KINDS[name], record, event=action, account=tenant, kept=kept)
     if name or "callbackUrl" in payload:

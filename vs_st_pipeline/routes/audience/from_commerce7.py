@@ -15,6 +15,7 @@ from typing import Any, Final
 from vs_st_pipeline.connectors import commerce7
 from vs_st_pipeline.connectors.commerce7 import reading, shop_rows, stored
 from vs_st_pipeline.connectors.commerce7.client import LARGEST_PAGE, Commerce7Client
+from vs_st_pipeline.connectors.commerce7.hooks import ALL
 from vs_st_pipeline.connectors.commerce7.order_record import as_text
 from vs_st_pipeline.connectors.commerce7.shop_lists import (
     ADDRESSES,
@@ -248,6 +249,8 @@ class Commerce7Source:
                 return None
             with run.open() as db:
                 return _changed(db, own) != before
+        if own == ALL:
+            raise KeyError(own)
         name, ask = {Kind.CUSTOMER: (CUSTOMERS, client.customer), Kind.PRODUCT: (PRODUCTS, client.product)}[Kind(kind)]
         kept = BY_NAME[name].kept
         try:

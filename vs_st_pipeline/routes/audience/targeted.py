@@ -6,7 +6,7 @@
     synced   unsubscribes and events                          taking, delivery
 
 It walks no list, sends no part of the history, and is bound by what the brake says of its plan. Before the merchant's
-first good whole sync nothing is claimed, but posts are: they are content, and a Newsletter false among them counts.
+first good whole sync nothing is claimed: that sync takes posts and hints alike.
 """
 
 from __future__ import annotations

@@ -113,3 +113,39 @@ class Noted(StrEnum):
 def wish_id(customer_id: str, product_id: str) -> str:
     """Return the id of a wish: in SQL `to_json([customer_id, product_id])::varchar`."""
     return json.dumps([customer_id, product_id], ensure_ascii=False, separators=(",", ":"))
+
+
+FORGOTTEN_CUSTOMER: Final = "audience customer"
+FORGOTTEN_ORDER: Final = "audience order"
+"""Under which names a forgotten person's ids are kept out: a customer's, and a guest's order's."""
+
+HELD_MEANS: Final = {
+    Held.FORGOTTEN: "was forgotten by `vs-st forget`",
+    Held.UNDER_AGE: "is younger than waymore.minimum_age",
+    Held.AGE_UNKNOWN: "has no birth date, and waymore.require_age_evidence asks for one",
+    Held.NOT_OPTED_IN: "is not subscribed, and waymore.people is opted_in",
+    Held.REHEARSAL: "is not named by waymore.only",
+}
+NOTED_MEANS: Final = {
+    Noted.BASE_LOST: "the database was lost; blocks that were told before are taken as told, in silence",
+    Noted.BAD_VALUE: "a value cannot be read and counts as unknown; put it right at the source",
+    Noted.CARTS_UNREADABLE: "the shop does not show its carts; everything else goes on",
+    Noted.DUPLICATE_KEY: "one key stands twice; the newer row counts",
+    Noted.EXTRA_COLUMN: "a column that nobody knows is ignored; name it x_ something to send it",
+    Noted.GONE: "is not in the source any more; WayMore has no call to delete it",
+    Noted.GUEST_CART: "a cart of nobody's; it goes only with waymore.guest_carts",
+    Noted.LATE: "seen too late to be worth an event, and not sent",
+    Noted.MAYBE_TWICE: "sent again because the answer was lost: WayMore may have it twice",
+    Noted.MIXED_CONSENT: "several records share an address and do not agree; the no wins",
+    Noted.ORDER_CHANGED: "changed in a way that WayMore has no event for",
+    Noted.ORPHAN: "belongs to a record that is not there",
+    Noted.PART_TOO_LARGE: "WayMore takes only smaller parts; the size that passed is kept",
+    Noted.PRODUCT_GONE: "is not in the source any more and was told as out of stock",
+    Noted.TOLD_BEFORE: "was told before and is held now: have it erased at WayMore",
+    Noted.UNKNOWN_CUSTOMER: "names a customer who is not there; sent all the same",
+    Noted.UNKNOWN_PRODUCT: "names a product that is not there; sent all the same",
+    Noted.UNREADABLE: "cannot be read; what was known of it stands",
+    Noted.UNSIGNED_CONSENT: "an opt-in came by a post without signature and counts for nothing",
+    Noted.WAITING_RETRY: "was refused and is tried again with growing gaps",
+}
+MEANINGS: Final[dict[str, str]] = {str(word): says for word, says in (HELD_MEANS | NOTED_MEANS).items()}

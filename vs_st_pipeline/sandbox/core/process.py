@@ -15,6 +15,8 @@ from typing import Any, Generic, TypeVar
 import yaml
 
 from vs_st_pipeline.sandbox.core.asgi import Record, merged
+from vs_st_pipeline.sandbox.core.audience_clients import ShopControl, WaymoreControl
+from vs_st_pipeline.sandbox.core.audience_findings import audience_findings
 from vs_st_pipeline.sandbox.core.certificates import Certificates
 from vs_st_pipeline.sandbox.core.clients import Control, SimpleTextingControl, VinoshipperControl
 from vs_st_pipeline.sandbox.core.consumer_clients import (
@@ -39,6 +41,8 @@ CONTROLS: dict[str, type[Control]] = {
     "klaviyo": KlaviyoControl,
     "salesforce": SalesforceControl,
     "commerce7": Commerce7Control,
+    "shop": ShopControl,
+    "waymore": WaymoreControl,
 }
 UNPACED = ("commerce7", "shop")
 """Systems whose settings know no requests per second."""
@@ -81,6 +85,8 @@ class Sandbox:
     klaviyo: StandInHandle[KlaviyoControl]
     salesforce: StandInHandle[SalesforceControl]
     commerce7: StandInHandle[Commerce7Control]
+    shop: StandInHandle[ShopControl]
+    waymore: StandInHandle[WaymoreControl]
 
     def __init__(
         self,
@@ -157,8 +163,8 @@ class Sandbox:
             handle.control.reset()
 
     def findings(self) -> list[Record]:
-        """Return what no client may have done at the stand-ins of routes `consumers` and `orders`."""
-        return [*findings(self.running), *order_findings(self.running)]
+        """Return what no client may have done at the stand-ins of all routes but `contacts`."""
+        return [*findings(self.running), *order_findings(self.running), *audience_findings(self.running)]
 
     def write_settings(
         self, folder: Path | str, merchants: dict[str, dict[str, Any]] | None = None, **overrides: Any
@@ -183,6 +189,8 @@ class Sandbox:
                 entry |= shop_sections(merchant, {name: handle.url for name, handle in self.running.items()}, given,
                                        folder, lambda name, text: _kept(keys / name, text))  # fmt: skip
                 listed.append(merged(entry, (merchants or {}).get(merchant.id, {})))
+                if "shop" in self.running and "shop" in entry:
+                    self.shop.control.begin_drops(entry["shop"]["drop"], merchant.id)
                 continue
             if "vinoshipper" in systems:
                 entry["vinoshipper"] = {

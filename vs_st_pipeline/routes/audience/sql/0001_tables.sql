@@ -104,6 +104,7 @@ create table staged.shop_passed_on (
 -- Each complete read of a kind that was staged: customers, subscribers, products, wishlists, orders, carts.
 create table staged.shop_reads (
     kind varchar not null, ended_at timestamp not null, rows bigint not null, run_id varchar not null,
+    written_at timestamp not null,           -- when this was so at the source: what it did not change was so then, too
     passed boolean not null default false    -- the brake has let a plan with it pass: the next is measured by it (9)
 );
 -- How often what is staged has changed: the diff is not made again where nothing has (12b).
@@ -115,7 +116,8 @@ create table staged.shop_notes (word varchar not null, kind varchar not null, id
 -- planned: who is held, whose address is subscribed by what, and what is new. Made anew by each plan.
 create table planned.audience_held (
     kind varchar not null, id varchar not null,  -- customer, order (of a guest), subscriber
-    reason varchar not null
+    reason varchar not null,
+    counted boolean not null default true    -- this row stands for the person; an address beside its customer does not
 );
 -- One row per address that any record or post names (8.2).
 create table planned.audience_addresses (
@@ -132,12 +134,22 @@ create table planned.audience_news (
     number bigint not null,                  -- in the order of 6.3
     event varchar not null,                  -- a word of 6.2
     kind varchar not null, id varchar not null,
+    rank varchar not null,                   -- the group of 6.3
+    part varchar not null,                   -- what of the entity it is about: an option's id of ProductStockUpdate
+    silent boolean not null,                 -- the event is off: the base moves, and nobody is told (6.5)
     about varchar,                           -- JSON: option_id, product_id, status, subscription, email; what `data` needs besides
     changed varchar[] not null,              -- columns that differ
     late boolean not null,                   -- goes as late history of its block instead (6.4)
     seen_at timestamp not null,              -- when the change was seen; a post's at
     own_at timestamp                         -- for the order within a group
 );
+-- Records whose base becomes what is staged when the plan is taken, with or without an event of theirs.
+create table planned.audience_moves (kind varchar not null, id varchar not null);
+-- Posts that a plan has looked at (staged.shop_passed_on): they go with it, told or not.
+create table planned.audience_looked_at (number bigint not null);
+-- What the plan was made of, and whether the brake has let it pass: a plan that is not of what is staged now, or that was
+-- not judged, is never taken. undecided: records were left out, since nobody knows yet what became of their history.
+create table planned.audience_made (of varchar not null, undecided boolean not null, passed boolean not null);
 create table planned.audience_notes (word varchar not null, kind varchar not null, id varchar not null);
 
 -- synced: the base, one row per entity: the staged columns as last told or taken into the outbox, with its parts.
@@ -245,6 +257,8 @@ create table synced.audience_late (
     tries integer not null default 0, next_at timestamp, first_refused_at timestamp, dead boolean not null default false,
     http_status integer, run_id varchar      -- by which it was refused last: a run tries it once
 );
+-- Whom a plan held, as long as it does: what is new of somebody who is held no more is told as late history (8.4).
+create table synced.audience_was_held (kind varchar not null, id varchar not null);
 -- What is remembered besides, as JSON: part_limit, generation of the last diff, notes that stand, refusals in a row.
 create table synced.audience_facts (name varchar primary key, value varchar not null, "at" timestamp not null);
 create sequence synced.audience_number start 1;
