@@ -206,8 +206,9 @@ def test_automations_send_what_events_tell(box: Served, client: Client) -> None:
 
 class TestViolations:
     def test_nobody_tells_anything_before_it_is_registered(self, box: Served) -> None:
-        client = Client(box)
-        assert client.part("customers", customer(), uuid=box.app.accounts[SHOP].uuid()).status == 401
+        client, app = Client(box), box.app
+        assert isinstance(app, Waymore)
+        assert client.part("customers", customer(), uuid=app.accounts[SHOP].uuid()).status == 401
         assert client.part("customers", customer(), uuid="made up").status == 401
         assert found(box) == ["call_before_registration", "unknown_uuid"]
 

@@ -6,7 +6,7 @@ Data flow: one record at a time -> raw.vinoshipper_customers, raw.vinoshipper_or
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
 from vs_st_pipeline.connectors.vinoshipper import landing, landing_orders
@@ -65,8 +65,20 @@ def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequen
     return len(now)
 
 
-def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int] | None) -> None:
-    """Read the due details of these customers' orders (None: all orders); one that was cut short is read again."""
+def fetch_order_details(
+    run: Run,
+    vs: VinoshipperClient,
+    customer_ids: Sequence[int] | None,
+    *,
+    except_of: Collection[int] = (),
+    forgets: bool = True,
+) -> None:
+    """Read the due details of these customers' orders (None: all orders); one that was cut short is read again.
+
+    Args:
+        except_of: customers whose orders are left out.
+        forgets: what could not be read of other customers is asked for no more.
+    """
     cut: list[str] = []
     began = run.now()
 
@@ -77,12 +89,21 @@ def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[
     for find in (owner_tasks, lambda run, db: order_tasks(run, db, customer_ids)):
         with run.open() as db:
             tasks = _asked_now(run, db, ORDER, find(run, db))
+            if except_of:
+                known = _orders_of(db, except_of)
+                tasks = [task for task in tasks if task.id not in known]
         _read(run, ORDER, tasks, within_budget(run, tasks, vs.sent), lambda own: vs.order(own).text, land)
     once_more = within_budget(run, [ReadTask(number, CUT_SHORT) for number in cut], vs.sent) if cut else []
     _read(run, ORDER, once_more, once_more, lambda own: vs.order(own).text, land)
-    if customer_ids is not None:
+    if customer_ids is not None and forgets:
         with run.open() as db, db.transaction():
             _forget_unlinked(db, customer_ids)
+
+
+def _orders_of(db: Db, customer_ids: Collection[int]) -> set[str]:
+    with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
+        rows = db.rows(f"select order_number from raw.vinoshipper_orders semi join {batch} using (customer_id)")
+    return {row[0] for row in rows}
 
 
 def _asked_now(run: Run, db: Db, kind: RecordKind, tasks: list[ReadTask]) -> list[ReadTask]:

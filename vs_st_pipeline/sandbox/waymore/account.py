@@ -1,4 +1,7 @@
-"""Keeps what one account at WayMore was told, what its automations would have sent, and what no client may do."""
+"""Keeps what one account at WayMore was told, what its automations would have sent, and what no client may do.
+
+It is long because what is kept, sent and found comes of one and the same event.
+"""
 
 from __future__ import annotations
 

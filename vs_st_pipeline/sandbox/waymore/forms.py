@@ -1,4 +1,7 @@
-"""Checks records and events by WayMore's guide: which keys they have, and of which form; lenient where the guide is."""
+"""Checks records and events by WayMore's guide: which keys they have, and of which form; lenient where the guide is.
+
+It is long because every record and every event of the guide stands here, key by key.
+"""
 
 from __future__ import annotations
 
@@ -289,7 +292,7 @@ def checked_item(block: str, item: Any, rules: Rules) -> str:
     """Return the id of a record of a block. Raises Bad."""
     ITEMS[block](item, rules)
     id = id_of(block, item)
-    _not_rejected([id, *_named(block, item)], rules)
+    _not_rejected([id, str(item["subscriber"]["id"])] if block == SUBSCRIBERS else [id], rules)
     return id
 
 

@@ -24,10 +24,6 @@ def id_of(block: str, item: Record) -> str:
     return str(item["order_details"]["order_id"])
 
 
-def _named(block: str, item: Record) -> list[str]:
-    return [str(item["subscriber"]["id"])] if block == SUBSCRIBERS else []
-
-
 def entity_of(event: str, data: Record) -> tuple[str, ...] | None:
     """Return whose order an event keeps: kind and ids; None: nobody's."""
     if event in ("CustomerAdd", "CustomerUpdate"):

@@ -9,23 +9,14 @@ from vs_st_pipeline.sandbox.core.asgi import HTML, Answer, BadJson, Record, Requ
 from vs_st_pipeline.sandbox.core.faults import LOGIN_PAGE, OTHER_PAGE
 from vs_st_pipeline.sandbox.core.server import NoSuchRecord
 from vs_st_pipeline.sandbox.scenarios.fixtures import Merchant
-from vs_st_pipeline.sandbox.waymore import forms
+from vs_st_pipeline.sandbox.waymore import answers, forms
 from vs_st_pipeline.sandbox.waymore.account import Account
+from vs_st_pipeline.sandbox.waymore.answers import AUTHENTICATE, DATA, ENDPOINTS, EVENT, MOVED, said
 from vs_st_pipeline.sandbox.waymore.forms import Bad
 from vs_st_pipeline.sandbox.waymore.kept import MASS, Call
 from vs_st_pipeline.sandbox.waymore.names import BLOCKS, address_of, id_of
 
 RATE_LIMITED_EVERY = 7
-AUTHENTICATE, DATA, EVENT, ENDPOINTS = "/api/authenticate", "/api/data", "/api/event", "/api/endpoints/get"
-MOVED = "/moved"
-"""Stands before the paths of the three calls where they have moved."""
-CUT = 0
-"""The status of an answer that never comes: the connection is cut."""
-
-
-def said(status: int, text: str, **more: Any) -> Answer:
-    """Return a JSON answer with a message."""
-    return json_answer({"message": text, **more}, status)
 
 
 class Waymore(AccountStandIn):
@@ -139,7 +130,7 @@ class Waymore(AccountStandIn):
         call = Call(request.seq, self.entry, request.header(b"idempotency-key"), self.clock.now())
         body = request.json_object()
         if path == ENDPOINTS:
-            return json_answer(_endpoints(request, switches["endpoints_answer"]))
+            return json_answer(answers.endpoints(request, switches["endpoints_answer"]))
         if path == AUTHENTICATE:
             return self._authenticate(account, body, call, switches)
         if account.registered is None:
@@ -150,7 +141,7 @@ class Waymore(AccountStandIn):
                 return self._data(account, request, body, call, switches)
             return self._event(account, body, call, switches)
         except Bad as bad:
-            return _refusal(str(switches["refusal"]), str(bad))
+            return answers.refusal(str(switches["refusal"]), str(bad))
 
     def _authenticate(self, account: Account, body: Record, call: Call, switches: Record) -> Answer:
         if _site(body.get("domain")) != _site(account.domain):
@@ -164,11 +155,11 @@ class Waymore(AccountStandIn):
 
     def _data(self, account: Account, request: Request, body: Record, call: Call, switches: Record) -> Answer:
         if len(request.body) > int(switches["max_bytes"]):
-            return _too_large(switches)
+            return answers.too_large(switches)
         rules, good = forms.rules_of(switches), []
         listed = list(forms.items_of(body.get("data"), switches))
         if len(listed) > int(switches["max_records"]):
-            return _too_large(switches)
+            return answers.too_large(switches)
         call.by = MASS
         for block in dict.fromkeys(block for block, _ in listed):
             account.begin_block(block, call)
@@ -181,7 +172,7 @@ class Waymore(AccountStandIn):
                     raise
         for block, id, item in good:
             account.take(block, id, item, call, switches)
-        return _taken(switches)
+        return answers.taken(switches)
 
     def _note_refused(self, account: Account, listed: list[tuple[str, Any]]) -> None:
         """Keep which records were refused alone: they may come again later, and nothing is late of that."""
@@ -200,7 +191,7 @@ class Waymore(AccountStandIn):
             account.uninstall()
         else:
             account.happen(str(event), data, call, switches)
-        return _taken(switches)
+        return answers.taken(switches)
 
     # Control.
 
@@ -262,41 +253,3 @@ class Waymore(AccountStandIn):
 
 def _site(url: Any) -> str:
     return str(url or "").strip().lower().rstrip("/")
-
-
-def _taken(switches: Record) -> Answer:
-    status = int(switches["success_status"])
-    match switches["success_body"]:
-        case "empty":
-            return Answer(status)
-        case "text":
-            return Answer(status, b"OK", b"text/plain; charset=utf-8")
-        case "json_no_message":
-            return json_answer({"received": 1}, status)
-        case "message_and_success_1":
-            return said(status, "The data was received.", success=1)
-    return said(status, "The data was received.")
-
-
-def _refusal(how: str, why: str) -> Answer:
-    if how == "400_empty":
-        return Answer(400)
-    if how == "200_error":
-        return said(200, "The data was not saved.", error=why)
-    return said(422 if how == "422" else 400, f"The data is not valid: {why}")
-
-
-def _too_large(switches: Record) -> Answer:
-    how = switches["too_large"]
-    return Answer(CUT) if how == "reset" else said(int(how), "The data is too large.")
-
-
-def _endpoints(request: Request, how: str) -> Record:
-    host = request.header(b"host") or "127.0.0.1"
-    base = {
-        "foreign_host": "https://elsewhere.example",
-        "http": "http://idata.routee.net",
-        "moved": f"{request.scope.get('scheme', 'http')}://{host}{MOVED}",
-    }.get(how, f"{request.scope.get('scheme', 'http')}://{host}")
-    urls = {"auth": base + AUTHENTICATE, "data": base + DATA, "event": base + EVENT, "logs": base + "/api/logs"}
-    return {"success": 1, "data": [{"type": type, "url": url} for type, url in urls.items()]}
