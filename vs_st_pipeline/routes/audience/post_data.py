@@ -43,9 +43,10 @@ class Reader:
     zone: tzinfo
     bad: bool = False
 
-    def unknown(self) -> None:
-        """Note that a value could not be read."""
+    def unknown(self) -> Any:
+        """Note that a value could not be read; returns None."""
         self.bad = True
+        return None
 
     def day(self, value: Any) -> date | None:
         """Return a date."""
