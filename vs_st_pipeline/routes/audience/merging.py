@@ -242,7 +242,7 @@ class _Merge:
             house["digest"] = f"hash(struct_pack({fields}))"
         chosen = [f"i.{name}" for name in shape.key]
         chosen += [f"{value} as {name}" for name, value in (whole | house).items()]
-        # Of a complete read an unchanged row is not written: staged.shop_reads tells of all at once that it was so then.
+        # Of a complete read an unchanged row is not written: staged.shop_reads says of all that they were so then.
         wanted = "changed_" if self.incoming.complete else "(changed_ or at_ > e.written_at)"
         stood = "greatest(e.written_at, coalesce($last::timestamp, e.written_at))"
         sql = f"""create or replace temp table merge_new as

@@ -63,7 +63,8 @@ def said(event: str, at: datetime | None = T0, /, **data: Any) -> dict[str, Any]
     return {"event": event, "data": data} | ({"at": at.isoformat() + "Z"} if at else {})
 
 
-ANN: dict[str, Any] = {"customer": {"id": 7, "firstname": "Ann", "birthday": "06/12/1980", "email": "a@x.example", "x_tier": "gold"},
+ANN: dict[str, Any] = {
+       "customer": {"id": 7, "firstname": "Ann", "birthday": "06/12/1980", "email": "a@x.example", "x_tier": "gold"},
        "addresses": [{"country": "US", "city": "Napa"}]}  # fmt: skip
 WINE: dict[str, Any] = {
     "product_id": "p1",
