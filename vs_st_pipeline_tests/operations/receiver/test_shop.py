@@ -8,7 +8,7 @@ import json
 import time
 from pathlib import Path
 
-from vs_st_pipeline_tests.support.receiving import receiving, url, write_settings
+from vs_st_pipeline_tests.support.receiving import receiving, url
 
 KEY = "a key that only the site and we know"
 SITE = {
@@ -21,8 +21,7 @@ POST = {"event": "Search", "id": "s1", "data": {"search_string": "red"}}
 
 def test_a_site_is_told_what_was_stored_and_what_was_wrong(tmp_path: Path) -> None:
     """R11: 200 {"stored": n}, 400 with the index and nothing stored, 413, 404; the same id is one entry."""
-    write_settings(tmp_path, [SITE])
-    with receiving(tmp_path) as site:
+    with receiving(tmp_path, [SITE]) as site:
         path = url("hillside", "shop")
         answer = site.call(path, json.dumps([POST, POST | {"id": "s2"}]).encode())
         assert (answer.status, json.loads(answer.body)) == (200, {"stored": 2})
@@ -39,10 +38,10 @@ def test_a_signed_post_is_stored_as_such_and_any_other_is_no_url(tmp_path: Path)
     """R10: HMAC of the timestamp, a dot and the body; wrong is 404; that it was signed is kept, for consents."""
     (tmp_path / "key").write_text(KEY)
     signature = SIGNED | {"secret": f"file:{tmp_path / 'key'}"}
-    write_settings(tmp_path, [SITE | {"webhooks": {"shop": {"signature": signature}}}])
+    entry = SITE | {"webhooks": {"shop": {"signature": signature}}}
     body, now = json.dumps(POST).encode(), str(int(time.time()))
     found = hmac.new(KEY.encode(), now.encode() + b"." + body, hashlib.sha256).hexdigest()
-    with receiving(tmp_path) as site:
+    with receiving(tmp_path, [entry]) as site:
         path = url("hillside", "shop")
         assert site.call(path, body).status == 404
         assert site.call(path, body, X_Shop_Timestamp=now, X_Shop_Signature="sha256=" + "0" * 64).status == 404
