@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from vs_st_pipeline.platform.settings.forms import OrNull, Text
+from pathlib import Path
+from typing import Annotated
+
+from vs_st_pipeline.platform.settings.forms import Form, OrNull, Reading
 from vs_st_pipeline.platform.settings.model import SettingsModel
+from vs_st_pipeline.platform.settings.yaml_source import Node
+
+
+def _folder(node: Node, reading: Reading) -> Path:
+    return reading.folder_of(node) / node.text()
 
 
 class ShopSettings(SettingsModel):
     """Where a site leaves its data.
 
     Attributes:
-        drop: a folder of drops (4.3); None: it only posts.
+        drop: a folder of drops (4.3), absolute; None: the site only posts.
     """
 
-    drop: OrNull[Text] = None
+    drop: OrNull[Annotated[Path, Form(_folder, "the path of a folder")]] = None

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from vs_st_pipeline.routes.audience.session import AudienceSession
 
 MANY_REFUSALS: Final = 10
-GIVEN_UP_AT: Final = "given_up_at"
 _DEAD: Final = """select (select count(*) from synced.audience_outbox where state = 'dead')
                        + (select count(*) from synced.audience_late where dead)"""
 
@@ -28,13 +27,12 @@ def look(session: AudienceSession) -> None:
     with session.run.open() as db:
         dead, held = int(db.value(_DEAD)), _held_by_brake(session, db)
     told, found = session.told, list[Trouble]()
-    if at := session.registration.more.get(GIVEN_UP_AT):
+    if session.registration.left_untold:
         found.append(
             Trouble(
                 "uninstall",
                 "WayMore could not be told of the uninstall for 7 days; it was given up, and the registration removed "
                 "here. Ask Routee to remove the shop there.",
-                str(at),
             )
         )
     if told.rejected >= MANY_REFUSALS and not told.accepted:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.route import Again, DryRun, Question, Retry
+from vs_st_pipeline.pipeline.route import Again, BadArguments, DryRun, Question, Retry
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.audience import explain, retry, sync
@@ -16,6 +16,7 @@ from vs_st_pipeline.routes.audience.systems import NAME
 from vs_st_pipeline.routes.audience.words import MEANINGS, Kind
 
 Record = dict[str, Any]
+MOST_SHOWN: Final = 14
 
 
 # --- plan -------------------------------------------------------------------------------------------------------------
@@ -53,14 +54,23 @@ WHY: Final = Question(explain.ARGUMENTS, explain.explain, explain.lines, explain
 HISTORY: Final = Question(explain.ARGUMENTS, explain.explain, explain.lines, explain.check)
 
 
+def _record(words: Sequence[str]) -> tuple[str, str]:
+    """Return the kind and the id of a record that may wait; a wish and a search are named as `why` names them."""
+    if len(words) != len(explain.ARGUMENTS):
+        raise BadArguments("name one record, as KIND ID")
+    if words[0] in (Kind.WISH, Kind.SEARCH):
+        return words[0], words[1]
+    return explain.named(words)
+
+
 def _retry(run: Run, again: Again) -> Report | None:
-    named = explain.named(again.records) if again.records else None
-    return retry.retry(run, named, drop=again.drop)
+    kind, record_id = _record(again.records) if again.records else (None, None)
+    return retry.retry(run, kind, record_id, drop=again.drop)
 
 
 RETRY: Final = Retry(
     "[KIND ID]",
-    takes=lambda word: word in explain.KINDS,
+    takes=lambda word: word != "",
     go=_retry,
     most=2,
     nothing=("nothing that was refused waits", "nothing of that name waits"),
@@ -95,9 +105,6 @@ def outcome(run: Run, run_id: str) -> list[str]:
         named = f"{records} records" if call != "event" else f"{kind} {_named(kind, record_id)}"
         lines.append(f"  {call:8} {what:24} {named:40} {state}")
     return [*lines, *([f"  and {len(rows) - MOST_SHOWN} more"] if len(rows) > MOST_SHOWN else [])]
-
-
-MOST_SHOWN: Final = 14
 
 
 def waiting(run: Run) -> Mapping[str, Any]:

@@ -113,7 +113,9 @@ def _staged(db: Db, kind: Kind, place: _Place, record_id: str) -> Record | None:
     found = _rows(db, f"select * from {place.staged} where {place.key} = ? {newest}", [record_id])
     if kind is Kind.ADDRESS:
         found = [one | {"posted": one["posted"]} for one in found]
-        found += _rows(db, "select * from planned.audience_addresses where address = ?", [record_id]) if not found else []
+        found += (
+            _rows(db, "select * from planned.audience_addresses where address = ?", [record_id]) if not found else []
+        )
     if not found:
         return None
     whole = found[0]
@@ -185,7 +187,11 @@ def _with_data(row: Record) -> Record:
 def _rows(db: Db, sql: str, values: Any) -> list[Record]:
     names, rows = db.columns(sql, values)
     return [
-        {name: _plain(name, value) for name, value in zip(names, row, strict=True) if name not in _HOUSE or name == "seen_at"}
+        {
+            name: _plain(name, value)
+            for name, value in zip(names, row, strict=True)
+            if name not in _HOUSE or name == "seen_at"
+        }
         for row in rows
     ]
 

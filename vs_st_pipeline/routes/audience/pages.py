@@ -51,7 +51,9 @@ def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
             [{"event": str(name), "planned": count} for name, count in sorted(told.events.items()) if count]
         )
     for name, counts in (("held back by reason", told.held), ("worth knowing by reason", told.noted)):
-        if rows := [{"reason": str(k), "records": n, "means": MEANINGS.get(k, "")} for k, n in sorted(counts.items()) if n]:
+        if rows := [
+            {"reason": str(k), "records": n, "means": MEANINGS.get(k, "")} for k, n in sorted(counts.items()) if n
+        ]:
             numbers[name] = Table(rows)
     return f"{told.events.total()} events, {told.late} late; {told.held.total()} held back", numbers
 

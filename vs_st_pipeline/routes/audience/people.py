@@ -11,13 +11,13 @@ nothing proves is none.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
-from datetime import date
 from typing import Final
 
+from vs_st_pipeline.domain.birth import OLDEST, last_birth_date
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.suppression import (
-    CUSTOMER,
     EMAIL,
     PHONE,
     Suppressed,
@@ -27,7 +27,7 @@ from vs_st_pipeline.platform.warehouse.suppression import (
 )
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.sources import source_name
-from vs_st_pipeline.routes.audience.words import Held, Kind, Noted
+from vs_st_pipeline.routes.audience.words import FORGOTTEN_CUSTOMER, FORGOTTEN_ORDER, Held, Kind, Noted
 
 BATCH: Final = 10_000
 OWN_NOTES: Final = (Noted.MIXED_CONSENT,)
@@ -41,17 +41,8 @@ def judge(session: AudienceSession) -> None:
         _judge_addresses(db)
         _judge_holds(session, db)
         _note_mixed(db)
-        held = db.rows("select reason, count(*) from planned.audience_held group by 1")
-    for reason, count in held:
-        session.told.held[reason] = count
-
-
-def cutoff(today: date, years: int) -> date:
-    """Return the last birth date of whoever is so many years old today; one of February 29 is so on March 1."""
-    try:
-        return today.replace(year=today.year - years)
-    except ValueError:  # today is February 29, and that year had none
-        return today.replace(year=today.year - years, day=28)
+        held = db.rows("select reason, count(*) from planned.audience_held where counted group by 1")
+    session.told.held = Counter(dict(held))
 
 
 # --- addresses ----------------------------------------------------------------------------------------------------
@@ -88,7 +79,7 @@ _ADDRESSES: Final = f"""
         select address, email, customer_id, subscriber_id, posted as believed, posted_since as at_,
             posted_evidence as evidence
         from staged.shop_subscribers
-        where posted is not null and (not posted or (posted_signed and posted_evidence is not null))
+        where not posted or (posted and gone_at is null and posted_signed and posted_evidence is not null)
     ),
     both_ as (
         select coalesce(records.address, posts.address) as address,
@@ -113,24 +104,13 @@ _ADDRESSES: Final = f"""
     select address, email, subscriber_id, customer_id, subscribed, says,
         case when not subscribed then null when by_post then at_ else proof.since end as since,
         case when not subscribed then null when by_post then posted_evidence else proof.evidence end as evidence,
-        yes and no as mixed,
+        yes and no and not coalesce(post_wins, false) as mixed,
         case when not subscribed then null when by_post then at_ else proof.since end as own_at,
         case when not subscribed then null when by_post then at_
              else coalesce(proof.changed_at, proof.seen_at) end as seen_at,
-        case when not subscribed or by_post then null else coalesce(
-            (select max(ended_at) from staged.shop_reads
-             where shop_reads.kind = proof.kind and ended_at < proof.changed_at),
-            proof.lacked_at) end as lacked_at
-    from judged
-"""
-
-# A subscribed customer with another address: of the new one, the time of the change counts (rulings, audience 1).
-_MOVED: Final = """
-    update planned.audience_addresses as here set own_at = customer.seen_at
-    from staged.shop_customers as customer, synced.base_subscribers as told
-    where here.subscribed and here.customer_id = customer.customer_id and told.customer_id = customer.customer_id
-        and told.subscribed and told.address <> here.address
-        and not exists (select 1 from synced.base_subscribers as known where known.address = here.address)
+        case when not subscribed or by_post then null else coalesce(lacking.ended_at, proof.lacked_at) end as lacked_at
+    from judged asof left join staged.shop_reads as lacking
+        on lacking.kind = judged.proof.kind and lacking.ended_at < judged.proof.changed_at
 """
 
 
@@ -138,7 +118,6 @@ def _judge_addresses(db: Db) -> None:
     db.execute("delete from planned.audience_addresses")
     db.execute(f"""insert into planned.audience_addresses (address, email, subscriber_id, customer_id, subscribed, says,
                        since, evidence, mixed, own_at, seen_at, lacked_at) {_ADDRESSES}""")
-    db.execute(_MOVED)
 
 
 def _note_mixed(db: Db) -> None:
@@ -154,59 +133,65 @@ def _note_mixed(db: Db) -> None:
 
 # --- holds --------------------------------------------------------------------------------------------------------
 
-# Each person once: customers, guests by their order, and addresses that are nobody's. A guest's order names no customer
-# that is known. A customer who is gone from a complete read is still a person.
+# Customers, guests by their order, and addresses that are nobody's. An order of a customer who is not known is a guest's
+# here. Who is gone from a complete read is held like anybody, and not counted.
 _PERSONS: Final = """
     create or replace temp table audience_persons as
     select 'customer' as kind, customer_id as id, customer_id, lower(trim(email)) as address,
-        phone, null::varchar as mobile, birth_date
+        phone, null::varchar as mobile, birth_date, gone_at is null as counted
     from staged.shop_customers
     union all
-    select 'order', order_id, customer_id, lower(trim(email)), phone, phone_mobile, birth_date
+    select 'order', order_id, customer_id, lower(trim(email)), phone, phone_mobile, birth_date, gone_at is null
     from staged.shop_orders
     where customer_id is null
         or customer_id not in (select customer_id from staged.shop_customers)
     union all
-    select 'subscriber', address, customer_id, address, null, null, null from planned.audience_addresses
+    select 'subscriber', address, customer_id, address, null, null, null, true from planned.audience_addresses
     where customer_id is null
         or customer_id not in (select customer_id from staged.shop_customers)
 """
 
 _HOLDS: Final = """
-    insert into planned.audience_held
+    insert into planned.audience_held by name
     select kind, id, case
         when forgotten.id is not null then 'forgotten'
         when $years > 0 and birth_date > $cutoff then 'under_age'
-        when $years > 0 and $evidence and birth_date is null then 'age_unknown'
+        when $evidence and (birth_date is null or birth_date < $oldest or birth_date = date '1900-01-01')
+            then 'age_unknown'
         when $opted_in and kind <> 'subscriber' and not coalesce(addresses.subscribed, false) then 'not_opted_in'
         when $rehearsal and not list_contains($only::varchar[], coalesce(person.address, '')) then 'rehearsal'
-        end as reason
+        end as reason, counted
     from audience_persons as person
     left join audience_forgotten as forgotten using (kind, id)
     left join planned.audience_addresses as addresses on addresses.address = person.address
     where reason is not null
 """
 
-# An address is held where anybody who has it is held for what he is, whoever is named with it (8.2: the least id).
+# An address is held where anybody who has it, or is named with it (8.2: the least id), is held for what he is; he is
+# the person that is counted.
 _ADDRESS_HOLDS: Final = """
-    insert into planned.audience_held
-    select 'subscriber', address, arg_min(reason, list_position($turn::varchar[], reason))
+    insert into planned.audience_held by name
+    select 'subscriber' as kind, address as id, arg_min(reason, list_position($turn::varchar[], reason)) as reason,
+        false as counted
     from (
-        select distinct lower(trim(customer.email)) as address, held.reason
-        from staged.shop_customers as customer
-        join planned.audience_held as held on held.kind = 'customer' and held.id = customer.customer_id
-        where nullif(trim(customer.email), '') is not null and held.reason <> 'not_opted_in'
+        select person.address, held.reason
+        from audience_persons as person
+        join planned.audience_held as held on held.kind = 'customer' and held.id = person.id
+        where person.kind = 'customer' and person.address <> '' and held.reason <> 'not_opted_in'
+        union all
+        select named.address, held.reason
+        from planned.audience_addresses as named
+        join planned.audience_held as held on held.kind = 'customer' and held.id = named.customer_id
+        where held.reason <> 'not_opted_in'
     )
-    where not exists (
-        select 1 from planned.audience_held as known where known.kind = 'subscriber' and known.id = address
-    )
+    where address not in (select id from planned.audience_held where kind = 'subscriber')
     group by address
 """
 
 
 def _judge_holds(session: AudienceSession, db: Db) -> None:
     settings, merchant = session.settings, session.run.merchant
-    years = settings.least_age(source_name(merchant))
+    years, today = settings.least_age(source_name(merchant)), session.run.today()
     db.execute("delete from planned.audience_held")
     db.execute(_PERSONS)
     _find_forgotten(db)
@@ -214,7 +199,8 @@ def _judge_holds(session: AudienceSession, db: Db) -> None:
         _HOLDS,
         {
             "years": years,
-            "cutoff": cutoff(session.run.today(), years),
+            "cutoff": last_birth_date(today, years),
+            "oldest": last_birth_date(today, OLDEST + 1),  # an older one is a placeholder: no evidence (domain/birth)
             "evidence": settings.require_age_evidence,
             "opted_in": settings.people == "opted_in",
             "rehearsal": settings.only is not None,
@@ -234,19 +220,22 @@ def _find_forgotten(db: Db) -> None:
         return
     last = ("", "")
     while rows := db.rows(
-        """select kind, id, customer_id, address, phone, mobile from audience_persons
+        """select kind, id, address, phone, mobile from audience_persons
            where (kind, id) > ($kind, $id) order by kind, id limit $most""",
         {"kind": last[0], "id": last[1], "most": BATCH},
     ):
-        found = [(row[0], row[1]) for row in rows if _is_forgotten(forgotten, *row[2:])]
+        found = [(row[0], row[1]) for row in rows if _is_forgotten(forgotten, *row)]
         with db.batch({"kind": [one[0] for one in found], "id": [one[1] for one in found]}) as batch:
             db.execute(f"insert into audience_forgotten select kind, id from {batch}")
         last = (rows[-1][0], rows[-1][1])
 
 
-def _is_forgotten(forgotten: Suppressed, customer: str | None, address: str | None, *phones: str | None) -> bool:
+_NAMES: Final = {"customer": FORGOTTEN_CUSTOMER, "order": FORGOTTEN_ORDER}
+
+
+def _is_forgotten(forgotten: Suppressed, kind: str, id: str, address: str | None, *phones: str | None) -> bool:
     return (
-        forgotten.knows(CUSTOMER, customer)
+        (kind in _NAMES and forgotten.knows(_NAMES[kind], id))
         or forgotten.knows(EMAIL, email_name({"email": address}))
         or any(forgotten.knows(PHONE, phone_name(phone)) for phone in phones if phone)
     )
@@ -259,12 +248,13 @@ def may_be_subscribed(session: AudienceSession, db: Db, addresses: Collection[st
     """Return those of these addresses that are subscribed and not held now: asked before each sending (8.3)."""
     with db.batch({"address": sorted(set(addresses))}) as batch:
         found = db.rows(
-            f"""select address from planned.audience_addresses as here semi join {batch} using (address)
-                where subscribed and not exists (
-                    select 1 from planned.audience_held as held
-                    where (held.kind = 'subscriber' and held.id = here.address)
-                        or (held.kind = 'customer' and held.id = here.customer_id)
-                )"""
+            f"""select here.address from (
+                    select address, customer_id from planned.audience_addresses semi join {batch} using (address)
+                    where subscribed) as here
+                anti join (select id from planned.audience_held where kind = 'subscriber') as held
+                    on held.id = here.address
+                anti join (select id from planned.audience_held where kind = 'customer') as whose
+                    on whose.id = here.customer_id"""
         )
     return frozenset(row[0] for row in found)
 
@@ -286,11 +276,11 @@ def held_among(session: AudienceSession, db: Db, kind: str, ids: Collection[str]
     with db.batch({"id": sorted(set(ids))}) as batch:
         found = db.rows(
             f"""with asked as (select id from {batch}), theirs as ({_BY_CUSTOMER[Kind(kind)]})
-                select theirs.id from theirs where exists (
-                    select 1 from planned.audience_held as held
-                    where (held.kind = $kind and held.id = theirs.id)
-                        or (held.kind = 'customer' and held.id = theirs.customer_id)
-                )""",
+                select theirs.id from theirs semi join planned.audience_held as held
+                    on held.kind = $kind and held.id = theirs.id
+                union
+                select theirs.id from theirs semi join planned.audience_held as held
+                    on held.kind = 'customer' and held.id = theirs.customer_id""",
             {"kind": str(kind)},
         )
     return frozenset(row[0] for row in found)

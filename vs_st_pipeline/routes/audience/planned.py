@@ -32,7 +32,7 @@ def rows(session: AudienceSession) -> dict[str, Any]:
             "held": [
                 {"kind": kind, "id": id, "reason": reason}
                 for kind, id, reason in db.rows(
-                    "select kind, id, reason from planned.audience_held order by kind, id, reason"
+                    "select kind, id, reason from planned.audience_held where counted order by kind, id, reason"
                 )
             ],
             "noted": [

@@ -75,6 +75,7 @@ def plan(session: AudienceSession) -> None:
     """
     people.judge(session)
     diffing.diff(session)
+    forgetting.keep_out(session)
     brake.ask(session)
     session.planned = True
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from vs_st_pipeline.platform.warehouse.suppression import CUSTOMER, EMAIL, PHONE, suppress
+from vs_st_pipeline.platform.warehouse.suppression import EMAIL, PHONE, suppress
 from vs_st_pipeline.routes.audience import people
+from vs_st_pipeline.routes.audience.words import FORGOTTEN_CUSTOMER, FORGOTTEN_ORDER
 from vs_st_pipeline_tests.routes.audience.diff_world import NOW, World
 
 ANN = "ann@example.com"
@@ -18,8 +18,8 @@ EARLIER, LATER = NOW - timedelta(days=2), NOW - timedelta(hours=1)
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    yield World(source="shop")
+def world() -> World:
+    return World(source="shop")
 
 
 def judge(world: World) -> dict[str, Any]:
@@ -106,6 +106,18 @@ class TestConsent:
         world.order("o1", customer_id=None, email=ANN)
         assert judge(world) == {}
 
+    def test_the_last_read_that_had_it_not_subscribed_is_told(self, world: World) -> None:
+        """6.4: by it a yes without a time of its own is old or not."""
+        for ended in (EARLIER, LATER):
+            world.store("staged.shop_reads", kind="customers", ended_at=ended, written_at=ended, rows=1, run_id="r")
+        world.store("staged.shop_reads", kind="orders", ended_at=LATER, written_at=LATER, rows=1, run_id="r")
+        says(world, opted_changed_at=LATER)
+        assert judge(world)[ANN]["lacked_at"] == EARLIER
+        says(world, opted_changed_at=NOW)
+        assert judge(world)[ANN]["lacked_at"] == LATER
+        says(world, opted_changed_at=None, lacked_at=EARLIER)
+        assert judge(world)[ANN]["lacked_at"] == EARLIER
+
     def test_since_and_evidence_are_those_of_the_record(self, world: World) -> None:
         says(world, opted_at=EARLIER)
         row = judge(world)[ANN]
@@ -146,6 +158,21 @@ class TestPosts:
         says(world, yes=True, opted_changed_at=NOW)
         assert subscribed(world)
 
+    def test_a_yes_that_a_complete_read_lacks_is_gone(self, world: World) -> None:
+        """6.2: gone from a complete read; a no stands all the same."""
+        posted(world, True, EARLIER)
+        world.stage("subscribers", ANN, gone_at=NOW)
+        assert not subscribed(world)
+        posted(world, False, LATER)
+        assert judge(world)[ANN]["says"] is False
+
+    def test_a_signed_yes_that_wins_leaves_nothing_mixed(self, world: World) -> None:
+        says(world, "c1", yes=False, opted_changed_at=EARLIER)
+        says(world, "c2", yes=True, opted_changed_at=EARLIER)
+        posted(world, True, LATER)
+        assert subscribed(world)
+        assert world.notes() == set()
+
     def test_a_no_stands_where_nobody_knows_when_the_record_said_yes(self, world: World) -> None:
         says(world, yes=True, opted_changed_at=None)
         posted(world, False, EARLIER)
@@ -176,17 +203,6 @@ class TestHolds:
         world.customer("c1", birth_date=date(2010, 1, 1))
         assert held(world).get(("customer", "c1")) == reason
 
-    @pytest.mark.parametrize(
-        ("today", "years", "born"),
-        [
-            (date(2025, 2, 28), 21, date(2004, 2, 28)),
-            (date(2025, 3, 1), 21, date(2004, 3, 1)),  # February 29, 2004 too
-            (date(2024, 2, 29), 21, date(2003, 2, 28)),
-        ],
-    )
-    def test_whoever_was_born_on_february_29_is_of_age_on_march_1(self, today: date, years: int, born: date) -> None:
-        assert people.cutoff(today, years) == born
-
     def test_a_guest_is_held_by_the_birth_date_of_the_order(self) -> None:
         world = World(source="shop", minimum_age=18)
         world.order("o1", customer_id=None, birth_date=date(2015, 1, 1))
@@ -198,6 +214,13 @@ class TestHolds:
         world.customer("c1")
         world.stage("subscribers", ANN, email=ANN, subscribed=True, evidence=PROOF)
         assert held(world) == {("customer", "c1"): "age_unknown", ("subscriber", ANN): "age_unknown"}
+
+    def test_a_placeholder_is_no_evidence_of_age(self) -> None:
+        world = World(source="shop", minimum_age=18, require_age_evidence=True)
+        world.customer("c1", birth_date=date(1900, 1, 1))
+        world.customer("c2", birth_date=date(1911, 5, 20))
+        world.customer("c3", birth_date=date(1905, 5, 20))
+        assert held(world) == {("customer", "c1"): "age_unknown", ("customer", "c3"): "age_unknown"}
 
     def test_only_the_opted_in(self) -> None:
         world = World(source="shop", people="opted_in")
@@ -220,12 +243,31 @@ class TestHolds:
             ("subscriber", "eve@example.com"): "rehearsal",
         }  # fmt: skip
 
-    @pytest.mark.parametrize("name", [(CUSTOMER, "c1"), (EMAIL, ANN), (PHONE, "7075550142")])
+    @pytest.mark.parametrize("name", [(FORGOTTEN_CUSTOMER, "c1"), (EMAIL, ANN), (PHONE, "7075550142")])
     def test_the_forgotten_come_first(self, name: tuple[str, str]) -> None:
         world = World(source="shop", minimum_age=21)
         says(world, "c1", True, phone="+1 707 555 0142", birth_date=date(2015, 1, 1))
         suppress(world.db, [name], NOW)
         assert held(world) == {("customer", "c1"): "forgotten", ("subscriber", ANN): "forgotten"}
+
+    @pytest.mark.parametrize("name", [(FORGOTTEN_ORDER, "o1"), (EMAIL, ANN), (PHONE, "7075550142")])
+    def test_a_forgotten_guest(self, world: World, name: tuple[str, str]) -> None:
+        world.order("o1", customer_id=None, email=" Ann@example.com", phone_mobile="(707) 555-0142")
+        world.order("o2", customer_id=None, email="eve@example.com")
+        suppress(world.db, [name], NOW)
+        assert held(world) == {("order", "o1"): "forgotten"}
+
+    def test_who_is_gone_is_held_and_not_counted(self, world: World) -> None:
+        world.settings["minimum_age"] = 21
+        says(world, "c1", True, birth_date=date(2015, 1, 1), gone_at=NOW)
+        assert held(world)["customer", "c1"] == "under_age"
+        assert dict(world.session_judged.told.held) == {}  # type: ignore[attr-defined]
+
+    def test_an_address_of_a_subscriber_who_is_held_by_name(self) -> None:
+        world = World(source="shop", minimum_age=21)
+        world.customer("c1", email="other@example.com", birth_date=date(2015, 1, 1))
+        world.stage("subscribers", ANN, email=ANN, customer_id="c1", subscribed=True, evidence=PROOF)
+        assert ("subscriber", ANN) in held(world)
 
     def test_an_address_is_held_with_anybody_who_has_it(self) -> None:
         world = World(source="shop", minimum_age=21)

@@ -116,7 +116,8 @@ create table staged.shop_notes (word varchar not null, kind varchar not null, id
 -- planned: who is held, whose address is subscribed by what, and what is new. Made anew by each plan.
 create table planned.audience_held (
     kind varchar not null, id varchar not null,  -- customer, order (of a guest), subscriber
-    reason varchar not null
+    reason varchar not null,
+    counted boolean not null default true    -- this row stands for the person; an address beside its customer does not
 );
 -- One row per address that any record or post names (8.2).
 create table planned.audience_addresses (
