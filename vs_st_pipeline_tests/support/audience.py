@@ -1,8 +1,8 @@
 """What the stories of route `audience` share: a shop with its settings, the real command, acts at the shop, a judge.
 
 The judge (`wrong`) holds after every story, whatever it is about (audience.md 11, 12), by the stand-ins' own books: no
-call that may not be, no message of an automation for what was there before all, no record lost or in two parts that were
-taken, nobody subscribed who is not at the shop, and nobody's data or key anywhere but where it belongs.
+call that may not be, no message of an automation for what was there before all, no record lost or in two parts that
+were taken, nobody subscribed who is not at the shop, and nobody's data or key anywhere but where it belongs.
 
 It is long because stories, switches and kills are told in one set of words.
 """
@@ -150,7 +150,7 @@ class Scene:
         self.shop.delete(table, "/".join(map(str, key)), self.merchant)
 
     def drop(self, **how: Any) -> Record:
-        """Let the shop drop what it has now, and tell WayMore's judge who opted in: the judge knows what the shop knows."""
+        """Let the shop drop what it has now, and tell WayMore's judge who has opted in."""
         self.consented()
         return self.shop.drop(self.merchant, **how)
 
@@ -196,7 +196,11 @@ class Scene:
         _of_this_folder(self.data)
         with _logged() as log:
             done = CliRunner().invoke(cli, list(arguments), env=self.environment(), input=input)
-        self.said += [log.getvalue(), done.stderr, done.stdout if arguments[0] not in ("plan", "why", "history") else ""]
+        self.said += [
+            log.getvalue(),
+            done.stderr,
+            done.stdout if arguments[0] not in ("plan", "why", "history") else "",
+        ]
         if isinstance(done.exception, BadSettings):
             return Ran(2, done.stdout, done.exception.message)
         if done.exception is not None and not isinstance(done.exception, SystemExit):
