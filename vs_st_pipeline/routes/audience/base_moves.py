@@ -2,8 +2,8 @@
 
 Data flow: planned.audience_moves, planned.audience_news, staged.shop_* -> synced.base_*.
 
-It is done inside the caller's transaction. A record that is new enters as `outbox`, or `silent` where its event is off; of one that was told before, who told it
-stays as it was.
+It is done inside the caller's transaction. A record that is new enters as `outbox`, or `silent` where its event is off;
+of one that was told before, who told it stays as it was.
 """
 
 from __future__ import annotations
