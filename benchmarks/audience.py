@@ -32,6 +32,7 @@ from benchmarks.audience_posts import posts
 from benchmarks.audience_shop import GOODS, write_drop
 from benchmarks.options import CannotMeasure, Figures, Options
 from benchmarks.worlds import ROOT, end, run
+from vs_st_pipeline.routes.audience.stage_names import PLAN, PUSH, READ, STAGED
 
 Record = dict[str, Any]
 PEOPLE, QUICK_PEOPLE = 1_000_000, 20_000
@@ -67,7 +68,8 @@ def main(options: Options) -> Figures:
         print(
             f"{title.rstrip('_') or 'vs-st':11} {found[f'{title}requests']:7.0f} requests   "
             f"wall {found[f'{title}wall_s']:6.1f} s   cpu {found[f'{title}cpu_s']:6.1f} s   "
-            f"peak {found[f'{title}peak_mb']:4.0f} MB   {found[f'{title}records_per_s']:6.0f} records/s   {found[f'{title}mb_per_s']:5.1f} MB/s",
+            f"peak {found[f'{title}peak_mb']:4.0f} MB   {found[f'{title}records_per_s']:6.0f} records/s   "
+            f"{found[f'{title}mb_per_s']:5.1f} MB/s",
             flush=True,
         )
     print(
@@ -100,7 +102,7 @@ class _Shop:
         if blocks["customers"]["accepted"] != self.people or blocks["orders"]["accepted"] != self.people:
             raise CannotMeasure(f"the history is not whole: {blocks}")
         records = sum(one["accepted"] for one in blocks.values())
-        staging = found["stages"].get("raw", 0.0) + found["stages"].get("staged", 0.0)
+        staging = _staging(found)
         return {
             "cpu_s": found["cpu"] - staging,
             "staging_cpu_s": staging,
@@ -118,10 +120,10 @@ class _Shop:
         quiet, nothing = self._again()
         return {
             "events_off": abs(told["events"] - 2 * changed) + told["parts"],
-            "news_cpu_s": stages.get("planned", 0.0),
-            "told_cpu_s": stages.get("synced", 0.0),
+            "news_cpu_s": stages.get(PLAN, 0.0),
+            "told_cpu_s": stages.get(PUSH, 0.0),
             "news_peak_mb": found["peak_mb"],
-            "quiet_cpu_s": quiet["cpu"] - quiet["stages"].get("raw", 0.0) - quiet["stages"].get("staged", 0.0),
+            "quiet_cpu_s": quiet["cpu"] - _staging(quiet),
             "quiet_requests": nothing["requests"],
         }
 
@@ -156,6 +158,10 @@ class _Shop:
         if found["report"]["status"] != "ok":
             raise CannotMeasure(f"the sync ended with {found['report']['status']}: {found['report']['error']}")
         return found, _count(self.url)
+
+
+def _staging(found: Record) -> float:
+    return float(found["stages"].get(READ, 0.0) + found["stages"].get(STAGED, 0.0))
 
 
 def _rates(wall: float, requests: float, size: float, records: float) -> Figures:
