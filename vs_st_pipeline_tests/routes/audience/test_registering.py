@@ -160,6 +160,7 @@ class TestOnce:
         assert not shop.waymore.asked
         assert UUID not in shop.file.read_text()
         assert registering.uuid_of(shop.session()) == UUID
+        assert shop.kept().salt  # two shops' Uninstall must not have one key
 
 
 class TestRefused:
