@@ -324,7 +324,7 @@ class _Sender:
         session, told = self.session, self.session.told
         calls.remember(session, db, sent, part.call)
         if sent.outcome is Outcome.UNKNOWN:
-            parts.note_unknown(db, part, sent.tries)
+            parts.note_unknown(db, part, sent.tries, silent=not sent.answer.unmarked)
             told.unknown += len(part.ids)
             return calls.error_of(sent)
         if sent.outcome is Outcome.NOT_SENT:

@@ -115,12 +115,12 @@ def tell(db: Db, part: Part, state: str, *, tries: int, http_status: int | None,
     )  # fmt: skip
 
 
-def note_unknown(db: Db, part: Part, tries: int) -> None:
-    """Note that nobody knows whether a part has arrived; the same bytes go again."""
+def note_unknown(db: Db, part: Part, tries: int, *, silent: bool) -> None:
+    """Note that nobody knows whether a part has arrived; the same bytes go again. `silent`: there was no answer."""
     db.execute(
-        """update synced.audience_parts set state = 'unknown', tries = tries + ?, unknown_syncs = unknown_syncs + 1
+        """update synced.audience_parts set state = 'unknown', tries = tries + ?, unknown_syncs = unknown_syncs + ?
            where key = ?""",
-        [tries, part.key],
+        [tries, int(silent), part.key],
     )
 
 
