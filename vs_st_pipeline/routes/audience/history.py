@@ -99,12 +99,14 @@ class _Sender:
     Attributes:
         settle: what the last answer says, to be stored with what comes next.
         opened: the stretch of records that parts are cut from.
+        may_be_open: a part may be under way: of an earlier run, or half of one that was refused.
     """
 
     session: AudienceSession
     late: bool
     settle: Settle | None = None
     opened: Window | None = None
+    may_be_open: bool = True
     url: str = ""
     uuid: str = ""
     looked_at: set[str] = field(default_factory=set)
@@ -155,20 +157,22 @@ class _Sender:
                 return part
 
     def _entered(self) -> Part | None:
+        """Store the last answer, and with it the next part's entering: one commit a part."""
         session, over = self.session, self._is_over()
-        with session.run.open() as db:
-            with db.transaction():
-                self._settle(db)
-                if over:
-                    return None
+        with session.run.open() as db, db.transaction():
+            self._settle(db)
+            if over:
+                return None
+            if self.may_be_open:
                 part = parts.open_part(db)
                 if part is not None and self._is_to_be_halved(part):
                     self._halve(db, part, sized=True)
                     part = parts.open_part(db)
                 if part is not None:
                     return part
-                if not session.planned or session.refused is not None:
-                    return None  # what is staged is not judged, or not believed
+            if not session.planned or session.refused is not None:
+                return None  # what is staged is not judged, or not believed
+            self.may_be_open = False
             return self._new_late(db) if self.late else self._new(db)
 
     def _is_over(self) -> bool:
@@ -182,23 +186,15 @@ class _Sender:
         return part.unknown_syncs >= SYNCS_WITHOUT_OUTCOME and len(part.ids) > 1
 
     def _new(self, db: Db) -> Part | None:
-        session = self.session
-        while True:
-            with db.transaction():
-                standing = blocks.current(session, db)
-            if standing is None:
-                return None
+        while (standing := blocks.current(self.session, db)) is not None:
             opened = self._window(db, standing)
             cut = opened.cut(standing.position, *self._limits(db, standing.block))
-            if cut is None:  # all that is left of this stretch is told to nobody
-                with db.transaction():
-                    moved = replace(standing, position=opened.end)
-                    blocks.count(db, moved, left_out=opened.end - standing.position)
-                continue
-            with db.transaction():
-                part = self._enter(db, opened, cut, is_late=False)
+            if cut is not None:
                 blocks.count(db, replace(standing, position=cut.end), left_out=cut.left_out)
-            return part
+                return self._enter(db, opened, cut, is_late=False)
+            # All that is left of this stretch is told to nobody.
+            blocks.count(db, replace(standing, position=opened.end), left_out=opened.end - standing.position)
+        return None
 
     def _window(self, db: Db, standing: blocks.Standing) -> Window:
         found = self.opened
@@ -225,11 +221,9 @@ class _Sender:
             assert opened is not None
             cut = opened.cut(opened.start, *self._limits(db, batch.block))
             if opened.left_out_ids:
-                with db.transaction():
-                    late.leave_out(db, batch.block, opened.left_out_ids)
+                late.leave_out(db, batch.block, opened.left_out_ids)
             if cut is not None:
-                with db.transaction():
-                    return self._enter(db, opened, cut, is_late=True)
+                return self._enter(db, opened, cut, is_late=True)
         return None
 
     def _enter(self, db: Db, opened: Window, cut: window.Cut, *, is_late: bool) -> Part:
@@ -293,6 +287,7 @@ class _Sender:
             self.settle = lambda db: self._accepted(db, part, sent)
             calls.note_accepted(session)
             return
+        self.may_be_open = True
         with session.run.open() as db, db.transaction():
             stop = self._not_accepted(db, part, sent)
         if stop is not None:
