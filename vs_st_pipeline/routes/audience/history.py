@@ -99,6 +99,7 @@ class _Sender:
     Attributes:
         settle: what the last answer says, to be stored with what comes next.
         opened: the stretch of records that parts are cut from.
+        standing: how far the block under way is; stored with each part.
         may_be_open: a part may be under way: of an earlier run, or half of one that was refused.
     """
 
@@ -107,6 +108,7 @@ class _Sender:
     settle: Settle | None = None
     opened: Window | None = None
     may_be_open: bool = True
+    standing: blocks.Standing | None = None
     url: str = ""
     uuid: str = ""
     looked_at: set[str] = field(default_factory=set)
@@ -138,6 +140,7 @@ class _Sender:
         if self.settle is not None:
             with self.session.run.open() as db, db.transaction():
                 self._settle(db)
+                self._store_standing(db)
 
     def _settle(self, db: Db) -> None:
         settle, self.settle = self.settle, None
@@ -161,19 +164,23 @@ class _Sender:
         session, over = self.session, self._is_over()
         with session.run.open() as db, db.transaction():
             self._settle(db)
-            if over:
-                return None
-            if self.may_be_open:
+            part = None if over else self._part_to_send(db)
+            self._store_standing(db)
+        return part
+
+    def _part_to_send(self, db: Db) -> Part | None:
+        session = self.session
+        if self.may_be_open:
+            part = parts.open_part(db)
+            if part is not None and self._is_to_be_halved(part):
+                self._halve(db, part, sized=True)
                 part = parts.open_part(db)
-                if part is not None and self._is_to_be_halved(part):
-                    self._halve(db, part, sized=True)
-                    part = parts.open_part(db)
-                if part is not None:
-                    return part
-            if not session.planned or session.refused is not None:
-                return None  # what is staged is not judged, or not believed
-            self.may_be_open = False
-            return self._new_late(db) if self.late else self._new(db)
+            if part is not None:
+                return part
+        if not session.planned or session.refused is not None:
+            return None  # what is staged is not judged, or not believed
+        self.may_be_open = False
+        return self._new_late(db) if self.late else self._new(db)
 
     def _is_over(self) -> bool:
         session, limit = self.session, self.session.settings.history_slice.total_seconds()
@@ -186,15 +193,32 @@ class _Sender:
         return part.unknown_syncs >= SYNCS_WITHOUT_OUTCOME and len(part.ids) > 1
 
     def _new(self, db: Db) -> Part | None:
-        while (standing := blocks.current(self.session, db)) is not None:
+        while True:
+            standing = self.standing
+            if standing is None or not standing.rest:
+                self._store_standing(db)
+                standing = self.standing = blocks.current(self.session, db)
+            if standing is None:
+                return None
             opened = self._window(db, standing)
             cut = opened.cut(standing.position, *self._limits(db, standing.block))
+            # Without one, all that is left of this stretch is told to nobody.
+            end, out = (opened.end, opened.end - standing.position) if cut is None else (cut.end, cut.left_out)
+            self.standing = blocks.counted(replace(standing, position=end), left_out=out)
             if cut is not None:
-                blocks.count(db, replace(standing, position=cut.end), left_out=cut.left_out)
                 return self._enter(db, opened, cut, is_late=False)
-            # All that is left of this stretch is told to nobody.
-            blocks.count(db, replace(standing, position=opened.end), left_out=opened.end - standing.position)
-        return None
+
+    def _count(self, db: Db, block: Block, *, accepted: int = 0, rejected: int = 0, left_out: int = 0) -> None:
+        """Count what became of records; `_store_standing` stores it in the same transaction."""
+        before = self.standing
+        if before is None or before.block is not block:
+            self._store_standing(db)
+            before = blocks.read(db)[block]
+        self.standing = blocks.counted(before, accepted=accepted, rejected=rejected, left_out=left_out)
+
+    def _store_standing(self, db: Db) -> None:
+        if self.standing is not None:
+            blocks.store(db, self.standing)
 
     def _window(self, db: Db, standing: blocks.Standing) -> Window:
         found = self.opened
@@ -267,7 +291,8 @@ class _Sender:
                 if part.late:
                     late.settle(db, part.block, list(out))
                 else:
-                    blocks.count(db, blocks.read(db)[part.block], left_out=len(out))
+                    self._count(db, part.block, left_out=len(out))
+                self._store_standing(db)
         return less if less.ids else None
 
     # --- sending and what comes of it -------------------------------------------------------------------------------
@@ -290,6 +315,7 @@ class _Sender:
         self.may_be_open = True
         with session.run.open() as db, db.transaction():
             stop = self._not_accepted(db, part, sent)
+            self._store_standing(db)
         if stop is not None:
             raise stop
 
@@ -309,7 +335,7 @@ class _Sender:
         if part.late:
             late.settle(db, part.block, part.ids)
         else:
-            blocks.count(db, blocks.read(db)[part.block], accepted=len(part.ids))
+            self._count(db, part.block, accepted=len(part.ids))
 
     def _size(self, part: Part) -> int:
         return len(items.with_uuid(part.body, self.uuid))
@@ -328,7 +354,7 @@ class _Sender:
         facts.keep(db, blocks.REFUSALS, refusals, session.run.now())
         if not session.registration.accepted and refusals >= MOST_REFUSALS:
             told.rejected -= blocks.start_over(db)
-            self.opened = None
+            self.opened = self.standing = None
             return BadSettings(REFUSES_EVERYTHING, system=DESTINATION, http_status=sent.answer.http_status)
         if len(part.ids) > 1:
             self._halve(db, part, sized=sent.outcome is Outcome.TOO_LARGE)
@@ -347,7 +373,7 @@ class _Sender:
                     where {bases.IDS[part.block]} in (select id from {ids})"""
             )
         if not part.late:
-            blocks.count(db, blocks.read(db)[part.block], rejected=1)
+            self._count(db, part.block, rejected=1)
         return sent.answer.stop
 
     def _halve(self, db: Db, part: Part, *, sized: bool) -> None:
