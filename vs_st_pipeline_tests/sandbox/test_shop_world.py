@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +12,17 @@ from typing import Any
 import pytest
 import yaml
 
+from vs_st_pipeline.operations.settings import read_merchants
+from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.commerce7.server import Commerce7
 from vs_st_pipeline.sandbox.core.catalog_switches import SHOP_LISTS, SHOP_WINDOW
 from vs_st_pipeline.sandbox.core.shop_sections import drop_of, shop_sections
+from vs_st_pipeline.sandbox.scenarios import shop_acts
 from vs_st_pipeline.sandbox.scenarios import shop_small as small
 from vs_st_pipeline.sandbox.scenarios.fixtures import Merchant
 from vs_st_pipeline.sandbox.scenarios.index import LATER_SYSTEMS, load, merchants_of
 from vs_st_pipeline.sandbox.scenarios.orders_accounts import APP_ID, APP_SECRET, account_of
+from vs_st_pipeline.sandbox.scenarios.shop_acts import ACTS
 from vs_st_pipeline.sandbox.scenarios.shop_as_tables import TABLES
 from vs_st_pipeline.sandbox.scenarios.shop_at_vinoshipper import customer_id, product_id
 from vs_st_pipeline.sandbox.scenarios.shop_worlds import CORNER_SHOP, RIVER_BEND, STONE_MILL, reasons
@@ -292,3 +297,48 @@ def test_somebody_may_change_a_cart_or_an_address_by_hand(at_commerce7: Served, 
     assert tenant("GET", f"/v1/cart/{made['id']}").json["items"]
     control.delete("carts", made["id"], STONE_MILL)
     assert tenant("GET", f"/v1/cart/{made['id']}").status == 404
+
+
+# All together.
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[Sandbox]:
+    with Sandbox("shop_small") as box:
+        yield box
+
+
+def test_the_world_starts_what_it_needs_and_its_settings_are_read(whole: Sandbox, tmp_path: Path) -> None:
+    """R26, R59: four stand-ins; each merchant has one source, and its entry is one that the reader takes."""
+    assert set(whole.running) == {"vinoshipper", "commerce7", "shop", "waymore"}
+    path = whole.write_settings(tmp_path)
+    found = read_merchants(path, {})
+    for id in (RIVER_BEND, STONE_MILL, CORNER_SHOP):
+        merchant = found.get(id)
+        assert merchant is not None
+        assert (merchant.routes, dict(merchant.faults)) == (("audience",), {})
+
+
+def test_the_acts_of_the_demo_happen(whole: Sandbox, tmp_path: Path) -> None:
+    whole.reset()
+    whole.write_settings(tmp_path)
+    said = {word: act(whole) for word, act in ACTS.items()}
+    assert all(said.values())
+    drops = sorted(path.name for path in drop_of(tmp_path, CORNER_SHOP).iterdir())
+    assert len(drops) == 3
+    assert "nobody" in said["shop_told"][-1]
+    shop = whole.shop.control
+    assert shop.one("products", shop_acts.SOLD_OUT, CORNER_SHOP)["stock"] == 0
+    assert not [line for line in shop.all("cart_lines", CORNER_SHOP) if line["cart_id"] == shop_acts.CART]
+    consents = whole.waymore.control
+    assert consents.violations(CORNER_SHOP) == []
+
+
+def test_the_shops_live_on_for_the_ui(whole: Sandbox, tmp_path: Path) -> None:
+    whole.reset()
+    whole.write_settings(tmp_path)
+    shop_acts.awkward(whole)
+    before = len(whole.commerce7.control.orders(STONE_MILL)), len(whole.vinoshipper.control.orders(RIVER_BEND))
+    shop_acts.life(whole, random.Random(7))
+    after = len(whole.commerce7.control.orders(STONE_MILL)), len(whole.vinoshipper.control.orders(RIVER_BEND))
+    assert after == (before[0] + 1, before[1] + 1)

@@ -99,10 +99,13 @@ def note_bad_values(db: Db, kind: str, source: str) -> None:
         source: a select of `id` and `mapped`, whose list `bad` names such columns.
     """
     db.execute(
+        f"delete from staged.shop_notes where word = ? and kind = ? and id in (select id from ({source}))",
+        [Noted.BAD_VALUE, kind],
+    )
+    db.execute(
         f"""insert into staged.shop_notes select ?, ?, id from ({source})
-            where json_array_length(json_extract(mapped, '$.bad')) > 0
-              and not exists (select 1 from staged.shop_notes as n where n.word = ? and n.kind = ? and n.id = id)""",
-        [Noted.BAD_VALUE, kind, Noted.BAD_VALUE, kind],
+            where json_array_length(json_extract(mapped, '$.bad')) > 0""",
+        [Noted.BAD_VALUE, kind],
     )
 
 

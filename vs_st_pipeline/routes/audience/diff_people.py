@@ -76,7 +76,7 @@ def unsubscribed(db: Db, by: Terms) -> None:
             from synced.base_subscribers as b
             left join planned.audience_addresses as a using (address)
             left join ({_held_addresses()}) as h on h.id = b.address
-            left join ({_MAYBE_SENT}) as o on o.id = b.address
+            left join ({_MAYBE_TOLD}) as o on o.id = b.address
             where b.subscribed and not (coalesce(a.subscribed, false) and h.id is null)"""
     )
 
@@ -110,30 +110,33 @@ def subscribed(db: Db, by: Terms) -> None:
                 to_json(struct_pack(email := coalesce(y.email, y.id), subscription := true,
                     customer_id := y.customer_id))::varchar as about,
                 ['subscribed'] as changed,
-                r.id is not null or q.id is not null or {by.is_old(Block.SUBSCRIBERS, own, lacked)} as late,
+                r.id is not null or {by.is_old(Block.SUBSCRIBERS, own, lacked)} as late,
                 false as silent, coalesce(m.seen_at, y.seen_at, timestamp '{by.now}') as seen_at, {own} as own_at
             from temp.aud_yes as y
             anti join ({_held_addresses()}) as h on h.id = y.id
             anti join {left("subscriber")} as l on l.id = y.id
             left join temp.aud_moved as m on m.id = y.id
-            left join {released("subscriber")} as r on r.id = y.id
-            left join {released("customer")} as q on q.id = y.customer_id"""
+            left join {released("subscriber")} as r on r.id = y.id"""
     )
 
 
 def told_before(db: Db) -> None:
     """Note who is held and was told before: somebody erases him there (8.4)."""
+    was_told = "(told not in ('rejected', 'outbox') or told_key is not null)"
     for kind, table, column in (
         ("customer", "synced.base_customers", "customer_id"),
         ("order", "synced.base_orders", "order_id"),
-        ("subscriber", "synced.base_subscribers", "address"),
     ):
-        note(
-            db, Noted.TOLD_BEFORE, kind,
-            f"""select h.id from {held(kind)} as h
-                semi join (select {column} as id from {table} where told not in ('rejected', 'outbox')
-                           or told_key is not null) as b using (id)""",
-        )  # fmt: skip
+        told = f"select {column} as id from {table} where {was_told}"
+        note(db, Noted.TOLD_BEFORE, kind, f"select id from {held(kind)} semi join ({told}) as b using (id)")
+    # Whoever is held as a customer is one person, by whatever address.
+    note(
+        db, Noted.TOLD_BEFORE, "subscriber",
+        f"""select h.id from {held("subscriber")} as h
+            semi join (select address as id from synced.base_subscribers where {was_told}) as b using (id)
+            anti join (select lower(trim(email)) as id from staged.shop_customers as c
+                       semi join {held("customer")} as k on k.id = c.customer_id) as k using (id)""",
+    )  # fmt: skip
 
 
 def _held_addresses() -> str:
@@ -142,6 +145,11 @@ def _held_addresses() -> str:
                join {held("customer")} as c on c.id = a.customer_id"""
 
 
-_MAYBE_SENT = f"""
-    select distinct id from synced.audience_outbox
-    where event = '{Event.NEWSLETTER}' and rank = '{Rank.SUBSCRIBE}' and (state in ('unknown', 'asked') or tries > 0)"""
+# Addresses that a yes may have reached: one without outcome, or one that was acknowledged, by the ledger. A process that
+# was killed right after an answer has not said so in the base yet.
+_MAYBE_TOLD = f"""
+    select id from synced.audience_outbox
+    where event = '{Event.NEWSLETTER}' and rank = '{Rank.SUBSCRIBE}'
+      and (state in ('unknown', 'asked') or (state in ('rejected', 'dead') and tries > refusals))
+    union
+    select id from synced.audience_told where event = '{Event.NEWSLETTER}' and state = 'accepted'"""

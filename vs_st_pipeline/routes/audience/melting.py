@@ -79,7 +79,8 @@ def _vanish_wishes(db: Db, run: Run) -> None:
         f"""create or replace temp table aud_vanishing as
             select g.number, o.key from planned.audience_news as g
             join synced.audience_outbox as o on o.id = g.id and o.kind = g.kind
-            where g.event = '{Event.WISHLIST_DELETE}' and o.event = '{Event.WISHLIST_ADD}' and o.state in {_REPLACED}"""
+            where g.event = '{Event.WISHLIST_DELETE}' and o.event = '{Event.WISHLIST_ADD}' and o.state in {_REPLACED}
+              and (o.state = 'waiting' or o.tries <= o.refusals)"""
     )
     db.execute("delete from temp.aud_going where number in (select number from temp.aud_vanishing)")
     _melted(db, run)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
+from typing import Any
 
 from vs_st_pipeline.sandbox.core.asgi import Record
 
@@ -63,7 +65,7 @@ def type_of(column: str, rows: Iterable[Record]) -> str:
     values = [row[column] for row in rows if row.get(column) is not None]
     if column in _YES_NO and all(isinstance(one, bool) for one in values):
         return "BOOLEAN"
-    if column in _DAYS and all(len(str(one)) == 10 and str(one)[4] == "-" for one in values):
+    if column in _DAYS and all(map(_is_day, values)):
         return "DATE"
     if column in _MONEY and all(str(one).replace(".", "", 1).isdigit() for one in values):
         return "DECIMAL(18,2)"
@@ -72,3 +74,10 @@ def type_of(column: str, rows: Iterable[Record]) -> str:
     if column == "position" and all(isinstance(one, int) for one in values):
         return "BIGINT"
     return "VARCHAR"
+
+
+def _is_day(value: Any) -> bool:
+    try:
+        return bool(date.fromisoformat(str(value)))
+    except ValueError:
+        return False

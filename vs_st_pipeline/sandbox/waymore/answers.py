@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from vs_st_pipeline.sandbox.core.asgi import Answer, Record, Request, json_answer
 
 AUTHENTICATE, DATA, EVENT, ENDPOINTS = "/api/authenticate", "/api/data", "/api/event", "/api/endpoints/get"

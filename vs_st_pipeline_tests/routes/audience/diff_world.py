@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,6 +41,9 @@ KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 _NOT_COMPARED = {"sku", "position", "created_at", "updated_at", "opted_in", "opted_at", "cart_id"}
 
 
+_COPIES = itertools.count()
+
+
 class _Warehouse:
     def __init__(self, db: Db) -> None:
         self.db = db
@@ -66,6 +70,19 @@ class World:
         self.runs: dict[str, Any] = {}
         if done:
             self.finish()
+
+    def copy(self) -> World:
+        """Return a world like this one, which is not touched by what becomes of the other."""
+        made = World.__new__(World)
+        name = f"copy_{next(_COPIES)}"
+        self.cursor.execute(f"attach ':memory:' as {name}")
+        self.cursor.execute(f"copy from database {self.cursor.execute('select current_database()').fetchall()[0][0]} to {name}")
+        made.cursor = self.cursor.cursor()
+        made.cursor.execute(f"use {name}")
+        made.db = Db(made.cursor)
+        made.settings, made.runs = dict(self.settings), {}
+        made.at, made.generation, made.posts = self.at, self.generation, self.posts
+        return made
 
     def finish(self) -> None:
         """Have the history done."""

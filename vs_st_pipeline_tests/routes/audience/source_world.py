@@ -105,6 +105,19 @@ class SourceWorld:
             source.stage(session)
         return session, arrived
 
+    def stage(self, **more: Any) -> dict[str, int]:
+        """Read and stage once, with the real `merging`; returns rows by staged table, and how often anything changed."""
+        with self.session(**more) as session:
+            source = sources_table.source_of(self.merchant)
+            session.seen = source.read(session)
+            source.stage(session)
+        with self.run().open() as db:
+            names = [row[0] for row in db.rows("select table_name from duckdb_tables() where schema_name = 'staged'")]
+            found = {
+                name: int(db.value(f"select count(*) from staged.{name}")) for name in names if name.startswith("shop_")
+            }
+            return found | {"generation": int(db.value("select generation from staged.shop_generation"))}
+
     def is_complete(self) -> dict[str, bool]:
         source = sources_table.source_of(self.merchant)
         blocks = ("customers", "subscribers", "products", "wishlist", "orders")

@@ -253,3 +253,15 @@ def test_under_age_is_known_from_the_birth_date(world: SourceWorld, monkeypatch:
     minors = [row for row in arrived.rows["customers"].values() if row["last_name"] == "Young"]
     assert [row["birth_date"] is not None for row in minors] == [True]
     assert small.MINOR
+
+
+def test_staging_once_more_changes_nothing(world: SourceWorld) -> None:
+    """4.1, 12b: all tables are filled through `merging`, and a second sync that hears the same writes nothing."""
+    first = world.stage()
+    for name in ("shop_customers", "shop_addresses", "shop_products", "shop_orders", "shop_order_lines"):
+        assert first[name] > 0, name
+    second = world.stage()
+    assert second["generation"] == first["generation"]
+    assert {k: v for k, v in second.items() if k != "shop_reads"} == {
+        k: v for k, v in first.items() if k != "shop_reads"
+    }

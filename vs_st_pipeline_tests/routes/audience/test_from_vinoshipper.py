@@ -216,3 +216,15 @@ def test_where_contacts_reads_its_rows_are_looked_at(
     assert arrived.rows["orders"].keys() == wanted.rows["orders"].keys()
     assert all(world.is_complete().values())
     world.close()
+
+
+def test_staging_once_more_changes_nothing(world: SourceWorld) -> None:
+    """4.1, 12b: all tables are filled through `merging`, and a second sync that hears the same writes nothing."""
+    first = world.stage()
+    for name in ("shop_customers", "shop_addresses", "shop_products", "shop_orders", "shop_order_lines"):
+        assert first[name] > 0, name
+    second = world.stage()
+    assert second["generation"] == first["generation"]
+    assert {k: v for k, v in second.items() if k != "shop_reads"} == {
+        k: v for k, v in first.items() if k != "shop_reads"
+    }

@@ -109,8 +109,8 @@ class TestConsent:
     def test_the_last_read_that_had_it_not_subscribed_is_told(self, world: World) -> None:
         """6.4: by it a yes without a time of its own is old or not."""
         for ended in (EARLIER, LATER):
-            world.store("staged.shop_reads", kind="customers", ended_at=ended, rows=1, run_id="r")
-        world.store("staged.shop_reads", kind="orders", ended_at=LATER - timedelta(minutes=1), rows=1, run_id="r")
+            world.store("staged.shop_reads", kind="customers", ended_at=ended, written_at=ended, rows=1, run_id="r")
+        world.store("staged.shop_reads", kind="orders", ended_at=LATER, written_at=LATER, rows=1, run_id="r")
         says(world, opted_changed_at=LATER)
         assert judge(world)[ANN]["lacked_at"] == EARLIER
         says(world, opted_changed_at=NOW)
