@@ -12,16 +12,14 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Any, Final
-from zoneinfo import ZoneInfo
-
-import duckdb
+from typing import Final
 
 from vs_st_pipeline.connectors.shop.names import SHOP
 from vs_st_pipeline.domain.errors import BadAnswer
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.loose_files import Unreadable, read_texts
 
 READY: Final = "_READY.json"
 _ENDINGS: Final = (".csv", ".csv.gz", ".parquet", ".jsonl", ".jsonl.gz")
@@ -44,7 +42,8 @@ class Drop:
     """A drop that is ready.
 
     Attributes:
-        taken_at: UTC without zone. tables: rows of each, None where not told. fault: why it is refused; `""`: it is not.
+        taken_at: UTC without zone. tables: rows of each, None where not told.
+        fault: why it is refused; `""`: it is not.
     """
 
     name: str
@@ -60,16 +59,18 @@ def refused(name: str, why: str) -> BadAnswer:
     return BadAnswer(f"drop {name} is refused whole: {why}", system=SHOP, call="read_drop")
 
 
-def find(folder: Path, zone: ZoneInfo | Any) -> list[Drop]:
+def find(folder: Path, zone: tzinfo) -> list[Drop]:
     """Return the drops that are ready, in order of name. Raises BadAnswer where the folder cannot be read."""
     try:
         names = sorted(one.name for one in folder.iterdir() if one.is_dir() and (one / READY).is_file())
     except OSError:
-        raise BadAnswer("the folder of drops cannot be read: look at shop.drop", system=SHOP, call="read_drop") from None
+        raise BadAnswer(
+            "the folder of drops cannot be read: look at shop.drop", system=SHOP, call="read_drop"
+        ) from None
     return [_drop(folder / name, name, zone) for name in names]
 
 
-def _drop(folder: Path, name: str, zone: Any) -> Drop:
+def _drop(folder: Path, name: str, zone: tzinfo) -> Drop:
     try:
         said = json.loads((folder / READY).read_bytes().decode("utf-8-sig"))
         taken = datetime.fromisoformat(said["taken_at"])
@@ -99,9 +100,9 @@ def load(db: Db, drop: Drop, table: str, into: str) -> set[str]:
     if not files:
         raise refused(drop.name, f"{table} is named, and has no file")
     try:
-        columns = _read(db, files, into)
+        columns = read_texts(db, files, into)
         rows = int(db.value(f"select count(*) from {into}"))
-    except duckdb.Error:
+    except Unreadable:
         raise refused(drop.name, f"a file of {table} cannot be read") from None
     wanted = (drop.tables or {}).get(table)
     if wanted is not None and wanted != rows:
@@ -118,80 +119,6 @@ def _files(folder: Path, table: str) -> list[Path]:
     named = re.compile(rf"{re.escape(table)}(-\d+)?({'|'.join(re.escape(one) for one in _ENDINGS)})")
     found = [one for one in folder.iterdir() if named.fullmatch(one.name)]
     return sorted(found, key=lambda one: (len(one.name.split(".")[0]), one.name))
-
-
-def _read(db: Db, files: Sequence[Path], into: str) -> set[str]:
-    """Read files of one table, whatever their kinds, into texts."""
-    parts: list[tuple[str, dict[str, str]]] = []
-    for path in files:
-        where = "'" + str(path).replace("'", "''") + "'"
-        if ".jsonl" in path.name:
-            parts.append(_json(db, where))
-            continue
-        source = (
-            f"read_parquet({where})"
-            if path.name.endswith(".parquet")
-            else f"""read_csv({where}, all_varchar = true, header = true, delim = ',', quote = '"', escape = '"',
-                              nullstr = '', auto_detect = false, columns = {_header(path)})"""
-        )
-        described = db.rows(f"describe select * from {source}")
-        parts.append((source, {row[0]: _as_text(row[0], row[1]) for row in described}))
-    columns: dict[str, None] = {}
-    for _, named in parts:
-        columns.update(dict.fromkeys(one.strip().lower() for one in named))
-    selects = []
-    for source, named in parts:
-        own = {one.strip().lower(): text for one, text in named.items()}
-        chosen = [f"{own.get(one, 'null::varchar')} as {_quoted(one)}" for one in columns]
-        selects.append(f"select {', '.join(chosen)} from {source}")
-    if not columns:  # a file of no line of JSON
-        columns, selects = {"nothing": None}, ["select null::varchar as nothing where false"]
-        db.execute(f"create or replace temp table {into} as {selects[0]}")
-        return set()
-    db.execute(f"create or replace temp table {into} as {' union all '.join(selects)}")
-    return set(columns)
-
-
-def _header(path: Path) -> str:
-    """Return the columns of a CSV, read by us: DuckDB would guess them, and guess otherwise for the next file."""
-    import csv
-    import gzip
-    import io
-
-    opened = gzip.open(path) if path.name.endswith(".gz") else path.open("rb")
-    try:
-        with opened as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:  # type: ignore[arg-type]
-            names = next(csv.reader(text), [])
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error):
-        raise duckdb.InvalidInputException("no header") from None
-    if not names or len({one.strip().lower() for one in names}) < len(names) or not all(one.strip() for one in names):
-        raise duckdb.InvalidInputException("no header")
-    return "{" + ", ".join(f"'{one.replace(chr(39), chr(39) * 2)}': 'VARCHAR'" for one in names) + "}"
-
-
-def _json(db: Db, where: str) -> tuple[str, dict[str, str]]:
-    source = f"read_json_objects({where}, format = 'newline_delimited')"
-    keys = db.rows(f"select distinct unnest(json_keys(json)) from {source}")
-    return source, {
-        row[0]: f"json_extract_string(json, '$.\"' || {_text(row[0])} || '\"')" for row in sorted(keys) if '"' not in row[0]
-    }
-
-
-def _as_text(name: str, kind: str) -> str:
-    quoted = _quoted(name)
-    if kind.endswith("[]") or kind.startswith(("STRUCT", "MAP")):
-        return f"to_json({quoted})::varchar"
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return f"({quoted} at time zone 'UTC')::varchar || 'Z'"
-    return f"nullif({quoted}::varchar, '')"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def next_to_read(drops: Sequence[Drop], taken: Collection[tuple[str, str]], table: str) -> list[Drop]:

@@ -1,4 +1,4 @@
-"""Understands what a site posts: content, stored whole, since nothing of it can be read back (audience.md 4.4; R12, R48).
+"""Understands what a site posts: content, stored whole, for nothing of it can be read back (audience.md 4.4; R12, R48).
 
 The site's developer is told the index of what is not understood, and then nothing of the call is stored (R11).
 """
@@ -16,10 +16,11 @@ from vs_st_pipeline.platform.hooks import Hooks, calls_in, text_of
 
 POST: Final = "post"
 MOST_POSTS: Final = 500
-EVENTS: Final = frozenset(
-    "CustomerAdd CustomerUpdate CartUpdate ProductAdd ProductUpdate ProductStockUpdate ProductOutOfStock OrderAdd "
-    "OrderStatusUpdate OrderPaymentConfirmed WishlistAdd WishlistDelete Newsletter Search".split()
-)
+EVENTS: Final = frozenset({
+    "CustomerAdd", "CustomerUpdate", "CartUpdate", "ProductAdd", "ProductUpdate", "ProductStockUpdate",
+    "ProductOutOfStock", "OrderAdd", "OrderStatusUpdate", "OrderPaymentConfirmed", "WishlistAdd", "WishlistDelete",
+    "Newsletter", "Search",
+})  # fmt: skip
 _SPELT: Final = {"ProductoutOfStock": "ProductOutOfStock"}  # the guide's own spelling
 
 

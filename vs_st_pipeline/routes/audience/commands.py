@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.route import Again, BadArguments, DryRun, Question, Retry
+from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.audience import explain, retry, sync
@@ -79,6 +81,12 @@ RETRY: Final = Retry(
 
 
 # --- what the house asks ----------------------------------------------------------------------------------------------
+
+
+def progress_of(data_dir: Path, merchant_id: str) -> str:
+    """Say how far the history is, such as `history: orders 43 %`, as the last sync left it; `""` where it is done."""
+    history = (read_status(data_dir, merchant_id, NAME).last_run or {}).get("history")
+    return progress(history) if isinstance(history, dict) else ""
 
 
 def count_stored(warehouse: Warehouse, merchant_id: str) -> int:

@@ -55,15 +55,19 @@ def orders(db: Db, by: Terms) -> None:
 def _statuses(db: Db) -> None:
     """Find which statuses of an order are told one by one: those that posts brought, then what is staged.
 
-    A status that is the one before it is no change; what came before the history told the order is told by it.
+    A status that is the one before it is no change; what came before the history told the order is told by it. A new
+    order begins with the status that it had before the first of them, where a post said so.
     """
     db.execute(
         f"""create or replace temp table aud_status as
-            with said as (
-                select order_id, p.number, json_extract_string(p.value, case json_type(p.value)
-                    when 'OBJECT' then '$.status' else '$' end) as status, p.seen_at
+            with posts as (
+                select order_id, p.number, p.value, p.seen_at, o.fresh
                 from staged.shop_passed_on as p join temp.aud_o as o on o.order_id = p.id
-                where p.event = '{Event.ORDER_STATUS_UPDATE}' and not coalesce(p.seen_at <= o.told_at, false)
+                where p.event = '{Event.ORDER_STATUS_UPDATE}' and not coalesce(p.seen_at <= o.told_at, false)),
+            said as (
+                select order_id, number, value ->> '$.status' as status, seen_at from posts
+                union all select order_id, -1, arg_min(value ->> '$.before', number), min(seen_at) from posts
+                    where fresh group by order_id having arg_min(value ->> '$.before', number) is not null
                 union all select order_id, {2**62}, status, seen_at from temp.aud_o),
             turns as (
                 select s.*, lag(s.status, 1, o.was_status) over (partition by order_id order by s.number) as before
@@ -83,7 +87,8 @@ def _added(db: Db, by: Terms) -> None:
                 ['order_id'] as changed, o.late, not o.late and {by.is_off(Event.ORDER_ADD)} as silent,
                 o.seen_at, o.own_at
             from temp.aud_o as o
-            left join (select order_id, status from temp.aud_status where turn = 1) as f using (order_id) where o.fresh"""
+            left join (select order_id, status from temp.aud_status where turn = 1) as f using (order_id)
+            where o.fresh"""
     )
 
 

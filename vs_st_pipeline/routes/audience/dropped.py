@@ -36,16 +36,47 @@ _TYPES: Final[Mapping[str, str]] = {
 }
 _EXTRAS: Final = {"customers", "addresses", "products", "orders"}
 GUIDE: Final[Mapping[str, frozenset[str]]] = {  # names that a record of the guide has of its own (5.3, 6.2)
-    "customers": frozenset("id lastname firstname birthday email phone".split()),
-    "addresses": frozenset("country city address1 postcode company".split()),
+    "customers": frozenset(["id", "lastname", "firstname", "birthday", "email", "phone"]),
+    "addresses": frozenset(["country", "city", "address1", "postcode", "company"]),
     "products": frozenset(
-        "product_id name description short_description categories stock_quantity price discount product_options "
-        "image_link product_link".split()
+        [
+            "product_id",
+            "name",
+            "description",
+            "short_description",
+            "categories",
+            "stock_quantity",
+            "price",
+            "discount",
+            "product_options",
+            "image_link",
+            "product_link",
+        ]  # fmt: skip
     ),
     "orders": frozenset(
-        "customer_id order_id order_status shipping_method payment_method total_price order_create_date lastname "
-        "firstname birthday email company newsletter website address1 address2 postcode phone phone_mobile city "
-        "country".split()
+        [
+            "customer_id",
+            "order_id",
+            "order_status",
+            "shipping_method",
+            "payment_method",
+            "total_price",
+            "order_create_date",
+            "lastname",
+            "firstname",
+            "birthday",
+            "email",
+            "company",
+            "newsletter",
+            "website",
+            "address1",
+            "address2",
+            "postcode",
+            "phone",
+            "phone_mobile",
+            "city",
+            "country",
+        ]  # fmt: skip
     ),
 }
 _OFFSET: Final = r"([zZ]|[+-]\d{2}(:?\d{2})?)$"
@@ -105,9 +136,7 @@ def _stage(session: AudienceSession, db: Db, drop: Drop, tables: list[str]) -> N
     db.script("; ".join(f"drop table drop_{table}" for table in tables))
 
 
-def _merge(
-    session: AudienceSession, db: Db, drop: Drop, kind: str, own: bool, parts: Mapping[str, str]
-) -> None:
+def _merge(session: AudienceSession, db: Db, drop: Drop, kind: str, own: bool, parts: Mapping[str, str]) -> None:
     """Merge one kind; where a drop names the parts alone, the records that stand get these."""
     shape, table = SHAPES[kind], f"drop_{kind}"
     key = shape.key[0]
@@ -154,7 +183,11 @@ def _type(session: AudienceSession, db: Db, drop: Drop, table: str, columns: set
            if _TYPES.get(one, TEXT) not in (TEXT,)]  # fmt: skip
     if table == "subscribers":
         chosen = [one for one in chosen if not one.endswith(" as address")]
-        source = "coalesce(email, address)" if {"email", "address"} <= columns else next(iter(columns & {"email", "address"}))
+        source = (
+            "coalesce(email, address)"
+            if {"email", "address"} <= columns
+            else next(iter(columns & {"email", "address"}))
+        )
         chosen.append(f"lower(trim({source})) as address")
         if "email" not in columns:
             chosen.append("trim(address) as email")
@@ -188,7 +221,7 @@ def typed_as(column: str, zone: str) -> str:
     if kind == TEXT:
         return column
     if kind == FLAG:
-        return f"case lower({text}) when 'true' then true when '1' then true when 'false' then false when '0' then false end"
+        return f"case when lower({text}) in ('true', '1') then true when lower({text}) in ('false', '0') then false end"
     if kind == TIME:
         return f"""case when regexp_matches({text}, '{_OFFSET}') and not regexp_matches({text}, '{_PLAIN}')
             then try_cast({text} as timestamptz) at time zone 'UTC'

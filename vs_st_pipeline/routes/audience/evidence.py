@@ -66,7 +66,8 @@ def restore(run: Run, db: Db) -> int:
 
 
 def _add(db: Db, run: Run, told: Iterable[Mapping[str, Any]]) -> int:
-    rows = list(told)
+    known = {row[0] for row in db.rows("select address from synced.base_subscribers")}
+    rows = [line for line in told if line["address"] not in known]
     if not rows:
         return 0
     with db.batch(
@@ -80,7 +81,7 @@ def _add(db: Db, run: Run, told: Iterable[Mapping[str, Any]]) -> int:
             f"""insert into synced.base_subscribers by name
                 select address, address as email, true as subscribed, true as maybe, evidence, 'told' as told,
                     key as told_key, ?::timestamp as told_at
-                from {batch} where address not in (select address from synced.base_subscribers)""",
+                from {batch}""",
             [run.now()],
         )
         db.execute(

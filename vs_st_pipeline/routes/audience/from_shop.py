@@ -65,7 +65,7 @@ class ShopSource:
             return _first_complete(db) is not None
 
     def can_have(self, session: AudienceSession, block: str) -> bool:
-        """Say whether the first complete drop names the block's table; a shop that only posts has no history (5.1.1)."""
+        """Say whether the first complete drop names the block's table; a shop that only posts has no history."""
         if session.run.merchant.section(ShopSettings).drop is None:
             return False
         with session.run.open() as db:
@@ -74,6 +74,9 @@ class ShopSource:
 
     def read_one(self, session: AudienceSession, kind: str, own: str) -> bool | None:
         raise KeyError(kind)
+
+    def owner_to_read(self, db: Db, order_id: str) -> str | None:
+        return None
 
     def is_known(self, db: Db, kind: str, own: str) -> bool:
         return True
@@ -185,6 +188,4 @@ def count_posts(session: AudienceSession) -> int:
 
 def prune(run: Run, db: Db) -> None:
     """Forget posts that are settled, and that cannot come a second time any more; inside the caller's transaction."""
-    db.execute(
-        "delete from raw.shop_posts where settled_at is not null and received_at < ?", [run.now() - ONCE_IN]
-    )
+    db.execute("delete from raw.shop_posts where settled_at is not null and received_at < ?", [run.now() - ONCE_IN])

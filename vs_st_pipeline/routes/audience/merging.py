@@ -61,7 +61,7 @@ class Merged:
 
 
 def merge(session: AudienceSession, db: Db, incoming: Incoming) -> Merged:
-    """Merge, inside the caller's transaction; counts unusable rows and notes (10) in staged.unusable, staged.shop_notes.
+    """Merge, inside the caller's transaction; unusable rows and notes (10) go into staged.unusable, staged.shop_notes.
 
     Moves `staged.shop_generation` where anything changed, and adds a row to `staged.shop_reads` of a complete read.
     """
@@ -160,7 +160,8 @@ class _Merge:
                 select * from {table} as t where rowid {among}
                   and not ({twice} and rowid not in (
                     select row_ from (
-                        select t.rowid as row_, row_number() over (partition by {names} order by {newest}t.rowid desc) as n
+                        select t.rowid as row_, row_number() over (
+                            partition by {names} order by {newest}t.rowid desc) as n
                         from {table} as t where rowid {among} and {twice}) where n = 1))"""
         )
         shown = self.id if kind == self.shape.kind else self.shape.key[0]
@@ -179,7 +180,7 @@ class _Merge:
         self.db.execute(f"insert into staged.unusable select ?, id, reason from {bad}", [kind])
 
     def _take_parts(self, name: str, part: Part, table: str) -> None:
-        """Take the parts of records that are merged, each key once; lines of nothing, and of unknown records, are not."""
+        """Take the parts of records that are merged, each key once; lines of nothing and of unknown records are not."""
         shape, owner = self.shape, self.shape.key[0]
         given = set(self.db.columns(f"select * from {table} limit 0")[0])
         lacks = " or ".join(f"coalesce({key}, '') = ''" for key in (owner, *part.needs))
@@ -241,7 +242,7 @@ class _Merge:
             house["digest"] = f"hash(struct_pack({fields}))"
         chosen = [f"i.{name}" for name in shape.key]
         chosen += [f"{value} as {name}" for name, value in (whole | house).items()]
-        # Of a complete read an unchanged row is not written: that it was so then, staged.shop_reads tells of all at once.
+        # Of a complete read an unchanged row is not written: staged.shop_reads says of all that they were so then.
         wanted = "changed_" if self.incoming.complete else "(changed_ or at_ > e.written_at)"
         stood = "greatest(e.written_at, coalesce($last::timestamp, e.written_at))"
         sql = f"""create or replace temp table merge_new as
@@ -360,10 +361,11 @@ def _of_set(name: str, value: str) -> str:
 
 
 def _sums(table: str, owner: str, part: Part) -> str:
-    """Return the query of what a record's parts hash to, in whatever order they stand: all of them, what is compared."""
+    """Return the query of what a record's parts hash to, in whatever order they stand: all, and what is compared."""
 
     def hashed(columns: Sequence[str]) -> str:
         return f"sum(hash(struct_pack({', '.join(f'{name} := {name}' for name in columns)})))"
 
     compared = [name for name in part.all if name not in part.ignored]
-    return f"select {owner}, {hashed(part.all)} as everything, {hashed(compared)} as compared from {table} group by {owner}"
+    sums = f"{hashed(part.all)} as everything, {hashed(compared)} as compared"
+    return f"select {owner}, {sums} from {table} group by {owner}"

@@ -121,7 +121,7 @@ def move(
            where key = $key""",
         {
             "state": state, "tries": tries, "http_status": http_status, "next_at": next_at, "refused_at": refused_at,
-            "refused": refused_at is not None, "key": row.key,
+            "refused": int(refused_at is not None), "key": row.key,
         },
     )  # fmt: skip
 

@@ -120,7 +120,7 @@ def note_unknown(db: Db, part: Part, tries: int, *, silent: bool) -> None:
     db.execute(
         """update synced.audience_parts set state = 'unknown', tries = tries + ?, unknown_syncs = unknown_syncs + ?
            where key = ?""",
-        [tries, silent, part.key],
+        [tries, int(silent), part.key],
     )
 
 

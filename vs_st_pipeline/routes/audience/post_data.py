@@ -56,7 +56,8 @@ class Reader:
                 return datetime.strptime(str(value).strip()[:10], form).date()  # noqa: DTZ007 a date has no zone
             except ValueError:
                 continue
-        return self.unknown()
+        self.unknown()
+        return None
 
     def moment(self, value: Any) -> tuple[datetime | None, datetime | None]:
         """Return a time (UTC without zone), and by when it was at the latest: a plain date's end (6.4)."""
@@ -85,9 +86,13 @@ class Reader:
             return None
         try:
             found = Decimal(str(value).strip())
-            return found.quantize(Decimal("0.01"), ROUND_HALF_UP) if abs(found) < 10**15 else self.unknown()
+            if abs(found) < 10**15:
+                return found.quantize(Decimal("0.01"), ROUND_HALF_UP)
+            self.unknown()
+            return None
         except InvalidOperation:
-            return self.unknown()
+            self.unknown()
+            return None
 
     def number(self, value: Any) -> float | None:
         """Return a number."""
@@ -96,15 +101,20 @@ class Reader:
         try:
             found = float(str(value).strip())
         except ValueError:
-            return self.unknown()
-        return found if math.isfinite(found) else self.unknown()
+            self.unknown()
+            return None
+        if math.isfinite(found):
+            return found
+        self.unknown()
+        return None
 
     def text(self, value: Any) -> str | None:
         """Return a text, or a number's."""
         if value is None or value == "":
             return None
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            return self.unknown()
+            self.unknown()
+            return None
         return value if isinstance(value, str) else str(value)
 
 

@@ -136,7 +136,9 @@ def _look_up(db: Db, batch: _Batch) -> None:
         last = db.value("select max(written_at) from staged.shop_reads where kind = ?", [kind])
         with db.batch({name: [one[place] for one in listed] for place, name in enumerate(shape.key)}) as table:
             columns = [*shape.key, *shape.columns, "own_at", "written_at", "gone_at"]
-            for row in db.rows(f"select {', '.join(columns)} from staged.shop_{kind} semi join {table} using ({names})"):
+            for row in db.rows(
+                f"select {', '.join(columns)} from staged.shop_{kind} semi join {table} using ({names})"
+            ):
                 found_row = dict(zip(columns, row, strict=True))
                 key = (kind, tuple(found_row[name] for name in shape.key))
                 written = found_row.pop("written_at")
@@ -172,7 +174,13 @@ def _state_of(session: AudienceSession, batch: _Batch, post: Post, *, all_events
     if known is not None and post.at < batch.since.get(found, datetime.min):
         return OLDER
     if known is None:
-        if post.event not in (Event.CUSTOMER_ADD, Event.PRODUCT_ADD, Event.ORDER_ADD, Event.WISHLIST_ADD, Event.CART_UPDATE):
+        if post.event not in (
+            Event.CUSTOMER_ADD,
+            Event.PRODUCT_ADD,
+            Event.ORDER_ADD,
+            Event.WISHLIST_ADD,
+            Event.CART_UPDATE,
+        ):
             return WAITING
         shape = SHAPES[found[0]]
         row = dict.fromkeys(shape.columns) | dict(zip(shape.key, found[1], strict=True)) | {"own_at": None}
@@ -301,7 +309,7 @@ def _search(batch: _Batch, post: Post) -> str:
 def _newsletter(batch: _Batch, post: Post, *, all_events: bool) -> str:
     """Take a Newsletter: false always counts, true only where it is signed."""
     email, said = post.data.get("email"), post.data.get("subscription")
-    wants = {True: True, "true": True, "1": True, 1: True}.get(said, False) if isinstance(said, str | int) else False
+    wants = isinstance(said, str | int) and str(said).strip().lower() in ("true", "1")
     if not isinstance(email, str) or "@" not in email:
         return UNUSABLE
     if wants and not all_events:
@@ -325,9 +333,7 @@ def _store(session: AudienceSession, db: Db, batch: _Batch) -> None:
     _store_letters(session, db, batch)
     _note(db, batch)
     now = session.run.now()
-    with db.batch(
-        {"number": list(batch.states), "state": list(batch.states.values())}, {"number": "int"}
-    ) as states:
+    with db.batch({"number": list(batch.states), "state": list(batch.states.values())}, {"number": "int"}) as states:
         db.execute(
             f"""update raw.shop_posts as p set state = s.state,
                     data = case when s.state = '{WAITING}' then p.data end,
@@ -346,9 +352,7 @@ def _merge(session: AudienceSession, db: Db, kind: str, found: list[tuple[Record
     parts = {}
     if kind in _PART_OF:
         names = [shape.key[0], *shape.parts[_PART_OF[kind]].all]
-        own = [
-            {**part, shape.key[0]: record.row[shape.key[0]]} for record, _ in found for part in record.parts or ()
-        ]
+        own = [{**part, shape.key[0]: record.row[shape.key[0]]} for record, _ in found for part in record.parts or ()]
         _table(db, part_table, f"staged.{_PART_OF[kind]}", names, own)
         parts = {_PART_OF[kind]: part_table}
     newest = max(at for _, at in found)
@@ -453,7 +457,9 @@ def _note(db: Db, batch: _Batch) -> None:
         if batch.states[post.number] == ORPHAN and (found := _key_of(post)) is not None:
             noted.add((Noted.ORPHAN, SHAPES[found[0]].kind, found[1][0]))
         elif batch.states[post.number] == UNUSABLE and post.event != Event.SEARCH:
-            db.execute("insert into staged.unusable values (?, ?, ?)", ["post", str(post.number), f"{post.event} lacks"])
+            db.execute(
+                "insert into staged.unusable values (?, ?, ?)", ["post", str(post.number), f"{post.event} lacks"]
+            )
     _insert(db, noted)
 
 

@@ -60,7 +60,8 @@ def register(session: AudienceSession) -> bool:
     settings = session.settings
     if settings.uuid is not None:  # nothing is ever authenticated, and it is not stored
         _discover(session)
-        _keep(session, replace(_named(session), state=State.REGISTERED, registered_at=session.run.now()))
+        named = registration.salted(_named(session))
+        _keep(session, replace(named, state=State.REGISTERED, registered_at=session.run.now()))
         return True
     _wait_for_turn(session)
     _discover(session)

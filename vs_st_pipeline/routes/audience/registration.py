@@ -156,8 +156,14 @@ def key_of(salt: str, event: str) -> str:
 
 def hashed(known: Registration, username: str, password: str) -> Registration:
     """Return the registration with the salted hashes of these keys, under its salt or a new one."""
-    salt = known.salt or secrets.token_hex(16)
-    return replace(known, salt=salt, username_hash=_hash(salt, username), password_hash=_hash(salt, password))
+    known = salted(known)
+    salt = known.salt or ""
+    return replace(known, username_hash=_hash(salt, username), password_hash=_hash(salt, password))
+
+
+def salted(known: Registration) -> Registration:
+    """Return the registration with a salt: no two shops' keys and hashes may be alike."""
+    return known if known.salt else replace(known, salt=secrets.token_hex(16))
 
 
 def is_username(known: Registration, username: str) -> bool:

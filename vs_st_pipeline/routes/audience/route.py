@@ -67,4 +67,5 @@ ROUTE = Route(
     demo=demo.DEMO,
     waiting=commands.waiting,
     registering=leaving.REGISTERING,
+    progress=commands.progress_of,
 )

@@ -6,12 +6,13 @@ route's own.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -158,7 +159,7 @@ class Office:
         return session
 
     def sync(self, *, fails: bool = False, **more: Any) -> AudienceSession:
-        """Send what is to be sent, in the order of `stages.push`; what went wrong is raised, or returned in `trouble`."""
+        """Send what is to be sent, in the order of `stages.push`; `fails`: what went wrong is in `trouble`."""
         session = self.session(**more)
         try:
             delivery.unsubscribe(session)
@@ -236,7 +237,10 @@ class Office:
     # --- power ---------------------------------------------------------------------------------------------------
 
     def copy(self) -> dict[str, list[Any]]:
-        tables = self.rows("select table_schema || '.' || table_name from information_schema.tables where table_schema in ('staged', 'planned', 'synced')")
+        tables = self.rows(
+            """select table_schema || '.' || table_name from information_schema.tables
+               where table_schema in ('staged', 'planned', 'synced')"""
+        )
         return {table: self.db.rows(f"select * from {table}") for table in tables}
 
     def put_back(self, tables: dict[str, list[Any]]) -> None:
@@ -260,27 +264,32 @@ class Office:
     def sync_until_cut(self, place: int) -> None:
         """Sync, and cut the power at a place; what was not committed is gone."""
         with pytest.MonkeyPatch.context() as patch:
+            gone: list[int] = []
 
             def kill(pid: int, signal: int) -> None:
                 failpoints._armed = False
+                gone.append(pid)
                 raise PowerCut
 
+            def unless_gone(owner: Any, name: str) -> None:
+                was = getattr(owner, name)
+                patch.setattr(owner, name, lambda *given: None if gone else was(*given))
+
             patch.setattr(os, "kill", kill)
-            for name in ("_store_answer", "_end"):  # a process that is gone cleans nothing up
-                patch.setattr(history._Sender, name, lambda self: None, raising=False) if name == "_store_answer" else None
+            unless_gone(history._Sender, "_store_answer")  # a process that is gone cleans nothing up
+            unless_gone(blocks, "note_done")
+            unless_gone(delivery._Delivery, "_end")
+            unless_gone(blocks, "fill_report")
             failpoints.enable(f"any:{place}")
             try:
-                self.sync()
-            except PowerCut:
-                pass
+                with contextlib.suppress(PowerCut):
+                    self.sync()
             finally:
                 failpoints._armed = False
         self.db._in_transaction = self.db._begun = False
         self.db._memo.clear()
-        try:
+        with contextlib.suppress(duckdb.Error):
             self.cursor.execute("rollback")
-        except duckdb.Error:
-            pass
 
 
 def open_office(monkeypatch: pytest.MonkeyPatch, path: Path, **settings: Any) -> Office:
@@ -303,6 +312,3 @@ def open_office(monkeypatch: pytest.MonkeyPatch, path: Path, **settings: Any) ->
     monkeypatch.setattr(people, "held_among", held)
     monkeypatch.setattr(calls, "_sleep", lambda seconds: None)
     return office
-
-
-__all__ = ["LOST", "NO", "OFF", "TOO_LARGE", "YES", "Office", "PowerCut", "replace"]

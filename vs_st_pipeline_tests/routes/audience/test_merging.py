@@ -132,7 +132,7 @@ def test_unusable_rows_go_nowhere_and_the_rest_goes(world: World) -> None:
 
 def test_a_key_twice_is_the_newer_else_the_last(world: World) -> None:
     """10: the newer updated_at, else the last; noted."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"customer_id": "c1", "first_name": "new", "updated_at": T0}, {"customer_id": "c1", "first_name": "old",
          "updated_at": T0 - HOUR}, {"customer_id": "c2", "first_name": "first", "updated_at": None},
         {"customer_id": "c2", "first_name": "last", "updated_at": None}, {"customer_id": "c3", "first_name": "x"},

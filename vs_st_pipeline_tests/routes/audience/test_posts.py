@@ -40,8 +40,8 @@ class Posting(Site):
             self.entries += 1
             kept = dict(call.kept) | ({"signed": True} if self.signed else {})
             hints.append(
-                Hint(0, self.entries, "hillside", "audience", "shop", "post", None, None, call.event, call.event_id, 0.0,
-                     self.now.isoformat() + "+00:00", 0, HintState.WORKING, kept)
+                Hint(0, self.entries, "hillside", "audience", "shop", "post", None, None, call.event, call.event_id,
+                     0.0, self.now.isoformat() + "+00:00", 0, HintState.WORKING, kept)
             )  # fmt: skip
         session = self.session()
         from_shop.take(session.run, hints)
@@ -59,14 +59,22 @@ def site(tmp_path: Path) -> Posting:
     return Posting(tmp_path)
 
 
-def said(event: str, at: datetime | None = T0, **data: Any) -> dict[str, Any]:
+def said(event: str, at: datetime | None = T0, /, **data: Any) -> dict[str, Any]:
     return {"event": event, "data": data} | ({"at": at.isoformat() + "Z"} if at else {})
 
 
-ANN = {"customer": {"id": 7, "firstname": "Ann", "birthday": "06/12/1980", "email": "a@x.example", "x_tier": "gold"},
+ANN: dict[str, Any] = {
+       "customer": {"id": 7, "firstname": "Ann", "birthday": "06/12/1980", "email": "a@x.example", "x_tier": "gold"},
        "addresses": [{"country": "US", "city": "Napa"}]}  # fmt: skip
-WINE = {"product_id": "p1", "name": "Red", "stock_quantity": 3, "price": "9.995", "discount": [], "product_options": []}
-ORDER = {"customer_id": "0", "order_details": {"order_id": "o1", "order_status": "new", "total_price": "20.00"},
+WINE: dict[str, Any] = {
+    "product_id": "p1",
+    "name": "Red",
+    "stock_quantity": 3,
+    "price": "9.995",
+    "discount": [],
+    "product_options": [],
+}
+ORDER: dict[str, Any] = {"customer_id": "0", "order_details": {"order_id": "o1", "order_status": "new", "total_price": "20.00"},
          "order_products": [{"product_id": "p1", "quantity": "2", "option_id": None}]}  # fmt: skip
 
 
@@ -96,7 +104,7 @@ def test_the_guides_forms_are_read() -> None:
 def test_adds_make_records(site: Posting) -> None:
     """4.4: posts are content: a customer, a product, an order of a guest; dates as `dates` says."""
     site.post(said("CustomerAdd", **ANN), said("ProductAdd", **WINE), said("OrderAdd", **ORDER))
-    assert site.one("select customer_id, first_name, birth_date::varchar, extra, own_at from staged.shop_customers") == (
+    assert site.one("select customer_id, first_name, birth_date::text, extra, own_at from staged.shop_customers") == (
         "7", "Ann", "1980-12-06", '{"tier":"gold"}', T0,
     )  # fmt: skip
     assert site.one("select city from staged.shop_addresses") == "Napa"
@@ -168,7 +176,7 @@ def test_an_older_post_than_the_drop_counts_no_more(site: Posting) -> None:
 
 def test_the_same_post_counts_once(site: Posting) -> None:
     """Rulings, audience 1: by id, else by body and `at`, within 30 days; without both nothing is dropped."""
-    search = {"customer_id": "7", "search_string": "red"}
+    search: dict[str, Any] = {"customer_id": "7", "search_string": "red"}
     one = said("Search", **search) | {"id": "s1"}
     site.post(one, one, said("Search", **search), said("Search", **search), said("Search", None, **search))
     site.post(one, said("Search", None, **search))
@@ -191,7 +199,8 @@ def test_a_time_ahead_is_the_time_of_arrival(site: Posting) -> None:
 
 def test_newsletter_true_needs_a_signature(site: Posting) -> None:
     """4.4: true without one is noted and not used; false always counts."""
-    yes, no = {"email": "A@x.example", "subscription": True}, {"email": "a@x.example", "subscription": "false"}
+    yes: dict[str, Any] = {"email": "A@x.example", "subscription": True}
+    no: dict[str, Any] = {"email": "a@x.example", "subscription": "false"}
     site.post(said("Newsletter", **yes))
     assert site.one("select count(*) from staged.shop_subscribers") == 0
     assert site.db.rows("select word, id from staged.shop_notes") == [("unsigned_consent", "a@x.example")]
@@ -210,12 +219,12 @@ def test_newsletter_true_needs_a_signature(site: Posting) -> None:
 def test_carts_and_wishes(site: Posting) -> None:
     """6.2: a cart's lines are replaced, emptied too; a wish comes and goes."""
     site.now += HOUR
-    line = {"product_id": "p1", "option_id": None, "quantity": "2"}
+    line: dict[str, Any] = {"product_id": "p1", "option_id": None, "quantity": "2"}
     site.post(said("CartUpdate", customer_id="7", cart_products=[line], cart_url="https://x.example/c"))
     assert site.one("select customer_id, cart_url from staged.shop_carts") == ("7", "https://x.example/c")
     site.post(said("CartUpdate", T0 + MINUTE, customer_id="7", cart_products=[]))
     assert site.one("select count(*) from staged.shop_cart_lines") == 0
-    wish = {"customer_id": "7", "product_id": "p1"}
+    wish: dict[str, Any] = {"customer_id": "7", "product_id": "p1"}
     site.post(said("WishlistAdd", **wish), said("WishlistDelete", T0 + MINUTE, **wish))
     assert site.one("select gone_at from staged.shop_wishlists") == T0 + MINUTE
     site.post(said("WishlistAdd", T0 + 2 * MINUTE, **wish))

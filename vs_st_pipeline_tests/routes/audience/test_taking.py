@@ -215,7 +215,7 @@ def test_a_power_cut_before_the_commit_leaves_all_as_it_was(monkeypatch: pytest.
     """7.1: the outbox and the base move in one transaction."""
     world = shop()
     world.customer("c1", first_name="Eve")
-    world.post("OrderStatusUpdate", "order", "o1", "PACKED")
+    world.post("OrderStatusUpdate", "order", "o1", {"status": "PACKED"})
     world.order("o1", status="PACKED")
     with monkeypatch.context() as cut:
         cut.setattr(base_moves, "_wishes", lambda db: 1 / 0)

@@ -104,7 +104,7 @@ create table staged.shop_passed_on (
 -- Each complete read of a kind that was staged: customers, subscribers, products, wishlists, orders, carts.
 create table staged.shop_reads (
     kind varchar not null, ended_at timestamp not null, rows bigint not null, run_id varchar not null,
-    written_at timestamp not null,           -- when this was so at the source: what it did not change was so then, too
+    written_at timestamp,                    -- when this was so at the source: what it did not change was so then, too
     passed boolean not null default false    -- the brake has let a plan with it pass: the next is measured by it (9)
 );
 -- How often what is staged has changed: the diff is not made again where nothing has (12b).
