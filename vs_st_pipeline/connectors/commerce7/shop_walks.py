@@ -178,7 +178,8 @@ def _rows_of(one: ShopList, answer: Mapping[str, Any]) -> list[Any]:
 
 def _stored(run: Run, one: ShopList, walk: Walk, rows: Sequence[Any], following: str | None) -> Walk:
     """Store a page together with the cursor after it."""
-    usable, blind = [], walk.blind
+    usable: list[tuple[str, str | None, str | None, str, str | None]] = []
+    blind = walk.blind
     for row in rows:
         own = id_text(row.get("id")) if isinstance(row, Mapping) and not is_error(row) else None
         if own is None:

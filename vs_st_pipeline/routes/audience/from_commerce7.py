@@ -250,7 +250,7 @@ class Commerce7Source:
             if reading.read_one(run, client, own, "hint") is None:
                 return None
             with run.open() as db:
-                return _changed(db, own) != before
+                return bool(_changed(db, own) != before)
         if own == ALL:
             raise KeyError(own)
         name, ask = {Kind.CUSTOMER: (CUSTOMERS, client.customer), Kind.PRODUCT: (PRODUCTS, client.product)}[Kind(kind)]

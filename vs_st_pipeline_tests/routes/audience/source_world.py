@@ -126,7 +126,7 @@ class SourceWorld:
 
     def notes(self) -> set[tuple[str, str, str]]:
         with self.run().open() as db:
-            return {tuple(row) for row in db.rows("select word, kind, id from staged.shop_notes")}  # type: ignore[misc]
+            return {tuple(row) for row in db.rows("select word, kind, id from staged.shop_notes")}
 
     def close(self) -> None:
         self._kept.close()
