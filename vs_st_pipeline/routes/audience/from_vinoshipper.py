@@ -6,6 +6,8 @@ raw.vinoshipper_products -> temporary tables -> `merging` -> staged.
 Which of its keys become which column stands in the connector's `shop_rows`. Where route `contacts` is on for the
 merchant, it reads customers and orders for both; here they are looked at for a moment, and without news if they cannot
 be. The feed is read here.
+
+It is long because a source is all that the route asks of a shop, kind by kind.
 """
 
 from __future__ import annotations

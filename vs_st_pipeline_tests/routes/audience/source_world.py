@@ -106,7 +106,7 @@ class SourceWorld:
         return session, arrived
 
     def stage(self, **more: Any) -> dict[str, int]:
-        """Read and stage once, with the real `merging`; returns rows by staged table, and how often anything changed."""
+        """Read and stage once, with the real `merging`; return rows by staged table, and the generation."""
         with self.session(**more) as session:
             source = sources_table.source_of(self.merchant)
             session.seen = source.read(session)
