@@ -89,17 +89,14 @@ def store(db: Db, standing: Standing) -> None:
     )  # fmt: skip
 
 
-def count(db: Db, standing: Standing, *, accepted: int = 0, rejected: int = 0, left_out: int = 0) -> None:
-    """Count what became of a part, or of records that go with none."""
-    store(
-        db,
-        replace(
-            standing,
-            accepted=standing.accepted + accepted,
-            rejected=standing.rejected + rejected,
-            left_out=standing.left_out + left_out,
-            parts=standing.parts + bool(accepted or rejected),
-        ),
+def counted(standing: Standing, *, accepted: int = 0, rejected: int = 0, left_out: int = 0) -> Standing:
+    """Return how a block stands with what became of a part, or of records that go with none."""
+    return replace(
+        standing,
+        accepted=standing.accepted + accepted,
+        rejected=standing.rejected + rejected,
+        left_out=standing.left_out + left_out,
+        parts=standing.parts + bool(accepted or rejected),
     )
 
 

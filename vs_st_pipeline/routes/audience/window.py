@@ -70,7 +70,7 @@ class Window:
 
     Attributes:
         db: where its temporary table is; another one has no such table.
-        known: some of its records are in the base already.
+        known: some of its records are in the base already. carts: some of its customers have one.
         passed_over: ids that are not among the rendered ones, by position.
     """
 
@@ -80,6 +80,7 @@ class Window:
     end: int
     rendered: list[Rendered]
     known: bool
+    carts: bool
     left_out_ids: list[str] = field(default_factory=list)
     _next: int = 0
 
@@ -119,7 +120,7 @@ class Window:
             with db.batch({"id": list(cut.ids)}) as ids:
                 bases.remove(db, self.block, ids)
         stretch = f"select * from {_ROWS} where position >= {int(cut.start)} and position < {int(cut.end)}"
-        bases.add(db, self.block, stretch, "told", key, call, at)
+        bases.add(db, self.block, stretch, "told", key, call, at, carts=self.carts)
 
 
 def open_window(session: AudienceSession, db: Db, block: Block, ids: str, params: Sequence[Any]) -> Window | None:
@@ -148,9 +149,12 @@ def open_window(session: AudienceSession, db: Db, block: Block, ids: str, params
     known = db.value(
         f"select exists(select 1 from {bases.TABLES[block]} as b semi join {_IDS} as i on i.id = b.{column})"
     )
+    carts = block is Block.CUSTOMERS and db.value(f"select exists(select 1 from {_ROWS} where lines is not null)")
     rendered = list(_render(block, db, style_of(session)))
     found = {one.id for one in rendered}
-    return Window(db, block, start, end, rendered, bool(known), [one for one in all_ids if one not in found])
+    return Window(
+        db, block, start, end, rendered, bool(known), bool(carts), [one for one in all_ids if one not in found]
+    )
 
 
 def style_of(session: AudienceSession) -> Style:
