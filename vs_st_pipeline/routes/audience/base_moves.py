@@ -1,15 +1,15 @@
 """Moves the base to what is staged, for the records of a plan that is taken (audience.md 7.1).
 
-Data flow: planned.audience_moves, planned.audience_news, staged.shop_* -> synced.base_*, inside the caller's transaction.
+Data flow: planned.audience_moves, planned.audience_news, staged.shop_* -> synced.base_*.
 
-A record that is new enters as `outbox`, or `silent` where its event is off; of one that was told before, who told it
-stays as it was.
+It is done inside the caller's transaction. A record that is new enters as `outbox`, or `silent` where its event is off;
+of one that was told before, who told it stays as it was.
 """
 
 from __future__ import annotations
 
-from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import bases
 from vs_st_pipeline.routes.audience.words import Block, Event, Rank
 
@@ -61,7 +61,8 @@ def _carts(db: Db) -> None:
         return
     db.execute(
         f"""create or replace temp table aud_was as
-            select customer_id as id, {_TOLD} from synced.base_carts semi join temp.aud_ids as i on i.id = customer_id"""
+            select customer_id as id, {_TOLD} from synced.base_carts
+            semi join temp.aud_ids as i on i.id = customer_id"""
     )
     db.execute("delete from synced.base_carts where customer_id in (select id from temp.aud_ids)")
     db.execute(
@@ -79,8 +80,8 @@ def _carts(db: Db) -> None:
 
 
 def _wishes(db: Db) -> None:
-    pairs = f"""select about ->> '$.customer_id' as customer_id, about ->> '$.product_id' as product_id, silent
-                from planned.audience_news where not late and event = '{{}}'"""
+    pairs = """select about ->> '$.customer_id' as customer_id, about ->> '$.product_id' as product_id, silent
+                from planned.audience_news where not late and event = '{}'"""
     db.execute(
         f"""delete from synced.base_wishes where (customer_id, product_id) in
             (select (customer_id, product_id) from ({pairs.format(Event.WISHLIST_DELETE)}))"""
@@ -107,7 +108,8 @@ def _addresses(db: Db, run: Run) -> None:
            select s.address, coalesce(a.email, s.was_email) as email,
                coalesce(a.customer_id, s.was_customer) as customer_id,
                coalesce(a.subscriber_id, s.was_subscriber) as subscriber_id, s.yes as subscribed,
-               s.yes and coalesce(s.maybe or s.told in ('told', 'silent') or (s.told = 'outbox' and s.told_key is not null), false)
+               s.yes and coalesce(s.maybe or s.told in ('told', 'silent')
+                              or (s.told = 'outbox' and s.told_key is not null), false)
                    as maybe,
                case when s.yes then a.evidence end as evidence,
                case when s.yes then 'outbox' else s.told end as told,

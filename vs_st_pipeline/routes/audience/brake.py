@@ -159,7 +159,8 @@ def _first_history(db: Db) -> list[Verdict]:
     total, free = db.row(
         """select count(*), count(*) filter (where coalesce(o.price, p.price) = 0)
            from staged.shop_products as p
-           left join (select product_id, max(price) as price from staged.shop_options group by all) as o using (product_id)
+           left join (select product_id, max(price) as price from staged.shop_options group by all) as o
+               using (product_id)
            where gone_at is null"""
     ) or (0, 0)
     if total < FEWEST or free * 100 <= total * LOSING_ABOVE:

@@ -103,7 +103,7 @@ def outcome(run: Run, run_id: str) -> list[str]:
     with run.open() as db:
         rows = db.rows(
             """select call, coalesce(event, block), kind, id, len(ids), state from synced.audience_told
-               where run_id = ? and call in ('history', 'late', 'event') order by "at", key""",
+               where run_id = ? and call in ('history', 'late', 'event') order by rowid""",
             [run_id],
         )
     if not rows:

@@ -21,7 +21,7 @@ _OWN = "coalesce(s.own_at, s.posted_at)"
 def products(db: Db, by: Terms) -> None:
     """Find the four events of products, and those that go as late history."""
     db.execute(
-        f"""create or replace temp table aud_ids as
+        """create or replace temp table aud_ids as
             select s.product_id as id, b.product_id is null as fresh
             from staged.shop_products as s left join synced.base_products as b using (product_id)
             where case when b.product_id is null then s.gone_at is null
@@ -34,7 +34,8 @@ def products(db: Db, by: Terms) -> None:
     # One query knows what is staged of all of them; what was told stands beside it.
     db.execute(
         f"""create or replace temp table aud_p as
-            select n.* replace (n.out_of_stock or n.gone_at is not null as out_of_stock), i.fresh, s.seen_at, s.lacked_at,
+            select n.* replace (n.out_of_stock or n.gone_at is not null as out_of_stock),
+                i.fresh, s.seen_at, s.lacked_at,
                 {_OWN} as own_at
             from ({bases.products("temp.aud_products")}) as n
             join temp.aud_products as i on i.id = n.product_id join staged.shop_products as s using (product_id)"""
@@ -76,7 +77,8 @@ def _changed(db: Db, by: Terms) -> None:
             select '{Rank.PRODUCT}' as rank, 1 as place, '' as sub, '{Event.PRODUCT_UPDATE}' as event,
                 'product' as kind, product_id as id, '' as part,
                 list_filter([{differing},
-                    case when list_sort(list_distinct(n.categories)) is distinct from list_sort(list_distinct(b.categories))
+                    case when list_sort(list_distinct(n.categories))
+                              is distinct from list_sort(list_distinct(b.categories))
                          then 'categories' end,
                     case when {options.format("n")} is distinct from {options.format("b")} then 'options' end,
                     case when b.gone_at is not null then 'gone_at' end], lambda name: name is not null) as changed,
@@ -144,7 +146,8 @@ def _out_of_stock(db: Db, by: Terms) -> None:
                 false as late, {by.is_off(Event.PRODUCT_OUT_OF_STOCK)} as silent,
                 coalesce(n.gone_at, n.seen_at) as seen_at, n.own_at
             from temp.aud_p as n left join synced.base_products as b using (product_id)
-            left join (select id from temp.aud_news where event = '{Event.PRODUCT_ADD}' and not late and not silent) as a
+            left join (select id from temp.aud_news
+                       where event = '{Event.PRODUCT_ADD}' and not late and not silent) as a
                 on a.id = n.product_id
             where n.out_of_stock and case when n.fresh then a.id is not null else not b.out_of_stock end"""
     )
@@ -204,7 +207,8 @@ def carts(db: Db, by: Terms) -> None:
     guests = "" if by.guest_carts else "where id <> ''"
     db.execute(
         f"""create or replace temp table aud_ids as
-            select coalesce(n.customer_id, b.customer_id) as id, n.cart.cart_id as cart_id, b.customer_id is null as fresh
+            select coalesce(n.customer_id, b.customer_id) as id, n.cart.cart_id as cart_id,
+                b.customer_id is null as fresh
             from ({bases.NEWEST_CARTS}) as n full join synced.base_carts as b using (customer_id)
             where case when n.customer_id is null then len(coalesce(b.lines, [])) > 0
                   else n.cart.digest is distinct from b.digest end"""
@@ -232,8 +236,8 @@ def carts(db: Db, by: Terms) -> None:
     )
     db.execute(
         f"""insert into temp.aud_news by name
-            select '{Rank.CUSTOMER}' as rank, 0 as place, '' as sub, '{Event.CUSTOMER_ADD}' as event, 'customer' as kind,
-                id, '' as part, ['cart'] as changed, true as late, false as silent, seen_at, own_at
+            select '{Rank.CUSTOMER}' as rank, 0 as place, '' as sub, '{Event.CUSTOMER_ADD}' as event,
+                'customer' as kind, id, '' as part, ['cart'] as changed, true as late, false as silent, seen_at, own_at
             from temp.aud_old_carts where known"""
     )
     db.execute(

@@ -87,7 +87,8 @@ def _added(db: Db, by: Terms) -> None:
                 ['order_id'] as changed, o.late, not o.late and {by.is_off(Event.ORDER_ADD)} as silent,
                 o.seen_at, o.own_at
             from temp.aud_o as o
-            left join (select order_id, status from temp.aud_status where turn = 1) as f using (order_id) where o.fresh"""
+            left join (select order_id, status from temp.aud_status where turn = 1) as f using (order_id)
+            where o.fresh"""
     )
 
 

@@ -16,7 +16,7 @@ COMPARED = ("first_name", "last_name", "birth_date", "email", "phone", "extra", 
 def customers(db: Db, by: Terms) -> None:
     """Find CustomerAdd, CustomerUpdate, and customers that go as late history."""
     db.execute(
-        f"""create or replace temp table aud_ids as
+        """create or replace temp table aud_ids as
             select s.customer_id as id, b.customer_id is null as fresh
             from staged.shop_customers as s left join synced.base_customers as b using (customer_id)
             where s.gone_at is null and b.digest is distinct from s.digest"""
@@ -69,7 +69,8 @@ def unsubscribed(db: Db, by: Terms) -> None:
                 to_json(struct_pack(email := coalesce(b.email, b.address), subscription := false,
                     customer_id := coalesce(a.customer_id, b.customer_id)))::varchar as about,
                 ['subscribed'] as changed, false as late,
-                not (b.maybe or b.told in ('told', 'silent') or (b.told = 'outbox' and b.told_key is not null) or o.id is not null)
+                not (b.maybe or b.told in ('told', 'silent') or (b.told = 'outbox' and b.told_key is not null)
+                     or o.id is not null)
                     as silent,
                 case when h.id is null then coalesce(a.seen_at, timestamp '{by.now}') else timestamp '{by.now}' end
                     as seen_at, a.own_at
@@ -87,14 +88,14 @@ def subscribed(db: Db, by: Terms) -> None:
     The time of a new address of a subscribed customer is that of the change (rulings, audience 1).
     """
     db.execute(
-        f"""create or replace temp table aud_yes as
+        """create or replace temp table aud_yes as
             select a.address as id, a.customer_id, a.email, a.own_at, a.seen_at, a.lacked_at,
                 b.address is not null as known
             from planned.audience_addresses as a left join synced.base_subscribers as b using (address)
             where a.subscribed and not coalesce(b.subscribed, false)"""
     )
     db.execute(
-        f"""create or replace temp table aud_moved as
+        """create or replace temp table aud_moved as
             select y.id, any_value(c.seen_at) as seen_at
             from temp.aud_yes as y join synced.base_subscribers as b
                 on b.customer_id = y.customer_id and b.address <> y.id
@@ -145,8 +146,8 @@ def _held_addresses() -> str:
                join {held("customer")} as c on c.id = a.customer_id"""
 
 
-# Addresses that a yes may have reached: one without outcome, or one that was acknowledged, by the ledger. A process that
-# was killed right after an answer has not said so in the base yet.
+# Addresses that a yes may have reached: one without outcome, or one that was acknowledged, by the ledger. A process
+# that was killed right after an answer has not said so in the base yet.
 _MAYBE_TOLD = f"""
     select id from synced.audience_outbox
     where event = '{Event.NEWSLETTER}' and rank = '{Rank.SUBSCRIBE}'

@@ -1,4 +1,4 @@
-"""Says by what a plan compares: the settings, the clock, and the small tables that every part of it joins (audience.md 6).
+"""Says by what a plan compares: settings, the clock, and the small tables that every part of it joins (audience.md 6).
 
 Data flow: planned.audience_held, synced.audience_parts, audience_late, audience_was_held -> temporary tables `aud_*`.
 

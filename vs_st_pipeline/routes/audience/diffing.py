@@ -2,8 +2,8 @@
 
 Data flow: staged.shop_*, planned.audience_addresses, planned.audience_held, synced.base_* -> planned.audience_news.
 
-Records are compared by digest, and column by column only where digests differ. Where all that a plan depends on is as it
-was when the last plan was taken (`difference.made_of`), there is nothing to find, and nothing is compared.
+Records are compared by digest, and column by column only where digests differ. Where all that a plan depends on is as
+it was when the last plan was taken (`difference.made_of`), there is nothing to find, and nothing is compared.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def _count(session: AudienceSession, db: Db) -> None:
     told.events.update(
         dict(
             db.rows(
-                "select event, count(*) from planned.audience_news where not late and not silent group by event order by 1"
+                """select event, count(*) from planned.audience_news where not late and not silent
+                   group by event order by 1"""
             )
         )
     )

@@ -144,11 +144,8 @@ def _erase(db: Db, forgotten: Suppressed) -> int:
             "json_extract_string(about, '$.customer_id')", "json_extract_string(data, '$.customer_id')"
         )
         gone += _count(db, f"delete from synced.audience_told where {told}")
-        gone += _count(
-            db,
-            f"""update synced.audience_told set ids = list_filter(ids, lambda one: one not in (from {mail})),
-                    evidence = null where block = 'subscribers' and list_has_any(ids, (select list(id) from {mail}))""",
-        )
+        for block, ids in (("subscribers", addresses), ("customers", customers), ("orders", guests)):
+            gone += _take_out_of_parts(db, block, sorted(ids))
         carts = f"select cart_id from staged.shop_carts where customer_id in (from {theirs})"
         gone += _count(db, f"delete from staged.shop_cart_lines where cart_id in ({carts})")
         gone += _count(db, f"delete from staged.shop_carts where customer_id in (from {theirs})")
@@ -183,6 +180,18 @@ def _known(db: Db, forgotten: Suppressed, kind: str, rows: str) -> set[str]:
         or (email and any(forgotten.knows(EMAIL, one) for one in _spellings(email)))
         or (phone and forgotten.knows(PHONE, phone_name(phone)))
     }
+
+
+def _take_out_of_parts(db: Db, block: str, ids: list[str]) -> int:
+    """Take records out of the parts of the history that the ledger names, with the evidence of a subscription."""
+    return len(
+        db.rows(
+            """update synced.audience_told set ids = list_filter(ids, lambda one: not list_contains($ids, one)),
+                   evidence = null
+               where block = $block and ids is not null and list_has_any(ids, $ids) returning 1""",
+            {"block": block, "ids": ids},
+        )
+    )
 
 
 def _count(db: Db, sql: str) -> int:

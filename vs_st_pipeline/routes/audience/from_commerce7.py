@@ -64,7 +64,8 @@ class Commerce7Source:
         if only is not None:
             return seen  # hinted records are read one by one, before
         ended: dict[str, Walked] = {}
-        for name in (PRODUCTS, CUSTOMERS, ADDRESSES, CARTS, ORDERS):
+        # Customers after what names them: whoever ordered in between is in the list by then.
+        for name in (PRODUCTS, CARTS, ORDERS, CUSTOMERS, ADDRESSES):
             if any(not _is_of_one_list(error) for error in seen.failed.values()):
                 break  # the system's own trouble: the other lists would fail alike
             try:
@@ -120,7 +121,8 @@ class Commerce7Source:
                 self._carts(session, db, walked[CARTS])
             unreadable = walk_of(db, CARTS).unreadable
             arriving.note(db, Noted.CARTS_UNREADABLE, Kind.CART, [""] if unreadable else [])
-            if walk_of(db, ORDERS).done_at is not None:
+            # An order goes with its customer, whose age and consent are looked at: not before these are known.
+            if walk_of(db, ORDERS).done_at is not None and _ended(walked, CUSTOMERS):
                 self._orders(session, db, walked.get(ORDERS))
 
     def _stage_only(self, session: AudienceSession, records: Collection[tuple[str, str]]) -> None:
@@ -261,6 +263,14 @@ class Commerce7Source:
                 return None
             raise
         return land_one(run, kept, Came(own, text_of(kept, body), own if name == CUSTOMERS else None))
+
+    def owner_to_read(self, db: Db, order_id: str) -> str | None:
+        owner: str | None = db.value(
+            f"""select json_extract_string(body, '$.customerId') as owner from {stored.TABLE}
+                where id = ? and owner not in (select id from {BY_NAME[CUSTOMERS].table})""",
+            [order_id],
+        )
+        return owner
 
     def is_known(self, db: Db, kind: str, own: str) -> bool:
         table = (

@@ -265,8 +265,20 @@ class VinoshipperSource:
                 raise
             return None
         if kind == Kind.CUSTOMER:
-            return landing.land_hinted_customer(run, int(own), text)
-        return landing_orders.land_hinted_order(run, own, text, run.now()).news
+            news = landing.land_hinted_customer(run, int(own), text)
+        else:
+            news = landing_orders.land_hinted_order(run, own, text, run.now()).news
+        with run.open() as db, db.transaction():  # what is not staged is known by its hash: no second read is needed
+            db.execute("delete from raw.hints where kind = ? and id = ?", [kind, own])
+        return news
+
+    def owner_to_read(self, db: Db, order_id: str) -> str | None:
+        owner: str | None = db.value(
+            f"""select cast(customer_id as varchar) as owner from raw.vinoshipper_orders
+                where order_number = ? and owner not in (select id from {MAPPED} where kind = 'customer')""",
+            [order_id],
+        )
+        return owner
 
     def is_known(self, db: Db, kind: str, own: str) -> bool:
         return hinted.is_stored(db, kind, own)

@@ -101,6 +101,10 @@ class Source(Protocol):
         """
         ...
 
+    def owner_to_read(self, db: Db, order_id: str) -> str | None:
+        """Return the customer of a stored order who was never read, and so is read with it; None: there is none."""
+        ...
+
     def is_known(self, db: Db, kind: str, own: str) -> bool:
         """Say whether a record is stored: ids that nobody knows may be a flood (webhooks-onboarding.md H27)."""
         ...

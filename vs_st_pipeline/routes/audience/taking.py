@@ -1,6 +1,6 @@
 """Takes a plan into the outbox, and moves the base with it, in one transaction (audience.md 6.3, 7.1).
 
-Data flow: planned.audience_news -> rendered (`rendering`) -> synced.audience_outbox, synced.base_*, synced.audience_late.
+Data flow: planned.audience_news -> `rendering` -> synced.audience_outbox, synced.base_*, synced.audience_late.
 
 What melts into rows that wait is said by `melting`. A plan is taken once, whole, only while what it was made of still
 stands, and only if the brake has let it pass, whichever run made it.

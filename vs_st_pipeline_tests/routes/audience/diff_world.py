@@ -1,4 +1,4 @@
-"""A merchant's file in memory, its staged rows written by hand: what the diff, the taking and the brake are tried on."""
+"""A merchant's file in memory, its staged rows written by hand: what diff, taking and brake are tried on."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ class World:
         made = World.__new__(World)
         name = f"copy_{next(_COPIES)}"
         self.cursor.execute(f"attach ':memory:' as {name}")
-        self.cursor.execute(f"copy from database {self.cursor.execute('select current_database()').fetchall()[0][0]} to {name}")
+        self.cursor.execute(
+            f"copy from database {self.cursor.execute('select current_database()').fetchall()[0][0]} to {name}"
+        )
         made.cursor = self.cursor.cursor()
         made.cursor.execute(f"use {name}")
         made.db = Db(made.cursor)
@@ -92,9 +94,14 @@ class World:
 
     def session(self) -> AudienceSession:
         merchant = Merchant(
-            "hillside", "Hillside",
-            sections={"waymore": WaymoreSettings(domain="https://www.hillside.example", uuid=Secret("u", "env:U"), **self.settings)},
-        )  # fmt: skip
+            "hillside",
+            "Hillside",
+            sections={
+                "waymore": WaymoreSettings(
+                    domain="https://www.hillside.example", uuid=Secret("u", "env:U"), **self.settings
+                )
+            },
+        )
         warehouse: Any = _Warehouse(self.db)
         run = Run(merchant, warehouse, lambda: self.at.replace(tzinfo=UTC), route=NAME, **self.runs)
         return AudienceSession(run, new_report("hillside"))
@@ -138,7 +145,7 @@ class World:
 
     def order(self, id: str = "o1", **columns: Any) -> None:
         known = self.row("staged.shop_orders", {"order_id": id}) or {}
-        first = {} if known else {"customer_id": "c1", "status": "NEW", "total": 10, "created_at": NEW}
+        first: dict[str, Any] = {} if known else {"customer_id": "c1", "status": "NEW", "total": 10, "created_at": NEW}
         self.stage("orders", id, **(first | columns))
 
     def cart(self, customer: str | None = "c1", *lines: tuple[str, int], id: str = "k1", **columns: Any) -> None:
@@ -210,7 +217,8 @@ class World:
         sent = self.waiting()
         for table in ("customers", "subscribers", "products", "wishes", "orders", "carts"):
             self.cursor.execute(
-                f"update synced.base_{table} set told = 'told', told_key = 'k', told_at = ? where told = 'outbox'", [self.at]
+                f"update synced.base_{table} set told = 'told', told_key = 'k', told_at = ? where told = 'outbox'",
+                [self.at],
             )
         self.cursor.execute("delete from synced.audience_outbox")
         return sent
@@ -235,7 +243,7 @@ class World:
         return {(word, id) for word, id in self.db.rows("select word, id from planned.audience_notes")}
 
     def late(self) -> list[tuple[str, str]]:
-        return self.db.rows("select block, id from synced.audience_late order by all")  # type: ignore[return-value]
+        return self.db.rows("select block, id from synced.audience_late order by all")
 
     def store(self, table: str, **columns: Any) -> None:
         """Add a row, with those of the columns that the table has."""

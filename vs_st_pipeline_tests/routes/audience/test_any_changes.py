@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -50,24 +51,24 @@ class Receiver:
         if row["key"] in self.keys:  # sent again, as its answer was lost
             return
         self.keys.add(row["key"])
-        getattr(self, row["event"])(row["data"])
+        getattr(self, re.sub(r"(?<!^)([A-Z])", r"_\1", row["event"]).lower())(row["data"])
 
-    def CustomerAdd(self, data: dict[str, Any]) -> None:
+    def customer_add(self, data: dict[str, Any]) -> None:
         assert data["customer"]["id"] not in self.customers
         self.customers[data["customer"]["id"]] = data
 
-    def CustomerUpdate(self, data: dict[str, Any]) -> None:
+    def customer_update(self, data: dict[str, Any]) -> None:
         assert data["customer"]["id"] in self.customers
         self.customers[data["customer"]["id"]] = data
 
-    def Newsletter(self, data: dict[str, Any]) -> None:
+    def newsletter(self, data: dict[str, Any]) -> None:
         (self.subscribed.add if data["subscription"] else self.subscribed.discard)(data["email"])
 
-    def ProductAdd(self, data: dict[str, Any]) -> None:
+    def product_add(self, data: dict[str, Any]) -> None:
         assert data["product_id"] not in self.products
         self._product(data)
 
-    def ProductUpdate(self, data: dict[str, Any]) -> None:
+    def product_update(self, data: dict[str, Any]) -> None:
         assert data["product_id"] in self.products
         self._product(data)
 
@@ -76,37 +77,37 @@ class Receiver:
         if data["stock_quantity"] > 0:
             self.out.discard(data["product_id"])
 
-    def ProductStockUpdate(self, data: dict[str, Any]) -> None:
+    def product_stock_update(self, data: dict[str, Any]) -> None:
         known = self.products[data["product_id"]]
         self.products[data["product_id"]] = known | {"stock_quantity": data["stock_quantity"]}
         if data["stock_quantity"] > 0:
             self.out.discard(data["product_id"])
 
-    def ProductOutOfStock(self, data: dict[str, Any]) -> None:
+    def product_out_of_stock(self, data: dict[str, Any]) -> None:
         assert data["product_id"] in self.products
         self.out.add(data["product_id"])
 
-    def WishlistAdd(self, data: dict[str, Any]) -> None:
+    def wishlist_add(self, data: dict[str, Any]) -> None:
         pair = (data["customer_id"], data["product_id"])
         assert pair not in self.wishes
         self.wishes.add(pair)
 
-    def WishlistDelete(self, data: dict[str, Any]) -> None:
+    def wishlist_delete(self, data: dict[str, Any]) -> None:
         self.wishes.remove((data["customer_id"], data["product_id"]))
 
-    def CartUpdate(self, data: dict[str, Any]) -> None:
+    def cart_update(self, data: dict[str, Any]) -> None:
         self.carts[data["customer_id"]] = data["cart_products"]
 
-    def OrderAdd(self, data: dict[str, Any]) -> None:
+    def order_add(self, data: dict[str, Any]) -> None:
         details = data["order_details"]
         assert details["order_id"] not in self.orders
         self.orders[details["order_id"]] = {"status": details["order_status"], "paid": False}
 
-    def OrderPaymentConfirmed(self, data: dict[str, Any]) -> None:
+    def order_payment_confirmed(self, data: dict[str, Any]) -> None:
         assert not self.orders[data["order_id"]]["paid"] or data["order_id"] in self.unpaid
         self.orders[data["order_id"]]["paid"] = True
 
-    def OrderStatusUpdate(self, data: dict[str, Any]) -> None:
+    def order_status_update(self, data: dict[str, Any]) -> None:
         assert self.orders[data["order_id"]]["status"] != data["order_status"]
         self.orders[data["order_id"]]["status"] = data["order_status"]
 
@@ -155,13 +156,16 @@ def sync(world: World, receiver: Receiver, how: str) -> None:
         world.cursor.execute("delete from synced.audience_outbox where key = ?", [row["key"]])
         if row["event"] == "Newsletter":
             world.cursor.execute(
-                "update synced.base_subscribers set told = 'told', told_key = ? where address = ?", [row["key"], row["id"]]
+                "update synced.base_subscribers set told = 'told', told_key = ? where address = ?",
+                [row["key"], row["id"]],
             )
 
 
 def expected(world: World, event: Event, kind: str, ids: list[str]) -> dict[str, Any]:
     batch = [One(event, kind, id, {}) for id in ids]
-    return {id: json.loads(data) for id, data in zip(ids, render(world.db, batch, style_of(world.session())), strict=True)}
+    return {
+        id: json.loads(data) for id, data in zip(ids, render(world.db, batch, style_of(world.session())), strict=True)
+    }
 
 
 def keys(world: World, sql: str) -> list[Any]:
@@ -194,7 +198,7 @@ def tell(changes: list[tuple[Any, ...]]) -> None:
     )
     carts = {id: data["cart_products"] for id, data in expected(world, Event.CART_UPDATE, "cart", ["1", "2"]).items()}
     assert {id: receiver.carts.get(id, []) for id in carts} == carts
-    orders = {id: status for id, status in world.db.rows("select order_id, status from staged.shop_orders")}
+    orders = dict(world.db.rows("select order_id, status from staged.shop_orders"))
     assert {id: order["status"] for id, order in receiver.orders.items()} == orders
 
 

@@ -36,7 +36,9 @@ def shop(count: int = 10) -> World:
 
 def read(world: World, kind: str, rows: int) -> None:
     """Note a complete read."""
-    world.store("staged.shop_reads", kind=kind, ended_at=world.at, written_at=world.at, rows=rows, run_id="r", passed=False)
+    world.store(
+        "staged.shop_reads", kind=kind, ended_at=world.at, written_at=world.at, rows=rows, run_id="r", passed=False
+    )
     world.changed()
 
 
@@ -83,7 +85,8 @@ RULES: dict[str, tuple[Callable[[World], None], Callable[[World], None], tuple[s
         ("products", "stock"),
     ),
     "products gone": (
-        times(3, lambda w, i: w.product(f"p{i}", gone_at=w.at)), times(4, lambda w, i: w.product(f"p{i}", gone_at=w.at)),
+        times(3, lambda w, i: w.product(f"p{i}", gone_at=w.at)),
+        times(4, lambda w, i: w.product(f"p{i}", gone_at=w.at)),
         ("products", "stock"),
     ),
     "e-mail lost": (
