@@ -76,6 +76,8 @@ def _plain(hint: Any, form: Form | None, folder: Path, default: Any, word: str) 
         return Pair("env:CONTRACT", kept) if is_reference else Pair("env:CONTRACT", kept, [WORD, DIGITS])
     if hint is OwnFile:
         return Pair("own/map.yaml", OwnFile(folder / "own" / "map.yaml"), [WORD, DIGITS])
+    if hint is Path:
+        return Pair("drops", folder / "drops", [WORD, DIGITS])
     if hint is str:
         is_url = form is not None and form.write == BaseUrl("/", usual=re.sub("^a URL such as ", "", form.write)).write
         if is_url:
