@@ -145,6 +145,18 @@ def test_below_ten_a_percentage_means_nothing(name: str) -> None:
     world.take()
 
 
+def test_customers_who_are_subscribed_are_in_no_read_of_subscribers() -> None:
+    """Section 9: of addresses only those count that a read of subscribers had once."""
+    world = shop()
+    read(world, "subscribers", 10)
+    world.take()
+    for i in range(10):
+        world.stage("subscribers", f"a{i}@example.com", gone_at=world.at if i else None)
+    read(world, "subscribers", 10)
+    with pytest.raises(Unsafe, match="another shop"):
+        world.take()
+
+
 def test_what_is_no_loss_is_never_held() -> None:
     """Section 9: any number of new orders, price changes, status changes."""
     world = shop()
