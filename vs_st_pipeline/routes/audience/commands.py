@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,7 +115,7 @@ def outcome(run: Run, run_id: str) -> list[str]:
     return [*lines, *([f"  and {len(rows) - MOST_SHOWN} more"] if len(rows) > MOST_SHOWN else [])]
 
 
-def waiting(run: Run) -> Mapping[str, Any]:
+def waiting(run: Run) -> Record:
     """Return what waits to be told, by what it is (`vs-st inbox`)."""
     found: Record = {"events": 0, "late": 0}
     if not run.file().exists():
