@@ -65,14 +65,14 @@ def ask(session: AudienceSession) -> None:
 def _reads(db: Db) -> list[Verdict]:
     """Judge the newest complete read of each kind by the last one that passed."""
     found = []
-    for kind, (_, base, _) in _BASES.items():
+    for kind in _BASES:
         newest = db.row(
             "select rows, passed from staged.shop_reads where kind = ? order by ended_at desc, rowid desc limit 1",
             [kind],
         )
         if newest is None or newest[1]:
             continue
-        known = _count(db, f"synced.{base}")
+        known, same = _still_there(db, kind)
         before = db.value(
             "select rows from staged.shop_reads where kind = ? and passed order by ended_at desc, rowid desc limit 1",
             [kind],
@@ -83,13 +83,9 @@ def _reads(db: Db) -> list[Verdict]:
         if rows * 100 < before * SHRUNK_BELOW:
             says = f"{kind} shrank from {before} to {rows} (less than {SHRUNK_BELOW} %)"
             found.append(Verdict(kind, SHRANK, before - rows, says))
-        elif rows >= before:
-            known, same = _still_there(db, kind)
-            if known < FEWEST:
-                continue
-            if same * 100 < known * SAME_AT_LEAST:
-                says = f"only {same} of the {known} {kind} that were told are in what was read: is this another shop?"
-                found.append(Verdict(kind, OTHER_SHOP, known - same, says))
+        elif rows >= before and same * 100 < known * SAME_AT_LEAST:
+            says = f"only {same} of the {known} {kind} that were told are in what was read: is this another shop?"
+            found.append(Verdict(kind, OTHER_SHOP, known - same, says))
     return found
 
 

@@ -4,6 +4,8 @@ Data flow: staged.shop_* -> pinned ids -> a part in synced.audience_parts -> Way
 
 One part is under way at a time. What an answer says of one is committed together with the next one's entering: one
 commit a part. So wherever the power goes, a part is either not there, or goes again with the same bytes.
+
+It is long because what goes next, and what comes of it, are two halves of one transaction.
 """
 
 from __future__ import annotations

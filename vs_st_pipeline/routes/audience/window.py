@@ -94,7 +94,8 @@ class Window:
             self._next -= 1
         while self._next < len(self.rendered) and self.rendered[self._next].position < position:
             self._next += 1
-        chosen, size = [], -1
+        chosen: list[Rendered] = []
+        size = -1
         for one in itertools.islice(self.rendered, self._next, self._next + most):
             if chosen and size + 1 + len(one.item) > most_bytes:
                 break
