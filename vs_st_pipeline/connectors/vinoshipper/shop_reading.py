@@ -1,10 +1,12 @@
 """Reads a whole winery: everybody's details, the details of all orders, the product feed (audience.md 4.2).
 
 Data flow: the customer list, the order search, details, the feed -> raw.vinoshipper_*; raw bodies that changed ->
-`shop_rows` -> raw.vinoshipper_mapped, raw.vinoshipper_products.
+`shop_rows` -> raw.vinoshipper_mapped, raw.vinoshipper_feed.
 
 The walk is that of `customers`, `orders` and `details`, for everybody: it goes on where the last sync has left it.
 Where another route of the merchant reads the same winery (routes.md R34), its rows are looked at in place of our own.
+
+It is long because what is read, what of it changed, and when all of it was read once are one story.
 """
 
 from __future__ import annotations
@@ -27,9 +29,9 @@ from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused
 from vs_st_pipeline.domain.records import MANY, ONE_IN, believed, id_text
 from vs_st_pipeline.domain.single_reads import is_of_one_record
+from vs_st_pipeline.platform.kept_records import Came, KeptTable, as_json, land, next_change, text_of
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.kept_records import Came, KeptTable, as_json, land, next_change, text_of
 from vs_st_pipeline.platform.warehouse.staged_batches import kept_of
 from vs_st_pipeline.platform.warehouse.state import get_state, set_state, state_set_at
 from vs_st_pipeline.platform.warehouse.suppression import read_suppressed
@@ -40,7 +42,7 @@ Look = Callable[[Callable[[Db], T]], T]
 
 MAPPED: Final = "raw.vinoshipper_mapped"
 PRODUCTS: Final = KeptTable(
-    "raw.vinoshipper_products", shop_rows.PRODUCT, shop_rows.PRODUCT_KEYS, lambda body, _run: shop_rows.product(body)
+    "raw.vinoshipper_feed", shop_rows.PRODUCT, shop_rows.PRODUCT_KEYS, lambda body, _run: shop_rows.product(body)
 )
 _AT_ONCE: Final = 1000
 _OWNERS: Final = "vinoshipper_owners_asked"  # the state: customers of new orders who were asked for by themselves

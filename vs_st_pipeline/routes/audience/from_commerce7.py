@@ -4,6 +4,8 @@ Data flow: products, customers, addresses, carts, orders -> raw.commerce7_* -> t
 
 Which of its keys become which column stands in the connector's `shop_rows`. All lists but the orders' are walked whole
 in each whole sync, for none of them can be asked for what changed; a walk goes on where the last sync has left it.
+
+It is long because a source is all that the route asks of a shop, list by list.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ from vs_st_pipeline.connectors.commerce7.shop_walks import Walked, note_unreadab
 from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Interrupted, PipelineError, Refused
 from vs_st_pipeline.domain.records import prove
+from vs_st_pipeline.platform.kept_records import Came, land_one, text_of
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.kept_records import Came, land_one, text_of
 from vs_st_pipeline.platform.warehouse.state import get_state, set_state
 from vs_st_pipeline.routes.audience import arriving, merging
 from vs_st_pipeline.routes.audience.session import AudienceSession
@@ -250,7 +252,7 @@ class Commerce7Source:
             if reading.read_one(run, client, own, "hint") is None:
                 return None
             with run.open() as db:
-                return _changed(db, own) != before
+                return bool(_changed(db, own) != before)
         if own == ALL:
             raise KeyError(own)
         name, ask = {Kind.CUSTOMER: (CUSTOMERS, client.customer), Kind.PRODUCT: (PRODUCTS, client.product)}[Kind(kind)]

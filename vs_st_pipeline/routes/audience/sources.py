@@ -115,7 +115,7 @@ class Source(Protocol):
 
 
 _POST_IT: Final = "the source does not show it: let the site post it (section shop)"
-POSTED: Final = dict.fromkeys((Event.WISHLIST_ADD, Event.WISHLIST_DELETE, Event.SEARCH), _POST_IT)
+POSTED: Final[dict[str, str]] = dict.fromkeys((Event.WISHLIST_ADD, Event.WISHLIST_DELETE, Event.SEARCH), _POST_IT)
 """Events that Vinoshipper and Commerce7 have no source for, but posts (4.2)."""
 
 

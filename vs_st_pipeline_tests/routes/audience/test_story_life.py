@@ -11,7 +11,7 @@ from vs_st_pipeline_tests.support.audience import ROUTE, Record, Scene
 
 def _why(scene: Scene, kind: str, record_id: str) -> Record:
     done = scene.run("why", "--merchant", scene.merchant, "--route", ROUTE, "--json", kind, record_id)
-    found: Record = json.loads(done.stdout)
+    found: Record = json.loads(done.out)
     return found
 
 
@@ -19,7 +19,11 @@ def test_a_shop_is_registered_told_its_history_and_then_one_event_per_change(aud
     """audience.md 1, 5.1, 6.2, 9: five blocks in order, nothing twice, one event per change, and why by KIND ID."""
     scene = audience_scene
     report = scene.told()
-    assert (report["registration"], report["history"]["state"], report["history"]["block"]) == ("registered", "done", None)
+    assert (report["registration"], report["history"]["state"], report["history"]["block"]) == (
+        "registered",
+        "done",
+        None,
+    )
     assert list(report["history"]["blocks"]) == ["customers", "subscribers", "products", "wishlist", "orders"]
     blocks = [block for block, _ in scene.parts()]
     assert blocks == sorted(blocks, key=list(report["history"]["blocks"]).index)
@@ -60,7 +64,7 @@ def test_a_person_is_unsubscribed_before_they_are_forgotten_and_stays_out(audien
     assert [(what, data["email"], data["subscription"]) for what, data in scene.events(since=before)] == [
         ("Newsletter", address, False)
     ]
-    assert "ask Routee" in done.stdout
+    assert "ask Routee" in done.out
     assert address not in scene.subscribers()
     assert address not in json.dumps(scene.rows("select * from staged.shop_customers"), default=str)
     assert scene.changed() == []
@@ -75,11 +79,11 @@ def test_an_unsubscribe_of_a_forgotten_person_that_is_not_taken_stays_and_goes_w
     scene = audience_scene
     scene.told()
     address, other = sorted(scene.subscribers())[:2]
-    scene.waymore.set_switch("rate_limit", "429")
+    scene.waymore.set_fault("cloudflare_503", scene.merchant)
     assert scene.run("forget", "--merchant", scene.merchant, address, "--yes").exit_code == 1
     assert scene.run("forget", "--merchant", scene.merchant, other, "--yes").exit_code == 1
     assert len(scene.rows("select * from synced.audience_outbox")) == 2
-    scene.waymore.set_switch("rate_limit", "off")
+    scene.waymore.clear_faults(scene.merchant)
     scene.synced()
     assert {address, other}.isdisjoint(scene.subscribers())
     scene.synced()
@@ -90,9 +94,11 @@ def test_a_shop_leaves_and_is_registered_anew_only_by_a_person(audience_scene: S
     """audience.md 7.9, R57: offboard is refused until disconnect; syncs of a disconnected shop call nobody."""
     scene = audience_scene
     scene.told()
+    scene.settings(lambda entry: entry.update(enabled=False))
     refused = scene.run("offboard", "--merchant", scene.merchant, "--yes")
     assert refused.exit_code == 1, refused
-    assert "vs-st disconnect" in refused.stdout + refused.stderr
+    assert "vs-st disconnect" in refused.out + refused.err
+    scene.settings()
     assert scene.run("disconnect", "--merchant", scene.merchant, "--yes").exit_code == 0
     before = scene.last_call()
     assert scene.sync()["registration"] == "disconnected"
@@ -105,6 +111,6 @@ def test_check_never_calls_waymore_and_says_what_has_no_source(audience_scene: S
     scene = audience_scene
     scene.drop()
     done = scene.run("check", "--merchant", scene.merchant, "--route", ROUTE, "--json")
-    found = json.loads(done.stdout)["merchants"][0]
+    found = json.loads(done.out)["merchants"][0]
     assert (done.exit_code, found["registration"]["state"], list(found["no_source"])) == (0, "none", ["Search"])
     assert scene.last_call() == 0
