@@ -105,7 +105,7 @@ def _routes_meant(ids: tuple[str, ...], name: str | None) -> list[Retry]:
         route.retry
         for route in routes.ROUTES
         if route.retry
-        and (route.retry.most is not None or route.name == name or any(has_route(one, route) for one in merchants))
+        and (route.retry.most == 1 or route.name == name or any(has_route(one, route) for one in merchants))
     ]
 
 
