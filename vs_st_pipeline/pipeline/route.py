@@ -147,6 +147,20 @@ class Retry:
     can_drop: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryAgain:
+    """`vs-st sync --history-again`: what was told once, for good, is told once more.
+
+    Attributes:
+        parts: what may be named. begin: run and names (none: all) -> nothing; the sync after it does it.
+        asks: what a person must agree to.
+    """
+
+    parts: tuple[str, ...]
+    begin: Callable[[Run, Collection[str]], None]
+    asks: str
+
+
 class Compared(Protocol):
     """What `vs-st reconcile` found for one merchant and route."""
 
@@ -259,6 +273,7 @@ class Route:
         demo: how it is shown on made-up merchants; None: it is not, or by the demo's own acts.
         progress: data folder and merchant's id -> how far something long is, a few words for `vs-st merchants`;
             `""` where nothing is under way.
+        history_again: how what is told once for good is told again; None: nothing is.
         registering: how a merchant is registered at the destination, where that must be done once.
         waiting: a run -> what waits in the route's own tables, by what it is; `vs-st inbox --route` shows it too.
     """
@@ -294,6 +309,7 @@ class Route:
     commands: tuple[OwnCommand | OtherName, ...] = ()
     jobs: tuple[OwnJob, ...] = ()
     demo: Demo | None = None
+    history_again: HistoryAgain | None = None
     registering: Registering | None = None
     progress: Callable[[Path, str], str] = lambda _data_dir, _merchant: ""
     waiting: Callable[[Run], Record] | None = None

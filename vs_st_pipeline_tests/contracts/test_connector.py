@@ -304,7 +304,9 @@ def test_its_account_is_what_the_settings_say_and_connecting_sends_nothing(
         return  # the toy has no client
     if connector.name == "shop":
         return  # it is never called
-    whole = values.URL if connector.name != "waymore" else "https://gateway.example"  # the host of one of its three URLs
+    whole = (
+        values.URL if connector.name != "waymore" else "https://gateway.example"
+    )  # the host of one of its three URLs
     assert account.base_url == whole
     assert account.key.reveal() == values.WORD
 

@@ -28,7 +28,7 @@ Place = tuple[str, ...]
 SECRET = next(one for one in SecretValue.__metadata__ if isinstance(one, Form))
 NOT_TOGETHER = {"ConsentEntry": ("hubspot", "klaviyo", "salesforce")}
 """Keys that do not go with the others: a consent that is ignored leads nowhere."""
-NEEDED_BY_A_RULE = {"SoPostSettings": ("token",)}
+NEEDED_BY_A_RULE = {"SoPostSettings": ("token",), "WaymoreSettings": ("username", "password")}
 """Keys that no section can do without, by what another key says where it is left out: `auth` is `bearer`."""
 
 
@@ -114,6 +114,8 @@ def _bare(hint: Any, metadata: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _pair(key: str, field: FieldInfo, folder: Path) -> Pair:
+    if key == "events":
+        return Pair({"Search": False}, {"Search": False})
     return pair_of(field.annotation, field.metadata, folder, None if field.is_required() else field.default, key)
 
 

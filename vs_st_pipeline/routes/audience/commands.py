@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.route import Again, BadArguments, DryRun, Question, Retry
+from vs_st_pipeline.pipeline.route import Again, BadArguments, DryRun, HistoryAgain, Question, Retry
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse
-from vs_st_pipeline.routes.audience import explain, retry, sync
+from vs_st_pipeline.routes.audience import explain, history, retry, sync
+from vs_st_pipeline.routes.audience.assets import TITLE
 from vs_st_pipeline.routes.audience.report import progress
 from vs_st_pipeline.routes.audience.systems import NAME
-from vs_st_pipeline.routes.audience.words import MEANINGS, Kind
+from vs_st_pipeline.routes.audience.words import BLOCKS, MEANINGS, Kind
 
 Record = dict[str, Any]
 MOST_SHOWN: Final = 14
@@ -80,13 +81,20 @@ RETRY: Final = Retry(
 )
 
 
+HISTORY_AGAIN: Final = HistoryAgain(
+    tuple(map(str, BLOCKS)),
+    history.again,
+    f"the history is sent to {TITLE} once more, from its begin; it may keep records twice",
+)
+
+
 # --- what the house asks ----------------------------------------------------------------------------------------------
 
 
 def progress_of(data_dir: Path, merchant_id: str) -> str:
     """Say how far the history is, such as `history: orders 43 %`, as the last sync left it; `""` where it is done."""
-    history = (read_status(data_dir, merchant_id, NAME).last_run or {}).get("history")
-    return progress(history) if isinstance(history, dict) else ""
+    known = (read_status(data_dir, merchant_id, NAME).last_run or {}).get("history")
+    return progress(known) if isinstance(known, dict) else ""
 
 
 def count_stored(warehouse: Warehouse, merchant_id: str) -> int:
@@ -115,7 +123,7 @@ def outcome(run: Run, run_id: str) -> list[str]:
     return [*lines, *([f"  and {len(rows) - MOST_SHOWN} more"] if len(rows) > MOST_SHOWN else [])]
 
 
-def waiting(run: Run) -> Mapping[str, Any]:
+def waiting(run: Run) -> Record:
     """Return what waits to be told, by what it is (`vs-st inbox`)."""
     found: Record = {"events": 0, "late": 0}
     if not run.file().exists():

@@ -7,6 +7,8 @@ every sync, and is given up after 7 days. WayMore has no call that deletes: a pe
 
 A shop shows a forgotten person again with every complete read. What is staged of them then is the id, by which they are
 held; `keep_out` takes everything else away in the same run.
+
+It is long because all that the route keeps of people is found and erased in one place.
 """
 
 from __future__ import annotations

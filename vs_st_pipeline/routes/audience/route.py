@@ -67,5 +67,6 @@ ROUTE = Route(
     demo=demo.DEMO,
     waiting=commands.waiting,
     registering=leaving.REGISTERING,
+    history_again=commands.HISTORY_AGAIN,
     progress=commands.progress_of,
 )

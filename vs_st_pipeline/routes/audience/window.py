@@ -2,8 +2,8 @@
 
 Data flow: ids in order -> staged.shop_* -> a temporary table (for the base) and rendered items (for the parts).
 
-A part is a hundred records, and to find them among a million costs as much as to find ten thousand. So ten thousand are
-fetched, judged and rendered at once. Nothing staged changes meanwhile: the sync lock is held.
+A part is a hundred records, and to find them among a million costs as much as to find many thousands. So twenty
+thousand are fetched, judged and rendered at once. Nothing staged changes meanwhile: the sync lock is held.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vs_st_pipeline.routes.audience.items import Style
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.words import Block, Kind
 
-RECORDS: Final = 10_000
+RECORDS: Final = 20_000
 KINDS: Final = {
     Block.CUSTOMERS: Kind.CUSTOMER,
     Block.SUBSCRIBERS: Kind.ADDRESS,

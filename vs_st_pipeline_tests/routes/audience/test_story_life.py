@@ -114,3 +114,20 @@ def test_check_never_calls_waymore_and_says_what_has_no_source(audience_scene: S
     found = json.loads(done.out)["merchants"][0]
     assert (done.exit_code, found["registration"]["state"], list(found["no_source"])) == (0, "none", ["Search"])
     assert scene.last_call() == 0
+
+
+@pytest.mark.slow
+def test_the_history_is_sent_once_more_only_after_asking(audience_scene: Scene) -> None:
+    """audience.md 5.1.6: done once for good; `--full` sends nothing again; `--history-again BLOCK` does, after asking."""
+    scene = audience_scene
+    scene.told()
+    before = scene.last_call()
+    scene.synced("--full")
+    assert scene.last_call() == before
+    refused = scene.run("sync", "--merchant", scene.merchant, "--route", ROUTE, "--history-again", "wrong", "--yes")
+    assert (refused.exit_code, scene.last_call()) == (2, before)
+    assert (
+        scene.run("sync", "--merchant", scene.merchant, "--route", ROUTE, "--history-again", "products").exit_code == 2
+    )
+    scene.synced("--history-again", "products", "--yes")
+    assert {block for block, _ in scene.parts(before)} == {"products"}
