@@ -65,14 +65,14 @@ def ask(session: AudienceSession) -> None:
 def _reads(db: Db) -> list[Verdict]:
     """Judge the newest complete read of each kind by the last one that passed."""
     found = []
-    for kind, (staged, base, ids) in _BASES.items():
+    for kind in _BASES:
         newest = db.row(
             "select rows, passed from staged.shop_reads where kind = ? order by ended_at desc, rowid desc limit 1",
             [kind],
         )
         if newest is None or newest[1]:
             continue
-        known = _count(db, f"synced.{base}")
+        known, same = _still_there(db, kind)
         before = db.value(
             "select rows from staged.shop_reads where kind = ? and passed order by ended_at desc, rowid desc limit 1",
             [kind],
@@ -83,17 +83,22 @@ def _reads(db: Db) -> list[Verdict]:
         if rows * 100 < before * SHRUNK_BELOW:
             says = f"{kind} shrank from {before} to {rows} (less than {SHRUNK_BELOW} %)"
             found.append(Verdict(kind, SHRANK, before - rows, says))
-        elif rows >= before:
-            # An address is told of by customers as well as by subscribers.
-            there = f"staged.{staged} where gone_at is null"
-            there = there if kind != "subscribers" else "planned.audience_addresses where says is not null"
-            same = db.value(
-                f"""select count(*) from synced.{base} semi join (select {ids} from {there}) using ({ids})"""
-            )
-            if same * 100 < known * SAME_AT_LEAST:
-                says = f"only {same} of the {known} {kind} that were told are in what was read: is this another shop?"
-                found.append(Verdict(kind, OTHER_SHOP, known - same, says))
+        elif rows >= before and same * 100 < known * SAME_AT_LEAST:
+            says = f"only {same} of the {known} {kind} that were told are in what was read: is this another shop?"
+            found.append(Verdict(kind, OTHER_SHOP, known - same, says))
     return found
+
+
+def _still_there(db: Db, kind: str) -> tuple[int, int]:
+    """Return how many of the base's ids could be in a read of a kind, and how many of them are in the newest.
+
+    Of addresses only those could be that stood there once: customers carry consents, too.
+    """
+    staged, base, ids = _BASES[kind]
+    once = f"select {ids} from staged.{staged}"
+    there = f"synced.{base} semi join ({once} where gone_at is null) using ({ids})"
+    known = f"synced.{base} semi join ({once}) using ({ids})" if kind == "subscribers" else f"synced.{base}"
+    return _count(db, known), _count(db, there)
 
 
 def _losses(db: Db) -> list[Verdict]:
