@@ -52,8 +52,13 @@ class AudienceBench:
         assert planned["status"] == "ok", planned
 
     def at_destination(self) -> Any:
-        found: Any = {key: value for key, value in self.scene.waymore.known(self.scene.merchant).items()}
-        return found
+        scene = self.scene
+        kinds = ("customers", "products", "orders")
+        return {kind: sorted(scene.ids(kind)) for kind in kinds} | {
+            "subscribers": sorted(scene.subscribers()),
+            "events": [(what, str(data)) for what, data in scene.events()],
+            "parts": scene.parts(),
+        }
 
     def written(self) -> int:
         return self.scene.last_call() - self._writes

@@ -1,7 +1,7 @@
 """Reads a whole winery: everybody's details, the details of all orders, the product feed (audience.md 4.2).
 
 Data flow: the customer list, the order search, details, the feed -> raw.vinoshipper_*; raw bodies that changed ->
-`shop_rows` -> raw.vinoshipper_mapped, raw.vinoshipper_products.
+`shop_rows` -> raw.vinoshipper_mapped, raw.vinoshipper_feed.
 
 The walk is that of `customers`, `orders` and `details`, for everybody: it goes on where the last sync has left it.
 Where another route of the merchant reads the same winery (routes.md R34), its rows are looked at in place of our own.
@@ -42,7 +42,7 @@ Look = Callable[[Callable[[Db], T]], T]
 
 MAPPED: Final = "raw.vinoshipper_mapped"
 PRODUCTS: Final = KeptTable(
-    "raw.vinoshipper_products", shop_rows.PRODUCT, shop_rows.PRODUCT_KEYS, lambda body, _run: shop_rows.product(body)
+    "raw.vinoshipper_feed", shop_rows.PRODUCT, shop_rows.PRODUCT_KEYS, lambda body, _run: shop_rows.product(body)
 )
 _AT_ONCE: Final = 1000
 _OWNERS: Final = "vinoshipper_owners_asked"  # the state: customers of new orders who were asked for by themselves

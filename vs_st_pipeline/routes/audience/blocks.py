@@ -163,7 +163,7 @@ def _end(db: Db, block: Block, now: datetime) -> None:
 
 
 def take_silently(db: Db, block: Block, now: datetime) -> None:
-    """Take what is staged as a block's base untold, save that of held people, who are told of once they are free.
+    """Take what is staged as a block's base without telling it, save of held people, who are told of once free.
 
     An address whose source says no may have been told as subscribed: it is taken as that, so that one Newsletter
     false goes (5.1.7).

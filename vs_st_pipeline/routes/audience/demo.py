@@ -1,4 +1,4 @@
-"""Shows this route on a made-up shop: registered once, its history sent, then one event per change, and who opts out."""
+"""Shows this route on a made-up shop: registered once, its history sent, then one event per change."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ held; `keep_out` takes everything else away in the same run.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -248,9 +249,8 @@ def keep_out(session: AudienceSession) -> None:
             ):
                 columns = _BLANK[table]
                 blank = ", ".join(f"{column} = null" for column in columns)
-                db.execute(
-                    f"update {table} set {blank} where ({whose}) and coalesce({', '.join(f'{c}::varchar' for c in columns)}) is not null"
-                )
+                filled = ", ".join(f"{column}::varchar" for column in columns)
+                db.execute(f"update {table} set {blank} where ({whose}) and coalesce({filled}) is not null")
             db.execute(f"delete from staged.shop_addresses where customer_id in (from {theirs})")
             db.execute(
                 "delete from staged.shop_subscribers where address in "
@@ -334,7 +334,8 @@ def _enter_unsubscribes(run: Run, addresses: Iterable[str]) -> list[str]:
                     and state = 'waiting' and tries = 0"""
         due = db.rows(
             f"""select address, coalesce(email, address), customer_id from synced.base_subscribers
-                where address in (from {batch}) and (maybe or (subscribed and not (told = 'outbox' and address in ({never}))))
+                where address in (from {batch}) and (maybe or (
+                    subscribed and not (told = 'outbox' and address in ({never}))))
                 order by address"""
         )
         waiting = dict(
@@ -366,8 +367,6 @@ NUMBER: Final = "number"  # as `taking` counts
 
 
 def _clock() -> int:
-    import time
-
     return time.time_ns() // 1000
 
 

@@ -1,7 +1,7 @@
 """Vinoshipper as a source: everybody's details, all orders, the product feed (audience.md 4.2; routes.md R34).
 
 Data flow: the winery -> raw.vinoshipper_* (or the rows of the route that reads it for all) -> raw.vinoshipper_mapped,
-raw.vinoshipper_products -> temporary tables -> `merging` -> staged.
+raw.vinoshipper_feed -> temporary tables -> `merging` -> staged.
 
 Which of its keys become which column stands in the connector's `shop_rows`. Where route `contacts` is on for the
 merchant, it reads customers and orders for both; here they are looked at for a moment, and without news if they cannot
