@@ -25,7 +25,7 @@ from vs_st_pipeline.platform.settings.merchants import ID_FORM, Merchant
 def connect(merchant_id: str, as_json: bool) -> None:
     """Register a merchant at its destination now, where that is done once.
 
-    A sync does it by itself; this tries at once where WayMore has refused, and registers anew whoever was disconnected.
+    A sync does it by itself; this tries at once where it was refused, and registers anew whoever was disconnected.
     One that is registered is left as it is. Its history follows in the background.
     """
     merchant = one_merchant(merchant_id)

@@ -21,12 +21,12 @@ from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import health
 from vs_st_pipeline.operations.fleet.health import MerchantHealth
 from vs_st_pipeline.operations.settings import taken
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.operations.webhooks.doubts import WebhooksChecked, check_webhooks
 from vs_st_pipeline.pipeline.route import Checked
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.settings.environment import data_dir
 from vs_st_pipeline.platform.settings.merchants import Merchant
-from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes import at_rest
 
 
@@ -159,7 +159,7 @@ def _progress(one: MerchantHealth) -> str:
 
 def _registered_and_off(stands: Sequence[MerchantHealth]) -> list[tuple[str, str]]:
     """Return merchants that a destination still counts on, and whose entry has that route no more."""
-    warehouse, shown = Warehouse(data_dir(os.environ)), {(one.merchant, one.route) for one in stands}
+    warehouse, shown = warehouse_at(data_dir(os.environ)), {(one.merchant, one.route) for one in stands}
     return [
         (merchant, route.name)
         for merchant in dict.fromkeys(one.merchant for one in stands)

@@ -257,8 +257,8 @@ class Route:
         commands: what only this route can be asked, under its name; and the house's commands as it calls them.
         jobs: what only this route can be asked in Dagster.
         demo: how it is shown on made-up merchants; None: it is not, or by the demo's own acts.
-        progress: data folder and merchant's id -> how far something long is, a few words for `vs-st merchants`; `""` where
-            nothing is under way.
+        progress: data folder and merchant's id -> how far something long is, a few words for `vs-st merchants`;
+            `""` where nothing is under way.
         registering: how a merchant is registered at the destination, where that must be done once.
         waiting: a run -> what waits in the route's own tables, by what it is; `vs-st inbox --route` shows it too.
     """

@@ -76,10 +76,14 @@ def _plain(hint: Any, form: Form | None, folder: Path, default: Any, word: str) 
         return Pair("env:CONTRACT", kept) if is_reference else Pair("env:CONTRACT", kept, [WORD, DIGITS])
     if hint is OwnFile:
         return Pair("own/map.yaml", OwnFile(folder / "own" / "map.yaml"), [WORD, DIGITS])
+    if hint is Path:
+        return Pair("drops", folder / "drops", [WORD, DIGITS])
     if hint is str:
         is_url = form is not None and form.write == BaseUrl("/", usual=re.sub("^a URL such as ", "", form.write)).write
         if is_url:
             return Pair(URL, URL)
+        if form is not None and form.write.startswith("an https:// template"):
+            return Pair(f"{URL}/links", f"{URL}/links", [WORD, DIGITS])
         # A form of its own says what is right: `a UUID such as ...`.
         example = re.search(r"such as (\S+)", form.write) if form is not None else None
         text = example[1] if example and example[1] != default else f"some {word}"

@@ -16,8 +16,8 @@ from vs_st_pipeline.connectors.commerce7.names import COMMERCE7
 from vs_st_pipeline.connectors.commerce7.streams import STORED_CUSTOMER
 from vs_st_pipeline.domain.birth import says_a_birth
 from vs_st_pipeline.domain.records import RecordKind, id_text
+from vs_st_pipeline.platform.kept_records import KeptTable
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.kept_records import KeptTable
 from vs_st_pipeline.platform.warehouse.suppression import read_suppressed
 
 CUSTOMERS, ADDRESSES, PRODUCTS, CARTS, ORDERS = "customers", "addresses", "products", "carts", "orders"

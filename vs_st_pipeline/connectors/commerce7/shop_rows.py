@@ -16,6 +16,8 @@
 | order's address | shipTo, else billTo; `state`: stateCode |
 | shipping, payment | title of the first shipping, else carrier and code; type of the first tender |
 
+It is long because each record's keys stand beside what they become.
+
 Values are texts, numbers as digits, so that SQL makes columns of them without a float.
 """
 

@@ -24,9 +24,9 @@ from vs_st_pipeline.connectors.commerce7.walking import next_of
 from vs_st_pipeline.domain.errors import BadAnswer, Refused
 from vs_st_pipeline.domain.records import MANY, ONE_IN, id_text, is_error
 from vs_st_pipeline.platform.failpoints import failpoint
+from vs_st_pipeline.platform.kept_records import AT_ONCE, Came, land, next_change, sha_of, text_of
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.kept_records import AT_ONCE, Came, land, next_change, sha_of, text_of
 
 WALKED: Final = "raw.commerce7_walked"
 GOES_ON_FOR: Final = timedelta(days=1)
@@ -178,7 +178,8 @@ def _rows_of(one: ShopList, answer: Mapping[str, Any]) -> list[Any]:
 
 def _stored(run: Run, one: ShopList, walk: Walk, rows: Sequence[Any], following: str | None) -> Walk:
     """Store a page together with the cursor after it."""
-    usable, blind = [], walk.blind
+    usable: list[tuple[str, str | None, str | None, str, str | None]] = []
+    blind = walk.blind
     for row in rows:
         own = id_text(row.get("id")) if isinstance(row, Mapping) and not is_error(row) else None
         if own is None:

@@ -1,6 +1,8 @@
 """Reads the details and receipts that are due, the most needed first and no more than the run may ask for.
 
 Data flow: one record at a time -> raw.vinoshipper_customers, raw.vinoshipper_orders.
+
+It is long because what one failed read means is decided by what the other reads of the same run came to.
 """
 
 from __future__ import annotations

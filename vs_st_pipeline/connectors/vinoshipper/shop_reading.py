@@ -1,20 +1,22 @@
 """Reads a whole winery: everybody's details, the details of all orders, the product feed (audience.md 4.2).
 
 Data flow: the customer list, the order search, details, the feed -> raw.vinoshipper_*; raw bodies that changed ->
-`shop_rows` -> raw.vinoshipper_mapped, raw.vinoshipper_products.
+`shop_rows` -> raw.vinoshipper_mapped, raw.vinoshipper_feed.
 
 The walk is that of `customers`, `orders` and `details`, for everybody: it goes on where the last sync has left it.
 Where another route of the merchant reads the same winery (routes.md R34), its rows are looked at in place of our own.
+
+It is long because what is read, what of it changed, and when all of it was read once are one story.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from vs_st_pipeline.connectors.vinoshipper import shop_rows
+from vs_st_pipeline.connectors.vinoshipper import landing, shop_rows
 from vs_st_pipeline.connectors.vinoshipper.catalogue import feed_rows
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.customers import LIST, fetch_customers
@@ -24,13 +26,14 @@ from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.orders import HISTORY, search_orders
 from vs_st_pipeline.connectors.vinoshipper.staging import raw_customer
 from vs_st_pipeline.domain.codec import try_object
-from vs_st_pipeline.domain.errors import BadAnswer
+from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused
 from vs_st_pipeline.domain.records import MANY, ONE_IN, believed, id_text
+from vs_st_pipeline.domain.single_reads import is_of_one_record
+from vs_st_pipeline.platform.kept_records import Came, KeptTable, as_json, land, next_change, text_of
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.kept_records import Came, KeptTable, as_json, land, next_change, text_of
 from vs_st_pipeline.platform.warehouse.staged_batches import kept_of
-from vs_st_pipeline.platform.warehouse.state import get_state, state_set_at
+from vs_st_pipeline.platform.warehouse.state import get_state, set_state, state_set_at
 from vs_st_pipeline.platform.warehouse.suppression import read_suppressed
 
 T = TypeVar("T")
@@ -39,9 +42,12 @@ Look = Callable[[Callable[[Db], T]], T]
 
 MAPPED: Final = "raw.vinoshipper_mapped"
 PRODUCTS: Final = KeptTable(
-    "raw.vinoshipper_products", shop_rows.PRODUCT, shop_rows.PRODUCT_KEYS, lambda body, _run: shop_rows.product(body)
+    "raw.vinoshipper_feed", shop_rows.PRODUCT, shop_rows.PRODUCT_KEYS, lambda body, _run: shop_rows.product(body)
 )
 _AT_ONCE: Final = 1000
+_OWNERS: Final = "vinoshipper_owners_asked"  # the state: customers of new orders who were asked for by themselves
+_NEW: Final = timedelta(days=3)
+_MOST_OWNERS, _OWNERS_KEPT = 50, 500
 _FEW: Final = 5
 
 
@@ -71,7 +77,39 @@ def read_orders(run: Run, vs: VinoshipperClient) -> int:
     """
     seen = search_orders(run, vs)
     fetch_order_details(run, vs, None)
+    _read_new_owners(run, vs)
     return seen
+
+
+def _read_new_owners(run: Run, vs: VinoshipperClient) -> None:
+    """Read the customers of new orders whom no list has shown yet: with the order, not an hour after it.
+
+    Each is asked for once: of one who is not there, or cannot be read, the next list tells.
+    """
+    with run.open() as db:
+        asked = list(get_state(db, _OWNERS) or [])
+        rows = db.rows(
+            """select distinct customer_id from raw.vinoshipper_orders
+               where customer_id is not null and purchased_on >= ? and detail_status = 200
+                 and customer_id not in (select customer_id from raw.vinoshipper_customers)
+                 and not list_contains(?::bigint[], customer_id) order by 1 limit ?""",
+            [run.today() - _NEW, asked, _MOST_OWNERS],
+        )
+    for (owner,) in rows:
+        if run.over_budget(vs.sent):
+            return
+        asked = [*asked, owner][-_OWNERS_KEPT:]
+        try:
+            text = vs.customer(owner).text
+        except PipelineError as error:
+            if not isinstance(error, Refused) and not is_of_one_record(error):
+                raise
+            text = None
+        if text is not None:
+            landing.land_hinted_customer(run, owner, text)
+        with run.open() as db, db.transaction():
+            db.execute("delete from raw.hints where kind = 'customer' and id = ?", [str(owner)])
+            set_state(db, _OWNERS, asked, run.now())
 
 
 def read_products(run: Run, vs: VinoshipperClient) -> tuple[int, bool]:

@@ -55,7 +55,7 @@ def look(session: AudienceSession) -> None:
         found.append(
             Trouble(
                 "unsubscribes",
-                f"the brake holds {held} unsubscribes: look whether the source is whole, then sync with --allow-unsafe.",
+                f"the brake holds {held} unsubscribes: see whether the source is whole, then sync with --allow-unsafe.",
             )
         )
     told.troubles = found

@@ -143,17 +143,20 @@ ROWS: Final = {
 }
 
 
-def add(db: Db, block: Block, rows: str, told: str, key: str | None, call: str | None, at: object) -> None:
+def add(
+    db: Db, block: Block, rows: str, told: str, key: str | None, call: str | None, at: object, *, carts: bool = True
+) -> None:
     """Add records to the base, inside the caller's transaction; of a customer the cart too.
 
     Args:
         rows: a query with the columns of `ROWS`, without records that the base has.
         told, key, call, at: what told them: see synced.base_*.
+        carts: whether any of these customers has one.
     """
     more = "? as told, ? as told_key, ? as told_call, ?::timestamp as told_at"
     params = [told, key, call, at]
     db.execute(f"insert into {TABLES[block]} by name select {', '.join(COLUMNS[block])}, {more} from ({rows})", params)
-    if block is Block.CUSTOMERS:
+    if block is Block.CUSTOMERS and carts:
         db.execute(
             f"""insert into synced.base_carts by name
                 select customer_id, cart_id, lines, cart_url, cart_digest as digest, {more}

@@ -89,17 +89,14 @@ def store(db: Db, standing: Standing) -> None:
     )  # fmt: skip
 
 
-def count(db: Db, standing: Standing, *, accepted: int = 0, rejected: int = 0, left_out: int = 0) -> None:
-    """Count what became of a part, or of records that go with none."""
-    store(
-        db,
-        replace(
-            standing,
-            accepted=standing.accepted + accepted,
-            rejected=standing.rejected + rejected,
-            left_out=standing.left_out + left_out,
-            parts=standing.parts + bool(accepted or rejected),
-        ),
+def counted(standing: Standing, *, accepted: int = 0, rejected: int = 0, left_out: int = 0) -> Standing:
+    """Return how a block stands with what became of a part, or of records that go with none."""
+    return replace(
+        standing,
+        accepted=standing.accepted + accepted,
+        rejected=standing.rejected + rejected,
+        left_out=standing.left_out + left_out,
+        parts=standing.parts + bool(accepted or rejected),
     )
 
 
@@ -166,7 +163,7 @@ def _end(db: Db, block: Block, now: datetime) -> None:
 
 
 def take_silently(db: Db, block: Block, now: datetime) -> None:
-    """Take what is staged as a block's base without telling it, save of held people, who are told of once they are free.
+    """Take what is staged as a block's base without telling it, save of held people, who are told of once free.
 
     An address whose source says no may have been told as subscribed: it is taken as that, so that one Newsletter
     false goes (5.1.7).

@@ -38,10 +38,6 @@ _BASES: Final = {  # kind of a read -> staged, base, columns of the id
     "orders": ("shop_orders", "base_orders", "order_id"),
 }
 
-_OF_LIST: Final = """ where address not in (
-    select lower(trim(email)) from staged.shop_customers where opted_in and email is not null and gone_at is null)"""
-"""Leaves out whose consent a customer's own record carries: no list of subscribers has to have them."""
-
 
 def ask(session: AudienceSession) -> None:
     """Judge the plan; notes that the complete reads passed where it lets it pass.
@@ -69,15 +65,14 @@ def ask(session: AudienceSession) -> None:
 def _reads(db: Db) -> list[Verdict]:
     """Judge the newest complete read of each kind by the last one that passed."""
     found = []
-    for kind, (staged, base, ids) in _BASES.items():
+    for kind in _BASES:
         newest = db.row(
             "select rows, passed from staged.shop_reads where kind = ? order by ended_at desc, rowid desc limit 1",
             [kind],
         )
         if newest is None or newest[1]:
             continue
-        told = f"(select * from synced.{base}{_OF_LIST if kind == 'subscribers' else ''})"
-        known = _count(db, told)
+        known, same = _still_there(db, kind)
         before = db.value(
             "select rows from staged.shop_reads where kind = ? and passed order by ended_at desc, rowid desc limit 1",
             [kind],
@@ -88,15 +83,22 @@ def _reads(db: Db) -> list[Verdict]:
         if rows * 100 < before * SHRUNK_BELOW:
             says = f"{kind} shrank from {before} to {rows} (less than {SHRUNK_BELOW} %)"
             found.append(Verdict(kind, SHRANK, before - rows, says))
-        elif rows >= before:
-            same = db.value(
-                f"""select count(*) from {told} as told semi join
-                    (select {ids} from staged.{staged} where gone_at is null) using ({ids})"""
-            )
-            if same * 100 < known * SAME_AT_LEAST:
-                says = f"only {same} of the {known} {kind} that were told are in what was read: is this another shop?"
-                found.append(Verdict(kind, OTHER_SHOP, known - same, says))
+        elif rows >= before and same * 100 < known * SAME_AT_LEAST:
+            says = f"only {same} of the {known} {kind} that were told are in what was read: is this another shop?"
+            found.append(Verdict(kind, OTHER_SHOP, known - same, says))
     return found
+
+
+def _still_there(db: Db, kind: str) -> tuple[int, int]:
+    """Return how many of the base's ids could be in a read of a kind, and how many of them are in the newest.
+
+    Of addresses only those could be that stood there once: customers carry consents, too.
+    """
+    staged, base, ids = _BASES[kind]
+    once = f"select {ids} from staged.{staged}"
+    there = f"synced.{base} semi join ({once} where gone_at is null) using ({ids})"
+    known = f"synced.{base} semi join ({once}) using ({ids})" if kind == "subscribers" else f"synced.{base}"
+    return _count(db, known), _count(db, there)
 
 
 def _losses(db: Db) -> list[Verdict]:

@@ -35,7 +35,8 @@ def gap_after(refusals: int) -> timedelta | None:
     """Return how long to wait after so many refusals: not at all after the first, then 1 h doubling to 24 h."""
     if refusals <= 1:
         return None
-    return min(FIRST_GAP * 2 ** min(refusals - 2, 10), LARGEST_GAP)
+    doublings: int = min(refusals - 2, 10)
+    return min(FIRST_GAP * (1 << doublings), LARGEST_GAP)
 
 
 def waits(next_at: datetime | None, now: datetime) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,7 +103,7 @@ def outcome(run: Run, run_id: str) -> list[str]:
     with run.open() as db:
         rows = db.rows(
             """select call, coalesce(event, block), kind, id, len(ids), state from synced.audience_told
-               where run_id = ? and call in ('history', 'late', 'event') order by "at", key""",
+               where run_id = ? and call in ('history', 'late', 'event') order by rowid""",
             [run_id],
         )
     if not rows:
@@ -115,7 +115,7 @@ def outcome(run: Run, run_id: str) -> list[str]:
     return [*lines, *([f"  and {len(rows) - MOST_SHOWN} more"] if len(rows) > MOST_SHOWN else [])]
 
 
-def waiting(run: Run) -> Mapping[str, Any]:
+def waiting(run: Run) -> Record:
     """Return what waits to be told, by what it is (`vs-st inbox`)."""
     found: Record = {"events": 0, "late": 0}
     if not run.file().exists():

@@ -91,12 +91,6 @@ def _count(session: AudienceSession, db: Db) -> None:
         )
     )
     told.late += db.value("select count(*) from planned.audience_news where late")
-    told.noted.update(
-        dict(
-            db.rows(
-                """select word, count(distinct (kind, id)) from planned.audience_notes
-                   where list_contains(?::varchar[], word) group by word order by 1""",
-                [[*map(str, OWN_NOTES)]],
-            )
-        )
-    )
+    # All words of a plan, those of `people` too; set, not added, so that each is counted once.
+    for word, count in db.rows("select word, count(distinct (kind, id)) from planned.audience_notes group by word"):
+        told.noted[word] = count

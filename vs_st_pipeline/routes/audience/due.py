@@ -12,7 +12,7 @@ from vs_st_pipeline.domain.errors import GiveUp
 from vs_st_pipeline.domain.records import LARGEST_GAP
 from vs_st_pipeline.pipeline.once.schedule import SOON
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.audience import blocks
+from vs_st_pipeline.routes.audience import blocks, facts
 from vs_st_pipeline.routes.audience.registration import State
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.words import Noted
@@ -34,8 +34,45 @@ def count(session: AudienceSession, db: Db) -> None:
     told.waiting = (refused, unknown)
     if refused:
         told.noted[Noted.WAITING_RETRY] = refused
-    for word, found in db.rows("select word, count(distinct (kind, id)) from staged.shop_notes group by 1"):
+    for word, found in db.rows(_NOTED):
         told.noted[word] = found
+    told.noted.update(_unknown(session, db))
+
+
+_NOTED: Final = """select word, count(distinct (kind, id)) from (
+    select word, kind, id from staged.shop_notes union all select word, kind, id from planned.audience_notes)
+    group by 1"""
+_UNKNOWN: Final = {
+    Noted.UNKNOWN_PRODUCT: """
+        select 'order', order_id from staged.shop_order_lines as r
+            anti join staged.shop_products as p on p.product_id = r.product_id
+        union select 'cart', cart_id from staged.shop_cart_lines as r
+            anti join staged.shop_products as p on p.product_id = r.product_id
+        union select 'wish', to_json([customer_id, r.product_id])::varchar from staged.shop_wishlists as r
+            anti join staged.shop_products as p on p.product_id = r.product_id where r.gone_at is null""",
+    Noted.UNKNOWN_CUSTOMER: """
+        select 'order', order_id from staged.shop_orders as r
+            anti join staged.shop_customers as c on c.customer_id = r.customer_id where r.customer_id is not null
+        union select 'cart', cart_id from staged.shop_carts as r
+            anti join staged.shop_customers as c on c.customer_id = r.customer_id
+            where r.customer_id is not null and r.gone_at is null
+        union select 'wish', to_json([r.customer_id, product_id])::varchar from staged.shop_wishlists as r
+            anti join staged.shop_customers as c on c.customer_id = r.customer_id where r.gone_at is null""",
+}
+_COUNTED: Final = "unknown_counted"
+
+
+def _unknown(session: AudienceSession, db: Db) -> dict[str, int]:
+    """Count what names a product or a customer that is not there (10); not again where nothing staged has changed."""
+    generation = int(db.value("select generation from staged.shop_generation") or 0)
+    kept = facts.read(db, _COUNTED)
+    if not isinstance(kept, dict) or kept.get("generation") != generation:
+        counts = {str(word): int(db.value(f"select count(*) from ({sql})")) for word, sql in _UNKNOWN.items()}
+        kept = {"generation": generation, "counts": counts}
+        if not session.run.dry_run:
+            facts.keep(db, _COUNTED, kept, session.run.now())
+    found: dict[str, int] = kept["counts"]
+    return found
 
 
 def next_due_at(session: AudienceSession, db: Db) -> datetime:

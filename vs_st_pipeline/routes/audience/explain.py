@@ -170,7 +170,7 @@ def _told(db: Db, kind: Kind, record_id: str, block: Block | None, at: datetime 
            from synced.audience_told
            where "at" <= $until and ((kind = $kind and id = $id)
                  or (ids is not null and list_contains(ids, $id) and (block = $block or kind = $kind)))
-           order by "at", key""",
+           order by "at", rowid""",
         {"kind": str(kind), "id": record_id, "block": str(block), "until": until},
     )
     for one in found:

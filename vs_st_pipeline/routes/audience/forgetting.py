@@ -7,10 +7,13 @@ every sync, and is given up after 7 days. WayMore has no call that deletes: a pe
 
 A shop shows a forgotten person again with every complete read. What is staged of them then is the id, by which they are
 held; `keep_out` takes everything else away in the same run.
+
+It is long because all that the route keeps of people is found and erased in one place.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -144,11 +147,8 @@ def _erase(db: Db, forgotten: Suppressed) -> int:
             "json_extract_string(about, '$.customer_id')", "json_extract_string(data, '$.customer_id')"
         )
         gone += _count(db, f"delete from synced.audience_told where {told}")
-        gone += _count(
-            db,
-            f"""update synced.audience_told set ids = list_filter(ids, lambda one: one not in (from {mail})),
-                    evidence = null where block = 'subscribers' and list_has_any(ids, (select list(id) from {mail}))""",
-        )
+        for block, ids in (("subscribers", addresses), ("customers", customers), ("orders", guests)):
+            gone += _take_out_of_parts(db, block, sorted(ids))
         carts = f"select cart_id from staged.shop_carts where customer_id in (from {theirs})"
         gone += _count(db, f"delete from staged.shop_cart_lines where cart_id in ({carts})")
         gone += _count(db, f"delete from staged.shop_carts where customer_id in (from {theirs})")
@@ -183,6 +183,18 @@ def _known(db: Db, forgotten: Suppressed, kind: str, rows: str) -> set[str]:
         or (email and any(forgotten.knows(EMAIL, one) for one in _spellings(email)))
         or (phone and forgotten.knows(PHONE, phone_name(phone)))
     }
+
+
+def _take_out_of_parts(db: Db, block: str, ids: list[str]) -> int:
+    """Take records out of the parts of the history that the ledger names, with the evidence of a subscription."""
+    return len(
+        db.rows(
+            """update synced.audience_told set ids = list_filter(ids, lambda one: not list_contains($ids, one)),
+                   evidence = null
+               where block = $block and ids is not null and list_has_any(ids, $ids) returning 1""",
+            {"block": block, "ids": ids},
+        )
+    )
 
 
 def _count(db: Db, sql: str) -> int:
@@ -239,9 +251,8 @@ def keep_out(session: AudienceSession) -> None:
             ):
                 columns = _BLANK[table]
                 blank = ", ".join(f"{column} = null" for column in columns)
-                db.execute(
-                    f"update {table} set {blank} where ({whose}) and coalesce({', '.join(f'{c}::varchar' for c in columns)}) is not null"
-                )
+                filled = ", ".join(f"{column}::varchar" for column in columns)
+                db.execute(f"update {table} set {blank} where ({whose}) and coalesce({filled}) is not null")
             db.execute(f"delete from staged.shop_addresses where customer_id in (from {theirs})")
             db.execute(
                 "delete from staged.shop_subscribers where address in "
@@ -325,7 +336,8 @@ def _enter_unsubscribes(run: Run, addresses: Iterable[str]) -> list[str]:
                     and state = 'waiting' and tries = 0"""
         due = db.rows(
             f"""select address, coalesce(email, address), customer_id from synced.base_subscribers
-                where address in (from {batch}) and (maybe or (subscribed and not (told = 'outbox' and address in ({never}))))
+                where address in (from {batch}) and (maybe or (
+                    subscribed and not (told = 'outbox' and address in ({never}))))
                 order by address"""
         )
         waiting = dict(
@@ -357,8 +369,6 @@ NUMBER: Final = "number"  # as `taking` counts
 
 
 def _clock() -> int:
-    import time
-
     return time.time_ns() // 1000
 
 

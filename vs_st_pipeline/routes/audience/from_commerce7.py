@@ -4,6 +4,8 @@ Data flow: products, customers, addresses, carts, orders -> raw.commerce7_* -> t
 
 Which of its keys become which column stands in the connector's `shop_rows`. All lists but the orders' are walked whole
 in each whole sync, for none of them can be asked for what changed; a walk goes on where the last sync has left it.
+
+It is long because a source is all that the route asks of a shop, list by list.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ from vs_st_pipeline.connectors.commerce7.shop_walks import Walked, note_unreadab
 from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Interrupted, PipelineError, Refused
 from vs_st_pipeline.domain.records import prove
+from vs_st_pipeline.platform.kept_records import Came, land_one, text_of
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.kept_records import Came, land_one, text_of
 from vs_st_pipeline.platform.warehouse.state import get_state, set_state
 from vs_st_pipeline.routes.audience import arriving, merging
 from vs_st_pipeline.routes.audience.session import AudienceSession
@@ -64,7 +66,8 @@ class Commerce7Source:
         if only is not None:
             return seen  # hinted records are read one by one, before
         ended: dict[str, Walked] = {}
-        for name in (PRODUCTS, CUSTOMERS, ADDRESSES, CARTS, ORDERS):
+        # Customers after what names them: whoever ordered in between is in the list by then.
+        for name in (PRODUCTS, CARTS, ORDERS, CUSTOMERS, ADDRESSES):
             if any(not _is_of_one_list(error) for error in seen.failed.values()):
                 break  # the system's own trouble: the other lists would fail alike
             try:
@@ -120,7 +123,8 @@ class Commerce7Source:
                 self._carts(session, db, walked[CARTS])
             unreadable = walk_of(db, CARTS).unreadable
             arriving.note(db, Noted.CARTS_UNREADABLE, Kind.CART, [""] if unreadable else [])
-            if walk_of(db, ORDERS).done_at is not None:
+            # An order goes with its customer, whose age and consent are looked at: not before these are known.
+            if walk_of(db, ORDERS).done_at is not None and _ended(walked, CUSTOMERS):
                 self._orders(session, db, walked.get(ORDERS))
 
     def _stage_only(self, session: AudienceSession, records: Collection[tuple[str, str]]) -> None:
@@ -248,7 +252,7 @@ class Commerce7Source:
             if reading.read_one(run, client, own, "hint") is None:
                 return None
             with run.open() as db:
-                return _changed(db, own) != before
+                return bool(_changed(db, own) != before)
         if own == ALL:
             raise KeyError(own)
         name, ask = {Kind.CUSTOMER: (CUSTOMERS, client.customer), Kind.PRODUCT: (PRODUCTS, client.product)}[Kind(kind)]
@@ -261,6 +265,14 @@ class Commerce7Source:
                 return None
             raise
         return land_one(run, kept, Came(own, text_of(kept, body), own if name == CUSTOMERS else None))
+
+    def owner_to_read(self, db: Db, order_id: str) -> str | None:
+        owner: str | None = db.value(
+            f"""select json_extract_string(body, '$.customerId') as owner from {stored.TABLE}
+                where id = ? and owner not in (select id from {BY_NAME[CUSTOMERS].table})""",
+            [order_id],
+        )
+        return owner
 
     def is_known(self, db: Db, kind: str, own: str) -> bool:
         table = (

@@ -75,6 +75,9 @@ class ShopSource:
     def read_one(self, session: AudienceSession, kind: str, own: str) -> bool | None:
         raise KeyError(kind)
 
+    def owner_to_read(self, db: Db, order_id: str) -> str | None:
+        return None
+
     def is_known(self, db: Db, kind: str, own: str) -> bool:
         return True
 

@@ -1,11 +1,13 @@
 """Vinoshipper as a source: everybody's details, all orders, the product feed (audience.md 4.2; routes.md R34).
 
 Data flow: the winery -> raw.vinoshipper_* (or the rows of the route that reads it for all) -> raw.vinoshipper_mapped,
-raw.vinoshipper_products -> temporary tables -> `merging` -> staged.
+raw.vinoshipper_feed -> temporary tables -> `merging` -> staged.
 
 Which of its keys become which column stands in the connector's `shop_rows`. Where route `contacts` is on for the
 merchant, it reads customers and orders for both; here they are looked at for a moment, and without news if they cannot
 be. The feed is read here.
+
+It is long because a source is all that the route asks of a shop, kind by kind.
 """
 
 from __future__ import annotations
@@ -138,12 +140,12 @@ class VinoshipperSource:
             if list(once) != (get_state(db, _READ_ONCE) or []):
                 set_state(db, _READ_ONCE, list(once), run.now())
 
-    def _limits(self, session: AudienceSession, seen: Seen, look: Callable[[Callable[[Db], T]], T]) -> None:
+    def _limits(self, session: AudienceSession, seen: Seen, look: Callable[[Callable[[Db], Any]], Any]) -> None:
         def read(db: Db) -> Any:
             spots = [spot.sentence for spot, _ in read_limitations(db)]
             return spots, newest_unseen(db) is not None, len(read_unreadable(db))
 
-        sentences, cut, unreadable = look(read)  # type: ignore[arg-type]
+        sentences, cut, unreadable = look(read)
         seen.unseen += sentences
         session.told.orders_unseen = cut  # R24: the sync is `partial`
         if unreadable:
@@ -265,8 +267,20 @@ class VinoshipperSource:
                 raise
             return None
         if kind == Kind.CUSTOMER:
-            return landing.land_hinted_customer(run, int(own), text)
-        return landing_orders.land_hinted_order(run, own, text, run.now()).news
+            news = landing.land_hinted_customer(run, int(own), text)
+        else:
+            news = landing_orders.land_hinted_order(run, own, text, run.now()).news
+        with run.open() as db, db.transaction():  # what is not staged is known by its hash: no second read is needed
+            db.execute("delete from raw.hints where kind = ? and id = ?", [kind, own])
+        return news
+
+    def owner_to_read(self, db: Db, order_id: str) -> str | None:
+        owner: str | None = db.value(
+            f"""select cast(customer_id as varchar) as owner from raw.vinoshipper_orders
+                where order_number = ? and owner not in (select id from {MAPPED} where kind = 'customer')""",
+            [order_id],
+        )
+        return owner
 
     def is_known(self, db: Db, kind: str, own: str) -> bool:
         return hinted.is_stored(db, kind, own)

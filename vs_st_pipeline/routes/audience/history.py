@@ -4,6 +4,8 @@ Data flow: staged.shop_* -> pinned ids -> a part in synced.audience_parts -> Way
 
 One part is under way at a time. What an answer says of one is committed together with the next one's entering: one
 commit a part. So wherever the power goes, a part is either not there, or goes again with the same bytes.
+
+It is long because what goes next, and what comes of it, are two halves of one transaction.
 """
 
 from __future__ import annotations
@@ -99,12 +101,16 @@ class _Sender:
     Attributes:
         settle: what the last answer says, to be stored with what comes next.
         opened: the stretch of records that parts are cut from.
+        standing: how far the block under way is; stored with each part.
+        may_be_open: a part may be under way: of an earlier run, or half of one that was refused.
     """
 
     session: AudienceSession
     late: bool
     settle: Settle | None = None
     opened: Window | None = None
+    may_be_open: bool = True
+    standing: blocks.Standing | None = None
     url: str = ""
     uuid: str = ""
     looked_at: set[str] = field(default_factory=set)
@@ -136,6 +142,7 @@ class _Sender:
         if self.settle is not None:
             with self.session.run.open() as db, db.transaction():
                 self._settle(db)
+                self._store_standing(db)
 
     def _settle(self, db: Db) -> None:
         settle, self.settle = self.settle, None
@@ -155,21 +162,27 @@ class _Sender:
                 return part
 
     def _entered(self) -> Part | None:
+        """Store the last answer, and with it the next part's entering: one commit a part."""
         session, over = self.session, self._is_over()
-        with session.run.open() as db:
-            with db.transaction():
-                self._settle(db)
-                if over:
-                    return None
+        with session.run.open() as db, db.transaction():
+            self._settle(db)
+            part = None if over else self._part_to_send(db)
+            self._store_standing(db)
+        return part
+
+    def _part_to_send(self, db: Db) -> Part | None:
+        session = self.session
+        if self.may_be_open:
+            part = parts.open_part(db)
+            if part is not None and self._is_to_be_halved(part):
+                self._halve(db, part, sized=True)
                 part = parts.open_part(db)
-                if part is not None and self._is_to_be_halved(part):
-                    self._halve(db, part, sized=True)
-                    part = parts.open_part(db)
-                if part is not None:
-                    return part
-                if not session.planned or session.refused is not None:
-                    return None  # what is staged is not judged, or not believed
-            return self._new_late(db) if self.late else self._new(db)
+            if part is not None:
+                return part
+        if not session.planned or session.refused is not None:
+            return None  # what is staged is not judged, or not believed
+        self.may_be_open = False
+        return self._new_late(db) if self.late else self._new(db)
 
     def _is_over(self) -> bool:
         session, limit = self.session, self.session.settings.history_slice.total_seconds()
@@ -182,23 +195,32 @@ class _Sender:
         return part.unknown_syncs >= SYNCS_WITHOUT_OUTCOME and len(part.ids) > 1
 
     def _new(self, db: Db) -> Part | None:
-        session = self.session
         while True:
-            with db.transaction():
-                standing = blocks.current(session, db)
+            standing = self.standing
+            if standing is None or not standing.rest:
+                self._store_standing(db)
+                standing = self.standing = blocks.current(self.session, db)
             if standing is None:
                 return None
             opened = self._window(db, standing)
             cut = opened.cut(standing.position, *self._limits(db, standing.block))
-            if cut is None:  # all that is left of this stretch is told to nobody
-                with db.transaction():
-                    moved = replace(standing, position=opened.end)
-                    blocks.count(db, moved, left_out=opened.end - standing.position)
-                continue
-            with db.transaction():
-                part = self._enter(db, opened, cut, is_late=False)
-                blocks.count(db, replace(standing, position=cut.end), left_out=cut.left_out)
-            return part
+            # Without one, all that is left of this stretch is told to nobody.
+            end, out = (opened.end, opened.end - standing.position) if cut is None else (cut.end, cut.left_out)
+            self.standing = blocks.counted(replace(standing, position=end), left_out=out)
+            if cut is not None:
+                return self._enter(db, opened, cut, is_late=False)
+
+    def _count(self, db: Db, block: Block, *, accepted: int = 0, rejected: int = 0, left_out: int = 0) -> None:
+        """Count what became of records; `_store_standing` stores it in the same transaction."""
+        before = self.standing
+        if before is None or before.block is not block:
+            self._store_standing(db)
+            before = blocks.read(db)[block]
+        self.standing = blocks.counted(before, accepted=accepted, rejected=rejected, left_out=left_out)
+
+    def _store_standing(self, db: Db) -> None:
+        if self.standing is not None:
+            blocks.store(db, self.standing)
 
     def _window(self, db: Db, standing: blocks.Standing) -> Window:
         found = self.opened
@@ -225,11 +247,9 @@ class _Sender:
             assert opened is not None
             cut = opened.cut(opened.start, *self._limits(db, batch.block))
             if opened.left_out_ids:
-                with db.transaction():
-                    late.leave_out(db, batch.block, opened.left_out_ids)
+                late.leave_out(db, batch.block, opened.left_out_ids)
             if cut is not None:
-                with db.transaction():
-                    return self._enter(db, opened, cut, is_late=True)
+                return self._enter(db, opened, cut, is_late=True)
         return None
 
     def _enter(self, db: Db, opened: Window, cut: window.Cut, *, is_late: bool) -> Part:
@@ -273,7 +293,8 @@ class _Sender:
                 if part.late:
                     late.settle(db, part.block, list(out))
                 else:
-                    blocks.count(db, blocks.read(db)[part.block], left_out=len(out))
+                    self._count(db, part.block, left_out=len(out))
+                self._store_standing(db)
         return less if less.ids else None
 
     # --- sending and what comes of it -------------------------------------------------------------------------------
@@ -293,8 +314,10 @@ class _Sender:
             self.settle = lambda db: self._accepted(db, part, sent)
             calls.note_accepted(session)
             return
+        self.may_be_open = True
         with session.run.open() as db, db.transaction():
             stop = self._not_accepted(db, part, sent)
+            self._store_standing(db)
         if stop is not None:
             raise stop
 
@@ -314,7 +337,7 @@ class _Sender:
         if part.late:
             late.settle(db, part.block, part.ids)
         else:
-            blocks.count(db, blocks.read(db)[part.block], accepted=len(part.ids))
+            self._count(db, part.block, accepted=len(part.ids))
 
     def _size(self, part: Part) -> int:
         return len(items.with_uuid(part.body, self.uuid))
@@ -333,7 +356,7 @@ class _Sender:
         facts.keep(db, blocks.REFUSALS, refusals, session.run.now())
         if not session.registration.accepted and refusals >= MOST_REFUSALS:
             told.rejected -= blocks.start_over(db)
-            self.opened = None
+            self.opened = self.standing = None
             return BadSettings(REFUSES_EVERYTHING, system=DESTINATION, http_status=sent.answer.http_status)
         if len(part.ids) > 1:
             self._halve(db, part, sized=sent.outcome is Outcome.TOO_LARGE)
@@ -352,7 +375,7 @@ class _Sender:
                     where {bases.IDS[part.block]} in (select id from {ids})"""
             )
         if not part.late:
-            blocks.count(db, blocks.read(db)[part.block], rejected=1)
+            self._count(db, part.block, rejected=1)
         return sent.answer.stop
 
     def _halve(self, db: Db, part: Part, *, sized: bool) -> None:

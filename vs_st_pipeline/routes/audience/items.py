@@ -132,7 +132,7 @@ def total_stock(record: Record) -> float | None:
     options = record.get("options") or ()
     numbers = [option["stock"] for option in options]
     if numbers and None not in numbers:
-        return sum(numbers)
+        return float(sum(numbers))
     found: float | None = record["stock"]
     return found
 

@@ -98,7 +98,8 @@ def without_price(run: Run, db: Db) -> Metric:
     """Measure products of which neither a price is known nor one of an option."""
     rows = """select 'product', product_id from staged.shop_products as p
               where gone_at is null and coalesce(price, 0) = 0 and not exists (
-                  select 1 from staged.shop_options as o where o.product_id = p.product_id and coalesce(o.price, 0) > 0)"""
+                  select 1 from staged.shop_options as o
+                  where o.product_id = p.product_id and coalesce(o.price, 0) > 0)"""
     count = int(db.value(f"select count(*) from ({rows})"))
     of = int(db.value("select count(*) from staged.shop_products where gone_at is null"))
     return Metric(count, of, "", _sampled(db, rows))

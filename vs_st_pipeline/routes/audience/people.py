@@ -133,8 +133,8 @@ def _note_mixed(db: Db) -> None:
 
 # --- holds --------------------------------------------------------------------------------------------------------
 
-# Customers, guests by their order, and addresses that are nobody's. An order of a customer who is not known is a guest's
-# here. Who is gone from a complete read is held like anybody, and not counted.
+# Customers, guests by their order, and addresses that are nobody's. An order of an unknown customer is a guest's here.
+# Who is gone from a complete read is held like anybody, and not counted.
 _PERSONS: Final = """
     create or replace temp table audience_persons as
     select 'customer' as kind, customer_id as id, customer_id, lower(trim(email)) as address,

@@ -101,6 +101,10 @@ class Source(Protocol):
         """
         ...
 
+    def owner_to_read(self, db: Db, order_id: str) -> str | None:
+        """Return the customer of a stored order who was never read, and so is read with it; None: there is none."""
+        ...
+
     def is_known(self, db: Db, kind: str, own: str) -> bool:
         """Say whether a record is stored: ids that nobody knows may be a flood (webhooks-onboarding.md H27)."""
         ...
@@ -111,7 +115,7 @@ class Source(Protocol):
 
 
 _POST_IT: Final = "the source does not show it: let the site post it (section shop)"
-POSTED: Final = dict.fromkeys((Event.WISHLIST_ADD, Event.WISHLIST_DELETE, Event.SEARCH), _POST_IT)
+POSTED: Final[dict[str, str]] = dict.fromkeys((Event.WISHLIST_ADD, Event.WISHLIST_DELETE, Event.SEARCH), _POST_IT)
 """Events that Vinoshipper and Commerce7 have no source for, but posts (4.2)."""
 
 

@@ -55,6 +55,9 @@ class _WithPosts:
     def read_one(self, session: AudienceSession, kind: str, own: str) -> bool | None:
         return self._own.read_one(session, kind, own)
 
+    def owner_to_read(self, db: Db, order_id: str) -> str | None:
+        return self._own.owner_to_read(db, order_id)
+
     def is_known(self, db: Db, kind: str, own: str) -> bool:
         return self._own.is_known(db, kind, own)
 

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from vs_st_pipeline.domain.errors import PipelineError
-from vs_st_pipeline.domain.hints import WHOLE, Hint, Outcome
+from vs_st_pipeline.domain.errors import PipelineError, TryLater
+from vs_st_pipeline.domain.hints import CUSTOMER, ORDER, WHOLE, Hint, Outcome
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline.hinted import MOST_RECORDS, HintDesk, Hinted
@@ -72,6 +72,7 @@ class _Targeted:
 
     def __init__(self, session: AudienceSession, desk: HintDesk) -> None:
         self._session, self._desk, self._run = session, desk, session.run
+        self._owners: set[str] = set()
         self._source = sources_table.source_of(session.run.merchant)
 
     def sync(self, claimed: Sequence[Hint]) -> None:
@@ -87,7 +88,7 @@ class _Targeted:
             session.do(PUSH, stages.unsubscribe_first)
             session.do(READ, self._read, records)
             good = [one for one in records if one.failed is None and not one.gone]
-            session.only = frozenset((one.kind, one.id) for one in good)
+            session.only = frozenset((one.kind, one.id) for one in good) | {(CUSTOMER, one) for one in self._owners}
             session.do(READ, stages.read)
             session.do(STAGED, stages.stage)
             session.do(PLAN, stages.plan)
@@ -131,6 +132,8 @@ class _Targeted:
         for one in list(records):
             try:
                 news = self._source.read_one(session, one.kind, one.id)
+                if news and one.kind == ORDER:
+                    self._read_owner(session, one.id)
             except KeyError:  # it cannot be read by itself
                 self._desk.settle(one.hints, Outcome.HANDED_OVER)
                 records.remove(one)
@@ -140,8 +143,23 @@ class _Targeted:
                 reads.went_wrong(one.id, error)
                 continue
             reads.went_well()
+            session.told.seen[f"{one.kind}s"] += 1
             one.gone = news is None
             self._desk.note_read(one.hints[0], news=bool(news), gone=one.gone)
+
+    def _read_owner(self, session: AudienceSession, order_id: str) -> None:
+        """Read the customer of an order, where nothing is known of them: age and consent are looked at before it goes.
+
+        Where that cannot be, the order waits for a whole sync.
+        """
+        with self._run.open() as db:
+            owner = self._source.owner_to_read(db, order_id)
+        if owner is None:
+            return
+        if not self._desk.may_ask(self._source.system):
+            raise TryLater("the order's customer may not be asked for now; a whole sync reads both")
+        if self._source.read_one(session, CUSTOMER, owner) is not None:
+            self._owners.add(owner)
 
     def _say(self, records: Sequence[_Record], error: PipelineError | None) -> None:
         with self._run.open() as db:

@@ -2,8 +2,8 @@
 
 Data flow: ids in order -> staged.shop_* -> a temporary table (for the base) and rendered items (for the parts).
 
-A part is a hundred records, and to find them among a million costs as much as to find ten thousand. So ten thousand are
-fetched, judged and rendered at once. Nothing staged changes meanwhile: the sync lock is held.
+A part is a hundred records, and to find them among a million costs as much as to find many thousands. So twenty
+thousand are fetched, judged and rendered at once. Nothing staged changes meanwhile: the sync lock is held.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vs_st_pipeline.routes.audience.items import Style
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.words import Block, Kind
 
-RECORDS: Final = 10_000
+RECORDS: Final = 20_000
 KINDS: Final = {
     Block.CUSTOMERS: Kind.CUSTOMER,
     Block.SUBSCRIBERS: Kind.ADDRESS,
@@ -70,7 +70,7 @@ class Window:
 
     Attributes:
         db: where its temporary table is; another one has no such table.
-        known: some of its records are in the base already.
+        known: some of its records are in the base already. carts: some of its customers have one.
         passed_over: ids that are not among the rendered ones, by position.
     """
 
@@ -80,6 +80,7 @@ class Window:
     end: int
     rendered: list[Rendered]
     known: bool
+    carts: bool
     left_out_ids: list[str] = field(default_factory=list)
     _next: int = 0
 
@@ -93,7 +94,8 @@ class Window:
             self._next -= 1
         while self._next < len(self.rendered) and self.rendered[self._next].position < position:
             self._next += 1
-        chosen, size = [], -1
+        chosen: list[Rendered] = []
+        size = -1
         for one in itertools.islice(self.rendered, self._next, self._next + most):
             if chosen and size + 1 + len(one.item) > most_bytes:
                 break
@@ -119,7 +121,7 @@ class Window:
             with db.batch({"id": list(cut.ids)}) as ids:
                 bases.remove(db, self.block, ids)
         stretch = f"select * from {_ROWS} where position >= {int(cut.start)} and position < {int(cut.end)}"
-        bases.add(db, self.block, stretch, "told", key, call, at)
+        bases.add(db, self.block, stretch, "told", key, call, at, carts=self.carts)
 
 
 def open_window(session: AudienceSession, db: Db, block: Block, ids: str, params: Sequence[Any]) -> Window | None:
@@ -148,9 +150,12 @@ def open_window(session: AudienceSession, db: Db, block: Block, ids: str, params
     known = db.value(
         f"select exists(select 1 from {bases.TABLES[block]} as b semi join {_IDS} as i on i.id = b.{column})"
     )
+    carts = block is Block.CUSTOMERS and db.value(f"select exists(select 1 from {_ROWS} where lines is not null)")
     rendered = list(_render(block, db, style_of(session)))
     found = {one.id for one in rendered}
-    return Window(db, block, start, end, rendered, bool(known), [one for one in all_ids if one not in found])
+    return Window(
+        db, block, start, end, rendered, bool(known), bool(carts), [one for one in all_ids if one not in found]
+    )
 
 
 def style_of(session: AudienceSession) -> Style:

@@ -168,11 +168,12 @@ class Tills:
         """Add an order, and its refund where it has one."""
         at = self.ago(sale.days)
         person, buyer = self._buyer(sale)
-        changed: Record = {
+        by_stage: dict[str, Record] = {
             "pending": {"paymentStatus": "Authorized", "orderPaidDate": None},
             "cancelled": {"paymentStatus": "Cancelled"},
             "picked_up": {"orderDeliveryMethod": PICKUP, "shipping": []},
-        }.get(sale.stage, {})
+        }
+        changed = by_stage.get(sale.stage, {})
         if sale.stage in ("shipped", "picked_up"):
             changed["fulfillmentStatus"] = "Fulfilled"
         lines = [self._line(one) for one in sale.lines]

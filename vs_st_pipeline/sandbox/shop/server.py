@@ -79,7 +79,9 @@ class Shop(AccountStandIn):
     def add_record(self, merchant: Merchant, kind: str, fields: Record) -> Record:
         now = stamp(self.clock.now())
         empty: Record = dict.fromkeys(COLUMNS[kind])
-        times: Record = {name: now for name in ("created_at", "updated_at", "added_at", "since") if name in COLUMNS[kind]}
+        times: Record = {
+            name: now for name in ("created_at", "updated_at", "added_at", "since") if name in COLUMNS[kind]
+        }
         row = {**empty, **times, **fields}
         self._put(merchant, kind, row)
         return row

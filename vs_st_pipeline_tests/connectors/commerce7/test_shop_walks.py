@@ -187,7 +187,7 @@ def test_a_row_that_names_nobody_keeps_all(shop: Shop) -> None:
 
 
 def test_what_an_answer_leaves_out_stays_until_it_is_left_out_twice(shop: Shop, clock: Clock) -> None:
-    """R23: absent is no statement; a second absence a quarter of an hour later clears. A birth date is never cleared."""
+    """R23: absent is no statement; a second absence 15 minutes later clears, but never a birth date."""
     shop.walk()
     for key in ("emailMarketingStatus", "birthDate", "lastName"):
         del shop.rows[2][key]

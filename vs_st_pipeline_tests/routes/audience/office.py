@@ -32,7 +32,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.audience import blocks, calls, delivery, history, keys, people, registration
+from vs_st_pipeline.routes.audience import blocks, calls, delivery, history, keys, people, registration, sources_table
 from vs_st_pipeline.routes.audience.registration import Registration, State
 from vs_st_pipeline.routes.audience.report import new_report
 from vs_st_pipeline.routes.audience.session import AudienceSession
@@ -123,7 +123,7 @@ class _Warehouse:
 
 @dataclass
 class Office:
-    """One merchant. at: its clock. held: (kind, id). lacks: blocks that are not read completely. cannot: none at all."""
+    """One merchant. at: its clock. held: (kind, id). lacks: blocks not read completely. cannot: those never had."""
 
     path: Path
     settings: dict[str, Any] = field(default_factory=dict)
@@ -299,7 +299,7 @@ def open_office(monkeypatch: pytest.MonkeyPatch, path: Path, **settings: Any) ->
         can_have=lambda session, block: block not in office.cannot,
         is_complete=lambda session, block: block not in office.lacks,
     )
-    monkeypatch.setattr(blocks.sources_table, "source_of", lambda merchant: source)
+    monkeypatch.setattr(sources_table, "source_of", lambda merchant: source)
 
     def subscribed(session: Any, db: Db, addresses: Collection[str]) -> frozenset[str]:
         yes = {row[0] for row in db.rows("select address from planned.audience_addresses where subscribed")}

@@ -106,7 +106,7 @@ class SourceWorld:
         return session, arrived
 
     def stage(self, **more: Any) -> dict[str, int]:
-        """Read and stage once, with the real `merging`; returns rows by staged table, and how often anything changed."""
+        """Read and stage once, with the real `merging`; return rows by staged table, and the generation."""
         with self.session(**more) as session:
             source = sources_table.source_of(self.merchant)
             session.seen = source.read(session)
@@ -126,7 +126,7 @@ class SourceWorld:
 
     def notes(self) -> set[tuple[str, str, str]]:
         with self.run().open() as db:
-            return {tuple(row) for row in db.rows("select word, kind, id from staged.shop_notes")}  # type: ignore[misc]
+            return {tuple(row) for row in db.rows("select word, kind, id from staged.shop_notes")}
 
     def close(self) -> None:
         self._kept.close()

@@ -19,6 +19,7 @@ def _told(count: int) -> World:
     for i in range(count):
         world.customer(f"c{i}", first_name="Ada", last_name="Vine", email=f"a{i}@example.com", phone=f"+1707555{i:04}")
         world.address(f"a{i}@example.com", customer_id=f"c{i}")
+        world.stage("subscribers", f"a{i}@example.com")
         world.product(f"p{i}", name="Cabernet", price=10, stock=5.0)
         world.order(f"o{i}", customer_id=f"c{i}")
         world.wish(f"c{i}", f"p{i}")
@@ -142,6 +143,18 @@ def test_below_ten_a_percentage_means_nothing(name: str) -> None:
     _, refused, _ = RULES[name]
     world = shop(9)
     refused(world)
+    world.take()
+
+
+def test_a_list_of_subscribers_need_not_have_customers() -> None:
+    """Section 9: of addresses only those count that a read of subscribers had once; customers carry consents, too."""
+    world = shop()
+    for i in range(10):
+        world.stage("subscribers", f"a{i}@example.com", gone_at=world.at if i else None)
+    read(world, "subscribers", 10)
+    with pytest.raises(Unsafe, match="another shop"):
+        world.take()
+    world.cursor.execute("delete from staged.shop_subscribers where gone_at is not null")
     world.take()
 
 

@@ -87,7 +87,7 @@ def test_each_row_says_what_commerce7_says(world: SourceWorld, box: Served, monk
 
 
 def test_products_and_their_options(world: SourceWorld, box: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """4.2: what cannot be bought by anybody is no product; two variants are options; a higher price before is a discount."""
+    """4.2: what cannot be bought by anybody is no product; two variants are options; what cost more before is cut."""
     _, arrived = world.sync(monkeypatch)
     told = arrived.rows["products"]
     shown = {

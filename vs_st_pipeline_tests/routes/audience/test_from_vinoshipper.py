@@ -111,7 +111,8 @@ def test_products_of_the_feed(world: SourceWorld, box: Served, monkeypatch: pyte
     """4.2, 11 `feed`: none for members alone; without a number the stock is unknown."""
     box.control.set_switch("feed", value)
     _, arrived = world.sync(monkeypatch)
-    shelf = box.app.desks[RIVER_BEND].catalog.products
+    app: Any = box.app
+    shelf = app.desks[RIVER_BEND].catalog.products
     shown = {str(own): one for own, one in shelf.items() if one["approved"] and not one.get("member_only")}
     assert arrived.rows["products"].keys() == shown.keys()
     for own, one in shown.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -228,7 +229,7 @@ def test_5_1_5_slices_by_the_real_clock_and_budget(office: Office, monkeypatch: 
         seconds[0] += 200
         return YES
 
-    monkeypatch.setattr(history.time, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
     office.settings["history_slice"] = timedelta(minutes=5)
     office.waymore.says = says
     session = office.sync()
@@ -322,7 +323,7 @@ def test_7_6_a_refused_record_is_tried_again_with_growing_gaps(office: Office) -
 
 
 def test_7_3_unmarked_answers_call_nobody_for_a_while(office: Office) -> None:
-    """7.3: stops at once; again after 1 h doubling to 24 h, or at once when `ack` changes; in between nobody is called."""
+    """7.3: stops at once; again after 1 h doubling to 24 h, or when `ack` changes; in between nobody is called."""
     odd = Answer(Outcome.UNKNOWN, 200, BadAnswer(SAYS_NOTHING), unmarked=True)
     office.waymore.says = lambda said: odd
     tried = []
@@ -355,7 +356,7 @@ def test_7_3_auth_stops(office: Office) -> None:
 
 def test_8_2_evidence_is_on_the_disk_before_a_part_of_subscribers_leaves(office: Office) -> None:
     """8.2, R35: with the part and with the ledger, and as a line in the file before the send."""
-    seen = []
+    seen: list[Any] = []
 
     def says(said: Any) -> Answer:
         if said["data"][0]["name"] == "subscribers":

@@ -74,7 +74,8 @@ WINE: dict[str, Any] = {
     "discount": [],
     "product_options": [],
 }
-ORDER: dict[str, Any] = {"customer_id": "0", "order_details": {"order_id": "o1", "order_status": "new", "total_price": "20.00"},
+ORDER: dict[str, Any] = {"customer_id": "0",
+       "order_details": {"order_id": "o1", "order_status": "new", "total_price": "20.00"},
          "order_products": [{"product_id": "p1", "quantity": "2", "option_id": None}]}  # fmt: skip
 
 

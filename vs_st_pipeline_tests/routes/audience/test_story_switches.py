@@ -26,9 +26,10 @@ VALUES = [(name, value) for name, values in AUDIENCE_SWITCHES["waymore"].items()
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "value"), VALUES, ids=lambda one: str(one))
-def test_a_value_of_a_switch_is_lived_with(scene: Scene, name: str, value: Any) -> None:
+def test_a_value_of_a_switch_is_lived_with(audience_scene: Scene, name: str, value: Any) -> None:
     if name == "endpoints_answer":
         pytest.skip("registering with `discover` has tests of its own")
+    scene = audience_scene
     scene.waymore.set_switch(name, value)
     scene.settings(**NEEDS.get((name, value), {}))
     scene.drop()
@@ -51,8 +52,9 @@ def test_a_value_of_a_switch_is_lived_with(scene: Scene, name: str, value: Any) 
 
 
 @pytest.mark.slow
-def test_records_that_are_refused_hold_up_nobody_else(scene: Scene) -> None:
+def test_records_that_are_refused_hold_up_nobody_else(audience_scene: Scene) -> None:
     """5.1.4: a bad record is found by halving, the block is done without it; put right, it goes as a part."""
+    scene = audience_scene
     bad = ["3", "p2", "o4"]
     scene.waymore.set_switch("reject", bad)
     scene.settings()

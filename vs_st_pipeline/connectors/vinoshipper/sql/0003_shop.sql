@@ -1,6 +1,6 @@
 -- A whole shop: its products, and what a route makes of each customer and order.
 -- No table has a key or an index: whoever writes a row takes the old one away first, in the same transaction.
-create table raw.vinoshipper_products (
+create table raw.vinoshipper_feed (
     id varchar not null, body varchar using compression zstd, sha varchar, kept varchar, mapped varchar,
     read_at timestamp not null, changed bigint not null
 );
