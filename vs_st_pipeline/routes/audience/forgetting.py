@@ -127,13 +127,19 @@ def _is_theirs(found: Identifiers, email: str | None, phone: str | None) -> bool
     )
 
 
-def _erase(db: Db, forgotten: Suppressed) -> int:
-    """Erase whoever is forgotten, inside the caller's transaction; an unsubscribe on its way stays alone."""
+def _erase(db: Db, forgotten: Suppressed, found: Identifiers = NOBODY) -> int:
+    """Erase whoever is forgotten, inside the caller's transaction; an unsubscribe on its way stays alone.
+
+    Args:
+        found: what named them before: by now rows that a column names are gone, and with them what led to the rest.
+    """
     if not forgotten:
         return 0
     customers = _known(db, forgotten, FORGOTTEN_CUSTOMER, _CUSTOMERS)
     guests = _known(db, forgotten, FORGOTTEN_ORDER, "select order_id, email, phone from staged.shop_orders")
-    addresses = {
+    customers |= found.records.get(FORGOTTEN_CUSTOMER, set())
+    guests |= found.records.get(FORGOTTEN_ORDER, set())
+    addresses = found.emails | {
         row[0]
         for table in (*_OF_ADDRESS, "synced.base_customers", "staged.shop_customers")
         for row in db.rows(
@@ -383,7 +389,7 @@ def forget(run: Run, person: Person) -> dict[str, int]:
             for kind in stored.traces.records.keys() | asked.records.keys()
         },
     )
-    erasure.forget(run, names, SYSTEMS, OWN)
+    erasure.forget(run, names, SYSTEMS, OwnTraces(_find, lambda db, known: _erase(db, known, names), _rewrite_file))
     _forget_posts(run)
     with run.sync_lock():
         _settle_last_words(run)
