@@ -19,7 +19,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.commerce7.streams import STORED_CUSTOMER
-from vs_st_pipeline.domain.emails import email_key, is_usable
+from vs_st_pipeline.connectors.shop.names import SHOP
+from vs_st_pipeline.domain.emails import is_usable
 from vs_st_pipeline.pipeline import erasure
 from vs_st_pipeline.pipeline.erasure import OwnTraces
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
@@ -39,13 +40,14 @@ from vs_st_pipeline.platform.warehouse.suppression import (
     read_suppressed,
     suppress,
 )
-from vs_st_pipeline.routes.audience import delivery, facts, items, keys, registration
+from vs_st_pipeline.routes.audience import delivery, facts, items, keys, parts, post_people, registration
 from vs_st_pipeline.routes.audience.assets import TITLE
 from vs_st_pipeline.routes.audience.registration import State
 from vs_st_pipeline.routes.audience.session import SYSTEMS, AudienceSession, open_session
 from vs_st_pipeline.routes.audience.stage_names import STAGES
-from vs_st_pipeline.routes.audience.words import FORGOTTEN_CUSTOMER, FORGOTTEN_ORDER, Event, Kind, Rank
+from vs_st_pipeline.routes.audience.words import BLOCKS, FORGOTTEN_CUSTOMER, FORGOTTEN_ORDER, Block, Event, Kind, Rank
 
+NOBODY: Final = Identifiers()
 LAST_WORDS: Final = "last_words"  # fact: keys of unsubscribes that outlive their person, and since when
 GIVEN_UP_AFTER: Final = timedelta(days=7)
 NOT_TOLD: Final = "not_told"
@@ -82,20 +84,29 @@ def _names_of(person: Person) -> Identifiers | None:
     return None
 
 
-def _spellings(address: str) -> set[str]:
-    key = email_key(address)
-    return {key, key.casefold(), address.strip().casefold(), address.strip().lower()}
+_spellings = post_people.spellings
 
 
 # --- what the names of columns do not tell ----------------------------------------------------------------------------
 
 
-def _find(db: Db, found: Identifiers) -> None:
-    """Add the customers and guests' orders of this person, and the addresses that these have."""
+def _find(db: Db, found: Identifiers, given: Identifiers = NOBODY) -> None:
+    """Add the customers and guests' orders of this person, and the addresses that these have.
+
+    Args:
+        given: what `forget` was asked for; an id of it counts where a customer, or an order of one, has it.
+    """
+    asked = given.records.get(FORGOTTEN_CUSTOMER, set())
     ids = found.of(FORGOTTEN_CUSTOMER)
     ids.update(found.of(STORED_CUSTOMER), found.of(_VINOSHIPPER_CUSTOMER))
+    with db.batch({"customer_id": sorted(asked)}) as batch:
+        rows = db.rows(
+            f"""select customer_id from staged.shop_orders semi join {batch} using (customer_id)
+                union select customer_id from staged.shop_subscribers semi join {batch} using (customer_id)"""
+        )
+        ids.update(row[0] for row in rows)
     for own, email, phone in db.rows(_CUSTOMERS):
-        if own in ids or _is_theirs(found, email, phone):
+        if own in ids or own in asked or _is_theirs(found, email, phone):
             ids.add(own)
             if email and email.strip():
                 found.emails.update(_spellings(email))
@@ -116,13 +127,19 @@ def _is_theirs(found: Identifiers, email: str | None, phone: str | None) -> bool
     )
 
 
-def _erase(db: Db, forgotten: Suppressed) -> int:
-    """Erase whoever is forgotten, inside the caller's transaction; an unsubscribe on its way stays alone."""
+def _erase(db: Db, forgotten: Suppressed, found: Identifiers = NOBODY) -> int:
+    """Erase whoever is forgotten, inside the caller's transaction; an unsubscribe on its way stays alone.
+
+    Args:
+        found: what named them before: by now rows that a column names are gone, and with them what led to the rest.
+    """
     if not forgotten:
         return 0
     customers = _known(db, forgotten, FORGOTTEN_CUSTOMER, _CUSTOMERS)
     guests = _known(db, forgotten, FORGOTTEN_ORDER, "select order_id, email, phone from staged.shop_orders")
-    addresses = {
+    customers |= found.records.get(FORGOTTEN_CUSTOMER, set())
+    guests |= found.records.get(FORGOTTEN_ORDER, set())
+    addresses = found.emails | {
         row[0]
         for table in (*_OF_ADDRESS, "synced.base_customers", "staged.shop_customers")
         for row in db.rows(
@@ -149,6 +166,9 @@ def _erase(db: Db, forgotten: Suppressed) -> int:
         gone += _count(db, f"delete from synced.audience_told where {told}")
         for block, ids in (("subscribers", addresses), ("customers", customers), ("orders", guests)):
             gone += _take_out_of_parts(db, block, sorted(ids))
+        for block, ids in zip(BLOCKS, (customers, addresses, set[str](), customers, guests), strict=True):
+            if ids:
+                gone += _take_out_of_history(db, block, ids)
         carts = f"select cart_id from staged.shop_carts where customer_id in (from {theirs})"
         gone += _count(db, f"delete from staged.shop_cart_lines where cart_id in ({carts})")
         gone += _count(db, f"delete from staged.shop_carts where customer_id in (from {theirs})")
@@ -160,13 +180,24 @@ def _erase(db: Db, forgotten: Suppressed) -> int:
             gone += _count(db, f"delete from {table} where address in (from {mail})")
         for table in (
             *("planned.audience_held", "planned.audience_news", "planned.audience_moves", "planned.audience_notes"),
-            *("staged.shop_notes", "staged.shop_passed_on", "synced.audience_was_held"),
+            *("staged.shop_notes", "staged.shop_passed_on", "staged.unusable", "synced.audience_was_held"),
         ):
+            # Notes are also of a drop's tables, whose names are the words in the plural.
             gone += _count(
                 db,
-                f"""delete from {table} where (kind in ('customer', 'cart') and id in (from {theirs}))
-                    or (kind = 'order' and id in (from {orders})) or (kind = 'subscriber' and id in (from {mail}))""",
+                f"""delete from {table} where id in (from {mail})
+                    or (kind in ('customer', 'customers', 'cart', 'address', 'addresses') and id in (from {theirs}))
+                    or (kind in ('order', 'orders', 'order_line', 'order_lines') and id in (from {orders}))
+                    or (kind in ('wish', 'wishlists') and (id in (from {theirs}) or (json_valid(id)
+                        and json_extract_string(case when json_valid(id) then id end, '$[0]') in (from {theirs}))))""",
             )
+        for table, said in (("staged.shop_passed_on", "value"), ("planned.audience_news", "about")):
+            gone += _count(
+                db,
+                f"""delete from {table} where json_extract_string({said}, '$.customer_id') in (from {theirs})
+                    or json_extract_string({said}, '$.email') in (from {mail})""",
+            )
+        gone += post_people.erase(db, forgotten)
         gone += _count(
             db,
             f"""delete from synced.audience_late where (block in ('customers', 'wishlist') and id in (from {theirs}))
@@ -197,6 +228,32 @@ def _take_out_of_parts(db: Db, block: str, ids: list[str]) -> int:
     )
 
 
+def _take_out_of_history(db: Db, block: Block, ids: set[str]) -> int:
+    """Take records out of the parts under way, and out of what a block has pinned, whose places stay.
+
+    Nobody would know in the next sync that they are to be taken out: nothing that is staged names them any more.
+    """
+    gone = 0
+    for part in parts.all_open(db):
+        out = ids.intersection(part.ids) if part.block is block else set[str]()
+        if not out:
+            continue
+        less = parts.without(part, out, block_names=items.block_names_of(part.body))
+        gone += len(out)
+        if less.ids:
+            parts.store_again(db, less)
+        else:
+            parts.remove(db, part)
+        if not part.late:
+            db.execute(
+                "update synced.audience_blocks set left_out = left_out + ? where block = ?", [len(out), str(block)]
+            )
+    with db.batch({"id": sorted(ids)}) as batch:
+        return gone + _count(
+            db, f"update synced.audience_pins set id = '' where block = '{block}' and id in (from {batch})"
+        )
+
+
 def _count(db: Db, sql: str) -> int:
     return len(db.rows(f"{sql} returning 1"))
 
@@ -220,6 +277,13 @@ def _rewrite_file(run: Run, forgotten: Suppressed) -> None:
 
 
 OWN: Final = OwnTraces(_find, _erase, _rewrite_file)
+
+
+def _traces_of(run: Run, person: Person) -> erasure.Stored:
+    """Return all that is stored of a person: by an id, too, which no system of the generic shop knows."""
+    given = _names_of(person) or Identifiers()
+    own = OwnTraces(lambda db, found: _find(db, found, given), _erase, _rewrite_file)
+    return erasure.find(run, given, SYSTEMS, own)
 
 
 # --- in every run -----------------------------------------------------------------------------------------------------
@@ -301,7 +365,7 @@ def _counted(run: Run, stored: erasure.Stored) -> dict[str, int]:
 
 def find(run: Run, person: Person) -> dict[str, int]:
     """Count what is stored of a person; nothing is changed."""
-    return _counted(run, erasure.find(run, _names_of(person) or Identifiers(), SYSTEMS, OWN))
+    return _counted(run, _traces_of(run, person))
 
 
 def forget(run: Run, person: Person) -> dict[str, int]:
@@ -310,14 +374,23 @@ def forget(run: Run, person: Person) -> dict[str, int]:
     Returns:
         What was stored; `not_told`: unsubscribes that WayMore did not take, which later syncs try.
     """
-    stored = erasure.find(run, _names_of(person) or Identifiers(), SYSTEMS, OWN)
+    stored = _traces_of(run, person)
     counts = _counted(run, stored)
     entered = _enter_unsubscribes(run, stored.traces.emails)
     failpoint("last words")
     if entered:
         _send(run)
-    names = Identifiers(stored.traces.phones, stored.traces.emails, stored.traces.records)
-    erasure.forget(run, names, SYSTEMS, OWN)
+    asked = _names_of(person) or Identifiers()
+    names = Identifiers(
+        stored.traces.phones | asked.phones,
+        stored.traces.emails | asked.emails,
+        {
+            kind: stored.traces.records.get(kind, set()) | asked.records.get(kind, set())
+            for kind in stored.traces.records.keys() | asked.records.keys()
+        },
+    )
+    erasure.forget(run, names, SYSTEMS, OwnTraces(_find, lambda db, known: _erase(db, known, names), _rewrite_file))
+    _forget_posts(run)
     with run.sync_lock():
         _settle_last_words(run)
         with run.open() as db:
@@ -365,6 +438,15 @@ def _enter_unsubscribes(run: Run, addresses: Iterable[str]) -> list[str]:
     return entered
 
 
+def _forget_posts(run: Run) -> None:
+    """Delete what the inbox keeps of the person: a shop's posts lie there whole."""
+    if run.inbox is None:
+        return
+    with run.open() as db:
+        forgotten = read_suppressed(db)
+    run.inbox.forget_kept(run.merchant.id, SHOP, lambda kept: post_people.names(forgotten, kept.get("post")))
+
+
 NUMBER: Final = "number"  # as `taking` counts
 
 
@@ -395,7 +477,7 @@ def _send(run: Run) -> None:
 
 def there(run: Run, person: Person) -> list[str]:
     """Say under which ids WayMore has the person: somebody asks it to erase them there."""
-    traces = erasure.find(run, _names_of(person) or Identifiers(), SYSTEMS, OWN).traces
+    traces = _traces_of(run, person).traces
     with run.open() as db, db.batch({"id": sorted(traces.of(FORGOTTEN_CUSTOMER))}) as batch:
         told = [
             row[0]

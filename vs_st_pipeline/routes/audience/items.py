@@ -74,7 +74,14 @@ def items_of(body_without: bytes) -> list[msgspec.Raw]:
     return msgspec.json.decode(body_without, type=_Part).data[0].object
 
 
+def block_names_of(body_without: bytes) -> str:
+    """Return how the block of a part's body is named, as the setting `block_names` says it."""
+    name = msgspec.json.decode(body_without, type=_Part).data[0].name
+    return "capitalised" if name in CAPITALISED.values() else "lower"
+
+
 class _Block(msgspec.Struct):
+    name: str
     object: list[msgspec.Raw]
 
 

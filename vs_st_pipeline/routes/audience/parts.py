@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import bases, items, keys
@@ -52,14 +53,22 @@ class Part:
         return LATE if self.late else HISTORY
 
 
+_READ = """select number, key, block, late, ids, body, evidence, tries, unknown_syncs, state, run_id, sized
+           from synced.audience_parts order by number"""
+
+
 def open_part(db: Db) -> Part | None:
     """Return the part that goes next of those that are under way, None where there is none."""
-    row = db.row(
-        """select number, key, block, late, ids, body, evidence, tries, unknown_syncs, state, run_id, sized
-           from synced.audience_parts order by number limit 1"""
-    )
-    if row is None:
-        return None
+    row = db.row(f"{_READ} limit 1")
+    return None if row is None else _part(row)
+
+
+def all_open(db: Db) -> list[Part]:
+    """Return all parts under way: the one that goes next, and what it was halved into."""
+    return [_part(row) for row in db.rows(_READ)]
+
+
+def _part(row: Sequence[Any]) -> Part:
     number, key, block, late, ids, body, evidence, *rest = row
     return Part(
         number, key, Block(block), late, tuple(ids), body.encode(), json.loads(evidence) if evidence else {}, *rest

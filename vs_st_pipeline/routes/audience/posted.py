@@ -211,7 +211,7 @@ def _order(batch: _Batch, post: Post, known: Record, reader: Reader) -> str:
     before = known.row.get("status")
     post_data.order(reader, post.data, known, post.at)
     if before is not None and known.row["status"] != before:
-        _pass_status(batch, post, known)
+        _pass_status(batch, post, known, before)
     return APPLIED
 
 
@@ -219,14 +219,15 @@ def _status(batch: _Batch, post: Post, known: Record, reader: Reader) -> str:
     said = reader.text(post.data.get("order_status"))
     if said is None:
         return UNUSABLE
-    if said != known.row["status"]:
+    before = known.row["status"]
+    if said != before:
         known.row["status"] = said
-        _pass_status(batch, post, known)
+        _pass_status(batch, post, known, before)
     return APPLIED
 
 
-def _pass_status(batch: _Batch, post: Post, known: Record) -> None:
-    value = {"status": known.row["status"]}
+def _pass_status(batch: _Batch, post: Post, known: Record, before: str) -> None:
+    value = {"status": known.row["status"], "before": before}
     batch.passed.append((Event.ORDER_STATUS_UPDATE, Kind.ORDER, known.row["order_id"], value, post.at))
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.state import is_due, set_state
+from vs_st_pipeline.routes.audience import from_shop
 
 EVERY, STATE = timedelta(days=1), "audience retention"
 KEPT: Final = timedelta(days=7 * 365)
@@ -38,5 +39,6 @@ def prune(run: Run) -> int:
                         [run.now() - run.merchant.keep_raw_bodies],
                     )
                 )
+            from_shop.prune(run, db)
             set_state(db, STATE, True, run.now())
     return reduced
