@@ -2,7 +2,8 @@
 
 Data flow: staged.shop_customers, shop_subscribers, shop_orders -> planned.audience_addresses, planned.audience_held.
 
-One row per address, one reason per person, worked out in SQL over sets: a million people cost no memory.
+One row per address, one reason per person, worked out in SQL over sets, a share of the addresses at a time: a million
+people cost no more memory than a quarter of them.
 
 An address is subscribed where a record says yes and none says no. A post that says no stands until a signed yes, or a
 record that went from no to yes, came after it; a signed yes that is newer than all records wins over them. Consent that
@@ -30,6 +31,9 @@ from vs_st_pipeline.routes.audience.sources import source_name
 from vs_st_pipeline.routes.audience.words import FORGOTTEN_CUSTOMER, FORGOTTEN_ORDER, Held, Kind, Noted
 
 BATCH: Final = 10_000
+_SHARE: Final = (
+    250_000  # records judged at once: texts in a group's state can neither be put on disk nor are they counted
+)
 OWN_NOTES: Final = (Noted.MIXED_CONSENT,)
 HOLDS_IN_TURN: Final = tuple(Held)
 """A person is held once, by the first of these that fits (8.4)."""
@@ -52,10 +56,12 @@ _SAYS: Final = """
     select lower(trim(email)) as address, email, customer_id, null::varchar as subscriber_id, opted_in as yes,
         opted_at as since, opted_changed_at as changed_at, evidence, seen_at, lacked_at, 'customers' as kind
     from staged.shop_customers where gone_at is null and nullif(trim(email), '') is not null
+        and hash(lower(trim(email))) % $shares = $share
     union all
     select address, coalesce(email, address), customer_id, subscriber_id, subscribed, since, changed_at, evidence,
         seen_at, lacked_at, 'subscribers'
     from staged.shop_subscribers where gone_at is null and subscribed is not null
+        and hash(address) % $shares = $share
 """
 
 # `believed`: what the newest post says, where it counts: false always, true if it is signed (4.4).
@@ -79,7 +85,8 @@ _ADDRESSES: Final = f"""
         select address, email, customer_id, subscriber_id, posted as believed, posted_since as at_,
             posted_evidence as evidence
         from staged.shop_subscribers
-        where not posted or (posted and gone_at is null and posted_signed and posted_evidence is not null)
+        where (not posted or (posted and gone_at is null and posted_signed and posted_evidence is not null))
+            and hash(address) % $shares = $share
     ),
     both_ as (
         select coalesce(records.address, posts.address) as address,
@@ -116,8 +123,16 @@ _ADDRESSES: Final = f"""
 
 def _judge_addresses(db: Db) -> None:
     db.execute("delete from planned.audience_addresses")
-    db.execute(f"""insert into planned.audience_addresses (address, email, subscriber_id, customer_id, subscribed, says,
-                       since, evidence, mixed, own_at, seen_at, lacked_at) {_ADDRESSES}""")
+    rows = db.value(
+        "select (select count(*) from staged.shop_customers) + (select count(*) from staged.shop_subscribers)"
+    )
+    shares = 1 + int(rows) // _SHARE
+    for share in range(shares):
+        db.execute(
+            f"""insert into planned.audience_addresses (address, email, subscriber_id, customer_id, subscribed, says,
+                    since, evidence, mixed, own_at, seen_at, lacked_at) {_ADDRESSES}""",
+            {"shares": shares, "share": share},
+        )
 
 
 def _note_mixed(db: Db) -> None:
