@@ -39,7 +39,7 @@ from vs_st_pipeline.platform.warehouse.suppression import (
     read_suppressed,
     suppress,
 )
-from vs_st_pipeline.routes.audience import delivery, facts, items, keys, registration
+from vs_st_pipeline.routes.audience import delivery, facts, items, keys, people, registration
 from vs_st_pipeline.routes.audience.assets import TITLE
 from vs_st_pipeline.routes.audience.registration import State
 from vs_st_pipeline.routes.audience.session import SYSTEMS, AudienceSession, open_session
@@ -120,6 +120,7 @@ def _erase(db: Db, forgotten: Suppressed) -> int:
     """Erase whoever is forgotten, inside the caller's transaction; an unsubscribe on its way stays alone."""
     if not forgotten:
         return 0
+    people.judge_anew(db)
     customers = _known(db, forgotten, FORGOTTEN_CUSTOMER, _CUSTOMERS)
     guests = _known(db, forgotten, FORGOTTEN_ORDER, "select order_id, email, phone from staged.shop_orders")
     addresses = {
@@ -241,6 +242,7 @@ def keep_out(session: AudienceSession) -> None:
         customers = sorted(row[1] for row in held if row[0] == Kind.CUSTOMER)
         orders = sorted(row[1] for row in held if row[0] == Kind.ORDER)
         with db.transaction(), db.batch({"id": customers}) as theirs, db.batch({"id": orders}) as guests:
+            people.judge_anew(db)
             known = read_suppressed(db)
             named = [*((FORGOTTEN_CUSTOMER, one) for one in customers), *((FORGOTTEN_ORDER, one) for one in orders)]
             suppress(db, [name for name in named if not known.knows(*name)], session.run.now())

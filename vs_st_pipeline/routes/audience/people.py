@@ -12,6 +12,7 @@ nothing proves is none.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection
 from typing import Final
@@ -25,12 +26,15 @@ from vs_st_pipeline.platform.warehouse.suppression import (
     email_name,
     phone_name,
     read_suppressed,
+    suppressed_hashes,
 )
+from vs_st_pipeline.routes.audience import facts
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.sources import source_name
 from vs_st_pipeline.routes.audience.words import FORGOTTEN_CUSTOMER, FORGOTTEN_ORDER, Held, Kind, Noted
 
 BATCH: Final = 10_000
+_JUDGED: Final = "judged"  # fact: of what people were judged last
 _SHARE: Final = (
     250_000  # records judged at once: texts in a group's state can neither be put on disk nor are they counted
 )
@@ -40,13 +44,38 @@ HOLDS_IN_TURN: Final = tuple(Held)
 
 
 def judge(session: AudienceSession) -> None:
-    """Make `planned.audience_addresses` and `planned.audience_held` anew, and count them in the report."""
+    """Make `planned.audience_addresses` and `planned.audience_held` anew, and count them in the report.
+
+    Where all that they depend on is as it was, they stand as they are.
+    """
     with session.run.open() as db, db.transaction():
-        _judge_addresses(db)
-        _judge_holds(session, db)
-        _note_mixed(db)
+        by = _made_of(session, db)
+        if facts.read(db, _JUDGED) != by:
+            _judge_addresses(db)
+            _judge_holds(session, db)
+            _note_mixed(db)
+            facts.keep(db, _JUDGED, by, session.run.now())
         held = db.rows("select reason, count(*) from planned.audience_held where counted group by 1")
     session.told.held = Counter(dict(held))
+
+
+def judge_anew(db: Db) -> None:
+    """Have the next plan judge everybody anew: what it judged was changed apart from `staged.shop_generation`."""
+    facts.drop(db, _JUDGED)
+
+
+def _made_of(session: AudienceSession, db: Db) -> str:
+    """Return a hash of all that the judgment of people depends on: what is staged, rules, settings, day, forgotten."""
+    settings, source = session.settings, source_name(session.run.merchant)
+    told = (
+        db.value("select max(generation) from staged.shop_generation"),
+        (_ADDRESSES, _PERSONS, _HOLDS, _ADDRESS_HOLDS, HOLDS_IN_TURN),
+        (source, settings.least_age(source), settings.require_age_evidence, settings.people),
+        None if settings.only is None else sorted(settings.only),
+        session.run.today(),
+        sorted(suppressed_hashes(db)),
+    )
+    return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
 
 
 # --- addresses ----------------------------------------------------------------------------------------------------
