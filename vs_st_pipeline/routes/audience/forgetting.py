@@ -40,7 +40,7 @@ from vs_st_pipeline.platform.warehouse.suppression import (
     read_suppressed,
     suppress,
 )
-from vs_st_pipeline.routes.audience import delivery, facts, items, keys, parts, post_people, registration
+from vs_st_pipeline.routes.audience import delivery, facts, items, keys, parts, people, post_people, registration
 from vs_st_pipeline.routes.audience.assets import TITLE
 from vs_st_pipeline.routes.audience.registration import State
 from vs_st_pipeline.routes.audience.session import SYSTEMS, AudienceSession, open_session
@@ -135,6 +135,7 @@ def _erase(db: Db, forgotten: Suppressed, found: Identifiers = NOBODY) -> int:
     """
     if not forgotten:
         return 0
+    people.judge_anew(db)
     customers = _known(db, forgotten, FORGOTTEN_CUSTOMER, _CUSTOMERS)
     guests = _known(db, forgotten, FORGOTTEN_ORDER, "select order_id, email, phone from staged.shop_orders")
     customers |= found.records.get(FORGOTTEN_CUSTOMER, set())
@@ -305,6 +306,7 @@ def keep_out(session: AudienceSession) -> None:
         customers = sorted(row[1] for row in held if row[0] == Kind.CUSTOMER)
         orders = sorted(row[1] for row in held if row[0] == Kind.ORDER)
         with db.transaction(), db.batch({"id": customers}) as theirs, db.batch({"id": orders}) as guests:
+            people.judge_anew(db)
             known = read_suppressed(db)
             named = [*((FORGOTTEN_CUSTOMER, one) for one in customers), *((FORGOTTEN_ORDER, one) for one in orders)]
             suppress(db, [name for name in named if not known.knows(*name)], session.run.now())

@@ -103,6 +103,8 @@ class _Sender:
         opened: the stretch of records that parts are cut from.
         standing: how far the block under way is; stored with each part.
         may_be_open: a part may be under way: of an earlier run, or half of one that was refused.
+        settled: the key of the part that was accepted and still stands in the outbox, while a transaction lasts: the
+            next one takes its row.
     """
 
     session: AudienceSession
@@ -110,6 +112,7 @@ class _Sender:
     settle: Settle | None = None
     opened: Window | None = None
     may_be_open: bool = True
+    settled: str | None = None
     standing: blocks.Standing | None = None
     url: str = ""
     uuid: str = ""
@@ -142,12 +145,19 @@ class _Sender:
         if self.settle is not None:
             with self.session.run.open() as db, db.transaction():
                 self._settle(db)
+                self._leave_outbox(db)
                 self._store_standing(db)
 
     def _settle(self, db: Db) -> None:
-        settle, self.settle = self.settle, None
+        settle, self.settle, self.settled = self.settle, None, None
         if settle is not None:
             settle(db)
+
+    def _leave_outbox(self, db: Db) -> None:
+        """Take the part that was accepted out of the outbox, if no other has taken its row."""
+        settled, self.settled = self.settled, None
+        if settled is not None:
+            parts.remove(db, settled)
 
     # --- what goes next -------------------------------------------------------------------------------------------
 
@@ -167,12 +177,14 @@ class _Sender:
         with session.run.open() as db, db.transaction():
             self._settle(db)
             part = None if over else self._part_to_send(db)
+            self._leave_outbox(db)
             self._store_standing(db)
         return part
 
     def _part_to_send(self, db: Db) -> Part | None:
         session = self.session
         if self.may_be_open:
+            self._leave_outbox(db)
             part = parts.open_part(db)
             if part is not None and self._is_to_be_halved(part):
                 self._halve(db, part, sized=True)
@@ -259,7 +271,8 @@ class _Sender:
             db, opened.block, cut.ids, body, session.run.now(), session.run.run_id, late=is_late, evidence=cut.evidence
         )
         opened.move_base(db, cut, part.key, part.call, session.run.now())
-        parts.enter(db, part)
+        settled, self.settled = self.settled, None
+        parts.enter(db, part, settled=settled)
         return part
 
     def _limits(self, db: Db, block: Block) -> tuple[int, int]:
@@ -289,7 +302,7 @@ class _Sender:
                 if less.ids:
                     parts.store_again(db, less)
                 else:
-                    parts.remove(db, part)
+                    parts.remove(db, part.key)
                 if part.late:
                     late.settle(db, part.block, list(out))
                 else:
@@ -327,7 +340,7 @@ class _Sender:
             db, part, parts.ACCEPTED, tries=sent.tries, http_status=sent.answer.http_status, at=run.now(),
             run_id=run.run_id,
         )  # fmt: skip
-        parts.remove(db, part)
+        self.settled = part.key
         calls.remember(self.session, db, sent, part.call)
         blocks.forget_refusals(db)
         if part.sized:
@@ -367,7 +380,7 @@ class _Sender:
             db, part, parts.REJECTED, tries=sent.tries, http_status=sent.answer.http_status, at=now,
             run_id=session.run.run_id,
         )  # fmt: skip
-        parts.remove(db, part)
+        parts.remove(db, part.key)
         late.refuse(db, part.block, part.ids[0], sent.answer.http_status, now, session.run.run_id)
         with db.batch({"id": list(part.ids)}) as ids:
             db.execute(

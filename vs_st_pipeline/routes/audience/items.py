@@ -6,7 +6,7 @@ a wishlist's is `customer_id` and `product_ids`, a subscriber's a row of planned
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
 from typing import Any, Final
@@ -45,6 +45,11 @@ class Style:
 def item(block: Block, record: Record, style: Style) -> dict[str, Any]:
     """Return one item of a block (5.3). A customer's `lines` are those of the cart, if any."""
     return _ITEMS[block](record, style)
+
+
+def maker(block: Block) -> Callable[[Record, Style], dict[str, Any]]:
+    """Return what makes a block's items, for many of them."""
+    return _ITEMS[block]
 
 
 def body(block: Block, items: Sequence[Any], *, block_names: str) -> bytes:

@@ -53,17 +53,22 @@ class Incoming:
 
 @dataclass(slots=True)
 class Merged:
-    """What a merge did."""
+    """What a merge did.
+
+    Attributes:
+        written: rows that stand otherwise than before, those included of which no event tells.
+    """
 
     came: int = 0
     changed: int = 0
     gone: int = 0
+    written: int = field(default=0, compare=False)
 
 
 def merge(session: AudienceSession, db: Db, incoming: Incoming) -> Merged:
     """Merge, inside the caller's transaction; unusable rows and notes (10) go into staged.unusable, staged.shop_notes.
 
-    Moves `staged.shop_generation` where anything changed, and adds a row to `staged.shop_reads` of a complete read.
+    Moves `staged.shop_generation` where anything was written, and adds a row to `staged.shop_reads` of a complete read.
     """
     return _Merge(session, db, incoming).run()
 
@@ -99,7 +104,7 @@ class _Merge:
                        select ?, ?, count(*), ?, ? from merge_keys""",
                     [self.incoming.kind, self.incoming.ended_at or self.now, self.run_id, self.incoming.written_at],
                 )
-            if done.came or done.changed or done.gone:
+            if done.written or done.gone:
                 self.db.execute("update staged.shop_generation set generation = generation + 1")
             return done
 
@@ -330,7 +335,7 @@ class _Merge:
             if stood:
                 self.db.execute(f"delete from staged.{name} where {among}")
             self.db.execute(f"insert into staged.{name} by name select * from merge_{name} where {among}")
-        return Merged(came, changed)
+        return Merged(came, changed, written=rows)
 
     def _gone(self) -> int:
         """Note who is in a complete read no more, but for what a newer post or read brought."""

@@ -22,6 +22,7 @@ from vs_st_pipeline.routes.audience.words import Block
 WAITING, UNKNOWN = "waiting", "unknown"
 ACCEPTED, REJECTED = "accepted", "rejected"
 HISTORY, LATE = "history", "late"
+_NEWEST = "audience_parts_newest"  # a part a hundred records: asked once, not for each
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,28 +89,41 @@ def new_part(
     sized: bool = False,
 ) -> Part:
     """Make a part with a number and a key of its own; `enter` stores it."""
-    newest = int(db.value("select coalesce(max(number), 0) from synced.audience_parts"))
+    newest = db.cached(_NEWEST, lambda: [int(db.value("select coalesce(max(number), 0) from synced.audience_parts"))])
     # By the real clock, so that no key comes again where an older copy of the file was put back.
-    number = max(newest + 1, time.time_ns() // 1000)
+    number = newest[0] = max(newest[0] + 1, time.time_ns() // 1000)
     key = keys.key_of(keys.salt_of(db, now), "part", block, number)
     return Part(number, key, block, late, tuple(ids), body, dict(evidence or {}), run_id=run_id, sized=sized)
 
 
-def enter(db: Db, part: Part) -> None:
-    """Store a part, inside the transaction that moves the base of its records."""
-    db.execute(
-        """insert into synced.audience_parts (number, key, block, late, ids, body, evidence, state, run_id, sized)
-           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        [
-            part.number, part.key, part.block, part.late, list(part.ids), part.body.decode(),
-            json.dumps(part.evidence) if part.evidence else None, WAITING, part.run_id, part.sized,
-        ],
-    )  # fmt: skip
+def enter(db: Db, part: Part, *, settled: str | None = None) -> None:
+    """Store a part, inside the transaction that moves the base of its records.
+
+    Args:
+        settled: the key of a part that leaves the outbox with the same transaction: one statement does both.
+    """
+    row = [
+        part.number, part.key, part.block, part.late, list(part.ids), part.body.decode(),
+        json.dumps(part.evidence) if part.evidence else None, WAITING, part.run_id, part.sized,
+    ]  # fmt: skip
+    if settled is None:
+        db.execute(
+            """insert into synced.audience_parts (number, key, block, late, ids, body, evidence, state, run_id, sized)
+               values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            row,
+        )
+    else:
+        db.execute(
+            """update synced.audience_parts set number = ?, key = ?, block = ?, late = ?, ids = ?, body = ?,
+                   evidence = ?, state = ?, run_id = ?, sized = ?, tries = 0, unknown_syncs = 0
+               where key = ?""",
+            [*row, settled],
+        )
 
 
-def remove(db: Db, part: Part) -> None:
+def remove(db: Db, key: str) -> None:
     """Take a part out of the outbox, inside the caller's transaction."""
-    db.execute("delete from synced.audience_parts where key = ?", [part.key])
+    db.execute("delete from synced.audience_parts where key = ?", [key])
 
 
 def tell(db: Db, part: Part, state: str, *, tries: int, http_status: int | None, at: datetime, run_id: str) -> None:
@@ -135,7 +149,7 @@ def note_unknown(db: Db, part: Part, tries: int, *, silent: bool) -> None:
 
 def halve(db: Db, part: Part, now: datetime, *, sized: bool, block_names: str) -> None:
     """Put two halves in the place of a part; the base of their records stays, under their keys."""
-    remove(db, part)
+    remove(db, part.key)
     raws = items.items_of(part.body)
     middle = (len(part.ids) + 1) // 2
     for some in (slice(0, middle), slice(middle, None)):

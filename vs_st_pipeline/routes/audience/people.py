@@ -2,7 +2,8 @@
 
 Data flow: staged.shop_customers, shop_subscribers, shop_orders -> planned.audience_addresses, planned.audience_held.
 
-One row per address, one reason per person, worked out in SQL over sets: a million people cost no memory.
+One row per address, one reason per person, worked out in SQL over sets, a share of the addresses at a time: a million
+people cost no more memory than a quarter of them.
 
 An address is subscribed where a record says yes and none says no. A post that says no stands until a signed yes, or a
 record that went from no to yes, came after it; a signed yes that is newer than all records wins over them. Consent that
@@ -11,6 +12,7 @@ nothing proves is none.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection
 from typing import Final
@@ -24,25 +26,56 @@ from vs_st_pipeline.platform.warehouse.suppression import (
     email_name,
     phone_name,
     read_suppressed,
+    suppressed_hashes,
 )
+from vs_st_pipeline.routes.audience import facts
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.sources import source_name
 from vs_st_pipeline.routes.audience.words import FORGOTTEN_CUSTOMER, FORGOTTEN_ORDER, Held, Kind, Noted
 
 BATCH: Final = 10_000
+_JUDGED: Final = "judged"  # fact: of what people were judged last
+_SHARE: Final = (
+    250_000  # records judged at once: texts in a group's state can neither be put on disk nor are they counted
+)
 OWN_NOTES: Final = (Noted.MIXED_CONSENT,)
 HOLDS_IN_TURN: Final = tuple(Held)
 """A person is held once, by the first of these that fits (8.4)."""
 
 
 def judge(session: AudienceSession) -> None:
-    """Make `planned.audience_addresses` and `planned.audience_held` anew, and count them in the report."""
+    """Make `planned.audience_addresses` and `planned.audience_held` anew, and count them in the report.
+
+    Where all that they depend on is as it was, they stand as they are.
+    """
     with session.run.open() as db, db.transaction():
-        _judge_addresses(db)
-        _judge_holds(session, db)
-        _note_mixed(db)
+        by = _made_of(session, db)
+        if facts.read(db, _JUDGED) != by:
+            _judge_addresses(db)
+            _judge_holds(session, db)
+            _note_mixed(db)
+            facts.keep(db, _JUDGED, by, session.run.now())
         held = db.rows("select reason, count(*) from planned.audience_held where counted group by 1")
     session.told.held = Counter(dict(held))
+
+
+def judge_anew(db: Db) -> None:
+    """Have the next plan judge everybody anew: what it judged was changed apart from `staged.shop_generation`."""
+    facts.drop(db, _JUDGED)
+
+
+def _made_of(session: AudienceSession, db: Db) -> str:
+    """Return a hash of all that the judgment of people depends on: what is staged, rules, settings, day, forgotten."""
+    settings, source = session.settings, source_name(session.run.merchant)
+    told = (
+        db.value("select max(generation) from staged.shop_generation"),
+        (_ADDRESSES, _PERSONS, _HOLDS, _ADDRESS_HOLDS, HOLDS_IN_TURN),
+        (source, settings.least_age(source), settings.require_age_evidence, settings.people),
+        None if settings.only is None else sorted(settings.only),
+        session.run.today(),
+        sorted(suppressed_hashes(db)),
+    )
+    return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
 
 
 # --- addresses ----------------------------------------------------------------------------------------------------
@@ -52,10 +85,12 @@ _SAYS: Final = """
     select lower(trim(email)) as address, email, customer_id, null::varchar as subscriber_id, opted_in as yes,
         opted_at as since, opted_changed_at as changed_at, evidence, seen_at, lacked_at, 'customers' as kind
     from staged.shop_customers where gone_at is null and nullif(trim(email), '') is not null
+        and hash(lower(trim(email))) % $shares = $share
     union all
     select address, coalesce(email, address), customer_id, subscriber_id, subscribed, since, changed_at, evidence,
         seen_at, lacked_at, 'subscribers'
     from staged.shop_subscribers where gone_at is null and subscribed is not null
+        and hash(address) % $shares = $share
 """
 
 # `believed`: what the newest post says, where it counts: false always, true if it is signed (4.4).
@@ -79,7 +114,8 @@ _ADDRESSES: Final = f"""
         select address, email, customer_id, subscriber_id, posted as believed, posted_since as at_,
             posted_evidence as evidence
         from staged.shop_subscribers
-        where not posted or (posted and gone_at is null and posted_signed and posted_evidence is not null)
+        where (not posted or (posted and gone_at is null and posted_signed and posted_evidence is not null))
+            and hash(address) % $shares = $share
     ),
     both_ as (
         select coalesce(records.address, posts.address) as address,
@@ -116,8 +152,16 @@ _ADDRESSES: Final = f"""
 
 def _judge_addresses(db: Db) -> None:
     db.execute("delete from planned.audience_addresses")
-    db.execute(f"""insert into planned.audience_addresses (address, email, subscriber_id, customer_id, subscribed, says,
-                       since, evidence, mixed, own_at, seen_at, lacked_at) {_ADDRESSES}""")
+    rows = db.value(
+        "select (select count(*) from staged.shop_customers) + (select count(*) from staged.shop_subscribers)"
+    )
+    shares = 1 + int(rows) // _SHARE
+    for share in range(shares):
+        db.execute(
+            f"""insert into planned.audience_addresses (address, email, subscriber_id, customer_id, subscribed, says,
+                    since, evidence, mixed, own_at, seen_at, lacked_at) {_ADDRESSES}""",
+            {"shares": shares, "share": share},
+        )
 
 
 def _note_mixed(db: Db) -> None:

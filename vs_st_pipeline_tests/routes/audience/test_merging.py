@@ -86,6 +86,17 @@ def test_unchanged_rows_are_not_written_and_move_no_generation(world: World) -> 
     ]
 
 
+def test_whatever_is_written_moves_the_generation(world: World) -> None:
+    """8.2: people are judged anew where the generation has moved, so evidence alone moves it too."""
+    world.merge("customers", [{"customer_id": "c1", "email": "ann@example.com", "opted_in": True, "evidence": None}])
+    before = world.one("select generation from staged.shop_generation")
+    world.now += HOUR
+    proof = '{"system": "shop"}'
+    world.merge("customers", [{"customer_id": "c1", "email": "ann@example.com", "opted_in": True, "evidence": proof}])
+    assert world.one("select evidence from staged.shop_customers") == proof
+    assert world.one("select generation from staged.shop_generation") == before + 1
+
+
 def test_changed_lines_change_the_record_and_its_digest(world: World) -> None:
     """6.2: what an event compares includes the parts; lines in another order of rows are the same lines."""
     world.merge("orders", [order()], parts={"shop_order_lines": (lines(("o1", 1, "p1", 1)),)})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -298,3 +300,66 @@ def test_a8_3_who_may_be_subscribed_and_who_is_held_is_asked_again(world: World)
     assert people.held_among(session, world.db, "wish", ['["c2","p1"]', '["c1","p1"]']) == {'["c2","p1"]'}
     assert people.held_among(session, world.db, "subscriber", [ANN, "bob@example.com"]) == {"bob@example.com"}
     assert people.held_among(session, world.db, "product", ["p1"]) == frozenset()
+
+
+class TestJudgedOnce:
+    """8.1-8.4: where nothing that a judgment depends on has changed, it stands; whatever has, all are judged anew."""
+
+    @pytest.fixture
+    def judged(self, world: World) -> World:
+        says(world, birth_date=date(1980, 1, 1))
+        assert subscribed(world)
+        world.cursor.execute("update planned.audience_addresses set subscribed = false")  # to see who wrote it
+        return world
+
+    def test_it_stands(self, judged: World) -> None:
+        assert not subscribed(judged)
+
+    def test_what_is_staged(self, judged: World) -> None:
+        judged.changed()
+        assert subscribed(judged)
+
+    def test_the_day(self, judged: World) -> None:
+        judged.at += timedelta(days=1)
+        assert subscribed(judged)
+
+    @pytest.mark.parametrize("settings", [{"require_age_evidence": True}, {"people": "opted_in"}, {"only": (ANN,)}])
+    def test_settings(self, judged: World, settings: dict[str, Any]) -> None:
+        judged.settings |= settings
+        assert subscribed(judged)
+
+    def test_who_is_forgotten(self, judged: World) -> None:
+        suppress(judged.db, [(EMAIL, "somebody@example.com")], NOW)
+        assert subscribed(judged)
+
+    def test_what_forgetting_takes_away(self, judged: World) -> None:
+        people.judge_anew(judged.db)
+        assert subscribed(judged)
+
+    def test_every_writer_of_what_is_staged_says_so(self) -> None:
+        """Whoever writes to a staged table moves the generation, or has people judged anew."""
+        writes = re.compile(
+            r"(?:insert into|update|delete from) staged\.(?:\{|shop_(?:customers|subscribers|orders)\b)"
+        )
+        forgets = re.compile(r"_OF_CUSTOMER|_OF_ADDRESS|_BLANK")
+        folder, writers = Path(people.__file__).parent, set()
+        for module in folder.glob("*.py"):
+            source = module.read_text(encoding="utf-8")
+            for function in re.split(r"\n(?=(?:    )?def )", source):
+                if writes.search(function) or (module.stem == "forgetting" and "delete from" in function
+                                               and forgets.search(function)):  # fmt: skip
+                    writers.add(module.stem)
+                    if module.stem != "merging":  # `run` moves it for all its steps
+                        assert "shop_generation set generation" in function or "judge_anew" in function, function[:200]
+        assert writers == {"merging", "posted", "forgetting"}
+
+    def test_by_shares_it_is_the_same(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """12: of a large shop a share of the addresses is judged at a time."""
+        for number in range(20):
+            says(world, f"c{number}", number % 3 != 0, email=f"p{number % 7}@example.com")
+        posted(world, True, LATER)
+        whole = judge(world)
+        monkeypatch.setattr(people, "_SHARE", 4)
+        people.judge_anew(world.db)
+        assert judge(world) == whole
+        assert len(whole) == 8
