@@ -100,7 +100,8 @@ def live_a_day(scene: Scene) -> None:
     """Let happen at the shop what `DAY` says."""
     now = scene.now.isoformat()
     scene.change("customers", "1", phone="+17075550199")
-    scene.put("customers", customer_id="4", first_name="Dan", email="d@people.example", opted_in=True, created_at=now)
+    scene.put("customers", customer_id="4", first_name="Dan", email="d@people.example", opted_in=True,
+              opted_at=now, created_at=now)  # fmt: skip
     scene.change("customers", "3", opted_in=False)
     scene.change("products", "p2", stock=0, in_stock=False)
     scene.put("wishlists", customer_id="2", product_id="p1", added_at=now)
