@@ -74,7 +74,10 @@ def values_of(switches: Switches) -> set[tuple[str, str, Any]]:
 
 
 def open_shop(scene: Scene) -> None:
-    """Begin with a shop of three customers, two products, two orders, one of them a guest's, a wish and a cart."""
+    """Begin with a shop of three customers, products, two orders, one of them a guest's, a wish and a cart.
+
+    There are more products than the least that WayMore takes at a time, and more text of them.
+    """
     scene.begin_alone()
     old = (scene.now - timedelta(days=30)).isoformat()
     for id, name, yes in (("1", "a", True), ("2", "b", False), ("3", "c", True)):
@@ -82,8 +85,8 @@ def open_shop(scene: Scene) -> None:
         scene.put("customers", customer_id=id, **person, phone=f"+1707555010{id}", opted_in=yes, created_at=old)
     scene.put("addresses", customer_id="1", position=0, country="US", city="Napa", postcode="94558")
     scene.put("subscribers", subscriber_id="s1", email="reader@people.example", subscribed=True, since=old)
-    for id in ("p1", "p2"):
-        scene.put("products", product_id=id, name=f"Wine {id}", stock=12, in_stock=True, price="20.00", created_at=old)
+    for id in (f"p{number}" for number in range(1, 13)):
+        scene.put("products", product_id=id, name=f"Wine {id}", description="Red. " * 1200, stock=12, in_stock=True, price="20.00", created_at=old)
     scene.put("wishlists", customer_id="1", product_id="p2", added_at=old)
     for order, who in (("o1", "1"), (BAD, None)):
         buyer = {"email": "guest@people.example"} if who is None else {}
@@ -171,6 +174,7 @@ class _Life:
         self.fine: dict[str, Any] = {}
         self.found: list[str] = []
         self.may_lack: set[str] = set()
+        self.refuses = bool({"refusal", "bad_item"} & self.way.keys())
 
     def wrong(self) -> list[str]:
         """Live; what is wrong."""
@@ -186,6 +190,7 @@ class _Life:
         self.found += not_of(DAY, told(scene, before))
         self._styles()
         self._posts()
+        self._put_right()
         if again(scene):
             self.found.append(f"{again(scene)} calls went again though they had been answered")
         if scene.subscribers() != scene.consents():
@@ -243,21 +248,26 @@ class _Life:
 
     def _history(self) -> None:
         """Tell the history; one order is refused, or skipped, and put right."""
-        scene, refuses = self.scene, {"refusal", "bad_item"} & self.way.keys()
-        if refuses:
+        scene = self.scene
+        if self.refuses:
             scene.waymore.set_switch("reject", [BAD])
         scene.waymore.set_fault("reset", scene.merchant, path_regex="/api/data", count=1, skip=2, when="after")
-        report = self._until_ok("the history", partial=bool(refuses))
+        report = self._until_ok("the history")
         if report["history"]["state"] != "done":
             self.found.append(f"the history: {report}")
         scene.waymore.clear_faults(scene.merchant)
-        if refuses:
-            scene.waymore.set_switch("reject", [])
-            scene.later(hours=30)
-            self._until_ok("the order that was refused")
-            if self.way.get("bad_item") == "item_ignored":
-                self.may_lack = {BAD}
         scene.later(seconds=2)
+
+    def _put_right(self) -> None:
+        """What was refused alone is told once it is fit; what was skipped silently, nobody can know of."""
+        if not self.refuses:
+            return
+        self.scene.waymore.set_switch("reject", [])
+        self.scene.later(hours=30)
+        self.refuses = False
+        self._until_ok("the order that was refused")
+        if self.way.get("bad_item") == "item_ignored":
+            self.may_lack = {BAD}
 
     def _lose_answers(self) -> None:
         if self.way.get("resent_event") == "dedupe_by_header" or not self.way:
@@ -321,9 +331,9 @@ class _Life:
 
     # How it goes on.
 
-    def _until_ok(self, what: str, *, partial: bool = False) -> Record:
+    def _until_ok(self, what: str) -> Record:
         """Sync until all is told: an answer that says `later` ends a sync, and so does one that is lost."""
-        wanted = ("ok", "partial") if partial else ("ok",)
+        wanted = ("ok", "partial") if self.refuses else ("ok",)
         for _ in range(10):
             report = self.scene.sync()
             if report["status"] in wanted and report["history"]["state"] == "done":
