@@ -110,7 +110,7 @@ class Scene:
         if "commerce7" in self.box.running:
             self.box.commerce7.control.set_switch("limit_per_minute", None)
         if self.is_shop:
-            self.history = self._history()
+            self.history = self.known_now()
             self.waymore.tell(self.merchant, history=self.history)
 
     def begin_alone(self) -> None:
@@ -123,7 +123,7 @@ class Scene:
         self.history = {}
         self.waymore.tell(self.merchant, history={}, consents=[])
 
-    def _history(self) -> dict[str, list[str]]:
+    def known_now(self) -> dict[str, list[str]]:
         """What the shop has now, by block: an event must not be the first to tell it."""
         return {
             "customers": [one["customer_id"] for one in self.rows_of("customers")],
@@ -341,7 +341,7 @@ class Scene:
 
     def _lost(self, excused: set[str]) -> Iterator[str]:
         known = {kind: self.ids(kind) for kind in ("customers", "products", "orders")}
-        for kind, ids in self._history().items():
+        for kind, ids in self.known_now().items():
             yield from (f"{kind} {id}" for id in ids if id not in known[kind] and id not in excused)
 
     def leaks(self) -> list[str]:

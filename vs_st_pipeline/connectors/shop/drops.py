@@ -112,6 +112,9 @@ def load(db: Db, drop: Drop, table: str, into: str) -> set[str]:
         missing = ["email"]
     if missing and (rows or columns):
         raise refused(drop.name, f"{table} has no column {missing[0]}")
+    if not columns:  # lines of JSON name their columns themselves: where there is no line, it is an empty table
+        columns = set(REQUIRED[table] or ("email",))
+        db.execute(f"create or replace temp table {into} ({', '.join(f'{one} varchar' for one in sorted(columns))})")
     return columns
 
 

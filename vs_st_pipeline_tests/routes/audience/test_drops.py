@@ -15,6 +15,7 @@ import pytest
 
 from vs_st_pipeline.connectors.shop.settings import ShopSettings
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.connectors.shop.drops import REQUIRED
 from vs_st_pipeline.routes.audience import dropped
 from vs_st_pipeline.routes.audience.sources import Seen
 from vs_st_pipeline_tests.routes.audience.test_merging import ROOT, T0, World
@@ -173,6 +174,18 @@ def test_subscribers_are_known_by_their_address(site: Site) -> None:
     site.drop("1", subscribers_csv="email,subscribed,since\n Ann@X.example ,true,2026-05-01T00:00:00Z\n")
     assert site.stage() == ""
     assert site.one("select address, subscribed from staged.shop_subscribers") == ("ann@x.example", True)
+
+
+@pytest.mark.parametrize("complete", [True, False])
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl_gz"])
+def test_lines_of_json_may_be_none(site: Site, ending: str, complete: bool) -> None:
+    """4.3: a table of no row has no line that could name a column; it is an empty table, whichever it is."""
+    whole = {f"{table}_{ending}": "" for table in REQUIRED}
+    site.drop("1", customers_csv="customer_id\n1\n")
+    site.stage()
+    site.drop("2", complete=complete, rows=dict.fromkeys(REQUIRED, 0), **whole)
+    assert site.stage() == ""
+    assert [row[0] for row in site.names()] == ([] if complete else ["1"])
 
 
 def test_an_empty_table_is_a_whole_table(site: Site) -> None:
