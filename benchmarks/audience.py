@@ -136,7 +136,7 @@ class _Shop:
         _count(self.url, clear=True)
         job = self.folder / "job.json"
         job.write_text(json.dumps({"drop": str(self.drop), "url": f"{self.url}/api/data", "part": USUAL_PART}))
-        found = run([sys.executable, "-m", f"benchmarks.{module}", str(job)], **_quiet())
+        found = run([sys.executable, "-m", f"benchmarks.{module}", str(job)], None, **_quiet())
         records = 2 * self.people + GOODS + self.people // 3
         rates = _rates(found["wall"], found["requests"], found["bytes"], records)
         return {"cpu_s": found["cpu"], "peak_mb": found["peak_mb"], **rates}
@@ -154,7 +154,7 @@ class _Shop:
     def _sync(self) -> tuple[Record, Record]:
         _count(self.url, clear=True)
         settings, data = str(self.folder / "merchants.yaml"), str(self.folder / "data")
-        found = run([sys.executable, "-m", "benchmarks.audience_sync", settings, data], **_quiet())
+        found = run([sys.executable, "-m", "benchmarks.audience_sync", settings, data], None, **_quiet())
         if found["report"]["status"] != "ok":
             raise CannotMeasure(f"the sync ended with {found['report']['status']}: {found['report']['error']}")
         return found, _count(self.url)

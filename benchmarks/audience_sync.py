@@ -11,7 +11,7 @@ import os
 import resource
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def main() -> None:
     merchant = read_merchants(Path(sys.argv[1]), os.environ).merchants[0]
     data = Path(sys.argv[2])
     run = Run(merchant, warehouse_at(data), lambda: datetime.now(UTC), route=NAME, inbox=Inbox(data))
-    spent: Counter[str] = Counter()
+    spent: dict[str, float] = defaultdict(float)
     wall, began = time.perf_counter(), time.process_time()
     last = began
 

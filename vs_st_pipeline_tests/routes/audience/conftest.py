@@ -30,3 +30,10 @@ def audience_scene(audience_world: Sandbox, tmp_path: Path, monkeypatch: pytest.
         yield found
     found.inbox.close()
     audience_world.reset()
+
+
+@pytest.fixture
+def alone(audience_scene: Scene) -> Scene:
+    """A shop that has nobody and nothing yet."""
+    audience_scene.begin_alone()
+    return audience_scene
