@@ -26,8 +26,8 @@ URL = "https://gateway.example/vineyard"
 
 Place = tuple[str, ...]
 SECRET = next(one for one in SecretValue.__metadata__ if isinstance(one, Form))
-NOT_TOGETHER = {"ConsentEntry": ("hubspot", "klaviyo", "salesforce")}
-"""Keys that do not go with the others: a consent that is ignored leads nowhere."""
+NOT_TOGETHER = {"ConsentEntry": ("hubspot", "klaviyo", "salesforce"), "WaymoreSettings": ("source",)}
+"""Keys that do not go with the others: an ignored consent leads nowhere; a named source must stand in the entry."""
 NEEDED_BY_A_RULE = {"SoPostSettings": ("token",), "WaymoreSettings": ("username", "password")}
 """Keys that no section can do without, by what another key says where it is left out: `auth` is `bearer`."""
 

@@ -7,6 +7,7 @@ Data flow: planned.audience_news, synced.audience_outbox -> temp.aud_todo: what 
     any change of a customer, product             melts into the Add that waits
     WishlistAdd and the Delete after it           vanish together
     Newsletter true before a false                vanishes, even one without outcome
+    ProductOutOfStock, in stock again             vanishes
     OrderStatusUpdate and all others              do not melt
 
 A row that was refused was not taken, so it is replaced likewise, by new bytes and a new key, and tried at once. A row
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.audience import bases
 from vs_st_pipeline.routes.audience.words import Event, Rank
 
 _REPLACED = "('waiting', 'rejected', 'dead')"
@@ -39,6 +41,7 @@ def melt(db: Db, run: Run) -> None:
     )
     _vanish_wishes(db, run)
     _vanish_subscriptions(db, run)
+    _vanish_out_of_stock(db, run)
     adds = " ".join(f"when '{event}' then '{add}'" for event, add in _TO_ADD.items())
     itself = ", ".join(f"'{event}'" for event in _TO_ITSELF)
     db.execute(
@@ -94,6 +97,21 @@ def _vanish_subscriptions(db: Db, run: Run) -> None:
             where o.event = '{Event.NEWSLETTER}' and o.rank = '{Rank.SUBSCRIBE}' and o.id in (
                 select id from planned.audience_news
                 where event = '{Event.NEWSLETTER}' and rank = '{Rank.UNSUBSCRIBE}' and not late)"""
+    )
+    _melted(db, run)
+
+
+def _vanish_out_of_stock(db: Db, run: Run) -> None:
+    """Take away a ProductOutOfStock that was never sent, of a product that is in stock again."""
+    db.execute(
+        "create or replace temp table aud_ids as select distinct id from planned.audience_moves where kind = 'product'"
+    )
+    db.execute(
+        f"""create or replace temp table aud_vanishing as
+            select o.key from synced.audience_outbox as o
+            join ({bases.products("temp.aud_ids")}) as n on n.product_id = o.id
+            where o.event = '{Event.PRODUCT_OUT_OF_STOCK}' and o.state in {_REPLACED}
+              and (o.state = 'waiting' or o.tries <= o.refusals) and not n.out_of_stock and n.gone_at is null"""
     )
     _melted(db, run)
 

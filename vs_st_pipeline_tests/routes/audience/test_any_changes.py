@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -172,8 +173,13 @@ def keys(world: World, sql: str) -> list[Any]:
     return [row[0] if len(row) == 1 else tuple(row) for row in world.db.rows(sql)]
 
 
+@cache
+def _empty() -> World:
+    return World()
+
+
 def tell(changes: list[tuple[Any, ...]]) -> None:
-    world, receiver = World(), Receiver()
+    world, receiver = _empty().copy(), Receiver()
     receiver.unpaid = set()
     for one in changes:
         change(world, receiver, one)
@@ -210,7 +216,7 @@ def test_any_changes_end_in_what_is_staged(changes: list[tuple[Any, ...]]) -> No
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(CHANGES, min_size=5, max_size=60))
 def test_many_changes_end_in_what_is_staged(changes: list[tuple[Any, ...]]) -> None:
     """As above, many of them."""

@@ -118,7 +118,7 @@ def test_check_never_calls_waymore_and_says_what_has_no_source(audience_scene: S
 
 @pytest.mark.slow
 def test_the_history_is_sent_once_more_only_after_asking(audience_scene: Scene) -> None:
-    """audience.md 5.1.6: done once for good; `--full` sends nothing again; `--history-again BLOCK` does, after asking."""
+    """audience.md 5.1.6: done once for good, by `--full` too; `--history-again BLOCK` asks first."""
     scene = audience_scene
     scene.told()
     before = scene.last_call()

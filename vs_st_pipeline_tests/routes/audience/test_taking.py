@@ -109,6 +109,24 @@ def test_a_wish_and_its_end_vanish_together() -> None:
     assert [event for event, _ in world.take()] == ["WishlistAdd", "WishlistDelete"]
 
 
+def test_out_of_stock_vanishes_where_it_is_over_before_it_was_told() -> None:
+    """6.3: what was never sent and is not so any more is not said."""
+    world = World()
+    world.product("p1", stock=0.0)
+    assert [event for event, _ in world.take()] == ["ProductAdd", "ProductOutOfStock"]
+    world.product("p1", stock=2.0)
+    world.take()
+    (row,) = world.waiting()
+    assert (row["event"], row["data"]["stock_quantity"]) == ("ProductAdd", 2)
+    world.deliver()
+    world.product("p1", stock=0.0)
+    world.take()
+    world.cursor.execute("delete from synced.audience_outbox where event = 'ProductStockUpdate'")  # delivered
+    state(world, "ProductOutOfStock", "unknown", tries=1)
+    world.product("p1", stock=1.0)
+    assert [event for event, _ in world.take()] == ["ProductOutOfStock", "ProductStockUpdate"]
+
+
 def test_a_yes_before_a_no_vanishes() -> None:
     """6.3: even one without outcome; the no still goes where the address was told or maybe told."""
     world = World()
