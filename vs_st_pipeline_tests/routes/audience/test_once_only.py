@@ -13,6 +13,7 @@ from vs_st_pipeline.domain.errors import TryLater
 from vs_st_pipeline.routes.audience import outbox
 from vs_st_pipeline.routes.audience import retry as retrying
 from vs_st_pipeline_tests.routes.audience.office import LOST, NO, YES, Office, open_office
+from vs_st_pipeline_tests.support.audience import Scene
 
 
 @pytest.fixture
@@ -109,3 +110,11 @@ def test_8_2_a_subscription_given_up_that_may_have_arrived_is_unsubscribed_later
     office.sync()
     assert retrying._drop(office.db, office.run(), None, None) == 1
     assert office.rows("select maybe from synced.base_subscribers") == [answer is LOST]
+
+
+def test_retry_of_a_kind_that_does_not_exist_is_told_and_no_crash(audience_scene: Scene) -> None:
+    """R29, 9: `vs-st retry` names a record as `why` does; another word is a usage error, exit 2."""
+    for words in (("nonsense", "1"), ("customer",)):
+        done = audience_scene.run("retry", "--route", "audience", "--merchant", audience_scene.merchant, *words)
+        assert done.exit_code == 2
+        assert "KIND" in done.err
