@@ -261,7 +261,7 @@ def _losing(chance: random.Random) -> Record:
 
 # --- lies -------------------------------------------------------------------------------------------------------------
 
-READS = {
+READS: dict[str, tuple[str, ...]] = {
     "commerce7": ("/v1/customer$", "/v1/customer-address$", "/v1/product$", "/v1/order$", "/v1/cart$"),
     "vinoshipper": ("/customers/list", "/customers/[0-9]+$", "/orders(/search)?$", "/orders/[0-9]+$", "/products"),
 }

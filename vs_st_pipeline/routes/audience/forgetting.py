@@ -244,7 +244,7 @@ def _take_out_of_history(db: Db, block: Block, ids: set[str]) -> int:
         if less.ids:
             parts.store_again(db, less)
         else:
-            parts.remove(db, part)
+            parts.remove(db, part.key)
         if not part.late:
             db.execute(
                 "update synced.audience_blocks set left_out = left_out + ? where block = ?", [len(out), str(block)]

@@ -311,8 +311,8 @@ def _newsletter(batch: _Batch, post: Post, *, all_events: bool) -> str:
     """Take a Newsletter: false always counts, true only where it is signed."""
     email, said = post.data.get("email"), post.data.get("subscription")
     wants = isinstance(said, str | int) and str(said).strip().lower() in ("true", "1")
-    if not isinstance(email, str) or "@" not in email:
-        return UNUSABLE
+    if not isinstance(email, str) or "@" not in email or said is None:
+        return UNUSABLE  # an unknown consent says nothing; one that cannot be read says no (rulings, audience 3)
     if wants and not all_events:
         return HINT
     if wants and not post.signed:

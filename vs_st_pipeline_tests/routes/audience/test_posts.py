@@ -217,6 +217,15 @@ def test_newsletter_true_needs_a_signature(site: Posting) -> None:
     assert site.one(read) == (None, False, False), "an older yes does not outdo a newer no"
 
 
+@pytest.mark.parametrize("silent", [{}, {"subscription": None}])
+def test_a_newsletter_that_says_nothing_changes_nothing(site: Posting, silent: dict[str, Any]) -> None:
+    """Ruling 3: an unknown consent says nothing."""
+    site.signed = True
+    site.post(said("Newsletter", email="a@x.example", subscription=True))
+    site.post(said("Newsletter", T0 + MINUTE, email="a@x.example", **silent))
+    assert site.one("select posted from staged.shop_subscribers") is True
+
+
 def test_carts_and_wishes(site: Posting) -> None:
     """6.2: a cart's lines are replaced, emptied too; a wish comes and goes."""
     site.now += HOUR
