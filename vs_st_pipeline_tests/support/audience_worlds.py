@@ -86,7 +86,16 @@ def open_shop(scene: Scene) -> None:
     scene.put("addresses", customer_id="1", position=0, country="US", city="Napa", postcode="94558")
     scene.put("subscribers", subscriber_id="s1", email="reader@people.example", subscribed=True, since=old)
     for id in (f"p{number}" for number in range(1, 13)):
-        scene.put("products", product_id=id, name=f"Wine {id}", description="Red. " * 1200, stock=12, in_stock=True, price="20.00", created_at=old)
+        scene.put(
+            "products",
+            product_id=id,
+            name=f"Wine {id}",
+            description="Red. " * 1200,
+            stock=12,
+            in_stock=True,
+            price="20.00",
+            created_at=old,
+        )
     scene.put("wishlists", customer_id="1", product_id="p2", added_at=old)
     for order, who in (("o1", "1"), (BAD, None)):
         buyer = {"email": "guest@people.example"} if who is None else {}
