@@ -283,7 +283,7 @@ def lie(figures: Audience, system: str, path: str, kind: str) -> None:
     with _scene(merchant=OF[system]) as scene:
         trial, control = Trial(scene, forks()), scene.box.running[system].control
         scene.begin()
-        scene.settings()
+        scene.settings(minimum_age=0)  # who is of age tomorrow is told or not as the clock goes
         expected = _whole(system)
         for _ in _while(control, kind, path):
             scene.later(hours=1)
@@ -314,7 +314,7 @@ def _whole(system: str) -> dict[str, Any]:
     """What WayMore knows of a shop that nobody lied of."""
     with _scene(merchant=OF[system]) as scene:
         scene.begin()
-        scene.settings()
+        scene.settings(minimum_age=0)
         Trial(scene, forks())._well("a calm history")
         found = _known(scene)
         scene.begin()
