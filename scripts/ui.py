@@ -29,12 +29,12 @@ from vs_st_pipeline.defs.names import TICK_JOB, TICK_STEP
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline.sandbox import Sandbox
-from vs_st_pipeline.sandbox.scenarios import consumer_acts, fleet, order_acts
+from vs_st_pipeline.sandbox.scenarios import consumer_acts, fleet, order_acts, shop_acts
 from vs_st_pipeline.sandbox.scenarios.entries_beside import write_beside
 from vs_st_pipeline.sandbox.scenarios.fifty import STORIES
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS, LOG, HOOK_LOG = ("dagster", "state", "merchants.d", "brands", "shops"), "dagster.log", "webhooks.log"
+OURS, LOG, HOOK_LOG = ("dagster", "state", "merchants.d", "brands", "shops", "websites"), "dagster.log", "webhooks.log"
 NOT_OURS = (
     *("VS_ST_ALERTS", "VS_ST_TELL", "VS_ST_NOW", "VS_ST_VINOSHIPPER_RATE", "VS_ST_SIMPLETEXTING_RATE"),
     *("VS_ST_PUBLIC_URL", "VS_ST_HOOK_SECRET"),
@@ -67,7 +67,10 @@ Some are not, and now the pages have to tell you which ones, why, and what to do
      a third one: a winery's orders. What was paid at Commerce7 is at Vinoshipper, once; three failed, and say why. Its
      tab "Checks" is the desk of whoever ships. The job `order_command` does with one order what `vs-st orders` does:
      {url}/locations/vs_st_pipeline.definitions/jobs/order_command/playground
-  9. {url}/automation
+  9. {url}/assets/audience/synced/waymore/history?view=partitions&partition=corner-shop
+     a fourth one: what three shops have told WayMore, block by block, and then event by event. Every minute somebody
+     buys there, and {url}/assets/audience/planned/waymore/events says what WayMore is to be told.
+ 10. {url}/automation
      sync_schedule is on. Put {broken}'s entry right in
      {settings}
      and see it become well at the next tick.
@@ -96,9 +99,14 @@ def main() -> int:
     beside: list[subprocess.Popen[bytes]] = []
     ended = threading.Event()
     try:
-        with Sandbox("fleet") as box, Sandbox("consumers") as brands, Sandbox("orders:12") as shops:
+        with (
+            Sandbox("fleet") as box,
+            Sandbox("consumers") as brands,
+            Sandbox("orders:12") as shops,
+            Sandbox("shop_small") as websites,
+        ):
             try:
-                return _shown(box, brands, shops, folder, port, beside, ended)
+                return _shown(box, brands, shops, websites, folder, port, beside, ended)
             finally:  # while the stand-ins still answer, so that nothing fails on its way out
                 ended.set()
                 for process in reversed(beside):
@@ -111,6 +119,7 @@ def _shown(
     box: Sandbox,
     brands: Sandbox,
     shops: Sandbox,
+    websites: Sandbox,
     folder: Path,
     port: int,
     beside: list[subprocess.Popen[bytes]],
@@ -121,8 +130,10 @@ def _shown(
         merchants = _past(box, folder)
         write_beside(brands, folder, "brands")
         write_beside(shops, folder, "shops")
+        write_beside(websites, folder, "websites")
         order_acts.awkward(shops)
-        others = [merchant.id for merchant in (*brands.merchants, *shops.merchants)]
+        shop_acts.awkward(websites)
+        others = [merchant.id for merchant in (*brands.merchants, *shops.merchants, *websites.merchants)]
         _register([*merchants, *others])
         _webhooks(box, folder, beside, merchants)
         for merchant in brands.merchants:
@@ -137,7 +148,7 @@ def _shown(
             return 1
         beside.append(_worker(folder, others))
         print(_welcome(f"http://127.0.0.1:{port}", folder), flush=True)
-        threading.Thread(target=_life, args=(box, brands, shops, ended), daemon=True).start()
+        threading.Thread(target=_life, args=(box, brands, shops, websites, ended), daemon=True).start()
         return dagster.wait()
     except KeyboardInterrupt:
         print("\nstopping ...", flush=True)
@@ -200,12 +211,13 @@ def _worker(folder: Path, merchant_ids: list[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
 
-def _life(box: Sandbox, brands: Sandbox, shops: Sandbox, ended: threading.Event) -> None:
+def _life(box: Sandbox, brands: Sandbox, shops: Sandbox, websites: Sandbox, ended: threading.Event) -> None:
     chance = random.Random()
     while not ended.wait(60):
         fleet.life(box, chance.randint(1, 4), chance)
         consumer_acts.life(brands, chance)
         order_acts.life(shops, chance)
+        shop_acts.life(websites, chance)
 
 
 def _welcome(url: str, folder: Path) -> str:
