@@ -68,6 +68,17 @@ class Standing:
         return self.pinned - self.position
 
 
+def waiting(db: Db) -> dict[str, int]:
+    """Count what the blocks that have not begun would send, of what is staged and planned now."""
+    return {
+        str(one.block): int(
+            db.value(f"select count(*) from ({_ALL[one.block]}) where id not in ({_HELD_BY_BLOCK[one.block]})")
+        )
+        for one in read(db).values()
+        if one.state is State.WAITING
+    }
+
+
 def read(db: Db) -> dict[Block, Standing]:
     """Return how all blocks stand, in their order."""
     rows = db.rows(

@@ -6,6 +6,7 @@ That the keys are good is known from the registration, which is done once. The s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from math import ceil
 from pathlib import Path
 from typing import Any, Final
@@ -62,15 +63,28 @@ class AudienceCheck(CheckResult):
         lines = CheckResult.lines(self, name)
         known = self.registration
         if known:
-            since = f" since {known['since']}" if known["since"] else ""
-            not_yet = "; the next sync registers it" if known["state"] in (State.NONE, State.ASKING) else ""
-            lines.append(f"  {TITLE}: {known['state']}{since}{not_yet}; the keys are tried only then")
+            lines.append(f"  {TITLE}: {_standing(known)}")
         lines += [f"  no source here for {event}: {why}" for event, why in self.no_source.items()]
         if self.first_read is not None:
             lines.append(f"  {self.first_read['says']}")
-        if self.history is not None:
-            lines.append(f"  the history takes {self.history['requests']} more requests, {self.history['hours']:g} h")
+        if self.history is not None and self.history["requests"]:
+            lines.append(
+                f"  the history takes {self.history['requests']} more requests, {_long(self.history['hours'])}"
+            )
         return lines
+
+
+def _standing(known: Record) -> str:
+    """Say how the registration stands. What a refusal means and when it is asked again is said by the sync."""
+    if known["state"] in (State.NONE, State.ASKING):
+        return "not registered; the next sync registers it, and only then the keys are tried"
+    if known["since"]:
+        return f"{known['state']} since {datetime.fromisoformat(known['since']):%Y-%m-%d %H:%M} UTC"
+    return str(known["state"])
+
+
+def _long(hours: float) -> str:
+    return f"{hours:g} h" if hours >= 1 else f"{ceil(hours * 60)} min"
 
 
 def new_result(merchant_id: str, error: PipelineError | None = None) -> AudienceCheck:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.route import Again, BadArguments, DryRun, HistoryAgain, Question, Retry
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse
-from vs_st_pipeline.routes.audience import explain, history, retry, sync
+from vs_st_pipeline.routes.audience import explain, history, registration, retry, sync
 from vs_st_pipeline.routes.audience.assets import TITLE
 from vs_st_pipeline.routes.audience.report import progress
 from vs_st_pipeline.routes.audience.systems import NAME
@@ -33,6 +34,11 @@ def _plan_lines(report: Report, rows: Record, name: str) -> list[str]:
     lines = [f"{name}: {report.ended}"]
     if rows["history"]:
         lines.append(f"  {progress(rows['history'], names_state=True)}")
+        if waiting := {block: count for block, count in rows["history"].get("waiting", {}).items() if count}:
+            told = ", ".join(f"{count} {block}" for block, count in waiting.items())
+            lines.append(f"  would go as history: {told}; events only after it")
+        elif not (rows["events"] or rows["late"]):
+            lines.append("  no events")
     for one in rows["events"]:
         changed = f"  [{', '.join(one['changed'])}]" if one["changed"] else ""
         lines.append(f"    {one['event']:24} {one['kind']} {_named(one['kind'], one['id'])}{changed}")
@@ -92,7 +98,16 @@ HISTORY_AGAIN: Final = HistoryAgain(
 
 
 def progress_of(data_dir: Path, merchant_id: str) -> str:
-    """Say how far the history is, such as `history: orders 43 %`, as the last sync left it; `""` where it is done."""
+    """Say how far the history is, such as `history: orders 43 %`, as the last sync left it; `""` where it is done.
+
+    A merchant that was disconnected looks well, since its syncs are: that it tells nobody anything is said here.
+    """
+    try:
+        state = registration.read_in(data_dir / "merchants" / merchant_id).state
+    except BadSettings:  # the sync says so, and what to do
+        return ""
+    if state is registration.State.DISCONNECTED:
+        return "disconnected; `vs-st connect` registers it again"
     known = (read_status(data_dir, merchant_id, NAME).last_run or {}).get("history")
     return progress(known) if isinstance(known, dict) else ""
 

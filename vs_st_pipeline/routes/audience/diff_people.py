@@ -85,7 +85,8 @@ def unsubscribed(db: Db, by: Terms) -> None:
 def subscribed(db: Db, by: Terms) -> None:
     """Find Newsletter true, and addresses that go as late history.
 
-    The time of a new address of a subscribed customer is that of the change (rulings, audience 1).
+    The time of a new address of a subscribed customer is that of the change (rulings, audience 1), where the address
+    stands in the customer's record: one that a post names beside it has the time of the post.
     """
     db.execute(
         """create or replace temp table aud_yes as
@@ -99,7 +100,7 @@ def subscribed(db: Db, by: Terms) -> None:
             select y.id, any_value(c.seen_at) as seen_at
             from temp.aud_yes as y join synced.base_subscribers as b
                 on b.customer_id = y.customer_id and b.address <> y.id
-            join staged.shop_customers as c on c.customer_id = y.customer_id
+            join staged.shop_customers as c on c.customer_id = y.customer_id and lower(trim(c.email)) = y.id
             group by y.id"""
     )
     own = "coalesce(m.seen_at, y.own_at)"

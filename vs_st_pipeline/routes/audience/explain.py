@@ -235,14 +235,18 @@ def lines(answer: Record, _words: Sequence[str], merchant: Merchant) -> list[str
     for one in answer["waiting"]:
         what = one.get("event") or f"{one['call']} {one.get('block') or ''}".strip()
         status = f", HTTP {one['http_status']}" if one.get("http_status") else ""
-        said.append(f"  waits: {what}, {one['state']}, {one['tries']} tries{status}")
+        said.append(f"  waits: {what}, {one['state']}, {_tries(one['tries'])}{status}")
     for one in answer["told"]:
         at = datetime.fromisoformat(one["at"]).astimezone(merchant.time_zone)
         what = one["event"] or f"{one['call']} {one['block'] or ''}".strip()
-        said.append(f"  {at:%Y-%m-%d %H:%M}  {what}: {one['state']}, {one['tries']} tries")
+        said.append(f"  {at:%Y-%m-%d %H:%M}  {what}: {one['state']}, {_tries(one['tries'])}")
         if one["evidence"]:
             said.append(f"      by {json.dumps(one['evidence'], ensure_ascii=False)}")
     return said
+
+
+def _tries(count: int) -> str:
+    return "1 try" if count == 1 else f"{count} tries"
 
 
 def _values(record: Record) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.audience import blocks
 from vs_st_pipeline.routes.audience.difference import BLOCK_OF_KIND
 from vs_st_pipeline.routes.audience.rendering import One, about_of, render
 from vs_st_pipeline.routes.audience.session import AudienceSession
@@ -26,7 +27,7 @@ def rows(session: AudienceSession) -> dict[str, Any]:
     """
     with session.run.open() as db:
         return {
-            "history": _history(session),
+            "history": _history(session, db),
             "events": _events(session, db),
             "late": _late(db),
             "held": [
@@ -44,9 +45,10 @@ def rows(session: AudienceSession) -> dict[str, Any]:
         }
 
 
-def _history(session: AudienceSession) -> dict[str, Any]:
+def _history(session: AudienceSession, db: Db) -> dict[str, Any]:
     told = session.told
-    return {"state": told.history_state, "block": told.block, "blocks": told.blocks}
+    waiting = {} if session.settings.history == blocks.SKIP else blocks.waiting(db)
+    return {"state": told.history_state, "block": told.block, "blocks": told.blocks, "waiting": waiting}
 
 
 def _late(db: Db) -> list[dict[str, str]]:

@@ -252,6 +252,14 @@ def test_a_customer_with_another_address() -> None:
     ]
 
 
+def test_an_address_that_a_post_names_beside_that_of_the_customer() -> None:
+    """6.4: it has the time of the post; the customer's record, which did not change, is older than its block."""
+    world = shop()
+    world.customer("c1", seen_at=OLD)
+    world.address("b@example.com", customer_id="c1", own_at=NEW)
+    assert world.diff() == [("Newsletter", "b@example.com")]
+
+
 # --- 6.3 ----------------------------------------------------------------------------------------------------------
 
 
