@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from vs_st_pipeline.connectors.shop.drops import REQUIRED
 from vs_st_pipeline.connectors.shop.settings import ShopSettings
 from vs_st_pipeline.platform.settings.merchants import Merchant
-from vs_st_pipeline.connectors.shop.drops import REQUIRED
 from vs_st_pipeline.routes.audience import dropped
 from vs_st_pipeline.routes.audience.sources import Seen
 from vs_st_pipeline_tests.routes.audience.test_merging import ROOT, T0, World
