@@ -261,7 +261,7 @@ def _losing(chance: random.Random) -> Record:
 
 # --- lies -------------------------------------------------------------------------------------------------------------
 
-READS = {
+READS: dict[str, tuple[str, ...]] = {
     "commerce7": ("/v1/customer$", "/v1/customer-address$", "/v1/product$", "/v1/order$", "/v1/cart$"),
     "vinoshipper": ("/customers/list", "/customers/[0-9]+$", "/orders(/search)?$", "/orders/[0-9]+$", "/products"),
 }
@@ -281,10 +281,10 @@ def lie(figures: Audience, system: str, path: str, kind: str) -> None:
         Finding: something is told that is not so, or does not come right with the truth.
     """
     figures.trials[f"lies of {system}"] += 1
+    expected = _whole(system)
     with _scene(merchant=OF[system]) as scene:
         trial, control = Trial(scene, forks()), scene.box.running[system].control
         _open(scene)
-        expected = _whole(system)
         for _ in _while(control, kind, path):
             scene.later(hours=1)
             trial.sync()
