@@ -266,6 +266,7 @@ READS: dict[str, tuple[str, ...]] = {
     "vinoshipper": ("/customers/list", "/customers/[0-9]+$", "/orders(/search)?$", "/orders/[0-9]+$", "/products"),
 }
 """Paths that are read, as faults name them."""
+UNDER_AGE = ("almo", "tovah")
 OF = {"commerce7": STONE_MILL, "vinoshipper": RIVER_BEND}
 LIES = (
     "hollow", "error_body", "two_keys", "other_record", "truncated", "wrong_shape", "html_other", "login_page", "404",
@@ -280,11 +281,10 @@ def lie(figures: Audience, system: str, path: str, kind: str) -> None:
         Finding: something is told that is not so, or does not come right with the truth.
     """
     figures.trials[f"lies of {system}"] += 1
+    expected = _whole(system)
     with _scene(merchant=OF[system]) as scene:
         trial, control = Trial(scene, forks()), scene.box.running[system].control
-        scene.begin()
-        scene.settings(minimum_age=0)  # who is of age tomorrow is told or not as the clock goes
-        expected = _whole(system)
+        _open(scene)
         for _ in _while(control, kind, path):
             scene.later(hours=1)
             trial.sync()
@@ -303,6 +303,13 @@ def lie(figures: Audience, system: str, path: str, kind: str) -> None:
         raise Finding(f"{system} {path} {kind}", wrong)
 
 
+def _open(scene: Scene) -> None:
+    """Begin; nobody's age counts, for who is of age tomorrow would be told or not as the clock goes."""
+    scene.begin()
+    scene.settings(minimum_age=0)
+    scene.waymore.tell(scene.merchant, consent=[f"{name}@example.com" for name in UNDER_AGE])
+
+
 def _while(control: Any, kind: str, path: str) -> Iterator[int]:
     control.set_fault(kind, path_regex=path)
     yield from range(2)
@@ -313,8 +320,7 @@ def _while(control: Any, kind: str, path: str) -> Iterator[int]:
 def _whole(system: str) -> dict[str, Any]:
     """What WayMore knows of a shop that nobody lied of."""
     with _scene(merchant=OF[system]) as scene:
-        scene.begin()
-        scene.settings(minimum_age=0)
+        _open(scene)
         Trial(scene, forks())._well("a calm history")
         found = _known(scene)
         scene.begin()

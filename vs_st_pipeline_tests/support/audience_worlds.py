@@ -1,8 +1,8 @@
-"""Worlds of route `audience` under switches of WayMore and of a shop: which, and what must hold (audience.md 11).
+"""Worlds of route `audience` under switches of WayMore and of a shop's site: which, and what must hold.
 
 Each world is the life of a small shop: registered, told, one day's news, exports that went wrong, posts, answers that
 are lost on the way. Under every switch each record is told once, each change is told, in order, and nobody is
-subscribed who did not ask for it.
+subscribed who did not ask for it (audience.md 11).
 """
 
 from __future__ import annotations
