@@ -71,7 +71,7 @@ def judge(heard: Heard, call: str, *, ack: str) -> Answer:
     if is_blocked(heard):
         return stopped(Outcome.NOT_SENT, TryLater, BUSY, retry_after=_wait(heard))
     if 200 <= status < 300:
-        if heard.cut:
+        if heard.cut or (not page and _breaks_off(heard.body)):
             return Answer(Outcome.UNKNOWN, status)
         return _good(heard, page=page, ack=ack) or stopped(Outcome.UNKNOWN, BadAnswer, SAYS_NOTHING, unmarked=True)
     said = None if heard.cut else try_json(heard.body)
@@ -89,6 +89,11 @@ def judge(heard: Heard, call: str, *, ack: str) -> Answer:
         return Answer(Outcome.REJECTED, status)
     # Something else than WayMore has answered, or WayMore in a way that says nothing about what was sent.
     return stopped(Outcome.NOT_SENT, BadAnswer, "the answer is none that WayMore gives; is the endpoint right?")
+
+
+def _breaks_off(body: bytes) -> bool:
+    """Say whether an answer is JSON that has no end: cut short on its way, and no plain text either (7.2, 7.4)."""
+    return body.lstrip()[:1] in (b"{", b"[") and try_json(body) is None
 
 
 def _good(heard: Heard, *, page: bool, ack: str) -> Answer | None:

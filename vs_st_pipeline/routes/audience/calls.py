@@ -86,15 +86,16 @@ def send(session: AudienceSession, call: Callable[[], Answer], *, resend: bool, 
         resend: whether the same bytes may go again after a try that may have arrived.
         maybe: whether an earlier run's try may have arrived.
 
-    Raises:
-        TryLater: the run was stopped before the first try.
+    Returns:
+        What became of it: not sent, after no try, where the run was stopped before the first.
     """
     run = session.run
     gives_up_at = time.monotonic() + run.merchant.give_up_after.total_seconds()
     pause, tries, again = 0.5, 0, 0
     arrived = False  # of this run's tries: one may have
     if run.stop():
-        raise TryLater("stopped by hand; the next sync goes on where this one was", system=DESTINATION)
+        stop = TryLater("stopped by hand; the next sync goes on where this one was", system=DESTINATION)
+        return Sent(Answer(Outcome.NOT_SENT, stop=stop), tries, again)
     while True:
         answer = call()
         tries += 1

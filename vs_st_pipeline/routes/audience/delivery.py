@@ -7,7 +7,8 @@ Each event costs one commit: what came of the one before, and that the next one 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -81,11 +82,12 @@ class _Delivery:
     def _one(self, row: Row, gates: Gates) -> None:
         session, run = self.session, self.session.run
         gate = gates.of(row)
-        if isinstance(gate, Wait):
+        if isinstance(gate, Wait) or row.key in session.tried:
             gates.blocked.add(row.entity)
             return
-        with run.open() as db, db.transaction():
-            self._settle(db)
+        if run.stop():
+            raise TryLater("stopped by hand; the next sync goes on where this one was", system=DESTINATION)
+        with run.open() as db, db.transaction(), self._settled(db):
             if isinstance(gate, GoesLate):
                 late.add(db, gate.block, [gate.id], run.now())
                 outbox.settle(db, row, outbox.LATE, run.now(), run.run_id)
@@ -101,9 +103,8 @@ class _Delivery:
             if gate.data is not None:
                 outbox.change_data(db, row.key, gate.data)
             data = gate.data if gate.data is not None else outbox.data(db, row.key)
-            if run.stop():
-                raise TryLater("stopped by hand; the next sync goes on where this one was", system=DESTINATION)
             outbox.ask(db, row, run.now())
+        session.tried.add(row.key)
         if row.event is Event.NEWSLETTER:
             evidence.write_newsletter(run, row.id, row.key, subscribed=not row.unsubscribes, evidence=row.evidence)
         self._send(row, data, gates)
@@ -112,7 +113,7 @@ class _Delivery:
         """See that a Newsletter false goes to whom a true may have reached that goes no more, and to nobody else."""
         if row.event is not Event.NEWSLETTER or row.unsubscribes:
             return
-        if row.may_be_out:
+        if row.may_have_arrived:
             db.execute("update synced.base_subscribers set maybe = true where address = ?", [row.id])
         else:
             db.execute(
@@ -157,6 +158,7 @@ class _Delivery:
         if sent.outcome is Outcome.NOT_SENT:
             state = outbox.UNKNOWN if row.may_be_out else row.state
             outbox.move(db, row, state, tries=sent.tries, http_status=status, next_at=row.next_at)
+            outbox.release(db, row)
             return calls.error_of(sent)
         if sent.outcome is Outcome.UNKNOWN:
             session.told.unknown += 1
@@ -175,14 +177,20 @@ class _Delivery:
         )  # fmt: skip
         return sent.answer.stop
 
-    def _settle(self, db: Db) -> None:
+    @contextlib.contextmanager
+    def _settled(self, db: Db) -> Iterator[None]:
+        """Store the last answer; where the transaction comes to nothing it is stored by the next one."""
         settle, self.settle = self.settle, None
-        if settle is not None:
-            settle(db)
+        try:
+            if settle is not None:
+                settle(db)
+            yield
+        except BaseException:
+            self.settle = settle
+            raise
 
     def _end(self) -> None:
         session = self.session
-        with session.run.open() as db, db.transaction():
-            self._settle(db)
+        with session.run.open() as db, db.transaction(), self._settled(db):
             if self.settled:
                 outbox.note_told(db, session.run.run_id)

@@ -174,11 +174,17 @@ class _Sender:
     def _entered(self) -> Part | None:
         """Store the last answer, and with it the next part's entering: one commit a part."""
         session, over = self.session, self._is_over()
-        with session.run.open() as db, db.transaction():
-            self._settle(db)
-            part = None if over else self._part_to_send(db)
-            self._leave_outbox(db)
-            self._store_standing(db)
+        settle, standing = self.settle, self.standing
+        try:
+            with session.run.open() as db, db.transaction():
+                self._settle(db)
+                part = None if over else self._part_to_send(db)
+                self._leave_outbox(db)
+                self._store_standing(db)
+        except BaseException:
+            # The transaction came to nothing; the answer is stored by the next one.
+            self.settle, self.standing, self.settled = settle, standing, None
+            raise
         return part
 
     def _part_to_send(self, db: Db) -> Part | None:

@@ -62,6 +62,11 @@ class Row:
         """Say whether a try of it may have arrived."""
         return self.state in (UNKNOWN, ASKED)
 
+    @property
+    def may_have_arrived(self) -> bool:
+        """Say whether any try of it may have arrived, whatever was said to a later one."""
+        return self.may_be_out or self.tries > self.refusals
+
 
 def read(db: Db, *, unsubscribes: bool) -> list[Row]:
     """Return the rows in the order in which they go: each Newsletter false first, then by number.
@@ -124,6 +129,12 @@ def move(
             "refused": int(refused_at is not None), "key": row.key,
         },
     )  # fmt: skip
+
+
+def release(db: Db, row: Row) -> None:
+    """Leave a row that has not left as free to go as a person's word has made it (7.4)."""
+    if row.released:
+        db.execute("update synced.audience_outbox set released = true where key = ?", [row.key])
 
 
 def settle(

@@ -8,6 +8,8 @@ people cost no more memory than a quarter of them.
 An address is subscribed where a record says yes and none says no. A post that says no stands until a signed yes, or a
 record that went from no to yes, came after it; a signed yes that is newer than all records wins over them. Consent that
 nothing proves is none.
+
+It is long because an address and its person are judged by each other, and asked for again by the same rules.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import bases, outbox
 from vs_st_pipeline.routes.audience.session import open_session
 from vs_st_pipeline.routes.audience.sync import sync
-from vs_st_pipeline.routes.audience.words import Block, Kind
+from vs_st_pipeline.routes.audience.words import Block, Event, Kind
 
 _BLOCKS: Final = {
     Kind.CUSTOMER: Block.CUSTOMERS,
@@ -68,6 +68,8 @@ def _drop(db: Db, run: Run, kind: str | None, record_id: str | None) -> int:
     rows = [row for row in rows if kind is None or (row.kind, row.id) == (kind, record_id)]
     for row in rows:
         outbox.settle(db, row, outbox.DROPPED, run.now(), run.run_id)
+        if row.event is Event.NEWSLETTER and not row.unsubscribes and row.may_have_arrived:
+            db.execute("update synced.base_subscribers set maybe = true where address = ?", [row.id])
     late = db.rows(
         """delete from synced.audience_late where why = 'rejected' and (? is null or (block = ? and id = ?))
            returning block, id""",

@@ -32,6 +32,7 @@ class AudienceSession(Session):
         seen: what the source said. only: records (kind, id) that a targeted run is about; None: all.
         trouble: the first error that the run goes on in spite of; it ends as failed with it.
         planned: whether this run has judged people and planned, so that what is staged may be sent.
+        tried: keys of events that this run has tried: none of them goes again in it.
         slice_began: when this run began to send history, by the monotonic clock; None: not yet.
         verdicts, refused: what the brake found, and why it lets nothing of this plan be sent; None: it does.
     """
@@ -42,6 +43,7 @@ class AudienceSession(Session):
     only: frozenset[tuple[str, str]] | None = None
     trouble: PipelineError | None = None
     planned: bool = False
+    tried: set[str] = field(default_factory=set)
     slice_began: float | None = None
     verdicts: list[Verdict] = field(default_factory=list)
     refused: Unsafe | None = None

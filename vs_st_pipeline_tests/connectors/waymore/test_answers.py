@@ -50,6 +50,7 @@ def told(one: Heard, ack: str = "message") -> tuple[Outcome, str | None]:
         (heard(200, b"<html>parked</html>", PAGE), UNKNOWN, "bad_answer"),
         (heard(200, FORM, PAGE), NOT, "auth"),
         (heard(200, b'{"mess', cut=True), UNKNOWN, None),
+        (heard(200, b'{"message": "o'), UNKNOWN, None),
         (heard(400, {"message": "invalid"}), NO, None),
         (heard(400), NO, None),
         (heard(404, {"message": "x"}), NO, None),
@@ -98,3 +99,10 @@ def test_a7_3_the_wait_that_is_asked_for_is_kept_and_who_has_moved_is_told() -> 
     assert judge(heard(410), "send_event", ack="message").moved
     assert judge(heard(200), "send_event", ack="message").unmarked
     assert not judge(heard(404, {}), "send_event", ack="message").moved
+
+
+def test_7_4_json_that_breaks_off_is_no_plain_text_that_acknowledges() -> None:
+    """7.2, 7.4: with `ack: status` plain text is a yes; half of an answer that may go on to say no is none."""
+    assert told(heard(200, b"OK"), ack="status") == (YES, None)
+    assert told(heard(200, b'{"success": fal'), ack="status") == (UNKNOWN, None)
+    assert told(heard(200, b'[{"error'), ack="status") == (UNKNOWN, None)
