@@ -49,12 +49,13 @@ def test_a_part_under_way_lets_go_of_who_is_forgotten(audience_scene: Scene) -> 
     assert email in part["body"].casefold()
     forget(scene, "--customer", customer["customer_id"])
     assert kept(scene, email) == []
+    before = len(scene.waymore.calls(scene.merchant))
     scene.remove("customers", customer["customer_id"])
     scene.drop()
     scene.waymore.clear_faults(scene.merchant)
     scene.synced()
     assert customer["customer_id"] not in scene.ids("customers")
-    assert email not in json.dumps(scene.waymore.calls(scene.merchant)).casefold()
+    assert email not in json.dumps(scene.waymore.calls(scene.merchant)[before:]).casefold()
 
 
 def test_pinned_addresses_go_with_who_is_forgotten(audience_scene: Scene) -> None:
