@@ -65,9 +65,7 @@ def _events(node: Node, reading: Reading) -> dict[str, Node]:
     given = dict(node.children())
     for name, value in given.items():
         if name not in EVENTS:
-            why = (
-                "Uninstall is sent by `vs-st disconnect` alone" if name == "Uninstall" else "there is no such event"
-            )
+            why = "Uninstall is sent by `vs-st disconnect` alone" if name == "Uninstall" else "there is no such event"
             raise value.problem(f"{why}; those that can be switched are {', '.join(EVENTS)}")
         if name == "Newsletter" and not value.boolean():
             raise value.problem("Newsletter cannot be switched off: an unsubscribe must always be able to go")

@@ -12,6 +12,8 @@ import pytest
 from vs_st_pipeline.domain.errors import Unsafe
 from vs_st_pipeline_tests.routes.audience.diff_world import World
 
+SAMPLE = 3  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 
 @cache
 def _told(count: int) -> World:

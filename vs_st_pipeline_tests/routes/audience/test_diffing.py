@@ -12,6 +12,8 @@ import pytest
 
 from vs_st_pipeline_tests.routes.audience.diff_world import NEW, NOW, OLD, World
 
+SAMPLE = 10  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 Act = Callable[[World], Any]
 
 

@@ -18,6 +18,8 @@ from vs_st_pipeline.sandbox.scenarios.shop_worlds import STONE_MILL
 from vs_st_pipeline_tests.routes.audience.source_world import SourceWorld, clear, extra, secret
 from vs_st_pipeline_tests.sandbox.served import Served, served
 
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 SYSTEM = "commerce7"
 
 

@@ -23,6 +23,8 @@ from vs_st_pipeline.routes.audience.route import ROUTE
 from vs_st_pipeline.routes.audience.systems import NAME
 from vs_st_pipeline_tests.routes.audience.test_registering import UUID, FakeWaymore, PowerCut, Shop
 
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 YES, NO = Answer(Outcome.ACCEPTED, 200), Answer(Outcome.REJECTED, 400)
 UNKNOWN = Answer(Outcome.UNKNOWN, 500)
 NOBODY = Answer(Outcome.NOT_SENT, stop=NotSent("no connection", system="waymore"))

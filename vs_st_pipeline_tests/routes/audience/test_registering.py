@@ -27,6 +27,8 @@ from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.stage_names import STAGES
 from vs_st_pipeline.routes.audience.systems import NAME
 
+SAMPLE = 3  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 UUID = "a-uuid-of-any-form {1}"
 
 

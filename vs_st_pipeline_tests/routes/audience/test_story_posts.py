@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from vs_st_pipeline.connectors.shop.hooks import HOOKS
 from vs_st_pipeline.platform.inbox.store import Arrival
 from vs_st_pipeline_tests.support.audience import ROUTE, Scene
@@ -58,6 +60,7 @@ def test_a_part_under_way_lets_go_of_who_is_forgotten(audience_scene: Scene) -> 
     assert email not in json.dumps(scene.waymore.calls(scene.merchant)[before:]).casefold()
 
 
+@pytest.mark.slow
 def test_pinned_addresses_go_with_who_is_forgotten(audience_scene: Scene) -> None:
     """8.5: a block's pins are addresses; the others of the block go all the same."""
     scene = audience_scene
@@ -78,6 +81,7 @@ def test_pinned_addresses_go_with_who_is_forgotten(audience_scene: Scene) -> Non
     assert set(pins[:-1]) <= scene.subscribers()
 
 
+@pytest.mark.slow
 def test_posts_of_who_is_forgotten_are_erased(audience_scene: Scene) -> None:
     """8.5: posts that wait, searches that were not taken yet, notes of bad rows, and the inbox's own copies."""
     scene = audience_scene
@@ -109,6 +113,7 @@ def test_posts_of_who_is_forgotten_are_erased(audience_scene: Scene) -> None:
     assert kept(scene, "secret love") == []
 
 
+@pytest.mark.slow
 def test_who_is_named_by_the_shops_own_id_is_unsubscribed_and_forgotten(audience_scene: Scene) -> None:
     """8.5: `--customer C` of a shop whose ids no other system knows."""
     scene = audience_scene
@@ -122,6 +127,7 @@ def test_who_is_named_by_the_shops_own_id_is_unsubscribed_and_forgotten(audience
     assert kept(scene, address) == []
 
 
+@pytest.mark.slow
 def test_settled_posts_are_pruned(audience_scene: Scene) -> None:
     """R67, 4.4: a post counts once within 30 days; after that nothing of it is kept."""
     scene = audience_scene

@@ -12,6 +12,8 @@ from vs_st_pipeline.routes.audience import base_moves, diffing, taking
 from vs_st_pipeline_tests.routes.audience.diff_world import NEW, World
 from vs_st_pipeline_tests.routes.audience.test_diffing import shop
 
+SAMPLE = 2  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 
 def state(world: World, event: str, state: str, **columns: Any) -> None:
     """Have rows of an event be in a state."""
