@@ -7,13 +7,17 @@ BIN := $(VENV)/bin
 CODE := vs_st_pipeline vs_st_pipeline_tests scripts benchmarks proof setup.py
 
 export DAGSTER_HOME ?= $(CURDIR)
+# Where Python may not keep what it has compiled, each of hundreds of processes that tests start compiles all of it.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check ui bench proof scale lock clean
 
 demo: $(VENV)/ready
 	@$(BIN)/vs-st demo
 
-test: check
+# The tests are compiled once, while types are checked: else each of the four workers would do it for itself.
+test: $(VENV)/ready
+	@$(BIN)/pytest --collect-only -qq > /dev/null 2>&1 & $(MAKE) --no-print-directory check; ended=$$?; wait; exit $$ended
 	$(BIN)/pytest -n 4
 
 check: $(VENV)/ready

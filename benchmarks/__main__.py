@@ -17,6 +17,7 @@ from benchmarks.options import CannotMeasure, Figures, Options
 
 Benchmark = Callable[[Options], Figures]
 USUAL = (
+    "audience",
     "consumers",
     "delivery",
     "first_sync",

@@ -48,6 +48,18 @@ class Bar:
 
 
 BARS = (
+    Bar("audience", "requests_off", 0),
+    Bar("audience", "peak_mb", 500),
+    Bar("audience", "growth_mb", 200),
+    Bar("audience", "cpu_s", 240),
+    Bar("audience", "large_part_cpu_s", 60),
+    Bar("audience", "cpu_over_plugin_ratio", 1),
+    Bar("audience", "events_off", 0),
+    Bar("audience", "news_cpu_s", 15),
+    Bar("audience", "news_peak_mb", 600),
+    Bar("audience", "quiet_cpu_s", 5),
+    Bar("audience", "quiet_requests", 0),
+    Bar("audience", "posts_lost", 0),
     Bar("consumers", "reads_not_one", 0),
     Bar("consumers", "wrong", 0),
     Bar("consumers", "hubspot_each", 0.07),

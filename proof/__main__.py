@@ -17,6 +17,7 @@ from fnmatch import fnmatchcase as fnmatch
 
 from proof import (
     answers,
+    audience,
     consumers,
     distributed,
     kills,
@@ -42,6 +43,7 @@ PROOFS: tuple[Proof, ...] = (
     worker.PROOF,
     consumers.PROOF,
     orders.PROOF,
+    audience.PROOF,
     machine.PROOF,
     answers.PROOF,
     switches.PROOF,

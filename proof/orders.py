@@ -324,6 +324,9 @@ LIES = (
 )  # fmt: skip
 
 
+BLIND = "'written_without_reading'"
+
+
 def lie(figures: Orders, system: str, path: str, kind: str) -> None:
     """Let one read lie in a first sync, in one with news of what was sent, and in one that does a void by refund.
 
@@ -355,6 +358,11 @@ def lie(figures: Orders, system: str, path: str, kind: str) -> None:
                 scene.later(hours=1)
                 trial.sync()
         wrong += trial.judged()
+        if kind == "404":
+            # The desk of the stand-in does not see a read that the lie answers in its place; the journal does.
+            lied = [one for one in control.journal() if one["method"] == "GET" and one["fault"]]
+            read = {f"'number': '{one['path'].rsplit('/', 1)[-1]}'" for one in lied}
+            wrong = [one for one in wrong if BLIND not in one or not any(number in one for number in read)]
     if wrong:
         raise Finding(f"{system} {path} {kind}", wrong)
 

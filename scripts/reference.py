@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import click
 
@@ -73,7 +73,16 @@ def _metadata(field: Any) -> tuple[Any, ...]:
 
 
 def _written(form: Form | OneOf, annotation: Any) -> str:
-    return form.write if isinstance(form, Form) else form.form(annotation).write
+    return form.write if isinstance(form, Form) else form.form(_literal(annotation)).write
+
+
+def _literal(hint: Any) -> Any:
+    """Return the `Literal` of a choice, also of one that may be null."""
+    if get_origin(hint) is Literal:
+        return hint
+    inner = [hint.__origin__] if hasattr(hint, "__metadata__") else []
+    parts = (*inner, *getattr(hint, "__args__", ()))
+    return next((one for one in map(_literal, parts) if get_origin(one) is Literal), hint)
 
 
 def _models_in(hint: Any) -> list[type[SettingsModel]]:

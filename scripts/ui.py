@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 import urllib.request
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,12 @@ from vs_st_pipeline.defs.names import TICK_JOB, TICK_STEP
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline.sandbox import Sandbox
-from vs_st_pipeline.sandbox.scenarios import consumer_acts, fleet, order_acts
+from vs_st_pipeline.sandbox.scenarios import consumer_acts, fleet, order_acts, shop_acts
 from vs_st_pipeline.sandbox.scenarios.entries_beside import write_beside
 from vs_st_pipeline.sandbox.scenarios.fifty import STORIES
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS, LOG, HOOK_LOG = ("dagster", "state", "merchants.d", "brands", "shops"), "dagster.log", "webhooks.log"
+OURS, LOG, HOOK_LOG = ("dagster", "state", "merchants.d", "brands", "shops", "sites"), "dagster.log", "webhooks.log"
 NOT_OURS = (
     *("VS_ST_ALERTS", "VS_ST_TELL", "VS_ST_NOW", "VS_ST_VINOSHIPPER_RATE", "VS_ST_SIMPLETEXTING_RATE"),
     *("VS_ST_PUBLIC_URL", "VS_ST_HOOK_SECRET"),
@@ -67,7 +68,10 @@ Some are not, and now the pages have to tell you which ones, why, and what to do
      a third one: a winery's orders. What was paid at Commerce7 is at Vinoshipper, once; three failed, and say why. Its
      tab "Checks" is the desk of whoever ships. The job `order_command` does with one order what `vs-st orders` does:
      {url}/locations/vs_st_pipeline.definitions/jobs/order_command/playground
-  9. {url}/automation
+  9. {url}/assets/audience/synced/waymore/events?view=partitions&partition=corner-shop
+     a fourth one: a shop's website. WayMore knows its history, block by block, and since then one event per change. Its
+     tab "Checks" says what nobody can buy, because it lost its price.
+ 10. {url}/automation
      sync_schedule is on. Put {broken}'s entry right in
      {settings}
      and see it become well at the next tick.
@@ -96,9 +100,14 @@ def main() -> int:
     beside: list[subprocess.Popen[bytes]] = []
     ended = threading.Event()
     try:
-        with Sandbox("fleet") as box, Sandbox("consumers") as brands, Sandbox("orders:12") as shops:
+        with (
+            Sandbox("fleet") as box,
+            Sandbox("consumers") as brands,
+            Sandbox("orders:12") as shops,
+            Sandbox("shop_small") as sites,
+        ):
             try:
-                return _shown(box, brands, shops, folder, port, beside, ended)
+                return _shown(box, Others(brands, shops, sites), folder, port, beside, ended)
             finally:  # while the stand-ins still answer, so that nothing fails on its way out
                 ended.set()
                 for process in reversed(beside):
@@ -107,10 +116,23 @@ def main() -> int:
         return 0
 
 
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The worlds beside the fleet's, each for a route: samples and consents, orders, a shop's audience."""
+
+    brands: Sandbox
+    shops: Sandbox
+    sites: Sandbox
+
+    @property
+    def merchants(self) -> list[str]:
+        """Return the ids of all that are in them."""
+        return [merchant.id for box in (self.brands, self.shops, self.sites) for merchant in box.merchants]
+
+
 def _shown(
     box: Sandbox,
-    brands: Sandbox,
-    shops: Sandbox,
+    beside_it: Others,
     folder: Path,
     port: int,
     beside: list[subprocess.Popen[bytes]],
@@ -119,14 +141,16 @@ def _shown(
     """Make all that there is to see, and wait for the end; the exit code."""
     try:
         merchants = _past(box, folder)
-        write_beside(brands, folder, "brands")
-        write_beside(shops, folder, "shops")
-        order_acts.awkward(shops)
-        others = [merchant.id for merchant in (*brands.merchants, *shops.merchants)]
+        write_beside(beside_it.brands, folder, "brands")
+        write_beside(beside_it.shops, folder, "shops")
+        write_beside(beside_it.sites, folder, "sites")
+        order_acts.awkward(beside_it.shops)
+        shop_acts.awkward(beside_it.sites)
+        others = beside_it.merchants
         _register([*merchants, *others])
         _webhooks(box, folder, beside, merchants)
-        for merchant in brands.merchants:
-            brands.sopost.control.send(merchant=merchant.id)
+        for merchant in beside_it.brands.merchants:
+            beside_it.brands.sopost.control.send(merchant=merchant.id)
         print("Dagster starts, and the first tick with it ...", flush=True)
         dagster = _dagster_dev(folder, port)
         beside.append(dagster)
@@ -137,7 +161,7 @@ def _shown(
             return 1
         beside.append(_worker(folder, others))
         print(_welcome(f"http://127.0.0.1:{port}", folder), flush=True)
-        threading.Thread(target=_life, args=(box, brands, shops, ended), daemon=True).start()
+        threading.Thread(target=_life, args=(box, beside_it, ended), daemon=True).start()
         return dagster.wait()
     except KeyboardInterrupt:
         print("\nstopping ...", flush=True)
@@ -200,12 +224,13 @@ def _worker(folder: Path, merchant_ids: list[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
 
-def _life(box: Sandbox, brands: Sandbox, shops: Sandbox, ended: threading.Event) -> None:
+def _life(box: Sandbox, beside_it: Others, ended: threading.Event) -> None:
     chance = random.Random()
     while not ended.wait(60):
         fleet.life(box, chance.randint(1, 4), chance)
-        consumer_acts.life(brands, chance)
-        order_acts.life(shops, chance)
+        consumer_acts.life(beside_it.brands, chance)
+        order_acts.life(beside_it.shops, chance)
+        shop_acts.life(beside_it.sites, chance)
 
 
 def _welcome(url: str, folder: Path) -> str:

@@ -10,6 +10,7 @@ import click
 
 from vs_st_pipeline import routes
 from vs_st_pipeline.cli.alerts import alerts
+from vs_st_pipeline.cli.connect import connect, disconnect
 from vs_st_pipeline.cli.demo import demo, sandbox
 from vs_st_pipeline.cli.explain import history, why
 from vs_st_pipeline.cli.inbox import inbox
@@ -43,7 +44,7 @@ def cli() -> None:
 
 COMMANDS = (
     *(sync, plan, check, why, history, retry, reconcile, merchants, alerts),
-    *(onboard, webhooks, receive, work, inbox),
+    *(onboard, connect, disconnect, webhooks, receive, work, inbox),
     *(forget, rebuild, offboard, sandbox, demo),
 )
 for command in COMMANDS:

@@ -226,9 +226,9 @@ def check_named(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool) ->
         raise click.UsageError("say which merchants: --merchant ID... or --all")
 
 
-def read_settings() -> MerchantsFile:
-    """Read the merchants file that `VS_ST_MERCHANTS` names."""
-    return read_merchants(settings_path(os.environ), os.environ)
+def read_settings(*, all_secrets: bool = False) -> MerchantsFile:
+    """Read the merchants file that `VS_ST_MERCHANTS` names; `all_secrets`: those of disabled merchants too."""
+    return read_merchants(settings_path(os.environ), os.environ, all_secrets=all_secrets)
 
 
 def warn_of(misunderstood: Iterable[InvalidSetting]) -> None:

@@ -59,6 +59,9 @@ def forget(merchant_id: str, customer: str | None, yes: bool, as_json: bool, who
             (_folder_of(merchant) / named_for(route.name, FINDINGS)).unlink(missing_ok=True)
             there[route.name] = way.there(runs[route.name], person)
             found[route.name] = way.forget(runs[route.name], person)
+            if left := found[route.name].get(NOT_TOLD):
+                tell(f"{merchant_id}, {route.name}: {left} unsubscribes were not taken; every sync tries, for 7 days")
+                failed = True
         except PipelineError as error:
             if not several:
                 raise
@@ -77,6 +80,7 @@ def forget(merchant_id: str, customer: str | None, yes: bool, as_json: bool, who
     sys.exit(1 if failed else 0)
 
 
+NOT_TOLD = "not_told"  # a count of what `Forget.forget` could not have unsubscribed
 NOBODY_KNOWS = "no route of this merchant can look for a person by that; give the phone"
 
 

@@ -79,7 +79,10 @@ def retry(
         )
         return (report, True) if report else (pair.route.report(merchant.id, ""), False)
 
-    found = for_each(pairs, jobs, one, lambda pair, report: (report, True))
+    try:
+        found = for_each(pairs, jobs, one, lambda pair, report: (report, True))
+    except BadArguments as error:  # before anything was done
+        raise click.UsageError(str(error)) from None
     reports = [report for report, waited in found if waited]
     idle = [report.merchant for report, waited in found if not waited]
     if as_json:
@@ -105,7 +108,7 @@ def _routes_meant(ids: tuple[str, ...], name: str | None) -> list[Retry]:
         route.retry
         for route in routes.ROUTES
         if route.retry
-        and (route.retry.most is not None or route.name == name or any(has_route(one, route) for one in merchants))
+        and (route.retry.most == 1 or route.name == name or any(has_route(one, route) for one in merchants))
     ]
 
 

@@ -21,6 +21,7 @@ from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import health
 from vs_st_pipeline.operations.fleet.health import MerchantHealth
 from vs_st_pipeline.operations.settings import taken
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.operations.webhooks.doubts import WebhooksChecked, check_webhooks
 from vs_st_pipeline.pipeline.route import Checked
 from vs_st_pipeline.platform.inbox.store import Inbox
@@ -115,11 +116,15 @@ def merchants(names: tuple[str, ...], as_json: bool) -> None:
         raise found.unreadable
     if as_json:
         settings = settings_json(found.misunderstood)
-        say_json({"merchants": [_status_json(one) for one in found.stands], "settings": settings})
+        rows = [_status_json(one) for one in found.stands]
+        off = [{"merchant": one, "route": route} for one, route in _registered_and_off(found.stands)]
+        say_json({"merchants": rows, "settings": settings, **({"registered_route_off": off} if off else {})})
     else:
         width = max((len(one.label) for one in found.stands), default=0)
         for one in found.stands:
-            say(f"{one.label:{width}}  {_status_text(one, found.at)}")
+            progress = _progress(one)
+            say(f"{one.label:{width}}  {_status_text(one, found.at)}{f'; {progress}' if progress else ''}")
+        say(*(f"{merchant}, {route}: registered, route off" for merchant, route in _registered_and_off(found.stands)))
         say("", found.sentence())
     sys.exit(2 if any(one.defaulted for one in found.misunderstood) else 0)
 
@@ -142,7 +147,27 @@ def _status_json(one: MerchantHealth) -> dict[str, Any]:
         "open": one.open,
         "says": one.says,
         "do": one.do,
+        "progress": _progress(one),
     }
+
+
+def _progress(one: MerchantHealth) -> str:
+    """Say how far something long of a route is, such as the history that a destination is sent."""
+    route = next((route for route in routes.ROUTES if route.name == one.route), None)
+    return "" if route is None else route.progress(data_dir(os.environ), one.merchant)
+
+
+def _registered_and_off(stands: Sequence[MerchantHealth]) -> list[tuple[str, str]]:
+    """Return merchants that a destination still counts on, and whose entry has that route no more."""
+    warehouse, shown = warehouse_at(data_dir(os.environ)), {(one.merchant, one.route) for one in stands}
+    return [
+        (merchant, route.name)
+        for merchant in dict.fromkeys(one.merchant for one in stands)
+        for route in routes.ROUTES
+        if route.registering is not None
+        and (merchant, route.name) not in shown
+        and route.registering.is_registered(warehouse, merchant)
+    ]
 
 
 def _status_text(one: MerchantHealth, now: datetime) -> str:

@@ -43,6 +43,14 @@ Rows = dict[str, Any]
     help="About so many requests to each source per merchant; what can wait is left for the next syncs.",
 )
 @click.option("--verbose", is_flag=True, help="Also print how often each call was made.")
+@click.option(
+    "--history-again",
+    is_flag=False,
+    flag_value="",
+    metavar="[BLOCK,...]",
+    help="Send these blocks of the history once more, or all, where a route sends one. It asks first.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
 def sync(
     ids: tuple[str, ...],
     more_ids: tuple[str, ...],
@@ -54,6 +62,8 @@ def sync(
     jobs: int,
     budget: int | None,
     verbose: bool,
+    history_again: str | None,
+    yes: bool,
 ) -> None:
     """Read the systems of every route, plan the difference, write it, and store what was accepted: the main job."""
     from vs_st_pipeline.cli.alerts import tell_alerts
@@ -61,6 +71,8 @@ def sync(
     pairs = select(ids, more_ids, every, names)
     if not names and (option := "--allow-unsafe" if allow_unsafe else "--full" if full else ""):
         _refuse_for_several_routes(pairs, option)
+    if history_again is not None:
+        _begin_again(pairs, [name.strip() for name in history_again.split(",") if name.strip()], yes)
 
     def one(pair: Pair, merchant: Merchant, progress: Callable[[str], None]) -> Report:
         options = {"full": full, "allow_unsafe": allow_unsafe, "budget": budget, "progress": progress}
@@ -75,6 +87,22 @@ def sync(
         for pair, report in zip(pairs, reports, strict=True):
             say(*sync_lines(report, pair.name, verbose))
     sys.exit(0 if all(report.status == OK for report in reports) else 1)
+
+
+def _begin_again(pairs: Sequence[Pair], names: Sequence[str], yes: bool) -> None:
+    """Have the history of these merchants told once more by the sync that follows, after a person has agreed."""
+    from vs_st_pipeline.cli.privacy import confirm
+
+    asked = [(pair, again) for pair in pairs if (again := pair.route.history_again) and pair.merchant is not None]
+    if len(asked) != len(pairs):
+        raise click.UsageError("--history-again: name a route that sends a history, with --route NAME")
+    for _, again in asked:
+        if unknown := sorted(set(names) - set(again.parts)):
+            raise click.UsageError(f"--history-again: no block {unknown[0]}; there are {', '.join(again.parts)}")
+    for pair, again in asked:
+        confirm(f"{pair.merchant_id}: {again.asks}", yes)
+        assert pair.merchant is not None
+        again.begin(make_run(pair.merchant, route=pair.route.name), names)
 
 
 def _refuse_for_several_routes(pairs: Sequence[Pair], option: str) -> None:

@@ -12,9 +12,11 @@ from vs_st_pipeline.connectors import (
     hubspot,
     klaviyo,
     salesforce,
+    shop,
     simpletexting,
     sopost,
     vinoshipper,
+    waymore,
 )
 from vs_st_pipeline.platform.connector import Connector
 
@@ -26,4 +28,6 @@ CONNECTORS: tuple[Connector[Any], ...] = (
     hubspot.CONNECTOR,
     klaviyo.CONNECTOR,
     salesforce.CONNECTOR,
+    waymore.CONNECTOR,
+    shop.CONNECTOR,
 )

@@ -21,7 +21,7 @@ from vs_st_pipeline.pipeline.checks import Check
 from vs_st_pipeline.pipeline.demo import Demo
 from vs_st_pipeline.pipeline.hinted import Hinted
 from vs_st_pipeline.pipeline.onboarding import RouteSetup
-from vs_st_pipeline.pipeline.own_commands import OtherName, OwnCommand, OwnJob
+from vs_st_pipeline.pipeline.own_commands import OtherName, OwnCommand, OwnJob, Told
 from vs_st_pipeline.pipeline.pages import Page
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.platform.connector import Connector
@@ -147,6 +147,20 @@ class Retry:
     can_drop: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryAgain:
+    """`vs-st sync --history-again`: what was told once, for good, is told once more.
+
+    Attributes:
+        parts: what may be named. begin: run and names (none: all) -> nothing; the sync after it does it.
+        asks: what a person must agree to.
+    """
+
+    parts: tuple[str, ...]
+    begin: Callable[[Run, Collection[str]], None]
+    asks: str
+
+
 class Compared(Protocol):
     """What `vs-st reconcile` found for one merchant and route."""
 
@@ -208,6 +222,24 @@ class Forget:
     there: Callable[[Run, Person], list[str]] = lambda _run, _person: []
 
 
+@dataclass(frozen=True, slots=True)
+class Registering:
+    """`vs-st connect` and `vs-st disconnect`: a destination at which a shop is registered once, and taken out again.
+
+    Attributes:
+        connect: registers a merchant now. disconnect: takes it out; `force`: untold.
+        stand_in_for: returns a merchant that is out of the file, as far as its registration is remembered.
+        is_registered: data folder's warehouse and merchant's id -> whether there is anything to take out.
+        asks: what a person agrees with before a merchant is taken out.
+    """
+
+    connect: Callable[[Run], Told]
+    disconnect: Callable[..., Told]
+    stand_in_for: Callable[[Merchant, Warehouse], Merchant]
+    is_registered: Callable[[Warehouse, str], bool]
+    asks: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """What joins systems.
@@ -239,6 +271,11 @@ class Route:
         commands: what only this route can be asked, under its name; and the house's commands as it calls them.
         jobs: what only this route can be asked in Dagster.
         demo: how it is shown on made-up merchants; None: it is not, or by the demo's own acts.
+        open_advice: what a person does about records that were refused or stand open; `""`: `vs-st why`, `vs-st retry`.
+        progress: data folder and merchant's id -> how far something long is, a few words for `vs-st merchants`;
+            `""` where nothing is under way.
+        history_again: how what is told once for good is told again; None: nothing is.
+        registering: how a merchant is registered at the destination, where that must be done once.
         waiting: a run -> what waits in the route's own tables, by what it is; `vs-st inbox --route` shows it too.
     """
 
@@ -273,6 +310,10 @@ class Route:
     commands: tuple[OwnCommand | OtherName, ...] = ()
     jobs: tuple[OwnJob, ...] = ()
     demo: Demo | None = None
+    open_advice: str = ""
+    history_again: HistoryAgain | None = None
+    registering: Registering | None = None
+    progress: Callable[[Path, str], str] = lambda _data_dir, _merchant: ""
     waiting: Callable[[Run], Record] | None = None
     settings: type[SettingsModel] | None = None
     toolkits: tuple[Lineage, ...] = ()

@@ -8,6 +8,7 @@ from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes import (
+    audience,
     consumers,
     contacts,
     orders,
@@ -16,6 +17,7 @@ from vs_st_pipeline.routes import (
 ROUTES: tuple[Route, ...] = (
     contacts.ROUTE,  # the first one: its files and names are older than routes are
     orders.ROUTE,
+    audience.ROUTE,
     consumers.ROUTE,
 )
 

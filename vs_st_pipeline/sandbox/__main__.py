@@ -2,8 +2,8 @@
 
 With `--on-stdin` it obeys lines instead of signals alone, and answers each with sentences and a blank line: `change`
 makes the demo's changes at the shop; `ship` ships an order, which the shop tells by webhook; `told` waits until the
-contact says so. `send`, `later`, `people` are of consumers; what begins with `orders_` is of orders. End of input stops
-it, so a parent that dies takes the sandbox with it.
+contact says so. `send`, `later`, `people` are of consumers; what begins with `orders_` is of orders, with `shop_` of
+audience. End of input stops it, so a parent that dies takes the sandbox with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vs_st_pipeline.sandbox.core.foreground import run_foreground, welcome
 from vs_st_pipeline.sandbox.core.process import CONTROLS, Sandbox
-from vs_st_pipeline.sandbox.scenarios import consumer_acts, order_acts
+from vs_st_pipeline.sandbox.scenarios import consumer_acts, order_acts, shop_acts
 from vs_st_pipeline.sandbox.scenarios.changes import ship, shop_changes, told
 
 
@@ -26,7 +26,8 @@ def main() -> None:
     parser.add_argument(
         "--scenario",
         default="demo",
-        help="demo, small, big, estate, fleet, consumers, orders, mailing:N, fleet:N, consumers:N or orders:N",
+        help="demo, small, big, estate, fleet, consumers, orders, shop_small, mailing:N, fleet:N, consumers:N, "
+        "orders:N or shop:N",
     )
     parser.add_argument("--data-dir", type=Path, required=True, help="where merchants.yaml and the keys are written")
     parser.add_argument("--on-stdin", action="store_true", help="obey lines on standard input")
@@ -55,6 +56,8 @@ def main() -> None:
                     said = consumer_acts.people(box)
                 case word if word in order_acts.ACTS:
                     said = order_acts.ACTS[word](box)
+                case word if word in shop_acts.ACTS:
+                    said = shop_acts.ACTS[word](box)
                 case _:
                     continue
             print("\n".join(said), end="\n\n", flush=True)

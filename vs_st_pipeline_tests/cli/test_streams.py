@@ -70,6 +70,7 @@ def test_c30_a_full_stdout_is_told_and_fails_though_all_went_well(story: Story) 
     assert story.contact(MARISOL)["firstName"]
 
 
+@pytest.mark.slow
 def test_c30_alerts_are_sent_though_nobody_reads_the_pipe(story: Story, receiver: Receiver) -> None:
     known = {**os.environ, **story.environment(), **in_trouble(story, receiver)}
     reading, writing = os.pipe()
@@ -86,6 +87,7 @@ def test_c30_alerts_are_sent_though_nobody_reads_the_pipe(story: Story, receiver
     assert b"the result could not be printed: Broken pipe" in done.stderr
 
 
+@pytest.mark.slow
 def test_c30_alerts_are_sent_though_neither_stream_takes_anything(story: Story, receiver: Receiver) -> None:
     done = shell(story, '"$@" >/dev/full 2>/dev/full', "sync", "--all", **in_trouble(story, receiver))
     assert receiver.titles == ["Test Winery: failing (auth)"]

@@ -290,9 +290,9 @@ class StateBench:
             yield met
 
 
-BENCHES = ("contacts", "orders", "consumers", "a say-once toy", "a state toy")
+BENCHES = ("contacts", "orders", "audience", "consumers", "a say-once toy", "a state toy")
 """Names of the benches; those of routes are the routes' own."""
-SLOW = ("orders", "consumers")
+SLOW = ("orders", "audience", "consumers")
 """Benches whose syncs ask so many systems that each of their answers is spoilt in `make proof` alone."""
 
 
@@ -305,6 +305,10 @@ def bench_of(name: str, request: pytest.FixtureRequest, folder: Path) -> Bench:
 
         request.getfixturevalue("monkeypatch").setattr(chunks, "_FIRST_WAIT", 0.02)  # the stand-ins show it at once
         return ConsumersBench(request.getfixturevalue("scene"))
+    if name == "audience":
+        from vs_st_pipeline_tests.contracts.audience_bench import AudienceBench
+
+        return AudienceBench(request.getfixturevalue("audience_scene"))
     if name == "orders":
         from vs_st_pipeline_tests.contracts.orders_bench import OrdersBench
 

@@ -1,7 +1,8 @@
 """The worlds of routes `consumers` and `orders`, which their benches and their own tests share."""
 
+from vs_st_pipeline_tests.routes.audience.conftest import audience_scene, audience_world
 from vs_st_pipeline_tests.routes.consumers.conftest import consumer_world, scene
 from vs_st_pipeline_tests.routes.orders.conftest import orders_world
 from vs_st_pipeline_tests.routes.orders.conftest import scene as orders_scene
 
-__all__ = ["consumer_world", "orders_scene", "orders_world", "scene"]
+__all__ = ["audience_scene", "audience_world", "consumer_world", "orders_scene", "orders_world", "scene"]

@@ -26,9 +26,9 @@ URL = "https://gateway.example/vineyard"
 
 Place = tuple[str, ...]
 SECRET = next(one for one in SecretValue.__metadata__ if isinstance(one, Form))
-NOT_TOGETHER = {"ConsentEntry": ("hubspot", "klaviyo", "salesforce")}
-"""Keys that do not go with the others: a consent that is ignored leads nowhere."""
-NEEDED_BY_A_RULE = {"SoPostSettings": ("token",)}
+NOT_TOGETHER = {"ConsentEntry": ("hubspot", "klaviyo", "salesforce"), "WaymoreSettings": ("source",)}
+"""Keys that do not go with the others: an ignored consent leads nowhere; a named source must stand in the entry."""
+NEEDED_BY_A_RULE = {"SoPostSettings": ("token",), "WaymoreSettings": ("username", "password")}
 """Keys that no section can do without, by what another key says where it is left out: `auth` is `bearer`."""
 
 
@@ -76,10 +76,14 @@ def _plain(hint: Any, form: Form | None, folder: Path, default: Any, word: str) 
         return Pair("env:CONTRACT", kept) if is_reference else Pair("env:CONTRACT", kept, [WORD, DIGITS])
     if hint is OwnFile:
         return Pair("own/map.yaml", OwnFile(folder / "own" / "map.yaml"), [WORD, DIGITS])
+    if hint is Path:
+        return Pair("drops", folder / "drops", [WORD, DIGITS])
     if hint is str:
         is_url = form is not None and form.write == BaseUrl("/", usual=re.sub("^a URL such as ", "", form.write)).write
         if is_url:
             return Pair(URL, URL)
+        if form is not None and form.write.startswith("an https:// template"):
+            return Pair(f"{URL}/links", f"{URL}/links", [WORD, DIGITS])
         # A form of its own says what is right: `a UUID such as ...`.
         example = re.search(r"such as (\S+)", form.write) if form is not None else None
         text = example[1] if example and example[1] != default else f"some {word}"
@@ -110,6 +114,8 @@ def _bare(hint: Any, metadata: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _pair(key: str, field: FieldInfo, folder: Path) -> Pair:
+    if key == "events":
+        return Pair({"Search": False}, {"Search": False})
     return pair_of(field.annotation, field.metadata, folder, None if field.is_required() else field.default, key)
 
 

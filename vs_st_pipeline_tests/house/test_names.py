@@ -26,8 +26,15 @@ ALLOWED = {
     },
 }
 
+PLAIN = frozenset({"shop"})
+"""Names of systems that are words of the language, too: whoever sells has a shop."""
 NAMES = re.compile(
-    "|".join(sorted({re.escape(word) for one in CONNECTORS for word in (one.name, one.title)} | set(TO_COME))),
+    "|".join(
+        sorted(
+            {re.escape(word) for one in CONNECTORS if one.name not in PLAIN for word in (one.name, one.title)}
+            | set(TO_COME)
+        )
+    ),
     re.IGNORECASE,
 )
 

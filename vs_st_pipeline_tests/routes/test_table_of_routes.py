@@ -303,7 +303,9 @@ class TestDagster:
 
 @pytest.mark.parametrize("room", ["cli", "defs", "operations"])
 def test_no_generic_room_above_the_pipeline_names_a_system(room: str) -> None:
-    names = [name for connector in CONNECTORS for name in (connector.name, connector.title)]
+    # Whoever sells has a shop: that system's name is a word of the language.
+    named = [connector for connector in CONNECTORS if connector.name != "shop"]
+    names = [name for connector in named for name in (connector.name, connector.title)]
     guilty = [
         f"{path.relative_to(HOUSE)}: {name}"
         for path in (HOUSE / room).rglob("*.py")

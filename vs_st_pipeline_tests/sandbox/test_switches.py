@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.sandbox import FAULT_KINDS, SWITCHES, Sandbox
+from vs_st_pipeline.sandbox.core.catalog_switches import SHOP_WINDOW
 from vs_st_pipeline.sandbox.core.lies import LYING_FAULTS
 from vs_st_pipeline.sandbox.core.switches import NUMBERS, ORDER_DESK, WEBHOOKS
 from vs_st_pipeline_tests.support.pairs import SHOP, TEXTING
@@ -123,6 +124,7 @@ NOT_ASKED = {
     "vinoshipper": (
         *WEBHOOKS["vinoshipper"],
         *ORDER_DESK,
+        *SHOP_WINDOW,
         "exists_answer",
         "membership_modified_key",
         "customer_search",

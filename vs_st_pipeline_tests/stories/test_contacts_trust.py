@@ -329,6 +329,7 @@ def test_c14_a_contact_updated_in_2221_hides_no_new_opt_in(story: Story, wire: B
     assert "7075550152" in {row[0] for row in rows(story, "select phone from planned.targets")}
 
 
+@pytest.mark.slow
 def test_c14_a_mark_in_the_future_is_drawn_back_and_all_are_read(story: Story, wire: Between) -> None:
     through(story, wire, full_read="24h")
     story.synced()
@@ -352,6 +353,7 @@ def test_c14_without_a_date_that_can_be_right_the_machines_clock_bounds_the_mark
     assert datetime.fromisoformat(json.loads(mark)) <= datetime.now(UTC) + timedelta(days=1)
 
 
+@pytest.mark.slow
 def test_c14_one_old_row_does_not_make_a_list_of_updates_a_list_of_all(story: Story, wire: Between) -> None:
     through(story, wire, full_read="24h")
     story.synced()
@@ -367,6 +369,7 @@ def test_c14_one_old_row_does_not_make_a_list_of_updates_a_list_of_all(story: St
 
 
 @pytest.mark.parametrize("updated", ["yesterday", 1700000000, "2026-05-28T19:31:00", None])
+@pytest.mark.slow
 def test_c14_times_in_no_form_that_is_read_mislead_nobody(story: Story, wire: Between, updated: Any) -> None:
     through(story, wire, full_read="24h")
 

@@ -50,6 +50,7 @@ def replayed(story: Story, until: datetime | None = None) -> dict[tuple[Ref, str
 # --- history ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_ledger_can_be_made_again_from_the_history_as_it_is_and_as_it_was(story: Story) -> None:
     story.texting.set_switches({"max_value_length": 30, "trim_values": True})
     story.synced()
@@ -327,6 +328,7 @@ def test_a_batch_that_comes_after_it_was_given_up_makes_no_contact_that_stays(
     assert story.texting.violations() == []
 
 
+@pytest.mark.slow
 def test_who_comes_back_by_himself_while_a_batch_may_come_still_is_left_alone(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:

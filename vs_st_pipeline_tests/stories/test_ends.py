@@ -157,6 +157,7 @@ def test_c10_what_a_sync_costs(story: Story) -> None:
 
 
 @pytest.mark.parametrize("told", ["true", "page", "fewer", "null"])
+@pytest.mark.slow
 def test_c22_a_customer_list_that_shuffles_is_walked_until_nobody_new_comes(story: Story, told: str) -> None:
     story.shop.set_switches({"customers_order": "shuffled", "customers_page_cap": 5, "customers_total": told})
     for _ in range(3):
@@ -264,6 +265,7 @@ def test_r24_what_was_cut_is_found_by_halves_where_the_page_is_smaller_than_was_
 
 
 @pytest.mark.parametrize("switches", [NOTHING_ORDERS, {"paging": "none"}, {**NOTHING_ORDERS, "inclusive_end": False}])
+@pytest.mark.slow
 def test_r24_a_tiny_shop_and_pages_that_are_not_cut_are_no_false_alarm(story: Story, switches: Record) -> None:
     for order in story.shop.orders(TEST):
         story.shop.delete_order(order["orderNumber"])

@@ -225,6 +225,7 @@ def test_what_voids_it(day: Day, what: str) -> None:
     assert not day.sync(minutes, **options)
 
 
+@pytest.mark.slow
 def test_a_look_at_the_file_voids_nothing(day: Day) -> None:
     day.until_quiet()
     day.story.run("why", MARISOL, "--merchant", TEST)
@@ -236,6 +237,7 @@ def test_the_day_on_which_somebody_comes_of_age_is_no_quiet_one(day: Day) -> Non
     assert not day.sync(24 * 60 - 300)
 
 
+@pytest.mark.slow
 def test_a_dry_run_leaves_it_alone(day: Day) -> None:
     day.until_quiet()
     before = day.kept.read_bytes()

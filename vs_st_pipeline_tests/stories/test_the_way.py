@@ -397,6 +397,7 @@ def test_an_edit_of_a_mirrored_field_is_put_back_and_noted_once_and_of_a_filled_
 
 
 @pytest.mark.parametrize(("field", "key"), [("City", "city"), ("Club Name", "club_name")])
+@pytest.mark.slow
 def test_an_edit_that_comes_again_before_anything_was_read_is_put_back_again(
     story: Story, field: str, key: str
 ) -> None:
@@ -412,6 +413,7 @@ def test_an_edit_that_comes_again_before_anything_was_read_is_put_back_again(
 
 
 @pytest.mark.parametrize("how", ["clear", pytest.param("store_empty", marks=pytest.mark.slow), "ignore"])
+@pytest.mark.slow
 def test_what_the_shop_clears_is_cleared_and_where_that_cannot_be_done_it_is_noted(story: Story, how: str) -> None:
     story.texting.set_switch("empty_string_value", how)
     story.synced()

@@ -20,6 +20,8 @@ from vs_st_pipeline.platform.settings.merchants import Merchant
 
 LARGEST_PAGE: Final = 50
 START: Final = "start"  # the first cursor
+PAGE: Final = "page:"
+"""Before the number of a page and how many rows the pages before it had: our own cursor, of a list without any."""
 
 
 class Commerce7Client:
@@ -46,11 +48,32 @@ class Commerce7Client:
 
     def orders(self, wanted: Mapping[str, str | int | bool], cursor: str = START) -> dict[str, Any]:
         """Read a page of orders; `wanted`: filters. Returns the answer, an object that calls itself no error."""
-        return self._get("list_orders", "/order", {**wanted, "limit": LARGEST_PAGE, "cursor": cursor})
+        return self._get("list_orders", "/order", {**wanted, **_page(cursor)})
 
     def products(self, cursor: str = START) -> dict[str, Any]:
         """Read a page of products."""
-        return self._get("list_products", "/product", {"limit": LARGEST_PAGE, "cursor": cursor})
+        return self._get("list_products", "/product", _page(cursor))
+
+    def customers(self, cursor: str = START) -> dict[str, Any]:
+        """Read a page of customers."""
+        return self._get("list_customers", "/customer", _page(cursor))
+
+    def addresses(self, cursor: str = START) -> dict[str, Any]:
+        """Read a page of customers' addresses."""
+        return self._get("list_addresses", "/customer-address", _page(cursor))
+
+    def carts(self, cursor: str = START) -> dict[str, Any]:
+        """Read a page of carts; the form of the answer is not documented."""
+        return self._get("list_carts", "/cart", _page(cursor))
+
+    def count(self, path: str) -> int | None:
+        """Read how many records a list has, in one request; None where the answer does not say."""
+        total = self._get("count", path, {"limit": 1, "page": 1}).get("total")
+        return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
+
+    def product(self, product_id: str) -> Any:
+        """Read one product; returns the answer's JSON, whatever it is."""
+        return self._one("product", f"/product/{_quoted(product_id)}")
 
     def order(self, order_id: str) -> Any:
         """Read one order; returns the answer's JSON, whatever it is."""
@@ -105,6 +128,12 @@ class _Tenant(Basic):
     def __call__(self, request: Any) -> Any:
         request.headers["tenant"] = self._tenant
         return super().__call__(request)
+
+
+def _page(cursor: str) -> dict[str, str | int | bool]:
+    number = cursor.removeprefix(PAGE).partition(":")[0]
+    beside: dict[str, str | int | bool] = {"page": int(number)} if cursor.startswith(PAGE) else {"cursor": cursor}
+    return {"limit": LARGEST_PAGE, **beside}
 
 
 def _quoted(record_id: str) -> str:

@@ -13,12 +13,12 @@ from typing import Any, Final
 from vs_st_pipeline.connectors.commerce7.registering import BY_HAND, Commerce7Registrar
 from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
 from vs_st_pipeline.connectors.commerce7.streams import ORDER, PRODUCT
-from vs_st_pipeline.domain.hints import NOTHING, WHOLE, Call
+from vs_st_pipeline.domain.hints import CUSTOMER, NOTHING, WHOLE, Call
 from vs_st_pipeline.platform.hooks import Hooks, calls_in, text_of, word_of
 
 BODY_LIMIT: Final = 2**20  # a whole order, with all that belongs to it
-_KINDS: Final = {"order": ORDER, "product": PRODUCT}
-_ALL: Final = "all"  # the catalogue is read whole, whatever of it changed
+_KINDS: Final = {"order": ORDER, "product": PRODUCT, "customer": CUSTOMER}
+ALL: Final = "all"  # the catalogue is read whole, whatever of it changed
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -30,7 +30,8 @@ def read(body: bytes) -> Sequence[Call]:
 def _understand(said: Mapping[str, Any]) -> Call | None:
     """Return what one call means.
 
-    `Order`: that order is to be read, whatever happened to it; `Product`: the catalogue; any other object: nothing. A
+    `Order`, `Customer`: that one is to be read, whatever happened to it; `Product`: the catalogue, or that product,
+    as the route wants; any other object: nothing, for none but these can be read by the id that a call names. A
     call about many, or about something without a name, has a whole sync look: its passes show what changed.
     """
     payload = said.get("payload")
@@ -46,9 +47,9 @@ def _understand(said: Mapping[str, Any]) -> Call | None:
     if name and name not in _KINDS:
         return Call(NOTHING, event=action, account=tenant, kept=kept)
     if name == PRODUCT:
-        return Call(PRODUCT, record or _ALL, event=action, account=tenant, kept=kept)
+        return Call(PRODUCT, record or ALL, event=action, account=tenant, kept=kept)
     if name and record is not None:
-        return Call(ORDER, record, event=action, account=tenant, kept=kept)
+        return Call(_KINDS[name], record, event=action, account=tenant, kept=kept)
     if name or "callbackUrl" in payload:
         return Call(WHOLE, event=action, account=tenant, kept=kept)
     return None
@@ -60,7 +61,7 @@ def _tenant(settings: Commerce7Settings) -> str:
 
 HOOKS: Final = Hooks(
     read,
-    frozenset({ORDER, PRODUCT}),
+    frozenset({ORDER, PRODUCT, CUSTOMER}),
     body_limit=BODY_LIMIT,
     registrar=Commerce7Registrar,
     by_hand=BY_HAND,

@@ -53,6 +53,21 @@ def read_passes(run: Run, client: Commerce7Client, *, start: datetime, reconcile
         PipelineError: as `passes.walk_all` does, or because single reads fail for all alike (R40).
     """
     found = walk_all(run, client, start=start, reconcile=reconcile)
+    found.unreadable += read_again(run, client, start=start, found=found)
+    return found
+
+
+def read_again(
+    run: Run, client: Commerce7Client, *, start: datetime | None = None, found: PassesRead | None = None
+) -> int:
+    """Read again whatever said too little when it was read last; returns how many orders' last read says nothing.
+
+    Args:
+        start: as in `read_passes`. found: what was read is added to it.
+
+    Raises:
+        PipelineError: single reads fail for all alike (R40).
+    """
     with run.open() as db:
         again = [*stored.looked_at_again(db, run.now()), *stored.tried_again(db, run.now())]
     reads = SingleReads()
@@ -66,12 +81,11 @@ def read_passes(run: Run, client: Commerce7Client, *, start: datetime, reconcile
             reads.went_wrong(order_id, error, known=True)
             continue
         reads.went_well()
-        if order is not None:
+        if order is not None and found is not None:
             found.found.add(order_id)
             found.read_at[order_id] = asked_at
     with run.open() as db:
-        found.unreadable += len(stored.unreadable(db))
-    return found
+        return len(stored.unreadable(db))
 
 
 def read_linked(

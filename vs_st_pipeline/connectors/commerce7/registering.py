@@ -15,12 +15,13 @@ from vs_st_pipeline.connectors.commerce7.names import COMMERCE7
 from vs_st_pipeline.connectors.commerce7.streams import ORDER, PRODUCT
 from vs_st_pipeline.domain.codec import JSON
 from vs_st_pipeline.domain.errors import BadSettings, Forbidden, Refused
+from vs_st_pipeline.domain.hints import CUSTOMER
 from vs_st_pipeline.domain.records import id_text, is_error
 from vs_st_pipeline.platform.hooks import NotEnabled, Registration, remove_registration
 from vs_st_pipeline.platform.http.client import NOT_THERE, NoBody
 from vs_st_pipeline.platform.settings.secrets import SecretError, parse_reference, resolve_secret
 
-OBJECTS: Final = {"Order": ORDER, "Product": PRODUCT}
+OBJECTS: Final = {"Order": ORDER, "Product": PRODUCT, "Customer": CUSTOMER}
 ACTIONS: Final = ("Create", "Update", "Bulk Update", "Delete")
 BY_HAND: Final = (
     "give the app the right to webhooks in Commerce7's developer center, or put the URL that "

@@ -67,6 +67,9 @@ def _people(db: Db) -> Iterator[_Person]:
     for id_, text in db.rows(f"select id, body from {CUSTOMERS.table} where body is not null"):
         body = try_object(text) or {}
         yield _Person(STORED_CUSTOMER, id_, id_, frozenset(_emails(body)), frozenset(_phones(body)))
+    for id_, text in db.rows("select id, body from raw.commerce7_people"):
+        body = try_object(text) or {}
+        yield _Person(STORED_CUSTOMER, id_, id_, frozenset(_emails(body)), frozenset(_phones(body)))
 
 
 def _part(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.commerce7.client import START, bad_answer
+from vs_st_pipeline.connectors.commerce7.client import PAGE, START, bad_answer
 from vs_st_pipeline.domain.records import id_text
 
 _MOST_PAGES: Final = 100_000
@@ -44,7 +44,7 @@ def pages(ask: Callable[[str], Mapping[str, Any]], key: str, call: str) -> Itera
             raise bad_answer("the answer holds no list of records", call)
         if rows and rows == last:
             raise bad_answer("a page is equal to the one before it, so the cursor has no effect", call)
-        shown, last, following = shown + len(rows), rows, _cursor(answer, call)
+        shown, last, following = shown + len(rows), rows, cursor_of(answer, call)
         if following is None:
             total = answer.get("total")
             if isinstance(total, int) and not isinstance(total, bool) and total > shown:
@@ -62,7 +62,7 @@ def pages(ask: Callable[[str], Mapping[str, Any]], key: str, call: str) -> Itera
     raise bad_answer("the list has no end", call)
 
 
-def _cursor(answer: Mapping[str, Any], call: str) -> str | None:
+def cursor_of(answer: Mapping[str, Any], call: str) -> str | None:
     """Return the next cursor; None where the walk ends: absent, null or blank."""
     said = answer.get("cursor")
     if said is None or (isinstance(said, str) and not said.strip()):
@@ -71,3 +71,38 @@ def _cursor(answer: Mapping[str, Any], call: str) -> str | None:
     if found is None:
         raise bad_answer("a cursor is of another form than expected", call)
     return said if isinstance(said, str) else found
+
+
+def next_of(answer: Mapping[str, Any], cursor: str, shown: int, call: str) -> str | None:
+    """Return the next cursor; None: that was the end. A list that tells a total in place of one knows pages alone.
+
+    Args:
+        cursor: of this page. shown: its rows.
+
+    Raises:
+        BadAnswer: there is more, and no way to it.
+    """
+    number, before = _page_of(cursor)
+    following = cursor_of(answer, call)
+    if following is not None and not number:
+        return following
+    total = answer.get("total")
+    if not isinstance(total, int) or isinstance(total, bool):
+        return None
+    if not number and cursor != START:
+        if total > shown:
+            raise bad_answer("a cursor has no effect any more", call)
+        return None
+    if total <= before + shown:
+        return None
+    if not shown:
+        raise bad_answer("there are more records than were shown, and no page shows them", call)
+    return f"{PAGE}{max(number, 1) + 1}:{before + shown}"
+
+
+def _page_of(cursor: str) -> tuple[int, int]:
+    """Return the number of a page and how many rows were shown before it; (0, 0): the cursor is the other side's."""
+    if not cursor.startswith(PAGE):
+        return 0, 0
+    number, _, before = cursor.removeprefix(PAGE).partition(":")
+    return int(number), int(before)

@@ -65,7 +65,7 @@ def _tried_list(vs: VinoshipperClient) -> tuple[list[Row], bool, PipelineError |
 
 def _tried_feed(vs: VinoshipperClient) -> tuple[list[Row], PipelineError | None]:
     try:
-        return _feed(vs), None
+        return feed_rows(vs), None
     except PipelineError as error:
         if not _may_try_otherwise(error):
             raise
@@ -127,7 +127,12 @@ def _page(vs: VinoshipperClient, params: Mapping[str, int]) -> tuple[list[Row], 
     return _rows(answer, PRODUCTS), total
 
 
-def _feed(vs: VinoshipperClient) -> list[Row]:
+def feed_rows(vs: VinoshipperClient) -> list[Row]:
+    """Read the feed of the shop window, sold-out products too.
+
+    Raises:
+        BadAnswer: it is another producer's, or no list. PipelineError: as the client does.
+    """
     profile = id_text(vs.profile().get("id"))
     if profile is None:
         raise BadAnswer(

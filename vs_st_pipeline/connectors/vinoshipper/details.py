@@ -1,12 +1,14 @@
 """Reads the details and receipts that are due, the most needed first and no more than the run may ask for.
 
 Data flow: one record at a time -> raw.vinoshipper_customers, raw.vinoshipper_orders.
+
+It is long because what one failed read means is decided by what the other reads of the same run came to.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
 from vs_st_pipeline.connectors.vinoshipper import landing, landing_orders
@@ -46,8 +48,8 @@ CUT_SHORT = "the first answer was cut short"
 RECEIPT_FAILURES_IN_A_ROW = 3
 
 
-def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -> int:
-    """Read the due details of these customers; a share of the budget is kept for orders that are known to be needed.
+def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int] | None) -> int:
+    """Read the due details of these customers (None: all); a share of the budget is kept for orders in need of a read.
 
     Returns:
         How many were read.
@@ -65,8 +67,20 @@ def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequen
     return len(now)
 
 
-def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[int]) -> None:
-    """Read the due details of these customers' orders; one whose first answer was cut short is read again."""
+def fetch_order_details(
+    run: Run,
+    vs: VinoshipperClient,
+    customer_ids: Sequence[int] | None,
+    *,
+    except_of: Collection[int] = (),
+    forgets: bool = True,
+) -> None:
+    """Read the due details of these customers' orders (None: all orders); one that was cut short is read again.
+
+    Args:
+        except_of: customers whose orders are left out.
+        forgets: what could not be read of other customers is asked for no more.
+    """
     cut: list[str] = []
     began = run.now()
 
@@ -77,11 +91,21 @@ def fetch_order_details(run: Run, vs: VinoshipperClient, customer_ids: Sequence[
     for find in (owner_tasks, lambda run, db: order_tasks(run, db, customer_ids)):
         with run.open() as db:
             tasks = _asked_now(run, db, ORDER, find(run, db))
+            if except_of:
+                known = _orders_of(db, except_of)
+                tasks = [task for task in tasks if task.id not in known]
         _read(run, ORDER, tasks, within_budget(run, tasks, vs.sent), lambda own: vs.order(own).text, land)
     once_more = within_budget(run, [ReadTask(number, CUT_SHORT) for number in cut], vs.sent) if cut else []
     _read(run, ORDER, once_more, once_more, lambda own: vs.order(own).text, land)
-    with run.open() as db, db.transaction():
-        _forget_unlinked(db, customer_ids)
+    if customer_ids is not None and forgets:
+        with run.open() as db, db.transaction():
+            _forget_unlinked(db, customer_ids)
+
+
+def _orders_of(db: Db, customer_ids: Collection[int]) -> set[str]:
+    with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
+        rows = db.rows(f"select order_number from raw.vinoshipper_orders semi join {batch} using (customer_id)")
+    return {row[0] for row in rows}
 
 
 def _asked_now(run: Run, db: Db, kind: RecordKind, tasks: list[ReadTask]) -> list[ReadTask]:

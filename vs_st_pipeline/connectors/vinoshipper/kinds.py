@@ -19,6 +19,8 @@ CUSTOMER: Final = RecordKind(
     documented=(
         *("firstName", "email", "primaryPhone", "primaryPhone.number", "primaryPhone.country"),
         *("shippingAddress", "shippingAddress.city", "shippingAddress.stateCode"),
+        *(f"shippingAddress.{key}" for key in ("street1", "street2", "postalCode", "country")),
+        "optedIntoMarketingEmails!",
         *(*_MEMBERSHIP, "memberships[].clubName!|club"),
     ),
     sticky={"dateOfBirth": says_a_birth},

@@ -11,7 +11,8 @@ the same queue, and the records that it leaves are at its head the next time.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -122,12 +123,12 @@ def within_budget(run: Run, tasks: Sequence[ReadTask], sent: int, *, reserved: i
     return [*taken, *in_turn]
 
 
-def customer_tasks(run: Run, db: Db, customer_ids: Sequence[int]) -> list[ReadTask]:
-    """Return which of these customers to read now, by need."""
-    with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
+def customer_tasks(run: Run, db: Db, customer_ids: Sequence[int] | None) -> list[ReadTask]:
+    """Return which of these customers (None: all) to read now, by need."""
+    with _among(db, customer_ids) as batch:
         rows = db.rows(
             f"""select cast(c.customer_id as varchar), h.reason, c.detail_at is null, c.detail_wanted, c.detail_at
-                from raw.vinoshipper_customers as c semi join {batch} using (customer_id)
+                from raw.vinoshipper_customers as c {_semi_join(batch)}
                 left join raw.hints as h on h.kind = 'customer' and h.id = cast(c.customer_id as varchar)
                 where c.deleted_at is null
                 order by c.detail_at, 1"""
@@ -137,19 +138,22 @@ def customer_tasks(run: Run, db: Db, customer_ids: Sequence[int]) -> list[ReadTa
     )
 
 
-def order_tasks(run: Run, db: Db, customer_ids: Sequence[int]) -> list[ReadTask]:
-    """Return which orders of these customers to read now, by need: open ones often, settled ones rarely for 60 days."""
+def order_tasks(run: Run, db: Db, customer_ids: Sequence[int] | None) -> list[ReadTask]:
+    """Return which orders of these customers (None: all orders) to read now, by need.
+
+    Open ones are read often, settled ones rarely, and for 60 days.
+    """
     refresh = run.merchant.section(VinoshipperSettings).refresh
-    with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
+    with _among(db, customer_ids) as batch:
         rows = db.rows(
             f"""select o.order_number, h.reason, o.detail_at is null, o.detail_wanted, o.detail_at, o.settled_at,
                        s.unread is not null
                 from raw.vinoshipper_orders as o
                 left join raw.hints as h on h.kind = 'order' and h.id = o.order_number
                 left join staged.orders as s on s.order_number = o.order_number
-                where o.customer_id in (select customer_id from {batch})
+                where {_of_these("o", batch)}
                    -- The search now names another owner: it counts for the former one until the detail says so too.
-                   or (o.detail_wanted and s.customer_id in (select customer_id from {batch}))
+                   or (o.detail_wanted and {_of_these("s", batch)})
                 order by o.detail_at, o.order_number"""
         )
     young = run.now() - SETTLED_FOR
@@ -169,16 +173,34 @@ def order_tasks(run: Run, db: Db, customer_ids: Sequence[int]) -> list[ReadTask]
     )
 
 
-def orders_in_need(run: Run, db: Db, customer_ids: Sequence[int]) -> int:
+def orders_in_need(run: Run, db: Db, customer_ids: Sequence[int] | None) -> int:
     """Return how many orders of these customers are known to need a read that rotation will not bring."""
-    with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
+    with _among(db, customer_ids) as batch:
         return int(
             db.value(
-                f"""select count(*) from raw.vinoshipper_orders as o semi join {batch} using (customer_id)
+                f"""select count(*) from raw.vinoshipper_orders as o {_semi_join(batch)}
                     left join raw.hints as h on h.kind = 'order' and h.id = o.order_number
                     where o.detail_at is null or o.detail_wanted or h.id is not null"""
             )
         )
+
+
+@contextmanager
+def _among(db: Db, customer_ids: Sequence[int] | None) -> Iterator[str | None]:
+    """Give these customers as a table; None: all customers, also those that nobody knows."""
+    if customer_ids is None:
+        yield None
+        return
+    with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
+        yield batch
+
+
+def _semi_join(batch: str | None) -> str:
+    return "" if batch is None else f"semi join {batch} using (customer_id)"
+
+
+def _of_these(table: str, batch: str | None) -> str:
+    return "true" if batch is None else f"{table}.customer_id in (select customer_id from {batch})"
 
 
 def owner_tasks(run: Run, db: Db) -> list[ReadTask]:

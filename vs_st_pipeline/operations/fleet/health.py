@@ -360,7 +360,7 @@ def _health_of(
     elif state == NEW or state in AT_REST:
         since = None
     failed = error if state in (FAILING, LATE, RETRYING) else None
-    says, do = _told(state, failed, status, route.records)
+    says, do = _told(state, failed, status, route)
     if (off := merchant.off.get(route.name)) is not None and state == off.state:
         says, do = off.says, off.do
     if failed and failed.kind == "auth":
@@ -423,7 +423,7 @@ def _keys_of(merchant: Merchant, route: Route, system: str | None) -> str:
     return ", ".join(dict.fromkeys(key.reference for section in settings for key in secrets_of(section)))
 
 
-def _told(state: str, error: Error | None, status: MerchantStatus, records: str) -> tuple[str, str]:
+def _told(state: str, error: Error | None, status: MerchantStatus, route: Route) -> tuple[str, str]:
     """Return what is the matter, and what to do."""
     if error is not None:
         at = f" at {error.system}" if error.system else ""
@@ -439,14 +439,14 @@ def _told(state: str, error: Error | None, status: MerchantStatus, records: str)
             "of unknown outcome": status.unknown,
             "with a record that cannot be read": unreadable,
         }
-        says = [f"{count} {records} {name}" for name, count in told.items() if count]
+        says = [f"{count} {route.records} {name}" for name, count in told.items() if count]
         unseen = (status.last_run or {}).get("unseen") or []
-        return ", ".join(says) or "; ".join(unseen), _advice(records, unread=bool(unreadable) or not says)
+        return ", ".join(says) or "; ".join(unseen), _advice(route, unread=bool(unreadable) or not says)
     return "", ""
 
 
-def _advice(records: str, *, unread: bool) -> str:
-    return what_to_do_unread(records) if unread else what_to_do_refused(records)
+def _advice(route: Route, *, unread: bool) -> str:
+    return what_to_do_unread(route.records) if unread else route.open_advice or what_to_do_refused(route.records)
 
 
 def _hour(moment: datetime) -> int:

@@ -90,7 +90,12 @@ class Hook:
     account: str | None = None
 
     def about_us(self, call: Call) -> Call:
-        """Return a call; one that names another account than the merchant's is no hint."""
+        """Return a call; one that names another account than the merchant's is no hint.
+
+        Of content that nothing can be asked about again it is kept that it was signed: a consent may rest on it.
+        """
+        if self.signature is not None and self.hooks.answers_counts and call.kind not in WITHOUT_HINT:
+            call = replace(call, kept={**call.kept, "signed": True})
         if self.account is None or call.account in (None, self.account):
             return call
         return replace(call, kind=NOTHING, id=None)

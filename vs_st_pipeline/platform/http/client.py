@@ -103,6 +103,20 @@ class Answer(Generic[T]):
     trace_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An answer as it came, not judged.
+
+    Attributes:
+        cut: the body ended before its end, or is too long.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    cut: bool = False
+
+
 Refusal = Callable[[int, Mapping[str, str], object], "type[PipelineError] | None"]
 """Status, headers and JSON body of an answer of 400 or more -> the kind of error that it is; None: as usual.
 
@@ -123,6 +137,13 @@ class HeaderKey(AuthBase):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"
+
+
+class NoKey(AuthBase):
+    """Adds no header: the credential is in the body, or none is needed."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
 
 
 class Basic(HeaderKey):
@@ -308,6 +329,42 @@ class HttpClient:
         if isinstance(outcome, _Failed):
             raise outcome.error
         return cast("Answer[T]", outcome)
+
+    def post_once(
+        self,
+        call: str,
+        url: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        may_leave: Callable[[], bool] | None = None,
+    ) -> Heard:
+        """Post these very bytes once, and return the answer as it came, whatever its status: the caller judges it.
+
+        For a system whose answers are told apart by more than their status, and that is reached at several hosts.
+
+        Args:
+            url: whole. headers: further ones. may_leave: as of `request`.
+
+        Raises:
+            KeptBack: `may_leave` said no.
+            NotSent: no connection was made, or the run was stopped before it left.
+            TryLater: no answer came, or none in time: it may have arrived.
+            BadSettings: the URL or the CA bundle cannot be used.
+        """
+        environment = proxies_and_bundle(url)
+        if environment is None:
+            raise BadSettings("The URL cannot be used", system=self._system, call=call)
+        self._proxies, self._verify = dict(environment[0]), environment[1]
+        prepared = self._built("POST", url, body)
+        prepared.headers.update(headers or {})
+        heard = self._ask(_Request(call, prepared, NoBody, True, may_leave))
+        if self.tape.recording:
+            self.tape.asks_otherwise("something was posted")
+        if isinstance(heard, _Failed):
+            raise heard.error
+        self._on_answer(heard.headers)
+        return Heard(heard.status, heard.headers, heard.body, heard.cut or heard.too_long)
 
     def ask_again(self, known: Exchange) -> bool:
         """Ask a recorded question again, and say whether the answer is the same as it was.

@@ -755,6 +755,21 @@ class Inbox:
         self._leave_nothing()
         return count
 
+    def forget_kept(self, merchant: str, system: str, names: Callable[[Mapping[str, Any]], bool]) -> int:
+        """Delete entries of a system whose content names a person, hints that wait too; return how many there were.
+
+        Args:
+            names: says whether what is kept of a call does.
+        """
+        if not self.exists:
+            return 0
+        with self._write() as db:
+            rows = db.execute("select entry, kept from entries where merchant = ? and system = ?", [merchant, system])
+            found = [(entry,) for entry, kept in rows if names(json.loads(kept))]
+            db.executemany("delete from entries where entry = ?", found)
+        self._leave_nothing()
+        return len(found)
+
     def _leave_nothing(self) -> None:
         """Have what was deleted leave the log beside the file as well; who reads it now keeps a part till then."""
         with suppress(sqlite3.OperationalError):

@@ -21,6 +21,7 @@ from vs_st_pipeline.pipeline.staged_records import staged_customers, staged_orde
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import LINKED, get_state
+from vs_st_pipeline.routes.contacts.everybody import are_wanted, everybody
 from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, customers_to_read, link_all, links_key
 from vs_st_pipeline.routes.contacts.plan_inputs import VERSIONS
 
@@ -48,7 +49,8 @@ def demand_of(run: Run, known: Demand | None) -> tuple[Demand, Linked | None]:
         The demand, and all links if they had to be made for it.
     """
     with run.open() as db:
-        key = f"{VERSIONS} {links_key(db)}"
+        shared = are_wanted(run.merchant)
+        key = f"{VERSIONS} {links_key(db)}" + " for all" * shared
         known = known or _kept(db)
         if known is not None and known.key == key:
             return known, None
@@ -59,7 +61,9 @@ def demand_of(run: Run, known: Demand | None) -> tuple[Demand, Linked | None]:
             if contact.phone and contact.contact_id not in linked.links and consent_reason(contact.status) is None
         }
         made = Demand(key, customers_to_read(linked.contacts, linked.links), sorted(unknown))
-        mark_linked(run, made.customer_ids, asdict(made))
+        # Whoever is marked is read in turn, and keeps the body that was read.
+        marked = everybody(db) if shared else made.customer_ids
+        mark_linked(run, marked, asdict(made))
     return made, linked
 
 

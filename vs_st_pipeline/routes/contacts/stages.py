@@ -17,6 +17,7 @@ from vs_st_pipeline.pipeline import delivery
 from vs_st_pipeline.platform.warehouse.outcomes import PushCounts
 from vs_st_pipeline.routes.contacts import planning
 from vs_st_pipeline.routes.contacts.demand import receipts_in_demand
+from vs_st_pipeline.routes.contacts.everybody import are_wanted
 from vs_st_pipeline.routes.contacts.identity import link_all
 from vs_st_pipeline.routes.contacts.session import ContactsSession
 
@@ -48,7 +49,12 @@ def read_orders(session: ContactsSession) -> None:
     session.report.seen["orders"] = search_orders(session.run, session.vinoshipper)
     # Orders link no contact to a customer, so what was found with the customers stands.
     wanted = session.demand or session.in_demand()
-    fetch_order_details(session.run, session.vinoshipper, wanted.customer_ids)
+    fetch_order_details(
+        session.run,
+        session.vinoshipper,
+        wanted.customer_ids,
+        forgets=not are_wanted(session.run.merchant),
+    )
 
 
 def receipts_to_read(session: ContactsSession, field_map: FieldMap) -> list[str]:

@@ -34,8 +34,9 @@ from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.http.tape import ONCE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.outbox import count_waiting
-from vs_st_pipeline.routes.contacts import handed_over, map_file, plan_rows, stages
+from vs_st_pipeline.routes.contacts import for_others, handed_over, map_file, plan_rows, stages
 from vs_st_pipeline.routes.contacts.demand import wants_receipts
+from vs_st_pipeline.routes.contacts.everybody import are_wanted
 from vs_st_pipeline.routes.contacts.plan_inputs import plan_inputs
 from vs_st_pipeline.routes.contacts.quiet import leave_quietly, quiet_path
 from vs_st_pipeline.routes.contacts.report import new_report
@@ -131,6 +132,9 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
             handed_over.note_seen(run)
         raw_retention.prune_raw(run, SYSTEMS)
         erasure.finish(run)
+        if whole and are_wanted(run.merchant):
+            with session.tape.asking_for(ONCE):
+                session.do(ORDERS, for_others.read)
         if whole and stands and not run.yielding.gave_way:  # else the next sync has more to read
             leave_quietly(quiet, receipts)
     return session.report

@@ -75,5 +75,9 @@ ROUTE = Route(
     commands=commands.COMMANDS,
     jobs=commands.JOBS,
     demo=demo.DEMO,
+    open_advice=(
+        "`vs-st orders list --state failed` says of each why; `vs-st orders show ORDER` what a person does. When that "
+        "is done, the next sync sees it, and `vs-st retry` tries at once what was refused."
+    ),
     waiting=commands.waiting,
 )

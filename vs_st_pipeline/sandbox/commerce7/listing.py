@@ -94,7 +94,7 @@ def page_of(name: str, rows: list[Record], request: Request, switches: Record) -
     """Return the rows of a page, and what stands beside them: a total or a cursor."""
     if switches["short_list"]:
         rows = rows[: len(rows) - max(1, len(rows) * 3 // 10)]
-    size = _number(request, "limit", LARGEST_PAGE, LARGEST_PAGE)
+    size = min(_number(request, "limit", LARGEST_PAGE, LARGEST_PAGE), int(switches["page_cap"]))
     cursor = request.query.get("cursor")
     if cursor is None or switches["cursor"] == "ignored":
         first = (_number(request, "page", 1, None) - 1) * size

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from vs_st_pipeline.sandbox.commerce7.listing import filtered, invalid, page_of, start_of
+from vs_st_pipeline.sandbox.commerce7.shelves import KINDS, listed, table_of
 from vs_st_pipeline.sandbox.commerce7.tenant import FULFILLED, NOT_REQUIRED, Tenant
 from vs_st_pipeline.sandbox.commerce7.webhooks import CALLBACK, C7Hooks
 from vs_st_pipeline.sandbox.core.accounts import AccountStandIn, Refused, iso
@@ -29,6 +30,8 @@ ORDERS = Kind("orders", "id", "orderNumber", "orders")
 ORDER = Kind("order", "id", "orderNumber", None)
 PRODUCTS = Kind("products", "id", "title", "products")
 CUSTOMER = Kind("customer", "id", "emails", None)
+OBJECTS = {"products": "Product", "customers": "Customer", "addresses": "Customer Address", "carts": "Cart"}
+"""What webhooks call the kinds of records, orders apart."""
 APP_SYNCS = Kind("app_syncs", "id", "objectId", "appSyncs")
 CARRIERS = ("UPS", "FedEx", "GSO", "ATS Healthcare", "Australia Post")
 SHIPPED, PICKED_UP = "Shipped", "Picked Up"
@@ -54,7 +57,7 @@ class Commerce7(AccountStandIn):
     """Answers /v1/... for several wineries, each a tenant of the one app."""
 
     system = "commerce7"
-    kinds = ("orders", "products", "customers", "app_syncs", "mails")
+    kinds = ("orders", "products", "customers", "addresses", "carts", "app_syncs", "mails")
     acts = ("clock", "orders", "say")
     paths = (
         (r"/v1/order/[^/]+", "/v1/order/{id}"),
@@ -62,6 +65,8 @@ class Commerce7(AccountStandIn):
         (r"/v1/order/[^/]+/fulfillment/all", "/v1/order/{id}/fulfillment/all"),
         (r"/v1/order/[^/]+/fulfillment/[^/]+", "/v1/order/{id}/fulfillment/{fid}"),
         (r"/v1/customer/[^/]+", "/v1/customer/{id}"),
+        (r"/v1/customer-address/[^/]+", "/v1/customer-address/{id}"),
+        (r"/v1/cart/[^/]+", "/v1/cart/{id}"),
         (r"/v1/product/[^/]+", "/v1/product/{id}"),
         (r"/v1/app-syncs/[^/]+", "/v1/app-syncs/{id}"),
         (r"/v1/web-hook/[^/]+", "/v1/web-hook/{id}"),
@@ -115,6 +120,8 @@ class Commerce7(AccountStandIn):
                 return PRODUCTS
             case "GET", ["v1", "customer", _]:
                 return CUSTOMER
+            case "GET", ["v1", word] if word in KINDS:
+                return KINDS[word]
             case "GET", ["v1", "app-syncs", _]:
                 return APP_SYNCS
         return None
@@ -129,7 +136,8 @@ class Commerce7(AccountStandIn):
 
     def row_of_another(self, request: Request, merchant: Merchant, row: Record, switches: Record) -> Record | None:
         tenant = self.tenants[merchant.id]
-        table = tenant.orders if "orderNumber" in row else tenant.products
+        tables = (tenant.orders, tenant.products, tenant.customers, tenant.addresses, tenant.carts)
+        table = next((one for one in tables if row.get("id") in one), {})
         other = next((one for id, one in table.items() if id != row.get("id")), None)
         return tenant.shown(other, switches, True) if other and "orderNumber" in row else other
 
@@ -175,17 +183,13 @@ class Commerce7(AccountStandIn):
                 return json_answer(tenant.shown(order, switches))
             case _, ["order", id, "fulfillment", *more]:
                 return self._fulfillment(request, id, more, merchant, tenant, switches)
-            case "GET", ["product"]:
-                rows, beside = page_of("products", list(tenant.products.values()), request, switches)
-                return json_answer({"products": rows, **beside})
-            case "GET", [("customer" | "product") as kind, id]:
-                table = tenant.customers if kind == "customer" else tenant.products
-                if id not in table:
+            case "GET", [("customer" | "customer-address" | "product" | "cart") as word]:
+                return listed(word, request, tenant, switches)
+            case "GET", [("customer" | "customer-address" | "product" | "cart") as word, id]:
+                table = table_of(tenant, word)
+                if id not in table or (word == "cart" and switches["carts"] != "works"):
                     raise NoSuchRecord(id)
                 return json_answer(table[id])
-            case "GET", ["customer"]:
-                rows, beside = page_of("customers", list(tenant.customers.values()), request, switches)
-                return json_answer({"customers": rows, **beside})
             case (_, ["app-sync"]) | (_, ["app-syncs", _]):
                 return self._app_sync(request, rest, merchant, tenant, switches)
             case _, ["web-hook", *more]:
@@ -204,13 +208,14 @@ class Commerce7(AccountStandIn):
     def _foreign(self, request: Request, merchant: Merchant) -> None:
         """Note a call about another winery's record."""
         for owner, tenant in self.tenants.items():
-            tables = (tenant.orders, tenant.customers, tenant.products)
+            tables = (tenant.orders, tenant.customers, tenant.products, tenant.addresses, tenant.carts)
             if owner != merchant.id and any(part in table for part in request.parts for table in tables):
                 self.find("other_merchants_record", merchant, request, owner=owner)
 
     def _orders(self, request: Request, tenant: Tenant, switches: Record) -> Answer:
         later = start_of(request.query.get("cursor")) > 0 or request.query.get("page", "1") != "1"
-        if switches["orders_change_while_paged"] and later and not tenant.moved and tenant.orders:
+        moves = switches["orders_change_while_paged"] or switches["moves_during_walk"]
+        if moves and later and not tenant.moved and tenant.orders:
             tenant.moved = True
             self._move(tenant)
         rows = [tenant.late.read(id, order) for id, order in list(tenant.orders.items())]
@@ -301,7 +306,8 @@ class Commerce7(AccountStandIn):
         switches = self.switches.of(tenant.merchant.id)
         if object == "Order":
             return tenant.shown(tenant.orders[id], switches) if id in tenant.orders else None
-        return {"Product": tenant.products, "Customer": tenant.customers}.get(object, {}).get(id)
+        kind = next((kind for kind, name in OBJECTS.items() if name == object), None)
+        return self._table(tenant.merchant, kind).get(id) if kind else None
 
     def _told(self, merchant: Merchant, object: str, action: str, id: str) -> None:
         self.happened(merchant, [{"object": object, "action": action, "id": id}])
@@ -325,7 +331,9 @@ class Commerce7(AccountStandIn):
 
     def switched(self, values: Record, merchant: str | None) -> None:
         for tenant in self.tenants.values():
-            tenant.moved = tenant.moved and "orders_change_while_paged" not in values
+            tenant.moved = tenant.moved and not values.keys() & {"orders_change_while_paged", "moves_during_walk"}
+            if "moves_during_walk" in values:
+                tenant.walked.clear()
 
     def acted(self, merchant: Merchant, name: str, body: Record) -> Any:
         tenant = self.tenants[merchant.id]
@@ -371,7 +379,13 @@ class Commerce7(AccountStandIn):
             return {one["id"]: one for many in tenant.app_syncs.values() for one in many}
         if kind == "mails":
             return {one["id"]: one for one in tenant.mails}
-        return {"orders": tenant.orders, "products": tenant.products, "customers": tenant.customers}[kind]
+        return {
+            "orders": tenant.orders,
+            "products": tenant.products,
+            "customers": tenant.customers,
+            "addresses": tenant.addresses,
+            "carts": tenant.carts,
+        }[kind]
 
     def _key(self, merchant: Merchant, kind: str, id: str) -> str:
         if kind == "orders":
@@ -395,6 +409,10 @@ class Commerce7(AccountStandIn):
                 return tenant.add_customer(fields)
             case "products":
                 return tenant.add_product(fields)
+            case "addresses":
+                return tenant.add_address(fields)
+            case "carts":
+                return tenant.add_cart(fields)
         raise ValueError(f"{kind} cannot be added by hand")
 
     def change_record(
@@ -406,19 +424,19 @@ class Commerce7(AccountStandIn):
         table = self._table(merchant, kind)
         found = dict(fields) if replace else merged(table[key], fields)
         found |= {"updatedAt": iso(self.clock.now())} if touch and "updatedAt" not in fields else {}
-        if kind not in ("products", "customers"):
+        if kind not in OBJECTS:
             raise ValueError(f"{kind} cannot be changed by hand")
         table[key] = found
-        tenant.told("Product" if kind == "products" else "Customer", "Update", key)
+        tenant.told(OBJECTS[kind], "Update", key)
         return found
 
     def delete_record(self, merchant: Merchant, kind: str, id: str) -> None:
         tenant, key = self.tenants[merchant.id], self._key(merchant, kind, id)
         if kind == "orders":
             tenant.delete(key)
-        elif kind in ("products", "customers"):
+        elif kind in OBJECTS:
             del self._table(merchant, kind)[key]
-            tenant.told("Product" if kind == "products" else "Customer", "Delete", key)
+            tenant.told(OBJECTS[kind], "Delete", key)
         else:
             raise ValueError(f"{kind} cannot be deleted by hand")
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from vs_st_pipeline.sandbox.core.accounts import Clock, iso
 from vs_st_pipeline.sandbox.core.asgi import Record, merged
 from vs_st_pipeline.sandbox.core.server import NoSuchRecord
+from vs_st_pipeline.sandbox.scenarios.commerce7_records import address_record, cart_record
 from vs_st_pipeline.sandbox.scenarios.fixtures import Merchant
 from vs_st_pipeline.sandbox.scenarios.orders_accounts import APP_ID, OrderAccount, Wine, account_of
 from vs_st_pipeline.sandbox.scenarios.orders_shop import (
@@ -70,6 +71,8 @@ class Tenant:
         self.orders: dict[str, Record] = part.setdefault("orders", {})
         self.products: dict[str, Record] = part.setdefault("products", {})
         self.customers: dict[str, Record] = part.setdefault("customers", {})
+        self.addresses: dict[str, Record] = part.setdefault("addresses", {})
+        self.carts: dict[str, Record] = part.setdefault("carts", {})
         self.app_syncs: dict[str, list[Record]] = part.setdefault("app_syncs", {})
         self.cases: list[Record] = part.get("cases") or []
         self.mails: list[Record] = []
@@ -77,6 +80,8 @@ class Tenant:
         self.late = Late()
         self.read_at: dict[str, float] = {}
         self.moved = False
+        self.walked: set[str] = set()
+        """Lists that moved while they were walked."""
         self.told: Told = lambda object, action, id: None
         self._made = 10**6
 
@@ -297,6 +302,20 @@ class Tenant:
         made |= {key: value for key, value in fields.items() if key not in ("sku", "price")}
         self.products[made["id"]] = made
         self.told("Product", "Create", made["id"])
+        return made
+
+    def add_address(self, fields: Record) -> Record:
+        """Add an address of a customer."""
+        made = address_record(self.account, self.next_number(), self.clock.now(), **fields)
+        self.addresses[made["id"]] = made
+        self.told("Customer Address", "Create", made["id"])
+        return made
+
+    def add_cart(self, fields: Record) -> Record:
+        """Add a cart: `customerId`, `items` of {productId, productVariantId, quantity}."""
+        made = cart_record(self.account, self.next_number(), self.clock.now(), **fields)
+        self.carts[made["id"]] = made
+        self.told("Cart", "Create", made["id"])
         return made
 
     # What is shown.

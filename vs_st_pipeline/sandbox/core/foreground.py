@@ -17,6 +17,8 @@ TITLES = {
     "klaviyo": "Klaviyo",
     "salesforce": "Salesforce",
     "commerce7": "Commerce7",
+    "shop": "Generic shop",
+    "waymore": "WayMore",
 }
 
 

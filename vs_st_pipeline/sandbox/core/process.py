@@ -15,6 +15,8 @@ from typing import Any, Generic, TypeVar
 import yaml
 
 from vs_st_pipeline.sandbox.core.asgi import Record, merged
+from vs_st_pipeline.sandbox.core.audience_clients import ShopControl, WaymoreControl
+from vs_st_pipeline.sandbox.core.audience_findings import audience_findings
 from vs_st_pipeline.sandbox.core.certificates import Certificates
 from vs_st_pipeline.sandbox.core.clients import Control, SimpleTextingControl, VinoshipperControl
 from vs_st_pipeline.sandbox.core.consumer_clients import (
@@ -27,8 +29,9 @@ from vs_st_pipeline.sandbox.core.consumer_clients import (
 from vs_st_pipeline.sandbox.core.consumer_findings import findings
 from vs_st_pipeline.sandbox.core.order_clients import Commerce7Control, order_sections
 from vs_st_pipeline.sandbox.core.order_findings import order_findings
+from vs_st_pipeline.sandbox.core.shop_sections import shop_sections
 from vs_st_pipeline.sandbox.core.switches import Switches
-from vs_st_pipeline.sandbox.scenarios.index import CONSUMER_SYSTEMS, merchants_of, systems_of
+from vs_st_pipeline.sandbox.scenarios.index import CONSUMER_SYSTEMS, SHOP_SYSTEMS, merchants_of, systems_of
 
 CONTROLS: dict[str, type[Control]] = {
     "vinoshipper": VinoshipperControl,
@@ -38,7 +41,11 @@ CONTROLS: dict[str, type[Control]] = {
     "klaviyo": KlaviyoControl,
     "salesforce": SalesforceControl,
     "commerce7": Commerce7Control,
+    "shop": ShopControl,
+    "waymore": WaymoreControl,
 }
+UNPACED = ("commerce7", "shop")
+"""Systems whose settings know no requests per second."""
 C = TypeVar("C", bound=Control)
 
 
@@ -78,6 +85,8 @@ class Sandbox:
     klaviyo: StandInHandle[KlaviyoControl]
     salesforce: StandInHandle[SalesforceControl]
     commerce7: StandInHandle[Commerce7Control]
+    shop: StandInHandle[ShopControl]
+    waymore: StandInHandle[WaymoreControl]
 
     def __init__(
         self,
@@ -100,7 +109,7 @@ class Sandbox:
         ]
         given = {"vinoshipper": port_vinoshipper, "simpletexting": port_simpletexting}
         given = {system: port for system, port in given.items() if port} | (ports or {})
-        self._ports = {**dict.fromkeys(systems_of(scenario), 0), **given}
+        self._ports = {**{system: 0 for system in systems_of(scenario) if system in CONTROLS}, **given}
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> Sandbox:
@@ -154,8 +163,8 @@ class Sandbox:
             handle.control.reset()
 
     def findings(self) -> list[Record]:
-        """Return what no client may have done at the stand-ins of routes `consumers` and `orders`."""
-        return [*findings(self.running), *order_findings(self.running)]
+        """Return what no client may have done at the stand-ins of all routes but `contacts`."""
+        return [*findings(self.running), *order_findings(self.running), *audience_findings(self.running)]
 
     def write_settings(
         self, folder: Path | str, merchants: dict[str, dict[str, Any]] | None = None, **overrides: Any
@@ -167,10 +176,22 @@ class Sandbox:
         keys.chmod(0o700)
         defaults: dict[str, Any] = {"time_zone": "America/Los_Angeles"}
         systems = systems_of(self.scenario)
-        defaults |= {system: {"requests_per_second": 500} for system in systems if system != "commerce7"}
+        defaults |= {system: {"requests_per_second": 500} for system in systems if system not in UNPACED}
         listed = []
         for merchant in self.merchants:
             entry: dict[str, Any] = {"id": merchant.id, "name": merchant.name}
+            if systems == SHOP_SYSTEMS:
+                given = {
+                    system: handle.control.keys(merchant.id)
+                    for system, handle in self.running.items()
+                    if system == "commerce7"
+                }
+                entry |= shop_sections(merchant, {name: handle.url for name, handle in self.running.items()}, given,
+                                       folder, lambda name, text: _kept(keys / name, text))  # fmt: skip
+                listed.append(merged(entry, (merchants or {}).get(merchant.id, {})))
+                if "shop" in self.running and "shop" in entry:
+                    self.shop.control.begin_drops(entry["shop"]["drop"], merchant.id)
+                continue
             if "vinoshipper" in systems:
                 entry["vinoshipper"] = {
                     "base_url": self.vinoshipper.url,

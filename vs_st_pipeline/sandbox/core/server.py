@@ -161,6 +161,9 @@ class StandIn(ABC):
                 if spoilt is None:
                     return
                 answer = spoilt
+        if not answer.status:  # the system cuts the connection in the place of an answer
+            await cut_connection(send)
+            return
         entry["status"] = answer.status
         entry["answered"] = time.time()
         await send_answer(send, answer)

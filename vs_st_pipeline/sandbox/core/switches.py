@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from vs_st_pipeline.sandbox.core.audience_switches import AUDIENCE_OPEN, AUDIENCE_SWITCHES
+from vs_st_pipeline.sandbox.core.catalog_switches import SHOP_LISTS, SHOP_WINDOW
 from vs_st_pipeline.sandbox.core.consumer_switches import CONSUMER_OPEN, CONSUMER_SWITCHES
 from vs_st_pipeline.sandbox.core.order_switches import COMMERCE7_SWITCHES
 
@@ -139,6 +141,7 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
         "profile_id": [None],
         "cf_ray_on_all": [False, True],
         **ORDER_DESK,
+        **SHOP_WINDOW,
         **WEBHOOKS["vinoshipper"],
         **LIES["vinoshipper"],
         **BOTH,
@@ -181,30 +184,35 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
     },
 }
 
-for _system, _values in {**CONSUMER_SWITCHES, "commerce7": COMMERCE7_SWITCHES}.items():
+_LATER = {**CONSUMER_SWITCHES, **AUDIENCE_SWITCHES, "commerce7": {**COMMERCE7_SWITCHES, **SHOP_LISTS}}
+for _system, _values in _LATER.items():
     SWITCHES[_system] = {**_values, **(OF_BOTH_SENDERS if "webhook_style" in _values else {}), **BOTH}
 
-OPEN = CONSUMER_OPEN | {
-    "fault",
-    "block_after_per_second",
-    "latency_seconds",
-    "limit_per_minute",
-    "page_cap",
-    "customers_page_cap",
-    "tz",
-    "tasks_delay_polls",
-    "absent_keys",
-    "firewall",
-    "reject",
-    "max_value_length",
-    "webhook_delay_seconds",
-    "webhook_drop_share",
-    "webhook_timeout_seconds",
-    "webhook_disable_after",
-    "profile_name",
-    "profile_id",
-    "unknown_keys",
-}
+OPEN = (
+    CONSUMER_OPEN
+    | AUDIENCE_OPEN
+    | {
+        "fault",
+        "block_after_per_second",
+        "latency_seconds",
+        "limit_per_minute",
+        "page_cap",
+        "customers_page_cap",
+        "tz",
+        "tasks_delay_polls",
+        "absent_keys",
+        "firewall",
+        "reject",
+        "max_value_length",
+        "webhook_delay_seconds",
+        "webhook_drop_share",
+        "webhook_timeout_seconds",
+        "webhook_disable_after",
+        "profile_name",
+        "profile_id",
+        "unknown_keys",
+    }
+)
 
 
 class Switches:

@@ -22,6 +22,7 @@ from vs_st_pipeline.sandbox.scenarios.consumers import fill_bare_soap, fill_crow
 from vs_st_pipeline.sandbox.scenarios.fifty import wineries
 from vs_st_pipeline.sandbox.scenarios.fixtures import Builder, Merchant
 from vs_st_pipeline.sandbox.scenarios.orders import fill_neighbor_winery, fill_order_crowd, fill_order_winery
+from vs_st_pipeline.sandbox.scenarios.shop_worlds import shop_merchants
 from vs_st_pipeline.sandbox.scenarios.small import fill_other_winery, fill_test_winery
 
 Fill = Callable[[Builder], None]
@@ -29,7 +30,8 @@ Fill = Callable[[Builder], None]
 WINERY_SYSTEMS = ("vinoshipper", "simpletexting")
 CONSUMER_SYSTEMS = ("sopost", "hubspot", "klaviyo", "salesforce")
 ORDER_SYSTEMS = ("commerce7", "vinoshipper")
-LATER_SYSTEMS = (*CONSUMER_SYSTEMS, "commerce7")
+SHOP_SYSTEMS = ("vinoshipper", "commerce7", "shop", "waymore")
+LATER_SYSTEMS = (*CONSUMER_SYSTEMS, "commerce7", "shop", "waymore")
 """Systems whose records are left out of a world that is built for another one."""
 
 
@@ -53,6 +55,10 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
     if scenario == "orders":
         return [("hillside", "Hillside", fill_order_winery), ("blue-oak", "Blue Oak", fill_neighbor_winery)]
     kind, _, number = scenario.partition(":")
+    if scenario == "shop_small":
+        return shop_merchants(None)
+    if kind == "shop" and number.isdigit() and int(number) > 0:
+        return shop_merchants(int(number))
     if kind == "orders" and re.fullmatch(r"[1-9]\d*(x[1-9]\d*)?", number):
         return _crowds(*(int(part) for part in number.split("x")))
     if kind == "consumers" and number.isdigit() and int(number) > 0:
@@ -68,7 +74,7 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
         return [(f"winery-{i:04d}", f"Winery {i}", fill) for i, fill in enumerate(fills, 1)]
     raise ValueError(
         f"no scenario {scenario!r}; there are demo, small, big, estate, fleet, consumers, "
-        "orders, mailing:N, growing:N, fleet:N, valley:N, consumers:N, orders:N, orders:NxWINERIES"
+        "orders, shop_small, mailing:N, growing:N, fleet:N, valley:N, consumers:N, orders:N, orders:NxWINERIES, shop:N"
     )
 
 
@@ -83,7 +89,8 @@ def _crowds(orders: int, wineries: int = 1) -> list[tuple[str, str, Fill]]:
 
 def systems_of(scenario: str) -> tuple[str, ...]:
     """Return the systems for which a scenario has records."""
-    own = {"consumers": CONSUMER_SYSTEMS, "orders": ORDER_SYSTEMS}
+    shop = {"shop_small": SHOP_SYSTEMS, "shop": SHOP_SYSTEMS}
+    own = {"consumers": CONSUMER_SYSTEMS, "orders": ORDER_SYSTEMS, **shop}
     return own.get(scenario.partition(":")[0], WINERY_SYSTEMS)
 
 

@@ -21,7 +21,10 @@ _STATES = {"CA": "California", "NY": "New York", "OR": "Oregon", "TX": "Texas", 
 
 
 class Catalog:
-    """The products of one winery, by id as text; each is {id, sku, name, price, approved, inventory}."""
+    """The products of one winery, by id as text; each is {id, sku, name, price, approved, inventory}.
+
+    The feed shows these as well, where a product has them: desc, img, slug, category, member_only.
+    """
 
     def __init__(self, merchant: Merchant, part: Record) -> None:
         self.merchant = merchant
@@ -67,7 +70,7 @@ class Catalog:
     def moved(self, lines: dict[str, int], sign: int) -> None:
         """Put so many bottles by SKU back (1), or take them (-1)."""
         for product in self.products.values():
-            if product["sku"] in lines:
+            if product["sku"] in lines and product["inventory"] is not None:
                 product["inventory"] += sign * lines[product["sku"]]
 
     def stock(self) -> dict[str, int]:
@@ -94,26 +97,32 @@ class Catalog:
 
     def feed(self, sold_out: bool, closed: tuple[str, ...]) -> Record:
         """Return the feed of a shop window: approved products, and the sold out ones only if asked for."""
-        shown = [p for p in self.products.values() if p["approved"] and (sold_out or p["inventory"] > 0)]
+        shown = [p for p in self.products.values() if p["approved"] and (sold_out or in_stock(p))]
         products = [
             {
                 "id": product["id"],
                 "name": product["name"],
-                "desc": None,
-                "img": None,
+                "desc": product.get("desc"),
+                "img": product.get("img"),
                 "inventory": product["inventory"],
                 "price": product["price"],
                 "pack": False,
                 "alcohol": True,
-                "productCategory": "Wine",
+                "productCategory": product.get("category", "Wine"),
                 "priceMeta": {"increments": 1, "minOrder": 1, "maxOrder": None, "caseSize": 12},
                 "alcoholMeta": {"vintage": None, "abv": None, "type": None, "varietal": None},
                 "notAvailableIn": [{"abbr": state, "name": state} for state in closed],
                 "sku": product["sku"],
-                "memberOnly": False,
+                "memberOnly": bool(product.get("member_only")),
                 "weight": {"lbs": 3},
+                **({"urlSlug": product["slug"]} if "slug" in product else {}),
             }
             for product in shown
         ]
         states = [{"abbr": abbr, "name": name} for abbr, name in _STATES.items() if abbr not in closed]
         return {"producer": self.merchant.producer, "products": products, "states": states}
+
+
+def in_stock(product: Record) -> bool:
+    """Say whether there are bottles left; where nobody has counted there are."""
+    return product["inventory"] is None or product["inventory"] > 0

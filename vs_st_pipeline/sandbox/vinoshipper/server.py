@@ -334,8 +334,16 @@ class Vinoshipper(StandIn):
             return self._missing()
         if switches["products_call"] == "none":
             return self._missing()
+        if switches["feed"] == 404:
+            return self._missing()
         desk = self.desks[merchant.id]
-        feed = desk.catalog.feed(request.query.get("soldOut") == "true", desk.closed)
+        sold_out = request.query.get("soldOut") == "true" and switches["sold_out"] == "works"
+        feed = desk.catalog.feed(sold_out, desk.closed)
+        if switches["feed"] == "empty":
+            feed["products"] = []
+        if switches["feed"] == "no_inventory":
+            for product in feed["products"]:
+                del product["inventory"]
         if not rest[2:]:
             return json_answer(feed)
         found = next((product for product in feed["products"] if str(product["id"]) == rest[2]), None)

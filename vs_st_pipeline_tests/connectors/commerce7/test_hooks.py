@@ -11,7 +11,7 @@ from vs_st_pipeline.connectors.commerce7.hooks import HOOKS, read
 from vs_st_pipeline.connectors.commerce7.registering import Commerce7Registrar
 from vs_st_pipeline.connectors.commerce7.streams import ORDER, PRODUCT
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.domain.hints import NOTHING, WHOLE, Call
+from vs_st_pipeline.domain.hints import CUSTOMER, NOTHING, WHOLE, Call
 from vs_st_pipeline.platform.hooks import NotEnabled
 from vs_st_pipeline.platform.settings.webhooks import SystemWebhooks, WebhookSettings
 from vs_st_pipeline_tests.connectors.commerce7.world import World
@@ -44,7 +44,7 @@ def test_r48_of_a_call_four_parts_are_kept_and_nothing_else() -> None:
         ({"payload": {"id": 17}}, ORDER, "17"),
         ({"object": "Product"}, PRODUCT, ID),
         ({"object": "Product", "payload": {}}, PRODUCT, "all"),
-        ({"object": "Customer"}, NOTHING, None),
+        ({"object": "Customer"}, CUSTOMER, ID),
         ({"object": "Cart", "payload": None}, NOTHING, None),
         ({"action": "Bulk Update", "payload": {"callbackUrl": "https://evil.example/"}}, WHOLE, None),
         ({"payload": {"id": "../../x"}}, WHOLE, None),
@@ -61,7 +61,7 @@ def test_o3_what_a_call_means(changed: dict[str, Any], kind: str, id: str | None
 
 def test_r11_limits() -> None:
     assert (HOOKS.body_limit, HOOKS.stores_when_off, HOOKS.expires) == (2**20, False, True)
-    assert HOOKS.kinds == {ORDER, PRODUCT}
+    assert HOOKS.kinds == {ORDER, PRODUCT, CUSTOMER}
 
 
 def test_ruling_5_order_and_product_are_registered_listed_and_removed(world: World) -> None:

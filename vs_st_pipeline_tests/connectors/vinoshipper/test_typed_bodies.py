@@ -28,7 +28,7 @@ from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline_tests.support import odd_bodies
 from vs_st_pipeline_tests.support.odd_bodies import World, land_and_stage, tables
 
-SAMPLE = 2  # cases of each test in `make test`; the others count as pytest.mark.slow
+SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
 
 SHAPES = ("list_item", "search_row", "order_detail")
 TODAY, LATEST = odd_bodies.NOW.date(), odd_bodies.NOW

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from dagster import AssetCheckSeverity, AssetKey, DagsterInstance, build_sensor_context, materialize
 from dagster._serdes import serialize_value
 
+from vs_st_pipeline import routes
 from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.definitions import defs
 from vs_st_pipeline.defs.fleet_health import CHECKS, KEY, _to_do, fleet_checks, fleet_health, fleet_materialization
@@ -53,6 +54,18 @@ def test_what_is_held_up_on_this_machine_is_no_vendors_business(files: Files) ->
     assert "vendor whether" not in one.do
     assert "close or end what the message names" in one.do
     assert "close or end what the message names" in _to_do([one])
+
+
+def test_a_route_whose_records_only_a_person_can_mend_says_so(files: Files) -> None:
+    """`retry` alone sends an order again that nothing has changed: the shipping clerk is led to the order's page."""
+    files.merchant("hill")
+    files.synced("hill", MINUTE, waiting=(2, 0))
+    status = read_status(files.folder / "data", "hill")
+    route = next(one for one in routes.ROUTES if one.name == "orders")
+    says, do = health._told(health.OPEN, None, status, route)
+    assert says == "2 orders refused"
+    assert do.startswith("`vs-st orders list --state failed` says of each why")
+    assert "vs-st retry" in files.one("hill").do  # of contacts it is the answer
 
 
 def test_what_the_next_sync_may_mend_is_told_as_late_if_none_mends_it(files: Files) -> None:

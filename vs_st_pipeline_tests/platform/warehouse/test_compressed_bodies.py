@@ -26,6 +26,8 @@ BODIES = {
     ("vinoshipper_orders", "search_body"),
     ("vinoshipper_orders", "detail_body"),
 }
+LATER = {("vinoshipper_feed", "body")}
+"""Of tables that were never without compression."""
 BEFORE = 1  # the step of both connectors that knew no compression
 ROWS = 5_000
 
@@ -89,7 +91,7 @@ def fill(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 def test_bodies_of_a_new_file_are_compressed(tmp_path: Path) -> None:
     with Warehouse(tmp_path, layouts()).open("one") as db:
-        assert compressed(db) == BODIES
+        assert compressed(db) == BODIES | LATER
 
 
 def test_a_file_of_before_keeps_its_rows_in_a_fraction_of_the_room(tmp_path: Path) -> None:
@@ -97,7 +99,7 @@ def test_a_file_of_before_keeps_its_rows_in_a_fraction_of_the_room(tmp_path: Pat
     warehouse = Warehouse(tmp_path, layouts())
     with warehouse.open("one") as db:
         assert content(db) == before
-        assert compressed(db) == BODIES
+        assert compressed(db) == BODIES | LATER
         db.execute("insert into raw.vinoshipper_customers (customer_id) values (7)")
         usual = db.row(
             "select missing, detail_wanted, detail_leads from raw.vinoshipper_customers where customer_id = 7"
@@ -107,7 +109,7 @@ def test_a_file_of_before_keeps_its_rows_in_a_fraction_of_the_room(tmp_path: Pat
     warehouse.rewrite("one")  # as forgetting somebody does
     with warehouse.open("one") as db:
         assert content(db) == before
-        assert compressed(db) == BODIES
+        assert compressed(db) == BODIES | LATER
         stored = "select compression from pragma_storage_info('raw.{}') where column_name = ?"
         used = {row[0] for table, column in BODIES for row in db.rows(stored.format(table), [column])}
     assert "ZSTD" in used
@@ -126,4 +128,4 @@ def test_a_kill_on_the_way_leaves_all_rows(place: str, tmp_path: Path) -> None:
             assert compressed(db) == set()
     with Warehouse(tmp_path, layouts()).open("one") as db:
         assert content(db) == before
-        assert compressed(db) == BODIES
+        assert compressed(db) == BODIES | LATER

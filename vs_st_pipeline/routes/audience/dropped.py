@@ -1,0 +1,248 @@
+"""Stages a site's drops: texts of its files -> columns of 4.1 -> `merging` (audience.md 4.3, 5.5, 10).
+
+Data flow: `connectors.shop.drops` -> temporary tables of texts -> typed in SQL -> staged.shop_*.
+
+Each drop is one transaction: which tables of it counted (raw.shop_drops) is stored with what it brought.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+from vs_st_pipeline.connectors.shop import drops
+from vs_st_pipeline.connectors.shop.drops import Drop
+from vs_st_pipeline.connectors.shop.names import SHOP
+from vs_st_pipeline.connectors.shop.settings import ShopSettings
+from vs_st_pipeline.domain.errors import BadAnswer
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.audience import merging
+from vs_st_pipeline.routes.audience.arriving import DAY, FLAG, MONEY, NUMBER, PLACE, TEXT, TIME, WORDS
+from vs_st_pipeline.routes.audience.session import AudienceSession
+from vs_st_pipeline.routes.audience.shapes import SHAPES
+from vs_st_pipeline.routes.audience.words import Noted
+
+OWNERS: Final = {"addresses": "customers", "options": "products", "order_lines": "orders", "cart_lines": "carts"}
+_PARTS: Final = {name: f"shop_{name}" for name in OWNERS}
+_TYPES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("birth_date", "discount_start", "discount_end"), DAY),
+    **dict.fromkeys(("opted_in", "subscribed", "in_stock", "paid"), FLAG),
+    **dict.fromkeys(("opted_at", "since", "created_at", "updated_at", "added_at"), TIME),
+    **dict.fromkeys(("price", "discount_price", "total"), MONEY),
+    **dict.fromkeys(("stock", "discount_quantity", "quantity"), NUMBER),
+    "position": PLACE,
+    "categories": WORDS,
+}
+_EXTRAS: Final = {"customers", "addresses", "products", "orders"}
+GUIDE: Final[Mapping[str, frozenset[str]]] = {  # names that a record of the guide has of its own (5.3, 6.2)
+    "customers": frozenset(["id", "lastname", "firstname", "birthday", "email", "phone"]),
+    "addresses": frozenset(["country", "city", "address1", "postcode", "company"]),
+    "products": frozenset(
+        [
+            "product_id",
+            "name",
+            "description",
+            "short_description",
+            "categories",
+            "stock_quantity",
+            "price",
+            "discount",
+            "product_options",
+            "image_link",
+            "product_link",
+        ]  # fmt: skip
+    ),
+    "orders": frozenset(
+        [
+            "customer_id",
+            "order_id",
+            "order_status",
+            "shipping_method",
+            "payment_method",
+            "total_price",
+            "order_create_date",
+            "lastname",
+            "firstname",
+            "birthday",
+            "email",
+            "company",
+            "newsletter",
+            "website",
+            "address1",
+            "address2",
+            "postcode",
+            "phone",
+            "phone_mobile",
+            "city",
+            "country",
+        ]  # fmt: skip
+    ),
+}
+_OFFSET: Final = r"([zZ]|[+-]\d{2}(:?\d{2})?)$"
+_PLAIN: Final = r"^\d{4}-\d{2}-\d{2}$"
+
+
+def stage(session: AudienceSession) -> None:
+    """Stage the drops that count and were not staged yet; one that is refused is told as the source's trouble.
+
+    What is staged stands then, and later drops wait, up to the next complete one.
+    """
+    folder = session.run.merchant.section(ShopSettings).drop
+    if folder is None:
+        return
+    try:
+        found = drops.find(folder, session.run.merchant.time_zone)
+    except BadAnswer as error:
+        session.seen.failed["tables"] = error
+        return
+    blocked = False
+    with session.run.open() as db:
+        rows = db.rows("select name, table_name from raw.shop_drops")
+        taken = [(str(name), str(table)) for name, table in rows]
+        wanted = {table: [one.name for one in drops.next_to_read(found, taken, table)] for table in drops.REQUIRED}
+        for drop in found:
+            tables = [table for table in drops.REQUIRED if drop.name in wanted[table]]
+            if not tables or (blocked and not drop.complete):
+                continue
+            try:
+                with db.transaction():
+                    _stage(session, db, drop, tables)
+                blocked = False
+                session.seen.failed.pop("tables", None)
+            except BadAnswer as error:
+                session.seen.failed["tables"] = error
+                blocked = True
+
+
+def _stage(session: AudienceSession, db: Db, drop: Drop, tables: list[str]) -> None:
+    if drop.fault:
+        raise drops.refused(drop.name, drop.fault)
+    loaded = {table: drops.load(db, drop, table, f"drop_{table}") for table in tables}  # all of it, or nothing
+    for table, columns in loaded.items():
+        _type(session, db, drop, table, columns)
+    for kind in SHAPES:
+        parts = {_PARTS[name]: f"drop_{name}" for name, owner in OWNERS.items() if owner == kind and name in loaded}
+        if kind in loaded or parts:
+            _merge(session, db, drop, kind, kind in loaded, parts)
+    for table in tables:
+        rows = db.value(f"select count(*) from drop_{table}")
+        db.execute(
+            "insert into raw.shop_drops values (?, ?, ?, ?, ?)",
+            [drop.name, table, drop.complete, drop.taken_at, rows],
+        )
+        if table in session.told.seen:
+            session.told.seen[table] = rows
+    db.script("; ".join(f"drop table drop_{table}" for table in tables))
+
+
+def _merge(session: AudienceSession, db: Db, drop: Drop, kind: str, own: bool, parts: Mapping[str, str]) -> None:
+    """Merge one kind; where a drop names the parts alone, the records that stand get these."""
+    shape, table = SHAPES[kind], f"drop_{kind}"
+    key = shape.key[0]
+    if not own:
+        named = " union ".join(f"select {key} from {one}" for one in parts.values())
+        only = "" if drop.complete else f" where {key} in ({named})"
+        db.execute(f"create or replace temp table {table} as select {key} from staged.{shape.table}{only}")
+    elif parts and not drop.complete:  # the parts of an order that is named by its lines alone are replaced, too
+        for one in parts.values():
+            db.execute(
+                f"""insert into {table} by name select e.{key}, e.* exclude ({key}) from (
+                        select {", ".join(_shared(db, table, shape.table))} from staged.{shape.table}) as e
+                    where e.{key} in (select {key} from {one}) and e.{key} not in (select {key} from {table}
+                        where {key} is not null)"""
+            )
+    complete = drop.complete and own
+    merging.merge(
+        session, db, merging.Incoming(kind, table, drop.taken_at, parts, complete, drop.taken_at if complete else None)
+    )
+    if not own:
+        db.execute(f"drop table {table}")
+
+
+def _shared(db: Db, table: str, staged: str) -> list[str]:
+    own = db.columns(f"select * from {table} limit 0")[0]
+    there = set(db.columns(f"select * from staged.{staged} limit 0")[0])
+    return [one for one in own if one in there]
+
+
+def _type(session: AudienceSession, db: Db, drop: Drop, table: str, columns: set[str]) -> None:
+    """Replace a table of texts by one of the columns of 4.1; what cannot be read is unknown, and noted (10)."""
+    name, zone = f"drop_{table}", str(session.run.merchant.time_zone)
+    shape = SHAPES.get(table)
+    key = (shape or SHAPES[OWNERS[table]]).key[0]
+    own = set(shape.key + shape.columns) if shape else set(SHAPES[OWNERS[table]].parts[_PARTS[table]].all) | {key}
+    own -= {"extra"}
+    extras = sorted(one for one in columns if one.startswith("x_") and len(one) > 2 and table in _EXTRAS)
+    if taken := [one for one in extras if one[2:] in GUIDE[table]]:
+        raise drops.refused(drop.name, f"{table} has a column {taken[0]}, whose name the guide has itself")
+    note(db, Noted.EXTRA_COLUMN, table, sorted(columns - own - set(extras)), drop.complete)
+    typed = {one: typed_as(one, zone) for one in own & columns}
+    chosen = [f"{value} as {one}" for one, value in typed.items()]
+    bad = [f"({one} is not null and trim({one}) <> '' and ({value}) is null)" for one, value in typed.items()
+           if _TYPES.get(one, TEXT) not in (TEXT,)]  # fmt: skip
+    if table == "subscribers":
+        chosen = [one for one in chosen if not one.endswith(" as address")]
+        source = (
+            "coalesce(email, address)"
+            if {"email", "address"} <= columns
+            else next(iter(columns & {"email", "address"}))
+        )
+        chosen.append(f"lower(trim({source})) as address")
+        if "email" not in columns:
+            chosen.append("trim(address) as email")
+    if extras:
+        pairs = ", ".join(f"""'{one[2:].replace("'", "''")}', "{one}\"""" for one in extras)
+        given = " or ".join(f'"{one}" is not null' for one in extras)
+        chosen.append(f"case when {given} then json_merge_patch('{{}}', json_object({pairs}))::varchar end as extra")
+    for at in ("created_at", "since", "added_at"):
+        if shape and at == shape.own and at in typed:  # a plain date is its end, in the merchant's zone (6.4)
+            end = f"(try_cast({at} as date) + interval 1 day)::timestamp at time zone '{zone}' at time zone 'UTC'"
+            chosen.append(f"case when regexp_matches(trim({at}), '{_PLAIN}') then {end} else {typed[at]} end as own_at")
+    if shape and shape.flag and shape.flag in typed:
+        # A consent that cannot be read is a no, one that is not given says nothing (10).
+        flag = f"case when trim({shape.flag}) <> '' then coalesce({typed[shape.flag]}, false) end"
+        chosen = [one for one in chosen if not one.endswith(f" as {shape.flag}")] + [f"{flag} as {shape.flag}"]
+        said = f"""json_object('system', '{SHOP}', 'field', '{table}.{shape.flag}', 'value', {flag},
+                               'drop', $name, 'read_at', $at)::varchar"""
+        chosen.append(f"case when {flag} is not null then {said} end as evidence")
+    shown = f"lower(trim({source}))" if table == "subscribers" else key
+    if bad:
+        found = db.rows(f"select distinct {shown} from {name} where {shown} is not null and ({' or '.join(bad)})")
+        note(db, Noted.BAD_VALUE, table, [row[0] for row in found], drop.complete)
+    sql = f"create or replace temp table {name} as select {', '.join(chosen)} from {name}"
+    params = {"name": drop.name, "at": (drop.taken_at + timedelta()).isoformat() + "Z"}
+    db.execute(sql, params if "$name" in sql else None)
+
+
+def typed_as(column: str, zone: str) -> str:
+    """Return the SQL that reads a text as a column of 4.1; null where it cannot be read."""
+    kind, text = _TYPES.get(column, TEXT), f"trim({column})"
+    if kind == TEXT:
+        return column
+    if kind == FLAG:
+        return f"case when lower({text}) in ('true', '1') then true when lower({text}) in ('false', '0') then false end"
+    if kind == TIME:
+        return f"""case when regexp_matches({text}, '{_OFFSET}') and not regexp_matches({text}, '{_PLAIN}')
+            then try_cast({text} as timestamptz) at time zone 'UTC'
+            else try_cast({text} as timestamp) at time zone '{zone}' at time zone 'UTC' end"""
+    if kind == DAY:
+        return f"try_cast(left({text}, 10) as date)"
+    if kind == WORDS:
+        return f"case when json_valid({text}) then try_cast(json_transform({text}, '[\"VARCHAR\"]') as varchar[]) end"
+    if kind == NUMBER:
+        return f"case when isfinite(try_cast({text} as double)) then try_cast({text} as double) end"
+    return f"try_cast({text} as {kind})"
+
+
+def note(db: Db, word: str, kind: str, ids: list[str], whole: bool) -> None:
+    """Note these by a word; `whole`: and nobody else of this kind any more."""
+    if whole:
+        db.execute("delete from staged.shop_notes where word = ? and kind = ?", [word, kind])
+    if ids:
+        with db.batch({"id": ids}) as batch:
+            db.execute(
+                f"""insert into staged.shop_notes select ?, ?, id from {batch}
+                    where id not in (select id from staged.shop_notes where word = ? and kind = ?)""",
+                [word, kind, word, kind],
+            )

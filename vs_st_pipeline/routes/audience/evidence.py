@@ -1,0 +1,92 @@
+"""Writes down why an address may be told as subscribed, and that one was told off, before it is sent (routes.md R35).
+
+Data flow: a part of subscribers, a Newsletter -> one line with fsync -> the request. After a loss, the other way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.audience.parts import Part
+
+SUBSCRIBED, UNSUBSCRIBED = "subscribed", "unsubscribed"
+
+
+def write_part(run: Run, part: Part) -> None:
+    """Write down the evidence of a part's subscribers; on the disk when this returns.
+
+    Raises:
+        OSError: it cannot be: then nothing may be sent.
+    """
+    if part.evidence:
+        EvidenceFile.of(run).append(
+            _line(run, SUBSCRIBED, address, part.key, part.call, said) for address, said in part.evidence.items()
+        )
+
+
+def write_newsletter(run: Run, address: str, key: str, *, subscribed: bool, evidence: str | None) -> None:
+    """Write down that a Newsletter is about to be sent; on the disk when this returns.
+
+    Raises:
+        OSError: it cannot be: then nothing may be sent.
+    """
+    what = SUBSCRIBED if subscribed else UNSUBSCRIBED
+    EvidenceFile.of(run).append([_line(run, what, address, key, "event", evidence)])
+
+
+def _line(run: Run, what: str, address: str, key: str, call: str, evidence: str | None) -> Mapping[str, Any]:
+    said = json.loads(evidence) if evidence else None
+    return {
+        "what": what, "address": address, "key": key, "call": call, "time": f"{run.now().isoformat()}Z",
+        "evidence": said,
+    }  # fmt: skip
+
+
+def told_addresses(run: Run) -> dict[str, dict[str, Any]]:
+    """Return the newest line of each address that the file names."""
+    found: dict[str, dict[str, Any]] = {}
+    for line in EvidenceFile.of(run).read():
+        if line.get("what") in (SUBSCRIBED, UNSUBSCRIBED) and isinstance(line.get("address"), str):
+            found[line["address"]] = line
+    return found
+
+
+def restore(run: Run, db: Db) -> int:
+    """Put back into a lost base, in the caller's transaction, who may have been told as subscribed; return how many.
+
+    Each is taken as maybe told: one that is subscribed no more then gets its Newsletter false (5.1.7, 6.2).
+    """
+    told = [line for line in told_addresses(run).values() if line["what"] == SUBSCRIBED]
+    return _add(db, run, told)
+
+
+def _add(db: Db, run: Run, told: Iterable[Mapping[str, Any]]) -> int:
+    known = {row[0] for row in db.rows("select address from synced.base_subscribers")}
+    rows = [line for line in told if line["address"] not in known]
+    if not rows:
+        return 0
+    with db.batch(
+        {
+            "address": [line["address"] for line in rows],
+            "key": [str(line.get("key") or "") for line in rows],
+            "evidence": [json.dumps(line.get("evidence")) for line in rows],
+        }
+    ) as batch:
+        db.execute(
+            f"""insert into synced.base_subscribers by name
+                select address, address as email, true as subscribed, true as maybe, evidence, 'told' as told,
+                    key as told_key, ?::timestamp as told_at
+                from {batch}""",
+            [run.now()],
+        )
+        db.execute(
+            f"""insert into synced.audience_told (key, call, kind, ids, evidence, state, tries, "at", run_id)
+                select key, 'evidence', 'subscriber', [address], evidence, 'accepted', 0, ?, ? from {batch}""",
+            [run.now(), run.run_id],
+        )
+    return len(rows)

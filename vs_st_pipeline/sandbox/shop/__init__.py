@@ -1,0 +1,1 @@
+"""Imitates a shop of any kind: its own tables, its drops and its posts."""

@@ -1,0 +1,254 @@
+"""Posts of the generic shop: what is stored, and what is made of it (audience.md 4.4; rulings, audience 1, 4)."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from vs_st_pipeline.connectors.shop.hooks import HOOKS, MOST_POSTS
+from vs_st_pipeline.domain.hints import TEST, WHOLE, Hint, HintState
+from vs_st_pipeline.routes.audience import from_shop, posted
+from vs_st_pipeline_tests.routes.audience.test_drops import Site
+from vs_st_pipeline_tests.routes.audience.test_merging import HOUR, T0
+
+MINUTE = timedelta(minutes=1)
+
+
+class Posting(Site):
+    """A site that posts, too."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.entries, self.signed = 0, False
+
+    def session(self) -> Any:
+        found = super().session()
+        found.settings = SimpleNamespace(dates="dmy", late_after=24 * HOUR)
+        found.run.inbox, found.run.merchant = None, self.merchant
+        found.run.route = "audience"
+        return found
+
+    def post(self, *said: dict[str, Any], all_events: bool = True) -> None:
+        hints = []
+        for call in HOOKS.read(json.dumps(said).encode()):
+            assert call.kind == "post", said
+            self.entries += 1
+            kept = dict(call.kept) | ({"signed": True} if self.signed else {})
+            hints.append(
+                Hint(0, self.entries, "hillside", "audience", "shop", "post", None, None, call.event, call.event_id,
+                     0.0, self.now.isoformat() + "+00:00", 0, HintState.WORKING, kept)
+            )  # fmt: skip
+        session = self.session()
+        from_shop.take(session.run, hints)
+        posted.apply(session, all_events=all_events)
+
+    def states(self) -> list[str]:
+        return [row[0] for row in self.db.rows("select state from raw.shop_posts order by number")]
+
+    def passed(self) -> list[Any]:
+        return self.db.rows("select event, id, value from staged.shop_passed_on order by number")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Posting:
+    return Posting(tmp_path)
+
+
+def said(event: str, at: datetime | None = T0, /, **data: Any) -> dict[str, Any]:
+    return {"event": event, "data": data} | ({"at": at.isoformat() + "Z"} if at else {})
+
+
+ANN: dict[str, Any] = {
+       "customer": {"id": 7, "firstname": "Ann", "birthday": "06/12/1980", "email": "a@x.example", "x_tier": "gold"},
+       "addresses": [{"country": "US", "city": "Napa"}]}  # fmt: skip
+WINE: dict[str, Any] = {
+    "product_id": "p1",
+    "name": "Red",
+    "stock_quantity": 3,
+    "price": "9.995",
+    "discount": [],
+    "product_options": [],
+}
+ORDER: dict[str, Any] = {"customer_id": "0",
+       "order_details": {"order_id": "o1", "order_status": "new", "total_price": "20.00"},
+         "order_products": [{"product_id": "p1", "quantity": "2", "option_id": None}]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "index"),
+    [
+        (b"", 0), (b"[]", 0), (b"null", 0), (b"{", 0), (b'"x"', 0),
+        (b'[{"event": "Search", "data": {}}, {"event": "Uninstall", "data": {}}]', 1),
+        (b'{"event": "Search", "data": [1]}', 0), (b'{"event": "Search", "data": {}, "at": "soon"}', 0),
+        (b'{"event": "Search", "data": {}, "id": []}', 0),
+    ],
+)  # fmt: skip
+def test_what_is_no_post_is_told_by_its_index(body: bytes, index: int) -> None:
+    """4.4: 400 for no JSON, an unknown event or shape; Uninstall is none of the 14."""
+    kinds = [call.kind for call in HOOKS.read(body)]
+    assert kinds.index(WHOLE) == index
+
+
+def test_the_guides_forms_are_read() -> None:
+    """4.4: ProductoutOfStock, a one-element array as data; more than 500 are too many; our own test call is none."""
+    [call] = HOOKS.read(b'{"event": "ProductoutOfStock", "data": [{"product_id": 1}]}')
+    assert (call.event, call.event_id) == ("ProductOutOfStock", None)
+    assert len(HOOKS.read(b"[" + b",".join([b'{"event": "Search", "data": {}}'] * 501) + b"]")) > MOST_POSTS
+    assert [call.kind for call in HOOKS.read(b'{"vs-st-test": "abc"}')] == [TEST]
+
+
+def test_adds_make_records(site: Posting) -> None:
+    """4.4: posts are content: a customer, a product, an order of a guest; dates as `dates` says."""
+    site.post(said("CustomerAdd", **ANN), said("ProductAdd", **WINE), said("OrderAdd", **ORDER))
+    assert site.one("select customer_id, first_name, birth_date::text, extra, own_at from staged.shop_customers") == (
+        "7", "Ann", "1980-12-06", '{"tier":"gold"}', T0,
+    )  # fmt: skip
+    assert site.one("select city from staged.shop_addresses") == "Napa"
+    assert site.one("select stock, price::varchar from staged.shop_products") == (3.0, "10.00")
+    assert site.one("select customer_id, created_at, total::varchar from staged.shop_orders") == (None, T0, "20.00")
+    assert site.one("select product_id, quantity from staged.shop_order_lines") == ("p1", 2.0)
+    assert set(site.states()) == {"applied"}
+    assert site.one("select count(data) from raw.shop_posts") == 0
+
+
+def test_keys_left_out_leave_the_column(site: Posting) -> None:
+    """4.4: keys left out of `data` leave the column as it is."""
+    site.post(said("CustomerAdd", **ANN))
+    site.now += HOUR
+    site.post(said("CustomerUpdate", T0 + HOUR, customer={"id": "7", "phone": "1"}))
+    assert site.one("select first_name, phone, email from staged.shop_customers") == ("Ann", "1", "a@x.example")
+    assert site.one("select count(*) from staged.shop_addresses") == 1
+
+
+def test_each_status_in_turn_is_passed_on(site: Posting) -> None:
+    """6.2: from posts each status in turn is one event; they are applied by `at`, whatever their order."""
+    site.now += HOUR
+    site.post(
+        said("OrderStatusUpdate", T0 + 2 * MINUTE, order_id="o1", order_status="shipped"),
+        said("OrderPaymentConfirmed", T0 + 3 * MINUTE, order_id="o1"),
+        said("OrderStatusUpdate", T0 + MINUTE, order_id="o1", order_status="packed"),
+        said("OrderAdd", T0, **ORDER),
+    )
+    assert [json.loads(row[2])["status"] for row in site.passed()] == ["packed", "shipped"]
+    assert site.one("select status, paid from staged.shop_orders") == ("shipped", True)
+
+
+def test_stock_by_post(site: Posting) -> None:
+    """Rulings, audience 4: without number it is passed on and the column stays; out of stock sets 0."""
+    site.now += HOUR
+    site.post(said("ProductAdd", **WINE))
+    site.post(said("ProductStockUpdate", T0 + MINUTE, product_id="p1", option_id=None))
+    assert site.one("select stock from staged.shop_products") == 3.0
+    assert site.passed() == [("ProductStockUpdate", "p1", '{"option_id": null}')]
+    site.post(said("ProductStockUpdate", T0 + 2 * MINUTE, product_id="p1", stock_quantity=5))
+    assert site.one("select stock from staged.shop_products") == 5.0
+    site.post(said("ProductOutOfStock", T0 + 3 * MINUTE, product_id="p1"))
+    assert site.one("select stock from staged.shop_products") == 0.0
+
+
+def test_a_post_waits_for_its_record_then_is_an_orphan(site: Posting) -> None:
+    """4.4: a post that changes a record not known waits for it for `late_after`, then is noted."""
+    site.post(said("OrderStatusUpdate", order_id="o1", order_status="x"), said("ProductOutOfStock", product_id="p9"))
+    assert site.states() == ["waiting", "waiting"]
+    site.now += HOUR
+    site.post(said("OrderAdd", T0 - MINUTE, **ORDER))
+    assert site.states() == ["applied", "waiting", "applied"]
+    site.now += 24 * HOUR
+    posted.apply(site.session(), all_events=True)
+    assert site.states() == ["applied", "orphan", "applied"]
+    assert site.db.rows("select word, kind, id from staged.shop_notes") == [("orphan", "product", "p9")]
+
+
+def test_an_older_post_than_the_drop_counts_no_more(site: Posting) -> None:
+    """4.4: of one record the newer of post and drop wins."""
+    site.drop("1", customers_csv="customer_id,first_name\n7,Drop\n")
+    site.stage()
+    site.now += HOUR
+    site.post(said("CustomerUpdate", T0 - MINUTE, customer={"id": "7", "firstname": "Old"}))
+    assert site.states() == ["older"]
+    site.post(said("CustomerUpdate", T0 + MINUTE, customer={"id": "7", "firstname": "New"}))
+    assert site.names() == [("7", "New")]
+
+
+def test_the_same_post_counts_once(site: Posting) -> None:
+    """Rulings, audience 1: by id, else by body and `at`, within 30 days; without both nothing is dropped."""
+    search: dict[str, Any] = {"customer_id": "7", "search_string": "red"}
+    one = said("Search", **search) | {"id": "s1"}
+    site.post(one, one, said("Search", **search), said("Search", **search), said("Search", None, **search))
+    site.post(one, said("Search", None, **search))
+    assert len(site.passed()) == 4
+    site.now += timedelta(days=31)
+    site.post(one)
+    assert len(site.passed()) == 5
+
+
+def test_a_time_ahead_is_the_time_of_arrival(site: Posting) -> None:
+    """4.4: `at` missing or more than 5 min ahead: arrival."""
+    site.post(
+        said("CustomerAdd", T0 + 10 * MINUTE, customer={"id": "1"}), said("CustomerAdd", None, customer={"id": "2"}),
+        said("CustomerAdd", T0 + 4 * MINUTE, customer={"id": "3"}),
+    )  # fmt: skip
+    assert site.db.rows("select posted_at from staged.shop_customers order by customer_id") == [
+        (T0,), (T0,), (T0 + 4 * MINUTE,),
+    ]  # fmt: skip
+
+
+def test_newsletter_true_needs_a_signature(site: Posting) -> None:
+    """4.4: true without one is noted and not used; false always counts."""
+    yes: dict[str, Any] = {"email": "A@x.example", "subscription": True}
+    no: dict[str, Any] = {"email": "a@x.example", "subscription": "false"}
+    site.post(said("Newsletter", **yes))
+    assert site.one("select count(*) from staged.shop_subscribers") == 0
+    assert site.db.rows("select word, id from staged.shop_notes") == [("unsigned_consent", "a@x.example")]
+    site.signed = True
+    site.post(said("Newsletter", T0 + MINUTE, **yes))
+    read = "select subscribed, posted, posted_signed from staged.shop_subscribers"
+    assert site.one(read) == (None, True, True)
+    site.signed = False
+    site.post(said("Newsletter", T0 + 2 * MINUTE, **no))
+    assert site.one(read) == (None, False, False)
+    site.signed = True
+    site.post(said("Newsletter", T0 + 1.5 * MINUTE, **yes))
+    assert site.one(read) == (None, False, False), "an older yes does not outdo a newer no"
+
+
+@pytest.mark.parametrize("silent", [{}, {"subscription": None}])
+def test_a_newsletter_that_says_nothing_changes_nothing(site: Posting, silent: dict[str, Any]) -> None:
+    """Ruling 3: an unknown consent says nothing."""
+    site.signed = True
+    site.post(said("Newsletter", email="a@x.example", subscription=True))
+    site.post(said("Newsletter", T0 + MINUTE, email="a@x.example", **silent))
+    assert site.one("select posted from staged.shop_subscribers") is True
+
+
+def test_carts_and_wishes(site: Posting) -> None:
+    """6.2: a cart's lines are replaced, emptied too; a wish comes and goes."""
+    site.now += HOUR
+    line: dict[str, Any] = {"product_id": "p1", "option_id": None, "quantity": "2"}
+    site.post(said("CartUpdate", customer_id="7", cart_products=[line], cart_url="https://x.example/c"))
+    assert site.one("select customer_id, cart_url from staged.shop_carts") == ("7", "https://x.example/c")
+    site.post(said("CartUpdate", T0 + MINUTE, customer_id="7", cart_products=[]))
+    assert site.one("select count(*) from staged.shop_cart_lines") == 0
+    wish: dict[str, Any] = {"customer_id": "7", "product_id": "p1"}
+    site.post(said("WishlistAdd", **wish), said("WishlistDelete", T0 + MINUTE, **wish))
+    assert site.one("select gone_at from staged.shop_wishlists") == T0 + MINUTE
+    site.post(said("WishlistAdd", T0 + 2 * MINUTE, **wish))
+    assert site.one("select gone_at from staged.shop_wishlists") is None
+
+
+def test_other_sources_take_five_events(site: Posting) -> None:
+    """4.4: beside Vinoshipper or Commerce7 only carts, wishes, searches and Newsletter false are content."""
+    site.signed = True
+    site.post(
+        said("CustomerAdd", **ANN), said("Newsletter", email="a@x.example", subscription=True),
+        said("Newsletter", email="b@x.example", subscription=False), said("Search", search_string="red"),
+        said("Search", search_string="  "), all_events=False,
+    )  # fmt: skip
+    assert site.states() == ["hint", "hint", "applied", "applied", "unusable"]
+    assert site.one("select count(*) from staged.shop_customers") == 0
+    assert site.db.rows("select address, posted from staged.shop_subscribers") == [("b@x.example", False)]

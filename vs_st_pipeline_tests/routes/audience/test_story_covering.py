@@ -1,0 +1,22 @@
+"""Every value of every switch of WayMore and of a shop's site is lived with: all of them in a few worlds (R50).
+
+Each alone, pairs within WayMore, and kills are in `proof/audience.py`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from vs_st_pipeline_tests.support.audience import Scene
+from vs_st_pipeline_tests.support.audience_worlds import WORLDS, covering, every_value, meet, values_of
+
+
+def test_r50_every_value_is_in_a_world_and_there_are_no_more_than_eight() -> None:
+    worlds = covering()
+    assert len(worlds) == WORLDS <= 8
+    assert set(every_value()) - set().union(*map(values_of, worlds)) == set()
+
+
+@pytest.mark.parametrize("number", range(WORLDS))
+def test_r50_a_world_is_lived_with(audience_scene: Scene, number: int) -> None:
+    assert meet(audience_scene, covering()[number]) == []
