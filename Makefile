@@ -15,10 +15,11 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(VENV)/ready
 	@$(BIN)/vs-st demo
 
-# The tests are compiled once, while types are checked: else each of the four workers would do it for itself.
+# The tests are compiled once, while types are checked: else each of the four workers would do it for itself. A worker
+# that is done takes from the others: the longest stories stand last.
 test: $(VENV)/ready
 	@$(BIN)/pytest --collect-only -qq > /dev/null 2>&1 & $(MAKE) --no-print-directory check; ended=$$?; wait; exit $$ended
-	$(BIN)/pytest -n 4
+	$(BIN)/pytest -n 4 --dist worksteal
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check $(CODE)

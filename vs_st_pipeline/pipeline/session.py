@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -210,3 +210,16 @@ def again_if_interrupted(run: Run, once: Callable[[Run], ReportT]) -> tuple[Run,
         report = once(run)
         report.add_earlier_try(first)
     return run, report
+
+
+def in_a_copy(
+    run: Run, open_session: Callable[[Run], AbstractContextManager[SessionT]], work: Callable[[Run], ReportT]
+) -> ReportT:
+    """Run something in a copy of the merchant's file that is thrown away; where there can be none, the report says why.
+
+    Nothing that a later sync decides by is moved by it (routes.md R27).
+    """
+    trial = run.warehouse.trial(run.merchant.id, run.route)
+    with open_session(run) as session, run.sync_lock(), trial as warehouse:
+        return work(replace(run, warehouse=warehouse))
+    return cast("ReportT", session.report)

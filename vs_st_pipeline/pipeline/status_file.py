@@ -215,6 +215,12 @@ def _to_write(report: dict[str, Any]) -> int:
     return first if isinstance(first, int) else 0  # a report without counts begins with its reasons
 
 
+def was_synced(run: Run) -> bool:
+    """Say whether a whole sync of the run's merchant and route went well, and its file is there."""
+    status = read_status(run.warehouse.data_dir, run.merchant.id, run.route)
+    return status.last_good_sync_at is not None and run.file().exists()
+
+
 def read_status(data_dir: Path, merchant_id: str, route: str = DEFAULT_ROUTE) -> MerchantStatus:
     """Return a merchant's status in a route; an empty one where there is none or it cannot be read."""
     try:

@@ -225,6 +225,7 @@ class TestRuns:
         found = check_result(run(instance, merchants=(TEST, TEST)), PLANNED, "ages_are_known")
         assert found.description == "Checked for nobody yet: no merchant got this far."
 
+    @pytest.mark.slow
     def test_one_stop_alone_works_on_what_is_stored(self, box: Sandbox, folder: Path, instance: DagsterInstance):
         run(instance)
         box.vinoshipper.control.clear_journal()

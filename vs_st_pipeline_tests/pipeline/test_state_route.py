@@ -137,6 +137,7 @@ def test_the_brake_refuses_a_plan_that_loses_much_until_it_is_allowed_by_name(to
     assert toys.rows("select count(*) from synced.allowed") == [(1,)]
 
 
+@pytest.mark.slow
 def test_r38_another_rule_or_a_loss_more_than_a_tenth_greater_refuses_again(toys: Toys) -> None:
     toys.sync()
     toys.written()
@@ -171,6 +172,7 @@ def test_a_list_that_shrank_trips_the_brake(toys: Toys) -> None:
     assert toys.remembered() == before
 
 
+@pytest.mark.slow
 def test_a_dry_run_moves_nothing(toys: Toys) -> None:
     toys.sync()
     toys.shop.person("p06", city="Sonoma")

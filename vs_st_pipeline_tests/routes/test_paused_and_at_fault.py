@@ -101,6 +101,7 @@ class TestPaused:
         assert "toy of test-winery is paused" in done.err
         assert list((story.data / "merchants" / TEST).glob("*.bak*")) == []
 
+    @pytest.mark.slow
     def test_runs_of_dagster_succeed_and_materialize_nothing(
         self, story: Story, toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):

@@ -285,6 +285,7 @@ def test_c21_a_number_beyond_all_bounds_spoils_one_contact(story: Story, wire: B
     assert report["synced"]["accepted"] == len(SYNCED) - 1
 
 
+@pytest.mark.slow
 def test_c35_foreign_values_go_back_as_they_came_and_whole_floats_read_as_whole_numbers() -> None:
     odd = '{"a": 1.10, "b": 1e5, "c": 123456789012345678901234567890, "d": {"e": [1.0]}, "f": true, "g": 7.0}'
     text = f'{{"contactPhone": "7075550142", "customFields": {{"vscustomerid": 7.00103e5, {odd[1:]}}}'
@@ -318,6 +319,7 @@ def test_c35_a_customer_id_read_back_as_a_float_links_and_is_not_written_again(s
 # --- C14: clocks --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_c14_a_contact_updated_in_2221_hides_no_new_opt_in(story: Story, wire: Between) -> None:
     through(story, wire, full_read="24h")
     story.texting.patch_contact(RENSKE, touch=False, updated="2221-01-01T00:00:00.000Z")
@@ -604,6 +606,7 @@ def test_ruling_2_an_edited_customer_id_is_put_back(story: Story, wire: Between,
     assert story.contact(MARISOL) == before
 
 
+@pytest.mark.slow
 def test_ruling_2_with_the_ledger_lost_or_another_phone_the_carried_id_leads(story: Story, wire: Between) -> None:
     story.synced()
     story.texting.patch_contact(MARISOL, customFields={"vscustomerid": "700108"})

@@ -304,6 +304,7 @@ class Unpaced:
         return 0.0
 
 
+@pytest.mark.slow
 def test_a_batch_that_comes_after_it_was_given_up_makes_no_contact_that_stays(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -232,6 +232,7 @@ def test_a_look_at_the_file_voids_nothing(day: Day) -> None:
     assert day.sync()
 
 
+@pytest.mark.slow
 def test_the_day_on_which_somebody_comes_of_age_is_no_quiet_one(day: Day) -> None:
     day.until_quiet()
     assert not day.sync(24 * 60 - 300)
@@ -371,6 +372,7 @@ def test_what_was_seen_beside_another_file_is_read_again(day: Day, tmp_path: Pat
     assert day.report.calls_by_name()["vinoshipper list_customers"]
 
 
+@pytest.mark.slow
 def test_nothing_that_belongs_to_writing_is_asked_again(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = stages.push_plan
 

@@ -328,6 +328,7 @@ def test_stop_between_reading_and_writing_is_a_race_that_only_the_known_status_d
     assert story.synced()["planned"]["held"]["opted_out"] == 2
 
 
+@pytest.mark.slow
 def test_a_customer_deleted_at_the_shop_leaves_the_last_values(story: Story) -> None:
     story.begin_synced()
     before = story.everybody()
@@ -846,6 +847,7 @@ def test_a_contact_that_vanishes_before_the_batch_is_not_made_again(story: Story
     assert len(story.texting.created()) == 1
 
 
+@pytest.mark.slow
 def test_who_came_back_by_himself_before_the_batch_is_left_alone(story: Story) -> None:
     by_batch(story)
     old = "2026-01-05T10:00:00.000Z"
@@ -883,6 +885,7 @@ def test_a_bad_item_that_spoils_a_whole_batch_keeps_nobody_else_from_being_writt
     story.clean()
 
 
+@pytest.mark.slow
 def test_a_batch_that_never_says_done_is_settled_by_reading(story: Story) -> None:
     by_batch(story, batch_wait="1s")
     story.texting.set_switches({"tasks_delay_polls": 1, "task_never_done": True, "in_progress_results": "partial"})

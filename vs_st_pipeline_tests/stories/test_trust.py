@@ -91,6 +91,7 @@ def test_c3_nobody_gets_another_ones_name_in_a_first_sync(story: Story) -> None:
 
 
 @pytest.mark.parametrize("part", ["shipping", "customer", "cartType"])
+@pytest.mark.slow
 def test_r23_a_first_answer_that_lacks_a_part_is_read_again_however_long_the_order_is_settled(
     story: Story, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
@@ -162,6 +163,7 @@ def _of_another(body: Any) -> None:
 
 
 @pytest.mark.parametrize("where", [r"/orders/\d+$", r"/orders(\?|$)"], ids=["detail", "search row"])
+@pytest.mark.slow
 def test_an_order_that_names_another_owner_once_stays_whose_it_was(
     synced: Story, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

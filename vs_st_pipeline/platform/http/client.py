@@ -57,6 +57,7 @@ from vs_st_pipeline.domain.errors import (
 )
 from vs_st_pipeline.platform.cpu_slots import releasing, waiting
 from vs_st_pipeline.platform.failpoints import failpoint
+from vs_st_pipeline.platform.http import pages
 from vs_st_pipeline.platform.http.deadline import Adapter, start_deadline
 from vs_st_pipeline.platform.http.tape import Exchange, Key, Tape
 
@@ -68,11 +69,6 @@ CONNECT_SECONDS: Final = 5.0
 TRY_SECONDS: Final = 30.0
 MAX_BODY: Final = 64 * 2**20  # bytes, unpacked
 _MAX_ERROR_BODY: Final = 2**18  # enough to see a code or a password field
-_PASSWORD_FIELD: Final = re.compile(rb"""<input\b[^>]*\btype\s*=\s*["']?\s*password""", re.IGNORECASE)
-_LOGIN_PLACE: Final = re.compile(
-    r"login|(?<![a-z])(log[-_]in(?![a-z])|sign[-_]?in(?!g)|sso(?![a-z])|o?auth(?!or))", re.IGNORECASE
-)
-_CLOUDFLARE_TEXT: Final = re.compile(rb"\s*error code: 1\d{3}\b")  # its block page for clients that do not ask for HTML
 
 # urllib3 writes the paths of requests to its log (at DEBUG, and at WARNING where an answer's headers are odd).
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -536,10 +532,9 @@ class HttpClient:
             told = self._error_code(said) if isinstance(said, dict) else None
             more = {"code": told, "server_time": server_time, "said": said} if issubclass(kind, Refused) else {}
             return failed(kind, _SENTENCES.get(kind, "The system refused the request"), **more)
-        is_page = bool(body) and ("text/html" in headers.get("Content-Type", "").lower() or body.lstrip()[:1] == b"<")
-        is_cloudflare = "cf-ray" in headers or headers.get("Server", "").lower().startswith("cloudflare")
+        is_page, is_cloudflare = pages.is_page(headers, body), pages.is_through_cloudflare(headers)
         is_block = is_page and status in _BLOCKS and "cf-ray" in headers and not self._came_through(headers)
-        if ask.once and is_block and not _PASSWORD_FIELD.search(body):
+        if ask.once and is_block and not pages.asks_for_password(body):
             return failed(Blocked, _BLOCKED)
         if 300 <= status < 400:
             return failed(*_redirected(headers.get("Location")))
@@ -547,9 +542,9 @@ class HttpClient:
             return again(TryLater, "The system is busy or down")
         if status == 401:
             return failed(BadKey, "The system does not accept the key")
-        if is_page and _PASSWORD_FIELD.search(body):
+        if is_page and pages.asks_for_password(body):
             return failed(BadKey, "The system answered with its log-in page, so it does not accept the key")
-        if is_cloudflare and (is_page or (status == 403 and _CLOUDFLARE_TEXT.match(body))):
+        if is_cloudflare and (is_page or pages.is_cloudflares_text(status, body)):
             if ask.once and not is_page:
                 return failed(Blocked, _BLOCKED)
             return again(TryLater, _BLOCKED)
@@ -658,7 +653,7 @@ def _read(response: requests.Response) -> _Heard | tuple[type[PipelineError], st
 
 
 def _redirected(location: str | None) -> tuple[type[PipelineError], str]:
-    if location and _LOGIN_PLACE.search(location):
+    if location and pages.is_login_place(location):
         return BadKey, "The system sent us to a log-in, so it does not accept the key"
     try:
         host = safe_token(urlsplit(location or "").hostname)

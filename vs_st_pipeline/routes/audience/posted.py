@@ -59,6 +59,7 @@ class _Batch:
     touched: dict[tuple[str, _Key], datetime] = field(default_factory=dict)
     states: dict[int, str] = field(default_factory=dict)
     passed: list[tuple[str, str, str, dict[str, Any], datetime]] = field(default_factory=list)
+    by_post: dict[tuple[str, _Key], bool] = field(default_factory=dict)  # what stands was written by a post
     letters: list[tuple[Post, str, bool]] = field(default_factory=list)  # post, e-mail, subscription
     bad: set[tuple[str, str]] = field(default_factory=set)
 
@@ -135,14 +136,15 @@ def _look_up(db: Db, batch: _Batch) -> None:
         names = ", ".join(shape.key)
         last = db.value("select max(written_at) from staged.shop_reads where kind = ?", [kind])
         with db.batch({name: [one[place] for one in listed] for place, name in enumerate(shape.key)}) as table:
-            columns = [*shape.key, *shape.columns, "own_at", "written_at", "gone_at"]
+            columns = [*shape.key, *shape.columns, "own_at", "written_at", "posted_at", "gone_at"]
             for row in db.rows(
                 f"select {', '.join(columns)} from staged.shop_{kind} semi join {table} using ({names})"
             ):
                 found_row = dict(zip(columns, row, strict=True))
                 key = (kind, tuple(found_row[name] for name in shape.key))
-                written = found_row.pop("written_at")
+                written, posted = found_row.pop("written_at"), found_row.pop("posted_at")
                 batch.since[key] = max(written, last) if last is not None else written
+                batch.by_post[key] = posted == batch.since[key]
                 batch.records[key] = Record(found_row, [] if kind in _PART_OF else None)
             if kind not in _PART_OF:
                 continue
@@ -171,8 +173,8 @@ def _state_of(session: AudienceSession, batch: _Batch, post: Post, *, all_events
     if found is None:
         return UNUSABLE
     known = batch.records.get(found)
-    if known is not None and post.at < batch.since.get(found, datetime.min):
-        return OLDER
+    if known is not None and post.at < (since := batch.since.get(found, datetime.min)):
+        return _paid_before(batch, post, found, since)
     if known is None:
         if post.event not in (
             Event.CUSTOMER_ADD,
@@ -194,7 +196,21 @@ def _state_of(session: AudienceSession, batch: _Batch, post: Post, *, all_events
         batch.records[found] = known
         batch.touched[found] = post.at
         batch.since[found] = post.at
+        batch.by_post[found] = True
     return state
+
+
+def _paid_before(batch: _Batch, post: Post, found: tuple[str, _Key], since: datetime) -> str:
+    """Take a payment that is told to be older than its order, where only posts tell of that order.
+
+    A site may send its payment before its order, or by a clock that is a little behind. No later post says again that
+    it is paid; a drop would, and a newer one wins.
+    """
+    if post.event != Event.ORDER_PAYMENT_CONFIRMED or not batch.by_post.get(found):
+        return OLDER
+    batch.records[found].row["paid"] = True
+    batch.touched[found] = since
+    return APPLIED
 
 
 def _customer(batch: _Batch, post: Post, known: Record, reader: Reader) -> str:

@@ -22,7 +22,7 @@ from typing import Any, Final
 from vs_st_pipeline.domain.errors import Interrupted, PipelineError
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline import whole_hints
-from vs_st_pipeline.pipeline.session import StageDone, again_if_interrupted, at_rest
+from vs_st_pipeline.pipeline.session import StageDone, again_if_interrupted, at_rest, in_a_copy
 from vs_st_pipeline.pipeline.status_file import record_run
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.audience import hinting, planned, stages
@@ -51,7 +51,9 @@ def run_stages(run: Run, selected: Collection[str], on_stage: Callable[[StageDon
     if is_off(run):
         return off(run)
     if run.dry_run:
-        return _aside(run, lambda aside: _run_once(aside, [one for one in selected if one != PUSH], on_stage))
+        return in_a_copy(
+            run, open_session, lambda aside: _run_once(aside, [one for one in selected if one != PUSH], on_stage)
+        )
     run, report = again_if_interrupted(run, lambda run: _run_once(run, selected, on_stage))
     if PUSH in selected:
         record_run(run, report)  # a view for `vs-st merchants`
@@ -81,15 +83,7 @@ def dry_run(run: Run) -> tuple[Report, dict[str, Any]]:
     def work(aside: Run) -> AudienceReport:
         return _run_once(aside, STAGES[:-1], lambda _: None, lambda session: rows.update(planned.rows(session)))
 
-    return _aside(replace(run, dry_run=True), work), rows
-
-
-def _aside(run: Run, work: Callable[[Run], AudienceReport]) -> AudienceReport:
-    """Run something in a copy of the merchant's files; where there can be none, the report says why."""
-    trial = run.warehouse.trial(run.merchant.id, run.route)
-    with open_session(run) as session, run.sync_lock(), trial as warehouse:
-        return work(replace(run, warehouse=warehouse))
-    return session.told
+    return in_a_copy(replace(run, dry_run=True), open_session, work), rows
 
 
 def _run_once(

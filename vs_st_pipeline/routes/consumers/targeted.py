@@ -20,7 +20,7 @@ from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.hints import ORDER, Hint, Outcome
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.hinted import MOST_RECORDS, HintDesk, Hinted
-from vs_st_pipeline.pipeline.status_file import read_status
+from vs_st_pipeline.pipeline.status_file import was_synced
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.consumers import crms, stages, sync
@@ -41,7 +41,7 @@ def run_hinted(run: Run, desk: HintDesk) -> Report:
     with open_session(run, STAGES) as session:
         report = session.told
         with run.sync_lock():
-            if _was_synced(run):
+            if was_synced(run):
                 since = stages.begin(session)
                 claimed = desk.claim(run)
                 try:
@@ -53,12 +53,6 @@ def run_hinted(run: Run, desk: HintDesk) -> Report:
                     raise session.orders.error
     report.end()
     return report
-
-
-def _was_synced(run: Run) -> bool:
-    """Say whether a whole sync went well, and its file is there."""
-    status = read_status(run.warehouse.data_dir, run.merchant.id, run.route)
-    return status.last_good_sync_at is not None and run.file().exists()
 
 
 class _Targeted:

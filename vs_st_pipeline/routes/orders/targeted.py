@@ -21,7 +21,7 @@ from vs_st_pipeline.domain.hints import ORDER, WHOLE, Hint, Outcome
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline.hinted import MOST_RECORDS, HintDesk, Hinted
-from vs_st_pipeline.pipeline.status_file import read_status
+from vs_st_pipeline.pipeline.status_file import was_synced
 from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -47,7 +47,7 @@ def run_hinted(run: Run, desk: HintDesk) -> Report:
     run = replace(run, trigger="hint", inbox=run.inbox or desk.inbox)
     with open_session(run, STAGES) as session, run.sync_lock():
         session.urgency = Urgency.HINT
-        if _was_synced(run):
+        if was_synced(run):
             stages.begin(session)
             try:
                 _Targeted(session, desk).sync(desk.claim(run))
@@ -56,12 +56,6 @@ def run_hinted(run: Run, desk: HintDesk) -> Report:
                 desk.finish(session.told)
     session.told.add_up()
     return session.told
-
-
-def _was_synced(run: Run) -> bool:
-    """Say whether a whole sync went well, and its file is there."""
-    status = read_status(run.warehouse.data_dir, run.merchant.id, run.route)
-    return status.last_good_sync_at is not None and run.file().exists()
 
 
 @dataclass(slots=True)

@@ -138,6 +138,19 @@ def test_each_status_in_turn_is_passed_on(site: Posting) -> None:
     assert site.one("select status, paid from staged.shop_orders") == ("shipped", True)
 
 
+def test_a_payment_told_to_be_older_than_its_order_is_not_lost(site: Posting) -> None:
+    """4.4: no later post says it again; what a newer drop says stands."""
+    site.now += HOUR
+    site.post(said("OrderPaymentConfirmed", T0, order_id="o1"), said("OrderAdd", T0 + MINUTE, **ORDER))
+    site.post(said("Search", T0 + 2 * MINUTE, search_string="red"))
+    assert site.one("select paid, written_at from staged.shop_orders") == (True, T0 + MINUTE)
+    site.db.execute("update staged.shop_orders set paid = false, written_at = ?", [T0 + 5 * MINUTE])  # as a drop would
+    site.post(said("OrderPaymentConfirmed", T0 + 3 * MINUTE, order_id="o1"))
+    assert site.one("select paid from staged.shop_orders") is False
+    site.post(said("OrderPaymentConfirmed", T0 + 6 * MINUTE, order_id="o1"))
+    assert site.one("select paid from staged.shop_orders") is True
+
+
 def test_stock_by_post(site: Posting) -> None:
     """Rulings, audience 4: without number it is passed on and the column stays; out of stock sets 0."""
     site.now += HOUR

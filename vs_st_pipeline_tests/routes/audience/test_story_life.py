@@ -72,6 +72,7 @@ def test_a_person_is_unsubscribed_before_they_are_forgotten_and_stays_out(audien
     assert scene.rows("select * from synced.audience_outbox") == []
 
 
+@pytest.mark.slow
 def test_an_unsubscribe_of_a_forgotten_person_that_is_not_taken_stays_and_goes_with_the_next_sync(
     audience_scene: Scene,
 ) -> None:

@@ -38,6 +38,7 @@ def forget(scene: Scene, *who: str) -> None:
     assert done.exit_code == 0, done
 
 
+@pytest.mark.slow
 def test_a_part_under_way_lets_go_of_who_is_forgotten(audience_scene: Scene) -> None:
     """8.5, 8.3: the bytes of a part that waits, and the pinned addresses, hold nobody who was forgotten."""
     scene = audience_scene

@@ -107,6 +107,7 @@ def test_c9c_a_crm_that_comes_later_subscribes_nobody_of_older_orders_unasked(wo
     assert len(members(world, "klaviyo")) == 11
 
 
+@pytest.mark.slow
 def test_r8_who_was_due_when_the_file_was_started_over_is_planned_all_the_same(world: World) -> None:
     order(world, ADA)
     world.box.klaviyo.control.set_switch("revision_retired", 410)

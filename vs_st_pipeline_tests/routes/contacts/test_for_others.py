@@ -86,6 +86,7 @@ def test_r34_another_source_wants_nothing_of_vinoshipper(story: Story, source: s
     assert everybody.are_wanted(run.merchant) is False
 
 
+@pytest.mark.slow
 def test_r34_a_budget_leaves_the_others_to_the_next_sync(story: Story) -> None:
     story.settings(vinoshipper={"refresh": {}})
     ran(story, on=False)

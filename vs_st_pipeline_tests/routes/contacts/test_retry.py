@@ -39,6 +39,7 @@ def refused(story: Story, *phones: str) -> str:
     return (start + timedelta(minutes=2)).isoformat()
 
 
+@pytest.mark.slow
 def test_refused_contacts_are_tried_now_whatever_their_gap(story: Story) -> None:
     now = refused(story, RENSKE, BRAM)
     done = story.run("retry", "--merchant", TEST, "--json", now=now)
@@ -58,6 +59,7 @@ def test_one_phone_is_tried_and_the_others_keep_their_gap(story: Story) -> None:
     assert done.of()["planned"]["noted"]["waiting_retry"] == 1
 
 
+@pytest.mark.slow
 def test_what_is_refused_again_goes_on_counting(story: Story) -> None:
     now = refused(story, RENSKE)
     story.texting.set_switch("reject", {RENSKE: "INVALID_CONTACT"})
@@ -227,6 +229,7 @@ def test_a_listing_leaves_out_who_is_not_understood(story: Story) -> None:
     assert found["left_out"]["unreadable"] == 1
 
 
+@pytest.mark.slow
 def test_samples_of_many_days_meet_everybody(story: Story) -> None:
     story.begin_synced()
     with story.as_run().open() as db:

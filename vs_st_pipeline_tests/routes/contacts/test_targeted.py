@@ -392,6 +392,7 @@ def test_h21_before_the_first_good_sync_hints_wait(story: Story) -> None:
     assert hints.asked() == (0, 0)
 
 
+@pytest.mark.slow
 def test_h22_the_plan_of_everybody_else_stands(hints: Hints) -> None:
     story = hints.story
     story.shop.patch_customer(700108, shippingAddress={"city": "Fulton"})
@@ -654,6 +655,7 @@ def test_h24_what_targeted_syncs_take_within_a_day_counts_together(braked: Hints
     assert hints.sync(now).status == "ok"
 
 
+@pytest.mark.slow
 def test_h24_what_was_taken_a_day_ago_counts_no_more(braked: Hints) -> None:
     story, now = braked.story, braked.story.box.now
     with story.as_run().open() as db, db.transaction():
@@ -698,6 +700,7 @@ def test_h25_a_record_that_needs_more_is_handed_over_to_the_head_of_the_queue(hi
     assert story.contact("7075550152")["Order Count"] == "22"
 
 
+@pytest.mark.slow
 def test_h25_what_one_targeted_sync_does_not_come_to_waits_for_the_next(hints: Hints) -> None:
     story = hints.story
     people = (700101, 700103, 700105, 700108, 700110, 700111, 700101, 700103)
