@@ -58,7 +58,7 @@ class World:
     """One merchant's file; `at` is its clock, `settings` are those of section `waymore`."""
 
     def __init__(self, *, done: bool = True, **settings: Any) -> None:
-        self.cursor = duckdb.connect(":memory:", config={"threads": 2})
+        self.cursor = duckdb.connect(":memory:", config={"threads": 1})
         for schema in ("raw", "staged", "planned", "synced"):
             self.cursor.execute(f"create schema {schema}")
         for folder in ("platform/warehouse", "routes/audience"):
