@@ -19,6 +19,7 @@ setup(
         "httptools>=0.6",
         "msgspec>=0.19",
         "pandas>=2.2",
+        "phonenumbers>=9,<10",
         "pyarrow>=18",
         "pydantic>=2.11,<3",
         "pyrate-limiter>=4,<5",

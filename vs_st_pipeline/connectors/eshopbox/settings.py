@@ -1,0 +1,51 @@
+"""The settings of Eshopbox in a merchant's entry, section `eshopbox` (notices.md 2; the hook's proof: routes.md R10)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from vs_st_pipeline.platform.settings.forms import BaseUrl, Choice, Duration, Rate, SecretValue, Text, TimeZone, Wait
+from vs_st_pipeline.platform.settings.model import SettingsModel
+
+URL = "https://wms.eshopbox.com"
+TOKEN_URL = "https://auth.myeshopbox.com/api/v1/generateToken"
+
+
+class Refresh(SettingsModel):
+    """How often what is read.
+
+    Attributes:
+        orders: the list of new orders. open_orders: units without an ending status. reconcile: 14 days' walk.
+    """
+
+    orders: Wait = timedelta(minutes=5)
+    open_orders: Wait = timedelta(hours=1)
+    reconcile: Wait = timedelta(hours=24)
+
+
+class EshopboxSettings(SettingsModel):
+    """A workspace.
+
+    Attributes:
+        time_zone: of its times, which carry none.
+        status_basis: `auto`: a hook's word counts where no read can show a status (with a header's proof, R12).
+        action_source: `actionSource` of a call; `none`: the key is left out.
+        history_from: how far back the first walk goes.
+    """
+
+    workspace: Text
+    client_id: SecretValue
+    client_secret: SecretValue
+    refresh_token: SecretValue
+    workspace_url: Annotated[str, BaseUrl("/api/v1/orders/erp", usual="https://WORKSPACE.myeshopbox.com")]
+    base_url: Annotated[str, BaseUrl("/api/order", usual=URL)] = URL
+    auth_url: Annotated[str, BaseUrl("", usual=TOKEN_URL)] = TOKEN_URL
+    requests_per_second: Rate = 1.0
+    time_zone: TimeZone = ZoneInfo("Asia/Kolkata")
+    status_basis: Choice[Literal["auto", "read"]] = "auto"
+    deferred_date_format: Choice[Literal["yyyy-mm-dd", "dd-mm-yyyy"]] = "yyyy-mm-dd"
+    action_source: Text = "whatsapp"
+    history_from: Duration = timedelta(days=14)
+    refresh: Refresh = Refresh()
