@@ -153,10 +153,10 @@ def load(merchant: Merchant) -> ReplyRules:
     Raises:
         BadSettings: the file cannot be read or is refused; the message names file and line.
     """
-    return of_file(merchant.section(NoticesSettings).replies)
+    return read(merchant.section(NoticesSettings).replies)
 
 
-def of_file(own: OwnFile) -> ReplyRules:
+def read(own: OwnFile) -> ReplyRules:
     """Return the rules of a file that settings name. Raises BadSettings as `load` does."""
     if (path := own.path) is None:
         return default()
@@ -224,8 +224,10 @@ def _rule(node: Node, actions: Mapping[str, Action]) -> Rule:
     way = parts[ways[0]]
     if action.code == CANCEL and ways[0] != "button":
         raise way.problem("an order is cancelled by a button only; take the action away here, or use `button`")
-    if ways[0] != "date":
-        return Rule(action.key, **{ways[0]: _words(way)})
+    if ways[0] == "button":
+        return Rule(action.key, button=_words(way))
+    if ways[0] == "text":
+        return Rule(action.key, text=_words(way))
     if not way.boolean():
         raise way.problem("expected true")
     if action.code != NEW_DATE:

@@ -112,7 +112,7 @@ def test_a_bad_file_is_refused_with_its_line(text: str, says: str) -> None:
 
 def test_a_file_that_is_not_there_is_told_with_the_place_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="settings.yaml, line 3: replies: the file .* cannot be read"):
-        reply_rules.of_file(OwnFile(tmp_path / "none.yaml", "settings.yaml, line 3: replies"))
+        reply_rules.read(OwnFile(tmp_path / "none.yaml", "settings.yaml, line 3: replies"))
 
 
 def test_words_are_folded_from_the_end_only() -> None:
