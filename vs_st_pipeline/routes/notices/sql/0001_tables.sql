@@ -114,7 +114,12 @@ create table synced.actions (
     action varchar not null, code varchar not null, deferred_date date,
     state varchar not null, http_status integer, message varchar, "at" timestamp not null, sent_at timestamp,
     settled_at timestamp, settled_by varchar, run_id varchar,
+    before varchar,                          -- JSON: what the order's ndr said of the unit before the call
     unique (notice_id, attempt)
+);
+create table synced.activity_push (          -- what push_url did not take: told again with growing gaps
+    line varchar primary key,                -- merchant_order; activity_id where a row has none; * : nobody answers
+    tries integer not null, retry_at timestamp not null
 );
 create table synced.notice_facts (           -- started_at, baseline_done, enabled_since:STATUS, ...
     name varchar primary key, value varchar not null, "at" timestamp not null
