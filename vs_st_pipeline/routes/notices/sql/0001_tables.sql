@@ -101,7 +101,7 @@ create table synced.notices (                -- the ledger: one row per message,
     state varchar not null, reason varchar, rule integer, until timestamp,
     first_seen_at timestamp not null, changed_at timestamp not null,
     account varchar, account_kind varchar, number varchar,
-    template_id varchar, category varchar, phone varchar, params varchar, text varchar, buttons varchar,
+    template_id varchar, category varchar, destination varchar, params varchar, text varchar, buttons varchar,
     consent varchar, claimed_at timestamp, tries integer not null default 0,
     message_id varchar, wa_id varchar, accepted_at timestamp,
     code varchar, vendor_reason varchar, settled_by varchar,  -- answer, receipt, reply, phone_window, person
