@@ -13,6 +13,8 @@ create table staged.journey_events (
     first_seen_at timestamp not null,
     confirmed boolean not null,              -- a read shows it, or it needs none (3.5, 3.8)
     hook_at timestamp,                       -- receipt of the hook that told it first; null: none did
+    attempt_at timestamp,                    -- newest own time at which a courier was out to deliver (5.4)
+    answered_at timestamp,                   -- when an answer to this failed delivery was handed in; null: none was
     in_baseline boolean not null,
     noted varchar,                           -- clock_ahead, or null
     evidence varchar,                        -- JSON: what was read, when, by which call or hook
