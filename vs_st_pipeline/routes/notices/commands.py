@@ -155,7 +155,7 @@ def _consent(state: str, run: Run, typed: Typed) -> Told:
 def _bill(runs: Sequence[Run], typed: Typed) -> Told:
     if not _MONTH.fullmatch(typed["month"]):
         raise BadArguments("--month is a month such as 2026-03")
-    answer = billing.bill(runs, typed["month"], typed["account_id"], rows=typed["rows"])
+    answer = billing.bill(runs, typed["month"], typed["account"], rows=typed["rows"])
     return Told(answer, billing.csv(answer) if typed["csv"] else billing.lines(answer))
 
 
@@ -195,7 +195,7 @@ COMMANDS: Final = (
         lambda run, typed: _bill([run], typed),
         options=(
             Option("--month", "Such as 2026-03.", "MONTH", required=True),
-            Option("--account-id", "Only messages of this account.", "ID"),
+            Option("--account", "Only messages of this account.", "ID"),
             Option("--rows", "Each message."),
             Option("--csv", "As CSV."),
         ),
