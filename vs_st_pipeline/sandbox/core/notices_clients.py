@@ -71,6 +71,11 @@ class EshopboxControl(AccountControl):
         """Send the hooks of an order that nobody was sent yet, or all; return the number of calls."""
         return int(self.act("send_hooks", merchant, order=order)["calls"])
 
+    def take_hooks(self, order: str | None = None, merchant: str | None = None) -> list[Record]:
+        """Return the hooks of an order, or all, in the place of sending them: {headers, body}."""
+        found: list[Record] = self.act("take_hooks", merchant, order=order)
+        return found
+
     def untold(self, merchant: str | None = None) -> list[Record]:
         """Return the hooks that nobody was sent yet: {merchant, order, resource, status, parcel}."""
         found: list[Record] = self.report("untold", merchant)
