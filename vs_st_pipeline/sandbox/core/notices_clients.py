@@ -31,7 +31,7 @@ class EshopboxControl(AccountControl):
             fields: `number`, `placed` (ISO), `name`, `phone` (E.164), `whatsapp` (the flag; None: absent), `address`,
                 `items`, `shipments`, `returns` as `parcels_model.order_of` takes them, and keys of the detail itself.
         """
-        found: Record = self.act("order", merchant, **fields)
+        found: Record = self.call("POST", "order", fields, merchant=merchant or self.first_merchant)
         return found
 
     def advance(
@@ -65,7 +65,7 @@ class EshopboxControl(AccountControl):
 
     def begin_hooks(self, url: str, header_value: str = "", merchant: str | None = None, tries: int = 3) -> None:
         """Tell where a workspace's hooks go, and what its registration's header says; it outlives a reset."""
-        self.act("hooks", merchant, url=url, header_value=header_value, tries=tries)
+        self.act("hooks_at", merchant, url=url, header_value=header_value, tries=tries)
 
     def send_hooks(self, order: str | None = None, merchant: str | None = None) -> int:
         """Send the hooks of an order that nobody was sent yet, or all; return the number of calls."""

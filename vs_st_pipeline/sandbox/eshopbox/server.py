@@ -53,7 +53,7 @@ class Eshopbox(AccountStandIn):
 
     system = "eshopbox"
     kinds = ("orders",)
-    acts = ("clock", "order", "advance", "hooks", "send_hooks", "take_hooks", "expire")
+    acts = ("clock", "order", "advance", "hooks_at", "send_hooks", "take_hooks", "expire")
     paths = ((r"/api/order/[^/]+", "/api/order/{number}"), (r"/w/[^/]+(/.*)", "/w/{workspace}"))
 
     def accounts_opened(self) -> None:
@@ -282,7 +282,7 @@ class Eshopbox(AccountStandIn):
             case "advance":
                 how = {key: value for key, value in body.items() if key not in ("order", "status")}
                 return space.advance(str(body["order"]), str(body["status"]), how)
-            case "hooks":
+            case "hooks_at":
                 self.hooks_at[merchant.id] = body
                 return {}
             case "send_hooks":
@@ -290,7 +290,7 @@ class Eshopbox(AccountStandIn):
             case "take_hooks":
                 place = {"url": "", "header_value": self.keys_of(merchant)["header_value"]}
                 told = space.take_untold(body.get("order"))
-                calls = calls_of(told, space, self.switches.of(merchant.id), self.hooks_at.get(merchant.id, place))
+                calls = calls_of(told, space, self.switches.of(merchant.id), place)
                 headers = [one.headers(one.body) if one.headers else {} for one in calls]
                 return [{"headers": head, "body": loads(one.body)} for head, one in zip(headers, calls, strict=True)]
             case "expire":

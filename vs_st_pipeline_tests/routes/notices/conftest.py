@@ -1,4 +1,4 @@
-"""One pair of stand-ins per test process: Eshopbox and Gupshup, with a brand of its own account and one of the house's."""
+"""One pair of stand-ins per test process, Eshopbox and Gupshup: a brand of its own account, and one of the house's."""
 
 from __future__ import annotations
 
