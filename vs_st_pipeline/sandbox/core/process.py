@@ -27,6 +27,8 @@ from vs_st_pipeline.sandbox.core.consumer_clients import (
     consumer_sections,
 )
 from vs_st_pipeline.sandbox.core.consumer_findings import findings
+from vs_st_pipeline.sandbox.core.notices_clients import GupshupControl
+from vs_st_pipeline.sandbox.core.notices_findings import notices_findings
 from vs_st_pipeline.sandbox.core.order_clients import Commerce7Control, order_sections
 from vs_st_pipeline.sandbox.core.order_findings import order_findings
 from vs_st_pipeline.sandbox.core.shop_sections import shop_sections
@@ -43,6 +45,7 @@ CONTROLS: dict[str, type[Control]] = {
     "commerce7": Commerce7Control,
     "shop": ShopControl,
     "waymore": WaymoreControl,
+    "gupshup": GupshupControl,
 }
 UNPACED = ("commerce7", "shop")
 """Systems whose settings know no requests per second."""
@@ -87,6 +90,7 @@ class Sandbox:
     commerce7: StandInHandle[Commerce7Control]
     shop: StandInHandle[ShopControl]
     waymore: StandInHandle[WaymoreControl]
+    gupshup: StandInHandle[GupshupControl]
 
     def __init__(
         self,
@@ -164,7 +168,8 @@ class Sandbox:
 
     def findings(self) -> list[Record]:
         """Return what no client may have done at the stand-ins of all routes but `contacts`."""
-        return [*findings(self.running), *order_findings(self.running), *audience_findings(self.running)]
+        judges = (findings, order_findings, audience_findings, notices_findings)
+        return [one for judge in judges for one in judge(self.running)]
 
     def write_settings(
         self, folder: Path | str, merchants: dict[str, dict[str, Any]] | None = None, **overrides: Any

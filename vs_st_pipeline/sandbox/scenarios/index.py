@@ -31,7 +31,7 @@ WINERY_SYSTEMS = ("vinoshipper", "simpletexting")
 CONSUMER_SYSTEMS = ("sopost", "hubspot", "klaviyo", "salesforce")
 ORDER_SYSTEMS = ("commerce7", "vinoshipper")
 SHOP_SYSTEMS = ("vinoshipper", "commerce7", "shop", "waymore")
-LATER_SYSTEMS = (*CONSUMER_SYSTEMS, "commerce7", "shop", "waymore")
+LATER_SYSTEMS = (*CONSUMER_SYSTEMS, "commerce7", "shop", "waymore", "gupshup")
 """Systems whose records are left out of a world that is built for another one."""
 
 
