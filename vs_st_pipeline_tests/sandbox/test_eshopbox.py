@@ -148,7 +148,8 @@ def test_two_tokens_within_a_minute_are_a_finding_and_may_be_refused(box: Served
 def test_a_detail_has_what_the_facts_name(box: Served) -> None:
     shown = order(box, SIGNS)
     assert {"id", "externalChannelID", "vendorOrderNumber", "orderDate", "isCOD", "paymentType", "subtotal",
-            "orderTotal", "balanceDue", "onHold", "created_at", "updated_at", "shippingAddress", "billingAddress", "items", "brand",
+            "orderTotal", "balanceDue", "onHold", "created_at", "updated_at", "shippingAddress", "billingAddress",
+            "items", "brand",
             "invoiceNumber", "isWhatsAppEnabledForNotifications", "returns", "ndrDetails"} <= set(shown)  # fmt: skip
     assert re.fullmatch(SHOWN_TIME, shown["orderDate"])
     [item] = shown["items"]
