@@ -1,7 +1,7 @@
-"""Says what a code of a failed message means: for its phone, its account, its template, and another try (notices.md 7.4).
+"""Says what a code of a failed message means for its phone, account, template, and another try (notices.md 7.4).
 
-A code comes in a `failed` receipt, or in the JSON error of an answer, as text or as a number. Whatever it is, the message
-is not out: what follows besides is the row here. Pure: no clock, no file, no network.
+A code comes in a `failed` receipt, or in the JSON error of an answer, as text or as a number. Whatever it is, the
+message is not out: what follows besides is the row here. Pure: no clock, no file, no network.
 """
 
 from __future__ import annotations
