@@ -167,7 +167,7 @@ def _since(db: Db, now: datetime, is_set: bool) -> int | None:
         return None
     if known is not None:
         return int(known)
-    newest = int(db.value("select coalesce(max(seq), 0) from staged.activity where \"at\" < ?", [now]))
+    newest = int(db.value('select coalesce(max(seq), 0) from staged.activity where "at" < ?', [now]))
     db.execute("insert into synced.notice_facts values (?, ?, ?)", [SINCE, str(newest), now])
     return newest
 

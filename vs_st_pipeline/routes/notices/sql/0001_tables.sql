@@ -46,7 +46,7 @@ create table staged.recipients (
 );
 create table staged.consents (
     phone varchar not null, account varchar not null, source varchar not null, "at" timestamp not null,
-    state varchar not null,                  -- in, out
+    state varchar not null,                  -- in, out, void (older ones in count no more), absent (not on WhatsApp)
     merchant_order varchar,                  -- eshopbox_flag covers its own order alone
     evidence varchar not null                -- JSON
 );
