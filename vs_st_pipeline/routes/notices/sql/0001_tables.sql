@@ -83,6 +83,7 @@ create table staged.activity (               -- append-only (4, 7.8)
 create table planned.notices (               -- all that this plan judged and did not drop before: what `plan` shows
     notice_id varchar primary key, verdict varchar not null,  -- due, waiting, dropped
     reason varchar, rule integer, until timestamp,
+    detail varchar,                          -- what `why` says besides, such as the variable that is missing
     unit_key varchar not null, status varchar not null, occurrence integer not null,
     merchant_order varchar not null, order_number varchar not null,
     account varchar, template_id varchar, phone varchar,
@@ -117,6 +118,12 @@ create table synced.actions (
     state varchar not null, http_status integer, message varchar, "at" timestamp not null, sent_at timestamp,
     settled_at timestamp, settled_by varchar, run_id varchar,
     unique (notice_id, attempt)
+);
+create table synced.notice_brake (           -- notices that the brake holds, or that a person let pass (9.3, rulings 4)
+    notice_id varchar primary key, rule varchar not null, allowed boolean not null, "at" timestamp not null
+);
+create table synced.unit_ranks (             -- rank of the newest status of each unit, of the last read that passed
+    unit_key varchar primary key, rank integer not null
 );
 create table synced.notice_facts (           -- started_at, baseline_done, enabled_since:STATUS, ...
     name varchar primary key, value varchar not null, "at" timestamp not null
