@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import activity
 from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed
-from vs_st_pipeline.routes.notices.messages import Button, Message
+from vs_st_pipeline.routes.notices.messages import Message, buttons_as_json
 from vs_st_pipeline.routes.notices.report import NoticesReport
 from vs_st_pipeline.routes.notices.words import RISING, Drop, Noted, State, Wait, What
 
@@ -180,11 +179,6 @@ def about_to_send(db: Db, run: Run, message: Message) -> bool:
         ],
     )  # fmt: skip
     return True
-
-
-def buttons_as_json(buttons: Sequence[Button]) -> str:
-    """Return quick replies as they are stored: what each does, and its title (rulings, notices 5)."""
-    return json.dumps([asdict(one) for one in buttons], ensure_ascii=False)
 
 
 def from_claim(db: Db, run: Run, claim: Claim, account: GupshupAccount) -> Move:

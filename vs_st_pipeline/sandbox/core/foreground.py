@@ -19,6 +19,8 @@ TITLES = {
     "commerce7": "Commerce7",
     "shop": "Generic shop",
     "waymore": "WayMore",
+    "gupshup": "Gupshup",
+    "eshopbox": "Eshopbox",
 }
 
 

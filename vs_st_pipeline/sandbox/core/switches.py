@@ -11,6 +11,7 @@ from typing import Any
 from vs_st_pipeline.sandbox.core.audience_switches import AUDIENCE_OPEN, AUDIENCE_SWITCHES
 from vs_st_pipeline.sandbox.core.catalog_switches import SHOP_LISTS, SHOP_WINDOW
 from vs_st_pipeline.sandbox.core.consumer_switches import CONSUMER_OPEN, CONSUMER_SWITCHES
+from vs_st_pipeline.sandbox.core.notices_switches import NOTICES_OPEN, NOTICES_SWITCHES
 from vs_st_pipeline.sandbox.core.order_switches import COMMERCE7_SWITCHES
 
 BOTH: dict[str, list[Any]] = {
@@ -184,13 +185,21 @@ SWITCHES: dict[str, dict[str, list[Any]]] = {
     },
 }
 
-_LATER = {**CONSUMER_SWITCHES, **AUDIENCE_SWITCHES, "commerce7": {**COMMERCE7_SWITCHES, **SHOP_LISTS}}
+_LATER = {
+    **CONSUMER_SWITCHES,
+    **AUDIENCE_SWITCHES,
+    **NOTICES_SWITCHES,
+    "commerce7": {**COMMERCE7_SWITCHES, **SHOP_LISTS},
+}
+_CALLS_US = {"webhook_style", "hook_style", "receipt_style"}
 for _system, _values in _LATER.items():
-    SWITCHES[_system] = {**_values, **(OF_BOTH_SENDERS if "webhook_style" in _values else {}), **BOTH}
+    SWITCHES[_system] = {**_values, **(OF_BOTH_SENDERS if _CALLS_US & set(_values) else {}), **BOTH}
+del SWITCHES["gupshup"]["auto_webhooks"]  # it has its own word for that: `auto_callbacks`
 
 OPEN = (
     CONSUMER_OPEN
     | AUDIENCE_OPEN
+    | NOTICES_OPEN
     | {
         "fault",
         "block_after_per_second",
