@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vs_st_pipeline.connectors.eshopbox.client import EshopboxClient
+from vs_st_pipeline.connectors.eshopbox.hooks import HOOKS
 from vs_st_pipeline.connectors.eshopbox.names import ESHOPBOX, TITLE
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
 from vs_st_pipeline.platform.connector import Account, Connector
@@ -14,4 +15,4 @@ def _account(merchant: Merchant) -> Account:
     return Account(settings.base_url, settings.refresh_token, settings.requests_per_second)
 
 
-CONNECTOR = Connector(ESHOPBOX, TITLE, _account, EshopboxClient, EshopboxSettings)
+CONNECTOR = Connector(ESHOPBOX, TITLE, _account, EshopboxClient, EshopboxSettings, hooks=HOOKS)

@@ -1,4 +1,4 @@
-"""The settings of Eshopbox in a merchant's entry, section `eshopbox` (notices.md 2; the hook's proof: routes.md R10)."""
+"""The settings of Eshopbox in a merchant's entry, section `eshopbox` (notices.md 2; the proof of its hooks: R10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names the system, and what its callbacks are about."""
+"""Names the system, and the kinds of its callbacks (notices.md 3.4)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Final
 
 GUPSHUP: Final = "gupshup"
 TITLE: Final = "Gupshup"
-
-RECEIPT: Final = "receipt"
-REPLY: Final = "reply"
-CONSENT: Final = "consent"
-TEMPLATE: Final = "template"
-BILLING: Final = "billing"
+RECEIPT: Final = "receipt"  # message-event
+REPLY: Final = "reply"  # message
+CONSENT: Final = "consent"  # user-event
+TEMPLATE: Final = "template"  # template-event
+BILLING: Final = "billing"  # billing-event
+KINDS: Final = frozenset({RECEIPT, REPLY, CONSENT, TEMPLATE, BILLING})
+CALLBACK: Final = "callback"  # what is kept of one: its envelope, a reply's texts cut

@@ -184,13 +184,13 @@ class Maker:
     # --- what entries say ---
 
     def _own(self, merchant: Merchant) -> Own:
-        there = {one.name for one in self.connectors if one.hooks is not None and merchant.names(one.settings)}
+        there = {one.name for one in self.connectors if one.hooks is not None and _has_url(merchant, one, one.hooks)}
         # A route that is at fault will be mended: its calls are stored. One that is paused, or off today, has none.
         on = {*merchant.routes, *(merchant.faults.keys() - merchant.paused - merchant.off.keys())}
         accounts = {
             one.name: one.hooks.account(merchant.section(one.settings))
             for one in self.connectors
-            if one.hooks is not None and one.hooks.account is not None and one.name in there
+            if one.hooks is not None and one.hooks.account is not None and merchant.has(one.settings)
         }
         return replace(self._of(merchant.enabled, merchant.webhooks, there, on), accounts=accounts)
 
@@ -270,6 +270,13 @@ class Maker:
                     )
                 )
         return found
+
+
+def _has_url(merchant: Merchant, connector: Connector[Any], hooks: Hooks) -> bool:
+    """Say whether a merchant has a URL of its own at a system; where its section is at fault it may have had one."""
+    if merchant.has(connector.settings):
+        return hooks.gives_url(merchant.section(connector.settings))
+    return merchant.names(connector.settings)
 
 
 def _generations(system: SystemWebhooks, *, waits: bool) -> list[tuple[int, float | None]]:

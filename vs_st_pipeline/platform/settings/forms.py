@@ -73,6 +73,7 @@ class Reading:
         secrets: whether secrets are read, or only the form of their references is checked.
         routes: names of all routes that there are.
         hook_systems: names of all systems that can call us by webhooks.
+        merchant: id of the merchant whose entry is read; "" where that is not known.
         shared: the accounts that several merchants share, at the top of the file.
     """
 
@@ -82,6 +83,7 @@ class Reading:
     secrets: bool = False
     routes: tuple[str, ...] = ()
     hook_systems: tuple[str, ...] = ()
+    merchant: str = ""
     shared: SharedLookup | None = None
 
     def folder_of(self, node: Node) -> Path:

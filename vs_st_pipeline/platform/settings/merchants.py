@@ -680,7 +680,12 @@ class _EntryReader:
     def _reading(self, base: _Entry) -> Reading:
         now = self._now
         today = max(now.astimezone(UTC).date(), now.astimezone(base.time_zone).date())
-        return replace(self._form_only, today=today, secrets=self._secrets and (base.enabled or self._all_secrets))
+        return replace(
+            self._form_only,
+            merchant=base.id,
+            today=today,
+            secrets=self._secrets and (base.enabled or self._all_secrets),
+        )
 
     def _off(self, base: _Entry, had: Sequence[RouteNeeds], sections: Mapping[str, SettingsModel]) -> dict[str, Off]:
         """Return why routes are off today, by name: whose own settings say so (`SettingsModel.off_because`)."""
