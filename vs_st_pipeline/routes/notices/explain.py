@@ -96,9 +96,7 @@ def _statuses(db: Db, key: str) -> list[Record]:
 def activity(db: Db, key: str, at: datetime | None = None) -> list[Record]:
     """Return what was said and done about an order, oldest first; `at`: only until then."""
     until = datetime.max if at is None else at.astimezone(UTC).replace(tzinfo=None)
-    return _rows(
-        db, 'select * from staged.activity where merchant_order = ? and "at" <= ? order by seq', [key, until]
-    )
+    return _rows(db, 'select * from staged.activity where merchant_order = ? and "at" <= ? order by seq', [key, until])
 
 
 def _rows(db: Db, sql: str, values: Any) -> list[Record]:
@@ -153,7 +151,9 @@ def activity_lines(rows: Sequence[Record]) -> list[str]:
     """Say what happened, a line each."""
     told = []
     for one in rows:
-        detail = ", ".join(f"{name} {value}" for name, value in (one["detail"] or {}).items() if value not in (None, ""))
+        detail = ", ".join(
+            f"{name} {value}" for name, value in (one["detail"] or {}).items() if value not in (None, "")
+        )
         mode = f" by {one['mode']}" if one["mode"] else ""
         told.append(f"  {one['at']}  {one['what']}{mode}" + (f": {detail}" if detail else ""))
     return told

@@ -50,7 +50,10 @@ def _names_of(person: Person) -> Identifiers | None:
 
 def _orders(db: Db, is_theirs: Callable[[str], bool]) -> set[str]:
     return {
-        order for sql in _PHONES for order, phone in db.rows(sql) if order and phone and is_theirs(phone_name(phone) or "")
+        order
+        for sql in _PHONES
+        for order, phone in db.rows(sql)
+        if order and phone and is_theirs(phone_name(phone) or "")
     }
 
 
