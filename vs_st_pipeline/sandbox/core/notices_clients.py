@@ -102,7 +102,7 @@ class GupshupControl(AccountControl):
         account: str | None = None,
         at: str | None = None,
         id: str | None = None,
-        name: str | None = None,
+        who: str | None = None,
     ) -> Record:
         """Let somebody write: {account, id, callbacks}.
 
@@ -110,9 +110,9 @@ class GupshupControl(AccountControl):
             kind: text, button, list_reply, image, file, audio, video, sticker, location, contact.
             text: of a text, or a caption. button: title or index of the message's quick reply; None: the first.
             to: message id that it answers; None: a tap is on the last template to the phone, anything else on nothing.
-            id: of the person's own message, to write the same twice.
+            id: of the person's own message, to write the same twice. who: what WhatsApp calls the person.
         """
-        said: Record = {"text": text, "button": button, "to": to, "account": account, "at": at, "id": id, "name": name}
+        said: Record = {"text": text, "button": button, "to": to, "account": account, "at": at, "id": id, "who": who}
         found: Record = self.act("reply", phone=phone, kind=kind, **said)
         return found
 

@@ -75,7 +75,7 @@ def _reply(chosen: Sequence[Account], phone: str, body: Record, switches_of: Cal
         account = _account_of(chosen, phone)
         to = account.last_to(phone, TEMPLATE) if kind == "button" else None
     at = callbacks.moment(body.get("at"))
-    more: Record = {name: body[name] for name in ("name", "id") if body.get(name) is not None}
+    more: Record = {name: body[name] for name in ("who", "id") if body.get(name) is not None}
     told = callbacks.reply(
         account, phone, kind, switches_of(account.id), text=text, button=button, to=to, at=at, **more
     )

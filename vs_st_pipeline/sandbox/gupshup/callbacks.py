@@ -123,7 +123,7 @@ def reply(
     button: str | int | None = None,
     to: Sent | None = None,
     at: datetime | None = None,
-    name: str = "A Customer",
+    who: str = "A Customer",
     id: str | None = None,
 ) -> Told:
     """Write what a person sent: a text, a tap on a button, media.
@@ -143,7 +143,7 @@ def reply(
         "source": phone,
         "type": type,
         "payload": inner,
-        "sender": {"phone": phone, "name": name, "country_code": code, "dial_code": phone[len(code) :]},
+        "sender": {"phone": phone, "name": who, "country_code": code, "dial_code": phone[len(code) :]},
     }
     context = {"id": to.wa_id, "gsId": to.message_id} if to else {}
     shown = {"both": ("id", "gsId"), "id_only": ("id",), "gsid_only": ("gsId",), "none": ()}
