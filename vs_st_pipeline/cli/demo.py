@@ -43,8 +43,8 @@ def _port_options(command: F) -> F:
     default="demo",
     show_default=True,
     metavar="NAME",
-    help="demo, small, big, estate, fleet, consumers, orders, shop_small, mailing:N, fleet:N, consumers:N, orders:N or "
-    "shop:N.",
+    help="demo, small, big, estate, fleet, consumers, orders, shop_small, parcels, mailing:N, fleet:N, consumers:N, "
+    "orders:N, shop:N or parcels:N.",
 )
 def sandbox(scenario: str, **ports: int | None) -> None:
     """Run the stand-ins, in place of this process."""

@@ -26,8 +26,8 @@ def main() -> None:
     parser.add_argument(
         "--scenario",
         default="demo",
-        help="demo, small, big, estate, fleet, consumers, orders, shop_small, mailing:N, fleet:N, consumers:N, "
-        "orders:N or shop:N",
+        help="demo, small, big, estate, fleet, consumers, orders, shop_small, parcels, mailing:N, fleet:N, "
+        "consumers:N, orders:N, shop:N or parcels:N",
     )
     parser.add_argument("--data-dir", type=Path, required=True, help="where merchants.yaml and the keys are written")
     parser.add_argument("--on-stdin", action="store_true", help="obey lines on standard input")

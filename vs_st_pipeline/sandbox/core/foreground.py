@@ -20,6 +20,7 @@ TITLES = {
     "shop": "Generic shop",
     "waymore": "WayMore",
     "gupshup": "Gupshup",
+    "eshopbox": "Eshopbox",
 }
 
 

@@ -44,7 +44,41 @@ GUPSHUP_SWITCHES: dict[str, list[Any]] = {
     "auto_callbacks": ["off", "on"],  # on: told by itself, not only by `flush_callbacks`
 }
 
-ESHOPBOX_SWITCHES: dict[str, list[Any]] = {}
+ESHOPBOX_SWITCHES: dict[str, list[Any]] = {
+    # Reading.
+    "bad_credentials": [401, 400, "login_page"],  # of the token endpoint; a call with a token that ended is always 401
+    "token_life": [86400, 90, "missing"],  # expires_in; missing: not said, and a day
+    "token_rate_limit": [False, True],  # a second token within a minute: 429
+    # Where a status is shown: in an order's items and returns; by trackingDetails alone; nowhere, the list's included.
+    "status_in_detail": ["item", "tracking_only", "none"],
+    "status_time": ["timeline", "statusUpdatedAt", "none"],  # timeline: with statusUpdatedAt
+    "clock_zone": ["Asia/Kolkata", "UTC"],  # of all times shown, and of dates in a query
+    "opt_in_flag": ["present", "absent", "always_1"],
+    "phone_form": ["ten_digits", "plus91", "leading_zero", "masked"],  # of Indian numbers; others as they were typed
+    "tracking_key": ["trackingID", "trackingId", "awbNumber", "none"],  # of orders, returns and hooks
+    "list_filter": ["works", "ignored"],  # by date
+    "list_paging": ["page", "none"],  # none: every page is the first one
+    "null_dates": ["zeros", "null", "absent"],
+    "return_items": ["restocked", "mixed", "absent"],  # restocked: as the return says; mixed: the first is damaged
+    # Hooks, actions.
+    # delayed: with the next ones; unknown_subtype: a word that nobody has listed.
+    "hook_style": [
+        "normal",
+        "duplicated",
+        "reordered",
+        "dropped",
+        "delayed",
+        "unknown_subtype",
+        "no_resource",
+    ],
+    "hook_headers": ["echoed", "lower_cased", "missing"],
+    "ndr_details": ["present", "absent"],
+    "ndr_answer": [200, 202, "200_error"],  # 200_error: status 200, an error in the body, and nothing done
+    "ndr_twice": ["refused", "accepted"],  # a second resolution of one failure
+    "ndr_seen": ["event", "detail", "none"],  # a resolution: in the timeline and by a hook; in ndrDetails; nowhere
+    "deferred_date": ["yyyy-mm-dd", "dd-mm-yyyy"],
+    "action_source": ["any", "refused"],
+}
 
 NOTICES_SWITCHES: dict[str, dict[str, list[Any]]] = {"gupshup": GUPSHUP_SWITCHES, "eshopbox": ESHOPBOX_SWITCHES}
 

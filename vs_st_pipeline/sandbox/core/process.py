@@ -27,13 +27,20 @@ from vs_st_pipeline.sandbox.core.consumer_clients import (
     consumer_sections,
 )
 from vs_st_pipeline.sandbox.core.consumer_findings import findings
-from vs_st_pipeline.sandbox.core.notices_clients import GupshupControl
+from vs_st_pipeline.sandbox.core.notices_clients import EshopboxControl, GupshupControl
 from vs_st_pipeline.sandbox.core.notices_findings import notices_findings
 from vs_st_pipeline.sandbox.core.order_clients import Commerce7Control, order_sections
 from vs_st_pipeline.sandbox.core.order_findings import order_findings
+from vs_st_pipeline.sandbox.core.parcel_sections import parcel_sections, shared_accounts
 from vs_st_pipeline.sandbox.core.shop_sections import shop_sections
 from vs_st_pipeline.sandbox.core.switches import Switches
-from vs_st_pipeline.sandbox.scenarios.index import CONSUMER_SYSTEMS, SHOP_SYSTEMS, merchants_of, systems_of
+from vs_st_pipeline.sandbox.scenarios.index import (
+    CONSUMER_SYSTEMS,
+    PARCEL_SYSTEMS,
+    SHOP_SYSTEMS,
+    merchants_of,
+    systems_of,
+)
 
 CONTROLS: dict[str, type[Control]] = {
     "vinoshipper": VinoshipperControl,
@@ -46,9 +53,10 @@ CONTROLS: dict[str, type[Control]] = {
     "shop": ShopControl,
     "waymore": WaymoreControl,
     "gupshup": GupshupControl,
+    "eshopbox": EshopboxControl,
 }
-UNPACED = ("commerce7", "shop")
-"""Systems whose settings know no requests per second."""
+UNPACED = ("commerce7", "shop", *PARCEL_SYSTEMS)
+"""Systems whose settings know no requests per second, or say it themselves."""
 C = TypeVar("C", bound=Control)
 
 
@@ -91,6 +99,7 @@ class Sandbox:
     shop: StandInHandle[ShopControl]
     waymore: StandInHandle[WaymoreControl]
     gupshup: StandInHandle[GupshupControl]
+    eshopbox: StandInHandle[EshopboxControl]
 
     def __init__(
         self,
@@ -182,9 +191,18 @@ class Sandbox:
         defaults: dict[str, Any] = {"time_zone": "America/Los_Angeles"}
         systems = systems_of(self.scenario)
         defaults |= {system: {"requests_per_second": 500} for system in systems if system not in UNPACED}
-        listed = []
+        listed, top = [], {}
         for merchant in self.merchants:
             entry: dict[str, Any] = {"id": merchant.id, "name": merchant.name}
+            if systems == PARCEL_SYSTEMS:
+                urls = {name: handle.url for name, handle in self.running.items()}
+                there = self.eshopbox.control.keys(merchant.id) if "eshopbox" in self.running else {}
+                entry |= parcel_sections(merchant.id, urls, there, lambda name, text: _kept(keys / name, text))
+                top = shared_accounts(
+                    [one.id for one in self.merchants], urls, lambda name, text: _kept(keys / name, text)
+                )
+                listed.append(merged(entry, (merchants or {}).get(merchant.id, {})))
+                continue
             if systems == SHOP_SYSTEMS:
                 given = {
                     system: handle.control.keys(merchant.id)
@@ -219,7 +237,7 @@ class Sandbox:
                 entry |= consumer_sections(merchant.id, urls, given, lambda name, text: _kept(keys / name, text))
             listed.append(merged(entry, (merchants or {}).get(merchant.id, {})))
         path = folder / "merchants.yaml"
-        whole = {"defaults": merged(defaults, overrides), "merchants": listed}
+        whole = {"defaults": merged(defaults, overrides), **top, "merchants": listed}
         path.write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
         return path
 

@@ -22,6 +22,7 @@ from vs_st_pipeline.sandbox.scenarios.consumers import fill_bare_soap, fill_crow
 from vs_st_pipeline.sandbox.scenarios.fifty import wineries
 from vs_st_pipeline.sandbox.scenarios.fixtures import Builder, Merchant
 from vs_st_pipeline.sandbox.scenarios.orders import fill_neighbor_winery, fill_order_crowd, fill_order_winery
+from vs_st_pipeline.sandbox.scenarios.parcels import parcel_merchants
 from vs_st_pipeline.sandbox.scenarios.shop_worlds import shop_merchants
 from vs_st_pipeline.sandbox.scenarios.small import fill_other_winery, fill_test_winery
 
@@ -31,7 +32,8 @@ WINERY_SYSTEMS = ("vinoshipper", "simpletexting")
 CONSUMER_SYSTEMS = ("sopost", "hubspot", "klaviyo", "salesforce")
 ORDER_SYSTEMS = ("commerce7", "vinoshipper")
 SHOP_SYSTEMS = ("vinoshipper", "commerce7", "shop", "waymore")
-LATER_SYSTEMS = (*CONSUMER_SYSTEMS, "commerce7", "shop", "waymore", "gupshup")
+PARCEL_SYSTEMS = ("eshopbox", "gupshup")
+LATER_SYSTEMS = (*CONSUMER_SYSTEMS, "commerce7", "shop", "waymore", *PARCEL_SYSTEMS)
 """Systems whose records are left out of a world that is built for another one."""
 
 
@@ -59,6 +61,10 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
         return shop_merchants(None)
     if kind == "shop" and number.isdigit() and int(number) > 0:
         return shop_merchants(int(number))
+    if scenario == "parcels":
+        return parcel_merchants(None)
+    if kind == "parcels" and number.isdigit() and int(number) > 0:
+        return parcel_merchants(int(number))
     if kind == "orders" and re.fullmatch(r"[1-9]\d*(x[1-9]\d*)?", number):
         return _crowds(*(int(part) for part in number.split("x")))
     if kind == "consumers" and number.isdigit() and int(number) > 0:
@@ -73,8 +79,8 @@ def _listed(scenario: str) -> list[tuple[str, str, Fill]]:
         fills: list[Fill] = [fill_valley, *[_same] * (int(number) - 1)]
         return [(f"winery-{i:04d}", f"Winery {i}", fill) for i, fill in enumerate(fills, 1)]
     raise ValueError(
-        f"no scenario {scenario!r}; there are demo, small, big, estate, fleet, consumers, "
-        "orders, shop_small, mailing:N, growing:N, fleet:N, valley:N, consumers:N, orders:N, orders:NxWINERIES, shop:N"
+        f"no scenario {scenario!r}; there are demo, small, big, estate, fleet, consumers, orders, shop_small, parcels, "
+        "mailing:N, growing:N, fleet:N, valley:N, consumers:N, orders:N, orders:NxWINERIES, shop:N, parcels:N"
     )
 
 
@@ -90,7 +96,7 @@ def _crowds(orders: int, wineries: int = 1) -> list[tuple[str, str, Fill]]:
 def systems_of(scenario: str) -> tuple[str, ...]:
     """Return the systems for which a scenario has records."""
     shop = {"shop_small": SHOP_SYSTEMS, "shop": SHOP_SYSTEMS}
-    own = {"consumers": CONSUMER_SYSTEMS, "orders": ORDER_SYSTEMS, **shop}
+    own = {"consumers": CONSUMER_SYSTEMS, "orders": ORDER_SYSTEMS, "parcels": PARCEL_SYSTEMS, **shop}
     return own.get(scenario.partition(":")[0], WINERY_SYSTEMS)
 
 

@@ -13,6 +13,8 @@ create table staged.journey_events (
     first_seen_at timestamp not null,
     confirmed boolean not null,              -- a read shows it, or it needs none (3.5, 3.8)
     hook_at timestamp,                       -- receipt of the hook that told it first; null: none did
+    attempt_at timestamp,                    -- newest own time at which a courier was out to deliver (5.4)
+    answered_at timestamp,                   -- when an answer to this failed delivery was handed in; null: none was
     in_baseline boolean not null,
     noted varchar,                           -- clock_ahead, or null
     evidence varchar,                        -- JSON: what was read, when, by which call or hook
@@ -101,7 +103,7 @@ create table synced.notices (                -- the ledger: one row per message,
     state varchar not null, reason varchar, rule integer, until timestamp,
     first_seen_at timestamp not null, changed_at timestamp not null,
     account varchar, account_kind varchar, number varchar,
-    template_id varchar, category varchar, phone varchar, params varchar, text varchar, buttons varchar,
+    template_id varchar, category varchar, destination varchar, params varchar, text varchar, buttons varchar,
     consent varchar, claimed_at timestamp, tries integer not null default 0,
     message_id varchar, wa_id varchar, accepted_at timestamp,
     code varchar, vendor_reason varchar, settled_by varchar,  -- answer, receipt, reply, phone_window, person
@@ -114,7 +116,12 @@ create table synced.actions (
     action varchar not null, code varchar not null, deferred_date date,
     state varchar not null, http_status integer, message varchar, "at" timestamp not null, sent_at timestamp,
     settled_at timestamp, settled_by varchar, run_id varchar,
+    before varchar,                          -- JSON: what the order's ndr said of the unit before the call
     unique (notice_id, attempt)
+);
+create table synced.activity_push (          -- what push_url did not take: told again with growing gaps
+    line varchar primary key,                -- merchant_order; activity_id where a row has none; * : nobody answers
+    tries integer not null, retry_at timestamp not null
 );
 create table synced.notice_facts (           -- started_at, baseline_done, enabled_since:STATUS, ...
     name varchar primary key, value varchar not null, "at" timestamp not null
