@@ -582,6 +582,15 @@ def test_without_a_url_nothing_is_sent(box: Served, client: Client) -> None:
     assert len(box.control.waiting(CLIENT)) == 5
 
 
+def test_a_callback_may_be_anything(box: Served, hook: Hook) -> None:
+    box.control.set_callback_url(HOUSE, hook.url)
+    box.control.tell(HOUSE, {"app": "Another", "type": "account-event"})
+    box.control.tell(CLIENT, "no JSON")
+    box.control.flush_callbacks()
+    assert hook.bodies == [{"app": "Another", "type": "account-event"}]
+    assert [one["body"] for one in box.control.take_callbacks(CLIENT)] == ["no JSON"]
+
+
 def test_user_events(box: Served, client: Client) -> None:
     for value, types in box.each("user_events", [["opted-in", "opted-out"], []]):
         box.control.opt_in(NOBODY, CLIENT)
@@ -632,9 +641,11 @@ def test_what_was_refused_may_come_again(box: Served, client: Client) -> None:
     assert box.control.findings() == []
 
 
-@pytest.mark.parametrize(("code", "found"), [(1003, []), (4001, []), (130429, []), (1002, ["twice"]), (500, ["twice"])])
+@pytest.mark.parametrize(
+    ("code", "found"), [("1003", []), (4001, []), (130429, []), (1002, ["twice"]), (500, ["twice"])]
+)
 def test_what_whatsapp_never_had_may_come_again_once_it_is_told(
-    box: Served, client: Client, code: int, found: list[str]
+    box: Served, client: Client, code: int | str, found: list[str]
 ) -> None:
     id = client.failed()
     box.control.receipts(id, ["failed"], code=code)

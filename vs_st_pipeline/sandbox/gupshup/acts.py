@@ -26,13 +26,16 @@ def done(name: str, chosen: Sequence[Account], body: Record, switches_of: Callab
         return _receipts(chosen, body, switches_of)
     if name == "set_template":
         return _set_template(chosen, body)
+    if name == "tell":
+        return chosen[0], [Told(chosen[0].id, "told", body["body"])], {}
     phone = digits(body["phone"])
     if name == "reply":
         return _reply(chosen, phone, body, switches_of)
-    account = _account_of(chosen, phone)
     if name == "allow":
-        account.consents.add(phone)
-        return account, [], {}
+        for one in chosen:
+            one.consents.add(phone)
+        return chosen[0], [], {}
+    account = _account_of(chosen, phone)
     if name not in ("opt_in", "opt_out"):
         raise NoSuchRecord(name)
     told = callbacks.user_event(account, phone, "opted-in" if name == "opt_in" else "opted-out")

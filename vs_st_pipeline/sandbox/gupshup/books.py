@@ -11,6 +11,8 @@ from vs_st_pipeline.sandbox.gupshup.account import Account, digits
 from vs_st_pipeline.sandbox.gupshup.template import Template
 from vs_st_pipeline.sandbox.scenarios.fixtures import Merchant
 
+UNDER_WAY = ("waiting", "sending")
+
 
 class Books(AccountStandIn):
     """The part of the stand-in that keeps the accounts and shows them."""
@@ -25,6 +27,10 @@ class Books(AccountStandIn):
         accounts = [self.accounts[merchant.id] for merchant in merchants]
         if name == "sends":
             return sorted((sent.shown() for one in accounts for sent in one.sent), key=lambda shown: shown["seq"])
+        if name == "under_way":
+            for one in accounts:
+                one.calling = [call for call in one.calling if call.state in UNDER_WAY]
+            return sum(len(one.calling) for one in accounts)
         if name == "waiting":
             return [
                 {"account": one.id, "about": told.what, "body": told.body} for one in accounts for told in one.waiting

@@ -21,19 +21,20 @@ LIFE = ("enqueued", "sent", "delivered", "read")
 MEDIA = ("image", "file", "audio", "video", "sticker")
 KINDS = ("text", "button", "list_reply", *MEDIA, "location", "contact")
 """What a person may answer with."""
+UNDELIVERABLE = 131026
 GSID_FOR = timedelta(days=7)
 REASONS = {
-    500: "Internal server error",
-    1002: "Number does not exist on WhatsApp",
-    1003: "Unable to send message: wallet balance is low",
-    1006: "User has not opted in",
-    1012: "User has opted out",
-    4001: "Message sending rate limit hit",
-    4003: "Template did not match",
-    4005: "Template is paused",
-    131026: "Message undeliverable",
-    131047: "Re-engagement message",
-    131048: "Spam rate limit hit",
+    "500": "Internal server error",
+    "1002": "Number does not exist on WhatsApp",
+    "1003": "Unable to send message: wallet balance is low",
+    "1006": "User has not opted in",
+    "1012": "User has opted out",
+    "4001": "Message sending rate limit hit",
+    "4003": "Template did not match",
+    "4005": "Template is paused",
+    "131026": "Message undeliverable",
+    "131047": "Re-engagement message",
+    "131048": "Spam rate limit hit",
 }
 
 
@@ -61,7 +62,7 @@ def receipts(
         told = Told(account.id, type, _receipt(account, sent, type, switches, when, code, reason), sent.message_id)
         found.append(told)
         if type == "failed":
-            sent.failures.append((int(code or 131026), told))
+            sent.failures.append((str(code or UNDELIVERABLE), told))
             if switches["failed_then_delivered"]:
                 body = _receipt(account, sent, "delivered", switches, when, None, None)
                 found.append(Told(account.id, "delivered", body, sent.message_id))
@@ -91,8 +92,8 @@ def _receipt(
     stamp = None if how == "missing" else _ms(at) if how == "ms" else _ms(at) // 1000
     inner: Record = {}
     if type == "failed":
-        code = code or 131026
-        inner = {"code": code, "reason": reason or REASONS.get(int(code), "Message failed")}
+        code = code or UNDELIVERABLE
+        inner = {"code": code, "reason": reason or REASONS.get(str(code), "Message failed")}
     elif type == "sent":
         inner = {"pricing": {"policy": "PMP", "category": sent.category.lower(), "type": "regular"}}
     if stamp is not None and type != "enqueued" and not (type == "failed" and own):

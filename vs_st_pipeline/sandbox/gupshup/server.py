@@ -46,7 +46,7 @@ class Gupshup(Books):
 
     system = "gupshup"
     acts = ("clock", "callback_url", "receipts", "reply", "opt_in", "opt_out", "allow", "set_template", "flush", "take",
-            "expect_repeat")  # fmt: skip
+            "tell", "expect_repeat")  # fmt: skip
     paths = (
         (r"/wa/app/[^/]+/template", "/wa/app/{id}/template"),
         (r"/sm/api/v1/users/[^/]+", "/sm/api/v1/users/{app}"),
@@ -223,9 +223,11 @@ class Gupshup(Books):
         tries = None if switches["callback_retry"] == "until_2xx" else 1
         calls = []
         for told in self._styled(account, switches):
-            call = Call(account.id, CALLBACK, self.urls[account.id], told.what, dumps(told.body), tries, late=late)
+            body = told.body.encode() if isinstance(told.body, str) else dumps(told.body)
+            call = Call(account.id, CALLBACK, self.urls[account.id], told.what, body, tries, late=late)
             told.calls.append(call)
             calls.append(call)
+        account.calling += calls
         return self.sender.put(calls)
 
     def send_webhooks(self, merchant: Merchant, events: Sequence[Record]) -> int:
@@ -252,7 +254,8 @@ class Gupshup(Books):
                 ready = [one for one in chosen if one.id in self.urls]
                 if not ready:
                     raise ValueError("no account has a callback URL: set_callback_url(url, account)")
-                return {"calls": sum(self._flush(one, self.switches.of(one.id)) for one in ready)}
+                before = len(self.sender.deliveries())
+                return {"before": before, "calls": sum(self._flush(one, self.switches.of(one.id)) for one in ready)}
             case "take":
                 return [self._take(one, told) for one in chosen for told in self._styled(one, self.switches.of(one.id))]
             case "expect_repeat":
