@@ -14,6 +14,7 @@ from typing import Any
 
 from vs_st_pipeline.sandbox.core.accounts import Clock, iso
 from vs_st_pipeline.sandbox.core.asgi import Record
+from vs_st_pipeline.sandbox.core.sender import Call
 from vs_st_pipeline.sandbox.gupshup.template import Template
 from vs_st_pipeline.sandbox.gupshup.told import Told
 
@@ -84,7 +85,7 @@ class Sent:
     arrived: float = field(default_factory=time.time)
     message_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     wa_id: str = field(default_factory=lambda: "gBEG" + uuid.uuid4().hex)
-    failures: list[tuple[int, Told]] = field(default_factory=list)
+    failures: list[tuple[str, Told]] = field(default_factory=list)
 
     @property
     def accepted(self) -> bool:
@@ -125,6 +126,7 @@ class Account:
         self.consents = {digits(phone) for phone in part.get("consents") or ()}
         self.sent: list[Sent] = []
         self.waiting: list[Told] = []
+        self.calling: list[Call] = []
         self.wrote: dict[str, list[datetime]] = {}
         """When each phone wrote, by the stand-in's clock."""
         self.outs: dict[str, list[Told]] = {}

@@ -14,7 +14,7 @@ from vs_st_pipeline.sandbox.gupshup.account import TEMPLATE, TEXT, Account, Sent
 from vs_st_pipeline.sandbox.gupshup.template import Template
 from vs_st_pipeline.sandbox.gupshup.told import Told
 
-RETRYABLE = (1003, 4001, 130429)
+RETRYABLE = ("1003", "4001", "130429")
 """Codes after which the same message may come again: WhatsApp never had it."""
 LIST_AGE = timedelta(minutes=15)
 """A client reads the list at least so often before it sends."""

@@ -83,5 +83,9 @@ def _tier(account: Account, sent: Sent, switches: Record) -> int | None:
     if switches["daily_tier"] is None or sent.kind == TEXT:
         return None
     since = sent.at - DAY
-    taken = (one for one in account.sent if one.accepted and one.kind == TEMPLATE and one.at > since)
-    return 131048 if len({one.destination for one in taken}) > int(switches["daily_tier"]) else None
+    people = {
+        one.destination
+        for one in account.sent
+        if one is not sent and one.accepted and one.kind == TEMPLATE and one.fails is None and one.at > since
+    }
+    return 131048 if len(people | {sent.destination}) > max(len(people), int(switches["daily_tier"])) else None
