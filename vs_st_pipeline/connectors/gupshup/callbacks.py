@@ -142,7 +142,9 @@ def said_in(callback: object, received_at: datetime) -> Said | None:
             return None
         return OptIn(phone, word == OPTED_IN, time_in(callback, payload, received_at))
     if kind == TEMPLATE:
-        return TemplateNews(_id(payload.get("id")), _word(payload.get("status")), time_in(callback, payload, received_at))
+        return TemplateNews(
+            _id(payload.get("id")), _word(payload.get("status")), time_in(callback, payload, received_at)
+        )
     if kind == BILLING:
         return _deduction(callback, payload, received_at)
     return None
@@ -178,7 +180,9 @@ def _reply(callback: Mapping[str, Any], payload: Mapping[str, Any], received_at:
     if phone is None or id is None or word in _SILENT:
         return None
     kind = _KINDS.get(word, MEDIA)
-    words = next((one for one in (inner.get("title"), inner.get("text"), inner.get("reply")) if isinstance(one, str)), None)
+    words = next(
+        (one for one in (inner.get("title"), inner.get("text"), inner.get("reply")) if isinstance(one, str)), None
+    )
     posted = [inner.get("postbackText"), payload.get("postbackText"), inner.get("id"), inner.get("reply")]
     ours = [one for one in posted if isinstance(one, str) and one.startswith("vs:")]
     told = [one for one in posted[:2] if isinstance(one, str)]
@@ -202,7 +206,11 @@ def _deduction(callback: Mapping[str, Any], payload: Mapping[str, Any], received
     gs_id = _id(references.get("gsId")) or _id(payload.get("gsId"))
     id = gs_id or _id(references.get("id")) or _id(payload.get("id"))
     kind = _word(deductions.get("type"))
-    key = _key(id, kind) if id is not None else _key(hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest())
+    key = (
+        _key(id, kind)
+        if id is not None
+        else _key(hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest())
+    )
     detail = {str(name): value for name, value in deductions.items() if isinstance(value, (str, int, float, bool))}
     return Deduction(key, gs_id, kind, detail, time_in(callback, payload, received_at))
 
@@ -249,7 +257,9 @@ def phone_of(told: object) -> str | None:
     if isinstance(told, bool) or not isinstance(told, (int, str)):
         return None
     digits = str(told).strip().removeprefix("+").replace(" ", "")
-    return f"+{digits}" if digits.isascii() and digits.isdigit() and 7 <= len(digits) <= 15 and digits[0] != "0" else None
+    return (
+        f"+{digits}" if digits.isascii() and digits.isdigit() and 7 <= len(digits) <= 15 and digits[0] != "0" else None
+    )
 
 
 def _id(told: object) -> str | None:

@@ -94,11 +94,14 @@ def add(store: AccountStore, db: sqlite3.Connection, consents: Sequence[Consent]
             "evidence": json.dumps(dict(one.evidence), ensure_ascii=False, default=str),
         }  # fmt: skip
         phone_hash = hash_of(salt, one.phone) if one.phone is not None else one.phone_hash
-        if phone_hash is None or db.execute(
-            """select 1 from consents where phone_hash = ? and source = ? and at = ? and state = ?
+        if (
+            phone_hash is None
+            or db.execute(
+                """select 1 from consents where phone_hash = ? and source = ? and at = ? and state = ?
                and merchant_order = ?""",
-            [phone_hash, row["source"], row["at"], row["state"], row["merchant_order"]],
-        ).fetchone():
+                [phone_hash, row["source"], row["at"], row["state"], row["merchant_order"]],
+            ).fetchone()
+        ):
             continue
         db.execute(
             """insert into consents (seq, phone, phone_hash, source, state, at, merchant, merchant_order, evidence)

@@ -127,7 +127,14 @@ def refuse_template_in(
     row = db.execute("select data, status from templates where template_id = ?", [template_id]).fetchone()
     db.execute(
         "insert or replace into template_faults values (?, ?, ?, ?, ?, ?, ?)",
-        [template_id, form or "", state, now.isoformat(), *((row["data"], row["status"]) if row else (None, None)), code],
+        [
+            template_id,
+            form or "",
+            state,
+            now.isoformat(),
+            *((row["data"], row["status"]) if row else (None, None)),
+            code,
+        ],
     )
 
 

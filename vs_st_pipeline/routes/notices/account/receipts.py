@@ -183,7 +183,9 @@ def _id_of(row: sqlite3.Row) -> str | None:
 
 
 def _overlap(other: Claim, rows: Iterable[sqlite3.Row]) -> bool:
-    return any(other.claimed_at - BEFORE <= datetime.fromisoformat(row["at"]) <= other.claimed_at + AFTER for row in rows)
+    return any(
+        other.claimed_at - BEFORE <= datetime.fromisoformat(row["at"]) <= other.claimed_at + AFTER for row in rows
+    )
 
 
 def mark_foreign(db: sqlite3.Connection, now: datetime) -> int:

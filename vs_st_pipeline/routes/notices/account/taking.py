@@ -234,4 +234,6 @@ def _judge(words: frozenset[str]) -> Callable[[str], bool]:
 def note_outcome(store: AccountStore, message_id: str, outcome: str, action_id: str | None = None) -> None:
     """Note what became of a reply, so that its message counts as answered from then on (8.1)."""
     with store.write() as db:
-        db.execute("update replies set outcome = ?, action_id = ? where message_id = ?", [outcome, action_id, message_id])
+        db.execute(
+            "update replies set outcome = ?, action_id = ? where message_id = ?", [outcome, action_id, message_id]
+        )
