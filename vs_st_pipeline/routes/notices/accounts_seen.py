@@ -11,15 +11,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.routes.notices.account import pauses
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.judged import AccountNow, Claimed, Told
+from vs_st_pipeline.routes.notices.listing import TEMPLATES_READ
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.template_fit import Template
 from vs_st_pipeline.routes.notices.words import MessageKind, State, Wait
 
-LIST_READ: Final = "templates_read_at"  # name of the fact that says when the list was read last
 DAY: Final = timedelta(hours=24)
 _UNCOUNTED: Final = "'refused', 'rejected', 'released'"  # claims of what certainly did not go out (rulings 24)
 _STATES: Final = {"open": State.SENDING, "refused": State.WAITING, "released": State.WAITING}
@@ -39,7 +38,7 @@ def look(session: NoticesSession) -> AccountNow:
             account,
             stopped=account.id in session.stopped or (paused is not None and paused.reason == Wait.ACCOUNT_STOPPED),
             paused_until=paused.until if paused is not None and paused.reason == Wait.TRY_LATER else None,
-            list_read_at=_list_read_at(db),
+            list_read=_list_read(db),
             templates=templates(db),
             faults=pauses.template_faults(store),
             claimed=_claimed(store, now, *_today(db, now), session.settings.cap.window),
@@ -69,9 +68,10 @@ def _template(row: sqlite3.Row) -> Template:
     )  # fmt: skip
 
 
-def _list_read_at(db: sqlite3.Connection) -> datetime | None:
-    row = db.execute("select value from facts where name = ?", [LIST_READ]).fetchone()
-    return _time(row["value"]) if row is not None else None
+def _list_read(db: sqlite3.Connection) -> tuple[float, datetime] | None:
+    """Return when the account's list was read last, by the machine's clock and by VS_ST_NOW."""
+    row = db.execute("select value, at from facts where name = ?", [TEMPLATES_READ]).fetchone()
+    return (float(row["value"]), datetime.fromisoformat(row["at"])) if row is not None else None
 
 
 def _today(db: sqlite3.Connection, now: datetime) -> tuple[int, datetime | None]:
@@ -79,7 +79,8 @@ def _today(db: sqlite3.Connection, now: datetime) -> tuple[int, datetime | None]
     row = db.execute(
         f"""select count(*) as people, min(newest) as oldest from (
                 select max(claimed_at) as newest from claims
-                where claimed_at > ? and template_id is not null and state not in ({_UNCOUNTED}) group by phone_hash)""",
+                where claimed_at > ? and template_id is not null and state not in ({_UNCOUNTED})
+                group by phone_hash)""",
         [(now - DAY).isoformat()],
     ).fetchone()
     return int(row["people"]), _time(row["oldest"])
@@ -132,11 +133,6 @@ def _told(row: sqlite3.Row) -> Told:
         str(_STATES.get(row["state"], row["state"])), accepted or _time(row["claimed_at"]), accepted,
         _time(row["retry_at"]),
     )  # fmt: skip
-
-
-def selected(session: NoticesSession) -> GupshupAccount | None:
-    """Return the account that a message would go by now (2.2)."""
-    return session.gupshup.selected
 
 
 def _time(text: Any) -> datetime | None:

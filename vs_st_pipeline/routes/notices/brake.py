@@ -8,8 +8,8 @@
 Data flow: what passes the rules 1 to 12, synced.notices, synced.unit_ranks -> verdicts -> `pipeline.verdicts`; what is
 held, and what a person let pass -> synced.notice_brake.
 
-What was once held stays held until a person lets it pass, or it is dropped. What went out within the hour counts; what a
-person let pass does not count again.
+What was once held stays held until a person lets it pass, or it is dropped. What went out within the hour counts; what
+a person let pass does not count again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from vs_st_pipeline.domain.brake import Verdict
 from vs_st_pipeline.domain.errors import Unsafe
@@ -152,8 +152,8 @@ def ask(session: NoticesSession, db: Db, passing: Sequence[Passing], newest: Map
     if holding:
         sentences = " and ".join(one.sentence for one in holding.values())
         session.refused = Unsafe(
-            f"messages wait: {sentences}; look at them with `vs-st plan`, and if they are right let them pass once with "
-            "`vs-st sync --allow-unsafe`",
+            f"messages wait: {sentences}; look at them with `vs-st plan`, and if they are right let them pass once "
+            "with `vs-st sync --allow-unsafe`",
             system=GUPSHUP,
         )
         session.trouble = session.trouble or session.refused
@@ -197,7 +197,7 @@ def _sent(db: Db, now: datetime, let_pass: set[str]) -> tuple[list[Passing], Usu
 
 
 def _keep_ranks(db: Db, now: datetime, newest: Mapping[str, Event]) -> None:
-    columns = {"unit_key": list(newest), "rank": [one.rank for one in newest.values()]}
+    columns: dict[str, list[Any]] = {"unit_key": list(newest), "rank": [one.rank for one in newest.values()]}
     with db.transaction(), db.batch(columns, {"rank": "int"}) as batch:
         db.execute(
             f"""insert or replace into synced.unit_ranks select b.unit_key, b.rank from {batch} as b
@@ -222,14 +222,15 @@ def _mark(db: Db, now: datetime, held: Mapping[str, str], holding: Mapping[str, 
     if not held:
         return
     rows = {notice: (rule, rule not in holding) for notice, rule in held.items()}
-    columns = {
+    columns: dict[str, list[Any]] = {
         "notice_id": list(rows),
         "rule": [rule for rule, _ in rows.values()],
         "allowed": [allowed for _, allowed in rows.values()],
     }
     with db.transaction(), db.batch(columns, {"allowed": "bool"}) as batch:
         db.execute(
-            f"""insert or replace into synced.notice_brake select notice_id, rule, allowed, ?::timestamp from {batch} as b
+            f"""insert or replace into synced.notice_brake
+                select notice_id, rule, allowed, ?::timestamp from {batch} as b
                 anti join synced.notice_brake as m using (notice_id, rule, allowed)""",
             [now],
         )

@@ -14,16 +14,16 @@ from typing import Any, Final
 
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.suppression import PHONE, phone_name, read_suppressed
-from vs_st_pipeline.routes.notices import rendering, status_map
+from vs_st_pipeline.routes.notices import status_map, values
 from vs_st_pipeline.routes.notices.consent import Row
 from vs_st_pipeline.routes.notices.journey import Event
 from vs_st_pipeline.routes.notices.judged import AccountNow, Facts, Recipient, Told
 from vs_st_pipeline.routes.notices.messages import notice_id
-from vs_st_pipeline.routes.notices.rendering import Order, Values
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.settings import NoticesSettings
 from vs_st_pipeline.routes.notices.status_map import StatusMap
 from vs_st_pipeline.routes.notices.terms import Terms
+from vs_st_pipeline.routes.notices.values import Order, Values
 from vs_st_pipeline.routes.notices.words import ActionState, Basis, ConsentSource, MessageKind
 
 SHARED_WITHIN: Final = timedelta(days=30)
@@ -230,7 +230,7 @@ def _acted(db: Db, orders: Collection[str]) -> dict[str, list[datetime]]:
 
 def _staged(db: Db, orders: Collection[str]) -> dict[str, Order]:
     with _orders(db, orders, "o") as among:
-        rows = db.rows(f"select {rendering.COLUMNS} from staged.notice_orders as o where {among}")
+        rows = db.rows(f"select {values.COLUMNS} from staged.notice_orders as o where {among}")
     return {row[0]: Order.of_row(row) for row in rows}
 
 

@@ -15,11 +15,12 @@ from zoneinfo import ZoneInfo
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, TemplateSettings
 from vs_st_pipeline.routes.notices import consent, template_fit
 from vs_st_pipeline.routes.notices.journey import Event
-from vs_st_pipeline.routes.notices.rendering import Missing, Order, Rendered, Values, render
+from vs_st_pipeline.routes.notices.rendering import Missing, Rendered, render
 from vs_st_pipeline.routes.notices.settings import NoticesSettings
 from vs_st_pipeline.routes.notices.status_map import StatusMap
 from vs_st_pipeline.routes.notices.template_fit import Fit, Template
 from vs_st_pipeline.routes.notices.terms import Terms
+from vs_st_pipeline.routes.notices.values import Order, Values
 from vs_st_pipeline.routes.notices.words import OUT, State
 from vs_st_pipeline.routes.notices.words import ConsentSource as Source
 
@@ -91,14 +92,15 @@ class AccountNow:
     Attributes:
         account: None: none is installed.
         stopped: it takes nothing until it is resumed. paused_until: it takes nothing until then.
-        list_read_at: of its templates' list. templates, faults: by template id.
+        list_read: when its templates' list was read, by the machine's clock and by VS_ST_NOW.
+        templates, faults: by template id.
         claimed: phone and the notice that asks -> what counts.
     """
 
     account: GupshupAccount | None = None
     stopped: bool = False
     paused_until: datetime | None = None
-    list_read_at: datetime | None = None
+    list_read: tuple[float, datetime] | None = None
     templates: Mapping[str, Template] = field(default_factory=dict)
     faults: Mapping[str, Sequence[template_fit.Fault]] = field(default_factory=dict)
     claimed: Callable[[str, str], Claimed] = lambda _phone, _notice_id: Claimed()

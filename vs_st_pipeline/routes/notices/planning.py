@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import (
@@ -22,6 +20,7 @@ from vs_st_pipeline.routes.notices import (
     gathering,
     ledger,
     phones,
+    planned,
     rules,
     sources_table,
     status_map,
@@ -32,6 +31,7 @@ from vs_st_pipeline.routes.notices.gathering import Candidate, Frame
 from vs_st_pipeline.routes.notices.journey import Event, newest
 from vs_st_pipeline.routes.notices.judged import AccountNow
 from vs_st_pipeline.routes.notices.messages import Message
+from vs_st_pipeline.routes.notices.planned import DROPPED, DUE, WAITING, Judged
 from vs_st_pipeline.routes.notices.rendering import Rendered
 from vs_st_pipeline.routes.notices.rules import Verdict
 from vs_st_pipeline.routes.notices.session import NoticesSession
@@ -42,16 +42,7 @@ from vs_st_pipeline.routes.notices.words import Drop, MessageKind, Wait
 __all__ = ["Verdict", "again", "due", "plan", "turned_down"]
 
 READ_AGAIN: Final = timedelta(minutes=10)  # age of a read of Eshopbox after which an order is read before its claim
-FIRST: Final = "failed_delivery"
-"""The status that goes first: the courier comes again the next day (5, end)."""
 PHONES_READ_BY: Final = "phones_read_by"  # fact: the settings that phones were read by
-DUE, WAITING, DROPPED = "due", "waiting", "dropped"
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    one: Candidate
-    verdict: Verdict | None
 
 
 def plan(session: NoticesSession) -> None:
@@ -75,7 +66,7 @@ def plan(session: NoticesSession) -> None:
         _read_phones_anew(db, session)
         judged = _judge(db, session, now)
         with db.transaction():
-            _write(db, session, judged)
+            planned.write(db, judged)
             told.dropped, told.waits = ledger.verdicts(db, run)
             if session.only is None:  # a run that planned to its end (rulings 28)
                 terms.store_enabled(db, run, now)
@@ -145,7 +136,7 @@ def _enabled(session: NoticesSession) -> list[str]:
     return [key for key in statuses.announced if session.settings.enabled(key)]
 
 
-def _judge(db: Db, session: NoticesSession, now: Terms) -> list[_Judged]:
+def _judge(db: Db, session: NoticesSession, now: Terms) -> list[Judged]:
     """Judge what is new or waits: first by the status alone, then, of what is left, by all that is known."""
     frame = Frame.of(session, now)
     found = gathering.candidates(db, frame, _enabled(session), session.only)
@@ -154,28 +145,28 @@ def _judge(db: Db, session: NoticesSession, now: Terms) -> list[_Judged]:
     for one in found:
         verdict = rules.judge(one.facts, rules.OF_THE_EVENT)
         if verdict is not None:
-            judged.append(_Judged(one, verdict))
+            judged.append(Judged(one, verdict))
         else:
             left.append(one)
     account = accounts_seen.look(session)
     gathering.fill(db, session, frame, left, account)
-    rest = [_Judged(one, rules.judge(one.facts, rules.REST)) for one in left]
+    rest = [Judged(one, rules.judge(one.facts, rules.REST)) for one in left]
     held = brake.ask(session, db, [_passing(one) for one in rest if _passes(one)], _newly_read(db, frame))
-    for one in rest:
-        if one.one.notice_id in held:
-            one.one.facts.unsafe = True
-            judged.append(_Judged(one.one, rules.judge(one.one.facts, rules.REST)))
+    for done in rest:
+        if done.one.notice_id in held:
+            done.one.facts.unsafe = True
+            judged.append(Judged(done.one, rules.judge(done.one.facts, rules.REST)))
         else:
-            judged.append(one)
+            judged.append(done)
     _note_fits(db, session, account)
     return judged
 
 
-def _passes(one: _Judged) -> bool:
+def _passes(one: Judged) -> bool:
     return one.verdict is None or one.verdict.rule >= rules.BRAKE_FROM
 
 
-def _passing(one: _Judged) -> brake.Passing:
+def _passing(one: Judged) -> brake.Passing:
     facts = one.one.facts
     return brake.Passing(one.one.notice_id, facts.recipient.phone or "", facts.first_seen_at)
 
@@ -187,13 +178,14 @@ def _newly_read(db: Db, frame: Frame) -> dict[str, Event]:
     for events in gathering.events_of(db, frame, orders).values() if orders else ():
         for event in events:
             found.setdefault(event.unit_key, []).append(event)
-    return {unit: event for unit, events in found.items() if (event := newest(events)) is not None}
+    return {unit: now for unit, events in found.items() if (now := newest(events)) is not None}
 
 
 def _read_at(db: Db, merchant_order: str) -> tuple[str, datetime, float | None] | None:
-    return db.row(  # type: ignore[return-value]
+    row = db.row(
         "select source, read_at, read_real from staged.notice_orders where merchant_order = ?", [merchant_order]
     )
+    return None if row is None else (row[0], row[1], row[2])
 
 
 def _must_be_read(session: NoticesSession, source: str, read_at: datetime, read_real: float | None) -> bool:
@@ -231,60 +223,6 @@ def _message(found: Candidate, account: AccountNow) -> Message:
     )
 
 
-def _write(db: Db, session: NoticesSession, judged: Sequence[_Judged]) -> None:
-    """Replace planned.notices by what was judged."""
-    rows = [_row(session, one) for one in judged]
-    rows.sort(key=_order_of_sending)
-    db.execute("delete from planned.notices")
-    if not rows:
-        return
-    columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in rows[0]}
-    columns["seq"] = list(range(1, len(rows) + 1))
-    kinds = {"rule": "int", "occurrence": "int", "seq": "int"}
-    casts = {"until": "cast(until as timestamp)", "occurred_at": "cast(occurred_at as timestamp)"}
-    names = ", ".join(f'"{name}"' for name in columns)
-    with db.batch(columns, kinds) as batch:
-        read = ", ".join(casts.get(name, f'"{name}"') for name in columns)
-        db.execute(f"insert into planned.notices ({names}) select {read} from {batch}")
-
-
-def _order_of_sending(row: Mapping[str, Any]) -> tuple[bool, bool, str, str]:
-    return row["verdict"] != DUE, row["status"] != FIRST, row["occurred_at"] or "", row["notice_id"]
-
-
-def _row(session: NoticesSession, judged: _Judged) -> dict[str, Any]:
-    one, verdict = judged.one, judged.verdict
-    it, account = one.facts, one.facts.account.account
-    shown = verdict is None or (not verdict.drops and verdict.rule > 12)  # the message as it would read
-    rendered = it.rendered if shown else None
-    proof = it.proof if shown else None
-    return {
-        "notice_id": one.notice_id,
-        "verdict": DUE if verdict is None else DROPPED if verdict.drops else WAITING,
-        "reason": None if verdict is None else verdict.reason,
-        "rule": None if verdict is None else verdict.rule,
-        "until": None if verdict is None or verdict.until is None else verdict.until.isoformat(),
-        "detail": None if verdict is None else verdict.detail or None,
-        "unit_key": it.event.unit_key,
-        "status": it.status,
-        "occurrence": it.event.occurrence,
-        "merchant_order": one.merchant_order,
-        "order_number": one.order_number or "",
-        "account": account.id if account is not None else None,
-        "template_id": it.wanted.id if shown and it.wanted is not None else None,
-        "phone": it.recipient.phone,
-        "params": _json([param.value for param in rendered.params]) if isinstance(rendered, Rendered) else None,
-        "text": rendered.text if isinstance(rendered, Rendered) else None,
-        "buttons": _json([asdict(one) for one in rendered.buttons]) if isinstance(rendered, Rendered) else None,
-        "consent": _json(proof.as_json(it.recipient.phone or "", account.id if account else "")) if proof else None,
-        "occurred_at": None if it.event.occurred_at is None else it.event.occurred_at.isoformat(),
-    }
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
 def _note_fits(db: Db, session: NoticesSession, account: AccountNow) -> None:
     """Say in staged.templates of each template that an enabled status wants whether it fits."""
     if account.account is None:
@@ -306,7 +244,7 @@ def _note_fits(db: Db, session: NoticesSession, account: AccountNow) -> None:
 def _read_phones_anew(db: Db, session: NoticesSession) -> None:
     """Read all phones anew where the settings have come to mean other ones: staging reads a phone once."""
     settings = session.settings
-    by = _json([sorted(settings.countries), settings.default_country])
+    by = json.dumps([sorted(settings.countries), settings.default_country])
     row = db.row("select value from synced.notice_facts where name = ?", [PHONES_READ_BY])
     if row is not None and row[0] == by:
         return

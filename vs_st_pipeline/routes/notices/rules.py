@@ -1,7 +1,7 @@
 """Holds the sixteen rules of notices.md 5 as a table: the first that applies says why a notice does not go.
 
-Data flow: `Facts` -> `Verdict`, or None: it is due. Pure: no clock, no file, no network. The same table judges a plan and
-a message right before its claim.
+Data flow: `Facts` -> `Verdict`, or None: it is due. Pure: no clock, no file, no network. The same table judges a plan
+and a message right before its claim.
 
 It is long because the table, and what its conditions mean, stand in one place to be read against the contract.
 """
@@ -234,13 +234,18 @@ def _has_no_account(it: Facts) -> bool:
 
 def _charges_are_not_confirmed(it: Facts) -> bool:
     account = it.account.account
-    return account is not None and account.kind == HOUSE and it.settings.charges_confirmed is None
+    return account is not None and account.kind == HOUSE and account.charges_confirmed is None
 
 
 def _list_is_old(it: Facts) -> bool:
-    """Say whether the account's list of templates is too old to go by; without a template set none is needed."""
-    read = it.account.list_read_at
-    return it.wanted is not None and (read is None or it.now - read > LIST_AGE)
+    """Say whether the account's list of templates is too old to go by; without a template none is needed.
+
+    It protects a write, so it ages by the machine's clock (R47); and it is a stored time that VS_ST_NOW may have left.
+    """
+    if it.wanted is None or it.account.list_read is None:
+        return it.wanted is not None
+    real, at = it.account.list_read
+    return it.now - at > LIST_AGE or it.real - real > LIST_AGE.total_seconds()
 
 
 def _template(reason: Wait) -> Callable[[Facts], Found | bool]:
