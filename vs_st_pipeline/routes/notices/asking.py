@@ -55,7 +55,10 @@ MEANS: Final[dict[Outcome, Means]] = {
         Claimed.REFUSED, Wait.ACCOUNT_STOPPED, BadKey, "Gupshup does not accept the account's key; set another one"
     ),
     Outcome.ACCOUNT: Means(
-        Claimed.REFUSED, Wait.ACCOUNT_STOPPED, BadSettings, "Gupshup refuses the account: look at its wallet and its app"
+        Claimed.REFUSED,
+        Wait.ACCOUNT_STOPPED,
+        BadSettings,
+        "Gupshup refuses the account: look at its wallet and its app",
     ),
     Outcome.REJECTED: Means(Claimed.REJECTED),
     Outcome.UNKNOWN: Means(Claimed.UNKNOWN, why="Gupshup's answers do not say what became of messages"),

@@ -164,7 +164,9 @@ def close(store: AccountStore, zone: tzinfo, today: date) -> None:
 
 def _first(db: sqlite3.Connection, merchant: str, zone: tzinfo) -> str | None:
     """Return the month of a merchant's first message; None: it has none."""
-    at = db.execute("select min(coalesce(accepted_at, claimed_at)) from claims where merchant = ?", [merchant]).fetchone()
+    at = db.execute(
+        "select min(coalesce(accepted_at, claimed_at)) from claims where merchant = ?", [merchant]
+    ).fetchone()
     return None if at[0] is None else _month(datetime.fromisoformat(at[0]), zone)
 
 
@@ -232,7 +234,9 @@ def _accounts(run: Run, known: Mapping[str, GupshupAccount]) -> list[GupshupAcco
     """Return the accounts by which a merchant may have sent: what it has installed, and what it had."""
     installed = run.merchant.section(GupshupSettings).accounts
     folder = run.warehouse.data_dir / "accounts"
-    others = sorted(one.name for one in folder.iterdir() if (one / "account.sqlite").exists()) if folder.exists() else []
+    others = (
+        sorted(one.name for one in folder.iterdir() if (one / "account.sqlite").exists()) if folder.exists() else []
+    )
     ids = {one.id for one in installed}
     return [*installed, *(known[name] for name in others if name not in ids and name in known)]
 
@@ -276,7 +280,9 @@ def _sums(lines: Sequence[Line], account: GupshupAccount) -> dict[str, Any]:
         "failed": count(FAILED, REJECTED),
         "unknown": count(UNKNOWN),
         "amount": _money(sum((one.amount for one in lines), ZERO), account, lines),
-        "currency": next((one.currency for one in lines if one.currency), account.price.currency if account.price else None),
+        "currency": next(
+            (one.currency for one in lines if one.currency), account.price.currency if account.price else None
+        ),
     }
 
 
@@ -324,9 +330,7 @@ def lines(told: Mapping[str, Any]) -> list[str]:
 
 def _summed(sums: Mapping[str, Any]) -> str:
     amount = "" if sums["amount"] is None else f", {sums['amount']} {sums['currency'] or ''}".rstrip()
-    return (
-        f"{sums['messages']} messages, {sums['charged']} charged, {sums['failed']} failed, {sums['unknown']} unknown{amount}"
-    )
+    return f"{sums['messages']} messages, {sums['charged']} charged, {sums['failed']} failed, {sums['unknown']} unknown{amount}"
 
 
 def csv(told: Mapping[str, Any]) -> list[str]:

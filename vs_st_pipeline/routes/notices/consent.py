@@ -79,8 +79,6 @@ def proof(rows: Iterable[Row], own: Iterable[Row], kinds: Sequence[str], account
     if account_kind == HOUSE:
         allowed -= NO_CUSTOMER_NAMED
     counting = [
-        one
-        for one in (*rows, *own)
-        if one.state == IN and one.source in allowed and (void is None or one.at > void)
+        one for one in (*rows, *own) if one.state == IN and one.source in allowed and (void is None or one.at > void)
     ]
     return max(counting, key=lambda one: one.at, default=None)
