@@ -1,7 +1,7 @@
 """Holds the tables of an account's file, in SQLite. Times are ISO, UTC without zone, by VS_ST_NOW, but `real` ones.
 
-`seq` and `changed` are numbers of one counter, so that a merchant's copy asks for what is greater than its own. No comment
-has a semicolon: statements are told apart by them.
+`seq` and `changed` are numbers of one counter, so that a merchant's copy asks for what is greater than its own. No
+comment has a semicolon: statements are told apart by them.
 """
 
 from __future__ import annotations
