@@ -87,7 +87,8 @@ class Client:
 
     def failed(self, to: str = ASHA, name: str = "Asha", order: str = "A1") -> str:
         """Send `failed_delivery` with its postbacks; return the message id."""
-        answer = self.send(to, "f1", name, order, postbacks=["vs:n1:0", "vs:n1:1"])
+        notice = f"vs:n{order}" + ("" if to == ASHA else to)
+        answer = self.send(to, "f1", name, order, postbacks=[f"{notice}:0", f"{notice}:1"])
         assert answer.status == 202, answer.text
         return str(answer.json["messageId"])
 
@@ -216,7 +217,7 @@ def test_a_message_is_taken_and_the_journal_says_what_it_reads(box: Served, clie
     assert sent["text"] == "Hi Asha, A1 could not be delivered."
     entry = box.control.journal()[-1]
     assert entry["send"] == sent
-    assert entry["body"]["postbackTexts"][1] == {"index": 1, "text": "vs:n1:1"}
+    assert entry["body"]["postbackTexts"][1] == {"index": 1, "text": "vs:nA1:1"}
     assert "key-of" not in json.dumps(entry)
     assert box.control.findings() == []
 
@@ -237,6 +238,7 @@ def test_answers_to_a_message(box: Served, client: Client) -> None:
         ({"destination": "98100 00101"}, "Invalid Destination"),
         ({"source": "919810000009"}, "Invalid App Details"),
         ({"template": "p1"}, "Invalid Template"),
+        ({"template": '{"id": "p1", "params": "A1"}'}, "Invalid Template Params"),
         ({"postbackTexts": '[{"index": 0}]'}, "Invalid Postback Texts"),
     ],
 )
@@ -509,14 +511,14 @@ def test_reply_context(box: Served, client: Client) -> None:
 
 
 def test_reply_postback(box: Served, client: Client) -> None:
-    for _, postback in box.each("reply_postback", ["vs:n1:1", None]):
+    for _, postback in box.each("reply_postback", ["vs:nA1:1", None]):
         client.failed()
         (body,) = box.control.reply(ASHA, "button", button="Cancel order")["callbacks"]
         assert body["payload"]["payload"].get("postbackText") == postback
 
 
 def test_reply_type(box: Served, client: Client) -> None:
-    button = {"postbackText": "vs:n1:0"}
+    button = {"postbackText": "vs:nA1:0"}
     expected = [
         {"text": "Reattempt", "type": "button", **button},
         {"title": "Reattempt", "id": "0", "reply": "Reattempt 1", **button},
@@ -631,6 +633,25 @@ def test_the_same_by_two_accounts_is_twice(box: Served, client: Client) -> None:
     client.failed()
     assert Client(box, HOUSE).send(ASHA, "h0", "Asha", "A1").status == 202
     assert whats(box) == ["twice"]
+
+
+def test_one_postback_in_two_messages_is_twice_however_they_read(box: Served, client: Client) -> None:
+    client.send(ASHA, "f1", "Asha", "A1", postbacks=["vs:n1:0"])
+    client.send(RAVI, "f1", "Ravi", "A2", postbacks=["vs:n2:0"])
+    assert box.control.findings() == []
+    client.send(ASHA, "f1", "Asha Rao", "A1", postbacks=["vs:n1:0"])
+    client.send(RAVI, "f1", "Asha", "A3", postbacks=["vs:n1:0"])
+    assert whats(box) == ["twice", "twice"]
+
+
+def test_an_order_is_told_to_its_own_customer(box: Served, client: Client) -> None:
+    box.control.allow(RAVI, CLIENT, orders=["A1", "A2"])
+    client.send(RAVI, "p1", "A1")
+    client.send(ASHA, "p1", "A7")
+    assert box.control.findings() == []
+    client.send(ASHA, "p1", "A2")
+    (found,) = box.control.findings()
+    assert (found["what"], found["destination"], found["owner"]) == ("wrong_person", "919810000101", "919810000102")
 
 
 def test_what_was_refused_may_come_again(box: Served, client: Client) -> None:

@@ -127,13 +127,14 @@ class GupshupControl(AccountControl):
         found: Record = self.act("opt_out", phone=phone, account=account)
         return found
 
-    def allow(self, phone: str, account: str | None = None) -> None:
+    def allow(self, phone: str, account: str | None = None, orders: Sequence[str] = ()) -> None:
         """Say that somebody may be written to though Gupshup does not know it: by an order's flag, an attestation.
 
         Args:
             account: None: all of them.
+            orders: numbers of this person's orders: a template that names one goes to nobody else (`wrong_person`).
         """
-        self.act("allow", phone=phone, account=account)
+        self.act("allow", phone=phone, account=account, orders=list(orders))
 
     def set_template(self, id: str, account: str | None = None, **fields: Any) -> Record:
         """Change a template: `status`, `category`, `data`, `buttons`, `header`, ...; an event tells the first two."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,6 +36,7 @@ class AccountPart:
         templates: {id, data, ...}, with what else differs from `Template`; `buttons` are titles of quick replies.
         users: {phone, status: OPT_IN | OPT_OUT}, as the users' list shows them.
         consents: phones that may be written though no user says so: their orders' flags do, or an attestation.
+        orders: whose phone an order's number belongs to; a template that names it goes to nobody else.
         per_second: messages a second that nobody may exceed; None: not judged.
     """
 
@@ -47,12 +48,13 @@ class AccountPart:
     templates: Sequence[Record] = ()
     users: Sequence[Record] = ()
     consents: Sequence[str] = ()
+    orders: Mapping[str, str] = field(default_factory=dict)
     per_second: float | None = None
 
     def record(self) -> Record:
         """Return it as plain data."""
         listed = {name: list(getattr(self, name)) for name in ("templates", "users", "consents")}
-        return {**self.__dict__, **listed}
+        return {**self.__dict__, **listed, "orders": dict(self.orders)}
 
 
 def digits(phone: Any) -> str:
@@ -124,6 +126,7 @@ class Account:
         self.templates = {str(one["id"]): Template(one, self.app_id, now) for one in given}
         self.users = {digits(one["phone"]): str(one.get("status") or IN) for one in part.get("users") or ()}
         self.consents = {digits(phone) for phone in part.get("consents") or ()}
+        self.orders = {str(number): digits(phone) for number, phone in (part.get("orders") or {}).items()}
         self.sent: list[Sent] = []
         self.waiting: list[Told] = []
         self.calling: list[Call] = []

@@ -34,6 +34,7 @@ def done(name: str, chosen: Sequence[Account], body: Record, switches_of: Callab
     if name == "allow":
         for one in chosen:
             one.consents.add(phone)
+            one.orders |= {str(number): phone for number in body.get("orders") or ()}
         return chosen[0], [], {}
     account = _account_of(chosen, phone)
     if name not in ("opt_in", "opt_out"):

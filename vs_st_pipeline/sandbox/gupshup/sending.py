@@ -29,12 +29,12 @@ def fill(sent: Sent, form: Record, account: Account) -> Template | None:
     if sent.kind == TEXT:
         sent.text = forms.text_of(form)
         return None
-    sent.template, sent.params = str(form["template"]["id"]), form["template"].get("params") or []
+    sent.template, sent.params = str(form["template"]["id"]), form["template"].get("params", [])
     sent.postbacks = forms.postbacks_of(form)
     template = account.templates.get(sent.template)
     if template is not None:
         sent.titles, sent.category = template.titles, str(template.fields["category"])
-        sent.text = template.text(sent.params if isinstance(sent.params, list) else [])
+        sent.text = template.text(sent.params)
     return template
 
 
