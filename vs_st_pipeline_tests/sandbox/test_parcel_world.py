@@ -125,5 +125,7 @@ def test_the_acts_of_the_demo_happen(whole: Sandbox) -> None:
     assert said["parcels_told"][-1] == "Eshopbox was asked nothing."
     assert whole.eshopbox.control.find("KK1001", KAPASKRAFT)["shipments"]["KK1001-S1"]["ndr"]
     parcels_acts.paste(whole, "eshopbox", KAPASKRAFT, "http://127.0.0.1:9/hooks")
-    parcels_acts.paste(whole, "gupshup", OWN.id, "http://127.0.0.1:9/hooks")
+    for merchant in (KAPASKRAFT, MITTI_HOME):
+        parcels_acts.paste(whole, "gupshup", merchant, "http://127.0.0.1:9/hooks")
     assert whole.gupshup.control.keys(OWN.id)["callback_url"] == "http://127.0.0.1:9/hooks"
+    assert whole.gupshup.control.keys(SHARED.id)["callback_url"] is None, "it is the house's, not a merchant's"

@@ -39,7 +39,7 @@ NOTHING_GOES: tuple[tuple[str, str, Any], ...] = (
     (GUPSHUP, "wallet", "async_1003"),
     (ESHOPBOX, "phone_form", "masked"),
 )
-"""What keeps every message back: nobody knows the template, pays, or knows whom to write. Each has a world of its own."""
+"""What keeps every message back: nobody knows the template, pays, or knows whom to write. Each has its own world."""
 UNCLEAR: Collection[tuple[str, str, Any]] = {
     (GUPSHUP, "send_answer", "no_id"),  # unknown until its receipt tells, and then not in order
     (GUPSHUP, "rate_limit", "429"),

@@ -9,7 +9,7 @@ from typing import Final
 
 from vs_st_pipeline.sandbox.core.process import Sandbox
 from vs_st_pipeline.sandbox.scenarios.parcels import ASHA
-from vs_st_pipeline.sandbox.scenarios.parcels_accounts import KAPASKRAFT, MITTI_HOME, OWN, SHARED, TITLES
+from vs_st_pipeline.sandbox.scenarios.parcels_accounts import KAPASKRAFT, MITTI_HOME, OWN, SHARED, TITLES, sender_of
 
 BRAND, ORDER, CUSTOMER, PHONE = KAPASKRAFT, "KK1001", "Asha", ASHA
 HALF_AN_HOUR, TEN_MINUTES = 1_800.0, 600.0
@@ -22,13 +22,16 @@ WORDS: Final = {
 WAIT_SECONDS = 10.0
 
 
-def paste(box: Sandbox, system: str, owner: str, url: str) -> list[str]:
-    """Tell a system where to call, as a person does who pastes the URL: of a workspace, or of an account."""
+def paste(box: Sandbox, system: str, merchant: str, url: str) -> list[str]:
+    """Tell a system where to call, as a person does who pastes the URL: of a workspace, or of its own account."""
     if system == "eshopbox":
-        keys = box.eshopbox.control.keys(owner)
-        box.eshopbox.control.begin_hooks(url, keys["header_value"], owner)
+        keys = box.eshopbox.control.keys(merchant)
+        box.eshopbox.control.begin_hooks(url, keys["header_value"], merchant)
         return [f"The URL for Eshopbox is registered with the workspace {keys['workspace']}."]
-    box.gupshup.control.set_callback_url(owner, url)
+    sender = sender_of(merchant)
+    if sender is SHARED:  # its URL is the account's, not the merchant's
+        return ["Gupshup calls by the house's own URL."]
+    box.gupshup.control.set_callback_url(sender.id, url)
     return ["The URL for Gupshup is pasted into the app's settings."]
 
 
