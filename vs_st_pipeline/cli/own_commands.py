@@ -13,13 +13,14 @@ from typing import Any
 import click
 
 from vs_st_pipeline import routes
-from vs_st_pipeline.cli.options import one_merchant
+from vs_st_pipeline.cli.options import one_merchant, read_settings
 from vs_st_pipeline.cli.output import say, say_json, tell
 from vs_st_pipeline.cli.privacy import confirm
 from vs_st_pipeline.cli.sync import clock, make_run
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline.own_commands import Option, OtherName, OwnCommand
 from vs_st_pipeline.pipeline.route import BadArguments, Route
+from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.user import user_name
 
@@ -36,25 +37,39 @@ def groups_of(house: click.Group) -> Iterable[click.Group]:
         if route.commands:
             group = click.Group(route.name, help=f"What only route {route.name} can be asked.")
             for one in route.commands:
-                group.add_command(_own(route, one) if isinstance(one, OwnCommand) else _other_name(house, one))
+                command = _own(route, one) if isinstance(one, OwnCommand) else _other_name(house, one)
+                _group_for(group, one.name).add_command(command)
             yield group
 
 
+def _group_for(group: click.Group, name: str) -> click.Group:
+    """Return where a command stands: in a group of its own where its name has two words."""
+    first, blank, _ = name.partition(" ")
+    if not blank:
+        return group
+    within = group.commands.get(first)
+    if within is None:
+        within = click.Group(first, help=f"What can be asked about {first}.")
+        group.add_command(within)
+    assert isinstance(within, click.Group)
+    return within
+
+
 def _own(route: Route, one: OwnCommand) -> click.Command:
-    def run(merchant_id: str, as_json: bool, yes: bool = False, **typed: Any) -> None:
-        merchant = one_merchant(merchant_id)
-        if fault := merchant.faults.get(route.name):
-            raise fault
-        if route.name not in {*merchant.routes, *merchant.paused, *merchant.off}:
-            raise click.UsageError(f"{merchant_id} does not have route {route.name}")
-        if one.acts:
-            _refuse_at_rest(merchant, route.name)
+    def run(as_json: bool, yes: bool = False, **typed: Any) -> None:
         clock()  # finds a VS_ST_NOW that is not a time before anything is done
-        of_route = make_run(merchant, route=route.name, who=f"cli:{user_name()}")
         try:
-            if one.asks is not None:
-                confirm(one.asks(of_route, typed), yes)
-            told = one.do(of_route, typed)
+            if one.for_many is not None:
+                runs = [_run_of(route, one, who) for who in _named(route, typed)]
+                told = one.for_many(runs, typed)
+            else:
+                merchant = (
+                    _of_account(route, typed["account"]) if one.for_account else one_merchant(typed.pop("merchant"))
+                )
+                of_route = _run_of(route, one, merchant)
+                if one.asks is not None:
+                    confirm(one.asks(of_route, typed), yes)
+                told = one.do(of_route, typed)
         except BadArguments as error:
             raise click.UsageError(str(error)) from None
         if as_json:
@@ -65,8 +80,8 @@ def _own(route: Route, one: OwnCommand) -> click.Command:
             tell(f"vs-st: {told.error}")
         sys.exit(0 if told.well else 1)
 
-    params: list[click.Parameter] = [
-        click.Option(["--merchant", "merchant_id"], required=True, metavar="ID", help="The merchant that it is about."),
+    params = [
+        *_who(one),
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object instead of text."),
     ]
     params += [_option(option) for option in one.options]
@@ -77,7 +92,48 @@ def _own(route: Route, one: OwnCommand) -> click.Command:
                        required=True)
         for word in one.arguments
     ]  # fmt: skip
-    return click.Command(one.name, callback=run, params=params, help=one.says)
+    return click.Command(one.name.rpartition(" ")[2], callback=run, params=params, help=one.says)
+
+
+def _who(one: OwnCommand) -> list[click.Parameter]:
+    """Return the options that say whom a command is about."""
+    if one.for_account:
+        return [click.Option(["--account"], required=True, metavar="ID", help="The account that it is about.")]
+    if one.for_many is not None:
+        return [
+            click.Option(["--merchant"], multiple=True, metavar="ID", help="A merchant; may be given several times."),
+            click.Option(["--all", "everybody"], is_flag=True, help="All merchants that have this route."),
+        ]
+    return [click.Option(["--merchant"], required=True, metavar="ID", help="The merchant that it is about.")]
+
+
+def _run_of(route: Route, one: OwnCommand, merchant: Merchant) -> Run:
+    """Return a run of a merchant. Raises where it does not have the route, or may not be asked this."""
+    if fault := merchant.faults.get(route.name):
+        raise fault
+    if route.name not in {*merchant.routes, *merchant.paused, *merchant.off}:
+        raise click.UsageError(f"{merchant.id} does not have route {route.name}")
+    if one.acts:
+        _refuse_at_rest(merchant, route.name)
+    return make_run(merchant, route=route.name, who=f"cli:{user_name()}")
+
+
+def _named(route: Route, typed: dict[str, Any]) -> list[Merchant]:
+    """Return the merchants that were named, or all that have the route."""
+    named, everybody = typed.pop("merchant"), typed.pop("everybody")
+    if bool(named) == everybody:
+        raise click.UsageError("say --merchant ID, once or several times, or --all")
+    if named:
+        return [one_merchant(merchant_id) for merchant_id in dict.fromkeys(named)]
+    return [one for one in read_settings().merchants if route.name in {*one.routes, *one.paused, *one.off}]
+
+
+def _of_account(route: Route, account: str) -> Merchant:
+    """Return a merchant that sends by an account; which one of several does not matter."""
+    for merchant in read_settings().merchants:
+        if account in route.accounts(merchant):
+            return merchant
+    raise click.UsageError(f"no merchant of the file has an account {account}")
 
 
 def _option(option: Option) -> click.Option:

@@ -9,6 +9,8 @@ from typing import Any
 
 from vs_st_pipeline.connectors import (
     commerce7,
+    eshopbox,
+    gupshup,
     hubspot,
     klaviyo,
     salesforce,
@@ -30,4 +32,6 @@ CONNECTORS: tuple[Connector[Any], ...] = (
     salesforce.CONNECTOR,
     waymore.CONNECTOR,
     shop.CONNECTOR,
+    eshopbox.CONNECTOR,
+    gupshup.CONNECTOR,
 )

@@ -26,3 +26,8 @@ _TWO: Final = {pair[:3]: pair[3:] for pair in _CODES.split()}
 def two_letters(three: str | None) -> str:
     """Return `GB` for `GBR`, in any case; `""` for what is no country's code."""
     return _TWO.get(three.strip().upper(), "") if three else ""
+
+
+def is_country(two: str) -> bool:
+    """Say whether these are a country's two letters, in capitals."""
+    return two in _TWO.values()

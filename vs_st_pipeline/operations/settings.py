@@ -30,7 +30,7 @@ def house() -> House:
         )
         for route in ROUTES
     ]
-    return House(tuple(sections), tuple(routes))
+    return House(tuple(sections), tuple(routes), tuple(one.shared for one in CONNECTORS if one.shared is not None))
 
 
 def read_merchants(

@@ -5,7 +5,7 @@ Also the jobs of Dagster that do what such a command does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,12 +60,16 @@ class OwnCommand:
     """A command that only one route has: `vs-st <route> <name> --merchant ID`.
 
     Attributes:
+        name: a word, or two: the first one is a group of commands then.
         arguments: what names things, as the usage shows them; each is given by its name in small letters. One that ends
             with `...` is given once or more often, as a tuple.
         do: run and what was typed -> what is said. Raises BadArguments where it means nothing.
         acts: it calls a system or writes: the merchant must be enabled, and the route on.
         asks: what is asked before it is done, for a person to agree with (`--yes`); None: nothing needs to be.
             Raises as `do`.
+        for_account: it is about an account that sends for merchants: `--account ID` in place of `--merchant ID`. `do`
+            gets a run of any merchant that has the account (`Route.accounts`), and `account` with what was typed.
+        for_many: it is about several merchants, `--merchant ID...` or `--all`, whose runs it gets, in place of `do`.
     """
 
     name: str
@@ -75,6 +79,8 @@ class OwnCommand:
     options: tuple[Option, ...] = ()
     acts: bool = False
     asks: Callable[[Run, Typed], str] | None = None
+    for_account: bool = False
+    for_many: Callable[[Sequence[Run], Typed], Told] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,6 +276,7 @@ class Route:
             `""` where nothing is under way.
         history_again: how what is told once for good is told again; None: nothing is.
         registering: how a merchant is registered at the destination, where that must be done once.
+        accounts: a merchant -> ids of the accounts that several merchants may share, by which it sends.
         waiting: a run -> what waits in the route's own tables, by what it is; `vs-st inbox --route` shows it too.
     """
 
@@ -314,6 +315,7 @@ class Route:
     history_again: HistoryAgain | None = None
     registering: Registering | None = None
     progress: Callable[[Path, str], str] = lambda _data_dir, _merchant: ""
+    accounts: Callable[[Merchant], Collection[str]] = lambda _merchant: ()
     waiting: Callable[[Run], Record] | None = None
     settings: type[SettingsModel] | None = None
     toolkits: tuple[Lineage, ...] = ()

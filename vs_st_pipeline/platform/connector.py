@@ -19,6 +19,7 @@ from vs_st_pipeline.platform.rereads import Rereading
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.settings.model import SettingsModel
 from vs_st_pipeline.platform.settings.secrets import Secret
+from vs_st_pipeline.platform.settings.shared import SharedSection
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.limitations import Limitation
 from vs_st_pipeline.platform.warehouse.streams import Stream
@@ -133,6 +134,7 @@ class Connector(Generic[ClientT]):
         setup: how a merchant's account is onboarded; None where nothing is asked for.
         looking: how a list shows what it tells by no webhook; None where webhooks tell all.
         rereading: how its records are read again in turn; None where each sync that polls it is an ordinary one.
+        shared: accounts that several merchants share, at the top of the merchants file; None where there are none.
     """
 
     name: str
@@ -153,3 +155,4 @@ class Connector(Generic[ClientT]):
     hooks: Hooks | None = None
     setup: AccountSetup[ClientT] | None = None
     looking: Looking | None = None
+    shared: SharedSection | None = None

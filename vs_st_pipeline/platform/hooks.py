@@ -111,6 +111,8 @@ class Hooks:
         by_hand: what a person does where the API cannot, a sentence.
         account: returns how the merchant's account is named in calls, from the system's settings: a call that names
             another one is no hint. None: calls name none.
+        has_url: says, from the system's settings, whether the merchant has a URL of its own there: calls about accounts
+            that several merchants share come by those accounts' URLs (R9). None: each has.
     """
 
     read: Callable[[bytes], Sequence[Call]]
@@ -127,6 +129,11 @@ class Hooks:
     teller: Callable[[Any], Teller] | None = None
     by_hand: str = ""
     account: Callable[[Any], str] | None = None
+    has_url: Callable[[Any], bool] | None = None
+
+    def gives_url(self, settings: Any) -> bool:
+        """Say whether a merchant with these settings of the system has a URL of its own."""
+        return self.has_url is None or self.has_url(settings)
 
 
 def remove_registration(http: HttpClient, path: str) -> None:

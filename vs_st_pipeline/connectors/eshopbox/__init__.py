@@ -6,6 +6,7 @@ from importlib import resources
 
 from vs_st_pipeline.connectors.eshopbox import retention, traces
 from vs_st_pipeline.connectors.eshopbox.client import EshopboxClient
+from vs_st_pipeline.connectors.eshopbox.hooks import HOOKS
 from vs_st_pipeline.connectors.eshopbox.names import ESHOPBOX, TITLE
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
 from vs_st_pipeline.connectors.eshopbox.streams import STREAMS
@@ -30,4 +31,5 @@ CONNECTOR = Connector(
     find_person=traces.find_person,
     find_suppressed=traces.find_suppressed,
     migrations=resources.files(__name__) / "sql",
+    hooks=HOOKS,
 )

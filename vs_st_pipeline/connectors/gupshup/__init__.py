@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from vs_st_pipeline.connectors.gupshup.client import GupshupClient
+from vs_st_pipeline.connectors.gupshup.hooks import HOOKS
 from vs_st_pipeline.connectors.gupshup.names import GUPSHUP, TITLE
-from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, GupshupSettings
+from vs_st_pipeline.connectors.gupshup.settings import SHARED, URL, GupshupAccount, GupshupSettings
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.http.client import Pace
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.settings.secrets import Secret
 
 
 def account_of(account: GupshupAccount) -> Account:
@@ -27,4 +29,10 @@ def _connect(merchant: Merchant, pace: Pace) -> GupshupClient:
     return GupshupClient(_selected(merchant), pace)
 
 
-CONNECTOR = Connector(GUPSHUP, TITLE, lambda merchant: account_of(_selected(merchant)), _connect, GupshupSettings)
+def _account(merchant: Merchant) -> Account:
+    """Return the account that messages go by; who has none calls nobody, and is paced by nothing real."""
+    selected = merchant.section(GupshupSettings).selected
+    return Account(URL, Secret("", "of no account"), 1.0) if selected is None else account_of(selected)
+
+
+CONNECTOR = Connector(GUPSHUP, TITLE, _account, _connect, GupshupSettings, hooks=HOOKS, shared=SHARED)

@@ -1,41 +1,52 @@
 """The accounts at Gupshup: a merchant's own, and the house's that several merchants share (notices.md 2).
 
 Neither is a section of an entry: a house account stands under `gupshup_accounts` at the top of the file, a client's
-under `notices.accounts` of its entry. What a merchant sends by is `GupshupSettings`, which the entry's `notices` implies.
+under `notices.accounts` of its entry. What a merchant sends by is `GupshupSettings`; the entry's `notices` implies it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, ClassVar, Final, Literal
 
+from pydantic import ConfigDict, Field
+
+from vs_st_pipeline.connectors.gupshup import variables
+from vs_st_pipeline.connectors.gupshup.names import GUPSHUP
+from vs_st_pipeline.domain.hints import name_of_account
 from vs_st_pipeline.platform.settings.forms import (
     BaseUrl,
     Choice,
     Form,
     ListOf,
+    MappingOf,
     OrNull,
+    PastDate,
     Rate,
     Reading,
     SecretValue,
     Text,
 )
-from vs_st_pipeline.platform.settings.model import SettingsModel
+from vs_st_pipeline.platform.settings.model import Claim, SettingsModel, validate
+from vs_st_pipeline.platform.settings.shared import SharedSection
 from vs_st_pipeline.platform.settings.webhooks import SystemWebhooks
-from vs_st_pipeline.platform.settings.yaml_source import Node
+from vs_st_pipeline.platform.settings.yaml_source import LACK, Node
 
 URL = "https://api.gupshup.io"
 HOUSE, CLIENT = "house", "client"
+TOP_KEY: Final = "gupshup_accounts"
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+_AMOUNT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,4})?")
+_IN_BRACES = re.compile(r"\{([^{}]*)\}")
 
 
 def read_number(node: Node, reading: Reading) -> str:
     """Read a phone number. Raises SettingsFault: it is not E.164 with `+`."""
-    written = node.text()
-    if not _NUMBER.fullmatch(written):
-        raise node.problem('expected a number in E.164 with its +, in quotes, such as "+919810000001"')
+    expected = 'a number in E.164 with its +, in quotes, such as "+919810000001"'
+    if not _NUMBER.fullmatch(written := node.written(expected).strip()):
+        raise node.problem(f"expected {expected}")
     return written
 
 
@@ -43,21 +54,76 @@ def _recipients(node: Node, reading: Reading) -> int | None:
     expected = "unlimited, or a number of people, such as 1000"
     if node.written(expected) == "unlimited":
         return None
-    found = node.number()
-    if found != int(found) or found < 1:
+    found = node.integer()
+    if found < 1:
         raise node.problem(f"expected {expected}")
-    return int(found)
+    return found
+
+
+def _amount(node: Node, reading: Reading) -> Decimal:
+    expected = 'an amount in quotes, such as "0.80"'
+    written = node.written(expected).strip()
+    try:
+        if not _AMOUNT.fullmatch(written):
+            raise InvalidOperation
+        return Decimal(written)
+    except InvalidOperation:
+        raise node.problem(f"expected {expected}") from None
+
+
+def _currency(node: Node, reading: Reading) -> str:
+    written = node.text()
+    if not re.fullmatch(r"[A-Z]{3}", written):
+        raise node.problem("expected a currency's three letters, such as INR")
+    return written
 
 
 Number = Annotated[str, Form(read_number, 'a number such as "+919810000001"')]
 
 
+def read_variable(node: Node, reading: Reading) -> str:
+    """Read the key of a variable of section 6. Raises SettingsFault: there is none of this name."""
+    return node.choice(variables.NAMES)
+
+
+def read_words(node: Node, reading: Reading) -> str:
+    """Read a text that may hold `{variable}`. Raises SettingsFault: what stands in braces is none."""
+    text = node.text()
+    for name in _IN_BRACES.findall(text):
+        if name not in variables.NAMES:
+            raise node.problem(f"what stands in braces is no variable; there are: {', '.join(variables.NAMES)}")
+    return text
+
+
+VariableName = Annotated[str, Form(read_variable, "the key of a variable, such as customer_name")]
+Words = Annotated[str, Form(read_words, "a text, which may hold variables in braces such as {customer_name}")]
+
+
 class TemplateParam(SettingsModel):
     """What fills one placeholder: a variable (with what stands in for a missing value), or a fixed text."""
 
-    variable: OrNull[Text] = None
-    fallback: OrNull[Text] = None  # `else` in the file
+    model_config = ConfigDict(populate_by_name=True)
+
+    variable: OrNull[VariableName] = None
+    fallback: OrNull[Text] = Field(default=None, validation_alias="else")
     text: OrNull[Text] = None
+
+
+def _param(node: Node, reading: Reading) -> TemplateParam:
+    """Read a placeholder's filling: the key of a variable alone, or a mapping."""
+    if not node.is_mapping():
+        return TemplateParam(variable=read_variable(node, reading))
+    found = validate(TemplateParam, node, node, reading)
+    if (found.variable is None) == (found.text is None):
+        raise node.problem("write `variable` (and `else` for when it has no value), or `text` alone")
+    if found.text is not None and found.fallback is not None:
+        raise node.problem("a fixed `text` needs no `else`; delete it")
+    return found
+
+
+Param = Annotated[
+    TemplateParam, Form(_param, "the key of a variable, or {variable: NAME, else: TEXT}, or {text: TEXT}")
+]
 
 
 class TemplateSettings(SettingsModel):
@@ -69,18 +135,54 @@ class TemplateSettings(SettingsModel):
     """
 
     id: Text
-    params: ListOf[TemplateParam] = ()
+    params: ListOf[Param] = ()
     buttons: ListOf[OrNull[Text]] = ()
+
+
+class Said(SettingsModel):
+    """An answer: a text, or a template."""
+
+    text: OrNull[Words] = None
+    template: OrNull[TemplateSettings] = None
+
+    def check_one(self, at: Node) -> None:
+        """Refuse an answer that says nothing, or two things.
+
+        Raises:
+            SettingsFault: with the line of the answer.
+        """
+        if (self.text is None) == (self.template is None):
+            raise at.problem("write one of `text` and `template`")
+        if self.template is not None and self.template.buttons:
+            raise (at.child("template") or at).problem("an answer's template has no buttons of ours; delete `buttons`")
+
+
+def _said(node: Node, reading: Reading) -> Said:
+    found = validate(Said, node, node, reading)
+    found.check_one(node)
+    return found
+
+
+Answer = Annotated[Said, Form(_said, "{text: TEXT} or {template: {id: ID, params: [...]}}")]
+
+
+def _exceptions(node: Node, reading: Reading) -> object:
+    """Read the house's answers by kind of reply; None: the standard ones."""
+    if not node.is_mapping() and node.written("default, or a mapping of kinds of replies") == "default":
+        return None
+    return {key: None if one.is_null() else _said(one, reading) for key, one in node.children().items()}
 
 
 class Price(SettingsModel):
     """What the house takes for a charged message."""
 
-    amount: Decimal
-    currency: Text
+    amount: Annotated[Decimal, Form(_amount, 'an amount in quotes, such as "0.80"')]
+    currency: Annotated[str, Form(_currency, "a currency's three letters, such as INR")]
 
 
-class _Account(SettingsModel):
+class AccountKeys(SettingsModel):
+    """What a client's account and the house's have alike."""
+
     base_url: Annotated[str, BaseUrl("/wa/api/v1/template/msg", usual=URL)] = URL
     api_key: SecretValue
     app_name: Text
@@ -90,28 +192,120 @@ class _Account(SettingsModel):
     requests_per_second: Rate = 5.0
     daily_recipients: Annotated[int | None, Form(_recipients, "unlimited, or a number of people")] = 1000
 
+    def stands_once(self, *where: str | int) -> Iterable[Claim]:
+        """Return what may stand once in the file.
 
-class GupshupAccount(_Account):
-    """One account.
+        Args:
+            where: the keys under which the account stands in its entry; none for one at the top.
+        """
+        yield Claim((GUPSHUP, "number", self.number), (*where, "number"), "number", whoever=True)
+        yield Claim((GUPSHUP, "app_id", self.app_id), (*where, "app_id"), "app_id", whoever=True)
+
+
+class HouseAccount(AccountKeys, SystemWebhooks):
+    """An account at the top of the file; its URL's generation and proofs stand beside its keys (R36, R10)."""
+
+    templates: MappingOf[TemplateSettings] = {}
+    exceptions: Annotated[
+        Mapping[str, Said | None] | None, Form(_exceptions, "default, or a mapping of kinds of replies")
+    ] = None
+    price: OrNull[Price] = None
+
+    def claims(self, sections: Mapping[str, SettingsModel]) -> Iterable[Claim]:
+        """Return its number and app, which may stand once in the file."""
+        return self.stands_once()
+
+
+class ClientAccount(AccountKeys):
+    """A merchant's own account."""
+
+    kind: Choice[Literal["client"]]
+
+
+class ChargesConfirmed(SettingsModel):
+    """Who confirmed that messages of the house's account are billed, and when."""
+
+    by: Text
+    date: PastDate
+
+
+class HouseUse(SettingsModel):
+    """What an entry says of an account of the house that it uses."""
+
+    kind: Choice[Literal["house"]]
+    account: Annotated[str, Form(lambda node, reading: node.text(), f"the id of one under `{TOP_KEY}`")]
+    charges_confirmed: OrNull[ChargesConfirmed] = None
+
+
+class GupshupAccount(AccountKeys):
+    """One account as it is used.
 
     Attributes:
         id: slug of a house account; `client:MERCHANT` of a client's.
         kind: `house` or `client`. number: the registered number, E.164.
         templates, exceptions, price: of the house only (2, 8.5). exceptions: None means `default`.
+        charges_confirmed: of the house only, by the merchant that uses it; None: nobody agreed to be billed.
         webhooks: generation and proofs of the account's own URL (routes.md R9, R10, R36); a client's are its entry's.
     """
 
     id: str
     kind: str
     templates: Mapping[str, TemplateSettings] = {}
-    exceptions: Mapping[str, object] | None = None
+    exceptions: Mapping[str, Said | None] | None = None
     price: Price | None = None
+    charges_confirmed: ChargesConfirmed | None = None
     webhooks: SystemWebhooks = SystemWebhooks()
 
     @property
     def digits(self) -> str:
         """Return the number without its `+`."""
         return self.number.removeprefix("+")
+
+    @property
+    def inbox_name(self) -> str:
+        """Return whom its callbacks stand under in the inbox: `account:ID`, of a client's account the merchant's id."""
+        return name_of_account(self.id) if self.kind == HOUSE else self.id.removeprefix(f"{CLIENT}:")
+
+
+def house_account(account_id: str, found: HouseAccount) -> GupshupAccount:
+    """Return an account of the top of the file as it is used."""
+    webhooks = SystemWebhooks(**{key: getattr(found, key) for key in SystemWebhooks.model_fields})
+    return GupshupAccount(
+        id=account_id,
+        kind=HOUSE,
+        **_keys(found),
+        templates=found.templates,
+        exceptions=found.exceptions,
+        price=found.price,
+        webhooks=webhooks,
+    )
+
+
+def client_account(merchant: str, found: ClientAccount) -> GupshupAccount:
+    """Return a merchant's own account as it is used."""
+    return GupshupAccount(id=f"{CLIENT}:{merchant}", kind=CLIENT, **_keys(found))
+
+
+def _keys(found: AccountKeys) -> dict[str, Any]:
+    return {key: getattr(found, key) for key in AccountKeys.model_fields}
+
+
+def read_installed(node: Node, reading: Reading) -> GupshupAccount:
+    """Read one account that an entry installs: its own, or the name of one of the house's.
+
+    Raises:
+        SettingsFault: it cannot be used, or the house's cannot.
+    """
+    kind = node.children().get("kind")
+    if kind is None:
+        raise node.problem(f"kind is missing; write one of: {CLIENT}, {HOUSE}", LACK)
+    if kind.choice((CLIENT, HOUSE)) == CLIENT:
+        return client_account(reading.merchant, validate(ClientAccount, node, node, reading))
+    use, name = validate(HouseUse, node, node, reading), node.children()["account"]
+    if reading.shared is None:
+        raise name.problem(f"no such account; there is none under `{TOP_KEY}` at the top of the file")
+    found, _ = reading.shared.find(TOP_KEY, name, reading)
+    return house_account(use.account, found).model_copy(update={"charges_confirmed": use.charges_confirmed})
 
 
 class GupshupSettings(SettingsModel):
@@ -130,3 +324,22 @@ class GupshupSettings(SettingsModel):
     def client(self) -> GupshupAccount | None:
         """Return the merchant's own account, whose callbacks come by the merchant's own URL."""
         return next((one for one in self.accounts if one.kind == CLIENT), None)
+
+
+SHARED: Final = SharedSection(TOP_KEY, GUPSHUP, HouseAccount)
+
+
+def unknown_names(
+    templates: Mapping[str, TemplateSettings | None], keys: Collection[str], actions: Collection[str]
+) -> Iterable[tuple[str, str, Collection[str]]]:
+    """Yield what templates name that does not exist: the template's key, a word for people, and the names that exist.
+
+    Args:
+        templates: by status. keys: the statuses there are. actions: the keys that buttons may have.
+    """
+    for key, template in templates.items():
+        if key not in keys:
+            yield key, "status", keys
+        for action in template.buttons if template is not None else ():
+            if action is not None and action not in actions:
+                yield key, "action of a button", actions

@@ -13,7 +13,11 @@ from vs_st_pipeline.platform.settings.merchants import Merchant
 
 def systems_with_hooks(merchant: Merchant) -> list[Connector[Any]]:
     """Return the systems of a merchant that can call us, in the table's order."""
-    return [one for one in CONNECTORS if one.hooks is not None and one.name in merchant.sections]
+    return [
+        one
+        for one in CONNECTORS
+        if one.hooks is not None and one.name in merchant.sections and one.hooks.gives_url(merchant.sections[one.name])
+    ]
 
 
 def wanted_kinds(merchant: Merchant, system: str) -> frozenset[str]:

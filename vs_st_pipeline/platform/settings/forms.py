@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Protocol, TypeVar, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -50,6 +50,18 @@ AT_A_LINE = "at_a_line"
 """The type of pydantic's errors whose context holds a `SettingsFault`."""
 
 
+class SharedLookup(Protocol):
+    """Finds the accounts at the top of the file (`shared.SharedAccounts`)."""
+
+    def find(self, key: str, name: Node, reading: Reading, /) -> tuple[Any, Node]:
+        """Return the settings of the account that is named at a place of an entry, and where they stand.
+
+        Raises:
+            SettingsFault: there is none under `key` of this name, or it cannot be used.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a reader may look at besides the value.
@@ -61,6 +73,8 @@ class Reading:
         secrets: whether secrets are read, or only the form of their references is checked.
         routes: names of all routes that there are.
         hook_systems: names of all systems that can call us by webhooks.
+        merchant: id of the merchant whose entry is read; "" where that is not known.
+        shared: the accounts that several merchants share, at the top of the file.
     """
 
     environ: Mapping[str, str]
@@ -69,6 +83,8 @@ class Reading:
     secrets: bool = False
     routes: tuple[str, ...] = ()
     hook_systems: tuple[str, ...] = ()
+    merchant: str = ""
+    shared: SharedLookup | None = None
 
     def folder_of(self, node: Node) -> Path:
         """Return the folder that relative paths start from where this value stands."""

@@ -47,6 +47,7 @@ from vs_st_pipeline.platform.settings.model import (
     required,
     validate,
 )
+from vs_st_pipeline.platform.settings.shared import SharedAccount, SharedAccounts, SharedSection
 from vs_st_pipeline.platform.settings.webhooks import Webhooks, WebhookSettings, read_webhooks
 from vs_st_pipeline.platform.settings.yaml_source import (
     ROUTE,
@@ -128,21 +129,26 @@ class RouteNeeds:
 
 @dataclass(frozen=True)
 class House:
-    """The sections that an entry may have, and the routes that they make."""
+    """The sections that an entry may have, and the routes that they make.
+
+    Attributes:
+        shared: accounts that several merchants share, at the top of the file.
+    """
 
     sections: tuple[Section, ...]
     routes: tuple[RouteNeeds, ...]
+    shared: tuple[SharedSection, ...] = ()
 
     @functools.cached_property
     def keys(self) -> tuple[str, ...]:
         """Return all keys that an entry may have."""
-        parts = [keys_of(one.model) if one.model.top_level else (one.name,) for one in self.sections]
+        parts = [keys_of(model) if model.top_level else (name,) for name, model in self.models.items()]
         return (*keys_of(_Entry), *(key for part in parts for key in part))
 
     @functools.cached_property
     def models(self) -> dict[str, type[SettingsModel]]:
-        """Return the models of the sections by name."""
-        return {one.name: one.model for one in self.sections}
+        """Return the models of the sections that an entry may name, by name."""
+        return {one.name: one.model for one in self.sections if not one.model.implied}
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +248,18 @@ class BadMerchant:
 
 @dataclass(frozen=True)
 class MerchantsFile:
-    """What the merchants file says, in its order; `merchants` holds the disabled ones too."""
+    """What the merchants file says, in its order; `merchants` holds the disabled ones too.
+
+    Attributes:
+        shared: the accounts at its top that several merchants may share, the bad ones too.
+        knows_shared: all of them are known: what stands at the top can be read.
+    """
 
     path: Path
     merchants: tuple[Merchant, ...]
     bad: tuple[BadMerchant, ...] = ()
+    shared: tuple[SharedAccount, ...] = ()
+    knows_shared: bool = True
 
     @functools.cached_property
     def _by_id(self) -> dict[str, Merchant]:
@@ -301,7 +314,7 @@ def read_merchants(
         BadSettings: the file cannot be read at all, has an unknown key at the top or a fault in `defaults`,
             or no merchant is usable. The message names file and line.
     """
-    files = _read_files(path)
+    files = _read_files(path, house)
     found = _read_entries(path, files, environ, house, all_secrets, secrets)  # a fault in `defaults` is told first
     if not (files.entries or files.unreadable):
         raise files.nobody
@@ -321,13 +334,13 @@ def read_standing(path: Path, environ: Mapping[str, str], house: House, *, all_s
     """
     if not os.path.lexists(path) and not _yaml_files(more_files(path)):
         return MerchantsFile(path, ())
-    return _read_entries(path, _read_files(path), environ, house, all_secrets)
+    return _read_entries(path, _read_files(path, house), environ, house, all_secrets)
 
 
 def _read_entries(
     path: Path, files: _Files, environ: Mapping[str, str], house: House, all_secrets: bool, secrets: bool = True
 ) -> MerchantsFile:
-    reader = _EntryReader(house, environ, files.folders, files.defaults, all_secrets, secrets)
+    reader = _EntryReader(house, environ, files.folders, files.top, all_secrets, secrets)
     good: list[Merchant] = []
     bad: list[BadMerchant] = []
     owners: dict[str, Node] = {}
@@ -348,7 +361,7 @@ def _read_entries(
     for stem, why in files.unreadable:
         merchant_id = stem if ID_FORM.fullmatch(stem) and stem not in owners else None
         bad.append(BadMerchant(merchant_id, _line_of(why), why.with_traceback(None), whole_file=True))
-    return MerchantsFile(path, tuple(good), tuple(bad))
+    return MerchantsFile(path, tuple(good), tuple(bad), reader.shared.all, not reader.shared.unread)
 
 
 def is_enabled(path: Path, merchant_id: str) -> bool | None:
@@ -361,7 +374,8 @@ def is_enabled(path: Path, merchant_id: str) -> bool | None:
     for _, error in files.unreadable:
         raise error
     own = [entry for entry in files.entries if _peek(entry, "id", Node.text) == merchant_id]
-    return any(_says_enabled(entry, files.defaults) for entry in own) if own else None
+    defaults = None if files.top is None else files.top.child("defaults")
+    return any(_says_enabled(entry, defaults) for entry in own) if own else None
 
 
 def more_files(path: Path) -> Path:
@@ -412,21 +426,20 @@ def read_draft(
     Raises:
         BadSettings: an entry cannot be used; the message names file and line.
     """
-    folders, defaults = {}, None
+    folders, top = {}, None
     if not os.path.isdir(path) and os.path.lexists(path):
-        name, defaults = _defaults_of(path, _stamp(path))
-        folders[name] = path.absolute().parent
+        top = _top_of(path, _stamp(path))
+        folders[top.file] = path.absolute().parent
     name = f"{file.absolute().parent.name}/{file.name}"
     folders[name] = file.absolute().parent
-    reader = _EntryReader(house, environ, folders, defaults, all_secrets, True)
+    reader = _EntryReader(house, environ, folders, top, all_secrets, True)
     return [reader.read(entry) for entry in _entries_of(load_with_lines(text, name))]
 
 
 @functools.lru_cache(maxsize=2)
-def _defaults_of(path: Path, stamp: object) -> tuple[str, Node | None]:
-    """Return how messages name a merchants file, and its `defaults`; a table of new merchants asks for each of them."""
-    top = read_with_lines(path)
-    return top.file, top.child("defaults")
+def _top_of(path: Path, stamp: object) -> Node:
+    """Return a merchants file whole; a table of new merchants asks for its defaults with each of them."""
+    return read_with_lines(path)
 
 
 def _stamp(path: Path) -> object:
@@ -476,27 +489,30 @@ class _Files:
     """What the files hold, not checked yet.
 
     Attributes:
+        top: the merchants file itself; None where there is none.
         folders: by the name that messages give a file, its folder.
         unreadable: files of `merchants.d` by their names without `.yaml`, and why they cannot be read.
         nobody: says where a merchant is to be added, if there is none.
     """
 
     nobody: BadSettings
-    defaults: Node | None = None
+    top: Node | None = None
     entries: list[Node] = field(default_factory=list)
     folders: dict[str, Path] = field(default_factory=dict)
     unreadable: list[tuple[str, BadSettings]] = field(default_factory=list)
 
 
-def _read_files(path: Path) -> _Files:
+def _read_files(path: Path, house: House | None = None) -> _Files:
+    """Read the files; without a house only what is asked of entries, whatever else stands at the top."""
     files = _Files(BadSettings(f"{path}: {_NOBODY}"))
     folder = more_files(path)
     # Each merchant may have a file of its own, so the merchants file itself need not be there.
     if folder is not path and (os.path.lexists(path) or not _yaml_files(folder)):
         top = read_with_lines(path)
         files.folders[top.file] = path.absolute().parent
-        parts = top.mapping(("defaults", "merchants"))
-        files.defaults = parts.get("defaults")
+        known = ("defaults", "merchants", *(one.key for one in house.shared)) if house is not None else ()
+        parts = top.mapping(known) if known else top.children()
+        files.top = top
         files.entries += parts["merchants"].items() if "merchants" in parts else []
         files.nobody = parts.get("merchants", top).problem(_NOBODY)
     for file in _yaml_files(folder):
@@ -544,20 +560,24 @@ class _EntryReader:
         house: House,
         environ: Mapping[str, str],
         folders: Mapping[str, Path],
-        defaults: Node | None,
+        top: Node | None,
         all_secrets: bool,
         secrets: bool,
     ) -> None:
         self._house, self._all_secrets, self._secrets, self._now = house, all_secrets, secrets, _now(environ)
-        self._claimed: dict[tuple[str, ...], tuple[Node, Node]] = {}  # by what is claimed: the entry, and where in it
-        self._form_only = Reading(
+        form_only = Reading(
             environ,
             folders,
             routes=tuple(route.name for route in house.routes),
             hook_systems=tuple(one.name for one in house.sections if one.has_hooks),
         )
+        self.shared = SharedAccounts.of(house.shared, top, form_only)
+        self._form_only = replace(form_only, shared=self.shared)
+        # By what is claimed: the entry, and where in it.
+        self._claimed: dict[tuple[str, ...], tuple[Node, Node]] = dict(self.shared.claimed)
         others = (model for model in house.models.values() if model.top_level)
         self._top_level: tuple[type[SettingsModel], ...] = (_Entry, *others)
+        defaults = None if top is None else top.child("defaults")
         self._defaults = {} if defaults is None else self._checked(defaults)
 
     def _checked(self, defaults: Node) -> dict[str, Node]:
@@ -599,6 +619,8 @@ class _EntryReader:
         at_fault = {route.name: fault for route in had if (fault := _fault_of(route, named, faults)) is not None}
         for route in begun:  # who names a route's own section means the route: what it lacks fails it
             at_fault[route.name] = _first([*_faults_of(route, named, faults), self._lacks(entry, route, named)])
+        for found in list(sections.values()):
+            sections.update(found.implications())
         off = self._off(base, had, sections)
         meant = [*had, *begun]
         if len(at_fault) == len(meant) and at_fault.keys() - base.paused - off.keys():  # what is at rest fails nothing
@@ -618,8 +640,17 @@ class _EntryReader:
             faults={name: fault.with_traceback(None) for name, fault in at_fault.items()},
             sections=sections,
             doubts=(*self._doubts(own, named, had, faults), *self._doubts_of_routes(had, sections)),
-            _unusable={self._house.models[name]: fault.with_traceback(None) for name, fault in faults.items()},
+            _unusable=self._unusable(faults),
         )
+
+    def _unusable(self, faults: Mapping[str, SettingsFault]) -> dict[type[SettingsModel], BadSettings]:
+        """Return why sections cannot be used, by their models; what one of them implies cannot be either."""
+        found: dict[type[SettingsModel], BadSettings] = {}
+        for name, fault in faults.items():
+            model = self._house.models[name]
+            for one in (model, *model.implies.values()):
+                found[one] = fault.with_traceback(None)
+        return found
 
     def routes_of(self, entry: Node) -> tuple[str, ...]:
         """Return the routes that an entry means, however broken it is: that it has or begins, else the nearest."""
@@ -644,12 +675,19 @@ class _EntryReader:
         except BadSettings:
             return None
         enabled = own.get("enabled", self._defaults.get("enabled"))
-        return Sketch(_is_true(enabled), said, frozenset(own) & self._house.models.keys())
+        named = frozenset(own) & self._house.models.keys()
+        implied = {one for name in named for one in self._house.models[name].implies}
+        return Sketch(_is_true(enabled), said, named | implied)
 
     def _reading(self, base: _Entry) -> Reading:
         now = self._now
         today = max(now.astimezone(UTC).date(), now.astimezone(base.time_zone).date())
-        return replace(self._form_only, today=today, secrets=self._secrets and (base.enabled or self._all_secrets))
+        return replace(
+            self._form_only,
+            merchant=base.id,
+            today=today,
+            secrets=self._secrets and (base.enabled or self._all_secrets),
+        )
 
     def _off(self, base: _Entry, had: Sequence[RouteNeeds], sections: Mapping[str, SettingsModel]) -> dict[str, Off]:
         """Return why routes are off today, by name: whose own settings say so (`SettingsModel.off_because`)."""
@@ -706,13 +744,13 @@ class _EntryReader:
             node = entry if found.top_level else own[name].over(self._defaults.get(name))
             try:
                 found.check_beside(node, sound)
-                for claim in found.claims(sound) if enabled else ():
+                for claim in found.claims(sound):
+                    if not (enabled or claim.whoever):
+                        continue
                     at = _deepest(own, claim.where) or node
                     if (first := self._claimed.setdefault(claim.key, (entry, at))) and first[0] is not entry:
-                        raise at.problem(
-                            f"this {claim.says} is that of {_place(first[1], at)} already; two enabled merchants "
-                            "may not share one"
-                        )
+                        why = "it may stand once" if claim.whoever else "two enabled merchants may not share one"
+                        raise at.problem(f"this {claim.says} is that of {_place(first[1], at)} already; {why}")
             except SettingsFault as fault:
                 faults[name] = fault
                 del sections[name]
@@ -772,11 +810,13 @@ def _place(node: Node, seen_from: Node) -> str:
     return f"line {node.line}" if node.file == seen_from.file else f"{node.file}, line {node.line}"
 
 
-def _deepest(own: Mapping[str, Node], where: Sequence[str]) -> Node | None:
+def _deepest(own: Mapping[str, Node], where: Sequence[str | int]) -> Node | None:
     """Return the node that these keys lead to in an entry, as far as they are written there."""
-    found = own.get(where[0])
+    found = own.get(str(where[0]))
     for key in where[1:]:
-        found = (found and found.child(key)) or found
+        if found is None:
+            return None
+        found = (found.items()[key] if isinstance(key, int) else found.child(key)) or found
     return found
 
 

@@ -46,13 +46,16 @@ class Claim:
 
     Attributes:
         key: what it is, and which one; it holds no secret (`secrets.digest`).
-        where: keys under which it stands in the entry, as far as they are there; the fault is told there.
+        where: keys (of a list: places from 0) under which it stands in the entry, as far as they are there; the fault
+            is told there.
         says: what it is, for people: a noun without article.
+        whoever: it may stand once in the file, in entries of disabled merchants too.
     """
 
     key: tuple[str, ...]
-    where: tuple[str, ...]
+    where: tuple[str | int, ...]
     says: str
+    whoever: bool = False
 
 
 class SettingsModel(BaseModel):
@@ -64,6 +67,8 @@ class SettingsModel(BaseModel):
     Attributes:
         top_level: the keys stand in the merchant's entry itself, not in a section of their own.
         looks_beside: `check_beside` and `claims` have something to say.
+        implied: no entry has a key for these settings: those of another section imply them.
+        implies: models of the sections that these settings imply, by the name of the system or route (`implications`).
     """
 
     model_config = ConfigDict(
@@ -72,6 +77,12 @@ class SettingsModel(BaseModel):
 
     top_level: ClassVar[bool] = False
     looks_beside: ClassVar[bool] = False
+    implied: ClassVar[bool] = False
+    implies: ClassVar[Mapping[str, type[SettingsModel]]] = {}
+
+    def implications(self) -> Mapping[str, SettingsModel]:
+        """Return the sections that the entry has besides because of these settings: one for each name in `implies`."""
+        return {}
 
     def check_entry(self, at: Node, named: Collection[str]) -> None:
         """Check what no single value tells: parts that must not be alike, and what needs other sections of the entry.
@@ -128,7 +139,12 @@ class SettingsModel(BaseModel):
 @functools.cache
 def fields_of(model: type[SettingsModel]) -> dict[str, FieldInfo]:
     """Return a model's fields by the key that a file has for each."""
-    return {field.alias or name: field for name, field in model.model_fields.items()}
+    return {_key_of(name, field): field for name, field in model.model_fields.items()}
+
+
+def _key_of(name: str, field: FieldInfo) -> str:
+    """Return the key of a field in a file; it has another name in code where the key is a word of Python's."""
+    return field.validation_alias if isinstance(field.validation_alias, str) else name
 
 
 @functools.cache

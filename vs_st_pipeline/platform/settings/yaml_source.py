@@ -96,6 +96,10 @@ class Node:
         """Say whether a list is written here, sound or not."""
         return isinstance(self._value, list)
 
+    def is_mapping(self) -> bool:
+        """Say whether a mapping is written here, sound or not."""
+        return isinstance(self._value, dict)
+
     def child(self, key: str) -> Node | None:
         """Return the value under `key`, or None; without any check, for a look at an entry that may be broken."""
         return self._value.get(key) if isinstance(self._value, dict) else None

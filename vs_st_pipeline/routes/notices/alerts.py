@@ -1,10 +1,83 @@
-"""Says what people are told of besides a run's status (notices.md 9.2)."""
+"""Says what people are told of besides how runs end (notices.md 9.2, "Alerts"): counts and what to do, nobody's data.
+
+An account that is stopped, a template that was lost, an action that was refused or is unknown, a message unknown for
+more than an hour, and what the brake holds.
+"""
 
 from __future__ import annotations
 
-from vs_st_pipeline.routes.notices.session import NoticesSession
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from vs_st_pipeline.domain.report import Trouble
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.notices.words import ActionState, State, Wait
+
+if TYPE_CHECKING:
+    from vs_st_pipeline.routes.notices.session import NoticesSession
+
+LONG: Final = timedelta(hours=1)
+_LOST: Final = (Wait.TEMPLATE_GONE, Wait.TEMPLATE_PAUSED, Wait.TEMPLATE_REFUSED, Wait.TEMPLATE_NOT_APPROVED)
 
 
 def look(session: NoticesSession) -> None:
-    """Fill in `report.troubles`."""
-    raise NotImplementedError
+    """Fill in what the report has to tell people besides; a dry run, and one for a few hints, tell nobody."""
+    if session.run.dry_run or session.run.trigger == "hint":
+        return
+    with session.run.open() as db:
+        found = [*_stopped(session), *_stored(session, db)]
+    session.told.troubles = found
+
+
+def _stopped(session: NoticesSession) -> list[Trouble]:
+    return [
+        Trouble(
+            f"stopped {account}",
+            f"account {account} is stopped ({error.kind}): {error.message} Nothing is sent by it. When that is put "
+            f"right it goes on by itself after a bad key, else after `vs-st notices resume --account {account}`.",
+        )
+        for account, error in session.stopped.items()
+    ]
+
+
+def _stored(session: NoticesSession, db: Db) -> list[Trouble]:
+    now, found = session.run.now(), list[Trouble]()
+    lost = db.rows(
+        """select status, count(*) from planned.notices where verdict = 'waiting' and list_contains(?::varchar[], reason)
+           group by 1 order by 1""",
+        [[str(word) for word in _LOST]],
+    )
+    found += [
+        Trouble(
+            f"template {status}",
+            f"{count} messages of {status} wait for their template: `vs-st notices templates check` says why.",
+        )
+        for status, count in lost
+    ]
+    refused = db.rows(
+        'select action_id, action, state from synced.actions where state in (?, ?) and "at" > ? order by "at"',
+        [ActionState.REFUSED, ActionState.UNKNOWN, now - timedelta(days=7)],
+    )
+    found += [
+        Trouble(
+            "action",
+            f"a customer's answer asked for {action}, and it is {state} at Eshopbox: take it there by hand. "
+            "`vs-st notices activity` names the order.",
+            occurrence=str(action_id),
+        )
+        for action_id, action, state in refused
+    ]
+    unknown = int(
+        db.value("select count(*) from synced.notices where state = ? and claimed_at < ?", [State.UNKNOWN, now - LONG])
+    )
+    if unknown:
+        found.append(
+            Trouble(
+                "unknown",
+                f"{unknown} messages may be with the customer, which nobody knows. They are never sent again by "
+                "themselves: look at Gupshup's log, then `vs-st notices resolve`.",
+            )
+        )
+    if session.refused is not None:
+        found.append(Trouble("brake", f"{session.refused.message} Look, then sync once with --allow-unsafe."))
+    return found

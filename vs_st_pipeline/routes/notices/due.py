@@ -1,18 +1,62 @@
-"""Counts what stands at the end of a run, and says when the route is due next by time alone (routes.md R16, R68)."""
+"""Counts what stands at the end of a run, and says when the route is due next by time alone (routes.md R16, R68).
+
+Data flow: planned.notices, synced.notices, synced.actions, notes -> the report; their times -> `merchants/ID/notices.due`.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
+from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
+from vs_st_pipeline.pipeline.once.schedule import SOON
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices.session import NoticesSession
+from vs_st_pipeline.routes.notices.words import ActionState, Noted, State
+
+EVERY: Final = timedelta(minutes=5)
+"""How often the sources are asked what is new, of which no hint came, where no setting says otherwise."""
+NO_RECEIPT: Final = timedelta(hours=1)
 
 
 def count(session: NoticesSession, db: Db) -> None:
     """Count what stands open over all runs, and what is noted while it lasts."""
-    raise NotImplementedError
+    told, now = session.told, session.run.now()
+    refused = int(db.value("select count(*) from synced.notices where state = ?", [State.REJECTED]))
+    refused += int(
+        db.value(
+            'select count(*) from synced.actions where state = ? and "at" > ?',
+            [ActionState.REFUSED, now - timedelta(days=7)],
+        )
+    )
+    unknown = int(db.value("select count(*) from synced.notices where state = ?", [State.UNKNOWN]))
+    told.waiting = (refused, unknown)
+    old = int(
+        db.value(
+            "select count(*) from synced.notices where state = ? and run_id is distinct from ?",
+            [State.UNKNOWN, session.run.run_id],
+        )
+    )
+    told.noted[Noted.UNKNOWN] = old
+    told.noted[Noted.NO_RECEIPT] = int(
+        db.value(
+            "select count(*) from synced.notices where state = ? and accepted_at < ?",
+            [State.ACCEPTED, now - NO_RECEIPT],
+        )
+    )
+    for word, found in db.rows("select word, count(*) from synced.notice_notes group by 1"):
+        told.noted[word] = found
+    ahead = int(db.value("select count(*) from staged.journey_events where noted = ?", [Noted.CLOCK_AHEAD]))
+    told.noted[Noted.CLOCK_AHEAD] = ahead
 
 
 def next_due_at(session: NoticesSession, db: Db) -> datetime:
     """Return when the route is due by time alone (UTC without zone): a wait that ends, a refresh, a retry."""
-    raise NotImplementedError
+    run = session.run
+    now = run.now()
+    every = run.merchant.section(EshopboxSettings).refresh.orders if run.merchant.has(EshopboxSettings) else EVERY
+    waits = db.value("select min(until) from planned.notices where verdict = 'waiting' and until > ?", [now])
+    again = db.value("select min(retry_at) from synced.notices where retry_at > ?", [now])
+    acts = db.value("select 1 from synced.actions where state = ? limit 1", [ActionState.WAITING])
+    times = [one for one in (waits, again, now + SOON if acts else None) if one is not None]
+    return min([now + every, *(max(one, now + SOON) for one in times)])

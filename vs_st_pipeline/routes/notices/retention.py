@@ -1,10 +1,34 @@
-"""Removes what is kept no longer (notices.md 9.4, R67): texts after 90 days, evidence after 7 years."""
+"""Removes what is kept no longer (notices.md 9.4, R67): texts of replies after 90 days, evidence after 7 years.
+
+Data flow: staged.replies, synced.notices, staged.activity, the accounts' files -> the same without texts, then rows.
+"""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.state import is_due, set_state
+
+EVERY, STATE = timedelta(days=1), "notices retention"
+TEXTS: Final = timedelta(days=90)
+KEPT: Final = timedelta(days=7 * 365)
 
 
 def prune(run: Run) -> None:
-    """Remove it, nightly."""
-    raise NotImplementedError
+    """Remove what is due, once a day; a dry run removes nothing."""
+    if run.dry_run:
+        return
+    with run.open() as db:
+        if not is_due(db, STATE, EVERY, run.now()):
+            return
+        with db.transaction():
+            db.execute(
+                """update staged.replies set text = null, button_text = null
+                   where "at" < ? and (text is not null or button_text is not null)""",
+                [run.now() - TEXTS],
+            )
+            db.execute('delete from staged.activity where "at" < ?', [run.now() - KEPT])
+            db.execute('delete from staged.receipts where "at" < ?', [run.now() - KEPT])
+            set_state(db, STATE, True, run.now())

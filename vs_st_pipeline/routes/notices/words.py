@@ -119,6 +119,8 @@ class ConsentSource(StrEnum):
     START_WORD = "start_word"
     STOP_WORD = "stop_word"
     CODE_1012 = "code_1012"
+    CODE_1006 = "code_1006"  # state `void`: older `in` rows count no more (7.4)
+    CODE_1002 = "code_1002"  # state `absent`: not on WhatsApp, for 30 days (5.8)
     OPERATOR = "operator"
 
 

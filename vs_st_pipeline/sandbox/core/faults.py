@@ -39,6 +39,17 @@ FAULT_KINDS = (
 )
 # These are answered in the system's own words, so each stand-in writes them itself.
 OWN_WORDS = ("400", "401", "402", "403", "404", "410", "422", "500", "429")
+# What may become of a message that is to be sent once, in the words of route `notices`: the kind, and when it strikes.
+# Of `timeout_after_accept` the answer comes after `seconds`, when nobody waits any more.
+SENDING_FAULTS = {
+    "timeout_after_accept": ("slow", "after"),
+    "reset_after_accept": ("reset", "after"),
+    "reset_before_accept": ("reset", "before"),
+    "500_after_accept": ("500", "after"),
+    "500_before_accept": ("500", "before"),
+    "truncated_after_accept": ("truncated", "after"),
+    "502_html": ("502_html", "before"),
+}
 FIELDS = {"kind", "path_regex", "method", "skip", "count", "seconds", "status", "retry_after", "when"}
 
 LOGIN_PAGE = (
@@ -57,9 +68,11 @@ class Fault:
 
     def __init__(self, fields: Record) -> None:
         unknown = set(fields) - FIELDS
-        self.kind = str(fields.get("kind", ""))
-        if unknown or self.kind not in (*FAULT_KINDS, *OWN_WORDS):
-            raise ValueError(f"bad fault {fields!r}: kinds are {FAULT_KINDS}, fields are {sorted(FIELDS)}")
+        self.name = str(fields.get("kind", ""))
+        if unknown or self.name not in (*FAULT_KINDS, *OWN_WORDS, *SENDING_FAULTS):
+            kinds = (*FAULT_KINDS, *SENDING_FAULTS)
+            raise ValueError(f"bad fault {fields!r}: kinds are {kinds}, fields are {sorted(FIELDS)}")
+        self.kind, when = SENDING_FAULTS.get(self.name, (self.name, fields.get("when", "before")))
         self.path = re.compile(fields.get("path_regex") or "")
         self.method: str | None = fields.get("method")
         self.skip = int(fields.get("skip") or 0)
@@ -68,7 +81,7 @@ class Fault:
         self.status: int | None = fields.get("status")
         self.retry_after: Any = fields.get("retry_after")
         # "after": the request has its effect, and only the answer is lost or spoiled.
-        self.after = fields.get("when", "before") == "after"
+        self.after = when == "after"
 
     def hits(self, request: Request) -> bool:
         """Say whether this request is the fault's; count it."""
@@ -83,7 +96,10 @@ class Fault:
 
     def answer(self, request: Request, good: Answer | None) -> Answer:
         """Return the spoiled answer in place of the good one; `good` may be None where the fault does not need it."""
-        answer = self._plain(request, good)
+        return self.marked(self._plain(request, good))
+
+    def marked(self, answer: Answer) -> Answer:
+        """Give an answer the status and the `Retry-After` that were asked for."""
         if self.status:
             answer.status = self.status
         if self.retry_after is not None:
@@ -97,6 +113,8 @@ class Fault:
             return Answer(good.status, good.body[: max(1, len(good.body) // 2)], good.content_type)
         if self.kind == "wrong_shape":
             return Answer(200, dumps({"unexpected": [1, 2, 3]}))
+        if self.kind == "502_html":
+            return Answer(502, OTHER_PAGE, HTML)
         if self.kind == "html_other":
             return Answer(200, OTHER_PAGE, HTML)
         if self.kind == "login_page":

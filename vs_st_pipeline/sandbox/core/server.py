@@ -156,7 +156,7 @@ class StandIn(ABC):
             if fault is None:
                 answer = self.guarded(request, merchant, switches)
             else:
-                entry["fault"] = fault.kind
+                entry["fault"] = fault.name
                 spoilt = await self._spoilt(fault, request, merchant, switches, send)
                 if spoilt is None:
                     return
@@ -184,7 +184,7 @@ class StandIn(ABC):
             lie = by_fault(fault.kind, self.kind_of(request), good, lambda: self._other(request, merchant, switches))
             return self.dressed(lie, request, switches)
         if fault.kind in OWN_WORDS:
-            return self.dressed(self.denied(request, int(fault.kind)), request, switches)
+            return self.dressed(fault.marked(self.denied(request, int(fault.kind))), request, switches)
         return self.dressed(fault.answer(request, good), request, switches)
 
     def guarded(self, request: Request, merchant: Merchant | None, switches: Record) -> Answer:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from vs_st_pipeline.sandbox.core.accounts import AccountStandIn
-from vs_st_pipeline.sandbox.core.asgi import HTML, Answer, BadJson, Record, Request, json_answer
+from vs_st_pipeline.sandbox.core.asgi import HTML, Answer, BadJson, Record, Request, json_answer, loads
 from vs_st_pipeline.sandbox.core.faults import LOGIN_PAGE
 from vs_st_pipeline.sandbox.core.lies import Kind
 from vs_st_pipeline.sandbox.core.server import NoSuchRecord
@@ -53,7 +53,7 @@ class Eshopbox(AccountStandIn):
 
     system = "eshopbox"
     kinds = ("orders",)
-    acts = ("clock", "order", "advance", "hooks", "send_hooks", "expire")
+    acts = ("clock", "order", "advance", "hooks_at", "send_hooks", "take_hooks", "expire")
     paths = ((r"/api/order/[^/]+", "/api/order/{number}"), (r"/w/[^/]+(/.*)", "/w/{workspace}"))
 
     def accounts_opened(self) -> None:
@@ -282,11 +282,17 @@ class Eshopbox(AccountStandIn):
             case "advance":
                 how = {key: value for key, value in body.items() if key not in ("order", "status")}
                 return space.advance(str(body["order"]), str(body["status"]), how)
-            case "hooks":
+            case "hooks_at":
                 self.hooks_at[merchant.id] = body
                 return {}
             case "send_hooks":
                 return {"calls": self._send(space, space.take_untold(body.get("order")))}
+            case "take_hooks":
+                place = {"url": "", "header_value": self.keys_of(merchant)["header_value"]}
+                told = space.take_untold(body.get("order"))
+                calls = calls_of(told, space, self.switches.of(merchant.id), place)
+                headers = [one.headers(one.body) if one.headers else {} for one in calls]
+                return [{"headers": head, "body": loads(one.body)} for head, one in zip(headers, calls, strict=True)]
             case "expire":
                 self.tokens = {token: one for token, one in self.tokens.items() if one[0] != merchant.id}
                 return {}

@@ -5,6 +5,7 @@ One sends by its own account, the other by the house's; each account has a templ
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -66,7 +67,7 @@ class Sender:
 
     def setting(self, status: str) -> Record:
         """Return what the settings say of a status's template."""
-        _, params, buttons = _TEXTS[status]
+        _, params, buttons = deepcopy(_TEXTS[status])  # a list that two places share is written as an alias
         return {"id": self.template(status), "params": params, "buttons": buttons}
 
 

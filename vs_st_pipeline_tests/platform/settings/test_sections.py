@@ -580,7 +580,8 @@ def test_settings_come_back_as_they_were(section: Section) -> None:
     values = least_read(section.model, Path("."))
     made = section.model.model_validate(values)
     assert section.model.model_validate(dict(made)) == made
-    assert_forms(section.model)
+    if not section.model.implied:  # no file has a key for these
+        assert_forms(section.model)
     with pytest.raises(ValidationError):
         section.model.model_validate({**values, "colour": 1})
     with pytest.raises(ValidationError):

@@ -46,7 +46,7 @@ create table staged.recipients (
 );
 create table staged.consents (
     phone varchar not null, account varchar not null, source varchar not null, "at" timestamp not null,
-    state varchar not null,                  -- in, out
+    state varchar not null,                  -- in, out, void (older ones in count no more), absent (not on WhatsApp)
     merchant_order varchar,                  -- eshopbox_flag covers its own order alone
     evidence varchar not null                -- JSON
 );
@@ -54,8 +54,8 @@ create table staged.receipts (
     account varchar not null, id varchar not null, gs_id varchar, type varchar not null, "at" timestamp not null,
     destination varchar, code varchar, reason varchar, wa_id varchar,
     notice_id varchar, matched_by varchar,   -- gs_id, id, wa_id, phone_window
-    seq bigint not null,                     -- of the account's file: copied once
-    primary key (account, seq)
+    key varchar not null,                    -- of 3.4: a second one says nothing, from whatever file
+    primary key (account, key)
 );
 create table staged.replies (
     account varchar not null, message_id varchar not null, phone varchar, kind varchar not null,  -- text, button, media
@@ -103,7 +103,7 @@ create table synced.notices (                -- the ledger: one row per message,
     state varchar not null, reason varchar, rule integer, until timestamp,
     first_seen_at timestamp not null, changed_at timestamp not null,
     account varchar, account_kind varchar, number varchar,
-    template_id varchar, category varchar, phone varchar, params varchar, text varchar, buttons varchar,
+    template_id varchar, category varchar, destination varchar, params varchar, text varchar, buttons varchar,
     consent varchar, claimed_at timestamp, tries integer not null default 0,
     message_id varchar, wa_id varchar, accepted_at timestamp,
     code varchar, vendor_reason varchar, settled_by varchar,  -- answer, receipt, reply, phone_window, person
@@ -116,7 +116,12 @@ create table synced.actions (
     action varchar not null, code varchar not null, deferred_date date,
     state varchar not null, http_status integer, message varchar, "at" timestamp not null, sent_at timestamp,
     settled_at timestamp, settled_by varchar, run_id varchar,
+    before varchar,                          -- JSON: what the order's ndr said of the unit before the call
     unique (notice_id, attempt)
+);
+create table synced.activity_push (          -- what push_url did not take: told again with growing gaps
+    line varchar primary key,                -- merchant_order; activity_id where a row has none; * : nobody answers
+    tries integer not null, retry_at timestamp not null
 );
 create table synced.notice_facts (           -- started_at, baseline_done, enabled_since:STATUS, ...
     name varchar primary key, value varchar not null, "at" timestamp not null

@@ -1,0 +1,126 @@
+"""Says for `vs-st check` whether the accounts' keys are good, which one sends, and whether templates fit (notices.md 9).
+
+Data flow: wallet and template list of each account, the source's own look -> `NoticesCheck`. Sends nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from vs_st_pipeline.connectors import eshopbox
+from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
+from vs_st_pipeline.domain.errors import BadSettings, PipelineError
+from vs_st_pipeline.domain.report import FAILED
+from vs_st_pipeline.pipeline.check import CheckResult
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.notices import readiness, template_fit
+from vs_st_pipeline.routes.notices.session import NoticesSession, open_session
+from vs_st_pipeline.routes.notices.systems import ESHOPBOX, NAME
+
+Record = dict[str, Any]
+
+
+@dataclass(slots=True)
+class NoticesCheck(CheckResult):
+    """What `check` found.
+
+    Attributes:
+        accounts: of each installed account: id, kind, selected, why, number, proven, key (good, or the error's kind).
+        templates: verdict of each enabled notification's template, as `notices templates check` gives it.
+    """
+
+    accounts: list[Record] = field(default_factory=list)
+    templates: list[Record] = field(default_factory=list)
+
+    def as_json(self) -> Record:
+        return CheckResult.as_json(self) | {"accounts": self.accounts, "templates": self.templates}
+
+    def lines(self, name: str) -> list[str]:
+        """Say it for people; the first line begins with how the merchant is named."""
+        lines = CheckResult.lines(self, name)
+        for one in self.accounts:
+            sends = f"sends ({one['why']})" if one["selected"] else "does not send"
+            proven = "proven by a callback" if one["proven"] else "not proven: no callback has come yet"
+            lines.append(f"  account {one['id']}: {sends}; key {one['key']}; number {one['number']} {proven}")
+        for one in self.templates:
+            what = "fits" if one["fit"] else one["fault"]
+            lines.append(f"  template of {one['notification']} ({one['template_id'] or 'none'}): {what}")
+        return lines
+
+
+def new_result(merchant_id: str, error: PipelineError | None = None) -> NoticesCheck:
+    """Return a result of this route with nothing found yet, or with why nothing can be."""
+    return NoticesCheck(merchant_id, NAME, errors=[error] if error else [])
+
+
+def check(run: Run) -> NoticesCheck:
+    """Ask the accounts and the source whether their keys are good and what is there; write nothing, send nothing."""
+    found = new_result(run.merchant.id)
+    for question in (_look_at_settings, _ask_accounts, _ask_source, _ask_templates):
+        with open_session(run) as session:
+            question(session, found)
+        if session.report.status == FAILED and session.report.error:
+            if all(session.report.error.message != known.message for known in found.errors):
+                found.errors.append(session.report.error)
+    return found
+
+
+def _look_at_settings(session: NoticesSession, found: NoticesCheck) -> None:
+    found.doubts += [*session.settings.doubts(), *readiness.doubts(session)]
+    selected = session.gupshup.selected
+    if selected is None:
+        found.doubts.append("no account is selected, so nothing is sent: install the Gupshup app (notices.accounts)")
+
+
+def _ask_accounts(session: NoticesSession, found: NoticesCheck) -> None:
+    first: PipelineError | None = None
+    for account in session.gupshup.accounts:
+        row = _row(session, account)
+        found.accounts.append(row)
+        try:
+            readiness.try_key(session, account)
+        except PipelineError as error:
+            row["key"] = error.kind
+            if first is None:
+                first = error
+            else:
+                found.errors.append(error)
+    if first is not None:
+        raise first
+
+
+def _row(session: NoticesSession, account: GupshupAccount) -> Record:
+    selected = session.gupshup.selected
+    is_selected = selected is not None and selected.id == account.id
+    return {
+        "id": account.id, "kind": account.kind, "selected": is_selected,
+        "why": _why(session) if is_selected else None, "number": account.number,
+        "proven": readiness.is_proven(session, account), "key": "good",
+    }  # fmt: skip
+
+
+def _why(session: NoticesSession) -> str:
+    use = session.settings.use
+    if use != "auto":
+        return f"notices.use: {use}"
+    return "the only account" if len(session.gupshup.accounts) == 1 else "the first that was installed"
+
+
+def _ask_source(session: NoticesSession, found: NoticesCheck) -> None:
+    if ESHOPBOX not in session.run.merchant.sections:
+        return
+    setup = eshopbox.CONNECTOR.setup
+    if setup is None:
+        return
+    seen = setup.look(session.eshopbox, session.run.merchant)
+    found.doubts += [*seen.disagrees.values(), *([seen.lacks] if seen.lacks else [])]
+
+
+def _ask_templates(session: NoticesSession, found: NoticesCheck) -> None:
+    if session.gupshup.selected is None or any(error.kind == "auth" for error in found.errors):
+        return
+    try:
+        found.templates = list(template_fit.check_all(session)["templates"])
+    except BadSettings as error:
+        found.doubts.append(error.message)

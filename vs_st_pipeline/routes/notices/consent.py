@@ -1,0 +1,84 @@
+"""Decides whether somebody may be written, by what is on record (notices.md 5.8, 5.9; rulings 8, 10, 23, 25).
+
+Data flow: consent rows of the phone and account; the order's own flag and date -> the row used, or why not. Pure.
+
+    out   ended by a later START or word of an operator, or an `opted-in` event more than a minute later; by nothing else
+    in    of a kind in `opt_in`, or an operator's; on a house account no event, list or operator (whose customer is it?)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from vs_st_pipeline.connectors.gupshup.settings import HOUSE
+from vs_st_pipeline.routes.notices.words import ConsentSource as Source
+
+IN, OUT, VOID = "in", "out", "void"
+EVENT_LATER: Final = timedelta(minutes=1)
+"""An `opted-in` event this close to an *out* may be of the moment before it: it brings nobody back."""
+
+BRINGS_BACK: Final = {
+    Source.START_WORD: timedelta(0),
+    Source.OPERATOR: timedelta(0),
+    Source.GUPSHUP_EVENT: EVENT_LATER,
+}
+"""What ends an *out*, and by how much it must be later than that."""
+
+NO_CUSTOMER_NAMED: Final = frozenset({Source.OPERATOR, Source.GUPSHUP_EVENT, Source.GUPSHUP_LIST})
+"""On a house account these end an *out* and prove nothing: they do not say whose customer it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of staged.consents, or what an order says of itself."""
+
+    source: str
+    state: str
+    at: datetime
+    merchant_order: str | None = None
+    evidence: str = "{}"
+
+    def as_json(self, phone: str, account: str) -> Mapping[str, Any]:
+        """Return it as it is stored with the claim."""
+        return {
+            "phone": phone,
+            "account": account,
+            "source": str(self.source),
+            "at": self.at.isoformat(),
+            "state": self.state,
+            "merchant_order": self.merchant_order,
+            "evidence": self.evidence,
+        }
+
+
+def is_out(rows: Iterable[Row]) -> bool:
+    """Say whether the newest *out* stands."""
+    rows = list(rows)
+    out = max((one.at for one in rows if one.state == OUT), default=None)
+    if out is None:
+        return False
+    return not any(
+        one.state == IN and (gap := BRINGS_BACK.get(Source(one.source))) is not None and one.at - out > gap
+        for one in rows
+    )
+
+
+def proof(rows: Iterable[Row], own: Iterable[Row], kinds: Sequence[str], account_kind: str) -> Row | None:
+    """Return the newest row that says yes; None where there is none.
+
+    Args:
+        rows: of the phone and account. own: what the order says (`eshopbox_flag`, `attestation`).
+        kinds: `opt_in` of the settings. account_kind: `client` or `house`.
+    """
+    rows = list(rows)
+    void = max((one.at for one in rows if one.state == VOID), default=None)
+    allowed = {*kinds, Source.OPERATOR} - {Source.START_WORD}
+    if account_kind == HOUSE:
+        allowed -= NO_CUSTOMER_NAMED
+    counting = [
+        one for one in (*rows, *own) if one.state == IN and one.source in allowed and (void is None or one.at > void)
+    ]
+    return max(counting, key=lambda one: one.at, default=None)

@@ -1,0 +1,159 @@
+"""Explains what was said about one order, and why each other message was not, from what is stored (notices.md 9).
+
+Data flow: staged.notice_orders, journey_events, recipients, consents; planned.notices; synced.notices, actions;
+staged.activity -> one answer. It shows data in full: the person who asks has the customer on the line. Calls no system.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from vs_st_pipeline.pipeline.route import BadArguments
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.notices.meanings import MEANINGS
+
+Record = dict[str, Any]
+ARGUMENTS: Final = ("ORDER", "[STATUS]")
+_JSON: Final = frozenset(("items", "ndr", "more", "evidence", "params", "buttons", "consent", "detail"))
+
+
+def find_order(db: Db, word: str) -> str:
+    """Return the key of the order that a word names: its number at the shop, the vendor's, or `SOURCE:ID`.
+
+    Raises:
+        BadArguments: none is stored under it, or several are.
+    """
+    rows = db.rows(
+        """select merchant_order from staged.notice_orders
+           where merchant_order = $w or order_number = $w or vendor_order_number = $w""",
+        {"w": word.strip()},
+    )
+    if not rows:
+        raise BadArguments("no order of that number is stored; numbers are as the shop writes them")
+    if len(rows) > 1:
+        names = ", ".join(sorted(row[0] for row in rows))
+        raise BadArguments(f"several orders have that number; name one of {names}")
+    return str(rows[0][0])
+
+
+def explain(run: Run, words: Sequence[str], at: datetime | None = None) -> Record:
+    """Return what is known of an order: the object of `vs-st why --json` and `vs-st history --json`.
+
+    Args:
+        words: the order, and the status if only one is asked for. at: only what was said and done by then.
+    """
+    status = words[1] if len(words) > 1 else None
+    if not run.file().exists():
+        raise BadArguments("nothing is stored of this merchant yet; sync first")
+    with run.open() as db:
+        key = find_order(db, words[0])
+        return {
+            "merchant": run.merchant.id, "route": run.route,
+            "order": _rows(db, "select * from staged.notice_orders where merchant_order = ?", [key])[0],
+            "recipient": next(iter(_rows(db, "select * from staged.recipients where merchant_order = ?", [key])), None),
+            "consents": _consents(db, key),
+            "statuses": [one for one in _statuses(db, key) if status in (None, one["status"])],
+            "actions": _rows(db, 'select * from synced.actions where merchant_order = ? order by "at"', [key]),
+            "activity": activity(db, key, at),
+        }  # fmt: skip
+
+
+def _consents(db: Db, key: str) -> list[Record]:
+    return _rows(
+        db,
+        """select c.* from staged.consents as c join staged.recipients as r on r.phone = c.phone
+           where r.merchant_order = $key and (c.merchant_order is null or c.merchant_order = $key) order by c."at" """,
+        {"key": key},
+    )
+
+
+def _statuses(db: Db, key: str) -> list[Record]:
+    """Return each status that the order's units have reached, with what came of its message, and why."""
+    found = _rows(
+        db,
+        """select e.unit_key, e.status, e.occurrence, e.source_status, e.occurred_at, e.last_at, e.basis, e.confirmed,
+               e.in_baseline, e.first_seen_at, n.notice_id, coalesce(n.state, p.verdict) as state,
+               coalesce(n.reason, p.reason, n.code) as reason, coalesce(n.rule, p.rule) as rule,
+               coalesce(p.until, n.until) as until, n.destination, n.account, n.template_id, n.text, n.consent, n.message_id,
+               n.claimed_at, n.accepted_at, n.code, n.settled_by, n.changed_at
+           from staged.journey_events as e
+           left join synced.notices as n using (unit_key, status, occurrence)
+           left join planned.notices as p using (unit_key, status, occurrence)
+           where e.merchant_order = ? order by e.first_seen_at, e.rank, e.unit_key, e.occurrence""",
+        [key],
+    )
+    for one in found:
+        one["means"] = MEANINGS.get(str(one["reason"] or one["state"] or ""), "")
+    return found
+
+
+def activity(db: Db, key: str, at: datetime | None = None) -> list[Record]:
+    """Return what was said and done about an order, oldest first; `at`: only until then."""
+    until = datetime.max if at is None else at.astimezone(UTC).replace(tzinfo=None)
+    return _rows(db, 'select * from staged.activity where merchant_order = ? and "at" <= ? order by seq', [key, until])
+
+
+def _rows(db: Db, sql: str, values: Any) -> list[Record]:
+    columns = db.columns(sql, values)
+    names = list(columns)
+    return [
+        {name: _plain(name, value) for name, value in zip(names, row, strict=True)}
+        for row in zip(*columns.values(), strict=True)
+    ]
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds") + "Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if name in _JSON and isinstance(value, str):
+        return json.loads(value)
+    return value
+
+
+def lines(answer: Record, words: Sequence[str], merchant: Merchant) -> list[str]:
+    """Say the same for people."""
+    order, person = answer["order"], answer["recipient"] or {}
+    told = [f"{merchant.name}: order {order['order_number']} of {order['source']}, read {order['read_at']}"]
+    phone = person.get("phone") or f"no phone to write to ({person.get('phone_fault') or 'none is known'})"
+    told.append(f"  to       {person.get('name') or 'no name'}, {phone}")
+    for one in answer["consents"]:
+        told.append(f"  consent  {one['state']} by {one['source']}, {one['at']}")
+    if not answer["consents"]:
+        told.append("  consent  nothing says that this phone may be written")
+    for one in answer["statuses"]:
+        when = one["occurred_at"] or "at a time nobody knows"
+        state = one["state"] or "not judged yet"
+        why = f": {one['reason']}" if one["reason"] else ""
+        rule = f" (rule {one['rule']})" if one["rule"] else ""
+        told.append(f"  {one['status']} {one['unit_key']}, {when}: {state}{why}{rule}")
+        if one["means"]:
+            told.append(f"    {one['means']}")
+        if one["until"]:
+            told.append(f"    looked at again at {one['until']}")
+        if one["text"]:
+            told.append(f"    said: {one['text']}")
+    for one in answer["actions"]:
+        told.append(f"  action   {one['action']} ({one['code']}): {one['state']}")
+    return told + activity_lines(answer["activity"])
+
+
+def activity_lines(rows: Sequence[Record]) -> list[str]:
+    """Say what happened, a line each."""
+    told = []
+    for one in rows:
+        detail = ", ".join(
+            f"{name} {value}" for name, value in (one["detail"] or {}).items() if value not in (None, "")
+        )
+        mode = f" by {one['mode']}" if one["mode"] else ""
+        told.append(f"  {one['at']}  {one['what']}{mode}" + (f": {detail}" if detail else ""))
+    return told

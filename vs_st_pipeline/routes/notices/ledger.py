@@ -1,0 +1,344 @@
+"""Moves a message in the merchant's ledger, each move in one transaction with the activity that tells of it (7.1, 7.8).
+
+Data flow: planned.notices, a message about to leave, an account's claim -> synced.notices, staged.activity.
+
+All of it runs in the caller's transaction. What a claim says wins over what stands here, whichever database was put
+back; but a state that was once reached never falls (7.5).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, GupshupSettings
+from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.notices import activity
+from vs_st_pipeline.routes.notices.account import claims
+from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed
+from vs_st_pipeline.routes.notices.account.store import AccountStore
+from vs_st_pipeline.routes.notices.messages import Message, buttons_as_json
+from vs_st_pipeline.routes.notices.report import NoticesReport
+from vs_st_pipeline.routes.notices.words import RISING, Drop, Noted, State, Wait, What
+
+_UNTOLD: Final = (Drop.BEFORE_START, Drop.NOT_ENABLED)
+"""Reasons that make no row of activity: they are of what happened before anybody wanted a message."""
+NO_RECEIPT_AFTER: Final = timedelta(hours=1)
+RECEIPTS_COME_FOR: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a claim has changed in the ledger.
+
+    Attributes:
+        before: None: there was no row. after: the same as before where nothing moved.
+    """
+
+    notice_id: str
+    before: State | None
+    after: State
+    reason: str | None = None
+
+    @property
+    def moved(self) -> bool:
+        """Say whether the state is another one now."""
+        return self.before is not self.after
+
+
+def verdicts(db: Db, run: Run) -> tuple[Counter[str], Counter[str]]:
+    """Take over what this plan has judged: rows for what is new, reasons for what waits, drops for good.
+
+    What is or may be out is not touched. A status that is disabled is not stored (rulings, notices 12).
+
+    Returns:
+        Notices that were dropped now, by reason, without `not_enabled`; those that wait, by reason.
+    """
+    now = run.now()
+    told = db.rows(
+        """select p.notice_id, p.verdict, p.reason, p.rule, p.until, p.merchant_order, p.status, s.state
+           from planned.notices as p left join synced.notices as s using (notice_id)
+           where p.reason is not null and p.reason not in (select unnest($untold))
+             and (s.notice_id is null or (s.state = 'waiting' and (s.reason is distinct from p.reason)))""",
+        {"untold": [str(one) for one in _UNTOLD]},
+    )
+    dropped = Counter[str](
+        dict(
+            db.rows(
+                """select p.reason, count(*) from planned.notices as p left join synced.notices as s using (notice_id)
+                   where p.verdict = 'dropped' and p.reason <> ? and (s.notice_id is null or s.state = 'waiting')
+                   group by 1""",
+                [Drop.NOT_ENABLED],
+            )
+        )
+    )
+    waiting = Counter[str](
+        dict(
+            db.rows(
+                """select p.reason, count(*) from planned.notices as p left join synced.notices as s using (notice_id)
+                   where p.verdict = 'waiting' and (s.notice_id is null or s.state = 'waiting') group by 1"""
+            )
+        )
+    )
+    db.execute(
+        """update synced.notices as s set state = if(p.verdict = 'dropped', 'dropped', 'waiting'), reason = p.reason,
+               rule = p.rule, until = p.until, changed_at = $now::timestamp, run_id = $run_id
+           from planned.notices as p where p.notice_id = s.notice_id and s.state = 'waiting'
+             and (p.verdict = 'dropped' or (p.reason, p.rule, p.until) is distinct from (s.reason, s.rule, s.until))""",
+        {"now": now, "run_id": run.run_id},
+    )
+    db.execute(
+        """insert into synced.notices (notice_id, kind, unit_key, status, occurrence, merchant_order, order_number,
+               state, reason, rule, until, first_seen_at, changed_at, run_id)
+           select notice_id, 'notice', unit_key, status, occurrence, merchant_order, order_number,
+               if(verdict = 'dropped', 'dropped', 'waiting'), reason, rule, until, $now::timestamp, $now::timestamp,
+               $run_id
+           from planned.notices as p anti join synced.notices using (notice_id)
+           where p.reason is distinct from $disabled""",
+        {"now": now, "run_id": run.run_id, "disabled": str(Drop.NOT_ENABLED)},
+    )
+    for notice_id, verdict, reason, rule, until, merchant_order, status, _ in told:
+        _tell_held(db, run, notice_id, merchant_order, status, reason, rule, until, drops=verdict == "dropped")
+    return dropped, waiting
+
+
+def held(
+    db: Db,
+    run: Run,
+    notice_id: str,
+    reason: str,
+    *,
+    rule: int | None = None,
+    until: datetime | None = None,
+    drops: bool = False,
+) -> bool:
+    """Let one wait, or drop it, right before it would have left; say whether it moved. One that may be out stays.
+
+    It is for what was judged again, could not be claimed, or certainly did not leave us.
+    """
+    row = db.row("select state, merchant_order, status from synced.notices where notice_id = ?", [notice_id])
+    if row is None or row[0] not in (State.WAITING, State.SENDING):
+        return False
+    db.execute(
+        """update synced.notices set state = ?, reason = ?, rule = ?, until = ?, changed_at = ?, run_id = ?
+           where notice_id = ?""",
+        [State.DROPPED if drops else State.WAITING, reason, rule, until, run.now(), run.run_id, notice_id],
+    )
+    if reason not in _UNTOLD:
+        _tell_held(db, run, notice_id, row[1], row[2], reason, rule, until, drops=drops)
+    return True
+
+
+def _tell_held(
+    db: Db, run: Run, notice_id: str, merchant_order: str | None, status: str | None, reason: str, rule: int | None,
+    until: datetime | None, *, drops: bool,
+) -> None:  # fmt: skip
+    activity.add(
+        db,
+        run,
+        What.HELD,
+        merchant_order=merchant_order,
+        notice_id=notice_id,
+        key=f"held {notice_id} {reason}",
+        detail={
+            "status": status, "reason": reason, "rule": rule, "dropped": drops,
+            "until": None if until is None else until.isoformat(),
+        },
+    )  # fmt: skip
+
+
+def about_to_send(db: Db, run: Run, message: Message) -> bool:
+    """Store the row `sending` before the claim (7.1a); False where it is, or may be, out already: nothing is changed.
+
+    A message of another kind than a notice gets its row here.
+    """
+    row = db.row("select state from synced.notices where notice_id = ?", [message.notice_id])
+    if row is not None and row[0] not in (State.WAITING, State.SENDING):
+        return False
+    now = run.now()
+    if row is None:
+        db.execute(
+            """insert into synced.notices (notice_id, kind, state, first_seen_at, changed_at)
+               values (?, ?, 'sending', ?, ?)""",
+            [message.notice_id, message.kind, now, now],
+        )
+    db.execute(
+        """update synced.notices set state = 'sending', reason = null, rule = null, until = null, changed_at = ?,
+               unit_key = ?, status = ?, occurrence = ?, merchant_order = ?, order_number = ?, reply_id = ?,
+               account = ?, account_kind = ?, number = ?, template_id = ?, category = ?, destination = ?, params = ?,
+               text = ?, buttons = ?, consent = ?, run_id = ?
+           where notice_id = ?""",
+        [
+            now, message.unit_key, message.status, message.occurrence, message.merchant_order, message.order_number,
+            message.reply_id, message.account.id, message.account.kind, message.account.number, message.template_id,
+            message.category, message.phone, json.dumps(list(message.params), ensure_ascii=False), message.text,
+            buttons_as_json(message.buttons), json.dumps(dict(message.consent), ensure_ascii=False, default=str),
+            run.run_id, message.notice_id,
+        ],
+    )  # fmt: skip
+    return True
+
+
+def from_claim(db: Db, run: Run, claim: Claim, account: GupshupAccount) -> Move:
+    """Bring the ledger to what a claim says; a second time it says nothing. It makes the row where there is none."""
+    row = db.row("select state, reason, until, merchant_order from synced.notices where notice_id = ?",
+                 [claim.notice_id])  # fmt: skip
+    before = None if row is None else State(row[0])
+    after, reason, until = _standing(claim)
+    if row is None:
+        _make(db, run, claim, account)
+    elif not _may_move(before, after):
+        after, reason, until = State(row[0]), row[1], row[2]
+    elif after is State.WAITING and before is State.WAITING and reason is None:
+        reason, until = row[1], row[2]  # of a later judgment
+    values: dict[str, Any] = {
+        "state": str(after), "reason": reason, "until": until, "claimed_at": claim.claimed_at, "tries": claim.tries,
+        "message_id": claim.message_id, "wa_id": claim.wa_id, "accepted_at": claim.accepted_at, "code": claim.code,
+        "vendor_reason": claim.reason, "settled_by": claim.evidence, "retries": claim.retries,
+        "retry_at": claim.retry_at, "account": account.id, "account_kind": account.kind, "number": account.number,
+    }  # fmt: skip
+    differs = " or ".join(f"{name} is distinct from ?" for name in values)
+    changed = db.row(
+        f"select {differs} from synced.notices where notice_id = ?",
+        [*values.values(), claim.notice_id],
+    )
+    if changed and changed[0]:
+        more = {**values, "changed_at": run.now(), "run_id": run.run_id}
+        db.execute(
+            f"update synced.notices set {', '.join(f'{name} = ?' for name in more)} where notice_id = ?",
+            [*more.values(), claim.notice_id],
+        )
+    move = Move(claim.notice_id, before, after, reason)
+    if claim.state not in (Claimed.OPEN, Claimed.REFUSED, Claimed.RELEASED):
+        _tell_sent(db, run, claim, account, claim.merchant_order or (row[3] if row else None))
+    return move
+
+
+def _standing(claim: Claim) -> tuple[State, str | None, datetime | None]:
+    """Return state, reason and until of a row whose claim stands so."""
+    if claim.state == Claimed.OPEN:
+        return State.SENDING, None, None
+    if claim.state == Claimed.REFUSED:
+        return State.WAITING, claim.reason if claim.reason in set(Wait) else Wait.TRY_LATER, None
+    if claim.state == Claimed.RELEASED:
+        return State.WAITING, None, None
+    if claim.state == Claimed.FAILED and claim.retry_at is not None:
+        return State.WAITING, Wait.RETRY, claim.retry_at
+    return State(claim.state), None, None
+
+
+def _may_move(before: State | None, after: State) -> bool:
+    """Say whether a claim's word moves a row: nothing falls, and what was given up is taken up by no refusal."""
+    if before in RISING and after in RISING:
+        return RISING.index(after) >= RISING.index(before)
+    if before in (State.DELIVERED, State.READ):
+        return False
+    if before is State.DROPPED:
+        return after is not State.WAITING
+    return True
+
+
+def _make(db: Db, run: Run, claim: Claim, account: GupshupAccount) -> None:
+    db.execute(
+        """insert into synced.notices (notice_id, kind, unit_key, status, occurrence, merchant_order, order_number,
+               reply_id, state, first_seen_at, changed_at, account, account_kind, number, template_id, category,
+               buttons, run_id)
+           values (?, ?, ?, ?, ?, ?, ?, ?, 'sending', ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [
+            claim.notice_id, claim.kind, claim.unit_key, claim.status, claim.occurrence, claim.merchant_order,
+            claim.order_number, claim.reply_id, claim.claimed_at, run.now(), account.id, account.kind, account.number,
+            claim.template_id, claim.category, claim.buttons, run.run_id,
+        ],
+    )  # fmt: skip
+
+
+def _tell_sent(db: Db, run: Run, claim: Claim, account: GupshupAccount, merchant_order: str | None) -> None:
+    activity.add(
+        db,
+        run,
+        What.SENT,
+        merchant_order=merchant_order,
+        notice_id=claim.notice_id,
+        message_id=claim.message_id,
+        account_kind=account.kind,
+        number=account.number,
+        key=f"sent {claim.notice_id} {claim.tries}",
+        detail={
+            "kind": claim.kind, "status": claim.status, "occurrence": claim.occurrence, "state": claim.state,
+            "template_id": claim.template_id, "code": claim.code, "try": claim.tries,
+        },
+    )  # fmt: skip
+
+
+def resolved(db: Db, run: Run, claim: Claim, account: GupshupAccount, how: str, because: str) -> Move:
+    """Take over what a person has said of an unknown one (`claims.resolve`), with the words of why."""
+    move = from_claim(db, run, claim, account)
+    activity.add(
+        db,
+        run,
+        What.RESOLVED,
+        merchant_order=claim.merchant_order,
+        notice_id=claim.notice_id,
+        message_id=claim.message_id,
+        account_kind=account.kind,
+        number=account.number,
+        detail={"as": how, "because": because, "by": run.started_by, "before": move.before},
+    )
+    return move
+
+
+def resolve(run: Run, notice_id: str, *, sent: bool, because: str) -> Move:
+    """Take a person's word on an unknown message: it was sent, or not (7.6); then rule 5 decides, by the same id.
+
+    Raises:
+        BadSettings: this merchant has no unknown message of this id. TryLater: a sync of it is running.
+    """
+    with run.sync_lock():
+        for account in run.merchant.section(GupshupSettings).accounts:
+            store = AccountStore.of(run, account)
+            claim = claims.find(store, notice_id)
+            if claim is None or claim.merchant != run.merchant.id:
+                continue
+            claim = claims.resolve(store, notice_id, sent=sent, now=run.now())
+            if claim is not None:
+                with run.open() as db, db.transaction():
+                    return resolved(db, run, claim, account, "sent" if sent else "not-sent", because)
+    raise BadSettings("no message of this merchant has this id and is unknown; `vs-st why` shows how it stands")
+
+
+def count(told: NoticesReport, move: Move) -> None:
+    """Count a move in the report: one that came to be accepted, rejected or unknown in this run."""
+    if not move.moved:
+        return
+    if move.after is State.UNKNOWN:
+        told.unknown += 1
+    elif move.after is State.REJECTED:
+        told.rejected += 1
+    elif move.before in (None, State.WAITING, State.SENDING) and move.after in RISING:
+        told.accepted += 1
+
+
+def notes(db: Db, run: Run) -> Counter[str]:
+    """Count what is worth knowing of the ledger while it lasts: unknown since before this run, and no receipt (7.5)."""
+    now, found = run.now(), Counter[str]()
+    found[Noted.UNKNOWN] = int(
+        db.value("select count(*) from synced.notices where state = 'unknown' and run_id is distinct from ?",
+                 [run.run_id])
+    )  # fmt: skip
+    found[Noted.NO_RECEIPT] = int(
+        db.value(
+            """select count(*) from synced.notices as n where state = 'accepted' and accepted_at <= ?
+               and accepted_at > ?
+               and not exists (select 1 from staged.receipts as r where r.notice_id = n.notice_id)""",
+            [now - NO_RECEIPT_AFTER, now - RECEIPTS_COME_FOR],
+        )
+    )
+    for word, number in db.rows("select word, count(*) from synced.notice_notes where word = ? group by 1",
+                                [Noted.WANTS_OPT_IN]):  # fmt: skip
+        found[word] = number
+    return found

@@ -1,0 +1,85 @@
+"""Says for people what each word of this route means, and what a person does about it (notices.md 5-10)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vs_st_pipeline.routes.notices.words import Drop, Noted, ReplyOutcome, State, Wait
+
+MEANINGS: Final[dict[str, str]] = {
+    # dropped for good
+    Drop.BEFORE_START: "The order had reached this status before the first sync: history is not announced.",
+    Drop.NOT_ENABLED: "This notification is off: set notices.notifications.<status>.enabled.",
+    Drop.BEFORE_ENABLED: "It was reached before this notification was enabled.",
+    Drop.REHEARSAL: "notices.only_to is set and lacks this phone: a rehearsal.",
+    Drop.AGE_UNKNOWN: "Nobody says when the status was reached, so it may be old.",
+    Drop.STALE: "It is older than max_age.",
+    Drop.SUPERSEDED: "The parcel has gone on: only its newest status is announced.",
+    Drop.OUT_OF_ORDER: "A later status, or this one, was announced before.",
+    # waits
+    Wait.NOT_CONFIRMED: "A hook named a newer status that no read shows yet; it is looked at again.",
+    Wait.SOURCE_STALE: "The order was last read longer ago than source_max_age: is its source answering?",
+    Wait.PHONE_MISSING: "The order has no phone.",
+    Wait.PHONE_INVALID: "The phone is no number of its country, or is masked.",
+    Wait.PHONE_NOT_MOBILE: "The phone is a landline.",
+    Wait.COUNTRY_NOT_ALLOWED: "The phone's country is not in notices.countries.",
+    Wait.SHARED_PHONE: "Many names order with this phone: whose it is, nobody knows.",
+    Wait.FORGOTTEN: "The person was forgotten.",
+    Wait.UNDER_AGE: "The customer is known to be under 21.",
+    Wait.OPTED_OUT: "The person wrote STOP, or opted out; START, or `vs-st notices opt-in`, brings the phone back.",
+    Wait.NOT_ON_WHATSAPP: "WhatsApp does not know this phone; it is asked again after 30 days.",
+    Wait.NOT_OPTED_IN: "Nothing says that this phone may be written: see notices.opt_in.",
+    Wait.NO_ACCOUNT: "No Gupshup account is installed: add one to notices.accounts.",
+    Wait.CHARGES_NOT_CONFIRMED: "The house's account is billed: write charges_confirmed with who agreed and when.",
+    Wait.ACCOUNT_STOPPED: "The account is stopped: see the alert, put it right, `vs-st notices resume`.",
+    Wait.TEMPLATE_MISSING: "No template is set for this status and account.",
+    Wait.TEMPLATE_GONE: "The template is not in the account's list any more.",
+    Wait.TEMPLATE_PAUSED: "WhatsApp has paused the template: its quality is low. It is looked at again.",
+    Wait.TEMPLATE_REFUSED: "The template was disabled or refused: change it, or its params.",
+    Wait.TEMPLATE_NOT_APPROVED: "The template is not approved, or the account's list was not read for 15 minutes.",
+    Wait.TEMPLATE_PARAMS: "params or buttons do not fit the template's placeholders or quick replies.",
+    Wait.TEMPLATE_CATEGORY: "The template is not UTILITY: set allow_marketing_templates, or have it made anew.",
+    Wait.TEMPLATE_UNSUPPORTED: "The template is no text, or has a placeholder in its header or a button.",
+    Wait.MISSING_VALUE: "A variable has no value for this order: write `else`, or leave it out of the template.",
+    Wait.TOO_LONG: "The text is longer than the 1024 characters of WhatsApp.",
+    Wait.SETTLING: "It is new: what comes within the settle time may take its place.",
+    Wait.SEQUENCE: "Another message of this order has just been sent, and has no receipt yet.",
+    Wait.QUIET_HOURS: "It is night where the person may be.",
+    Wait.CAP: "This phone has had as many messages as notices.cap allows.",
+    Wait.DAILY_RECIPIENTS: "The number has written as many people in 24 hours as its tier allows.",
+    Wait.UNSAFE: "The brake holds it: many messages at once. Look, then sync once with --allow-unsafe.",
+    Wait.TRY_LATER: "Gupshup could not be reached, or is busy; nothing was sent.",
+    Wait.RETRY: "It failed for a passing reason and is tried again.",
+    # how a message stands
+    State.ACCEPTED: "Gupshup has it; no receipt has come yet.",
+    State.ENQUEUED: "Gupshup has queued it.",
+    State.SENT: "WhatsApp has it.",
+    State.DELIVERED: "It is on the phone.",
+    State.READ: "It was read.",
+    State.FAILED: "WhatsApp did not deliver it; the code says why.",
+    State.REJECTED: "Gupshup refused it for good; `vs-st retry` releases it while it is fresh.",
+    State.UNKNOWN: "It may have been sent. It is never sent again by itself: a receipt, a reply, or "
+    "`vs-st notices resolve` settles it.",
+    # noted
+    Noted.CLOCK_AHEAD: "The status's time lies in the future, so its age is not known.",
+    Noted.HOOK_NOT_CONFIRMED: "A hook named a status that no read has shown in confirm_wait.",
+    Noted.ORDER_MISMATCH: "A read answered with another order than was asked for; nothing of it was used.",
+    Noted.FOREIGN: "A call of another app or workspace came by this URL; it was dropped.",
+    Noted.FOREIGN_RECEIPTS: "Receipts of messages that were not sent from here.",
+    Noted.NO_RECEIPT: "Messages without any receipt for an hour: is the account's callback URL right?",
+    Noted.FAILED_THEN_DELIVERED: "A message was told as failed, and then as delivered.",
+    Noted.WANTS_OPT_IN: "Gupshup wants an opt-in of its own for this phone: older evidence does not count any more.",
+    Noted.BAD: "A call that could not be understood.",
+    Noted.UNREADABLE: "An order that could not be read; what is known of it stands.",
+    # replies
+    ReplyOutcome.REPEATED: "The same action was taken on this message before.",
+    ReplyOutcome.NOT_UNDERSTOOD: "No rule of notices.replies fits the text.",
+    ReplyOutcome.MEDIA: "A picture, voice or the like; nobody looks at it here.",
+    ReplyOutcome.UNSOLICITED: "It answers no message of ours.",
+    ReplyOutcome.NOT_FAILED_NOW: "The parcel is not in failed delivery any more.",
+    ReplyOutcome.ALREADY_ANSWERED: "Another action was taken on this message before.",
+    ReplyOutcome.NOT_OFFERED: "The courier does not offer this now.",
+    ReplyOutcome.TOO_LATE: "It came more than 72 hours after the message.",
+    ReplyOutcome.AMBIGUOUS: "It could mean one of several orders.",
+    ReplyOutcome.OTHER_PHONE: "It came from another phone than the message went to.",
+}

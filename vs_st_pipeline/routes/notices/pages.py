@@ -1,0 +1,134 @@
+"""Says what the pages of this route's assets show; people are masked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from vs_st_pipeline.domain.phone import mask_phone
+from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View
+from vs_st_pipeline.pipeline.tables import Frame, read_table
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.notices.assets import (
+    ACTIONS,
+    CONSENTS,
+    PLANNED_ACTIONS,
+    RECEIPTS,
+    RECIPIENTS,
+    REPLIES,
+    TEMPLATES,
+)
+from vs_st_pipeline.routes.notices.meanings import MEANINGS
+from vs_st_pipeline.routes.notices.report import NoticesReport
+from vs_st_pipeline.routes.notices.stage_names import PLAN, PUSH, READ, STAGED
+
+Short = tuple[str, dict[str, Any]]
+
+
+def _read(*words: str) -> Any:
+    def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
+        numbers = {f"{word} read": report.seen.get(word, 0) for word in words}
+        return ", ".join(f"{count} {name}" for name, count in numbers.items()), numbers
+
+    return in_short
+
+
+def _rows(report: Report, shown: Mapping[str, Any]) -> Short:
+    return f"{shown.get('dagster/row_count')} rows", {}
+
+
+def _of(report: Report) -> NoticesReport:
+    assert isinstance(report, NoticesReport)
+    return report
+
+
+def _reasons(counts: Mapping[Any, int]) -> Table | None:
+    rows = [{"reason": str(k), "messages": n, "means": MEANINGS.get(k, "")} for k, n in sorted(counts.items()) if n]
+    return Table(rows) if rows else None
+
+
+def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
+    told = _of(report)
+    numbers: dict[str, Any] = {"messages due": told.messages}
+    for name, counts in (("waiting by reason", told.waits), ("dropped by reason", told.dropped), ("noted", told.noted)):
+        if (table := _reasons(counts)) is not None:
+            numbers[name] = table
+    return f"{told.messages} messages due; {told.waits.total()} wait, {told.dropped.total()} dropped", numbers
+
+
+def _sent(report: Report, shown: Mapping[str, Any]) -> Short:
+    told = _of(report)
+    numbers = {
+        "accepted": told.accepted, "rejected": told.rejected, "unknown": told.unknown,
+        **{name: told.counts[name] for name in ("delivered", "read", "failed")},
+    }  # fmt: skip
+    return ", ".join(f"{count} {name}" for name, count in numbers.items()), numbers
+
+
+def _acted(report: Report, shown: Mapping[str, Any]) -> Short:
+    told = _of(report)
+    numbers = {name: told.counts[f"actions_{name}"] for name in ("done", "refused", "unknown")}
+    return ", ".join(f"{count} {name}" for name, count in numbers.items()), numbers
+
+
+def _actions(report: Report, shown: Mapping[str, Any]) -> Short:
+    return f"{_of(report).actions} actions due", {"actions due": _of(report).actions}
+
+
+def _masked(run: Run, sql: str, values: list[Any]) -> Frame:
+    found = read_table(run, sql, values)
+    found["phone"] = [mask_phone(one) if one else one for one in found["phone"]]
+    return found
+
+
+def _view(sql: str) -> Any:
+    return lambda run: _masked(run, sql, [ROWS])
+
+
+_WOULD_GO: Final = _view(
+    "select order_number, status, phone from planned.notices where verdict = 'due' order by seq limit ?"
+)
+_WAITS: Final = _view(
+    """select order_number, status, reason, rule, until, phone from planned.notices where verdict = 'waiting'
+       order by row_number() over (partition by reason order by notice_id), reason limit ?"""
+)
+_WENT: Final = _view(
+    """select order_number, status, state, code, settled_by, claimed_at,
+           destination as phone from synced.notices
+       where claimed_at is not null order by claimed_at desc limit ?"""
+)
+
+
+def _count(table: str, where: str = "") -> str:
+    return f"select count(*) from {table} {where}".rstrip()
+
+
+def _staged(table: str) -> Page:
+    return Page({"dagster/row_count": _count(f"staged.{table}")}, in_short=_rows)
+
+
+PAGES: Final = {
+    READ: Page(in_short=_read("orders", "hooks")),
+    TEMPLATES: Page(in_short=_read("templates")),
+    RECEIPTS: Page(in_short=_read("receipts")),
+    REPLIES: Page(in_short=_read("replies")),
+    STAGED: _staged("journey_events"),
+    RECIPIENTS: _staged("recipients"),
+    CONSENTS: _staged("consents"),
+    PLAN: Page(
+        {"messages that would go": _count("planned.notices", "where verdict = 'due'")},
+        views=(
+            View("what would go", "planned.notices where due", _WOULD_GO),
+            View("what waits, and why", "planned.notices where waiting", _WAITS),
+        ),
+        in_short=_planned,
+    ),
+    PLANNED_ACTIONS: Page(in_short=_actions),
+    PUSH: Page(
+        {"messages sent": _count("synced.notices", "where accepted_at is not null")},
+        views=(View("what went", "synced.notices", _WENT),),
+        in_short=_sent,
+    ),
+    ACTIONS: Page({"actions done": _count("synced.actions", "where state = 'done'")}, in_short=_acted),
+}

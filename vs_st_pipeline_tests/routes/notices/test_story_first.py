@@ -1,0 +1,87 @@
+"""The first phase by the real command over real sockets: a delivery fails, the customer is told, and answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from vs_st_pipeline_tests.support.notices import KAPASKRAFT, MITTI_HOME, Record, Scene, number_of, phone_of
+
+FAILED = "failed_delivery"
+
+
+def _first_words(scene: Scene, order: Record) -> None:
+    """From a failed delivery to the customer's answer, and nothing of it twice."""
+    scene.failed(order)
+    report = scene.synced()
+    assert (report["planned"]["messages"], report["synced"]["accepted"]) == (1, 1), report
+    [message] = scene.sends()
+    assert message["destination"] == phone_of(order).removeprefix("+")
+    assert message["template"].endswith(FAILED)
+    name, said = order["shippingAddress"]["customerName"], order["vendorOrderNumber"]
+    assert message["text"] == f"Hi {name}, we could not deliver your order {said}. What shall we do?"
+    assert scene.stand(order) == [(FAILED, "accepted", None)]
+
+    scene.callbacks()
+    report = scene.synced()
+    assert (report["synced"]["accepted"], report["synced"]["read"]) == (0, 1), report
+    assert scene.stand(order) == [(FAILED, "read", None)]
+
+    scene.later(minutes=3)
+    scene.reply(phone_of(order), "button", button="Reattempt delivery")
+    report = scene.synced()
+    assert (report["planned"]["actions"], report["synced"]["actions_done"]) == (1, 1), report
+    [call] = scene.resolutions()
+    assert call["did"] == "submitted"
+    assert call["body"]["resolutionCode"] == "ACTF001"
+    assert call["body"]["customerOrderNumber"] == number_of(order)
+
+    scene.hook()
+    scene.later(minutes=10)
+    for _ in range(2):
+        report = scene.synced()
+        assert (report["planned"]["messages"], report["planned"]["actions"]) == (0, 0), report
+    assert (len(scene.sends()), len(scene.resolutions())) == (1, 1)
+
+
+@pytest.mark.parametrize("merchant", [KAPASKRAFT, MITTI_HOME])
+def test_a_failed_delivery_is_told_once_and_the_answer_acted_on_once(alone: Scene, merchant: str) -> None:
+    """notices.md 1, 5.1, 7.1, 7.5, 8.1-8.4: by the client's own account, and by the house's."""
+    scene = alone
+    scene.merchant = merchant
+    before = scene.order(number="OLD1")
+    scene.advance(before, "out_for_delivery")
+    scene.advance(before, FAILED)
+    scene.hook()
+    report = scene.based()
+    assert (report["planned"]["messages"], scene.sends()) == (0, []), "what was there before all is no news"
+
+    order = scene.order(number="NEW 1/#7")
+    for status in ("packed", "dispatched", "out_for_delivery"):
+        scene.advance(order, status)
+    scene.hook(order)
+    report = scene.synced()
+    assert (report["planned"]["messages"], scene.sends()) == (0, []), "only a failure is announced"
+    scene.later(minutes=2)
+    _first_words(scene, order)
+    assert scene.wrong() == []
+
+
+def test_the_same_by_a_receiver_over_a_real_socket(alone: Scene) -> None:
+    """notices.md 3.3, 3.4: hooks and callbacks come by the URLs that both systems were told."""
+    scene = alone
+    with scene.receiving():
+        scene.based()
+        order = scene.order()
+        scene.advance(order, "out_for_delivery")
+        scene.later(minutes=2)
+        _first_words(scene, order)
+    assert scene.wrong() == []
+
+
+def test_a_first_sync_announces_nothing_of_a_world_that_was_there_before(notices_scene: Scene) -> None:
+    """notices.md 5.1: every status enabled, and twelve orders in all stages."""
+    scene = notices_scene
+    scene.based(enabled=["created", "packed", "on_the_way", FAILED, "delivered", "return_created", "restocked"])
+    report = scene.synced()
+    assert (report["planned"]["messages"], scene.sends()) == (0, [])
+    assert scene.wrong() == []
