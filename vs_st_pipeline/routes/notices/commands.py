@@ -12,7 +12,7 @@ from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.own_commands import Option, OwnCommand, Told
 from vs_st_pipeline.pipeline.route import BadArguments, DryRun, Question
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.notices import billing, explain, ledger, rendering, retrying, sync, template_fit
+from vs_st_pipeline.routes.notices import billing, explain, ledger, retrying, showing, sync
 from vs_st_pipeline.routes.notices.account import consents, pauses
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.meanings import MEANINGS
@@ -63,7 +63,7 @@ def _check_templates(run: Run, typed: Typed) -> Told:
     if typed["notification"] is None and (typed["template"] is not None or params is not None):
         raise BadArguments("--template and --params are about one notification: say --notification KEY too")
     with open_session(run) as session:
-        answer = template_fit.check_all(session, typed["notification"], typed["template"], params)
+        answer = showing.check_all(session, typed["notification"], typed["template"], params)
     if session.report.error is not None:
         return Told({"error": session.report.error.as_report()}, [], well=False, error=session.report.error)
     lines = [f"{run.merchant.name}, account {answer['account'] or 'none'}"]
@@ -80,7 +80,7 @@ def _verdict(one: Record) -> str:
 
 def _preview(run: Run, typed: Typed) -> Told:
     with open_session(run) as session:
-        answer = rendering.preview_of(session, typed["notification"], typed["template"], typed["order"])
+        answer = showing.preview_of(session, typed["notification"], typed["template"], typed["order"])
     if session.report.error is not None:
         return Told({"error": session.report.error.as_report()}, [], well=False, error=session.report.error)
     lines = [str(answer[part]) for part in ("header", "body", "footer") if answer.get(part)]

@@ -1,4 +1,4 @@
-"""Makes the rows of an order of Eshopbox: what messages and actions need of it, and whose phone it is (notices.md 4, 6).
+"""Makes the rows of an order of Eshopbox: what messages and actions need of it, and whose phone it is (4, 6).
 
 Data flow: an order's body as it is believed, its units -> rows of staged.notice_orders and staged.recipients. Pure.
 """
@@ -201,7 +201,9 @@ def _one_ndr(row: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
         told = {"code": code, "at": at.isoformat() if at is not None else None}
     return {
         "reason": id_text(row.get("reason")),
-        "resolutions": [code for one in codes if (code := id_text(one)) is not None] if isinstance(codes, list) else None,
+        "resolutions": [code for one in codes if (code := id_text(one)) is not None]
+        if isinstance(codes, list)
+        else None,
         "submitted": told,
     }
 

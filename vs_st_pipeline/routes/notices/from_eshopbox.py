@@ -233,9 +233,7 @@ def _rows(db: Db, numbers: Sequence[str]) -> Iterator[_Raw]:
 class _Work:
     """Stages orders, one by one, by what the settings say."""
 
-    def __init__(
-        self, run: Run, settings: NoticesSettings, statuses: StatusMap, counting: frozenset[str]
-    ) -> None:
+    def __init__(self, run: Run, settings: NoticesSettings, statuses: StatusMap, counting: frozenset[str]) -> None:
         self._run, self._settings, self._statuses, self._counting = run, settings, statuses, counting
         self._zone = run.merchant.section(EshopboxSettings).time_zone
 
@@ -269,13 +267,12 @@ class _Work:
         if not unread or not self._counting:
             found = events_of(facts, self._statuses, hooks_count=self._counting)
         else:
-            found = events_of([one for one in facts if one.seq not in unread], self._statuses,
-                              hooks_count=self._counting)
+            found = events_of(
+                [one for one in facts if one.seq not in unread], self._statuses, hooks_count=self._counting
+            )
             known = {(one.unit_key, one.status) for one in found}
             waiting = events_of(facts, self._statuses)
-            found += [
-                one for one in waiting if not one.confirmed and (one.unit_key, one.status) not in known
-            ]
+            found += [one for one in waiting if not one.confirmed and (one.unit_key, one.status) not in known]
         last = self._run.now() - self._settings.confirm_wait
         return [one for one in found if one.confirmed or one.hook_at is None or one.hook_at >= last]
 
