@@ -1,9 +1,9 @@
 """Reads what a callback of Gupshup says, in its version 2 envelope (notices.md 3.4, 4). Pure: no clock, no file.
 
-Data flow: one JSON object {app, timestamp, type, payload} -> a receipt, a reply, a consent, a template's news, a deduction.
+Data flow: one JSON object {app, timestamp, type, payload} -> a receipt, a reply, a consent, news of a template, a bill.
 
-It is read leniently: what is missing is None, what is no text or no time says nothing. A reply's postback stands inside the
-inner payload, or beside it (rulings, notices 23).
+It is read leniently: what is missing is None, what is no text or no time says nothing. A reply's postback stands inside
+the inner payload, or beside it (rulings, notices 23).
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.gupshup.names import BILLING, CONSENT, RECEIPT, REPLY, TEMPLATE
-from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount
-
-__all__ = ["BILLING", "CONSENT", "RECEIPT", "REPLY", "TEMPLATE"]
 
 TYPES: Final = {
     "message-event": RECEIPT,
@@ -118,11 +115,6 @@ class Deduction:
 Said = Receipt | Reply | OptIn | TemplateNews | Deduction
 
 
-def inbox_name(account: GupshupAccount, merchant: str) -> str:
-    """Return under whose name an account's callbacks stand in the inbox (routes.md R9)."""
-    return f"account:{account.id}" if account.kind == HOUSE else merchant
-
-
 def said_in(callback: object, received_at: datetime) -> Said | None:
     """Return what a callback says; None where it is nothing that we know.
 
@@ -137,7 +129,10 @@ def said_in(callback: object, received_at: datetime) -> Said | None:
     if kind == REPLY:
         return _reply(callback, payload, received_at)
     if kind == CONSENT:
-        phone, word = phone_of(payload.get("phone")), str(payload.get("type")).strip().lower()
+        phone, word = (
+            phone_of(payload.get("phone")) or phone_of(callback.get("phone")),
+            str(payload.get("type")).strip().lower(),
+        )
         if phone is None or word not in (OPTED_IN, OPTED_OUT):
             return None
         return OptIn(phone, word == OPTED_IN, time_in(callback, payload, received_at))
@@ -229,8 +224,8 @@ def opt_out_in(callback: object, is_stop: Callable[[str], bool]) -> str | None:
 def time_in(callback: Mapping[str, Any], payload: Mapping[str, Any], received_at: datetime) -> datetime:
     """Return when it happened: the payload's time, else the callback's, else that of receipt (4).
 
-    A time that cannot be (later than its receipt, or over 30 days before it) says nothing: an opt-out that a wrong clock
-    dates back would count as older than the consent that it ends.
+    A time that cannot be (later than its receipt, or over 30 days before it) says nothing: an opt-out that a wrong
+    clock dates back would count as older than the consent that it ends.
     """
     inner = payload.get("payload")
     for told in (*((inner.get("ts"), inner.get("timestamp")) if isinstance(inner, Mapping) else ()), payload.get("ts"),
