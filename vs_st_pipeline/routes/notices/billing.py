@@ -22,7 +22,7 @@ from typing import Any, Final
 from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount, GupshupSettings
 from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.notices.account import claims
+from vs_st_pipeline.routes.notices.account import claim_rows
 from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 
@@ -151,7 +151,7 @@ def close(store: AccountStore, zone: tzinfo, today: date) -> None:
         month = _next(last) if last is not None else first
         if month is None or not is_final(month, today):
             return
-        found = claims.read_all(db, store.merchant)
+        found = claim_rows.read_all(db, store.merchant)
         while is_final(month, today):
             known = _known(db, store.merchant)
             for line in lines_of(found, store.account, zone, month, known, adjusts=True):
@@ -201,7 +201,13 @@ def _stored(db: sqlite3.Connection, merchant: str, month: str | None = None) -> 
            where merchant = ? and (? is null or month = ?) order by month, rowid""",
         [merchant, month, month],
     )
-    return [Line(*row[:6], Decimal(row[6]), row[7], json.loads(row[8])) for row in map(tuple, rows)]
+    return [
+        Line(
+            row["notice_id"], row["merchant"], row["month"], row["of_month"], row["bucket"], row["was"],
+            Decimal(row["amount"]), row["currency"], json.loads(row["detail"]),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def _known(db: sqlite3.Connection, merchant: str) -> dict[str, Line]:
@@ -250,7 +256,7 @@ def _bill_of(run: Run, account: GupshupAccount, month: str, *, rows: bool) -> li
     with store.read() as db:
         last = _closed(db, store.merchant)
         final = last is not None and month <= last
-        found = claims.read_all(db, store.merchant)
+        found = claim_rows.read_all(db, store.merchant)
         if final:
             made = _stored(db, store.merchant, month)
         else:
@@ -307,7 +313,8 @@ def _deductions(db: sqlite3.Connection) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for gs_id, detail in db.execute("select gs_id, detail from billing where gs_id is not null order by seq"):
         said = try_object(detail) or {}
-        deducted = said.get("deductions") if isinstance(said.get("deductions"), dict) else said
+        inner = said.get("deductions")
+        deducted: dict[str, Any] = inner if isinstance(inner, dict) else said
         found[gs_id] = {name: deducted[name] for name in _DEDUCTION if name in deducted}
     return found
 
