@@ -32,24 +32,28 @@ from vs_st_pipeline.platform.http.client import HeaderKey, HttpClient, Pace
 
 TEMPLATE, TEXT, TEMPLATES, WALLET, USERS = "send_template", "send_text", "list_templates", "get_wallet", "list_users"
 MOST_IDLE: Final = 5.0  # seconds
+PAGE_UNIT: Final = 10  # a list that is whole by chance at such a number costs one call more
+MOST_PAGES: Final = 200
 
 
 class _Permits:
-    """The account's rate; a permit that this thread took ahead is used by its next request."""
+    """The account's rate; a permit that was taken ahead is used by the next request, whichever thread makes it."""
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
-        self._ahead = threading.local()
+        self._guard = threading.Lock()
+        self._used = True
 
     def take(self) -> None:
-        if not getattr(self._ahead, "has", False):
+        if self._used:
             self._pace.wait()
-            self._ahead.has = True
+            self._used = False
 
     def wait(self) -> float:
-        if getattr(self._ahead, "has", False):
-            self._ahead.has = False
-            return 0.0
+        with self._guard:
+            if not self._used:
+                self._used = True
+                return 0.0
         return self._pace.wait()
 
 
@@ -58,6 +62,7 @@ class GupshupClient:
 
     def __init__(self, account: GupshupAccount, pace: Pace) -> None:
         self.account = account
+        self._pace = pace
         self._permits = _Permits(pace)
         self.http = HttpClient(
             system=GUPSHUP,
@@ -70,8 +75,12 @@ class GupshupClient:
         )
 
     def take_permit(self) -> None:
-        """Wait for a permit, and keep it for this thread's next request. Raises TryLater: the run was stopped."""
+        """Wait for a permit, and keep it for the next request. Raises TryLater: the run was stopped."""
         self._permits.take()
+
+    def waste_permit(self) -> None:
+        """Wait for a permit, and use it for nothing: half the rate. Raises TryLater: the run was stopped."""
+        self._pace.wait()
 
     def send_template(
         self,
@@ -125,20 +134,40 @@ class GupshupClient:
         return phone if self.account.number_form == "plus" else phone.removeprefix("+")
 
     def templates(self) -> list[Template]:
-        """Return the account's templates.
+        """Return the account's templates, of all pages.
+
+        No source says whether the list has pages. Where a page has as many rows as a page might, the next one is asked
+        for; one that shows nothing new, or is refused, is none.
 
         Raises:
             BadKey: the key is not accepted. BadSettings: the app is not known. BadAnswer: the list is empty, cut, or
                 none. TryLater: nobody answers.
         """
-        rows = self._list(TEMPLATES, f"/wa/app/{quote(self.account.app_id, safe='')}/template", "templates")
-        found = read_templates(rows)
+        path = f"/wa/app/{quote(self.account.app_id, safe='')}/template"
+        rows = self._list(TEMPLATES, path, "templates")
+        found = {one.id: one for one in read_templates(rows)}
         if not found:
             raise BadAnswer("Gupshup's list of templates is empty", system=GUPSHUP, call=TEMPLATES)
-        return found
+        size = len(rows)
+        for page in range(2, MOST_PAGES):
+            if size % PAGE_UNIT or len(rows) < size:
+                break
+            try:
+                rows = self._list(TEMPLATES, f"{path}?pageNo={page}&pageSize={size}", "templates")
+            except Refused:
+                break
+            more = {one.id: one for one in read_templates(rows) if one.id not in found}
+            if not more:
+                break
+            found |= more
+        return list(found.values())
 
     def users(self) -> list[OptIn]:
-        """Return who has opted in or out at Gupshup; raises as `templates`, but an empty list is one."""
+        """Return who has opted in or out at Gupshup; raises as `templates`, but an empty list is one.
+
+        Raises:
+            BadSettings: 404, as `templates`: the account may have no such list at all.
+        """
         return read_users(self._list(USERS, f"/sm/api/v1/users/{quote(self.account.app_name, safe='')}", "users"))
 
     def wallet(self) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.domain.report import FAILED
 from vs_st_pipeline.pipeline.check import CheckResult
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.notices import readiness, template_fit
+from vs_st_pipeline.routes.notices import readiness, showing
 from vs_st_pipeline.routes.notices.session import NoticesSession, open_session
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX, NAME
 
@@ -121,6 +121,6 @@ def _ask_templates(session: NoticesSession, found: NoticesCheck) -> None:
     if session.gupshup.selected is None or any(error.kind == "auth" for error in found.errors):
         return
     try:
-        found.templates = list(template_fit.check_all(session)["templates"])
+        found.templates = list(showing.check_all(session)["templates"])
     except BadSettings as error:
         found.doubts.append(error.message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vs_st_pipeline.routes.notices.session import NoticesSession
 
 
@@ -28,4 +30,14 @@ def read_again(session: NoticesSession, merchant_order: str) -> bool:
     Raises:
         PipelineError: it could not be read.
     """
+    raise NotImplementedError
+
+
+def is_complete(session: NoticesSession) -> bool:
+    """Say whether every source has been read to its end once, so that all that is staged is the baseline (5.1)."""
+    raise NotImplementedError
+
+
+def hint(session: NoticesSession, merchant_orders: Sequence[str]) -> None:
+    """Have these orders read first next time, by this route or by the one that reads their system (5.6)."""
     raise NotImplementedError

@@ -54,8 +54,8 @@ create table staged.receipts (
     account varchar not null, id varchar not null, gs_id varchar, type varchar not null, "at" timestamp not null,
     destination varchar, code varchar, reason varchar, wa_id varchar,
     notice_id varchar, matched_by varchar,   -- gs_id, id, wa_id, phone_window
-    seq bigint not null,                     -- of the account's file: copied once
-    primary key (account, seq)
+    key varchar not null,                    -- of 3.4: a second one says nothing, from whatever file
+    primary key (account, key)
 );
 create table staged.replies (
     account varchar not null, message_id varchar not null, phone varchar, kind varchar not null,  -- text, button, media
@@ -83,6 +83,7 @@ create table staged.activity (               -- append-only (4, 7.8)
 create table planned.notices (               -- all that this plan judged and did not drop before: what `plan` shows
     notice_id varchar primary key, verdict varchar not null,  -- due, waiting, dropped
     reason varchar, rule integer, until timestamp,
+    detail varchar,                          -- what `why` says besides, such as the variable that is missing
     unit_key varchar not null, status varchar not null, occurrence integer not null,
     merchant_order varchar not null, order_number varchar not null,
     account varchar, template_id varchar, phone varchar,
@@ -118,6 +119,12 @@ create table synced.actions (
     settled_at timestamp, settled_by varchar, run_id varchar,
     before varchar,                          -- JSON: what the order's ndr said of the unit before the call
     unique (notice_id, attempt)
+);
+create table synced.notice_brake (           -- notices that the brake holds, or that a person let pass (9.3, rulings 4)
+    notice_id varchar primary key, rule varchar not null, allowed boolean not null, "at" timestamp not null
+);
+create table synced.unit_ranks (             -- rank of the newest status of each unit, of the last read that passed
+    unit_key varchar primary key, rank integer not null
 );
 create table synced.activity_push (          -- what push_url did not take: told again with growing gaps
     line varchar primary key,                -- merchant_order; activity_id where a row has none; * : nobody answers
