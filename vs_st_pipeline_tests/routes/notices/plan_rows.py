@@ -144,6 +144,25 @@ class World:
         self.order(number, **columns)
         self.event(status, number)
 
+    def parcels(self, count: int, start: int = 1) -> None:
+        """Stage many orders, each with a phone of its own and a packed shipment."""
+        self.parcel(start)
+        first = f"eshopbox:{start}"
+        number = f"cast({start} + i as varchar)"
+        for table, changes in (
+            ("notice_orders", f"'eshopbox:' || {number} as merchant_order, 'KK' || {number} as order_number"),
+            ("recipients", f"'eshopbox:' || {number} as merchant_order, '+91981' || lpad({number}, 7, '0') as phone"),
+            (
+                "journey_events",
+                f"'eshopbox:' || {number} as merchant_order, 'shipment:eshopbox:' || {number} as unit_key",
+            ),
+        ):
+            self.cursor.execute(
+                f"""insert or replace into staged.{table} select t.* replace ({changes})
+                    from staged.{table} as t, range({count}) as r(i) where merchant_order = ?""",
+                [first],
+            )
+
     def list_templates(self, status: str = "APPROVED") -> None:
         """Have the account's list say that the template is there."""
         with self.session().store(CLIENT).write() as db:
