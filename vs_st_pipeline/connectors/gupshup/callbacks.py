@@ -1,9 +1,9 @@
 """Reads what a callback of Gupshup says, in its version 2 envelope (notices.md 3.4, 4). Pure: no clock, no file.
 
-Data flow: one JSON object {app, timestamp, type, payload} -> a receipt, a reply, a consent, a template's news, a deduction.
+Data flow: one JSON object {app, timestamp, type, payload} -> a receipt, a reply, a consent, news of a template, a bill.
 
-It is read leniently: what is missing is None, what is no text or no time says nothing. A reply's postback stands inside the
-inner payload, or beside it (rulings, notices 23).
+It is read leniently: what is missing is None, what is no text or no time says nothing. A reply's postback stands inside
+the inner payload, or beside it (rulings, notices 23).
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.gupshup.names import BILLING, CONSENT, RECEIPT, REPLY, TEMPLATE
-from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount
-
-__all__ = ["BILLING", "CONSENT", "RECEIPT", "REPLY", "TEMPLATE"]
 
 TYPES: Final = {
     "message-event": RECEIPT,
@@ -118,11 +115,6 @@ class Deduction:
 Said = Receipt | Reply | OptIn | TemplateNews | Deduction
 
 
-def inbox_name(account: GupshupAccount, merchant: str) -> str:
-    """Return under whose name an account's callbacks stand in the inbox (routes.md R9)."""
-    return f"account:{account.id}" if account.kind == HOUSE else merchant
-
-
 def said_in(callback: object, received_at: datetime) -> Said | None:
     """Return what a callback says; None where it is nothing that we know.
 
@@ -137,12 +129,17 @@ def said_in(callback: object, received_at: datetime) -> Said | None:
     if kind == REPLY:
         return _reply(callback, payload, received_at)
     if kind == CONSENT:
-        phone, word = phone_of(payload.get("phone")), str(payload.get("type")).strip().lower()
+        phone, word = (
+            phone_of(payload.get("phone")) or phone_of(callback.get("phone")),
+            str(payload.get("type")).strip().lower(),
+        )
         if phone is None or word not in (OPTED_IN, OPTED_OUT):
             return None
         return OptIn(phone, word == OPTED_IN, time_in(callback, payload, received_at))
     if kind == TEMPLATE:
-        return TemplateNews(_id(payload.get("id")), _word(payload.get("status")), time_in(callback, payload, received_at))
+        return TemplateNews(
+            _id(payload.get("id")), _word(payload.get("status")), time_in(callback, payload, received_at)
+        )
     if kind == BILLING:
         return _deduction(callback, payload, received_at)
     return None
@@ -178,7 +175,9 @@ def _reply(callback: Mapping[str, Any], payload: Mapping[str, Any], received_at:
     if phone is None or id is None or word in _SILENT:
         return None
     kind = _KINDS.get(word, MEDIA)
-    words = next((one for one in (inner.get("title"), inner.get("text"), inner.get("reply")) if isinstance(one, str)), None)
+    words = next(
+        (one for one in (inner.get("title"), inner.get("text"), inner.get("reply")) if isinstance(one, str)), None
+    )
     posted = [inner.get("postbackText"), payload.get("postbackText"), inner.get("id"), inner.get("reply")]
     ours = [one for one in posted if isinstance(one, str) and one.startswith("vs:")]
     told = [one for one in posted[:2] if isinstance(one, str)]
@@ -202,7 +201,11 @@ def _deduction(callback: Mapping[str, Any], payload: Mapping[str, Any], received
     gs_id = _id(references.get("gsId")) or _id(payload.get("gsId"))
     id = gs_id or _id(references.get("id")) or _id(payload.get("id"))
     kind = _word(deductions.get("type"))
-    key = _key(id, kind) if id is not None else _key(hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest())
+    key = (
+        _key(id, kind)
+        if id is not None
+        else _key(hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest())
+    )
     detail = {str(name): value for name, value in deductions.items() if isinstance(value, (str, int, float, bool))}
     return Deduction(key, gs_id, kind, detail, time_in(callback, payload, received_at))
 
@@ -221,8 +224,8 @@ def opt_out_in(callback: object, is_stop: Callable[[str], bool]) -> str | None:
 def time_in(callback: Mapping[str, Any], payload: Mapping[str, Any], received_at: datetime) -> datetime:
     """Return when it happened: the payload's time, else the callback's, else that of receipt (4).
 
-    A time that cannot be (later than its receipt, or over 30 days before it) says nothing: an opt-out that a wrong clock
-    dates back would count as older than the consent that it ends.
+    A time that cannot be (later than its receipt, or over 30 days before it) says nothing: an opt-out that a wrong
+    clock dates back would count as older than the consent that it ends.
     """
     inner = payload.get("payload")
     for told in (*((inner.get("ts"), inner.get("timestamp")) if isinstance(inner, Mapping) else ()), payload.get("ts"),
@@ -249,7 +252,9 @@ def phone_of(told: object) -> str | None:
     if isinstance(told, bool) or not isinstance(told, (int, str)):
         return None
     digits = str(told).strip().removeprefix("+").replace(" ", "")
-    return f"+{digits}" if digits.isascii() and digits.isdigit() and 7 <= len(digits) <= 15 and digits[0] != "0" else None
+    return (
+        f"+{digits}" if digits.isascii() and digits.isdigit() and 7 <= len(digits) <= 15 and digits[0] != "0" else None
+    )
 
 
 def _id(told: object) -> str | None:

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field
 
 from vs_st_pipeline.connectors.gupshup import variables
 from vs_st_pipeline.connectors.gupshup.names import GUPSHUP
+from vs_st_pipeline.domain.hints import name_of_account
 from vs_st_pipeline.platform.settings.forms import (
     BaseUrl,
     Choice,
@@ -263,7 +264,7 @@ class GupshupAccount(AccountKeys):
     @property
     def inbox_name(self) -> str:
         """Return whom its callbacks stand under in the inbox: `account:ID`, of a client's account the merchant's id."""
-        return f"account:{self.id}" if self.kind == HOUSE else self.id.removeprefix(f"{CLIENT}:")
+        return name_of_account(self.id) if self.kind == HOUSE else self.id.removeprefix(f"{CLIENT}:")
 
 
 def house_account(account_id: str, found: HouseAccount) -> GupshupAccount:

@@ -16,9 +16,7 @@ def systems_with_hooks(merchant: Merchant) -> list[Connector[Any]]:
     return [
         one
         for one in CONNECTORS
-        if one.hooks is not None
-        and one.name in merchant.sections
-        and one.hooks.gives_url(merchant.sections[one.name])
+        if one.hooks is not None and one.name in merchant.sections and one.hooks.gives_url(merchant.sections[one.name])
     ]
 
 

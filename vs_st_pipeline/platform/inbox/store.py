@@ -330,7 +330,7 @@ class Inbox:
         return [_hint(*row) for row in rows]
 
     def open_of(self, merchant: str, route: str, system: str, kinds: Collection[str]) -> list[Hint]:
-        """Return hints of some kinds that are not settled, whether they wait or somebody is taking them; it claims none."""
+        """Return hints of some kinds that are not settled, whether they wait or somebody has them; it claims none."""
         which = f"""h.merchant = ? and h.route = ? and h.system = ? and h.state in {_OPEN}
                     and h.kind in ({", ".join("?" * len(kinds))}) order by h.hint"""
         rows = self._rows(f"{_HINTS_WHERE} {which}", [merchant, route, system, *sorted(kinds)])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from time import time
-from typing import Final
+from typing import Any, Final
 
 from vs_st_pipeline.connectors.gupshup.answers import Answer, Outcome
 from vs_st_pipeline.connectors.gupshup.client import GupshupClient
@@ -55,7 +55,10 @@ MEANS: Final[dict[Outcome, Means]] = {
         Claimed.REFUSED, Wait.ACCOUNT_STOPPED, BadKey, "Gupshup does not accept the account's key; set another one"
     ),
     Outcome.ACCOUNT: Means(
-        Claimed.REFUSED, Wait.ACCOUNT_STOPPED, BadSettings, "Gupshup refuses the account: look at its wallet and its app"
+        Claimed.REFUSED,
+        Wait.ACCOUNT_STOPPED,
+        BadSettings,
+        "Gupshup refuses the account: look at its wallet and its app",
     ),
     Outcome.REJECTED: Means(Claimed.REJECTED),
     Outcome.UNKNOWN: Means(Claimed.UNKNOWN, why="Gupshup's answers do not say what became of messages"),
@@ -94,7 +97,7 @@ def ask(run: Run, client: GupshupClient, store: AccountStore, message: Message, 
         answer, error = Answer(Outcome.NOT_SENT), unusable
     means = MEANS[answer.outcome]
     state: Claimed = means.state
-    more: dict[str, datetime] = {}
+    more: dict[str, Any] = {}
     if state is Claimed.REJECTED and meaning(answer.code).retryable:
         state = Claimed.FAILED  # it waits for its next try, as after a receipt with this code (7.4)
         if claim.retries < len(RETRY_GAPS):
@@ -104,6 +107,7 @@ def ask(run: Run, client: GupshupClient, store: AccountStore, message: Message, 
         message.notice_id,
         state,
         now=run.now(),
+        phone=message.phone,
         message_id=answer.message_id,
         code=answer.code,
         reason=means.reason,

@@ -22,7 +22,7 @@ from typing import Any, Final
 from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount, GupshupSettings
 from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.notices.account import claims
+from vs_st_pipeline.routes.notices.account import claim_rows
 from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 
@@ -151,7 +151,7 @@ def close(store: AccountStore, zone: tzinfo, today: date) -> None:
         month = _next(last) if last is not None else first
         if month is None or not is_final(month, today):
             return
-        found = claims.read_all(db, store.merchant)
+        found = claim_rows.read_all(db, store.merchant)
         while is_final(month, today):
             known = _known(db, store.merchant)
             for line in lines_of(found, store.account, zone, month, known, adjusts=True):
@@ -164,7 +164,9 @@ def close(store: AccountStore, zone: tzinfo, today: date) -> None:
 
 def _first(db: sqlite3.Connection, merchant: str, zone: tzinfo) -> str | None:
     """Return the month of a merchant's first message; None: it has none."""
-    at = db.execute("select min(coalesce(accepted_at, claimed_at)) from claims where merchant = ?", [merchant]).fetchone()
+    at = db.execute(
+        "select min(coalesce(accepted_at, claimed_at)) from claims where merchant = ?", [merchant]
+    ).fetchone()
     return None if at[0] is None else _month(datetime.fromisoformat(at[0]), zone)
 
 
@@ -199,7 +201,13 @@ def _stored(db: sqlite3.Connection, merchant: str, month: str | None = None) -> 
            where merchant = ? and (? is null or month = ?) order by month, rowid""",
         [merchant, month, month],
     )
-    return [Line(*row[:6], Decimal(row[6]), row[7], json.loads(row[8])) for row in map(tuple, rows)]
+    return [
+        Line(
+            row["notice_id"], row["merchant"], row["month"], row["of_month"], row["bucket"], row["was"],
+            Decimal(row["amount"]), row["currency"], json.loads(row["detail"]),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def _known(db: sqlite3.Connection, merchant: str) -> dict[str, Line]:
@@ -232,7 +240,9 @@ def _accounts(run: Run, known: Mapping[str, GupshupAccount]) -> list[GupshupAcco
     """Return the accounts by which a merchant may have sent: what it has installed, and what it had."""
     installed = run.merchant.section(GupshupSettings).accounts
     folder = run.warehouse.data_dir / "accounts"
-    others = sorted(one.name for one in folder.iterdir() if (one / "account.sqlite").exists()) if folder.exists() else []
+    others = (
+        sorted(one.name for one in folder.iterdir() if (one / "account.sqlite").exists()) if folder.exists() else []
+    )
     ids = {one.id for one in installed}
     return [*installed, *(known[name] for name in others if name not in ids and name in known)]
 
@@ -246,7 +256,7 @@ def _bill_of(run: Run, account: GupshupAccount, month: str, *, rows: bool) -> li
     with store.read() as db:
         last = _closed(db, store.merchant)
         final = last is not None and month <= last
-        found = claims.read_all(db, store.merchant)
+        found = claim_rows.read_all(db, store.merchant)
         if final:
             made = _stored(db, store.merchant, month)
         else:
@@ -276,7 +286,9 @@ def _sums(lines: Sequence[Line], account: GupshupAccount) -> dict[str, Any]:
         "failed": count(FAILED, REJECTED),
         "unknown": count(UNKNOWN),
         "amount": _money(sum((one.amount for one in lines), ZERO), account, lines),
-        "currency": next((one.currency for one in lines if one.currency), account.price.currency if account.price else None),
+        "currency": next(
+            (one.currency for one in lines if one.currency), account.price.currency if account.price else None
+        ),
     }
 
 
@@ -301,7 +313,8 @@ def _deductions(db: sqlite3.Connection) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for gs_id, detail in db.execute("select gs_id, detail from billing where gs_id is not null order by seq"):
         said = try_object(detail) or {}
-        deducted = said.get("deductions") if isinstance(said.get("deductions"), dict) else said
+        inner = said.get("deductions")
+        deducted: dict[str, Any] = inner if isinstance(inner, dict) else said
         found[gs_id] = {name: deducted[name] for name in _DEDUCTION if name in deducted}
     return found
 
@@ -324,9 +337,7 @@ def lines(told: Mapping[str, Any]) -> list[str]:
 
 def _summed(sums: Mapping[str, Any]) -> str:
     amount = "" if sums["amount"] is None else f", {sums['amount']} {sums['currency'] or ''}".rstrip()
-    return (
-        f"{sums['messages']} messages, {sums['charged']} charged, {sums['failed']} failed, {sums['unknown']} unknown{amount}"
-    )
+    return f"{sums['messages']} messages, {sums['charged']} charged, {sums['failed']} failed, {sums['unknown']} unknown{amount}"
 
 
 def csv(told: Mapping[str, Any]) -> list[str]:

@@ -2,8 +2,8 @@
 
 Data flow: planned.notices, a message about to leave, an account's claim -> synced.notices, staged.activity.
 
-All of it runs in the caller's transaction. What a claim says wins over what stands here, whichever database was put back;
-but a state that was once reached never falls (7.5).
+All of it runs in the caller's transaction. What a claim says wins over what stands here, whichever database was put
+back; but a state that was once reached never falls (7.5).
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
+from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, GupshupSettings
+from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import activity
+from vs_st_pipeline.routes.notices.account import claims
 from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed
+from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.messages import Message, buttons_as_json
 from vs_st_pipeline.routes.notices.report import NoticesReport
 from vs_st_pipeline.routes.notices.words import RISING, Drop, Noted, State, Wait, What
@@ -150,7 +153,7 @@ def _tell_held(
 
 
 def about_to_send(db: Db, run: Run, message: Message) -> bool:
-    """Store the row `sending` before the claim (7.1a); False where it is, or may be, out already: then it is left alone.
+    """Store the row `sending` before the claim (7.1a); False where it is, or may be, out already: nothing is changed.
 
     A message of another kind than a notice gets its row here.
     """
@@ -167,7 +170,7 @@ def about_to_send(db: Db, run: Run, message: Message) -> bool:
     db.execute(
         """update synced.notices set state = 'sending', reason = null, rule = null, until = null, changed_at = ?,
                unit_key = ?, status = ?, occurrence = ?, merchant_order = ?, order_number = ?, reply_id = ?,
-               account = ?, account_kind = ?, number = ?, template_id = ?, category = ?, phone = ?, params = ?,
+               account = ?, account_kind = ?, number = ?, template_id = ?, category = ?, destination = ?, params = ?,
                text = ?, buttons = ?, consent = ?, run_id = ?
            where notice_id = ?""",
         [
@@ -199,8 +202,9 @@ def from_claim(db: Db, run: Run, claim: Claim, account: GupshupAccount) -> Move:
         "vendor_reason": claim.reason, "settled_by": claim.evidence, "retries": claim.retries,
         "retry_at": claim.retry_at, "account": account.id, "account_kind": account.kind, "number": account.number,
     }  # fmt: skip
+    differs = " or ".join(f"{name} is distinct from ?" for name in values)
     changed = db.row(
-        f"select {' or '.join(f'{name} is distinct from ?' for name in values)} from synced.notices where notice_id = ?",
+        f"select {differs} from synced.notices where notice_id = ?",
         [*values.values(), claim.notice_id],
     )
     if changed and changed[0]:
@@ -288,6 +292,25 @@ def resolved(db: Db, run: Run, claim: Claim, account: GupshupAccount, how: str, 
     return move
 
 
+def resolve(run: Run, notice_id: str, *, sent: bool, because: str) -> Move:
+    """Take a person's word on an unknown message: it was sent, or not (7.6); then rule 5 decides, by the same id.
+
+    Raises:
+        BadSettings: this merchant has no unknown message of this id. TryLater: a sync of it is running.
+    """
+    with run.sync_lock():
+        for account in run.merchant.section(GupshupSettings).accounts:
+            store = AccountStore.of(run, account)
+            claim = claims.find(store, notice_id)
+            if claim is None or claim.merchant != run.merchant.id:
+                continue
+            claim = claims.resolve(store, notice_id, sent=sent, now=run.now())
+            if claim is not None:
+                with run.open() as db, db.transaction():
+                    return resolved(db, run, claim, account, "sent" if sent else "not-sent", because)
+    raise BadSettings("no message of this merchant has this id and is unknown; `vs-st why` shows how it stands")
+
+
 def count(told: NoticesReport, move: Move) -> None:
     """Count a move in the report: one that came to be accepted, rejected or unknown in this run."""
     if not move.moved:
@@ -310,7 +333,8 @@ def notes(db: Db, run: Run) -> Counter[str]:
     found[Noted.NO_RECEIPT] = int(
         db.value(
             """select count(*) from synced.notices as n where state = 'accepted' and accepted_at <= ?
-               and accepted_at > ? and not exists (select 1 from staged.receipts as r where r.notice_id = n.notice_id)""",
+               and accepted_at > ?
+               and not exists (select 1 from staged.receipts as r where r.notice_id = n.notice_id)""",
             [now - NO_RECEIPT_AFTER, now - RECEIPTS_COME_FOR],
         )
     )

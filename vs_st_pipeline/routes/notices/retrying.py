@@ -87,7 +87,9 @@ def _rejected(db: Db, which: str, value: str) -> list[Row]:
 
 
 def _unknown() -> BadArguments:
-    return BadArguments("no message of this name is held here; `vs-st why --route notices ORDER` shows those of an order")
+    return BadArguments(
+        "no message of this name is held here; `vs-st why --route notices ORDER` shows those of an order"
+    )
 
 
 RETRY: Final = Retry(

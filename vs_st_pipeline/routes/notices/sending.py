@@ -165,7 +165,6 @@ class _Desk:
             with self._noting() as db:
                 ledger.from_claim(db, run, found, account)
             return None
-        failpoint("claimed")
         client, store = self.session.sender(account), self.session.store(account)
         self._under_way.add(self.pool.submit(asking.ask, run, client, store, message, found))
         return None

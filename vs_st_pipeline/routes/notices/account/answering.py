@@ -1,9 +1,9 @@
 """Says which message a reply answers, and so whose it is (notices.md 8.1); STOP and START words come first.
 
-Data flow: a reply of the account's callbacks -> replies, with its message and merchant; consents; claims that it proves.
+Data flow: a reply of the account's callbacks -> replies, with its message and merchant; consents; claims.
 
-By its postback, else the message that it quotes (Gupshup's id, WhatsApp's), else the one order of its phone that waits for
-an answer. All of it runs in the caller's transaction.
+By its postback, else the message that it quotes (Gupshup's id, WhatsApp's), else the one order of its phone that waits
+for an answer. All of it runs in the caller's transaction.
 """
 
 from __future__ import annotations

@@ -97,8 +97,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Why a message could not be claimed now: words.Wait, and until when where that is known."""
+    """Why a message could not be claimed now: words.Wait, and until when where that is known.
+
+    Attributes:
+        crowded: only because as many claims are open as may be: one of them ends soon.
+    """
 
     reason: str
     until: datetime | None = None
     rule: int | None = None
+    crowded: bool = False

@@ -18,21 +18,23 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.gupshup import callbacks
-from vs_st_pipeline.platform.failpoints import failpoint
+from vs_st_pipeline.connectors.gupshup.names import CALLBACK, CONSENT, REPLY
 from vs_st_pipeline.platform.inbox.store import Inbox
-from vs_st_pipeline.routes.notices.account import claim_rows, consents, effects, evidence, pauses, receipts
+from vs_st_pipeline.routes.notices.account import claim_rows, consents, effects, pauses, receipts
 from vs_st_pipeline.routes.notices.account.claim import COUNTS_NOT, FREE, Claim, Claimed, Held, may_move
-from vs_st_pipeline.routes.notices.account.claim_rows import MESSAGE_IDS
+from vs_st_pipeline.routes.notices.account.claim_rows import MESSAGE_IDS, read_all
+from vs_st_pipeline.routes.notices.account.evidence import claim_line
 from vs_st_pipeline.routes.notices.account.store import SALT, AccountStore, about, hash_of, next_seq
 from vs_st_pipeline.routes.notices.messages import Message, buttons_as_json
 from vs_st_pipeline.routes.notices.settings import Cap
 from vs_st_pipeline.routes.notices.systems import GUPSHUP, NAME
 from vs_st_pipeline.routes.notices.words import MessageKind, Wait
 
-__all__ = ["Claim", "Held", "all_of", "claim", "find", "release", "resolve", "settle"]
+__all__ = ["Claim", "Held", "all_of", "claim", "find", "read_all", "release", "resolve", "settle"]
 
 MOST_OPEN = 4  # of a number, over all processes
 OPEN_SECONDS = 90.0
+ANSWER = "answer"
 A_DAY: Final = timedelta(hours=24)
 _UNCOUNTED: Final = ", ".join(f"'{state}'" for state in sorted(COUNTS_NOT))
 _SENT: Final = (Claimed.ACCEPTED, Claimed.ENQUEUED, Claimed.SENT, Claimed.DELIVERED, Claimed.READ)
@@ -71,13 +73,12 @@ def claim(
         if held is not None:
             return held
         made = _make(db, store, message, phone_hash, before, now)
-        store.evidence.append([evidence.claim_line(claim_rows.as_row(made), message.phone, message.consent)])
-    failpoint("claimed")
+        store.evidence.append([claim_line(claim_rows.as_row(made), message.phone, message.consent)])
     return replace(made, is_mine=True)
 
 
 def may_be_claimed(standing: Claim, now: datetime) -> bool:
-    """Say whether a claim that stands may be made anew: it was refused or released, or its time for a retry has come."""
+    """Say whether a claim that stands may be made anew: it was refused or released, or is due to be tried again."""
     if standing.state in FREE:
         return True
     return (
@@ -141,9 +142,9 @@ def _stop_waits(
     """Look into the inbox for an opt-out of this phone that nobody has taken in yet."""
     if inbox is None or not inbox.exists:
         return None
-    kinds = (callbacks.REPLY, callbacks.CONSENT)
-    for hint in inbox.open_of(callbacks.inbox_name(store.account, store.merchant), NAME, GUPSHUP, kinds):
-        said = callbacks.opt_out_in(hint.kept.get("callback"), is_stop)
+    kinds = (REPLY, CONSENT)
+    for hint in inbox.open_of(store.account.inbox_name, NAME, GUPSHUP, kinds):
+        said = callbacks.opt_out_in(hint.kept.get(CALLBACK), is_stop)
         if said is not None and said == message.phone:
             return Held(Wait.OPTED_OUT, rule=8)
     return None
@@ -185,7 +186,7 @@ def _over_tier(
 
 def _too_many_open(db: sqlite3.Connection) -> Held | None:
     count = db.execute("select count(*) as open from claims where state = 'open'").fetchone()["open"]
-    return Held(Wait.TRY_LATER) if count >= MOST_OPEN else None
+    return Held(Wait.TRY_LATER, crowded=True) if count >= MOST_OPEN else None
 
 
 # --- making and settling ----------------------------------------------------------------------------------------------
@@ -224,16 +225,26 @@ def _make(
 
 
 def settle(
-    store: AccountStore, notice_id: str, state: str, *, now: datetime, phone: str | None = None, **columns: Any
+    store: AccountStore,
+    notice_id: str,
+    state: str,
+    *,
+    now: datetime,
+    message_id: str | None = None,
+    code: str | None = None,
+    reason: str | None = None,
+    evidence: str = ANSWER,
+    retry_at: datetime | None = None,
+    phone: str | None = None,
 ) -> Claim:
-    """Note what the answer to a claim's request means; a state never falls (7.5), and what cannot follow changes nothing.
+    """Note what the answer to a claim's request means; a state never falls, and what cannot follow changes nothing.
 
-    With the answer come its effects (7.4): what a code says of phone, account and template; the third rejection in a row;
-    receipts that came before it.
+    With the answer come its effects (7.4): what a code says of phone, account and template; the third rejection in a
+    row; receipts that came before it.
 
     Args:
-        state: claim.Claimed. phone: the message's, for what a code says of it.
-        columns: message_id, wa_id, code, reason, evidence (`answer` where it is not given).
+        state: claim.Claimed. retry_at: of a failed one; None: by its code.
+        phone: the message's, for what a code says of it; None: its hash alone is known.
 
     Returns:
         The claim as it stands then: `unknown` where its message id is in another claim (7.3).
@@ -245,37 +256,28 @@ def settle(
         found = claim_rows.read(db, notice_id)
         if found is None:
             raise KeyError(notice_id)
-        settled = _settle(db, store, found, Claimed(state), now, phone, {"evidence": "answer", **columns})
-    failpoint("settled")
-    return settled
-
-
-def _settle(
-    db: sqlite3.Connection,
-    store: AccountStore,
-    found: Claim,
-    state: Claimed,
-    now: datetime,
-    phone: str | None,
-    columns: dict[str, Any],
-) -> Claim:
-    message_id = columns.pop("message_id", None)
-    if message_id is not None and not claim_rows.take_id(db, MESSAGE_IDS, message_id, found.notice_id):
-        state, message_id, columns = Claimed.UNKNOWN, None, {}
-    if found.state == state or not may_move(found.state, state):
-        return found
-    if state in _SENT:
-        columns |= {"accepted_at": found.accepted_at or now, "retry_at": None, "code": None, "reason": None}
-    if message_id is not None:
-        columns["message_id"] = message_id
-    found = claim_rows.change(db, found, state=state, **columns)
-    if state is Claimed.ACCEPTED:
-        pauses.accepted_in(db, found.merchant)
-    elif state is Claimed.REJECTED:
-        pauses.rejected_in(db, now, found.merchant)
-    if columns.get("code"):
-        effects.of_code(db, store, found, str(columns["code"]), now, now, phone)
-    return found if message_id is None else receipts.match_waiting(db, store, found, now)
+        to = Claimed(state)
+        if message_id is not None and not claim_rows.take_id(db, MESSAGE_IDS, message_id, notice_id):
+            to, message_id = Claimed.UNKNOWN, None
+        if found.state == to or not may_move(found.state, to):
+            return found
+        changes: dict[str, Any] = {"state": to, "evidence": evidence, "code": code, "reason": reason, "retry_at": None}
+        if to is Claimed.UNKNOWN:
+            changes |= {"evidence": None, "code": None, "reason": None}
+        elif to is Claimed.FAILED:
+            changes["retry_at"] = retry_at or effects.retry_at(code, found.retries, now)
+        elif to in _SENT:
+            changes["accepted_at"] = found.accepted_at or now
+        if message_id is not None:
+            changes["message_id"] = message_id
+        found = claim_rows.change(db, found, **changes)
+        if to is Claimed.ACCEPTED:
+            pauses.accepted_in(db, found.merchant)
+        elif to is Claimed.REJECTED:
+            pauses.rejected_in(db, now, found.merchant)
+        if code is not None and to is not Claimed.UNKNOWN:
+            effects.of_code(db, store, found, code, now, now, phone)
+        return found if message_id is None else receipts.match_waiting(db, store, found, now)
 
 
 def release(store: AccountStore, notice_id: str, *, now: datetime) -> Claim | None:
@@ -317,4 +319,4 @@ def all_of(store: AccountStore, merchant: str | None = None, *, since: int = 0) 
     if not store.exists:
         return []
     with store.read() as db:
-        return claim_rows.read_all(db, merchant, since)
+        return read_all(db, merchant, since)

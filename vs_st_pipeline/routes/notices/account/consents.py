@@ -28,7 +28,8 @@ class Consent:
     """What says that somebody may be written, or may not.
 
     Attributes:
-        phone: E.164; None: only its hash is known. at: UTC without zone. merchant: whose word it is; None: of all merchants of the account.
+        phone: E.164; None: only its hash is known. at: UTC without zone.
+        merchant: whose word it is; None: of all merchants of the account.
         merchant_order: of `eshopbox_flag`, which covers that order alone.
     """
 
@@ -94,11 +95,14 @@ def add(store: AccountStore, db: sqlite3.Connection, consents: Sequence[Consent]
             "evidence": json.dumps(dict(one.evidence), ensure_ascii=False, default=str),
         }  # fmt: skip
         phone_hash = hash_of(salt, one.phone) if one.phone is not None else one.phone_hash
-        if phone_hash is None or db.execute(
-            """select 1 from consents where phone_hash = ? and source = ? and at = ? and state = ?
+        if (
+            phone_hash is None
+            or db.execute(
+                """select 1 from consents where phone_hash = ? and source = ? and at = ? and state = ?
                and merchant_order = ?""",
-            [phone_hash, row["source"], row["at"], row["state"], row["merchant_order"]],
-        ).fetchone():
+                [phone_hash, row["source"], row["at"], row["state"], row["merchant_order"]],
+            ).fetchone()
+        ):
             continue
         db.execute(
             """insert into consents (seq, phone, phone_hash, source, state, at, merchant, merchant_order, evidence)
@@ -120,13 +124,22 @@ def put(store: AccountStore, consents: Sequence[Consent]) -> int:
         return add(store, db, consents)
 
 
-def from_list(store: AccountStore, listed: Mapping[str, bool], read_at: datetime) -> int:
+def by_operator(store: AccountStore, phone: str, state: str, told: Mapping[str, Any], now: datetime) -> int:
+    """Take a person's word on somebody (`notices opt-out`, `opt-in`); returns how many rows are new.
+
+    Args:
+        phone: E.164. state: `in` or `out`. told: what the person says of why, and who it is.
+    """
+    return put(store, [Consent(phone, ConsentSource.OPERATOR, state, now, evidence=told)])
+
+
+def from_list(store: AccountStore, listed: Mapping[str, bool], now: datetime) -> int:
     """Take over what Gupshup's list says (5.9, rulings, notices 8); returns how many rows are new.
 
     What it said before is no news: a list that still says OPT_OUT does not end a START that came since.
 
     Args:
-        listed: by phone (E.164), whether it is opted in.
+        listed: by phone (E.164), whether it is opted in. now: when the list was read.
     """
     with store.write() as db:
         salt = about(db, SALT)
@@ -136,10 +149,11 @@ def from_list(store: AccountStore, listed: Mapping[str, bool], read_at: datetime
                 "select phone_hash, state from consents where source = ? order by at, seq", [ConsentSource.GUPSHUP_LIST]
             )
         }
+        told = {"list_read_at": now.isoformat()}
+        states = {phone: IN if is_in else OUT for phone, is_in in listed.items()}
         news = [
-            Consent(phone, ConsentSource.GUPSHUP_LIST, IN if is_in else OUT, read_at,
-                    evidence={"list_read_at": read_at.isoformat()})
-            for phone, is_in in listed.items()
-            if said.get(hash_of(salt, phone)) != (IN if is_in else OUT)
-        ]  # fmt: skip
+            Consent(phone, ConsentSource.GUPSHUP_LIST, state, now, evidence=told)
+            for phone, state in states.items()
+            if said.get(hash_of(salt, phone)) != state
+        ]
         return add(store, db, news)

@@ -33,6 +33,15 @@ def is_retryable(code: str | None) -> bool:
     return codes.meaning(code).retryable
 
 
+def retry_at(code: str | None, retries: int, at: datetime) -> datetime | None:
+    """Return when a message that failed by this code may be tried again; None: never.
+
+    Args:
+        retries: how often it was tried again. at: when it failed (rulings, notices 25).
+    """
+    return at + RETRY_GAPS[retries] if is_retryable(code) and retries < len(RETRY_GAPS) else None
+
+
 def of_code(
     db: sqlite3.Connection,
     store: AccountStore,

@@ -23,6 +23,8 @@ ABOUT: Final = (
     "template_id", "category",
 )  # fmt: skip
 """What a line of a claim tells besides id, phone and time."""
+_NAMES: Final = frozenset({"phone", "consent", "evidence", "order_number", "merchant_order", "unit_key"})
+"""What names a person, or what was bought."""
 
 
 def put_salt(file: EvidenceFile, salt: str) -> None:
@@ -60,7 +62,7 @@ def consent_line(row: Mapping[str, Any]) -> Line:
 
 
 def replay(db: sqlite3.Connection, file: EvidenceFile) -> None:
-    """Put into the tables what the lines tell and these do not know; a message that is told of may be out: `unknown`."""
+    """Put into the tables what the lines tell and these do not know; a message that is told of is `unknown`."""
     from vs_st_pipeline.routes.notices.account import store  # which makes its file by this
 
     salt = store.about(db, store.SALT)
@@ -85,8 +87,8 @@ def _consent(db: sqlite3.Connection, line: Line, phone_hash: str) -> None:
 
     datetime.fromisoformat(line["at"])
     db.execute(
-        """insert or ignore into consents (seq, phone, phone_hash, source, state, at, merchant, merchant_order, evidence)
-           values (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        """insert or ignore into consents (seq, phone, phone_hash, source, state, at, merchant, merchant_order,
+               evidence) values (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         [
             store.next_seq(db), line.get("phone"), phone_hash, line["source"], line["state"], line["at"],
             line.get("merchant"), line.get("merchant_order") or "", line.get("evidence") or "{}",
@@ -119,11 +121,9 @@ def forget(file: EvidenceFile, phones: Mapping[str, str]) -> bool:
 
     def changed(line: Line) -> Line | None:
         phone = line.get("phone")
-        if phone not in phones:
+        if phone is None or phone not in phones:
             return line
-        kept = {name: value for name, value in line.items()
-                if name not in ("phone", "consent", "evidence", "order_number", "merchant_order", "unit_key")}  # fmt: skip
-        return {**kept, "phone_hash": phones[phone]}
+        return {**{name: line[name] for name in line if name not in _NAMES}, "phone_hash": phones[phone]}
 
     return file.rewrite(changed)
 

@@ -1,4 +1,4 @@
-"""Keeps what an account may not do for now: stopped, paused, at half its rate, and templates that were refused (7.3, 7.4).
+"""Keeps what an account may not do for now: stopped, paused, at half its rate; templates that were refused (7.3, 7.4).
 
 A pause of a Retry-After goes by the machine's clock; what a code asks for goes by VS_ST_NOW, as all stored times.
 """
@@ -88,7 +88,8 @@ def pause_in(db: sqlite3.Connection, now: datetime, seconds: float | None, why: 
     steps = int(row["steps"]) if row is not None else 0
     lasts = min(FIRST_SECONDS * 2**steps, MOST_SECONDS) if seconds is None else max(0.0, seconds)
     db.execute(
-        "insert or replace into pauses (name, merchant, since, until, real_until, why, steps) values (?, '', ?, ?, ?, ?, ?)",
+        """insert or replace into pauses (name, merchant, since, until, real_until, why, steps)
+           values (?, '', ?, ?, ?, ?, ?)""",
         [PAUSED, now.isoformat(), (now + timedelta(seconds=lasts)).isoformat(), time.time() + lasts, why,
          min(steps + (seconds is None), 10)],
     )  # fmt: skip
@@ -127,7 +128,14 @@ def refuse_template_in(
     row = db.execute("select data, status from templates where template_id = ?", [template_id]).fetchone()
     db.execute(
         "insert or replace into template_faults values (?, ?, ?, ?, ?, ?, ?)",
-        [template_id, form or "", state, now.isoformat(), *((row["data"], row["status"]) if row else (None, None)), code],
+        [
+            template_id,
+            form or "",
+            state,
+            now.isoformat(),
+            *((row["data"], row["status"]) if row else (None, None)),
+            code,
+        ],
     )
 
 
@@ -174,7 +182,7 @@ def good_list(store: AccountStore) -> bool:
     return _end(store, "kind = ?", [AUTH])
 
 
-def resume(store: AccountStore) -> bool:
+def resume(store: AccountStore, _now: datetime | None = None) -> bool:
     """Let an account start again because a person says so, for all; say whether it was stopped."""
     return _end(store, "true", [])
 

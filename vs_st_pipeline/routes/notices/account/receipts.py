@@ -1,9 +1,10 @@
 """Matches receipts to messages, and moves the messages by them (notices.md 7.4-7.6).
 
-Data flow: receipts of the account's callbacks -> receipts -> claims; message ids of answers -> receipts that came before.
+Data flow: receipts of the account's callbacks -> receipts -> claims; ids of answers -> receipts that came before.
 
-All of it runs in the caller's transaction. A receipt is matched by its gsId, else its id as a message id, else its id as a
-WhatsApp id that an earlier one taught; else it waits: for its answer, or to settle the one unknown message of its phone.
+All of it runs in the caller's transaction. A receipt is matched by its gsId, else its id as a message id, else its id as
+a WhatsApp id that an earlier one taught; else it waits: for its answer, or to settle the one unknown message of its
+phone.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def take(db: sqlite3.Connection, store: AccountStore, receipt: Receipt, now: dat
         return False
     phone_hash = None if receipt.destination is None else hash_of(about(db, SALT), receipt.destination)
     made = db.execute(
-        """insert or ignore into receipts (seq, key, id, gs_id, type, at, taken_at, destination, phone_hash, code, reason,
-               wa_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        """insert or ignore into receipts (seq, key, id, gs_id, type, at, taken_at, destination, phone_hash, code,
+               reason, wa_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         [
             next_seq(db), receipt.key, receipt.id, receipt.gs_id, receipt.type, receipt.at.isoformat(),
             now.isoformat(), receipt.destination, phone_hash, receipt.code, receipt.reason, receipt.wa_id,
@@ -71,7 +72,7 @@ def match_waiting(db: sqlite3.Connection, store: AccountStore, claim: Claim, now
 def _match(
     db: sqlite3.Connection, store: AccountStore, row: sqlite3.Row, notice_id: str, matched_by: str, now: datetime
 ) -> None:
-    """Note whose receipt it is, in a new place of the order, so that the merchant's next copy has it; move its claim."""
+    """Note whose receipt it is, in a new place of the order, so that its merchant's next copy has it; move its claim."""
     claim = claim_rows.read(db, notice_id)
     if claim is None:
         return
@@ -123,9 +124,7 @@ def _fail(
     if not mine and claim.tries > 1:
         return
     never_had = row["id"] == claim.message_id and not _was_seen(db, claim.notice_id)
-    retry_at = None
-    if effects.is_retryable(row["code"]) and never_had and claim.retries < len(effects.RETRY_GAPS):
-        retry_at = at + effects.RETRY_GAPS[claim.retries]
+    retry_at = effects.retry_at(row["code"], claim.retries, at) if never_had else None
     failed = claim_rows.change(
         db, claim, state=Claimed.FAILED, code=row["code"], reason=row["reason"], evidence=by, retry_at=retry_at,
         accepted_at=accepted_at,
@@ -158,7 +157,7 @@ def settle_unknown(db: sqlite3.Connection, store: AccountStore, phones: Iterable
             if claim.state != Claimed.UNKNOWN or claim.message_id is not None:
                 continue
             rows = _in_window(db, claim)
-            ids = {_id_of(row) for row in rows}
+            ids = {id for row in rows if (id := _id_of(row)) is not None}
             others = [one for one in may_be if one is not claim and _overlap(one, rows)]
             if len(ids) == 1 and not others:
                 [id] = ids
@@ -171,7 +170,8 @@ def settle_unknown(db: sqlite3.Connection, store: AccountStore, phones: Iterable
 
 def _in_window(db: sqlite3.Connection, claim: Claim) -> list[sqlite3.Row]:
     rows = db.execute(
-        """select * from receipts where notice_id is null and phone_hash = ? and at >= ? and at <= ? order by at, seq""",
+        """select * from receipts where notice_id is null and phone_hash = ? and at >= ? and at <= ?
+           order by at, seq""",
         [claim.phone_hash, (claim.claimed_at - BEFORE).isoformat(), (claim.claimed_at + AFTER).isoformat()],
     ).fetchall()
     return [row for row in rows if _id_of(row) is not None]
@@ -183,7 +183,9 @@ def _id_of(row: sqlite3.Row) -> str | None:
 
 
 def _overlap(other: Claim, rows: Iterable[sqlite3.Row]) -> bool:
-    return any(other.claimed_at - BEFORE <= datetime.fromisoformat(row["at"]) <= other.claimed_at + AFTER for row in rows)
+    return any(
+        other.claimed_at - BEFORE <= datetime.fromisoformat(row["at"]) <= other.claimed_at + AFTER for row in rows
+    )
 
 
 def mark_foreign(db: sqlite3.Connection, now: datetime) -> int:

@@ -3,8 +3,8 @@
 Data flow: claims, callbacks, lists of all merchants of an account <-> accounts/ID/account.sqlite, and what must outlive
 it -> account.evidence.jsonl (R35).
 
-A file that is not there is made from the evidence beside it, in the transaction that makes it: with its salt, so that who
-opted out and was forgotten stays out, and with the messages that were claimed, so that none is sent twice.
+A file that is not there is made from the evidence beside it, in the transaction that makes it: with its salt, so that
+who opted out and was forgotten stays out, and with the messages that were claimed, so that none is sent twice.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class AccountStore:
         db.execute("begin immediate")
         try:
             yield db
-            failpoint("account filled")
+            failpoint("account")
             db.execute("commit")
         except BaseException:
             if db.in_transaction:  # where the disk is full, SQLite has rolled it back by itself
@@ -132,6 +132,11 @@ class AccountStore:
         folder = self.path.parent
         for one in (folder.parent, folder):
             one.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def checkpoint(self) -> None:
+        """Have what was deleted leave the log beside the file as well; who reads it now keeps a part till then."""
+        with suppress(sqlite3.OperationalError):
+            self._open().execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def close(self) -> None:
         """Close this thread's connection."""

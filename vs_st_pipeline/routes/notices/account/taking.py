@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 from vs_st_pipeline.connectors.gupshup import callbacks
 from vs_st_pipeline.connectors.gupshup.callbacks import Deduction, OptIn, Receipt, Reply, Said, TemplateNews
+from vs_st_pipeline.connectors.gupshup.names import CALLBACK, KINDS
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.domain.hints import WHOLE, Hint, Outcome
 from vs_st_pipeline.platform.failpoints import failpoint
@@ -68,7 +69,7 @@ def take(session: NoticesSession, account: GupshupAccount) -> None:
 
 
 def _waiting(store: AccountStore, inbox: Inbox) -> list[Hint]:
-    name = callbacks.inbox_name(store.account, store.merchant)
+    name = store.account.inbox_name
     return [one for one in inbox.unclaimed(name, NAME) if one.system == GUPSHUP]
 
 
@@ -78,27 +79,27 @@ def take_waiting(store: AccountStore, inbox: Inbox, *, run: Run) -> Taken:
     Raises:
         TryLater: another process does the same, and does not end.
     """
-    name = callbacks.inbox_name(store.account, store.merchant)
+    name = store.account.inbox_name
     with store.lock():
         inbox.take_back_dead()
         records = [one for one in inbox.waiting([name], route=NAME) if one.system == GUPSHUP and _is_callback(one.kind)]
         if not records:
             return keep(store, [], run=run) if store.exists else Taken()
         hints = inbox.claim(records, f"account {run.run_id} {store.account.id}", run_id=run.run_id)
-        failpoint("account taking")
+        failpoint("account")
         try:
             taken = keep(store, hints, run=run)
         except BaseException:
             with suppress(*UNUSABLE):
                 inbox.give_back(hints)
             raise
-        failpoint("account taken")
+        failpoint("account")
         inbox.settle(hints, Outcome.WRITTEN if hints else Outcome.UNCHANGED, run_id=run.run_id)
     return taken
 
 
 def _is_callback(kind: str) -> bool:
-    return kind in (WHOLE, *callbacks.TYPES.values())
+    return kind == WHOLE or kind in KINDS
 
 
 def keep(store: AccountStore, hints: Sequence[Hint], *, run: Run) -> Taken:
@@ -136,7 +137,7 @@ def keep(store: AccountStore, hints: Sequence[Hint], *, run: Run) -> Taken:
 
 def _read(store: AccountStore, hints: Iterable[Hint], noted: Counter[str]) -> Iterator[Said]:
     for hint in hints:
-        callback = hint.kept.get("callback")
+        callback = hint.kept.get(CALLBACK)
         if hint.kind == WHOLE or not isinstance(callback, dict):
             noted[Noted.BAD] += 1
         elif callback.get("app") != store.account.app_name:
@@ -234,4 +235,6 @@ def _judge(words: frozenset[str]) -> Callable[[str], bool]:
 def note_outcome(store: AccountStore, message_id: str, outcome: str, action_id: str | None = None) -> None:
     """Note what became of a reply, so that its message counts as answered from then on (8.1)."""
     with store.write() as db:
-        db.execute("update replies set outcome = ?, action_id = ? where message_id = ?", [outcome, action_id, message_id])
+        db.execute(
+            "update replies set outcome = ?, action_id = ? where message_id = ?", [outcome, action_id, message_id]
+        )

@@ -54,8 +54,8 @@ create table staged.receipts (
     account varchar not null, id varchar not null, gs_id varchar, type varchar not null, "at" timestamp not null,
     destination varchar, code varchar, reason varchar, wa_id varchar,
     notice_id varchar, matched_by varchar,   -- gs_id, id, wa_id, phone_window
-    seq bigint not null,                     -- of the account's file: copied once
-    primary key (account, seq)
+    key varchar not null,                    -- of 3.4: a second one says nothing, from whatever file
+    primary key (account, key)
 );
 create table staged.replies (
     account varchar not null, message_id varchar not null, phone varchar, kind varchar not null,  -- text, button, media

@@ -1,0 +1,229 @@
+"""Syncs what a few hints name: a whole sync's own steps, for these orders and answers alone (routes.md R13, R46, R49).
+
+    raw      callbacks of the merchant's accounts; the hinted orders, read singly    hinting, sources_table
+    staged   these orders, and those whose messages were answered                    stages.stage, `session.only`
+    planned  their notices, the answers                                              stages.plan
+    synced   actions, answers, messages                                              stages.push
+
+It walks no list, and is bound by what the brake says of its plan. Before the merchant's first good whole sync nothing
+is claimed: that sync takes hints and callbacks alike.
+
+Callbacks of an account that several merchants share are taken with the run of any of them (`run_shared`), under the
+account's lock and no merchant's; whoever is answered gets a hint of its own, and its own targeted sync.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from vs_st_pipeline.connectors.gupshup.names import ANSWERED
+from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount, GupshupSettings
+from vs_st_pipeline.domain.errors import Internal, PipelineError
+from vs_st_pipeline.domain.hints import Hint, Outcome
+from vs_st_pipeline.domain.report import FAILED, OK, Report
+from vs_st_pipeline.domain.single_reads import SingleReads
+from vs_st_pipeline.pipeline.hinted import MOST_RECORDS, HintDesk, Hinted, SharedHints
+from vs_st_pipeline.pipeline.status_file import was_synced
+from vs_st_pipeline.platform.crash_reports import describe
+from vs_st_pipeline.platform.failpoints import failpoint
+from vs_st_pipeline.platform.http.rate_limit import Urgency
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.notices import hinting, sources_table, stages, sync
+from vs_st_pipeline.routes.notices.account import taking
+from vs_st_pipeline.routes.notices.account.store import AccountStore
+from vs_st_pipeline.routes.notices.report import new_report
+from vs_st_pipeline.routes.notices.session import NoticesSession, open_session
+from vs_st_pipeline.routes.notices.stage_names import PLAN, PUSH, READ, STAGED, STAGES
+from vs_st_pipeline.routes.notices.systems import ESHOPBOX, GUPSHUP
+from vs_st_pipeline.routes.notices.words import OUT
+
+
+def run_hinted(run: Run, desk: HintDesk) -> Report:
+    """Sync what is hinted at; never raises, what went wrong is in the report."""
+    if sync.is_off(run):
+        return sync.off(run)
+    run = replace(run, trigger="hint", inbox=run.inbox or desk.inbox)
+    with open_session(run, STAGES) as session, run.sync_lock():
+        session.urgency = Urgency.HINT
+        if was_synced(run):
+            stages.begin(session)
+            try:
+                _Targeted(session, desk).sync(desk.claim(run))
+            finally:
+                stages.end(session)
+                desk.finish(session.told)
+    session.told.add_up()
+    return session.told
+
+
+@dataclass(slots=True)
+class _Order:
+    """An order that is hinted at. gone, failed: what came of its read."""
+
+    number: str
+    hints: list[Hint] = field(default_factory=list)
+    gone: bool = False
+    failed: PipelineError | None = None
+
+    @property
+    def merchant_order(self) -> str:
+        return f"{ESHOPBOX}:{self.number}"
+
+
+class _Targeted:
+    """One targeted sync under way."""
+
+    def __init__(self, session: NoticesSession, desk: HintDesk) -> None:
+        self._session, self._desk, self._run = session, desk, session.run
+
+    def sync(self, claimed: Sequence[Hint]) -> None:
+        """Take, read, plan, send, and say of each hint what became of it."""
+        session, desk = self._session, self._desk
+        callbacks = [one for one in claimed if hinting.is_callback(one)]
+        answers = [one for one in claimed if one.system == GUPSHUP and one.kind == ANSWERED]
+        orders = self._orders([one for one in claimed if one.system != GUPSHUP])
+        if not (callbacks or answers or orders):
+            return
+        try:
+            hinting.keep_callbacks(self._run, callbacks)
+            session.do(READ, stages.take)
+            session.do(READ, self._read, orders)
+            good = {one.merchant_order for one in orders if one.failed is None and not one.gone}
+            session.only = frozenset(good | self._answered([one.id or "" for one in answers]))
+            session.do(STAGED, stages.stage)
+            session.do(PLAN, stages.plan)
+            session.do(PUSH, stages.push)
+            if session.trouble is not None:
+                raise session.trouble
+        except PipelineError as error:
+            self._say(orders, error)
+            desk.fail([*callbacks, *answers], error.kind)  # taken once more they say nothing new
+            raise
+        desk.settle(callbacks, Outcome.UNCHANGED)
+        self._say_answers(answers)
+        self._say(orders, None)
+
+    def _orders(self, hints: Sequence[Hint]) -> list[_Order]:
+        """Return the orders to read now; all other hints are settled, left or handed over."""
+        desk, found = self._desk, dict[str, _Order]()
+        for hint in hints:
+            if hinting.is_hook(hint):
+                found.setdefault(hint.id or "", _Order(hint.id or "")).hints.append(hint)
+            else:  # another route reads it first, or a whole sync's lists show it (R34)
+                desk.settle([hint], Outcome.HANDED_OVER)
+        if found:
+            hinting.hand_over(self._run, [hint for one in found.values() for hint in one.hints])
+        kept = list(found.values())
+        if desk.is_flooded():
+            known = self._known(kept)
+            for one in [one for one in kept if one.number not in known]:
+                desk.settle(one.hints, Outcome.OVER_LIMIT)
+                kept.remove(one)
+        for one in kept[MOST_RECORDS:]:
+            desk.leave(one.hints)
+        kept = kept[:MOST_RECORDS]
+        for one in [one for one in kept if not desk.may_ask(ESHOPBOX)]:
+            desk.settle(one.hints, Outcome.HANDED_OVER)
+            kept.remove(one)
+        return kept
+
+    def _known(self, orders: Sequence[_Order]) -> set[str]:
+        with self._run.open() as db:
+            staged = "select merchant_order from staged.notice_orders where merchant_order = any(?)"
+            found = {row[0] for row in db.rows(staged, [[one.merchant_order for one in orders]])}
+        return {one.number for one in orders if one.merchant_order in found}
+
+    def _read(self, session: NoticesSession, orders: Sequence[_Order]) -> None:
+        reads = SingleReads(len(orders))
+        for one in orders:
+            try:
+                news = sources_table.read_hinted(session, one.number)
+            except PipelineError as error:
+                one.failed = error
+                reads.went_wrong(one.number, error)
+                continue
+            reads.went_well()
+            session.told.seen["orders"] += 1
+            one.gone = news is None
+            self._desk.note_read(one.hints[0], news=bool(news), gone=one.gone)
+
+    def _answered(self, message_ids: Collection[str]) -> set[str]:
+        """Return the orders whose messages these replies answer, and all that nobody has judged yet."""
+        with self._run.open() as db:
+            rows = db.rows(
+                """select distinct n.merchant_order from staged.replies as r join synced.notices as n using (notice_id)
+                   where (r.message_id = any(?) or r.outcome is null) and n.merchant_order is not null""",
+                [list(message_ids)],
+            )
+        return {row[0] for row in rows}
+
+    def _say_answers(self, hints: Sequence[Hint]) -> None:
+        with self._run.open() as db:
+            for one in hints:
+                did = """select 1 from synced.actions where run_id = ? and reply_id = ? union all
+                         select 1 from synced.notices where run_id = ? and reply_id = ? limit 1"""
+                acted = db.value(did, [self._run.run_id, one.id, self._run.run_id, one.id])
+                self._desk.settle([one], Outcome.WRITTEN if acted else Outcome.UNCHANGED)
+
+    def _say(self, orders: Sequence[_Order], error: PipelineError | None) -> None:
+        with self._run.open() as db:
+            for one in orders:
+                if error is not None or one.failed is not None:
+                    self._desk.fail(one.hints, (error or one.failed or PipelineError("")).kind)
+                else:
+                    self._desk.settle(one.hints, Outcome.GONE if one.gone else self._outcome(db, one.merchant_order))
+
+    def _outcome(self, db: Db, order: str) -> Outcome:
+        sent = f"""select 1 from synced.notices where run_id = ? and merchant_order = ? and tries > 0
+                   and state in ({", ".join(f"'{state}'" for state in sorted(OUT))}) limit 1"""
+        if db.value(sent, [self._run.run_id, order]):
+            return Outcome.WRITTEN
+        waits = "select 1 from synced.notices where merchant_order = ? and state = 'waiting' limit 1"
+        return Outcome.HELD if db.value(waits, [order]) else Outcome.UNCHANGED
+
+
+# --- accounts that several merchants share ---
+
+
+def shared_accounts(merchant: Merchant) -> list[str]:
+    """Return the ids of the accounts that a merchant shares with others."""
+    if not merchant.has(GupshupSettings):
+        return []
+    return [one.id for one in merchant.section(GupshupSettings).accounts if one.kind == HOUSE]
+
+
+def run_shared(run: Run, desk: HintDesk) -> Report:
+    """Take the callbacks of an account that several merchants share, and hint at those who were answered; never raises.
+
+    The account's file has them before the inbox is told; what is taken twice says nothing.
+    """
+    run = replace(run, trigger="hint", inbox=run.inbox or desk.inbox)
+    report = new_report(desk.merchant, run.run_id)
+    report.status = OK
+    try:
+        if (account := _account(run, desk.merchant)) is not None:
+            store = AccountStore.of(run, account)
+            with store.lock():
+                claimed = desk.claim(run)
+                answered = list(taking.keep(store, claimed, run=run))
+                failpoint("callbacks kept")
+                hinting.tell(desk.inbox, answered)
+                desk.settle(claimed, Outcome.WRITTEN if answered else Outcome.UNCHANGED)
+                desk.finish(report)
+    except PipelineError as error:
+        report.status, report.error = FAILED, error
+    except Exception as error:
+        report.status, report.error = FAILED, Internal(describe(error))
+    return report
+
+
+def _account(run: Run, name: str) -> GupshupAccount | None:
+    return next((one for one in run.merchant.section(GupshupSettings).accounts if one.inbox_name == name), None)
+
+
+HINTED: Final = Hinted(hinting.WANTS, run_hinted, hinting.hand_over, SharedHints(shared_accounts, run_shared))
+"""How the route takes hints."""
