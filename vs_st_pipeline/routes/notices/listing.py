@@ -2,9 +2,9 @@
 
 Data flow: Gupshup's lists -> account.sqlite: templates, consents -> (copying) staged.
 
-A list that is empty, cut, or of somebody else says nothing, so it changes nothing: the last verdict holds until it is 15
-minutes old (10). A template that a good list lacks is gone. How old a list is goes by both clocks, whichever says more: it
-protects a message, and what is due by it was judged by the other one (R47).
+A list that is empty, cut, or of somebody else says nothing, so it changes nothing: the last verdict holds until it is
+15 minutes old (10). A template that a good list lacks is gone. How old a list is goes by both clocks, whichever says
+more: it protects a message, and what is due by it was judged by the other one (R47).
 """
 
 from __future__ import annotations

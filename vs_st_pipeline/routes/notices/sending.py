@@ -5,9 +5,9 @@ the claim in the account's file, fsynced          then killed: what the claim sa
 the request, its answer into the claim            then: settled by `recovery`, a receipt, a reply or a person
 the ledger, activity and evidence, in one go
 
-One thread judges, claims, and writes the merchant's file; `asking` has a few, each with one message. While one waits for
-its answer others may leave, up to as many as a number may have open. After an answer that was no success they leave one
-by one: what stops an account shall stop the next message, not the fifth.
+One thread judges, claims, and writes the merchant's file; `asking` has a few, each with one message. While one waits
+for its answer others may leave, up to as many as a number may have open. After an answer that was no success they leave
+one by one: what stops an account shall stop the next message, not the fifth.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def send_one(session: NoticesSession, message: Message) -> State:
 
 
 def tell_of_accounts(session: NoticesSession) -> None:
-    """Let the run fail where the account that it sends by is stopped (9); trouble of another kind makes it partial (R68)."""
+    """Let the run fail where the account that it sends by is stopped (9); other trouble makes it partial (R68)."""
     selected = session.gupshup.selected
     for account in session.gupshup.accounts:
         error = _stopped(session, account) or session.stopped.get(account.id)
@@ -165,6 +165,7 @@ class _Desk:
             with self._noting() as db:
                 ledger.from_claim(db, run, found, account)
             return None
+        failpoint("claimed")
         client, store = self.session.sender(account), self.session.store(account)
         self._under_way.add(self.pool.submit(asking.ask, run, client, store, message, found))
         return None
@@ -261,7 +262,7 @@ class _Desk:
 
     @contextmanager
     def _noting(self) -> Iterator[Db]:
-        """Give the merchant's file in one transaction, which also notes what has come of messages since the last one."""
+        """Give the merchant's file in one transaction, which also notes what has come of messages meanwhile."""
         run, noted = self.session.run, list(self._finished)
         with run.open() as db, db.transaction():
             moves = [ledger.from_claim(db, run, done.claim, done.message.account) for done in noted]
