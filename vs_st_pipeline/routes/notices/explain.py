@@ -100,12 +100,8 @@ def activity(db: Db, key: str, at: datetime | None = None) -> list[Record]:
 
 
 def _rows(db: Db, sql: str, values: Any) -> list[Record]:
-    columns = db.columns(sql, values)
-    names = list(columns)
-    return [
-        {name: _plain(name, value) for name, value in zip(names, row, strict=True)}
-        for row in zip(*columns.values(), strict=True)
-    ]
+    names, rows = db.columns(sql, values)
+    return [{name: _plain(name, value) for name, value in zip(names, row, strict=True)} for row in rows]
 
 
 def _plain(name: str, value: Any) -> Any:
