@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from time import monotonic, sleep
 from typing import Final
 
@@ -27,8 +26,8 @@ from vs_st_pipeline.domain.errors import BadKey, BadSettings, GiveUp, Interrupte
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.notices import asking, ledger, planning, reply_rules
-from vs_st_pipeline.routes.notices.account import claims, pauses
+from vs_st_pipeline.routes.notices import asking, ledger, planning
+from vs_st_pipeline.routes.notices.account import claims, pauses, taking
 from vs_st_pipeline.routes.notices.account.claim import Claim, Held
 from vs_st_pipeline.routes.notices.messages import Message
 from vs_st_pipeline.routes.notices.planning import Verdict
@@ -209,14 +208,15 @@ class _Desk:
     def _claim(self, message: Message) -> Claim | Held:
         """Claim a message; while a number has as many open as it may have, wait for one to end."""
         run, began = self.session.run, monotonic()
-        words = reply_rules.load(run.merchant)
+        store = self.session.store(message.account)
+        is_stop = taking.is_stop(store)
         while True:
             found = claims.claim(
-                self.session.store(message.account),
+                store,
                 message,
                 now=run.now(),
                 cap=self.session.settings.cap,
-                is_stop=partial(reply_rules.is_stop, own=words),
+                is_stop=is_stop,
                 inbox=run.inbox,
             )
             if not isinstance(found, Held) or not found.crowded or run.stop():

@@ -22,7 +22,7 @@ MARCH = datetime(2026, 3, 10, 12)
 def claim(id: str, state: str = "accepted", at: datetime | None = MARCH, **more: Any) -> Claim:
     usual: dict[str, Any] = {
         "kind": "notice", "merchant": "kapaskraft", "tries": 1, "claimed_at": at or MARCH, "accepted_at": at,
-        "phone_hash": "h", "message_id": f"m-{id}", "order_number": "O1", "evidence": "answer",
+        "phone_hash": "h", "changed": 1, "message_id": f"m-{id}", "order_number": "O1", "evidence": "answer",
     }  # fmt: skip
     return Claim(id, state=state, **{**usual, **more})
 
@@ -125,7 +125,7 @@ def test_7_7_a_client_s_own_messages_are_not_charged(tmp_path: Path) -> None:
 
 
 def test_7_7_a_final_month_never_changes_and_what_comes_later_adjusts_the_open_one(rig: Rig) -> None:
-    rig.now = datetime(2026, 4, 8)
+    rig.now = datetime(2026, 4, 8, 12)
     put(rig, claim("a"), claim("b"), claim("c", "unknown", accepted_at=None))
     march = bill(rig, "2026-03", rows=True)
     assert (march["final"], sums(march)) == (True, (3, 2, 0, 1, "1.60"))
@@ -137,7 +137,7 @@ def test_7_7_a_final_month_never_changes_and_what_comes_later_adjusts_the_open_o
     assert (april["final"], sums(april)) == (False, (1, 1, 0, 0, "9.99"))
     assert sums(april["adjustment"]) == (0, 0, 1, -1, "9.19")  # one failed at 0.80, one at the price of now
 
-    rig.now = datetime(2026, 5, 8)
+    rig.now = datetime(2026, 5, 8, 12)
     assert bill(rig, "2026-04") == april | {"final": True}
     put(rig, claim("b", "delivered"))
     assert bill(rig, "2026-04") == april | {"final": True}
@@ -146,7 +146,7 @@ def test_7_7_a_final_month_never_changes_and_what_comes_later_adjusts_the_open_o
 
 
 def test_7_7_between_two_months_both_are_open_and_adjustments_are_of_the_earlier(rig: Rig) -> None:
-    rig.now = datetime(2026, 4, 8)
+    rig.now = datetime(2026, 4, 8, 12)
     put(rig, claim("a"))
     bill(rig, "2026-03")
     rig.now = datetime(2026, 5, 3)
@@ -156,7 +156,7 @@ def test_7_7_between_two_months_both_are_open_and_adjustments_are_of_the_earlier
 
 
 def test_7_7_forgotten_people_keep_their_line_without_the_order(rig: Rig) -> None:
-    rig.now = datetime(2026, 4, 8)
+    rig.now = datetime(2026, 4, 8, 12)
     put(rig, claim("a"))
     assert [row["order"] for row in bill(rig, "2026-03", rows=True)["rows"]] == ["O1"]
     put(rig, claim("a", order_number=None))
@@ -176,7 +176,7 @@ def test_7_7_a_row_shows_what_gupshup_has_deducted_and_no_phone(rig: Rig) -> Non
 
 
 def test_the_bill_for_people_and_as_csv(rig: Rig) -> None:
-    rig.now = datetime(2026, 4, 8)
+    rig.now = datetime(2026, 4, 8, 12)
     put(rig, claim("a"))
     told = billing.bill([rig.run], "2026-03")
     assert billing.lines(told) == [
