@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from vs_st_pipeline.connectors.gupshup.settings import Price
 from vs_st_pipeline.routes.notices import billed, billing
 from vs_st_pipeline.routes.notices.account import claim_rows
 from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed
@@ -130,7 +132,7 @@ def test_7_7_a_final_month_never_changes_and_what_comes_later_adjusts_the_open_o
     march = bill(rig, "2026-03", rows=True)
     assert (march["final"], sums(march)) == (True, (3, 2, 0, 1, "1.60"))
 
-    rig.keys["price"] = {"amount": "9.99", "currency": "INR"}
+    rig.keys["price"] = Price(amount=Decimal("9.99"), currency="INR")
     put(rig, claim("b", "failed"), claim("c", "delivered"), claim("d", at=datetime(2026, 4, 3)))
     assert bill(rig, "2026-03", rows=True) == march
     april = bill(rig, "2026-04")
