@@ -80,9 +80,13 @@ def test_a_row_of_a_key_is_added_once(world: World) -> None:
 
 
 def test_a_row_goes_with_its_transaction(world: World) -> None:
-    with pytest.raises(ZeroDivisionError), world.db.transaction():
-        activity.add(world.db, world.session().run, What.HELD, key="k")
-        raise ZeroDivisionError
+    def add_and_break() -> None:
+        with world.db.transaction():
+            activity.add(world.db, world.session().run, What.HELD, key="k")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        add_and_break()
     assert _add(world, key="k")
     assert world.rows("select seq from staged.activity") == [(1,)]
 
