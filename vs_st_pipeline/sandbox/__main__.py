@@ -3,7 +3,7 @@
 With `--on-stdin` it obeys lines instead of signals alone, and answers each with sentences and a blank line: `change`
 makes the demo's changes at the shop; `ship` ships an order, which the shop tells by webhook; `told` waits until the
 contact says so. `send`, `later`, `people` are of consumers; what begins with `orders_` is of orders, with `shop_` of
-audience, `parcel...` and `customer_taps` of notices. `paste SYSTEM MERCHANT URL` tells a system where to call which only
+audience, `parcel...` and `customer_taps` of notices. `paste SYSTEM MERCHANT URL` tells a system where to call that only
 a person can tell. End of input stops it, so a parent that dies takes the sandbox with it.
 """
 

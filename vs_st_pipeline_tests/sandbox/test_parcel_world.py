@@ -129,3 +129,15 @@ def test_the_acts_of_the_demo_happen(whole: Sandbox) -> None:
         parcels_acts.paste(whole, "gupshup", merchant, "http://127.0.0.1:9/hooks")
     assert whole.gupshup.control.keys(OWN.id)["callback_url"] == "http://127.0.0.1:9/hooks"
     assert whole.gupshup.control.keys(SHARED.id)["callback_url"] is None, "it is the house's, not a merchant's"
+
+
+def test_wineries_tell_of_their_parcels_by_the_houses_account(tmp_path: Path) -> None:
+    """Commerce7's and Vinoshipper's merchants of `shop_small`, where Gupshup runs as well."""
+    [account] = load("shop_small", NOW)[0].parts["gupshup"]["accounts"]
+    assert account["id"] == HOUSE
+    assert account["consents"]
+    with Sandbox("shop_small", ports={"gupshup": 0}) as box:
+        written = yaml.safe_load(box.write_settings(tmp_path).read_text(encoding="utf-8"))
+    assert [one["id"] for one in written["merchants"] if "notices" in one] == ["river-bend", "stone-mill"]
+    assert list(written["gupshup_accounts"]) == [HOUSE]
+    assert all(one["notices"]["countries"] == ["US"] for one in written["merchants"] if "notices" in one)
