@@ -6,23 +6,22 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from vs_st_pipeline.connectors import gupshup
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, GupshupSettings, Price
-from vs_st_pipeline.pipeline.route import SHARED
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.warehouse.files import Warehouse
-from vs_st_pipeline.platform.warehouse.migrations import Layout, read_lineage
+from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, read_lineage
 from vs_st_pipeline.routes.notices.account.claim import Claim
 from vs_st_pipeline.routes.notices.account.claims import all_of
 from vs_st_pipeline.routes.notices.messages import Button, Message
@@ -49,6 +48,16 @@ def reset(conn: socket.socket) -> None:
     """Break the connection off without an answer."""
     conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     conn.close()
+
+
+def cut(answer: bytes) -> Callable[[socket.socket], None]:
+    """Break the connection off before the answer's end."""
+
+    def act(conn: socket.socket) -> None:
+        conn.sendall(answer[:-4])
+        conn.close()
+
+    return act
 
 
 @dataclass
@@ -165,7 +174,7 @@ class Rig:
             "id": id, "kind": self.kind, "base_url": self.gupshup.url, "api_key": Secret("key-canary", "env:KEY"),
             "app_name": "KapasKraftApp", "app_id": "77aa", "number": "+919810000002",
             "requests_per_second": 1000.0, "daily_recipients": None,
-            "price": Price(amount="0.80", currency="INR") if self.kind == "house" else None,
+            "price": Price(amount=Decimal("0.80"), currency="INR") if self.kind == "house" else None,
         }  # fmt: skip
         return GupshupAccount(**{**values, **self.keys})
 
@@ -232,6 +241,3 @@ def plan_made_up(rig: Rig, monkeypatch: Any) -> None:
 
     for name, made in (("again", again), ("due", due), ("turned_down", turned_down)):
         monkeypatch.setattr(planning, name, made)
-
-
-_ = gupshup, Mapping

@@ -220,6 +220,7 @@ def _message(found: Candidate, account: AccountNow) -> Message:
         occurrence=it.event.occurrence,
         merchant_order=found.merchant_order,
         order_number=found.order_number,
+        form=template_fit.form_of(it.wanted),
     )
 
 

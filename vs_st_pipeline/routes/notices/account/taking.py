@@ -39,7 +39,7 @@ class Taken:
     """What a taking was about.
 
     Attributes:
-        answered: replies that were new, with the merchants whose they are.
+        answered: the replies, with the merchants whose they are, whether they were known or not.
         noted: words.Noted: calls that are no JSON of the system's, callbacks of another app, receipts of no message.
     """
 
