@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from vs_st_pipeline.routes.notices import phones
@@ -11,7 +13,7 @@ from vs_st_pipeline.routes.notices.words import Wait
 GOOD = "+919810000001"
 
 
-def read(raw: str | None, country: str | None = "IN", **settings: object) -> phones.Phone:
+def read(raw: str | None, country: str | None = "IN", **settings: Any) -> phones.Phone:
     made = NoticesSettings.model_construct(**{"countries": ("IN", "US"), "default_country": None, **settings})
     return phones.read(raw, country, made)
 
