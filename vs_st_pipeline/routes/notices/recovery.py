@@ -50,6 +50,8 @@ def begin(session: NoticesSession) -> None:
         store = session.store(account)
         taking.note_words(store, rules)
         lost = _refill(run, store)
+        if lost:
+            taking.take_again(store, run=run)
         _sweep(run, store)
         _unsent(run, store, lost=lost)
         copying.copy(session, account)

@@ -63,8 +63,8 @@ class AccountStore:
 
     @property
     def exists(self) -> bool:
-        """Say whether there is a file."""
-        return self.path.exists()
+        """Say whether there is a file, or evidence of one that was lost, from which it is made again."""
+        return self.path.exists() or self.evidence.path.exists()
 
     def copy_to(self, other: AccountStore) -> None:
         """Copy the file as it is now to another place, for a dry run."""
@@ -150,7 +150,7 @@ class AccountStore:
         found: sqlite3.Connection | None = getattr(self._threads, "db", None)
         if found is not None and self._threads.of == (os.getpid(), _inode(self.path)):
             return found
-        if not self.exists:
+        if not self.path.exists():
             self._make_place()
             # Never one that is there: closing any handle of it gives up the locks that this process holds by SQLite.
             with suppress(FileExistsError):
