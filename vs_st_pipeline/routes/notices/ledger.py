@@ -95,7 +95,7 @@ def from_claim(db: Db, run: Run, claim: Claim, account: GupshupAccount) -> Move:
     if row is None:
         _make(db, run, claim, account)
     elif not _may_move(before, after):
-        after, reason, until = State(row[0]), row[1], row[2]
+        return Move(claim.notice_id, before, State(row[0]), row[1])
     elif after is State.WAITING and before is State.WAITING and reason is None:
         reason, until = row[1], row[2]  # of a later judgment
     values: dict[str, Any] = {
@@ -142,6 +142,8 @@ def _may_move(before: State | None, after: State) -> bool:
         return False
     if before is State.DROPPED:
         return after is not State.WAITING
+    if after in (State.UNKNOWN, State.SENDING):  # an older file of the account knows less than this ledger
+        return before in (State.WAITING, State.SENDING, after)
     return True
 
 

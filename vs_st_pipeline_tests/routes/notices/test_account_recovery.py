@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import pytest
 
 from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline.routes.notices import ledger, recovery
-from vs_st_pipeline.routes.notices.account import claims
+from vs_st_pipeline.routes.notices.account import claims, copying, forgetting, taking
 from vs_st_pipeline.routes.notices.account.claim import Claim
+from vs_st_pipeline.routes.notices.report import new_report
+from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline_tests.routes.notices.account_office import ASHA, NOON, RAVI, Office, PowerCut, account, message
 
 
@@ -223,6 +226,76 @@ def test_7_1_an_older_account_file_learns_what_the_evidence_and_the_ledgers_know
         found = office.claim(what)
         assert isinstance(found, Claim)
         assert not found.is_mine
+
+
+def test_r35_a_lost_evidence_file_is_made_again(office: Office) -> None:
+    what = message(office.account)
+    office.sync()
+    office.send(what)
+    office.reply("r1", "STOP", phone=RAVI)
+    office.sync()
+    office.store().evidence.path.unlink()
+    office.sync()
+    office.lose_account()
+    assert office.state(what)[1] == "unknown"
+    office.sync()
+    assert office.state(what) == ("accepted", "accepted")
+    held = office.claim(message(office.account, "s2", phone=RAVI))
+    assert not isinstance(held, Claim)
+    assert held.reason == "opted_out"
+
+
+def test_7_1_an_older_file_does_not_claim_anew_what_was_refused_and_then_sent(office: Office) -> None:
+    what = message(office.account)
+    office.sync()
+    office.claim(what)
+    claims.settle(office.store(), what.notice_id, "refused", now=office.at)
+    office.sync()
+    office.store().checkpoint()
+    kept = office.store().path.read_bytes()
+    office.send(what)
+    office.sync()
+    office.lose_account()
+    office.store().path.write_bytes(kept)
+    office.sync()
+    assert office.state(what) == ("accepted", "accepted")
+    assert office.send(what) == "out"
+
+
+def test_r27_a_dry_run_looks_at_a_copy(office: Office) -> None:
+    office.sync()
+    office.send(message(office.account))
+    office.receipt("delivered", "m1")
+    aside = Office(office.path / "aside")
+    aside.warehouse.pace_dir = office.path / "pace"
+    aside.inbox = office.inbox
+    run = replace(aside.run(), dry_run=True)
+    session = NoticesSession(run, new_report("one", run.run_id))
+    recovery.begin(session)
+    taking.take(session, office.account)
+    copying.copy(session, office.account)
+    assert session.told.counts["delivered"] == 1
+    assert aside.rows("select state from synced.notices") == ["delivered"]
+    assert office.of_account("select state from claims") == ["accepted"]
+    assert len(office.inbox.waiting([office.account.inbox_name])) == 1
+    assert office.sync().counts["delivered"] == 1
+
+
+def test_r57_a_merchant_that_leaves_leaves_hashes(office: Office) -> None:
+    office.sync()
+    office.send(message(office.account))
+    office.send(message(office.account, "s2", merchant="two", phone=RAVI), "m2", "two")
+    office.reply("r1", "hello", gs_id="m1")
+    office.sync()
+    forgetting.leave(office.store())
+    told = office.store().evidence.path.read_text()
+    assert ASHA not in told
+    assert RAVI in told
+    assert office.of_account("select count(*) from replies") == [0]
+    office.lose_account()
+    again = office.claim(message(office.account))
+    assert isinstance(again, Claim)
+    assert not again.is_mine
 
 
 def test_7_1_between_a_and_b_it_waits_again_and_says_so_nowhere(office: Office) -> None:

@@ -193,11 +193,12 @@ def _in_question(db: sqlite3.Connection, now: datetime) -> list[str]:
 
 
 def _template(db: sqlite3.Connection, one: TemplateNews, now: datetime) -> None:
-    db.execute(
-        "insert into template_events (seq, template_id, status, at) values (?, ?, ?, ?)",
-        [next_seq(db), one.template_id, one.status, one.at.isoformat()],
+    made = db.execute(
+        "insert or ignore into template_events (seq, template_id, status, at) values (?, ?, ?, ?)",
+        [next_seq(db), one.template_id or "", one.status or "", one.at.isoformat()],
     )
-    db.execute("insert or replace into facts values (?, 'yes', ?)", [TEMPLATE_EVENT, now.isoformat()])
+    if made.rowcount:
+        db.execute("insert or replace into facts values (?, 'yes', ?)", [TEMPLATE_EVENT, now.isoformat()])
 
 
 def _deduct(db: sqlite3.Connection, one: Deduction) -> None:
