@@ -22,6 +22,7 @@ from vs_st_pipeline.cli.output import say
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.pipeline.demo import Demo
 from vs_st_pipeline.pipeline.route import Route
+from vs_st_pipeline.platform.hooks import hook_url, make_token
 from vs_st_pipeline.platform.settings.environment import data_dir
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -126,6 +127,8 @@ def _acts_of(route: Route, show: Demo) -> None:
         environ["VS_ST_HOOK_SECRET"] = f"file:{secret}"
         with _running(environ, "receive", "--port", "0", "--json", quietly=True) as receiver:
             environ["VS_ST_PUBLIC_URL"] = f"http://127.0.0.1:{_port_of(receiver)}"
+            for system, merchant_id, url in _urls(environ, show.pasted, secret.read_text(encoding="ascii")):
+                _told(box, f"paste {system} {merchant_id} {url}")
             for number, act in enumerate(show.acts, 1):
                 moved += act.later
                 environ["VS_ST_NOW"] = (datetime.now(UTC) + moved).isoformat()
@@ -139,6 +142,16 @@ def _acts_of(route: Route, show: Demo) -> None:
                     _vs_st(environ, *command, may_fail=True)
                 if act.outcome:
                     _show_outcome(environ, only=route.name)
+
+
+def _urls(environ: dict[str, str], systems: tuple[str, ...], secret: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the URLs by which these systems call us: system, merchant, URL."""
+    from vs_st_pipeline.operations.settings import read_merchants
+
+    for merchant in read_merchants(Path(environ["VS_ST_MERCHANTS"]), environ).merchants if systems else ():
+        for system in systems:
+            token = make_token(secret, system, merchant.id, 1)
+            yield system, merchant.id, hook_url(environ["VS_ST_PUBLIC_URL"], system, token)
 
 
 def _port_of(receiver: subprocess.Popen[str]) -> int:

@@ -33,8 +33,10 @@ class Demo:
 
     Attributes:
         scenario: the world of the stand-ins. about: what is shown, a sentence.
+        pasted: systems into whose own pages a person pastes our URL, since no call of ours can tell it.
     """
 
     scenario: str
     about: str
     acts: tuple[Act, ...]
+    pasted: tuple[str, ...] = ()

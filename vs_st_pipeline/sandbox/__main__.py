@@ -3,7 +3,8 @@
 With `--on-stdin` it obeys lines instead of signals alone, and answers each with sentences and a blank line: `change`
 makes the demo's changes at the shop; `ship` ships an order, which the shop tells by webhook; `told` waits until the
 contact says so. `send`, `later`, `people` are of consumers; what begins with `orders_` is of orders, with `shop_` of
-audience. End of input stops it, so a parent that dies takes the sandbox with it.
+audience, `parcel...` and `customer_taps` of notices. `paste SYSTEM MERCHANT URL` tells a system where to call that only
+a person can tell. End of input stops it, so a parent that dies takes the sandbox with it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from vs_st_pipeline.sandbox.core.foreground import run_foreground, welcome
 from vs_st_pipeline.sandbox.core.process import CONTROLS, Sandbox
-from vs_st_pipeline.sandbox.scenarios import consumer_acts, order_acts, shop_acts
+from vs_st_pipeline.sandbox.scenarios import consumer_acts, order_acts, parcels_acts, shop_acts
 from vs_st_pipeline.sandbox.scenarios.changes import ship, shop_changes, told
 
 
@@ -58,6 +59,10 @@ def main() -> None:
                     said = order_acts.ACTS[word](box)
                 case word if word in shop_acts.ACTS:
                     said = shop_acts.ACTS[word](box)
+                case word if word in parcels_acts.ACTS:
+                    said = parcels_acts.ACTS[word](box)
+                case word if word.startswith("paste "):
+                    said = parcels_acts.paste(box, *word.split()[1:])
                 case _:
                     continue
             print("\n".join(said), end="\n\n", flush=True)

@@ -96,7 +96,7 @@ def answer_of(box: Served, by: Api, number: str = PLAIN, code: str = "ACTF001", 
 
 
 def said_no(reply: Any) -> bool:
-    return reply.status >= 400 or reply.json.get("status") == "error"
+    return bool(reply.status >= 400 or reply.json.get("status") == "error")
 
 
 def whats(box: Served) -> list[str]:
@@ -301,7 +301,7 @@ def test_by_itself_a_hook_goes_where_that_is_on(box: Served, receiver: Receiver)
 
 
 Told = list[tuple[str | None, str]]
-WAY = [("shipment", "packed"), ("shipment", "dispatched")]
+WAY: Told = [("shipment", "packed"), ("shipment", "dispatched")]
 STYLES: list[Told] = [
     WAY,
     [WAY[0], WAY[0], WAY[1], WAY[1]],

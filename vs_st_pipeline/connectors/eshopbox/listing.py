@@ -52,10 +52,10 @@ class Listed:
     """What a walk has shown.
 
     Attributes:
-        rows: orders. newest: newest orderDate (UTC without zone). faults: rows that cannot be used, by reason.
+        numbers: of orders. newest: newest orderDate (UTC without zone). faults: rows that cannot be used, by reason.
     """
 
-    rows: int = 0
+    numbers: set[str] = field(default_factory=set)
     newest: datetime | None = None
     faults: dict[str, int] = field(default_factory=dict)
 
@@ -190,7 +190,7 @@ class _Walk:
     def _note(self, db: Db, rows: Sequence[_Row]) -> None:
         """Note which orders of a page are new, or say something else than before."""
         by_number = {row.number: row for row in rows}
-        self.found.rows += len(by_number)
+        self.found.numbers |= by_number.keys()
         dates = [row.placed_at for row in rows if row.placed_at is not None and row.placed_at <= self._began + OVERLAP]
         self.found.newest = max([*dates, *([self.found.newest] if self.found.newest else [])], default=None)
         with db.batch({"id": sorted(by_number)}) as batch:

@@ -41,7 +41,7 @@ ANSWERED: Final = "ndr_resolution_submitted"
 ALL_RESTOCKED: Final = "complete_restocked"  # our word for `complete` of a return whose items all are restocked
 TRACKING_KEYS: Final = ("trackingID", "trackingId", "awbNumber", "trackingNumber", "tracking_id")
 SHIPMENT_KEYS: Final = ("externalShipmentID", "externalShipmentId")
-_TIME_KEYS: Final = ("time", "at", "timestamp", "updatedAt", "date")
+TIME_KEYS: Final = ("time", "at", "timestamp", "updatedAt", "date")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ def _said(row: Mapping[str, Any], zone: ZoneInfo, faults: list[str]) -> Iterator
     for entry in rows_in(row.get("timeline")):
         word = id_text(first(entry, ("status", "eventSubType")))
         if word is not None:
-            one = _dated(word, first(entry, _TIME_KEYS), zone, faults, in_timeline=True)
+            one = _dated(word, first(entry, TIME_KEYS), zone, faults, in_timeline=True)
             entries.append(one)
     entries.sort(key=lambda one: one.own_at or datetime.max)
     yield from entries
@@ -245,7 +245,7 @@ def _answer(ndr: Any, zone: ZoneInfo, faults: list[str]) -> list[Said]:
     submitted = ndr.get("submittedResolution") if isinstance(ndr, Mapping) else None
     if not isinstance(submitted, Mapping) or not is_given(submitted.get("resolutionCode")):
         return []
-    return [_dated(ANSWERED, first(submitted, _TIME_KEYS), zone, faults)]
+    return [_dated(ANSWERED, first(submitted, TIME_KEYS), zone, faults)]
 
 
 def _dated(word: str, time: Any, zone: ZoneInfo, faults: list[str], *, in_timeline: bool = False) -> Said:

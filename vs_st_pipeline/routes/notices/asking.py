@@ -2,7 +2,7 @@
 
 Data flow: a message and its claim -> the request -> the claim's new state; pauses and stops of the account.
 
-It runs in a thread of its own and touches no merchant's database: the answer is on the disk before anybody waits for it.
+It runs in a thread of its own and touches no merchant's database: an answer is on the disk before anybody waits for it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from time import time
-from typing import Final
+from typing import Any, Final
 
 from vs_st_pipeline.connectors.gupshup.answers import Answer, Outcome
 from vs_st_pipeline.connectors.gupshup.client import GupshupClient
@@ -97,7 +97,7 @@ def ask(run: Run, client: GupshupClient, store: AccountStore, message: Message, 
         answer, error = Answer(Outcome.NOT_SENT), unusable
     means = MEANS[answer.outcome]
     state: Claimed = means.state
-    more: dict[str, datetime] = {}
+    more: dict[str, Any] = {}
     if state is Claimed.REJECTED and meaning(answer.code).retryable:
         state = Claimed.FAILED  # it waits for its next try, as after a receipt with this code (7.4)
         if claim.retries < len(RETRY_GAPS):
@@ -107,6 +107,7 @@ def ask(run: Run, client: GupshupClient, store: AccountStore, message: Message, 
         message.notice_id,
         state,
         now=run.now(),
+        phone=message.phone,
         message_id=answer.message_id,
         code=answer.code,
         reason=means.reason,

@@ -6,15 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, GupshupSettings
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.own_commands import Option, OwnCommand, Told
 from vs_st_pipeline.pipeline.route import BadArguments, DryRun, Question
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.notices import billing, explain, ledger, rendering, retrying, sync, template_fit
-from vs_st_pipeline.routes.notices.account import consents, pauses
-from vs_st_pipeline.routes.notices.account.store import AccountStore
+from vs_st_pipeline.routes.notices import billing, by_hand, explain, retrying, showing, sync, terms
 from vs_st_pipeline.routes.notices.meanings import MEANINGS
 from vs_st_pipeline.routes.notices.session import open_session
 from vs_st_pipeline.routes.notices.words import State
@@ -63,7 +60,7 @@ def _check_templates(run: Run, typed: Typed) -> Told:
     if typed["notification"] is None and (typed["template"] is not None or params is not None):
         raise BadArguments("--template and --params are about one notification: say --notification KEY too")
     with open_session(run) as session:
-        answer = template_fit.check_all(session, typed["notification"], typed["template"], params)
+        answer = showing.check_all(session, typed["notification"], typed["template"], params)
     if session.report.error is not None:
         return Told({"error": session.report.error.as_report()}, [], well=False, error=session.report.error)
     lines = [f"{run.merchant.name}, account {answer['account'] or 'none'}"]
@@ -80,7 +77,7 @@ def _verdict(one: Record) -> str:
 
 def _preview(run: Run, typed: Typed) -> Told:
     with open_session(run) as session:
-        answer = rendering.preview_of(session, typed["notification"], typed["template"], typed["order"])
+        answer = showing.preview_of(session, typed["notification"], typed["template"], typed["order"])
     if session.report.error is not None:
         return Told({"error": session.report.error.as_report()}, [], well=False, error=session.report.error)
     lines = [str(answer[part]) for part in ("header", "body", "footer") if answer.get(part)]
@@ -114,14 +111,14 @@ def _sent(typed: Typed) -> bool:
 
 def _resolve(run: Run, typed: Typed) -> Told:
     sent = _sent(typed)
-    ledger.resolve(run, typed["notice"], sent=sent, because=typed["because"])
+    by_hand.resolve(run, typed["notice"], sent=sent, because=typed["because"])
     then = "counts as sent" if sent else "may be sent again while it is fresh"
     return Told({"merchant": run.merchant.id, "notice_id": typed["notice"], "as": typed["as"]}, [f"it {then}"])
 
 
 def _baseline(run: Run, _typed: Typed) -> Told:
     with run.sync_lock():
-        ledger.begin_anew(run)
+        terms.new_baseline(run)
     return Told(
         {"merchant": run.merchant.id, "started_at": f"{run.now().isoformat(timespec='seconds')}Z"},
         ["nothing that occurred before now is announced; the next sync reads all sources anew"],
@@ -131,13 +128,8 @@ def _baseline(run: Run, _typed: Typed) -> Told:
 # --- accounts ---------------------------------------------------------------------------------------------------------
 
 
-def _account(run: Run, typed: Typed) -> GupshupAccount:
-    accounts = run.merchant.section(GupshupSettings).accounts
-    return next(one for one in accounts if one.id == typed["account"])
-
-
 def _resume(run: Run, typed: Typed) -> Told:
-    resumed = pauses.resume(AccountStore.of(run, _account(run, typed)), run.now())
+    resumed = by_hand.resume(run, typed["account"])
     says = "goes on with the next sync" if resumed else "was not stopped"
     return Told({"account": typed["account"], "resumed": resumed}, [f"account {typed['account']} {says}"])
 
@@ -147,7 +139,7 @@ def _consent(state: str, run: Run, typed: Typed) -> Told:
     if not _PHONE.fullmatch(phone):
         raise BadArguments("PHONE is a number with + and country code, such as +919810000001")
     evidence = {"text": typed.get("evidence"), "by": run.who}
-    consents.by_operator(AccountStore.of(run, _account(run, typed)), phone, state, evidence, run.now())
+    by_hand.note_consent(run, typed["account"], phone, state, evidence)
     says = "may be written" if state == "in" else "is never written"
     return Told({"account": typed["account"], "state": state}, [f"this phone {says} by account {typed['account']}"])
 

@@ -5,9 +5,9 @@ the claim in the account's file, fsynced          then killed: what the claim sa
 the request, its answer into the claim            then: settled by `recovery`, a receipt, a reply or a person
 the ledger, activity and evidence, in one go
 
-One thread judges, claims, and writes the merchant's file; `asking` has a few, each with one message. While one waits for
-its answer others may leave, up to as many as a number may have open. After an answer that was no success they leave one
-by one: what stops an account shall stop the next message, not the fifth.
+One thread judges, claims, and writes the merchant's file; `asking` has a few, each with one message. While one waits
+for its answer others may leave, up to as many as a number may have open. After an answer that was no success they leave
+one by one: what stops an account shall stop the next message, not the fifth.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from time import monotonic, sleep
 from typing import Final
 
@@ -27,8 +26,8 @@ from vs_st_pipeline.domain.errors import BadKey, BadSettings, GiveUp, Interrupte
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.notices import asking, ledger, planning, reply_rules
-from vs_st_pipeline.routes.notices.account import claims, pauses
+from vs_st_pipeline.routes.notices import asking, ledger, planning
+from vs_st_pipeline.routes.notices.account import claims, pauses, taking
 from vs_st_pipeline.routes.notices.account.claim import Claim, Held
 from vs_st_pipeline.routes.notices.messages import Message
 from vs_st_pipeline.routes.notices.planning import Verdict
@@ -64,7 +63,7 @@ def send_one(session: NoticesSession, message: Message) -> State:
 
 
 def tell_of_accounts(session: NoticesSession) -> None:
-    """Let the run fail where the account that it sends by is stopped (9); trouble of another kind makes it partial (R68)."""
+    """Let the run fail where the account that it sends by is stopped (9); other trouble makes it partial (R68)."""
     selected = session.gupshup.selected
     for account in session.gupshup.accounts:
         error = _stopped(session, account) or session.stopped.get(account.id)
@@ -209,14 +208,15 @@ class _Desk:
     def _claim(self, message: Message) -> Claim | Held:
         """Claim a message; while a number has as many open as it may have, wait for one to end."""
         run, began = self.session.run, monotonic()
-        words = reply_rules.load(run.merchant)
+        store = self.session.store(message.account)
+        is_stop = taking.is_stop(store)
         while True:
             found = claims.claim(
-                self.session.store(message.account),
+                store,
                 message,
                 now=run.now(),
                 cap=self.session.settings.cap,
-                is_stop=partial(reply_rules.is_stop, own=words),
+                is_stop=is_stop,
                 inbox=run.inbox,
             )
             if not isinstance(found, Held) or not found.crowded or run.stop():
@@ -262,7 +262,7 @@ class _Desk:
 
     @contextmanager
     def _noting(self) -> Iterator[Db]:
-        """Give the merchant's file in one transaction, which also notes what has come of messages since the last one."""
+        """Give the merchant's file in one transaction, which also notes what has come of messages meanwhile."""
         run, noted = self.session.run, list(self._finished)
         with run.open() as db, db.transaction():
             moves = [ledger.from_claim(db, run, done.claim, done.message.account) for done in noted]

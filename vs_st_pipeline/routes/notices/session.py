@@ -57,8 +57,13 @@ class NoticesSession(Session):
 
     @property
     def eshopbox(self) -> EshopboxClient:
-        """Return the source's client; only where the entry has section `eshopbox`."""
-        return self.client(eshopbox.CONNECTOR)
+        """Return the source's client; only where the entry has section `eshopbox`.
+
+        Its token is kept beside the pace, which a dry run shares with the others too.
+        """
+        client = self.client(eshopbox.CONNECTOR)
+        client.keep_token_in(self.run.warehouse.pace_dir.parent / "tokens", self.run.now)
+        return client
 
     @property
     def writes(self) -> bool:

@@ -32,7 +32,7 @@ def parcel_sections(
         urls: of the stand-ins that run, by system. keys: those that Eshopbox gave the merchant; {}: it does not run.
         kept: stores a secret, by file name.
     """
-    url, own, sender = urls.get("eshopbox", NOWHERE), dict(keys), sender_of(merchant)
+    url, own = urls.get("eshopbox", NOWHERE), dict(keys)
     told = {
         name: kept(f"{merchant}.eb_{name}", str(own.get(name, name)))
         for name in ("client_id", "client_secret", "refresh_token")
@@ -54,12 +54,28 @@ def parcel_sections(
                 "header_value": kept(f"{merchant}.eb_hook_key", str(own.get("header_value", "hook-key"))),
             }
         },
-        "notices": {
-            "accounts": [_installed(merchant, sender, urls, kept)],
-            "countries": ["IN"],
-            "quiet_hours": "none",
-            "notifications": {status: _notification(merchant, sender, status) for status in STATUSES},
-        },
+        "notices": _notices(merchant, urls, kept, "IN"),
+    }
+
+
+def winery_notices(merchant: str, urls: Mapping[str, str], kept: Callable[[str, str], str]) -> Record:
+    """Return section `notices` of a winery: by the house's account, to customers who opt in as they order.
+
+    Args:
+        urls, kept: as `parcel_sections` takes them.
+    """
+    attested = {"text": "Tell me of my order on WhatsApp.", "by": "Asha Rao", "from": "2020-01-01"}
+    chosen = {"opt_in": ["gupshup_event", "gupshup_list", "attestation"], "attestation": attested}
+    return {"notices": {**_notices(merchant, urls, kept, "US"), **chosen}}
+
+
+def _notices(merchant: str, urls: Mapping[str, str], kept: Callable[[str, str], str], country: str) -> Record:
+    sender = sender_of(merchant)
+    return {
+        "accounts": [_installed(merchant, sender, urls, kept)],
+        "countries": [country],
+        "quiet_hours": "none",
+        "notifications": {status: _notification(merchant, sender, status) for status in STATUSES},
     }
 
 

@@ -31,7 +31,7 @@ from vs_st_pipeline.sandbox.core.notices_clients import EshopboxControl, Gupshup
 from vs_st_pipeline.sandbox.core.notices_findings import notices_findings
 from vs_st_pipeline.sandbox.core.order_clients import Commerce7Control, order_sections
 from vs_st_pipeline.sandbox.core.order_findings import order_findings
-from vs_st_pipeline.sandbox.core.parcel_sections import parcel_sections, shared_accounts
+from vs_st_pipeline.sandbox.core.parcel_sections import parcel_sections, shared_accounts, winery_notices
 from vs_st_pipeline.sandbox.core.shop_sections import shop_sections
 from vs_st_pipeline.sandbox.core.switches import Switches
 from vs_st_pipeline.sandbox.scenarios.index import (
@@ -211,6 +211,10 @@ class Sandbox:
                 }
                 entry |= shop_sections(merchant, {name: handle.url for name, handle in self.running.items()}, given,
                                        folder, lambda name, text: _kept(keys / name, text))  # fmt: skip
+                if "gupshup" in self.running and "shop" not in entry:
+                    urls = {name: handle.url for name, handle in self.running.items()}
+                    entry |= winery_notices(merchant.id, urls, lambda name, text: _kept(keys / name, text))
+                    top = shared_accounts([merchant.id], urls, lambda name, text: _kept(keys / name, text))
                 listed.append(merged(entry, (merchants or {}).get(merchant.id, {})))
                 if "shop" in self.running and "shop" in entry:
                     self.shop.control.begin_drops(entry["shop"]["drop"], merchant.id)

@@ -137,21 +137,8 @@ def _fill(b: Builder, make: Callable[[datetime], list[Made]]) -> None:
         why = {one["customerOrderNumber"]: reason for one, (reason, _) in zip(orders, made, strict=True)}
         b.merchant.parts["eshopbox"] = {"workspace": id, "orders": orders, "reasons": why}
     if "gupshup" not in b.without:
-        sender = sender_of(id)
         asked = {str(one["shippingAddress"]["contactPhone"]) for one in orders if one["whatsapp"]}
-        b.merchant.parts["gupshup"] = {
-            "accounts": [
-                {
-                    "id": sender.id,
-                    "app_name": sender.app_name,
-                    "app_id": sender.app_id,
-                    "api_key": sender.api_key,
-                    "number": sender.number,
-                    "templates": sender.templates,
-                    "consents": sorted(asked),
-                }
-            ]
-        }
+        b.merchant.parts["gupshup"] = sender_of(id).part(asked)
 
 
 def reasons(now: datetime) -> dict[str, dict[str, str]]:

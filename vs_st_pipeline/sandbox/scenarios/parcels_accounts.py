@@ -5,6 +5,7 @@ One sends by its own account, the other by the house's; each account has a templ
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -64,6 +65,12 @@ class Sender:
     def template(self, status: str) -> str:
         """Return the id of a status's template."""
         return f"{self.prefix}-{status}"
+
+    def part(self, consents: Collection[str]) -> Record:
+        """Return what the account is at Gupshup's stand-in; `consents`: phones of who asked to be written, E.164."""
+        names = ("id", "app_name", "app_id", "api_key", "number", "templates")
+        account: Record = {name: getattr(self, name) for name in names}
+        return {"accounts": [{**account, "consents": sorted(consents)}]}
 
     def setting(self, status: str) -> Record:
         """Return what the settings say of a status's template."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from vs_st_pipeline.sandbox.core.asgi import Record
 from vs_st_pipeline.sandbox.scenarios.fixtures import Builder
+from vs_st_pipeline.sandbox.scenarios.parcels_accounts import sender_of
 from vs_st_pipeline.sandbox.scenarios.shop_as_tables import as_tables
 from vs_st_pipeline.sandbox.scenarios.shop_at_commerce7 import at_commerce7
 from vs_st_pipeline.sandbox.scenarios.shop_at_vinoshipper import at_vinoshipper
@@ -52,6 +53,10 @@ def _fill(b: Builder, make: Callable[[datetime], MadeShop]) -> None:
         # What the shop knows of consent: nobody else may be told as subscribed. Of those under age it says yes too.
         yes = readers_of(shop, source, USUAL_AGE[source] > 0)
         b.merchant.parts["waymore"] = {**account_at_waymore(b.merchant.id), "consents": sorted(yes)}
+    if source != SHOP and "gupshup" not in b.without:
+        # By attestation: who orders has asked to be written.
+        phones = {"".join(sign for sign in str(one.phone or "") if sign.isdigit())[-10:] for one in shop.people}
+        b.merchant.parts["gupshup"] = sender_of(b.merchant.id).part({f"+1{phone}" for phone in phones if phone})
     if source == VINOSHIPPER and "contacts" not in b.without:
         _contacts(b, shop)
 

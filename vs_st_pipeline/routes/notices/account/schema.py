@@ -75,6 +75,12 @@ create table template_faults (           -- refused by a code of a message (7.4)
 create table billing (
     seq integer primary key, key text not null unique, gs_id text, type text, detail text not null, at text not null
 );
+create table billed (                    -- lines of months that are final (7.7)
+    month text not null, notice_id text not null, merchant text not null, of_month text not null,
+    bucket text not null, was text, amount text not null, currency text, detail text not null,
+    primary key (month, notice_id)
+);
+create index billed_by_merchant on billed (merchant, month);
 create table pauses (                    -- stopped, paused, half_rate, rejected, of all or of one merchant
     name text not null, merchant text not null default '', since text not null,
     until text, real_until real,         -- real: of a Retry-After, by the machine's clock

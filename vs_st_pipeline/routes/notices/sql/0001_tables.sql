@@ -83,6 +83,7 @@ create table staged.activity (               -- append-only (4, 7.8)
 create table planned.notices (               -- all that this plan judged and did not drop before: what `plan` shows
     notice_id varchar primary key, verdict varchar not null,  -- due, waiting, dropped
     reason varchar, rule integer, until timestamp,
+    detail varchar,                          -- what `why` says besides, such as the variable that is missing
     unit_key varchar not null, status varchar not null, occurrence integer not null,
     merchant_order varchar not null, order_number varchar not null,
     account varchar, template_id varchar, phone varchar,
@@ -118,6 +119,12 @@ create table synced.actions (
     settled_at timestamp, settled_by varchar, run_id varchar,
     before varchar,                          -- JSON: what the order's ndr said of the unit before the call
     unique (notice_id, attempt)
+);
+create table synced.notice_brake (           -- notices that the brake holds, or that a person let pass (9.3, rulings 4)
+    notice_id varchar primary key, rule varchar not null, allowed boolean not null, "at" timestamp not null
+);
+create table synced.unit_ranks (             -- rank of the newest status of each unit, of the last read that passed
+    unit_key varchar primary key, rank integer not null
 );
 create table synced.activity_push (          -- what push_url did not take: told again with growing gaps
     line varchar primary key,                -- merchant_order; activity_id where a row has none; * : nobody answers

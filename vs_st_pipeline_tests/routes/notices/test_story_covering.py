@@ -1,0 +1,34 @@
+"""Every value of every switch of Gupshup and Eshopbox is lived with: all of them in a few worlds (R50)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vs_st_pipeline_tests.support.notices import Scene
+from vs_st_pipeline_tests.support.notices_worlds import WORLDS, Switches, covering, every_value, meet, values_of
+
+ALONE = [
+    (system, name, value)
+    for system, name, value in every_value()
+    if value != next(one for kind, word, one in every_value() if (kind, word) == (system, name))
+]
+
+
+def test_r50_every_value_is_in_a_world_and_there_are_no_more_than_eight() -> None:
+    worlds = covering()
+    assert len(worlds) == WORLDS <= 8
+    assert set(every_value()) - set().union(*map(values_of, worlds)) == set()
+
+
+@pytest.mark.parametrize("number", range(WORLDS))
+def test_r50_a_world_is_lived_with(notices_scene: Scene, number: int) -> None:
+    assert meet(notices_scene, covering()[number]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("system", "name", "value"), ALONE, ids=str)
+def test_a_value_alone_is_lived_with(notices_scene: Scene, system: str, name: str, value: Any) -> None:
+    switches: Switches = {system: {name: value}}
+    assert meet(notices_scene, switches) == []
