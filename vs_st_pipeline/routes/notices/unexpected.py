@@ -149,7 +149,7 @@ def _standing(session: NoticesSession, db: Db, one: Answer) -> Standing:
         one.replied_at,
         one.kind,
         one.why,
-        charged_unconfirmed=one.account.kind == HOUSE and settings.charges_confirmed is None,
+        charged_unconfirmed=one.account.kind == HOUSE and one.account.charges_confirmed is None,
         rehearsed=settings.only_to is not None and one.phone not in settings.only_to,
         is_out=_is_out(db, one),
         quiet=_is_quiet(session, db, one),
