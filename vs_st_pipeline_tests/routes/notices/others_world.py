@@ -99,8 +99,12 @@ class Parcels(orders.Scene):
 
     def stand(self) -> list[tuple[str, str, str | None]]:
         """How all messages stand: (status, state, reason)."""
-        return [(one["status"], one["state"], one["reason"]) for one in self.rows(
-            "select * from synced.notices where reason is distinct from 'before_start' order by first_seen_at, status")]
+        return [
+            (one["status"], one["state"], one["reason"])
+            for one in self.rows(
+                "select * from synced.notices where reason is distinct from 'before_start' order by first_seen_at, status"
+            )
+        ]
 
     def found(self) -> list[Record]:
         """What Gupshup's stand-in finds wrong."""
