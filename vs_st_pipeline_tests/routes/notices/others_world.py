@@ -41,6 +41,8 @@ class Parcels(orders.Scene):
         path = self.box.write_settings(self.folder, give_up_after="2s")
         whole = yaml.safe_load(path.read_text(encoding="utf-8"))
         for entry in whole["merchants"]:
+            if "notices" not in entry:
+                continue
             if "orders" in entry:
                 entry["orders"].setdefault("refresh", dict(orders.ALWAYS))
             if "vinoshipper" in entry:
