@@ -86,6 +86,10 @@ class Parcels(orders.Scene):
         found: list[Record] = self.gupshup.sends(HOUSE)
         return found
 
+    def planned(self) -> Record:
+        """`vs-st plan --route notices --json`."""
+        return self.run("plan", "--merchant", self.merchant, "--route", ROUTE, "--json").of(self.merchant)
+
     def messages_to(self) -> list[tuple[str, str]]:
         """Which status was told to which phone, oldest first."""
         return [(one["template"].removeprefix("house-"), "+" + one["destination"]) for one in self.sends()]
