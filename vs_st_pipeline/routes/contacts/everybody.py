@@ -1,4 +1,4 @@
-"""Says whether this route reads a winery for other routes as well (routes.md R34), and who everybody is."""
+"""Says whether this route reads a winery for route `audience` as well (routes.md R34), and who everybody is."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 OTHER: Final = "audience"
-OF_ORDERS: Final = "notices"  # it tells of every order, whoever opted in to what
 
 
 def are_wanted(merchant: Merchant) -> bool:
     """Say whether another route of the merchant wants everybody's records of Vinoshipper, and not only linked ones."""
-    if OF_ORDERS in merchant.routes:
-        return True
     return OTHER in merchant.routes and merchant.section(WaymoreSettings).source in (None, VINOSHIPPER)
 
 

@@ -7,17 +7,13 @@ from typing import Final
 
 from vs_st_pipeline.domain.errors import Interrupted, PipelineError
 from vs_st_pipeline.platform.settings.merchants import Merchant
-from vs_st_pipeline.routes.notices.from_commerce7 import Commerce7Source
 from vs_st_pipeline.routes.notices.from_eshopbox import EshopboxSource
-from vs_st_pipeline.routes.notices.from_vinoshipper import VinoshipperSource
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.sources import Source
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX
 
-ALL: Final[Mapping[str, Source]] = {
-    one.system: one for one in (EshopboxSource(), Commerce7Source(), VinoshipperSource())
-}
-"""By system; Commerce7 before Vinoshipper, whose orders may be orders of Commerce7's (R37)."""
+ALL: Final[Mapping[str, Source]] = {one.system: one for one in (EshopboxSource(),)}
+"""By system. The place of the others: `from_commerce7`, `from_vinoshipper` (staged rows of other routes, R34, R37)."""
 
 
 def sources_of(merchant: Merchant) -> list[Source]:

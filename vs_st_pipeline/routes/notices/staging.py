@@ -47,7 +47,6 @@ _ORDER_TYPES: Final = {
     "refund_amount": "decimal(18, 2)",
     "whatsapp_flag": "boolean",
 }
-_PERSON_TYPES: Final = {"under_age": "boolean"}
 _TIMES: Final = ("occurred_at", "last_at", "first_seen_at", "hook_at", "attempt_at", "answered_at")
 _EVENT_TYPES: Final = {
     **dict.fromkeys(_TIMES, "timestamp"),
@@ -76,7 +75,7 @@ def write(db: Db, orders: Sequence[OrderStaged], now: datetime) -> int:
         }
         db.execute(f"delete from staged.journey_events where {theirs}")
         _replace(db, "notice_orders", [one.order for one in orders if one.order], _ORDER_TYPES)
-        _replace(db, "recipients", [_with_zones(one.recipient) for one in orders if one.recipient], _PERSON_TYPES)
+        _replace(db, "recipients", [_with_zones(one.recipient) for one in orders if one.recipient], {})
     rows = [_event(order, event, known, now) for order in orders for event in order.events]
     _insert(db, "journey_events", rows, _EVENT_TYPES)
     _insert(

@@ -73,7 +73,9 @@ class Shop:
 
     def wanted(self) -> dict[str, str]:
         with self.run.open() as db:
-            return dict(db.rows("select parcel_id, wanted_by from raw.eshopbox_known where wanted_at is not null"))
+            return dict(
+                db.rows("select parcel_id, wanted_by from raw.eshopbox_known where wanted_at is not null")
+            )
 
     def read(self) -> None:
         """Take all for read."""

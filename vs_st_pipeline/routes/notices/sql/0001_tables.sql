@@ -137,16 +137,3 @@ create table synced.notice_notes (           -- what is noted while it lasts: wo
     word varchar not null, record varchar not null, "at" timestamp not null, primary key (word, record)
 );
 create table synced.account_copied (account varchar primary key, file varchar not null, seq bigint not null);
--- Orders of Commerce7 and Vinoshipper, as they were looked at last in the rows of the route that reads the system (R34).
-create table staged.shop_seen (
-    source varchar not null, own varchar not null,  -- the order's id or number there
-    hash varchar not null,                   -- of what it was made from
-    unit_key varchar not null, merchant_order varchar not null,
-    placed_at timestamp, seen_at timestamp not null,  -- of the read that was looked at
-    said varchar not null,                   -- JSON: what is staged of it
-    primary key (source, own)
-);
-create table staged.shop_sightings (         -- what they showed, once each, in order of arrival; only added to
-    source varchar not null, own varchar not null, unit_key varchar not null, seq bigint not null,
-    name varchar not null, own_at timestamp, bound timestamp, seen_at timestamp not null
-);
