@@ -264,14 +264,18 @@ def _shared(asked: _Asked, accounts: tuple[str, ...]) -> list[SharedAccount]:
     """Return the accounts that a command is about.
 
     Raises:
-        click.UsageError: merchants are named too.
+        click.UsageError: merchants are named too, or there is no such account.
     """
     from vs_st_pipeline.operations.settings import read_merchants
     from vs_st_pipeline.operations.webhooks.accounts import find
 
     if asked.every or asked.ids or asked.more_ids:
         raise click.UsageError("--account is in place of merchants: leave --merchant and --all out")
-    return find(read_merchants(settings_path(os.environ), os.environ, secrets=False, all_bad=True), accounts)
+    file = read_merchants(settings_path(os.environ), os.environ, secrets=False, all_bad=True)
+    try:
+        return find(file, accounts)
+    except LookupError as error:
+        raise click.UsageError(str(error.args[0])) from None
 
 
 def _site(moved_from: tuple[str, ...] = (), url: str | None = None) -> Site:

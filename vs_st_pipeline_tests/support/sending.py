@@ -6,23 +6,22 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from vs_st_pipeline.connectors import gupshup
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, GupshupSettings, Price
-from vs_st_pipeline.pipeline.route import SHARED
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.warehouse.files import Warehouse
-from vs_st_pipeline.platform.warehouse.migrations import Layout, read_lineage
+from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, read_lineage
 from vs_st_pipeline.routes.notices.account.claim import Claim
 from vs_st_pipeline.routes.notices.account.claims import all_of
 from vs_st_pipeline.routes.notices.messages import Button, Message
@@ -49,6 +48,16 @@ def reset(conn: socket.socket) -> None:
     """Break the connection off without an answer."""
     conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     conn.close()
+
+
+def cut(answer: bytes) -> Callable[[socket.socket], None]:
+    """Break the connection off before the answer's end."""
+
+    def act(conn: socket.socket) -> None:
+        conn.sendall(answer[:-4])
+        conn.close()
+
+    return act
 
 
 @dataclass
@@ -137,8 +146,8 @@ class Rig:
     """One merchant with one account, and messages that a plan made up says are due.
 
     Attributes:
-        messages: by id, in order; a `Verdict`, or an error, in place of one is what `planning.again` says.
-        turned_down: what was turned down, and why.
+        messages: by id, in order; a `Verdict`, or an error, in place of one is what `planning.again_all` says.
+        turned_down: what was turned down, and why. judged: ids that were judged at once, each time.
     """
 
     folder: Path
@@ -148,6 +157,7 @@ class Rig:
     now: datetime = NOW
     messages: dict[str, Message | Verdict | Exception] = field(default_factory=dict)
     turned_down: dict[str, str] = field(default_factory=dict)
+    judged: list[list[str]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     keys: dict[str, Any] = field(default_factory=dict)
 
@@ -165,7 +175,7 @@ class Rig:
             "id": id, "kind": self.kind, "base_url": self.gupshup.url, "api_key": Secret("key-canary", "env:KEY"),
             "app_name": "KapasKraftApp", "app_id": "77aa", "number": "+919810000002",
             "requests_per_second": 1000.0, "daily_recipients": None,
-            "price": Price(amount="0.80", currency="INR") if self.kind == "house" else None,
+            "price": Price(amount=Decimal("0.80"), currency="INR") if self.kind == "house" else None,
         }  # fmt: skip
         return GupshupAccount(**{**values, **self.keys})
 
@@ -216,11 +226,17 @@ def plan_made_up(rig: Rig, monkeypatch: Any) -> None:
     """Let `planning` say what the rig has: what is due, how it is judged again, and what is turned down."""
     from vs_st_pipeline.routes.notices import planning
 
-    def again(_session: NoticesSession, notice_id: str) -> Message | Verdict:
-        found = rig.messages[notice_id]
-        if isinstance(found, Exception):
-            raise found
-        return found
+    def again_all(_session: NoticesSession, ids: Sequence[str]) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        orders = set()
+        for id in ids:
+            found = rig.messages[id]
+            order = found.merchant_order if isinstance(found, Message) else id
+            if order not in orders:
+                orders.add(order)
+                told[id] = found
+        rig.judged.append(list(told))
+        return told
 
     def due(_session: NoticesSession) -> list[str]:
         standing = {} if not rig.run.file().exists() else rig.rows()
@@ -230,8 +246,5 @@ def plan_made_up(rig: Rig, monkeypatch: Any) -> None:
         rig.turned_down[notice_id] = str(verdict.reason)
         session.told.waits[verdict.reason] += 1
 
-    for name, made in (("again", again), ("due", due), ("turned_down", turned_down)):
+    for name, made in (("again_all", again_all), ("due", due), ("turned_down", turned_down)):
         monkeypatch.setattr(planning, name, made)
-
-
-_ = gupshup, Mapping

@@ -38,14 +38,15 @@ def find(file: MerchantsFile, account_ids: Sequence[str]) -> list[SharedAccount]
     """Return the accounts of these ids.
 
     Raises:
-        BadSettings: the file has none of an id, or its part about the account's URL cannot be read.
+        LookupError: the file has none of an id; says which it has.
+        BadSettings: what an account's entry says of its URL cannot be read.
     """
     known = {one.id: one for one in file.shared}
     found = []
     for account_id in dict.fromkeys(account_ids):
         if account_id not in known:
             there = f"there are {', '.join(known)}" if known else "it has none"
-            raise BadSettings(f"there is no account of this id at the top of {file.path}; {there}")
+            raise LookupError(f"there is no account '{account_id}' at the top of {file.path}; {there}")
         one = known[account_id]
         if one.webhooks is None:
             raise one.fault or BadSettings(f"the account {one.id} cannot be read")

@@ -2,7 +2,7 @@
 
 Data flow: a message and its claim -> the request -> the claim's new state; pauses and stops of the account.
 
-It runs in a thread of its own and touches no merchant's database: the answer is on the disk before anybody waits for it.
+It runs in a thread of its own and touches no merchant's database: an answer is on the disk before anybody waits for it.
 """
 
 from __future__ import annotations

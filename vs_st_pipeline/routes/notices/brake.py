@@ -129,13 +129,15 @@ def ask(session: NoticesSession, db: Db, passing: Sequence[Passing], newest: Map
     marks = {row[0]: (row[1], row[2]) for row in db.rows("select notice_id, rule, allowed from synced.notice_brake")}
     judged = [one for one in passing if not marks.get(one.notice_id, ("", False))[1]]
     sent, usual = _sent(db, run.now(), {one for one, (_, allowed) in marks.items() if allowed})
+    elsewhere = _held_elsewhere(db, {one.notice_id for one in judged}) if session.only is not None else {}
     held = {one.notice_id: marks[one.notice_id][0] for one in judged if one.notice_id in marks}
-    held |= held_by_numbers(judged, sent, session.settings.flood_limit, usual)
+    held |= held_by_numbers(judged, [*sent, *elsewhere], session.settings.flood_limit, usual)
     ranks = dict(db.rows("select unit_key, rank from synced.unit_ranks")) if newest else {}
     lower, known = moved_lower(ranks, newest)
     if is_turned_back(lower, known):
         held |= {one.notice_id: RANKS for one in judged}
-    found = [_verdict(rule, held, lower, known) for rule in (FLOOD, ONE_PHONE, RANKS)]
+    all_held = {one.notice_id: rule for one, rule in elsewhere.items()} | held
+    found = [_verdict(rule, all_held, lower, known) for rule in (FLOOD, ONE_PHONE, RANKS)]
     told = [one for one in found if one is not None]
     if is_turned_back(lower, known) and not any(one.rule == RANKS for one in told):
         told.append(Verdict(PART, RANKS, lower, _ranks_sentence(lower, known)))
@@ -176,6 +178,18 @@ def _ranks_sentence(lower: int, known: int) -> str:
     if not known:
         return "an earlier read moved too many shipments back"
     return f"a read moved {lower} of {known} known shipments back ({LOWER_PER_CENT} % or more)"
+
+
+def _held_elsewhere(db: Db, judged: set[str]) -> dict[Passing, str]:
+    """Return what the brake holds of orders that a run of a few orders does not look at, and by which rule."""
+    rows = db.rows(
+        """select b.notice_id, r.phone, e.first_seen_at, b.rule
+           from synced.notice_brake as b join synced.notices as n using (notice_id)
+           join staged.journey_events as e using (unit_key, status, occurrence)
+           left join staged.recipients as r on r.merchant_order = n.merchant_order
+           where not b.allowed and n.state = 'waiting'"""
+    )
+    return {Passing(row[0], row[1] or "", row[2]): row[3] for row in rows if row[0] not in judged}
 
 
 def _sent(db: Db, now: datetime, let_pass: set[str]) -> tuple[list[Passing], Usual]:

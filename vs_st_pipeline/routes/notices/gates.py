@@ -14,8 +14,9 @@ from vs_st_pipeline.routes.notices.order_now import OrderNow
 from vs_st_pipeline.routes.notices.words import ActionState, ReplyOutcome
 
 WINDOW: Final = timedelta(hours=72)
-TAKEN: Final = frozenset({ActionState.WAITING, ActionState.SENDING, ActionState.DONE, ActionState.UNKNOWN})
-"""States of an action that bars another one on its message; after a refused one another tap may act (rulings 19)."""
+TAKEN: Final = frozenset({ActionState.SENDING, ActionState.DONE, ActionState.UNKNOWN})
+"""States of an action that bars another one on its message. After a refused one another tap may act (rulings 19); one
+that waits was certainly not taken, and a later reply waits behind it."""
 
 
 @dataclass(frozen=True, slots=True)

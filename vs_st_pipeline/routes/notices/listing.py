@@ -2,9 +2,9 @@
 
 Data flow: Gupshup's lists -> account.sqlite: templates, consents -> (copying) staged.
 
-A list that is empty, cut, or of somebody else says nothing, so it changes nothing: the last verdict holds until it is 15
-minutes old (10). A template that a good list lacks is gone. How old a list is goes by both clocks, whichever says more: it
-protects a message, and what is due by it was judged by the other one (R47).
+A list that is empty, cut, or of somebody else says nothing, so it changes nothing: the last verdict holds until it is
+15 minutes old (10). A template that a good list lacks is gone. How old a list is goes by both clocks, whichever says
+more: it protects a message, and what is due by it was judged by the other one (R47).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 from vs_st_pipeline.connectors.gupshup.names import GUPSHUP
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.connectors.gupshup.templates import OPT_IN, Template
-from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings, PipelineError
+from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings, Interrupted, PipelineError
 from vs_st_pipeline.routes.notices.account import consents, copying, pauses
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.session import NoticesSession
@@ -73,6 +73,17 @@ def read_now(session: NoticesSession, account: GupshupAccount) -> None:
     pauses.good_list(store)
     session.told.seen["templates"] += len(found)
     copying.copy(session, account)
+
+
+def read_if_old(session: NoticesSession, account: GupshupAccount) -> None:
+    """Read an account's templates where the list is old, for an answer to a reply; a bad list changes nothing."""
+    if _is_due(session.store(account), session.run.now(), is_stopped=False):
+        try:
+            read_now(session, account)
+        except Interrupted:
+            raise
+        except PipelineError as error:
+            session.report.parts.setdefault(account.id, error)
 
 
 def ask_anew(store: AccountStore, now: datetime) -> None:

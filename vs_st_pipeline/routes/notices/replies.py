@@ -220,8 +220,11 @@ def newest_of(db: Db, said: Said) -> Said:
 
 
 def _said(row: tuple[Any, ...]) -> Said:
-    plain: tuple[Any, ...] = row[:9]
-    return Said(*plain, meaning.read_buttons(row[9]))
+    notice_id, kind, account, at, unit_key, status, occurrence, merchant_order, destination, buttons = row
+    return Said(
+        notice_id, kind, account, at, unit_key, status, occurrence, merchant_order, destination,
+        meaning.read_buttons(buttons),
+    )  # fmt: skip
 
 
 def taken_on(db: Db, notice_id: str, but_reply: str) -> set[str]:

@@ -5,30 +5,31 @@ the claim in the account's file, fsynced          then killed: what the claim sa
 the request, its answer into the claim            then: settled by `recovery`, a receipt, a reply or a person
 the ledger, activity and evidence, in one go
 
-One thread judges, claims, and writes the merchant's file; `asking` has a few, each with one message. While one waits for
-its answer others may leave, up to as many as a number may have open. After an answer that was no success they leave one
-by one: what stops an account shall stop the next message, not the fifth.
+One thread judges, claims, and writes the merchant's file; `asking` has a few, each with one message. While one waits
+for its answer others may leave, up to as many as a number may have open. After an answer that was no success they leave
+one by one: what stops an account shall stop the next message, not the fifth.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import islice
 from time import monotonic, sleep
 from typing import Final
 
 from vs_st_pipeline.connectors.gupshup.answers import Outcome
 from vs_st_pipeline.connectors.gupshup.names import GUPSHUP
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
-from vs_st_pipeline.domain.errors import BadKey, BadSettings, GiveUp, Interrupted, PipelineError, TryLater
+from vs_st_pipeline.domain.errors import BadKey, BadSettings, GiveUp, PipelineError, TryLater
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.notices import asking, ledger, planning, reply_rules
-from vs_st_pipeline.routes.notices.account import claims, pauses
+from vs_st_pipeline.routes.notices import asking, ledger, planning
+from vs_st_pipeline.routes.notices.account import claims, pauses, taking
 from vs_st_pipeline.routes.notices.account.claim import Claim, Held
 from vs_st_pipeline.routes.notices.messages import Message
 from vs_st_pipeline.routes.notices.planning import Verdict
@@ -38,6 +39,8 @@ from vs_st_pipeline.routes.notices.words import State, Wait
 CROWDED_FOR: Final = 5.0  # seconds in which other processes may have all that a number may have open
 MOST_IN_A_ROW: Final = 3
 """Messages in a row that do not get through, or orders that cannot be read, before the rest waits for the next sync."""
+JUDGED_FOR: Final = 1.0  # seconds that a verdict holds, while those judged with it leave
+MOST_AT_ONCE: Final = 16
 _UNREAD: Final = Verdict(Wait.SOURCE_STALE, 6, drops=False)
 _RULES: Final[dict[str, int]] = {Wait.OPTED_OUT: 8, Wait.ACCOUNT_STOPPED: 10}  # else 16
 
@@ -45,10 +48,9 @@ _RULES: Final[dict[str, int]] = {Wait.OPTED_OUT: 8, Wait.ACCOUNT_STOPPED: 10}  #
 def send(session: NoticesSession) -> None:
     """Send all notices that are due (`planning.due`); an account that is stopped or paused sends nothing more."""
     with _opened(session) as desk:
-        for notice_id in planning.due(session):
-            if session.run.stop():
-                break
-            desk.send_notice(notice_id)
+        due = deque(planning.due(session))
+        while due and not session.run.stop():
+            desk.send_notice(due)
     tell_of_accounts(session)
 
 
@@ -64,7 +66,7 @@ def send_one(session: NoticesSession, message: Message) -> State:
 
 
 def tell_of_accounts(session: NoticesSession) -> None:
-    """Let the run fail where the account that it sends by is stopped (9); trouble of another kind makes it partial (R68)."""
+    """Let the run fail where the account that it sends by is stopped (9); other trouble makes it partial (R68)."""
     selected = session.gupshup.selected
     for account in session.gupshup.accounts:
         error = _stopped(session, account) or session.stopped.get(account.id)
@@ -111,13 +113,19 @@ class _Desk:
     lost: int = 0
     unread: int = 0
     source: PipelineError | None = None
+    _ahead: dict[str, Message | Verdict | PipelineError] = field(default_factory=dict)  # judged, and not used yet
+    _at_once: int = 1
+    _judged_at: float = 0.0
     _under_way: set[Future[asking.Done]] = field(default_factory=set)
     _finished: list[asking.Done] = field(default_factory=list)
     _closed: dict[str, Held | None] = field(default_factory=dict)  # by account, as last looked up
     _halved: dict[str, bool] = field(default_factory=dict)
 
-    def send_notice(self, notice_id: str) -> None:
-        """Judge a notice once more, and send it if it may go; what may not is noted with its reason.
+    def send_notice(self, due: deque[str]) -> None:
+        """Judge the next notice once more, and send it if it may go; what may not is noted with its reason.
+
+        Args:
+            due: ids in the order of sending; the first is taken off.
 
         Raises:
             TryLater: the run was stopped while it waited.
@@ -129,23 +137,30 @@ class _Desk:
             self._make_room()
         held = None if account is None else self.closed(account)
         if held is not None:
-            self._turn_down(notice_id, held)
+            self._turn_down(due.popleft(), held)
             return
         if self.source is not None:
-            planning.turned_down(self.session, notice_id, _UNREAD)
+            planning.turned_down(self.session, due.popleft(), _UNREAD)
             return
-        try:
-            found = planning.again(self.session, notice_id)
-        except Interrupted:
-            raise
-        except PipelineError as error:
-            self._could_not_read(notice_id, error)
+        found = self._judged(due)
+        notice_id = due.popleft()
+        if isinstance(found, PipelineError):
+            self._could_not_read(notice_id, found)
             return
         self.unread = 0
         if isinstance(found, Verdict):
             planning.turned_down(self.session, notice_id, found)
         elif (held := self.send(found)) is not None:
             self._turn_down(notice_id, held)
+
+    def _judged(self, due: deque[str]) -> Message | Verdict | PipelineError:
+        """Return how the next notice is judged now; some more are judged with it, as many as leave within a second."""
+        if due[0] in self._ahead and monotonic() - self._judged_at < JUDGED_FOR:
+            return self._ahead.pop(due[0])
+        self._at_once = 1 if self._ahead else min(2 * self._at_once, MOST_AT_ONCE)
+        self._judged_at = monotonic()
+        self._ahead = planning.again_all(self.session, list(islice(due, self._at_once)))
+        return self._ahead.pop(due[0])
 
     def send(self, message: Message) -> Held | None:
         """Store, claim and send a message; returns why it could not be claimed now."""
@@ -165,6 +180,7 @@ class _Desk:
             with self._noting() as db:
                 ledger.from_claim(db, run, found, account)
             return None
+        failpoint("claimed")
         client, store = self.session.sender(account), self.session.store(account)
         self._under_way.add(self.pool.submit(asking.ask, run, client, store, message, found))
         return None
@@ -208,14 +224,15 @@ class _Desk:
     def _claim(self, message: Message) -> Claim | Held:
         """Claim a message; while a number has as many open as it may have, wait for one to end."""
         run, began = self.session.run, monotonic()
-        words = reply_rules.load(run.merchant)
+        store = self.session.store(message.account)
+        is_stop = taking.is_stop(store)
         while True:
             found = claims.claim(
-                self.session.store(message.account),
+                store,
                 message,
                 now=run.now(),
                 cap=self.session.settings.cap,
-                is_stop=partial(reply_rules.is_stop, own=words),
+                is_stop=is_stop,
                 inbox=run.inbox,
             )
             if not isinstance(found, Held) or not found.crowded or run.stop():
@@ -261,7 +278,7 @@ class _Desk:
 
     @contextmanager
     def _noting(self) -> Iterator[Db]:
-        """Give the merchant's file in one transaction, which also notes what has come of messages since the last one."""
+        """Give the merchant's file in one transaction, which also notes what has come of messages meanwhile."""
         run, noted = self.session.run, list(self._finished)
         with run.open() as db, db.transaction():
             moves = [ledger.from_claim(db, run, done.claim, done.message.account) for done in noted]

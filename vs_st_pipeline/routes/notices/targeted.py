@@ -1,6 +1,7 @@
 """Syncs what a few hints name: a whole sync's own steps, for these orders and answers alone (routes.md R13, R46, R49).
 
     raw      callbacks of the merchant's accounts; the hinted orders, read singly    hinting, sources_table
+             the account's templates, where they are due                             listing
     staged   these orders, and those whose messages were answered                    stages.stage, `session.only`
     planned  their notices, the answers                                              stages.plan
     synced   actions, answers, messages                                              stages.push
@@ -21,7 +22,7 @@ from typing import Final
 from vs_st_pipeline.connectors.gupshup.names import ANSWERED
 from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount, GupshupSettings
 from vs_st_pipeline.domain.errors import Internal, PipelineError
-from vs_st_pipeline.domain.hints import Hint, Outcome
+from vs_st_pipeline.domain.hints import ORDER, Hint, Outcome
 from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline.hinted import MOST_RECORDS, HintDesk, Hinted, SharedHints
@@ -32,14 +33,17 @@ from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.notices import hinting, sources_table, stages, sync
+from vs_st_pipeline.routes.notices import hinting, listing, other_readers, sources_table, stages, sync
 from vs_st_pipeline.routes.notices.account import taking
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.report import new_report
 from vs_st_pipeline.routes.notices.session import NoticesSession, open_session
 from vs_st_pipeline.routes.notices.stage_names import PLAN, PUSH, READ, STAGED, STAGES
-from vs_st_pipeline.routes.notices.systems import ESHOPBOX, GUPSHUP
+from vs_st_pipeline.routes.notices.systems import ESHOPBOX, GUPSHUP, SOURCES
 from vs_st_pipeline.routes.notices.words import OUT
+
+READER_SECONDS: Final = 5.0  # until a hint is looked at again whose order another route has yet to read
+PATIENCE_SECONDS: Final = 120.0  # then a whole sync takes what is staged by then
 
 
 def run_hinted(run: Run, desk: HintDesk) -> Report:
@@ -62,16 +66,19 @@ def run_hinted(run: Run, desk: HintDesk) -> Report:
 
 @dataclass(slots=True)
 class _Order:
-    """An order that is hinted at. gone, failed: what came of its read."""
+    """An order that is hinted at.
 
-    number: str
+    Attributes:
+        record: as hints name it. name: as our tables do (SOURCE:ID); None: it was never read well.
+        gone, failed: what came of its read.
+    """
+
+    system: str
+    record: str
     hints: list[Hint] = field(default_factory=list)
+    name: str | None = None
     gone: bool = False
     failed: PipelineError | None = None
-
-    @property
-    def merchant_order(self) -> str:
-        return f"{ESHOPBOX}:{self.number}"
 
 
 class _Targeted:
@@ -92,7 +99,8 @@ class _Targeted:
             hinting.keep_callbacks(self._run, callbacks)
             session.do(READ, stages.take)
             session.do(READ, self._read, orders)
-            good = {one.merchant_order for one in orders if one.failed is None and not one.gone}
+            sync.in_spite_of_trouble(session, lambda: session.do(READ, listing.read))
+            good = {one.name for one in orders if one.name and one.failed is None and not one.gone}
             session.only = frozenset(good | self._answered([one.id or "" for one in answers]))
             session.do(STAGED, stages.stage)
             session.do(PLAN, stages.plan)
@@ -109,47 +117,65 @@ class _Targeted:
 
     def _orders(self, hints: Sequence[Hint]) -> list[_Order]:
         """Return the orders to read now; all other hints are settled, left or handed over."""
-        desk, found = self._desk, dict[str, _Order]()
+        desk, found = self._desk, dict[tuple[str, str, str], _Order]()
         for hint in hints:
-            if hinting.is_hook(hint):
-                found.setdefault(hint.id or "", _Order(hint.id or "")).hints.append(hint)
-            else:  # another route reads it first, or a whole sync's lists show it (R34)
+            if hint.system in SOURCES and hint.kind == ORDER and hint.id:
+                found.setdefault(hint.record, _Order(hint.system, hint.id)).hints.append(hint)
+            else:  # a whole sync's lists show it
                 desk.settle([hint], Outcome.HANDED_OVER)
         if found:
             hinting.hand_over(self._run, [hint for one in found.values() for hint in one.hints])
         kept = list(found.values())
         if desk.is_flooded():
-            known = self._known(kept)
-            for one in [one for one in kept if one.number not in known]:
+            for one in [one for one in kept if self._name_of(one) is None]:
                 desk.settle(one.hints, Outcome.OVER_LIMIT)
                 kept.remove(one)
         for one in kept[MOST_RECORDS:]:
             desk.leave(one.hints)
         kept = kept[:MOST_RECORDS]
-        for one in [one for one in kept if not desk.may_ask(ESHOPBOX)]:
+        for one in [one for one in kept if self._reads(one.system) and not desk.may_ask(one.system)]:
             desk.settle(one.hints, Outcome.HANDED_OVER)
             kept.remove(one)
         return kept
 
-    def _known(self, orders: Sequence[_Order]) -> set[str]:
-        with self._run.open() as db:
-            staged = "select merchant_order from staged.notice_orders where merchant_order = any(?)"
-            found = {row[0] for row in db.rows(staged, [[one.merchant_order for one in orders]])}
-        return {one.number for one in orders if one.merchant_order in found}
+    def _reads(self, system: str) -> bool:
+        return system == ESHOPBOX or other_readers.reads_itself(self._run.merchant, system)
 
-    def _read(self, session: NoticesSession, orders: Sequence[_Order]) -> None:
+    def _name_of(self, one: _Order) -> str | None:
+        try:
+            return sources_table.merchant_order_of(self._session, one.record, one.system)
+        except KeyError:
+            return None
+
+    def _read(self, session: NoticesSession, orders: list[_Order]) -> None:
         reads = SingleReads(len(orders))
-        for one in orders:
+        for one in list(orders):
             try:
-                news = sources_table.read_hinted(session, one.number)
+                news = sources_table.read_hinted(session, one.record, one.system)
+            except KeyError:  # another route reads the system for all, and settles its own hint first (R34)
+                if self._is_left_to_its_reader(one):
+                    orders.remove(one)
+                continue
             except PipelineError as error:
                 one.failed = error
-                reads.went_wrong(one.number, error)
+                reads.went_wrong(one.record, error)
                 continue
             reads.went_well()
             session.told.seen["orders"] += 1
             one.gone = news is None
-            self._desk.note_read(one.hints[0], news=bool(news), gone=one.gone)
+            one.name = self._name_of(one)
+            self._desk.note_read(one.hints[0], news=bool(news), gone=one.gone and one.name is None)
+
+    def _is_left_to_its_reader(self, one: _Order) -> bool:
+        """Leave hints until the route that reads the system has read their order; then what it has staged is taken."""
+        waited = self._desk.inbox.clock() - one.hints[0].stored_at
+        if waited < PATIENCE_SECONDS and self._desk.inbox.is_open_elsewhere(one.hints[0]):
+            self._desk.leave(one.hints, READER_SECONDS)
+            return True
+        one.name = self._name_of(one) if waited < PATIENCE_SECONDS else None
+        if one.name is None:  # it is not staged yet
+            self._desk.settle(one.hints, Outcome.HANDED_OVER)
+        return one.name is None
 
     def _answered(self, message_ids: Collection[str]) -> set[str]:
         """Return the orders whose messages these replies answer, and all that nobody has judged yet."""
@@ -175,9 +201,9 @@ class _Targeted:
                 if error is not None or one.failed is not None:
                     self._desk.fail(one.hints, (error or one.failed or PipelineError("")).kind)
                 else:
-                    self._desk.settle(one.hints, Outcome.GONE if one.gone else self._outcome(db, one.merchant_order))
+                    self._desk.settle(one.hints, Outcome.GONE if one.gone else self._outcome(db, one.name))
 
-    def _outcome(self, db: Db, order: str) -> Outcome:
+    def _outcome(self, db: Db, order: str | None) -> Outcome:
         sent = f"""select 1 from synced.notices where run_id = ? and merchant_order = ? and tries > 0
                    and state in ({", ".join(f"'{state}'" for state in sorted(OUT))}) limit 1"""
         if db.value(sent, [self._run.run_id, order]):

@@ -33,7 +33,7 @@ _MAY_BE_ANSWERED: Final = "('accepted', 'enqueued', 'sent', 'delivered', 'read',
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A reply that is new, and the merchant whose message it answers."""
+    """A reply, and the merchant whose message it answers."""
 
     merchant: str
     message_id: str
@@ -61,9 +61,10 @@ def take(
     is_start: Callable[[str], bool],
     now: datetime,
 ) -> Answered | None:
-    """Store a reply with the message that it answers; None where it is known, or nobody's."""
-    if db.execute("select 1 from replies where message_id = ?", [reply.message_id]).fetchone():
-        return None
+    """Store a reply with the message that it answers; returns whose it is, known or not; None where it is nobody's."""
+    known = db.execute("select merchant from replies where message_id = ?", [reply.message_id]).fetchone()
+    if known is not None:  # its merchant is told again: the power may have gone before it was
+        return None if known["merchant"] is None else Answered(known["merchant"], reply.message_id)
     phone_hash = hash_of(about(db, SALT), reply.phone)
     match = _match(db, reply, phone_hash)
     outcome = match.outcome

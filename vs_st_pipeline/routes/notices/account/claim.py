@@ -32,7 +32,7 @@ _OF_OPEN: Final = frozenset(Claimed) - {Claimed.OPEN}
 
 MOVES: Final[dict[Claimed, frozenset[Claimed]]] = {
     Claimed.OPEN: _OF_OPEN,
-    Claimed.UNKNOWN: _OF_OPEN,
+    Claimed.UNKNOWN: _OF_OPEN - {Claimed.UNKNOWN},
     Claimed.REFUSED: frozenset({Claimed.RELEASED}),
     Claimed.RELEASED: frozenset(),
     # A receipt that names it proves an answer wrong.

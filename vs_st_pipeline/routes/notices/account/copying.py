@@ -174,7 +174,7 @@ def _copy_receipt(db: Db, run: Run, account: GupshupAccount, row: sqlite3.Row, c
         account_kind=account.kind,
         number=account.number,
         key=f"receipt {account.id} {row['key']}",
-        detail={"type": row["type"], "at": row["at"], "code": row["code"], "reason": row["reason"]},
+        detail={"type": row["type"], "at": row["at"], "code": row["code"]},
     )
 
 
@@ -184,34 +184,21 @@ def _copy_reply(db: Db, run: Run, account: GupshupAccount, row: sqlite3.Row, cou
         return
     _insert(db, "staged.replies", {"account": account.id, **_values(row, _REPLY)})
     counts.replies += 1
-    order = _order_of(db, row["notice_id"])
-    of_it = {
-        "merchant_order": order,
-        "notice_id": row["notice_id"],
-        "message_id": row["message_id"],
-        "account_kind": account.kind,
-        "number": account.number,
-        "mode": "whatsapp",
-    }
-    activity.add(
-        db,
-        run,
-        What.REPLY,
-        **of_it,
-        key=f"reply {account.id} {row['message_id']}",
-        detail={
-            "kind": row["kind"], "at": row["at"], "text": row["text"], "button": row["button_text"],
-            "matched_by": row["matched_by"], "outcome": row["outcome"],
-        },
-    )  # fmt: skip
-    if row["outcome"] == ReplyOutcome.OPTED_OUT:
+    # What other replies ask for, `replies` tells when it has judged them.
+    what = {ReplyOutcome.OPTED_OUT: What.OPTED_OUT, ReplyOutcome.OPTED_IN: What.REPLY}.get(row["outcome"])
+    if what is not None:
         activity.add(
             db,
             run,
-            What.OPTED_OUT,
-            **of_it,
-            key=f"opted_out {account.id} {row['message_id']}",
-            detail={"at": row["at"]},
+            what,
+            merchant_order=_order_of(db, row["notice_id"]),
+            notice_id=row["notice_id"],
+            message_id=row["message_id"],
+            account_kind=account.kind,
+            number=account.number,
+            mode="whatsapp",
+            key=f"reply {account.id} {row['message_id']}",
+            detail={"kind": row["kind"], "at": row["at"], "outcome": row["outcome"]},
         )
 
 

@@ -2,8 +2,8 @@
 
 Data flow: receipts of the account's callbacks -> receipts -> claims; ids of answers -> receipts that came before.
 
-All of it runs in the caller's transaction. A receipt is matched by its gsId, else its id as a message id, else its id as
-a WhatsApp id that an earlier one taught; else it waits: for its answer, or to settle the one unknown message of its
+All of it runs in the caller's transaction. A receipt is matched by its gsId, else its id as a message id, else its id
+as a WhatsApp id that an earlier one taught; else it waits: for its answer, or to settle the one unknown message of its
 phone.
 """
 
@@ -72,7 +72,7 @@ def match_waiting(db: sqlite3.Connection, store: AccountStore, claim: Claim, now
 def _match(
     db: sqlite3.Connection, store: AccountStore, row: sqlite3.Row, notice_id: str, matched_by: str, now: datetime
 ) -> None:
-    """Note whose receipt it is, in a new place of the order, so that its merchant's next copy has it; move its claim."""
+    """Note whose receipt it is, in a new place of the order, so that its merchant copies it next; move its claim."""
     claim = claim_rows.read(db, notice_id)
     if claim is None:
         return
