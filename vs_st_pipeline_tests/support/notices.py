@@ -72,6 +72,7 @@ class Scene:
     Attributes:
         shift: by how much the present is later than the clock's; the stand-ins' clocks go along.
         said: what all commands but `QUIET_COMMANDS` have said.
+        reports: of all syncs, oldest first.
     """
 
     box: Sandbox
@@ -80,6 +81,7 @@ class Scene:
     shift: timedelta = timedelta()
     more_environment: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    reports: list[Record] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.data = self.folder / "data"
@@ -249,8 +251,12 @@ class Scene:
     def later(self, **gap: float) -> None:
         """Let time go by, here and at the stand-ins."""
         self.shift += timedelta(**gap)
+        seconds = timedelta(**gap).total_seconds()
         for handle in self.box.running.values():
-            handle.control.move_clock(timedelta(**gap).total_seconds())
+            handle.control.move_clock(seconds)
+        for path in (self.data / "tokens").glob("*.json"):  # when it was asked for is by the machine's clock
+            kept = json.loads(path.read_bytes())
+            path.write_text(json.dumps({**kept, "asked": kept["asked"] - seconds}), encoding="utf-8")
 
     # How hooks and callbacks come in.
 
@@ -350,6 +356,7 @@ class Scene:
         owner = merchant or self.merchant
         done = self.run("sync", "--merchant", owner, "--route", ROUTE, "--json", *arguments)
         report = done.of(owner)
+        self.reports.append(report)
         assert done.exit_code == (0 if report["status"] == "ok" else 1), done
         return report
 

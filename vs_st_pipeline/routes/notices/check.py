@@ -1,4 +1,4 @@
-"""Says for `vs-st check` whether the accounts' keys are good, which one sends, and whether templates fit (notices.md 9).
+"""Says for `vs-st check` whether keys are good, which account sends, and whether templates fit (notices.md 9).
 
 Data flow: wallet and template list of each account, the source's own look -> `NoticesCheck`. Sends nothing.
 """
@@ -60,9 +60,9 @@ def check(run: Run) -> NoticesCheck:
     for question in (_look_at_settings, _ask_accounts, _ask_source, _ask_templates):
         with open_session(run) as session:
             question(session, found)
-        if session.report.status == FAILED and session.report.error:
-            if all(session.report.error.message != known.message for known in found.errors):
-                found.errors.append(session.report.error)
+        error = session.report.error if session.report.status == FAILED else None
+        if error is not None and all(error.message != known.message for known in found.errors):
+            found.errors.append(error)
     return found
 
 

@@ -32,4 +32,5 @@ DEMO: Final = Demo(
         ),
         Act("What was said and done, and what the two systems have heard:", orders=("parcels_told",)),
     ),
+    pasted=("eshopbox", "gupshup"),
 )

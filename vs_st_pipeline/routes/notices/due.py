@@ -1,6 +1,6 @@
 """Counts what stands at the end of a run, and says when the route is due next by time alone (routes.md R16, R68).
 
-Data flow: planned.notices, synced.notices, synced.actions, notes -> the report; their times -> `merchants/ID/notices.due`.
+Data flow: planned.notices, synced.notices, synced.actions, notes -> the report; times -> `merchants/ID/notices.due`.
 """
 
 from __future__ import annotations

@@ -80,7 +80,8 @@ def _statuses(db: Db, key: str) -> list[Record]:
         """select e.unit_key, e.status, e.occurrence, e.source_status, e.occurred_at, e.last_at, e.basis, e.confirmed,
                e.in_baseline, e.first_seen_at, n.notice_id, coalesce(n.state, p.verdict) as state,
                coalesce(n.reason, p.reason, n.code) as reason, coalesce(n.rule, p.rule) as rule,
-               coalesce(p.until, n.until) as until, n.destination, n.account, n.template_id, n.text, n.consent, n.message_id,
+               coalesce(p.until, n.until) as until, n.destination, n.account, n.template_id, n.text, n.consent,
+               n.message_id,
                n.claimed_at, n.accepted_at, n.code, n.settled_by, n.changed_at
            from staged.journey_events as e
            left join synced.notices as n using (unit_key, status, occurrence)

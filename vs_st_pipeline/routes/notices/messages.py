@@ -1,4 +1,4 @@
-"""Describes one message: a notice, an answer to an unexpected reply, or the confirmation of an action (notices.md 7, 8).
+"""Describes one message: a notice, an answer to an unexpected reply, or the confirmation of an action (7, 8).
 
 Pure: no clock, no file, no network.
 """

@@ -49,7 +49,12 @@ def begin(session: NoticesSession) -> None:
     for account in session.gupshup.accounts:
         store = session.store(account)
         taking.note_words(store, rules)
+        if not store.evidence.path.exists():
+            with store.write() as file:
+                evidence.make_again(file, store.evidence)
         lost = _refill(run, store)
+        if lost:
+            taking.take_again(store, run=run)
         _sweep(run, store)
         _unsent(run, store, lost=lost)
         copying.copy(session, account)

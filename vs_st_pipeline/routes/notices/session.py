@@ -89,6 +89,8 @@ class NoticesSession(Session):
         """Close the clients and limiters that were made."""
         for client in self._gupshups.values():
             client.http.close()
+        for store in self._stores.values():
+            store.close()
         Session.close(self)
 
 

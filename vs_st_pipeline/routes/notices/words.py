@@ -1,4 +1,4 @@
-"""Names what this route counts, drops, holds and notes (notices.md 3-10). What each means for people is in `meanings`."""
+"""Names what this route counts, drops, holds and notes (notices.md 3-10); `meanings` says what each means."""
 
 from __future__ import annotations
 

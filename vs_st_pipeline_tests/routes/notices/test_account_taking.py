@@ -9,7 +9,9 @@ import pytest
 
 from vs_st_pipeline.routes.notices.account import claims, consents, forgetting, pauses, taking
 from vs_st_pipeline.routes.notices.account.claim import Claim
+from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.messages import Message
+from vs_st_pipeline.routes.notices.reply_rules import ReplyRules
 from vs_st_pipeline_tests.routes.notices.account_office import ASHA, NOON, RAVI, Office, account, message
 
 
@@ -454,7 +456,7 @@ def test_8_5_a_stop_opts_out_at_once_and_keeps_its_evidence(office: Office) -> N
 def test_8_1_a_button_may_be_a_stop_and_a_merchants_own_words_count_for_all(office: Office) -> None:
     office.reply("r1", button="Unsubscribe")
     office.reply("r2", "bas karo", phone=RAVI)
-    own = taking.reply_rules.ReplyRules({}, (), frozenset({"bas karo"}), frozenset())
+    own = ReplyRules({}, (), frozenset({"bas karo"}), frozenset())
     taking.note_words(office.store("two"), own)
     take(office, "one")
     assert out(office)
@@ -550,7 +552,7 @@ def test_r31_an_error_leaves_callbacks_waiting(office: Office, monkeypatch: pyte
     def full(*_: object) -> None:
         raise OSError("no room")
 
-    monkeypatch.setattr(consents.AccountStore, "write", full)
+    monkeypatch.setattr(AccountStore, "write", full)
     with pytest.raises(OSError, match="no room"):
         take(office)
     monkeypatch.undo()

@@ -12,31 +12,26 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.gupshup import callbacks
-from vs_st_pipeline.connectors.gupshup.names import CALLBACK, CONSENT, REPLY
 from vs_st_pipeline.platform.inbox.store import Inbox
-from vs_st_pipeline.routes.notices.account import claim_rows, consents, effects, pauses, receipts
-from vs_st_pipeline.routes.notices.account.claim import COUNTS_NOT, FREE, Claim, Claimed, Held, may_move
+from vs_st_pipeline.routes.notices.account import claim_rows, effects, pauses, receipts
+from vs_st_pipeline.routes.notices.account.claim import FREE, Claim, Claimed, Held, may_move
 from vs_st_pipeline.routes.notices.account.claim_rows import MESSAGE_IDS, read_all
 from vs_st_pipeline.routes.notices.account.evidence import claim_line
+from vs_st_pipeline.routes.notices.account.refusing import MOST_OPEN, Asked, why_not
 from vs_st_pipeline.routes.notices.account.store import SALT, AccountStore, about, hash_of, next_seq
 from vs_st_pipeline.routes.notices.messages import Message, buttons_as_json
 from vs_st_pipeline.routes.notices.settings import Cap
-from vs_st_pipeline.routes.notices.systems import GUPSHUP, NAME
-from vs_st_pipeline.routes.notices.words import MessageKind, Wait
 
-__all__ = ["Claim", "Held", "all_of", "claim", "find", "read_all", "release", "resolve", "settle"]
+__all__ = [
+    "MOST_OPEN", "Claim", "Held", "all_of", "claim", "find", "read_all", "release", "resolve", "settle", "sweep",
+]  # fmt: skip
 
-MOST_OPEN = 4  # of a number, over all processes
 OPEN_SECONDS = 90.0
 ANSWER = "answer"
-A_DAY: Final = timedelta(hours=24)
-_UNCOUNTED: Final = ", ".join(f"'{state}'" for state in sorted(COUNTS_NOT))
 _SENT: Final = (Claimed.ACCEPTED, Claimed.ENQUEUED, Claimed.SENT, Claimed.DELIVERED, Claimed.READ)
 
 
@@ -62,14 +57,7 @@ def claim(
         if before is not None and not may_be_claimed(before, now):
             return before
         phone_hash = hash_of(about(db, SALT), message.phone)
-        held = (
-            _paused(db, store.merchant, now)
-            or _without_consent(db, message, phone_hash)
-            or _stop_waits(store, message, is_stop, inbox)
-            or _capped(db, message, phone_hash, now, cap)
-            or _over_tier(db, store, message, phone_hash, now)
-            or _too_many_open(db)
-        )
+        held = why_not(Asked(db, store, message, phone_hash, now, cap, is_stop, inbox))
         if held is not None:
             return held
         made = _make(db, store, message, phone_hash, before, now)
@@ -111,82 +99,6 @@ def _lives(pid: int) -> bool:
     except OSError:
         return True
     return pid > 0
-
-
-# --- why not now ------------------------------------------------------------------------------------------------------
-
-
-def _paused(db: sqlite3.Connection, merchant: str, now: datetime) -> Held | None:
-    found = pauses.standing(db, merchant, now)
-    if found is None:
-        return None
-    return Held(found.reason, found.until, 10 if found.reason == Wait.ACCOUNT_STOPPED else None)
-
-
-def _without_consent(db: sqlite3.Connection, message: Message, phone_hash: str) -> Held | None:
-    """Look once more at what has come since the rules looked: an opt-out, or a code that voids the consent used."""
-    rows = consents.rows_of(db, phone_hash)
-    if consents.is_out(rows):
-        return Held(Wait.OPTED_OUT, rule=8)
-    at = message.consent.get("at")
-    with suppress(TypeError, ValueError):
-        since = at if isinstance(at, datetime) else datetime.fromisoformat(str(at))
-        if consents.is_void(rows, since.replace(tzinfo=None)):
-            return Held(Wait.NOT_OPTED_IN, rule=9)
-    return None
-
-
-def _stop_waits(
-    store: AccountStore, message: Message, is_stop: Callable[[str], bool], inbox: Inbox | None
-) -> Held | None:
-    """Look into the inbox for an opt-out of this phone that nobody has taken in yet."""
-    if inbox is None or not inbox.exists:
-        return None
-    kinds = (REPLY, CONSENT)
-    for hint in inbox.open_of(store.account.inbox_name, NAME, GUPSHUP, kinds):
-        said = callbacks.opt_out_in(hint.kept.get(CALLBACK), is_stop)
-        if said is not None and said == message.phone:
-            return Held(Wait.OPTED_OUT, rule=8)
-    return None
-
-
-def _capped(db: sqlite3.Connection, message: Message, phone_hash: str, now: datetime, cap: Cap) -> Held | None:
-    """5.16: notices to this phone, by all merchants, in the rolling window; exempt ones count, and are not held."""
-    if message.kind is not MessageKind.NOTICE or message.exempt:
-        return None
-    rows = db.execute(
-        f"""select claimed_at from claims where phone_hash = ? and kind = 'notice' and claimed_at > ?
-            and state not in ({_UNCOUNTED}) and notice_id <> ? order by claimed_at desc""",
-        [phone_hash, (now - cap.window).isoformat(), message.notice_id],
-    ).fetchall()
-    if len(rows) < cap.messages:
-        return None
-    return Held(Wait.CAP, datetime.fromisoformat(rows[cap.messages - 1]["claimed_at"]) + cap.window, 16)
-
-
-def _over_tier(
-    db: sqlite3.Connection, store: AccountStore, message: Message, phone_hash: str, now: datetime
-) -> Held | None:
-    """2.1, 5.16: unique people per rolling 24 h. A session message begins no conversation, and counts for none."""
-    most = store.account.daily_recipients
-    if most is None or message.template_id is None:
-        return None
-    since = [(now - A_DAY).isoformat()]
-    which = f"claimed_at > ? and template_id is not null and state not in ({_UNCOUNTED})"
-    if db.execute(f"select 1 from claims where {which} and phone_hash = ? limit 1", [*since, phone_hash]).fetchone():
-        return None
-    rows = db.execute(
-        f"select max(claimed_at) as newest from claims where {which} group by phone_hash order by 1 desc limit ?",
-        [*since, most],
-    ).fetchall()
-    if len(rows) < most:
-        return None
-    return Held(Wait.DAILY_RECIPIENTS, datetime.fromisoformat(rows[-1]["newest"]) + A_DAY, 16)
-
-
-def _too_many_open(db: sqlite3.Connection) -> Held | None:
-    count = db.execute("select count(*) as open from claims where state = 'open'").fetchone()["open"]
-    return Held(Wait.TRY_LATER, crowded=True) if count >= MOST_OPEN else None
 
 
 # --- making and settling ----------------------------------------------------------------------------------------------

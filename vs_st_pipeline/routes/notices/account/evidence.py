@@ -105,13 +105,33 @@ def _claim(db: sqlite3.Connection, line: Line, phone_hash: str) -> None:
     db.execute(
         f"""insert into claims (notice_id, phone_hash, state, tries, claimed_at, real, pid, changed, {", ".join(about)})
             values (?, ?, 'unknown', ?, ?, 0, 0, ?, {", ".join("?" * len(about))})
-            on conflict do update set tries = max(tries, excluded.tries), claimed_at = excluded.claimed_at""",
+            on conflict do update set tries = excluded.tries, claimed_at = excluded.claimed_at, state = 'unknown',
+                changed = excluded.changed, retry_at = null where excluded.tries > claims.tries""",
         [line["notice_id"], phone_hash, int(line["try"]), line["at"], store.next_seq(db), *about.values()],
     )
 
 
-def forget(file: EvidenceFile, phones: Mapping[str, str]) -> bool:
+def make_again(db: sqlite3.Connection, file: EvidenceFile) -> None:
+    """Write a file that was lost anew, from what the tables know: no phones of claims, which are hashes there."""
+    from vs_st_pipeline.routes.notices.account import store
+
+    lines: list[Line] = [{"what": SALT, "salt": store.about(db, store.SALT)}]
+    lines += [
+        {name: value for name, value in consent_line(dict(row)).items() if name != "seq"}
+        for row in db.execute("select * from consents order by seq")
+    ]
+    for row in db.execute("select * from claims order by changed"):
+        line = claim_line(dict(row), "", {})
+        lines.append(
+            {name: value for name, value in line.items() if name != "phone"} | {"phone_hash": row["phone_hash"]}
+        )
+    file.append(lines)
+
+
+def forget(file: EvidenceFile, phones: Mapping[str, str], merchant: str) -> bool:
     """Put hashes in the place of phones, and drop whose order it was; say whether anything was changed.
+
+    Another merchant's messages keep the evidence that it may be asked for.
 
     It is called inside a transaction of the account's file, so that no line comes meanwhile.
 
@@ -119,13 +139,19 @@ def forget(file: EvidenceFile, phones: Mapping[str, str]) -> bool:
         phones: hash by phone.
     """
 
-    def changed(line: Line) -> Line | None:
-        phone = line.get("phone")
-        if phone is None or phone not in phones:
-            return line
-        return {**{name: line[name] for name in line if name not in _NAMES}, "phone_hash": phones[phone]}
+    return file.rewrite(lambda line: _hashed(line, phones) if line.get("merchant") in (None, merchant) else line)
 
-    return file.rewrite(changed)
+
+def leave(file: EvidenceFile, phones: Mapping[str, str], merchant: str) -> bool:
+    """Put hashes in the place of phones in the lines of one merchant, which leaves; opt-outs are nobody's own."""
+    return file.rewrite(lambda line: _hashed(line, phones) if line.get("merchant") == merchant else line)
+
+
+def _hashed(line: Line, phones: Mapping[str, str]) -> Line:
+    phone = line.get("phone")
+    if phone is None or phone not in phones:
+        return line
+    return {**{name: line[name] for name in line if name not in _NAMES}, "phone_hash": phones[phone]}
 
 
 def lines_of(rows: Iterable[Mapping[str, Any]]) -> list[Line]:

@@ -20,7 +20,9 @@ EVIDENCE: Final = timedelta(days=7 * 365)
 
 
 def forget(store: AccountStore, knows: Callable[[str], bool]) -> int:
-    """Forget people by their phones, for all merchants of the account; returns how many phones there were.
+    """Forget people by their phones, for the store's merchant; returns how many phones there were.
+
+    What says whether anybody may write them loses the phone for all merchants, and keeps its hash.
 
     Args:
         knows: says of a phone (E.164) whether it is one of theirs.
@@ -36,21 +38,43 @@ def forget(store: AccountStore, knows: Callable[[str], bool]) -> int:
         phones |= {line["phone"] for line in store.evidence.read() if isinstance(line.get("phone"), str)}
         salt = about(db, SALT)
         theirs = {phone: hash_of(salt, phone) for phone in phones if knows(phone)}
-        evidence.forget(store.evidence, theirs)
-        for phone, phone_hash in theirs.items():
+        evidence.forget(store.evidence, theirs, store.merchant)
+        for phone_hash in theirs.values():
             db.execute("delete from consents where phone_hash = ? and state = ?", [phone_hash, consents.IN])
             db.execute("update consents set phone = null, evidence = '{}' where phone_hash = ?", [phone_hash])
-            db.execute("update receipts set destination = null where phone_hash = ?", [phone_hash])
-            db.execute(
-                "update replies set phone = null, text = null, button_text = null where phone_hash = ?", [phone_hash]
-            )
-            db.execute(
-                "update claims set merchant_order = null, order_number = null where phone_hash = ?", [phone_hash]
-            )
-            db.execute("update receipts set destination = null where destination = ?", [phone])
+            mine = "phone_hash = ? and (merchant is null or merchant = ?)"
+            for sql in (
+                f"update receipts set destination = null where {mine}",
+                f"update replies set phone = null, text = null, button_text = null where {mine}",
+                f"update claims set merchant_order = null, order_number = null where {mine}",
+            ):
+                db.execute(sql, [phone_hash, store.merchant])
     if theirs:
         store.checkpoint()
     return len(theirs)
+
+
+def leave(store: AccountStore) -> None:
+    """Remove what is the store's merchant's, because it leaves: its claims stay, with hashes in them alone (R57)."""
+    if not store.exists:
+        return
+    with store.write() as db:
+        salt = about(db, SALT)
+        phones = {
+            line["phone"]: hash_of(salt, line["phone"])
+            for line in store.evidence.read()
+            if isinstance(line.get("phone"), str) and line.get("merchant") == store.merchant
+        }
+        evidence.leave(store.evidence, phones, store.merchant)
+        for sql in (
+            "delete from replies where merchant = ?",
+            "delete from receipts where merchant = ?",
+            "update claims set merchant_order = null, order_number = null, buttons = null where merchant = ?",
+            "delete from pauses where merchant = ?",
+        ):
+            db.execute(sql, [store.merchant])
+        db.execute("delete from facts where name = ?", [f"words:{store.merchant}"])
+    store.checkpoint()
 
 
 def retention(store: AccountStore, now: datetime) -> None:

@@ -65,7 +65,9 @@ create table templates (
     template_id text primary key, name text, status text, category text, language text, type text, data text,
     header text, footer text, buttons text, read_at text not null, gone integer not null default 0
 );
-create table template_events (seq integer primary key, template_id text, status text, at text not null);
+create table template_events (
+    seq integer primary key, template_id text, status text, at text not null, unique (template_id, status, at)
+);
 create table template_faults (           -- refused by a code of a message (7.4)
     template_id text not null, form text not null default '', state text not null,  -- refused, paused, disabled
     since text not null, data text, status text, code text, primary key (template_id, form)

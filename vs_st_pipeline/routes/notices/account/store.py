@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 import sqlite3
 import threading
 import time
@@ -63,16 +64,16 @@ class AccountStore:
 
     @property
     def exists(self) -> bool:
-        """Say whether there is a file."""
-        return self.path.exists()
+        """Say whether there is a file, or evidence of one that was lost, from which it is made again."""
+        return self.path.exists() or self.evidence.path.exists()
 
     def copy_to(self, other: AccountStore) -> None:
         """Copy the file as it is now to another place, for a dry run."""
         other._make_place()
         with self.read() as here, closing(sqlite3.connect(other.path)) as there:
             here.backup(there)
-        for line in self.evidence.read():
-            other.evidence.append([line], durable=False)
+        if self.evidence.path.exists():
+            shutil.copyfile(self.evidence.path, other.evidence.path)
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -150,7 +151,7 @@ class AccountStore:
         found: sqlite3.Connection | None = getattr(self._threads, "db", None)
         if found is not None and self._threads.of == (os.getpid(), _inode(self.path)):
             return found
-        if not self.exists:
+        if not self.path.exists():
             self._make_place()
             # Never one that is there: closing any handle of it gives up the locks that this process holds by SQLite.
             with suppress(FileExistsError):

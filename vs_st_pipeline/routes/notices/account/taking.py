@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 
 from vs_st_pipeline.connectors.gupshup import callbacks
 from vs_st_pipeline.connectors.gupshup.callbacks import Deduction, OptIn, Receipt, Reply, Said, TemplateNews
@@ -32,6 +33,7 @@ from vs_st_pipeline.routes.notices.systems import GUPSHUP, NAME
 from vs_st_pipeline.routes.notices.words import ConsentSource, Noted
 
 FIRST_CALLBACK, LAST_CALLBACK, TEMPLATE_EVENT, WORDS = "first_callback", "last_callback", "template_event", "words:"
+_KINDS: Final = KINDS | {WHOLE}
 
 
 @dataclass(slots=True)
@@ -70,11 +72,13 @@ def take(session: NoticesSession, account: GupshupAccount) -> None:
 
 def _waiting(store: AccountStore, inbox: Inbox) -> list[Hint]:
     name = store.account.inbox_name
-    return [one for one in inbox.unclaimed(name, NAME) if one.system == GUPSHUP]
+    return inbox.open_of(name, NAME, GUPSHUP, _KINDS)
 
 
 def take_waiting(store: AccountStore, inbox: Inbox, *, run: Run) -> Taken:
     """Claim what waits in the inbox of the store's account, keep it, and settle it; on an error it waits again.
+
+    What another process has claimed is kept as well, for it may be dead; if it lives, it settles that itself.
 
     Raises:
         TryLater: another process does the same, and does not end.
@@ -82,24 +86,31 @@ def take_waiting(store: AccountStore, inbox: Inbox, *, run: Run) -> Taken:
     name = store.account.inbox_name
     with store.lock():
         inbox.take_back_dead()
-        records = [one for one in inbox.waiting([name], route=NAME) if one.system == GUPSHUP and _is_callback(one.kind)]
-        if not records:
-            return keep(store, [], run=run) if store.exists else Taken()
-        hints = inbox.claim(records, f"account {run.run_id} {store.account.id}", run_id=run.run_id)
+        records = [one for one in inbox.waiting([name], route=NAME) if one.system == GUPSHUP and one.kind in _KINDS]
+        hints = inbox.claim(records, f"account {run.run_id} {store.account.id}", run_id=run.run_id) if records else []
+        mine = {one.hint for one in hints}
+        others = [one for one in inbox.open_of(name, NAME, GUPSHUP, _KINDS) if one.hint not in mine]
+        if not (hints or others or store.exists):
+            return Taken()
         failpoint("account")
         try:
-            taken = keep(store, hints, run=run)
+            taken = keep(store, [*others, *hints], run=run)
         except BaseException:
             with suppress(*UNUSABLE):
                 inbox.give_back(hints)
             raise
         failpoint("account")
-        inbox.settle(hints, Outcome.WRITTEN if hints else Outcome.UNCHANGED, run_id=run.run_id)
+        if hints:
+            inbox.settle(hints, Outcome.WRITTEN, run_id=run.run_id)
     return taken
 
 
-def _is_callback(kind: str) -> bool:
-    return kind == WHOLE or kind in KINDS
+def take_again(store: AccountStore, *, run: Run) -> None:
+    """Keep what was taken into a file that is lost, as far as the inbox still has it; what is known says nothing."""
+    if run.inbox is not None and run.inbox.exists:
+        hints = [one for one in run.inbox.done(store.account.inbox_name, NAME, GUPSHUP) if one.kind in _KINDS]
+        if hints:
+            keep(store, hints, run=run)
 
 
 def keep(store: AccountStore, hints: Sequence[Hint], *, run: Run) -> Taken:
@@ -182,11 +193,12 @@ def _in_question(db: sqlite3.Connection, now: datetime) -> list[str]:
 
 
 def _template(db: sqlite3.Connection, one: TemplateNews, now: datetime) -> None:
-    db.execute(
-        "insert into template_events (seq, template_id, status, at) values (?, ?, ?, ?)",
-        [next_seq(db), one.template_id, one.status, one.at.isoformat()],
+    made = db.execute(
+        "insert or ignore into template_events (seq, template_id, status, at) values (?, ?, ?, ?)",
+        [next_seq(db), one.template_id or "", one.status or "", one.at.isoformat()],
     )
-    db.execute("insert or replace into facts values (?, 'yes', ?)", [TEMPLATE_EVENT, now.isoformat()])
+    if made.rowcount:
+        db.execute("insert or replace into facts values (?, 'yes', ?)", [TEMPLATE_EVENT, now.isoformat()])
 
 
 def _deduct(db: sqlite3.Connection, one: Deduction) -> None:
