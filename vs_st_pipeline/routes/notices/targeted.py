@@ -1,6 +1,7 @@
 """Syncs what a few hints name: a whole sync's own steps, for these orders and answers alone (routes.md R13, R46, R49).
 
     raw      callbacks of the merchant's accounts; the hinted orders, read singly    hinting, sources_table
+             the account's templates, where they are due                             listing
     staged   these orders, and those whose messages were answered                    stages.stage, `session.only`
     planned  their notices, the answers                                              stages.plan
     synced   actions, answers, messages                                              stages.push
@@ -32,7 +33,7 @@ from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.notices import hinting, sources_table, stages, sync
+from vs_st_pipeline.routes.notices import hinting, listing, sources_table, stages, sync
 from vs_st_pipeline.routes.notices.account import taking
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.report import new_report
@@ -95,6 +96,7 @@ class _Targeted:
             hinting.keep_callbacks(self._run, callbacks)
             session.do(READ, stages.take)
             session.do(READ, self._read, orders)
+            sync.in_spite_of_trouble(session, lambda: session.do(READ, listing.read))
             good = {one.name for one in orders if one.name and one.failed is None and not one.gone}
             session.only = frozenset(good | self._answered([one.id or "" for one in answers]))
             session.do(STAGED, stages.stage)

@@ -1,0 +1,130 @@
+"""Targeted syncs: hooks of orders, callbacks of a merchant's own account and of the house's (R13, R46)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vs_st_pipeline_tests.support.notices import HOUSE, KAPASKRAFT, MITTI_HOME, Record, Scene, phone_of
+
+FAILED = "failed_delivery"
+ACCOUNT = f"account:{HOUSE}"
+
+
+def worked(scene: Scene) -> list[Record]:
+    """What waits is due: two seconds have gone by."""
+    scene.inbox.ask("update hints set stored_at = stored_at - 10 where state = 'waiting'")
+    scene.inbox.close()
+    found = scene.worked("--merchant", scene.merchant)
+    assert all(one["status"] == "ok" for one in found), found
+    return found
+
+
+def hints(scene: Scene, merchant: str | None = None) -> list[tuple[Any, ...]]:
+    """System, kind, state and outcome of the hints of a merchant or an account, in their order."""
+    rows = scene.inbox.ask(
+        "select system, kind, state, outcome from hints where merchant = ? order by hint", [merchant or scene.merchant]
+    )
+    scene.inbox.close()
+    return rows
+
+
+def told_of_a_failure(scene: Scene) -> Record:
+    """An order whose delivery has failed, and whose customer was told by a worker."""
+    order = scene.order()
+    scene.advance(order, "out_for_delivery")
+    scene.failed(order)
+    [report] = worked(scene)
+    assert (report["trigger"], report["synced"]["accepted"]) == ("hint", 1), report
+    scene.later(minutes=3)
+    return order
+
+
+@pytest.mark.parametrize("merchant", [pytest.param(KAPASKRAFT, marks=pytest.mark.slow), MITTI_HOME])
+def test_a_hook_leads_to_the_message_of_its_order_alone(alone: Scene, merchant: str) -> None:
+    scene = alone
+    scene.merchant = merchant
+    scene.based()
+    other = scene.order()
+    scene.advance(other, "out_for_delivery")
+    scene.advance(other, FAILED)  # nobody tells of this one
+    order = told_of_a_failure(scene)
+    assert scene.stand(order) == [(FAILED, "accepted", None)]
+    assert scene.stand(other) == []
+    assert set(hints(scene)) == {("eshopbox", "order", "done", "written")}
+    assert len(scene.sends()) == 1
+    assert worked(scene) == []
+    assert scene.wrong() == []
+
+
+def test_an_answer_by_the_merchants_own_account_is_acted_on_by_one_targeted_sync(alone: Scene) -> None:
+    scene = alone
+    scene.based()
+    order = told_of_a_failure(scene)
+    scene.callbacks()
+    [report] = worked(scene)
+    assert (report["synced"]["read"], report["synced"]["actions_done"]) == (1, 0), report
+    scene.reply(phone_of(order), "button", button="Reattempt delivery")
+    [report] = worked(scene)
+    assert report["synced"]["actions_done"] == 1, report
+    assert len(scene.resolutions()) == 1
+    assert scene.waiting() == {}
+    assert scene.wrong() == []
+
+
+def test_an_answer_by_the_houses_account_is_taken_once_and_its_merchant_acts_within_seconds(alone: Scene) -> None:
+    """Taken by the run of any of the account's merchants; whoever is answered gets a hint of its own."""
+    scene = alone
+    scene.merchant = MITTI_HOME
+    scene.based()
+    order = told_of_a_failure(scene)
+    scene.reply(phone_of(order), "button", button="Reattempt delivery")
+    [report] = worked(scene)
+    assert (report["merchant"], report["trigger"]) == (ACCOUNT, "hint")
+    assert {one[2:] for one in hints(scene, ACCOUNT)} == {("done", "written")}
+    assert hints(scene)[-1] == ("gupshup", "answered", "waiting", None)
+    [report] = worked(scene)
+    assert (report["merchant"], report["synced"]["actions_done"]) == (MITTI_HOME, 1), report
+    assert hints(scene)[-1] == ("gupshup", "answered", "done", "written")
+    assert len(scene.resolutions()) == 1
+    assert worked(scene) == []
+    assert scene.synced()["synced"]["actions_done"] == 0
+    assert scene.wrong() == []
+
+
+def test_of_two_merchants_of_an_account_the_one_that_was_answered_acts(alone: Scene) -> None:
+    """Both send by the house's account: the first one's run takes the callbacks, the second one alone is hinted at."""
+    scene = alone
+
+    def by_the_house(entry: Record) -> None:
+        confirmed = {"by": "Asha Rao", "date": "2026-03-01"}
+        entry["notices"]["accounts"] = [{"kind": "house", "account": HOUSE, "charges_confirmed": confirmed}]
+
+    scene.settings(by_the_house)
+    for merchant in (KAPASKRAFT, MITTI_HOME):
+        scene.synced(merchant=merchant)
+    scene.later(seconds=2)
+    scene.merchant = MITTI_HOME
+    order = told_of_a_failure(scene)
+    scene.reply(phone_of(order), "button", button="Reattempt delivery")
+    scene.merchant = KAPASKRAFT
+    [report] = worked(scene)
+    assert report["merchant"] == ACCOUNT
+    assert [one for one in hints(scene, KAPASKRAFT) if one[0] == "gupshup"] == []
+    scene.merchant = MITTI_HOME
+    [report] = worked(scene)
+    assert (report["merchant"], report["synced"]["actions_done"]) == (MITTI_HOME, 1), report
+
+
+@pytest.mark.slow
+def test_callbacks_of_an_account_wait_for_no_first_sync_and_nobody_who_left_is_told(alone: Scene) -> None:
+    scene = alone
+    scene.merchant = MITTI_HOME
+    scene.based()
+    order = told_of_a_failure(scene)
+    scene.home.rename(scene.folder / "gone")
+    scene.reply(phone_of(order), "button", button="Reattempt delivery")
+    [report] = worked(scene)
+    assert report["merchant"] == ACCOUNT
+    assert [one for one in hints(scene) if one[0] == "gupshup"] == []
