@@ -42,6 +42,8 @@ from vs_st_pipeline.routes.notices.stage_names import PLAN, PUSH, READ, STAGED, 
 from vs_st_pipeline.routes.notices.systems import GUPSHUP, SOURCES
 from vs_st_pipeline.routes.notices.words import OUT
 
+READER_SECONDS: Final = 5.0  # until a hint is looked at again whose order another route has yet to read
+
 
 def run_hinted(run: Run, desk: HintDesk) -> Report:
     """Sync what is hinted at; never raises, what went wrong is in the report."""
@@ -147,8 +149,8 @@ class _Targeted:
             try:
                 news = sources_table.read_hinted(session, one.record, one.system)
             except KeyError:  # another route reads the system for all, and settles its own hint first (R34)
-                self._desk.settle(one.hints, Outcome.HANDED_OVER)
-                orders.remove(one)
+                if self._is_left_to_its_reader(one):
+                    orders.remove(one)
                 continue
             except PipelineError as error:
                 one.failed = error
@@ -159,6 +161,16 @@ class _Targeted:
             one.gone = news is None
             one.name = self._name_of(one)
             self._desk.note_read(one.hints[0], news=bool(news), gone=one.gone and one.name is None)
+
+    def _is_left_to_its_reader(self, one: _Order) -> bool:
+        """Leave hints until the route that reads the system has read their order; then what it has staged is taken."""
+        if self._desk.inbox.is_open_elsewhere(one.hints[0]):
+            self._desk.leave(one.hints, READER_SECONDS)
+            return True
+        one.name = self._name_of(one)
+        if one.name is None:  # it is in none of our tables yet
+            self._desk.settle(one.hints, Outcome.HANDED_OVER)
+        return one.name is None
 
     def _answered(self, message_ids: Collection[str]) -> set[str]:
         """Return the orders whose messages these replies answer, and all that nobody has judged yet."""
