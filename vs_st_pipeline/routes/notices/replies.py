@@ -349,8 +349,10 @@ def tell_unexpected(session: NoticesSession, db: Db, reply: Reply, outcome: Repl
 def _tell_of_account(session: NoticesSession, db: Db) -> None:
     """Tell of the replies whose outcome the account has said: nobody's, or more than one order's."""
     rows = db.rows(
-        f"""select {_REPLIES} from staged.replies where outcome in (?, ?) and "at" > ? order by "at", message_id""",
-        [*(str(one) for one in _OF_ACCOUNT), session.run.now() - LOOKED_BACK],
+        f"""select {_REPLIES} from staged.replies as r where outcome in (?, ?) and "at" > ?
+            and not exists (select 1 from staged.activity as a where a.what = ? and a.message_id = r.message_id)
+            order by "at", message_id""",
+        [*(str(one) for one in _OF_ACCOUNT), session.run.now() - LOOKED_BACK, str(What.UNEXPECTED)],
     )
     for row in rows:
         reply = Reply(*row)

@@ -376,6 +376,16 @@ def test_a_lost_database_makes_no_second_call(tmp_path: Path, monkeypatch: pytes
     )
 
 
+def test_a_date_comes_back_from_the_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, monkeypatch)
+    world.reply(message_id="m1", kind="text", text="05-03-2026", button_text=None, matched_by="phone")
+    world.sync()
+    lost = World(tmp_path, monkeypatch)
+    lost.sync()
+    columns = "action, code, deferred_date, state, sent_at"
+    assert lost.rows(f"select {columns} from synced.actions") == world.rows(f"select {columns} from synced.actions")
+
+
 def test_an_older_database_takes_the_evidences_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path, monkeypatch)
     world.eshopbox.answers = [BUSY]
