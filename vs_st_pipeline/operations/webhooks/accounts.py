@@ -98,17 +98,21 @@ def rotate(account: SharedAccount, site: Site, data_dir: Path, inbox: Inbox, *, 
         lines = [f"generation: {part.generation + 1}", f"previous_until: {until}"]
     if lines:
         entry.says.append(
-            f"write these lines in place of those that stand under the account {account.id} at the top of the "
-            f"merchants file; then `vs-st webhooks list --account {account.id} --show-urls` shows its URL: "
+            f"write these lines, in place of those of the same keys, under the account at the top of the merchants "
+            f"file; then `vs-st webhooks list --account {account.id} --show-urls` shows its URL: "
             f"{_by_hand(account.system)}"
         )
-        entry.paste = lines
+        entry.paste = [f"{_key_of(account.system)}:", f"  {account.id}:", *(f"    {line}" for line in lines)]
     return entry
 
 
 def _part(account: SharedAccount) -> SystemWebhooks:
     assert account.webhooks is not None, "`find` returns no other"
     return account.webhooks
+
+
+def _key_of(system: str) -> str:
+    return next((one.shared.key for one in CONNECTORS if one.name == system and one.shared is not None), system)
 
 
 def _by_hand(system: str) -> str:
