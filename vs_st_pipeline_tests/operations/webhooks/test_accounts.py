@@ -36,6 +36,7 @@ def webhooks(home: Path, *words: str) -> tuple[int, str]:
     environ = {
         "VS_ST_MERCHANTS": str(home / "merchants.yaml"), "VS_ST_DATA_DIR": str(home / "data"),
         "VS_ST_PUBLIC_URL": "https://hooks.example.com", "VS_ST_HOOK_SECRET": "env:S", "S": SECRET,
+        "NO": "x", "NO_KEY": "x",
     }  # fmt: skip
     done = CliRunner().invoke(cli, ["webhooks", *words], env=environ)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
@@ -115,3 +116,16 @@ def test_r65_check_tells_of_an_account_to_whom_it_serves(home: Path) -> None:
     [merchant] = read_merchants(home / "merchants.yaml", {}, secrets=False).merchants
     assert shared_names(merchant) == []
     assert [one.name for one in systems_with_hooks(merchant)] == ["eshopbox", "gupshup"]
+
+
+def test_a_merchants_own_url_that_was_called_was_told(home: Path) -> None:
+    """Whoever can only be told by hand is known to have been once a call has come."""
+    (home / "merchants.yaml").write_text(yaml.safe_dump({"merchants": [brand("kapas", OWN)]}))
+
+    def states() -> list[str]:
+        _, out = webhooks(home, "list", "--merchant", "kapas", "--json")
+        return [hook["state"] for hook in json.loads(out)["merchants"][0]["hooks"]]
+
+    assert states() == ["unproven", "unproven"]
+    Inbox(home / "data").put([Arrival("kapas", "gupshup", Call("receipt"), ("notices",), "2026-03-01")])
+    assert states() == ["unproven", "told"]
