@@ -52,19 +52,18 @@ def add(
         False where the row of this key was there already.
     """
     activity_id = id_of(run, key) if key is not None else f"a_{uuid.uuid4().hex[:26]}"
-    if key is not None and is_there(db, activity_id):
-        return False
     newest: list[int] = db.cached(_SEQ, lambda: [int(db.value("select coalesce(max(seq), 0) from staged.activity"))])
-    db.execute(
+    added = db.row(
         """insert into staged.activity (activity_id, seq, merchant_order, "at", what, mode, notice_id, message_id,
-                                        account_kind, number, detail) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                                        account_kind, number, detail) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+           on conflict do nothing returning 1""",
         [
             *(activity_id, newest[0] + 1, merchant_order, run.now(), str(what), mode, notice_id, message_id),
             *(account_kind, number, json.dumps(detail or {}, default=_plain)),
         ],
     )
-    newest[0] += 1
-    return True
+    newest[0] += added is not None
+    return added is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,10 +86,19 @@ def about_to_send(db: Db, run: Run, message: Message) -> bool:
     return True
 
 
+_OF_CLAIM: Final = (
+    "claimed_at", "tries", "message_id", "wa_id", "accepted_at", "code", "vendor_reason", "settled_by", "retries",
+    "retry_at", "account", "account_kind", "number",
+)  # fmt: skip
+"""Columns that say what a claim says, beside state, reason and until."""
+
+
 def from_claim(db: Db, run: Run, claim: Claim, account: GupshupAccount) -> Move:
     """Bring the ledger to what a claim says; a second time it says nothing. It makes the row where there is none."""
-    row = db.row("select state, reason, until, merchant_order from synced.notices where notice_id = ?",
-                 [claim.notice_id])  # fmt: skip
+    row = db.row(
+        f"select state, reason, until, merchant_order, {', '.join(_OF_CLAIM)} from synced.notices where notice_id = ?",
+        [claim.notice_id],
+    )
     before = None if row is None else State(row[0])
     after, reason, until = _standing(claim)
     if row is None:
@@ -104,12 +113,12 @@ def from_claim(db: Db, run: Run, claim: Claim, account: GupshupAccount) -> Move:
         "vendor_reason": claim.reason, "settled_by": claim.evidence, "retries": claim.retries,
         "retry_at": claim.retry_at, "account": account.id, "account_kind": account.kind, "number": account.number,
     }  # fmt: skip
-    differs = " or ".join(f"{name} is distinct from ?" for name in values)
-    changed = db.row(
-        f"select {differs} from synced.notices where notice_id = ?",
-        [*values.values(), claim.notice_id],
+    stood = (
+        None
+        if row is None
+        else {"state": row[0], "reason": row[1], "until": row[2]} | dict(zip(_OF_CLAIM, row[4:], strict=True))
     )
-    if changed and changed[0]:
+    if stood != values:
         more = {**values, "changed_at": run.now(), "run_id": run.run_id}
         db.execute(
             f"update synced.notices set {', '.join(f'{name} = ?' for name in more)} where notice_id = ?",
