@@ -62,6 +62,7 @@ def perform(session: NoticesSession) -> None:
     """Take the actions that are due, oldest reply first; settle unknown ones by what was read."""
     if not session.writes:
         return
+    action_evidence.recover(session.run)
     with session.urgent(Urgency.WRITE):
         settle(session)
         _act(session)

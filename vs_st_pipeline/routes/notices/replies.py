@@ -281,7 +281,7 @@ def settle(session: NoticesSession, db: Db, reply: Reply, outcome: ReplyOutcome)
     _set_outcome(db, reply, outcome, reply.action_id)
     if reply.action_id is not None:
         db.execute(
-            """update synced.actions set state = 'refused', message = ?, settled_at = ?, settled_by = 'gate'
+            """update synced.actions set state = 'dropped', message = ?, settled_at = ?, settled_by = 'gate'
                where action_id = ? and state = 'waiting'""",
             [str(outcome), session.run.now(), reply.action_id],
         )

@@ -113,7 +113,7 @@ def test_what_was_not_taken_waits_up_to_its_72_hours_and_then_is_too_late(world:
     world.at += timedelta(seconds=1)
     world.sync()
     assert len(world.eshopbox.calls) == 2
-    assert (world.outcomes(), world.states()) == (["too_late"], ["refused"])
+    assert (world.outcomes(), world.states()) == (["too_late"], ["dropped"])
     assert world.rows("select settled_by, message from synced.actions") == [("gate", "too_late")]
 
 
