@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -146,8 +146,8 @@ class Rig:
     """One merchant with one account, and messages that a plan made up says are due.
 
     Attributes:
-        messages: by id, in order; a `Verdict`, or an error, in place of one is what `planning.again` says.
-        turned_down: what was turned down, and why.
+        messages: by id, in order; a `Verdict`, or an error, in place of one is what `planning.again_all` says.
+        turned_down: what was turned down, and why. judged: ids that were judged at once, each time.
     """
 
     folder: Path
@@ -157,6 +157,7 @@ class Rig:
     now: datetime = NOW
     messages: dict[str, Message | Verdict | Exception] = field(default_factory=dict)
     turned_down: dict[str, str] = field(default_factory=dict)
+    judged: list[list[str]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     keys: dict[str, Any] = field(default_factory=dict)
 
@@ -225,11 +226,17 @@ def plan_made_up(rig: Rig, monkeypatch: Any) -> None:
     """Let `planning` say what the rig has: what is due, how it is judged again, and what is turned down."""
     from vs_st_pipeline.routes.notices import planning
 
-    def again(_session: NoticesSession, notice_id: str) -> Message | Verdict:
-        found = rig.messages[notice_id]
-        if isinstance(found, Exception):
-            raise found
-        return found
+    def again_all(_session: NoticesSession, ids: Sequence[str]) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        orders = set()
+        for id in ids:
+            found = rig.messages[id]
+            order = found.merchant_order if isinstance(found, Message) else id
+            if order not in orders:
+                orders.add(order)
+                told[id] = found
+        rig.judged.append(list(told))
+        return told
 
     def due(_session: NoticesSession) -> list[str]:
         standing = {} if not rig.run.file().exists() else rig.rows()
@@ -239,5 +246,5 @@ def plan_made_up(rig: Rig, monkeypatch: Any) -> None:
         rig.turned_down[notice_id] = str(verdict.reason)
         session.told.waits[verdict.reason] += 1
 
-    for name, made in (("again", again), ("due", due), ("turned_down", turned_down)):
+    for name, made in (("again_all", again_all), ("due", due), ("turned_down", turned_down)):
         monkeypatch.setattr(planning, name, made)

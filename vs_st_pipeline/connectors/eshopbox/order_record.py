@@ -123,7 +123,11 @@ BAD_DATE, BAD_TIME, NO_RETURN_ID = "unreadable_order_date", "unreadable_time", "
 
 def first(row: Mapping[str, Any], keys: Sequence[str]) -> Any:
     """Return the value of the first of these keys that is given; None: none is."""
-    return next((row[key] for key in keys if is_given(row.get(key))), None)
+    for key in keys:
+        value = row.get(key)
+        if value is not None and (value.__class__ is not str or is_given(value)):
+            return value
+    return None
 
 
 def tracking_of(row: Mapping[str, Any]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -27,9 +28,18 @@ def read_time(value: Any, zone: ZoneInfo) -> datetime | None:
     Raises:
         UnreadableTime: something else stands there, or a date alone.
     """
-    if value is None or (isinstance(value, str) and (not value.strip() or _NULL.fullmatch(value.strip()))):
+    if value is None:
         return None
-    found = _FORM.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        raise UnreadableTime
+    return _read(value.strip(), zone)
+
+
+@lru_cache(maxsize=4096)  # an order is read again and again, and says the same times
+def _read(text: str, zone: ZoneInfo) -> datetime | None:
+    if not text or _NULL.fullmatch(text):
+        return None
+    found = _FORM.fullmatch(text)
     if found is None or found[4] is None:
         raise UnreadableTime
     year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])

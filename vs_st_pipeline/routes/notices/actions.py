@@ -24,6 +24,7 @@ from vs_st_pipeline.connectors.eshopbox import acting
 from vs_st_pipeline.connectors.eshopbox.acting import Outcome, Resolution, Taken
 from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.errors import BadAnswer, GiveUp, PipelineError
+from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import (
     action_evidence,
@@ -61,7 +62,14 @@ def perform(session: NoticesSession) -> None:
     """Take the actions that are due, oldest reply first; settle unknown ones by what was read."""
     if not session.writes:
         return
-    settle(session)
+    action_evidence.recover(session.run)
+    with session.urgent(Urgency.WRITE):
+        settle(session)
+        _act(session)
+    resolved_elsewhere.look(session)
+
+
+def _act(session: NoticesSession) -> None:
     tried: set[str] = set()
     stops = False
     for number in range(MOST_ROUNDS):
@@ -74,7 +82,6 @@ def perform(session: NoticesSession) -> None:
                 stops = _take(session, one)
         if not due or stops or session.run.stop():
             break
-    resolved_elsewhere.look(session)
 
 
 def _planned(session: NoticesSession) -> list[Due]:
@@ -96,13 +103,14 @@ def _planned(session: NoticesSession) -> list[Due]:
 
 def _take(session: NoticesSession, due: Due) -> bool:
     """Take one action; say whether no other one should be tried in this run."""
+    client = session.eshopbox  # what it may raise, it raises before anything is stored
     with session.run.open() as db, db.transaction():
         action = _begin(session, db, due)
     if (refusal := _refusal(session, due)) is not None:
         _end(session, action, ActionState.REFUSED, message=refusal)
         return False
     action_evidence.append(session.run, action)
-    taken = acting.resolve(session.eshopbox, _resolution(due))
+    taken = acting.resolve(client, _resolution(due))
     state = STATES[taken.outcome]
     action_evidence.append_end(session.run, action.action_id, state)
     _end(session, action, state, taken=taken)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 
 from vs_st_pipeline.connectors.eshopbox.order_record import (
@@ -25,6 +26,11 @@ from vs_st_pipeline.routes.notices.systems import ESHOPBOX
 from vs_st_pipeline.routes.notices.units import Units
 
 _ORDER: Final = "order"
+_PREFIXES: Final = {
+    _ORDER: f"{ESHOPBOX}.{SHIPMENT}.",
+    SHIPMENT: f"{ESHOPBOX}.{SHIPMENT}.",
+    RETURN: f"{ESHOPBOX}.{RETURN}.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,35 +67,34 @@ def facts_of(
 ) -> list[Fact]:
     """Return what was said of an order's units, in order of arrival; new names are added to `units`.
 
+    Both are given in the order of their arrival.
+
     A word that is a status of the order's is the order's, whichever parcel it was said of. A hook without a resource,
     or that names no parcel where there are several, says nothing but that the order is to be read.
     """
     whole = units.of(f"{_ORDER}:{ESHOPBOX}:{order_key}", (f"{_ORDER}:{ESHOPBOX}:{order_key}",))
 
-    def fact(seq: int, unit: str, resource: str, word: str, seen_at: datetime) -> Fact:
-        name = f"{ESHOPBOX}.{SHIPMENT if resource == _ORDER else resource}.{word}"
+    def place_of(unit: str, resource: str, word: str) -> tuple[str, str]:
+        """Return whose a word is, and its name in the map."""
+        name = f"{_PREFIXES[resource]}{word}"
         meaning = statuses.of(name)
-        own = whole if resource == _ORDER or (meaning is not None and meaning.unit == _ORDER) else unit
-        return Fact(seq, own, name, seen_at)
+        return (whole if meaning is not None and meaning.unit == _ORDER else unit), name
 
     found: list[Fact] = []
-    for one in sorted(sightings, key=lambda row: row.seq):
+    for one in sightings:
         unit = whole if one.resource == _ORDER else units.of(one.unit, json.loads(one.names))
-        plain = fact(one.seq, unit, one.resource, one.word, one.seen_at)
-        found.append(
-            Fact(
-                plain.seq, plain.unit_key, plain.name, plain.seen_at, one.own_at, one.bound, in_timeline=one.in_timeline
-            )
-        )
-    for hook in sorted(hooks, key=lambda row: row.seq):
+        own, name = place_of(unit, one.resource, one.word)
+        found.append(Fact(one.seq, own, name, one.seen_at, one.own_at, one.bound, False, one.in_timeline))
+    for hook in hooks:
         if hook.resource is None or hook.word is None:
             continue
         of_order = hook.resource == SHIPMENT and hook.word.casefold() == CREATED
         named = whole if of_order else _unit_of(hook, order_key, units)
         if named is not None:
-            plain = fact(hook.seq, named, hook.resource, hook.word, hook.received_at)
-            found.append(Fact(plain.seq, plain.unit_key, plain.name, plain.seen_at, by_hook=True))
-    return sorted(found, key=lambda one: one.seq)
+            own, name = place_of(named, hook.resource, hook.word)
+            found.append(Fact(hook.seq, own, name, hook.received_at, by_hook=True))
+    found.sort(key=attrgetter("seq"))
+    return found
 
 
 def _unit_of(hook: HookRow, order_key: str, units: Units) -> str | None:

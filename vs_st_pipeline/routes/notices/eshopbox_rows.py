@@ -5,7 +5,6 @@ Data flow: an order's body as it is believed, its units -> rows of staged.notice
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +24,7 @@ from vs_st_pipeline.connectors.eshopbox.order_record import (
 )
 from vs_st_pipeline.connectors.eshopbox.times import UnreadableTime, read_time
 from vs_st_pipeline.domain.records import id_text, is_given
+from vs_st_pipeline.platform.kept_records import as_json
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX
 from vs_st_pipeline.routes.notices.units import Units
 
@@ -245,4 +245,4 @@ def _part(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, default=str, ensure_ascii=False)
+    return as_json(value)

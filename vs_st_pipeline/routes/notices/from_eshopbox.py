@@ -212,12 +212,12 @@ def _rows(db: Db, numbers: Sequence[str]) -> Iterator[_Raw]:
         }
         for number, *rest in db.rows(
             f"""select parcel_id, seq, resource, unit, names, word, own_at, bound, seen_at, in_timeline
-                from {SIGHTINGS} where {among}"""
+                from {SIGHTINGS} where {among} order by seq"""
         ):
             found[number].sightings.append(Sighting(*rest))
         for number, *rest in db.rows(
             f"""select parcel_id, seq, resource, word, shipment_id, tracking_id, return_number, received_at, read_at
-                from {HOOKS} where bad is null and {among}"""
+                from {HOOKS} where bad is null and {among} order by seq"""
         ):
             found[number].hooks.append(HookRow(*rest))
         for number, alias, unit_key in db.rows(

@@ -102,17 +102,17 @@ def candidates(db: Db, frame: Frame, enabled: Collection[str], only: Collection[
     return [_candidate(frame, row) for row in rows]
 
 
-def one(db: Db, frame: Frame, unit_key: str, status: str, occurrence: int) -> Candidate | None:
-    """Return one notice's; None: its status is not known any more."""
-    row = db.row(
+def these(db: Db, frame: Frame, notice_ids: Collection[str]) -> list[Candidate]:
+    """Return these notices of the plan; those whose status is not known any more are not among them."""
+    rows = db.rows(
         f"""select {_EVENT}, e.first_seen_at, e.in_baseline, e.merchant_order, o.order_number, o.placed_at, r.phone
-            from staged.journey_events as e
-            left join staged.notice_orders as o using (merchant_order)
-            left join staged.recipients as r using (merchant_order)
-            where e.confirmed and e.unit_key = ? and e.status = ? and e.occurrence = ?""",
-        [unit_key, status, occurrence],
+            from planned.notices as p join staged.journey_events as e using (unit_key, status, occurrence)
+            left join staged.notice_orders as o on o.merchant_order = e.merchant_order
+            left join staged.recipients as r on r.merchant_order = e.merchant_order
+            where e.confirmed and p.notice_id in (select unnest($these))""",
+        {"these": sorted(notice_ids)},
     )
-    return None if row is None else _candidate(frame, row)
+    return [_candidate(frame, row) for row in rows]
 
 
 def _candidate(frame: Frame, row: Sequence[Any]) -> Candidate:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from vs_st_pipeline.domain.errors import Interrupted, PipelineError
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import (
     accounts_seen,
@@ -39,7 +41,7 @@ from vs_st_pipeline.routes.notices.systems import ESHOPBOX
 from vs_st_pipeline.routes.notices.terms import Terms
 from vs_st_pipeline.routes.notices.words import Drop, MessageKind, Wait
 
-__all__ = ["Verdict", "again", "due", "plan", "turned_down"]
+__all__ = ["Verdict", "again", "again_all", "due", "plan", "turned_down"]
 
 READ_AGAIN: Final = timedelta(minutes=10)  # age of a read of Eshopbox after which an order is read before its claim
 PHONES_READ_BY: Final = "phones_read_by"  # fact: the settings that phones were read by
@@ -90,29 +92,67 @@ def again(session: NoticesSession, notice_id: str) -> Message | Verdict:
     Raises:
         PipelineError: the order could not be read.
     """
+    found = again_all(session, [notice_id])[notice_id]
+    if isinstance(found, PipelineError):
+        raise found
+    return found
+
+
+def again_all(session: NoticesSession, notice_ids: Sequence[str]) -> dict[str, Message | Verdict | PipelineError]:
+    """Judge several notices again, as `again` does; of each order the first alone, since it decides on the others.
+
+    Returns:
+        What each is, or why its order could not be read; by id, in the order that was given.
+    """
     with session.run.open() as db:
-        row = db.row(
-            """select unit_key, status, occurrence, merchant_order, seq from planned.notices
-               where notice_id = ? and verdict = ?""",
-            [notice_id, DUE],
-        )
-        read = None if row is None else _read_at(db, row[3])
-    if row is None:  # the plan of this run lets it wait: what the brake holds, too
-        return Verdict(Wait.TRY_LATER, 16, drops=False)
-    unit_key, status, occurrence, merchant_order, _ = row
-    if read is not None and _must_be_read(session, *read):
-        sources_table.read_again(session, merchant_order)
+        planned = {
+            row[0]: row[1:]
+            for row in db.rows(
+                """select notice_id, merchant_order, source, read_at, read_real
+                   from planned.notices left join staged.notice_orders using (merchant_order)
+                   where verdict = $due and notice_id in (select unnest($these))""",
+                {"due": DUE, "these": list(notice_ids)},
+            )
+        }
+    told: dict[str, Message | Verdict | PipelineError] = {}
+    orders: set[str] = set()
+    for one in notice_ids:
+        if one not in planned:  # the plan of this run lets it wait: what the brake holds, too
+            told[one] = Verdict(Wait.TRY_LATER, 16, drops=False)
+        elif planned[one][0] not in orders:
+            orders.add(planned[one][0])
+            told[one] = _read_again(session, *planned[one]) or Verdict(Drop.SUPERSEDED, 4, drops=True)
+    left = [one for one, said in told.items() if isinstance(said, Verdict) and one in planned]
+    if not left:
+        return told
     account = accounts_seen.look(session)
     with session.run.open() as db:
         now = terms.load(db, session.run, _enabled(session), session.run.now())
         frame = Frame.of(session, now)
-        found = gathering.one(db, frame, unit_key, status, occurrence)
-        if found is None:  # the read of this moment does not know it any more
-            return Verdict(Drop.SUPERSEDED, 4, drops=True)
-        gathering.units_of_hooks(db, frame, [found])
-        gathering.fill(db, session, frame, [found], account, lambda order: accounts_seen.told(session, order))
-    verdict = rules.judge(found.facts)
-    return verdict if verdict is not None else _message(found, account)
+        found = gathering.these(
+            db, frame, left
+        )  # those that a read of this moment does not know any more are not there
+        gathering.units_of_hooks(db, frame, found)
+        gathering.fill(db, session, frame, found, account, lambda order: accounts_seen.told(session, order))
+    for candidate in found:
+        verdict = rules.judge(candidate.facts)
+        told[candidate.notice_id] = verdict if verdict is not None else _message(candidate, account)
+    return told
+
+
+def _read_again(
+    session: NoticesSession, merchant_order: str, source: str | None, read_at: datetime | None, read_real: float | None
+) -> PipelineError | None:
+    """Read an order anew where 5.6 asks for it; returns why it could not be read."""
+    if source is None or read_at is None or not _must_be_read(session, source, read_at, read_real):
+        return None
+    try:
+        sources_table.read_again(session, merchant_order)
+    except Interrupted:
+        raise
+    except PipelineError as error:
+        return error
+    return None
 
 
 def turned_down(session: NoticesSession, notice_id: str, verdict: Verdict) -> None:

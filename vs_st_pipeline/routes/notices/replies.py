@@ -281,7 +281,7 @@ def settle(session: NoticesSession, db: Db, reply: Reply, outcome: ReplyOutcome)
     _set_outcome(db, reply, outcome, reply.action_id)
     if reply.action_id is not None:
         db.execute(
-            """update synced.actions set state = 'refused', message = ?, settled_at = ?, settled_by = 'gate'
+            """update synced.actions set state = 'dropped', message = ?, settled_at = ?, settled_by = 'gate'
                where action_id = ? and state = 'waiting'""",
             [str(outcome), session.run.now(), reply.action_id],
         )
@@ -349,8 +349,10 @@ def tell_unexpected(session: NoticesSession, db: Db, reply: Reply, outcome: Repl
 def _tell_of_account(session: NoticesSession, db: Db) -> None:
     """Tell of the replies whose outcome the account has said: nobody's, or more than one order's."""
     rows = db.rows(
-        f"""select {_REPLIES} from staged.replies where outcome in (?, ?) and "at" > ? order by "at", message_id""",
-        [*(str(one) for one in _OF_ACCOUNT), session.run.now() - LOOKED_BACK],
+        f"""select {_REPLIES} from staged.replies as r where outcome in (?, ?) and "at" > ?
+            and not exists (select 1 from staged.activity as a where a.what = ? and a.message_id = r.message_id)
+            order by "at", message_id""",
+        [*(str(one) for one in _OF_ACCOUNT), session.run.now() - LOOKED_BACK, str(What.UNEXPECTED)],
     )
     for row in rows:
         reply = Reply(*row)

@@ -12,17 +12,19 @@ one by one: what stops an account shall stop the next message, not the fifth.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from time import monotonic, sleep
 from typing import Final
 
 from vs_st_pipeline.connectors.gupshup.answers import Outcome
 from vs_st_pipeline.connectors.gupshup.names import GUPSHUP
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
-from vs_st_pipeline.domain.errors import BadKey, BadSettings, GiveUp, Interrupted, PipelineError, TryLater
+from vs_st_pipeline.domain.errors import BadKey, BadSettings, GiveUp, PipelineError, TryLater
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -37,6 +39,8 @@ from vs_st_pipeline.routes.notices.words import State, Wait
 CROWDED_FOR: Final = 5.0  # seconds in which other processes may have all that a number may have open
 MOST_IN_A_ROW: Final = 3
 """Messages in a row that do not get through, or orders that cannot be read, before the rest waits for the next sync."""
+JUDGED_FOR: Final = 1.0  # seconds that a verdict holds, while those judged with it leave
+MOST_AT_ONCE: Final = 16
 _UNREAD: Final = Verdict(Wait.SOURCE_STALE, 6, drops=False)
 _RULES: Final[dict[str, int]] = {Wait.OPTED_OUT: 8, Wait.ACCOUNT_STOPPED: 10}  # else 16
 
@@ -44,10 +48,9 @@ _RULES: Final[dict[str, int]] = {Wait.OPTED_OUT: 8, Wait.ACCOUNT_STOPPED: 10}  #
 def send(session: NoticesSession) -> None:
     """Send all notices that are due (`planning.due`); an account that is stopped or paused sends nothing more."""
     with _opened(session) as desk:
-        for notice_id in planning.due(session):
-            if session.run.stop():
-                break
-            desk.send_notice(notice_id)
+        due = deque(planning.due(session))
+        while due and not session.run.stop():
+            desk.send_notice(due)
     tell_of_accounts(session)
 
 
@@ -110,13 +113,19 @@ class _Desk:
     lost: int = 0
     unread: int = 0
     source: PipelineError | None = None
+    _ahead: dict[str, Message | Verdict | PipelineError] = field(default_factory=dict)  # judged, and not used yet
+    _at_once: int = 1
+    _judged_at: float = 0.0
     _under_way: set[Future[asking.Done]] = field(default_factory=set)
     _finished: list[asking.Done] = field(default_factory=list)
     _closed: dict[str, Held | None] = field(default_factory=dict)  # by account, as last looked up
     _halved: dict[str, bool] = field(default_factory=dict)
 
-    def send_notice(self, notice_id: str) -> None:
-        """Judge a notice once more, and send it if it may go; what may not is noted with its reason.
+    def send_notice(self, due: deque[str]) -> None:
+        """Judge the next notice once more, and send it if it may go; what may not is noted with its reason.
+
+        Args:
+            due: ids in the order of sending; the first is taken off.
 
         Raises:
             TryLater: the run was stopped while it waited.
@@ -128,23 +137,30 @@ class _Desk:
             self._make_room()
         held = None if account is None else self.closed(account)
         if held is not None:
-            self._turn_down(notice_id, held)
+            self._turn_down(due.popleft(), held)
             return
         if self.source is not None:
-            planning.turned_down(self.session, notice_id, _UNREAD)
+            planning.turned_down(self.session, due.popleft(), _UNREAD)
             return
-        try:
-            found = planning.again(self.session, notice_id)
-        except Interrupted:
-            raise
-        except PipelineError as error:
-            self._could_not_read(notice_id, error)
+        found = self._judged(due)
+        notice_id = due.popleft()
+        if isinstance(found, PipelineError):
+            self._could_not_read(notice_id, found)
             return
         self.unread = 0
         if isinstance(found, Verdict):
             planning.turned_down(self.session, notice_id, found)
         elif (held := self.send(found)) is not None:
             self._turn_down(notice_id, held)
+
+    def _judged(self, due: deque[str]) -> Message | Verdict | PipelineError:
+        """Return how the next notice is judged now; some more are judged with it, as many as leave within a second."""
+        if due[0] in self._ahead and monotonic() - self._judged_at < JUDGED_FOR:
+            return self._ahead.pop(due[0])
+        self._at_once = 1 if self._ahead else min(2 * self._at_once, MOST_AT_ONCE)
+        self._judged_at = monotonic()
+        self._ahead = planning.again_all(self.session, list(islice(due, self._at_once)))
+        return self._ahead.pop(due[0])
 
     def send(self, message: Message) -> Held | None:
         """Store, claim and send a message; returns why it could not be claimed now."""

@@ -7,13 +7,18 @@ from typing import Final
 
 from vs_st_pipeline.domain.errors import Interrupted, PipelineError
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.routes.notices import asking_readers
+from vs_st_pipeline.routes.notices.from_commerce7 import Commerce7Source
 from vs_st_pipeline.routes.notices.from_eshopbox import EshopboxSource
+from vs_st_pipeline.routes.notices.from_vinoshipper import VinoshipperSource
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.sources import Source
-from vs_st_pipeline.routes.notices.systems import ESHOPBOX
+from vs_st_pipeline.routes.notices.systems import COMMERCE7, ESHOPBOX, VINOSHIPPER
 
-ALL: Final[Mapping[str, Source]] = {one.system: one for one in (EshopboxSource(),)}
-"""By system. The place of the others: `from_commerce7`, `from_vinoshipper` (staged rows of other routes, R34, R37)."""
+ALL: Final[Mapping[str, Source]] = {
+    one.system: one for one in (EshopboxSource(), Commerce7Source(), VinoshipperSource())
+}
+"""By system; Commerce7's orders are staged before those of Vinoshipper that are theirs (R37)."""
 
 
 def sources_of(merchant: Merchant) -> list[Source]:
@@ -76,6 +81,9 @@ def hint(session: NoticesSession, merchant_orders: Sequence[str]) -> None:
         source, own = _source_of(session.run.merchant, merchant_order)
         if source is not None:
             by_system.setdefault(source.system, []).append(own)
+    if COMMERCE7 in by_system and VINOSHIPPER in session.run.merchant.sections:
+        joined = asking_readers.joined(session.run, VINOSHIPPER, merchant_orders)
+        by_system.setdefault(VINOSHIPPER, []).extend(joined)
     for system, orders in by_system.items():
         ALL[system].hint(session, orders)
 

@@ -163,7 +163,7 @@ def _insert(
 ) -> None:
     if not rows:
         return
-    columns = {name: [_text(row[name]) for row in rows] for name in rows[0]}
+    columns = {name: _texts([row[name] for row in rows]) for name in rows[0]}
     casts = ", ".join(
         "case when zones = '' then [] else string_split(zones, ',') end as zones"
         if name == "zones"
@@ -176,9 +176,13 @@ def _insert(
         db.execute(f"insert into staged.{table} by name select {casts} from {batch} {conflict}")
 
 
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _texts(values: list[Any]) -> list[str | None]:
+    """Return a column's values as texts, which SQL reads again: one kind of value each, or null."""
+    first = next((value for value in values if value is not None), None)
+    if first is None or isinstance(first, str):
+        return values
+    if isinstance(first, bool):
+        return [None if value is None else "true" if value else "false" for value in values]
+    if isinstance(first, datetime):
+        return [None if value is None else value.isoformat() for value in values]
+    return [None if value is None else str(value) for value in values]

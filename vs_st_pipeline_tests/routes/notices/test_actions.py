@@ -113,7 +113,7 @@ def test_what_was_not_taken_waits_up_to_its_72_hours_and_then_is_too_late(world:
     world.at += timedelta(seconds=1)
     world.sync()
     assert len(world.eshopbox.calls) == 2
-    assert (world.outcomes(), world.states()) == (["too_late"], ["refused"])
+    assert (world.outcomes(), world.states()) == (["too_late"], ["dropped"])
     assert world.rows("select settled_by, message from synced.actions") == [("gate", "too_late")]
 
 
@@ -374,6 +374,16 @@ def test_a_lost_database_makes_no_second_call(tmp_path: Path, monkeypatch: pytes
     assert lost.rows("select action_id, attempt from synced.actions where attempt = 1") == world.rows(
         "select action_id, attempt from synced.actions"
     )
+
+
+def test_a_date_comes_back_from_the_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, monkeypatch)
+    world.reply(message_id="m1", kind="text", text="05-03-2026", button_text=None, matched_by="phone")
+    world.sync()
+    lost = World(tmp_path, monkeypatch)
+    lost.sync()
+    columns = "action, code, deferred_date, state, sent_at"
+    assert lost.rows(f"select {columns} from synced.actions") == world.rows(f"select {columns} from synced.actions")
 
 
 def test_an_older_database_takes_the_evidences_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

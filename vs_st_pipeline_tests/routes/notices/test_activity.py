@@ -127,6 +127,31 @@ def test_rows_from_before_a_url_was_set_are_not_told(world: World, receiver: Rec
     assert receiver.subtypes == ["in-queue"]
 
 
+def test_what_came_while_no_url_was_set_is_not_told(world: World, receiver: Receiver) -> None:
+    _push(world)
+    url = world.notices["activity"]
+    world.notices["activity"] = ActivitySettings()
+    _push(world)
+    _add(world)
+    world.at += timedelta(minutes=1)
+    world.notices["activity"] = url
+    _push(world)
+    assert receiver.told == []
+
+
+def test_a_rebuilt_database_tells_what_was_not_told_yet(world: World, receiver: Receiver) -> None:
+    _add(world, What.HELD)
+    world.at += timedelta(minutes=1)
+    _push(world)
+    _add(world, What.SENT)
+    _push(world)
+    _add(world, What.REPLY)
+    world.cursor.execute("delete from synced.notice_facts")
+    world.at += timedelta(minutes=1)
+    _push(world)
+    assert receiver.subtypes == ["in-queue", "customer_reply"]
+
+
 def test_without_a_url_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> None:
     world = World(tmp_path, monkeypatch)
     _add(world)

@@ -255,6 +255,26 @@ def test_7_1_at_most_four_are_open_at_once_and_they_leave_together(rig: Rig) -> 
     assert len({form["destination"] for form in rig.gupshup.sent}) == 12
 
 
+def test_a_verdict_holds_for_a_second_and_of_one_order_for_one_message(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.due(5)
+    rig.message(6, merchant_order="eshopbox:5")
+    now = time.monotonic()
+    monkeypatch.setattr(sending, "monotonic", lambda: now)
+    assert send(rig).accepted == 6
+    assert rig.judged == [["n_1", "n_2"], ["n_3", "n_4", "n_5"], ["n_6"]]
+
+    rig.judged.clear()
+    rig.messages.clear()
+    for number in range(11, 16):
+        rig.message(number)
+    times = iter(range(1000))
+    monkeypatch.setattr(sending, "monotonic", lambda: float(next(times)))
+    assert send(rig).accepted == 5
+    assert rig.judged[1:] == [["n_12"], ["n_13", "n_14"], ["n_14"], ["n_15"]]
+
+
 def test_a_verdict_turns_a_notice_down_and_the_others_go_on(rig: Rig) -> None:
     rig.due(3)
     rig.messages["n_2"] = Verdict("quiet_hours", 15, drops=False)

@@ -44,6 +44,27 @@ create table staged.recipients (
     zones varchar[],                         -- IANA; empty: the merchant's
     under_age boolean not null default false
 );
+-- What was taken over of Commerce7 and Vinoshipper (`others`): each order, whose journey it is of, what reads have shown.
+create table staged.source_orders (
+    source varchar not null, own varchar not null,  -- commerce7: the id; vinoshipper: the number
+    order_number varchar not null,
+    version varchar,                         -- of the row that was taken over; null: it is taken over again in each sync
+    read_at timestamp not null,              -- of the last good read, by VS_ST_NOW
+    merchant_order varchar,                  -- null: it is no unit, or none yet (routes.md R37)
+    linked_id varchar, linked_number varchar,  -- the Commerce7 order that it says it is; kept once it was said
+    was_own boolean not null default false,  -- it had a journey of its own before it was known to be another's
+    buyer varchar,                           -- the customer's id at the source
+    parcel varchar,                          -- JSON {tracking_id, courier, tracking_url}
+    primary key (source, own)
+);
+create table staged.source_words (           -- one row per word and time; none is ever taken out
+    seq bigint not null, source varchar not null, own varchar not null, word varchar not null,
+    own_at timestamp,                        -- the source's own time of it
+    bound timestamp,                         -- without one: an earlier moment at which it was not so yet
+    seen_at timestamp not null,
+    stands boolean not null                  -- false: a later read says that it is not so (any more)
+);
+
 create table staged.consents (
     phone varchar not null, account varchar not null, source varchar not null, "at" timestamp not null,
     state varchar not null,                  -- in, out, void (older ones in count no more), absent (not on WhatsApp)
