@@ -112,7 +112,9 @@ def test_a_label_that_was_cancelled_is_told_of_no_more(winery: Parcels) -> None:
     """It waited when Vinoshipper took it back: what is not packed any more is not told as packed."""
     winery.told_of(without=["commerce7", "orders"])
     _synced(winery, orders=False)
-    buyer = winery.shipper.add_customer(winery.merchant, primaryPhone={"number": "7075551234", "country": "1"})
+    buyer = winery.shipper.add_customer(
+        winery.merchant, firstName="Ada", lastName="Example", primaryPhone={"number": "7075551234", "country": "1"}
+    )
     number = winery.shipper.add_order(
         buyer["id"], winery.merchant, orderStatus="OPEN", purchasedAt=winery.now.isoformat()
     )["orderNumber"]
