@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from vs_st_pipeline.routes.notices.account import claims, consents, forgetting, pauses, taking
 from vs_st_pipeline.routes.notices.account.claim import Claim
 from vs_st_pipeline.routes.notices.account.store import AccountStore
+from vs_st_pipeline.routes.notices.consent import Row
 from vs_st_pipeline.routes.notices.messages import Message
 from vs_st_pipeline.routes.notices.reply_rules import ReplyRules
 from vs_st_pipeline_tests.routes.notices.account_office import ASHA, NOON, RAVI, Office, account, message
@@ -463,8 +464,8 @@ def test_8_1_a_button_may_be_a_stop_and_a_merchants_own_words_count_for_all(offi
     assert out(office, RAVI)
 
 
-def _said(source: str, state: str, after: float) -> tuple[str, str, datetime]:
-    return source, state, NOON + timedelta(seconds=after)
+def _said(source: str, state: str, after: float) -> Row:
+    return Row(source, state, NOON + timedelta(seconds=after))
 
 
 @pytest.mark.parametrize(
@@ -488,14 +489,8 @@ def _said(source: str, state: str, after: float) -> tuple[str, str, datetime]:
         ([_said("code_1006", "void", 0), _said("code_1002", "absent", 0)], False),
     ],
 )
-def test_5_8_what_opts_out_and_what_brings_back(rows: list[tuple[str, str, datetime]], is_out: bool) -> None:
+def test_5_8_what_opts_out_and_what_brings_back(rows: list[Row], is_out: bool) -> None:
     assert consents.is_out(rows) is is_out
-
-
-def test_5_8_not_on_whatsapp_holds_for_30_days() -> None:
-    rows = [_said("code_1002", "absent", 0)]
-    assert consents.is_absent(rows, NOON + timedelta(days=30, seconds=-1))
-    assert not consents.is_absent(rows, NOON + timedelta(days=30))
 
 
 def test_5_9_a_list_that_says_what_it_said_is_no_news(office: Office) -> None:
