@@ -579,3 +579,12 @@ def test_r67_texts_go_after_90_days_and_claims_2_years_after_the_last_message(of
         forgetting.retention(office.store(), NOON + timedelta(days=days))
         assert office.of_account("select text from replies") == [text]
         assert office.of_account("select count(*) from claims") == [count]
+
+
+def test_r67_evidence_of_messages_goes_after_7_years_and_opt_outs_stay(office: Office) -> None:
+    accepted(office)
+    office.reply("r1", "STOP", phone=RAVI)
+    take(office)
+    for days, kinds in ((7 * 365, {"salt", "claim", "consent"}), (7 * 365 + 1, {"salt", "consent"})):
+        forgetting.retention(office.store(), NOON + timedelta(days=days))
+        assert {line["what"] for line in office.store().evidence.read()} == kinds
