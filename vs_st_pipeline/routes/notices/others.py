@@ -230,9 +230,8 @@ class Staging:
             read = bodies.get(merchant_order)
             if read is not None and (name := phone_name(read.order.person.phone or "")) is not None:
                 is_forgotten = is_forgotten or forgotten.knows(PHONE, name)
-            if is_forgotten:
-                staged.append(OrderStaged(merchant_order, source, [], units, None, None))
-                continue
+            if is_forgotten:  # what became of the order names nobody
+                read = None
             staged.append(
                 OrderStaged(
                     merchant_order,
