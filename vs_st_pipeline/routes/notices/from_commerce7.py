@@ -10,6 +10,7 @@ not show is as it was.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -69,13 +70,26 @@ class Commerce7Source:
 
     def read(self, session: NoticesSession) -> Seen:
         run = session.run
-        if session.only is not None or not reads_itself(run.merchant, COMMERCE7):
+        if session.only is not None:
+            return Seen()
+        if not reads_itself(run.merchant, COMMERCE7):
+            self._count(session)
             return Seen()
         client = session.client(commerce7.CONNECTOR)
         walked = walk_orders(run, client, lambda: not asking_readers.is_over(session))
         session.told.seen["orders"] += walked.rows
         session.told.noted[Noted.UNREADABLE] += reading.read_again(run, client)
         return Seen(self._read_customers(session))
+
+    def _count(self, session: NoticesSession) -> None:
+        """Count what the reader has read since the last look: whether there may be something to tell."""
+        run, by_whom = session.run, reader(session.run.merchant, COMMERCE7)
+        with run.open() as db:
+            state = get_state(db, _STATE) or {}
+        through = int(state.get("orders") or 0) if state.get("reader") == by_whom else 0
+        sql = f"select count(*) from {stored.TABLE} where changed > ?"
+        with suppress(TryLater):  # staging says so
+            session.told.seen["orders"] += int(look(run, by_whom, lambda db: db.value(sql, [through])))
 
     def _read_customers(self, session: NoticesSession) -> PipelineError | None:
         """Read the customers of new orders that came without theirs."""

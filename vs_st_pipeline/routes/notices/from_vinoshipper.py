@@ -10,6 +10,7 @@ journey; which it is also stands in route `orders`, if a person has linked it th
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -57,7 +58,10 @@ class VinoshipperSource:
 
     def read(self, session: NoticesSession) -> Seen:
         run = session.run
-        if session.only is not None or not reads_itself(run.merchant, VINOSHIPPER):
+        if session.only is not None:
+            return Seen()
+        if not reads_itself(run.merchant, VINOSHIPPER):
+            self._count(session)
             return Seen()
         client = session.client(vinoshipper.CONNECTOR)
         session.told.seen["orders"] += shop_reading.read_orders(run, client)
@@ -73,6 +77,17 @@ class VinoshipperSource:
             ]
         fetch_customer_details(run, client, owners)
         return Seen()
+
+    def _count(self, session: NoticesSession) -> None:
+        """Count what the reader has read since the last look: whether there may be something to tell."""
+        run, by_whom = session.run, reader(session.run.merchant, VINOSHIPPER)
+        with run.open() as db:
+            last = db.value("select max(read_at) from staged.source_orders where source = ?", [VINOSHIPPER])
+        sql = "select count(*) from raw.vinoshipper_orders where detail_at > ?"
+        with suppress(TryLater):  # staging says so
+            session.told.seen["orders"] += int(
+                look(run, by_whom, lambda db: db.value(sql, [last if last is not None else datetime.min]))
+            )
 
     def stage(self, session: NoticesSession, only: Collection[str] | None) -> None:
         run = session.run

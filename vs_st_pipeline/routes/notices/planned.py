@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -74,7 +74,9 @@ def _row(judged: Judged) -> dict[str, Any]:
         "phone": it.recipient.phone,
         "params": _json([param.value for param in rendered.params]) if isinstance(rendered, Rendered) else None,
         "text": rendered.text if isinstance(rendered, Rendered) else None,
-        "buttons": _json([asdict(one) for one in rendered.buttons]) if isinstance(rendered, Rendered) else None,
+        "buttons": _json([{"action": one.action, "title": one.title} for one in rendered.buttons])
+        if isinstance(rendered, Rendered)
+        else None,
         "consent": _json(proof.as_json(it.recipient.phone or "", account.id if account else "")) if proof else None,
         "occurred_at": None if it.event.occurred_at is None else it.event.occurred_at.isoformat(),
     }

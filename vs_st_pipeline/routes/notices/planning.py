@@ -50,17 +50,16 @@ PHONES_READ_BY: Final = "phones_read_by"  # fact: the settings that phones were 
 def plan(session: NoticesSession) -> None:
     """Judge all notices; store `started_at`, the baseline and `enabled_since` where this is no dry run (5.1, 2.3)."""
     run, told = session.run, session.told
-    begun = run.now()
     enabled = _enabled(session)
     complete = sources_table.is_complete(session)
     with run.open() as db:
-        now = terms.load(db, run, enabled, begun)
+        now = terms.load(db, run, enabled, session.begun)
         with db.transaction():
             terms.store_start(db, run, now)
         if not now.has_baseline and complete:
             with db.transaction():
                 terms.store_baseline(db, run)
-            now = terms.load(db, run, enabled, begun)
+            now = terms.load(db, run, enabled, session.begun)
         if not now.has_baseline:  # until the first read is complete nothing is due, and nothing is decided (5.1)
             with db.transaction():
                 db.execute("delete from planned.notices")
@@ -70,8 +69,7 @@ def plan(session: NoticesSession) -> None:
         with db.transaction():
             planned.write(db, judged)
             told.dropped, told.waits = ledger.verdicts(db, run)
-            if session.only is None:  # a run that planned to its end (rulings 28)
-                terms.store_enabled(db, run, now)
+            terms.store_enabled(db, run, now)  # this run has planned to its end (rulings 28)
     told.messages = sum(one.verdict is None for one in judged)
     stale = {one.one.merchant_order for one in judged if one.verdict and one.verdict.reason == Wait.SOURCE_STALE}
     if stale and not run.dry_run:
@@ -127,7 +125,7 @@ def again_all(session: NoticesSession, notice_ids: Sequence[str]) -> dict[str, M
         return told
     account = accounts_seen.look(session)
     with session.run.open() as db:
-        now = terms.load(db, session.run, _enabled(session), session.run.now())
+        now = terms.load(db, session.run, _enabled(session), session.begun)
         frame = Frame.of(session, now)
         found = gathering.these(
             db, frame, left
@@ -268,18 +266,28 @@ def _note_fits(db: Db, session: NoticesSession, account: AccountNow) -> None:
     """Say in staged.templates of each template that an enabled status wants whether it fits."""
     if account.account is None:
         return
+    found: dict[str, tuple[bool, str | None]] = {}
     for status in _enabled(session):
         wanted = template_fit.wanted_by(session.settings, account.account, status)
-        found = None if wanted is None else account.templates.get(wanted.id)
-        if wanted is None or found is None:
+        there = None if wanted is None else account.templates.get(wanted.id)
+        if wanted is None or there is None:
             continue
-        fit = template_fit.fit(found, wanted, session.settings, account.faults.get(wanted.id, ()))
-        fault = None if fit.fault is None else str(fit.fault)
-        db.execute(
-            """update staged.templates set fit = ?, fault = ?
-               where account = ? and template_id = ? and (fit, fault) is distinct from (?, ?)""",
-            [fit.fits, fault, account.account.id, wanted.id, fit.fits, fault],
+        fit = template_fit.fit(there, wanted, session.settings, account.faults.get(wanted.id, ()))
+        if found.get(wanted.id, (True, None))[0]:  # of several statuses that share one, the first fault is told
+            found[wanted.id] = fit.fits, None if fit.fault is None else str(fit.fault)
+    stored = {
+        row[0]: (row[1], row[2])
+        for row in db.rows(
+            "select template_id, fit, fault from staged.templates where account = ?", [account.account.id]
         )
+    }
+    with db.transaction():
+        for template_id, told in found.items():
+            if template_id in stored and stored[template_id] != told:
+                db.execute(
+                    "update staged.templates set fit = ?, fault = ? where account = ? and template_id = ?",
+                    [*told, account.account.id, template_id],
+                )
 
 
 def _read_phones_anew(db: Db, session: NoticesSession) -> None:

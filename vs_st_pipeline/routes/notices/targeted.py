@@ -251,5 +251,5 @@ def _account(run: Run, name: str) -> GupshupAccount | None:
     return next((one for one in run.merchant.section(GupshupSettings).accounts if one.inbox_name == name), None)
 
 
-HINTED: Final = Hinted(hinting.WANTS, run_hinted, hinting.hand_over, SharedHints(shared_accounts, run_shared))
+HINTED: Final[Hinted] = Hinted(hinting.WANTS, run_hinted, hinting.hand_over, SharedHints(shared_accounts, run_shared))
 """How the route takes hints."""

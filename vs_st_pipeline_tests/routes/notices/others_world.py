@@ -41,6 +41,8 @@ class Parcels(orders.Scene):
         path = self.box.write_settings(self.folder, give_up_after="2s")
         whole = yaml.safe_load(path.read_text(encoding="utf-8"))
         for entry in whole["merchants"]:
+            if "notices" not in entry:
+                continue
             if "orders" in entry:
                 entry["orders"].setdefault("refresh", dict(orders.ALWAYS))
             if "vinoshipper" in entry:
@@ -99,8 +101,12 @@ class Parcels(orders.Scene):
 
     def stand(self) -> list[tuple[str, str, str | None]]:
         """How all messages stand: (status, state, reason)."""
-        return [(one["status"], one["state"], one["reason"]) for one in self.rows(
-            "select * from synced.notices where reason is distinct from 'before_start' order by first_seen_at, status")]
+        return [
+            (one["status"], one["state"], one["reason"])
+            for one in self.rows(
+                "select * from synced.notices where reason is distinct from 'before_start' order by first_seen_at, status"
+            )
+        ]
 
     def found(self) -> list[Record]:
         """What Gupshup's stand-in finds wrong."""

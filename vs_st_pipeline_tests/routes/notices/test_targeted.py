@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.routes.notices import sources_table
+from vs_st_pipeline.routes.notices import sources_table, targeted
 from vs_st_pipeline_tests.support.notices import HOUSE, KAPASKRAFT, MITTI_HOME, Record, Scene, phone_of
 
 FAILED = "failed_delivery"
@@ -176,3 +176,33 @@ def test_an_order_that_cannot_be_read_waits_for_another_try_and_callbacks_are_ke
     assert scene.waiting() == {"order": 1}
     assert scene.inbox.ask("select error, tries from hints where state = 'waiting'") == [("try_later", 1)]
     assert scene.of_account("select state from claims") == [{"state": "read"}]
+
+
+@pytest.mark.slow
+def test_a_kill_between_the_accounts_file_and_the_hint_loses_nobodys_answer(
+    alone: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = alone
+    scene.merchant = MITTI_HOME
+    scene.based()
+    order = told_of_a_failure(scene)
+    scene.reply(phone_of(order), "button", button="Reattempt delivery")
+
+    def power_goes(name: str) -> None:
+        if name == "callbacks kept":
+            raise RuntimeError(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(targeted, "failpoint", power_goes)
+        scene.inbox.ask("update hints set stored_at = stored_at - 10 where state = 'waiting'")
+        scene.inbox.close()
+        [report] = scene.worked("--merchant", scene.merchant)
+    assert report["error"]["kind"] == "internal"
+    assert [one for one in hints(scene) if one[0] == "gupshup"] == []
+    assert {one[2] for one in hints(scene, ACCOUNT)} == {"waiting"}
+    scene.inbox.ask("update hints set not_before = 0")
+    [report] = worked(scene)
+    assert (report["merchant"], hints(scene)[-1][1:3]) == (ACCOUNT, ("answered", "waiting"))
+    [report] = worked(scene)
+    assert report["synced"]["actions_done"] == 1
+    assert len(scene.resolutions()) == 1
